@@ -329,26 +329,22 @@ def _of_sets(metric: Metric, found: Result) -> Score:
         return Score(value, pooled=pooled)
     # The resamples pool the folds, where a score within folds doesn't: the distances of their ends are kept.
     low, high = value - interval.value + interval.low, value - interval.value + interval.high
-    if high >= metric.high and (metric.percent or low == high):
-        low, high = _where_all_are_right(metric, y, value, low, high, alpha=found.alpha)
+    if (metric.percent and (high >= metric.high or low <= metric.low)) or low == high == metric.high:
+        low, high = _as_share(metric, y, value, low, high, alpha=found.alpha)
     return Score(value, max(metric.low, low), min(metric.high, high), pooled=pooled)
 
 
-def _where_all_are_right(
+def _as_share(
     metric: Metric, y: npt.NDArray[Any], value: float, low: float, high: float, *, alpha: float
 ) -> tuple[float, float]:
-    """Return the interval of a score of classes that reaches the highest value, by `evaluation.share_interval`.
+    """Return the interval of a score of classes that reaches the end of its range, by `evaluation.share_interval`.
 
-    The score is read as a share of its range. A mean of recalls has the variance of a share of the number of rows
-    below. That of a share of pairs, such as the ROC AUC, isn't larger than with the rows of the rarest class (Birnbaum
-    & Klose 1957).
+    The score is read as a share of its range, and of the rows of the rarest class: a recall is, and the variance of
+    others, such as the ROC AUC, isn't larger (Birnbaum & Klose 1957).
     """
-    counts = np.bincount(y)
-    counts = counts[counts > 0]
-    n = float(len(counts) ** 2 / (1 / counts).sum() if metric.percent else counts.min())
-    span = metric.high - metric.low
+    counts, span = np.bincount(y), metric.high - metric.low
     shares = ((one - metric.low) / span for one in (value, low, high))
-    found = share_interval(*shares, n=n, alpha=alpha)
+    found = share_interval(*shares, n=float(counts[counts > 0].min()), alpha=alpha)
     return metric.low + span * found[0], metric.low + span * found[1]
 
 

@@ -41,6 +41,7 @@ def accuracies(y, p):
 EXPECTED = {
     "accuracy": lambda y, p: sk.accuracy_score(y, accuracies(y, p)),
     "balanced_accuracy": lambda y, p: sk.balanced_accuracy_score(y, accuracies(y, p)),
+    "recall": lambda y, p: sk.recall_score(y, accuracies(y, p), pos_label=int(2 * y.sum() <= len(y))),
     "mcc": lambda y, p: sk.matthews_corrcoef(y, accuracies(y, p)),
     "roc_auc": lambda y, p: sk.roc_auc_score(y, p, multi_class="ovo"),
     "pr_auc": lambda y, p: sk.average_precision_score(y, p),
@@ -95,7 +96,7 @@ def test_the_names_of_the_two_classes_do_not_matter(name, rows):
 def test_with_one_class_undefined_scores_are_none():
     classes = [name for name in METRICS if "binary" in METRICS[name].tasks]
     undefined = {name for name in classes if score(name, np.zeros(5, int), P[:5]) is None}
-    assert undefined == {"balanced_accuracy", "mcc", "roc_auc", "brier_skill", "pr_auc"}
+    assert undefined == {"balanced_accuracy", "recall", "mcc", "roc_auc", "brier_skill", "pr_auc"}
 
 
 def test_scores_of_constant_predictions_are_defined():
@@ -112,4 +113,4 @@ def test_a_missing_class_leaves_the_multiclass_auc_undefined():
 
 def test_the_registry_gives_the_direction_of_each_score():
     up = {name for name, metric in METRICS.items() if metric.greater_is_better}
-    assert up == {"accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier_skill", "r2"}
+    assert up == {"accuracy", "balanced_accuracy", "recall", "mcc", "roc_auc", "pr_auc", "brier_skill", "r2"}

@@ -16,7 +16,7 @@ from seedbed.errors import OptionError
 NUMBER, MAYBE = (int, float), (int, float, type(None))
 SCORE = {"mean": float, "low": MAYBE, "high": MAYBE, "fold_sd": MAYBE, "seed_sd": MAYBE, "pooled": bool}
 SCORES = dict.fromkeys(
-    ("accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier", "brier_skill", "log_loss"), SCORE
+    ("accuracy", "balanced_accuracy", "recall", "mcc", "roc_auc", "pr_auc", "brier", "brier_skill", "log_loss"), SCORE
 )
 RUNS = {"name": str, "words": str, "edges": list, "runs": list}
 DOCUMENT = {
@@ -117,6 +117,7 @@ VERDICT = {
     "by_margin": bool,
     "short": str,
     "held_out": bool,
+    "independent_rows": type(None),
     "sentence": str,
 }
 CHECK = {"candidate": str, "code": str, "message": str, "evidence": dict, "advice": str}

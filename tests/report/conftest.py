@@ -9,7 +9,7 @@ from seedbed.evaluation import Verdict, summarize_curves
 from seedbed.evaluation.verdicts import AccuracyDifference, decide
 
 RECIPE = "SGD, lr 0.01, full batch, 1000 epochs"
-MEANS = {"accuracy": 0.825, "balanced_accuracy": 0.81, "mcc": 0.6, "roc_auc": 0.9, "pr_auc": 0.8,
+MEANS = {"accuracy": 0.825, "balanced_accuracy": 0.81, "recall": 0.6, "mcc": 0.6, "roc_auc": 0.9, "pr_auc": 0.8,
          "brier": 0.125, "brier_skill": 0.4, "log_loss": 0.41}  # fmt: skip
 
 

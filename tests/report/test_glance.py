@@ -207,6 +207,18 @@ def test_repeats_and_seeds_may_be_enough_where_they_narrow_an_interval_to_a_verd
     assert enough(alike | {"seed_share": 0.0}) == "More repeats or seeds hardly help."
 
 
+def test_of_a_rare_label_recall_and_roc_auc_are_shown_and_not_accuracy(document, make):
+    rare = {"labels": {"0": 1461, "yes": 39}, "majority_share": 0.974}
+    screen, text = first_screen(document(**rare)), said(document(**rare))
+    assert "Of 100 new rows with DEATH_EVENT yes, relu:5 finds about 60 (plausibly 50 to 70)." in text
+    assert "Its ROC AUC is 0.900 (0.800 to 1.000)." in text
+    assert screen.columns[1:3] == ("ROC AUC", "recall")
+    assert {(row.other, row.points) for row in screen.rows} == {("0.900", "60.0%")}
+    assert "accuracy" not in text
+    often = first_screen(document(labels={"0": 1350, "yes": 150}, majority_share=0.9))
+    assert often.columns[1:3] == ("accuracy", "points")
+
+
 def test_test_rows_that_depend_on_those_before_are_counted(document, make):
     verdicts = [make.verdict("relu:5", -1, 1) | {"independent_rows": 14}]
     words = "alike: for the ±, 60 test rows count as about 14."

@@ -165,6 +165,25 @@ def _balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
     return score
 
 
+def rarer_class(y: Codes) -> int:
+    """Return which of two classes has fewer rows; class 1 of equal ones."""
+    positive = np.count_nonzero(y == 1)
+    return int(2 * positive <= len(y))
+
+
+def _recall(y: Codes, sets: Floats) -> RowScore:
+    """Return the share of the rarer class's rows that are predicted as such; NaN if none was drawn."""
+    rare = y == rarer_class(y)
+    hits = rare * (predicted_classes(sets, by_class=False) == y).mean(axis=0)
+
+    def score(weights: Floats) -> Floats:
+        total, right = weights @ rare, weights @ hits
+        recall: Floats = np.divide(right, total, out=np.full_like(right, np.nan), where=total > 0)
+        return recall
+
+    return score
+
+
 def _mcc(y: Codes, sets: Floats) -> RowScore:
     """Return the Matthews correlation for any number of classes (Gorodkin 2004), the mean over sets.
 
@@ -220,6 +239,16 @@ METRICS: dict[str, Metric] = {
             high=1.0,
             percent=True,
             weighted=_balanced_accuracy,
+        ),
+        Metric(
+            name="recall",
+            words="recall",
+            tasks=("binary",),
+            greater_is_better=True,
+            high=1.0,
+            percent=True,
+            meaning="the share of the rarer label's rows that are predicted as such",
+            weighted=_recall,
         ),
         Metric(
             name="mcc",

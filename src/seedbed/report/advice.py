@@ -8,11 +8,21 @@ from typing import Any
 from seedbed.evaluation import METRICS, plain_number
 from seedbed.report.tables import measure
 
-__all__ = ["advice_sentences", "expected_sentences", "good_side", "guessing", "lead_metric", "listed", "margin_words"]
+__all__ = [
+    "advice_sentences",
+    "expected_sentences",
+    "good_side",
+    "guessing",
+    "lead_metric",
+    "listed",
+    "margin_words",
+    "rare_label",
+]
 
 _MOST_NAMED = 4
 _ORDINALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
+_RARE = 0.1  # of the rows
 _MUCH_LARGER = 2  # times as many parameters
 
 
@@ -35,6 +45,9 @@ def expected_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     name = advice["use"] or advice["best"]
     scores = next(one["scores"] for one in document["candidates"] if one["name"] == name)
     if document["task"] != "regression":
+        if rare := rare_label(document):
+            yield from _share_of_rare(document, name, scores, rare)
+            return
         score, top = scores["accuracy"], document["top"]
         if document["metric"]["name"] == "accuracy" and top and top["winner"] == name:  # it was chosen by this score
             score = {"mean": top["expected"], "low": top["low"], "high": top["high"]}
@@ -48,10 +61,36 @@ def expected_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"On new rows like these, expect of {name} {listed(ranges)}."
 
 
+def rare_label(document: Mapping[str, Any]) -> str:
+    """Return the rarer of two labels if it has less than a tenth of the rows, else an empty text.
+
+    Predicting the other label is then right in over nine rows of ten, so accuracy says little.
+    """
+    if document["task"] != "binary" or document["majority_share"] <= 1 - _RARE:
+        return ""
+    if not all("recall" in one["scores"] for one in document["candidates"]):
+        return ""
+    labels: Mapping[str, int] = document["labels"]
+    return min(labels, key=lambda label: labels[label])
+
+
+def _share_of_rare(document: Mapping[str, Any], name: str, scores: Mapping[str, Any], label: str) -> Iterator[str]:
+    """Yield how many rows of a rare label a model finds, and how well it ranks rows."""
+    recall, auc = scores["recall"], scores["roc_auc"]
+    if recall["low"] is not None and auc["low"] is not None:
+        share, low, high = (f"{100 * recall[key]:,.0f}" for key in ("mean", "low", "high"))
+        yield (
+            f"Of 100 new rows with {document['target']} {label}, {name} finds about {share} (plausibly {low} to "
+            f"{high}). Its ROC AUC is {_range('roc_auc', auc)}."
+        )
+
+
 def lead_metric(document: Mapping[str, Any]) -> str:
-    """Return the score that is shown first: accuracy for classes; R2, or the chosen mae, for numbers."""
+    """Return the score that is shown first: accuracy for classes, ROC AUC if one is rare; R2, or the chosen mae, for
+    numbers.
+    """
     if document["task"] != "regression":
-        return "accuracy"
+        return "roc_auc" if rare_label(document) else "accuracy"
     return "mae" if document["metric"]["name"] == "mae" else "r2"
 
 
@@ -83,7 +122,8 @@ def margin_words(metric: Mapping[str, Any], value: float | None = None) -> str:
 
 def _headline(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
     use, best, first, metric = advice["use"], advice["best"], advice["first"], document["metric"]
-    by = f" by the {metric['words']}" if lead_metric(document) == "accuracy" != metric["name"] else ""
+    differs = document["task"] != "regression" and lead_metric(document) != metric["name"]
+    by = f" by the {metric['words']}" if differs else ""
     if use is None:
         return f"No recommendation{by}: no model is shown to be better than {guessing(document)}."
     if use == "prior":

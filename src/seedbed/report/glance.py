@@ -12,7 +12,7 @@ from typing import Any
 
 from seedbed.errors import counted, phrased
 from seedbed.evaluation import METRICS, SHORT, decide, plain_number
-from seedbed.report.advice import advice_sentences, expected_sentences, guessing, lead_metric, listed
+from seedbed.report.advice import advice_sentences, expected_sentences, guessing, lead_metric, listed, rare_label
 from seedbed.report.progress import duration
 from seedbed.report.sentences import is_first_look, no_verdict_reason, serious_sentences
 from seedbed.report.tables import measure
@@ -39,7 +39,7 @@ class Row:
         label: the same, with an explanation if the name needs one.
         other: a score that doesn't decide but is easier to understand, accuracy of classes; may be empty.
         points: the accuracy minus that of the reference, as both are shown; empty if accuracy decides, at the
-            reference and without a verdict.
+            reference and without a verdict. If a label is rare, the recall.
         score: the score that decides.
         gain: how much better it is than the reference's, as both are shown, `+0.003 ±0.017`; empty where there is no
             interval.
@@ -68,7 +68,7 @@ class FirstScreen:
         warnings: what may make the result wrong, and whether it is a first look only.
         headline: the recommendation, or the reason why there is none.
         why: sentences that follow it.
-        columns: headings of the table: model, other score, points, the score that decides, gain, verdict.
+        columns: headings of the table: model, other score, points or recall, the score that decides, gain, verdict.
         rows: the lowest error first.
         notes: what stands out in training, and what more rows, repeats and seeds would do.
         unit: of the intervals: `points` of accuracy, or the score's name.
@@ -101,7 +101,7 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
     columns = (
         f"compared with {document['reference']}" if document["verdicts"] else "model",
         METRICS[other].words if other else "",
-        "points",
+        METRICS["recall"].words if rare_label(document) else "points",
         METRICS[deciding].words,
         "points (decide)" if in_points else "gain (decides)",
         "verdict",
@@ -192,7 +192,7 @@ def _first_look(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _rows(document: Mapping[str, Any], other: str, deciding: str) -> Iterator[Row]:
-    candidates = {one["name"]: one for one in document["candidates"]}
+    candidates, rare = {one["name"]: one for one in document["candidates"]}, rare_label(document)
     mixed = any(one["kind"] == "baseline" for one in document["candidates"])
     verdicts = {one["candidate"]: one for one in document["verdicts"]}
     of_reference = candidates[document["reference"]]["scores"]
@@ -204,7 +204,8 @@ def _rows(document: Mapping[str, Any], other: str, deciding: str) -> Iterator[Ro
         beside, score = "-", "-"
         if name in document["ranking"]:
             beside, score = _score(other, one), _score(deciding, one, decimals)
-        verdict, interval, points, gain = verdicts.get(name), None, "", ""
+        verdict, interval, gain = verdicts.get(name), None, ""
+        points = _score("recall", one) if rare and name in document["ranking"] else ""
         if verdict is not None:
             scale = 100.0 if METRICS[deciding].percent else 1.0
             middle, low, high = interval = tuple(scale * verdict[key] for key in ("difference", "low", "high"))
@@ -353,7 +354,7 @@ def _other_way(document: Mapping[str, Any]) -> Iterator[str]:
     found: dict[str, list[str]] = {}
     for verdict in document["verdicts"]:
         accuracy = verdict["accuracy"]
-        if accuracy is None or accuracy["low"] <= 0 <= accuracy["high"]:
+        if accuracy is None or accuracy["low"] <= 0 <= accuracy["high"] or rare_label(document):
             continue
         word = "better" if accuracy["low"] > 0 else "worse"
         if word != _LOOKS.get(verdict["rule"]):

@@ -51,6 +51,7 @@ TERMS = {
     "gains anything is open.",
     "points": "Percentage points: from 80 % to 83 % are 3 points.",
     "R2": "Share of the target's variance that a model explains. 1 is perfect; predicting the mean has 0.",
+    "recall": "Share of the rarer label's rows that are predicted as such, with a probability above 0.5.",
     "reference": "The candidate or baseline that the others are compared with (the option `reference`).",
     "repeat": "One division of all rows into folds. Ten repeats divide them in ten ways.",
     "ROC AUC": "Probability that a random positive row gets a higher score than a random negative one.",
