@@ -118,13 +118,15 @@ def test_groups_and_time_together_can_be_compared(mixed, name):
     assert "time" in plan.experiment.design.reason
 
 
-def test_the_interval_on_held_out_rows_accounts_for_groups(mixed):
+def test_the_interval_on_held_out_rows_accounts_for_groups_and_time(mixed):
     table = dataclasses.replace(mixed, groups=np.arange(N) // 4, grouped_by="owner", times=np.arange(N, dtype=float))
     found = compare_with(table, candidates=["linear:2", "relu:4"], **{**FAST, "repeats": None, "seeds": 2})
     one, other = found.results
     losses = [result.row_losses("brier")[0][:, result.tested] for result in (one, other)]
-    by_group = paired_hold_out(*losses, groups=table.groups[one.tested])
-    assert (found.verdicts[0].low, found.verdicts[0].high) == pytest.approx((by_group.low, by_group.high))
+    groups, times = table.groups[one.tested], table.times[one.tested]
+    both, by_group = (paired_hold_out(*losses, groups=groups, times=at) for at in (times, None))
+    assert (found.verdicts[0].low, found.verdicts[0].high) == pytest.approx((both.low, both.high))
+    assert both.high - both.low >= by_group.high - by_group.low
     assert by_group.variance_rows != pytest.approx(paired_hold_out(*losses).variance_rows)
 
 

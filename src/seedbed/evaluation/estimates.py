@@ -331,7 +331,8 @@ def paired_hold_out(
     Rows of one group may be alike, so of G groups the first term is G/(G-1) sum_g (sum_g (d - mean d))^2 / n^2
     (Liang & Zeger 1986), with G - 1 degrees of freedom; it is the same where each row is a group of its own.
 
-    Rows that follow each other in time may be alike, too; see `_in_time`. The first term is then the larger of both.
+    Rows that follow each other in time may be alike, too; see `_in_time`. The first term is then the larger of both, with the
+    fewer degrees of freedom.
 
     Args:
         reference_losses, candidate_losses: [seed, row]; the numbers of seeds may differ, the rows are the same.
@@ -349,7 +350,8 @@ def paired_hold_out(
     parts: list[tuple[float, float]] = [_of_rows(d, None if groups is None else np.asarray(groups))]
     independent = None
     if times is not None:
-        parts = [max(*parts, _in_time(d, np.asarray(times)))]
+        (variance, df), (in_time, fewer) = parts[0], _in_time(d, np.asarray(times))
+        parts = [(max(variance, in_time), min(df, fewer))]
         alone = _of_rows(d, None)[0]
         independent = max(1, round(d.size * alone / parts[0][0])) if alone > 0 else d.size
     several = [losses for losses in (ours, theirs) if len(losses) > 1]
