@@ -282,7 +282,8 @@ _WINDOW, _MOST_WINDOWS = 5_000, 10  # consecutive rows, of a larger table
 _LAGS = 10
 _ALIKE, _INFLATED, _CLEAR = 0.1, 2.0, 4.0  # correlation, factor of the variance of a mean, and its standard errors
 _SORTED, _ALIKE_WITHIN = 0.95, 0.4
-_BINS_OF_A_FEATURE, _MOST_FEATURES, _ROWS_OF_A_FEATURE = 8, 30, 20
+_FEWEST_BINS, _MOST_BINS, _ROWS_IN_A_BIN = 8, 64, 25  # of a feature
+_MOST_FEATURES, _ROWS_OF_A_FEATURE = 30, 20
 
 
 def find_order(table: Table, groups: Ints | None) -> tuple[Note, ...]:
@@ -290,8 +291,8 @@ def find_order(table: Table, groups: Ints | None) -> tuple[Note, ...]:
 
     Shuffled folds then put neighbours on both sides of a split, and errors of neighbours don't cancel: scores and
     verdicts are too good. The target is compared with its neighbours up to 10 rows away (`_Neighbours.alike`), first
-    itself, then what the features leave of it: an additive fit to the means of 8 bins per feature. So a table that is
-    sorted by a feature raises no warning, nor one whose features alone are ordered.
+    itself, then what the features leave of it: an additive fit to the means of 8 to 64 bins per feature. So a table
+    that is sorted by a feature raises no warning, nor one whose features alone are ordered.
 
     In a table that is sorted by its target, order says nothing. The warning is then due if most features, given the
     target, resemble those of the next row (r of at least 0.4), as in sonar, whose echoes of one object follow each
@@ -323,9 +324,9 @@ def find_order(table: Table, groups: Ints | None) -> tuple[Note, ...]:
             return (Note(f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", name),)
         message = f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike"
         return (Note(f"{message}. {advice}", name, "SB209"),)
-    means = []
+    means, n_bins = [], max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
     for column in table.columns:
-        bins = _binned(column, rows, _BINS_OF_A_FEATURE)[0]
+        bins = _binned(column, rows, n_bins)[0]
         sums = np.stack([np.bincount(bins, weights=one) for one in target.T], axis=1)
         means.append((sums / np.bincount(bins)[:, None])[bins])
     means.sort(key=lambda fit: -float((fit**2).sum()))

@@ -331,8 +331,8 @@ def paired_hold_out(
     Rows of one group may be alike, so of G groups the first term is G/(G-1) sum_g (sum_g (d - mean d))^2 / n^2
     (Liang & Zeger 1986), with G - 1 degrees of freedom; it is the same where each row is a group of its own.
 
-    Rows that follow each other in time may be alike, too; see `_in_time`. The first term is then the larger of both, with the
-    fewer degrees of freedom.
+    Rows that follow each other in time may be alike, too; see `_in_time`. The first term is then the larger of both,
+    with the fewer degrees of freedom.
 
     Args:
         reference_losses, candidate_losses: [seed, row]; the numbers of seeds may differ, the rows are the same.
