@@ -235,6 +235,14 @@ def test_a_network_that_returns_probabilities_with_any_parameters_is_reported(la
     assert ends_in_shares(lambda: Squashed(3, 1 if task == "binary" else 3, last), 3, task) == kind
 
 
+def test_the_search_for_a_last_sigmoid_leaves_layers_that_networks_share_as_they_are(small):
+    shared = nn.Linear(3, 3)
+    before = shared.weight.detach().clone()
+    found = small(candidates={"net": lambda: nn.Sequential(shared.requires_grad_(False), nn.Linear(3, 1))})
+    torch.testing.assert_close(shared.weight, before)
+    assert found.results[0].curves[2, 0].max() < 2
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -142,7 +143,8 @@ def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) 
     found: list[npt.NDArray[np.floating]] = []
     for seed in range(_TRIALS):
         try:
-            network = build_network(build, seed).eval()
+            # A copy, because networks may share a layer, such as a pretrained one, and parameters are replaced below.
+            network = copy.deepcopy(build_network(build, seed)).eval()
             found += [_tried(network, n_features, scale, seed) for scale in (1.0, 10.0)]
         except Exception:  # noqa: BLE001 - the user's code may not expect these numbers
             return ""
