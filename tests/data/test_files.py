@@ -224,7 +224,7 @@ def test_table_and_query_are_refused_for_other_files(write, refusal, option):
         error = refusal(source, **option)
         assert isinstance(error, OptionError)
         assert error.message.endswith(f"is not a database, so there is no {next(iter(option))} to choose")
-        assert error.hint == "SQLite files and postgresql:// addresses take --table and --query, Excel files --table."
+        assert error.hint == "SQLite files and postgresql:// addresses take --query and --table, Excel files --table."
 
 
 def test_an_unsupported_address_is_not_quoted(refusal):

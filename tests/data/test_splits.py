@@ -311,11 +311,11 @@ def test_an_empty_side_gets_the_smallest_group():
 
 def test_too_few_groups_are_refused():
     target, groups = np.arange(40) % 2, np.arange(40) % 3
-    with pytest.raises(OptionError, match=r"40 rows form 3 group\(s\), too few for 5 parts .* at most 3 folds"):
+    with pytest.raises(OptionError, match=r"40 rows form 3 groups, too few for 5 parts .* at most 3 folds"):
         repeated_folds(target, repeats=1, folds=5, random_state=0, groups=groups)
-    with pytest.raises(OptionError, match=r"form 1 group\(s\)"):
+    with pytest.raises(OptionError, match="form 1 group"):
         holdout(target, groups=groups * 0)
-    with pytest.raises(OptionError, match=r"the 20 rows form 1 group\(s\)"):
+    with pytest.raises(OptionError, match="the 20 rows form 1 group"):
         inner_holdout(target, np.arange(20), groups=np.arange(40) // 20)
 
 

@@ -269,7 +269,7 @@ def test_invalid_baselines_are_refused_with_advice(tmp_path, monkeypatch, spec, 
 
 
 def test_duplicate_names_of_baselines_are_refused():
-    with pytest.raises(OptionError, match=r"two baselines are named 'SVC'\. Leave one out, or name it: "):
+    with pytest.raises(OptionError, match=r"two baselines are named 'SVC'\. Leave one out, or give it a name: "):
         baselines_from(["prior", SVC(probability=True), SVC(C=2.0, probability=True)], random_state=0)
 
 

@@ -325,7 +325,7 @@ def table_from_arrays(X: Any, y: Any) -> Table:
 
     Examples:
         >>> table_from_arrays([[1.5], [2.5], [3.5], [4.5]], ["a", "b", "a", "b"])
-        <Table arrays: 4 rows, 1 features, binary target y>
+        <Table arrays: 4 rows, 1 feature, binary target y>
     """
     features = array_columns(X, "arrays")
     if not features.names:
