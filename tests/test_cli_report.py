@@ -9,6 +9,7 @@ from rich.text import Text
 import seedbed
 from seedbed.cli import main
 from seedbed.cli.terminal import print_lines
+from seedbed.data import inspect_table
 
 QUICK = ("--jobs", "1", "--epochs", "3", "--quiet")
 
@@ -127,3 +128,11 @@ def test_a_password_in_an_address_is_not_stored(call, here):
 
     with typed(["compare", address, "--out", "my run"]):
         assert command_line() == "seedbed compare postgresql://me:***@127.0.0.1:1/none --out 'my run'"
+
+
+def test_a_password_in_an_address_is_not_shown(call, monkeypatch):
+    moons = inspect_table("example:moons")
+    monkeypatch.setattr("seedbed.data.inspect_table", lambda *table, **options: moons)
+    done = call("inspect", "postgresql://me:secret@127.0.0.1:1/none", "--table", "x")
+    assert "Next:     seedbed compare postgresql://me:***@127.0.0.1:1/none --table x" in done.err
+    assert "secret" not in done.err

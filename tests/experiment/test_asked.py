@@ -1,11 +1,13 @@
 """A comparison written as the Python call that makes it."""
 
+import shlex
+
 import numpy as np
 import pytest
 
 from seedbed.data import read_table, table_from_arrays
+from seedbed.errors import without_passwords
 from seedbed.experiment.compare import call_of
-from seedbed.experiment.frozen import without_passwords
 from seedbed.settings import RECIPES, Design, Recipe
 
 CSV = "x,y\n" + "".join(f"{number * 7 % 13},{number % 2}\n" for number in range(40))
@@ -69,3 +71,14 @@ def test_passwords_in_addresses_are_replaced_by_stars():
         == "postgresql://me:***@host/db?password=***&port=1 t"
     )
     assert without_passwords("'a://b:1/c' 'p://u:s@h' http://host:80/x") == "'a://b:1/c' 'p://u:***@h' http://host:80/x"
+    assert without_passwords("sb.compare('p://me:s@h?password=x', target='y')") == (
+        "sb.compare('p://me:***@h?password=***', target='y')"
+    )
+
+
+@pytest.mark.parametrize("secret", ["it's", 'a"b', "a'),b"])
+def test_a_password_with_quotation_marks_is_replaced_as_well(secret):
+    for address in (f"postgresql://me:{secret}@host/db", f"postgresql://me@host/db?password={secret}&port=1"):
+        for text in (address, shlex.join(["seedbed", "compare", address]), f"sb.compare({address!r}, target='y')"):
+            assert "***" in without_passwords(text)
+            assert not any(part in without_passwords(text) for part in ("it", "s@", "b@", "b&", ",b"))

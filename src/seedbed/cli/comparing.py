@@ -18,7 +18,7 @@ from cyclopts import Parameter
 
 from seedbed.cli.options import AsJson, CompareOptions, Quiet, RunOptions, TableArgument, kept_options, options_from
 from seedbed.cli.terminal import command_line, interruptible, print_lines, print_stderr, say, shown, working
-from seedbed.errors import OptionError, counted, did_you_mean
+from seedbed.errors import OptionError, counted, did_you_mean, without_passwords
 
 if TYPE_CHECKING:
     from seedbed.experiment import Comparison, Experiment, Kept, Plan, Watch
@@ -59,7 +59,6 @@ def compare(
             plan_within,
             specify,
             watch_plan,
-            without_passwords,
         )
         from seedbed.experiment import run as execute
         from seedbed.report import check_files, serious_sentences

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from seedbed.cli.options import RunOptions
-from seedbed.errors import visible
+from seedbed.errors import visible, without_passwords
 
 if TYPE_CHECKING:
     from seedbed.experiment import Watch
@@ -51,8 +51,8 @@ def working(words: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
     if run.quiet or not console.is_terminal:
         yield lambda words: None
         return
-    with console.status(escape(visible(words)), spinner="line") as status:
-        yield lambda words: status.update(escape(visible(words)))
+    with console.status(escape(visible(without_passwords(words))), spinner="line") as status:
+        yield lambda words: status.update(escape(visible(without_passwords(words))))
 
 
 @contextlib.contextmanager
@@ -89,9 +89,9 @@ def say(run: RunOptions, *lines: str) -> None:
 
 
 def print_stderr(*lines: str) -> None:
-    """Print lines on stderr; the only function of the command line that does."""
+    """Print lines on stderr, without passwords; the only function of the command line that does."""
     for line in lines:
-        print(visible(line), file=sys.stderr, flush=True)
+        print(visible(without_passwords(line)), file=sys.stderr, flush=True)
 
 
 _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
@@ -109,9 +109,4 @@ def typed(tokens: Sequence[str]) -> Iterator[None]:
 
 def command_line() -> str:
     """Return the command that runs, quoted for a shell, without passwords."""
-    command = shlex.join(["seedbed", *_TOKENS.get()])
-    if "://" not in command and "password" not in command.lower():
-        return command  # without loading torch
-    from seedbed.experiment import without_passwords
-
-    return without_passwords(command)
+    return without_passwords(shlex.join(["seedbed", *_TOKENS.get()]))

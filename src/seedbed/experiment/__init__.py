@@ -4,7 +4,7 @@ from seedbed.experiment.baselines import BASELINES
 from seedbed.experiment.compare import compare
 from seedbed.experiment.comparison import Comparison, conclude
 from seedbed.experiment.fitted import without_auto
-from seedbed.experiment.frozen import check_no_part_of_a_run, file_hash, frozen_in, without_passwords
+from seedbed.experiment.frozen import check_no_part_of_a_run, file_hash, frozen_in
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.model_plan import model_plan_from
 from seedbed.experiment.plan import Plan, make_plan, plan_within
@@ -41,5 +41,4 @@ __all__ = [
     "training_on",
     "watch_plan",
     "without_auto",
-    "without_passwords",
 ]

@@ -11,9 +11,8 @@ from typing import Any, Literal
 
 from seedbed.arguments import checked, spelled
 from seedbed.data import Table, read_table, table_from_arrays
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, without_passwords
 from seedbed.experiment.comparison import Comparison, conclude
-from seedbed.experiment.frozen import without_passwords
 from seedbed.experiment.plan import plan_within
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import open_folder

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import pickle
-import re
 import sys
 import sysconfig
 import types
@@ -17,7 +16,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from seedbed.errors import OptionError, nearest
+from seedbed.errors import OptionError, nearest, without_passwords
 from seedbed.experiment.spec import Experiment
 from seedbed.files import write_whole
 from seedbed.networks import FileArchitecture, architecture_to_values
@@ -32,7 +31,6 @@ __all__ = [
     "freeze",
     "frozen_in",
     "origin",
-    "without_passwords",
 ]
 
 FROZEN = "experiment.json"
@@ -243,20 +241,3 @@ def _own_files() -> Iterator[Path]:
     for path in {path.resolve() for path in found}:
         if not any(path.is_relative_to(library) for library in libraries):
             yield path
-
-
-# An address is matched to the end of its word, with or without a password; otherwise the search takes quadratic time.
-_ADDRESS = re.compile(r"(://[^:/@\s]*):([^\s'\"]+)")
-
-
-_OPTION = re.compile(r"(?<=[?&\s]password=)[^&\s'\"]+", re.IGNORECASE)
-
-
-def without_passwords(text: str) -> str:
-    """Return the text with stars for passwords in the addresses of databases, as others may read the files."""
-
-    def starred(address: re.Match[str]) -> str:
-        password, _, rest = address[2].rpartition("@")
-        return f"{address[1]}:***@{rest}" if password else address[0]
-
-    return _OPTION.sub("***", _ADDRESS.sub(starred, text))
