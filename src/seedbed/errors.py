@@ -160,7 +160,7 @@ _PLACEHOLDERS = ("COLUMN", "K", "N", "NAME", "S")
 _WORD = r"""(?:'(?:[^']|'"'"')*'|[\w@%+=:,./-]*[\w@%+=/-])"""  # as shlex.quote writes it
 _OPTION = re.compile(
     rf"(?<!\w)--(?!head\b|nworkers\b|nthreads\b)"  # options of Ray and Dask
-    rf"(?:({_WORDED}) ({_WORD}(?: --\1 {_WORD})*)|([a-z][a-z-]+)(?: ([A-Z0-9](?:[\w.]*\w)?))?)"
+    rf"(?:({_WORDED}) ({_WORD}(?: --\1 {_WORD})*)|([a-z][a-z-]+)(?: (?:FILE\.py:)?([A-Z0-9_](?:[\w.]*\w)?))?)"
 )
 
 
@@ -183,7 +183,7 @@ def _argument(match: re.Match[str]) -> str:
         return f"{argument}=[{', '.join(spelled)}]" if worded in _LISTS else f"{argument}={spelled[0]}"
     if value is None:
         return f"{argument}=True" if name in _FLAGS else argument
-    plain = value in _PLACEHOLDERS or re.fullmatch(r"\d+(\.\d+)?", value)
+    plain = value in _PLACEHOLDERS or name == "network" or re.fullmatch(r"\d+(\.\d+)?", value)
     return f"{argument}={value if plain else repr(value)}"
 
 

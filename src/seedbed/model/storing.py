@@ -315,7 +315,10 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
     if isinstance(found, str):
         if given is None:
             message = f"it is a model of a network of your own, {found}"
-            raise CandidateError(message, "Give its class: --network NAME.")
+            name = found.rpartition(".")[2]
+            raise CandidateError(
+                message, f"Give its class: --network FILE.py:{name if name.isidentifier() else 'NAME'}."
+            )
         return candidate_from(given).architecture
     for mlp in found.members if isinstance(found, BlendedMLPs) else (found,):
         sizes = (*mlp.widths, mlp.plr, mlp.plr_frequencies, mlp.ple, mlp.embed)

@@ -95,10 +95,11 @@ def verdict_numbers(verdict: Mapping[str, Any]) -> str:
     if verdict["accuracy"] is not None and verdict["metric"] != "accuracy":
         gain, low, high = (100 * verdict["accuracy"][key] for key in ("difference", "low", "high"))
         parts.append(f"Accuracy {round(gain, 1) + 0.0:+.1f} points (plausibly {low:+.1f} to {high:+.1f})")
-    parts.append(f"Probability that it is better{alone}: {percent(verdict['p_better'])}")
+    parts.append(f"probability that it is better{alone}: {percent(verdict['p_better'])}")
     if not verdict["held_out"] or verdict["seed_share"] is not None:  # otherwise there is one run of each
         parts.append(f"{verdict['opposite_share']:.0%} of single runs point the other way")
-    return f"{'; '.join(parts)}; p {p}{' (adjusted)' if verdict['comparisons'] > 1 else ''}."
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}; p {p}{' (adjusted)' if verdict['comparisons'] > 1 else ''}."
 
 
 def judgement_sentences(document: Mapping[str, Any]) -> Iterator[str]:
