@@ -1,6 +1,6 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
-from seedbed.data.cells import MISSING_LEVELS, MISSING_NUMBERS, in_order
+from seedbed.data.cells import MISSING_LEVELS, MISSING_NUMBERS, in_order, parse_number
 from seedbed.data.columns import SERIOUS, Columns, MemoryColumns, Note, as_notes
 from seedbed.data.design import Encoding, encode
 from seedbed.data.inspection import inspect_table
@@ -62,6 +62,7 @@ __all__ = [
     "layout_from_values",
     "likely_target",
     "open_rows",
+    "parse_number",
     "read_table",
     "read_texts",
     "repeated_folds",

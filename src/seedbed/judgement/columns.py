@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Columns, likely_target, open_rows, value_columns
+from seedbed.data import Columns, likely_target, open_rows, parse_number, value_columns
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS
 from seedbed.typing import Floats
@@ -51,6 +51,8 @@ _BESIDE = re.compile(
     r"(.*_)?(time|seconds|duration)|epochs?|steps?|n_parameters|parameters|params|train_.*|unnamed.*|index|"
 )
 _PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
+# Not 1,234, which may be 1234.
+_DECIMAL_COMMA = r"\s*[+-]?(?:0*,[0-9]+|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,}))\s*"
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
@@ -134,7 +136,11 @@ def recognise(columns: Columns, given: Roles) -> Recognised:
         taken = set(roles.values())
         free = [i for i in range(len(names)) if i not in taken and not is_beside(names[i])]
         cells = columns.numbers(free) if free else np.empty((0, 0))
-        values = [i for place, i in enumerate(free) if np.isfinite(cells[:, place]).any()]
+        values = [
+            i
+            for place, i in enumerate(free)
+            if np.isfinite(cells[:, place]).any() or np.isfinite(readings(columns, i)).any()
+        ]
     wide = "candidate" not in roles and (given.score is None or given.score not in names)
     if not wide and given.score is not None and given.score not in names:
         raise ColumnError(f"{columns.where}: there is no column '{given.score}'", did_you_mean(given.score, names))
@@ -251,13 +257,22 @@ def factor(columns: Columns, position: int, role: str) -> Factor:
     return Factor(name, codes, tuple(order))
 
 
+def readings(columns: Columns, position: int) -> Floats:
+    """Return a column as numbers [row], '0,85' as 0.85 if some cell certainly has a decimal comma; others are NaN."""
+    found: Floats = columns.numbers([position])[:, 0]
+    if np.isfinite(found).all() or not columns.matches([position], _DECIMAL_COMMA)[0]:
+        return found
+    cells = (cell if cell is None or "." in cell else cell.replace(",", ".") for cell in columns.cells(position))
+    return np.array([parse_number(cell) for cell in cells])
+
+
 def numbers(columns: Columns, position: int) -> Floats:
     """Return a column as numbers [row], NaN for empty cells.
 
     Raises:
         ColumnError: a cell holds a text.
     """
-    found: Floats = columns.numbers([position])[:, 0]
+    found = readings(columns, position)
     missing = np.flatnonzero(~np.isfinite(found))
     if missing.size:
         cells = columns.cells(position)

@@ -13,7 +13,7 @@ import numpy as np
 from seedbed.data import Columns
 from seedbed.errors import ColumnError, OptionError
 from seedbed.evaluation import inference
-from seedbed.judgement.columns import Roles, ScoreKind, factor, found_roles, is_beside, numbers, plain
+from seedbed.judgement.columns import Roles, ScoreKind, factor, found_roles, is_beside, numbers, plain, readings
 from seedbed.judgement.judging import Conclusion, Question, margin_of
 from seedbed.judgement.scores import Layout
 from seedbed.typing import Floats
@@ -64,7 +64,7 @@ def read_means(columns: Columns, given: Roles) -> Means | None:
         return None
     free = [i for i, name in enumerate(names) if i not in roles.values() and not is_beside(name)]
     counts = next((i for i in free if plain(names[i]) in _COUNTS), None)
-    texts = [i for i in free if not np.isfinite(columns.numbers([i])).any()]
+    texts = [i for i in free if not np.isfinite(readings(columns, i)).any()]
     both = {i: [_PLUS_MINUS.fullmatch(cell or "") for cell in columns.cells(i)] for i in texts}
     pairs = [(i, i) for i, cells in both.items() if all(cells)]
     pairs += [(mean, i) for i in free if i not in texts for mean in _means_beside(names, i, set(free) - {counts, i})]

@@ -35,6 +35,7 @@ from seedbed.judgement.columns import (
     is_beside,
     numbers,
     plain,
+    readings,
 )
 from seedbed.judgement.judging import Conclusion, Question, conclude
 from seedbed.judgement.scores import Layout, Runs, layout_of, read_runs, seed_places
@@ -279,7 +280,7 @@ def _of_predictions(
         one_hot = np.eye(len(ordered), dtype=np.float32)
         return _Answers("multiclass", ordered, _coded(truth, ordered), tuple(one_hot[one] for one in codes), True)
     names = [columns.names[i] for i in predicted]
-    values = [columns.numbers([i])[:, 0] for i in predicted]
+    values = [readings(columns, i) for i in predicted]
     if len(labels) == 2 and len(predicted) > 1:
         ordered = _ordered(labels, positive)
         for name, p, cell in zip(names, values, strange, strict=True):
