@@ -65,6 +65,9 @@ FILES = {
     "dates that could be read in two ways": lines(
         [[f"{r % 12 + 1}/{r % 11 + 1}/2024", f"{r % 12 + 1}/{r % 28 + 1}/2024", *row[2:]] for r, row in enumerate(ROWS)]
     ),
+    "dates with German months": lines(
+        [[f"{r % 28 + 1}. {('März', 'Mai', 'Juni', 'Dez.')[r % 4]} 2024", *row[1:]] for r, row in enumerate(ROWS)]
+    ),
     "dates with dots, slashes and the year first": lines(
         [
             [

@@ -198,6 +198,7 @@ PIVOT = 69  # of two-digit years: 68 is 2068, 69 is 1969, as in POSIX
 DOTTED_DATE = re.compile(r"[0-9]{1,2}\.[0-9]")
 YEAR_OF_TWO_DIGITS = re.compile(r"^\s*[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])")
 MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
+MONTHS |= {"mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}  # the others begin alike in German
 
 _TIME = (
     r"(?:(?:[Tt]|,?\s+)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?P<part>[.,][0-9]{1,9})?)?"
@@ -206,7 +207,7 @@ _TIME = (
 )
 _numbers = re.compile(r"(?P<a>[0-9]{1,4})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<c>[0-9]{1,4})" + _TIME)
 _named = re.compile(
-    r"(?:(?P<day>[0-9]{1,2})[ -](?P<month>[A-Za-z]{3,9})\.?[ -]"
+    r"(?:(?P<day>[0-9]{1,2})(?:\. ?|[ -])(?P<month>[A-Za-zÄä]{3,9})\.?[ -]"
     r"|(?P<month_first>[A-Za-z]{3,9})\.? (?P<day_next>[0-9]{1,2}),? )"
     r"(?P<year>[0-9]{4})" + _TIME
 )

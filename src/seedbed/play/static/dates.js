@@ -4,10 +4,11 @@ import { isNoNumber, settle } from "./cells.js";
 const DAY = 86_400, PIVOT = 69; // of two-digit years: 68 is 2068, 69 is 1969
 const MIDDLES = [6.5, 3, 11.5]; // of months, weekdays and hours, for a missing date
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const GERMAN = { mär: "mar", mrz: "mar", mai: "may", okt: "oct", dez: "dec" };
 const TIME = String.raw`(?:(?:[Tt]|,?\s+)(?<hour>\d{1,2}):(?<minute>\d\d)(?::(?<second>\d\d)(?<part>[.,]\d{1,9})?)?` +
   String.raw`(?:\s?(?<half>[AaPp])\.?[Mm]\.?)?(?:\s?(?<zone>[Zz]|UTC|GMT|(?<east>[+-])(?<east_hour>\d\d):?(?<east_minute>\d\d)?))?)?$`;
 const IN_NUMBERS = new RegExp(String.raw`^(?<a>\d{1,4})(?<mark>[-/.])(?<b>\d{1,2})\k<mark>(?<c>\d{1,4})${TIME}`);
-const WITH_NAME = new RegExp(String.raw`^(?:(?<day>\d{1,2})[ -](?<month>[A-Za-z]{3,9})\.?[ -]|(?<first>[A-Za-z]{3,9})\.? (?<next>\d{1,2}),? )(?<year>\d{4})${TIME}`);
+const WITH_NAME = new RegExp(String.raw`^(?:(?<day>\d{1,2})(?:\. ?|[ -])(?<month>[A-Za-zÄä]{3,9})\.?[ -]|(?<first>[A-Za-z]{3,9})\.? (?<next>\d{1,2}),? )(?<year>\d{4})${TIME}`);
 
 /** Seconds since 1970-01-01 by year, month and day, and the time of day in a match; null if there is no such date. */
 function seconds(found, year, month, day) {
@@ -32,7 +33,7 @@ function moment(text) {
   const named = WITH_NAME.exec(text)?.groups;
   const all = (value) => (value === null ? null : { ymd: value, dmy: value, mdy: value });
   if (named) {
-    const month = MONTHS.indexOf((named.month ?? named.first).slice(0, 3).toLowerCase()) + 1;
+    const name = (named.month ?? named.first).slice(0, 3).toLowerCase(), month = MONTHS.indexOf(GERMAN[name] ?? name) + 1;
     return all(seconds(named, Number(named.year), month, Number(named.day ?? named.next)));
   }
   const found = IN_NUMBERS.exec(text)?.groups;
