@@ -87,6 +87,7 @@ POSITIVE = {
     "rare first number": (["1"] * 2 + ["2"] * 9, "1"),
     "zero and one": (["1"] * 9 + ["0"] * 2, "1"),
     "yes": (["YES"] * 9 + ["no"] * 2, "YES"),
+    "yes in German": (["ja"] * 9 + ["nein"] * 2, "ja"),
     "one word says no": (["negative"] * 2 + ["ill"] * 9, "ill"),
     "one word says yes": (["present"] * 9 + ["unclear"] * 2, "present"),
     "signs": (["+"] * 9 + ["-"] * 2, "+"),

@@ -33,8 +33,22 @@ MOST_LABELS = 50
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
 MOST_MISSING = 20  # percent
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
-SAYS_NO = {"no", "false", "off", "negative", "neg", "-", "absent", "none", "control", "normal", "healthy"}
-SAYS_YES = {"yes", "true", "on", "positive", "pos", "+", "present", "case"}
+SAYS_NO = {
+    "no",
+    "nein",
+    "non",
+    "false",
+    "off",
+    "negative",
+    "neg",
+    "-",
+    "absent",
+    "none",
+    "control",
+    "normal",
+    "healthy",
+}
+SAYS_YES = {"yes", "ja", "oui", "true", "on", "positive", "pos", "+", "present", "case"}
 # In this order: 'class' may be that of a ship's passengers, and 'y' a coordinate.
 USUAL_NAMES = (
     *("target", "y_true", "truth", "true_label", "survived", "diagnosis", "outcome", "churn", "attrition", "species"),
