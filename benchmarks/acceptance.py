@@ -23,6 +23,8 @@ are about choosing the epoch (a-inner, c, d): a short recipe makes hundreds of t
     tables.
 (g) What a t-test makes of the trainings of (a). If it didn't find false winners, the simulation couldn't show any.
 (h) The trainings of (a), from the first seed alone and from all five.
+(m) The trainings of (a), (b) and (e) again, judged as means of ten networks, which is what a model is. In (b) the truth
+    is zero for them as well.
 (i) Whether the margin is a tenth of the reference's error, which is known only after the run (a-easy), or the default.
 """
 
@@ -61,6 +63,8 @@ d choose the epoch by inner splits; all others use the last step. The Brier scor
   f: how often the interval covers the true difference, which is zero in a.
 - g: a plain t-test on the networks of a. It must fail, or the simulation is too easy. h: the networks of a, from one
   seed and from all.
+- m: the trainings of a, b and e, judged as means of ten networks from the five seeds; all other rows judge single
+  networks.
 - i: whether the margin is a tenth of the reference's error, as in a-easy, where each block predicts 97 of 100 rows
   correctly, or the default, as in all other rows. This choice depends on the run and must not add false winners.
 

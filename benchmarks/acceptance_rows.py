@@ -120,6 +120,10 @@ margin_is_a_tenth = share(lambda record, truth: record["margin_source"] == "tent
 called_better = share(lambda record, truth: record["rule"] in _GAIN)
 covered = share(lambda record, truth: record["low"] <= truth <= record["high"])
 naive_false_winner = share(lambda record, truth: record["naive_p"] < LEVEL)
+means_false_winner = share(lambda record, truth: record["means_rule"] in _DIFFERENT)
+means_called_better = share(lambda record, truth: record["means_rule"] in _GAIN)
+means_covered = share(lambda record, truth: record["means_low"] <= truth <= record["means_high"])
+repeat_false_winner = share(lambda record, truth: record["naive_repeat_p"] < LEVEL)
 naive_runs_false_winner = share(lambda record, truth: record["naive_runs_p"] < LEVEL)
 
 
@@ -254,6 +258,9 @@ def _rows() -> Iterator[Row]:
     for name, words in blocks.items():
         what = f"false winners of a t-test over the folds, {words}"
         yield Row(f"g-{name}", what, f"blocks-{name}", naive_false_winner, at_least(40))
+    for name, words in blocks.items():
+        what = f"false winners of a t-test over the ten folds of one repeat, {words}"
+        yield Row(f"g-{name}-repeat", what, f"blocks-{name}", repeat_false_winner, Bound("shown only"))
     what = "false winners of a t-test over all runs, 300 rows"
     yield Row("g-300-runs", what, "blocks-300", naive_runs_false_winner, at_least(40))
     what = "false winners from one seed, two equal blocks, 300 rows"
@@ -262,6 +269,20 @@ def _rows() -> Iterator[Row]:
     yield Row(
         "a-easy", "false winners, two equal blocks, 300 rows, hardly any errors", "blocks-easy", false_winner, AT_MOST
     )
+    of_means = "means of ten networks"
+    for name, words in blocks.items():
+        what = f"false winners, {of_means}, two equal blocks, {words}"
+        yield Row(f"m-{name}", what, f"blocks-{name}", means_false_winner, AT_MOST)
+    what = f"{of_means} against themselves, 300 rows"
+    yield Row("m-itself", f"false winners, {what}", "itself-300", means_false_winner, AT_MOST)
+    yield Row("f-m-itself", f"true difference covered, {what}", "itself-300", means_covered, COVERAGE)
+    what = "true difference covered, a network against itself, 300 rows"
+    yield Row("f-itself", what, "itself-300", covered, COVERAGE)
+    for rows in ("100", "300"):
+        what = f"true difference covered, {of_means}, two equal blocks, {rows} rows"
+        yield Row(f"f-m-{rows}", what, f"blocks-{rows}", means_covered, COVERAGE)
+    what = f"a gain of about 6 points found, {of_means}, 300 rows"
+    yield Row("m-e-300", what, "gain-300", means_called_better, at_least(90))
     what = "the margin is a tenth of the reference's error, 300 rows"
     yield Row("i-easy", f"{what}, hardly any errors", "blocks-easy", margin_is_a_tenth, at_least(95))
     yield Row("i-300", what, "blocks-300", margin_is_a_tenth, Bound("at most 1 %", most=0.01))

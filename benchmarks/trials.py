@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,11 +19,13 @@ from simulated import HIDDEN, SETTINGS, Sees, Setting
 import seedbed as sb
 from seedbed.data import Preprocessor, table_from_arrays
 from seedbed.evaluation import corrected_t, fold_differences, judge_all, row_losses
+from seedbed.scoring import verdicts_on
 
 RECIPE = {"optimizer": "sgd", "lr": 1.0, "epochs": 40}
 """Full batches with a large step: short, and the test loss ends within 0.02 of its lowest in every setting."""
 
 TRUTH_SEEDS = 5
+MEANS_OF = 10
 FRESH_ROWS = 4000
 
 _TABLES, _TRUTH = 1, 2  # tables for verdicts and for the truth have nothing in common
@@ -95,6 +97,7 @@ def run_comparison(setting: Setting, protocol: Protocol, number: int) -> sb.Comp
             seeds=protocol.seeds,
             metric="brier",
             random_state=number,
+            networks=1,
         ),
         compute=sb.Compute(jobs=1),
     )
@@ -106,8 +109,10 @@ def judged(setting: Setting, protocol: Protocol, number: int) -> Record:
     Returns:
         rule, difference, low, high: the verdict's.
         margin_source: where its margin comes from.
+        means_rule, means_low, means_high: the verdict's on means of ten networks, from the same trainings.
         one_seed_rule: the corrected verdict from the first seed of the same trainings.
-        naive_p, naive_runs_p: of a t-test over the folds, averaged over seeds before, or every run by itself.
+        naive_p, naive_runs_p, naive_repeat_p: of a t-test over the folds, averaged over seeds before, or every run by
+            itself, or over the folds of the first repeat.
         accuracy: the candidate's, out of fold.
         seconds: of the comparison.
     """
@@ -116,6 +121,8 @@ def judged(setting: Setting, protocol: Protocol, number: int) -> Record:
     (verdict,) = comparison.verdicts
     seconds = time.perf_counter() - started
     ours, theirs = (comparison[name].losses("brier") for name in (verdict.reference, verdict.candidate))
+    means = [replace(one, networks=MEANS_OF) for one in comparison.results]
+    ((of_means,), _) = verdicts_on(means, verdict.reference, "brier", margin=verdict.margin)
     first = {verdict.reference: ours[:, :, :1], verdict.candidate: theirs[:, :, :1]}
     estimates = {(verdict.reference, verdict.candidate): corrected_t(fold_differences(*first.values()))}
     (one_seed,) = judge_all(first, estimates, metric="brier", margin=verdict.margin, n_rows=setting.n_rows)
@@ -124,9 +131,13 @@ def judged(setting: Setting, protocol: Protocol, number: int) -> Record:
         "difference": verdict.difference,
         "low": verdict.low,
         "high": verdict.high,
+        "means_rule": of_means.rule,
+        "means_low": of_means.low,
+        "means_high": of_means.high,
         "margin_source": comparison.conclusions.margin.source,
         "one_seed_rule": one_seed.rule,
         "naive_p": float(stats.ttest_1samp(fold_differences(ours, theirs).ravel(), 0.0).pvalue),
+        "naive_repeat_p": float(stats.ttest_1samp(fold_differences(ours, theirs)[0], 0.0).pvalue),
         "naive_runs_p": float(stats.ttest_1samp((ours - theirs).ravel(), 0.0).pvalue),
         "accuracy": 1 - float(comparison[verdict.candidate].losses("accuracy").mean()),
         "seconds": round(seconds, 3),

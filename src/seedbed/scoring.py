@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 import numpy as np
@@ -23,6 +23,7 @@ from seedbed.evaluation import (
     consistency_band,
     corrected_t,
     default_metric,
+    ensemble_losses,
     expected_calibration_error,
     fold_differences,
     judge_all,
@@ -34,6 +35,7 @@ from seedbed.evaluation import (
     row_losses,
     row_mean_se,
     score_interval,
+    seed_noise,
     share_interval,
     widening,
     wilson,
@@ -96,6 +98,7 @@ class Result:
         times: [row] of rows that are split by time, as neighbours may be alike; else None.
         pairs: of nested cross-validation, [repeat, fold, seed, row] (and class): the prediction by what was trained
             without `fold` and without the row's own fold; NaN for the rows of `fold`. None otherwise.
+        networks: how many networks are averaged in the model that is judged; 1 judges single networks.
     """
 
     name: str
@@ -108,6 +111,8 @@ class Result:
     groups: npt.NDArray[np.int64] | None = None
     times: npt.NDArray[np.float64] | None = None
     pairs: npt.NDArray[np.floating] | None = None
+    networks: int = 1
+    _losses: dict[tuple[str, bool], Floats] = field(default_factory=dict, init=False)
 
     @functools.cached_property
     def finite(self) -> bool:
@@ -152,12 +157,26 @@ class Result:
             return int(self.predictions.shape[3])
         return 2 if self.task == "binary" else 0
 
-    def row_losses(self, metric: str | None = None) -> Floats:
-        """Return the loss of each prediction [repeat, seed, row], see `evaluation.row_losses`; by default of the
-        task's metric.
+    @property
+    def averaged(self) -> npt.NDArray[np.floating]:
+        """The predictions of the model that is judged [repeat, set, row] (and class): the mean over the seeds, or each
+        single network."""
+        several = self.networks > 1 and self.predictions.shape[1] > 1
+        return self.predictions.mean(axis=1, keepdims=True, dtype=np.float64) if several else self.predictions
+
+    def row_losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
+        """Return losses [repeat, seed, row] whose mean over seeds is the loss of the model that is judged, see
+        `evaluation.ensemble_losses`; by default of the task's metric.
+
+        Args:
+            single: of each single network instead.
         """
-        truth = np.broadcast_to(self.target, self.predictions.shape[:3])
-        return row_losses(metric or default_metric(self.task), truth, self.predictions, variance=self.target_variance)
+        name, networks = metric or default_metric(self.task), 1 if single else self.networks
+        of_repeats = (
+            ensemble_losses(name, self.target, p, networks=networks, variance=self.target_variance)
+            for p in self.predictions
+        )
+        return np.stack(list(of_repeats))
 
     def pair_losses(self, metric: str) -> Floats:
         """Return the loss of each prediction of `pairs` [repeat, fold, seed, row], for nested cross-validation.
@@ -167,20 +186,26 @@ class Result:
         """
         if self.pairs is None:
             raise ValueError("there are no pairs of folds")
-        truth = np.broadcast_to(self.target, self.pairs.shape[:4])
-        return row_losses(metric, truth, self.pairs, variance=self.target_variance)
+        sets = self.pairs.reshape(-1, *self.pairs.shape[2:])
+        losses = [
+            ensemble_losses(metric, self.target, p, networks=self.networks, variance=self.target_variance) for p in sets
+        ]
+        return np.stack(losses).reshape(self.pairs.shape[:4])
 
-    def losses(self, metric: str | None = None) -> Floats:
-        """Return the mean loss over the test rows of each split [repeat, fold, seed]; smaller is better."""
-        by_row = self.row_losses(metric)
-        folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
-        return np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
+    def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
+        """Return the mean of `row_losses` over the test rows of each split [repeat, fold, seed]; smaller is better."""
+        key = (metric or default_metric(self.task), single or self.networks == 1)
+        if key not in self._losses:
+            by_row = self.row_losses(metric, single=single)
+            folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
+            self._losses[key] = np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
+        return self._losses[key]
 
     def complete(self) -> tuple[npt.NDArray[Any], Floats]:
         """Return the target of the tested rows [row], and the prediction sets that are finite for all of them: [set,
         row] or [set, row, class].
         """
-        found = self.predictions[:, :, self.tested].astype(np.float64)
+        found = self.averaged[:, :, self.tested].astype(np.float64)
         sets = found.reshape(-1, *found.shape[2:])
         return self.target[self.tested], sets[np.isfinite(sets).reshape(len(sets), -1).all(axis=1)]
 
@@ -193,7 +218,7 @@ class Result:
         """Return the share of rows [true class, predicted class] over all out-of-fold predictions; None for numbers."""
         if self.task == "regression":
             return None
-        p = self.predictions[:, :, self.tested]
+        p = self.averaged[:, :, self.tested]
         truth = np.broadcast_to(self.target[self.tested], p.shape[:3]).reshape(-1)
         cells = confusion_matrix(truth, p.reshape(-1, *p.shape[3:]))
         return [[float(cell) for cell in row] for row in cells / max(1, cells.sum())]
@@ -236,6 +261,7 @@ class Result:
         return {
             "name": self.name,
             "finite": self.finite,
+            "networks": self.networks,
             "scores": {name: found.as_dict() for name, found in self.scores.items()},
             "confusion": self.confusion(),
             "calibration": self.calibration,
@@ -278,7 +304,8 @@ def _skill(of: str, found: Result) -> Score:
 def _row_mean(metric: Metric, found: Result) -> Score:
     losses = found.losses(metric.name)
     low, high = _loss_interval(metric, found, losses)
-    mean, fold_sd, seed_sd = _spread(losses.reshape(-1, losses.shape[2]))
+    mean, fold_sd, _ = _spread(losses.reshape(-1, losses.shape[2]))
+    seed_sd = _spread(found.losses(metric.name, single=True).reshape(-1, losses.shape[2]))[2]
     if metric.greater_is_better:
         mean, low, high = (None if value is None else 1 - value for value in (mean, high, low))
     return Score(mean, low, high, fold_sd, seed_sd)
@@ -291,7 +318,7 @@ def _loss_interval(metric: Metric, found: Result, losses: Floats) -> tuple[float
     if found.design.kind == "held_out":
         estimate: Estimate = _held_out(found, metric.name)
     elif found.design.has_verdict:
-        estimate = corrected_t(losses.mean(axis=2), alpha=found.alpha)
+        estimate = of_one_model(found, metric.name)
     else:
         if not metric.percent:
             return None, None
@@ -357,7 +384,7 @@ def _by_fold(by_fold: Callable[..., FoldAuc], found: Result) -> tuple[float | No
     """Return the mean over repeats and seeds of a score within folds, and whether folds had to be pooled."""
     values, pooled = [], False
     y = found.target[found.tested]
-    for repeat, by_seed in enumerate(found.predictions[:, :, found.tested]):
+    for repeat, by_seed in enumerate(found.averaged[:, :, found.tested]):
         folds = np.empty(len(found.target), dtype=np.int64)
         for split in found.splits:
             if split.repeat == repeat:
@@ -378,8 +405,26 @@ def _widened(found: Result, y: npt.NDArray[Any], sets: Floats) -> float:
     if not (cross_validated or in_time) or not np.isfinite(losses).all():
         return 1.0
     se = row_mean_se(row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets))
-    estimate = corrected_t(losses.mean(axis=2)) if cross_validated else _held_out(found, "brier")
+    estimate = of_one_model(found, "brier") if cross_validated else _held_out(found, "brier")
     return widening(se_corrected=estimate.se, se_bootstrap=se)
+
+
+def of_one_model(found: Result, metric: str) -> Estimate:
+    """Return the mean loss of one model with its interval from cross-validation.
+
+    Stratified folds have equal shares of the classes, so their spread lacks what other rows would change in those
+    shares: sum_c pi_c (mu_c - mu)^2 / n is added to se^2, with mu_c the mean loss of class c and pi_c its share.
+    """
+    losses = found.losses(metric)
+    between = 0.0
+    if found.task != "regression":
+        by_row = found.row_losses(metric)[:, :, found.tested].mean(axis=(0, 1))
+        y = found.target[found.tested]
+        counts = np.bincount(y)
+        shares = counts / counts.sum()
+        means = np.bincount(y, weights=by_row) / np.maximum(counts, 1)
+        between = float(shares @ (means - shares @ means) ** 2) / len(y)
+    return corrected_t(losses.mean(axis=2), alpha=found.alpha, seed_noise=seed_noise(losses), between_classes=between)
 
 
 def _spread(values: Floats) -> tuple[float | None, float | None, float | None]:
@@ -426,7 +471,8 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
         found: Estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
         counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
     elif reference.pairs is None:
-        found = corrected_t(fold_differences(reference.losses(metric), candidate.losses(metric)), **level)
+        ours, theirs = reference.losses(metric), candidate.losses(metric)
+        found = corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)
     else:
         outer = reference.row_losses(metric).mean(axis=1) - candidate.row_losses(metric).mean(axis=1)
         inner = reference.pair_losses(metric).mean(axis=2) - candidate.pair_losses(metric).mean(axis=2)
@@ -454,7 +500,7 @@ def differences(
 
 
 def verdicts_on(
-    results: Sequence[Result], reference: str, metric: str, *, margin: float, tried: int = 0
+    results: Sequence[Result], reference: str, metric: str, *, margin: float, tried: int = 0, gate: str = ""
 ) -> tuple[tuple[Verdict, ...], tuple[NoVerdict, ...]]:
     """Return the verdicts on all results except the reference, and the candidates without one.
 
@@ -462,6 +508,8 @@ def verdicts_on(
         results: of the same splits, the reference among them.
         margin: the difference that matters, in units of the loss.
         tried: discarded attempts; each counts as one more comparison.
+        gate: a candidate whose comparison with the reference is a question of its own, at the whole error level; it
+            doesn't count among the comparisons.
     """
     usable = {result.name: result for result in results if result.finite}
     others = [result.name for result in results if result.name != reference]
@@ -473,7 +521,8 @@ def verdicts_on(
         return (), tuple(NoVerdict(name, reason) for name in others)
     without = tuple(NoVerdict(name, "some of its predictions aren't finite") for name in others if name not in usable)
     pairs = [(reference, name) for name in others if name in usable]
-    return judged(usable, pairs, metric, margin=margin, comparisons=len(pairs) + tried, tried=tried), without
+    n = max(1, sum(gate not in pair for pair in pairs) + tried)
+    return judged(usable, pairs, metric, margin=margin, comparisons=n, tried=tried, gate=gate), without
 
 
 def judged(
@@ -484,25 +533,28 @@ def judged(
     margin: float,
     comparisons: int,
     tried: int = 0,
+    gate: str = "",
 ) -> tuple[Verdict, ...]:
     """Return the verdict on each pair (reference, candidate) of results, whose predictions are all finite.
 
     Args:
         comparisons: number of intervals that hold together.
-        margin, tried: as in `verdicts_on`.
+        margin, tried, gate: as in `verdicts_on`.
     """
     if not pairs:
         return ()
 
     def differences(metric: str) -> dict[tuple[str, str], Estimate]:
         return {
-            (one, other): difference(usable[one], usable[other], metric, comparisons=comparisons)
-            for one, other in pairs
+            pair: difference(
+                usable[pair[0]], usable[pair[1]], metric, comparisons=1 if gate and gate in pair else comparisons
+            )
+            for pair in pairs
         }
 
     first = usable[pairs[0][0]]
     return judge_all(
-        {name: result.losses(metric) for name, result in usable.items()},
+        {name: result.losses(metric, single=True) for name, result in usable.items()},
         differences(metric),
         metric=metric,
         margin=margin,

@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import corrected_t, fold_differences, holm, judge_all, paired_hold_out, paired_runs
-from seedbed.evaluation.verdicts import opposite_share, seed_share
+from seedbed.evaluation import (
+    corrected_t,
+    fold_differences,
+    holm,
+    judge_all,
+    paired_hold_out,
+    paired_runs,
+    seed_noise,
+)
+from seedbed.evaluation.verdicts import opposite_share
 
 
 def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):
@@ -21,8 +29,11 @@ TABLE = {"a": runs(), "b": runs(0.02, seed=1), "c": runs(-0.02, seed=2), "d": ru
 
 def estimates(losses, reference="a", tried=0):
     pairs = [(reference, name) for name in losses if name != reference]
-    differences = {pair: fold_differences(*(losses[name] for name in pair)) for pair in pairs}
-    return {pair: corrected_t(x, comparisons=len(pairs) + tried) for pair, x in differences.items()}
+    return {pair: estimate(*(losses[name] for name in pair), comparisons=len(pairs) + tried) for pair in pairs}
+
+
+def estimate(ours, theirs, comparisons=1):
+    return corrected_t(fold_differences(ours, theirs), comparisons=comparisons, seed_noise=seed_noise(ours, theirs))
 
 
 def judged(losses=TABLE, reference="a", errors=None, **changed):
@@ -40,15 +51,15 @@ def test_every_candidate_is_judged_against_the_reference_in_order():
 
 def test_intervals_are_simultaneous_and_p_values_are_adjusted_by_holm():
     found = judged(errors={name: 2 * losses for name, losses in TABLE.items()})
-    alone = [corrected_t(fold_differences(TABLE["a"], TABLE[name]), comparisons=3) for name in "bcd"]
+    alone = [estimate(TABLE["a"], TABLE[name], comparisons=3) for name in "bcd"]
     assert [(v.low, v.high) for v in found] == [(t.low, t.high) for t in alone]
     assert [v.p_adjusted for v in found] == pytest.approx(list(holm([t.p for t in alone])))
     assert [v.accuracy.low for v in found] == pytest.approx([2 * t.low for t in alone])
 
 
 def test_seeds_are_averaged_within_each_fold():
-    once = judged({"a": TABLE["a"].mean(2, keepdims=True), "b": TABLE["b"].mean(2, keepdims=True)})[0]
-    copied = judged({"a": np.repeat(TABLE["a"], 20, axis=2), "b": np.repeat(TABLE["b"], 20, axis=2)})[0]
+    once = judged({"a": TABLE["a"], "b": TABLE["b"].mean(2, keepdims=True)})[0]
+    copied = judged({"a": TABLE["a"], "b": np.repeat(TABLE["b"].mean(2, keepdims=True), 20, axis=2)})[0]
     assert (copied.low, copied.high, copied.p) == pytest.approx((once.low, once.high, once.p))
 
 
@@ -84,18 +95,18 @@ def test_the_order_of_seeds_does_not_matter():
     assert opposite_share(TABLE["a"], shuffled) == opposite_share(TABLE["a"], TABLE["b"])
 
 
-def test_the_share_of_seeds_is_their_part_of_the_variance_of_folds():
+def test_the_share_of_seeds_is_what_more_seeds_would_take_from_the_variance():
     rng = np.random.default_rng(5)
-    rows = rng.normal(0, 1, (20, 50, 1))
-    found = seed_share(rows + rng.normal(0, 2, (20, 50, 4)), np.zeros((20, 50, 1)))
-    assert found == pytest.approx((4 / 4) / (1 + 4 / 4), abs=0.05)
-    assert seed_share(np.zeros((2, 5, 3)), np.zeros((2, 5, 3))) == 0
+    noisy = rng.normal(0, 1, (20, 50, 1)) + rng.normal(0, 2, (20, 50, 4))
+    (found,) = judged({"a": np.zeros((20, 50, 1)), "b": noisy})
+    assert found.seed_share == pytest.approx((4 / 4) / (1 + 4 / 4), abs=0.05)
+    same = np.zeros((2, 5, 3))
+    assert judged({"a": same, "b": same})[0].seed_share == 0
 
 
 def test_the_share_of_seeds_needs_two_seeds_on_one_side():
     one, several = runs(seeds=1), runs(0.01, seeds=3, seed=1)
-    assert seed_share(one, one) is None
-    assert seed_share(one, several) == seed_share(several, one) > 0
+    assert judged({"a": one, "b": several})[0].seed_share == judged({"a": several, "b": one})[0].seed_share > 0
     found = judged({"a": one, "b": runs(0.01, seeds=1, seed=1), "c": several})
     assert [v.seed_share is None for v in found] == [True, False]
     plain = json.loads(json.dumps([v.as_dict() for v in found], allow_nan=False))

@@ -31,10 +31,10 @@ def test_mean_and_corrected_variance_equal_baycomps(repeats):
 
 def test_p_and_interval_follow_students_t_with_folds_minus_one():
     d = draws()
-    ours = corrected_t(d, alpha=0.1, comparisons=2)
+    ours = corrected_t(d, alpha=0.1)
     scaled = stats.t(9, loc=ours.mean, scale=d.std(ddof=1) * np.sqrt(1 / 100 + 1 / 9))
     assert ours.df == 9
-    assert (ours.low, ours.high) == pytest.approx(scaled.interval(1 - 0.1 / 2), abs=1e-10)
+    assert (ours.low, ours.high) == pytest.approx(scaled.interval(1 - 0.1), abs=1e-10)
     assert ours.p == pytest.approx(2 * min(scaled.cdf(0), scaled.sf(0)), abs=1e-10)
 
 
@@ -90,8 +90,10 @@ def test_many_pairs_at_once_get_what_each_gets_alone():
     x = np.random.default_rng(0).normal(0.5, 1, (4, 6))
     x[1:3] = [[0.1], [0.0]]  # no spread
     level = {"alpha": 0.05, "comparisons": 3, "n_test_over_n_train": 0.25, "df": 5}
-    alone = [corrected_t(row[None], **level) for row in x]
-    assert corrected_ts(x, **level) == pytest.approx(np.array([(one.low, one.high, one.p) for one in alone]), abs=1e-14)
+    noise = np.array([0.2, 0.1, 0.0, 9.0])
+    alone = [corrected_t(row[None], **level, seed_noise=(e, 2 * e)) for row, e in zip(x, noise, strict=True)]
+    expected = np.array([(one.low, one.high, one.p) for one in alone])
+    assert corrected_ts(x, **level, seed_noise=noise) == pytest.approx(expected, abs=1e-14)
 
 
 @pytest.mark.parametrize("p", [[0.3], [0.0, 1.0, 0.2, 0.2], [0.04, 0.01, 0.03, 0.005, 0.5, 0.9, 0.04]], ids=len)

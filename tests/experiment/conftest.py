@@ -12,7 +12,7 @@ from seedbed.experiment import Comparison, Plan, compare, conclude, make_plan, r
 from seedbed.settings import Compute, Design, Recipe, recipe_named, settings_of
 from seedbed.training.machine import one_thread
 
-DESIGN = {"repeats": 1, "folds": 3, "seeds": 2}
+DESIGN = {"repeats": 1, "folds": 3, "seeds": 2, "networks": 1}
 SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "jobs": 1}
 
 

@@ -79,9 +79,9 @@ def test_every_seed_predicts_exactly_the_held_out_rows(found):
 def test_the_verdict_is_the_paired_difference_on_the_held_out_rows(found, large):
     test = found.splits[0].test
     losses = {name: (found[name].predictions[0][:, test] - large[1][test]) ** 2.0 for name in ("logistic", "tanh:3")}
-    expected = paired_hold_out(losses["logistic"], losses["tanh:3"], comparisons=2)
+    expected = paired_hold_out(losses["logistic"], losses["tanh:3"])
     verdict = found.verdicts[0]
-    assert (verdict.candidate, verdict.reference, verdict.comparisons) == ("tanh:3", "logistic", 2)
+    assert (verdict.candidate, verdict.reference, verdict.comparisons) == ("tanh:3", "logistic", 1)
     found_numbers = (verdict.difference, verdict.low, verdict.high, verdict.p)
     assert found_numbers == pytest.approx((expected.mean, expected.low, expected.high, expected.p), rel=1e-4)
     assert verdict.seed_share == pytest.approx(expected.variance_seeds / expected.se**2, rel=1e-3)
@@ -92,7 +92,7 @@ def test_the_verdict_is_the_paired_difference_on_the_held_out_rows(found, large)
 def test_accuracy_has_its_own_paired_interval(found, large):
     test = found.splits[0].test
     wrong = {name: (found[name].predictions[0][:, test] > 0.5) != large[1][test] for name in ("logistic", "prior")}
-    expected = paired_hold_out(wrong["logistic"], wrong["prior"], comparisons=2)
+    expected = paired_hold_out(wrong["logistic"], wrong["prior"])
     shown = found.verdicts[1].accuracy
     assert (shown.difference, shown.low, shown.high) == pytest.approx((expected.mean, expected.low, expected.high))
 

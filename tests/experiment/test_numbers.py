@@ -15,7 +15,7 @@ from torch import nn
 
 from seedbed.data import Split
 from seedbed.errors import CandidateError, OptionError
-from seedbed.evaluation import corrected_t, fold_differences, protocol
+from seedbed.evaluation import corrected_t, fold_differences, protocol, seed_noise
 from seedbed.experiment.conclusions import guessing_like
 from seedbed.report import comparison_text
 from seedbed.scoring import Result, score
@@ -94,7 +94,9 @@ def test_scores_equal_scikit_learns(found, rows, name):
     assert scores["mae"].mean == pytest.approx(by_fold(found, name, sk.mean_absolute_error).mean())
     whole = [sk.r2_score(rows[1], p) for p in found[name].predictions.reshape(-1, 80)]
     assert scores["r2"].mean == pytest.approx(np.mean(whole), abs=0.02)  # folds differ in size by a row
-    assert scores["squared_error"].low == pytest.approx(max(0, corrected_t(squared.reshape(2, 3, -1).mean(2)).low))
+    runs = squared.reshape(2, 3, -1)
+    interval = corrected_t(runs.mean(axis=2), seed_noise=seed_noise(runs))
+    assert scores["squared_error"].low == pytest.approx(max(0, interval.low))
 
 
 def test_r2_is_one_minus_the_relative_squared_error(found):
@@ -145,7 +147,8 @@ def test_units_and_origin_of_the_target_change_only_the_absolute_error(compared,
 
 def test_the_verdict_is_the_corrected_t_of_squared_errors_without_accuracy(found, rows):
     losses = [by_fold(found, name, sk.mean_squared_error).reshape(2, 3, -1) for name in ("linear:3", "tanh:4")]
-    by_hand = corrected_t(fold_differences(*losses) / variance_over_folds(found), comparisons=4)
+    losses = [one / variance_over_folds(found) for one in losses]
+    by_hand = corrected_t(fold_differences(*losses), comparisons=3, seed_noise=seed_noise(*losses))
     verdict = found.verdicts[0]
     assert (verdict.difference, verdict.low, verdict.high) == pytest.approx((by_hand.mean, by_hand.low, by_hand.high))
     assert (verdict.accuracy, verdict.metric) == (None, "squared_error")

@@ -46,6 +46,7 @@ DOCUMENT = {
         "repeats": int,
         "folds": int,
         "seeds": int,
+        "networks": int,
         "n_train": int,
         "n_test": int,
         "quick": bool,
@@ -132,6 +133,7 @@ CALIBRATION = {
 BASELINE = {
     "name": str,
     "finite": bool,
+    "networks": int,
     "scores": SCORES,
     "confusion": list,
     "calibration": CALIBRATION,
@@ -203,8 +205,8 @@ def test_the_document_has_exactly_these_keys_and_types(saved, comparison):
 def test_the_document_describes_the_comparison(comparison):
     document = comparison.to_dict()
     reason = "60 rows: 2 x 3 folds x 3 seeds, as asked for"
-    assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "folds": 3, "seeds": 3, "n_train": 40,
-                                "n_test": 20, "locked_share": 0.0, "n_unused": 0, "quick": False,
+    assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "folds": 3, "seeds": 3, "networks": 1,
+                                "n_train": 40, "n_test": 20, "locked_share": 0.0, "n_unused": 0, "quick": False,
                                 "reason": reason, "random_state": 7, "sample_of": None, "time_limit": None,
                                 "shortened": "", "epochs": None,
                                 "recipe": "SGD, lr 0.5, full batch, 4 epochs"}  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from seedbed.evaluation import Margin, corrected_t, fold_differences, holm, judge_all
+from seedbed.evaluation import Margin, corrected_t, fold_differences, holm, judge_all, seed_noise
 
 NAMES = ("linear:3", "tanh:4", "prior")
 FLIPPED = ("difference", "low", "high")
@@ -20,8 +20,11 @@ def test_verdicts_equal_judge_all_on_the_losses(comparison):
     ours = comparison["tanh:4"]
 
     def estimates(metric):
-        x = {name: fold_differences(ours.losses(metric), comparison[name].losses(metric)) for name in NAMES[::2]}
-        return {("tanh:4", name): corrected_t(one, comparisons=2) for name, one in x.items()}
+        pairs = {name: (ours.losses(metric), comparison[name].losses(metric)) for name in NAMES[::2]}
+        return {
+            ("tanh:4", name): corrected_t(fold_differences(*pair), seed_noise=seed_noise(*pair))
+            for name, pair in pairs.items()
+        }
 
     by_hand = judge_all(
         {name: comparison[name].losses() for name in NAMES},
@@ -48,13 +51,13 @@ def test_losses_are_means_over_the_test_rows_of_each_split_and_seed(comparison, 
     assert comparison["prior"].losses().shape == (2, 3, 1)
 
 
-def test_all_candidates_except_the_reference_are_judged_in_order_with_adjustment(three):
+def test_all_candidates_except_the_reference_are_judged_in_order_and_the_prior_is_a_question_of_its_own(three):
     assert [verdict.candidate for verdict in three.verdicts] == ["linear:3", "relu:3", "prior"]
-    assert {verdict.comparisons for verdict in three.verdicts} == {3}
+    assert [verdict.comparisons for verdict in three.verdicts] == [2, 2, 1]
     assert {verdict.reference for verdict in three.verdicts} == {"tanh:4"}
     assert {(verdict.n_rows, verdict.n_train) for verdict in three.verdicts} == {(60, 40)}
     p, adjusted = (np.array([getattr(v, name) for v in three.verdicts]) for name in ("p", "p_adjusted"))
-    np.testing.assert_allclose(adjusted, holm(p))
+    np.testing.assert_allclose(adjusted, [*holm(p[:2]), p[2]])
 
 
 def test_three_candidates_alone_are_two_comparisons(small):

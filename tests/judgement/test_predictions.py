@@ -42,7 +42,7 @@ def comparison(request) -> sb.Comparison:
     cuts = [-0.5, 0.5][: len(labels or ()) - 1]  # the first of two labels is rare, and so the positive one
     y = z if labels is None else np.array(labels)[np.digitize(z, cuts)]
     baseline = "linear-regression" if labels is None else "logistic-regression"
-    design = sb.Design(baselines=[baseline], repeats=2, folds=3, seeds=2)
+    design = sb.Design(baselines=[baseline], repeats=2, folds=3, seeds=2, networks=1)
     return sb.compare(X, y, candidates=["linear:2", "tanh:3"], recipe="tutorial", epochs=3, lr=0.1, design=design,
                       compute=sb.Compute(jobs=1))  # fmt: skip
 

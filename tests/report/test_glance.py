@@ -92,6 +92,14 @@ def test_the_score_that_decides_stands_beside_the_verdict(make, metric, heading,
     assert row.split()[1:-1] == cells
 
 
+def test_networks_that_are_judged_as_a_mean_are_marked_with_their_number(document):
+    labels = [row.label for row in first_screen(document(plan={"networks": 10})).rows]
+    assert "relu:5 (10 networks)" in labels
+    one_seed = document(plan={"networks": 10, "seeds": 1})
+    assert "relu:5 (network)" in [row.label for row in first_screen(one_seed).rows]
+    assert "a single seed doesn't show what a mean of 10 does" in " ".join(first_screen(one_seed).notes)
+
+
 def test_networks_are_marked_only_beside_baselines(document, make):
     assert {row.label for row in first_screen(document()).rows} == {
         "linear:5 (network)", "relu:5 (network)", "linear:20,20 (network)", "boosted-trees", "logistic-regression",

@@ -215,7 +215,7 @@ class ModelOptions:
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
     "The model's file, NAME.safetensors; it is trained on all rows."
     networks: int | None = None
-    "Number of networks of the model, each with its own seed; 10 if left out."
+    "Number of networks of the model, each with its own seed; 10, or as compared, if left out."
     threshold: float | None = None
     "The probability above which the positive one of two labels is predicted; 0.5 if left out."
 

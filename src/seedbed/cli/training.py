@@ -176,8 +176,9 @@ def _model_of_table(
 ) -> Model:
     from seedbed.experiment import Watch
     from seedbed.fitting import n_choosing
-    from seedbed.model import AUTO, N_NETWORKS, blend_table, fit_model
+    from seedbed.model import AUTO, blend_table, fit_model
     from seedbed.networks import candidate_from
+    from seedbed.settings import N_NETWORKS
     from seedbed.training import own_module
 
     if candidate == AUTO:
@@ -199,13 +200,13 @@ def _model_of_table(
 def _model_of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
     from seedbed.experiment import Watch, model_plan_from
     from seedbed.fitting import n_choosing
-    from seedbed.model import N_NETWORKS
+    from seedbed.settings import N_NETWORKS
 
     found = model_plan_from(folder, candidate)
     if isinstance(found.candidate, str):
         watch = _watch_of_blend(found.table, options["n_networks"])
     else:
-        n_networks = options["n_networks"] or N_NETWORKS
+        n_networks = options["n_networks"] or found.networks or N_NETWORKS
         n_inner = 0 if found.settled else n_choosing(found.recipe, n_networks)
         epochs = found.settled.epochs if found.settled else found.recipe.epochs
         watch = Watch.of_one(found.candidate.name, epochs, n_networks, n_inner)

@@ -21,6 +21,7 @@ from seedbed.evaluation.checks import (
 )
 from seedbed.evaluation.choosing import Choice, Waiting, best_temperature, blend_weights, choose, mean_loss, tempered
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
+from seedbed.evaluation.ensembles import ensemble_losses
 from seedbed.evaluation.estimates import (
     Estimate,
     HoldOut,
@@ -66,7 +67,16 @@ from seedbed.evaluation.single_runs import (
     paired_runs,
     summarize_curves,
 )
-from seedbed.evaluation.verdicts import SHORT, Verdict, decide, fold_differences, judge_all, percent, plain_number
+from seedbed.evaluation.verdicts import (
+    SHORT,
+    Verdict,
+    decide,
+    fold_differences,
+    judge_all,
+    percent,
+    plain_number,
+    seed_noise,
+)
 
 __all__ = [
     "CURVES",
@@ -103,6 +113,7 @@ __all__ = [
     "default_margin",
     "default_metric",
     "diverged",
+    "ensemble_losses",
     "expected_calibration_error",
     "fold_differences",
     "holm",
@@ -129,6 +140,7 @@ __all__ = [
     "row_mean_se",
     "score_interval",
     "seed_difference",
+    "seed_noise",
     "seeds_alike",
     "seeds_apart",
     "separated",

@@ -11,6 +11,7 @@ All of these follow from four numbers (mean, standard error, degrees of freedom,
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,9 +51,10 @@ class Estimate:
         df: degrees of freedom of Student's t; None stands for the normal distribution.
         t: mean / se; None if se is 0.
         p: two-sided p-value of "no difference", not adjusted for other comparisons.
-        low, high: interval at 1 - alpha / comparisons; where se is 0 both are the mean.
+        low, high: interval that holds together with those of the other comparisons; where se is 0 both are the mean.
         alpha: two-sided error level of all comparisons together.
-        comparisons: how many intervals hold at once (Bonferroni).
+        comparisons: how many intervals hold together (Dunnett).
+        variance_seeds: the part of se^2 that comes from seeds, which more seeds would reduce; None if that isn't known.
     """
 
     mean: float
@@ -64,6 +66,7 @@ class Estimate:
     high: float
     alpha: float
     comparisons: int
+    variance_seeds: float | None = None
 
 
 def student_cdf(value: float, df: float | None) -> float:
@@ -80,8 +83,39 @@ def student_quantile(probability: float, df: float | None) -> float:
     return float(ndtri(probability) if df is None else stdtrit(df, probability))
 
 
+_MOST_OF_DUNNETT = 1000
+
+
+@functools.cache
+def simultaneous_quantile(alpha: float, comparisons: int, df: float | None) -> float:
+    """Return by how many standard errors each of several intervals reaches to either side, so that all hold together
+    with probability 1 - alpha; Student's quantile for a single one.
+
+    It is Dunnett's two-sided quantile (Dunnett 1955) for comparisons with one reference, all pairs of which have a
+    correlation of one half. With df degrees of freedom, P = E[prod_i P(|T_i| < c)] is computed by quadrature over the
+    share of the reference and over the common standard error. Of more than a thousand it is Bonferroni's quantile.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import chdtri, ndtr
+
+    wide = -student_quantile(alpha / comparisons / 2, df)  # the lower tail is exact far out as well
+    if comparisons == 1 or comparisons > _MOST_OF_DUNNETT:
+        return wide
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    shares, of_shares = np.polynomial.legendre.leggauss(80)
+    scales = np.ones(1) if df is None else np.sqrt(chdtri(df, (shares + 1) / 2) / df)
+    of_scales = np.ones(1) if df is None else of_shares / 2
+
+    def missed(c: float) -> float:
+        ends = [math.sqrt(2) * (sign * c * scales[:, None]) + nodes for sign in (1, -1)]
+        inside = (ndtr(ends[0]) - ndtr(ends[1])) ** comparisons @ weights / math.sqrt(2 * math.pi)
+        return float(of_scales @ inside) - (1 - alpha)
+
+    return float(brentq(missed, student_quantile(1 - alpha / 2, df), wide * 1.001, xtol=1e-10))
+
+
 def inference(mean: float, se: float, *, df: float | None, alpha: float, comparisons: int) -> Estimate:
-    """Return an estimate: t, the two-sided p-value and the interval at 1 - alpha / comparisons.
+    """Return an estimate: t, the two-sided p-value and the simultaneous interval.
 
     With se = 0 the posterior is a point mass: the interval is [mean, mean]; p is 1 where the mean is 0, else 0.
     """
@@ -89,7 +123,7 @@ def inference(mean: float, se: float, *, df: float | None, alpha: float, compari
     if se > 0:
         t = mean / se
         p = min(1.0, 2 * student_cdf(-abs(t), df))
-        half = -student_quantile(alpha / comparisons / 2, df) * se  # the lower tail is exact far out as well
+        half = simultaneous_quantile(alpha, comparisons, df) * se
     return Estimate(
         mean=mean, se=se, df=df, t=t, p=p, low=mean - half, high=mean + half, alpha=alpha, comparisons=comparisons
     )
@@ -111,8 +145,8 @@ def p_better(estimate: Estimate, margin: float = 0.0) -> float:
 def rows_needed(estimate: Estimate, *, n_rows: int, margin: float, power: float = 0.8) -> tuple[int, int] | None:
     """Return roughly how many rows would settle a difference of `margin`, as (half, double) of the formula's value.
 
-    N* = n ((t_{df, 1 - alpha'/2} + t_{df, power}) se / margin)^2 with alpha' = alpha / comparisons: the usual formula
-    for a sample's size, the standard error taken to shrink as 1/sqrt(rows); that is rough, hence a range. Never call it
+    N* = n ((q + t_{df, power}) se / margin)^2 with q the quantile of the simultaneous interval: the usual formula for a
+    sample's size, the standard error taken to shrink as 1/sqrt(rows); that is rough, hence a range. Never call it
     with the observed difference as the margin: "rows to make this significant" is a p-value in disguise.
 
     Returns None if the margin isn't positive or se is 0 (nothing is left to settle).
@@ -125,8 +159,8 @@ def rows_needed(estimate: Estimate, *, n_rows: int, margin: float, power: float 
 
 def rows_factor(estimate: Estimate, *, margin: float, power: float = 0.8) -> float:
     """Return by what factor the number of rows must grow to settle a difference of `margin`; see `rows_needed`."""
-    quantiles = student_quantile(power, estimate.df)
-    quantiles -= student_quantile(estimate.alpha / estimate.comparisons / 2, estimate.df)
+    of_interval = simultaneous_quantile(estimate.alpha, estimate.comparisons, estimate.df)
+    quantiles = of_interval + student_quantile(power, estimate.df)
     return (quantiles * estimate.se / margin) ** 2
 
 
@@ -170,21 +204,29 @@ def corrected_t(
     comparisons: int = 1,
     n_test_over_n_train: float | None = None,
     df: int | None = None,
+    seed_noise: Sequence[float] = (),
+    between_classes: float = 0.0,
 ) -> Estimate:
     """Return the mean difference over repeated k-fold cross-validation, with an interval that allows for overlapping
     folds.
 
     SE = s sqrt(1/N + n_test/n_train), N = repeats x folds, s with ddof 1 (Nadeau & Bengio 2003); for k-fold
     n_test/n_train = 1/(k-1). Student's t with k - 1 degrees of freedom (Bouckaert 2003), not N - 1 as in several tools.
-    Average over seeds *inside* each fold before calling this: seeds are not data.
+    Average over seeds *inside* each fold before calling this: seeds are not data. What they add to s^2, e, is
+    independent between folds, so the correction for overlap isn't applied to it:
+    SE^2 = max(s^2 - e, s^2 sqrt(2 / (N - 1))) (1/N + n_test/n_train) + min(e, s^2) / N. The second argument of max is a
+    floor, the relative standard error of s^2. Of two models, e is twice the smaller noise and not the sum: the interval
+    of a network against a model without seeds can't be narrower (docs/decisions/0031).
     Given one candidate's mean losses instead of differences, it is the interval of that loss.
 
     Args:
         differences: [repeat, fold], loss of the reference minus loss of the candidate, mean over the fold's test rows.
         alpha: two-sided error level of all comparisons together.
-        comparisons: number of simultaneous intervals; each is at 1 - alpha / comparisons.
+        comparisons: number of simultaneous intervals.
         n_test_over_n_train: test rows over training rows of a split; None means 1/(k-1).
         df: degrees of freedom; None means k - 1.
+        seed_noise: for each model, the variance of its value that comes from seeds, see `evaluation.seed_noise`.
+        between_classes: added to SE^2, for what stratified folds hide of one model's loss.
 
     Raises:
         ValueError: not a [repeat, fold] array with at least two folds, or a value isn't finite.
@@ -196,26 +238,47 @@ def corrected_t(
         raise ValueError("differences must be finite")
     folds = values.shape[1]
     ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
-    se = _sd(values) * math.sqrt(1 / values.size + ratio)
+    sd, overlap = _sd(values), 1 / values.size + ratio
+    se, of_seeds = sd * math.sqrt(overlap), None
+    if seed_noise:
+        e = min(len(seed_noise) * min(seed_noise), sd**2)
+        if e > 0:
+            floor = sd**2 * min(1.0, math.sqrt(2 / (values.size - 1)))
+            se = math.sqrt(max(sd**2 - e, floor) * overlap + e / values.size)
+        of_seeds = min(se**2, max(0.0, sum(seed_noise) - e) * overlap + e / values.size)
+    if between_classes:
+        se = math.sqrt(se**2 + between_classes)
     df = folds - 1 if df is None else df
-    return inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
+    found = inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
+    return replace(found, variance_seeds=of_seeds)
 
 
 def corrected_ts(
-    differences: NDArray[np.float64], *, alpha: float, comparisons: int, n_test_over_n_train: float, df: int | None
+    differences: NDArray[np.float64],
+    *,
+    alpha: float,
+    comparisons: int,
+    n_test_over_n_train: float,
+    df: int | None,
+    seed_noise: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return `low`, `high` and `p` of the corrected t of many pairs at once; [pair, split] -> [pair, 3].
 
     It equals `corrected_t` of each pair; see there for the arguments.
+
+    Args:
+        seed_noise: [pair], the smaller one of the two models' noise.
     """
     from scipy.special import stdtr
 
     df = differences.shape[1] - 1 if df is None else df
     means = differences.mean(axis=1)
     spread = np.ptp(differences, axis=1) > 1e-12 * np.abs(differences).max(axis=1)
-    se = np.where(spread, differences.std(axis=1, ddof=1), 0.0)
-    se *= math.sqrt(1 / differences.shape[1] + n_test_over_n_train)
-    half = -student_quantile(alpha / comparisons / 2, df) * se
+    sd, n = np.where(spread, differences.std(axis=1, ddof=1), 0.0), differences.shape[1]
+    e, overlap = np.minimum(2 * seed_noise, sd**2), 1 / n + n_test_over_n_train
+    of_rows = np.maximum(sd**2 - e, sd**2 * min(1.0, math.sqrt(2 / (n - 1))))
+    se = np.where(e > 0, np.sqrt(of_rows * overlap + e / n), sd * math.sqrt(overlap))
+    half = simultaneous_quantile(alpha, comparisons, df) * se
     t = np.divide(np.abs(means), se, out=np.where(means == 0, 0.0, np.inf), where=se > 0)
     return np.column_stack([means - half, means + half, np.minimum(1.0, 2 * stdtr(df, -t))])
 
@@ -304,13 +367,11 @@ class HoldOut(Estimate):
 
     Attributes:
         variance_rows: what the rows add to se^2.
-        variance_seeds: what the seeds of both candidates add to se^2; 0 where both have one seed only, and then the
-            estimate speaks of these two trained models.
+        variance_seeds: 0 where both candidates have one seed only; the estimate then speaks of these two models.
         independent_rows: of how many independent rows a mean would have `variance_rows`; None if rows have no times.
     """
 
     variance_rows: float
-    variance_seeds: float
     independent_rows: int | None = None
 
 
@@ -338,7 +399,7 @@ def paired_hold_out(
         reference_losses, candidate_losses: [seed, row]; the numbers of seeds may differ, the rows are the same.
         groups: [row]; None if each row stands for itself.
         times: [row]; None if rows aren't ordered in time.
-        alpha, comparisons: the interval is at 1 - alpha / comparisons.
+        alpha, comparisons: of the simultaneous intervals.
 
     Raises:
         ValueError: fewer than 2 rows or groups, or a loss isn't finite.
@@ -358,12 +419,8 @@ def paired_hold_out(
     parts += [(float(losses.mean(axis=1).var(ddof=1)) / len(losses), len(losses) - 1) for losses in several]
     found = _of_parts(float(d.mean()), parts, alpha, comparisons)
     total = sum(part for part, _ in parts)
-    return HoldOut(
-        **vars(found),
-        variance_rows=parts[0][0],
-        variance_seeds=total - parts[0][0],
-        independent_rows=independent,
-    )
+    parts_of_se = {"variance_rows": parts[0][0], "variance_seeds": total - parts[0][0]}
+    return HoldOut(**vars(found) | parts_of_se, independent_rows=independent)
 
 
 def paired_shares(found: Estimate, differences: ArrayLike) -> Estimate:
@@ -469,7 +526,7 @@ def seed_difference(
 
     Args:
         reference, candidate: [seed], mean loss on the test rows; the seeds of the two don't pair.
-        alpha, comparisons: the interval is at 1 - alpha / comparisons.
+        alpha, comparisons: of the simultaneous intervals.
 
     Returns:
         None if one of the two has a single seed.
@@ -502,7 +559,7 @@ def nested_interval(
         inner: [repeat, fold, row], the same, both trained without `fold` and without the row's own fold; entries where
             the row lies in `fold` itself are not used and may be NaN.
         folds: [repeat, row], integers 0..k-1, each row's fold.
-        alpha, comparisons: the interval is at 1 - alpha / comparisons.
+        alpha, comparisons: of the simultaneous intervals.
 
     Raises:
         ValueError: a fold has fewer than 2 rows, k is below 3, or a used value isn't finite.

@@ -25,6 +25,7 @@ __all__ = [
     "judge_all",
     "percent",
     "plain_number",
+    "seed_noise",
 ]
 
 _TOO_MANY = 10_000_000
@@ -299,6 +300,17 @@ def fold_differences(reference: Floats, candidate: Floats) -> Floats:
     return np.asarray(reference.mean(axis=2) - candidate.mean(axis=2), dtype=np.float64)
 
 
+def seed_noise(*losses: Floats) -> tuple[float, ...]:
+    """Return for one or two models how much of the variance of a fold's value comes from seeds, for `corrected_t`.
+
+    It is the mean over folds of the variance over S seeds (ddof 1), divided by S; 0 for one seed. If no model has
+    several seeds, nothing is known and the result is empty. [repeat, fold, seed] as in `fold_differences`.
+    """
+    if all(one.shape[2] == 1 for one in losses):
+        return ()
+    return tuple(float(one.var(axis=2, ddof=1).mean()) / one.shape[2] if one.shape[2] > 1 else 0.0 for one in losses)
+
+
 def opposite_share(reference: Floats, candidate: Floats) -> float:
     """Return the share of single runs whose difference has the opposite sign of the overall one; 0 if that is 0.
 
@@ -317,22 +329,6 @@ def opposite_share(reference: Floats, candidate: Floats) -> float:
     return float(opposite / (lower.size * upper.shape[1]))
 
 
-def seed_share(reference: Floats, candidate: Floats) -> float | None:
-    """Return the share of seeds in the variance of x_rj: the sum of s^2_seed / S of both over that variance, at most
-    1.
-
-    It is the paired form of `variance_shares`, since the seeds of two candidates don't pair. A candidate with one
-    seed (a baseline) adds nothing; None if both have one. [repeat, fold, seed] as in `fold_differences`.
-    """
-    both = (reference, candidate)
-    if all(one.shape[2] == 1 for one in both):
-        return None
-    of_seeds = sum(float(one.var(axis=2, ddof=1).mean()) / one.shape[2] for one in both if one.shape[2] > 1)
-    x = fold_differences(reference, candidate)
-    total = float(x.var(ddof=1)) if x.size > 1 else 0.0
-    return min(1.0, of_seeds / total) if total > 0 else 0.0
-
-
 def judge_all(
     losses: Mapping[str, Floats],
     estimates: Mapping[tuple[str, str], Estimate],
@@ -349,7 +345,7 @@ def judge_all(
     """Return the verdict on each pair of candidates that has an estimate.
 
     The rules follow the intervals, which hold together at the level of the estimates. P-values are adjusted after Holm
-    (1979). The two may disagree at the edge, since Holm is less conservative.
+    (1979). The two may disagree at the edge. An estimate that is a comparison of its own is left out of both.
 
     Args:
         losses: name -> [repeat, fold, seed], mean primary loss over the fold's test rows, finite.
@@ -366,16 +362,17 @@ def judge_all(
         OptionError: the margin isn't positive.
     """
     largest = METRICS[metric].largest_loss(task) if metric in METRICS else np.inf
-    adjusted = holm([one.p for one in estimates.values()], tried=tried).tolist()
+    together = [pair for pair, estimate in estimates.items() if estimate.comparisons > 1]
+    of_pair = dict(zip(together, holm([estimates[pair].p for pair in together], tried=tried).tolist(), strict=True))
     verdicts = []
-    for (pair, found), p_adjusted in zip(estimates.items(), adjusted, strict=True):
+    for pair, found in estimates.items():
         ours, theirs = (losses[name] for name in pair)
-        accuracy, seeds = None, seed_share(ours, theirs)
+        accuracy, seeds = None, None
         if in_accuracy is not None:
             points = in_accuracy[pair]
             accuracy = AccuracyDifference(points.mean, max(-1.0, points.low), min(1.0, points.high))
-        if isinstance(found, HoldOut):  # there are no folds to see the share of seeds by
-            seeds = found.variance_seeds / found.se**2 if seeds is not None and found.se > 0 else None
+        if found.variance_seeds is not None and max(ours.shape[2], theirs.shape[2]) > 1:
+            seeds = found.variance_seeds / found.se**2 if found.se > 0 else 0.0
         low, high = max(-largest, found.low), min(largest, found.high)
         verdicts.append(
             Verdict(
@@ -388,7 +385,7 @@ def judge_all(
                 high=high,
                 margin=margin,
                 p=found.p,
-                p_adjusted=p_adjusted,
+                p_adjusted=of_pair.get(pair, found.p),
                 p_better=p_better(found),
                 p_better_by_margin=p_better(found, margin),
                 opposite_share=opposite_share(ours, theirs),

@@ -91,7 +91,7 @@ class Comparison(Results):
             raise OptionError(f"single runs have no score '{name}'", did_you_mean(name, known))
         columns: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", name)}
         for result in self.results:
-            losses = result.losses(name)
+            losses = result.losses(name, single=True)
             values = 1 - losses if METRICS[name].greater_is_better else losses
             places = np.indices(values.shape).reshape(3, -1)
             columns["candidate"] += [result.name] * values.size
@@ -180,7 +180,7 @@ class Comparison(Results):
 
         Args:
             name: the candidate; `conclusions.advice.network` if left out. "auto" blends networks of all rows.
-            n_networks: number of networks, whose predictions are averaged; as in `fit_model` if left out.
+            n_networks: number of networks, whose predictions are averaged; as many as were compared if left out.
             threshold: of two labels, the probability above which the positive one is predicted.
             compute: what trains, and where, see `Compute`.
 

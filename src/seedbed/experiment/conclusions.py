@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from seedbed.evaluation import (
     METRICS,
     Advice,
     Check,
-    Estimate,
     Margin,
     Verdict,
     advise,
@@ -41,6 +40,8 @@ from seedbed.experiment.spec import Experiment
 from seedbed.scoring import NoVerdict, Result, difference, differences, verdicts_on
 
 __all__ = ["Conclusions", "diagnose", "judge"]
+
+PRIOR = "prior"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def judge(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
     """Return the verdicts, the ranking and the advice that the results of an experiment support."""
     usable = {result.name: result for result in results if result.finite}
     margin = _margin(experiment, results)
-    verdicts, without = verdicts_on(results, experiment.reference, experiment.metric, margin=margin.value)
+    verdicts, without = verdicts_on(results, experiment.reference, experiment.metric, margin=margin.value, gate=PRIOR)
     losses = {name: float(result.losses(experiment.metric).mean()) for name, result in usable.items()}
     losses = dict(sorted(losses.items(), key=lambda item: item[1]))
     ranking = tuple(losses)
@@ -120,7 +121,7 @@ def judge(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
         apart = separated(
             ranking,
             verdicts,
-            differences(usable, experiment.metric, comparisons=len(ranking) - 1),
+            differences(usable, experiment.metric, comparisons=n_together(usable)),
             margin=margin.value,
             alpha=experiment.alpha,
         )
@@ -130,9 +131,15 @@ def judge(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
     sizes = {result.name: result.n_parameters for result in results if isinstance(result, CandidateResult)}
     advice = None
     if verdicts:
-        gains = "prior" in usable or _gains(experiment, usable, next((name for name in ranking if name in sizes), None))
+        gains = PRIOR in usable or _gains(experiment, usable, next((name for name in ranking if name in sizes), None))
         advice = advise(losses, apart, sizes, margin=margin.value, gains=gains)
     return Conclusions(margin, verdicts, without, ranking, brackets(apart), top, tuple(sweeps), advice)
+
+
+def n_together(names: Collection[str]) -> int:
+    """Return how many comparisons with the reference hold together: all but that with the prior, which is a question
+    of its own."""
+    return max(1, len(names) - 1 - (PRIOR in names))
 
 
 def _margin(experiment: Experiment, results: Sequence[Result]) -> Margin:
@@ -163,7 +170,7 @@ def _gains(experiment: Experiment, usable: Mapping[str, Result], name: str | Non
     if name is None:
         return True
     found = usable[name]
-    estimate = difference(guessing_like(found), found, experiment.metric, comparisons=max(1, len(usable) - 1))
+    estimate = difference(guessing_like(found), found, experiment.metric)
     return no_better_than_prior(name, estimate=estimate) is None
 
 
@@ -185,7 +192,7 @@ def guessing_like(like: Result) -> Result:
                     both = np.setdiff1d(split.train, other.test)
                     pairs[split.repeat, split.fold, 0, other.test] = guess(both)
     return Result(
-        name="prior",
+        name=PRIOR,
         target=like.target,
         task=like.task,
         splits=like.splits,
@@ -232,23 +239,20 @@ def _checks(
     if not (result.finite and design.has_verdict):
         return
 
-    def against(reference: Result) -> Estimate:
-        # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
-        n = max(1, len(others) - 1)
-        return difference(reference, result, experiment.metric, comparisons=n)
-
-    yield no_better_than_prior(name, estimate=against(guessing_like(result)))
+    yield no_better_than_prior(name, estimate=difference(guessing_like(result), result, experiment.metric))
     kind = "linear" if numeric else "logistic"
     plain = f"{kind}-regression"
     if plain in others and experiment.reference != plain and not conclusions.joined(name, plain):
-        yield worse_than_logistic(name, estimate=against(others[plain]), kind=kind)
-    if untrained is not None:
-        return  # the spread of its seeds isn't meaningful yet
+        # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
+        estimate = difference(others[plain], result, experiment.metric, comparisons=n_together(others))
+        yield worse_than_logistic(name, estimate=estimate, kind=kind)
+    if untrained is not None or experiment.networks > 1:
+        return  # the spread of its seeds isn't meaningful yet, or the mean of several networks is judged
     # A hard fold is hard for the reference as well and cancels in the difference; chance between seeds doesn't. So
     # seeds that are alike must also be alike in the difference.
     reference = others.get(experiment.reference, result)
-    beside = None if reference is result else reference.losses(experiment.metric)
-    losses, margin = result.losses(experiment.metric), conclusions.margin.value
+    beside = None if reference is result else reference.losses(experiment.metric, single=True)
+    losses, margin = result.losses(experiment.metric, single=True), conclusions.margin.value
     alike = seeds_alike(name, losses=losses, margin=margin)
     if beside is None or seeds_alike(name, losses=losses, margin=margin, reference_losses=beside) is not None:
         yield alike

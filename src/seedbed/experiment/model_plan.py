@@ -18,7 +18,7 @@ from seedbed.fitting import Settled
 from seedbed.model import AUTO, Model, fit_model
 from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
 from seedbed.report import guessing, read_summary
-from seedbed.settings import RECIPES, Recipe, recipe_in
+from seedbed.settings import N_NETWORKS, RECIPES, Recipe, recipe_in
 
 __all__ = ["model_plan", "model_plan_from"]
 
@@ -37,6 +37,7 @@ class ModelPlan:
         settled: learning rate and epochs. None if they are still to be chosen: for the blend, and if a sample of the
             rows was compared.
         score: the score that the comparison measured, and its source.
+        networks: how many networks it averages; None for the blend.
         random_state: that of the comparison.
     """
 
@@ -45,10 +46,12 @@ class ModelPlan:
     recipe: Recipe
     settled: Settled | None
     score: Mapping[str, Any]
+    networks: int | None
     random_state: int
 
     def fit(self, **options: Any) -> Model:
         """Return the model; `options` are those of `fit_model`."""
+        options["n_networks"] = options.get("n_networks") or self.networks
         return fit_model(
             self.table,
             self.candidate,
@@ -122,7 +125,8 @@ def _taken(
     if summary["plan"].get("sample_of") and recipe.chooses:
         settled = None  # what is best for a sample may not be best for all rows
     random_state = summary["plan"]["random_state"]
-    return ModelPlan(table, candidate, recipe, settled, _score(summary, found), random_state)
+    networks = None if candidate == AUTO else found.get("networks", N_NETWORKS)
+    return ModelPlan(table, candidate, recipe, settled, _score(summary, found), networks, random_state)
 
 
 def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:

@@ -427,6 +427,7 @@ class GatheredCandidate:
             note=self.stack.note,
             confined=self._confined(),
             output_range=self._range,
+            networks=self.plan.experiment.networks,
             **self._found.about(),
         )
 

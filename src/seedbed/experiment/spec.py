@@ -32,7 +32,7 @@ from seedbed.experiment.baselines import BASELINES, baselines_from
 from seedbed.experiment.fitted import Fitted, without_auto
 from seedbed.model import AUTO
 from seedbed.networks import Candidate, candidates_from
-from seedbed.settings import Design, Interval, Recipe
+from seedbed.settings import N_NETWORKS, Design, Interval, Recipe
 from seedbed.training import derive, versions
 
 __all__ = [
@@ -93,6 +93,7 @@ class Experiment:
         margin_given: whether the user gave the margin.
         alpha: error level of all comparisons together.
         interval: how the error of a difference is computed.
+        networks: how many networks a model averages; verdicts are about their mean.
         sweeps: candidates that were expanded into several learning rates.
         random_state: all randomness is derived from it.
         command: the command or call that repeats the run; empty if unknown. It decides nothing.
@@ -114,6 +115,7 @@ class Experiment:
     margin_given: bool = False
     alpha: float = 0.05
     interval: Interval = "corrected"
+    networks: int = N_NETWORKS
     sweeps: tuple[Sweep, ...] = ()
     random_state: int = 0
     command: str = ""
@@ -217,6 +219,7 @@ def specify(
         margin_given=design.margin is not None,
         alpha=float(design.alpha),
         interval=design.interval,
+        networks=design.networks,
         sweeps=sweeps,
         random_state=random_state,
         command=command,
@@ -358,6 +361,7 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         "margin_rule": "given" if spec.margin_given else "at most a tenth of the reference's error",
         "alpha": spec.alpha,
         "interval": spec.interval,
+        "averaged_networks": spec.networks,
         "random_state": spec.random_state,
         "versions": versions(),
     }

@@ -61,6 +61,7 @@ def summarize(found: Results, conclusions: Conclusions, checks: Sequence[Check])
             "repeats": design.repeats,
             "folds": design.folds,
             "seeds": design.seeds,
+            "networks": experiment.networks,
             "n_train": round(float(np.mean([len(split.train) for split in splits]))),
             "n_test": round(float(np.mean([len(split.test) for split in splits]))),
             "n_unused": experiment.table.n_rows - len(splits[0].train) - len(splits[0].test),
@@ -138,7 +139,7 @@ def _lottery(experiment: Experiment, results: Sequence[Result]) -> dict[str, Any
     regression = experiment.table.task == "regression"
     shown = {result.name: result for result in results if result.finite and result.name != "prior"}
     score, loss = ("r2", "squared_error") if regression else ("accuracy", "accuracy")
-    scores = {name: 1 - result.losses(loss) for name, result in shown.items()}
+    scores = {name: 1 - result.losses(loss, single=True) for name, result in shown.items()}
     sizes = [len(split.test) for result in results[:1] for split in result.splits]
     found: dict[str, Any] = {
         "score": {
@@ -150,9 +151,9 @@ def _lottery(experiment: Experiment, results: Sequence[Result]) -> dict[str, Any
     }
     if experiment.reference in (usable := {result.name: result for result in results if result.finite}):
         metric = experiment.metric
-        ours = usable[experiment.reference].losses(metric)
+        ours = usable[experiment.reference].losses(metric, single=True)
         pairs = {
-            name: paired_runs(ours, result.losses(metric))
+            name: paired_runs(ours, result.losses(metric, single=True))
             for name, result in shown.items()
             if name != experiment.reference
         }

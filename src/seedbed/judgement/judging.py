@@ -20,10 +20,11 @@ from seedbed.evaluation import (
     corrected_t,
     judge_all,
     seed_difference,
+    seed_noise,
     separated,
 )
 from seedbed.judgement.columns import ScoreKind
-from seedbed.judgement.scores import Layout
+from seedbed.judgement.scores import Layout, SplitMeans
 from seedbed.report import SCHEMA_VERSION
 from seedbed.typing import Floats
 
@@ -206,7 +207,7 @@ def _verdicts(
     if len(losses) < 2:
         return (), (), ()
     level: dict[str, Any] = {"alpha": question.alpha, "comparisons": question.comparisons(len(losses))}
-    by_split = {name: values.mean(axis=1) for name, values in losses.items()}  # seeds are averaged first
+    by_split = {name: SplitMeans.of(values) for name, values in losses.items()}
     names = [reference, *(name for name in losses if name != reference)]
     chosen = itertools.combinations(names, 2) if question.all_pairs else [(reference, name) for name in names[1:]]
     found = judge_all(
@@ -222,7 +223,7 @@ def _verdicts(
     apart = separated(
         ranking,
         found,
-        lambda one, others: layout.differences(by_split[one], np.stack([by_split[it] for it in others]), **level),
+        lambda one, others: layout.differences(by_split[one], [by_split[other] for other in others], **level),
         margin=margin,
         alpha=question.alpha,
     )
@@ -259,7 +260,10 @@ def _score(values: Floats, kind: ScoreKind, layout: Layout, alpha: float) -> dic
     by_split = values.mean(axis=1)
     low = high = fold_sd = None
     if layout.kind != "one_split":
-        found = corrected_t(by_split[None], alpha=alpha, n_test_over_n_train=layout.overlap, df=layout.df)
+        noise = seed_noise(values[None])
+        found = corrected_t(
+            by_split[None], alpha=alpha, n_test_over_n_train=layout.overlap, df=layout.df, seed_noise=noise
+        )
         fold_sd = float(by_split.std(ddof=1))
         if found.se > 0:
             metric = METRICS.get(kind.name)

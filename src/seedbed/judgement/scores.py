@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data import Columns
 from seedbed.errors import DataError, OptionError
-from seedbed.evaluation import Estimate, corrected_t, corrected_ts
+from seedbed.evaluation import Estimate, corrected_t, corrected_ts, seed_noise
 from seedbed.judgement.columns import Factor, Recognised, factor, numbers
 from seedbed.typing import Floats
 
-__all__ = ["Layout", "Runs", "cube_of", "layout_of", "numbered", "paired", "read_runs", "seed_places"]
+__all__ = ["Layout", "Runs", "SplitMeans", "cube_of", "layout_of", "numbered", "paired", "read_runs", "seed_places"]
 
 
 _MOST_CELLS = 50_000_000
@@ -215,6 +215,20 @@ _MOST_DF = 9
 """For random splits. More splits of the same rows don't add evidence; see docs/judge.md."""
 
 
+class SplitMeans(NamedTuple):
+    """A candidate's losses: means over seeds [split], and how much of their variance comes from seeds; None for a
+    single seed.
+    """
+
+    values: Floats
+    noise: float | None
+
+    @classmethod
+    def of(cls, losses: Floats) -> SplitMeans:
+        """Return the means of losses [split, seed]."""
+        return cls(losses.mean(axis=1), next(iter(seed_noise(losses[None])), None))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """How the splits were made.
@@ -235,15 +249,32 @@ class Layout:
     df: int | None
     words: str
 
-    def difference(self, reference: Floats, candidate: Floats, *, alpha: float, comparisons: int = 1) -> Estimate:
-        """Return the corrected t of two candidates' mean losses over seeds [split]."""
-        x = (reference - candidate)[None]
-        return corrected_t(x, alpha=alpha, comparisons=comparisons, n_test_over_n_train=self.overlap, df=self.df)
+    def difference(
+        self, reference: SplitMeans, candidate: SplitMeans, *, alpha: float, comparisons: int = 1
+    ) -> Estimate:
+        """Return the corrected t of two candidates."""
+        noises = (reference.noise, candidate.noise)
+        return corrected_t(
+            (reference.values - candidate.values)[None],
+            alpha=alpha,
+            comparisons=comparisons,
+            n_test_over_n_train=self.overlap,
+            df=self.df,
+            seed_noise=() if noises == (None, None) else tuple(noise or 0.0 for noise in noises),
+        )
 
-    def differences(self, reference: Floats, candidates: Floats, *, alpha: float, comparisons: int) -> Floats:
-        """Return `low`, `high` and `p` of the same for many candidates; [candidate, split] -> [candidate, 3]."""
-        x = reference - candidates
-        return corrected_ts(x, alpha=alpha, comparisons=comparisons, n_test_over_n_train=self.overlap, df=self.df)
+    def differences(
+        self, reference: SplitMeans, candidates: Sequence[SplitMeans], *, alpha: float, comparisons: int
+    ) -> Floats:
+        """Return `low`, `high` and `p` of the same for many candidates [candidate, 3]."""
+        return corrected_ts(
+            reference.values - np.stack([one.values for one in candidates]),
+            alpha=alpha,
+            comparisons=comparisons,
+            n_test_over_n_train=self.overlap,
+            df=self.df,
+            seed_noise=np.array([min(reference.noise or 0.0, one.noise or 0.0) for one in candidates]),
+        )
 
 
 def layout_of(runs: Runs, *, folds: int | None = None, test_share: float | None = None) -> Layout:

@@ -1,6 +1,6 @@
 """The model: networks fitted to all rows, which predict and can be saved in one safe file."""
 
-from seedbed.model.fitting import N_NETWORKS, OutOfBag, blend_table, fit_model
+from seedbed.model.fitting import OutOfBag, blend_table, fit_model
 from seedbed.model.members import AUTO, blend_seconds, blend_size
 from seedbed.model.model import Model, load
 from seedbed.model.predicting import FLAGS, Blocks, Predictions, predict_columns, values_of
@@ -10,7 +10,6 @@ from seedbed.model.tabulating import write_predictions
 __all__ = [
     "AUTO",
     "FLAGS",
-    "N_NETWORKS",
     "Blocks",
     "Model",
     "OutOfBag",

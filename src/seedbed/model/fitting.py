@@ -34,14 +34,11 @@ from seedbed.model.members import (
 from seedbed.model.model import Model
 from seedbed.model.predicting import check_threshold
 from seedbed.networks import Architecture, BlendedMLPs, candidate_from
-from seedbed.settings import RECIPES, Compute, Recipe, place_of
+from seedbed.settings import N_NETWORKS, RECIPES, Compute, Recipe, place_of
 from seedbed.training import Board, Chunk, derive, one_thread, versions, warn_of_shares, with_inputs_of
 from seedbed.typing import Floats
 
-__all__ = ["N_NETWORKS", "OutOfBag", "blend_table", "fit_model"]
-
-N_NETWORKS = 10
-"""Default number of networks of one candidate."""
+__all__ = ["OutOfBag", "blend_table", "fit_model"]
 
 _HERE = Compute()
 

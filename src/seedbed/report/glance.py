@@ -218,10 +218,12 @@ def _rows(document: Mapping[str, Any], other: str, deciding: str) -> Iterator[Ro
 
 
 def _label(document: Mapping[str, Any], one: Mapping[str, Any], mixed: bool) -> str:
-    """Return a name with what it is: networks are marked where there are baselines beside them."""
+    """Return a name with what it is: how many networks are averaged, and a single one beside baselines."""
     what = {"prior": guessing(document).removeprefix("predicting the "), "auto": "blend of networks"}.get(one["name"])
-    if what is None and mixed and one["kind"] == "network":
-        what = "network"
+    if what is None and one["kind"] == "network":
+        plan = document["plan"]
+        several = plan["seeds"] > 1 and plan.get("networks", 1) > 1
+        what = f"{plan['networks']} networks" if several else "network" if mixed else None
     return f"{one['name']} ({what})" if what else str(one["name"])
 
 
@@ -342,11 +344,19 @@ def _basis(document: Mapping[str, Any]) -> Iterator[str]:
     if not shown.greater_is_better:
         of = " of the probabilities" if document["task"] != "regression" else ""
         score = f"The {shown.words}{of} decides (low is good)"
-    yield f"{score}. A gain within its ± may be chance."
+    yield f"{score}. A gain within its ± may be chance.{_alone(document)}"
     independent = min((one.get("independent_rows") or math.inf for one in document["verdicts"]), default=math.inf)
     if independent < _AS_FEW * document["plan"]["n_test"]:
         counted_as = f"{document['plan']['n_test']:,} test rows count as about {plain_number(independent, 2)}"
         yield f"Errors of rows that follow each other in time are alike: for the ±, {counted_as}."
+
+
+def _alone(document: Mapping[str, Any]) -> str:
+    """Return that single networks are judged where means were wanted but one seed doesn't show them; else empty."""
+    n, networks = document["plan"].get("networks", 1), [one["kind"] == "network" for one in document["candidates"]]
+    if n == 1 or document["plan"]["seeds"] > 1 or not any(networks):
+        return ""
+    return f" Networks are judged one by one: a single seed doesn't show what a mean of {n} does."
 
 
 def _other_way(document: Mapping[str, Any]) -> Iterator[str]:

@@ -8,11 +8,14 @@ from typing import Any, Literal
 
 from seedbed.settings.fields import Settings, documented, setting
 
-__all__ = ["Compute", "Design", "Engine", "Interval"]
+__all__ = ["N_NETWORKS", "Compute", "Design", "Engine", "Interval"]
 
 Interval = Literal["corrected", "nested"]
 
 Engine = Literal["auto", "native", "torch"]
+
+N_NETWORKS = 10
+"""Networks whose mean is the model of one candidate, by default."""
 
 _MOST = 100_000
 _COUNT = {"at_least": 1, "at_most": _MOST, "hint": f"Give 1 to {_MOST:,}."}
@@ -69,6 +72,12 @@ class Design(Settings):
     )
     folds: int | None = setting(None, "Folds per repeat, the same for all candidates; 10.", **_COUNT)
     seeds: int | None = setting(None, "Networks for each candidate and split; 5, or 3 from 2,000 rows on.", **_COUNT)
+    networks: int = setting(
+        N_NETWORKS,
+        "Networks that the model averages: ranking and verdicts are about their mean. 1 judges single networks.",
+        **_COUNT,
+        **_JUDGING,
+    )
     quick: bool = setting(
         False, "A first result within a minute: few repeats, seeds and epochs, and if need be a sample of the rows."
     )

@@ -48,15 +48,18 @@ function ruleOf(low, high, margin) {
   return low > -margin ? "no_worse" : "cannot_tell";
 }
 
-/** The mean score of each split that all of a run's networks have finished: Map split -> {mean, seeds}. */
+/** The mean score of each split that all of a run's networks have finished: Map split -> {mean, seeds, noise}, with the
+ * variance of the mean over seeds. */
 function splitScores(run) {
   const R = run.epochs.length, found = new Map();
   run.request.networks.forEach(({ split }, network) => {
-    const score = run.curves.testScore[network * R + R - 1], own = found.get(split) ?? { sum: 0, seeds: 0 };
-    found.set(split, { sum: own.sum + score, seeds: own.seeds + 1 });
+    const score = run.curves.testScore[network * R + R - 1], own = found.get(split) ?? [];
+    found.set(split, [...own, score]);
   });
-  for (const [split, { sum, seeds }] of found) {
-    if (Number.isFinite(sum)) found.set(split, { mean: sum / seeds, seeds });
+  for (const [split, scores] of found) {
+    const seeds = scores.length, mean = scores.reduce((sum, one) => sum + one, 0) / seeds;
+    const squares = scores.reduce((sum, one) => sum + (one - mean) ** 2, 0);
+    if (Number.isFinite(mean)) found.set(split, { mean, seeds, noise: seeds > 1 ? squares / (seeds - 1) / seeds : 0 });
     else found.delete(split);
   }
   return found;
@@ -92,7 +95,11 @@ export function judge(a, b) {
   const sd = same ? 0 : Math.sqrt(x.reduce((sum, one) => sum + (one - difference) ** 2, 0) / (n - 1));
   const { rows } = a.table, df = Math.min(n - 1, MOST_DF);
   const share = splits.reduce((sum, split) => sum + testSize(a.table, split, a.request.testShare), 0) / n / rows;
-  const se = sd * Math.sqrt(1 / n + share / (1 - share)), t = studentQuantile(1 - ALPHA / 2, df);
+  // The noise of seeds is independent between splits, so the correction for overlapping training rows isn't applied to it.
+  const noises = [ours, theirs].map((scores) => splits.reduce((sum, split) => sum + scores.get(split).noise, 0) / n);
+  const noise = Math.min(2 * Math.min(...noises), sd ** 2), floor = sd ** 2 * Math.min(1, Math.sqrt(2 / (n - 1)));
+  const ofRows = noise > 0 ? Math.max(sd ** 2 - noise, floor) : sd ** 2;
+  const se = Math.sqrt(ofRows * (1 / n + share / (1 - share)) + noise / n), t = studentQuantile(1 - ALPHA / 2, df);
   const most = a.table.task === "regression" ? Infinity : 1;
   const low = Math.max(-most, difference - t * se), high = Math.min(most, difference + t * se);
   const rule = ruleOf(low, high, rope), rowsFactor = (((t + studentQuantile(POWER, df)) * se) / rope) ** 2;
