@@ -201,7 +201,7 @@ def visible(text: str) -> str:
 
 
 # An address is matched to the end of its word, with or without a password; otherwise the search takes quadratic time.
-_ADDRESS = re.compile(r"(://[^:/@\s]*):(\S+)")
+_ADDRESS = re.compile(r"(://[^:/@\s]*):([^\s]+)")
 _PASSWORD_OPTION = re.compile(r"(?<=[?&\s]password=)[^&\s]+?(?=['\"]?[,)]{0,2}(?:[&\s]|$))", re.IGNORECASE)
 
 

@@ -31,7 +31,7 @@ def test_jobs_and_devices_cannot_be_combined_with_a_cluster():
 @pytest.mark.parametrize(("name", "module"), [("ray", "ray"), ("dask", "distributed")])
 def test_a_missing_library_names_the_package_to_install(name, module, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    assert refused(name) == f"--cluster {name} needs the package {module}. Install it: pip install 'seedbed[{name}]'."
+    assert refused(name) == f"cluster='{name}' needs the package {module}. Install it: pip install 'seedbed[{name}]'."
 
 
 @pytest.mark.parametrize("address", ["ray:127.0.0.1:1", "ray:nonsense", "dask:tcp://127.0.0.1:1", "dask:nonsense"])
@@ -53,7 +53,7 @@ def test_a_missing_address_says_how_to_set_it(needs_ray, needs_dask, monkeypatch
 
     monkeypatch.setattr("ray._private.services.canonicalize_bootstrap_address", none)
     assert refused("ray") == "no Ray cluster runs on this machine. Start one: ray start --head."
-    assert refused("dask").startswith("--cluster dask has no address of a scheduler. Use dask:tcp://HOST:PORT")
+    assert refused("dask").startswith("cluster='dask' has no address of a scheduler. Use dask:tcp://HOST:PORT")
 
 
 def test_the_error_is_printed_as_json(monkeypatch, tmp_path, capfd):

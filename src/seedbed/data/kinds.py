@@ -419,7 +419,7 @@ def _date_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[R
     examples: dict[str, tuple[str, str]] = {}
     for place in [np.flatnonzero(chosen)[0], *np.flatnonzero(~np.isnan(values))[:MOST_SEARCHED]]:
         text, day = draft.cells.texts[place], str(np.datetime64(int(values[place] // DAY), "D"))
-        form = re.sub("[A-Za-z]+", "a", re.sub("[0-9]+", "0", re.split("[T ,]+[0-9]{1,2}:", text)[0]))
+        form = re.sub("[A-Za-z]+", "a", re.sub("[0-9]+", "0", re.split("[T ,][0-9]{1,2}:", text)[0].rstrip("T ,")))
         examples.setdefault(form, (text, day))
     if all(text.startswith(day) for text, day in examples.values()):
         return []  # ISO 8601 needs no explanation

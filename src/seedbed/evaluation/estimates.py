@@ -211,12 +211,13 @@ def corrected_t(
     folds.
 
     SE = s sqrt(1/N + n_test/n_train), N = repeats x folds, s with ddof 1 (Nadeau & Bengio 2003); for k-fold
-    n_test/n_train = 1/(k-1). Student's t with k - 1 degrees of freedom (Bouckaert 2003), not N - 1 as in several tools.
+    n_test/n_train = 1/(k-1). Student's t has k - 1 degrees of freedom, which is this package's choice: Bouckaert and
+    Frank (2004) take N - 1, which covers less.
     Average over seeds *inside* each fold before calling this: seeds are not data. What they add to s^2, e, is
     independent between folds, so the correction for overlap isn't applied to it:
     SE^2 = max(s^2 - e, s^2 sqrt(2 / (N - 1))) (1/N + n_test/n_train) + min(e, s^2) / N. The second argument of max is a
-    floor, the relative standard error of s^2. Of two models, e is twice the smaller noise and not the sum: the interval
-    of a network against a model without seeds can't be narrower (docs/decisions/0031).
+    floor, the relative standard error of s^2. Of two models, e is twice the smaller noise and not their sum, with
+    which the interval of a network against a model without seeds would be too narrow (docs/decisions/0031).
     Given one candidate's mean losses instead of differences, it is the interval of that loss.
 
     Args:

@@ -37,7 +37,7 @@ class MeanInterval:
             seeds would do, and nothing of other rows.
         overlap: test rows over training rows of a split, `1/(k-1)` of k folds (Nadeau & Bengio 2003); 0 where nothing
             overlaps.
-        df: degrees of freedom, `k-1` of k folds (Bouckaert 2003); one less than there are groups if left out.
+        df: degrees of freedom, `k-1` of k folds; one less than there are groups if left out.
         alpha: the interval is at 1 - alpha, separately at each epoch.
     """
 

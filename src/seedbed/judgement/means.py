@@ -21,10 +21,11 @@ from seedbed.typing import Floats
 __all__ = ["Means", "conclude_means", "layout_of_means", "read_means"]
 
 
-_DEVIATION = re.compile(r"(?:(.+)_)?(?:std|sd|stdev|stddev|std_dev|standard_deviation)(?:_(.+))?")
-_MEAN = re.compile(r"(?:(.+)_)?(?:mean|average|avg)(?:_(.+))?")
+_DEVIATION = ("standard_deviation", "stddev", "std_dev", "stdev", "std", "sd")
+_MEAN = ("mean", "average", "avg")
 _COUNTS = ("n", "k", "count", "splits", "n_splits", "folds", "n_folds", "runs", "n_runs")
-_PLUS_MINUS = re.compile(r"\s*([-+]?[0-9.]+)\s*%?\s*(?:±|\+/-|\+-|\\pm)\s*([0-9.]+)\s*%?\s*")
+_PLUS_MINUS = ("±", "+/-", "+-", "\\pm")
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
 _MOST_FOLDS = 20
 _MOST_ROWS = 1_000
 
@@ -65,7 +66,7 @@ def read_means(columns: Columns, given: Roles) -> Means | None:
     free = [i for i, name in enumerate(names) if i not in roles.values() and not is_beside(name)]
     counts = next((i for i in free if plain(names[i]) in _COUNTS), None)
     texts = [i for i in free if not np.isfinite(readings(columns, i)).any()]
-    both = {i: [_PLUS_MINUS.fullmatch(cell or "") for cell in columns.cells(i)] for i in texts}
+    both = {i: [_mean_and_deviation(cell or "") for cell in columns.cells(i)] for i in texts}
     pairs = [(i, i) for i, cells in both.items() if all(cells)]
     pairs += [(mean, i) for i in free if i not in texts for mean in _means_beside(names, i, set(free) - {counts, i})]
     if given.score is not None:
@@ -81,7 +82,7 @@ def read_means(columns: Columns, given: Roles) -> Means | None:
         raise ColumnError(message, f"Name one: --score {names[pairs[0][0]]}.")
     (mean, deviation), *_ = pairs
     if mean == deviation:
-        values = np.array([[float(cell[1]), float(cell[2])] for cell in both[mean] if cell is not None])
+        values = np.array([cell for cell in both[mean] if cell is not None])
     else:
         values = np.column_stack([numbers(columns, mean), numbers(columns, deviation)])
     n = set() if counts is None else set(numbers(columns, counts).tolist())
@@ -96,20 +97,37 @@ def read_means(columns: Columns, given: Roles) -> Means | None:
     )
 
 
+def _mean_and_deviation(cell: str) -> tuple[float, float] | None:
+    """Return the two numbers of a text such as `85.2 ± 1.3`; None for another text."""
+    for sign in _PLUS_MINUS:
+        parts = [part.strip().removesuffix("%").rstrip() for part in cell.split(sign)]
+        if len(parts) == 2 and all(map(_NUMBER.fullmatch, parts)) and not parts[1].startswith("-"):
+            return float(parts[0]), float(parts[1])
+    return None
+
+
+def _without(name: str, words: tuple[str, ...]) -> str | None:
+    """Return a column's plain name without a word and its underscore; None if it has none of the words."""
+    for word in words:
+        before, there, after = f"_{name}_".partition(f"_{word}_")
+        if there:
+            return (before or after).strip("_")
+    return None
+
+
 def _label(name: str) -> str:
     """Return which score a column of means is of: `accuracy` of mean_accuracy; empty for `mean`."""
-    match = _MEAN.fullmatch(plain(name))
-    return name if match is None else match[1] or match[2] or ""
+    label = _without(plain(name), _MEAN)
+    return name if label is None else label
 
 
 def _means_beside(names: tuple[str, ...], deviation: int, others: set[int]) -> list[int]:
     """Return the columns that a column of deviations may belong to."""
-    match = _DEVIATION.fullmatch(plain(names[deviation]))
-    if match is None:
+    label = _without(plain(names[deviation]), _DEVIATION)
+    if label is None:
         return []
-    label = match[1] or match[2] or ""
     same = [i for i in sorted(others) if plain(_label(names[i])) == label]
-    return same or ([] if label else [i for i in sorted(others) if not _DEVIATION.fullmatch(plain(names[i]))])
+    return same or ([] if label else [i for i in sorted(others) if _without(plain(names[i]), _DEVIATION) is None])
 
 
 def layout_of_means(found: Means, *, folds: int | None, test_share: float | None) -> Layout:

@@ -135,7 +135,8 @@ def _load(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        # Compiled here, because Python's cache takes two versions of equal size and time for one.
+        exec(compile(source, str(path), "exec"), vars(module))
     except Exception as error:
         del sys.modules[name]
         raise CandidateError(f"{path} can't be imported: {type(error).__name__}: {error}") from error
