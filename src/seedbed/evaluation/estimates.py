@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seedbed.typing import Floats
+
 __all__ = [
     "Estimate",
     "HoldOut",
@@ -239,19 +241,27 @@ def corrected_t(
         raise ValueError("differences must be finite")
     folds = values.shape[1]
     ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
-    sd, overlap = _sd(values), 1 / values.size + ratio
-    se, of_seeds = sd * math.sqrt(overlap), None
+    sd, of_seeds = _sd(values), None
+    e = min(len(seed_noise) * min(seed_noise, default=0.0), sd**2)
+    se = float(_corrected_se(np.float64(sd), np.float64(e), values.size, ratio))
     if seed_noise:
-        e = min(len(seed_noise) * min(seed_noise), sd**2)
-        if e > 0:
-            floor = sd**2 * min(1.0, math.sqrt(2 / (values.size - 1)))
-            se = math.sqrt(max(sd**2 - e, floor) * overlap + e / values.size)
-        of_seeds = min(se**2, max(0.0, sum(seed_noise) - e) * overlap + e / values.size)
+        of_seeds = min(se**2, max(0.0, sum(seed_noise) - e) * (1 / values.size + ratio) + e / values.size)
     if between_classes:
         se = math.sqrt(se**2 + between_classes)
     df = folds - 1 if df is None else df
     found = inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
     return replace(found, variance_seeds=of_seeds)
+
+
+def _corrected_se(sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio: float) -> Floats:
+    """Return the standard error of `corrected_t`, for one estimate or many.
+
+    Args:
+        sd: deviation of the n values of each. e: the part of its square that comes from seeds.
+    """
+    overlap, floor = 1 / n + ratio, sd**2 * min(1.0, math.sqrt(2 / (n - 1)))
+    without_seeds = np.sqrt(np.maximum(sd**2 - e, floor) * overlap + e / n)
+    return np.where(e > 0, without_seeds, sd * math.sqrt(overlap))
 
 
 def corrected_ts(
@@ -276,9 +286,7 @@ def corrected_ts(
     means = differences.mean(axis=1)
     spread = np.ptp(differences, axis=1) > 1e-12 * np.abs(differences).max(axis=1)
     sd, n = np.where(spread, differences.std(axis=1, ddof=1), 0.0), differences.shape[1]
-    e, overlap = np.minimum(2 * seed_noise, sd**2), 1 / n + n_test_over_n_train
-    of_rows = np.maximum(sd**2 - e, sd**2 * min(1.0, math.sqrt(2 / (n - 1))))
-    se = np.where(e > 0, np.sqrt(of_rows * overlap + e / n), sd * math.sqrt(overlap))
+    se = _corrected_se(sd, np.minimum(2 * seed_noise, sd**2), n, n_test_over_n_train)
     half = simultaneous_quantile(alpha, comparisons, df) * se
     t = np.divide(np.abs(means), se, out=np.where(means == 0, 0.0, np.inf), where=se > 0)
     return np.column_stack([means - half, means + half, np.minimum(1.0, 2 * stdtr(df, -t))])

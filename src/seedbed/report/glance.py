@@ -353,8 +353,8 @@ def _basis(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _alone(document: Mapping[str, Any]) -> str:
     """Return that single networks are judged where means were wanted but one seed doesn't show them; else empty."""
-    n, networks = document["plan"].get("networks", 1), [one["kind"] == "network" for one in document["candidates"]]
-    if n == 1 or document["plan"]["seeds"] > 1 or not any(networks):
+    n = document["plan"].get("networks", 1)
+    if n == 1 or document["plan"]["seeds"] > 1 or all(one["kind"] != "network" for one in document["candidates"]):
         return ""
     return f" Networks are judged one by one: a single seed doesn't show what a mean of {n} does."
 
