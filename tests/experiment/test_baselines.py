@@ -24,6 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from seedbed.data import encode, repeated_folds
 from seedbed.errors import OptionError, TrainingError
+from seedbed.experiment import logistic
 from seedbed.experiment.baselines import STANDARD, baselines_from
 from seedbed.experiment.fitted import Baseline, _grouped, fit_on_splits
 from seedbed.experiment.logistic import TunedLogisticRegression, tuned_linear_regression
@@ -108,10 +109,11 @@ def test_the_logistic_regression_equals_scikit_learns_search(fitted, rows):
     for number, split in enumerate(splits[:1]):
         scaler = StandardScaler().fit(X[split.train])
         folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-        search = LogisticRegressionCV(Cs=10, cv=folds, scoring="neg_log_loss", tol=1e-8, max_iter=1000)
+        exact = {"solver": "newton-cholesky", "tol": 1e-10, "max_iter": 1000}
+        search = LogisticRegressionCV(Cs=10, cv=folds, scoring="neg_log_loss", **exact)
         search.fit(scaler.transform(X[split.train]), y[split.train])
         p = search.predict_proba(scaler.transform(X[split.test]))[:, 1]
-        np.testing.assert_allclose(found[0, number], p, atol=1e-4)
+        np.testing.assert_allclose(found[0, number], p, atol=1e-6)
 
 
 def test_a_stronger_signal_gives_a_larger_c(rows):
@@ -327,6 +329,29 @@ def test_a_column_that_is_constant_in_the_training_rows_is_harmless(fitted, rows
     wide = fitted("standard", X=np.hstack([X, column]), splits=[split])
     for key, p in fitted("standard", splits=[split]).items():
         np.testing.assert_allclose(wide[key], p, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["noise", "separable", "copies", "one row of a class a fold"])
+def test_newton_steps_end_where_scikit_learn_ends(rows, kind):
+    X, y, _ = rows
+    if kind == "separable":
+        y = (X[:, 0] > 0).astype(int)
+    X = np.hstack([X, X[:, :1], 1e6 * X[:, 1:2]]) if kind == "copies" else X
+    if kind.startswith("one"):
+        y = (np.arange(len(X)) < 5).astype(int)
+    model = TunedLogisticRegression(random_state=0).fit(X, y)
+    Z = StandardScaler().fit_transform(X)
+    exact = LogisticRegression(C=model.C_, solver="newton-cholesky", tol=1e-10, max_iter=1000).fit(Z, y)
+    np.testing.assert_allclose(model.predict_proba(X), exact.predict_proba(Z), atol=1e-6)
+
+
+def test_scikit_learn_fits_where_newton_steps_do_not_converge(rows, monkeypatch):
+    X, y, _ = rows
+    usual = TunedLogisticRegression(random_state=0).fit(X, y)
+    monkeypatch.setattr(logistic, "_MOST_STEPS", 1)
+    other = TunedLogisticRegression(random_state=0).fit(X, y)
+    assert other.C_ == usual.C_
+    np.testing.assert_allclose(other.predict_proba(X), usual.predict_proba(X), atol=1e-3)
 
 
 def test_many_features_can_be_fitted(rows):
