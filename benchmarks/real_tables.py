@@ -26,7 +26,6 @@ from rounds import say
 from tables import Table, machine
 
 LARGE = 20_000  # rows
-WORDS = {"cannot_tell": "undecided", "no_worse": "not worse"}
 
 INTRO = """\
 # 31 real tables
@@ -130,10 +129,7 @@ def page(documents: Sequence[Mapping[str, Any]]) -> str:
 
 def row(document: Mapping[str, Any]) -> tuple[str, ...]:
     found = {one["name"]: one["scores"] for one in document["candidates"]}
-    rules = {
-        verdict["candidate"]: WORDS.get(verdict["rule"], verdict["rule"].replace("_", " "))
-        for verdict in document["verdicts"]
-    }
+    words = {verdict["candidate"]: verdict["short"] for verdict in document["verdicts"]}
     codes = sorted({note["code"] for note in document["notes"] if note["code"]})
     return (
         document["table"],
@@ -142,7 +138,7 @@ def row(document: Mapping[str, Any]) -> tuple[str, ...]:
         str(document["n_inputs"]),
         *(accuracy(found.get(name)) for name in ("relu:5", "logistic-regression", "boosted-trees")),
         f"{document['majority_share']:.1%}",
-        rules.get("relu:5", "no verdict"),
+        words.get("relu:5", "no verdict"),
         f"{document['whole_seconds']:.0f}",
         ", ".join(codes) or "-",
     )

@@ -605,11 +605,11 @@ def test_the_numbers_of_the_lesson_are_those_of_the_page(play: Play, real_table:
     page = play(playground(real_table("heart_failure.csv"), here / "play.html", target="DEATH_EVENT"), link="")
     seen = re.findall(r"[\d.]+ %", text(page, "#spread p")) + re.findall(r"[\d.]+ ", text(page, "#chance-finding"))
     steps = {
-        "Pin it and try linear:20,20": ("undecided", ""),
+        "Pin it and try linear:20,20": ("can't tell yet", ""),
         "relu:5 With ReLU": ("worse", "still learning"),
         "Train 3,000 epochs": ("worse", ""),
         "Use AdamW": ("worse", "by heart"),
-        "Train 100 epochs": ("undecided", ""),
+        "Train 100 epochs": ("as good or worse", ""),
     }
     for name, (verdict, why) in steps.items():
         if name == "Use AdamW":
@@ -629,7 +629,7 @@ def fair_differences(page: Any) -> list[str]:
     seen: list[str] = []
     circles = page.get_by_role("button", name="circles")
     recipes: dict[str, Callable[[], Any]] = {
-        "undecided": lambda: page.get_by_label("Epochs", exact=True).fill("9"),
+        "can't tell yet": lambda: page.get_by_label("Epochs", exact=True).fill("9"),
         "better": lambda: (circles.click(), page.get_by_role("radio", name="AdamW").check()),
     }
     after(page, lambda: page.get_by_role("button", name="Unpin").first.click())

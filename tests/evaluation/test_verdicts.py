@@ -1,4 +1,4 @@
-"""The six rules of a verdict, in order, and their wording."""
+"""The seven rules of a verdict, in order, and their wording."""
 
 import json
 import re
@@ -17,6 +17,7 @@ CASES = {
     "better": (0.1, 1.2),
     "worse": (-3.0, -0.1),
     "no_worse": (-0.9, 1.0),
+    "no_better": (-1.0, 0.9),
     "cannot_tell": (-1.0, 2.0),
 }
 WINNING = re.compile(r"\b(better|wins?|best|outperforms?)\b")
@@ -43,10 +44,11 @@ def test_each_rule_gives_its_verdict(rule, interval):
         (0.1, 0.9, "no_practical_difference"),  # also L > 0
         (-0.9, -0.1, "no_practical_difference"),  # also U < 0
         (0.0, 0.0, "no_practical_difference"),
-        (-1.0, 0.5, "cannot_tell"),  # L = -m is not above -m
+        (-1.0, 0.5, "no_better"),  # L = -m is not above -m
+        (-1.0, 1.0, "cannot_tell"),  # nor is U = m below m
         (-1.0, -0.1, "worse"),
         (0.0, 1.0, "no_worse"),  # 0 is not above 0
-        (-2.0, 0.0, "cannot_tell"),  # and not below 0
+        (-2.0, 0.0, "no_better"),  # and not below 0
     ],
 )
 def test_the_rules_apply_in_order_with_exact_bounds(low, high, rule):
@@ -54,11 +56,12 @@ def test_the_rules_apply_in_order_with_exact_bounds(low, high, rule):
 
 
 @given(st.floats(-5, 5), st.floats(0, 5), st.floats(0.1, 2))
-def test_swapping_turns_better_into_worse_and_keeps_other_verdicts(low, width, margin):
+def test_swapping_two_models_gives_the_mirrored_verdict(low, width, margin):
     one = decide(low=low, high=low + width, margin=margin)
     other = decide(low=-(low + width), high=-low, margin=margin)
-    assert (one in ("better", "better_by_margin")) == (other == "worse")
-    assert (one == "no_practical_difference") == (other == "no_practical_difference")
+    mirrored = {"better": "worse", "better_by_margin": "worse", "no_worse": "no_better"}
+    mirrored |= {other: rule for rule, other in mirrored.items() if rule != "better_by_margin"}
+    assert mirrored.get(one, one) == other.removesuffix("_by_margin")
 
 
 @pytest.mark.parametrize("margin", [0.0, -1.0, float("nan"), float("inf")])
@@ -76,7 +79,8 @@ def test_no_interval_gives_no_verdict():
 @pytest.mark.parametrize("metric", ["brier", "accuracy", "log_loss", "squared_error"])
 def test_better_and_worse_appear_only_in_such_verdicts(rule, interval, metric):
     found = verdict(*interval, metric=metric)
-    assert bool(WINNING.search(found.sentence)) == (rule in ("better_by_margin", "better"))
+    said = found.sentence.replace("as good as linear:5, or better", "")
+    assert bool(WINNING.search(said)) == (rule in ("better_by_margin", "better"))
     assert "relu:5" in found.sentence
     assert "linear:5" in found.sentence
 
@@ -106,13 +110,13 @@ def test_a_small_real_difference_is_described_as_such():
 
 def test_an_undecided_verdict_gives_the_range_and_the_rows_needed():
     assert verdict(-0.021, 0.03, 0.01, metric="accuracy", difference=0.0052).sentence == (
-        "relu:5 against linear:5 is undecided on these rows: its accuracy was 0.5 points higher here, but may "
+        "Can't tell yet how relu:5 compares with linear:5: its accuracy was 0.5 points higher here, but may "
         "be anywhere from 2.1 points lower to 3.0 points higher. To show a difference as small as the 1 point that "
         "matters, it takes about 1,200 to 4,900 rows of this kind (now 299)."
     )
     found = verdict(-0.0223, 0.0119, 0.00436, rows_needed=(4512, 18_048))
     assert found.sentence == (
-        "relu:5 against linear:5 is undecided on these rows: its prediction error (Brier score) was 0.0052 higher "
+        "Can't tell yet how relu:5 compares with linear:5: its prediction error (Brier score) was 0.0052 higher "
         "here, but may be anywhere from 0.0223 higher to 0.0119 lower. To show a difference as small as the 0.00436 "
         "that matters, it takes about 4,500 to 18,000 rows of this kind (now 299)."
     )
@@ -129,17 +133,19 @@ def test_an_undecided_verdict_gives_the_range_and_the_rows_needed():
         ("accuracy", 0.0, "accuracy was the same here"),
     ],
 )
-@pytest.mark.parametrize("interval", [CASES["no_worse"], CASES["cannot_tell"]])
+@pytest.mark.parametrize("interval", [CASES["no_worse"], CASES["no_better"], CASES["cannot_tell"]])
 def test_an_undecided_verdict_gives_the_observed_difference(metric, difference, seen, interval):
     found = verdict(*interval, metric=metric, difference=difference)
     assert f": its {seen}, but may be anywhere from " in found.sentence
 
 
-def test_no_worse_gives_the_observed_difference_and_its_bound():
+def test_one_sided_verdicts_give_the_observed_difference_and_what_is_excluded():
     assert verdict(-0.9, 1.5).sentence == (
-        "relu:5 is no worse than linear:5 by more than the 1 that matters; whether it gains anything is undecided "
-        "on these rows: its prediction error (Brier score) was 0.3 lower here, but may be anywhere from 0.9 higher "
-        "to 1.5 lower."
+        "relu:5 is as good as linear:5, or better; it isn't worse by the 1 that matters: its prediction error (Brier "
+        "score) was 0.3 lower here, but may be anywhere from 0.9 higher to 1.5 lower."
+    )
+    assert verdict(-1.5, 0.9).sentence.startswith(
+        "relu:5 is as good as linear:5, or worse; it gains less than the 1 that matters: its prediction error"
     )
 
 

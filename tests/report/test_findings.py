@@ -24,9 +24,10 @@ def document(make, make_curves):
     [
         (0.02, 0.04, "relu:5 is better than linear:5"),
         (-0.03, -0.01, "relu:5 is worse than linear:5"),
-        (-0.005, 0.005, "relu:5 makes no practical difference"),
-        (-0.03, 0.03, "relu:5 is undecided"),
-        (-0.005, 0.03, "relu:5 is not worse"),
+        (-0.005, 0.005, "relu:5 makes no difference that matters"),
+        (-0.03, 0.03, "can't tell yet for relu:5"),
+        (-0.005, 0.03, "relu:5 is as good or better"),
+        (-0.03, 0.005, "relu:5 is as good or worse"),
     ],
 )
 def test_the_title_of_the_intervals_states_the_verdicts(document, low, high, title):

@@ -1,6 +1,7 @@
-"""Verdicts on candidates: six rules in a fixed order, what they say in plain words, and the numbers behind them.
+"""Verdicts on candidates: seven rules in a fixed order, what they say in plain words, and the numbers behind them.
 
-The words better, wins, best and outperforms appear only where the rules say so; `Verdict.sentence` keeps to that.
+The words better, wins, best and outperforms appear only where the rules say so, except for "as good as the other, or
+better"; `Verdict.sentence` keeps to that.
 """
 
 from __future__ import annotations
@@ -31,21 +32,22 @@ __all__ = [
 _TOO_MANY = 10_000_000
 """Beyond so many rows, an exact number isn't useful."""
 
-Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "cannot_tell"]
+Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "no_better", "cannot_tell"]
 
 SHORT: dict[Rule, str] = {
     "better_by_margin": "better",
     "better": "better",
     "worse": "worse",
-    "no_practical_difference": "no practical difference",
-    "no_worse": "not worse",
-    "cannot_tell": "undecided",
+    "no_practical_difference": "no difference that matters",
+    "no_worse": "as good or better",
+    "no_better": "as good or worse",
+    "cannot_tell": "can't tell yet",
 }
-"""Each rule in one to three words, in the order in which verdicts are listed."""
+"""Each rule in a few words, in the order in which verdicts are listed."""
 
 
 def decide(*, low: float, high: float, margin: float) -> Rule:
-    """Return the first of the six rules that holds.
+    """Return the first of the seven rules that holds.
 
     Args:
         low, high: simultaneous interval of the improvement, in units of the loss; positive: the candidate is better.
@@ -69,7 +71,7 @@ def decide(*, low: float, high: float, margin: float) -> Rule:
         return "worse"
     if low > -margin:
         return "no_worse"
-    return "cannot_tell"
+    return "no_better" if high < margin else "cannot_tell"
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Verdict:
 
     Attributes:
         candidate, reference: their names.
-        rule: the first of the six rules that holds.
+        rule: the first of the seven rules that holds.
         metric: the primary metric; difference, low, high and margin are in units of its loss.
         difference, low, high: the estimate and its simultaneous interval.
         margin: the difference that matters.
@@ -145,7 +147,7 @@ class Verdict:
 
     @property
     def short(self) -> str:
-        """The verdict in one to three words."""
+        """The verdict in a few words."""
         return SHORT[self.rule]
 
     @property
@@ -247,12 +249,13 @@ def _sentence(v: Verdict) -> str:
                 f" The small {'gain' if v.low > 0 else 'loss'} with {one} is real." if v.low > 0 or v.high < 0 else ""
             )
             closer = f"in {_quantity(v)} they are closer than the {matters}"
-            return f"No practical difference between {one} and {other}: {closer}.{small} Prefer the simpler one."
+            return f"No difference that matters between {one} and {other}: {closer}.{small} Prefer the simpler one."
         case "no_worse":
-            undecided = "whether it gains anything is undecided on these rows"
-            return f"{one} is no worse than {other} by more than the {matters}; {undecided}: {_from_to(v)}."
+            return f"{one} is as good as {other}, or better; it isn't worse by the {matters}: {_from_to(v)}."
+        case "no_better":
+            return f"{one} is as good as {other}, or worse; it gains less than the {matters}: {_from_to(v)}."
         case "cannot_tell":
-            return f"{one} against {other} is undecided on these rows: {_from_to(v)}. {_what_would_settle(v)}"
+            return f"Can't tell yet how {one} compares with {other}: {_from_to(v)}. {_what_would_settle(v)}"
 
 
 def _from_to(v: Verdict) -> str:

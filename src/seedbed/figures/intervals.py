@@ -150,7 +150,7 @@ def _phrases(
         f"grey: too small to matter ({size} or less)",
     ]
     if not all(verdict["rule"] in _SETTLED for verdict in verdicts):
-        phrases.append("hollow: undecided on these rows")
+        phrases.append("hollow: neither better nor worse is shown")
     if any(record["panel"] == "accuracy" for record in records):
         phrases.append(f"verdicts go by the {summary['metric']['words']}")
     beyond = dict.fromkeys(record["candidate"] for record in records if record["beyond"])

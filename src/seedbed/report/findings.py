@@ -55,12 +55,14 @@ def _intervals(summary: Mapping[str, Any]) -> str:
             parts.append(f"{listed(groups[word], _MOST_NAMED)} {be} {word} than {summary['reference']}")
     if "no_practical_difference" in groups:
         names = listed(groups["no_practical_difference"], _MOST_NAMED)
-        parts.append(f"{names} makes no practical difference" if len(groups["no_practical_difference"]) == 1
-                     else f"{names} make no practical difference")  # fmt: skip
-    for rule in ("no_worse", "cannot_tell"):
+        parts.append(f"{names} makes no difference that matters" if len(groups["no_practical_difference"]) == 1
+                     else f"{names} make no difference that matters")  # fmt: skip
+    for rule in ("no_worse", "no_better"):
         if rule in groups:
             be = "are" if len(groups[rule]) > 1 else "is"
             parts.append(f"{listed(groups[rule], _MOST_NAMED)} {be} {SHORT[rule]}")
+    if "cannot_tell" in groups:
+        parts.append(f"{SHORT['cannot_tell']} for {listed(groups['cannot_tell'], _MOST_NAMED)}")
     return "; ".join(parts) or f"{summary['reference']} against the others"
 
 

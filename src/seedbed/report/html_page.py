@@ -34,11 +34,17 @@ __all__ = ["notebook_page", "report_page"]
 
 TERMS = {
     "accuracy": "Share of rows whose predicted label is right.",
+    "as good or better": "The confidence interval excludes every loss that matters; whether the model gains anything "
+    "is open.",
+    "as good or worse": "The confidence interval excludes every gain that matters; whether the model loses anything "
+    "is open.",
     "baseline": "A model that isn't a network, fitted on the same splits: predicting the class frequencies, logistic "
     "regression, boosted trees, or a scikit-learn model that you name.",
     "Brier score": "Mean squared error of predicted probabilities. 0 is perfect; predicting the class frequencies of "
     "two equal classes costs 0.25.",
     "calibration": "How well predicted probabilities agree with observed frequencies.",
+    "can't tell yet": 'The confidence interval includes a gain and a loss that matter. This isn\'t "about the same": '
+    "more rows may decide it.",
     "candidate": "A network architecture, with its training settings, that is compared.",
     "confidence interval": "A range that covers the true value in 95 % of tables like this one.",
     "cross-validation": "Rows are divided into folds; each fold is predicted by networks trained on the others.",
@@ -46,9 +52,8 @@ TERMS = {
     "gain": "How much better a model's score is than that of the model it is compared with. Its confidence interval "
     "reaches as far as the ± to both sides.",
     "margin": "The smallest difference that matters to you (the option `margin`).",
-    "no practical difference": "The confidence interval lies within the margin: the difference is too small to matter.",
-    "not worse": "The confidence interval shows that the model is not worse by more than the margin; whether it "
-    "gains anything is open.",
+    "no difference that matters": "The confidence interval lies within the margin: the difference is too small to "
+    "matter.",
     "points": "Percentage points: from 80 % to 83 % are 3 points.",
     "R2": "Share of the target's variance that a model explains. 1 is perfect; predicting the mean has 0.",
     "recall": "Share of the rarer label's rows that are predicted as such, with a probability above 0.5.",
@@ -59,9 +64,8 @@ TERMS = {
     "single run": "One network, trained once: one split and one seed.",
     "split": "A division of the rows into training and test rows.",
     "squared error": "Mean squared difference between prediction and target, as a share of the target's variance.",
-    "undecided": "The confidence interval includes differences of either sign that matter: these rows can't decide.",
-    "verdict": "What a corrected t-test says about a model and the reference: better, worse, no practical difference, "
-    "not worse, or undecided.",
+    "verdict": "What a corrected t-test says about a model and the reference: better, worse, no difference that "
+    "matters, as good or better, as good or worse, or can't tell yet.",
     "worse, better": "The confidence interval, corrected for the number of comparisons, excludes zero.",
 }
 """Terms in alphabetical order, each with one or two sentences; `docs/glossary.md` has them and more."""

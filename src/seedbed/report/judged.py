@@ -331,7 +331,7 @@ def verdict_sentence(verdict: Mapping[str, Any], document: Mapping[str, Any]) ->
     start = {
         "better": f"{name} is better than {reference} over {n} tables",
         "worse": f"{name} is worse than {reference} over {n} tables",
-        "cannot_tell": f"{name} against {reference} is undecided over {n} tables",
+        "cannot_tell": f"Can't tell yet how {name} compares with {reference} over {n} tables",
     }[verdict["rule"]]
     p = "p below 0.001" if verdict["p_adjusted"] < 0.001 else f"p {verdict['p_adjusted']:.2g}"
     gain = _gain(verdict["difference"], document)

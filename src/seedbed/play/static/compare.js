@@ -35,9 +35,10 @@ export function verdictSentence(found, name, rival, isDone) {
   if (!isDone) return `So far: ${verdictSentence(found, name, rival, true)}`;
   if (found.verdict === "better") return `${name} is better than ${rival}.`;
   if (found.verdict === "worse") return `${name} is worse than ${rival}.`;
-  if (found.rule === "no_worse") return `${name} is not worse than ${rival}; perhaps better.`;
-  if (found.verdict === "no_practical_difference") return `No practical difference between ${name} and ${rival}.`;
-  return `Undecided: ${name} could be better or worse than ${rival}.`;
+  if (found.rule === "no_worse") return `${name} is as good as ${rival}, or better.`;
+  if (found.rule === "no_better") return `${name} is as good as ${rival}, or worse.`;
+  if (found.verdict === "no_practical_difference") return `No difference that matters between ${name} and ${rival}.`;
+  return `Can't tell yet: ${name} could be better or worse than ${rival}.`;
 }
 
 /** Return the loss of predicting the class frequencies, or the mean of standardised numbers. */
@@ -154,7 +155,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     if (!isDone()) return `${quantity(state.current.settings.splits, "split")} are to come in all.`;
     if (found.verdict === "no_practical_difference") return "Take the simpler one.";
     if (found.verdict !== "undecided") return "";
-    if (!found.rows_needed) return "Whether it gains anything, these rows can't decide.";
+    if (!found.rows_needed) return `Whether it ${found.rule === "no_worse" ? "gains" : "loses"} anything, these rows can't decide.`;
     const [few, many] = found.rows_needed.map((rows) => count(Number(rows.toPrecision(2))));
     return `These ${count(state.table.rows)} rows can't decide it: that would take ${found.rows_needed[0] > state.table.rows ? `${few} to ` : "up to "}${many} rows. More splits or seeds hardly help.`;
   }

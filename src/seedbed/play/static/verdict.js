@@ -8,12 +8,12 @@ const MARGIN = 0.01; // the difference that matters: one point of accuracy, or 0
 const ALPHA = 0.05;
 const POWER = 0.8;
 const WORDS = {
-  better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no practical difference",
-  no_worse: "not worse", cannot_tell: "undecided",
+  better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no difference that matters",
+  no_worse: "as good or better", no_better: "as good or worse", cannot_tell: "can't tell yet",
 };
 const VERDICTS = {
   better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no_practical_difference",
-  no_worse: "undecided", cannot_tell: "undecided",
+  no_worse: "undecided", no_better: "undecided", cannot_tell: "undecided",
 };
 
 /** P(T <= t) of Student's t with a whole number of degrees of freedom. */
@@ -45,7 +45,8 @@ function ruleOf(low, high, margin) {
   if (-margin < low && high < margin) return "no_practical_difference";
   if (low > 0) return "better";
   if (high < 0) return "worse";
-  return low > -margin ? "no_worse" : "cannot_tell";
+  if (low > -margin) return "no_worse";
+  return high < margin ? "no_better" : "cannot_tell";
 }
 
 /** The mean score of each split that all of a run's networks have finished: Map split -> {mean, seeds, noise}, with the
@@ -77,8 +78,8 @@ export function hasFewGroups({ groups }) {
  * @param {object} b the candidate
  * @returns {{verdict, rule, words, difference, low, high, rope, rowsFactor, rows_needed, splits, seeds}} `verdict`:
  *   better, worse, no_practical_difference or undecided, or null without two splits or with few groups; `rule` and `words`: the same as
- *   seedbed has it, which also knows "not worse"; `difference`: of b minus a, with its 95 % interval; `rope`: the
- *   difference that matters; `rows_needed`: [low, high] where undecided, else null; `seeds`: the fewest of a split
+ *   seedbed has it, which has two more rules for "undecided"; `difference`: of b minus a, with its 95 % interval; `rope`: the
+ *   difference that matters; `rows_needed`: [low, high] where the rule is cannot_tell, else null; `seeds`: the fewest of a split
  */
 export function judge(a, b) {
   const ours = splitScores(a), theirs = splitScores(b), rope = MARGIN;
