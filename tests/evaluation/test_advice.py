@@ -60,13 +60,24 @@ def test_the_blend_counts_as_the_largest_network():
     assert found(("auto", "big"), losses=losses, margin=0.05).network == "big"
 
 
-def test_nothing_is_advised_if_nothing_is_better_than_the_class_frequencies():
+def test_the_best_guess_is_advised_where_no_gain_is_shown():
     nothing = found(*itertools.combinations(LOSSES, 2))
-    assert (nothing.no_gain, nothing.use, nothing.best) == (True, None, "trees")
-    assert found(losses={"prior": 0.1, **without("prior")}).use == "prior"
-    only_trees = found(("prior", "big"))
-    assert (only_trees.no_gain, only_trees.use) == (True, "trees")
+    assert (nothing.no_gain, nothing.guess, nothing.use, nothing.best) == (True, True, "trees", "trees")
+    prior_leads = found(losses={"prior": 0.1, **without("prior")})
+    assert (prior_leads.use, prior_leads.guess) == ("prior", False)
+    only_trees = found(("prior", "big"), ("prior", "small"))
+    assert (only_trees.no_gain, only_trees.guess, only_trees.use) == (True, False, "trees")
     assert found(("prior", "small")).no_gain is False
+
+
+def test_a_simpler_model_is_advised_only_if_it_is_as_surely_better_than_the_prior():
+    losses = {"big": 0.10, "prior": 0.11, "small": 0.115, "logistic": 0.115}
+    advice = found(*itertools.combinations(losses, 2), losses=losses)
+    assert (advice.use, advice.network, advice.as_good) == ("big", "big", ())
+    losses, undecided = without("trees"), (("big", "small"), ("prior", "small"))
+    assert (found(*undecided, losses=losses).use, found(undecided[0], losses=losses).use) == ("big", "small")
+    small = found(*undecided[:1], ("prior", "big"), losses=losses)
+    assert (small.use, small.guess, small.no_gain) == ("small", False, False)
 
 
 def test_without_networks_there_is_no_advice():
@@ -87,10 +98,10 @@ def test_an_advised_model_is_neither_worse_nor_outside_the_margin(losses, bits, 
     advice = found(*(pair for pair, bit in zip(pairs, bits, strict=True) if bit), losses=losses, margin=margin)
     assert losses[advice.network] - losses[advice.first] <= margin
     assert losses[advice.best] == min(losses.values())
-    if advice.use is not None:
-        lowest = losses[advice.best] if advice.best in SIZES or advice.use == advice.best else losses[advice.first]
-        assert losses[advice.use] - lowest <= margin
-    assert advice.no_gain or bool(advice.as_good) == (advice.use not in SIZES)
+    lowest = losses[advice.best] if advice.best in SIZES or advice.use == advice.best else losses[advice.first]
+    assert losses[advice.use] - lowest <= margin
+    assert losses[advice.use] <= losses["prior"]
+    assert advice.use == "prior" or bool(advice.as_good) == (advice.use not in SIZES)
 
 
 def test_a_difference_of_exactly_the_margin_is_within_it():
@@ -103,4 +114,4 @@ def test_without_a_prior_baseline_an_advised_model_must_gain():
     apart = ~np.eye(len(losses), dtype=bool)
     assert advise(losses, apart, SIZES, margin=0.02).use == "big"
     none = advise(losses, apart, SIZES, margin=0.02, gains=False)
-    assert (none.use, none.best, none.no_gain) == (None, "big", True)
+    assert (none.use, none.guess, none.no_gain) == ("big", True, True)

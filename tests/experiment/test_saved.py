@@ -75,7 +75,8 @@ DOCUMENT = {
     },
     "sweeps": list,
     "advice": {
-        "use": (str, type(None)),
+        "use": str,
+        "guess": bool,
         "best": str,
         "undecided": list,
         "network": str,

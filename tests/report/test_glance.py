@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from seedbed.report import glance_lines, glance_text
 from seedbed.report.glance import first_screen
 
-ADVICE = {"use": "relu:5", "best": "relu:5", "undecided": ["linear:5"], "network": "relu:5", "first": "relu:5",
-          "among": ["relu:5"], "as_good": [], "ahead": [], "no_gain": False}  # fmt: skip
+ADVICE = {"use": "relu:5", "guess": False, "best": "relu:5", "undecided": ["linear:5"], "network": "relu:5",
+          "first": "relu:5", "among": ["relu:5"], "as_good": [], "ahead": [], "no_gain": False}  # fmt: skip
 
 
 def ahead(make, low, high):

@@ -104,7 +104,8 @@ class Advice:
     """Which model to use. "Shown" means that a test says so; names stand in the order of the ranking.
 
     Attributes:
-        use: the recommended model, a network or a baseline; None if no model is shown to be better than `prior`.
+        use: the recommended model, a network or a baseline; `prior` if no model has a lower error than it.
+        guess: whether `use` isn't shown to be better than `prior`, so that it is only the best guess.
         best: the best guess, the model with the lowest cross-validated error.
         undecided: the other models that `best` isn't shown to be better than.
         network: the network to use if it must be one: the simplest of `among`.
@@ -113,10 +114,11 @@ class Advice:
         as_good: baselines with a lower error than `first`, or within the margin of it and not shown to be worse. If
             there are any, no network is needed.
         ahead: those of them that are shown to be better than `first`.
-        no_gain: whether `first` isn't shown to be better than predicting the class frequencies or the mean.
+        no_gain: whether `network` isn't shown to be better than predicting the class frequencies or the mean.
     """
 
-    use: str | None
+    use: str
+    guess: bool
     best: str
     undecided: tuple[str, ...]
     network: str
@@ -139,6 +141,9 @@ def advise(
 ) -> Advice | None:
     """Return which model to use, or None if no network was ranked.
 
+    A model is always named, as the user has to take one. Where models hardly differ, a guess costs little
+    (docs/regret.md).
+
     Args:
         losses: mean loss of each model, the lowest first.
         separated: [rank, rank] bool, in that order: whether two models are shown to differ.
@@ -159,31 +164,32 @@ def advise(
     def shown(one: str, other: str) -> bool:
         return bool(apart[place[one], place[other]])
 
+    def gain(name: str) -> bool:
+        """Return whether a model is shown to be better than `prior`."""
+        return (place[name] < place[prior] and shown(prior, name)) if prior in place else gains
+
     def as_good_as_first(name: str) -> bool:
         if place[name] < place[first]:
             return True
+        if place[first] < place.get(prior, len(ranking)) < place[name] or (gain(first) and not gain(name)):
+            return False  # `first` is ahead of `prior`, or is shown to be, and this one isn't
         return losses[name] - losses[first] <= margin and not shown(name, first)
 
     among = tuple(name for name in ranking if name in sizes and as_good_as_first(name))
     network = min(among, key=lambda name: (sizes[name], place[name]))
     as_good = tuple(name for name in ranking if name not in sizes and name != prior and as_good_as_first(name))
-    undecided = tuple(name for name in ranking[1:] if not shown(name, best))
-    use: str | None = network
-    if as_good:
-        use = as_good[0]
-    no_gain = (place[prior] < place[first] or not shown(prior, first)) if prior in place else not gains
-    if no_gain and (best in (prior, first) or prior in undecided):
-        use = prior if best == prior else None
+    use = prior if best == prior else as_good[0] if as_good else network
     return Advice(
         use=use,
+        guess=use != prior and not gain(use),
         best=best,
-        undecided=undecided,
+        undecided=tuple(name for name in ranking[1:] if not shown(name, best)),
         network=network,
         first=first,
         among=among,
         as_good=as_good,
         ahead=tuple(name for name in as_good if place[name] < place[first] and shown(name, first)),
-        no_gain=no_gain,
+        no_gain=not gain(network),
     )
 
 

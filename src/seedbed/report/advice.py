@@ -42,7 +42,7 @@ def expected_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     advice = document["advice"]
     if advice is None:
         return
-    name = advice["use"] or advice["best"]
+    name = advice["use"]
     scores = next(one["scores"] for one in document["candidates"] if one["name"] == name)
     if document["task"] != "regression":
         if rare := rare_label(document):
@@ -124,12 +124,12 @@ def _headline(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
     use, best, first, metric = advice["use"], advice["best"], advice["first"], document["metric"]
     differs = document["task"] != "regression" and lead_metric(document) != metric["name"]
     by = f" by the {metric['words']}" if differs else ""
-    if use is None:
-        return f"No recommendation{by}: no model is shown to be better than {guessing(document)}."
     if use == "prior":
         if advice["undecided"]:
             return f"No recommendation{by}: no model did better than {guessing(document)}."
         return f"Use no model: all of them are shown to be worse than {guessing(document)}."
+    if advice["guess"]:
+        return f"Best guess{by}: use {use}, which isn't shown to be better than {guessing(document)}."
     if use in advice["as_good"]:
         if ahead := advice["ahead"]:
             shown = f"which {_are(ahead)} shown to be better than {first}"
@@ -151,11 +151,11 @@ def _headline(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
 
 
 def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the best guess where nothing is recommended, and the network to take where none is needed."""
-    use, best, first, network = (advice[key] for key in ("use", "best", "first", "network"))
-    if use is None:
-        also = f", among networks {_with_score(document, first)}" if first != best else ""
-        yield f"The best guess is {_with_score(document, best)}{also}; {'a' if also else 'its'} lead may be chance."
+    """Yield the network to take where none is needed, and what a larger one has."""
+    use, first, network = (advice[key] for key in ("use", "first", "network"))
+    if advice["guess"]:
+        if use in advice["as_good"]:
+            yield f"Among networks, the best guess is {_with_score(document, network)}."
         return
     if advice["no_gain"]:
         yield f"No network is shown to be better than {guessing(document)}; the best one is {first}."
@@ -171,7 +171,7 @@ def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[
 def _doubt(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
     """Yield which of the first models may be the best one, and whether a network is needed, if that is open."""
     ranking, use = document["ranking"], advice["use"]
-    if use is None:
+    if advice["guess"]:
         return
     together = [set(group) for group in document["brackets"]]
 

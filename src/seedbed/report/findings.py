@@ -130,7 +130,7 @@ def _calibration(summary: Mapping[str, Any]) -> str:
 def _confusion(summary: Mapping[str, Any]) -> str:
     """Return which class the recommended model misses most often."""
     advice = summary.get("advice")
-    name = (advice["use"] or advice["best"]) if advice else summary["candidates"][0]["name"]
+    name = advice["use"] if advice else summary["candidates"][0]["name"]
     cells = next(one["confusion"] for one in summary["candidates"] if one["name"] == name)
     labels = list(summary["labels"])
     if cells is None or len(labels) != len(cells):

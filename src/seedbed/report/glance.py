@@ -282,7 +282,7 @@ def _training(document: Mapping[str, Any], *, serious: bool) -> Iterator[str]:
     if _untrained(document) >= {check["candidate"] for check in found.get("no_better_than_prior", ())}:
         found.pop("no_better_than_prior", None)  # the reason is given
     advice = document["advice"]
-    if advice is not None and advice["use"] in (None, "prior"):
+    if advice is not None and (advice["guess"] or advice["use"] == "prior"):
         found.pop("no_better_than_prior", None)  # the headline says so of all
     for key, sentence in _STANDS_OUT.items():
         if key in found and (key in _SERIOUS) == serious:
