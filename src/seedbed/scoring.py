@@ -563,4 +563,5 @@ def judged(
         in_accuracy=None if first.task == "regression" else differences("accuracy"),
         task=first.task,
         tried=tried,
+        design=first.design,
     )

@@ -6,8 +6,10 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from seedbed.evaluation import Estimate, corrected_t, nested_interval
-from seedbed.evaluation.estimates import inference, p_better, rows_needed, simultaneous_quantile
+from seedbed.evaluation import Estimate, corrected_t, nested_interval, protocol
+from seedbed.evaluation.estimates import inference, p_better, simultaneous_quantile, student_quantile
+from seedbed.evaluation.forecasts import _se_by, rows_needed
+from seedbed.evaluation.protocol import designs_by_rows
 
 
 def draws(repeats=1, folds=10, mean=0.02, seed=0):
@@ -56,6 +58,27 @@ def test_rows_needed_agree_with_a_power_calculation_for_paired_rows():
     low, high = rows_needed(plain, n_rows=200, margin=0.02)
     by_power = TTestPower().solve_power(effect_size=0.02 / 0.3, alpha=0.05, power=0.8)
     assert (low + high) / 2.5 == pytest.approx(by_power, rel=0.005)
+
+
+@pytest.mark.parametrize("wanted", [1_000, 4_000, 15_000, 26_000, 45_000, 90_000, 900_000])
+@pytest.mark.parametrize("noise", [(), (1e-4, 2e-4)])
+def test_rows_needed_are_those_of_the_design_that_so_many_rows_get(wanted, noise):
+    design, ours = protocol(300), corrected_t(draws(repeats=10), comparisons=3, seed_noise=noise)
+    later = [one for start, one in designs_by_rows(design, 300) if start <= wanted][-1]
+    se = _se_by(later, design, *ours.spread) * np.sqrt(300 / wanted)
+    quantiles = simultaneous_quantile(0.05, 3, later.df) + student_quantile(0.80, later.df)
+    low, high = rows_needed(ours, n_rows=300, margin=quantiles * se, design=design)
+    assert (2 * low, high / 2) == pytest.approx((wanted, wanted), rel=1e-2)
+
+
+def test_fewer_repeats_and_locked_rows_have_the_standard_error_of_their_design():
+    design, ours = protocol(300), corrected_t(draws(repeats=10), seed_noise=(1e-4, 2e-4))
+    variance, e = ours.spread
+    assert _se_by(design, design, variance, e) == pytest.approx(ours.se)
+    assert _se_by(protocol(50_000), design, variance, 0.0) ** 2 == pytest.approx(variance * (1 / 10 + 1 / 9))
+    # A fold has a tenth of the rows, and two tenths are locked away.
+    locked = _se_by(protocol(200_000), design, variance, e)
+    assert locked**2 == pytest.approx((variance - e) / 2 + e * 5 / 3)
 
 
 def test_twice_the_margin_needs_a_quarter_of_the_rows():

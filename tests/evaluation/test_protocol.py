@@ -1,11 +1,14 @@
 """The protocol for every size of table."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import TargetError
 from seedbed.evaluation import protocol
+from seedbed.evaluation.protocol import designs_by_rows
 
 
 @pytest.mark.parametrize(
@@ -18,7 +21,11 @@ from seedbed.evaluation import protocol
         (1999, None, ("cross_validation", 10, 10, 5, 9)),
         (2000, 900, ("cross_validation", 3, 10, 3, 9)),
         (20_000, None, ("cross_validation", 3, 10, 3, 9)),
-        (20_001, 500, ("held_out", 1, 5, 3, None)),
+        (20_001, 500, ("cross_validation", 2, 10, 3, 9)),
+        (30_000, None, ("cross_validation", 2, 10, 3, 9)),
+        (30_001, None, ("cross_validation", 1, 10, 3, 9)),
+        (100_000, 500, ("cross_validation", 1, 10, 3, 9)),
+        (100_001, 500, ("held_out", 1, 5, 3, None)),
         (300, 19, ("cross_validation", 10, 9, 5, 8)),
         (5000, 10, ("cross_validation", 3, 5, 3, 4)),
     ],
@@ -30,8 +37,29 @@ def test_the_protocols_equal_the_table_in_the_documentation(n_rows, outside, exp
 
 
 def test_a_fifth_of_a_large_table_is_held_out():
-    assert protocol(50_000).locked_share == 0.2
-    assert protocol(20_000).locked_share == 0
+    assert protocol(200_000).locked_share == 0.2
+    assert protocol(100_000).locked_share == 0
+
+
+@pytest.mark.parametrize("n_rows", [2_000, 20_001, 30_001])
+def test_a_row_more_does_not_widen_an_interval_by_more_than_a_sixth(n_rows):
+    before, after = protocol(n_rows - 1), protocol(n_rows)
+    assert before.repeats > after.repeats
+    assert before.df == after.df == 9
+    overlap = 1 / 9
+    widths = [(1 / (one.repeats * one.folds) + overlap) ** 0.5 for one in (before, after)]
+    assert 1 < widths[1] / widths[0] < 1.15
+
+
+def test_a_larger_table_has_the_design_of_its_size_unless_the_user_has_changed_it():
+    design = protocol(300, 19)
+    found = designs_by_rows(design, 300)
+    assert [start for start, _ in found] == [0, 2_000, 20_001, 30_001, 100_001]
+    assert found[0][1] is design
+    assert all(later.repeats == protocol(start).repeats for start, later in found[1:])
+    assert {later.folds for _, later in found} == {9}
+    changed = dataclasses.replace(design, repeats=2)
+    assert designs_by_rows(changed, 300) == ((0, changed),)
 
 
 def test_a_protocol_without_verdict_has_a_reason():
@@ -50,8 +78,8 @@ def test_a_protocol_without_verdict_has_a_reason():
         (300, 2, ("scores_only", 1, 2, 5, None)),
         (40, 30, ("scores_only", 1, 10, 5, None)),
         (300, 20, ("cross_validation", 10, 10, 5, 9)),
-        (50_000, 20_000, ("cross_validation", 3, 10, 3, 9)),
-        (50_000, 20_001, ("held_out", 1, 5, 3, None)),
+        (200_000, 100_000, ("cross_validation", 1, 10, 3, 9)),
+        (200_000, 100_001, ("held_out", 1, 5, 3, None)),
     ],
 )
 def test_the_number_of_groups_limits_the_protocol(n_rows, n_groups, expected):
@@ -104,9 +132,9 @@ def test_a_target_that_cannot_be_split_is_refused(n_rows, outside, n_groups, fou
 
 
 @given(
-    st.integers(4, 100_000),
-    st.one_of(st.none(), st.integers(2, 50_000)),
-    st.one_of(st.none(), st.integers(2, 100_000)),
+    st.integers(4, 300_000),
+    st.one_of(st.none(), st.integers(2, 150_000)),
+    st.one_of(st.none(), st.integers(2, 300_000)),
 )
 def test_every_fold_can_hold_a_group_and_a_row_outside_the_largest_class(n_rows, outside, n_groups):
     outside = None if outside is None else min(outside, n_rows // 2)

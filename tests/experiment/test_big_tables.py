@@ -18,6 +18,14 @@ RUN = importlib.import_module("seedbed.experiment.run")  # the package exports a
 RECIPE = Recipe(epochs=2, lr=0.1, epoch="inner", batch_size=256)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _smaller():
+    """Rows are locked away from 20,001 on, so that the tests are fast."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("seedbed.evaluation.protocol"), "_LARGE", 20_000)
+        yield
+
+
 @pytest.fixture(scope="module")
 def arrays():
     """Enough rows to hold some out, and more than two windows of the smallest size."""

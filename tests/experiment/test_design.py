@@ -32,7 +32,8 @@ def counts(design):
         (300, None, ("cross_validation", 10, 10, 5, 9)),
         (300, 15, ("cross_validation", 10, 7, 5, 6)),
         (2500, None, ("cross_validation", 3, 10, 3, 9)),
-        (25_000, None, ("held_out", 1, 5, 3, None)),
+        (25_000, None, ("cross_validation", 2, 10, 3, 9)),
+        (100_001, None, ("held_out", 1, 5, 3, None)),
     ],
 )
 def test_the_size_of_the_table_decides(n_rows, rare, expected):
@@ -53,11 +54,11 @@ def test_nested_cross_validation_has_many_repeats_of_few_folds(n_rows, rare, exp
 
 
 def test_nested_cross_validation_is_refused_with_held_out_rows():
-    with pytest.raises(OptionError, match="nested intervals need cross-validation, but a fifth of the 25,000 rows"):
-        design_of(25_000, None, interval="nested")
-    assert design_of(25_000, None, interval="nested", folds=5).repeats == 100
-    assert design_of(25_000, 50).kind == "held_out"
-    assert counts(design_of(25_000, 49)) == ("cross_validation", 3, 10, 3, 9)
+    with pytest.raises(OptionError, match="nested intervals need cross-validation, but a fifth of the 100,001 rows"):
+        design_of(100_001, None, interval="nested")
+    assert design_of(100_001, None, interval="nested", folds=5).repeats == 100
+    assert design_of(100_001, 50).kind == "held_out"
+    assert counts(design_of(100_001, 49)) == ("cross_validation", 1, 10, 3, 9)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +73,9 @@ def test_nested_cross_validation_is_refused_with_held_out_rows():
         (300, {"quick": True, "seeds": 2}, ("cross_validation", 1, 10, 2, 9)),
         (300, {"quick": True, "repeats": 2}, ("cross_validation", 2, 10, 3, 9)),
         (40, {"seeds": 2, "folds": 4}, ("scores_only", 1, 4, 2, None)),
-        (25_000, {"seeds": 7}, ("held_out", 1, 5, 7, None)),
-        (25_000, {"repeats": 2}, ("cross_validation", 2, 5, 3, 4)),
-        (25_000, {"folds": 10}, ("cross_validation", 1, 10, 3, 9)),
+        (100_001, {"seeds": 7}, ("held_out", 1, 5, 7, None)),
+        (100_001, {"repeats": 2}, ("cross_validation", 2, 5, 3, 4)),
+        (100_001, {"folds": 10}, ("cross_validation", 1, 10, 3, 9)),
     ],
     ids=str,
 )
@@ -94,9 +95,9 @@ def test_given_options_replace_the_defaults(n_rows, options, expected):
         (300, {"interval": "nested"}, "300 rows: 100 x 5 folds x 1 seed"),
         (40, {"seeds": 2}, "40 rows are too few for a verdict (it needs 50 rows)"),
         (
-            25_000,
+            100_001,
             {"seeds": 7},
-            "25000 rows: a fifth is locked away and looked at once, the rest chooses in 5 folds x 7",
+            "100001 rows: a fifth is locked away and looked at once, the rest chooses in 5 folds x 7",
         ),
     ],
     ids=str,
@@ -111,7 +112,8 @@ def test_quick_also_applies_to_nested_intervals():
 
 def test_splits_and_held_out_rows_follow_the_design():
     rng = np.random.default_rng(0)
-    for n_rows, n_splits, n_test in ((40, 10, 4), (300, 100, 30), (2500, 30, 250), (25_000, 1, 5000)):
+    designs = ((40, 10, 4), (300, 100, 30), (2500, 30, 250), (25_000, 20, 2500), (100_010, 1, 20_002))
+    for n_rows, n_splits, n_test in designs:
         table = table_from_arrays(rng.normal(size=(n_rows, 2)), np.arange(n_rows) % 2)
         spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[]))
         splits = spec.splits()
@@ -145,8 +147,8 @@ def spec_of(n_rows, options=None, **fields):
         (300, 19, True, ("scores_only", 1, 9, 5, None)),
         (300, 20, True, ("cross_validation", 10, 10, 5, 9)),
         (300, 19, False, ("cross_validation", 10, 10, 5, 9)),
-        (25_000, 900, True, ("cross_validation", 3, 10, 3, 9)),
-        (25_000, 900, False, ("held_out", 1, 5, 3, None)),
+        (100_001, 900, True, ("cross_validation", 1, 10, 3, 9)),
+        (100_001, 900, False, ("held_out", 1, 5, 3, None)),
     ],
 )
 def test_a_group_column_counts_its_groups_but_equal_rows_do_not(n_rows, n_groups, named, expected):
@@ -155,7 +157,7 @@ def test_a_group_column_counts_its_groups_but_equal_rows_do_not(n_rows, n_groups
 
 @pytest.mark.parametrize(
     ("n_rows", "options", "n_splits", "n_inner"),
-    [(40, {}, 10, 5), (120, {}, 100, 5), (120, {"interval": "nested", "repeats": 1}, 5, 1), (21_000, {}, 1, 15)],
+    [(40, {}, 10, 5), (120, {}, 100, 5), (120, {"interval": "nested", "repeats": 1}, 5, 1), (100_500, {}, 1, 15)],
     ids=str,
 )
 def test_neither_outer_nor_inner_splits_divide_a_group(n_rows, options, n_splits, n_inner):

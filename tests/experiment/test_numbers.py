@@ -118,7 +118,7 @@ def test_a_constant_prediction_never_has_a_positive_r2(seed, kind):
     predictions = np.full((1, 1, 30), np.nan)
     for split in splits:
         predictions[0, 0, split.test] = y[split.train].mean()
-    design = dataclasses.replace(protocol(30_000 if kind == "held_out" else 300), folds=len(splits), repeats=1)
+    design = dataclasses.replace(protocol(200_000 if kind == "held_out" else 300), folds=len(splits), repeats=1)
     found = Result(
         name="a", alpha=0.05, target=y, splits=splits, design=design, predictions=predictions, task="regression"
     )

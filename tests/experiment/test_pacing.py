@@ -1,12 +1,14 @@
 """The cost of a plan is measured by some of its steps, and shown from the start."""
 
 import dataclasses
+import importlib
+import time
 
 import numpy as np
 import pytest
 
 from seedbed.experiment import run, watch_plan
-from seedbed.experiment.plan import Pace, timed
+from seedbed.experiment.plan import Pace, _timed_fit, timed
 
 
 @pytest.fixture
@@ -60,6 +62,23 @@ def test_a_fit_to_all_rows_is_estimated_by_the_growth_between_fits_to_some():
     seconds = [pace.fit_seconds(name, 30_000) for name in ("svc", "prior", "other")]
     assert seconds == pytest.approx([90.0, 1.0, 6.0])
     assert pace.fit_seconds("svc", 1500) == pytest.approx(0.45)
+
+
+def test_what_a_first_fit_loads_is_not_part_of_its_time(planned, monkeypatch):
+    plan, rows = planned("relu:3", baselines=["prior"], folds=2), []
+
+    def slow_at_first(models, table, encoding, splits, *, jobs):
+        rows.append(len(splits[0].train))
+        until = time.process_time() + 0.2 * (len(rows) == 1)
+        while time.process_time() < until:
+            pass
+        return ()
+
+    monkeypatch.setattr(importlib.import_module("seedbed.experiment.plan"), "fit_on_splits", slow_at_first)
+    spec = plan.experiment
+    _, timings = _timed_fit(spec.fitted[0], spec.table, plan.encoding, plan.splits[0])
+    assert len(rows) == 1 + len(timings)
+    assert max(seconds for _, seconds in timings) < 0.1
 
 
 def test_one_long_fit_keeps_other_cores_waiting(planned):

@@ -29,7 +29,6 @@ from seedbed.evaluation.estimates import (
     corrected_ts,
     holm,
     inference,
-    more_repeats_ratio,
     nested_interval,
     paired_hold_out,
     paired_shares,
@@ -37,6 +36,7 @@ from seedbed.evaluation.estimates import (
     share_interval,
     wilson,
 )
+from seedbed.evaluation.forecasts import more_repeats_ratio
 from seedbed.evaluation.metrics import (
     METRICS,
     Margin,

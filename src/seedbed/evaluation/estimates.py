@@ -1,4 +1,4 @@
-"""An estimated difference with its error: interval, p-value, probability of being better, and rows that are needed.
+"""An estimated difference with its error: interval, p-value, and probability of being better.
 
 All of these follow from four numbers (mean, standard error, degrees of freedom, level). Three designs lead to them:
 
@@ -24,19 +24,18 @@ from seedbed.typing import Floats
 __all__ = [
     "Estimate",
     "HoldOut",
+    "corrected_se",
     "corrected_t",
     "corrected_ts",
     "holm",
     "inference",
-    "more_repeats_ratio",
     "nested_interval",
     "p_better",
     "paired_hold_out",
     "paired_shares",
-    "rows_factor",
-    "rows_needed",
     "seed_difference",
     "share_interval",
+    "simultaneous_quantile",
     "student_quantile",
     "variance_shares",
     "wilson",
@@ -57,6 +56,7 @@ class Estimate:
         alpha: two-sided error level of all comparisons together.
         comparisons: how many intervals hold together (Dunnett).
         variance_seeds: the part of se^2 that comes from seeds, which more seeds would reduce; None if that isn't known.
+        spread: of `corrected_t`, s^2 and the part e of it; None from another method.
     """
 
     mean: float
@@ -69,6 +69,7 @@ class Estimate:
     alpha: float
     comparisons: int
     variance_seeds: float | None = None
+    spread: tuple[float, float] | None = None
 
 
 def student_cdf(value: float, df: float | None) -> float:
@@ -142,28 +143,6 @@ def p_better(estimate: Estimate, margin: float = 0.0) -> float:
     if estimate.se == 0:
         return 0.5 if estimate.mean == margin else float(estimate.mean > margin)
     return student_cdf((estimate.mean - margin) / estimate.se, estimate.df)
-
-
-def rows_needed(estimate: Estimate, *, n_rows: int, margin: float, power: float = 0.8) -> tuple[int, int] | None:
-    """Return roughly how many rows would settle a difference of `margin`, as (half, double) of the formula's value.
-
-    N* = n ((q + t_{df, power}) se / margin)^2 with q the quantile of the simultaneous interval: the usual formula for a
-    sample's size, the standard error taken to shrink as 1/sqrt(rows); that is rough, hence a range. Never call it
-    with the observed difference as the margin: "rows to make this significant" is a p-value in disguise.
-
-    Returns None if the margin isn't positive or se is 0 (nothing is left to settle).
-    """
-    if margin <= 0 or estimate.se == 0:
-        return None
-    rows = n_rows * rows_factor(estimate, margin=margin, power=power)
-    return math.ceil(rows / 2), math.ceil(rows * 2)
-
-
-def rows_factor(estimate: Estimate, *, margin: float, power: float = 0.8) -> float:
-    """Return by what factor the number of rows must grow to settle a difference of `margin`; see `rows_needed`."""
-    of_interval = simultaneous_quantile(estimate.alpha, estimate.comparisons, estimate.df)
-    quantiles = of_interval + student_quantile(power, estimate.df)
-    return (quantiles * estimate.se / margin) ** 2
 
 
 def wilson(successes: float, n: float, *, alpha: float = 0.05) -> tuple[float, float]:
@@ -243,17 +222,17 @@ def corrected_t(
     ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
     sd, of_seeds = _sd(values), None
     e = min(len(seed_noise) * min(seed_noise, default=0.0), sd**2)
-    se = float(_corrected_se(np.float64(sd), np.float64(e), values.size, ratio))
+    se = float(corrected_se(np.float64(sd), np.float64(e), values.size, ratio))
     if seed_noise:
         of_seeds = min(se**2, max(0.0, sum(seed_noise) - e) * (1 / values.size + ratio) + e / values.size)
     if between_classes:
         se = math.sqrt(se**2 + between_classes)
     df = folds - 1 if df is None else df
     found = inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
-    return replace(found, variance_seeds=of_seeds)
+    return replace(found, variance_seeds=of_seeds, spread=(sd**2, e))
 
 
-def _corrected_se(sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio: float) -> Floats:
+def corrected_se(sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio: float) -> Floats:
     """Return the standard error of `corrected_t`, for one estimate or many.
 
     Args:
@@ -286,7 +265,7 @@ def corrected_ts(
     means = differences.mean(axis=1)
     spread = np.ptp(differences, axis=1) > 1e-12 * np.abs(differences).max(axis=1)
     sd, n = np.where(spread, differences.std(axis=1, ddof=1), 0.0), differences.shape[1]
-    se = _corrected_se(sd, np.minimum(2 * seed_noise, sd**2), n, n_test_over_n_train)
+    se = corrected_se(sd, np.minimum(2 * seed_noise, sd**2), n, n_test_over_n_train)
     half = simultaneous_quantile(alpha, comparisons, df) * se
     t = np.divide(np.abs(means), se, out=np.where(means == 0, 0.0, np.inf), where=se > 0)
     return np.column_stack([means - half, means + half, np.minimum(1.0, 2 * stdtr(df, -t))])
@@ -316,16 +295,6 @@ def holm(p_values: Sequence[float] | NDArray[np.float64], *, tried: int = 0) -> 
     adjusted = np.empty_like(p)
     adjusted[order] = stepped
     return adjusted
-
-
-def more_repeats_ratio(repeats: int, folds: int) -> float:
-    """Return the part of the corrected standard error that is left after infinitely many repeats: SE_inf / SE.
-
-    sqrt((1/(k-1)) / (1/N + 1/(k-1))) with N = repeats x folds, from the formula of `corrected_t`. .958 at 10 x 10:
-    more repeats are almost never the answer; rows are.
-    """
-    overlap = 1 / (folds - 1)
-    return math.sqrt(overlap / (1 / (repeats * folds) + overlap))
 
 
 @dataclass(frozen=True)
@@ -471,7 +440,7 @@ def paired_shares(found: Estimate, differences: ArrayLike) -> Estimate:
     low, high = where(-1.0, mean, z), where(mean, 1.0, -z)
     if p >= level:
         low, high = min(low, 0.0), max(high, 0.0)
-    return replace(found, se=(high - low) / (2 * z), df=None, t=None, p=p, low=low, high=high)
+    return replace(found, se=(high - low) / (2 * z), df=None, t=None, p=p, low=low, high=high, spread=None)
 
 
 def _of_parts(mean: float, parts: Sequence[tuple[float, float]], alpha: float, comparisons: int) -> Estimate:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from seedbed.errors import TargetError, counted
 
-__all__ = ["Protocol", "protocol"]
+__all__ = ["Protocol", "designs_by_rows", "protocol"]
 
 Kind = Literal["scores_only", "cross_validation", "held_out"]
 
 _FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 50, 10, 20
-_MEDIUM, _LARGE = 2_000, 20_000
+_MEDIUM, _LARGE = 2_000, 100_000
+_MOST_ROWS_REPEATED = 60_000  # repeats x rows from _MEDIUM on: three repeats up to 20,000 rows, two up to 30,000
 _LOCKED = 0.2
 _FEWEST_TO_LOCK = 50  # rows outside the largest class: ten of them are locked away
 
@@ -95,7 +96,7 @@ def protocol(
     if outside_largest is not None and outside_largest // 2 < folds:
         folds = outside_largest // 2
         rare = f"; no more folds, since {outside_largest} rows lie outside the largest class"
-    repeats, seeds = (10, 5) if n_rows < _MEDIUM else (3, 3)
+    repeats, seeds = (10, 5) if n_rows < _MEDIUM else (max(1, min(3, _MOST_ROWS_REPEATED // n_rows)), 3)
     if quick:
         repeats, seeds = 1, 3
     first_look = "a first look, " if quick else ""
@@ -108,6 +109,20 @@ def protocol(
         quick=quick,
         reason=f"{n_rows} rows: {first_look}{repeats} x {folds} folds x {seeds} seeds{rare}",
     )
+
+
+def designs_by_rows(design: Protocol, n_rows: int) -> tuple[tuple[float, Protocol], ...]:
+    """Return the designs of tables like this one from `n_rows` on: (the fewest rows, the design), in this order.
+
+    They are those of `protocol`, with the same number of folds. A design that isn't its own, because a user, a time
+    limit or `--quick` has changed it, stays the same for all numbers of rows.
+    """
+    usual = protocol(n_rows)
+    if design.kind != usual.kind or (design.repeats, design.seeds) != (usual.repeats, usual.seeds):
+        return ((0, design),)
+    starts = [_MEDIUM, *(_MOST_ROWS_REPEATED // repeats + 1 for repeats in (3, 2)), _LARGE + 1]
+    larger = [(start, replace(protocol(start), folds=design.folds)) for start in starts if start > n_rows]
+    return ((0, design), *larger)
 
 
 def _check_divisible(n_rows: int, outside_largest: int | None, n_groups: int | None) -> None:

@@ -14,8 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from seedbed.errors import OptionError
-from seedbed.evaluation.estimates import Estimate, HoldOut, holm, p_better, rows_factor, rows_needed
+from seedbed.evaluation.estimates import Estimate, HoldOut, holm, p_better
+from seedbed.evaluation.forecasts import rows_factor, rows_needed
 from seedbed.evaluation.metrics import METRICS, Metric
+from seedbed.evaluation.protocol import Protocol
 from seedbed.typing import Floats
 
 __all__ = [
@@ -344,6 +346,7 @@ def judge_all(
     task: str = "binary",
     tried: int = 0,
     greater_is_better: bool | None = None,
+    design: Protocol | None = None,
 ) -> tuple[Verdict, ...]:
     """Return the verdict on each pair of candidates that has an estimate.
 
@@ -360,6 +363,7 @@ def judge_all(
         task: binary, multiclass or regression; it bounds what two losses can be apart.
         tried: discarded attempts; each counts as one more comparison.
         greater_is_better: of the score behind the loss; None for one of `METRICS`.
+        design: of the comparison, as in `rows_needed`.
 
     Raises:
         OptionError: the margin isn't positive.
@@ -393,8 +397,8 @@ def judge_all(
                 p_better_by_margin=p_better(found, margin),
                 opposite_share=opposite_share(ours, theirs),
                 accuracy=accuracy,
-                rows_needed=None if n_rows is None else rows_needed(found, n_rows=n_rows, margin=margin),
-                rows_factor=rows_factor(found, margin=margin),
+                rows_needed=None if n_rows is None else rows_needed(found, n_rows=n_rows, margin=margin, design=design),
+                rows_factor=rows_factor(found, margin=margin, n_rows=n_rows, design=design),
                 seed_share=seeds,
                 n_rows=n_rows,
                 n_train=n_train,

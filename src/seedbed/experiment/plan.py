@@ -305,6 +305,7 @@ def _choosing(experiment: Experiment, n_splits: int, n_inner: int) -> dict[int, 
 _WORTH_TIMING = 5.0  # seconds of training and fitting, by the rough estimate, from which on costs are measured
 _STEPS_FOR = 0.3  # seconds, for each stack
 _FIT_FOR = 0.5  # seconds; a baseline is fitted to more and more rows until a fit takes as long
+_FIRST_FIT_ROWS = 100  # of a fit that isn't timed
 _FIT_ROWS, _MORE_ROWS = 1_000, 3  # rows of the first of these fits, and how many times as many the next one has
 _INNER = 0.8  # share of a split's training rows that choosing networks train on
 
@@ -360,12 +361,18 @@ def _timed_fit(
 ) -> tuple[str, tuple[tuple[int, float], ...]]:
     """Return (training rows, seconds) of fits to more and more rows of a split, until one fails."""
     n_rows, timings, passed = min(_FIT_ROWS, len(split.train)), list[tuple[int, float]](), 0.0
-    with contextlib.suppress(TrainingError):  # the fit to all rows may succeed
+
+    def fit(n_rows: int) -> None:
+        train, test = (rows[:: max(1, len(rows) // n_rows)][:n_rows] for rows in (split.train, split.test))
+        list(fit_on_splits([baseline], table, encoding, [Split(0, 0, train, test)], jobs=1))
+
+    with contextlib.suppress(TrainingError):  # a fit to more rows may succeed
+        fit(_FIRST_FIT_ROWS)  # imports take longer than a fit
+    with contextlib.suppress(TrainingError):
         while not timings or (timings[-1][0] < len(split.train) and timings[-1][1] < _FIT_FOR):
-            train, test = (rows[:: max(1, len(rows) // n_rows)][:n_rows] for rows in (split.train, split.test))
             started, worked = time.perf_counter(), time.process_time()
-            list(fit_on_splits([baseline], table, encoding, [Split(0, 0, train, test)], jobs=1))
-            timings.append((len(train), max(time.process_time() - worked, 1e-6)))
+            fit(n_rows)
+            timings.append((n_rows, max(time.process_time() - worked, 1e-6)))
             passed += time.perf_counter() - started
             n_rows = min(_MORE_ROWS * n_rows, len(split.train))
     # Processor time shows the growth; where other programs run, a fit takes longer.

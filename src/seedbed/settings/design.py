@@ -68,7 +68,7 @@ class Design(Settings):
         "corrected", "How ranges are computed; nested trains many times more networks.", **_JUDGING
     )
     repeats: int | None = setting(
-        None, "How often the rows are divided into folds; 10, or 3 from 2,000 rows on.", **_COUNT
+        None, "How often the rows are divided into folds; 10, 3 from 2,000 rows on, 1 above 30,000.", **_COUNT
     )
     folds: int | None = setting(None, "Folds per repeat, the same for all candidates; 10.", **_COUNT)
     seeds: int | None = setting(None, "Networks for each candidate and split; 5, or 3 from 2,000 rows on.", **_COUNT)
