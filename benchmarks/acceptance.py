@@ -3,7 +3,8 @@
 python benchmarks/acceptance.py                             all rows, written to docs/acceptance.md
 python benchmarks/acceptance.py --rows 'a-*,h-300' --out -  some, printed; with --sets 50 a rough look at them
 python benchmarks/acceptance.py --cache build/acceptance.jsonl
-                                                            an interrupted run goes on where it was
+                                                            an interrupted run goes on where it was; with --jobs 0
+                                                            the page is made of what there is
 
 Columns are independent and normal, and the log-odds of class 1 are a weighted sum of them. Networks have one hidden
 layer of 5 ReLU units. They are trained by 40 full-batch steps of SGD and used after the last, except in the rows that
@@ -11,7 +12,8 @@ are about choosing the epoch (a-inner, c, d): a short recipe makes hundreds of t
 
 (a) Two blocks of three columns are equally informative; "first" sees one, "second" the other. Every "better" or "worse"
     is a false winner. Over all tables the two are equal; on a single one, one block happens to look more useful. This
-    is the hardest case for the test, because their predictions hardly correlate.
+    is the hardest case for the test, because their predictions hardly correlate. With three and six blocks there are as
+    many candidates, and any false winner counts. Rows may come in groups of three, or in the order of time.
 (b) One network under two names. (c) Labels in random order, against predicting the class frequencies. (d) Noise for
     labels.
 (e) "second" sees the columns of "first" and three more, each of which adds a little. That is how gains come about in
@@ -23,8 +25,10 @@ are about choosing the epoch (a-inner, c, d): a short recipe makes hundreds of t
     tables.
 (g) What a t-test makes of the trainings of (a). If it didn't find false winners, the simulation couldn't show any.
 (h) The trainings of (a), from the first seed alone and from all five.
-(m) The trainings of (a), (b) and (e) again, judged as means of ten networks, which is what a model is. In (b) the truth
-    is zero for them as well.
+(m) The trainings of (a), (b) and (e) again, judged as means of ten networks, which is what a model is. In (a) and (b)
+    the truth is zero for them as well.
+(k) The interval of one model's score against its truth, and the range for the number of right ones among the next 100
+    rows against one such batch, predicted by networks trained on the whole table.
 (i) Whether the margin is a tenth of the reference's error, which is known only after the run (a-easy), or the default.
 """
 
@@ -44,7 +48,7 @@ from rounds import say
 from tables import Table, machine, number
 from trials import CORRECTED, NESTED, RECIPE, Protocol, run_tasks
 
-FEWEST_SETS = 400
+FEWEST_SETS, FEWEST_SHOWN = 400, 50
 
 INTRO = """\
 # Are the verdicts honest?
@@ -57,14 +61,16 @@ layer of 5 ReLU units and are trained by {epochs} full-batch steps of SGD with l
 d choose the epoch by inner splits; all others use the last step. The Brier score is tested at a level of 5 %.
 
 - a: two blocks of three columns are equally informative. Each candidate sees one block, so every "better" or "worse" is
-  a false winner. b: a network against itself. c: shuffled labels against predicting the class frequencies.
-  d: labels that are noise.
+  a false winner. With three and six candidates, one for each block, any false winner counts. b: a network against
+  itself. c: shuffled labels against predicting the class frequencies. d: labels that are noise.
 - e: one candidate sees three more columns than the other, each of which adds a little; a table below has the true gain.
   f: how often the interval covers the true difference, which is zero in a.
 - g: a plain t-test on the networks of a. It must fail, or the simulation is too easy. h: the networks of a, from one
   seed and from all.
-- m: the trainings of a, b and e, judged as means of ten networks from the five seeds; all other rows judge single
-  networks.
+- m: the trainings of a, b and e, judged as means of ten networks, as `compare` does by default; all other rows except
+  k judge single networks.
+- k: how often the interval of one model's score covers its truth, and how often the number of right ones among the next
+  100 rows is within its range.
 - i: whether the margin is a tenth of the reference's error, as in a-easy, where each block predicts 97 of 100 rows
   correctly, or the default, as in all other rows. This choice depends on the run and must not add false winners.
 
@@ -85,6 +91,7 @@ def main() -> None:
     rows = chosen(options.rows)
     tasks = [task for row in rows for task in row.tasks(options.sets)]
     records = run_tasks(tasks, jobs=options.jobs, cache=options.cache)
+    rows = [row for row in rows if len(row.records(records, options.sets)) >= min(FEWEST_SHOWN, options.sets)]
     results = [row.result(records, options.sets) for row in rows]
     work = sum(record["seconds"] for record in records.values())
     text = page(results, truths_of(rows, records, options.sets), sets=options.sets, seconds=work)
@@ -102,7 +109,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=FEWEST_SETS, help=f"tables a row ({FEWEST_SETS})")
     parser.add_argument("--rows", help=f"names or patterns, with commas: {', '.join(ROWS)}")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes (2); 0 simulates nothing")
     parser.add_argument("--out", type=Path, default=Path("docs/acceptance.md"), help="a file, or - to print")
     parser.add_argument(
         "--cache", type=Path, help="a file that keeps every table's result; begin a new one when seedbed has changed"
@@ -157,7 +164,7 @@ def results_table(results: Sequence[Result]) -> Table:
     ]
     remarks = ["Time: median for one table, with another process running."]
     if any(one.n_sets < FEWEST_SETS for one in results):
-        remarks.append(f"Fewer than {FEWEST_SETS} tables a row: a rough look, in which bounds may be missed by chance.")
+        remarks.append(f"Fewer than {FEWEST_SETS} tables: a rough look, in which a bound may be missed by chance.")
     return Table("The table", ("row", "what", "tables", "rate", "95 % interval", "bound", "time", "so"), rows, remarks)
 
 

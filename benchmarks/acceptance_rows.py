@@ -106,7 +106,7 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
 
 def rise(records: Sequence[Record], truth: float) -> Measured:
     """How much higher the rate of false winners is with all seeds than with one, table by table."""
-    return _mean([(one["rule"] in _DIFFERENT) - float(one["one_seed_rule"] in _DIFFERENT) for one in records])
+    return _mean([(one["rules"][0] in _DIFFERENT) - float(one["one_seed_rule"] in _DIFFERENT) for one in records])
 
 
 def accuracy(records: Sequence[Record], truth: float) -> Measured:
@@ -114,17 +114,28 @@ def accuracy(records: Sequence[Record], truth: float) -> Measured:
     return _mean([record["accuracy"] for record in records])
 
 
-false_winner = share(lambda record, truth: record["rule"] in _DIFFERENT)
+def any_of(key: str, rules: Sequence[str]) -> Measure:
+    """The share of tables on which any of the verdicts under `key` is one of some rules."""
+    return share(lambda record, truth: any(rule in rules for rule in record[key]))
+
+
+def below(key: str) -> Measure:
+    """The share of tables on which a p-value is below the level."""
+    return share(lambda record, truth: record[key] < LEVEL)
+
+
+def model_covered(key: str) -> Measure:
+    """The share of tables on which the interval of one model's score holds its truth."""
+    return share(lambda record, truth: record["models"][key][0] <= truth <= record["models"][key][1])
+
+
+false_winner, means_false_winner = any_of("rules", _DIFFERENT), any_of("means_rules", _DIFFERENT)
+called_better, means_called_better = any_of("rules", _GAIN), any_of("means_rules", _GAIN)
 one_seed_false_winner = share(lambda record, truth: record["one_seed_rule"] in _DIFFERENT)
 margin_is_a_tenth = share(lambda record, truth: record["margin_source"] == "tenth_of_error")
-called_better = share(lambda record, truth: record["rule"] in _GAIN)
 covered = share(lambda record, truth: record["low"] <= truth <= record["high"])
-naive_false_winner = share(lambda record, truth: record["naive_p"] < LEVEL)
-means_false_winner = share(lambda record, truth: record["means_rule"] in _DIFFERENT)
-means_called_better = share(lambda record, truth: record["means_rule"] in _GAIN)
 means_covered = share(lambda record, truth: record["means_low"] <= truth <= record["means_high"])
-repeat_false_winner = share(lambda record, truth: record["naive_repeat_p"] < LEVEL)
-naive_runs_false_winner = share(lambda record, truth: record["naive_runs_p"] < LEVEL)
+count_covered = share(lambda record, truth: record["count"][0] <= record["count"][2] <= record["count"][1])
 
 
 @dataclass(frozen=True)
@@ -152,7 +163,9 @@ class Row:
         setting: what is simulated.
         measure: what is counted.
         bound: what must come out.
-        has_gain: whether the candidates truly differ, so that the truth must be simulated, too.
+        truth: what must be simulated as well, of those in `trials.truths`: the gain of the second candidate in a Brier
+            score, or a score of the first one after a dot; empty where the truth is no difference.
+        sets: of tables, at most.
         protocol: how each table is judged.
     """
 
@@ -161,7 +174,8 @@ class Row:
     setting: str
     measure: Measure
     bound: Bound
-    has_gain: bool = False
+    truth: str = ""
+    sets: int = 400
     protocol: Protocol = CORRECTED
 
     @property
@@ -172,36 +186,48 @@ class Row:
 
     def judging(self, n_sets: int) -> list[Task]:
         """The tables to be judged."""
-        return [Task(self.setting, number, self.protocol) for number in range(n_sets)]
+        return [Task(self.setting, number, self.protocol) for number in range(min(self.sets, n_sets))]
+
+    def records(self, records: Mapping[str, Record], n_sets: int) -> list[Record]:
+        """What the tables that were simulated showed."""
+        return [records[task.key] for task in self.judging(n_sets) if task.key in records]
 
     def truth_tasks(self, n_sets: int) -> list[Task]:
         """The training sets that the truth is made of, fewer where the row itself is only a rough look."""
-        wanted = min(TRUTH_SETS, 3 * n_sets) if self.has_gain else 0
+        wanted = min(TRUTH_SETS, 3 * n_sets) if self.truth else 0
         return [Task(self.setting, number, n_train=self.n_train) for number in range(wanted)]
 
     def tasks(self, n_sets: int) -> list[Task]:
         """All that has to be simulated."""
         return self.judging(n_sets) + self.truth_tasks(n_sets)
 
-    def truth(self, records: Mapping[str, Record], n_sets: int) -> Truth | None:
-        """The true gain; none where there is none."""
-        found = [records[task.key] for task in self.truth_tasks(n_sets)]
-        if not found:
-            return None
-        brier, points = (mean_and_error([one[name] for one in found]) for name in ("brier", "accuracy"))
-        reference = float(np.mean([one["reference_accuracy"] for one in found]))
+    def true_value(self, records: Mapping[str, Record], n_sets: int) -> float:
+        """What the measure compares with."""
+        found = [records[task.key] for task in self.truth_tasks(n_sets) if task.key in records]
+        if not self.truth:
+            return 0.0
+        if "." in self.truth:
+            name, key = self.truth.split(".")
+            return float(np.mean([one[name][key] for one in found]))
+        return float(np.mean([one["first"][self.truth] - one["second"][self.truth] for one in found]))
+
+    def gains(self, records: Mapping[str, Record], n_sets: int) -> Truth:
+        """The true gain of single networks, with its error."""
+        found = [records[task.key] for task in self.truth_tasks(n_sets) if task.key in records]
+        brier = mean_and_error([one["first"]["brier"] - one["second"]["brier"] for one in found])
+        points = mean_and_error([one["second"]["accuracy"] - one["first"]["accuracy"] for one in found])
+        reference = float(np.mean([one["first"]["accuracy"] for one in found]))
         n_fresh = FRESH_ROWS * len(found)
         return Truth(self.setting, self.n_train, *brier, 100 * points[0], 100 * points[1], reference, n_fresh)
 
     def result(self, records: Mapping[str, Record], n_sets: int) -> Result:
         """What came out, from the records of its tasks."""
-        own = [records[task.key] for task in self.judging(n_sets)]
-        truth = self.truth(records, n_sets)
-        found = self.measure(own, 0.0 if truth is None else truth.brier)
+        own = self.records(records, n_sets)
+        found = self.measure(own, self.true_value(records, n_sets))
         return Result(
             name=self.name,
             what=self.what,
-            n_sets=n_sets,
+            n_sets=len(own),
             rate=found.value,
             low=found.low,
             high=found.high,
@@ -223,6 +249,9 @@ def at_least(percent: int) -> Bound:
     return Bound(f"at least {percent} %", least=percent / 100)
 
 
+SHOWN = Bound("shown only")
+
+
 def _both(*rows: Row) -> Iterator[Row]:
     """Each row as it is and with the nested interval."""
     yield from rows
@@ -230,62 +259,96 @@ def _both(*rows: Row) -> Iterator[Row]:
         yield replace(row, name=f"{row.name}-nested", what=f"{row.what}; nested interval", protocol=NESTED)
 
 
+def _seeds(number: int) -> Protocol:
+    return replace(CORRECTED, seeds=number)
+
+
 def _rows() -> Iterator[Row]:
+    false, true, means = "false winners", "true difference covered", "means of ten networks"
     blocks = {"100": "100 rows", "300": "300 rows", "minority": "300 rows, a tenth of class 1"}
     yield from _both(
         *(
-            Row(f"a-{name}", f"false winners, two equal blocks, {words}", f"blocks-{name}", false_winner, AT_MOST)
+            Row(f"a-{name}", f"{false}, two equal blocks, {words}", f"blocks-{name}", false_winner, AT_MOST)
             for name, words in blocks.items()
         ),
-        Row("b-300", "false winners, a network against itself, 300 rows", "itself-300", false_winner, AT_MOST),
+        Row("b-300", f"{false}, a network against itself, 300 rows", "itself-300", false_winner, AT_MOST),
     )
-    chosen = "false winners, two equal blocks, 300 rows, epoch chosen by inner splits"
-    yield Row("a-inner", chosen, "blocks-inner", false_winner, AT_MOST)
-    yield Row(
-        "c-300", "called better than the prior, shuffled labels, 300 rows", "shuffled-300", called_better, AT_MOST
-    )
+    others = {
+        "inner": "300 rows, epoch chosen by inner splits",
+        "easy": "300 rows, hardly any errors",
+        "groups": "300 rows in groups of three",
+        "classes": "300 rows, three classes",
+        "numbers": "300 rows, regression",
+        "in-time": "500 rows split by time, independent",
+        "serial": "500 rows split by time, correlation of neighbours 0.8",
+    }
+    for name, words in others.items():
+        yield Row(f"a-{name}", f"{false}, two equal blocks, {words}", f"blocks-{name}", false_winner, AT_MOST)
+    for number, words in (("three", "three"), ("six", "six")):
+        what = f"any false winner among {words} candidates, 100 rows"
+        yield Row(f"a-{number}", what, f"{number}-100", false_winner, AT_MOST)
+    for seeds in (2, 5, 20):
+        what, protocol = f"a network against itself, 100 rows, {seeds} seeds", _seeds(seeds)
+        yield Row(f"b-{seeds}", f"{false}, {what}", "itself-100", false_winner, AT_MOST, protocol=protocol)
+        yield Row(f"f-b-{seeds}", f"{true}, {what}", "itself-100", covered, COVERAGE, protocol=protocol)
+    what = "called better than the prior, shuffled labels, 300 rows"
+    yield Row("c-300", what, "shuffled-300", called_better, AT_MOST)
     yield Row("d-300", "accuracy on noise at the chosen epoch, 300 rows", "noise-300", accuracy, HALF)
+    gain = {"truth": "brier"}
     yield from _both(
-        Row("e-300", "a gain of 6 points found, 300 rows", "gain-300", called_better, at_least(90), has_gain=True),
-        Row("e-1000", "a gain of 1.7 points found, 1000 rows", "gain-1000", called_better, at_least(70), has_gain=True),
-        Row("f-a-100", "true difference covered, two equal blocks, 100 rows", "blocks-100", covered, COVERAGE),
-        Row("f-a-300", "true difference covered, two equal blocks, 300 rows", "blocks-300", covered, COVERAGE),
-        Row("f-e-300", "true difference covered, 6 points, 300 rows", "gain-300", covered, COVERAGE, has_gain=True),
-        Row(
-            "f-e-1000", "true difference covered, 1.7 points, 1000 rows", "gain-1000", covered, COVERAGE, has_gain=True
-        ),
+        Row("e-300", "a gain of 6 points found, 300 rows", "gain-300", called_better, at_least(90), **gain),
+        Row("e-1000", "a gain of 1.7 points found, 1000 rows", "gain-1000", called_better, at_least(70), **gain),
+        Row("f-a-100", f"{true}, two equal blocks, 100 rows", "blocks-100", covered, COVERAGE),
+        Row("f-a-300", f"{true}, two equal blocks, 300 rows", "blocks-300", covered, COVERAGE),
+        Row("f-e-300", f"{true}, 6 points, 300 rows", "gain-300", covered, COVERAGE, **gain),
+        Row("f-e-1000", f"{true}, 1.7 points, 1000 rows", "gain-1000", covered, COVERAGE, **gain),
     )
+    yield Row("f-widths", f"{true}, 5 and 10 units, 100 rows", "widths-100", covered, COVERAGE, **gain)
+    for name, words in others.items():
+        if name != "inner":
+            yield Row(f"f-a-{name}", f"{true}, two equal blocks, {words}", f"blocks-{name}", covered, COVERAGE)
     for name, words in blocks.items():
-        what = f"false winners of a t-test over the folds, {words}"
-        yield Row(f"g-{name}", what, f"blocks-{name}", naive_false_winner, at_least(40))
+        what = f"{false} of a t-test over the folds, {words}"
+        yield Row(f"g-{name}", what, f"blocks-{name}", below("naive_p"), at_least(40))
     for name, words in blocks.items():
-        what = f"false winners of a t-test over the ten folds of one repeat, {words}"
-        yield Row(f"g-{name}-repeat", what, f"blocks-{name}", repeat_false_winner, Bound("shown only"))
-    what = "false winners of a t-test over all runs, 300 rows"
-    yield Row("g-300-runs", what, "blocks-300", naive_runs_false_winner, at_least(40))
-    what = "false winners from one seed, two equal blocks, 300 rows"
+        what = f"{false} of a t-test over the ten folds of one repeat, {words}"
+        yield Row(f"g-{name}-repeat", what, f"blocks-{name}", below("naive_repeat_p"), SHOWN)
+    what = f"{false} of a t-test over all runs, 300 rows"
+    yield Row("g-300-runs", what, "blocks-300", below("naive_runs_p"), at_least(40))
+    what = f"{false} of a t-test over the locked rows, {others['serial']}"
+    yield Row("g-serial", what, "blocks-serial", below("naive_p"), SHOWN)
+    what = f"{false} from one seed, two equal blocks, 300 rows"
     yield Row("h-300-one", what, "blocks-300", one_seed_false_winner, AT_MOST)
     yield Row("h-300", "how many more of them from five seeds", "blocks-300", rise, NOT_RISING)
-    yield Row(
-        "a-easy", "false winners, two equal blocks, 300 rows, hardly any errors", "blocks-easy", false_winner, AT_MOST
-    )
-    of_means = "means of ten networks"
-    for name, words in blocks.items():
-        what = f"false winners, {of_means}, two equal blocks, {words}"
-        yield Row(f"m-{name}", what, f"blocks-{name}", means_false_winner, AT_MOST)
-    what = f"{of_means} against themselves, 300 rows"
-    yield Row("m-itself", f"false winners, {what}", "itself-300", means_false_winner, AT_MOST)
-    yield Row("f-m-itself", f"true difference covered, {what}", "itself-300", means_covered, COVERAGE)
-    what = "true difference covered, a network against itself, 300 rows"
-    yield Row("f-itself", what, "itself-300", covered, COVERAGE)
-    for rows in ("100", "300"):
-        what = f"true difference covered, {of_means}, two equal blocks, {rows} rows"
-        yield Row(f"f-m-{rows}", what, f"blocks-{rows}", means_covered, COVERAGE)
-    what = f"a gain of about 6 points found, {of_means}, 300 rows"
-    yield Row("m-e-300", what, "gain-300", means_called_better, at_least(90))
     what = "the margin is a tenth of the reference's error, 300 rows"
     yield Row("i-easy", f"{what}, hardly any errors", "blocks-easy", margin_is_a_tenth, at_least(95))
     yield Row("i-300", what, "blocks-300", margin_is_a_tenth, Bound("at most 1 %", most=0.01))
+    for name, words in (blocks | others).items():
+        what = f"{false}, {means}, two equal blocks, {words}"
+        yield Row(f"m-{name}", what, f"blocks-{name}", means_false_winner, AT_MOST)
+    for number in ("three", "six"):
+        what = f"any false winner among {number} candidates, {means}, 100 rows"
+        yield Row(f"m-{number}", what, f"{number}-100", means_false_winner, AT_MOST)
+    for seeds in (2, 5, 20):
+        what, protocol = f"{means} against themselves, 100 rows, {seeds} seeds", _seeds(seeds)
+        yield Row(f"m-b-{seeds}", f"{false}, {what}", "itself-100", means_false_winner, AT_MOST, protocol=protocol)
+        yield Row(f"f-m-b-{seeds}", f"{true}, {what}", "itself-100", means_covered, COVERAGE, protocol=protocol)
+    what = f"a gain of about 6 points found, {means}, 300 rows"
+    yield Row("m-e-300", what, "gain-300", means_called_better, at_least(90))
+    gain = {"truth": "means_brier"}
+    for name, words in {"blocks-100": "two equal blocks, 100 rows", "blocks-300": "two equal blocks, 300 rows"}.items():
+        yield Row(f"f-m-{name}", f"{true}, {means}, {words}", name, means_covered, COVERAGE)
+    yield Row("f-m-e-300", f"{true}, {means}, 6 points, 300 rows", "gain-300", means_covered, COVERAGE, **gain)
+    yield Row("f-m-e-1000", f"{true}, {means}, 1.7 points, 1000 rows", "gain-1000", means_covered, COVERAGE, **gain)
+    yield Row("f-m-widths", f"{true}, {means}, 5 and 10 units, 100 rows", "widths-100", means_covered, COVERAGE, **gain)
+    for name, words in {"blocks-100": "100 rows", "gain-300": "300 rows"}.items():
+        short = f"k-{name.rpartition('-')[2]}"
+        for score in ("brier", "accuracy"):
+            key = f"means_{score}"
+            what = f"{score.replace('brier', 'Brier score')} of one model covered, {means}, {words}"
+            yield Row(f"{short}-{score}", what, name, model_covered(key), COVERAGE, truth=f"first.{key}")
+        what = f"right ones among the next 100 rows within the range, {means}, {words}"
+        yield Row(f"{short}-count", what, name, count_covered, COVERAGE)
 
 
 ROWS = {row.name: row for row in _rows()}
@@ -293,5 +356,5 @@ ROWS = {row.name: row for row in _rows()}
 
 def truths_of(rows: Sequence[Row], records: Mapping[str, Record], n_sets: int) -> list[Truth]:
     """The truths behind some rows, each once."""
-    found = {(row.setting, row.n_train): row.truth(records, n_sets) for row in rows if row.has_gain}
-    return [truth for truth in found.values() if truth is not None]
+    found = {(row.setting, row.n_train): row.gains(records, n_sets) for row in rows if row.truth == "brier"}
+    return list(found.values())

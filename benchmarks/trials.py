@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,14 +13,23 @@ from typing import Any, Literal
 
 import joblib
 import numpy as np
+import pandas as pd
 from rounds import say
 from scipy import stats
-from simulated import HIDDEN, SETTINGS, Sees, Setting
+from simulated import IN_TIME, SETTINGS, Rows, Sees, Setting
 
 import seedbed as sb
 from seedbed.data import Preprocessor, table_from_arrays
-from seedbed.evaluation import corrected_t, fold_differences, judge_all, row_losses
-from seedbed.scoring import verdicts_on
+from seedbed.evaluation import (
+    corrected_t,
+    ensemble_losses,
+    fold_differences,
+    inference,
+    judge_all,
+    margin_beside,
+)
+from seedbed.experiment import Experiment, make_plan, run, specify
+from seedbed.scoring import Result, of_one_model, score, verdicts_on
 
 RECIPE = {"optimizer": "sgd", "lr": 1.0, "epochs": 40}
 """Full batches with a large step: short, and the test loss ends within 0.02 of its lowest in every setting."""
@@ -67,7 +77,7 @@ class Task:
     @property
     def key(self) -> str:
         """What the result depends on, seedbed itself apart."""
-        settings = repr((SETTINGS[self.setting], self.protocol, self.n_train, RECIPE, HIDDEN, TRUTH_SEEDS, FRESH_ROWS))
+        settings = repr((SETTINGS[self.setting], self.protocol, self.n_train, RECIPE, TRUTH_SEEDS, FRESH_ROWS))
         kind = self.protocol.interval if self.protocol else f"truth-{self.n_train}"
         mark = hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()
         return f"{self.setting}/{kind}/{mark}/{self.number}"
@@ -76,102 +86,164 @@ class Task:
         """The result, as plain values."""
         setting = SETTINGS[self.setting]
         if self.protocol is None:
-            return true_gain(setting, self.n_train, self.number)
+            return truths(setting, self.n_train, self.number)
         return judged(setting, self.protocol, self.number)
 
 
-def run_comparison(setting: Setting, protocol: Protocol, number: int) -> sb.Comparison:
-    """The comparison under test, on table `number` of a setting."""
+def compared(setting: Setting, protocol: Protocol, number: int) -> tuple[Experiment, list[Result]]:
+    """What `compare` trains on table `number` of a setting: the specification and the results, of single networks.
+
+    Candidates that see other columns are run on a table of these. Splits are the same, as they don't depend on columns.
+    """
     X, y = setting.world.draw(setting.n_rows, _TABLES, number)
-    return sb.compare(
-        X,
-        y,
-        candidates=setting.candidates,
-        recipe=sb.Recipe(**RECIPE) if setting.epoch is None else sb.Recipe(**RECIPE, epoch=setting.epoch),
-        design=sb.Design(
-            baselines=list(setting.baselines),
-            reference=setting.reference,
+    splits = {} if setting.name in IN_TIME else {"repeats": protocol.repeats, "folds": protocol.folds}
+    recipe = sb.Recipe(**RECIPE | {"lr": setting.lr}, epoch=setting.epoch)
+    results: list[Result] = []
+    for blocks in dict.fromkeys(candidate.blocks for candidate in setting.candidates.values()):
+        here = {name: one for name, one in setting.candidates.items() if one.blocks == blocks}
+        design = sb.Design(
+            baselines=[] if results else list(setting.baselines),
             interval=protocol.interval,
-            repeats=protocol.repeats,
-            folds=protocol.folds,
             seeds=protocol.seeds,
-            metric="brier",
+            metric=setting.metric,
             random_state=number,
             networks=1,
-        ),
-        compute=sb.Compute(jobs=1),
-    )
+            **splits,
+        )
+        table = _table(setting, Sees(blocks).of(X), y)
+        experiment = specify(table, {name: one.network for name, one in here.items()}, recipe=recipe, design=design)
+        results += run(make_plan(experiment, sb.Compute(jobs=1))).results
+    return experiment, results
+
+
+def _table(setting: Setting, X: Any, y: Any) -> sb.Table:
+    """The table as a user would have it, with its groups or times."""
+    if setting.world.group_size == 1 and setting.name not in IN_TIME:
+        return table_from_arrays(X, y)
+    columns = {f"x{number}": column for number, column in enumerate(X.T)} | {"y": y}
+    if setting.name in IN_TIME:
+        return sb.read_table(pd.DataFrame(columns | {"time": np.arange(len(y))}), target="y", time_split="time")
+    groups = np.arange(len(y)) // setting.world.group_size
+    return sb.read_table(pd.DataFrame(columns | {"group": groups}), target="y", group="group")
 
 
 def judged(setting: Setting, protocol: Protocol, number: int) -> Record:
     """What the comparison says of table `number`, and what a naive t-test would have said.
 
     Returns:
-        rule, difference, low, high: the verdict's.
-        margin_source: where its margin comes from.
-        means_rule, means_low, means_high: the verdict's on means of ten networks, from the same trainings.
+        rules, means_rules: all verdicts' on single networks and on means of ten, from the same trainings.
+        low, high, means_low, means_high: the first verdicts'.
+        margin_source: where the margin comes from.
         one_seed_rule: the corrected verdict from the first seed of the same trainings.
         naive_p, naive_runs_p, naive_repeat_p: of a t-test over the folds, averaged over seeds before, or every run by
-            itself, or over the folds of the first repeat.
+            itself, or over the folds of the first repeat; on locked rows naive_p is of one over the rows.
         accuracy: the candidate's, out of fold.
+        models: intervals of the scores of the reference, as in `truths`.
+        count: how many of the next 100 rows the mean of five networks gets right, and the range that was promised.
         seconds: of the comparison.
     """
     started = time.perf_counter()
-    comparison = run_comparison(setting, protocol, number)
-    (verdict,) = comparison.verdicts
+    experiment, results = compared(setting, protocol, number)
+    metric, by_name = setting.metric, {one.name: one for one in results}
+    reference = by_name[setting.reference]
+    margin = margin_beside(metric, experiment.margin, float(reference.losses(metric).mean()))
+    verdicts, _ = verdicts_on(results, reference.name, metric, margin=margin.value, gate="prior")
     seconds = time.perf_counter() - started
-    ours, theirs = (comparison[name].losses("brier") for name in (verdict.reference, verdict.candidate))
-    means = [replace(one, networks=MEANS_OF) for one in comparison.results]
-    ((of_means,), _) = verdicts_on(means, verdict.reference, "brier", margin=verdict.margin)
-    first = {verdict.reference: ours[:, :, :1], verdict.candidate: theirs[:, :, :1]}
-    estimates = {(verdict.reference, verdict.candidate): corrected_t(fold_differences(*first.values()))}
-    (one_seed,) = judge_all(first, estimates, metric="brier", margin=verdict.margin, n_rows=setting.n_rows)
-    return {
-        "rule": verdict.rule,
-        "difference": verdict.difference,
-        "low": verdict.low,
-        "high": verdict.high,
-        "means_rule": of_means.rule,
-        "means_low": of_means.low,
-        "means_high": of_means.high,
-        "margin_source": comparison.conclusions.margin.source,
+    candidate = by_name[verdicts[0].candidate]
+    means = {name: replace(one, networks=MEANS_OF) for name, one in by_name.items()}
+    of_means, _ = verdicts_on(list(means.values()), reference.name, metric, margin=margin.value, gate="prior")
+    record = {
+        "rules": [verdict.rule for verdict in verdicts],
+        "low": verdicts[0].low,
+        "high": verdicts[0].high,
+        "means_rules": [verdict.rule for verdict in of_means],
+        "means_low": of_means[0].low,
+        "means_high": of_means[0].high,
+        "margin_source": margin.source,
+        "seconds": round(seconds, 3),
+    }
+    if setting.name in IN_TIME:
+        rows = (one.row_losses(metric)[0][:, one.tested].mean(axis=0) for one in (reference, candidate))
+        return record | {"naive_p": float(stats.ttest_rel(*rows).pvalue)}
+    ours, theirs = (one.losses(metric) for one in (reference, candidate))
+    first = {reference.name: ours[:, :, :1], candidate.name: theirs[:, :, :1]}
+    estimates = {(reference.name, candidate.name): corrected_t(fold_differences(*first.values()))}
+    (one_seed,) = judge_all(first, estimates, metric=metric, margin=margin.value, n_rows=setting.n_rows)
+    record |= {
         "one_seed_rule": one_seed.rule,
         "naive_p": float(stats.ttest_1samp(fold_differences(ours, theirs).ravel(), 0.0).pvalue),
         "naive_repeat_p": float(stats.ttest_1samp(fold_differences(ours, theirs)[0], 0.0).pvalue),
         "naive_runs_p": float(stats.ttest_1samp((ours - theirs).ravel(), 0.0).pvalue),
-        "accuracy": 1 - float(comparison[verdict.candidate].losses("accuracy").mean()),
-        "seconds": round(seconds, 3),
     }
+    if metric != "brier":
+        return record
+    record["accuracy"] = 1 - float(candidate.losses("accuracy").mean())
+    if protocol.interval == "corrected" and setting.name in ("blocks-100", "gain-300"):
+        scores = {
+            f"{prefix}{name}": score(name, one)
+            for prefix, one in (("", reference), ("means_", means[reference.name]))
+            for name in ("brier", "accuracy")
+        }
+        record["models"] = {name: (one.low, one.high) for name, one in scores.items()}
+        record["count"] = _next_rows(setting, means[reference.name], number)
+    return record
 
 
-def true_gain(setting: Setting, n_train: int, number: int) -> Record:
-    """How much better the second candidate is on `FRESH_ROWS` rows, after training both on one set of `n_train` rows.
+def _next_rows(setting: Setting, found: Result, number: int, batch: int = 100) -> tuple[int, int, int]:
+    """The range for the number of right ones among the next rows, and how many the mean of networks gets right."""
+    estimate = of_one_model(found, "accuracy")
+    share = 1 - estimate.mean
+    promised = inference(
+        share, math.sqrt(estimate.se**2 + share * (1 - share) / batch), df=estimate.df, alpha=0.05, comparisons=1
+    )
+    fresh = setting.world.draw(batch, _TABLES, number, 1)
+    table = setting.world.draw(setting.n_rows, _TABLES, number)
+    p = _fresh_predictions(setting, setting.candidates[found.name], table, fresh, number)
+    right = int(((p.mean(axis=0) > 0.5) == fresh[1]).sum())
+    return max(0, round(batch * promised.low)), min(batch, round(batch * promised.high)), right
+
+
+def truths(setting: Setting, n_train: int, number: int) -> Record:
+    """How good each candidate is on `FRESH_ROWS` rows, after training it on one set of `n_train` rows.
 
     Returns:
-        brier, accuracy: its gain in each, mean over seeds.
-        reference_accuracy: what the gain comes on top of.
+        for each candidate: brier and accuracy, mean over single networks; means_brier of the mean of ten networks, and
+        means_accuracy of the mean of those that were trained.
         seconds: of it all.
     """
     started = time.perf_counter()
     train = setting.world.draw(n_train, _TRUTH, n_train, number)
     fresh = setting.world.draw(FRESH_ROWS, _TRUTH, n_train, number, 1)
-    losses = [_fresh_losses(build, train, fresh, number) for build in setting.candidates.values()]
-    gain = {name: losses[0][name] - losses[1][name] for name in losses[0]}
-    seconds = round(time.perf_counter() - started, 3)
-    return {**gain, "reference_accuracy": 1 - losses[0]["accuracy"], "seconds": seconds}
+    found: Record = {}
+    for name, candidate in setting.candidates.items():
+        p = _fresh_predictions(setting, candidate, train, fresh, number)
+        losses = {
+            f"{prefix}{metric}": float(ensemble_losses(metric, fresh[1], p, networks=networks).mean())
+            for prefix, networks in (("", 1), ("means_", MEANS_OF))
+            for metric in ("brier", "accuracy")
+        }
+        found[name] = {key: 1 - loss if key.endswith("accuracy") else loss for key, loss in losses.items()}
+    return found | {"seconds": round(time.perf_counter() - started, 3)}
 
 
-def _fresh_losses(build: Sees, train: Any, fresh: Any, number: int) -> dict[str, float]:
-    """Brier score and share of errors on fresh rows, mean over seeds."""
-    table = table_from_arrays(*train)
+def _fresh_predictions(setting: Setting, candidate: Sees, train: Rows, fresh: Rows, number: int) -> Any:
+    """The probabilities [seed, row] of fresh rows by networks trained on others."""
+    table = table_from_arrays(candidate.of(train[0]), train[1])
     known = Preprocessor.fit(table)
-    X_train, X_fresh = (known.inputs_of_values(part.features) for part in (table, table_from_arrays(*fresh)))
+    X_fresh = known.inputs_of_values(table_from_arrays(candidate.of(fresh[0]), fresh[1]).features)
     some = slice(0, 10)  # the networks' own test figures aren't used
     seeds = range(number * TRUTH_SEEDS, (number + 1) * TRUTH_SEEDS)
-    history = sb.train_many(build, X_train, train[1], X_fresh[some], fresh[1][some], seeds=seeds, **RECIPE, jobs=1)
-    p = history.predict(X_fresh).T
-    y = np.broadcast_to(fresh[1], p.shape)
-    return {name: float(row_losses(name, y, p).mean()) for name in ("brier", "accuracy")}
+    history = sb.train_many(
+        candidate.network,
+        known.inputs_of_values(table.features),
+        train[1],
+        X_fresh[some],
+        fresh[1][some],
+        seeds=seeds,
+        jobs=1,
+        **RECIPE | {"lr": setting.lr},
+    )
+    return history.predict(X_fresh).T
 
 
 def run_tasks(tasks: Iterable[Task], *, jobs: int = 1, cache: Path | None = None) -> dict[str, Record]:
@@ -179,13 +251,15 @@ def run_tasks(tasks: Iterable[Task], *, jobs: int = 1, cache: Path | None = None
 
     Args:
         tasks: may repeat.
-        jobs: processes, each of which takes one task at a time.
+        jobs: processes, each of which takes one task at a time; 0 only reads the cache.
         cache: a file of JSON lines that every new result is appended to.
     """
     wanted = {task.key: task for task in tasks}
     found = {key: record for key, record in _read(cache).items() if key in wanted}
     missing = [task for key, task in wanted.items() if key not in found]
     say(f"{len(missing)} tables to simulate, {len(found)} found in the cache")
+    if not jobs:
+        return found
     parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
     for task, record in parallel(joblib.delayed(_run)(task) for task in missing):
         found[task.key] = record

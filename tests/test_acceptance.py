@@ -21,8 +21,8 @@ def acceptance(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def rates(acceptance: ModuleType):
     """A function that returns the rates in rows of the table, from few tables, repeats and seeds."""
 
-    def measure(*rows: str, n_sets: int = N_SETS, interval: str = "corrected", repeats: int = 10, folds: int = 10):
-        protocol = acceptance.Protocol(interval, repeats=repeats, folds=folds, seeds=1)
+    def measure(*rows: str, n_sets=N_SETS, interval="corrected", repeats=10, folds=10, seeds=1):
+        protocol = acceptance.Protocol(interval, repeats=repeats, folds=folds, seeds=seeds)
         return acceptance.rates(*rows, n_sets=n_sets, protocol=protocol)
 
     return measure
@@ -33,6 +33,11 @@ def test_equal_candidates_are_seldom_called_different_while_a_naive_test_errs_in
     false_winners, naive = rates("a-100", "g-100")
     assert false_winners <= 2 / N_SETS
     assert naive >= 0.4
+
+
+@pytest.mark.slow
+def test_means_of_networks_have_few_false_winners_among_six_candidates(rates):
+    assert rates("m-six", n_sets=12, repeats=1, seeds=2)[0] <= 2 / 12
 
 
 @pytest.mark.slow
