@@ -29,7 +29,9 @@ docs: .venv/installed-dev
 
 dist: .venv/installed-dev
 	rm -rf dist
-	$(PY) -m build
+	$(PY) -m build --sdist
+	for target in any linux-x86_64 linux-arm64 macos-arm64 windows-x86_64; do \
+	  SEEDBED_TARGET=$$target $(PY) -m build --wheel || exit 1; done
 	$(PY) -m twine check --strict dist/*
 
 bench: .venv/installed-bench
@@ -45,9 +47,9 @@ pictures: .venv/installed-dev
 kernel: .venv/installed-dev
 	$(PY) tests/play/build_kernel.py
 
-# Stamps of what is installed: for users, for developers, and for benchmarks. Each is renewed only when pyproject.toml is
-# newer. A broken environment, or one with an old Python, is replaced.
-.venv/installed: pyproject.toml
+# Stamps of what is installed: for users, for developers, and for benchmarks. Each is renewed only when pyproject.toml or
+# the kernel's sources are newer. A broken environment, or one with an old Python, is replaced.
+.venv/installed: pyproject.toml hatch_build.py $(wildcard src/seedbed/training/native/*.h src/seedbed/training/native/*.cpp)
 	@$(PY) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Making .venv: once, a few minutes, most of it for PyTorch."; $(PYTHON) -m venv --clear .venv; }
 	$(PY) -m pip install --editable .

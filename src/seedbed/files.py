@@ -24,7 +24,6 @@ from filelock import FileLock, Timeout
 __all__ = [
     "DIGESTS",
     "altered_files",
-    "is_private",
     "private_cache",
     "remove_parts",
     "scratch_folder",
@@ -134,13 +133,9 @@ def _digest(path: Path) -> str:
     return ""
 
 
-def is_private(path: Path | int) -> bool:
-    """Return whether a file or folder belongs to this user, is not a link, and can't be written to by other users.
-
-    Args:
-        path: a path, or the descriptor of an open file.
-    """
-    found = os.fstat(path) if isinstance(path, int) else path.lstat()
+def _is_private(path: Path) -> bool:
+    """Return whether a file or folder belongs to this user, is not a link, and can't be written to by other users."""
+    found = path.lstat()
     if os.name != "posix":  # access lists decide there
         return not stat.S_ISLNK(found.st_mode)
     others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
@@ -154,7 +149,7 @@ def private_cache(name: str) -> Path | None:
     try:
         for each in (*reversed(folder.parents), folder):  # `parents=True` would create them with the umask's mode
             each.mkdir(exist_ok=True, mode=0o700)
-        usable = is_private(folder) and not any(_is_strange(parent) for parent in folder.resolve().parents)
+        usable = _is_private(folder) and not any(_is_strange(parent) for parent in folder.resolve().parents)
     except OSError:
         return None
     return folder if usable and os.access(folder, os.W_OK) else None
@@ -243,7 +238,7 @@ def _sweep(place: Path) -> None:
         with contextlib.suppress(OSError, Timeout):
             owner = folder / _OWNER
             if (
-                is_private(folder)
+                _is_private(folder)
                 and owner.is_file()
                 and not owner.is_symlink()
                 and time.time() - folder.stat().st_mtime > _SECONDS_TO_LOCK

@@ -16,7 +16,7 @@ from seedbed.settings import Recipe
 from seedbed.training import History, TrainingData, planning, train_many
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.machine import one_thread
-from seedbed.training.native.build import Kernel
+from seedbed.training.native.library import Kernel
 from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
 

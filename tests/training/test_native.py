@@ -1,13 +1,14 @@
 """The native kernel: which networks it supports, how it is compiled, and independence of blocks and threads."""
 
-import ctypes
 import dataclasses
+import importlib.util
 import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,19 +20,29 @@ from seedbed.networks import ACTIVATIONS, parse_candidate
 from seedbed.settings import Recipe
 from seedbed.training import plan_stack, planning, train_chunk, train_chunks, train_many
 from seedbed.training.forward import covers, forward_of
-from seedbed.training.native import build
+from seedbed.training.native import library
 
+ROOT = Path(__file__).parents[2]
+NOT_BUILT = "no kernel was built for this processor and system"
 FOR_TORCH = {"softmax", "softmin", "logsoftmax", "glu", "prelu", "rrelu"}
 
 
+@pytest.fixture(scope="module")
+def hook():
+    """The build hook, which lies beside the package."""
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
-def fresh_cache(tmp_path, monkeypatch):
-    """An empty cache folder, and no kernel in memory; it is compiled without optimisation, which is faster."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(build, "_FLAGS", ("-O0", *(flag for flag in build._FLAGS if flag != "-O3")))
-    build.kernel.cache_clear()
-    yield tmp_path / "seedbed" / "kernel"
-    build.kernel.cache_clear()
+def no_kernel(tmp_path, monkeypatch):
+    """An empty folder in place of that of the libraries, and no library in memory."""
+    monkeypatch.setattr(library, "_FOLDER", tmp_path)
+    library.kernel.cache_clear()
+    yield tmp_path
+    library.kernel.cache_clear()
 
 
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "hardtanh(-2,2)"])
@@ -141,100 +152,72 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
     assert not [one for one in threading.enumerate() if "ThreadPoolExecutor" in one.name]
 
 
-def test_without_a_compiler_torch_trains_with_a_note(task, fresh_cache, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+def test_without_a_kernel_torch_trains_with_a_note(task, no_kernel):
     history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2)
-    assert history.note == "trained by torch, which is slower: no C++ compiler was found"
-    with pytest.raises(
-        OptionError, match=r"the training kernel isn't available: no C\+\+ compiler was found. Install g"
-    ):
+    assert history.note == f"trained by torch, which is slower: {NOT_BUILT}"
+    with pytest.raises(OptionError, match=f"the training kernel isn't available: {NOT_BUILT}. Use engine='torch'"):
         train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, engine="native")
 
 
-def compiler(folder: Path, text: str) -> str:
-    path = folder / "compiler"
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
+def test_a_library_that_cannot_be_loaded_or_is_of_other_sources_is_named(no_kernel):
+    system = library._SYSTEMS.get(sys.platform, sys.platform)
+    for level in library._levels():
+        (no_kernel / f"kernel-{system}-{level}-float32-0123.so").touch()
+    assert library.kernel("float32").reason == "the kernel was built from other sources; install seedbed again"
+    library.kernel.cache_clear()
+    for level in library._levels():
+        (no_kernel / library.file_name(system, level, "float32")).write_bytes(b"no library")
+    assert library.kernel("float32").reason.startswith("the kernel can't be loaded: ")
 
 
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [("echo kernel.cpp:1: no >&2; exit 1", "failed: kernel.cpp:1: no"), ("exit 0", "failed: it ended with 0")],
-)
-def test_a_failing_compiler_is_named_with_its_first_line(fresh_cache, tmp_path, monkeypatch, script, reason):
-    monkeypatch.setattr(build, "_compilers", lambda: iter([[compiler(tmp_path, script)]]))
-    found = build.kernel("float32")
-    assert found.library is None
-    assert reason in found.reason
-    assert "\n" not in found.reason
+def test_each_processor_takes_the_fastest_library_that_it_can_run(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "AMD64")
+    for capability, levels in [("AVX512", ("x86_64_v4", "x86_64_v3")), ("AVX2", ("x86_64_v3",)), ("DEFAULT", ())]:
+        monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda name=capability: name)
+        assert library._levels() == levels
+    for machine, levels in [("arm64", ("arm64",)), ("aarch64", ("arm64",)), ("riscv64", ())]:
+        monkeypatch.setattr("platform.machine", lambda name=machine: name)
+        assert library._levels() == levels
 
 
-def test_an_invalid_cxx_variable_is_ignored(fresh_cache, monkeypatch):
-    for nonsense in ("no-such-compiler", '"', "false"):
-        monkeypatch.setenv("CXX", nonsense)
-        build.kernel.cache_clear()
-        assert build.kernel("float32").library is not None
+def test_the_libraries_of_all_levels_of_this_processor_train_alike(task, monkeypatch):
+    losses = []
+    for level in library._levels():
+        monkeypatch.setattr(library, "_levels", lambda level=level: (level,))
+        library.kernel.cache_clear()
+        options = {"seeds": 3, "epochs": 30, "lr": 0.1, "engine": "native", "dtype": "float64"}
+        losses.append(train_many("tanh:4", *task("bce").parts, **options).train_loss)
+    library.kernel.cache_clear()
+    for other in losses[1:]:
+        np.testing.assert_allclose(other, losses[0], rtol=0, atol=1e-12)
 
 
-def test_a_damaged_library_is_compiled_again(fresh_cache):
-    assert build.kernel("float32").library is not None
-    (path,) = fresh_cache.glob("*.kernel")
-    whole = path.read_bytes()
-    for damaged in (whole[: len(whole) // 2], b"", bytes(32) + whole[32:]):
-        path.write_bytes(damaged)
-        build.kernel.cache_clear()
-        assert build.kernel("float32").library is not None
-        assert path.read_bytes() != damaged
-        assert build._kept(path) == path.read_bytes()[32:]
+def test_a_wheel_has_the_libraries_of_its_system_alone(hook, monkeypatch):
+    for name, target in hook.TARGETS.items():
+        monkeypatch.setenv("SEEDBED_TARGET", name)
+        monkeypatch.setattr(hook, "compile_kernels", lambda target: None)
+        made = hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel")
+        data = {"artifacts": [], "pure_python": True}
+        made.initialize("standard", data)
+        assert data["tag"].startswith("py3-none-")
+        assert {name.rsplit("/", 1)[1].split("-")[1] for name in data["artifacts"]} == {target.system}
+        assert len(data["artifacts"]) == 2 * len(target.levels)
 
 
-def test_what_was_checked_is_loaded_and_not_a_file_that_replaces_it(fresh_cache, monkeypatch):
-    """Between check and loading, a member of a group that can write to a folder above could replace the file."""
-    library = build.kernel("float32").library
-    (path,) = fresh_cache.glob("*.kernel")
-    loaded = build._loaded
-    monkeypatch.setattr(build, "_loaded", lambda library: (path.write_bytes(b"other code"), loaded(library))[1])
-    monkeypatch.setattr(build, "_compiled", lambda *args: pytest.fail("it was compiled again"))
-    build.kernel.cache_clear()
-    assert build.kernel("float32").library not in (None, library)
-    path.chmod(0o620)
-    with pytest.raises(build._BuildError):
-        build._kept(path)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="loads from memory")
-def test_a_temporary_folder_may_forbid_execution(fresh_cache, monkeypatch):
-    """As on a file system mounted with `noexec`: what lies there can't be loaded."""
-    from_path = ctypes.CDLL
-    monkeypatch.setattr(
-        ctypes, "CDLL", lambda name: from_path(name) if name.startswith("/proc/self/fd/") else from_path(os.devnull)
-    )
-    assert build.kernel("float32").library is not None
-
-
-def test_a_second_process_loads_the_library_of_the_first(fresh_cache, monkeypatch):
-    build.kernel("float32")
-    monkeypatch.setattr(build, "_compiled", lambda *args: pytest.fail("it was compiled again"))
-    build.kernel.cache_clear()
-    assert build.kernel("float32").library is not None
-
-
-@pytest.mark.skipif(os.name != "posix", reason="a folder's permissions")
-def test_without_a_cache_folder_the_kernel_is_compiled_for_the_process_only(fresh_cache, monkeypatch):
-    monkeypatch.setattr(build, "private_cache", lambda name: None)
-    assert build.kernel("float32").library is not None
-    assert not fresh_cache.exists()
-
-
-def test_two_processes_can_compile_the_kernel_at_the_same_time(tmp_path):
-    code = "from seedbed.training.native import kernel; print(kernel('float32').library is not None)"
-    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=env) for _ in range(2)]
-    assert [process.communicate(timeout=300)[0].strip() for process in both] == [b"True", b"True"]
-    assert len(list((tmp_path / "seedbed" / "kernel").glob("*.kernel"))) == 1
+def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(hook, tmp_path, monkeypatch):
+    monkeypatch.setattr(hook, "_missing", lambda target: [(tmp_path / "kernel.so", "x86_64_v3", "float32")])
+    compiler = tmp_path / "compiler"
+    compiler.write_text("#!/bin/sh\necho kernel.cpp:1: no >&2; exit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("SEEDBED_CXX", str(compiler))
+    made, said, data = hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel"), [], {"artifacts": []}
+    monkeypatch.setattr(hook.KernelHook, "app", SimpleNamespace(display_warning=said.append))
+    made.initialize("standard", data)
+    assert said == ["The training kernel wasn't compiled, so PyTorch will train: kernel.cpp:1: no\n"]
+    assert data == {"artifacts": []}
+    monkeypatch.setenv("SEEDBED_TARGET", "linux-x86_64")
+    with pytest.raises(subprocess.CalledProcessError):
+        made.initialize("standard", data)
 
 
 @pytest.mark.parametrize("what", ["X", "train", "lr"])
@@ -258,13 +241,18 @@ def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, w
 
 
 @pytest.mark.slow
-def test_sanitizers_find_no_error_in_the_kernel(tmp_path):
+def test_sanitizers_find_no_error_in_the_kernel(hook, tmp_path):
     """Train the shapes of the oracle in a process whose kernel checks memory accesses and undefined behaviour."""
-    checked = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g"]
+    checked = ["g++", *hook.FLAGS, "-O1", "-g", "-fPIC", "-march=native", "-fno-sanitize-recover=all"]
+    for dtype, number in hook.NUMBERS.items():
+        made = tmp_path / f"kernel-linux-here-{dtype}-checked.so"
+        source = hook.FOLDER / "kernel.cpp"
+        subprocess.run([*checked, "-fsanitize=address,undefined", f"-DNUMBER={number}", "-o", made, source], check=True)
     code = f"""
+from pathlib import Path
 import torch, numpy as np
-from seedbed.training.native import build
-build._FLAGS = tuple(flag for flag in build._FLAGS if flag != "-O3") + {tuple(checked)!r}
+from seedbed.training.native import library
+library._FOLDER, library._levels, library.digest = Path({str(tmp_path)!r}), lambda: ("here",), lambda: "checked"
 from seedbed.networks import MLP
 from seedbed.training import train_many
 X = np.random.default_rng(0).normal(size=(61, 5)); y = X[:, 0] > 0
@@ -278,7 +266,7 @@ for words in ("relu:5", "tanh:3,3@layernorm,residual,dropout=0.2", "logistic", "
 print("clean")
 """
     library = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
-    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "LD_PRELOAD": library.stdout.strip()}
+    env = {**os.environ, "LD_PRELOAD": library.stdout.strip()}
     env["ASAN_OPTIONS"] = "detect_leaks=0"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
     assert done.stdout.strip() == "clean", done.stderr[-2000:]

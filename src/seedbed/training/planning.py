@@ -192,7 +192,7 @@ def _native(
         return False, ""
     library, reason = kernel(dtype)
     if library is None and engine == "native":
-        raise OptionError(f"the training kernel isn't available: {reason}", "Install g++, or use --engine torch.")
+        raise OptionError(f"the training kernel isn't available: {reason}", "Use --engine torch.")
     return library is not None, f"trained by torch, which is slower: {reason}" if reason else ""
 
 

@@ -16,8 +16,8 @@ from seedbed.settings import Tensors
 from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, dead_share
-from seedbed.training.native.build import kernel
 from seedbed.training.native.job import Blocks, Setup
+from seedbed.training.native.library import kernel
 from seedbed.training.optimizers import clock
 from seedbed.training.rows import WholeTable
 from seedbed.training.stepping import Best, Training
@@ -41,7 +41,7 @@ class NativeTraining(Training):
         library, reason = kernel(chunk.dtype)
         if library is None:
             message = f"node {platform.node()} has no training kernel: {reason}"
-            raise TrainingError(message, "Install g++ there, or use --engine torch.")
+            raise TrainingError(message, "Install a seedbed there that was built for it, or use --engine torch.")
         assert isinstance(self.forward, Chain)
         assert isinstance(self.rows, WholeTable)
         params, layout = self.state.params, self.forward.layout

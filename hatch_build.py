@@ -1,0 +1,132 @@
+"""Compile the training kernel when the package is built. A wheel contains the libraries of one system.
+
+Environment variables:
+
+    SEEDBED_TARGET   the system that a wheel is for: linux-x86_64, linux-arm64, macos-arm64, windows-x86_64, or `any`
+                     for a wheel without a kernel; this machine's by default
+    SEEDBED_CXX      a compiler to use in place of ziglang, for this machine only: "g++", say
+"""
+
+import importlib.util
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+FOLDER = Path(__file__).parent / "src" / "seedbed" / "training" / "native"
+ZIG = "ziglang==0.17.1"  # as in pyproject.toml
+# No -ffast-math: a diverged network must stay NaN, and its neighbours exact.
+FLAGS = (
+    *("-std=c++17", "-O3", "-shared", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-nostdinc++"),
+    *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
+)
+NUMBERS = {"float32": "float", "float64": "double"}
+
+_spec = importlib.util.spec_from_file_location("library", FOLDER / "library.py")
+assert _spec is not None
+assert _spec.loader is not None
+library = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(library)
+
+
+class Target(NamedTuple):
+    """A system: its name, Zig's name for it, the levels of processors, and the tag of its wheels."""
+
+    system: str
+    triple: str
+    levels: tuple[str, ...]
+    tag: str
+
+
+TARGETS = {
+    "linux-x86_64": Target("linux", "x86_64-linux-gnu.2.17", ("x86_64_v3", "x86_64_v4"), "manylinux_2_17_x86_64"),
+    "linux-arm64": Target("linux", "aarch64-linux-gnu.2.17", ("arm64",), "manylinux_2_17_aarch64"),
+    "macos-arm64": Target("macos", "aarch64-macos.11.0", ("arm64",), "macosx_11_0_arm64"),
+    "windows-x86_64": Target("windows", "x86_64-windows-gnu", ("x86_64_v3", "x86_64_v4"), "win_amd64"),
+}
+
+
+class KernelHook(BuildHookInterface[Any]):
+    """Builds what is missing, and adds it to the wheel."""
+
+    def dependencies(self) -> list[str]:
+        target = _target()
+        if self.target_name != "wheel" or target is None or not _missing(target) or os.environ.get("SEEDBED_CXX"):
+            return []
+        return [ZIG]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        target = _target()
+        if self.target_name != "wheel" or target is None:
+            return
+        try:
+            compile_kernels(target)
+        except (OSError, subprocess.CalledProcessError) as error:
+            if "SEEDBED_TARGET" in os.environ:
+                raise
+            details = getattr(error, "stderr", "") or error
+            self.app.display_warning(f"The training kernel wasn't compiled, so PyTorch will train: {details}")
+            return
+        build_data |= {"pure_python": False, "tag": f"py3-none-{target.tag}"}
+        build_data["artifacts"] += [f"/{path.relative_to(self.root)}" for path, _, _ in _libraries(target)]
+
+
+def compile_kernels(target: Target) -> None:
+    """Compile the libraries of a target that are missing. Libraries of other sources are removed."""
+    for path in FOLDER.glob("kernel-*"):
+        if library.digest() not in path.name:
+            path.unlink()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
+
+        def build(task: tuple[Path, str, str]) -> None:
+            path, level, dtype = task
+            made, part = Path(folder) / path.name, path.with_suffix(".part")
+            compile_one([*_compiler(target, level), f"-DNUMBER={NUMBERS[dtype]}", "-o", str(made)], target, folder)
+            part.write_bytes(made.read_bytes())
+            part.replace(path)  # another process may be reading
+
+        list(pool.map(build, _missing(target)))
+
+
+def _compiler(target: Target, level: str) -> list[str]:
+    if cxx := os.environ.get("SEEDBED_CXX"):
+        return [*shlex.split(cxx), *([] if level == "arm64" else [f"-march=x86-64-{level[-2:]}"])]
+    processor = [] if level == "arm64" else [f"-mcpu={level}"]
+    return [sys.executable, "-m", "ziglang", "c++", "-target", target.triple, "-nostdlib++", *processor]
+
+
+def compile_one(command: Sequence[str], target: Target, folder: str) -> None:
+    """Run a compiler with the flags of the kernel. Zig keeps what it has compiled for a target in the folder."""
+    position = () if target.system == "windows" else ("-fPIC",)
+    caches = {"ZIG_GLOBAL_CACHE_DIR": f"{folder}/zig", "ZIG_LOCAL_CACHE_DIR": f"{folder}/zig"}
+    call = [*command, *FLAGS, *position, "-s", "-w", str(FOLDER / "kernel.cpp")]
+    subprocess.run(call, check=True, capture_output=True, text=True, env={**os.environ, **caches})
+
+
+def _libraries(target: Target) -> list[tuple[Path, str, str]]:
+    """Return the path, level and dtype of each library."""
+    every = [(level, dtype) for level in target.levels for dtype in NUMBERS]
+    return [(FOLDER / library.file_name(target.system, level, dtype), level, dtype) for level, dtype in every]
+
+
+def _missing(target: Target) -> list[tuple[Path, str, str]]:
+    return [one for one in _libraries(target) if not one[0].exists()]
+
+
+def _target() -> Target | None:
+    """Return the target that is given, or this machine's; None if there is none."""
+    if name := os.environ.get("SEEDBED_TARGET"):
+        return None if name == "any" else TARGETS[name]
+    system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, sys.platform)
+    if system == "linux" and platform.libc_ver()[0] != "glibc":
+        return None
+    machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine().lower())
+    return TARGETS.get(f"{system}-{machine}")

@@ -1,0 +1,75 @@
+"""Load the kernel that was compiled when the package was built (`hatch_build.py` in the project's folder)."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import platform
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["kernel"]
+
+_FOLDER = Path(__file__).parent
+_SYSTEMS = {"win32": "windows", "darwin": "macos"}
+_ENDINGS = {"windows": "dll", "macos": "dylib"}
+
+
+class Kernel(NamedTuple):
+    """The library, or the reason why there is none."""
+
+    library: ctypes.CDLL | None
+    reason: str
+
+
+@functools.cache
+def kernel(dtype: str) -> Kernel:
+    """Return the kernel for this machine and `float32` or `float64`."""
+    from seedbed.training.native.job import typed
+
+    system, reason = _SYSTEMS.get(sys.platform, sys.platform), "no kernel was built for this processor and system"
+    for level in _levels():
+        path = _FOLDER / file_name(system, level, dtype)
+        if path.exists():
+            try:
+                return Kernel(typed(ctypes.CDLL(str(path))), "")
+            except OSError as error:
+                reason = f"the kernel can't be loaded: {error}"
+        elif any(_FOLDER.glob(f"kernel-{system}-{level}-*")):
+            reason = "the kernel was built from other sources; install seedbed again"
+    return Kernel(None, reason)
+
+
+def file_name(system: str, level: str, dtype: str) -> str:
+    """Return the name of a library, with a hash of the sources from which it was compiled.
+
+    Args:
+        system: linux, macos or windows.
+        level: x86_64_v3 (AVX2), x86_64_v4 (AVX-512) or arm64.
+        dtype: float32 or float64.
+    """
+    return f"kernel-{system}-{level}-{dtype}-{digest()}.{_ENDINGS.get(system, 'so')}"
+
+
+@functools.cache
+def digest() -> str:
+    """Return a hash of the sources. They are part of the package, so that an edited one is noticed."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in _FOLDER.iterdir() if path.suffix in (".h", ".cpp")):
+        whole.update(path.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+def _levels() -> tuple[str, ...]:
+    """Return what this processor supports, the fastest first."""
+    import torch
+
+    machine = platform.machine().lower()
+    if machine in ("arm64", "aarch64"):
+        return ("arm64",)
+    if machine not in ("x86_64", "amd64"):
+        return ()
+    levels = {"AVX512": ("x86_64_v4", "x86_64_v3"), "AVX2": ("x86_64_v3",)}
+    return levels.get(torch.backends.cpu.get_cpu_capability(), ())
