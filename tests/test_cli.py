@@ -264,7 +264,7 @@ def test_compare_with_json_prints_only_the_written_document(call, here):
     assert document == {key: value for key, value in kept.items() if key != "curves"} | {"files": document["files"]}
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
-    assert document["schema_version"] == 2
+    assert document["schema_version"] == 3
     assert done.err.startswith("2 candidates x 3 splits")
 
 
@@ -512,7 +512,7 @@ def test_a_failed_check_with_json_still_prints_the_document(call, table):
 def test_a_candidate_that_is_not_worse_passes(call, table):
     done = call("compare", table(n_rows=120), *RACE, "--reference", BAD, "--fail-if-worse", GOOD)
     assert (done.status, done.err) == (0, "")
-    (line,) = [line for line in done.lines if line.startswith(f"  {GOOD} ") and "%" in line]
+    (line,) = [line for line in done.lines if line[2:].startswith(f"{GOOD} ") and "%" in line]
     assert line.endswith(" better")
     # Baselines are compared with the reference as well.
     options = (*RACE, "--baseline", "prior", "--fail-if-worse", "prior")

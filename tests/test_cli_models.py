@@ -290,6 +290,7 @@ def test_a_warning_says_that_no_network_is_needed(run, call, tmp_path):
     (tmp_path / "run" / "sha256sums.txt").unlink()
     for leading, said in (([], False), (["prior"], True)):
         summary["advice"] |= {"as_good": leading, "use": "prior", "best": "prior", "undecided": []}
+        summary["rivals"] = []
         path.write_text(json.dumps(summary))
         err = call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors", "--networks", 1, "--jobs", 1)[2]
         assert ("Use no model" in err) == said

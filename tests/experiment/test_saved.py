@@ -86,6 +86,7 @@ DOCUMENT = {
         "ahead": list,
         "no_gain": bool,
     },
+    "rivals": list,
     "checks": list,
     "more_repeats_ratio": float,
     "candidates": list,
@@ -200,7 +201,7 @@ def test_the_document_has_exactly_these_keys_and_types(saved, comparison):
     assert [len(document[key]) for key in ("verdicts", "no_verdict", "ranking", "candidates")] == [2, 0, 3, 3]
     assert len(document["checks"]) > 0
     assert {key: document[key] for key in document if key != "curves"} == comparison.to_dict()
-    assert document["schema_version"] == 2
+    assert document["schema_version"] == 3
 
 
 def test_the_document_describes_the_comparison(comparison):

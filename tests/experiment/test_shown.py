@@ -21,7 +21,7 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
     html = comparison._repr_html_()
     assert html.count("<svg") == 1
     assert "<script" not in html
-    assert "compared with tanh:4" in html
+    assert "gain over tanh:4" in html
     assert all(
         f">{name}</th>" in html for name in ("linear:3 (network)", "tanh:4 (network)", "prior (same for every row)")
     )

@@ -146,6 +146,21 @@ def constant(logit):
     return build
 
 
+def test_rivals_are_the_models_that_the_recommended_one_is_not_shown_to_differ_from(three):
+    found, advice = three.conclusions, three.conclusions.advice
+    use = advice.use
+    names = [name for name in found.ranking if name != use and found.joined(name, use)]
+    assert [(one.reference, one.candidate) for one in found.rivals] == [(name, use) for name in names]
+    verdicts = {one.candidate: one for one in three.verdicts}
+    for rival in found.rivals:
+        pair = {rival.reference, use}
+        if three.experiment.reference in pair:  # the same numbers as in the table
+            same = verdicts[(pair - {three.experiment.reference}).pop()]
+            ends = (rival.low, rival.high) if use != three.experiment.reference else (-rival.high, -rival.low)
+            assert ends == pytest.approx((same.low, same.high))
+            assert rival.rows_needed == same.rows_needed
+
+
 def test_candidates_with_equal_predictions_have_no_practical_difference(small):
     found = small(candidates={"one": constant(0.0), "other": constant(0.0)}, lr=0.0)
     (verdict,) = found.verdicts
@@ -153,7 +168,7 @@ def test_candidates_with_equal_predictions_have_no_practical_difference(small):
     assert (verdict.rule, verdict.p, verdict.p_better) == ("no_practical_difference", 1.0, 0.5)
     assert (verdict.rows_needed, verdict.seed_share, verdict.opposite_share) == (None, 0.0, 0.0)
     assert found.to_dict()["verdicts"][0]["rows_needed"] is None
-    assert "No practical difference between other and one" in found.details()
+    assert "No difference that matters between other and one" in found.details()
 
 
 def test_constant_predictions_are_judged_and_shown(small):

@@ -107,7 +107,7 @@ def document(*candidates, metric="brier", plan=(), **changes):
     """What `Comparison.to_dict` returns; the ranking is the order of the given candidates."""
     names = [one["name"] for one in candidates if one["name"] != "prior"]
     return {
-        "schema_version": 2,
+        "schema_version": 3,
         "kind": "comparison",
         "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
         "table": "heart_failure",
@@ -148,6 +148,7 @@ def document(*candidates, metric="brier", plan=(), **changes):
         "top": None,
         "sweeps": [],
         "advice": None,
+        "rivals": [],
         "checks": [],
         "more_repeats_ratio": 0.92,
         "candidates": list(candidates),

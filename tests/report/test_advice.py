@@ -1,17 +1,21 @@
-"""The sentences that advise which model to use."""
+"""The answers of the first screen: which model to use, how sure that is, what to expect, and what would settle it."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import advise, brackets
+from seedbed.evaluation import advise, brackets, count_range
 from seedbed.report import comparison_text, glance_text
-from seedbed.report.advice import advice_sentences, expected_sentences
+from seedbed.report.advice import answers, recommendation
 
 SIZES = {"small": 10, "large": 2000}
+GUESSING = "predicting the same for every row"
+CHANCE = "the lowest Brier score, but its lead may be chance"
+NONE = "if it must be one; none is shown to be better"
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +23,13 @@ def document(make):
     """A function that makes a summary from errors, the lowest first; the pairs in `alike` don't differ
     significantly."""
 
-    def build(losses, *alike, margin=0.01, **changes):
+    def build(losses, *alike, margin=0.01, rival=(-0.1, 0.1), **changes):
         apart = ~np.eye(len(losses), dtype=bool)
         for one, other in alike:
             pair = list(losses).index(one), list(losses).index(other)
             apart[pair] = apart[pair[::-1]] = False
         found = vars(advise(losses, apart, SIZES, margin=margin))
+        use = list(losses).index(found["use"])
         models = [
             (make.network if name in SIZES else make.baseline)(
                 name,
@@ -33,114 +38,175 @@ def document(make):
             )
             for name, loss in losses.items()
         ]
-        verdicts = [make.verdict(name, -0.1, 0.1) for name in list(losses)[1:]]
-        return make.document(
-            *models, advice=found, verdicts=verdicts, brackets=[list(one) for one in brackets(apart)], **changes
-        )
+        names = list(losses)
+        rivals = [
+            make.verdict(names[use], *rival, reference=name) | {"rows_factor": 20.0}
+            for name, differs in zip(names, apart[use], strict=True)
+            if not differs and name != names[use]
+        ]
+        verdicts = [make.verdict(name, -0.1, 0.1) for name in names[1:]]
+        given = {"advice": found, "verdicts": verdicts, "rivals": rivals}
+        return make.document(*models, **given, **{"brackets": [list(one) for one in brackets(apart)], **changes})
 
     return build
 
 
-def test_without_verdicts_there_is_no_advice(make):
-    found = make.document(make.network("small"), make.network("large"))
-    assert advice_sentences(found) == []
-    assert list(expected_sentences(found)) == []
+def test_without_verdicts_no_model_is_recommended(make):
+    assert answers(make.document(make.network("small"), make.baseline("trees"))) == []
+    labels = [label for label, _ in answers(make.document(make.network("small")))]
+    assert labels == ["How sure", "Expect"]
 
 
-def test_a_network_that_is_better_than_all_others_is_recommended(document):
-    found = document({"small": 0.1, "large": 0.2, "trees": 0.3, "prior": 0.4})
-    assert advice_sentences(found) == ["Use small: it is shown to be better than all others."]
+FOUR = {"small": 0.1, "large": 0.2, "trees": 0.3, "prior": 0.4}
+TREES = {"trees": 0.1, "large": 0.2, "small": 0.205, "prior": 0.4}
+LARGE = {"large": 0.1, "small": 0.105, "logistic": 0.2, "prior": 0.4}
+TIED = {"large": 0.1, "logistic": 0.105, "small": 0.2, "prior": 0.4}
 
 
-def test_a_network_that_leads_perhaps_by_chance_is_recommended_as_such(document):
-    found = document({"small": 0.1, "large": 0.2, "trees": 0.3, "prior": 0.4}, ("small", "trees"), ("small", "large"))
-    assert advice_sentences(found) == [
-        "Use small: it has the lowest Brier score, but its lead may be chance.",
-        "These 1,299 rows don't show which of the first two is best.",  # trees is worse
-        "Whether a network is needed is open: the lead of small over trees would matter, but may be chance.",
-    ]
+@pytest.mark.parametrize(
+    ("losses", "alike", "use", "network"),
+    [
+        (FOUR, [], "small: shown to be better than all others", None),
+        (FOUR, [("small", "trees")], f"small: {CHANCE}", None),
+        (LARGE, [("large", "small")], "small: simpler than large, whose small lead may be chance", None),
+        (TREES, [], "trees: shown to be better than all others",
+         "large, if it must be one; trees is shown to be better"),
+        (TREES, [("trees", "large"), ("trees", "small"), ("large", "small")],
+         f"trees: {CHANCE}", f"small, {NONE}"),
+        (TIED, [("large", "logistic")], "logistic: no network is needed, as the small lead of large may be chance",
+         f"large, {NONE}"),
+        ({"trees": 0.1, "small": 0.3, "prior": 0.4}, [("small", "prior")], "trees: shown to be better than all others",
+         f"small, but it isn't shown to be better than {GUESSING}"),
+        ({"small": 0.1, "trees": 0.2, "prior": 0.4}, [("small", "trees"), ("small", "prior"), ("trees", "prior")],
+         f"small: {CHANCE}", None),
+        ({"prior": 0.1, "small": 0.2}, [("prior", "small")], f"no model: none did better than {GUESSING}",
+         f"small, but it isn't shown to be better than {GUESSING}"),
+        ({"prior": 0.1, "small": 0.2}, [], f"no model: none is shown to do better than {GUESSING}",
+         f"small, but it isn't shown to be better than {GUESSING}"),
+    ],
+)  # fmt: skip
+def test_one_model_is_named_with_the_reason_and_a_network_beside_a_baseline(document, losses, alike, use, network):
+    said = dict(answers(document(losses, *alike)))
+    assert (said["Use"], said.get("Network")) == (use, network)
 
 
-def test_a_simpler_network_within_the_margin_is_recommended_with_the_size_of_the_other(document):
-    found = document({"large": 0.1, "small": 0.105, "prior": 0.4}, ("large", "small"))
-    assert advice_sentences(found) == [
-        "Use small: it is simpler than large, whose small lead may be chance.",
-        "large (82.5%) isn't shown to be better than small, and has 200 times as many parameters.",
-        "These 1,299 rows don't show which of the first two is best.",
-    ]
-
-
-def test_a_baseline_among_the_first_leaves_open_whether_a_network_is_needed(document):
+def test_the_models_that_may_be_best_are_named_and_those_that_are_worse_are_not(document):
+    found = document(FOUR, ("small", "trees"), ("small", "large"))  # trees is worse than large
+    assert dict(answers(found))["How sure"] == "can't tell which is best of small and large"
     losses = {"small": 0.1, "trees": 0.2, "prior": 0.4}
-    _, doubt = advice_sentences(document(losses, ("small", "trees")))
-    assert doubt == "These 1,299 rows don't show which of the first two is best, so a network may not be needed."
-    assert "needed" not in " ".join(advice_sentences(document(losses)))
+    within = dict(answers(document(losses, ("small", "trees"))))["How sure"]
+    assert within == "can't tell which is best of small and trees; a network may not be needed"
+    settled = dict(answers(document(losses)))["How sure"]
+    assert settled == "if nothing differed, at most one table in 20 would show this by chance"
 
 
-def test_if_a_baseline_leads_it_is_recommended_before_the_best_network(document):
-    losses = {"trees": 0.1, "large": 0.2, "small": 0.205, "prior": 0.4}
-    assert advice_sentences(document(losses)) == [
-        "No network is needed: use trees, which is shown to be better than large.",
-        "Among networks, use large (82.5%).",
-    ]
-    assert advice_sentences(document(losses, ("trees", "large"), ("trees", "small"), ("large", "small"))) == [
-        "No network is needed: use trees, as no network is shown to be better.",
-        "Among networks, use small (82.5%); large (82.5%) is larger and isn't shown to be better.",
-        "These 1,299 rows don't show which of the first three is best.",
-    ]
-
-
-def test_if_a_baseline_ties_no_network_is_needed(document):
-    found = document({"large": 0.1, "logistic": 0.105, "small": 0.2, "prior": 0.4}, ("large", "logistic"))
-    assert advice_sentences(found) == [
-        "No network is needed: use logistic, as the small lead of large may be chance.",
-        "Among networks, use large (82.5%).",
-        "These 1,299 rows don't show which of the first two is best.",
-    ]
-
-
-def test_the_best_guess_is_named_if_nothing_is_shown_to_be_better_than_the_class_frequencies(document):
-    losses, same = {"small": 0.1, "trees": 0.2, "prior": 0.4}, "predicting the same for every row"
-    assert advice_sentences(document(losses, *itertools.combinations(losses, 2))) == [
-        f"Best guess by the Brier score: use small, which isn't shown to be better than {same}.",
-    ]
+def test_a_model_that_is_not_shown_to_be_better_than_guessing_is_named_with_that_doubt(document):
     losses = {"trees": 0.1, "small": 0.2, "prior": 0.4}
-    words = "Among networks, the best guess is small (82.5%)."
-    assert words in advice_sentences(document(losses, *itertools.combinations(losses, 2)))
+    said = dict(answers(document(losses, *itertools.combinations(losses, 2))))
+    assert said["How sure"].startswith(f"trees isn't shown to be better than {GUESSING}; can't tell which is best of")
+    assert "between trees and prior four times in five" in said["To settle"]
 
 
-def test_an_undecided_gain_is_not_called_needless(document):
-    losses = {"prior": 0.1, "small": 0.2}
-    open_headline, *_ = advice_sentences(document(losses, ("prior", "small")))
-    assert (
-        open_headline
-        == "No recommendation by the Brier score: no model did better than predicting the same for every row."
-    )
-    settled, *_ = advice_sentences(document(losses))
-    assert settled == "Use no model: all of them are shown to be worse than predicting the same for every row."
+def test_an_open_difference_and_one_that_does_not_matter_have_different_sentences(document):
+    losses = {"small": 0.1, "large": 0.105, "trees": 0.3}
+    alike = dict(answers(document(losses, ("small", "large"), rival=(-0.005, 0.005))))
+    assert alike["Use"] == "small: the lowest Brier score, by a lead too small to matter"
+    assert alike["How sure"] == "there is no difference that matters between small and large"
+    assert alike["To settle"] == "settled; more rows or a longer run aren't needed"
+    assert "can't tell" in dict(answers(document(losses, ("small", "large"))))["How sure"]
 
 
-def test_networks_no_better_than_the_class_frequencies_are_named_if_a_baseline_is_better(document):
-    found = document({"trees": 0.1, "small": 0.3, "prior": 0.4}, ("small", "prior"))
-    assert advice_sentences(found)[1:] == [
-        "No network is shown to be better than predicting the same for every row; the best one is small."
-    ]
+def test_the_expected_accuracy_and_a_count_of_rows_are_given(document, make):
+    expect = dict(answers(document(TREES)))["Expect"]
+    assert expect == "average accuracy 82.5% (95% interval 72 to 92); of the next 100 rows 70 to 95 right"
+    sure = make.scores(accuracy=(0.999, 0.997, 1.0))
+    found = document({"small": 0.1, "prior": 0.4})
+    found["candidates"][0]["scores"] = sure
+    assert dict(answers(found))["Expect"].endswith("of the next 1,000 rows 996 to 1,000 right")
+    sure["accuracy"] |= {"low": None, "high": None}
+    assert "Expect" not in dict(answers(found))
 
 
-def test_undecided_and_no_practical_difference_have_different_sentences(document, make):
-    found = document({"small": 0.1, "large": 0.105, "prior": 0.4}, ("small", "large"))
-    alike = make.verdict("large", -0.005, 0.005, reference="small")
-    alike = found | {"verdicts": [alike, make.verdict("prior", -0.4, -0.3, reference="small")], "reference": "small"}
-    assert "There is no practical difference between small and large." in advice_sentences(alike)
-    assert "don't show" not in " ".join(advice_sentences(alike))
-    assert "no practical difference" not in " ".join(advice_sentences(found))
+def test_the_expected_accuracy_of_the_best_is_corrected_for_the_selection(document):
+    top = {"name": "", "winner": "small", "among": 2, "apparent": 0.9, "expected": 0.8, "low": 0.7, "high": 0.85}
+    found = document({"small": 0.1, "prior": 0.4}, top=top, metric="accuracy")
+    assert "average accuracy 80.0% (95% interval 70 to 85)" in dict(answers(found))["Expect"]
 
 
-def test_the_expected_accuracy_of_the_recommended_model_is_given_in_rows(document):
-    found = document({"trees": 0.1, "small": 0.2, "prior": 0.4}, ("trees", "small"))
-    assert list(expected_sentences(found)) == [
-        "Of 100 new rows like these, trees gets about 82 right (plausibly 72 to 92)."
-    ]
+def test_of_a_rare_label_the_share_that_is_found_is_given(document):
+    found = document(TREES, labels={"0": 1461, "yes": 39}, majority_share=0.974)
+    recall = "finds 60.0% (95% interval 50 to 70) of the rows with DEATH_EVENT yes"
+    assert dict(answers(found))["Expect"] == f"{recall}; ROC AUC 0.900 (0.800 to 1.000)"
+
+
+@pytest.mark.parametrize("share", [0.6, 0.84, 0.95, 0.99])
+def test_the_count_of_new_rows_lies_in_its_range_in_95_of_100_cases(share):
+    random = np.random.default_rng(0)
+    n, trials, inside = 300, 4000, 0
+    for hits, right in zip(random.binomial(n, share, trials), random.binomial(100, share, trials), strict=True):
+        estimate = hits / n
+        half = 1.96 * math.sqrt(estimate * (1 - estimate) / n)
+        low, high = count_range(estimate, estimate - half, min(1.0, estimate + half), of=100, alpha=0.05)
+        inside += low <= right <= high
+    assert 0.935 < inside / trials < 0.99
+
+
+def settle(document):
+    return dict(answers(document))["To settle"]
+
+
+PAIR = [("small", "trees")]
+
+
+@pytest.mark.parametrize(
+    ("needed", "words"),
+    [(20_000, "about 20,000 rows in all would"), (1_000, "somewhat more than 1,299 rows would"),
+     (20_000_000, "over 10,000,000 rows would")],
+)  # fmt: skip
+def test_the_rows_that_settle_it_are_about_the_margin_and_the_next_rival(document, needed, words):
+    found = document(FOUR, *PAIR)
+    found["rivals"][0] |= {"rows_needed": [needed // 2, needed * 2]}
+    said = f"{words} show a true difference of 0.01 between small and trees four times in five; you have 1,299"
+    assert settle(found).startswith(said)
+    found["plan"]["sample_of"] = 4_000
+    assert "; the table has 4,000;" in settle(found)
+
+
+@given(difference=st.floats(-0.09, 0.09))
+def test_a_longer_run_is_advised_by_the_width_of_the_interval_and_never_by_the_difference(document, difference):
+    found = document(FOUR, *PAIR)
+    verdict = found["rivals"][0] | {"difference": difference, "low": difference - 0.1, "high": difference + 0.1}
+
+    def last(factor, seeds, ratio=0.98, **plan):
+        changed = {"rivals": [verdict | {"rows_factor": factor, "seed_share": seeds}], "more_repeats_ratio": ratio}
+        return settle(found | changed | {"plan": found["plan"] | plan}).split("; ")[-1]
+
+    assert last(5, 0.0) == "a longer run won't help"
+    assert last(1.5, 0.5) == "more seeds may show a true difference of 0.01 between small and trees"
+    assert last(1.5, 0.5, 0.7).startswith("more repeats or seeds may show")
+    assert last(3, 0.5, 0.7).startswith("more repeats and seeds may show")
+    assert last(3, 0.5) == "a longer run would narrow the ± by 31% at most, which isn't enough"
+    assert last(5, 0.0, quick=True) == "a full run makes this reliable, but will hardly separate them"
+    assert last(1.5, 0.5, quick=True) == "a full run may show a true difference of 0.01 between small and trees"
+
+
+def test_if_all_is_decided_nothing_more_is_advised(document, make):
+    assert settle(document(FOUR)) == "settled; more rows or a longer run aren't needed"
+    unfinished = document(FOUR, checks=[make.check("small", "under_trained")])
+    assert settle(unfinished).startswith("settled for networks trained like this;")
+    assert settle(document(FOUR, plan={"quick": True})) == "settled in this first look; a full run makes it reliable"
+    check = make.check("small", "under_trained") | {"evidence": {"training_loss": 0.7}}
+    assert settle(document(FOUR, *PAIR, checks=[check])) == "first train small until it has learnt something"
+
+
+def test_a_first_look_a_sample_and_missing_baselines_are_named(document):
+    found = document({"small": 0.1, "large": 0.2}, ("small", "large"), plan={"quick": True, "repeats": 1, "seeds": 3})
+    sure = dict(answers(found))["How sure"]
+    assert "a first look with 1 repeat and 3 seeds: run it without --quick before you rely on it" in sure
+    assert sure.endswith("no baseline was compared, so this doesn't show whether a network is needed")
+    found["plan"]["sample_of"] = 48_842
+    words = "a sample of 1,299 of 48,842 rows; all of them may change any of this"
+    assert words in dict(answers(found))["How sure"]
 
 
 @given(
@@ -148,23 +214,14 @@ def test_the_expected_accuracy_of_the_recommended_model_is_given_in_rows(documen
     bits=st.lists(st.booleans(), min_size=10, max_size=10),
     steps=st.lists(st.floats(0.0, 0.02), min_size=5, max_size=5),
 )
-def test_no_recommendation_contradicts_the_errors_or_verdicts(document, order, bits, steps):
+def test_no_answer_contradicts_the_errors_or_verdicts(document, order, bits, steps):
     losses = dict(zip(order, (0.1 + np.cumsum(steps)).tolist(), strict=True))
     alike = [pair for pair, bit in zip(itertools.combinations(order, 2), bits, strict=True) if bit]
     found = document(losses, *alike)
-    headline, text = advice_sentences(found)[0], " ".join(glance_text(found).split())
-    assert " ".join(headline.split()) in text
-    assert " ".join(headline.split()) in " ".join(comparison_text(found).split())
-    assert ("shown to be better than all others" in headline) <= (not any(order[0] in pair for pair in alike))
-    if headline.startswith("Use ") and "no model" not in headline:
-        assert found["advice"]["use"] in SIZES
-    if headline.startswith("No network is needed"):
-        assert found["advice"]["use"] in ("trees", "logistic")
-
-
-def test_the_expected_accuracy_of_the_best_is_corrected_for_the_selection(document, make):
-    top = {"name": "", "winner": "small", "among": 2, "apparent": 0.9, "expected": 0.8, "low": 0.7, "high": 0.85}
-    by_accuracy = make.document(make.network("small"), metric="accuracy")["metric"]
-    found = document({"small": 0.1, "prior": 0.4}, top=top, metric="accuracy")
-    assert found["metric"] == by_accuracy
-    assert "about 80 right (plausibly 70 to 85)" in " ".join(expected_sentences(found))
+    said = dict(answers(found))
+    text, details = (" ".join(shown(found).split()) for shown in (glance_text, comparison_text))
+    assert [label for label, words in said.items() if words not in text or f"{label}: {words}." not in details] == []
+    use = said["Use"].partition(":")[0]
+    assert ("shown to be better than all others" in said["Use"]) <= (not any(use in pair for pair in alike))
+    assert ("Network" in said) == (use not in SIZES)
+    assert recommendation(found) == f"Use {said['Use']}."

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seedbed.report.findings import finding, sure_sentences
+from seedbed.report.findings import finding
 from seedbed.report.html_page import TERMS
 
 
@@ -42,14 +42,6 @@ def test_the_title_of_the_curves_names_the_most_likely_problem(document, make):
 
 def test_the_title_of_the_confusion_matrix_names_the_class_that_is_missed_most(document):
     assert finding(document(), "confusion") == "linear:5 misses 25 of 100 rows of the class 1"
-
-
-def test_calibration_is_described_in_frequencies(document):
-    assert list(sure_sentences(document(alpha=0.1))) == [
-        "In 9 of 10 tables like this one, the ranges would contain all true differences.",
-        "A single run (one split, one seed) would have pointed either way for relu:5 in 13 of 100 cases.",
-    ]
-    assert list(sure_sentences(document() | {"verdicts": []})) == []
 
 
 def test_the_terms_of_the_report_have_the_definitions_of_the_glossary():

@@ -1,6 +1,4 @@
-"""The first screen: the recommendation, one table, remarks, and what would decide open verdicts."""
-
-import re
+"""The first screen: answers, one table, how to read it, remarks on the training, and what was trained."""
 
 import pytest
 from hypothesis import given
@@ -31,7 +29,9 @@ def document(make):
         ]
         others = [make.baseline(name, scores=scores) for name in ("boosted-trees", "logistic-regression", "prior")]
         verdicts = [make.verdict(one["name"], low, high) for one in (*networks[1:], *others)]
-        return make.document(*networks, *others, **{"verdicts": verdicts, "advice": ADVICE, **changes})
+        rivals = [make.verdict("relu:5", low, high, reference=name) for name in ("linear:5", "boosted-trees")]
+        given = {"verdicts": verdicts, "advice": ADVICE, "rivals": rivals, "brackets": [[0, 1, 3]]}
+        return make.document(*networks, *others, **{**given, **changes})
 
     return build
 
@@ -43,20 +43,25 @@ def said(document):
 def test_the_text_of_six_candidates_has_at_most_25_lines_of_100_characters(document, make):
     checks = [make.check("relu:5", "under_trained"), make.check("linear:5", "worse_than_logistic")]
     lines = glance_text(document(checks=checks, brackets=[[0, 1, 2, 3, 4]], plan={"quick": True})).splitlines()
-    assert len(lines) <= 20  # the plan and the next command with an empty line come on top
+    assert len(lines) <= 25
     assert max(map(len, lines)) <= 100
 
 
-def test_the_heading_names_the_target_and_the_number_of_networks(document):
-    first, second, *_ = glance_text(document()).splitlines()
+def test_the_heading_names_the_target_and_the_last_line_the_number_of_networks(document):
+    first, *_, last = glance_text(document()).splitlines()
     assert first == "heart_failure: predicting DEATH_EVENT (1,299 rows, 12 features; 67.9% in the larger class)"
-    expected = "3 networks and 3 baselines on 100 train/test splits with 5 seeds each: 1,500 networks in 12 s"
-    assert second == expected
+    assert last == "3 networks and 3 baselines on 100 train/test splits with 5 seeds each: 1,500 networks in 12 s"
 
 
-def test_the_recommendation_comes_before_the_table_and_the_table_before_the_notes(document):
+def test_the_answers_come_before_the_table_and_the_table_before_its_key(document):
     text = glance_text(document())
-    order = ["heart_failure:", "Use relu:5", "Of 100 new rows", "compared with linear:5", "Rows needed to see"]
+    order = [
+        "heart_failure:",
+        "Use        relu:5",
+        "Expect     average",
+        "gain over linear:5",
+        "Brier score: low is good",
+    ]
     places = [text.index(words) for words in order]
     assert places == sorted(places)
 
@@ -67,30 +72,51 @@ def test_the_recommendation_comes_before_the_table_and_the_table_before_the_note
      (-0.005, 0.03, "as good or better"), (-0.03, 0.004, "as good or worse"),
      (-0.03, 0.03, "can't tell yet")],
 )  # fmt: skip
-def test_a_row_shows_accuracy_difference_score_and_verdict(document, low, high, word):
-    (line,) = [line for line in glance_text(document(low, high)).splitlines() if line.startswith("  relu:5 ")]
-    assert line.split()[1:4] == ["(network)", "83.7%", "+1.2"]
-    score, gain, half = (float(cell.lstrip("±")) for cell in line.split()[4:7])
+def test_a_row_shows_score_gain_accuracy_and_verdict(document, low, high, word):
+    (line,) = [line for line in glance_text(document(low, high)).splitlines() if line.startswith("> relu:5 ")]
+    mark, _, label, score, gain, half, accuracy = line.split()[:7]
+    assert (mark, label, accuracy) == (">", "(network)", "83.7%")
+    score, gain, half = (float(cell.lstrip("±")) for cell in (score, gain, half))
     assert gain == pytest.approx(0.125 - score)
     assert (gain - half, gain + half) == pytest.approx((low, high), abs=1e-3)
     assert line.endswith(word)
     (reference,) = [line for line in glance_text(document(low, high)).splitlines() if "reference" in line]
-    assert reference.split() == ["linear:5", "(network)", "82.5%", "0.125", "reference"]
+    assert reference.split() == ["linear:5", "(network)", "0.125", "reference", "82.5%"]
 
 
 @pytest.mark.parametrize(
     ("metric", "heading", "cells"),
-    [("brier", "accuracy points Brier score gain (decides) verdict", ["83.7%", "+1.2", "0.115", "+0.010", "±0.020"]),
-     ("accuracy", "accuracy points (decide) verdict", ["83.7%", "+1.2", "±2.0"])],
+    [("brier", "Brier score gain over linear:5 accuracy verdict", ["0.115", "+0.010", "±0.020", "83.7%"]),
+     ("accuracy", "accuracy gain over linear:5 (points) verdict", ["83.7%", "+1.2", "±2.0"])],
 )  # fmt: skip
-def test_the_score_that_decides_stands_beside_the_verdict(make, metric, heading, cells):
+def test_the_score_that_decides_comes_first(make, metric, heading, cells):
     names = make.network("linear:5"), make.network("relu:5", scores=ahead(make, -0.01, 0.03))
     lines = glance_text(
         make.document(*names, metric=metric, verdicts=[make.verdict("relu:5", -0.01, 0.03, metric=metric)])
     )
-    head, _, row = (" ".join(line.split()) for line in lines.splitlines()[3:6])
-    assert head == f"compared with linear:5 {heading}"
+    head, _, row = (" ".join(line.split()) for line in lines.split("\n\n")[2].splitlines())
+    assert head == heading
     assert row.removesuffix(" can't tell yet").split()[1:] == cells
+
+
+@pytest.mark.parametrize("width", [100, 80, 60, 40])
+@pytest.mark.parametrize("name", ["relu:5", "n" * 60])
+def test_the_table_fits_the_terminal_or_gives_each_name_a_line_of_its_own(document, make, width, name):
+    found = document()
+    found["candidates"][1]["name"] = found["verdicts"][0]["candidate"] = found["ranking"][1] = name
+    found["advice"] = None
+    lines = glance_text(found, width=width).splitlines()
+    assert [line for line in lines if len(line) > width and name not in line] == []
+    (at,) = [place for place, line in enumerate(lines) if name in line]
+    assert "±0.030" in lines[at] + lines[at + 1]
+
+
+def test_the_key_names_the_margin_and_which_comparisons_hold_together(document, make):
+    verdicts = [make.verdict(name, -0.03, 0.03, comparisons=n) for name, n in (("relu:5", 2), ("prior", 1))]
+    text = said(document(verdicts=verdicts))
+    assert "Brier score: low is good. A gain below 0.01 doesn't matter (the margin)." in text
+    assert "±: the 95% interval of these 2 comparisons together; prior has one of its own." in text
+    assert "±: the 95% interval. " in said(document())
 
 
 def test_networks_that_are_judged_as_a_mean_are_marked_with_their_number(document):
@@ -114,7 +140,7 @@ def test_without_verdicts_the_scores_and_a_reason_are_shown(document, make):
     few = [make.no_verdict(name, "40 rows are too few") for name in ("relu:5", "prior")]
     text = glance_text(document() | {"verdicts": [], "advice": None, "no_verdict": few})
     assert "No verdict: 40 rows are too few." in text
-    assert [word for word in ("verdict ", "reference", "difference", "Rows needed") if word in text] == []
+    assert [word for word in ("verdict ", "reference", "gain", "Use ", "±", "margin") if word in text] == []
 
 
 def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document):
@@ -122,17 +148,9 @@ def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document)
     found["ranking"] = [name for name in found["ranking"] if name != "relu:5"]
     found["verdicts"] = [one for one in found["verdicts"] if one["candidate"] != "relu:5"]
     row = first_screen(found).rows[-1]
-    assert (row.name, row.other, row.points, row.score, row.gain) == ("relu:5", "-", "", "-", "")
+    assert (row.name, row.score, row.gain, row.beside) == ("relu:5", "-", "", ("-",))
     assert row.interval is None
     assert row.verdict == "none: it diverged"
-
-
-def test_a_first_look_says_so_above_the_recommendation(document):
-    text = glance_text(document(plan={"quick": True, "repeats": 1, "seeds": 3}))
-    assert text.index("A first look with 1 repeat (10 splits) and 3 seeds: run it without --quick") < text.index(
-        "Use relu:5"
-    )
-    assert "first look" not in glance_text(document())
 
 
 def test_candidates_with_the_same_finding_share_a_sentence(document, make):
@@ -148,11 +166,6 @@ def test_more_epochs_are_named_as_an_option_unless_a_candidate_has_its_own(docum
     assert "--epochs" not in said(document(checks=checks))
 
 
-def test_the_deciding_score_is_named(document):
-    words = "The Brier score of the probabilities decides (low is good). A gain within its ± may be chance."
-    assert words in said(document())
-
-
 @pytest.mark.parametrize("metric", ["brier", "accuracy"])
 @given(reference=st.floats(0, 1), other=st.floats(0, 1))
 def test_differences_are_those_of_the_numbers_that_are_shown(make, metric, reference, other):
@@ -162,9 +175,6 @@ def test_differences_are_those_of_the_numbers_that_are_shown(make, metric, refer
     first, second = (row for row in first_screen(found).rows)
     score, gain = [float(row.score.rstrip("%")) for row in (first, second)], float(second.gain.split(" ±")[0])
     assert gain == pytest.approx(score[1] - score[0] if metric == "accuracy" else score[0] - score[1])
-    if metric == "brier":
-        shown = [float(row.other.rstrip("%")) for row in (first, second)]
-        assert float(second.points) == pytest.approx(shown[1] - shown[0])
 
 
 def test_a_difference_that_only_accuracy_shows_is_stated(document, make):
@@ -180,52 +190,15 @@ def test_a_difference_that_only_accuracy_shows_is_stated(document, make):
     assert "By accuracy alone" not in said(document(verdicts=[settled]))
 
 
-def test_the_nearest_and_the_farthest_number_of_rows_are_named_and_equal_ones_share_a_place(document, make):
-    names = ("relu:5", "linear:20,20", "logistic-regression", "boosted-trees")
-    verdicts = [
-        make.verdict(name, -1, 1) | {"rows_needed": (10_000 * n, 40_000 * n)} for n, name in enumerate(names, 1)
-    ]
-    two = "what differs from linear:5: about 20,000 for relu:5, about 40,000 for linear:20,20."
-    assert two in said(document(verdicts=verdicts[:2]))
-    assert "about 20,000 for relu:5, up to about 80,000 for boosted-trees." in said(document(verdicts=verdicts))
-    equal = [one | {"rows_needed": (10_000, 40_000)} for one in verdicts[:2]]
-    assert "about 20,000 for relu:5 and linear:20,20." in said(document(verdicts=equal))
-
-
-def test_the_effect_of_more_rows_repeats_and_seeds_is_stated_once(document, make):
-    rows = "Rows needed to see what differs from linear:5: about 10,000 for relu:5, linear:20,20, boosted-trees and 2"
-    assert f"{rows} others. More repeats or seeds hardly help." in said(document())
-    settled = said(document(-0.03, -0.02))
-    assert "Every verdict is decided: more rows, repeats or seeds aren't needed." in settled
-    assert "Rows needed" not in settled
-    checks = [make.check("relu:5", "under_trained")]
-    unfinished = said(document(-0.03, -0.02, checks=checks))
-    assert "Every verdict is decided for networks trained like this: more rows" in unfinished
-
-
-def test_repeats_and_seeds_may_be_enough_where_they_narrow_an_interval_to_a_verdict(document, make):
-    def enough(*verdicts):
-        return re.search("More (repeats|seeds).*", said(document(verdicts=verdicts, more_repeats_ratio=0.5)))[0]
-
-    by_seeds = make.verdict("relu:5", -0.001, 0.04, seed_share=0.9)
-    assert enough(by_seeds | {"seed_share": 0.0}) == "More repeats may be enough for relu:5."
-    assert enough(by_seeds) == "More repeats or seeds may be enough for relu:5."
-    alike = make.verdict("linear:20,20", -0.02, 0.02, seed_share=0.99)  # may turn out as no practical difference
-    words = "More repeats may be enough for relu:5, more seeds for relu:5 and linear:20,20."
-    assert enough(by_seeds, alike) == words
-    assert enough(alike | {"seed_share": 0.0}) == "More repeats or seeds hardly help."
-
-
-def test_of_a_rare_label_recall_and_roc_auc_are_shown_and_not_accuracy(document, make):
+def test_of_a_rare_label_recall_and_roc_auc_are_shown_and_not_accuracy(document):
     rare = {"labels": {"0": 1461, "yes": 39}, "majority_share": 0.974}
     screen, text = first_screen(document(**rare)), said(document(**rare))
-    assert "Of 100 new rows with DEATH_EVENT yes, relu:5 finds about 60 (plausibly 50 to 70)." in text
-    assert "Its ROC AUC is 0.900 (0.800 to 1.000)." in text
-    assert screen.columns[1:3] == ("ROC AUC", "recall")
-    assert {(row.other, row.points) for row in screen.rows} == {("0.900", "60.0%")}
+    assert screen.columns[3:5] == ("ROC AUC", "recall")
+    assert {row.beside for row in screen.rows} == {("0.900", "60.0%")}
+    assert "Recall: the share of the rows with DEATH_EVENT yes that are found." in text
     assert "accuracy" not in text
     often = first_screen(document(labels={"0": 1350, "yes": 150}, majority_share=0.9))
-    assert often.columns[1:3] == ("accuracy", "points")
+    assert often.columns[3:4] == ("accuracy",)
 
 
 def test_test_rows_that_depend_on_those_before_are_counted(document, make):
@@ -235,18 +208,6 @@ def test_test_rows_that_depend_on_those_before_are_counted(document, make):
     assert words not in said(document(verdicts=[verdicts[0] | {"independent_rows": 55}], plan={"n_test": 60}))
 
 
-def test_a_first_look_does_not_say_that_no_more_is_needed(document):
-    assert "aren't needed" not in said(document(-0.03, -0.02, plan={"quick": True, "repeats": 1, "seeds": 3}))
-
-
-def test_neither_rows_nor_repeats_are_advised_for_networks_that_have_learnt_nothing(document, make):
-    check = make.check("relu:5", "under_trained") | {"evidence": {"training_loss": 0.7}}
-    verdicts = [make.verdict(name, -1, 1) for name in ("relu:5", "prior")]
-    assert "linear:5: about 10,000 for prior." in said(document(verdicts=verdicts, checks=[check]))
-    reference = said(document(verdicts=verdicts, checks=[check | {"candidate": "linear:5"}]))
-    assert [word for word in ("Rows needed", "More repeats") if word in reference] == []
-
-
 def test_networks_that_have_learnt_nothing_are_named_above_the_recommendation_and_once(document, make):
     check = make.check("relu:5", "under_trained") | {"evidence": {"training_loss": 0.7}}
     screen = first_screen(document(checks=[check, make.check("relu:5", "no_better_than_prior")]))
@@ -254,19 +215,6 @@ def test_networks_that_have_learnt_nothing_are_named_above_the_recommendation_an
     assert "relu:5 shows no gain" not in " ".join(screen.notes)
     other = first_screen(document(checks=[make.check("relu:5", "no_better_than_prior")]))
     assert "relu:5 shows no gain" in " ".join(other.notes)
-
-
-def test_an_impossible_number_of_rows_is_not_advised(document, make):
-    verdict = make.verdict("relu:5", -1, 1) | {"rows_needed": (2_000_000, 8_000_000)}
-    assert "More rows can hardly show what differs from linear:5: it would take about 4,000,000" in said(
-        document(verdicts=[verdict])
-    )
-
-
-def test_without_baselines_the_need_of_a_network_is_open(make):
-    networks = [make.network("linear:5"), make.network("relu:5")]
-    alone = make.document(*networks, verdicts=[make.verdict("relu:5", -1, 1)], advice=ADVICE)
-    assert "this doesn't show whether a network is needed" in said(alone)
 
 
 @pytest.mark.parametrize(("metric", "unit", "scale"), [("brier", "Brier score", 1), ("accuracy", "points", 100)])

@@ -45,8 +45,8 @@ def test_a_missing_run_is_refused_with_advice(tmp_path, place):
         ("{", "isn't JSON"),
         ("[1]", "isn't the summary"),
         ({"kind": "comparison"}, "isn't the summary"),
-        ({"kind": "comparison", "schema_version": 99}, "schema version 99, and this seedbed reads 2"),
-        ({"kind": "comparison", "schema_version": 2, "notes": []}, "lacks candidates, curves, lottery, specification"),
+        ({"kind": "comparison", "schema_version": 99}, "schema version 99, and this seedbed reads 3"),
+        ({"kind": "comparison", "schema_version": 3, "notes": []}, "lacks candidates, curves, lottery, specification"),
     ],
 )
 def test_files_that_are_not_summaries_are_refused_with_the_reason(tmp_path, document, message):

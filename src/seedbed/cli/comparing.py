@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 from cyclopts import Parameter
 
 from seedbed.cli.options import AsJson, CompareOptions, Quiet, RunOptions, TableArgument, kept_options, options_from
-from seedbed.cli.terminal import command_line, interruptible, print_lines, print_stderr, say, shown, working
+from seedbed.cli.terminal import command_line, interruptible, print_lines, print_stderr, say, shown, text_width, working
 from seedbed.errors import OptionError, counted, did_you_mean, without_passwords
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _print(comparison: Comparison, options: CompareOptions) -> None:
     if options.details and not options.as_json:
         print(comparison.details(), flush=True)
     elif not options.as_json:
-        print_lines(glance_lines(comparison.to_dict()))
+        print_lines(glance_lines(comparison.to_dict(), width=text_width()))
 
 
 def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]:
@@ -235,7 +235,7 @@ def _told(run: Path, options: RunOptions, as_json: bool) -> int:
     if as_json:
         print(json.dumps(document, allow_nan=False))
     else:
-        print_lines(glance_lines(summary))
+        print_lines(glance_lines(summary, width=text_width()))
     say(options, f"the run in {run} is finished already", *filter(None, [check_files(run)]))
     return 0
 

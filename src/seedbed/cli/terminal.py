@@ -28,6 +28,7 @@ __all__ = [
     "print_stderr",
     "say",
     "shown",
+    "text_width",
     "typed",
     "working",
 ]
@@ -69,6 +70,11 @@ def interruptible(left_behind: Callable[[], tuple[str, ...]]) -> Iterator[None]:
         if interrupted.is_set():
             raise KeyboardInterrupt(*left_behind()) from None
         raise
+
+
+def text_width() -> int:
+    """Return how wide text on stdout may be: as the terminal, and at most 100 letters."""
+    return min(100, Console().width) if sys.stdout.isatty() else 100
 
 
 def print_lines(lines: Iterable[Text]) -> None:

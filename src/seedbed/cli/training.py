@@ -137,7 +137,7 @@ def _train_model(
     """Train on all rows of a table, or as a comparison chose, and write the model."""
     from seedbed.data import read_table
     from seedbed.model import check_target
-    from seedbed.report import advice_sentences, check_files, note_sentences, read_summary, serious_sentences
+    from seedbed.report import check_files, note_sentences, read_summary, recommendation, serious_sentences
 
     assert wanted.output is not None
     check_target(wanted.output)
@@ -158,7 +158,7 @@ def _train_model(
             summary = read_summary(table)
             say(run, *filter(None, [check_files(Path(table))]))
             if candidate is None and summary["advice"]["as_good"]:
-                warnings = advice_sentences(summary)[:1]
+                warnings = [recommendation(summary)]
         else:
             rows = read_table(table, **columns.settings())
             notes = [note.as_dict() for note in rows.notes]

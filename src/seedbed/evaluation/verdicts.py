@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seedbed.errors import OptionError
-from seedbed.evaluation.estimates import Estimate, HoldOut, holm, p_better
+from seedbed.evaluation.estimates import Estimate, HoldOut, holm, p_better, student_quantile
 from seedbed.evaluation.forecasts import rows_factor, rows_needed
 from seedbed.evaluation.metrics import METRICS, Metric
 from seedbed.evaluation.protocol import Protocol
@@ -23,7 +23,7 @@ from seedbed.typing import Floats
 __all__ = [
     "SHORT",
     "Verdict",
-    "decide",
+    "count_range",
     "fold_differences",
     "judge_all",
     "percent",
@@ -220,6 +220,23 @@ def percent(probability: float) -> str:
     if probability > 0.995:
         return "above 99%"
     return "below 1%" if probability < 0.005 else f"{probability:.0%}"
+
+
+def count_range(share: float, low: float, high: float, *, of: int, alpha: float) -> tuple[int, int]:
+    """Return between which numbers the count among `of` new rows lies, with probability 1 - alpha.
+
+    A count varies around its share, and the share is itself uncertain: the distance to each end is
+    sqrt((share - end)^2 + z^2 share (1 - share) / of), after Zou and Donner (2008). Ends are rounded outwards.
+
+    Args:
+        share: of rows, estimated. low, high: its interval at 1 - alpha.
+    """
+    of_count = student_quantile(1 - alpha / 2, None) ** 2 * share * (1 - share) / of
+    least, most = (
+        share - math.hypot(share - low, math.sqrt(of_count)),
+        share + math.hypot(high - share, math.sqrt(of_count)),
+    )
+    return max(0, math.floor(of * least)), min(of, math.ceil(of * most))
 
 
 def _range(verdict: Verdict) -> str:

@@ -37,7 +37,7 @@ from seedbed.evaluation import (
 )
 from seedbed.experiment.run import CandidateResult
 from seedbed.experiment.spec import Experiment
-from seedbed.scoring import NoVerdict, Result, difference, differences, verdicts_on
+from seedbed.scoring import NoVerdict, Result, difference, differences, judged, verdicts_on
 
 __all__ = ["Conclusions", "diagnose", "judge"]
 
@@ -79,6 +79,8 @@ class Conclusions:
         top: the first of the ranking; None if it has fewer than two models.
         sweeps: the winner of each sweep.
         advice: which model to use; None if there are no verdicts.
+        rivals: verdicts on the recommended model against each one that it isn't shown to differ
+            from, in the order of the ranking.
     """
 
     margin: Margin
@@ -89,6 +91,7 @@ class Conclusions:
     top: Chosen | None
     sweeps: tuple[Chosen, ...]
     advice: Advice | None
+    rivals: tuple[Verdict, ...] = ()
 
     def joined(self, one: str, other: str) -> bool:
         """Return whether two ranked models share a bracket, so that neither is shown to be better."""
@@ -105,6 +108,7 @@ class Conclusions:
             "top": None if self.top is None else dataclasses.asdict(self.top),
             "sweeps": [dataclasses.asdict(one) for one in self.sweeps],
             "advice": None if self.advice is None else json.loads(json.dumps(dataclasses.asdict(self.advice))),
+            "rivals": [verdict.as_dict() for verdict in self.rivals],
         }
 
 
@@ -133,7 +137,15 @@ def judge(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
     if verdicts:
         gains = PRIOR in usable or _gains(experiment, usable, next((name for name in ranking if name in sizes), None))
         advice = advise(losses, apart, sizes, margin=margin.value, gains=gains)
-    return Conclusions(margin, verdicts, without, ranking, brackets(apart), top, tuple(sweeps), advice)
+    rivals: tuple[Verdict, ...] = ()
+    if advice is not None:
+        use = ranking.index(advice.use)
+        pairs = [(name, ranking[use]) for name, differs in zip(ranking, apart[use], strict=True) if not differs]
+        pairs.remove((ranking[use], ranking[use]))
+        rivals = judged(
+            usable, pairs, experiment.metric, margin=margin.value, comparisons=n_together(usable), gate=PRIOR
+        )
+    return Conclusions(margin, verdicts, without, ranking, brackets(apart), top, tuple(sweeps), advice, rivals)
 
 
 def n_together(names: Collection[str]) -> int:

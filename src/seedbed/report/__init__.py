@@ -1,6 +1,6 @@
 """Text for people: terminal, report, notebook, progress. All of it is made from plain dicts."""
 
-from seedbed.report.advice import advice_sentences, guessing
+from seedbed.report.advice import guessing, recommendation
 from seedbed.report.card import card_text, score_sentences
 from seedbed.report.judged import judgement_latex, judgement_text, tables_latex, tables_text
 from seedbed.report.overview import overview_text
@@ -23,7 +23,6 @@ __all__ = [
     "SCHEMA_VERSION",
     "Progress",
     "ProgressDisplay",
-    "advice_sentences",
     "card_text",
     "check_files",
     "comparison_text",
@@ -40,6 +39,7 @@ __all__ = [
     "notebook_fragment",
     "overview_text",
     "read_summary",
+    "recommendation",
     "score_sentences",
     "serious_sentences",
     "single_text",

@@ -1,64 +1,198 @@
-"""Which model to use, whether that is shown, and which score to expect: what readers want to know first."""
+"""The answers that readers want first: which model to use, how sure that is, what to expect, what would settle it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seedbed.evaluation import METRICS, plain_number
+from seedbed.errors import counted, phrased
+from seedbed.evaluation import METRICS, count_range, plain_number
 from seedbed.report.tables import measure
 
 __all__ = [
-    "advice_sentences",
-    "expected_sentences",
+    "answers",
     "good_side",
     "guessing",
-    "lead_metric",
+    "is_first_look",
+    "learnt_nothing",
     "listed",
     "margin_words",
     "rare_label",
+    "recommendation",
+    "recommended",
 ]
 
 _MOST_NAMED = 4
-_ORDINALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _RARE = 0.1  # of the rows
-_MUCH_LARGER = 2  # times as many parameters
+_TOO_MANY = 10_000_000  # rows
+_NARROW = 0.03  # a range of so few points has a decimal
+_HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that won't help
 
 
-def advice_sentences(document: Mapping[str, Any]) -> list[str]:
-    """Return the recommendation, then why and how sure it is; empty if no verdict is due."""
+def answers(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the answers as (label, text): *Use*, *Network*, *How sure*, *Expect*, *To settle*.
+
+    A label without an answer is left out. Without verdicts no model is recommended.
+    """
+    advice, ranking = document["advice"], document["ranking"]
+    if advice is not None:
+        found = [
+            ("Use", _use(document)),
+            ("Network", _network(document)),
+            ("How sure", _how_sure(document)),
+            ("Expect", _expect(document, advice["use"])),
+            ("To settle", _settling(document)),
+        ]
+    else:
+        alone = len(document["candidates"]) == len(ranking) == 1
+        found = [("How sure", _limits(document)), ("Expect", _expect(document, ranking[0]) if alone else iter(()))]
+    texts = [(label, phrased("; ".join(parts), document["command"])) for label, parts in found]
+    return [(label, text) for label, text in texts if text]
+
+
+def recommendation(document: Mapping[str, Any]) -> str:
+    """Return which model to use and why, as a sentence."""
+    return f"Use {'; '.join(_use(document))}."
+
+
+def recommended(document: Mapping[str, Any]) -> set[str]:
+    """Return the models that the answers *Use* and *Network* name."""
     advice = document["advice"]
     if advice is None:
-        return []
-    headline = _headline(document, advice)
-    if document["plan"].get("sample_of"):
-        headline = f"In this sample, {headline[0].lower()}{headline[1:]}"
-    return [headline, *_second(document, advice), *_doubt(document, advice)]
+        return set()
+    return {advice["use"], *([advice["network"]] if any(_network(document)) else [])}
 
 
-def expected_sentences(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the expected result on new rows of the recommended model, or of the best guess."""
+def _use(document: Mapping[str, Any]) -> Iterator[str]:
+    advice, metric = document["advice"], document["metric"]
+    best, use = advice["best"], advice["use"]
+    rivals = {one["reference"]: one for one in document["rivals"]}
+    if use == "prior":
+        did = "did" if rivals else "is shown to do"
+        yield f"no model: none {did} better than {guessing(document)}"
+    elif use != best:
+        small = best in rivals and abs(rivals[best]["difference"]) <= metric["margin"]
+        lead = f"{'small ' * small}lead"
+        if any(_network(document)):
+            yield f"{use}: no network is needed, as the {lead} of {best} may be chance"
+        else:
+            yield f"{use}: simpler than {best}, whose {lead} may be chance"
+    elif not rivals:
+        others = [name for name in document["ranking"] if name != use]
+        yield f"{use}: shown to be better than {others[0] if len(others) == 1 else 'all others'}"
+    else:
+        extreme = "highest" if metric["greater_is_better"] else "lowest"
+        what = "error" if document["task"] == "regression" and extreme == "lowest" else metric["words"]
+        alike = all(one["rule"] == "no_practical_difference" for one in rivals.values())
+        lead = "by a lead too small to matter" if alike else "but its lead may be chance"
+        yield f"{use}: the {extreme} {what}, {lead}"
+
+
+def _network(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the network to take where the recommended model is none."""
     advice = document["advice"]
-    if advice is None:
+    use, network = advice["use"], advice["network"]
+    if use == "auto" or any(one["name"] == use and one["kind"] == "network" for one in document["candidates"]):
         return
-    name = advice["use"]
+    if advice["no_gain"] and not advice["guess"]:
+        yield f"{network}, but it isn't shown to be better than {guessing(document)}"
+        return
+    open_to_use = [one["reference"] for one in document["rivals"]]
+    yield f"{network}, if it must be one"
+    yield "none is shown to be better" if network in open_to_use else f"{use} is shown to be better"
+
+
+def _how_sure(document: Mapping[str, Any]) -> Iterator[str]:
+    advice = document["advice"]
+    use, rivals = advice["use"], _open_rivals(document)
+    network = not any(_network(document))
+    if use == "prior":
+        if rivals:
+            yield f"can't tell whether {listed(rivals, _MOST_NAMED, 'or')} is better than that"
+    else:
+        if advice["guess"]:
+            yield f"{use} isn't shown to be better than {guessing(document)}"
+        names = _perhaps_best(document, {use, *rivals} - {"prior"})
+        if len(names) > 1:
+            yield f"can't tell which is best of {listed(names, _MOST_NAMED)}"
+        baselines = {one["name"] for one in document["candidates"] if one["kind"] == "baseline"} - {"auto"}
+        if network and baselines & set(names):
+            yield "a network may not be needed"
+        if alike := [one["reference"] for one in document["rivals"] if one["reference"] not in rivals]:
+            yield f"there is no difference that matters between {listed([use, *alike], _MOST_NAMED)}"
+    if not document["rivals"]:
+        yield f"if nothing differed, at most one table in {round(1 / document['alpha'])} would show this by chance"
+    yield from _limits(document)
+
+
+def _limits(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was left out: rows, repeats and seeds, or baselines."""
+    plan = document["plan"]
+    if plan.get("sample_of"):
+        rows = f"{document['n_rows']:,} of {plan['sample_of']:,} rows"
+        yield f"this is a sample of {rows}; all of them may change any of this"
+    if is_first_look(document) or plan.get("sample_of"):
+        looks = f"{counted(plan['repeats'], 'repeat')} and {counted(plan['seeds'], 'seed')}"
+        yield f"a first look with {looks}: run it without --quick before you rely on it"
+    if not any(one["kind"] == "baseline" for one in document["candidates"]):
+        yield "no baseline was compared, so this doesn't show whether a network is needed"
+
+
+def _open_rivals(document: Mapping[str, Any]) -> list[str]:
+    """Return the models of which isn't known whether they are better or worse than the recommended one, best first."""
+    return [one["reference"] for one in document["rivals"] if one["rule"] != "no_practical_difference"]
+
+
+def _perhaps_best(document: Mapping[str, Any], names: set[str]) -> list[str]:
+    """Return those that aren't shown to be worse than a model before them in the ranking."""
+    ranking, together = document["ranking"], [set(group) for group in document["brackets"]]
+    return [
+        name
+        for place, name in enumerate(ranking)
+        if name in names and all(any({place, better} <= group for group in together) for better in range(place))
+    ]
+
+
+def _expect(document: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Yield which scores to expect on new rows."""
     scores = next(one["scores"] for one in document["candidates"] if one["name"] == name)
-    if document["task"] != "regression":
-        if rare := rare_label(document):
-            yield from _share_of_rare(document, name, scores, rare)
-            return
-        score, top = scores["accuracy"], document["top"]
-        if document["metric"]["name"] == "accuracy" and top and top["winner"] == name:  # it was chosen by this score
-            score = {"mean": top["expected"], "low": top["low"], "high": top["high"]}
-        if score["low"] is not None:
-            of = 100 if score["mean"] < _NEARLY_ALL else 1000
-            right, low, high = (f"{of * score[key]:,.0f}" for key in ("mean", "low", "high"))
-            yield f"Of {of:,} new rows like these, {name} gets about {right} right (plausibly {low} to {high})."
+    if document["task"] == "regression":
+        yield from (f"{METRICS[key].words} {_range(key, scores[key])}" for key in ("r2", "mae") if _known(scores[key]))
         return
-    ranges = [f"{METRICS[key].words} {_range(key, scores[key])}" for key in ("r2", "mae") if scores[key]["low"]]
-    if ranges:
-        yield f"On new rows like these, expect of {name} {listed(ranges)}."
+    if label := rare_label(document):
+        if _known(scores["recall"]):
+            yield f"finds {_in_percent(scores['recall'], document)} of the rows with {document['target']} {label}"
+        if _known(scores["roc_auc"]):
+            yield f"ROC AUC {_range('roc_auc', scores['roc_auc'])}"
+        return
+    score, top = scores["accuracy"], document["top"]
+    if document["metric"]["name"] == "accuracy" and top and top["winner"] == name:  # it was chosen by this score
+        score = {"mean": top["expected"], "low": top["low"], "high": top["high"]}
+    if _known(score):
+        yield f"average accuracy {_in_percent(score, document)}"
+        for of in (100, 1000):
+            low, high = count_range(score["mean"], score["low"], score["high"], of=of, alpha=document["alpha"])
+            if low < of * _NEARLY_ALL or of == 1000:
+                yield f"of the next {of:,} rows {low:,} to {high:,} right"
+                break
+
+
+def _known(score: Mapping[str, Any]) -> bool:
+    """Return whether a score has an interval."""
+    return score["low"] is not None and score["high"] is not None
+
+
+def _in_percent(score: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    decimals = 0 if score["high"] - score["low"] >= _NARROW else 1
+    low, high = (f"{100 * score[key]:.{decimals}f}" for key in ("low", "high"))
+    return f"{100 * score['mean']:.1f}% ({100 * (1 - document['alpha']):g}% interval {low} to {high})"
+
+
+def _range(name: str, score: Mapping[str, Any]) -> str:
+    low, high = (measure(name, score[key], score["mean"]) for key in ("low", "high"))
+    return f"{measure(name, score['mean'])} ({low} to {high})"
 
 
 def rare_label(document: Mapping[str, Any]) -> str:
@@ -74,24 +208,75 @@ def rare_label(document: Mapping[str, Any]) -> str:
     return min(labels, key=lambda label: labels[label])
 
 
-def _share_of_rare(document: Mapping[str, Any], name: str, scores: Mapping[str, Any], label: str) -> Iterator[str]:
-    """Yield how many rows of a rare label a model finds, and how well it ranks rows."""
-    recall, auc = scores["recall"], scores["roc_auc"]
-    if recall["low"] is not None and auc["low"] is not None:
-        share, low, high = (f"{100 * recall[key]:,.0f}" for key in ("mean", "low", "high"))
-        yield (
-            f"Of 100 new rows with {document['target']} {label}, {name} finds about {share} (plausibly {low} to "
-            f"{high}). Its ROC AUC is {_range('roc_auc', auc)}."
-        )
+def _settling(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how many rows, or whether a longer run, would decide between the recommended model and its next rival.
 
-
-def lead_metric(document: Mapping[str, Any]) -> str:
-    """Return the score that is shown first: accuracy for classes, ROC AUC if one is rare; R2, or the chosen mae, for
-    numbers.
+    The rival is predicting the same for every row if even that is open, else the best of those that aren't shown to
+    differ. Neither answer depends on the difference that was measured: it would recommend another look where that
+    favours a result.
     """
-    if document["task"] != "regression":
-        return "roc_auc" if rare_label(document) else "accuracy"
-    return "mae" if document["metric"]["name"] == "mae" else "r2"
+    use, open_rivals = document["advice"]["use"], _open_rivals(document)
+    if not open_rivals:
+        unfinished = any(check["code"] == "under_trained" for check in document["checks"])
+        if is_first_look(document):
+            yield from ("settled in this first look", "a full run makes it reliable")
+        else:
+            yield f"settled{' for networks trained like this' if unfinished else ''}"
+            yield "more rows or a longer run aren't needed"
+        return
+    rival = "prior" if "prior" in open_rivals else open_rivals[0]
+    if untrained := sorted(learnt_nothing(document) & {use, rival}):
+        they = "they have" if len(untrained) > 1 else "it has"
+        yield f"first train {listed(untrained)} until {they} learnt something"
+        return
+    verdict = next(one for one in document["rivals"] if one["reference"] == rival)
+    n, all_rows, needed = document["n_rows"], document["plan"].get("sample_of"), math.inf
+    if verdict["rows_needed"]:
+        needed = 2 * verdict["rows_needed"][0]  # between half and double
+    rows = f"about {plain_number(needed, 2)} rows in all" if needed > n else f"somewhat more than {n:,} rows"
+    if needed > _TOO_MANY:
+        rows = f"over {_TOO_MANY:,} rows"
+    size = margin_words(document["metric"])
+    what = f"show a true difference of {size} between {use} and {rival}"
+    longer, may_do = _longer_run(document, verdict)
+    if may_do:
+        yield f"{longer} may {what}"
+        return
+    yield f"{rows} would {what} four times in five"
+    yield f"the table has {all_rows:,}" if all_rows else f"you have {n:,}"
+    yield longer
+
+
+def _longer_run(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return what a longer run does, and whether that may be enough: whether unlimited repeats or seeds, and all rows
+    of a sample, would show a difference of the margin four times in five.
+    """
+    left = {}  # the part of the squared standard error that stays
+    if document["interval"] == "corrected":
+        left["repeats"] = document["more_repeats_ratio"] ** 2
+    if verdict["seed_share"] is not None:
+        left["seeds"] = 1 - verdict["seed_share"]
+    quick, rest = is_first_look(document), math.prod(left.values())
+    more_rows = (document["plan"].get("sample_of") or document["n_rows"]) / document["n_rows"]
+    if verdict["rows_factor"] * rest <= more_rows:
+        enough = [what for what, part in left.items() if verdict["rows_factor"] * part <= 1]
+        return "a full run" if quick else f"more {listed(enough or list(left), last='or' if enough else 'and')}", True
+    if quick:
+        return "a full run makes this reliable, but will hardly separate them", False
+    if math.sqrt(rest) >= _HARDLY:
+        return "a longer run won't help", False
+    return f"a longer run would narrow the ± by {100 * (1 - math.sqrt(rest)):.0f}% at most, which isn't enough", False
+
+
+def is_first_look(document: Mapping[str, Any]) -> bool:
+    """Return whether the run was made smaller by `--quick`."""
+    return bool(document["plan"]["quick"] and document["plan"]["kind"] == "cross_validation")
+
+
+def learnt_nothing(document: Mapping[str, Any]) -> set[str]:
+    """Return the candidates whose training loss stayed above that of predicting the same for every row."""
+    checks = [one for one in document["checks"] if one["code"] == "under_trained"]
+    return {one["candidate"] for one in checks if "training_loss" in one["evidence"]}
 
 
 def good_side(metric: Mapping[str, Any]) -> str:
@@ -118,125 +303,3 @@ def margin_words(metric: Mapping[str, Any], value: float | None = None) -> str:
         return plain_number(size)
     points = f"{100 * size:.3g}"
     return "1 point" if points == "1" else f"{points} points"
-
-
-def _headline(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
-    use, best, first, metric = advice["use"], advice["best"], advice["first"], document["metric"]
-    differs = document["task"] != "regression" and lead_metric(document) != metric["name"]
-    by = f" by the {metric['words']}" if differs else ""
-    if use == "prior":
-        if advice["undecided"]:
-            return f"No recommendation{by}: no model did better than {guessing(document)}."
-        return f"Use no model: all of them are shown to be worse than {guessing(document)}."
-    if advice["guess"]:
-        return f"Best guess{by}: use {use}, which isn't shown to be better than {guessing(document)}."
-    if use in advice["as_good"]:
-        if ahead := advice["ahead"]:
-            shown = f"which {_are(ahead)} shown to be better than {first}"
-            return f"No network is needed: use {listed(ahead, _MOST_NAMED, 'or')}, {shown}."
-        places = {name: place for place, name in enumerate(document["ranking"])}
-        leaders = [name for name in advice["as_good"] if places[name] < places[first]]
-        if leaders:
-            return (
-                f"No network is needed: use {listed(leaders, _MOST_NAMED, 'or')}, as no network is shown to be better."
-            )
-        as_good = listed(advice["as_good"], _MOST_NAMED, "or")
-        return f"No network is needed: use {as_good}, as the small lead of {first} may be chance."
-    if use != best:
-        return f"Use {use}: it is simpler than {best}, whose small lead may be chance."
-    if advice["undecided"]:
-        return f"Use {use}: it has {_lowest(document)}, but its lead may be chance."
-    others = [name for name in document["ranking"] if name != use]
-    return f"Use {use}: it is shown to be better than {others[0] if len(others) == 1 else 'all others'}."
-
-
-def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the network to take where none is needed, and what a larger one has."""
-    use, first, network = (advice[key] for key in ("use", "first", "network"))
-    if advice["guess"]:
-        if use in advice["as_good"]:
-            yield f"Among networks, the best guess is {_with_score(document, network)}."
-        return
-    if advice["no_gain"]:
-        yield f"No network is shown to be better than {guessing(document)}; the best one is {first}."
-        return
-    size = _larger(document, first, network) if network != first else ""
-    if use in advice["as_good"]:
-        also = f"; {_with_score(document, first)} is larger and isn't shown to be better" if size else ""
-        yield f"Among networks, use {_with_score(document, network)}{also}."
-    elif size:
-        yield f"{_with_score(document, first)} isn't shown to be better than {network}, and has {size}."
-
-
-def _doubt(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
-    """Yield which of the first models may be the best one, and whether a network is needed, if that is open."""
-    ranking, use = document["ranking"], advice["use"]
-    if advice["guess"]:
-        return
-    together = [set(group) for group in document["brackets"]]
-
-    def open_between(one: int, other: int) -> bool:
-        return any({one, other} <= group for group in together)
-
-    # A model that is shown to be worse than another one isn't the best one.
-    places = [place for place in range(len(ranking)) if all(open_between(place, better) for better in range(place))]
-    baselines = {one["name"] for one in document["candidates"] if one["kind"] == "baseline"} - {"prior", "auto"}
-    rivals = []
-    if use in ranking and use not in (*advice["as_good"], "prior"):  # a network
-        rivals = [
-            name for place, name in enumerate(ranking) if name in baselines and open_between(place, ranking.index(use))
-        ]
-    rows = f"These {document['n_rows']:,} rows"
-    names = [ranking[place] for place in places]
-    settled = [
-        one["candidate"]
-        for one in document["verdicts"]
-        if one["candidate"] in names and one["rule"] == "no_practical_difference"
-    ]
-    if len(places) > 1:
-        first = places == list(range(len(places))) and len(places) <= len(_ORDINALS) + 1
-        which = f"the first {_ORDINALS[len(places) - 2]}" if first else listed(names, _MOST_NAMED)
-        all_alike = document["reference"] in names and len(settled) == len(names) - 1
-        if not all_alike:
-            within = bool(rivals) and set(rivals) <= set(names)
-            yield f"{rows} don't show which of {which} is best{', so a network may not be needed' * within}."
-            if within:
-                rivals = []
-        if document["reference"] in names and settled:
-            yield f"There is no practical difference between {listed([document['reference'], *settled], _MOST_NAMED)}."
-    if rivals:
-        of = listed(rivals, _MOST_NAMED)
-        yield f"Whether a network is needed is open: the lead of {use} over {of} would matter, but may be chance."
-
-
-def _are(names: Sequence[str]) -> str:
-    return "are" if len(names) > 1 else "is"
-
-
-def _lowest(document: Mapping[str, Any]) -> str:
-    metric = document["metric"]
-    if document["task"] == "regression":
-        return "the lowest error"
-    return f"the {'highest' if metric['greater_is_better'] else 'lowest'} {metric['words']}"
-
-
-def _with_score(document: Mapping[str, Any], name: str) -> str:
-    """Return `linear:5 (82.5%)`: a model with the score that is shown first."""
-    lead = lead_metric(document)
-    score = next(one["scores"][lead]["mean"] for one in document["candidates"] if one["name"] == name)
-    words = "" if lead == "accuracy" else f"{METRICS[lead].words} "
-    return name if score is None else f"{name} ({words}{measure(lead, score)})"
-
-
-def _larger(document: Mapping[str, Any], large: str, small: str) -> str:
-    """Return how many more parameters one network has than another; empty if that isn't known."""
-    found = {one["name"]: one.get("n_parameters") for one in document["candidates"]}
-    if not found[large] or not found[small]:
-        return ""
-    times = found[large] / found[small]
-    return f"{times:.0f} times as many parameters" if times >= _MUCH_LARGER else "more parameters"
-
-
-def _range(name: str, score: Mapping[str, Any]) -> str:
-    low, high = (measure(name, score[key], score["mean"]) for key in ("low", "high"))
-    return f"{measure(name, score['mean'])} ({low.removesuffix('%')} to {high})"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seedbed.errors import counted
 from seedbed.evaluation import SHORT
 from seedbed.report.advice import listed
 
-__all__ = ["finding", "sure_sentences"]
+__all__ = ["finding"]
 
 _MOST_NAMED = 3
 _WORDS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
@@ -24,22 +24,6 @@ def finding(summary: Mapping[str, Any], chart: str) -> str:
         chart: `intervals`, `curves`, `lottery`, `calibration`, `confusion` or `ranking`.
     """
     return _FINDINGS[chart](summary)
-
-
-def sure_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Yield how sure the results of a comparison are, as frequencies."""
-    if not summary["verdicts"]:
-        return
-    of = round(1 / summary["alpha"])
-    yield f"In {of - 1} of {of} tables like this one, the ranges would contain all true differences."
-    verdicts = [one for one in summary["verdicts"] if one["candidate"] != "prior"]
-    if verdicts:
-        most = max(verdicts, key=lambda one: one["opposite_share"])
-        way = "the other way" if most["difference"] else "either way"
-        yield (
-            f"A single run (one split, one seed) would have pointed {way} for {most['candidate']} in "
-            f"{100 * most['opposite_share']:.0f} of 100 cases."
-        )
 
 
 def _intervals(summary: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The first screen of a comparison: what was done, what to do, one table, its forest plot, what stands out.
+"""The first screen of a comparison: five answers, one table, its forest plot, how to read it, and what was trained.
 
 Terminal, report and notebook show the same.
 """
@@ -11,22 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed.errors import counted, phrased
-from seedbed.evaluation import METRICS, SHORT, decide, plain_number
-from seedbed.report.advice import advice_sentences, expected_sentences, guessing, lead_metric, listed, rare_label
+from seedbed.evaluation import METRICS, SHORT, plain_number
+from seedbed.report.advice import answers, guessing, learnt_nothing, listed, margin_words, rare_label, recommended
 from seedbed.report.progress import duration
-from seedbed.report.sentences import is_first_look, no_verdict_reason, serious_sentences
+from seedbed.report.sentences import no_verdict_reason, serious_sentences, spread
 from seedbed.report.tables import measure
 
 __all__ = ["FirstScreen", "first_screen", "forest_of"]
 
 
 _MOST_NAMED = 3
-_TOO_MANY = 10_000_000  # rows
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
-_OUT_OF_REACH = 100  # times as many rows as there are
+_LONG = 24  # letters of a name that doesn't fit into the heading of a number
 _DECIDES_AS = {"squared_error": "r2"}  # a difference is the same in both, and R2 is better known
-_BESIDE = {"r2": "mae", "mae": "r2"}  # what is shown beside a score that decides
-_OPEN = ("cannot_tell", "no_worse")
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 
 
@@ -37,25 +34,25 @@ class Row:
     Attributes:
         name: of the candidate or baseline.
         label: the same, with an explanation if the name needs one.
-        other: a score that doesn't decide but is easier to understand, accuracy of classes; may be empty.
-        points: the accuracy minus that of the reference, as both are shown; empty if accuracy decides, at the
-            reference and without a verdict. If a label is rare, the recall.
         score: the score that decides.
-        gain: how much better it is than the reference's, as both are shown, `+0.003 ±0.017`; empty where there is no
-            interval.
-        verdict: in a word or three; empty without a verdict.
+        gain: how much better it is than the reference's, as both are shown, `+0.003 ±0.017`; `reference` at the
+            reference, and empty where there is no verdict.
+        beside: scores that don't decide but are easier to understand: accuracy of classes, ROC AUC and recall if a
+            label is rare, the mean absolute error of numbers.
+        verdict: in a few words; empty at the reference and without a verdict.
         look: `better`, `worse`, `unsure`, `reference`, or empty.
+        chosen: whether it is the recommended model, or the network to take.
         interval: (gain, low, high) in units of `FirstScreen.unit`; positive is better. None without a verdict.
     """
 
     name: str
     label: str
-    other: str
-    points: str
     score: str
     gain: str
+    beside: tuple[str, ...]
     verdict: str
     look: str
+    chosen: bool
     interval: tuple[float, float, float] | None
 
 
@@ -64,65 +61,68 @@ class FirstScreen:
     """What a reader sees first.
 
     Attributes:
-        heading: what was predicted from what, how much was trained.
-        warnings: what may make the result wrong, and whether it is a first look only.
-        headline: the recommendation, or the reason why there is none.
-        why: sentences that follow it.
-        columns: headings of the table: model, other score, points or recall, the score that decides, gain, verdict.
+        heading: what was predicted from what.
+        warnings: what may make the result wrong.
+        answers: label and text of each; see `advice.answers`.
+        no_verdict: why there is no verdict; empty if there is one, or nothing to compare.
+        columns: headings of the table: model, the score that decides, gain, scores beside it, verdict.
         rows: the lowest error first.
-        notes: what stands out in training, and what more rows, repeats and seeds would do.
+        notes: how to read the table, and what stands out in training.
+        trained: what was trained, and how long that took.
         unit: of the intervals: `points` of accuracy, or the score's name.
         margin: the smallest gain in this unit that matters.
     """
 
-    heading: tuple[str, ...]
+    heading: str
     warnings: tuple[str, ...]
-    headline: str
-    why: tuple[str, ...]
+    answers: tuple[tuple[str, str], ...]
+    no_verdict: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    trained: tuple[str, ...]
     unit: str
     margin: float
 
 
 def first_screen(document: Mapping[str, Any]) -> FirstScreen:
     """Return the first screen of a comparison, from `Comparison.to_dict()`."""
-    advice = advice_sentences(document)
-    if advice:
-        headline, why = advice[0], [*advice[1:], *expected_sentences(document), *_no_baseline(document)]
-    else:
-        headline, why = _no_verdict(document), []
-    metric, lead = document["metric"], lead_metric(document)
+    metric, reference = document["metric"], document["reference"]
     deciding = _DECIDES_AS.get(metric["name"], metric["name"])
-    other = lead if lead != deciding else _BESIDE.get(lead, "")
+    beside = tuple(name for name in _beside(document) if name != deciding)
     in_points = METRICS[deciding].percent
-    unit = "points" if in_points else METRICS[deciding].words
+    compared = "gain over the reference" if len(reference) > _LONG else f"gain over {reference}"
     columns = (
-        f"compared with {document['reference']}" if document["verdicts"] else "model",
-        METRICS[other].words if other else "",
-        METRICS["recall"].words if rare_label(document) else "points",
+        "",
         METRICS[deciding].words,
-        "points (decide)" if in_points else "gain (decides)",
+        f"{compared} (points)" if in_points else compared,
+        *(METRICS[name].words for name in beside),
         "verdict",
     )
-    warnings = *serious_sentences(document["notes"]), *_first_look(document), *_training(document, serious=True)
-    notes = *_basis(document), *_other_way(document), *_training(document, serious=False), *_settling(document)
+    warnings = *serious_sentences(document["notes"]), *_training(document, serious=True)
+    notes = *_key(document, deciding), *_other_way(document), *_training(document, serious=False)
     return FirstScreen(
-        heading=tuple(_heading(document)),
+        heading=_heading(document),
         warnings=tuple(phrased(line, document["command"]) for line in warnings),
-        headline=headline,
-        why=tuple(why),
+        answers=tuple(answers(document)),
+        no_verdict=_no_verdict(document),
         columns=columns,
-        rows=tuple(_rows(document, other, deciding)),
+        rows=tuple(_rows(document, deciding, beside)),
         notes=tuple(phrased(line, document["command"]) for line in notes),
-        unit=unit,
+        trained=tuple(_trained(document)),
+        unit="points" if in_points else METRICS[deciding].words,
         margin=(100.0 if in_points else 1.0) * metric["margin"],
     )
 
 
+def _beside(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the scores that are shown in any case."""
+    if document["task"] == "regression":
+        return "r2", "mae"
+    return ("roc_auc", "recall") if rare_label(document) else ("accuracy",)
+
+
 def _no_verdict(document: Mapping[str, Any]) -> str:
-    """Return why there is no verdict at all; empty if there is one, or nothing to compare."""
     if document["verdicts"] or not document["no_verdict"]:
         return ""
     if (shared := no_verdict_reason(document)) is not None:
@@ -133,11 +133,15 @@ def _no_verdict(document: Mapping[str, Any]) -> str:
 # ---- what was done
 
 
-def _heading(document: Mapping[str, Any]) -> Iterator[str]:
-    size = f"{counted(document['n_rows'], 'row')}, {counted(document['n_features'], 'feature')}"
+def _heading(document: Mapping[str, Any]) -> str:
+    rows = counted(document["n_rows"], "row")
     if sample_of := document["plan"].get("sample_of"):
-        size = f"a sample of {document['n_rows']:,} of {sample_of:,} rows, {counted(document['n_features'], 'feature')}"
-    yield f"{document['table']}: predicting {document['target']} ({size}; {_spread(document)})"
+        rows = f"a sample of {document['n_rows']:,} of {sample_of:,} rows"
+    size = f"{rows}, {counted(document['n_features'], 'feature')}; {spread(document, 3)}"
+    return f"{document['table']}: predicting {document['target']} ({size})"
+
+
+def _trained(document: Mapping[str, Any]) -> Iterator[str]:
     plan, candidates = document["plan"], document["candidates"]
     networks = [one for one in candidates if one["kind"] == "network"]
     blend = [one["name"] for one in candidates if one["name"] == "auto"]
@@ -149,40 +153,11 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     on = f"on {splits} with {seeds}" if networks else f"on {splits}"
     if plan["kind"] == "held_out":
         on = f"tested once on {plan['n_test']:,} rows that were set aside, with {seeds}"
-    trained = sum(one["n_networks"] for one in networks)
-    seconds = document["seconds"]
-    took = duration(seconds)
+    trained, took = sum(one["n_networks"] for one in networks), duration(document["seconds"])
     yield f"{listed(kinds)} {on}: " + (f"{counted(trained, 'network')} in {took}" if trained else took)
-
-
-def _spread(document: Mapping[str, Any]) -> str:
-    """Return how the target is spread."""
-    if document["task"] == "regression":
-        mean, sd = (plain_number(document[key], 3) for key in ("target_mean", "target_sd"))
-        return f"mean {mean}, standard deviation {sd}"
-    share = f"{100 * document['majority_share']:.1f}% in the"
-    if document["task"] == "binary":
-        return f"{share} larger class"
-    return f"{len(document['labels'])} classes, {share} largest"
-
-
-def _no_baseline(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield that no baseline was compared, where that is so."""
-    if document["verdicts"] and not any(one["kind"] == "baseline" for one in document["candidates"]):
-        yield "No baseline was compared, so this doesn't show whether a network is needed."
-
-
-def _first_look(document: Mapping[str, Any]) -> Iterator[str]:
-    plan = document["plan"]
-    parts = [counted(plan["repeats"], "repeat"), counted(plan["seeds"], "seed")]
-    parts += [counted(plan["epochs"], "epoch")] if plan.get("epochs") else []
-    if plan.get("sample_of") or is_first_look(document):
-        if plan["repeats"] == 1 and plan["kind"] == "cross_validation":
-            parts[0] += f" ({counted(plan['folds'], 'split')})"
-        yield f"A first look with {listed(parts)}: run it without --quick before you rely on it."
-        if sample_of := plan.get("sample_of"):
-            yield f"The table has {counted(sample_of, 'row')}; with all of them, any of this may change."
-    elif plan.get("shortened"):
+    if plan.get("shortened") and not (plan.get("sample_of") or plan["quick"]):
+        parts = [counted(plan["repeats"], "repeat"), counted(plan["seeds"], "seed")]
+        parts += [counted(plan["epochs"], "epoch")] if plan.get("epochs") else []
         late = document["seconds"] > plan["time_limit"]
         kept = f"Cut for a limit of {plan['time_limit']:g} s" if late else f"Cut to fit {plan['time_limit']:g} s"
         yield f"{kept}: {listed(parts)}, not {plan['shortened']}."
@@ -191,70 +166,58 @@ def _first_look(document: Mapping[str, Any]) -> Iterator[str]:
 # ---- the table
 
 
-def _rows(document: Mapping[str, Any], other: str, deciding: str) -> Iterator[Row]:
-    candidates, rare = {one["name"]: one for one in document["candidates"]}, rare_label(document)
+def _rows(document: Mapping[str, Any], deciding: str, beside: Sequence[str]) -> Iterator[Row]:
+    candidates = {one["name"]: one for one in document["candidates"]}
     mixed = any(one["kind"] == "baseline" for one in document["candidates"])
     verdicts = {one["candidate"]: one for one in document["verdicts"]}
-    of_reference = candidates[document["reference"]]["scores"]
-    decimals = _decimals(deciding, document["metric"]["margin"])
+    of_reference = candidates[document["reference"]]["scores"][deciding]["mean"]
+    decimals, chosen = _decimals(deciding, document["metric"]["margin"]), recommended(document)
+    metric, scale = METRICS[deciding], 100.0 if METRICS[deciding].percent else 1.0
     ranking = [candidates.pop(name) for name in document["ranking"]]
     for one in [*ranking, *candidates.values()]:
         name = one["name"]
         # A model that isn't ranked has lost networks; the scores of the others would flatter it.
-        beside, score = "-", "-"
-        if name in document["ranking"]:
-            beside, score = _score(other, one), _score(deciding, one, decimals)
-        verdict, interval, gain = verdicts.get(name), None, ""
-        points = _score("recall", one) if rare and name in document["ranking"] else ""
+        ranked = name in document["ranking"]
+        score = _score(deciding, one, decimals) if ranked else "-"
+        others = tuple(_score(other, one) if ranked else "-" for other in beside)
+        verdict, interval, gain, words, look = verdicts.get(name), None, "", "", ""
         if verdict is not None:
-            scale = 100.0 if METRICS[deciding].percent else 1.0
             middle, low, high = interval = tuple(scale * verdict[key] for key in ("difference", "low", "high"))
-            shown = _shown_gain(deciding, one["scores"], of_reference, decimals)
-            gain = f"{_signed(shown, decimals)} ±{max(high - middle, middle - low):,.{decimals}f}"
-            if other == "accuracy":
-                points = _signed(_shown_gain(other, one["scores"], of_reference, 1), 1)
-        words, look = _verdict_words(document, name, verdict)
-        yield Row(name, _label(document, one, mixed), beside, points, score, gain, words, look, interval)
+            # As a reader computes it from the two rounded numbers.
+            shown, others_score = (
+                round(scale * value, decimals) for value in (one["scores"][deciding]["mean"], of_reference)
+            )
+            shown = shown - others_score if metric.greater_is_better else others_score - shown
+            half = max(high - middle, middle - low)
+            gain = f"{round(shown, decimals) + 0.0:+,.{decimals}f} ±{half:,.{decimals}f}"
+            words, look = SHORT[verdict["rule"]], _LOOKS.get(verdict["rule"], "unsure")
+        elif document["verdicts"]:
+            is_reference = name == document["reference"]
+            gain, words, look = ("reference", "", "reference") if is_reference else ("", "none: it diverged", "")
+        yield Row(name, _label(document, one, mixed), score, gain, others, words, look, name in chosen, interval)
 
 
 def _label(document: Mapping[str, Any], one: Mapping[str, Any], mixed: bool) -> str:
     """Return a name with what it is: how many networks are averaged, and a single one beside baselines."""
     what = {"prior": guessing(document).removeprefix("predicting the "), "auto": "blend of networks"}.get(one["name"])
     if what is None and one["kind"] == "network":
-        plan = document["plan"]
-        several = plan["seeds"] > 1 and plan.get("networks", 1) > 1
-        what = f"{plan['networks']} networks" if several else "network" if mixed else None
+        what = f"{document['plan']['networks']} networks" if _averaged(document) else "network" if mixed else None
     return f"{one['name']} ({what})" if what else str(one["name"])
+
+
+def _averaged(document: Mapping[str, Any]) -> bool:
+    """Return whether the mean of several networks is judged."""
+    return bool(document["plan"]["seeds"] > 1 and document["plan"].get("networks", 1) > 1)
 
 
 def _score(name: str, candidate: Mapping[str, Any], decimals: int | None = None) -> str:
     """Return a score, with a number of decimals or as many as it usually has."""
-    if not name:
-        return ""
     mean = candidate["scores"][name]["mean"]
     if mean is None or decimals is None:
         return "-" if mean is None else measure(name, mean)
     if METRICS[name].percent:
         return f"{100 * mean:.{decimals}f}%"
     return f"{round(mean, decimals) + 0.0:,.{decimals}f}"
-
-
-def _shown_gain(name: str, scores: Mapping[str, Any], of_reference: Mapping[str, Any], decimals: int) -> float:
-    """Return the gain of one score over another as a reader computes it from the two rounded numbers."""
-    scale = 100.0 if METRICS[name].percent else 1.0
-    own, others = (round(float(scale * one[name]["mean"]), decimals) for one in (scores, of_reference))
-    return own - others if METRICS[name].greater_is_better else others - own
-
-
-def _verdict_words(document: Mapping[str, Any], name: str, verdict: Mapping[str, Any] | None) -> tuple[str, str]:
-    if verdict is not None:
-        rule: Any = verdict["rule"]
-        return SHORT[rule], _LOOKS.get(rule, "unsure")
-    if not document["verdicts"]:
-        return "", ""
-    if name != document["reference"]:
-        return "none: it diverged", ""
-    return "reference", "reference"
 
 
 def _decimals(name: str, margin: float) -> int:
@@ -265,25 +228,51 @@ def _decimals(name: str, margin: float) -> int:
     return min(8, max(fewest, more + math.ceil(-math.log10(margin))))
 
 
-def _signed(value: float, decimals: int) -> str:
-    """Return a difference with its sign: +1.3 points of accuracy, -0.012 of R2."""
-    return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
+# ---- how to read it, and what stands out
 
 
-# ---- what stands out, and what would help
+def _key(document: Mapping[str, Any], deciding: str) -> Iterator[str]:
+    """Yield what the columns mean."""
+    verdicts, plan = document["verdicts"], document["plan"]
+    score, label = METRICS[deciding], rare_label(document)
+    if verdicts:
+        n = max(one["comparisons"] for one in verdicts)
+        alone = [one["candidate"] for one in verdicts if one["comparisons"] == 1 < n]
+        way = "high" if score.greater_is_better else "low"
+        words, margin = f"{score.words[:1].upper()}{score.words[1:]}", margin_words(document["metric"])
+        yield f"{words}: {way} is good. A gain below {margin} doesn't matter (the margin)."
+        together = f" of these {n} comparisons together" if n > 1 else ""
+        apart = f"; {listed(alone)} has one of its own" if alone else ""
+        yield f"±: the {100 * (1 - document['alpha']):g}% interval{together}{apart}."
+    if label:
+        yield f"Recall: the share of the rows with {document['target']} {label} that are found."
+    networks = any(one["kind"] == "network" for one in document["candidates"])
+    if networks and _averaged(document):
+        yield f"{plan['networks']} networks: the mean of their predictions is judged, which seedbed train saves."
+    elif networks and plan.get("networks", 1) > 1:
+        yield f"Networks are judged one by one: a single seed doesn't show what a mean of {plan['networks']} does."
+    independent = min((one.get("independent_rows") or math.inf for one in verdicts), default=math.inf)
+    if independent < _AS_FEW * plan["n_test"]:
+        counted_as = f"{plan['n_test']:,} test rows count as about {plain_number(independent, 2)}"
+        yield f"Errors of rows that follow each other in time are alike: for the ±, {counted_as}."
 
 
 def _training(document: Mapping[str, Any], *, serious: bool) -> Iterator[str]:
     """Yield what stands out in training, one sentence for all candidates that share it: either that networks can't be
     compared as they are, or the rest."""
     found: dict[str, list[Mapping[str, Any]]] = {}
+    untrained, advice = learnt_nothing(document), document["advice"]
     for check in document["checks"]:
-        found.setdefault(_key(check), []).append(check)
-    if _untrained(document) >= {check["candidate"] for check in found.get("no_better_than_prior", ())}:
+        code = check["code"]
+        if code == "under_trained" and check["candidate"] in untrained:
+            code = "learnt_nothing"
+        if code == "over_trained" and "its training stopped" in check["message"]:
+            continue  # its epoch was chosen before that
+        found.setdefault(code, []).append(check)
+    if untrained >= {check["candidate"] for check in found.get("no_better_than_prior", ())}:
         found.pop("no_better_than_prior", None)  # the reason is given
-    advice = document["advice"]
     if advice is not None and (advice["guess"] or advice["use"] == "prior"):
-        found.pop("no_better_than_prior", None)  # the headline says so of all
+        found.pop("no_better_than_prior", None)  # the answers say so
     for key, sentence in _STANDS_OUT.items():
         if key in found and (key in _SERIOUS) == serious:
             names = [check["candidate"] for check in found[key]]
@@ -296,21 +285,6 @@ def _training(document: Mapping[str, Any], *, serious: bool) -> Iterator[str]:
                 has="has" if one else "have",
                 guessing=guessing(document),
             )
-
-
-def _untrained(document: Mapping[str, Any]) -> set[str]:
-    """Return the candidates that have learnt nothing."""
-    return {check["candidate"] for check in document["checks"] if _key(check) == "learnt_nothing"}
-
-
-def _key(check: Mapping[str, Any]) -> str:
-    """Return the code of a check, with what it found where a code stands for two things."""
-    code: str = check["code"]
-    if code == "under_trained" and "training_loss" in check["evidence"]:
-        return "learnt_nothing"
-    if code == "over_trained" and "its training stopped" in check["message"]:
-        return "stopped_in_time"  # its epoch was chosen before that
-    return code
 
 
 _STANDS_OUT = {
@@ -334,31 +308,6 @@ def _more_epochs(checks: Sequence[Mapping[str, Any]]) -> str:
     return f"--epochs {2 * epochs}" if epochs and not own else "more epochs"
 
 
-def _basis(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield which score decides, and how to read its column."""
-    if not document["verdicts"]:
-        return
-    name = document["metric"]["name"]
-    shown = METRICS[_DECIDES_AS.get(name, name)]
-    score = f"{shown.words[:1].upper()}{shown.words[1:]} decides{'' if shown.percent else ' (high is good)'}"
-    if not shown.greater_is_better:
-        of = " of the probabilities" if document["task"] != "regression" else ""
-        score = f"The {shown.words}{of} decides (low is good)"
-    yield f"{score}. A gain within its ± may be chance.{_alone(document)}"
-    independent = min((one.get("independent_rows") or math.inf for one in document["verdicts"]), default=math.inf)
-    if independent < _AS_FEW * document["plan"]["n_test"]:
-        counted_as = f"{document['plan']['n_test']:,} test rows count as about {plain_number(independent, 2)}"
-        yield f"Errors of rows that follow each other in time are alike: for the ±, {counted_as}."
-
-
-def _alone(document: Mapping[str, Any]) -> str:
-    """Return that single networks are judged where means were wanted but one seed doesn't show them; else empty."""
-    n = document["plan"].get("networks", 1)
-    if n == 1 or document["plan"]["seeds"] > 1 or all(one["kind"] != "network" for one in document["candidates"]):
-        return ""
-    return f" Networks are judged one by one: a single seed doesn't show what a mean of {n} does."
-
-
 def _other_way(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield which models are better or worse by accuracy, where the score that decides doesn't show it."""
     found: dict[str, list[str]] = {}
@@ -375,77 +324,6 @@ def _other_way(document: Mapping[str, Any]) -> Iterator[str]:
     if parts:
         reference, score = document["reference"], document["metric"]["words"]
         yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
-
-
-def _settling(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what more rows, repeats and seeds would do for the verdicts that are undecided."""
-    undecided = [one for one in document["verdicts"] if one["rule"] in _OPEN]
-    if not document["verdicts"]:
-        return
-    if not undecided:
-        if not is_first_look(document):
-            unfinished = any(_key(check) in ("under_trained", "learnt_nothing") for check in document["checks"])
-            so_far = " for networks trained like this" if unfinished else ""
-            yield f"Every verdict is decided{so_far}: more rows, repeats or seeds aren't needed."
-        return
-    untrained = _untrained(document)
-    undecided = [one for one in undecided if not untrained & {one["candidate"], one["reference"]}]
-    if undecided and (said := [*_more_rows(document, undecided), *_more_repeats(document, undecided)]):
-        yield " ".join(said)
-
-
-def _more_rows(document: Mapping[str, Any], undecided: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield about how many rows decide, for the models that need the fewest and for those that need most."""
-    needed: dict[str, list[str]] = {}
-    known = sorted((one for one in undecided if one["rows_needed"]), key=lambda one: one["rows_needed"][1])
-    for one in known:
-        needed.setdefault(_rows_needed(one), []).append(one["candidate"])
-    if not needed:
-        return
-    (first, nearest), *others = needed.items()
-    what, words = f"what differs from {document['reference']}", f"{first} for {listed(nearest, _MOST_NAMED)}"
-    if known[0]["rows_needed"][0] > _OUT_OF_REACH * document["n_rows"]:
-        yield f"More rows can hardly show {what}: it would take {words}."
-        return
-    if others:
-        last, farthest = others[-1]
-        words += f", {'up to ' if len(others) > 1 else ''}{last} for {listed(farthest, _MOST_NAMED)}"
-    yield f"Rows needed to see {what}: {words}."
-
-
-def _more_repeats(document: Mapping[str, Any], undecided: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield for which models unlimited repeats or seeds would narrow the interval enough for a verdict."""
-    enough: dict[str, list[str]] = {}
-    for verdict in undecided:
-        left = {}  # the part of the uncertainty that would be left
-        if document["interval"] == "corrected":
-            left["repeats"] = document["more_repeats_ratio"]
-        if verdict["seed_share"] is not None:
-            left["seeds"] = math.sqrt(1 - verdict["seed_share"])
-        middle = verdict["difference"]
-        for what, part in left.items():
-            low, high = (middle + part * (verdict[key] - middle) for key in ("low", "high"))
-            names = enough.setdefault(what, [])
-            if decide(low=low, high=high, margin=verdict["margin"]) not in _OPEN:
-                names.append(verdict["candidate"])
-    by_names: dict[str, list[str]] = {}
-    for what, names in enough.items():
-        if names:
-            by_names.setdefault(listed(names, _MOST_NAMED), []).append(what)
-    if by_names:
-        (first, kinds), *rest = by_names.items()
-        also = "".join(f", more {' or '.join(others)} for {names}" for names, others in rest)
-        yield f"More {' or '.join(kinds)} may be enough for {first}{also}."
-    elif enough:
-        yield f"More {' or '.join(enough)} hardly help."
-
-
-def _rows_needed(verdict: Mapping[str, Any]) -> str:
-    """Return about how many rows show a difference of one margin four times in five, never fewer than there are."""
-    rows = 2 * verdict["rows_needed"][0]  # between half and double
-    if rows > _TOO_MANY:
-        return f"over {_TOO_MANY:,}"
-    return f"about {plain_number(rows, 2)}" if rows > verdict["n_rows"] else f"somewhat more than {verdict['n_rows']:,}"
 
 
 _STEPS = (1, 2, 5, 10)

@@ -9,13 +9,12 @@ from typing import Any
 from seedbed.data import SERIOUS
 from seedbed.errors import counted, phrased
 from seedbed.evaluation import METRICS, SHORT, percent, plain_number
-from seedbed.report.advice import good_side, guessing, listed, margin_words
+from seedbed.report.advice import good_side, guessing, is_first_look, listed, margin_words
 from seedbed.report.tables import measure
 
 __all__ = [
     "heading_sentences",
     "in_short",
-    "is_first_look",
     "no_verdict_reason",
     "note_sentence",
     "note_sentences",
@@ -23,6 +22,7 @@ __all__ = [
     "range_sentences",
     "serious_sentences",
     "settling_sentences",
+    "spread",
 ]
 
 _FEW_FOLDS = 5
@@ -64,7 +64,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     plan = document["plan"]
     size = f"{counted(document['n_rows'], 'row')}, {counted(document['n_features'], 'feature')}"
     recipe = f"; {plan['recipe']}" if any(one["kind"] == "network" for one in document["candidates"]) else ""
-    yield f"{document['target']} of {document['table']}: {size}, {_spread(document)}{recipe}"
+    yield f"{document['target']} of {document['table']}: {size}, {spread(document)}{recipe}"
     folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} per fold"
     if plan["locked_share"]:
         folds = f"{plan['n_test']:,} rows were locked away and looked at once, with {counted(plan['seeds'], 'seed')}"
@@ -112,15 +112,10 @@ def _margin_source(document: Mapping[str, Any]) -> str:
     }[metric["margin_source"]]
 
 
-def is_first_look(document: Mapping[str, Any]) -> bool:
-    """Return whether the run was made smaller by `--quick`."""
-    return bool(document["plan"]["quick"] and document["plan"]["kind"] == "cross_validation")
-
-
-def _spread(document: Mapping[str, Any]) -> str:
+def spread(document: Mapping[str, Any], digits: int = 4) -> str:
     """Return how the target is distributed."""
     if document["task"] == "regression":
-        mean, sd = (plain_number(document[key], 4) for key in ("target_mean", "target_sd"))
+        mean, sd = (plain_number(document[key], digits) for key in ("target_mean", "target_sd"))
         return f"mean {mean}, standard deviation {sd}"
     share = f"{100 * document['majority_share']:.1f}% in the"
     return (

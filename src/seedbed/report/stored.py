@@ -39,7 +39,7 @@ _NEEDED_OF = {
 _COUNTED, _DRAWING_COUNTS, _TIMINGS = 200_000, 1000, 10
 
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Schema version of the summaries that this version of seedbed writes and reads."""
 
 

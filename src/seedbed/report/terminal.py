@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from seedbed.errors import visible
-from seedbed.report.advice import advice_sentences
+from seedbed.report.advice import answers
 from seedbed.report.glance import FirstScreen, first_screen
 from seedbed.report.sentences import (
     heading_sentences,
@@ -27,6 +27,7 @@ __all__ = ["comparison_text", "glance_lines", "glance_text"]
 
 _WIDTH = 110
 _GLANCE_WIDTH = 100
+_LABEL = 11  # letters of the labels of the answers, with the space behind them
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
 
 
@@ -42,37 +43,88 @@ def glance_lines(document: Mapping[str, Any], *, width: int = _GLANCE_WIDTH) -> 
     def styled(text: str, style: str, indent: int = 0) -> list[Text]:
         return [Text(visible(line), style) for line in folded(text, width, indent, names, hanging=2)]
 
-    lines = [line for text in screen.heading for line in styled(text, "")]
+    lines = styled(screen.heading, "")
     lines += [line for text in screen.warnings for line in styled(text, "bold yellow")]
-    if screen.headline:
-        lines += [Text(), *styled(screen.headline, "bold")]
-        lines += [line for text in screen.why for line in styled(text, "", 2)]
-    lines += [Text(), *_table_lines(screen)]
+    if screen.no_verdict:
+        lines += [Text(), *styled(screen.no_verdict, "bold")]
+    if screen.answers:
+        lines += [Text(), *answer_lines(screen.answers, width, names)]
+    lines += [Text(), *_table_lines(screen, width)]
     if screen.notes:
-        lines += [Text(), *(line for text in screen.notes for line in styled(text, "", 2))]
+        lines += [Text(), *(line for text in screen.notes for line in styled(text, "dim", 2))]
+    return [*lines, Text(), *(line for text in screen.trained for line in styled(text, ""))]
+
+
+def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence[str]) -> list[Text]:
+    """Return the answers with their labels in a column, the first one in bold."""
+    lines = []
+    for number, (label, text) in enumerate(answers):
+        for place, line in enumerate(folded(text, width - _LABEL, 0, names)):
+            shown = Text(f"{'' if place else label:{_LABEL}}", "bold" if not number else "dim")
+            lines.append(shown.append(visible(line), "" if number else "bold"))
     return lines
 
 
-def _table_lines(screen: FirstScreen) -> list[Text]:
-    """Return the table: names and verdicts to the left, numbers to the right. Columns without content are left out."""
-    cells = [[row.label, row.other, row.points, row.score, row.gain, row.verdict] for row in screen.rows]
-    cells = [[visible(cell) for cell in row] for row in cells]
+def _table_lines(screen: FirstScreen, width: int) -> list[Text]:
+    """Return the table: names and verdicts to the left, numbers to the right.
+
+    In a narrow terminal the columns stand closer, then headings take two lines, then scores that don't decide are left
+    out. If that isn't enough, each model has a line for its name and one for its numbers.
+    """
+    rows = [[row.label, row.score, row.gain, *row.beside, row.verdict] for row in screen.rows]
+    rows = [[visible(cell) for cell in row] for row in rows]
     headings = [visible(heading) for heading in screen.columns]
-    used = [column for column in range(len(headings)) if any(row[column] for row in cells)]
-    widths = [max(cell_len(row[column]) for row in [headings, *cells]) for column in range(len(headings))]
-    gap = "   " if sum(widths[column] + 3 for column in used) <= _GLANCE_WIDTH else "  "
-    lines = []
-    for row, style in zip([headings, *cells], ["", *(row.look for row in screen.rows)], strict=True):
-        line = Text("  ")
-        for column in used:
-            space = " " * (widths[column] - cell_len(row[column]))
-            left = column in (0, len(headings) - 1)
-            is_head = row is headings
-            shown = "dim" if is_head else _STYLES[style] if column == len(headings) - 1 else ""
-            line.append(row[column] + space if left else space + row[column], shown)
-            line.append(gap)
-        line.rstrip()
-        lines.append(line)
+    last = len(headings) - 1
+    used = [column for column in range(last + 1) if any(row[column] for row in rows)]
+    deciding = [column for column in used if column in (0, 1, 2, last)]
+    for columns, gap, most in ((used, 3, 1), (used, 2, 1), (used, 2, 2), (deciding, 2, 2)):
+        heads = {column: _in_lines(headings[column], most) for column in columns}
+        widths = {column: max(map(cell_len, (*heads[column], *(row[column] for row in rows)))) for column in columns}
+        if 2 + sum(widths.values()) + gap * (len(columns) - 1) <= width:
+            break
+    else:
+        return _stacked_lines(screen, rows, width)
+
+    def line(cells: Mapping[int, str], mark: str, styles: Mapping[int, str]) -> Text:
+        found = Text(mark)
+        for column in columns:
+            space = " " * (widths[column] - cell_len(cells[column]))
+            left = column in (0, last)
+            found.append(cells[column] + space if left else space + cells[column], styles.get(column, ""))
+            found.append(" " * gap)
+        found.rstrip()
+        return found
+
+    dim = dict.fromkeys(columns, "dim")
+    depth = max(len(head) for head in heads.values())
+    lines = [
+        line({c: (["", *heads[c]] if len(heads[c]) < depth else heads[c])[n] for c in columns}, "  ", dim)
+        for n in range(depth)
+    ]
+    for row, cells in zip(screen.rows, rows, strict=True):
+        lines.append(line(dict(enumerate(cells)), "> " if row.chosen else "  ", {last: _STYLES[row.look]}))
+    return lines
+
+
+def _in_lines(heading: str, most: int) -> list[str]:
+    """Return a heading in one line, or broken at the space that makes it narrowest."""
+    words = heading.split(" ")
+    if most == 1 or len(words) == 1:
+        return [heading]
+    places = range(1, len(words))
+    return min(([" ".join(words[:at]), " ".join(words[at:])] for at in places), key=lambda two: max(map(len, two)))
+
+
+def _stacked_lines(screen: FirstScreen, rows: Sequence[Sequence[str]], width: int) -> list[Text]:
+    """Return the table with a line for each model's name, and one or two for its numbers and verdict."""
+    lines = [Text(line, "dim") for line in folded(", ".join(filter(None, (*screen.columns[1:3], "verdict"))), width, 2)]
+    for row, (label, score, gain, *_, verdict) in zip(screen.rows, rows, strict=True):
+        numbers, style = f"    {score}  {gain}".rstrip(), _STYLES[row.look]
+        lines.append(Text(f"{'>' if row.chosen else ' '} {label}"))
+        if len(numbers) + 2 + len(verdict) <= width:
+            lines.append(Text(f"{numbers}  " if verdict else numbers).append(verdict, style))
+        else:
+            lines += [Text(numbers), Text(f"    {verdict}", style)]
     return lines
 
 
@@ -101,8 +153,8 @@ def _verdict_lines(document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     """Yield (indent, line) of all sentences about candidates, with an empty line before each candidate."""
     if (shared := no_verdict_reason(document)) is not None:
         yield from ((0, ""), (0, f"No verdict: {shared}."))
-    if advice := " ".join(advice_sentences(document)):
-        yield from ((0, ""), (0, advice))
+    if document["advice"] is not None:
+        yield from ((0, ""), *((0, f"{label}: {text}.") for label, text in answers(document)))
     if document["verdicts"]:
         yield from ((0, ""), (0, in_short(document)))
     for paragraph in paragraphs(document):
