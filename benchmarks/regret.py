@@ -25,17 +25,9 @@ from scipy.special import expit
 from sklearn.ensemble import GradientBoostingClassifier
 from tables import Table
 
-from seedbed.evaluation import (
-    Estimate,
-    advise,
-    corrected_t,
-    ensemble_losses,
-    fold_differences,
-    judge_all,
-    margin_beside,
-    seed_noise,
-    separated,
-)
+from seedbed.evaluation import Estimate, corrected_t, ensemble_losses, fold_differences, margin_beside, seed_noise
+from seedbed.evaluation.ranking import advise, separated
+from seedbed.evaluation.verdicts import judge_all
 
 ROWS, REPEATS, MOST_FRESH = 300, 3, 5000
 UNITS = {"small network": 20, "large network": 60}

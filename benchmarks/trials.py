@@ -21,15 +21,22 @@ from simulated import IN_TIME, SETTINGS, Rows, Sees, Setting
 import seedbed as sb
 from seedbed.data import Preprocessor, table_from_arrays
 from seedbed.evaluation import (
+    METRICS,
+    Conclusion,
+    DecidingScore,
+    Margin,
+    PlanSummary,
+    Verdict,
+    conclude,
     corrected_t,
     ensemble_losses,
     fold_differences,
     inference,
-    judge_all,
     margin_beside,
 )
+from seedbed.evaluation.verdicts import judge_all
 from seedbed.experiment import Experiment, make_plan, run, specify
-from seedbed.scoring import Result, of_one_model, score, verdicts_on
+from seedbed.scoring import Result, evidence_of, of_one_model, score
 
 RECIPE = {"optimizer": "sgd", "lr": 1.0, "epochs": 40}
 """Full batches with a large step: short, and the test loss ends within 0.02 of its lowest in every setting."""
@@ -127,6 +134,29 @@ def _table(setting: Setting, X: Any, y: Any) -> sb.Table:
     return sb.read_table(pd.DataFrame(columns | {"group": groups}), target="y", group="group")
 
 
+def verdicts_on(results: list[Result], reference: str, metric: str, margin: Margin) -> tuple[Verdict, ...]:
+    """The verdicts of a comparison on results of the same splits."""
+    about, first = METRICS[metric], results[0]
+    asked = Conclusion(
+        kind="comparison",
+        table="",
+        task=first.task,
+        specification={},
+        reference=reference,
+        metric=DecidingScore(
+            name=metric,
+            words=about.words,
+            greater_is_better=about.greater_is_better,
+            margin=margin.value,
+            margin_source=margin.source,
+        ),
+        alpha=first.alpha,
+        interval="corrected" if first.design.has_verdict else None,
+        plan=PlanSummary(kind=first.design.kind),
+    )
+    return conclude(asked, evidence_of(results, metric), gate="prior").verdicts
+
+
 def judged(setting: Setting, protocol: Protocol, number: int) -> Record:
     """What the comparison says of table `number`, and what a naive t-test would have said.
 
@@ -147,11 +177,11 @@ def judged(setting: Setting, protocol: Protocol, number: int) -> Record:
     metric, by_name = setting.metric, {one.name: one for one in results}
     reference = by_name[setting.reference]
     margin = margin_beside(metric, experiment.margin, float(reference.losses(metric).mean()))
-    verdicts, _ = verdicts_on(results, reference.name, metric, margin=margin.value, gate="prior")
+    verdicts = verdicts_on(results, reference.name, metric, margin)
     seconds = time.perf_counter() - started
     candidate = by_name[verdicts[0].candidate]
     means = {name: replace(one, networks=MEANS_OF) for name, one in by_name.items()}
-    of_means, _ = verdicts_on(list(means.values()), reference.name, metric, margin=margin.value, gate="prior")
+    of_means = verdicts_on(list(means.values()), reference.name, metric, margin)
     record = {
         "rules": [verdict.rule for verdict in verdicts],
         "low": verdicts[0].low,

@@ -282,7 +282,7 @@ def test_on_a_terminal_the_user_is_asked_for_consent(call, strange, here, monkey
 def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):
     (here / "net.py").write_text(OWN)
     call(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
-    monkeypatch.setattr("seedbed.experiment.model_plan._named", lambda summary, name: summary["candidates"][0])
+    monkeypatch.setattr("seedbed.experiment.model_plan._named", lambda conclusion, name: conclusion.candidates[0])
     words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--networks", "2", "-q")
     done = call(*words)
     assert done.status == 2

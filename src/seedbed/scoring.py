@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import numpy as np
@@ -13,25 +13,25 @@ import numpy.typing as npt
 from seedbed.data import Split, Task
 from seedbed.evaluation import (
     METRICS,
+    CalibrationSummary,
+    CandidateSummary,
     Estimate,
+    Evidence,
     FoldAuc,
     HoldOut,
     Metric,
     Protocol,
-    Verdict,
+    Score,
+    calibration_of,
     confusion_matrix,
-    consistency_band,
     corrected_t,
     default_metric,
     ensemble_losses,
-    expected_calibration_error,
     fold_differences,
-    judge_all,
     nested_interval,
     paired_hold_out,
     paired_shares,
     prior_loss,
-    reliability,
     row_losses,
     row_mean_se,
     score_interval,
@@ -42,7 +42,7 @@ from seedbed.evaluation import (
 )
 from seedbed.typing import Floats
 
-__all__ = ["NoVerdict", "Result", "difference", "differences", "judged", "verdicts_on"]
+__all__ = ["Result", "difference", "evidence_of", "without_verdict"]
 
 
 SCORES: dict[Task, tuple[str, ...]] = {
@@ -53,31 +53,6 @@ SCORES: dict[Task, tuple[str, ...]] = {
 _RESAMPLES = ((5_000, 2000), (200_000, 500), (np.inf, 200))
 """(rows, resamples): how many resamples a bootstrap of up to so many rows has. With more rows a resample takes longer
 and the interval is narrower. With 200 its ends are off by a fifth of a standard error, about 0.0002 of an AUC."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """One score of a candidate.
-
-    Attributes:
-        mean: over folds, of the mean over seeds; None if it isn't defined.
-        low, high: interval; None if there is none.
-        fold_sd: standard deviation over the folds of all repeats, of the mean over seeds; None if a single fold has no
-            such score.
-        seed_sd: standard deviation over seeds within a fold, pooled over folds; None for a single seed.
-        pooled: whether the folds of a repeat were pooled, since a fold has too few rows of a class.
-    """
-
-    mean: float | None
-    low: float | None = None
-    high: float | None = None
-    fold_sd: float | None = None
-    seed_sd: float | None = None
-    pooled: bool = False
-
-    def as_dict(self) -> dict[str, float | bool | None]:
-        """Return a plain dict, ready for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -214,23 +189,18 @@ class Result:
         """All scores by name, with their spread and their intervals."""
         return {name: score(name, self) for name in SCORES[self.task]}
 
-    def confusion(self) -> list[list[float]] | None:
+    def confusion(self) -> tuple[tuple[float, ...], ...] | None:
         """Return the share of rows [true class, predicted class] over all out-of-fold predictions; None for numbers."""
         if self.task == "regression":
             return None
         p = self.averaged[:, :, self.tested]
         truth = np.broadcast_to(self.target[self.tested], p.shape[:3]).reshape(-1)
         cells = confusion_matrix(truth, p.reshape(-1, *p.shape[3:]))
-        return [[float(cell) for cell in row] for row in cells / max(1, cells.sum())]
+        return tuple(tuple(row) for row in (cells / max(1, cells.sum())).tolist())
 
     @functools.cached_property
-    def calibration(self) -> dict[str, Any] | None:
+    def calibration(self) -> CalibrationSummary | None:
         """The calibration of the probabilities, averaged over repeats and seeds; None without finite ones.
-
-        Brier score = miscalibration - discrimination + uncertainty (`evaluation.reliability`). `ece` stands beside
-        its mean and 95th percentile for outcomes that follow these probabilities. `curve` is the reliability curve
-        by its corners. `band` is where it would lie if the probabilities were exact. `counts` is the number of rows
-        in each twentieth.
 
         With several classes, it is the probability of the predicted class against whether that class was right
         (top-label calibration, Guo et al. 2017). The Brier score is then that of being right.
@@ -242,30 +212,19 @@ class Result:
         if self.task == "multiclass":
             # A mean of float32 shares may pass 1 by rounding.
             y, p = p.argmax(axis=1) == y, np.minimum(p.max(axis=1), 1.0)
-        found, ece, band = reliability(y, p), expected_calibration_error(y, p), consistency_band(p)
-        forecast, observed, rows = found.corners()
-        return {
-            "miscalibration": found.miscalibration,
-            "discrimination": found.discrimination,
-            "uncertainty": found.uncertainty,
-            "ece": ece.value,
-            "ece_if_calibrated": ece.if_calibrated,
-            "ece_if_calibrated_high": ece.if_calibrated_high,
-            "curve": {"forecast": _rounded(forecast), "observed": _rounded(observed), "rows": rows},
-            "band": {name: _rounded(getattr(band, name)) for name in ("forecast", "low", "high")},
-            "counts": np.histogram(p, bins=20, range=(0, 1))[0].tolist(),
-        }
+        return calibration_of(y, p)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return a plain dict, ready for JSON."""
-        return {
-            "name": self.name,
-            "finite": self.finite,
-            "networks": self.networks,
-            "scores": {name: found.as_dict() for name, found in self.scores.items()},
-            "confusion": self.confusion(),
-            "calibration": self.calibration,
-        }
+    def summary(self) -> CandidateSummary:
+        """Return everything as plain values."""
+        return CandidateSummary(
+            name=self.name,
+            kind="predictions",
+            finite=self.finite,
+            networks=self.networks,
+            scores=self.scores,
+            confusion=self.confusion(),
+            calibration=self.calibration,
+        )
 
 
 def score(name: str, found: Result) -> Score:
@@ -440,21 +399,7 @@ def _spread(values: Floats) -> tuple[float | None, float | None, float | None]:
     return float(by_fold.mean()), float(by_fold.std(ddof=1)) if len(by_fold) > 1 else None, pooled
 
 
-def _rounded(shares: npt.ArrayLike) -> list[float]:
-    """Return shares with more digits than a picture shows."""
-    found: list[float] = np.round(np.asarray(shares, dtype=np.float64), 5).tolist()
-    return found
-
-
 # Verdicts
-
-
-@dataclass(frozen=True)
-class NoVerdict:
-    """A candidate without a verdict, and why."""
-
-    candidate: str
-    reason: str
 
 
 def difference(reference: Result, candidate: Result, metric: str, *, comparisons: int = 1) -> Estimate:
@@ -487,81 +432,35 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
     return found
 
 
-def differences(
-    results: Mapping[str, Result], metric: str, *, comparisons: int
-) -> Callable[[str, Sequence[str]], npt.ArrayLike]:
-    """Return the function of results that `evaluation.separated` needs; see `difference`."""
-
-    def of(name: str, others: Sequence[str]) -> npt.ArrayLike:
-        every = (difference(results[name], results[other], metric, comparisons=comparisons) for other in others)
-        return [(one.low, one.high, one.p) for one in every]
-
-    return of
-
-
-def verdicts_on(
-    results: Sequence[Result], reference: str, metric: str, *, margin: float, tried: int = 0, gate: str = ""
-) -> tuple[tuple[Verdict, ...], tuple[NoVerdict, ...]]:
-    """Return the verdicts on all results except the reference, and the candidates without one.
-
-    Args:
-        results: of the same splits, the reference among them.
-        margin: the difference that matters, in units of the loss.
-        tried: discarded attempts; each counts as one more comparison.
-        gate: a candidate whose comparison with the reference is a question of its own, at the whole error level; it
-            doesn't count among the comparisons.
+def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
+    """Return what results of the same splits say about the difference of any two, for `evaluation.conclude`. Those
+    with predictions that aren't finite are left out.
     """
     usable = {result.name: result for result in results if result.finite}
-    others = [result.name for result in results if result.name != reference]
-    design = results[0].design
-    if not design.has_verdict:
-        return (), tuple(NoVerdict(name, design.reason) for name in others)
-    if reference not in usable:
-        reason = f"some predictions of the reference, {reference}, aren't finite"
-        return (), tuple(NoVerdict(name, reason) for name in others)
-    without = tuple(NoVerdict(name, "some of its predictions aren't finite") for name in others if name not in usable)
-    pairs = [(reference, name) for name in others if name in usable]
-    n = max(1, sum(gate not in pair for pair in pairs) + tried)
-    return judged(usable, pairs, metric, margin=margin, comparisons=n, tried=tried, gate=gate), without
+    first = results[0]
 
+    def by(metric: str) -> Callable[[str, str, int], Estimate]:
+        return lambda reference, candidate, comparisons: difference(
+            usable[reference], usable[candidate], metric, comparisons=comparisons
+        )
 
-def judged(
-    usable: Mapping[str, Result],
-    pairs: Sequence[tuple[str, str]],
-    metric: str,
-    *,
-    margin: float,
-    comparisons: int,
-    tried: int = 0,
-    gate: str = "",
-) -> tuple[Verdict, ...]:
-    """Return the verdict on each pair (reference, candidate) of results, whose predictions are all finite.
-
-    Args:
-        comparisons: number of intervals that hold together.
-        margin, tried, gate: as in `verdicts_on`.
-    """
-    if not pairs:
-        return ()
-
-    def differences(metric: str) -> dict[tuple[str, str], Estimate]:
-        return {
-            pair: difference(
-                usable[pair[0]], usable[pair[1]], metric, comparisons=1 if gate and gate in pair else comparisons
-            )
-            for pair in pairs
-        }
-
-    first = usable[pairs[0][0]]
-    return judge_all(
-        {name: result.losses(metric, single=True) for name, result in usable.items()},
-        differences(metric),
-        metric=metric,
-        margin=margin,
+    return Evidence(
+        runs={name: result.losses(metric, single=True) for name, result in usable.items()},
+        means={name: float(result.losses(metric).mean()) for name, result in usable.items()},
+        difference=by(metric),
+        in_accuracy=None if first.task == "regression" else by("accuracy"),
         n_rows=len(first.target),
         n_train=round(float(np.mean([len(split.train) for split in first.splits]))),
-        in_accuracy=None if first.task == "regression" else differences("accuracy"),
-        task=first.task,
-        tried=tried,
         design=first.design,
     )
+
+
+def without_verdict(results: Sequence[Result], reference: str) -> dict[str, str]:
+    """Return the candidates that get no verdict, and why."""
+    others = [result for result in results if result.name != reference]
+    design = results[0].design
+    if not design.has_verdict:
+        return {result.name: design.reason for result in others}
+    if not all(result.finite for result in results if result.name == reference):
+        return {result.name: f"some predictions of the reference, {reference}, aren't finite" for result in others}
+    return {result.name: "some of its predictions aren't finite" for result in others if not result.finite}

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import advise
+from seedbed.evaluation.ranking import advise
 
 SIZES = {"big": 100, "small": 10, "tiny": 1}
 LOSSES = {"trees": 0.10, "big": 0.12, "small": 0.13, "logistic": 0.15, "tiny": 0.20, "prior": 0.25}

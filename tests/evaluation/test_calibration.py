@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from seedbed.evaluation import consistency_band, expected_calibration_error, reliability
+from seedbed.evaluation.calibration import consistency_band, expected_calibration_error, reliability
 
 rng = np.random.default_rng(3)
 P = rng.random(200).round(2)

@@ -7,16 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import (
-    corrected_t,
-    fold_differences,
-    holm,
-    judge_all,
-    paired_hold_out,
-    paired_runs,
-    seed_noise,
-)
-from seedbed.evaluation.verdicts import opposite_share
+from seedbed.evaluation import corrected_t, fold_differences, holm, paired_hold_out, paired_runs, seed_noise
+from seedbed.evaluation.verdicts import judge_all, opposite_share
 
 
 def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):

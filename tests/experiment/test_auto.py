@@ -90,7 +90,7 @@ def test_fit_needs_a_name_if_the_prior_is_as_good(arrays, table_of, compared):
     X, y = arrays
     noise = np.random.default_rng(1).permutation(y)
     comparison = compared(table_of(X, noise), "relu:3", baselines=["prior"])
-    assert comparison.conclusions.advice.no_gain
+    assert comparison.conclusion.advice.no_gain
     with pytest.raises(OptionError, match=r"advises none of its networks.*Name one: relu:3"):
         comparison.model()
     assert comparison.model("relu:3", n_networks=2, compute=Compute(jobs=1)).n_networks == 2

@@ -10,7 +10,7 @@ from torch import nn
 
 from seedbed import fitting
 from seedbed.errors import OptionError
-from seedbed.evaluation import Choice, choose
+from seedbed.evaluation import Choice, Epochs, choose
 from seedbed.experiment import Experiment, make_plan, run
 from seedbed.settings import Compute
 from seedbed.training import train_chunks
@@ -141,9 +141,9 @@ def test_every_split_reports_its_own_choice(small, monkeypatch):
 def test_the_median_of_an_even_number_of_epochs_is_rounded(small):
     result = small(candidates="linear:2", folds=2, seeds=1, epochs=9)["linear:2"]
     for epochs, median in (([2, 4], 3), ([9, 1, 6, 2], 4), ([3, 9, 1], 3), ([1, 2, 4, 8, 8, 9], 6)):
-        document = dataclasses.replace(result, epochs=np.array(epochs), lrs=np.full(len(epochs), 0.5)).as_dict()
-        assert document["epochs"] == {"most": 9, "low": min(epochs), "median": median, "high": max(epochs)}
-        assert type(document["epochs"]["median"]) is int
+        found = dataclasses.replace(result, epochs=np.array(epochs), lrs=np.full(len(epochs), 0.5)).summary()
+        assert found.epochs == Epochs(most=9, low=min(epochs), median=median, high=max(epochs))
+        assert type(found.epochs.median) is int
 
 
 def test_a_judged_network_equals_plain_pytorch_with_the_chosen_settings(chosen):
@@ -160,7 +160,7 @@ def test_curves_continue_to_the_last_epoch_and_scores_are_those_of_the_chosen_on
     assert result.curves.shape == (4, 20, 6)
     assert np.isfinite(result.curves).all()
     at = [result.curves[0, result.epochs[network // 2] - 1, network] for network in range(6)]
-    assert result.as_dict()["train_loss"] == pytest.approx(np.mean(at))
+    assert result.summary().train_loss == pytest.approx(np.mean(at))
 
 
 def test_the_last_epoch_with_a_given_rate_needs_no_choosing_networks(planned):

@@ -94,9 +94,9 @@ def test_confusion_and_calibration_use_the_most_likely_class(found, rows):
     mean = p.mean(axis=(0, 1))
     right, top = mean.argmax(axis=1) == y, mean.max(axis=1)
     calibration = found["linear:3"].calibration
-    own = calibration["miscalibration"] - calibration["discrimination"] + calibration["uncertainty"]
+    own = calibration.miscalibration - calibration.discrimination + calibration.uncertainty
     assert own == pytest.approx(np.mean((top - right) ** 2))
-    assert calibration["ece"] >= abs(np.mean(top - right)) - 1e-12
+    assert calibration.ece >= abs(np.mean(top - right)) - 1e-12
 
 
 def test_the_margin_and_the_checks_use_the_loss_of_the_prior(found, rows):

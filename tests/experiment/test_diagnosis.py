@@ -78,7 +78,7 @@ def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(fou
 def test_a_check_says_worse_only_without_a_common_bracket(found):
     worse = [check.candidate for check in found.checks if check.code == "worse_than_logistic"]
     assert worse
-    assert not any(found.conclusions.joined(name, "logistic-regression") for name in worse)
+    assert not any(found.conclusion.joined(name, "logistic-regression") for name in worse)
     spec = dataclasses.replace(found.experiment, margin=10.0, margin_given=True)
     lenient = conclude(Results(spec, found.splits, found.results, 1.0))
     assert "worse_than_logistic" not in {check.code for check in lenient.checks}

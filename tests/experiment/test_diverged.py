@@ -43,23 +43,23 @@ def test_diverged_networks_are_counted_by_candidate(some):
 
 def test_diverged_candidates_have_no_verdict_and_others_are_judged(some, small):
     assert [verdict.candidate for verdict in some.verdicts] == ["tanh"]
-    (without,) = some.conclusions.without
+    (without,) = some.conclusion.no_verdict
     assert (without.candidate, without.reason) == ("some", "some of its predictions aren't finite")
     alone = small(candidates={"none": "linear:2", "tanh": "tanh:3"}, seeds=6)
     assert some.verdicts == alone.verdicts
     assert some.verdicts[0].comparisons == 1
-    assert some.conclusions.ranking == alone.conclusions.ranking
+    assert some.conclusion.ranking == alone.conclusion.ranking
     assert "No verdict on some: some of its predictions aren't finite." in some.details()
 
 
 def test_a_diverged_reference_is_named_and_prevents_verdicts(every):
     assert every.verdicts == ()
-    names = [one.candidate for one in every.conclusions.without]
+    names = [one.candidate for one in every.conclusion.no_verdict]
     assert names == ["none", "tanh", "prior"]
-    assert {one.reason for one in every.conclusions.without} == {
+    assert {one.reason for one in every.conclusion.no_verdict} == {
         "some predictions of the reference, all, aren't finite"
     }
-    assert sorted(every.conclusions.ranking) == ["none", "prior", "tanh"]
+    assert sorted(every.conclusion.ranking) == ["none", "prior", "tanh"]
     assert "No verdict: some predictions of the reference, all, aren't finite." in every.details()
 
 
@@ -82,10 +82,10 @@ def test_networks_that_diverged_do_not_have_dead_units(every):
 def test_scores_are_those_of_the_networks_that_did_not_diverge(some, arrays):
     result, y = some["some"], arrays[1]
     kept = ~result.diverged
-    document = result.as_dict()
-    assert document["train_loss"] == pytest.approx(result.curves[0, -1, kept].mean(), abs=1e-6)
-    assert document["test_loss"] == pytest.approx(result.curves[2, -1, kept].mean(), abs=1e-6)
-    assert document["train_accuracy"] == pytest.approx(result.curves[1, -1, kept].mean(), abs=1e-6)
+    found = result.summary()
+    assert found.train_loss == pytest.approx(result.curves[0, -1, kept].mean(), abs=1e-6)
+    assert found.test_loss == pytest.approx(result.curves[2, -1, kept].mean(), abs=1e-6)
+    assert found.train_accuracy == pytest.approx(result.curves[1, -1, kept].mean(), abs=1e-6)
     by_fold = []
     for split in some.splits:
         p = result.predictions[0][:, split.test]
@@ -152,7 +152,7 @@ def test_a_comparison_of_diverged_networks_is_saved_with_its_picture(small, tmp_
     for path in found.save(tmp_path):
         assert path.stat().st_size > 100
     assert json.loads((tmp_path / "comparison.json").read_text())["candidates"][0]["n_diverged"] == 6
-    assert found.conclusions.ranking == ()
+    assert found.conclusion.ranking == ()
 
 
 def test_progress_of_diverged_networks_is_a_number_or_nothing(small):

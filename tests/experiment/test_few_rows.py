@@ -24,11 +24,11 @@ def found(small, request):
 def test_few_rows_give_a_reason_instead_of_a_verdict(found):
     n, rare = found.experiment.table.n_rows, int(found.experiment.table.target.sum())
     assert found.verdicts == ()
-    assert [one.candidate for one in found.conclusions.without] == ["tanh:3", "prior"]
+    assert [one.candidate for one in found.conclusion.no_verdict] == ["tanh:3", "prior"]
     reason = found.experiment.design.reason
     few = "40 rows" if n == 40 else f"{rare} rows outside the largest class"
     assert reason.startswith(f"{few} are too few for a verdict")
-    assert {one.reason for one in found.conclusions.without} == {reason}
+    assert {one.reason for one in found.conclusion.no_verdict} == {reason}
     assert f"No verdict: {few} are too few" in " ".join(str(found).split())
 
 
@@ -46,7 +46,7 @@ def test_accuracy_has_a_wilson_interval_and_mean_losses_have_none(found):
 
 
 def test_no_places_of_the_ranking_differ(found):
-    conclusions = found.conclusions
+    conclusions = found.conclusion
     assert list(conclusions.brackets) == [(0, 1, 2)]
     losses = [found[name].scores["brier"].mean for name in conclusions.ranking]
     assert losses == sorted(losses)

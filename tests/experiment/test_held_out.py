@@ -132,7 +132,7 @@ def test_the_choice_uses_the_inner_folds(small, large, monkeypatch):
     result = small(*large, **WHOLE, candidates="logistic", epochs=3, epoch="inner")["logistic"]
     assert given == [(1, 15, 3)]
     assert result.epochs.tolist() == [1]
-    assert result.as_dict()["test_loss"] == pytest.approx(result.curves[2, 0].mean())
+    assert result.summary().test_loss == pytest.approx(result.curves[2, 0].mean())
 
 
 def test_one_seed_gives_no_information_on_seeds(small, large):

@@ -112,7 +112,7 @@ def test_a_pair_without_finite_predictions_prevents_the_verdict(found):
     results = [found["linear:3"], dataclasses.replace(found["tanh:4"], pairs=broken), found["prior"]]
     again = conclude(Results(found.experiment, found.splits, tuple(results), 1.0))
     assert [verdict.candidate for verdict in again.verdicts] == ["prior"]
-    assert [one.candidate for one in again.conclusions.without] == ["tanh:4"]
+    assert [one.candidate for one in again.conclusion.no_verdict] == ["tanh:4"]
     json.dumps(again.to_dict(), allow_nan=False)
 
 

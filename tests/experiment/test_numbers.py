@@ -246,7 +246,7 @@ def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared,
 def test_a_diverged_network_has_no_predictions(compared, table_of, rows):
     found = compared(table_of(*rows, "regression"), "tanh:4", "linear:3,3@lr=1000", recipe={"epochs": 60})
     assert np.isnan(found["linear:3,3@lr=1000"].predictions).all()
-    assert [one.candidate for one in found.conclusions.without] == ["linear:3,3@lr=1000"]
+    assert [one.candidate for one in found.conclusion.no_verdict] == ["linear:3,3@lr=1000"]
     assert str(found)
 
 

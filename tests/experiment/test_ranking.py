@@ -32,10 +32,10 @@ def by_hand(found, one, other):
 def separated(found):
     """Pairs that differ significantly: by the verdict for the reference, otherwise by the same rules with Holm's
     adjustment."""
-    ranking, reference = found.conclusions.ranking, found.experiment.reference
+    ranking, reference = found.conclusion.ranking, found.experiment.reference
     pairs = [pair for pair in itertools.combinations(ranking, 2) if reference not in pair]
     estimates = [by_hand(found, *pair) for pair in pairs]
-    margin = found.conclusions.margin.value
+    margin = found.conclusion.metric.margin
     p = [one.p if decide(low=one.low, high=one.high, margin=margin) in DIFFERENT else 1.0 for one in estimates]
     apart = [set(pair) for pair, adjusted in zip(pairs, holm(p), strict=True) if adjusted < found.experiment.alpha]
     return apart + [{v.candidate, reference} for v in found.verdicts if v.rule in DIFFERENT]
@@ -43,15 +43,15 @@ def separated(found):
 
 def test_candidates_and_baselines_are_sorted_by_loss(found):
     losses = {result.name: result.losses().mean() for result in found.results}
-    assert list(found.conclusions.ranking) == sorted(losses, key=losses.get)
-    assert set(found.conclusions.ranking) == {"linear:3", "tanh:4", "logistic", "relu:3@lr=0.001", "prior"}
+    assert list(found.conclusion.ranking) == sorted(losses, key=losses.get)
+    assert set(found.conclusion.ranking) == {"linear:3", "tanh:4", "logistic", "relu:3@lr=0.001", "prior"}
 
 
 def test_two_candidates_share_a_bracket_if_and_only_if_they_do_not_differ(found):
-    ranking, apart = found.conclusions.ranking, separated(found)
+    ranking, apart = found.conclusion.ranking, separated(found)
     assert apart
     for one, other in itertools.combinations(ranking, 2):
-        assert found.conclusions.joined(one, other) == ({one, other} not in apart)
+        assert found.conclusion.joined(one, other) == ({one, other} not in apart)
 
 
 @pytest.mark.parametrize("reference", ["linear:3", "logistic", "prior"])
@@ -61,28 +61,28 @@ def test_no_bracket_contradicts_a_verdict(found, reference):
     rules = {verdict.rule for verdict in again.verdicts}
     assert rules & set(DIFFERENT)
     for verdict in again.verdicts:
-        assert again.conclusions.joined(verdict.candidate, reference) == (verdict.rule not in DIFFERENT)
+        assert again.conclusion.joined(verdict.candidate, reference) == (verdict.rule not in DIFFERENT)
 
 
 def test_the_ranking_does_not_depend_on_order_or_reference(found):
     turned = dataclasses.replace(found.experiment, reference="prior")
     again = conclude(Results(turned, found.splits, tuple(reversed(found.results)), 1.0))
-    assert again.conclusions.ranking == found.conclusions.ranking
-    assert again.conclusions.top == found.conclusions.top
+    assert again.conclusion.ranking == found.conclusion.ranking
+    assert again.conclusion.top == found.conclusion.top
 
 
 def test_the_text_shows_the_ranking_with_its_brackets(found):
     lines = found.details().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(" ranking"))
     rows = [line.split()[0] for line in lines[start + 2 : start + 7]]
-    assert rows == list(found.conclusions.ranking)
-    assert sum(line.count("┐") for line in lines) == len(found.conclusions.brackets)
-    assert sum(line.count("┘") for line in lines) == len(found.conclusions.brackets)
+    assert rows == list(found.conclusion.ranking)
+    assert sum(line.count("┐") for line in lines) == len(found.conclusion.brackets)
+    assert sum(line.count("┘") for line in lines) == len(found.conclusion.brackets)
 
 
 def test_a_single_candidate_has_no_brackets(small):
     found = small(candidates="tanh:4")
-    assert found.conclusions.ranking == ("tanh:4",)
-    assert (found.conclusions.brackets, found.conclusions.top, found.verdicts) == ((), None, ())
+    assert found.conclusion.ranking == ("tanh:4",)
+    assert (found.conclusion.brackets, found.conclusion.top, found.verdicts) == ((), None, ())
     assert found.to_dict()["top"] is None
     assert found.details()

@@ -136,7 +136,7 @@ def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arr
     expected = [roc_auc_score(arrays[1], p) for p in result.predictions[0].astype(np.float64)]
     assert found.pooled
     assert found.mean == pytest.approx(np.mean(expected))
-    assert result.as_dict()["scores"]["roc_auc"]["pooled"] is True
+    assert result.summary().scores["roc_auc"].pooled is True
     assert not any(one.pooled for name, one in result.scores.items() if name != "roc_auc")
 
 

@@ -65,8 +65,8 @@ def test_a_report_is_written_to_the_given_path(comparison, run, tmp_path):
 def test_a_summary_is_read_back_unchanged(comparison, run, tmp_path):
     comparison.save(tmp_path / "comparison")
     run.save(tmp_path / "run")
-    assert read_summary(tmp_path / "comparison") == comparison.summary()
-    assert read_summary(tmp_path / "run") == json.loads(json.dumps(run.summary()))
+    assert read_summary(tmp_path / "comparison") == comparison.conclusion
+    assert read_summary(tmp_path / "run") == run.conclusion()
 
 
 def test_the_repr_of_a_run_names_table_and_candidate(run):

@@ -42,7 +42,7 @@ def test_a_swept_candidate_as_reference_is_its_first_rate(planned, reference, ex
 
 
 def test_the_score_of_the_best_of_a_sweep_is_corrected_for_the_selection(swept):
-    for one, sweep in zip(swept.conclusions.sweeps, swept.experiment.sweeps, strict=True):
+    for one, sweep in zip(swept.conclusion.sweeps, swept.experiment.sweeps, strict=True):
         losses = by_row(swept, sweep.members)
         expected, means = bbc_cv(losses), losses.mean(axis=1)
         assert (one.name, one.winner, one.among) == (sweep.name, sweep.members[means.argmin()], 2)
@@ -53,9 +53,9 @@ def test_the_score_of_the_best_of_a_sweep_is_corrected_for_the_selection(swept):
 
 
 def test_the_score_of_the_first_in_the_ranking_is_corrected_for_all_candidates(swept):
-    ranking = swept.conclusions.ranking
+    ranking = swept.conclusion.ranking
     expected = bbc_cv(by_row(swept, ranking))
-    top = swept.conclusions.top
+    top = swept.conclusion.top
     assert (top.name, top.winner, top.among) == ("", ranking[0], 6)
     assert (top.expected, top.low, top.high) == pytest.approx((expected.value, expected.low, expected.high))
     assert f"not its own {top.apparent:.3f}" in " ".join(swept.details().split())
@@ -63,7 +63,7 @@ def test_the_score_of_the_first_in_the_ranking_is_corrected_for_all_candidates(s
 
 def test_a_metric_that_is_better_when_greater_is_negated(small):
     found = small(candidates="tanh:4", lr=[0.01, 1.0], epochs=8, metric="accuracy")
-    (one,) = found.conclusions.sweeps
+    (one,) = found.conclusion.sweeps
     losses = [found[name].row_losses("accuracy").mean(axis=(0, 1)) for name in found.experiment.sweeps[0].members]
     expected = bbc_cv(np.stack(losses))
     assert (one.low, one.expected, one.high) == pytest.approx((1 - expected.high, 1 - expected.value, 1 - expected.low))
@@ -73,7 +73,7 @@ def test_a_metric_that_is_better_when_greater_is_negated(small):
 
 def test_a_diverging_rate_does_not_prevent_the_choice_among_others(small):
     found = small(candidates="linear:3", lr=[0.1, 0.5, 1e30], epochs=8)
-    (one,) = found.conclusions.sweeps
+    (one,) = found.conclusion.sweeps
     expected = bbc_cv(by_row(found, found.experiment.sweeps[0].members[:2]))
     assert (one.among, one.expected) == (2, pytest.approx(expected.value))
 

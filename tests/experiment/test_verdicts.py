@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from torch import nn
 
-from seedbed.evaluation import Margin, corrected_t, fold_differences, holm, judge_all, seed_noise
+from seedbed.evaluation import corrected_t, fold_differences, holm, seed_noise
+from seedbed.evaluation.verdicts import judge_all
 
 NAMES = ("linear:3", "tanh:4", "prior")
 FLIPPED = ("difference", "low", "high")
@@ -37,7 +38,7 @@ def test_verdicts_equal_judge_all_on_the_losses(comparison):
     )
     assert comparison.verdicts == by_hand
     assert [verdict.candidate for verdict in by_hand] == ["linear:3", "prior"]
-    assert comparison.conclusions.without == ()
+    assert comparison.conclusion.no_verdict == ()
 
 
 def test_losses_are_means_over_the_test_rows_of_each_split_and_seed(comparison, arrays):
@@ -94,11 +95,11 @@ def test_another_metric_can_judge_and_rank(small, metric):
         ours, theirs = (found[name].losses(metric).mean() for name in ("linear:3", verdict.candidate))
         assert verdict.difference == pytest.approx(ours - theirs)
         assert (verdict.metric, verdict.margin) == (metric, found.experiment.margin)
-    losses = [found[name].losses(metric).mean() for name in found.conclusions.ranking]
+    losses = [found[name].losses(metric).mean() for name in found.conclusion.ranking]
     assert losses == sorted(losses)
     assert found.to_dict()["metric"]["name"] == metric
-    assert found.conclusions.top.apparent == pytest.approx(
-        found[found.conclusions.top.winner].scores[metric].mean, abs=1e-6
+    assert found.conclusion.top.apparent == pytest.approx(
+        found[found.conclusion.top.winner].scores[metric].mean, abs=1e-6
     )
 
 
@@ -115,12 +116,14 @@ def test_on_an_easy_table_the_margin_is_a_tenth_of_the_references_error(small):
     easy, options = (X, (X[:, 0] > 0).astype(np.int64)), {"candidates": ["linear:3", "tanh:4"], "epochs": 200}
     found = small(*easy, **options)
     error = found["linear:3"].losses().mean()
-    assert found.conclusions.margin == Margin(pytest.approx(error / 10), "tenth_of_error")
-    assert found.verdicts[0].margin == found.to_dict()["metric"]["margin"] == found.conclusions.margin.value
-    assert found.conclusions.margin.value < found.experiment.margin
+    assert found.conclusion.metric.margin == pytest.approx(error / 10)
+    assert found.conclusion.metric.margin_source == "tenth_of_error"
+    assert found.verdicts[0].margin == found.to_dict()["metric"]["margin"] == found.conclusion.metric.margin
+    assert found.conclusion.metric.margin < found.experiment.margin
     assert "a tenth of the error of linear:3, which is less than" in " ".join(found.details().split())
     given = small(*easy, **options, margin=found.experiment.margin)
-    assert given.conclusions.margin == Margin(found.experiment.margin, "given")
+    assert given.conclusion.metric.margin == found.experiment.margin
+    assert given.conclusion.metric.margin_source == "given"
 
 
 def test_margin_and_alpha_can_be_given(small):
@@ -147,7 +150,7 @@ def constant(logit):
 
 
 def test_rivals_are_the_models_that_the_recommended_one_is_not_shown_to_differ_from(three):
-    found, advice = three.conclusions, three.conclusions.advice
+    found, advice = three.conclusion, three.conclusion.advice
     use = advice.use
     names = [name for name in found.ranking if name != use and found.joined(name, use)]
     assert [(one.reference, one.candidate) for one in found.rivals] == [(name, use) for name in names]
@@ -189,5 +192,5 @@ def test_a_clear_difference_is_found(small):
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
     found = small(X, y, candidates=["linear:3", "tanh:8@optimizer=adam,lr=0.05"], folds=5, epochs=150)
     assert found.verdicts[0].rule == "better_by_margin"
-    assert found.conclusions.ranking == ("tanh:8@optimizer=adam,lr=0.05", "linear:3")
-    assert found.conclusions.brackets == ()
+    assert found.conclusion.ranking == ("tanh:8@optimizer=adam,lr=0.05", "linear:3")
+    assert found.conclusion.brackets == ()

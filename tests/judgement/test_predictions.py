@@ -61,7 +61,7 @@ def test_exported_predictions_of_a_comparison_give_its_verdicts(comparison, tmp_
 
 
 def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):
-    judged = sb.judge(comparison.scores(), margin=comparison.conclusions.margin.value)
+    judged = sb.judge(comparison.scores(), margin=comparison.conclusion.metric.margin)
     for verdict in comparison.verdicts:
         one = judged[verdict.candidate]
         assert (one["rule"], one["low"], one["high"], one["p_adjusted"]) == (

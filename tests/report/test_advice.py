@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import advise, brackets, count_range
+from seedbed.evaluation import brackets, count_range
+from seedbed.evaluation.ranking import advise
 from seedbed.report import comparison_text, glance_text
 from seedbed.report.advice import answers, recommendation
 

@@ -47,23 +47,6 @@ def two(make, rule, *, metric="brier", checks=(), **changes):
     )
 
 
-def test_the_summaries_of_these_tests_have_the_structure_of_a_real_one(make):
-    from seedbed import Compute, Design, compare
-
-    real = compare("example:moons", candidates=["linear:2", "relu:2"], recipe="tutorial", epochs=2, lr=[0.1, 1],
-                   design=Design(baselines=["prior"], repeats=1, folds=2, seeds=2),
-                   compute=Compute(jobs=1)).to_dict()  # fmt: skip
-    ours = two(make, "better") | {"checks": [make.check("relu:5", "diverged")], "top": make.chosen("", "relu:5")}
-    ours |= {"candidates": [make.network("relu:5"), make.baseline("prior")], "sweeps": [real["top"]]}
-    assert ours.keys() == real.keys()
-    for part in ("plan", "metric", "top"):
-        assert ours[part].keys() == real[part].keys()
-    for part, mine, its in (("candidates", 0, 0), ("candidates", 1, -1), ("verdicts", 0, 0), ("sweeps", 0, 0)):
-        assert ours[part][mine].keys() == real[part][its].keys()
-    assert ours["candidates"][0]["scores"].keys() == real["candidates"][0]["scores"].keys()
-    assert comparison_text(real).count(" comes first") == 3
-
-
 # The order
 
 

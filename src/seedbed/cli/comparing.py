@@ -137,7 +137,7 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]
             f"To add:   {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}   "
             f"(a blend of networks; about {duration(seconds)})"
         )
-    advice = comparison.conclusions.advice
+    advice = comparison.conclusion.advice
     if spec.design.quick and spec.command.startswith("seedbed "):
         yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
     elif advice is not None and not advice.no_gain:
@@ -227,9 +227,10 @@ def resume(
 
 def _told(run: Path, options: RunOptions, as_json: bool) -> int:
     """Print the results of a finished run."""
+    from seedbed.evaluation import document_of
     from seedbed.report import check_files, draw_again, glance_lines, read_summary
 
-    summary = read_summary(run / "comparison.json")
+    summary = document_of(read_summary(run / "comparison.json"))
     draw_again(run, summary)
     document = {key: value for key, value in summary.items() if key != "curves"}
     if as_json:

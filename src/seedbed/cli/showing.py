@@ -78,6 +78,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
+    from seedbed.evaluation import document_of
     from seedbed.figures import save_pictures
     from seedbed.files import altered_files, write_digests
     from seedbed.report import (
@@ -92,7 +93,7 @@ def report(
 
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
-    summary = read_summary(run)
+    summary = document_of(read_summary(run))
     if run.is_dir() and not quiet and (older := check_files(run)):
         print_stderr(older)
     if text:

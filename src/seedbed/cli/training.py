@@ -136,6 +136,7 @@ def _train_model(
 ) -> None:
     """Train on all rows of a table, or as a comparison chose, and write the model."""
     from seedbed.data import read_table
+    from seedbed.evaluation import document_of
     from seedbed.model import check_target
     from seedbed.report import check_files, note_sentences, read_summary, recommendation, serious_sentences
 
@@ -155,7 +156,7 @@ def _train_model(
                     "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
                 )
             model = _model_of_run(Path(table), candidate, run, options)
-            summary = read_summary(table)
+            summary = document_of(read_summary(table))
             say(run, *filter(None, [check_files(Path(table))]))
             if candidate is None and summary["advice"]["as_good"]:
                 warnings = [recommendation(summary)]

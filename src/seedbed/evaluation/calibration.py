@@ -10,7 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.evaluation.single_runs import evenly
 from seedbed.typing import Floats
 
-__all__ = ["consistency_band", "expected_calibration_error", "reliability"]
+__all__ = [
+    "CalibrationSummary",
+    "calibration_of",
+]
 
 _CELLS_AT_ONCE = 2_000_000
 
@@ -179,3 +182,64 @@ def _binary_input(y: ArrayLike, p: ArrayLike) -> tuple[Floats, Floats]:
     if not np.isin(truth, (0.0, 1.0)).all() or not ((guess >= 0) & (guess <= 1)).all():
         raise ValueError("y must be 0 or 1 and p within [0, 1]")
     return truth, guess
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The corners of a reliability curve, with the rows of all forecasts since the previous corner."""
+
+    forecast: tuple[float, ...]
+    observed: tuple[float, ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """Where the curve of exact probabilities lies nine times in ten, separately at each forecast."""
+
+    forecast: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationSummary:
+    """The calibration of probabilities: Brier score = miscalibration - discrimination + uncertainty (`reliability`).
+
+    Attributes:
+        ece: expected calibration error; beside it, its mean and 95th percentile for outcomes that follow the
+            probabilities.
+        counts: rows in each twentieth.
+    """
+
+    miscalibration: float
+    discrimination: float
+    uncertainty: float
+    ece: float
+    ece_if_calibrated: float
+    ece_if_calibrated_high: float
+    curve: Curve
+    band: Band
+    counts: tuple[int, ...]
+
+
+def calibration_of(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
+    """Return the calibration of probabilities; `y` and `p` as in `reliability`. Shares are rounded for charts."""
+    found, ece, band = reliability(y, p), expected_calibration_error(y, p), consistency_band(p)
+    forecast, observed, rows = found.corners()
+    return CalibrationSummary(
+        miscalibration=found.miscalibration,
+        discrimination=found.discrimination,
+        uncertainty=found.uncertainty,
+        ece=ece.value,
+        ece_if_calibrated=ece.if_calibrated,
+        ece_if_calibrated_high=ece.if_calibrated_high,
+        curve=Curve(forecast=_rounded(forecast), observed=_rounded(observed), rows=tuple(rows)),
+        band=Band(forecast=_rounded(band.forecast), low=_rounded(band.low), high=_rounded(band.high)),
+        counts=tuple(np.histogram(p, bins=20, range=(0, 1))[0].tolist()),
+    )
+
+
+def _rounded(shares: ArrayLike) -> tuple[float, ...]:
+    """Return shares with more digits than a picture shows."""
+    return tuple(np.round(np.asarray(shares, dtype=np.float64), 5).tolist())

@@ -400,7 +400,7 @@ class Margin:
     """
 
     value: float
-    source: Literal["given", "default", "tenth_of_error", "floor"]
+    source: Literal["given", "default", "tenth_of_error", "floor", "share_of_reference"]
 
 
 def margin_beside(name: str, default: float, reference_error: float) -> Margin:

@@ -12,7 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.typing import Floats
 
-__all__ = ["CURVES", "MOST_GHOSTS", "MeanInterval", "evenly", "lottery", "paired_runs", "summarize_curves"]
+__all__ = [
+    "CURVES",
+    "MOST_GHOSTS",
+    "MeanInterval",
+    "RunLottery",
+    "evenly",
+    "lottery",
+    "paired_runs",
+    "summarize_curves",
+]
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
@@ -155,8 +164,47 @@ _MOST_BINS = 48
 _REACH = 12
 
 
-def lottery(values: Mapping[str, ArrayLike], *, step: float = 0.0) -> dict[str, Any]:
-    """Count single runs in bins that all candidates share.
+@dataclass(frozen=True, kw_only=True)
+class RunSpread:
+    """The single runs of one candidate.
+
+    Attributes:
+        n: finite runs.
+        quantiles: 5, 25, 50, 75 and 95 %.
+        counts: runs in each bin.
+        better: of differences, the share of runs in which the candidate is better; else None.
+    """
+
+    name: str
+    n: int
+    mean: float
+    lowest: float
+    highest: float
+    quantiles: tuple[float, ...]
+    counts: tuple[int, ...]
+    better: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLottery:
+    """Single runs, counted in bins that all candidates share.
+
+    Attributes:
+        name, words: the score.
+        edges: [bin + 1], of equal width.
+        runs: of each candidate with a finite run.
+    """
+
+    name: str
+    words: str
+    edges: tuple[float, ...] = ()
+    runs: tuple[RunSpread, ...] = ()
+
+
+def lottery(
+    values: Mapping[str, ArrayLike], *, name: str, words: str, step: float = 0.0, differences: bool = False
+) -> RunLottery:
+    """Return single runs, counted in bins.
 
     Without a step, 0 is an edge if it lies within. With one, edges lie halfway between the possible values. If a few
     runs are so far off that the others would share one or two bins, the bins end before them, and the outermost bins
@@ -164,20 +212,18 @@ def lottery(values: Mapping[str, ArrayLike], *, step: float = 0.0) -> dict[str, 
 
     Args:
         values: name -> one number per run, in any shape; values that aren't finite are left out.
+        name, words: the score.
         step: the smallest difference that two runs can have, `1/n` where a share of n rows is counted: no bin is
             narrower, so that not every other bin is empty.
-
-    Returns:
-        A dict that is ready for JSON: `edges` [bin + 1], of equal width, and `runs`, for each candidate with a finite
-        run its `name`, `n` (finite runs), `mean`, `lowest`, `highest`, `quantiles` (5, 25, 50, 75 and 95 %) and
-        `counts` [bin].
+        differences: whether the values are differences from a reference, so that positive ones are better.
     """
-    finite = {name: _finite(runs) for name, runs in values.items()}
-    finite = {name: runs for name, runs in finite.items() if runs.size}
+    finite = {candidate: _finite(runs) for candidate, runs in values.items()}
+    finite = {candidate: runs for candidate, runs in finite.items() if runs.size}
     if not finite:
-        return {"edges": [], "runs": []}
+        return RunLottery(name=name, words=words)
     edges = _edges(*_ends(list(finite.values())), step)
-    return {"edges": edges.tolist(), "runs": [_spread(name, runs, edges) for name, runs in finite.items()]}
+    spreads = tuple(_spread(candidate, runs, edges, differences) for candidate, runs in finite.items())
+    return RunLottery(name=name, words=words, edges=tuple(edges.tolist()), runs=spreads)
 
 
 def paired_runs(reference: Floats, candidate: Floats) -> Floats:
@@ -228,16 +274,17 @@ def _round_up(width: float, step: float) -> float:
     return next(size * power for size in (1, 2, 5, 10) if size * power >= width * (1 - 1e-9))
 
 
-def _spread(name: str, runs: Floats, edges: Floats) -> dict[str, Any]:
+def _spread(name: str, runs: Floats, edges: Floats, differences: bool) -> RunSpread:
     # A value that equals an edge, except for rounding, belongs to the bin that begins there.
     width = edges[1] - edges[0]
     place = np.clip(np.floor((runs - edges[0]) / width + 1e-6).astype(np.intp), 0, len(edges) - 2)
-    return {
-        "name": name,
-        "n": runs.size,
-        "mean": float(runs.mean()),
-        "lowest": float(runs.min()),
-        "highest": float(runs.max()),
-        "quantiles": np.quantile(runs, _QUANTILES).tolist(),
-        "counts": np.bincount(place, minlength=len(edges) - 1).tolist(),
-    }
+    return RunSpread(
+        name=name,
+        n=runs.size,
+        mean=float(runs.mean()),
+        lowest=float(runs.min()),
+        highest=float(runs.max()),
+        quantiles=tuple(np.quantile(runs, _QUANTILES).tolist()),
+        counts=tuple(np.bincount(place, minlength=len(edges) - 1).tolist()),
+        better=float(np.mean(runs > 0)) if differences else None,
+    )

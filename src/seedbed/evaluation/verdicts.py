@@ -159,7 +159,7 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes, and the verdict in words, as a plain dict ready for JSON."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "greater_is_better"}
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         a = self.accuracy
         plain["accuracy"] = None if a is None else {"difference": a.difference, "low": a.low, "high": a.high}
         plain["rows_needed"] = None if self.rows_needed is None else list(self.rows_needed)

@@ -10,8 +10,7 @@ import numpy as np
 
 from seedbed.data import frame_from
 from seedbed.errors import OptionError, counted, did_you_mean
-from seedbed.evaluation import METRICS, Check, Verdict
-from seedbed.experiment.conclusions import Conclusions, diagnose, judge
+from seedbed.evaluation import METRICS, Check, Conclusion, Verdict, document_of
 from seedbed.experiment.frozen import FROZEN
 from seedbed.experiment.model_plan import model_plan
 from seedbed.experiment.run import Results
@@ -38,26 +37,28 @@ class Comparison(Results):
     `comparison["relu:5"]` is one candidate's result.
 
     Attributes:
-        conclusions: verdicts, ranking, advice, and what to expect of the candidate at the top.
-        checks: problems in the training of candidates, which may explain the verdicts.
-        document: the summary from which text, JSON, pictures and pages are made; docs/summary.md explains its keys.
+        conclusion: verdicts, ranking, advice, scores and checks of the training, from which text, JSON, pictures and
+            pages are made; docs/summary.md explains it.
     """
 
-    conclusions: Conclusions
-    checks: tuple[Check, ...]
-    document: dict[str, Any]
+    conclusion: Conclusion
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """The verdict on each candidate and baseline; those without a verdict are left out."""
-        return self.conclusions.verdicts
+        return self.conclusion.verdicts
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Problems in the training of candidates, which may explain the verdicts."""
+        return self.conclusion.checks
 
     def __str__(self) -> str:
-        return glance_text(self.document)
+        return glance_text(self.summary())
 
     def details(self) -> str:
         """Return every verdict with its numbers, the ranking with intervals, and what would settle open questions."""
-        return comparison_text(self.document)
+        return comparison_text(self.summary())
 
     def __repr__(self) -> str:
         names = ", ".join(result.name for result in self.results)
@@ -65,15 +66,17 @@ class Comparison(Results):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary without its curves."""
-        return {key: value for key, value in self.document.items() if key != "curves"}
+        document = self.summary()
+        del document["curves"]
+        return document
 
     def summary(self) -> dict[str, Any]:
         """Return the whole summary; under `curves` are means, bands and some single networks along the epochs."""
-        return dict(self.document)
+        return document_of(self.conclusion)
 
     def curves(self) -> dict[str, Any]:
         """Return the curves of the summary."""
-        return dict(self.document["curves"])
+        return dict(self.conclusion.curves or {})
 
     def scores(self, metric: str | None = None) -> Any:
         """Return a data frame with the score of each run, as `sb.judge` takes it: candidate, repeat, fold, seed, score.
@@ -154,7 +157,7 @@ class Comparison(Results):
         """
         from seedbed.figures import chart_of, save_chart  # loads Altair
 
-        drawn = chart_of(self.document, chart)
+        drawn = chart_of(self.summary(), chart)
         if path is not None:
             save_chart(drawn, path)
         return drawn
@@ -165,7 +168,7 @@ class Comparison(Results):
         Raises:
             OptionError: the folder doesn't exist, or the path is one.
         """
-        return write_report(self.document, path)
+        return write_report(self.summary(), path)
 
     def model(
         self,
@@ -179,7 +182,7 @@ class Comparison(Results):
         inner splits of the comparison chose, and the score that it measured.
 
         Args:
-            name: the candidate; `conclusions.advice.network` if left out. "auto" blends networks of all rows.
+            name: the candidate; `conclusion.advice.network` if left out. "auto" blends networks of all rows.
             n_networks: number of networks, whose predictions are averaged; as many as were compared if left out.
             threshold: of two labels, the probability above which the positive one is predicted.
             compute: what trains, and where, see `Compute`.
@@ -194,11 +197,11 @@ class Comparison(Results):
             >>> comparison.model("relu:5", n_networks=2)
             <Model relu:5 of 2 networks, predicts species (multiclass)>
         """
-        found = model_plan(self.document, name, self.experiment)
+        found = model_plan(self.conclusion, name, self.experiment)
         return found.fit(n_networks=n_networks, threshold=threshold, compute=compute)
 
     def _repr_html_(self) -> str:
-        return notebook_fragment(self.document)
+        return notebook_fragment(self.summary())
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write the files of the comparison into a folder, and return their paths.
@@ -216,15 +219,15 @@ class Comparison(Results):
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        text = json_text(self.document)
+        text = json_text(self.summary())
         document, arrays = folder / "comparison.json", folder / "curves.safetensors"
         for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
             old.unlink(missing_ok=True)
         write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
-        page = write_report(self.document, folder / "report.html")
+        page = write_report(self.summary(), folder / "report.html")
         from seedbed.figures import save_pictures  # loads Altair
 
-        drawn = save_pictures(self.document, folder, pictures)
+        drawn = save_pictures(self.summary(), folder, pictures)
         written, frozen = [page, *drawn, arrays], folder / FROZEN
         # With the summary, the run counts as finished.
         digests = write_digests([*written, frozen] if frozen.is_file() else written, document, text)
@@ -241,7 +244,4 @@ class Comparison(Results):
 
 def conclude(found: Results) -> Comparison:
     """Return what follows from the results of a run."""
-    conclusions = judge(found.experiment, found.results)
-    checks = diagnose(found.experiment, found.results, conclusions)
-    document = summarize(found, conclusions, checks)
-    return Comparison(**vars(found), conclusions=conclusions, checks=checks, document=document)
+    return Comparison(**vars(found), conclusion=summarize(found))

@@ -11,14 +11,14 @@ from typing import Any
 from seedbed.arguments import spelled
 from seedbed.data import Table, read_table
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, counted, did_you_mean
-from seedbed.evaluation import METRICS
+from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, document_of
 from seedbed.experiment.frozen import FROZEN, check_comparison, differences
 from seedbed.experiment.spec import Experiment, table_specification
 from seedbed.fitting import Settled
 from seedbed.model import AUTO, Model, fit_model
 from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
 from seedbed.report import guessing, read_summary
-from seedbed.settings import N_NETWORKS, RECIPES, Recipe, recipe_in
+from seedbed.settings import RECIPES, Recipe, recipe_in
 
 __all__ = ["model_plan", "model_plan_from"]
 
@@ -63,11 +63,11 @@ class ModelPlan:
         )
 
 
-def model_plan(summary: Mapping[str, Any], name: str | None, experiment: Experiment) -> ModelPlan:
+def model_plan(conclusion: Conclusion, name: str | None, experiment: Experiment) -> ModelPlan:
     """Return how a candidate of a comparison is fitted to all rows.
 
     Args:
-        summary: the summary of the comparison.
+        conclusion: of the comparison.
         name: the candidate; the one that the comparison advises if left out.
         experiment: the specification of the comparison.
 
@@ -75,11 +75,11 @@ def model_plan(summary: Mapping[str, Any], name: str | None, experiment: Experim
         CandidateError: there is no such candidate, or it is a baseline.
         OptionError: no name is given, and the comparison advises none.
     """
-    found, table = _named(summary, name), experiment.whole or experiment.table
-    if found["name"] == AUTO:
-        return _taken(summary, found, table, AUTO, RECIPES["trained"])
-    candidate = next(one for one in experiment.candidates if one.name == found["name"])
-    return _taken(summary, found, table, candidate, candidate.recipe(experiment.recipe))
+    found, table = _named(conclusion, name), experiment.whole or experiment.table
+    if found.name == AUTO:
+        return _taken(conclusion, found, table, AUTO, RECIPES["trained"])
+    candidate = next(one for one in experiment.candidates if one.name == found.name)
+    return _taken(conclusion, found, table, candidate, candidate.recipe(experiment.recipe))
 
 
 def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
@@ -100,87 +100,81 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     """
     folder = Path(folder)
     check_comparison(folder)
-    summary, frozen = read_summary(folder / "comparison.json"), _frozen(folder)
-    if differing := differences(frozen, summary["specification"]):
+    conclusion, frozen = read_summary(folder / "comparison.json"), _frozen(folder)
+    assert isinstance(conclusion, Conclusion)
+    if differing := differences(frozen, conclusion.specification):
         message = f"{folder / FROZEN} and comparison.json are of two runs: {differing[0]}"
         raise OptionError(message, "Run compare again with --overwrite.")
-    found = _named(summary, name)
-    if found["name"] == AUTO:
-        return _taken(summary, found, _table(folder, summary, frozen), AUTO, RECIPES["trained"])
-    specified = next(one for one in summary["specification"]["candidates"] if one["name"] == found["name"])
+    found = _named(conclusion, name)
+    if found.name == AUTO:
+        return _taken(conclusion, found, _table(folder, conclusion, frozen), AUTO, RECIPES["trained"])
+    specified = next(one for one in conclusion.specification["candidates"] if one["name"] == found.name)
     # A setting that it lacks didn't exist then; its default has the same effect.
     recipe = recipe_in(specified)
-    candidate = _candidate(found["name"], specified["architecture"], frozen)
+    candidate = _candidate(found.name, specified["architecture"], frozen)
     if name is None and isinstance(candidate.architecture, FileArchitecture):
         message = f"the network that this comparison advises is Python code, {candidate.name}"
         raise OptionError(message, f"If you trust it, name it: --candidate {candidate.name}.")
-    return _taken(summary, found, _table(folder, summary, frozen), candidate, recipe)
+    return _taken(conclusion, found, _table(folder, conclusion, frozen), candidate, recipe)
 
 
 def _taken(
-    summary: Mapping[str, Any], found: Mapping[str, Any], table: Table, candidate: Candidate | str, recipe: Recipe
+    conclusion: Conclusion, found: CandidateSummary, table: Table, candidate: Candidate | str, recipe: Recipe
 ) -> ModelPlan:
     how = "by the comparison's inner splits" if recipe.chooses else "as in the comparison"
-    settled = Settled(found["settled"]["lr"], found["settled"]["epochs"], how) if "settled" in found else None
-    if summary["plan"].get("sample_of") and recipe.chooses:
+    settled = None if found.settled is None else Settled(found.settled.lr, found.settled.epochs, how)
+    if conclusion.plan.sample_of and recipe.chooses:
         settled = None  # what is best for a sample may not be best for all rows
-    random_state = summary["plan"]["random_state"]
-    networks = None if candidate == AUTO else found.get("networks", N_NETWORKS)
-    return ModelPlan(table, candidate, recipe, settled, _score(summary, found), networks, random_state)
+    networks = None if candidate == AUTO else found.networks
+    random_state = conclusion.plan.random_state
+    return ModelPlan(table, candidate, recipe, settled, _score(conclusion, found), networks, random_state)
 
 
-def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
-    """Return the part of the summary on a candidate."""
-    networks = {one["name"]: one for one in summary["candidates"] if one["kind"] == "network" or one["name"] == AUTO}
+def _named(conclusion: Conclusion, name: str | None) -> CandidateSummary:
+    """Return what is known of a candidate."""
+    networks = {one.name: one for one in conclusion.candidates if one.kind == "network" or one.name == AUTO}
     if name is None:
-        if summary["advice"] is None:
+        if conclusion.advice is None:
             raise OptionError("this comparison advises no candidate", f"Name one: {', '.join(networks)}.")
-        if summary["advice"]["no_gain"]:
+        if conclusion.advice.no_gain:
             hint = f"Name one: {', '.join(networks)}."
-            why = f"none is shown to be better than {guessing(summary)}"
+            why = f"none is shown to be better than {guessing(document_of(conclusion))}"
             raise OptionError(f"this comparison advises none of its networks: {why}", hint)
-        name = summary["advice"]["network"]
+        name = conclusion.advice.network
     if name not in networks:
-        if any(one["name"] == name for one in summary["candidates"]):
+        if any(one.name == name for one in conclusion.candidates):
             raise CandidateError(
                 f"'{name}' is a baseline", "Fit it with scikit-learn; seedbed makes models of networks."
             )
         raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, networks))
-    found: dict[str, Any] = networks[name]
-    if "settled" not in found and name != AUTO:
-        raise OptionError("this comparison is of an earlier seedbed", "Run it again, or name the table instead.")
-    return found
+    return networks[name]
 
 
-def _score(summary: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+def _score(conclusion: Conclusion, found: CandidateSummary) -> dict[str, Any]:
     """Return the scores that the comparison measured, and their source."""
     scores = [
-        {
-            "name": name,
-            "words": METRICS[name].words,
-            **{key: found["scores"][name][key] for key in ("mean", "low", "high")},
-        }
-        for name in _SHOWN
-        if name in found["scores"] and found["scores"][name]["mean"] is not None
+        {"name": name, "words": METRICS[name].words, "mean": score.mean, "low": score.low, "high": score.high}
+        for name, score in found.scores.items()
+        if name in _SHOWN and score.mean is not None
     ]
-    top = summary["top"]
-    chosen = None
-    if top and top["winner"] == found["name"]:
-        words = summary["metric"]["words"]
-        chosen = {"words": words, **{key: top[key] for key in ("among", "expected", "low", "high")}}
-    return {"of": _whose(summary, found), "alpha": summary["alpha"], "scores": scores, "chosen": chosen}
+    scores.sort(key=lambda one: _SHOWN.index(str(one["name"])))
+    top, chosen = conclusion.top, None
+    if top is not None and top.winner == found.name:
+        chosen = {"words": conclusion.metric.words, "among": top.among, "expected": top.expected}
+        chosen |= {"low": top.low, "high": top.high}
+    return {"of": _whose(conclusion, found), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
 
 
-def _whose(summary: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def _whose(conclusion: Conclusion, found: CandidateSummary) -> str:
     """Return in words how the score was measured."""
-    plan = summary["plan"]
-    seeds = f", {counted(plan['seeds'], 'seed')}" if found["kind"] == "network" else ""  # the blend has none
-    if plan["kind"] == "held_out":
-        return f"a look at {plan['n_test']:,} rows that were locked away{seeds}"
-    folds = f"{plan['repeats']} x {plan['folds']}-fold cross-validation"
-    if plan.get("sample_of"):
-        folds += f" of a sample of {summary['n_rows']:,} rows"
-    return f"{folds}{seeds}, about {plan['n_train']:,} rows to train on"
+    plan = conclusion.plan
+    seeds = f", {counted(plan.seeds, 'seed')}" if found.kind == "network" else ""  # the blend has none
+    if plan.kind == "held_out":
+        return f"a look at {plan.n_test:,} rows that were locked away{seeds}"
+    folds = f"{plan.repeats} x {plan.folds}-fold cross-validation"
+    if plan.sample_of:
+        folds += f" of a sample of {conclusion.n_rows:,} rows"
+    return f"{folds}{seeds}, about {plan.n_train:,} rows to train on"
 
 
 def _frozen(folder: Path) -> dict[str, Any]:
@@ -210,7 +204,7 @@ def _candidate(name: str, architecture: str, frozen: Mapping[str, Any]) -> Candi
     return candidate_from(found, name)
 
 
-def _table(folder: Path, summary: Mapping[str, Any], frozen: Mapping[str, Any]) -> Table:
+def _table(folder: Path, conclusion: Conclusion, frozen: Mapping[str, Any]) -> Table:
     """Read the table of the run again."""
     reading = frozen["reading"]
     if reading is None:
@@ -224,7 +218,7 @@ def _table(folder: Path, summary: Mapping[str, Any], frozen: Mapping[str, Any]) 
     places = [Path(source), *(parent / source for parent in folder.resolve().parents[:3])]
     found = next((str(place) for place in places if place.is_file()), source)
     table = read_table(found, **arguments)
-    then = summary["specification"]["table"]
+    then = conclusion.specification["table"]
     now = table_specification(table, then["n_inputs"])
     if then.get("sample"):  # what was compared is a sample of it
         then = {**then, **then["sample"]}

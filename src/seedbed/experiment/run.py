@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.special import expit, softmax
 
 from seedbed.data import Split
-from seedbed.evaluation import CURVES, Choice
+from seedbed.evaluation import CURVES, CandidateSummary, Choice, Epochs, Settled
 from seedbed.experiment.fitted import Fitted, fit_on_splits
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan, timed
@@ -92,24 +92,28 @@ class CandidateResult(Result):
         values = self.curves[(curve, *at)][np.isfinite(self.curves[(0, *at)]) & np.isfinite(self.curves[(2, *at)])]
         return float(values.mean(dtype=np.float64)) if len(values) else None
 
-    def as_dict(self) -> dict[str, Any]:
+    def summary(self) -> CandidateSummary:
         lrs, counts = np.unique(self.lrs, return_counts=True)
         low, median, high = (round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1)))
-        return super().as_dict() | {
-            "kind": "network",
-            "description": self.recipe.describe(),
-            "n_parameters": self.n_parameters,
-            "n_networks": len(self.diverged),
-            "n_diverged": int(self.diverged.sum()),
-            "epochs": {"most": self.recipe.epochs, "low": low, "median": median, "high": high},
-            "lr": {f"{lr:g}": count for lr, count in zip(lrs.tolist(), counts.tolist(), strict=True)},
-            "settled": dict(zip(("lr", "epochs"), self.settled, strict=True)),
-            "train_r2" if self.task == "regression" else "train_accuracy": self.used(1),
-            "train_loss": self.used(0),
-            "test_loss": self.used(2),
-            "lowest_test_loss_epoch": self.best_epoch,
-            "note": self.note,
-        }
+        lr, epochs = self.settled
+        numeric, train = self.task == "regression", self.used(1)
+        return replace(
+            super().summary(),
+            kind="network",
+            description=self.recipe.describe(),
+            n_parameters=self.n_parameters,
+            n_networks=len(self.diverged),
+            n_diverged=int(self.diverged.sum()),
+            epochs=Epochs(most=self.recipe.epochs, low=low, median=median, high=high),
+            lr={f"{lr:g}": count for lr, count in zip(lrs.tolist(), counts.tolist(), strict=True)},
+            settled=Settled(lr=lr, epochs=epochs),
+            train_accuracy=None if numeric else train,
+            train_r2=train if numeric else None,
+            train_loss=self.used(0),
+            test_loss=self.used(2),
+            lowest_test_loss_epoch=self.best_epoch,
+            note=self.note,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -122,8 +126,8 @@ class FittedResult(Result):
 
     description: str
 
-    def as_dict(self) -> dict[str, Any]:
-        return super().as_dict() | {"kind": "baseline", "description": self.description}
+    def summary(self) -> CandidateSummary:
+        return replace(super().summary(), kind="baseline", description=self.description)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
-from seedbed.evaluation import CURVES
+from seedbed.evaluation import CURVES, Conclusion, summary_from
 from seedbed.experiment.comparison import Comparison, conclude
 from seedbed.experiment.frozen import FROZEN, code_of, differences, freeze, frozen_in
 from seedbed.experiment.kept import Kept
@@ -104,7 +104,7 @@ def open_folder(
         if is_finished(folder) and not overwrite and (found := restored(plan, frozen, folder)) is not None:
             kept.remove()  # left by a run that was killed after its last file
             with _written(folder, "Free some space."):
-                draw_again(folder, found.document)
+                draw_again(folder, found.summary())
             yield RunFolder(path, kept, finished=found)
             return
         if differing or not frozen or (folder / _RESULTS).exists():
@@ -210,17 +210,18 @@ def restored(plan: Plan, frozen: Mapping[str, Any], folder: Path) -> Comparison 
     from safetensors.numpy import load_file
 
     with contextlib.suppress(Exception):  # files without digests that are damaged in any way: train again
-        document = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+        stored = summary_from(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
+        assert isinstance(stored, Conclusion)
         arrays = load_file(folder / "curves.safetensors")
-        notes = {one["name"]: one.get("note", "") for one in document["candidates"]}
+        notes = {one.name: one.note for one in stored.candidates}
         spec = plan.experiment
         networks = [
             _network(GatheredCandidate(plan, number, None).result(), arrays, notes[one.name])
             for number, one in enumerate(spec.candidates)
         ]
         baselines = [_with(GatheredFits(plan, one).result(), arrays) for one in spec.fitted]
-        found = Results(spec, plan.splits, (*networks, *baselines), document["seconds"], document["specification"])
-        return dataclasses.replace(conclude(found), document=document)
+        found = Results(spec, plan.splits, (*networks, *baselines), stored.seconds or 0.0, stored.specification)
+        return dataclasses.replace(conclude(found), conclusion=stored)
     return None
 
 

@@ -19,13 +19,22 @@ from numpy.typing import NDArray
 from seedbed.arguments import spelled
 from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design, time_holdout
 from seedbed.errors import OptionError, counted
-from seedbed.evaluation import METRICS, lottery
+from seedbed.evaluation import (
+    METRICS,
+    Lotteries,
+    RunLottery,
+    SplitSizes,
+    TrainedNetworks,
+    TrainingSummary,
+    document_of,
+    lottery,
+)
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.experiment.watch import Watch
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.networks import MLP, Candidate, candidate_from
-from seedbed.report import SCHEMA_VERSION, check_files, draw_again, notebook_fragment, write_report
+from seedbed.report import check_files, draw_again, notebook_fragment, write_report
 from seedbed.settings import Compute, Recipe, settings_of
 from seedbed.training import History, train_many, versions, with_inputs_of
 
@@ -104,50 +113,51 @@ class Run:
     command: str
     seconds: float
 
-    def summary(self) -> dict[str, Any]:
-        """Return everything but the networks as a dict, fit for JSON; pictures and pages are drawn from it alone.
-        docs/summary.md explains its keys."""
+    def conclusion(self) -> TrainingSummary:
+        """Return everything but the networks as plain values, from which pictures and pages are drawn."""
         history, training = self.history, self.training
         name, recipe = training.candidate.name, history.recipe
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "kind": "training",
-            "command": self.command,
-            **table_of(training.table),
-            "split": training.split_facts(),
-            "seeds": list(history.seeds),
-            "candidates": [
-                {
-                    "name": name,
-                    "kind": "network",
-                    "description": recipe.describe(),
-                    "n_parameters": history.n_parameters,
-                    "n_networks": len(history),
-                    "n_diverged": int(history.diverged.sum()),
-                    "epochs": recipe.epochs,
-                    "note": history.note,
-                }
-            ],
-            "lottery": {"score": self._lottery(), "difference": None},
-            "curves": history.curves(title=self._title, name=name),
-            "notes": [note.as_dict() for note in training.table.notes],
-            "specification": training.specification(self.n_inputs),
-            "seconds": round(self.seconds, 2),
-        }
+        return TrainingSummary(
+            kind="training",
+            command=self.command,
+            **table_of(training.table, self.command),
+            split=SplitSizes(**training.split_facts()),
+            seeds=tuple(history.seeds),
+            candidates=(
+                TrainedNetworks(
+                    name=name,
+                    kind="network",
+                    description=recipe.describe(),
+                    n_parameters=history.n_parameters,
+                    n_networks=len(history),
+                    n_diverged=int(history.diverged.sum()),
+                    epochs=recipe.epochs,
+                    note=history.note,
+                ),
+            ),
+            lottery=Lotteries(score=self._lottery()),
+            curves=history.curves(title=self._title, name=name),
+            specification=training.specification(self.n_inputs),
+            seconds=round(self.seconds, 2),
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Return everything but the networks as a dict, fit for JSON; docs/summary.md explains its keys."""
+        return document_of(self.conclusion())
 
     @property
     def _title(self) -> str:
         table = self.training.table
         return f"{self.training.candidate.name} on {table.target_name} of {table.name}"
 
-    def _lottery(self) -> dict[str, Any]:
+    def _lottery(self) -> RunLottery:
         """Return the score of each network on the test rows after the last epoch, without those that diverged."""
         history, training = self.history, self.training
         classes = training.table.task != "regression"
         step = 1 / len(training.split.test) if classes else 0.0
-        found = lottery({training.candidate.name: history.test_score[-1, ~history.diverged]}, step=step)
         name = "accuracy" if classes else "r2"
-        return {"name": name, "words": METRICS[name].words, **found}
+        scores = {training.candidate.name: history.test_score[-1, ~history.diverged]}
+        return lottery(scores, name=name, words=METRICS[name].words, step=step)
 
     def __repr__(self) -> str:
         training, networks = self.training, counted(len(self.history), "network")

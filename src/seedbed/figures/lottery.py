@@ -106,7 +106,7 @@ def _spread(run: Mapping[str, Any], edges: Sequence[float], scale: float) -> dic
 def _bars(run: Mapping[str, Any], edges: Sequence[float]) -> list[_Bar]:
     """Return (from, to, runs, runs beneath, side) of each bar."""
     bins = list(zip(edges[:-1], edges[1:], run["counts"], strict=True))
-    if "better" not in run:
+    if run.get("better") is None:
         return [(low, high, n, 0, "score") for low, high, n in bins]
     alike = _alike(run, edges)
     bars = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import numpy as np
 from seedbed.arguments import checked
 from seedbed.data import Columns, frame_from
 from seedbed.errors import OptionError, did_you_mean
+from seedbed.evaluation import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
 from seedbed.judgement.columns import Roles, factor, found_roles, opened, recognise, score_kind, target_of
-from seedbed.judgement.judging import Question, conclude, document_of
+from seedbed.judgement.judging import Question, Source, conclude_scores
 from seedbed.judgement.means import Means, conclude_means, layout_of_means, read_means
-from seedbed.judgement.predictions import candidates_of, conclude_predictions, metric_of, read_predictions
+from seedbed.judgement.predictions import conclude_predictions, metric_of, read_predictions
 from seedbed.judgement.scores import cube_of, layout_of, numbered, paired, read_runs
 from seedbed.judgement.tables import Part, over_tables
 from seedbed.report import judgement_latex, judgement_text, tables_latex, tables_text, text_fragment, write_report
@@ -42,29 +43,30 @@ class Judgement:
         ('better_by_margin', 0.054)
     """
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self._document = dict(document)
+    def __init__(self, conclusion: Conclusion | TablesConclusion) -> None:
+        self.conclusion = conclusion
 
     @property
     def verdicts(self) -> list[dict[str, Any]]:
         """The verdict on each candidate against the reference, as plain dicts."""
-        return list(self._document["verdicts"])
+        return [asdict(one) if isinstance(one, TableVerdict) else one.as_dict() for one in self.conclusion.verdicts]
 
     @property
     def reference(self) -> str:
         """The candidate that the others are compared with."""
-        return str(self._document["reference"])
+        return self.conclusion.reference
 
     @property
     def tables(self) -> list[dict[str, Any]]:
         """The document of each table, if there are several."""
-        return list(self._document.get("tables", ()))
+        tables = self.conclusion.tables if isinstance(self.conclusion, TablesConclusion) else ()
+        return [document_of(one) for one in tables]
 
     def __getitem__(self, candidate: str) -> dict[str, Any]:
         for verdict in self.verdicts:
             if verdict["candidate"] == candidate:
-                return dict(verdict)
-        names = ", ".join(verdict["candidate"] for verdict in self.verdicts)
+                return verdict
+        names = ", ".join(verdict.candidate for verdict in self.conclusion.verdicts)
         raise KeyError(f"no verdict on '{candidate}'; there are verdicts on {names}")
 
     def is_better(self, candidate: str) -> bool:
@@ -84,18 +86,19 @@ class Judgement:
         return self._rule(candidate) == "worse"
 
     def _rule(self, candidate: str) -> str:
-        names = [one["name"] for one in self._document["candidates"]]
+        names = [one.name for one in self.conclusion.candidates]
         if candidate not in names:
             raise OptionError(f"there is no candidate '{candidate}'", did_you_mean(candidate, names))
         if candidate == self.reference:
             raise OptionError(f"'{candidate}' is the reference itself", "Name another one with --reference.")
-        return next((str(v["rule"]) for v in self.verdicts if v["candidate"] == candidate), "")
+        return next((one.rule for one in self.conclusion.verdicts if one.candidate == candidate), "")
 
     def __str__(self) -> str:
-        return (tables_text if self.tables else judgement_text)(self._document)
+        several = isinstance(self.conclusion, TablesConclusion)
+        return (tables_text if several else judgement_text)(self.to_dict())
 
     def __repr__(self) -> str:
-        said = "; ".join(f"{v['candidate']}: {v['short']}" for v in self.verdicts) or "no verdict"
+        said = "; ".join(f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts) or "no verdict"
         return f"<Judgement against {self.reference}: {said}>"
 
     def _repr_html_(self) -> str:
@@ -103,18 +106,20 @@ class Judgement:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as one plain dict, fit for JSON; docs/summary.md explains its keys."""
-        return dict(self._document)
+        return document_of(self.conclusion)
 
     def to_frame(self) -> Any:
         """Return a data frame with a row for each verdict; with `all_pairs`, for each pair."""
         keys: tuple[str, ...] = ("candidate", "reference", "rule", "difference", "p", "p_adjusted")
-        keys += ("wins", "losses", "n_tables") if self.tables else ("low", "high", "margin", "p_better")
-        rows = self._document["pairs"] or self._document["verdicts"]
-        return frame_from({key: [row[key] for row in rows] for key in keys})
+        several = isinstance(self.conclusion, TablesConclusion)
+        keys += ("wins", "losses", "n_tables") if several else ("low", "high", "margin", "p_better")
+        rows = self.conclusion.pairs or self.conclusion.verdicts
+        return frame_from({key: [getattr(row, key) for row in rows] for key in keys})
 
     def to_latex(self) -> str:
         """Return a table for a paper: each candidate's score, its difference from the reference, and the verdict."""
-        return (tables_latex if self.tables else judgement_latex)(self._document)
+        several = isinstance(self.conclusion, TablesConclusion)
+        return (tables_latex if several else judgement_latex)(self.to_dict())
 
     def save(self, path: str | Path) -> Path:
         """Write the report (`.html`), the table for a paper (`.tex`) or the document (`.json`); return the path.
@@ -125,10 +130,10 @@ class Judgement:
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix not in (".tex", ".json"):
-            return write_report(self._document, path)
+            return write_report(self.to_dict(), path)
         if not path.parent.is_dir():
             raise OptionError(f"can't write {path}: there is no folder {path.parent}", "Make the folder first.")
-        text = self.to_latex() if suffix == ".tex" else f"{json.dumps(self._document, indent=1, ensure_ascii=False)}\n"
+        text = self.to_latex() if suffix == ".tex" else f"{json.dumps(self.to_dict(), indent=1, ensure_ascii=False)}\n"
         write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
         return path
 
@@ -138,7 +143,7 @@ class Judgement:
         Raises:
             OptionError: the folder doesn't exist, or the path is one.
         """
-        return write_report(self._document, path)
+        return write_report(self.to_dict(), path)
 
 
 @checked()
@@ -230,11 +235,11 @@ def judge(
         judged = _on_scores if roles.target is None else _on_predictions
         if tables is None or len(tables.labels) == 1:
             return Judgement(judged(columns, reading, question, table=name, command=command))
-        documents = [
+        conclusions = [
             judged(part, reading, question, table=label, command="")
             for label, part in Part.of(columns, tables.codes, tables.labels).items()
         ]
-    return Judgement(over_tables(documents, question, name=name, column=tables.name, command=command))
+    return Judgement(over_tables(conclusions, question, name=name, column=tables.name, command=command))
 
 
 @dataclass(frozen=True)
@@ -249,8 +254,8 @@ class _Reading:
     positive: str | None
 
 
-def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table: str, command: str) -> dict[str, Any]:
-    """Return the document of the verdicts on scores."""
+def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table: str, command: str) -> Conclusion:
+    """Return the conclusion from scores."""
     means = read_means(columns, reading.roles)
     if means is not None:
         return _on_means(means, reading, question, table=table, command=command)
@@ -267,32 +272,23 @@ def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table
     if kind.is_share and max(abs(values).max() for values in by_name.values()) > 1:
         by_name, percent = {name: values / 100 for name, values in by_name.items()}, True
         question = replace(question, margin=None if question.margin is None else question.margin / 100)
-    conclusion = conclude(by_name, kind, layout, question)
     seeds = max(values.shape[1] for values in by_name.values())
     way = "higher" if kind.greater_is_better else "lower"
     place = "in columns of their own" if found.wide else f"(column '{columns.names[found.roles['candidate']]}')"
     which = kind.words if found.wide else f"{kind.words} (column '{columns.names[found.values[0]]}')"
     averaged = f"{seeds} seeds a split (column '{runs.seed.name}'), averaged within it."
-    understood = [
+    understood = (
         f"{len(by_name)} candidates {place}; {which}, {way} is better{'; given in percent' if percent else ''}.",
         layout.words,
         *([averaged] if seeds > 1 < len(runs.splits) else []),
         *([dropped] if dropped else []),
-    ]
-    return document_of(
-        conclusion,
-        table=table,
-        kind=kind,
-        layout=layout,
-        question=question,
-        seeds=seeds,
-        understood=understood,
-        command=command,
     )
+    source = Source(table=table, command=command, understood=understood)
+    return conclude_scores(by_name, kind, layout, question, source)
 
 
-def _on_means(found: Means, reading: _Reading, question: Question, *, table: str, command: str) -> dict[str, Any]:
-    """Return the document of means with deviations, which give no verdict."""
+def _on_means(found: Means, reading: _Reading, question: Question, *, table: str, command: str) -> Conclusion:
+    """Return the conclusion from means with deviations, which give no verdict."""
     name, taken = found.score or "mean", ""
     try:
         kind = score_kind(name, lower_is_better=reading.lower_is_better)
@@ -303,25 +299,13 @@ def _on_means(found: Means, reading: _Reading, question: Question, *, table: str
     layout = layout_of_means(found, folds=reading.folds, test_share=reading.test_share)
     way = "higher" if kind.greater_is_better else "lower"
     who = f"{len(found.names)} candidates (column '{found.where}')"
-    return document_of(
-        conclude_means(found, kind, layout, question),
-        table=table,
-        kind=kind,
-        layout=layout,
-        question=question,
-        seeds=1,
-        understood=[
-            f"means and deviations of {who}; {kind.words} ({found.words}), {way} is better{taken}.",
-            layout.words,
-        ],
-        command=command,
-    )
+    what = f"means and deviations of {who}; {kind.words} ({found.words}), {way} is better{taken}."
+    source = Source(table=table, command=command, understood=(what, layout.words))
+    return conclude_means(found, kind, layout, question, source)
 
 
-def _on_predictions(
-    columns: Columns, reading: _Reading, question: Question, *, table: str, command: str
-) -> dict[str, Any]:
-    """Return the document of the verdicts on predictions."""
+def _on_predictions(columns: Columns, reading: _Reading, question: Question, *, table: str, command: str) -> Conclusion:
+    """Return the conclusion from predictions."""
     found = read_predictions(
         columns,
         reading.roles,
@@ -331,7 +315,6 @@ def _on_predictions(
         alpha=question.alpha,
     )
     kind = metric_of(found, reading.roles.score)
-    conclusion = conclude_predictions(found, kind, question)
     result, seeds = found.results[0], max(one.predictions.shape[1] for one in found.results)
     target = result.target
     about: dict[str, Any] = {"target": found.target, "task": found.task, "n_rows": len(target)}
@@ -343,20 +326,10 @@ def _on_predictions(
         several = len(found.labels) > 2
         what = f"{len(found.labels)} labels of {found.target}" if several else f"{found.target} = {found.labels[-1]}"
     said = "predicted labels" if found.hard else "predictions"
-    understood = [
+    understood = (
         f"{said} of {len(found.results)} candidates for {len(target):,} rows: {what}.",
         found.layout.words,
         *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and found.layout.kind != "held_out" else []),
-    ]
-    return document_of(
-        conclusion,
-        table=table,
-        kind=kind,
-        layout=found.layout,
-        question=question,
-        seeds=seeds,
-        understood=understood,
-        command=command,
-        candidates=candidates_of(found) if found.layout.kind != "random_splits" else (),
-        about=about,
     )
+    source = Source(table=table, command=command, understood=understood, about=about)
+    return conclude_predictions(found, kind, question, source)

@@ -1,13 +1,11 @@
-"""From scores to conclusions, and the document that holds them."""
+"""From scores to conclusions."""
 
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,20 +13,27 @@ import numpy as np
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation import (
     METRICS,
-    Verdict,
-    brackets,
+    Bounds,
+    CandidateSummary,
+    Conclusion,
+    DecidingScore,
+    Evidence,
+    Margin,
+    PlanSummary,
+    Score,
+    TableNote,
+    conclude,
     corrected_t,
-    judge_all,
+    more_repeats_ratio,
+    n_together,
     seed_difference,
     seed_noise,
-    separated,
 )
 from seedbed.judgement.columns import ScoreKind
 from seedbed.judgement.scores import Layout, SplitMeans
-from seedbed.report import SCHEMA_VERSION
 from seedbed.typing import Floats
 
-__all__ = ["Conclusion", "Question", "conclude", "document_of", "margin_of"]
+__all__ = ["Question", "Source", "asked", "conclude_scores", "margin_of"]
 
 
 _SHARE_OF_REFERENCE = 0.02
@@ -65,114 +70,135 @@ class Question:
             raise OptionError(f"the margin is {self.margin}", "Give the smallest difference that matters, above 0.")
 
     def named(self, names: Sequence[str]) -> str:
-        """Return the reference. Raises OptionError where it isn't there."""
-        if self.reference is None:
-            return names[0]
-        if self.reference not in names:
+        """Return the reference.
+
+        Raises:
+            OptionError: it isn't there, there are fewer than two candidates, or too many for all pairs.
+        """
+        if len(names) < 2:
+            raise OptionError(f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more.")
+        if self.reference is not None and self.reference not in names:
             message = f"the reference '{self.reference}' is not among the candidates"
             raise OptionError(message, did_you_mean(self.reference, names))
-        return self.reference
-
-    def comparisons(self, n_candidates: int) -> int:
-        """Return how many comparisons hold together. Raises OptionError where there are too many pairs."""
-        if self.all_pairs and n_candidates > _MOST_PAIRED:
+        if self.all_pairs and len(names) > _MOST_PAIRED:
             hint = "Leave --all-pairs out: the ranking's brackets show which candidates aren't shown to differ."
-            raise OptionError(
-                f"all pairs of {n_candidates:,} candidates are too many; the most are {_MOST_PAIRED}", hint
-            )
-        pairs = n_candidates * (n_candidates - 1) // 2 if self.all_pairs else n_candidates - 1
-        return pairs + self.tried
+            raise OptionError(f"all pairs of {len(names):,} candidates are too many; the most are {_MOST_PAIRED}", hint)
+        return self.reference or names[0]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Conclusion:
-    """The conclusions from scores.
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What was read: the name of the table, the command, how the file was understood, and fields on the target of
+    predictions."""
 
-    Attributes:
-        reference: its name.
-        margin, margin_source: the difference that matters, and its source.
-        verdicts: on each candidate against the reference.
-        pairs: on all pairs, if requested.
-        no_verdict: candidates without one, and why.
-        on_these_rows: for a single split, each candidate against the reference, with the spread over seeds; for means
-            and deviations, with the bounds of its interval.
-        ranking: names, the best score first.
-        brackets: groups of places in the ranking that aren't shown to differ.
-        scores: name -> score with its interval.
-        notes: remarks for the reader.
-    """
-
-    reference: str
-    margin: float
-    margin_source: str
-    verdicts: tuple[Verdict, ...]
-    pairs: tuple[Verdict, ...]
-    no_verdict: tuple[dict[str, str], ...]
-    on_these_rows: tuple[dict[str, Any], ...]
-    ranking: tuple[str, ...]
-    brackets: tuple[tuple[int, ...], ...]
-    scores: Mapping[str, dict[str, Any]]
-    notes: tuple[str, ...]
+    table: str
+    command: str
+    understood: tuple[str, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
-def conclude(scores: Mapping[str, Floats], kind: ScoreKind, layout: Layout, question: Question) -> Conclusion:
-    """Return the conclusions from scores.
+_version = functools.cache(functools.partial(version, "seedbed"))  # it reads files, and there may be many tables
+
+
+def asked(
+    source: Source, kind: ScoreKind, layout: Layout, question: Question, *, reference: str, margin: Margin, seeds: int
+) -> Conclusion:
+    """Return the question that a conclusion answers: one without verdicts, ranking and candidates."""
+    folded = layout.kind == "cross_validation"
+    return Conclusion(
+        kind="judgement",
+        command=source.command,
+        table=source.table,
+        **source.about,
+        specification={"versions": {"seedbed": _version()}},
+        reference=reference,
+        metric=DecidingScore(
+            name=kind.name,
+            words=kind.words,
+            greater_is_better=kind.greater_is_better,
+            margin=margin.value,
+            margin_source=margin.source,
+        ),
+        alpha=question.alpha,
+        interval={"one_split": None, "means": None, "held_out": "held_out"}.get(layout.kind, "corrected"),
+        plan=PlanSummary(
+            kind=layout.kind,
+            repeats=layout.repeats,
+            folds=layout.folds,
+            seeds=seeds,
+            test_share=None if layout.df is None else layout.overlap / (1 + layout.overlap),
+            df=layout.df,
+            tried=question.tried,
+            all_pairs=question.all_pairs,
+            reason=layout.words,
+        ),
+        understood=source.understood,
+        more_repeats_ratio=more_repeats_ratio(layout.repeats, layout.folds) if folded else None,
+    )
+
+
+def conclude_scores(
+    scores: Mapping[str, Floats],
+    kind: ScoreKind,
+    layout: Layout,
+    question: Question,
+    source: Source,
+    margin: Margin | None = None,
+) -> Conclusion:
+    """Return the conclusion from scores.
 
     Args:
         scores: candidate -> [split, seed], finite, the same splits of all.
+        margin: the difference that matters; by `margin_of` if left out.
 
     Raises:
         OptionError: fewer than two candidates, or a reference that isn't there.
     """
-    if len(scores) < 2:
-        raise OptionError(f"there is one candidate, {next(iter(scores))}", "Give the scores of two or more.")
     reference = question.named(list(scores))
     losses = {name: -values if kind.greater_is_better else values for name, values in scores.items()}
-    margin, source = margin_of(scores[reference], kind, question)
-    means = {name: float(values.mean()) for name, values in losses.items()}
-    ranking = tuple(sorted(means, key=lambda name: means[name]))
-    verdicts: tuple[Verdict, ...] = ()
-    pairs: tuple[Verdict, ...] = ()
-    joined: tuple[tuple[int, ...], ...] = ()
-    no_verdict: list[dict[str, str]] = []
-    on_these_rows: list[dict[str, Any]] = []
-    notes = [*_same_everywhere(scores, reference)]
+    margin = margin or margin_of(scores[reference], kind, question)
+    seeds = max(values.shape[1] for values in scores.values())
+    question_asked = asked(source, kind, layout, question, reference=reference, margin=margin, seeds=seeds)
+    fixed = _constant(losses, reference)
     if layout.kind == "one_split":
         reason = "its scores are all of one split, so they say nothing about other rows"
-        no_verdict = [{"candidate": name, "reason": reason} for name in scores if name != reference]
-        on_these_rows = _of_seeds(losses, reference, question)
-    else:
-        fixed = _constant(losses, reference)
-        no_verdict = [{"candidate": name, "reason": reason} for name, reason in fixed.items()]
-        usable = {name: values for name, values in losses.items() if name not in fixed}
-        verdicts, pairs, joined = _verdicts(usable, reference, kind, layout, question, margin)
-        ranking = tuple(name for name in ranking if name in usable)
-    return Conclusion(
-        reference=reference,
-        margin=margin,
-        margin_source=source,
-        verdicts=verdicts,
-        pairs=pairs,
-        no_verdict=tuple(no_verdict),
-        on_these_rows=tuple(on_these_rows),
-        ranking=ranking,
-        brackets=joined,
-        scores={name: _score(values, kind, layout, question.alpha) for name, values in scores.items()},
-        notes=tuple(notes),
+        fixed = {name: reason for name in scores if name != reference}
+    usable = {name: values for name, values in losses.items() if name not in fixed or layout.kind == "one_split"}
+    by_split = {name: SplitMeans.of(values) for name, values in usable.items()}
+    alpha = question.alpha
+    evidence = Evidence(
+        runs={name: values[None] for name, values in usable.items()},
+        means={name: float(values.mean()) for name, values in usable.items()},
+        difference=lambda one, other, n: layout.difference(by_split[one], by_split[other], alpha=alpha, comparisons=n),
+        differences=lambda one, others, n: layout.differences(
+            by_split[one], [by_split[other] for other in others], alpha=alpha, comparisons=n
+        ),
+        greater_is_better=kind.greater_is_better,
+    )
+    found = conclude(question_asked, evidence, without=fixed)
+    together = n_together(list(losses)) + question.tried
+    return replace(
+        found,
+        on_these_rows=_of_seeds(losses, reference, alpha, together) if layout.kind == "one_split" else (),
+        candidates=tuple(
+            CandidateSummary(name=name, kind="scores", scores={kind.name: _score(values, kind, layout, alpha)})
+            for name, values in scores.items()
+        ),
+        notes=tuple(TableNote(message=note) for note in _same_everywhere(scores, reference)),
     )
 
 
-def margin_of(reference: Floats, kind: ScoreKind, question: Question) -> tuple[float, str]:
+def margin_of(reference: Floats, kind: ScoreKind, question: Question) -> Margin:
     """Return the margin: one point of a share, 0.01 of a score up to 1, or 2 % of the reference's score."""
     if question.margin is not None:
-        return question.margin, "given"
+        return Margin(question.margin, "given")
     known = METRICS.get(kind.name)
     if kind.greater_is_better and (np.abs(reference).max() <= 1 or (known is not None and known.high <= 1)):
-        return 0.01, "default"
+        return Margin(0.01, "default")
     size = abs(float(reference.mean()))
     if not size > 0:
         raise OptionError("the reference's mean score is 0, so there is no default margin", "Give one: --margin.")
-    return _SHARE_OF_REFERENCE * size, "share_of_reference"
+    return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
 
 
 def _same_everywhere(scores: Mapping[str, Floats], reference: str) -> list[str]:
@@ -200,59 +226,27 @@ def _constant(losses: Mapping[str, Floats], reference: str) -> dict[str, str]:
     return found
 
 
-def _verdicts(
-    losses: Mapping[str, Floats], reference: str, kind: ScoreKind, layout: Layout, question: Question, margin: float
-) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...], tuple[tuple[int, ...], ...]]:
-    """Return the verdicts against the reference, those on all pairs if requested, and the brackets of the ranking."""
-    if len(losses) < 2:
-        return (), (), ()
-    level: dict[str, Any] = {"alpha": question.alpha, "comparisons": question.comparisons(len(losses))}
-    by_split = {name: SplitMeans.of(values) for name, values in losses.items()}
-    names = [reference, *(name for name in losses if name != reference)]
-    chosen = itertools.combinations(names, 2) if question.all_pairs else [(reference, name) for name in names[1:]]
-    found = judge_all(
-        {name: values[None] for name, values in losses.items()},
-        {(one, other): layout.difference(by_split[one], by_split[other], **level) for one, other in chosen},
-        metric=kind.name,
-        margin=margin,
-        n_rows=None,
-        tried=question.tried,
-        greater_is_better=kind.greater_is_better,
-    )
-    ranking = sorted(losses, key=lambda name: float(losses[name].mean()))
-    apart = separated(
-        ranking,
-        found,
-        lambda one, others: layout.differences(by_split[one], [by_split[other] for other in others], **level),
-        margin=margin,
-        alpha=question.alpha,
-    )
-    against = tuple(verdict for verdict in found if verdict.reference == reference)
-    return against, found if question.all_pairs else (), brackets(apart)
-
-
-def _of_seeds(losses: Mapping[str, Floats], reference: str, question: Question) -> list[dict[str, Any]]:
+def _of_seeds(losses: Mapping[str, Floats], reference: str, alpha: float, together: int) -> tuple[Bounds, ...]:
     """Return each candidate's difference on one split, with the interval over seeds if both have several."""
-    found = []
-    for name, values in losses.items():
+    found, ours = [], losses[reference][0]
+    for name, (theirs,) in losses.items():
         if name == reference:
             continue
-        ours, theirs = losses[reference][0], values[0]
-        over_seeds = seed_difference(ours, theirs, alpha=question.alpha, comparisons=question.comparisons(len(losses)))
+        over_seeds = seed_difference(ours, theirs, alpha=alpha, comparisons=together)
         found.append(
-            {
-                "candidate": name,
-                "reference": reference,
-                "difference": float(ours.mean() - theirs.mean()),
-                "low": None if over_seeds is None else over_seeds.low,
-                "high": None if over_seeds is None else over_seeds.high,
-                "seeds": [len(ours), len(theirs)],
-            }
+            Bounds(
+                candidate=name,
+                reference=reference,
+                difference=float(ours.mean() - theirs.mean()),
+                low=None if over_seeds is None else over_seeds.low,
+                high=None if over_seeds is None else over_seeds.high,
+                seeds=(len(ours), len(theirs)),
+            )
         )
-    return found
+    return tuple(found)
 
 
-def _score(values: Floats, kind: ScoreKind, layout: Layout, alpha: float) -> dict[str, Any]:
+def _score(values: Floats, kind: ScoreKind, layout: Layout, alpha: float) -> Score:
     """Return a candidate's mean score with its interval, and its spread over splits and over seeds.
 
     The same score in all splits has no interval: the spread of its error can't be seen.
@@ -270,77 +264,4 @@ def _score(values: Floats, kind: ScoreKind, layout: Layout, alpha: float) -> dic
             least, most = (-np.inf, np.inf) if metric is None else (metric.low, metric.high)
             low, high = max(least, found.low), min(most, found.high)
     seed_sd = float(np.sqrt(values.var(axis=1, ddof=1).mean())) if values.shape[1] > 1 else None
-    return {
-        "mean": float(by_split.mean()),
-        "low": low,
-        "high": high,
-        "fold_sd": fold_sd,
-        "seed_sd": seed_sd,
-        "pooled": False,
-    }
-
-
-_version = functools.cache(functools.partial(version, "seedbed"))  # it reads files, and there may be many tables
-
-
-def document_of(
-    found: Conclusion,
-    *,
-    table: str,
-    kind: ScoreKind,
-    layout: Layout,
-    question: Question,
-    seeds: int,
-    understood: Sequence[str],
-    command: str,
-    candidates: Sequence[Mapping[str, Any]] = (),
-    about: Mapping[str, Any] = MappingProxyType({}),
-) -> dict[str, Any]:
-    """Return everything as one plain dict, with those keys of a comparison that are known.
-
-    Args:
-        candidates: with all scores of predictions; if empty, they are made from `found.scores`.
-        about: keys about the target of predictions.
-    """
-    plain = [
-        {"name": name, "kind": "scores", "scores": {kind.name: score}, "confusion": None, "calibration": None}
-        for name, score in found.scores.items()
-    ]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "judgement",
-        "specification": {"versions": {"seedbed": _version()}},
-        "command": command,
-        "table": table,
-        **about,
-        "reference": found.reference,
-        "metric": {
-            "name": kind.name,
-            "words": kind.words,
-            "greater_is_better": kind.greater_is_better,
-            "margin": found.margin,
-            "margin_source": found.margin_source,
-        },
-        "alpha": question.alpha,
-        "interval": {"one_split": None, "means": None, "held_out": "held_out"}.get(layout.kind, "corrected"),
-        "plan": {
-            "kind": layout.kind,
-            "repeats": layout.repeats,
-            "folds": layout.folds,
-            "seeds": seeds,
-            "test_share": None if layout.df is None else layout.overlap / (1 + layout.overlap),
-            "df": layout.df,
-            "tried": question.tried,
-            "all_pairs": question.all_pairs,
-            "reason": layout.words,
-        },
-        "understood": list(understood),
-        "verdicts": [verdict.as_dict() for verdict in found.verdicts],
-        "pairs": [verdict.as_dict() for verdict in found.pairs],
-        "no_verdict": list(found.no_verdict),
-        "on_these_rows": list(found.on_these_rows),
-        "ranking": list(found.ranking),
-        "brackets": [list(one) for one in found.brackets],
-        "candidates": list(candidates) or plain,
-        "notes": [{"code": "", "message": note, "column": "", "rows": [], "count": None} for note in found.notes],
-    }
+    return Score(float(by_split.mean()), low, high, fold_sd, seed_sd)

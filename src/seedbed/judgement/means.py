@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from seedbed.data import Columns
-from seedbed.errors import ColumnError, OptionError
-from seedbed.evaluation import inference
+from seedbed.errors import ColumnError, OptionError, phrased
+from seedbed.evaluation import Bounds, CandidateSummary, Conclusion, NoVerdict, Score, TableNote, inference, n_together
 from seedbed.judgement.columns import Roles, ScoreKind, factor, found_roles, is_beside, numbers, plain, readings
-from seedbed.judgement.judging import Conclusion, Question, margin_of
+from seedbed.judgement.judging import Question, Source, asked, margin_of
 from seedbed.judgement.scores import Layout
 from seedbed.typing import Floats
 
@@ -152,8 +151,8 @@ def layout_of_means(found: Means, *, folds: int | None, test_share: float | None
     return Layout(kind="means", repeats=1, folds=n or 0, overlap=overlap, df=df, words=words)
 
 
-def conclude_means(found: Means, kind: ScoreKind, layout: Layout, question: Question) -> Conclusion:
-    """Return the conclusions from means: no verdict, and for each candidate the bounds of its interval.
+def conclude_means(found: Means, kind: ScoreKind, layout: Layout, question: Question, source: Source) -> Conclusion:
+    """Return the conclusion from means: no verdict, and for each candidate the bounds of its interval.
 
     The standard error of a difference depends on the correlation r of the two candidates' scores over the splits: its
     square is s_a^2 + s_b^2 - 2 r s_a s_b times the factor of the corrected t. The bounds are those of r = 1 and r = 0.
@@ -161,46 +160,35 @@ def conclude_means(found: Means, kind: ScoreKind, layout: Layout, question: Ques
     Raises:
         OptionError: fewer than two candidates, or a reference that isn't there.
     """
-    if len(found.names) < 2:
-        raise OptionError(f"there is one candidate, {found.names[0]}", "Give the scores of two or more.")
     reference = question.named(found.names)
-    place = found.names.index(reference)
-    margin, source = margin_of(found.means[place : place + 1], kind, question)
-    sign = 1 if kind.greater_is_better else -1
-    level: dict[str, Any] = {"alpha": question.alpha, "comparisons": question.comparisons(len(found.names))}
-    ours = float(found.deviations[place])
-    rows: list[dict[str, Any]] = []
-    for name, mean, s in zip(found.names, found.means.tolist(), found.deviations.tolist(), strict=True):
-        if name == reference:
-            continue
-        gain = sign * (mean - float(found.means[place]))
-        row: dict[str, Any] = {"candidate": name, "reference": reference, "difference": gain}
-        for key, spread in (("", math.hypot(ours, s)), ("correlated_", abs(ours - s))):
-            row |= {f"{key}low": None, f"{key}high": None}
+    means, deviations = (dict(zip(found.names, one.tolist(), strict=True)) for one in (found.means, found.deviations))
+    margin = margin_of(np.array([means[reference]]), kind, question)
+    sign, ours = 1 if kind.greater_is_better else -1, deviations[reference]
+    together = n_together(found.names) + question.tried
+    bounds = []
+    for name in found.names:
+        gain = sign * (means[name] - means[reference])
+        ends: dict[str, Any] = {}
+        for key, spread in (("", math.hypot(ours, deviations[name])), ("correlated_", abs(ours - deviations[name]))):
             if layout.df is not None:
                 se = spread * math.sqrt(1 / layout.folds + layout.overlap)
-                bound = inference(gain, se, df=layout.df, **level)
-                row |= {f"{key}low": bound.low, f"{key}high": bound.high}
-        rows.append(row)
+                bound = inference(gain, se, df=layout.df, alpha=question.alpha, comparisons=together)
+                ends |= {f"{key}low": bound.low, f"{key}high": bound.high}
+        if name != reference:
+            bounds.append(Bounds(candidate=name, reference=reference, difference=gain, **ends))
     reason = "means and standard deviations don't say how the scores of two candidates vary together over the splits"
-    scores: Mapping[str, dict[str, Any]] = {
-        name: {"mean": mean, "low": None, "high": None, "fold_sd": s, "seed_sd": None, "pooled": False}
-        for name, mean, s in zip(found.names, found.means.tolist(), found.deviations.tolist(), strict=True)
-    }
     hint = (
         "For bounds on the differences, say how many splits there were: --folds 10, or a column n and, for random "
         "splits, --test-share."
     )
-    return Conclusion(
-        reference=reference,
-        margin=margin,
-        margin_source=source,
-        verdicts=(),
-        pairs=(),
-        no_verdict=tuple({"candidate": row["candidate"], "reason": reason} for row in rows),
-        on_these_rows=tuple(rows),
-        ranking=tuple(sorted(found.names, key=lambda name: -sign * scores[name]["mean"])),
-        brackets=(),
-        scores=scores,
-        notes=() if layout.df is not None else (hint,),
+    return replace(
+        asked(source, kind, layout, question, reference=reference, margin=margin, seeds=1),
+        no_verdict=tuple(NoVerdict(one.candidate, reason) for one in bounds),
+        on_these_rows=tuple(bounds),
+        ranking=tuple(sorted(found.names, key=lambda name: -sign * means[name])),
+        candidates=tuple(
+            CandidateSummary(name=name, kind="scores", scores={kind.name: Score(means[name], fold_sd=deviations[name])})
+            for name in found.names
+        ),
+        notes=() if layout.df is not None else (TableNote(message=phrased(hint, source.command)),),
     )

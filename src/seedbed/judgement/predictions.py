@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,15 +14,15 @@ from seedbed.data import Columns, Split, Task
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import (
     METRICS,
+    CandidateSummary,
+    Conclusion,
     Margin,
     Protocol,
-    Verdict,
-    brackets,
+    conclude,
     default_margin,
     default_metric,
     margin_beside,
     protocol,
-    separated,
 )
 from seedbed.judgement.columns import (
     Factor,
@@ -37,11 +36,11 @@ from seedbed.judgement.columns import (
     plain,
     readings,
 )
-from seedbed.judgement.judging import Conclusion, Question, conclude
+from seedbed.judgement.judging import Question, Source, asked, conclude_scores
 from seedbed.judgement.scores import Layout, Runs, layout_of, read_runs, seed_places
-from seedbed.scoring import Result, differences, judged, verdicts_on
+from seedbed.scoring import Result, evidence_of, without_verdict
 
-__all__ = ["candidates_of", "conclude_predictions", "metric_of", "read_predictions"]
+__all__ = ["conclude_predictions", "metric_of", "read_predictions"]
 
 
 _PROBABILITY = ("probability", "proba", "prob", "y_prob", "y_proba", "y_score", "p")
@@ -459,8 +458,8 @@ def metric_of(found: Predicted, name: str | None) -> ScoreKind:
     return ScoreKind(name, METRICS[name].words, METRICS[name].greater_is_better)
 
 
-def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question) -> Conclusion:
-    """Return the conclusions from predictions.
+def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question, source: Source) -> Conclusion:
+    """Return the conclusion from predictions.
 
     Raises:
         OptionError: fewer than two candidates, or a reference that isn't there.
@@ -471,54 +470,16 @@ def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question) 
     if found.layout.kind == "random_splits":
         losses = {name: result.losses(kind.name)[:, 0].astype(np.float64) for name, result in by_name.items()}
         values = {name: 1 - one if kind.greater_is_better else one for name, one in losses.items()}
-        concluded = conclude(values, kind, found.layout, replace(question, margin=margin.value))
-        return replace(concluded, margin_source=margin.source)
-    if len(by_name) < 2:
-        raise OptionError(f"there is one candidate, {reference}", "Give the predictions of two or more.")
-    comparisons = question.comparisons(len(by_name))
-    verdicts, without = verdicts_on(
-        found.results, reference, kind.name, margin=margin.value, tried=comparisons - len(by_name) + 1
-    )
-    usable = {name: result for name, result in by_name.items() if result.finite}
-    pairs: tuple[Verdict, ...] = ()
-    if question.all_pairs and found.results[0].design.has_verdict:
-        names = [name for name in (reference, *by_name) if name in usable]
-        pairs = judged(
-            usable,
-            list(itertools.combinations(dict.fromkeys(names), 2)),
-            kind.name,
-            margin=margin.value,
-            comparisons=comparisons,
-            tried=question.tried,
-        )
-    if pairs:
-        verdicts = tuple(pair for pair in pairs if pair.reference == reference)
-    means = {name: float(result.losses(kind.name).mean()) for name, result in usable.items()}
-    ranking = tuple(sorted(means, key=lambda name: means[name]))
-    apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
-    if verdicts:
-        apart = separated(
-            ranking,
-            pairs or verdicts,
-            differences(usable, kind.name, comparisons=comparisons),
-            margin=margin.value,
-            alpha=question.alpha,
-        )
+        return conclude_scores(values, kind, found.layout, question, source, margin)
+    seeds = max(result.predictions.shape[1] for result in found.results)
+    question_asked = asked(source, kind, found.layout, question, reference=reference, margin=margin, seeds=seeds)
+    if not found.results[0].design.has_verdict:
+        question_asked = replace(question_asked, interval=None)
+    evidence = evidence_of(found.results, kind.name)
     if found.layout.kind == "held_out":  # the file doesn't say how many rows were trained on
-        verdicts, pairs = (tuple(replace(one, n_train=None) for one in every) for every in (verdicts, pairs))
-    return Conclusion(
-        reference=reference,
-        margin=margin.value,
-        margin_source=margin.source,
-        verdicts=verdicts,
-        pairs=pairs,
-        no_verdict=tuple({"candidate": one.candidate, "reason": one.reason} for one in without),
-        on_these_rows=(),
-        ranking=ranking,
-        brackets=brackets(apart) if verdicts else (),
-        scores={},
-        notes=(),
-    )
+        evidence = replace(evidence, n_train=None)
+    concluded = conclude(question_asked, evidence, without=without_verdict(found.results, reference))
+    return replace(concluded, candidates=tuple(_candidate(result, found.hard) for result in found.results))
 
 
 def _margin(reference: Result, kind: ScoreKind, question: Question) -> Margin:
@@ -529,13 +490,10 @@ def _margin(reference: Result, kind: ScoreKind, question: Question) -> Margin:
     return margin_beside(kind.name, default, float(reference.losses(kind.name).mean()))
 
 
-def candidates_of(found: Predicted) -> list[dict[str, Any]]:
-    """Return each candidate with its scores as plain values. Predicted labels have the scores without probabilities."""
-    candidates = []
-    for result in found.results:
-        one = result.as_dict() | {"kind": "predictions"}
-        if found.hard:
-            one["calibration"] = None
-            one["scores"] = {name: one["scores"][name] for name in ("accuracy", "balanced_accuracy", "mcc")}
-        candidates.append(one)
-    return candidates
+def _candidate(result: Result, hard: bool) -> CandidateSummary:
+    """Return a candidate with its scores. Predicted labels have the scores without probabilities."""
+    found = result.summary()
+    if not hard:
+        return found
+    scores = {name: found.scores[name] for name in ("accuracy", "balanced_accuracy", "mcc")}
+    return replace(found, calibration=None, scores=scores)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data import Columns, Note
-from seedbed.errors import DataError, OptionError
-from seedbed.evaluation import SHORT, critical_difference, holm, mean_ranks, rank_groups, signed_rank
+from seedbed.errors import DataError, OptionError, counted
+from seedbed.evaluation import (
+    SHORT,
+    CandidateSummary,
+    Conclusion,
+    NoVerdict,
+    PlanSummary,
+    Ranks,
+    TableNote,
+    TablesConclusion,
+    TableVerdict,
+    critical_difference,
+    holm,
+    mean_ranks,
+    rank_groups,
+    signed_rank,
+)
 from seedbed.judgement.judging import Question
 
 __all__ = ["Part", "over_tables"]
@@ -75,9 +90,9 @@ class Part:
 
 
 def over_tables(
-    documents: Sequence[Mapping[str, Any]], question: Question, *, name: str, column: str, command: str
-) -> dict[str, Any]:
-    """Return the document of several tables.
+    tables: Sequence[Conclusion], question: Question, *, name: str, column: str, command: str
+) -> TablesConclusion:
+    """Return the conclusion from several tables.
 
     The difference of the mean scores on a table is one number. Errors are compared as shares of the reference's error,
     since tables may have errors of any size. Wilcoxon's signed-rank test with Holm's adjustment decides. Mean ranks and
@@ -89,110 +104,84 @@ def over_tables(
     if question.all_pairs:
         hint = "Leave --all-pairs out: mean ranks and their critical difference are about all pairs."
         raise OptionError("all pairs are judged on one table", hint)
-    first = documents[0]
-    metric, reference = first["metric"], first["reference"]
-    names = [one["name"] for one in first["candidates"]]
-    scores = np.array([_means(document, names, name, metric["name"]) for document in documents])
-    losses = -scores if metric["greater_is_better"] else scores
+    first = tables[0]
+    metric, reference, n = first.metric, first.reference, len(tables)
+    names = [one.name for one in first.candidates]
+    scores = np.array([_means(table, names, name) for table in tables])
+    losses = -scores if metric.greater_is_better else scores
     ours = losses[:, [names.index(reference)]]
-    gains = ours - losses
-    relative = not metric["greater_is_better"]
+    gains, relative = ours - losses, not metric.greater_is_better
     if relative:
         if (ours <= 0).any():
-            table = documents[int((ours <= 0).ravel().argmax())]["table"]
+            table = tables[int((ours <= 0).ravel().argmax())].table
             raise DataError(f"{name}: the error of {reference} is 0 or less on {table}", "Leave that table out.")
         gains = gains / ours
-    ranks = mean_ranks(losses)
-    enough = len(documents) >= _FEWEST
-    verdicts, no_verdict = [], []
-    others = [one for one in names if one != reference]
+    ranks, others = mean_ranks(losses), [one for one in names if one != reference]
+    enough = n >= _FEWEST
+    verdicts: list[TableVerdict] = []
     if enough:
         tests = [signed_rank(gains[:, names.index(one)]) for one in others]
-        adjusted = holm([p for p, _ in tests], tried=question.tried)
-        verdicts = [
-            _verdict(
-                one, reference, gains[:, names.index(one)], *tests[place], float(adjusted[place]), relative, question
+        adjusted = holm([p for p, _ in tests], tried=question.tried).tolist()
+        for one, (p, balance), p_adjusted in zip(others, tests, adjusted, strict=True):
+            gain = gains[:, names.index(one)]
+            rule: Literal["better", "worse", "cannot_tell"] = "cannot_tell"
+            if p_adjusted < question.alpha:
+                rule = "better" if balance > 0 else "worse"
+            verdicts.append(
+                TableVerdict(
+                    candidate=one,
+                    reference=reference,
+                    rule=rule,
+                    short=SHORT[rule],
+                    difference=float(np.median(gain)),
+                    relative=relative,
+                    wins=int((gain > 0).sum()),
+                    losses=int((gain < 0).sum()),
+                    n_tables=n,
+                    p=p,
+                    p_adjusted=p_adjusted,
+                )
             )
-            for place, one in enumerate(others)
-        ]
-    else:
-        reason = f"{len(documents)} tables are too few for a verdict over tables, which needs {_FEWEST}"
-        no_verdict = [{"candidate": one, "reason": reason} for one in others]
-    least = 2.0 ** (1 - len(documents)) * (len(others) + question.tried)
-    notes = []
-    if enough and least > question.alpha:
-        many = "1 comparison" if len(others) + question.tried == 1 else f"{len(others) + question.tried} comparisons"
+    together, notes = len(others) + question.tried, []
+    if enough and 2.0 ** (1 - n) * together > question.alpha:
         notes.append(
-            f"With {len(documents)} tables and {many} no signed-rank test can reach p = {question.alpha:g}, however "
-            "clear the difference: more tables are needed."
+            f"With {n} tables and {counted(together, 'comparison')} no signed-rank test can reach p = "
+            f"{question.alpha:g}, however clear the difference: more tables are needed."
         )
-    distance = critical_difference(len(names), len(documents), alpha=question.alpha)
-    keys = ("schema_version", "specification", "reference", "metric", "alpha")
-    order = sorted(range(len(names)), key=lambda place: ranks[place])
-    return {
-        **{key: first[key] for key in keys},
-        "kind": "tables",
-        "command": command,
-        "table": name,
-        "understood": [f"{len(documents)} tables (column '{column}').", *first["understood"]],
-        "relative": relative,
-        "verdicts": verdicts,
-        "pairs": [],
-        "no_verdict": no_verdict,
-        "on_these_rows": [],
-        "ranking": [names[place] for place in order],
-        "plan": {"kind": "tables", "n_tables": len(documents), "tried": question.tried, "reason": ""},
-        "interval": None,
-        "brackets": [],
-        "ranks": {
-            "mean": dict(zip(names, ranks, strict=True)),
-            "critical_difference": distance,
-            "groups": [[names[place] for place in group] for group in rank_groups(ranks, distance)] if enough else [],
-            "n_tables": len(documents),
-        },
-        "candidates": [{"name": one} for one in names],
-        "notes": [{"code": "", "message": note, "column": "", "rows": [], "count": None} for note in notes],
-        "tables": list(documents),
-    }
+    reason = f"{n} tables are too few for a verdict over tables, which needs {_FEWEST}"
+    distance = critical_difference(len(names), n, alpha=question.alpha)
+    groups = [tuple(names[place] for place in group) for group in rank_groups(ranks, distance)] if enough else []
+    return TablesConclusion(
+        kind="tables",
+        command=command,
+        table=name,
+        specification=first.specification,
+        reference=reference,
+        metric=metric,
+        alpha=first.alpha,
+        plan=PlanSummary(kind="tables", tried=question.tried),
+        understood=(f"{n} tables (column '{column}').", *first.understood),
+        relative=relative,
+        verdicts=tuple(verdicts),
+        no_verdict=() if enough else tuple(NoVerdict(one, reason) for one in others),
+        ranking=tuple(names[place] for place in np.argsort(ranks, kind="stable").tolist()),
+        ranks=Ranks(
+            mean=dict(zip(names, ranks, strict=True)), critical_difference=distance, groups=tuple(groups), n_tables=n
+        ),
+        candidates=tuple(CandidateSummary(name=one, kind="scores") for one in names),
+        tables=tuple(tables),
+        notes=tuple(TableNote(message=note) for note in notes),
+    )
 
 
-def _means(document: Mapping[str, Any], names: Sequence[str], where: str, metric: str) -> list[float]:
+def _means(table: Conclusion, names: Sequence[str], where: str) -> list[float]:
     """Return the mean score of each candidate on one table."""
-    found = {one["name"]: one["scores"][metric]["mean"] for one in document["candidates"]}
+    found = {one.name: one.scores[table.metric.name].mean for one in table.candidates}
+    means = [mean for name in names if (mean := found.get(name)) is not None]
     lacking = [name for name in names if found.get(name) is None] or [name for name in found if name not in names]
     if lacking:
         raise DataError(
-            f"{where}: {lacking[0]} doesn't have scores on all tables ({document['table']})",
+            f"{where}: {lacking[0]} doesn't have scores on all tables ({table.table})",
             "Give the scores of all candidates on all tables, or leave out what is incomplete.",
         )
-    return [float(found[name]) for name in names]
-
-
-def _verdict(
-    candidate: str,
-    reference: str,
-    gains: NDArray[np.float64],
-    p: float,
-    balance: float,
-    adjusted: float,
-    relative: bool,
-    question: Question,
-) -> dict[str, Any]:
-    """Return a verdict over tables."""
-    median, wins, losses = float(np.median(gains)), int((gains > 0).sum()), int((gains < 0).sum())
-    rule: Literal["better", "worse", "cannot_tell"] = "cannot_tell"
-    if adjusted < question.alpha:
-        rule = "better" if balance > 0 else "worse"
-    return {
-        "candidate": candidate,
-        "reference": reference,
-        "rule": rule,
-        "short": SHORT[rule],
-        "difference": median,
-        "relative": relative,
-        "wins": wins,
-        "losses": losses,
-        "n_tables": len(gains),
-        "p": p,
-        "p_adjusted": adjusted,
-    }
+    return means

@@ -8,7 +8,6 @@ from seedbed.report.progress import Progress, ProgressDisplay, duration
 from seedbed.report.sentences import note_sentences, serious_sentences
 from seedbed.report.single import epoch_lines, single_text
 from seedbed.report.stored import (
-    SCHEMA_VERSION,
     check_files,
     draw_again,
     drawing_seconds,
@@ -20,7 +19,6 @@ from seedbed.report.stored import (
 from seedbed.report.terminal import comparison_text, glance_lines, glance_text
 
 __all__ = [
-    "SCHEMA_VERSION",
     "Progress",
     "ProgressDisplay",
     "card_text",

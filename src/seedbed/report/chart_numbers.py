@@ -87,7 +87,7 @@ def lottery_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
             columns.append("runs that say better")
         rows = [
             [one["name"], f"{one['n']:,}", *map(show, (one["mean"], one["lowest"], *one["quantiles"], one["highest"])),
-             *([f"{one['better']:.0%}"] if "better" in one else [])]
+             *([f"{one['better']:.0%}"] if one.get("better") is not None else [])]
             for one in found["runs"]
         ]  # fmt: skip
         yield NumberTable(columns, rows, caption)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.errors import OptionError, UnreadableError
+from seedbed.evaluation import SCHEMA_VERSION, Summary, summary_from
 from seedbed.files import altered_files, write_digests, write_whole
 
 __all__ = [
-    "SCHEMA_VERSION",
     "check_files",
     "draw_again",
     "drawing_seconds",
@@ -27,20 +27,11 @@ __all__ = [
 ]
 
 _FILES = ("comparison.json", "training.json")
-_NEEDED = {"schema_version", "kind", "candidates", "specification", "notes"}
-_NEEDED_OF = {
-    "comparison": {"curves", "lottery"},
-    "training": {"curves", "lottery"},
-    "judgement": {"verdicts", "ranking", "metric", "understood"},
-    "tables": {"verdicts", "ranking", "metric", "understood", "ranks", "tables"},
-}
 
 # Drawing takes about `_DRAWING_COUNTS` times as long as counting to `_COUNTED` (see benchmarks/LOG.md).
 _COUNTED, _DRAWING_COUNTS, _TIMINGS = 200_000, 1000, 10
 
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
-SCHEMA_VERSION = 3
-"""Schema version of the summaries that this version of seedbed writes and reads."""
 
 
 def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "report.html") -> Path:
@@ -132,7 +123,7 @@ def draw_again(folder: Path, summary: Mapping[str, Any]) -> Path | None:
     return page
 
 
-def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_summary(path: str | os.PathLike[str]) -> Summary:
     """Return the summary that a run has written, from its folder or from the file itself, or a saved judgement.
 
     Args:
@@ -167,6 +158,4 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
     if version != SCHEMA_VERSION:
         message = f"{path} has schema version {version}, and this seedbed reads {SCHEMA_VERSION}"
         raise UnreadableError(message, "Use the version of seedbed that wrote it.")
-    if missing := sorted((_NEEDED | _NEEDED_OF.get(str(summary["kind"]), set())) - summary.keys()):
-        raise UnreadableError(f"{path} lacks {', '.join(missing)}", "Run it again with this version of seedbed.")
-    return summary
+    return summary_from(summary, str(path))

@@ -196,7 +196,7 @@ def measured(name: str, score: Mapping[str, Any], between: str = "–", remark: 
 def _training(one: Mapping[str, Any]) -> tuple[str, str, str]:
     if one["kind"] == "baseline":
         return "", "", ""
-    name = "r2" if "train_r2" in one else "accuracy"
+    name = "r2" if one.get("train_r2") is not None else "accuracy"
     train = one[f"train_{name}"]
     return "-" if train is None else measure(name, train), f"{one['epochs']['median']:,}", f"{one['n_parameters']:,}"
 

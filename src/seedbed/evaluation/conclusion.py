@@ -1,0 +1,144 @@
+"""The one way from losses to a conclusion: verdicts, ranking, brackets, advice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seedbed.evaluation.estimates import Estimate
+from seedbed.evaluation.protocol import Protocol
+from seedbed.evaluation.ranking import advise, brackets, separated
+from seedbed.evaluation.summaries import Conclusion, NoVerdict
+from seedbed.evaluation.verdicts import Verdict, judge_all
+from seedbed.typing import Floats
+
+__all__ = ["Evidence", "conclude", "n_together"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evidence:
+    """What candidates did on the same splits. Only those that can be judged.
+
+    Attributes:
+        runs: name -> [repeat, fold, seed], mean loss of each single run.
+        means: name -> mean loss of what is judged.
+        difference: of (reference, candidate, comparisons that hold together): the loss of the reference minus that of
+            the candidate.
+        differences: `low`, `high` and `p` of the same for a reference and several candidates [candidate, 3]; computed
+            one by one if left out.
+        in_accuracy: `difference` by zero-one loss; None if there are no classes, or only scores are known.
+        n_rows, n_train: rows of the table, and of each training; None if that isn't known.
+        greater_is_better: of a score of the user's own; None for one of `METRICS`.
+        design: for which the rows that are needed are forecast; None if it isn't known.
+    """
+
+    runs: Mapping[str, Floats]
+    means: Mapping[str, float]
+    difference: Callable[[str, str, int], Estimate]
+    differences: Callable[[str, Sequence[str], int], ArrayLike] | None = None
+    in_accuracy: Callable[[str, str, int], Estimate] | None = None
+    n_rows: int | None = None
+    n_train: int | None = None
+    greater_is_better: bool | None = None
+    design: Protocol | None = None
+
+    def of_many(self, reference: str, names: Sequence[str], comparisons: int) -> ArrayLike:
+        """Return `low`, `high` and `p` of the differences between a reference and each name [name, 3]."""
+        if self.differences is not None:
+            return self.differences(reference, names, comparisons)
+        found = (self.difference(reference, name, comparisons) for name in names)
+        return [(one.low, one.high, one.p) for one in found]
+
+
+def n_together(names: Sequence[str], gate: str = "") -> int:
+    """Return how many comparisons with the reference hold together: all but that with the gate, a candidate whose
+    comparison is a question of its own."""
+    return max(1, len(names) - 1 - (gate in names))
+
+
+def conclude(
+    asked: Conclusion,
+    evidence: Evidence,
+    *,
+    without: Mapping[str, str] | None = None,
+    gate: str = "",
+    n_parameters: Mapping[str, int] | None = None,
+    gains: Callable[[str], bool] | None = None,
+) -> Conclusion:
+    """Return a conclusion with the verdicts, the ranking, its brackets and the advice that losses support.
+
+    Args:
+        asked: the question: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due.
+        evidence: of the candidates that can be judged.
+        without: candidates that can't be judged, and why. If the reference is one, no candidate gets a verdict.
+        gate: a candidate whose comparison with the reference is a question of its own, at the whole error level; it
+            doesn't count among the comparisons.
+        n_parameters: of each network; all others but the blend are baselines.
+        gains: whether the best network is shown to be better than `prior`, if that isn't among the candidates.
+
+    Raises:
+        OptionError: the margin isn't positive.
+    """
+    names, reference, margin = list(evidence.runs), asked.reference, asked.metric.margin
+    ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
+    due = asked.interval is not None and reference in names
+    others = [name for name in names if name != reference]
+    pairs, together = [(reference, name) for name in others], n_together(names, gate)
+    if asked.plan.all_pairs:
+        pairs = list(itertools.combinations([reference, *others], 2))
+        together = max(1, len(pairs))
+    together += asked.plan.tried
+
+    def level(pair: tuple[str, str]) -> int:
+        return 1 if gate and gate in pair else together
+
+    def judged(pairs: Sequence[tuple[str, str]]) -> tuple[Verdict, ...]:
+        accuracy = evidence.in_accuracy
+        return judge_all(
+            evidence.runs,
+            {pair: evidence.difference(*pair, level(pair)) for pair in pairs},
+            metric=asked.metric.name,
+            margin=margin,
+            n_rows=evidence.n_rows,
+            n_train=evidence.n_train,
+            in_accuracy=None if accuracy is None else {pair: accuracy(*pair, level(pair)) for pair in pairs},
+            task=asked.task or "binary",
+            tried=asked.plan.tried,
+            greater_is_better=evidence.greater_is_better,
+            design=evidence.design,
+        )
+
+    verdicts = judged(pairs) if due else ()
+    apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
+    if asked.interval is not None and len(ranking) > 1:
+        apart = separated(
+            ranking,
+            verdicts,
+            lambda name, others: evidence.of_many(name, others, together),
+            margin=margin,
+            alpha=asked.alpha,
+        )
+    advice, rivals = None, list[tuple[str, str]]()
+    if verdicts:
+        sizes = n_parameters or {}
+        losses = {name: evidence.means[name] for name in ranking}
+        first = next((name for name in ranking if name in sizes), None)
+        shown = "prior" in losses or gains is None or first is None or gains(first)
+        advice = advise(losses, apart, sizes, margin=margin, gains=shown)
+    if advice is not None:
+        alike = ~apart[ranking.index(advice.use)]
+        rivals = [(name, advice.use) for name, same in zip(ranking, alike, strict=True) if same and name != advice.use]
+    return replace(
+        asked,
+        verdicts=tuple(one for one in verdicts if one.reference == reference),
+        pairs=verdicts if asked.plan.all_pairs else (),
+        no_verdict=tuple(NoVerdict(name, reason) for name, reason in (without or {}).items()),
+        ranking=ranking,
+        brackets=brackets(apart),
+        advice=advice,
+        rivals=judged(rivals),
+    )

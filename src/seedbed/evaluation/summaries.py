@@ -1,0 +1,485 @@
+"""Comparisons, judgements and trainings as plain values: text, pages, charts and JSON are made from these classes.
+
+docs/summary.md explains the keys of the JSON, which are their attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from seedbed.errors import UnreadableError
+from seedbed.evaluation.calibration import CalibrationSummary
+from seedbed.evaluation.checks import Check
+from seedbed.evaluation.ranking import Advice
+from seedbed.evaluation.single_runs import RunLottery
+from seedbed.evaluation.verdicts import Rule, Verdict
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Bounds",
+    "CandidateSummary",
+    "ChosenCandidate",
+    "Conclusion",
+    "DecidingScore",
+    "Epochs",
+    "Lotteries",
+    "NoVerdict",
+    "PlanSummary",
+    "Ranks",
+    "Score",
+    "Settled",
+    "SplitSizes",
+    "Summary",
+    "TableNote",
+    "TableVerdict",
+    "TablesConclusion",
+    "TrainedNetworks",
+    "TrainingSummary",
+    "document_of",
+    "summary_from",
+]
+
+SCHEMA_VERSION = 3
+"""Schema version of the summaries that this version of seedbed writes and reads."""
+
+Task = Literal["binary", "multiclass", "regression"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score of a candidate.
+
+    Attributes:
+        mean: over folds, of the mean over seeds; None if it isn't defined.
+        low, high: interval; None if there is none.
+        fold_sd: standard deviation over the folds of all repeats, of the mean over seeds; None if a single fold has no
+            such score.
+        seed_sd: standard deviation over seeds within a fold, pooled over folds; None for a single seed.
+        pooled: whether the folds of a repeat were pooled, since a fold has too few rows of a class.
+    """
+
+    mean: float | None
+    low: float | None = None
+    high: float | None = None
+    fold_sd: float | None = None
+    seed_sd: float | None = None
+    pooled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecidingScore:
+    """The score that decides.
+
+    Attributes:
+        name: in `METRICS`, or of a score of the user's own.
+        words: what it is called in a sentence.
+        greater_is_better: which way is better.
+        margin: the difference that matters, in units of the loss.
+        margin_source: `given`, or the rule that it comes from.
+        of_prior: the loss of predicting the class frequencies or the mean; None if that isn't known.
+    """
+
+    name: str
+    words: str
+    greater_is_better: bool
+    margin: float
+    margin_source: str
+    of_prior: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSummary:
+    """How the candidates were trained and tested; docs/summary.md explains the values.
+
+    Attributes:
+        test_share, df, tried, all_pairs: of a judgement.
+    """
+
+    kind: str
+    locked_share: float = 0.0
+    repeats: int = 1
+    folds: int = 1
+    seeds: int = 1
+    networks: int = 1
+    n_train: int | None = None
+    n_test: int | None = None
+    n_unused: int = 0
+    quick: bool = False
+    sample_of: int | None = None
+    time_limit: float | None = None
+    shortened: str = ""
+    epochs: int | None = None
+    reason: str = ""
+    random_state: int = 0
+    recipe: str = ""
+    test_share: float | None = None
+    df: int | None = None
+    tried: int = 0
+    all_pairs: bool = False
+
+
+@dataclass(frozen=True)
+class NoVerdict:
+    """A candidate without a verdict, and why."""
+
+    candidate: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What is known of a difference without a verdict.
+
+    Attributes:
+        low, high: on one split, the interval over other seeds; of means with deviations, that of unrelated scores.
+        seeds: of the reference and of the candidate; None for means.
+        correlated_low, correlated_high: of means, the interval of scores that rise and fall together.
+    """
+
+    candidate: str
+    reference: str
+    difference: float
+    low: float | None = None
+    high: float | None = None
+    seeds: tuple[int, int] | None = None
+    correlated_low: float | None = None
+    correlated_high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenCandidate:
+    """The candidate with the best score of several, and the score to expect of it.
+
+    Attributes:
+        name: the sweep that it wins; empty for the whole table.
+        winner: the candidate with the best score.
+        among: the number of candidates that it was chosen from.
+        apparent: its score, which is too good because it was chosen by it.
+        expected, low, high: the score corrected for the choice (BBC-CV), with its interval.
+    """
+
+    name: str
+    winner: str
+    among: int
+    apparent: float
+    expected: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epochs:
+    """The epochs of a recipe, and the fewest, the median and the most that were used."""
+
+    most: int
+    low: int
+    median: int
+    high: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """The learning rate and the epochs for all rows."""
+
+    lr: float
+    epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateSummary:
+    """A candidate or baseline.
+
+    Attributes:
+        kind: `network`, `baseline`, or what a judgement read: `scores` or `predictions`.
+        finite: whether all of its predictions are finite.
+        networks: how many are averaged in what is judged.
+        scores: by name.
+        confusion: share of rows [true class, predicted class]; None for numbers.
+        description: what it is, or its recipe.
+        n_parameters: of one network; this and what follows is of networks only.
+        lr: how many splits have each learning rate.
+        train_accuracy, train_r2: on training rows; one of them.
+        note: on how it was trained; usually empty.
+    """
+
+    name: str
+    kind: str
+    finite: bool = True
+    networks: int = 1
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    confusion: tuple[tuple[float, ...], ...] | None = None
+    calibration: CalibrationSummary | None = None
+    description: str = ""
+    n_parameters: int | None = None
+    n_networks: int | None = None
+    n_diverged: int | None = None
+    epochs: Epochs | None = None
+    lr: Mapping[str, int] | None = None
+    settled: Settled | None = None
+    train_accuracy: float | None = None
+    train_r2: float | None = None
+    train_loss: float | None = None
+    test_loss: float | None = None
+    lowest_test_loss_epoch: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lotteries:
+    """What single runs, each with one fold and one seed, would have shown: scores, and differences from the
+    reference; None without a reference that can be compared."""
+
+    score: RunLottery
+    difference: RunLottery | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableNote:
+    """A decision or a warning about the table, see `seedbed.data.Note`."""
+
+    message: str
+    column: str = ""
+    code: str = ""
+    count: int | None = None
+    rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What comparisons, trainings and judgements have in common.
+
+    Attributes:
+        command: the command that repeats the run, without passwords; may be empty.
+        table, target, task, n_rows, n_features: the data; None for what scores don't say.
+        labels: rows of each label.
+        majority_share: of the largest class; None in regression, which has `target_mean` and `target_sd`.
+        specification: everything that determines the result.
+        seconds: duration; None of a judgement.
+        curves: see docs/summary.md; None of a judgement.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    kind: str
+    command: str = ""
+    table: str
+    target: str = ""
+    task: Task | None = None
+    n_rows: int | None = None
+    n_features: int | None = None
+    labels: Mapping[str, int] = field(default_factory=dict)
+    majority_share: float | None = None
+    target_mean: float | None = None
+    target_sd: float | None = None
+    notes: tuple[TableNote, ...] = ()
+    specification: Mapping[str, Any]
+    seconds: float | None = None
+    curves: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion(Summary):
+    """What a comparison or a judgement came to: one table, each candidate against the reference.
+
+    Attributes:
+        reference: the candidate that the others are compared with.
+        metric: the score that decides, with the difference that matters.
+        alpha: error level of all comparisons together.
+        interval: how those of the verdicts were computed: `corrected`, `nested` or `held_out`; None without verdicts.
+        plan: how the candidates were trained and tested.
+        understood: how a file of scores was read, in sentences.
+        verdicts: on every candidate but the reference, in the order of the table.
+        pairs: on all pairs, if a judgement was asked for them.
+        no_verdict: candidates that get none.
+        on_these_rows: what is known of differences without a verdict.
+        ranking: names, the best first; models without a finite score are left out.
+        brackets: groups of places in the ranking that aren't shown to differ; two places share one unless a verdict on
+            the two says better or worse.
+        top: the first of the ranking; None if it has fewer than two models, and of a judgement.
+        sweeps: the winner of each sweep.
+        advice: which model to use; None without verdicts.
+        rivals: verdicts on the recommended model against each one that it isn't shown to differ from, in the order of
+            the ranking.
+        checks: problems in the training of candidates.
+        more_repeats_ratio: by what factor unlimited repeats would narrow the intervals; None if there are no folds.
+        candidates: networks, then baselines.
+        lottery: what single runs would have shown; None of a judgement.
+    """
+
+    reference: str
+    metric: DecidingScore
+    alpha: float
+    interval: str | None = None
+    plan: PlanSummary
+    understood: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    pairs: tuple[Verdict, ...] = ()
+    no_verdict: tuple[NoVerdict, ...] = ()
+    on_these_rows: tuple[Bounds, ...] = ()
+    ranking: tuple[str, ...] = ()
+    brackets: tuple[tuple[int, ...], ...] = ()
+    top: ChosenCandidate | None = None
+    sweeps: tuple[ChosenCandidate, ...] = ()
+    advice: Advice | None = None
+    rivals: tuple[Verdict, ...] = ()
+    checks: tuple[Check, ...] = ()
+    more_repeats_ratio: float | None = None
+    candidates: tuple[CandidateSummary, ...] = ()
+    lottery: Lotteries | None = None
+
+    def candidate(self, name: str) -> CandidateSummary:
+        """Return a candidate by its name."""
+        return next(one for one in self.candidates if one.name == name)
+
+    def score(self, name: str, metric: str = "") -> Score:
+        """Return a candidate's score; that which decides if none is named."""
+        return self.candidate(name).scores[metric or self.metric.name]
+
+    def verdict(self, name: str) -> Verdict | None:
+        """Return the verdict on a candidate; None for the reference and without a verdict."""
+        return next((one for one in self.verdicts if one.candidate == name), None)
+
+    def joined(self, one: str, other: str) -> bool:
+        """Return whether two ranked models share a bracket, so that neither is shown to be better."""
+        pair = {self.ranking.index(one), self.ranking.index(other)}
+        return any(pair <= set(bracket) for bracket in self.brackets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSizes:
+    """The rows of a split, and whether it is by time."""
+
+    n_train: int
+    n_test: int
+    by_time: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedNetworks:
+    """The networks of one candidate on one split."""
+
+    name: str
+    kind: str
+    description: str
+    n_parameters: int
+    n_networks: int
+    n_diverged: int
+    epochs: int
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSummary(Summary):
+    """What the training of one candidate on one split came to.
+
+    Attributes:
+        seeds: one for each network.
+        candidates: this one candidate.
+        lottery: the score of each network after the last epoch.
+    """
+
+    split: SplitSizes
+    seeds: tuple[int, ...]
+    candidates: tuple[TrainedNetworks, ...]
+    lottery: Lotteries
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableVerdict:
+    """One candidate against the reference over several tables.
+
+    Attributes:
+        difference: the median over tables; positive: the candidate is better.
+        relative: whether differences are shares of the reference's error.
+        wins, losses: tables on which it is ahead and behind.
+        p, p_adjusted: of Wilcoxon's signed-rank test, alone and after Holm.
+    """
+
+    candidate: str
+    reference: str
+    rule: Rule
+    short: str
+    difference: float
+    relative: bool
+    wins: int
+    losses: int
+    n_tables: int
+    p: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """Mean ranks over tables, Nemenyi's critical difference, and the groups of candidates within it."""
+
+    mean: Mapping[str, float]
+    critical_difference: float
+    groups: tuple[tuple[str, ...], ...]
+    n_tables: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablesConclusion(Summary):
+    """What a judgement of several tables came to; `tables` has the conclusion on each."""
+
+    reference: str
+    metric: DecidingScore
+    alpha: float
+    interval: str | None = None
+    plan: PlanSummary
+    understood: tuple[str, ...]
+    relative: bool
+    verdicts: tuple[TableVerdict, ...]
+    pairs: tuple[Verdict, ...] = ()
+    no_verdict: tuple[NoVerdict, ...]
+    ranking: tuple[str, ...]
+    ranks: Ranks
+    candidates: tuple[CandidateSummary, ...]
+    tables: tuple[Conclusion, ...]
+
+
+# ---- as JSON
+
+
+def document_of(summary: Summary) -> dict[str, Any]:
+    """Return a summary as a plain dict, fit for JSON; docs/summary.md explains its keys."""
+    document: dict[str, Any] = _with_lists(msgspec.to_builtins(summary))
+    if isinstance(summary, Conclusion):
+        document |= {key: [one.as_dict() for one in getattr(summary, key)] for key in ("verdicts", "pairs", "rivals")}
+    if isinstance(summary, TablesConclusion):
+        document["tables"] = [document_of(one) for one in summary.tables]
+    return document
+
+
+def _with_lists(value: Any) -> Any:
+    """Return plain values with lists in place of tuples, as JSON gives them back."""
+    if isinstance(value, dict):
+        return {key: _with_lists(one) for key, one in value.items()}
+    return [_with_lists(one) for one in value] if isinstance(value, tuple) else value
+
+
+def summary_from(document: Mapping[str, Any], where: str = "the summary") -> Summary:
+    """Return a summary from its plain dict.
+
+    Args:
+        where: the file, for the error.
+
+    Raises:
+        UnreadableError: it is of a kind that isn't known, or a key is missing or has another type.
+    """
+    kinds = {"comparison": Conclusion, "training": TrainingSummary, "judgement": Conclusion, "tables": TablesConclusion}
+    kind = kinds.get(str(document.get("kind")))
+    if kind is None:
+        message = f"{where} is of the kind {document.get('kind')!r}, which isn't known"
+        raise UnreadableError(message, "Was it written by a later version?")
+    needed = ("curves", "lottery", "seconds") if document["kind"] in ("comparison", "training") else ()
+    if lacking := [key for key in needed if document.get(key) is None]:
+        raise UnreadableError(f"{where} lacks {', '.join(lacking)}", "Run it again with this version of seedbed.")
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        hint = "Run it again with this version of seedbed."
+        raise UnreadableError(f"{where} can't be read: {str(error)[:1].lower()}{str(error)[1:]}", hint) from None
