@@ -165,6 +165,11 @@ networks with 20 and 60 random tanh units and a fitted last layer.
 - seedbed: the [recommendation](verdicts.md#which-model-to-use). It prefers a simpler model within the margin.
 - lowest score: the lowest cross-validated Brier score.
 - one standard error: the simplest model within one standard error of that, from one run of ten folds.
+
+seedbed's rule costs a little more than the lowest score where it prefers a simpler model. Its former rule recommended
+nothing if neither the best model nor the best network was shown to be better than predicting the class frequencies. On
+the first 20 draws of each table that happened in 25 % (bank_marketing: 60 %), and the mean regret was 2.05 if the user
+took the model that was named as the best guess then, and 6.72 if the user predicted the class frequencies.
 """
 
 
