@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import itertools
 import sys
 import time
 import zlib
@@ -361,6 +362,37 @@ def rows_needed(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
     return Table("Is the number of rows needed right?", header, rows, [remark])
 
 
+def probabilities(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
+    """Return how often the model with the lower error is the better one, by the probability that seedbed gives it."""
+    from scipy import stats
+
+    from seedbed.evaluation import corrected_t
+
+    names, kinds = [learner.name for learner in LEARNERS], ("networks", "network and ridge")
+    hits: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in kinds}
+    for draws in found.values():
+        for pair in PAIRS:
+            if pair.same:
+                continue
+            i, j = names.index(pair.first), names.index(pair.second)
+            truth = (draws["truth"][:, i, 1] - draws["truth"][:, j, 1]).mean()
+            for ours, noise in zip(draws["loss"], draws["noise"], strict=True):
+                parts = noise[i, 1].mean(), noise[j, 1].mean()
+                estimate = corrected_t(ours[i, 1] - ours[j, 1], seed_noise=parts)
+                p = float(stats.t.cdf(abs(estimate.mean) / estimate.se, FOLDS - 1))
+                hits[pair.kind].append((p, estimate.mean * truth > 0))
+    rows = []
+    for low, high in itertools.pairwise((0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)):
+        cells = []
+        for kind in kinds:
+            here = [right for p, right in hits[kind] if low <= p < high or high == p == 1.0]
+            cells += [f"{len(here):,}", percent(sum(here), len(here)) if here else "-"]
+        rows.append((f"{100 * low:.0f} to {100 * high:.0f} %", *cells))
+    header = ("probability", *(f"{kind}, {what}" for kind in kinds for what in ("draws", "right, %")))
+    remark = "The better one is that with the lower mean loss over all draws. All sizes together."
+    return Table("Is the probability of a lower error right?", header, rows, [remark])
+
+
 FEWEST = 7  # a table is drawn from if it has so many times the rows of a draw
 
 INTRO = """\
@@ -409,7 +441,7 @@ def main() -> None:
     text = INTRO.format(fewest=FEWEST, fresh=FRESH)
     for networks, title in ((NETWORKS, "Means of ten networks"), (1, "Single networks")):
         text += f"\n## {title}\n\n" + "\n\n".join(table.markdown() for table in tables_of(found, networks)) + "\n"
-    text += f"\n{rows_needed(found).markdown()}\n"
+    text += f"\n{rows_needed(found).markdown()}\n\n{probabilities(found).markdown()}\n"
     if str(options.out) == "-":
         print(text)
     else:

@@ -26,7 +26,8 @@ from rounds import say
 from tables import Table
 
 import seedbed as sb
-from seedbed.evaluation import corrected_t, decide, fold_differences, margin_beside, seed_noise
+from seedbed.evaluation import corrected_t, fold_differences, margin_beside, seed_noise
+from seedbed.evaluation.verdicts import decide
 from seedbed.experiment import make_plan, run, specify
 
 MOST_ROWS, FEW_ROWS = 5_000, 2_000
