@@ -221,6 +221,7 @@ class Result:
             kind="predictions",
             finite=self.finite,
             networks=self.networks,
+            repeats=len(self.predictions),
             scores=self.scores,
             confusion=self.confusion(),
             calibration=self.calibration,
@@ -408,25 +409,28 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
     Locked rows: the error of rows and seeds. Predictions for pairs of folds: nested cross-validation. Else the
     corrected t. The error level is the reference's `alpha`. Shares of locked rows by one network each, and shares that
     don't vary, have an interval for counts (`evaluation.paired_shares`).
+
+    If one of the two has fewer repeats, the others of the other one aren't used, and the interval is wider.
     """
     pair, groups, counted = (reference, candidate), reference.tested_groups, False
+    n = min(len(one.predictions) for one in pair)
     level: dict[str, Any] = {"alpha": reference.alpha, "comparisons": comparisons}
     if reference.design.kind == "held_out":
         ours, theirs = (one.row_losses(metric)[0][:, one.tested] for one in pair)
         found: Estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
         counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
     elif reference.pairs is None:
-        ours, theirs = reference.losses(metric), candidate.losses(metric)
+        ours, theirs = (one.losses(metric)[:n] for one in pair)
         found = corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)
     else:
-        outer = reference.row_losses(metric).mean(axis=1) - candidate.row_losses(metric).mean(axis=1)
-        inner = reference.pair_losses(metric).mean(axis=2) - candidate.pair_losses(metric).mean(axis=2)
+        outer = np.subtract(*(one.row_losses(metric)[:n].mean(axis=1) for one in pair))
+        inner = np.subtract(*(one.pair_losses(metric)[:n].mean(axis=2) for one in pair))
         folds = np.empty(outer.shape, dtype=np.int64)
-        for split in reference.splits:
+        for split in reference.splits[: n * reference.design.folds]:
             folds[split.repeat, split.test] = split.fold
         found = nested_interval(outer, inner, folds, **level)
     if METRICS[metric].percent and (counted or found.se == 0):
-        ours, theirs = (one.row_losses(metric)[:, :, one.tested].mean(axis=(0, 1)) for one in pair)
+        ours, theirs = (one.row_losses(metric)[:n, :, one.tested].mean(axis=(0, 1)) for one in pair)
         at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]
         found = paired_shares(found, np.bincount(at, ours - theirs) / np.bincount(at))
     return found

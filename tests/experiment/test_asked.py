@@ -26,7 +26,7 @@ def said(tmp_path, monkeypatch):
 
 
 def test_only_arguments_that_differ_from_the_defaults_are_written(said):
-    assert said(candidates=("linear:5", "linear:20,20", "relu:5")) == "sb.compare('t.csv', target='y')"
+    assert said(candidates=None) == "sb.compare('t.csv', target='y')"
     assert said() == "sb.compare('t.csv', target='y', candidates='relu:5')"
     assert said(recipe=Recipe()) == "sb.compare('t.csv', target='y', candidates='relu:5', recipe='tutorial')"
 

@@ -5,10 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from seedbed.data import ColumnSchema, Split, encode, repeated_folds
+import seedbed as sb
+from seedbed.data import ColumnSchema, Split, encode, repeated_folds, table_from_arrays
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError
-from seedbed.experiment import specify
+from seedbed.evaluation import corrected_t, seed_noise
+from seedbed.experiment import Kept, make_plan, run, specify
 from seedbed.experiment.baselines import baselines_from
 from seedbed.experiment.fitted import fit_on_splits
 from seedbed.model import blend_table
@@ -142,6 +144,101 @@ def test_training_rows_may_lack_a_class(table_of):
     ((_, _, said),) = fit_on_splits([auto], table, encode(table), [split], jobs=1)
     assert said.shape == (2, 3)
     np.testing.assert_array_equal(said[:, 2], 0)
+
+
+@pytest.mark.parametrize(
+    ("named", "options", "recipe", "why"),
+    [
+        (None, {}, {}, 3),
+        (None, {"repeats": 4}, {}, 2),
+        (None, {"repeats": 1}, {}, "it would take 3 times as long"),
+        (None, {"seeds": 1, "repeats": 3}, {"epochs": 50}, "it would take"),
+        (None, {"quick": True}, {}, "this is a first look"),
+        (None, {"time_limit": 600}, {}, "there is a time limit"),
+        (None, {"interval": "nested"}, {}, "it would train networks for every pair of folds"),
+        (None, {"auto": False}, {}, ""),
+        (["relu:3"], {}, {}, ""),
+    ],
+    ids=str,
+)
+def test_auto_takes_part_where_no_candidate_is_named_and_it_costs_about_as_much_as_the_others(
+    table_of, named, options, recipe, why
+):
+    X = np.random.default_rng(4).normal(size=(299, 12))
+    table = table_of(X, (X[:, 0] > 0).astype(np.int64))
+    spec = specify(table, named, recipe=recipe_named("trained", **recipe), design=Design(**options))
+    blends = [one.repeats for one in spec.fitted if one.name == "auto"]
+    assert blends == ([why] if isinstance(why, int) else [])
+    assert isinstance(why, int) or spec.no_auto.startswith(why)
+    assert bool(spec.no_auto) == (isinstance(why, str) and why != "")
+
+
+@pytest.fixture(scope="module")
+def default(arrays):
+    """A comparison without named candidates, with four repeats, in two of which auto takes part."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seedbed.experiment.spec._MOST_TIMES", 1e9)
+        patch.setattr("seedbed.model.fitting.members_for", lambda portfolio, table: members_for(SMALL, table))
+        given = {"repeats": 4, "folds": 3, "seeds": 2, "epochs": 4, "lr": 0.1, "recipe": "tutorial"}
+        return compare_with(*arrays, baselines=["prior"], jobs=1, **given)
+
+
+def test_a_model_with_fewer_repeats_is_compared_on_those_that_both_have(default):
+    auto, reference = default["auto"], default["linear:5"]
+    assert (auto.predictions.shape, reference.predictions.shape) == ((2, 1, 60), (4, 2, 60))
+    assert len(auto.splits) == 6
+    assert auto.finite
+    verdict = next(one for one in default.verdicts if one.candidate == "auto")
+    ours = reference.losses("brier")[:2]
+    expected = corrected_t(
+        ours.mean(axis=2) - auto.losses("brier")[:, :, 0], comparisons=3, seed_noise=seed_noise(ours, auto.losses())
+    )
+    assert (verdict.low, verdict.high) == pytest.approx((expected.low, expected.high))
+    assert "auto was compared on 2 of the 4 repeats, so its range is a little wider" in str(default)
+    assert "auto was compared on 2 of the 4 repeats, so its range is a little wider" in default.details()
+
+
+def test_frames_and_files_hold_the_repeats_that_a_model_has(default, tmp_path):
+    predictions, scores = default.predictions(), default.scores()
+    counts = {name: len(own) for name, own in predictions.groupby("candidate")}
+    assert counts == {"auto": 120, "prior": 240, "linear:5": 480, "linear:20,20": 480, "relu:5": 480}
+    assert set(scores[scores["candidate"] == "auto"]["repeat"]) == {0, 1}
+    repeats = {one["name"]: one["repeats"] for one in default.to_dict()["candidates"]}
+    assert repeats == {"linear:5": 4, "linear:20,20": 4, "relu:5": 4, "prior": 4, "auto": 2}
+    default.save(tmp_path)
+    assert (tmp_path / "report.html").is_file()
+    assert default.to_dict()["lottery"]["difference"]["runs"]
+
+
+def test_judge_compares_a_model_with_fewer_repeats_on_those_that_both_have(default):
+    frame, ours = default.predictions(), default.to_dict()["verdicts"]
+    judged = sb.judge(frame, reference="linear:5", target="y")
+    theirs = {one["candidate"]: one["difference"] for one in judged.to_dict()["verdicts"]}
+    assert theirs["prior"] == pytest.approx({one["candidate"]: one["difference"] for one in ours}["prior"], abs=0.02)
+    assert "auto was compared on 2 of the 4 repeats" in str(judged)
+    first = frame[frame["repeat"] < 2]
+    same = {one["candidate"]: one for one in sb.judge(first, reference="linear:5", target="y").to_dict()["verdicts"]}
+    assert theirs["auto"] == pytest.approx(same["auto"]["difference"], rel=1e-9)
+    assert theirs["relu:5"] != pytest.approx(same["relu:5"]["difference"], rel=1e-3)
+    with pytest.raises(sb.DataError, match=r"Only the last repeats of a cross-validation may be missing"):
+        sb.judge(frame[(frame["candidate"] != "auto") | (frame["repeat"] > 0)], target="y")
+    scores = sb.judge(default.scores(), reference="linear:5", drop_incomplete=True)
+    assert "auto" in str(scores)
+
+
+def test_fits_of_fewer_repeats_are_planned_kept_and_taken_up(arrays, monkeypatch, tmp_path):
+    monkeypatch.setattr("seedbed.experiment.spec._MOST_TIMES", 1e9)
+    design = Design(baselines=["prior"], repeats=4, folds=3, seeds=1)
+    spec = specify(table_from_arrays(*arrays), recipe=recipe_named("tutorial", epochs=2), design=design)
+    plan = make_plan(spec, Compute(jobs=1))
+    assert plan.totals()["auto"] == 6 == len([number for number, _ in plan.fits if number == 1])
+    assert ", and 1 baseline, and auto on 6 splits; about" in plan.sentence()
+    assert plan.specification["baselines"][1]["repeats"] == 2
+    whole = run(plan, kept=Kept(plan, tmp_path))
+    assert Kept(plan, tmp_path).fits == 12 + 6
+    monkeypatch.setattr("seedbed.experiment.fitted.blend_table", lambda *_, **__: pytest.fail("fitted again"))
+    again = run(plan, kept=Kept(plan, tmp_path))
+    np.testing.assert_array_equal(again["auto"].predictions, whole["auto"].predictions)
 
 
 def test_auto_is_advised_as_a_network(arrays, table_of, compared):

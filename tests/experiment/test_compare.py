@@ -11,8 +11,9 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from torch import nn
 
 from seedbed.errors import CandidateError, OptionError, SeedbedError, TargetError
-from seedbed.experiment import TUTORIAL, compare
+from seedbed.experiment import compare
 from seedbed.experiment.baselines import STANDARD
+from seedbed.experiment.spec import TUTORIAL
 from seedbed.settings import RECIPES, Compute
 from seedbed.training.randomness import derive
 
@@ -132,7 +133,7 @@ def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
     compare(*arrays, compute=Compute(jobs=1))
     (plan,) = plans
     spec = plan.experiment
-    assert [one.name for one in spec.fitted] == list(STANDARD["binary"])
+    assert [one.name for one in spec.fitted] == [*STANDARD["binary"], "auto"]
     assert (spec.metric, spec.interval) == ("brier", "corrected")
     assert spec.recipe == dataclasses.replace(RECIPES["trained"], loss="bce")
     assert (spec.design.repeats, spec.design.folds, spec.design.seeds) == (10, 10, 5)

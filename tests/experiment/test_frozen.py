@@ -66,7 +66,8 @@ def test_the_specification_has_every_setting(planned, tmp_path):
     for name, recipe in plan.experiment.recipes().items():
         assert recipes[name].items() >= dataclasses.asdict(recipe).items()
     assert "widths=(4,)" in recipes["tanh:4@lr=0.1,weight_decay=0.3"]["architecture"]
-    assert document["baselines"] == [{"name": "prior", "description": plan.experiment.fitted[0].description}]
+    description = plan.experiment.fitted[0].description
+    assert document["baselines"] == [{"name": "prior", "description": description, "repeats": None}]
     assert document["design"] == dataclasses.asdict(plan.experiment.design)
     settings = {"reference": "prior", "metric": "log_loss", "margin": 0.03, "margin_rule": "given", "alpha": 0.1,
                 "interval": "corrected", "random_state": 9}  # fmt: skip

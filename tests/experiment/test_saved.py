@@ -27,7 +27,7 @@ KEYS = {
     "opposite_share accuracy rows_needed rows_factor seed_share n_rows n_train comparisons by_margin short held_out "
     "independent_rows sentence greater_is_better",
     "checks": "candidate code message evidence advice",
-    "candidates": "name kind finite networks scores confusion calibration description n_parameters n_networks "
+    "candidates": "name kind finite networks repeats scores confusion calibration description n_parameters n_networks "
     "n_diverged epochs lr settled train_accuracy train_r2 train_loss test_loss lowest_test_loss_epoch note",
     "lottery": "score difference",
     "curves": "score_name title subtitle candidates",

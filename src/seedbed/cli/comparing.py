@@ -51,7 +51,6 @@ def compare(
         size = f"{counted(rows.n_rows, 'row')}, {counted(rows.n_features, 'feature')}"
         now(f"Planning. {rows.name}: {size}, predicting {rows.target_name}")
         from seedbed.experiment import (  # loads torch, which takes seconds
-            TUTORIAL,
             conclude,
             folder_for,
             numbered,
@@ -66,7 +65,7 @@ def compare(
         specified = functools.partial(
             specify,
             rows,
-            options.candidate or TUTORIAL,
+            options.candidate or None,
             recipe=options.recipe.named("trained"),
             design=options.design.design(),
             lrs=lrs if len(lrs) > 1 else (),
@@ -123,15 +122,15 @@ def _print(comparison: Comparison, options: CompareOptions) -> None:
 
 def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]:
     """Yield lines with the report, the details and the next command."""
-    from seedbed.model import AUTO, blend_seconds
+    from seedbed.model import AUTO, blend_cost
     from seedbed.report import duration
 
     place, spec = shlex.quote(str(folder)), plan.experiment
     yield ""
     yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
     yield f"Details:  seedbed report {place} --text"
-    if AUTO not in spec.names and not spec.design.quick:
-        seconds = blend_seconds(spec.table, len(plan.all_splits[0].train)) * len(plan.all_splits) / plan.workers
+    if AUTO not in spec.names and not spec.design.quick and "--no-auto" not in spec.command:
+        seconds = blend_cost(spec.table, len(plan.all_splits[0].train)) * len(plan.all_splits) / plan.workers
         others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
         yield (
             f"To add:   {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}   "

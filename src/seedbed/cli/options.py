@@ -300,7 +300,7 @@ class CompareOptions:
     """The options of a comparison, except its table. They are stored in the folder of the run, for `resume`."""
 
     candidate: Annotated[tuple[str, ...], _REPEATED] = ()
-    "A candidate; may be repeated. The three of the tutorial if left out."
+    "A candidate; may be repeated. The three of the tutorial and auto if left out."
     details: Annotated[bool, Parameter(negative=())] = False
     "Print every verdict with its numbers, and the ranking with intervals."
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False

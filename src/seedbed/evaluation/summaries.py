@@ -197,6 +197,7 @@ class CandidateSummary:
         kind: `network`, `baseline`, or what a judgement read: `scores` or `predictions`.
         finite: whether all of its predictions are finite.
         networks: how many are averaged in what is judged.
+        repeats: on how many it was compared; None if that isn't known.
         scores: by name.
         confusion: share of rows [true class, predicted class]; None for numbers.
         description: what it is, or its recipe.
@@ -210,6 +211,7 @@ class CandidateSummary:
     kind: str
     finite: bool = True
     networks: int = 1
+    repeats: int | None = None
     scores: Mapping[str, Score] = field(default_factory=dict)
     confusion: tuple[tuple[float, ...], ...] | None = None
     calibration: CalibrationSummary | None = None

@@ -371,7 +371,8 @@ def judge_all(
     (1979). The two may disagree at the edge. An estimate that is a comparison of its own is left out of both.
 
     Args:
-        losses: name -> [repeat, fold, seed], mean primary loss over the fold's test rows, finite.
+        losses: name -> [repeat, fold, seed], mean primary loss over the fold's test rows, finite. Of two, the repeats
+            that both have are compared.
         estimates: (reference, candidate) -> the difference of their losses.
         margin: the difference that matters, in units of the loss.
         n_rows: rows of the table; None if that isn't known.
@@ -390,7 +391,8 @@ def judge_all(
     of_pair = dict(zip(together, holm([estimates[pair].p for pair in together], tried=tried).tolist(), strict=True))
     verdicts = []
     for pair, found in estimates.items():
-        ours, theirs = (losses[name] for name in pair)
+        n_shared = min(len(losses[name]) for name in pair)  # repeats
+        ours, theirs = (losses[name][:n_shared] for name in pair)
         accuracy, seeds = None, None
         if in_accuracy is not None:
             points = in_accuracy[pair]

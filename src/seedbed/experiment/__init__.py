@@ -11,12 +11,11 @@ from seedbed.experiment.plan import Plan, make_plan, plan_within
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import folder_for, is_finished, numbered, open_folder
 from seedbed.experiment.single import finished_curves, train, training_on
-from seedbed.experiment.spec import TUTORIAL, Experiment, specify
+from seedbed.experiment.spec import Experiment, specify
 from seedbed.experiment.watch import Watch, watch_plan
 
 __all__ = [
     "BASELINES",
-    "TUTORIAL",
     "Comparison",
     "Experiment",
     "Kept",

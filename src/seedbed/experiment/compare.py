@@ -16,7 +16,7 @@ from seedbed.experiment.comparison import Comparison, conclude
 from seedbed.experiment.plan import plan_within
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import open_folder
-from seedbed.experiment.spec import TUTORIAL, specify
+from seedbed.experiment.spec import specify
 from seedbed.experiment.watch import watch_plan
 from seedbed.report import Progress
 from seedbed.settings import RECIPES, Compute, Design, Recipe, merged, place_of, recipe_named
@@ -40,7 +40,7 @@ def compare(
     y: Any = None,
     *,
     target: str | int | None = None,
-    candidates: Sequence[Any] | Mapping[str, Any] | str = TUTORIAL,
+    candidates: Sequence[Any] | Mapping[str, Any] | str | None = None,
     recipe: Recipe | Literal["trained", "tutorial"] = "trained",
     design: Design | None = None,
     compute: Compute = _HERE,
@@ -59,6 +59,7 @@ def compare(
         y: the target [row], where `table` is an array.
         target: the column to predict.
         candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
+            The three networks of the tutorial if left out, and mostly `auto`, see `Design.auto`.
         recipe: how networks are trained. "trained" is AdamW with learning rate and epoch chosen by inner splits,
             "tutorial" is plain SGD. `Recipe.trained(weight_decay=0.1)` changes the former, `Recipe(momentum=0.9)` the
             latter.
@@ -147,8 +148,7 @@ def call_of(table: Table, candidates: Any, recipe: Recipe, lrs: Sequence[float],
     else:
         words = [_word(table.reading["source"]), *(f"{name}={_word(value)}" for name, value in reading.items())]
         arguments = [f"sb.read_table({', '.join(words)})"]
-    words_alone = isinstance(candidates, tuple) and all(isinstance(one, str) for one in candidates)
-    if not words_alone or candidates != TUTORIAL:  # an array has no one answer to whether it equals something
+    if candidates is not None:
         arguments.append(f"candidates={_word(candidates)}")
     names = [name for name, known in RECIPES.items() if known == recipe]
     if names != ["trained"]:

@@ -80,6 +80,7 @@ class Comparison(Results):
 
     def scores(self, metric: str | None = None) -> Any:
         """Return a data frame with the score of each run, as `sb.judge` takes it: candidate, repeat, fold, seed, score.
+        If `auto` has fewer repeats than the others, `sb.judge(..., drop_incomplete=True)` leaves those out for all.
 
         Args:
             metric: the score; that of the verdicts if left out.
@@ -113,13 +114,13 @@ class Comparison(Results):
         Raises:
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
-        table, splits = self.experiment.table, self.splits
+        table = self.experiment.table
         several = table.task == "multiclass"
         labels = table.labels if several else table.labels[1:]
         answers = [f"probability_{label}" for label in labels] or ["prediction"]
         parts: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", "row", *answers, "y")}
         for result in self.results:
-            for split in splits:
+            for split in result.splits:
                 block = result.predictions[split.repeat][:, split.test]
                 n_seeds, n_rows = block.shape[:2]
                 parts["candidate"].append(np.full(n_seeds * n_rows, result.name, dtype=object))

@@ -172,7 +172,8 @@ def _checks(
     # seeds that are alike must also be alike in the difference.
     reference = others.get(experiment.reference, result)
     beside = None if reference is result else reference.losses(experiment.metric, single=True)
-    losses, margin = result.losses(experiment.metric, single=True), conclusion.metric.margin
+    losses = result.losses(experiment.metric, single=True)[: len(reference.predictions)]
+    margin = conclusion.metric.margin
     alike = seeds_alike(name, losses=losses, margin=margin)
     if beside is None or seeds_alike(name, losses=losses, margin=margin, reference_losses=beside) is not None:
         yield alike

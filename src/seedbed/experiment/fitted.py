@@ -15,7 +15,7 @@ import numpy as np
 
 from seedbed.data import Encoding, Split, Table, Task
 from seedbed.errors import TrainingError, error_line
-from seedbed.model import AUTO, blend_seconds, blend_table, values_of
+from seedbed.model import AUTO, blend_cost, blend_table, values_of
 from seedbed.settings import Compute
 from seedbed.training import Cluster, derive, side_by_side
 from seedbed.typing import Floats
@@ -48,11 +48,13 @@ class Fitted(ABC):
         kind: the word for it in messages.
         needs_columns: whether it needs the columns of the table; otherwise the matrix of features is enough.
         timed: whether one fit is timed before the run; otherwise `seconds` estimates the time.
+        repeats: it is fitted on the splits of so many repeats; None for all.
     """
 
     name: str
     estimator: Any
     description: str
+    repeats: int | None = None
     kind: ClassVar[str]
     needs_columns: ClassVar[bool]
     timed: ClassVar[bool]
@@ -136,7 +138,7 @@ class Auto(Fitted):
     timed = False
 
     def seconds(self, table: Table, n_rows: int) -> float:
-        return blend_seconds(table, n_rows)
+        return blend_cost(table, n_rows)
 
     def fitted(self, table: Table, encoding: Encoding, split: Split, n_classes: int) -> Floats:
         own = table.of_rows(split.train)

@@ -171,7 +171,7 @@ def _whose(conclusion: Conclusion, found: CandidateSummary) -> str:
     seeds = f", {counted(plan.seeds, 'seed')}" if found.kind == "network" else ""  # the blend has none
     if plan.kind == "held_out":
         return f"a look at {plan.n_test:,} rows that were locked away{seeds}"
-    folds = f"{plan.repeats} x {plan.folds}-fold cross-validation"
+    folds = f"{found.repeats or plan.repeats} x {plan.folds}-fold cross-validation"
     if plan.sample_of:
         folds += f" of a sample of {conclusion.n_rows:,} rows"
     return f"{folds}{seeds}, about {plan.n_train:,} rows to train on"

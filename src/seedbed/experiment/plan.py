@@ -8,6 +8,7 @@ import functools
 import heapq
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from seedbed.experiment.fitted import STANDARD, Fitted, fit_on_splits
 from seedbed.experiment.frozen import differences, frozen_in
 from seedbed.experiment.spec import Experiment, specification
 from seedbed.fitting import Round, Runs, Stack, choosing_runs, inner_splits, plan_round
+from seedbed.model import AUTO
 from seedbed.report import drawing_seconds, duration
 from seedbed.settings import Compute
 from seedbed.training import (
@@ -101,6 +103,16 @@ class Plan:
         """The splits that are judged, then those of `pairs`."""
         return self.splits + tuple(split for _, _, split in self.pairs)
 
+    @functools.cached_property
+    def fits(self) -> tuple[tuple[int, int], ...]:
+        """The fits of baselines and `auto`: the number of the model, and that of the split."""
+        return tuple(
+            (number, place)
+            for number, model in enumerate(self.experiment.fitted)
+            for place, split in enumerate(self.all_splits)
+            if model.repeats is None or split.repeat < model.repeats
+        )
+
     @property
     def stacks(self) -> tuple[Stack, ...]:
         """The stacks of both rounds."""
@@ -160,7 +172,12 @@ class Plan:
     @property
     def fitting_seconds(self) -> float:
         """The duration of all fits of baselines [s]."""
-        return self._packed([seconds for seconds in self.fit_seconds.values() for _ in self.all_splits])
+        return self._packed(self.seconds_of_fits)
+
+    @property
+    def seconds_of_fits(self) -> list[float]:
+        """The seconds of one core for each of `fits`."""
+        return [self.fit_seconds[self.experiment.fitted[number].name] for number, _ in self.fits]
 
     def passes(self, which: Round, *, most: bool = False) -> float:
         """Return the duration of a round [s]; `most` if no network ends before its last epoch."""
@@ -191,7 +208,8 @@ class Plan:
         for stack in self.stacks:
             for number, _ in stack.owners:
                 counts[candidates[number]] += 1
-        return counts | {baseline.name: len(self.all_splits) for baseline in self.experiment.fitted}
+        n_fits = Counter(number for number, _ in self.fits)
+        return counts | {model.name: n_fits[number] for number, model in enumerate(self.experiment.fitted)}
 
     def _splits(self) -> str:
         splits = counted(len(self.splits), "split")
@@ -227,8 +245,13 @@ class Plan:
             words += f" in batches of {' or '.join(f'{size:,}' for size in sizes)} rows, read from disk"
         if self.choosing is not None:
             words += f", after {sum(len(stack.owners) for stack in self.choosing.stacks):,} to choose how to train them"
-        if spec.fitted:
-            words += f", and {counted(len(spec.fitted), 'baseline')}"
+        baselines = [one for one in spec.fitted if one.kind == "baseline"]
+        if baselines:
+            words += f", and {counted(len(baselines), 'baseline')}"
+        for model in spec.fitted:
+            if model not in baselines:
+                words += f", and {model.name} on {counted(self.totals()[model.name], 'split')}"
+        words += f"; without {AUTO}, as {spec.no_auto}" if spec.no_auto else ""
         return f"{words}; about {duration(self.seconds)}"
 
 

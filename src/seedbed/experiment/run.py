@@ -200,8 +200,8 @@ def _fit_baselines(plan: Plan, watch: Watch, kept: Kept | None) -> list[FittedRe
         watch.count(spec.fitted[number].name, taken=taken)
         watch.show(spec.fitted[number].name)
 
-    there = set()
-    for number, split in itertools.product(range(len(gathered)), range(len(plan.all_splits)) if kept else ()):
+    there = set(itertools.product(range(len(gathered)), range(len(plan.all_splits)))) - set(plan.fits)
+    for number, split in plan.fits if kept else ():
         if kept and (taken := kept.fit(spec.fitted[number], split)) is not None:
             add(number, split, taken, taken=True)
             there.add((number, split))
@@ -298,10 +298,11 @@ Floats = npt.NDArray[np.floating]
 class _OutOfFold:
     """The predictions for the test rows of each split, collected in one array."""
 
-    def __init__(self, plan: Plan, n_seeds: int) -> None:
+    def __init__(self, plan: Plan, n_seeds: int, repeats: int | None = None) -> None:
         self.plan = plan
+        self.splits = tuple(split for split in plan.splits if repeats is None or split.repeat < repeats)
         spec = plan.experiment
-        n_repeats, kind = 1 + max(split.repeat for split in plan.splits), spec.table.task
+        n_repeats, kind = 1 + max(split.repeat for split in self.splits), spec.table.task
         row = (spec.table.n_rows, spec.table.n_outputs) if kind == "multiclass" else (spec.table.n_rows,)
         # Targets such as years or prices may have more digits than float32.
         dtype = np.float64 if kind == "regression" else np.float32
@@ -331,7 +332,7 @@ class _OutOfFold:
         return {
             "target": spec.table.target,
             "task": spec.table.task,
-            "splits": self.plan.splits,
+            "splits": self.splits,
             "groups": spec.table.groups,
             "times": spec.table.times,
             "design": spec.design,
@@ -345,7 +346,7 @@ class GatheredFits:
     """The predictions of one model that is fitted on each split."""
 
     def __init__(self, plan: Plan, model: Fitted) -> None:
-        self.model, self._found = model, _OutOfFold(plan, 1)
+        self.model, self._found = model, _OutOfFold(plan, 1, model.repeats)
 
     def add(self, split: int, predictions: Floats) -> None:
         """Add its predictions for the test rows of a split."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from seedbed.arguments import spelled
 from seedbed.data import (
@@ -29,15 +31,14 @@ from seedbed.data import (
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Protocol, default_margin, default_metric, protocol
 from seedbed.experiment.baselines import BASELINES, baselines_from
-from seedbed.experiment.fitted import Fitted, without_auto
-from seedbed.model import AUTO
+from seedbed.experiment.fitted import Fitted, auto, without_auto
+from seedbed.model import AUTO, blend_cost
 from seedbed.networks import Candidate, candidates_from
 from seedbed.settings import N_NETWORKS, Design, Interval, Recipe
-from seedbed.training import derive, versions
+from seedbed.training import derive, network_operations, versions
 
 __all__ = [
     "LOSSES",
-    "TUTORIAL",
     "Experiment",
     "hashed",
     "specification",
@@ -46,13 +47,21 @@ __all__ = [
 ]
 
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
-"""The three networks of the tutorial: the candidates of a comparison that names none."""
+"""The three networks of the tutorial: with `auto`, the candidates of a comparison that names none."""
 
 DESIGN = Design()
 
 # Of nested cross-validation: 100 repeats, as its error estimate is noisy, and few folds, as it trains a network for
 # each pair of folds. One seed is enough, as repeats average over seeds.
 _NESTED_REPEATS, _NESTED_FOLDS, _NESTED_SEEDS = 100, 5, 1
+
+_MOST_TIMES = 1.5  # `auto` takes part if its two repeats cost no more than so many times the other networks
+_INNER, _USUAL_SHARE = 0.8, 0.4  # of rows and epochs that networks which choose usually train on
+_WITHOUT_AUTO = {
+    "first look": "this is a first look",
+    "time limit": "there is a time limit",
+    "nested": "it would train networks for every pair of folds",
+}
 
 # With `--quick`: the most rows, as more can't be trained on in a minute, and the time limit.
 _QUICK_ROWS, _QUICK_SECONDS = 100_000, 60.0
@@ -98,6 +107,7 @@ class Experiment:
         random_state: all randomness is derived from it.
         command: the command or call that repeats the run; empty if unknown. It decides nothing.
         whole: the table of which `table` is a sample; None if it isn't one.
+        no_auto: why `auto` doesn't take part although no candidates were named; else empty.
 
     Raises:
         OptionError: a number is out of range, or an option has no such word.
@@ -120,6 +130,7 @@ class Experiment:
     random_state: int = 0
     command: str = ""
     whole: Table | None = None
+    no_auto: str = ""
 
     def __post_init__(self) -> None:
         if self.nested and self.design.folds < 3:
@@ -171,7 +182,7 @@ class Experiment:
 
 def specify(
     table: Table,
-    candidates: Sequence[Any] | Mapping[str, Any] | str = TUTORIAL,
+    candidates: Sequence[Any] | Mapping[str, Any] | str | None = None,
     *,
     recipe: Recipe,
     design: Design = DESIGN,
@@ -182,6 +193,7 @@ def specify(
     """Return the experiment that compares candidates, given as a user gives them.
 
     Args:
+        candidates: if left out, `TUTORIAL`, and `auto` unless the design or the table speaks against it.
         recipe: the recipe that the candidates share.
         design: the table decides what it leaves out, see `evaluation.protocol`.
         lrs: learning rates into which each candidate without its own one is expanded.
@@ -193,7 +205,7 @@ def specify(
     """
     random_state = int(design.random_state)
     table, whole = _sampled(table, rows, random_state) if design.quick else (table, None)
-    networks, n_blends = without_auto(candidates)
+    networks, n_blends = without_auto(TUTORIAL if candidates is None else candidates)
     alone = n_blends > 0 and not networks
     found, sweeps = ((), ()) if alone else _expanded(candidates_from(networks), lrs)
     given = BASELINES if design.baselines is None else design.baselines
@@ -206,14 +218,19 @@ def specify(
     if any(one.patience is not None for one in own) and all(one.epoch == "last" for one in own):
         hint = "Leave it out, or have one chosen: --epoch inner."
         raise OptionError("patience is of an epoch that inner splits choose, and none is chosen", hint)
-    reference = design.reference
+    reference, frozen, common = design.reference, _protocol(table, design), _recipe_for(table, recipe, lrs)
+    blends, no_auto = list[Any]([AUTO] * n_blends), ""
+    if candidates is None and design.auto and AUTO not in baselines:
+        recipes = ((candidate, candidate.recipe(common)) for candidate in found)
+        repeats, no_auto = _repeats_of_auto(table, design, frozen, recipes)
+        blends = [dataclasses.replace(auto(random_state), repeats=repeats)] if repeats else []
     return Experiment(
         table=table,
         candidates=found,
-        fitted=baselines_from((*baselines, *[AUTO] * n_blends), random_state=random_state, task=table.task),
+        fitted=baselines_from((*baselines, *blends), random_state=random_state, task=table.task),
         reference=(AUTO if alone else found[0].name) if reference is None else swept.get(reference, reference),
-        recipe=_recipe_for(table, recipe, lrs),
-        design=_protocol(table, design),
+        recipe=common,
+        design=frozen,
         metric=metric,
         margin=default_margin(metric, table.target) if design.margin is None else float(design.margin),
         margin_given=design.margin is not None,
@@ -224,7 +241,40 @@ def specify(
         random_state=random_state,
         command=command,
         whole=whole,
+        no_auto=no_auto,
     )
+
+
+def _repeats_of_auto(
+    table: Table, asked: Design, design: Protocol, recipes: Iterable[tuple[Candidate, Recipe]]
+) -> tuple[int, str]:
+    """Return on how many repeats `auto` is compared if no candidates are named, and why on none.
+
+    On as many as cost no more than the other networks, at least two, and at most half. It follows from numbers of
+    operations, so it doesn't depend on the machine.
+
+    Args:
+        recipes: the other networks, and how they are trained.
+    """
+    reasons = {"first look": asked.quick, "time limit": design.time_limit, "nested": asked.interval == "nested"}
+    for words, holds in reasons.items():
+        if holds:
+            return 0, _WITHOUT_AUTO[words]
+    n_train, n_inputs = table.n_rows * (design.folds - 1) / design.folds, encode(table).layout.n_inputs
+    n_inner, others = design.seeds * (design.folds if design.kind == "held_out" else 1), 0.0
+    with torch.device("meta"):  # nothing is drawn
+        for candidate, recipe in recipes:
+            network, in_batches = candidate.architecture(n_inputs, table.n_outputs), recipe.batch_size is not None
+            cost = functools.partial(network_operations, network, in_batches=in_batches)
+            others += design.seeds * cost(n_train, recipe.epochs)
+            if recipe.chooses:
+                others += n_inner * len(recipe.lrs) * cost(_INNER * n_train, _USUAL_SHARE * recipe.epochs)
+    repeats, a_repeat = design.repeats, blend_cost(table, round(n_train), network_operations)
+    fewest, times = min(2, repeats), design.repeats * others / a_repeat
+    if fewest > _MOST_TIMES * times:
+        longer = f"{fewest / times:.0f} times" if fewest < 1000 * times else "a thousand times"
+        return 0, f"it would take {longer} as long as the other networks"
+    return max(fewest, min(repeats // 2, int(round(times, 6)))), ""
 
 
 def _recipe_for(table: Table, recipe: Recipe, lrs: Sequence[float]) -> Recipe:
@@ -351,7 +401,9 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
             }
             for one in spec.candidates
         ],
-        "baselines": [{"name": one.name, "description": one.description} for one in spec.fitted],
+        "baselines": [
+            {"name": one.name, "description": one.description, "repeats": one.repeats} for one in spec.fitted
+        ],
         "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,
         "design": dataclasses.asdict(spec.design),

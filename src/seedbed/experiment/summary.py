@@ -150,7 +150,7 @@ def _lotteries(experiment: Experiment, results: Sequence[Result]) -> Lotteries:
     metric = experiment.metric
     ours = finite[experiment.reference].losses(metric, single=True)
     pairs = {
-        one: paired_runs(ours, result.losses(metric, single=True))
+        one: paired_runs(ours[: len(result.predictions)], result.losses(metric, single=True)[: len(ours)])
         for one, result in shown.items()
         if one != experiment.reference
     }

@@ -91,7 +91,7 @@ class Watch:
     def expect(self, plan: Plan) -> None:
         """Take the costs of a plan, which give an estimate of the time left before anything is trained."""
         self.stage, self._fit_seconds = "", plan.fit_seconds
-        fits = sum(plan.fit_seconds.values()) * len(plan.all_splits)
+        fits = sum(plan.seconds_of_fits)
         networks = sum(stack.plan.seconds for stack in plan.stacks)
         # As many workers as have work on average: a single long fit keeps the others waiting.
         self._fits = _Pace(fits, fits / max(plan.fitting_seconds, 1e-9))

@@ -140,7 +140,7 @@ def read_predictions(
     target = _target_of_rows(columns, row, answers)
     layout, runs = _layout(runs, row, folds, test_share)
     seeds, n_seeds = seed_places(runs)
-    _check_paired(runs, row, seeds, n_seeds)
+    repeats = _repeats_of_each(runs, row, seeds, n_seeds, layout)
     design = _design(layout, target, answers, max(n_seeds))
     tested = [np.unique(row.codes[runs.split == split]) for split in range(len(runs.splits))]
     everything = np.arange(len(row.labels))
@@ -148,21 +148,21 @@ def read_predictions(
         Split(*_place(number, layout), np.setdiff1d(everything, test, assume_unique=True), test)
         for number, test in enumerate(tested)
     )
-    n_repeats = splits[-1].repeat + 1
     repeat = np.array([split.repeat for split in splits])[runs.split]
     dtype = np.float64 if answers.task == "regression" else np.float32
     results = []
     for number, name in enumerate(names):
         group, p = (0, answers.p[number]) if wide else (number, answers.p[0])
         lines = np.flatnonzero(runs.candidate.codes == group)
-        table = np.full((n_repeats, n_seeds[group], len(everything), *p.shape[1:]), np.nan, dtype=dtype)
+        own = tuple(split for split in splits if split.repeat < repeats[group])
+        table = np.full((repeats[group], n_seeds[group], len(everything), *p.shape[1:]), np.nan, dtype=dtype)
         table[repeat[lines], seeds[lines], row.codes[lines]] = p[lines]
         results.append(
             Result(
                 name=name,
                 alpha=alpha,
                 target=target,
-                splits=splits,
+                splits=own,
                 design=design,
                 predictions=table,
                 task=answers.task,
@@ -386,9 +386,15 @@ def _layout(runs: Runs, row: Factor, folds: int | None, test_share: float | None
     return layout, runs
 
 
-def _check_paired(runs: Runs, row: Factor, seeds: NDArray[np.int64], n_seeds: Sequence[int]) -> None:
-    """Raise DataError where a prediction is missing, or given twice."""
-    n_rows, n_splits = len(row.labels), len(runs.splits)
+def _repeats_of_each(
+    runs: Runs, row: Factor, seeds: NDArray[np.int64], n_seeds: Sequence[int], layout: Layout
+) -> list[int]:
+    """Return the number of repeats of each candidate, which may lack the last ones.
+
+    Raises:
+        DataError: another prediction is missing, or one is given twice.
+    """
+    n_rows, n_splits, found = len(row.labels), len(runs.splits), []
     tested = np.bincount(np.unique(runs.split * n_rows + row.codes) // n_rows, minlength=n_splits)
     for number, name in enumerate(runs.candidate.labels):
         lines = runs.candidate.codes == number
@@ -401,13 +407,20 @@ def _check_paired(runs: Runs, row: Factor, seeds: NDArray[np.int64], n_seeds: Se
             )
         there = np.bincount(cells // n_rows, minlength=n_splits * n_seeds[number]).reshape(n_splits, -1)
         lacking = tested[:, None] - there
+        n_repeats = _place(n_splits - 1, layout)[0] + 1
+        if layout.kind == "cross_validation" and there.any():
+            n_repeats = _place(int(np.flatnonzero(there.any(axis=1))[-1]), layout)[0] + 1
+            lacking = lacking[: n_repeats * layout.folds]
+        found.append(n_repeats)
         if lacking.any():
             split = int(np.flatnonzero(lacking.any(axis=1))[0])
             raise DataError(
                 f"{runs.where}: {int(lacking.sum())} predictions of {name} are missing, the first of them in "
                 f"{runs.split_name(split)}",
-                "All candidates need predictions for the same rows, with as many seeds in all splits.",
+                "All candidates need predictions for the same rows, with as many seeds in all splits. Only the last "
+                "repeats of a cross-validation may be missing.",
             )
+    return found
 
 
 def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int) -> Protocol:

@@ -1,7 +1,7 @@
 """The model: networks fitted to all rows, which predict and can be saved in one safe file."""
 
 from seedbed.model.fitting import OutOfBag, blend_table, fit_model
-from seedbed.model.members import AUTO, blend_seconds, blend_size
+from seedbed.model.members import AUTO, blend_cost, blend_size
 from seedbed.model.model import Model, load
 from seedbed.model.predicting import FLAGS, Blocks, Predictions, predict_columns, values_of
 from seedbed.model.storing import check_target, check_writable
@@ -14,7 +14,7 @@ __all__ = [
     "Model",
     "OutOfBag",
     "Predictions",
-    "blend_seconds",
+    "blend_cost",
     "blend_size",
     "blend_table",
     "check_target",

@@ -124,7 +124,9 @@ class PeriodicEmbedding(nn.Module):
         super().__init__()
         self.n_features, self.units = n_features, units
         self.n_frequencies = n_frequencies
-        frequencies = sigma * torch.randn(n_features, n_frequencies)
+        frequencies = torch.empty(n_features, n_frequencies)
+        if not frequencies.is_meta:  # where there is nothing to draw, it would import the compiler for a second
+            frequencies.normal_(0, sigma)
         weight = torch.empty(n_features, units, 2 * n_frequencies)
         bias = torch.empty(n_features, units)
         bound = (2 * n_frequencies) ** -0.5  # that of nn.Linear

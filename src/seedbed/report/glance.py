@@ -14,7 +14,7 @@ from seedbed.errors import counted, phrased
 from seedbed.evaluation import METRICS, SHORT, plain_number
 from seedbed.report.advice import answers, guessing, learnt_nothing, listed, margin_words, rare_label, recommended
 from seedbed.report.progress import duration
-from seedbed.report.sentences import no_verdict_reason, serious_sentences, spread
+from seedbed.report.sentences import fewer_repeats, no_verdict_reason, serious_sentences, spread
 from seedbed.report.tables import measure
 
 __all__ = ["FirstScreen", "first_screen", "forest_of"]
@@ -109,7 +109,7 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
         columns=columns,
         rows=tuple(_rows(document, deciding, beside)),
         notes=tuple(phrased(line, document["command"]) for line in notes),
-        trained=tuple(_trained(document)),
+        trained=(*_trained(document), *fewer_repeats(document)),
         unit="points" if in_points else METRICS[deciding].words,
         margin=(100.0 if in_points else 1.0) * metric["margin"],
     )

@@ -8,6 +8,7 @@ from typing import Any
 from seedbed.errors import counted, phrased, visible
 from seedbed.evaluation import METRICS, percent, plain_number
 from seedbed.report.advice import listed, margin_words
+from seedbed.report.sentences import fewer_repeats
 from seedbed.report.tables import SIGNS, NumberTable, bracket_marks, folded, measure, signed, table_lines
 
 __all__ = [
@@ -116,6 +117,7 @@ def judgement_sentences(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"Random splits: corrected for their overlap, Student's t with {plan['df']} degrees of freedom."
         if plan["kind"] == "held_out":
             yield from _on_one_test_set(document)
+        yield from fewer_repeats(document)
         if plan["kind"] == "cross_validation" and plan["folds"] < 5:
             yield f"{plan['folds']} folds give rough intervals: use 5 or more."
     for one in document["pairs"]:

@@ -13,6 +13,7 @@ from seedbed.report.advice import good_side, guessing, is_first_look, listed, ma
 from seedbed.report.tables import measure
 
 __all__ = [
+    "fewer_repeats",
     "heading_sentences",
     "in_short",
     "no_verdict_reason",
@@ -60,6 +61,15 @@ def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     yield from (phrased(sentence, document["command"]) for sentence in _heading(document))
 
 
+def fewer_repeats(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which models were compared on fewer repeats than the others."""
+    most = document["plan"]["repeats"]
+    for one in document["candidates"]:
+        if (one.get("repeats") or most) < most:
+            repeats = f"{one['repeats']} of the {most} repeats"
+            yield f"{one['name']} was compared on {repeats}, so its range is a little wider."
+
+
 def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     plan = document["plan"]
     size = f"{counted(document['n_rows'], 'row')}, {counted(document['n_features'], 'feature')}"
@@ -69,6 +79,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     if plan["locked_share"]:
         folds = f"{plan['n_test']:,} rows were locked away and looked at once, with {counted(plan['seeds'], 'seed')}"
     yield f"{folds}; trained on about {plan['n_train']:,} rows at a time"
+    yield from fewer_repeats(document)
     if plan["n_unused"]:
         unused = counted(plan["n_unused"], "earlier row")
         yield f"{unused} of groups in the test rows can't be used for training."

@@ -42,6 +42,12 @@ class Design(Settings):
         " frequencies, a linear model and boosted trees if left out.",
         option=False,
     )
+    auto: bool = setting(
+        True,
+        "If no candidates are named, compare auto as well, a blend of networks, on as many repeats as cost no more than"
+        " the other networks.",
+        **_JUDGING,
+    )
     metric: str | None = setting(
         None,
         "The score that verdicts are about, such as accuracy, log_loss or mae; brier for classes, squared_error for"

@@ -25,7 +25,7 @@ from seedbed.training.parallel import (
     train_chunks,
     wake_workers,
 )
-from seedbed.training.planning import StackPlan, network_seconds, plan_stack
+from seedbed.training.planning import StackPlan, network_operations, network_seconds, plan_stack
 from seedbed.training.randomness import derive, seeded
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "end_workers",
     "ends_in_shares",
     "look_at",
+    "network_operations",
     "network_seconds",
     "one_thread",
     "own_module",

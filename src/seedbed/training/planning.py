@@ -22,7 +22,7 @@ from seedbed.training.forward import Chain, Forward, OneByOne, covers, shared_fo
 from seedbed.training.native import kernel
 from seedbed.training.stack import build_network
 
-__all__ = ["StackPlan", "check_engine", "network_seconds", "pick_device", "plan_stack"]
+__all__ = ["StackPlan", "check_engine", "network_operations", "network_seconds", "pick_device", "plan_stack"]
 
 
 _LANES, _BLOCK = 16, 8  # networks come in full vectors of 16 floats for torch, in blocks of 8 for the kernel
@@ -339,18 +339,27 @@ def _seconds_one_by_one(forward: OneByOne, network: nn.Module, data: TrainingDat
     return step * math.ceil(n_train / batch) * _EVALUATING * recipe.epochs
 
 
-def network_seconds(network: nn.Module, n_rows: float) -> float:
+def network_seconds(network: nn.Module, n_rows: float, epochs: float) -> float:
     """Return an estimate of the time that one core takes to train one network by the kernel, or by torch where there is
-    no kernel [s].
+    no kernel [s]; see `network_operations`.
+    """
+    operations = network_operations(network, n_rows, epochs)
+    if kernel("float32").library is None:
+        a_row, n_units = _row_operations(network)
+        operations += ((_TORCH_FACTOR - 1) * a_row + _A_TORCH_UNIT * n_units) * n_rows * epochs
+    return operations / (_matmul_rate() * _SHARE_OF_RATE)
+
+
+def network_operations(network: nn.Module, n_rows: float, epochs: float, *, in_batches: bool = True) -> float:
+    """Return about how many operations the kernel takes to train one network, a number that no machine changes.
 
     Args:
-        network: the network.
-        n_rows: rows x epochs, drawn in minibatches.
+        n_rows: rows of an epoch.
+        epochs: how many there are.
+        in_batches: whether rows are drawn in minibatches.
     """
-    a_row, n_units = _row_operations(network)
-    if kernel("float32").library is None:
-        a_row = _TORCH_FACTOR * a_row + _A_TORCH_UNIT * n_units
-    return (a_row + _A_MINIBATCH_ROW) * n_rows / (_matmul_rate() * _SHARE_OF_RATE)
+    a_row, _ = _row_operations(network)
+    return epochs * (n_rows * (a_row + _A_MINIBATCH_ROW) + _AN_ORDER if in_batches else n_rows * a_row)
 
 
 @functools.cache
