@@ -13,6 +13,7 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -1124,3 +1125,12 @@ def test_examples_are_listed_with_their_targets_and_can_be_read(call):
         assert line.endswith(f"(target {example.target})")
     assert "linear" in done.out
     assert "relu" in done.out
+
+
+@pytest.mark.parametrize(("columns", "is_terminal", "width"), [(60, True, 60), (200, True, 100), (60, False, 100)])
+def test_the_first_screen_is_as_wide_as_the_terminal(monkeypatch, columns, is_terminal, width):
+    from seedbed.cli.terminal import text_width
+
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(isatty=lambda: is_terminal, write=print, flush=print))
+    assert text_width() == width

@@ -113,7 +113,7 @@ def test_an_open_difference_and_one_that_does_not_matter_have_different_sentence
     alike = dict(answers(document(losses, ("small", "large"), rival=(-0.005, 0.005))))
     assert alike["Use"] == "small: the lowest Brier score, by a lead too small to matter"
     assert alike["How sure"] == "there is no difference that matters between small and large"
-    assert alike["To settle"] == "settled; more rows or a longer run aren't needed"
+    assert alike["To settle"] == "nothing; more rows or a longer run aren't needed"
     assert "can't tell" in dict(answers(document(losses, ("small", "large"))))["How sure"]
 
 
@@ -137,7 +137,7 @@ def test_the_expected_accuracy_of_the_best_is_corrected_for_the_selection(docume
 def test_of_a_rare_label_the_share_that_is_found_is_given(document):
     found = document(TREES, labels={"0": 1461, "yes": 39}, majority_share=0.974)
     recall = "finds 60.0% (95% interval 50 to 70) of the rows with DEATH_EVENT yes"
-    assert dict(answers(found))["Expect"] == f"{recall}; ROC AUC 0.900 (0.800 to 1.000)"
+    assert dict(answers(found))["Expect"] == f"{recall}; ROC AUC 0.900 (95% interval 0.800 to 1.000)"
 
 
 @pytest.mark.parametrize("share", [0.6, 0.84, 0.95, 0.99])
@@ -192,10 +192,10 @@ def test_a_longer_run_is_advised_by_the_width_of_the_interval_and_never_by_the_d
 
 
 def test_if_all_is_decided_nothing_more_is_advised(document, make):
-    assert settle(document(FOUR)) == "settled; more rows or a longer run aren't needed"
+    assert settle(document(FOUR)) == "nothing; more rows or a longer run aren't needed"
     unfinished = document(FOUR, checks=[make.check("small", "under_trained")])
-    assert settle(unfinished).startswith("settled for networks trained like this;")
-    assert settle(document(FOUR, plan={"quick": True})) == "settled in this first look; a full run makes it reliable"
+    assert settle(unfinished).startswith("nothing for networks trained like this;")
+    assert settle(document(FOUR, plan={"quick": True})) == "nothing in this first look; a full run makes it reliable"
     check = make.check("small", "under_trained") | {"evidence": {"training_loss": 0.7}}
     assert settle(document(FOUR, *PAIR, checks=[check])) == "first train small until it has learnt something"
 
@@ -206,7 +206,7 @@ def test_a_first_look_a_sample_and_missing_baselines_are_named(document):
     assert "a first look with 1 repeat and 3 seeds: run it without --quick before you rely on it" in sure
     assert sure.endswith("no baseline was compared, so this doesn't show whether a network is needed")
     found["plan"]["sample_of"] = 48_842
-    words = "a sample of 1,299 of 48,842 rows; all of them may change any of this"
+    words = "a sample of 1,299 of 48,842 rows, and all rows may change any of this"
     assert words in dict(answers(found))["How sure"]
 
 

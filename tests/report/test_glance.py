@@ -60,7 +60,7 @@ def test_the_answers_come_before_the_table_and_the_table_before_its_key(document
         "Use        relu:5",
         "Expect     average",
         "gain over linear:5",
-        "Brier score: low is good",
+        "The Brier score decides",
     ]
     places = [text.index(words) for words in order]
     assert places == sorted(places)
@@ -114,7 +114,7 @@ def test_the_table_fits_the_terminal_or_gives_each_name_a_line_of_its_own(docume
 def test_the_key_names_the_margin_and_which_comparisons_hold_together(document, make):
     verdicts = [make.verdict(name, -0.03, 0.03, comparisons=n) for name, n in (("relu:5", 2), ("prior", 1))]
     text = said(document(verdicts=verdicts))
-    assert "Brier score: low is good. A gain below 0.01 doesn't matter (the margin)." in text
+    assert "The Brier score decides (low is good). A gain below 0.01 doesn't matter (the margin)." in text
     assert "±: the 95% interval of these 2 comparisons together; prior has one of its own." in text
     assert "±: the 95% interval. " in said(document())
 

@@ -226,7 +226,7 @@ def count_range(share: float, low: float, high: float, *, of: int, alpha: float)
     """Return between which numbers the count among `of` new rows lies, with probability 1 - alpha.
 
     A count varies around its share, and the share is itself uncertain: the distance to each end is
-    sqrt((share - end)^2 + z^2 share (1 - share) / of), after Zou and Donner (2008). Ends are rounded outwards.
+    sqrt((share - end)^2 + z^2 share (1 - share) / of), after Zou and Donner (2008).
 
     Args:
         share: of rows, estimated. low, high: its interval at 1 - alpha.
@@ -236,7 +236,7 @@ def count_range(share: float, low: float, high: float, *, of: int, alpha: float)
         share - math.hypot(share - low, math.sqrt(of_count)),
         share + math.hypot(high - share, math.sqrt(of_count)),
     )
-    return max(0, math.floor(of * least)), min(of, math.ceil(of * most))
+    return max(0, round(of * least)), min(of, round(of * most))
 
 
 def _range(verdict: Verdict) -> str:

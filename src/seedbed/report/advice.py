@@ -11,6 +11,7 @@ from seedbed.evaluation import METRICS, count_range, plain_number
 from seedbed.report.tables import measure
 
 __all__ = [
+    "DECIDES_AS",
     "answers",
     "good_side",
     "guessing",
@@ -28,6 +29,7 @@ _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 woul
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
 _NARROW = 0.03  # a range of so few points has a decimal
+DECIDES_AS = {"squared_error": "r2"}  # a difference is the same in both, and R2 is better known
 _HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that won't help
 
 
@@ -83,11 +85,11 @@ def _use(document: Mapping[str, Any]) -> Iterator[str]:
         others = [name for name in document["ranking"] if name != use]
         yield f"{use}: shown to be better than {others[0] if len(others) == 1 else 'all others'}"
     else:
-        extreme = "highest" if metric["greater_is_better"] else "lowest"
-        what = "error" if document["task"] == "regression" and extreme == "lowest" else metric["words"]
+        score = METRICS[DECIDES_AS.get(metric["name"], metric["name"])]
+        extreme = "highest" if score.greater_is_better else "lowest"
         alike = all(one["rule"] == "no_practical_difference" for one in rivals.values())
         lead = "by a lead too small to matter" if alike else "but its lead may be chance"
-        yield f"{use}: the {extreme} {what}, {lead}"
+        yield f"{use}: the {extreme} {score.words}, {lead}"
 
 
 def _network(document: Mapping[str, Any]) -> Iterator[str]:
@@ -114,7 +116,8 @@ def _how_sure(document: Mapping[str, Any]) -> Iterator[str]:
     else:
         if advice["guess"]:
             yield f"{use} isn't shown to be better than {guessing(document)}"
-        names = _perhaps_best(document, {use, *rivals} - {"prior"})
+        names = _perhaps_best(document, {use, *rivals} - {"prior"} - learnt_nothing(document))
+        names = sorted(names, key=lambda name: name != use)  # which keeps the order of the others
         if len(names) > 1:
             yield f"can't tell which is best of {listed(names, _MOST_NAMED)}"
         baselines = {one["name"] for one in document["candidates"] if one["kind"] == "baseline"} - {"auto"}
@@ -132,7 +135,7 @@ def _limits(document: Mapping[str, Any]) -> Iterator[str]:
     plan = document["plan"]
     if plan.get("sample_of"):
         rows = f"{document['n_rows']:,} of {plan['sample_of']:,} rows"
-        yield f"this is a sample of {rows}; all of them may change any of this"
+        yield f"this is a sample of {rows}, and all rows may change any of this"
     if is_first_look(document) or plan.get("sample_of"):
         looks = f"{counted(plan['repeats'], 'repeat')} and {counted(plan['seeds'], 'seed')}"
         yield f"a first look with {looks}: run it without --quick before you rely on it"
@@ -159,13 +162,15 @@ def _expect(document: Mapping[str, Any], name: str) -> Iterator[str]:
     """Yield which scores to expect on new rows."""
     scores = next(one["scores"] for one in document["candidates"] if one["name"] == name)
     if document["task"] == "regression":
-        yield from (f"{METRICS[key].words} {_range(key, scores[key])}" for key in ("r2", "mae") if _known(scores[key]))
+        for key in ("r2", "mae"):
+            if _known(scores[key]):
+                yield f"{METRICS[key].words} {_range(key, scores[key], document)}"
         return
     if label := rare_label(document):
         if _known(scores["recall"]):
             yield f"finds {_in_percent(scores['recall'], document)} of the rows with {document['target']} {label}"
         if _known(scores["roc_auc"]):
-            yield f"ROC AUC {_range('roc_auc', scores['roc_auc'])}"
+            yield f"ROC AUC {_range('roc_auc', scores['roc_auc'], document)}"
         return
     score, top = scores["accuracy"], document["top"]
     if document["metric"]["name"] == "accuracy" and top and top["winner"] == name:  # it was chosen by this score
@@ -187,12 +192,16 @@ def _known(score: Mapping[str, Any]) -> bool:
 def _in_percent(score: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     decimals = 0 if score["high"] - score["low"] >= _NARROW else 1
     low, high = (f"{100 * score[key]:.{decimals}f}" for key in ("low", "high"))
-    return f"{100 * score['mean']:.1f}% ({100 * (1 - document['alpha']):g}% interval {low} to {high})"
+    return f"{100 * score['mean']:.1f}% ({_level(document)} interval {low} to {high})"
 
 
-def _range(name: str, score: Mapping[str, Any]) -> str:
+def _range(name: str, score: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     low, high = (measure(name, score[key], score["mean"]) for key in ("low", "high"))
-    return f"{measure(name, score['mean'])} ({low} to {high})"
+    return f"{measure(name, score['mean'])} ({_level(document)} interval {low} to {high})"
+
+
+def _level(document: Mapping[str, Any]) -> str:
+    return f"{100 * (1 - document['alpha']):g}%"
 
 
 def rare_label(document: Mapping[str, Any]) -> str:
@@ -219,9 +228,9 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
     if not open_rivals:
         unfinished = any(check["code"] == "under_trained" for check in document["checks"])
         if is_first_look(document):
-            yield from ("settled in this first look", "a full run makes it reliable")
+            yield from ("nothing in this first look", "a full run makes it reliable")
         else:
-            yield f"settled{' for networks trained like this' if unfinished else ''}"
+            yield f"nothing{' for networks trained like this' if unfinished else ''}"
             yield "more rows or a longer run aren't needed"
         return
     rival = "prior" if "prior" in open_rivals else open_rivals[0]

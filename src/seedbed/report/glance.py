@@ -12,7 +12,16 @@ from typing import Any
 
 from seedbed.errors import counted, phrased
 from seedbed.evaluation import METRICS, SHORT, plain_number
-from seedbed.report.advice import answers, guessing, learnt_nothing, listed, margin_words, rare_label, recommended
+from seedbed.report.advice import (
+    DECIDES_AS,
+    answers,
+    guessing,
+    learnt_nothing,
+    listed,
+    margin_words,
+    rare_label,
+    recommended,
+)
 from seedbed.report.progress import duration
 from seedbed.report.sentences import fewer_repeats, no_verdict_reason, serious_sentences, spread
 from seedbed.report.tables import measure
@@ -23,7 +32,6 @@ __all__ = ["FirstScreen", "first_screen", "forest_of"]
 _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
-_DECIDES_AS = {"squared_error": "r2"}  # a difference is the same in both, and R2 is better known
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 
 
@@ -88,7 +96,7 @@ class FirstScreen:
 def first_screen(document: Mapping[str, Any]) -> FirstScreen:
     """Return the first screen of a comparison, from `Comparison.to_dict()`."""
     metric, reference = document["metric"], document["reference"]
-    deciding = _DECIDES_AS.get(metric["name"], metric["name"])
+    deciding = DECIDES_AS.get(metric["name"], metric["name"])
     beside = tuple(name for name in _beside(document) if name != deciding)
     in_points = METRICS[deciding].percent
     compared = "gain over the reference" if len(reference) > _LONG else f"gain over {reference}"
@@ -238,9 +246,10 @@ def _key(document: Mapping[str, Any], deciding: str) -> Iterator[str]:
     if verdicts:
         n = max(one["comparisons"] for one in verdicts)
         alone = [one["candidate"] for one in verdicts if one["comparisons"] == 1 < n]
-        way = "high" if score.greater_is_better else "low"
-        words, margin = f"{score.words[:1].upper()}{score.words[1:]}", margin_words(document["metric"])
-        yield f"{words}: {way} is good. A gain below {margin} doesn't matter (the margin)."
+        way = "share of variance explained" if deciding == "r2" else None
+        way = way or f"{'high' if score.greater_is_better else 'low'} is good"
+        words = f"The {score.words}" if deciding == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
+        yield f"{words} decides ({way}). A gain below {margin_words(document['metric'])} doesn't matter (the margin)."
         together = f" of these {n} comparisons together" if n > 1 else ""
         apart = f"; {listed(alone)} has one of its own" if alone else ""
         yield f"±: the {100 * (1 - document['alpha']):g}% interval{together}{apart}."
@@ -248,7 +257,7 @@ def _key(document: Mapping[str, Any], deciding: str) -> Iterator[str]:
         yield f"Recall: the share of the rows with {document['target']} {label} that are found."
     networks = any(one["kind"] == "network" for one in document["candidates"])
     if networks and _averaged(document):
-        yield f"{plan['networks']} networks: the mean of their predictions is judged, which seedbed train saves."
+        yield f"{plan['networks']} networks: their mean prediction, each trained from another random start (seed)."
     elif networks and plan.get("networks", 1) > 1:
         yield f"Networks are judged one by one: a single seed doesn't show what a mean of {plan['networks']} does."
     independent = min((one.get("independent_rows") or math.inf for one in verdicts), default=math.inf)
