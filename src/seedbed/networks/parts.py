@@ -125,7 +125,7 @@ class PeriodicEmbedding(nn.Module):
         self.n_features, self.units = n_features, units
         self.n_frequencies = n_frequencies
         frequencies = torch.empty(n_features, n_frequencies)
-        if not frequencies.is_meta:  # where there is nothing to draw, it would import the compiler for a second
+        if not frequencies.is_meta:  # there, it would load the compiler for nothing
             frequencies.normal_(0, sigma)
         weight = torch.empty(n_features, units, 2 * n_frequencies)
         bias = torch.empty(n_features, units)

@@ -87,22 +87,30 @@ class WholeTable:
         Args:
             outputs: of `evaluate_own`.
         """
-        rows, shares = self.tested
-        y, there = self.test.learnt()[:, :, 0], shares > 0
-
-        def by_row(values: Tensor) -> Tensor:
-            found = torch.zeros(self.n_rows, *values.shape[2:], dtype=torch.float64, device=values.device)
-            return found.index_add(0, rows[there], values[there].double())
-
-        counts = by_row(there).clamp(min=1)
+        y, (counts, weights, own) = self.test.learnt()[:, :, 0], self._tested_rows
         if loss.hits is None:
-            mean = by_row(outputs.permute(0, 2, 1)) / counts[:, None]
+            mean = self._by_row(outputs.permute(0, 2, 1)) / counts[:, None]
             losses = loss.measure(mean[:, :, None], y[:, :, None].double())[0][:, 0]
         else:
             # Of classes a loss is minus the logarithm of the true class's probability.
-            single = loss.measure(outputs, y[rows].permute(0, 2, 1))[0]
-            losses = -(by_row((-single.double()).exp()) / counts).clamp(min=1e-300).log()
-        return float((losses * by_row(shares)).sum() / shares.shape[1])
+            single = loss.measure(outputs, own)[0]
+            losses = -(self._by_row((-single.double()).exp()) / counts).clamp(min=1e-300).log()
+        return float((losses * weights).sum() / outputs.shape[2])
+
+    @functools.cached_property
+    def _tested_rows(self) -> tuple[Tensor, Tensor, Tensor]:
+        """By how many networks each row is tested, at least 1, with which weight [row], and the targets of each
+        network's test rows [place, output, network]."""
+        rows, shares = self.tested
+        counts = self._by_row(shares > 0).clamp(min=1)
+        return counts, self._by_row(shares), self.test.learnt()[:, :, 0][rows].permute(0, 2, 1)
+
+    def _by_row(self, values: Tensor) -> Tensor:
+        """Return the sums over the networks that a row is tested by [row, ...] of values [place, network, ...]."""
+        rows, shares = self.tested
+        there = shares > 0
+        found = torch.zeros(self.n_rows, *values.shape[2:], dtype=torch.float64, device=values.device)
+        return found.index_add(0, rows[there], values[there].double())
 
     def spread(self, outputs: Tensor) -> Tensor:
         """Return outputs of `evaluate_own` at the places of their rows [row, output, network], and NaN elsewhere."""
