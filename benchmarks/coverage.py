@@ -302,7 +302,7 @@ def tables_of(found: dict[tuple[str, int], dict[str, Floats]], networks: int) ->
         n_draws = sum(len(draws["loss"]) for (_, size), draws in found.items() if size == n)
         remark = f"{len(names)} tables, {n_draws:,} draws. Coverage in percent: tables like this / this table."
         yield Table(f"{n:,} rows", header, rows, [remark])
-        rows = []
+        rows, shares = [], []
         for name in names:
             cells = []
             for kind in kinds:
@@ -310,8 +310,11 @@ def tables_of(found: dict[tuple[str, int], dict[str, Floats]], networks: int) ->
                     [counts["seedbed"] for (of, pair), counts in by_pair.items() if (of, pair.kind) == (name, kind)]
                 )
                 cells.append(f"{percent(one.like_this, one.n)} / {percent(one.this, one.n)}")
+                shares.append(one.like_this / one.n)
             rows.append((name, *cells))
-        yield Table(f"{n:,} rows, seedbed's interval on each table", ("table", *kinds), rows)
+        low, high = (sum(missed) for missed in ([one < 0.93 for one in shares], [one > 0.99 for one in shares]))
+        remark = f"Tables like this: {low} of {len(shares)} cells are below 93 %, {high} above 99 %."
+        yield Table(f"{n:,} rows, seedbed's interval on each table", ("table", *kinds), rows, [remark])
 
 
 def decided(

@@ -31,6 +31,7 @@ from seedbed.evaluation.verdicts import decide
 from seedbed.experiment import make_plan, run, specify
 
 MOST_ROWS, FEW_ROWS = 5_000, 2_000
+CANDIDATES = ("linear:5", "relu:5", "linear:20,20")
 OPEN = ("cannot_tell", "no_better")
 
 INTRO = """\
@@ -64,7 +65,7 @@ def judged(path: Path, cache: Path) -> dict[str, Any]:
     small = table.n_rows < FEW_ROWS
     recipe = sb.Recipe.trained() if small else sb.Recipe.trained(epochs=200)
     design = sb.Design(repeats=2 if small else 1, folds=10, seeds=5 if small else 3)
-    experiment = specify(table, recipe=recipe, design=design)
+    experiment = specify(table, CANDIDATES, recipe=recipe, design=design)
     results = {one.name: one for one in run(make_plan(experiment, sb.Compute(jobs=1))).results if one.finite}
     metric, reference = experiment.metric, results[experiment.reference]
     names = [name for name in results if name != reference.name]
