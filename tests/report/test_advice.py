@@ -15,7 +15,7 @@ from seedbed.report.advice import answers, recommendation
 
 SIZES = {"small": 10, "large": 2000}
 GUESSING = "predicting the same for every row"
-CHANCE = "the lowest Brier score, but its lead may be chance"
+CHANCE = "the lowest Brier score, but its lead over {} may be chance"
 NONE = "if it must be one; none is shown to be better"
 
 
@@ -68,18 +68,18 @@ TIED = {"large": 0.1, "logistic": 0.105, "small": 0.2, "prior": 0.4}
     ("losses", "alike", "use", "network"),
     [
         (FOUR, [], "small: shown to be better than all others", None),
-        (FOUR, [("small", "trees")], f"small: {CHANCE}", None),
+        (FOUR, [("small", "trees")], f"small: {CHANCE.format('trees')}", None),
         (LARGE, [("large", "small")], "small: simpler than large, whose small lead may be chance", None),
         (TREES, [], "trees: shown to be better than all others",
          "large, if it must be one; trees is shown to be better"),
         (TREES, [("trees", "large"), ("trees", "small"), ("large", "small")],
-         f"trees: {CHANCE}", f"small, {NONE}"),
+         f"trees: {CHANCE.format('large')}", f"small, {NONE}"),
         (TIED, [("large", "logistic")], "logistic: no network is needed, as the small lead of large may be chance",
          f"large, {NONE}"),
         ({"trees": 0.1, "small": 0.3, "prior": 0.4}, [("small", "prior")], "trees: shown to be better than all others",
          f"small, but it isn't shown to be better than {GUESSING}"),
         ({"small": 0.1, "trees": 0.2, "prior": 0.4}, [("small", "trees"), ("small", "prior"), ("trees", "prior")],
-         f"small: {CHANCE}", None),
+         f"small: {CHANCE.format('trees')}", None),
         ({"prior": 0.1, "small": 0.2}, [("prior", "small")], f"no model: none did better than {GUESSING}",
          f"small, but it isn't shown to be better than {GUESSING}"),
         ({"prior": 0.1, "small": 0.2}, [], f"no model: none is shown to do better than {GUESSING}",
@@ -167,8 +167,8 @@ PAIR = [("small", "trees")]
 def test_the_rows_that_settle_it_are_about_the_margin_and_the_next_rival(document, needed, words):
     found = document(FOUR, *PAIR)
     found["rivals"][0] |= {"rows_needed": [needed // 2, needed * 2]}
-    said = f"{words} show a true difference of 0.01 between small and trees four times in five; you have 1,299"
-    assert settle(found).startswith(said)
+    what = "show a true difference of 0.01 (the margin) between small and trees four times in five"
+    assert settle(found).startswith(f"{words} {what}; you have 1,299")
     found["plan"]["sample_of"] = 4_000
     assert "; the table has 4,000;" in settle(found)
 
@@ -182,13 +182,16 @@ def test_a_longer_run_is_advised_by_the_width_of_the_interval_and_never_by_the_d
         changed = {"rivals": [verdict | {"rows_factor": factor, "seed_share": seeds}], "more_repeats_ratio": ratio}
         return settle(found | changed | {"plan": found["plan"] | plan}).split("; ")[-1]
 
-    assert last(5, 0.0) == "a longer run won't help"
-    assert last(1.5, 0.5) == "more seeds may show a true difference of 0.01 between small and trees"
+    assert last(5, 0.0) == "more repeats or seeds won't help"
+    assert last(1.5, 0.5) == "more seeds may show a true difference of 0.01 (the margin) between small and trees"
     assert last(1.5, 0.5, 0.7).startswith("more repeats or seeds may show")
     assert last(3, 0.5, 0.7).startswith("more repeats and seeds may show")
-    assert last(3, 0.5) == "a longer run would narrow the ± by 31% at most, which isn't enough"
+    assert last(3, 0.5) == "more repeats or seeds would narrow the ± by 31% at most, which isn't enough"
     assert last(5, 0.0, quick=True) == "a full run makes this reliable, but will hardly separate them"
-    assert last(1.5, 0.5, quick=True) == "a full run may show a true difference of 0.01 between small and trees"
+    assert (
+        last(1.5, 0.5, quick=True)
+        == "a full run may show a true difference of 0.01 (the margin) between small and trees"
+    )
 
 
 def test_if_all_is_decided_nothing_more_is_advised(document, make):

@@ -86,8 +86,8 @@ def test_a_row_shows_score_gain_accuracy_and_verdict(document, low, high, word):
 
 @pytest.mark.parametrize(
     ("metric", "heading", "cells"),
-    [("brier", "Brier score gain over linear:5 accuracy verdict", ["0.115", "+0.010", "±0.020", "83.7%"]),
-     ("accuracy", "accuracy gain over linear:5 (points) verdict", ["83.7%", "+1.2", "±2.0"])],
+    [("brier", "Brier score gain over linear:5 accuracy", ["0.115", "+0.010", "±0.020", "83.7%"]),
+     ("accuracy", "accuracy gain over linear:5 (points)", ["83.7%", "+1.2", "±2.0"])],
 )  # fmt: skip
 def test_the_score_that_decides_comes_first(make, metric, heading, cells):
     names = make.network("linear:5"), make.network("relu:5", scores=ahead(make, -0.01, 0.03))
@@ -95,7 +95,7 @@ def test_the_score_that_decides_comes_first(make, metric, heading, cells):
         make.document(*names, metric=metric, verdicts=[make.verdict("relu:5", -0.01, 0.03, metric=metric)])
     )
     head, _, row = (" ".join(line.split()) for line in lines.split("\n\n")[2].splitlines())
-    assert head == heading
+    assert head == f"{heading} verdict against linear:5"
     assert row.removesuffix(" can't tell yet").split()[1:] == cells
 
 
@@ -115,8 +115,8 @@ def test_the_key_names_the_margin_and_which_comparisons_hold_together(document, 
     verdicts = [make.verdict(name, -0.03, 0.03, comparisons=n) for name, n in (("relu:5", 2), ("prior", 1))]
     text = said(document(verdicts=verdicts))
     assert "The Brier score decides (low is good). A gain below 0.01 doesn't matter (the margin)." in text
-    assert "±: the 95% interval of these 2 comparisons together; prior has one of its own." in text
-    assert "±: the 95% interval. " in said(document())
+    assert "±: 95% intervals, which hold for these 2 comparisons together; that of prior holds by itself." in text
+    assert "±: 95% interval. " in said(document())
 
 
 def test_networks_that_are_judged_as_a_mean_are_marked_with_their_number(document):

@@ -88,7 +88,8 @@ def _use(document: Mapping[str, Any]) -> Iterator[str]:
         score = METRICS[DECIDES_AS.get(metric["name"], metric["name"])]
         extreme = "highest" if score.greater_is_better else "lowest"
         alike = all(one["rule"] == "no_practical_difference" for one in rivals.values())
-        lead = "by a lead too small to matter" if alike else "but its lead may be chance"
+        nearest = next(iter(_open_rivals(document)), "")
+        lead = "by a lead too small to matter" if alike else f"but its lead over {nearest} may be chance"
         yield f"{use}: the {extreme} {score.words}, {lead}"
 
 
@@ -246,7 +247,7 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
     if needed > _TOO_MANY:
         rows = f"over {_TOO_MANY:,} rows"
     size = margin_words(document["metric"])
-    what = f"show a true difference of {size} between {use} and {rival}"
+    what = f"show a true difference of {size} (the margin) between {use} and {rival}"
     longer, may_do = _longer_run(document, verdict)
     if may_do:
         yield f"{longer} may {what}"
@@ -266,6 +267,7 @@ def _longer_run(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> tupl
     if verdict["seed_share"] is not None:
         left["seeds"] = 1 - verdict["seed_share"]
     quick, rest = is_first_look(document), math.prod(left.values())
+    more = f"more {listed(list(left) or ['repeats', 'seeds'], last='or')}"
     more_rows = (document["plan"].get("sample_of") or document["n_rows"]) / document["n_rows"]
     if verdict["rows_factor"] * rest <= more_rows:
         enough = [what for what, part in left.items() if verdict["rows_factor"] * part <= 1]
@@ -273,8 +275,8 @@ def _longer_run(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> tupl
     if quick:
         return "a full run makes this reliable, but will hardly separate them", False
     if math.sqrt(rest) >= _HARDLY:
-        return "a longer run won't help", False
-    return f"a longer run would narrow the ± by {100 * (1 - math.sqrt(rest)):.0f}% at most, which isn't enough", False
+        return f"{more} won't help", False
+    return f"{more} would narrow the ± by {100 * (1 - math.sqrt(rest)):.0f}% at most, which isn't enough", False
 
 
 def is_first_look(document: Mapping[str, Any]) -> bool:

@@ -105,7 +105,7 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
         METRICS[deciding].words,
         f"{compared} (points)" if in_points else compared,
         *(METRICS[name].words for name in beside),
-        "verdict",
+        "verdict" if len(reference) > _LONG // 2 else f"verdict against {reference}",
     )
     warnings = *serious_sentences(document["notes"]), *_training(document, serious=True)
     notes = *_key(document, deciding), *_other_way(document), *_training(document, serious=False)
@@ -246,13 +246,13 @@ def _key(document: Mapping[str, Any], deciding: str) -> Iterator[str]:
     if verdicts:
         n = max(one["comparisons"] for one in verdicts)
         alone = [one["candidate"] for one in verdicts if one["comparisons"] == 1 < n]
-        way = "share of variance explained" if deciding == "r2" else None
-        way = way or f"{'high' if score.greater_is_better else 'low'} is good"
+        way = f"{'high' if score.greater_is_better else 'low'} is good"
+        way += "; it is the share of variance explained" if deciding == "r2" else ""
         words = f"The {score.words}" if deciding == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
         yield f"{words} decides ({way}). A gain below {margin_words(document['metric'])} doesn't matter (the margin)."
-        together = f" of these {n} comparisons together" if n > 1 else ""
-        apart = f"; {listed(alone)} has one of its own" if alone else ""
-        yield f"±: the {100 * (1 - document['alpha']):g}% interval{together}{apart}."
+        together = f"s, which hold for these {n} comparisons together" if n > 1 else ""
+        apart = f"; that of {listed(alone)} holds by itself" if alone else ""
+        yield f"±: {100 * (1 - document['alpha']):g}% interval{together}{apart}."
     if label:
         yield f"Recall: the share of the rows with {document['target']} {label} that are found."
     networks = any(one["kind"] == "network" for one in document["candidates"])

@@ -50,8 +50,9 @@ def glance_lines(document: Mapping[str, Any], *, width: int = _GLANCE_WIDTH) -> 
     if screen.answers:
         lines += [Text(), *answer_lines(screen.answers, width, names)]
     lines += [Text(), *_table_lines(screen, width)]
-    if screen.notes:
-        lines += [Text(), *(line for text in screen.notes for line in styled(text, "dim", 2))]
+    mark = ["> marks the models that are named above."] if any(row.chosen for row in screen.rows) else []
+    if notes := [*mark, *screen.notes]:
+        lines += [Text(), *(line for text in notes for line in styled(text, "dim", 2))]
     return [*lines, Text(), *(line for text in screen.trained for line in styled(text, ""))]
 
 
