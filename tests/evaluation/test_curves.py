@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +16,11 @@ from scipy import stats
 from seedbed.evaluation import CURVES, MeanInterval, corrected_t, summarize_curves
 
 TEST = ("test_loss", "test_score")
+
+
+def summarized(curves: Any, **options: Any) -> dict[str, Any]:
+    """The curves of a candidate as plain values."""
+    return msgspec.to_builtins(summarize_curves("relu:5", curves, **options))
 
 
 def _curves(n_epochs: int = 50, n_networks: int = 8) -> dict[str, Any]:
@@ -34,7 +40,7 @@ def test_diverged_networks_are_counted_and_excluded():
     healthy = {key: curve[:, [0, 2, 3, 4, 6, 7]].copy() for key, curve in curves.items()}
     curves["train_loss"][30:, 1] = np.nan
     curves["test_loss"][7, 5] = np.inf
-    summary, expected = summarize_curves(curves), summarize_curves(healthy)
+    summary, expected = summarized(curves), summarized(healthy)
     assert (summary["n_networks"], summary["n_diverged"]) == (8, 2)
     assert summary["curves"] == expected["curves"]
 
@@ -42,7 +48,7 @@ def test_diverged_networks_are_counted_and_excluded():
 def test_if_all_networks_diverge_the_lists_are_empty():
     curves = _curves()
     curves["test_score"][0] = np.nan
-    summary = summarize_curves(curves)
+    summary = summarized(curves)
     assert (summary["n_networks"], summary["n_diverged"]) == (8, 8)
     assert set(summary["curves"]) == set(CURVES)
     assert all(values == [] for curve in summary["curves"].values() for values in curve.values())
@@ -50,7 +56,7 @@ def test_if_all_networks_diverge_the_lists_are_empty():
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 3, 399, 400, 401, 1000, 12_345])
 def test_thinning_keeps_the_first_and_last_epoch_and_respects_the_maximum(n_epochs):
-    summary = summarize_curves(_curves(n_epochs, 1), max_points=400)
+    summary = summarized(_curves(n_epochs, 1), max_points=400)
     epochs = summary["epochs"]
     assert (epochs[0], epochs[-1], len(epochs)) == (0, n_epochs - 1, min(n_epochs, 400))
     gaps = np.diff(epochs)
@@ -59,7 +65,7 @@ def test_thinning_keeps_the_first_and_last_epoch_and_respects_the_maximum(n_epoc
 
 def test_values_belong_to_exactly_the_kept_epochs():
     curves = _curves(1000, 9)
-    summary = summarize_curves(curves, max_points=37)
+    summary = summarized(curves, max_points=37)
     kept = curves["test_score"][summary["epochs"]].astype(np.float64)
     line = summary["curves"]["test_score"]
     assert line["mean"] == _shown(kept.mean(axis=1))
@@ -69,18 +75,18 @@ def test_values_belong_to_exactly_the_kept_epochs():
 
 def test_ghost_curves_are_evenly_chosen_networks_at_a_quarter_of_the_epochs():
     curves = _curves(200, 101)
-    summary = summarize_curves(curves, max_ghosts=3)
+    summary = summarized(curves, max_ghosts=3)
     assert (len(summary["ghost_epochs"]), summary["ghost_epochs"][0], summary["ghost_epochs"][-1]) == (50, 0, 199)
     for key in TEST:
         expected = curves[key][np.ix_(summary["ghost_epochs"], [0, 50, 100])]
         assert summary["curves"][key]["ghosts"] == _shown(expected.T)
-    assert all("ghosts" not in summary["curves"][key] for key in CURVES if key not in TEST)
-    assert summarize_curves(curves, max_ghosts=0)["curves"]["test_loss"]["ghosts"] == []
+    assert all(summary["curves"][key]["ghosts"] == [] for key in CURVES if key not in TEST)
+    assert summarized(curves, max_ghosts=0)["curves"]["test_loss"]["ghosts"] == []
 
 
 def test_a_single_network_is_its_mean_and_band_and_has_no_interval():
     curves = _curves(30, 1)
-    for key, line in summarize_curves(curves)["curves"].items():
+    for key, line in summarized(curves)["curves"].items():
         assert line["mean"] == _shown(curves[key][:, 0])
         assert line["mean"] == line["low"] == line["high"] == line["p05"] == line["p95"]
         assert line["mean_low"] == line["mean_high"] == []
@@ -90,7 +96,7 @@ def test_the_interval_of_the_mean_is_the_corrected_interval_over_folds():
     curves, folds, seeds = _curves(4, 60), 10, 3
     groups = np.repeat(np.arange(20), seeds)
     interval = MeanInterval(groups, overlap=1 / (folds - 1), df=folds - 1)
-    line = summarize_curves(curves, interval=interval)["curves"]["test_loss"]
+    line = summarized(curves, interval=interval)["curves"]["test_loss"]
     for epoch in range(4):
         by_fold = curves["test_loss"][epoch].astype(np.float64).reshape(2, folds, seeds).mean(axis=2)
         found = corrected_t(by_fold)
@@ -99,7 +105,7 @@ def test_the_interval_of_the_mean_is_the_corrected_interval_over_folds():
 
 def test_seeds_of_one_split_have_the_plain_interval_of_the_mean():
     curves = _curves(3, 12)
-    line = summarize_curves(curves, interval=MeanInterval(alpha=0.1))["curves"]["train_score"]
+    line = summarized(curves, interval=MeanInterval(alpha=0.1))["curves"]["train_score"]
     values = curves["train_score"].astype(np.float64)
     low, high = stats.t.interval(0.9, 11, values.mean(axis=1), stats.sem(values, axis=1))
     assert (line["mean_low"], line["mean_high"]) == (_shown(low), _shown(high))
@@ -107,7 +113,7 @@ def test_seeds_of_one_split_have_the_plain_interval_of_the_mean():
 
 @given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(width=32)))
 def test_mean_and_band_lie_within_the_healthy_networks(array):
-    summary = summarize_curves(dict.fromkeys(CURVES, array))
+    summary = summarized(dict.fromkeys(CURVES, array))
     healthy = array[:, np.isfinite(array).all(axis=0)]
     assert summary["n_diverged"] == array.shape[1] - healthy.shape[1]
     line = summary["curves"]["test_loss"]
@@ -119,5 +125,5 @@ def test_mean_and_band_lie_within_the_healthy_networks(array):
 
 
 def test_a_summary_survives_a_round_trip_through_json():
-    summary = summarize_curves(_curves())
+    summary = summarized(_curves())
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary

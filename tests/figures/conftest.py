@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -29,7 +30,7 @@ def _candidate(
     }
     noisy = {key: (curve + rng.normal(0, 0.01, curve.shape)).astype(np.float32) for key, curve in curves.items()}
     noisy["train_loss"][-1, :n_diverged] = np.nan
-    return {"name": name, **summarize_curves(noisy)}
+    return msgspec.to_builtins(summarize_curves(name, noisy))
 
 
 def _compared(*names: str, task: str = "binary", metric: str = "brier", spread: float = 0.01) -> dict[str, Any]:
@@ -48,10 +49,12 @@ def _compared(*names: str, task: str = "binary", metric: str = "brier", spread: 
         for place, name in enumerate(others, start=1)
     ]  # fmt: skip
     return {
-        "kind": "comparison", "table": "t", "target": "y", "task": task, "labels": {"no": 200, "yes": 100},
+        "kind": "comparison", "specification": {}, "plan": {"kind": "cross_validation"},
+        "table": "t", "target": "y", "task": task, "labels": {"no": 200, "yes": 100},
         "alpha": 0.05, "reference": reference, "ranking": [*reversed(names)], "verdicts": judged,
-        "metric": {"name": metric, "words": METRICS[metric].words, "greater_is_better": better, "margin": 0.005},
-        "candidates": [{"name": name, "calibration": _calibration()} for name in names],
+        "metric": {"name": metric, "words": METRICS[metric].words, "greater_is_better": better, "margin": 0.005,
+                   "margin_source": "default"},
+        "candidates": [{"name": name, "kind": "network", "calibration": _calibration()} for name in names],
         "lottery": {"score": _runs("accuracy", *names), "difference": _runs(metric, *others, better=0.25)},
     }  # fmt: skip
 

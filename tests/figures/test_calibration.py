@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from seedbed.evaluation import Conclusion
 from seedbed.figures import save_chart
-from seedbed.figures.calibration import calibration
+from seedbed.figures.calibration import calibration as draw
 from seedbed.figures.theme import PAGE
+
+
+def calibration(document, **words):
+    """The chart of the plain dict of a summary."""
+    return draw(msgspec.convert(document, Conclusion), **words)
 
 
 def test_each_panel_shows_the_numbers_of_the_summary(compared, rows_of):

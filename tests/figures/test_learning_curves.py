@@ -6,10 +6,17 @@ import json
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 import pytest
 
-from seedbed.figures.curves import learning_curves
+from seedbed.evaluation import Curves
+from seedbed.figures.curves import learning_curves as draw
+
+
+def learning_curves(document, **words):
+    """The chart of the plain dict of a summary."""
+    return draw(msgspec.convert(json.loads(json.dumps(document["curves"])), Curves), **words)
 
 
 def _lines(chart):

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from seedbed.errors import OptionError
+from seedbed.evaluation import Curves
 from seedbed.figures import pictures, save_chart
-from seedbed.figures.curves import learning_curves
+from seedbed.figures.curves import learning_curves as draw
 from seedbed.figures.theme import LIGHT
+
+
+def learning_curves(document, **words):
+    """The chart of the plain dict of a summary."""
+    return draw(msgspec.convert(json.loads(json.dumps(document["curves"])), Curves), **words)
 
 
 @pytest.fixture
@@ -66,7 +74,7 @@ def test_the_script_of_a_page_is_created_once_and_cached(tmp_path, monkeypatch):
 def test_one_picture_is_drawn_unless_a_format_is_given(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "save_chart", lambda chart, path: path)
     monkeypatch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, lambda summary, theme: "chart"))
-    document = {"kind": "comparison"}
+    document = SimpleNamespace(kind="comparison")
     assert [path.name for path in pictures.save_pictures(document, tmp_path)] == ["curves.png"]
     names = ["curves.pdf", "intervals.pdf", "lottery.pdf", "calibration.pdf"]
     assert [path.name for path in pictures.save_pictures(document, tmp_path, "pdf")] == names

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
+from seedbed.evaluation import Conclusion, TrainingSummary
 from seedbed.figures import save_chart
-from seedbed.figures.lottery import seed_lottery
+from seedbed.figures.lottery import seed_lottery as draw
 from seedbed.figures.theme import PAGE
+
+
+def seed_lottery(document, **words):
+    """The chart of the plain dict of a summary."""
+    return draw(msgspec.convert(document, TrainingSummary if "split" in document else Conclusion), **words)
 
 
 def _trained(compared, **changes):
     """A result of `train`: one candidate, a score and no comparison."""
-    summary = compared("relu:5") | {"kind": "run", "verdicts": []}
+    summary = compared("relu:5") | {"kind": "training", "verdicts": []}
     summary["lottery"]["difference"] = None
     summary["lottery"]["score"]["runs"][0] |= changes
-    del summary["reference"], summary["ranking"]
-    return summary
+    summary["candidates"] = [{**one, "description": "", "n_parameters": 1, "n_networks": 1, "n_diverged": 0,
+                              "epochs": 1, "note": ""} for one in summary["candidates"]]  # fmt: skip
+    return summary | {"split": {"n_train": 1, "n_test": 1, "by_time": False}, "seeds": [0]}
 
 
 def test_rows_show_the_numbers_of_the_summary_in_the_order_of_the_ranking(compared, rows_of):

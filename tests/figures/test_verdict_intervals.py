@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
+from seedbed.evaluation import Conclusion
 from seedbed.figures import save_chart
-from seedbed.figures.intervals import interval_limits, verdict_intervals
+from seedbed.figures.intervals import interval_limits
+from seedbed.figures.intervals import verdict_intervals as draw
 from seedbed.figures.theme import PAGE
+
+
+def verdict_intervals(document, **words):
+    """The chart of the plain dict of a summary."""
+    return draw(msgspec.convert(document, Conclusion), **words)
 
 
 def _with(summary, number, low, high):
@@ -52,7 +60,7 @@ def test_words_and_shapes_repeat_the_meaning_of_colours(compared, texts, rows_of
     summary["verdicts"][0] |= {"rule": "worse", "short": "worse"}
     summary["verdicts"][1] |= {"rule": "cannot_tell", "short": "undecided"}
     said = texts(verdict_intervals(summary))
-    assert all(words in said for words in ("better", "worse", "undecided", "better than linear:5 →", "hollow"))
+    assert all(words in said for words in ("better", "worse", "can't tell yet", "better than linear:5 →", "hollow"))
     assert [row["settled"] for row in rows_of(verdict_intervals(summary), "judged")] == [True, False, True]
 
 

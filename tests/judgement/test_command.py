@@ -19,7 +19,7 @@ def status(*arguments) -> int:
 def test_a_file_of_scores_gets_its_verdict_in_one_command(scores, csv, capsys):
     assert status(csv(scores(repeats=5, folds=10, gain=0.03))) == 0
     text = capsys.readouterr().out
-    assert "new has the highest accuracy, and it is shown to be better than old." in text
+    assert "Use        new: shown to be better than old\n" in text
     assert max(map(len, text.splitlines())) <= 100
 
 
@@ -64,7 +64,11 @@ def test_json_is_the_whole_document(scores, csv, capsys):
 
 def test_report_and_paper_table_are_written(scores, csv, tmp_path, capsys):
     path = csv(scores(folds=5))
-    for name, part in (("r.html", "Better than old?"), ("v.tex", r"\begin{tabular}"), ("d.json", '"judgement"')):
+    for name, part in (
+        ("r.html", '<dl class="answers">'),
+        ("v.tex", r"\begin{tabular}"),
+        ("d.json", '"judgement"'),
+    ):
         assert status(path, "-o", tmp_path / name) == 0
         assert part in (tmp_path / name).read_text(encoding="utf-8")
     assert "<Text>" not in capsys.readouterr().err

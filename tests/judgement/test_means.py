@@ -30,7 +30,7 @@ def test_means_and_deviations_have_bounds_from_correlated_to_unrelated_scores(fo
     )
     assert (judgement.verdicts, judgement.is_better("b")) == ([], False)
     said = " ".join(str(judgement).split())
-    assert "No verdict from means and standard deviations" in said
+    assert "No verdict: means and standard deviations don't say how" in said
     assert "if both scores rise and fall together over the splits (correlation 1)" in said
 
 
@@ -47,7 +47,7 @@ def test_the_interval_of_paired_scores_lies_within_the_bounds():
 
 def test_without_the_number_of_splits_there_are_no_bounds_and_the_first_answer_says_what_to_give():
     said = " ".join(str(sb.judge({"model": ["a", "b"], "mean": [0.85, 0.87], "std": [0.02, 0.03]})).split())
-    assert "With the scores of each split there is one" in said
+    assert "With the scores of each split there is a verdict" in said
     assert "say how many splits there were: folds=10" in said
     assert "higher is better, by default" in said
     many = {**PAPER, "n": [100, 100]}

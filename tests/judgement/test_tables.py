@@ -69,7 +69,7 @@ def test_a_candidate_that_gains_on_all_of_eight_tables_is_better_over_tables(tab
     assert (new["wins"], new["losses"], new["n_tables"]) == (8, 0, 8)
     assert new["p_adjusted"] == pytest.approx(2 * 2 / 2**8)
     assert len(judgement.tables) == 8
-    assert "new is better than old over 8 tables: ahead on 8, behind on 0" in " ".join(str(judgement).split())
+    assert "new 1.00 8 0 +3" in " ".join(str(judgement).split())
 
 
 def test_fewer_than_five_tables_have_single_verdicts_but_none_over_tables(tables):
@@ -120,7 +120,7 @@ def test_an_error_names_the_table_and_the_line_in_the_file(tables, tmp_path):
 
 def test_report_chart_and_paper_table_show_mean_ranks(tables, tmp_path):
     judgement = sb.judge(tables(6))
-    chart = chart_of(judgement.to_dict(), "ranks").to_dict()
+    chart = chart_of(judgement.conclusion, "ranks").to_dict()
     assert [one["candidate"] for one in chart["datasets"]["rows"] if one["candidate"]] == judgement.to_dict()["ranking"]
     assert "Mean rank & " in judgement.to_latex()
     assert "Each table by itself" in judgement.report(tmp_path / "r.html").read_text(encoding="utf-8")

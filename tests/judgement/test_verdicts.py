@@ -55,7 +55,7 @@ def test_scores_of_one_split_are_never_called_better(scores, key):
     judgement = sb.judge(scores(folds=1, seeds=50, gain=0.05, key=key))
     assert judgement.verdicts == []
     assert not judgement.is_better("new")
-    assert "says nothing about other rows" in " ".join(str(judgement).split())
+    assert "they say nothing about other rows" in " ".join(str(judgement).split())
     (one,) = judgement.to_dict()["on_these_rows"]
     assert 0 < one["low"] < one["difference"] < one["high"]
 
@@ -73,7 +73,7 @@ def test_a_lower_error_is_better():
     as_error, as_accuracy = sb.judge(errors, score="error"), sb.judge(WIDE, score="accuracy")
     assert as_error["new"]["difference"] == pytest.approx(as_accuracy["new"]["difference"])
     assert "its prediction error (error) is lower by" in as_error["new"]["sentence"]
-    assert "new has the lowest error" in str(as_error)
+    assert "new: shown to be better than old" in str(as_error)
 
 
 def test_without_row_counts_the_rows_needed_are_a_multiple():

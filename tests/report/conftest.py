@@ -2,10 +2,11 @@
 
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
-from seedbed.evaluation import Verdict, summarize_curves
+from seedbed.evaluation import Curves, Verdict, summarize_curves
 from seedbed.evaluation.verdicts import AccuracyDifference, decide
 
 RECIPE = "SGD, lr 0.01, full batch, 1000 epochs"
@@ -172,9 +173,9 @@ def make_curves():
         learnt = np.linspace(0, 1, n_epochs)[:, None] + np.linspace(-0.02, 0.02, n_networks)
         lines = {"train_loss": 0.7 - 0.3 * learnt, "test_loss": 0.7 - 0.2 * learnt, "train_score": 0.6 + 0.3 * learnt,
                  "test_score": 0.6 + 0.2 * learnt}  # fmt: skip
-        found = summarize_curves(lines)
-        return {"score_name": "accuracy", "title": "y of table", "subtitle": "how", "candidates":
-                [{"name": name, **found} for name in names]}  # fmt: skip
+        candidates = tuple(summarize_curves(name, lines) for name in names)
+        found = Curves(score_name="accuracy", title="y of table", subtitle="how", candidates=candidates)
+        return msgspec.to_builtins(found)
 
     return curves
 

@@ -3,15 +3,25 @@
 import itertools
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import brackets, count_range
+from seedbed.evaluation import Conclusion, brackets, count_range
 from seedbed.evaluation.ranking import advise
 from seedbed.report import comparison_text, glance_text
 from seedbed.report.advice import answers, recommendation
+
+
+def of_document(function):
+    """The same function of the plain dict of a conclusion."""
+    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
+
+
+answers, recommendation = of_document(answers), of_document(recommendation)
+comparison_text, glance_text = of_document(comparison_text), of_document(glance_text)
 
 SIZES = {"small": 10, "large": 2000}
 GUESSING = "predicting the same for every row"

@@ -1,11 +1,21 @@
 """The first screen: answers, one table, how to read it, remarks on the training, and what was trained."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedbed.evaluation import Conclusion
 from seedbed.report import glance_lines, glance_text
 from seedbed.report.glance import first_screen
+
+
+def of_document(function):
+    """The same function of the plain dict of a conclusion."""
+    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
+
+
+glance_lines, glance_text, first_screen = map(of_document, (glance_lines, glance_text, first_screen))
 
 ADVICE = {"use": "relu:5", "guess": False, "best": "relu:5", "undecided": ["linear:5"], "network": "relu:5",
           "first": "relu:5", "among": ["relu:5"], "as_good": [], "ahead": [], "no_gain": False}  # fmt: skip
@@ -146,6 +156,7 @@ def test_without_verdicts_the_scores_and_a_reason_are_shown(document, make):
 def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document):
     found = document()
     found["ranking"] = [name for name in found["ranking"] if name != "relu:5"]
+    next(one for one in found["candidates"] if one["name"] == "relu:5")["finite"] = False
     found["verdicts"] = [one for one in found["verdicts"] if one["candidate"] != "relu:5"]
     row = first_screen(found).rows[-1]
     assert (row.name, row.score, row.gain, row.beside) == ("relu:5", "-", "", ("-",))
@@ -220,7 +231,8 @@ def test_networks_that_have_learnt_nothing_are_named_above_the_recommendation_an
 @pytest.mark.parametrize(("metric", "unit", "scale"), [("brier", "Brier score", 1), ("accuracy", "points", 100)])
 def test_the_gain_in_the_score_that_decides_is_drawn(make, metric, unit, scale):
     verdicts = [make.verdict("relu:5", -0.01, 0.03, metric=metric)]
-    screen = first_screen(make.document(make.network("relu:5"), metric=metric, verdicts=verdicts))
+    models = make.network("relu:5"), make.network("linear:5")
+    screen = first_screen(make.document(*models, metric=metric, verdicts=verdicts))
     assert (screen.unit, screen.margin) == (unit, 0.01 * scale)
     assert screen.rows[0].interval == pytest.approx((0.01 * scale, -0.01 * scale, 0.03 * scale))
 

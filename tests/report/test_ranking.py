@@ -1,10 +1,20 @@
 """The ranking: scores with intervals, and brackets that join candidates without a significant difference."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedbed.evaluation import Conclusion
 from seedbed.report import comparison_text
+
+
+def of_document(function):
+    """The same function of the plain dict of a conclusion."""
+    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
+
+
+comparison_text = of_document(comparison_text)
 
 DASHES = {"brier": (None, None, None), "accuracy": (None, None, None), "roc_auc": (None, None, None)}
 

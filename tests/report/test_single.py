@@ -1,10 +1,12 @@
 """The text on one candidate trained on one split."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedbed.evaluation import Lotteries, RunLottery, SplitSizes, TrainedNetworks, TrainingSummary
 from seedbed.report.single import headline, single_sentences
 
 
@@ -14,8 +16,14 @@ def summary(make):
 
     def of(n=1, diverged=0, score=("accuracy", "accuracy")):
         runs = make.runs(*score, *(["relu:5"] if n > diverged else []), counts=(0, n - diverged))
-        one = {"name": "relu:5", "n_networks": n, "n_diverged": diverged, "epochs": 1000}
-        return {"candidates": [one], "lottery": {"score": runs, "difference": None}}
+        one = TrainedNetworks(
+            name="relu:5", kind="network", description="", n_parameters=1, n_networks=n, n_diverged=diverged,
+            epochs=1000, note="",
+        )  # fmt: skip
+        return TrainingSummary(
+            kind="training", table="t", specification={}, split=SplitSizes(n_train=1, n_test=1, by_time=False),
+            seeds=(), candidates=(one,), lottery=Lotteries(score=msgspec.convert(runs, RunLottery)),
+        )  # fmt: skip
 
     return of
 

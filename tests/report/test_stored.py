@@ -62,16 +62,17 @@ def test_bytes_that_are_not_text_are_refused(tmp_path):
 
 
 def test_a_report_is_written_atomically_and_readable_by_others(tmp_path, summary):
-    path = write_report(summary, tmp_path / "report.html")
+    path = write_report(summary_from(summary), tmp_path / "report.html")
     assert path.read_text("utf-8").startswith("<!doctype html>")
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failed_report_keeps_the_old_one(tmp_path, summary):
+def test_a_failed_report_keeps_the_old_one(tmp_path, summary, monkeypatch):
     (tmp_path / "report.html").write_text("old")
-    with pytest.raises(UnreadableError, match="kind 'other' can't be shown"):
-        write_report(summary | {"kind": "other"}, tmp_path / "report.html")
+    monkeypatch.setattr("seedbed.report.html_page.report_page", lambda summary: "\ud800")
+    with pytest.raises(UnicodeEncodeError):
+        write_report(summary_from(summary), tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == "old"
 
 
@@ -85,7 +86,7 @@ def test_an_unfinished_run_has_a_specific_error(tmp_path):
 def test_a_report_never_overwrites_a_file_of_another_kind(tmp_path, summary, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(OptionError, match=r"it is HTML\. Name a file that ends in \.html"):
-        write_report(summary, tmp_path / name)
+        write_report(summary_from(summary), tmp_path / name)
     assert (tmp_path / name).read_text() == "mine"
 
 
@@ -93,7 +94,7 @@ def test_a_report_never_overwrites_a_file_of_another_kind(tmp_path, summary, nam
 def test_a_report_needs_an_existing_folder(tmp_path, summary, place):
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(OptionError, match="can't write the report"):
-        write_report(summary, tmp_path / place)
+        write_report(summary_from(summary), tmp_path / place)
 
 
 def test_a_pause_of_the_process_hardly_changes_the_estimated_time_of_drawing(monkeypatch):

@@ -66,7 +66,7 @@ def test_diverged_networks_are_counted_and_excluded_from_the_mean(task):
     assert history.diverged.tolist() == [False, True, False]
     mean = history.test_score[-1, [0, 2]].mean()
     assert repr(history) == f"<History: 3 networks x 6 epochs, mean test R2 {mean:.4f}, 1 diverged>"
-    assert history.curves()["candidates"][0]["n_diverged"] == 1
+    assert history.curves().candidates[0].n_diverged == 1
 
 
 def test_a_history_of_diverged_networks_works(task, tmp_path):
@@ -114,7 +114,7 @@ def test_plot_is_a_chart_and_writes_a_picture(task, tmp_path):
     assert chart.to_dict()["concat"]
     assert "Three seeds" in str(chart.to_dict()["title"])
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert history.curves()["subtitle"] == "SGD, lr 0.1, full batch, 6 epochs"
+    assert history.curves().subtitle == "SGD, lr 0.1, full batch, 6 epochs"
 
 
 class Squashed(nn.Linear):

@@ -76,7 +76,7 @@ def compare(
         folder = run.folder("compare", experiment.table.name)
         places = [] if overwrite else [folder] if run.out else numbered(folder)
         plan = plan_within(experiment, specified, run.compute(), places, functools.partial(say, run), started)
-    warnings = serious_sentences(note.as_dict() for note in plan.experiment.table.notes)
+    warnings = serious_sentences(plan.experiment.table.notes)
     say(run, *warnings, plan.sentence())
     if not run.out:
         first = folder
@@ -117,7 +117,7 @@ def _print(comparison: Comparison, options: CompareOptions) -> None:
     if options.details and not options.as_json:
         print(comparison.details(), flush=True)
     elif not options.as_json:
-        print_lines(glance_lines(comparison.to_dict(), width=text_width()))
+        print_lines(glance_lines(comparison.conclusion, width=text_width()))
 
 
 def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]:
@@ -226,16 +226,18 @@ def resume(
 
 def _told(run: Path, options: RunOptions, as_json: bool) -> int:
     """Print the results of a finished run."""
-    from seedbed.evaluation import document_of
+    from seedbed.evaluation import Conclusion, document_of
     from seedbed.report import check_files, draw_again, glance_lines, read_summary
 
-    summary = document_of(read_summary(run / "comparison.json"))
-    draw_again(run, summary)
-    document = {key: value for key, value in summary.items() if key != "curves"}
+    conclusion = read_summary(run / "comparison.json")
+    assert isinstance(conclusion, Conclusion)
+    draw_again(run, conclusion)
     if as_json:
+        document = document_of(conclusion)
+        del document["curves"]
         print(json.dumps(document, allow_nan=False))
     else:
-        print_lines(glance_lines(summary, width=text_width()))
+        print_lines(glance_lines(conclusion, width=text_width()))
     say(options, f"the run in {run} is finished already", *filter(None, [check_files(run)]))
     return 0
 

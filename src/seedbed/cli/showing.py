@@ -6,9 +6,8 @@ import dataclasses
 import json
 import shlex
 import webbrowser
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -78,13 +77,13 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
-    from seedbed.evaluation import document_of
+    from seedbed.evaluation import Conclusion, TablesConclusion
     from seedbed.figures import save_pictures
     from seedbed.files import altered_files, write_digests
     from seedbed.report import (
         check_files,
         comparison_text,
-        judgement_text,
+        glance_text,
         read_summary,
         single_text,
         tables_text,
@@ -93,17 +92,14 @@ def report(
 
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
-    summary = document_of(read_summary(run))
+    summary = read_summary(run)
     if run.is_dir() and not quiet and (older := check_files(run)):
         print_stderr(older)
     if text:
-        texts: dict[str, Callable[[Any], str]] = {
-            "comparison": comparison_text,
-            "training": single_text,
-            "judgement": judgement_text,
-            "tables": tables_text,
-        }
-        print(texts[summary["kind"]](summary))
+        if isinstance(summary, Conclusion):
+            print((comparison_text if summary.kind == "comparison" else glance_text)(summary))
+        else:
+            print(tables_text(summary) if isinstance(summary, TablesConclusion) else single_text(summary))
         return
     folder = run if run.is_dir() else run.parent
     if format == "html":

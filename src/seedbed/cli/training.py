@@ -108,7 +108,7 @@ def _train_on_a_split(
     if history.diverged.any():
         notes.append(f"{history.diverged.sum()} of {counted(seeds, 'network')} diverged; try a lower --lr")
     trained.save(folder, pictures=run.format)
-    say(run, *notes, "", single_text(trained.summary()))
+    say(run, *notes, "", single_text(trained.conclusion()))
     say(run, f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)")
     say(run, f"Next:     {columns.command('compare', table)} --candidate {shlex.quote(found.name)}")
 
@@ -136,7 +136,7 @@ def _train_model(
 ) -> None:
     """Train on all rows of a table, or as a comparison chose, and write the model."""
     from seedbed.data import read_table
-    from seedbed.evaluation import document_of
+    from seedbed.evaluation import Conclusion
     from seedbed.model import check_target
     from seedbed.report import check_files, note_sentences, read_summary, recommendation, serious_sentences
 
@@ -156,14 +156,13 @@ def _train_model(
                     "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
                 )
             model = _model_of_run(Path(table), candidate, run, options)
-            summary = document_of(read_summary(table))
+            conclusion = read_summary(table)
             say(run, *filter(None, [check_files(Path(table))]))
-            if candidate is None and summary["advice"]["as_good"]:
-                warnings = [recommendation(summary)]
+            if isinstance(conclusion, Conclusion) and conclusion.advice is not None:
+                warnings = [recommendation(conclusion)] if candidate is None and conclusion.advice.as_good else []
         else:
             rows = read_table(table, **columns.settings())
-            notes = [note.as_dict() for note in rows.notes]
-            warnings = [*serious_sentences(notes), *note_sentences({"notes": notes})]
+            warnings = [*serious_sentences(rows.notes), *note_sentences(rows.notes)]
             options["random_state"] = random_state
             model = _model_of_table(rows, candidate or "relu:5", recipe, run, options)
         path = model.save(wanted.output)

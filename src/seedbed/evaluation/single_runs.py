@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from seedbed.typing import Floats
 __all__ = [
     "CURVES",
     "MOST_GHOSTS",
+    "CandidateCurves",
+    "Curves",
     "MeanInterval",
     "RunLottery",
     "evenly",
@@ -56,49 +58,96 @@ class MeanInterval:
     alpha: float = 0.05
 
 
+@dataclass(frozen=True, kw_only=True)
+class CurveLines:
+    """The lines of one curve along the epochs, over the networks.
+
+    Attributes:
+        low, high: 25th and 75th percentile, the middle half.
+        mean_low, mean_high: interval of the mean; empty with one group.
+        ghosts: single networks at the `ghost_epochs`, of curves on test rows.
+    """
+
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+    p05: list[float]
+    p95: list[float]
+    mean_low: list[float] = field(default_factory=list)
+    mean_high: list[float] = field(default_factory=list)
+    ghosts: list[list[float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateCurves:
+    """The curves of a candidate's networks.
+
+    Attributes:
+        n_networks: diverged ones included.
+        epochs: the kept epochs, from 0.
+        ghost_epochs: those of them that single networks are kept at.
+        curves: by the names in `CURVES`.
+    """
+
+    name: str
+    n_networks: int
+    n_diverged: int
+    epochs: list[int]
+    ghost_epochs: list[int]
+    curves: Mapping[str, CurveLines]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """The curves of all candidates; `score_name` is accuracy (within 0..1) or R2."""
+
+    score_name: str
+    title: str
+    subtitle: str
+    candidates: tuple[CandidateCurves, ...]
+
+
 def summarize_curves(
+    name: str,
     curves: Mapping[str, NDArray[np.floating]],
     *,
     interval: MeanInterval = MeanInterval(),
     max_points: int = 250,
     max_ghosts: int = 40,
-) -> dict[str, Any]:
+) -> CandidateCurves:
     """Thin the curves of many networks and summarize them over the networks.
 
     A network with a NaN or an infinity anywhere in any of its curves has diverged: it is counted and left out of every
     number, since one NaN would wipe out a mean and dropping it only where it is NaN would flatter the rest.
 
+    Nothing is smoothed: each number belongs to exactly its epoch, and has five significant digits. With no network left
+    the lines of every curve are empty.
+
     Args:
+        name: of the candidate.
         curves: `train_loss`, `test_loss`, `train_score`, `test_score`, each `[epoch, network]`, all of one shape. A
             score that is a share, such as accuracy, is within 0..1.
         interval: how that of the mean is found.
         max_points: how many epochs are kept at most; the first and the last always are.
         max_ghosts: how many single networks are kept at most, evenly chosen.
-
-    Returns:
-        A dict that is ready for JSON: `n_networks` (diverged ones included), `n_diverged`, `epochs` (the kept epochs,
-        from 0), `ghost_epochs` (those of them that single networks are kept at), and `curves`: for each key `mean`,
-        `low` and `high` (25th and 75th percentile over the networks, the middle half), `p05`, `p95`, `mean_low` and
-        `mean_high` (interval of the mean) as lists along `epochs`; of test rows also `ghosts`, a list of lists along
-        `ghost_epochs`, one a network. Nothing is smoothed: each number belongs to exactly its epoch, and has five
-        significant digits. With no network left the lists of every curve are empty, with one group those of the
-        interval.
     """
     n_epochs, n_networks = curves["train_loss"].shape
     healthy = np.flatnonzero(_finite_networks(curves))
     epochs = evenly(n_epochs, max(2, max_points))
     coarse = epochs[evenly(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
     ghosts = healthy[evenly(healthy.size, max_ghosts)]
-    found = {key: _summarize(array, epochs, healthy, interval) for key, array in curves.items()}
-    for key in ("test_loss", "test_score"):
-        found[key]["ghosts"] = [_plain(curves[key][coarse, network]) for network in ghosts]
-    return {
-        "n_networks": n_networks,
-        "n_diverged": n_networks - int(healthy.size),
-        "epochs": epochs.tolist(),
-        "ghost_epochs": coarse.tolist(),
-        "curves": found,
-    }
+    single = {key: [_plain(curves[key][coarse, one]) for one in ghosts] for key in ("test_loss", "test_score")}
+    return CandidateCurves(
+        name=name,
+        n_networks=n_networks,
+        n_diverged=n_networks - int(healthy.size),
+        epochs=epochs.tolist(),
+        ghost_epochs=coarse.tolist(),
+        curves={
+            key: CurveLines(**_summarize(array, epochs, healthy, interval), ghosts=single.get(key, []))
+            for key, array in curves.items()
+        },
+    )
 
 
 def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
@@ -113,10 +162,10 @@ def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.b
 
 def _summarize(
     array: NDArray[np.floating], epochs: NDArray[np.intp], healthy: NDArray[np.intp], interval: MeanInterval
-) -> dict[str, Any]:
+) -> dict[str, list[float]]:
     """Return the lines of one curve. It goes epoch by epoch, so that the curves are never copied."""
     if not healthy.size:
-        return {name: [] for name in ("mean", *_PERCENTILES, "mean_low", "mean_high")}
+        return {name: [] for name in ("mean", *_PERCENTILES)}
     means = np.empty(epochs.size)
     percentiles = np.empty((len(_PERCENTILES), epochs.size))
     groups = (
@@ -140,8 +189,7 @@ def _summarize(
         error = by_group.std(axis=1, ddof=1) * math.sqrt(1 / sizes.size + interval.overlap)
         reach = error * float(student.ppf(1 - interval.alpha / 2, df))
         lines |= {"mean_low": means - reach, "mean_high": means + reach}
-    found = {name: _plain(line) for name, line in lines.items()}
-    return {"mean_low": [], "mean_high": []} | found
+    return {name: _plain(line) for name, line in lines.items()}
 
 
 def _plain(values: NDArray[Any]) -> list[float]:

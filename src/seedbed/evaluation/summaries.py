@@ -15,11 +15,12 @@ from seedbed.errors import UnreadableError
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.ranking import Advice
-from seedbed.evaluation.single_runs import RunLottery
+from seedbed.evaluation.single_runs import Curves, RunLottery
 from seedbed.evaluation.verdicts import Rule, Verdict
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AnySummary",
     "Bounds",
     "CandidateSummary",
     "ChosenCandidate",
@@ -33,7 +34,6 @@ __all__ = [
     "Score",
     "Settled",
     "SplitSizes",
-    "Summary",
     "TableNote",
     "TableVerdict",
     "TablesConclusion",
@@ -279,7 +279,7 @@ class Summary:
     notes: tuple[TableNote, ...] = ()
     specification: Mapping[str, Any]
     seconds: float | None = None
-    curves: Mapping[str, Any] | None = None
+    curves: Curves | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -443,10 +443,13 @@ class TablesConclusion(Summary):
     tables: tuple[Conclusion, ...]
 
 
+AnySummary = Conclusion | TrainingSummary | TablesConclusion
+
+
 # ---- as JSON
 
 
-def document_of(summary: Summary) -> dict[str, Any]:
+def document_of(summary: AnySummary) -> dict[str, Any]:
     """Return a summary as a plain dict, fit for JSON; docs/summary.md explains its keys."""
     document: dict[str, Any] = _with_lists(msgspec.to_builtins(summary))
     if isinstance(summary, Conclusion):
@@ -463,7 +466,7 @@ def _with_lists(value: Any) -> Any:
     return [_with_lists(one) for one in value] if isinstance(value, tuple) else value
 
 
-def summary_from(document: Mapping[str, Any], where: str = "the summary") -> Summary:
+def summary_from(document: Mapping[str, Any], where: str = "the summary") -> AnySummary:
     """Return a summary from its plain dict.
 
     Args:

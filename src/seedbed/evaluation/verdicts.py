@@ -17,6 +17,7 @@ from seedbed.errors import OptionError
 from seedbed.evaluation.estimates import Estimate, HoldOut, holm, p_better, student_quantile
 from seedbed.evaluation.forecasts import rows_factor, rows_needed
 from seedbed.evaluation.metrics import METRICS, Metric
+from seedbed.evaluation.numbers import plain_number
 from seedbed.evaluation.protocol import Protocol
 from seedbed.typing import Floats
 
@@ -26,8 +27,6 @@ __all__ = [
     "count_range",
     "fold_differences",
     "judge_all",
-    "percent",
-    "plain_number",
     "seed_noise",
 ]
 
@@ -207,19 +206,6 @@ def _matters(verdict: Verdict) -> str:
         return f"{plain_number(verdict.margin)} that matters"
     points = f"{100 * verdict.margin:.3g}"
     return "1 point that matters" if points == "1" else f"{points} points that matter"
-
-
-def plain_number(value: float, digits: int = 3) -> str:
-    """Return 0.00436, 12.3 or 12,300: a number of so many digits, with an exponent only if it is tiny."""
-    shown = f"{value:.{digits}g}"
-    return f"{float(shown):,.0f}" if "e+" in shown else shown
-
-
-def percent(probability: float) -> str:
-    """Return a probability that never looks certain."""
-    if probability > 0.995:
-        return "above 99%"
-    return "below 1%" if probability < 0.005 else f"{probability:.0%}"
 
 
 def count_range(share: float, low: float, high: float, *, of: int, alpha: float) -> tuple[int, int]:

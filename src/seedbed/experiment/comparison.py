@@ -54,11 +54,11 @@ class Comparison(Results):
         return self.conclusion.checks
 
     def __str__(self) -> str:
-        return glance_text(self.summary())
+        return glance_text(self.conclusion)
 
     def details(self) -> str:
         """Return every verdict with its numbers, the ranking with intervals, and what would settle open questions."""
-        return comparison_text(self.summary())
+        return comparison_text(self.conclusion)
 
     def __repr__(self) -> str:
         names = ", ".join(result.name for result in self.results)
@@ -76,7 +76,7 @@ class Comparison(Results):
 
     def curves(self) -> dict[str, Any]:
         """Return the curves of the summary."""
-        return dict(self.conclusion.curves or {})
+        return dict(self.summary()["curves"])
 
     def scores(self, metric: str | None = None) -> Any:
         """Return a data frame with the score of each run, as `sb.judge` takes it: candidate, repeat, fold, seed, score.
@@ -158,7 +158,7 @@ class Comparison(Results):
         """
         from seedbed.figures import chart_of, save_chart  # loads Altair
 
-        drawn = chart_of(self.summary(), chart)
+        drawn = chart_of(self.conclusion, chart)
         if path is not None:
             save_chart(drawn, path)
         return drawn
@@ -169,7 +169,7 @@ class Comparison(Results):
         Raises:
             OptionError: the folder doesn't exist, or the path is one.
         """
-        return write_report(self.summary(), path)
+        return write_report(self.conclusion, path)
 
     def model(
         self,
@@ -202,7 +202,7 @@ class Comparison(Results):
         return found.fit(n_networks=n_networks, threshold=threshold, compute=compute)
 
     def _repr_html_(self) -> str:
-        return notebook_fragment(self.summary())
+        return notebook_fragment(self.conclusion)
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write the files of the comparison into a folder, and return their paths.
@@ -225,10 +225,10 @@ class Comparison(Results):
         for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
             old.unlink(missing_ok=True)
         write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
-        page = write_report(self.summary(), folder / "report.html")
+        page = write_report(self.conclusion, folder / "report.html")
         from seedbed.figures import save_pictures  # loads Altair
 
-        drawn = save_pictures(self.summary(), folder, pictures)
+        drawn = save_pictures(self.conclusion, folder, pictures)
         written, frozen = [page, *drawn, arrays], folder / FROZEN
         # With the summary, the run counts as finished.
         digests = write_digests([*written, frozen] if frozen.is_file() else written, document, text)

@@ -11,7 +11,7 @@ from typing import Any
 from seedbed.arguments import spelled
 from seedbed.data import Table, read_table
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, counted, did_you_mean
-from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, document_of
+from seedbed.evaluation import METRICS, CandidateSummary, Conclusion
 from seedbed.experiment.frozen import FROZEN, check_comparison, differences
 from seedbed.experiment.spec import Experiment, table_specification
 from seedbed.fitting import Settled
@@ -138,7 +138,7 @@ def _named(conclusion: Conclusion, name: str | None) -> CandidateSummary:
             raise OptionError("this comparison advises no candidate", f"Name one: {', '.join(networks)}.")
         if conclusion.advice.no_gain:
             hint = f"Name one: {', '.join(networks)}."
-            why = f"none is shown to be better than {guessing(document_of(conclusion))}"
+            why = f"none is shown to be better than {guessing(conclusion)}"
             raise OptionError(f"this comparison advises none of its networks: {why}", hint)
         name = conclusion.advice.network
     if name not in networks:

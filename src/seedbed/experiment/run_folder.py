@@ -104,7 +104,7 @@ def open_folder(
         if is_finished(folder) and not overwrite and (found := restored(plan, frozen, folder)) is not None:
             kept.remove()  # left by a run that was killed after its last file
             with _written(folder, "Free some space."):
-                draw_again(folder, found.summary())
+                draw_again(folder, found.conclusion)
             yield RunFolder(path, kept, finished=found)
             return
         if differing or not frozen or (folder / _RESULTS).exists():

@@ -28,6 +28,7 @@ from seedbed.evaluation import (
     TrainingSummary,
     document_of,
     lottery,
+    summary_from,
 )
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, table_of
@@ -164,7 +165,7 @@ class Run:
         return f"<Run of {training.candidate.name} on {training.table.name}: {networks}>"
 
     def _repr_html_(self) -> str:
-        return notebook_fragment(self.summary())
+        return notebook_fragment(self.conclusion())
 
     def plot(self, path: str | Path | None = None) -> ConcatChart:
         """Return train and test curves per epoch as an Altair chart, saved to a `path` that ends in `.png`, `.svg`,
@@ -173,7 +174,7 @@ class Run:
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write the report, one self-contained HTML page; return its path."""
-        return write_report(self.summary(), path)
+        return write_report(self.conclusion(), path)
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, `curves.png`,
@@ -181,8 +182,9 @@ class Run:
         `sha256sums.txt` (the digests of the others)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        summary = self.summary()
-        document, rows, text = folder / "training.json", folder / "history.csv", json_text(summary)
+        summary = self.conclusion()
+        document, rows = folder / "training.json", folder / "history.csv"
+        text = json_text(document_of(summary))
         for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
             old.unlink(missing_ok=True)
         page = write_report(summary, folder / "report.html")
@@ -290,7 +292,7 @@ def finished_curves(folder: Path, training: Training) -> tuple[NDArray[Any], str
         seeds, score = len(summary["seeds"]), summary["curves"]["score_name"]
         names = [name for name in found if name not in ("seed", "epoch")]
         curves = np.stack([found[name].astype(np.float32).reshape(seeds, -1).T for name in names])
-        draw_again(folder, summary)
+        draw_again(folder, summary_from(summary))
         return curves, score
     return None
 

@@ -19,6 +19,7 @@ from seedbed.evaluation import (
     METRICS,
     MOST_GHOSTS,
     Conclusion,
+    Curves,
     DecidingScore,
     Lotteries,
     MeanInterval,
@@ -111,7 +112,7 @@ def table_of(table: Table, command: str) -> dict[str, Any]:
     }
 
 
-def _curves(found: Results) -> dict[str, Any]:
+def _curves(found: Results) -> Curves:
     """Return training and test curves of every candidate: means, bands, some single networks."""
     experiment, splits, networks = found.experiment, found.splits, found.networks
     size = f"{counted(len(splits), 'split')} x {counted(experiment.design.seeds, 'seed')}"
@@ -121,15 +122,14 @@ def _curves(found: Results) -> dict[str, Any]:
         df = experiment.design.folds - 1
         interval = MeanInterval(groups, 1 / df, df, experiment.alpha)
     ghosts = max(10, MOST_GHOSTS // max(1, len(networks)))
-    return {
-        "score_name": experiment.score_name,
-        "title": f"{experiment.table.target_name} of {experiment.table.name}",
-        "subtitle": f"{_recipe_words(experiment)}; {size}",
-        "candidates": [
-            {"name": one.name, **summarize_curves(one.by_name(), interval=interval, max_ghosts=ghosts)}
-            for one in networks
-        ],
-    }
+    return Curves(
+        score_name=experiment.score_name,
+        title=f"{experiment.table.target_name} of {experiment.table.name}",
+        subtitle=f"{_recipe_words(experiment)}; {size}",
+        candidates=tuple(
+            summarize_curves(one.name, one.by_name(), interval=interval, max_ghosts=ghosts) for one in networks
+        ),
+    )
 
 
 def _lotteries(experiment: Experiment, results: Sequence[Result]) -> Lotteries:

@@ -1,11 +1,12 @@
-"""Charts: plain summary dicts in, Altair charts out, and files of them."""
+"""Charts: summaries in, Altair charts out, and files of them."""
 
-from seedbed.figures.curves import BANDS
+from seedbed.figures.curves import BANDS, learning_curves
 from seedbed.figures.intervals import interval_limits
 from seedbed.figures.pictures import (
     all_charts,
     browser_library,
     chart_of,
+    for_notebooks,
     save_chart,
     save_pictures,
     script_json,
@@ -25,7 +26,9 @@ __all__ = [
     "chart_of",
     "colours",
     "css_variables",
+    "for_notebooks",
     "interval_limits",
+    "learning_curves",
     "save_chart",
     "save_pictures",
     "script_json",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
 
+from seedbed.evaluation import CalibrationSummary, Conclusion
 from seedbed.figures.panels import WIDE, along, by_rank, panelled, shown
 from seedbed.figures.theme import LIGHT, Theme, colours
 
@@ -27,9 +27,7 @@ _AXIS: dict[str, Any] = {
 }
 
 
-def calibration(
-    summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT
-) -> alt.ConcatChart | None:
+def calibration(summary: Conclusion, *, title: str | None = None, theme: Theme = LIGHT) -> alt.ConcatChart | None:
     """Draw a reliability curve for each candidate, in the order of the ranking.
 
     The line is isotonic regression. The grey band shows where it would lie, separately at each forecast, if the
@@ -43,17 +41,19 @@ def calibration(
     Returns:
         None if no candidate has probabilities, as in regression.
     """
-    found = {one["name"]: one["calibration"] for one in summary["candidates"] if one["name"] != "prior"}
-    names = by_rank(summary, [name for name, one in found.items() if one is not None])
+    found = {
+        one.name: one.calibration for one in summary.candidates if one.name != "prior" and one.calibration is not None
+    }
+    names = by_rank(summary, list(found))
     if not names:
         return None
-    colour = colours([one["name"] for one in summary["candidates"]], theme)
+    colour = colours([one.name for one in summary.candidates], theme)
     columns = _columns(len(names))
     size = min(_LARGEST, (WIDE - (columns - 1) * _SPACING) // columns - _AXIS_WIDTH)
     panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]
     records = [_record(place, name, found[name]) for place, name in enumerate(names)]
     if title is None:
-        title = f"{summary['target']} of {summary['table']}: do the probabilities mean what they say?"
+        title = f"{summary.target} of {summary.table}: do the probabilities mean what they say?"
     return panelled(
         panels, records, title=title, phrases=_phrases(summary), theme=theme, columns=columns, spacing=_SPACING
     )
@@ -64,27 +64,27 @@ def _columns(n: int) -> int:
     return min(n, 3 if n in (3, 5, 6, 9) else 4)
 
 
-def _record(place: int, name: str, one: Mapping[str, Any]) -> dict[str, Any]:
+def _record(place: int, name: str, one: CalibrationSummary) -> dict[str, Any]:
     """Return the numbers of a candidate. Each layer unfolds the lists that it needs."""
-    most, bins = max([1, *one["counts"]]), len(one["counts"])
-    places = [number for number, count in enumerate(one["counts"]) if count]
+    most, bins = max([1, *one.counts]), len(one.counts)
+    places = [number for number, count in enumerate(one.counts) if count]
     return {
         "candidate": name,
         "place": place,
-        "note": f"ECE {_share(one['ece'])} ({_share(one['ece_if_calibrated'])} if exact)",
-        "ece": one["ece"],
-        "ece_if_calibrated": one["ece_if_calibrated"],
-        "ece_if_calibrated_high": one["ece_if_calibrated_high"],
-        "forecast": one["curve"]["forecast"],
-        "observed": one["curve"]["observed"],
-        "rows": one["curve"]["rows"],
-        "at": one["band"]["forecast"],
-        "low": one["band"]["low"],
-        "high": one["band"]["high"],
+        "note": f"ECE {_share(one.ece)} ({_share(one.ece_if_calibrated)} if exact)",
+        "ece": one.ece,
+        "ece_if_calibrated": one.ece_if_calibrated,
+        "ece_if_calibrated_high": one.ece_if_calibrated_high,
+        "forecast": one.curve.forecast,
+        "observed": one.curve.observed,
+        "rows": one.curve.rows,
+        "at": one.band.forecast,
+        "low": one.band.low,
+        "high": one.band.high,
         "from": [number / bins for number in places],
         "to": [(number + 1) / bins for number in places],
-        "count": [one["counts"][number] for number in places],
-        "top": [(one["counts"][number] / most * 0.8 - 1) * _BELOW for number in places],
+        "count": [one.counts[number] for number in places],
+        "top": [(one.counts[number] / most * 0.8 - 1) * _BELOW for number in places],
     }
 
 
@@ -93,10 +93,10 @@ def _share(value: float) -> str:
     return f"{value:.2f}".removeprefix("0")
 
 
-def _phrases(summary: Mapping[str, Any]) -> list[str]:
+def _phrases(summary: Conclusion) -> list[str]:
     across = "probability of the class that was predicted"
-    if summary["task"] == "binary":
-        across = f"forecast probability of {list(summary['labels'])[1]}"
+    if summary.task == "binary":
+        across = f"forecast probability of {list(summary.labels)[1]}"
     return [
         f"across: {across}; up: how often it came true",
         "line: of these rows; dashed: exactly right",

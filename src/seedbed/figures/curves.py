@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
+from seedbed.evaluation import CandidateCurves, Curves
 from seedbed.figures.panels import SHOWN, SUBTITLE_WIDTH, along, phrase_lines, span, title_lines
 from seedbed.figures.theme import (
     DASHES,
@@ -35,17 +36,17 @@ BANDS = {"middle": ("low", "high"), "wide": ("p05", "p95"), "mean": ("mean_low",
 """A band by its word: the two lines of a summary that bound it."""
 
 
-def grids_of(candidates: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+def grids_of(candidates: Sequence[CandidateCurves]) -> list[list[int]]:
     """Return the distinct lists of epochs. A record refers to its own one by position."""
     grids: list[list[int]] = []
     for candidate in candidates:
-        for key in ("epochs", "ghost_epochs"):
-            if candidate[key] not in grids:
-                grids.append(candidate[key])
+        for epochs in (candidate.epochs, candidate.ghost_epochs):
+            if epochs not in grids:
+                grids.append(epochs)
     return grids
 
 
-def line_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def line_records(candidates: Sequence[CandidateCurves]) -> list[dict[str, Any]]:
     """Return the means, and the bands around them on test rows.
 
     Training rows come first, so that the lines that matter are drawn over the others.
@@ -54,28 +55,33 @@ def line_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     records = []
     for part, part_name in PART_NAMES.items():
         for candidate in candidates:
-            record = {"candidate": candidate["name"], "part": part_name, "grid": grids.index(candidate["epochs"])}
+            grid = grids.index(candidate.epochs)
+            record: dict[str, Any] = {
+                "candidate": candidate.name,
+                "part": part_name,
+                "grid": grid,
+            }
             # One network has no middle half. A band on training rows as well would hide more than it shows.
-            banded = part == "test" and candidate["n_networks"] - candidate["n_diverged"] > 1
+            banded = part == "test" and candidate.n_networks - candidate.n_diverged > 1
             for measure in MEASURES:
-                curve = candidate["curves"][f"{part}_{measure}"]
-                record[measure] = curve["mean"]
+                curve = candidate.curves[f"{part}_{measure}"]
+                record[measure] = curve.mean
                 if banded:
                     for band, keys in BANDS.items():
                         for side, key in zip(("low", "high"), keys, strict=True):
-                            record[f"{measure}_{band}_{side}"] = curve[key]
+                            record[f"{measure}_{band}_{side}"] = getattr(curve, key)
             records.append(record)
     return records
 
 
-def network_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def network_records(candidates: Sequence[CandidateCurves]) -> list[dict[str, Any]]:
     """Return the single networks on test rows. Those on training rows would hide the means."""
     grids = grids_of(candidates)
     return [
         {
-            "candidate": candidate["name"],
+            "candidate": candidate.name,
             "network": number,
-            "grid": grids.index(candidate["ghost_epochs"]),
+            "grid": grids.index(candidate.ghost_epochs),
             "score": score,
             "loss": loss,
         }
@@ -86,16 +92,16 @@ def network_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, A
     ]
 
 
-def ghosts_of(candidate: Mapping[str, Any], measure: str) -> list[list[float]]:
+def ghosts_of(candidate: CandidateCurves, measure: str) -> list[list[float]]:
     """Return the curves of single networks on test rows."""
-    ghosts: list[list[float]] = candidate["curves"][f"test_{measure}"]["ghosts"]
+    ghosts: list[list[float]] = candidate.curves[f"test_{measure}"].ghosts
     return ghosts
 
 
-def lines_of(candidate: Mapping[str, Any], measure: str) -> list[Line]:
+def lines_of(candidate: CandidateCurves, measure: str) -> list[Line]:
     """Return mean and middle half on training rows, then on test rows."""
-    curves = [candidate["curves"][f"{part}_{measure}"] for part in PART_NAMES]
-    return [Line(curve["mean"], curve["low"], curve["high"]) for curve in curves]
+    curves = [candidate.curves[f"{part}_{measure}"] for part in PART_NAMES]
+    return [Line(curve.mean, curve.low, curve.high) for curve in curves]
 
 
 # A value axis cuts only what would squeeze a typical candidate into less than this share of the height. The fast fall
@@ -109,7 +115,7 @@ _CHARACTER = 6.6  # points; a letter of the legend, on average
 _NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
-def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT) -> alt.ConcatChart:
+def learning_curves(curves: Curves, *, title: str | None = None, theme: Theme = LIGHT) -> alt.ConcatChart:
     """Draw score and loss along the epochs, on training rows (dashed) and test rows (solid).
 
     Several candidates differ by colour; a single one has a colour for each kind of rows instead, and shows its networks
@@ -121,46 +127,44 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, the
     drawn), `score_low`, `score_high`, `loss_low`, `loss_high` (of the value axes), `at` (an epoch to mark, or -1).
 
     Args:
-        summary: `{"curves": {"score_name": "accuracy" or "R2", "title": str, "subtitle": str, "candidates": [{"name":
-            str, ...}]}}` where `...` is what `evaluation.summarize_curves` returns. Accuracy is within 0..1.
-        title: instead of the summary's title.
+        curves: of one candidate or several.
+        title: instead of that of the curves.
         theme: its colours. `PAGE` leaves out what its page says: whose colour is which, and what the band is.
     """
-    curves = summary["curves"]
-    candidates = curves["candidates"]
-    drawn = [candidate for candidate in candidates if candidate["curves"]["test_loss"]["mean"]]
+    candidates = curves.candidates
+    drawn = [candidate for candidate in candidates if candidate.curves["test_loss"].mean]
     single = len(candidates) == 1
     shown = drawn if single and any(len(ghosts_of(candidate, "loss")) > 1 for candidate in drawn) else []
-    names = {"score": curves["score_name"], "loss": "loss"}
+    names = {"score": curves.score_name, "loss": "loss"}
     limits = {measure: _limits(drawn, shown, measure, names[measure]) for measure in MEASURES}
-    colour = _part_colour(theme) if single else _candidate_colour([one["name"] for one in candidates], theme)
+    colour = _part_colour(theme) if single else _candidate_colour([one.name for one in candidates], theme)
     x, panels = _epoch_axis(candidates), []
     for measure in MEASURES:
         encoding = {"x": x, "y": _value_axis(measure, names[measure]), "color": colour}
         layers = _layers(drawn, measure, encoding, theme, single=single)
         panels.append(alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=PANEL_HEIGHT))
     beyond = [
-        f"{candidate['name']} ({names[measure]})"
+        f"{candidate.name} ({names[measure]})"
         for measure in MEASURES
         for candidate in drawn
         if _leaves(candidate, measure, limits[measure], with_ghosts=bool(shown))
     ]
     n_ghosts = sum(len(ghosts_of(candidate, "loss")) for candidate in shown)
-    heading = title_lines(curves.get("title", "") if title is None else title)
+    heading = title_lines(curves.title if title is None else title)
     subtitle = _subtitle_lines(curves, n_ghosts=n_ghosts, beyond=beyond, chosen=theme is PAGE)
     chart = alt.concat(*panels, columns=2, title=alt.TitleParams(text=heading, subtitle=subtitle))
     # Set without Altair, which would copy each number and check it against its schema.
     chart.params = _variables(candidates, limits, networks=bool(shown))
     chart.datasets = {"lines": line_records(drawn), "networks": network_records(drawn)}
-    chart.usermeta = {"score_name": curves["score_name"]}
+    chart.usermeta = {"score_name": curves.score_name}
     return themed(chart, theme)
 
 
 def _variables(
-    candidates: Sequence[Mapping[str, Any]], limits: Mapping[str, tuple[float, float]], *, networks: bool
+    candidates: Sequence[CandidateCurves], limits: Mapping[str, tuple[float, float]], *, networks: bool
 ) -> list[alt.VariableParameter]:
     """Return the variables that a page may set, and the epochs that records refer to."""
-    last = max((candidate["epochs"][-1] for candidate in candidates), default=0)
+    last = max((candidate.epochs[-1] for candidate in candidates), default=0)
     values = {
         "hidden": [],
         "band": "middle",
@@ -178,19 +182,17 @@ def _variables(
     return [alt.VariableParameter(name=name, value=value) for name, value in values.items()]
 
 
-def _subtitle_lines(
-    summary: Mapping[str, Any], *, n_ghosts: int, beyond: Sequence[str], chosen: bool = False
-) -> list[str]:
+def _subtitle_lines(curves: Curves, *, n_ghosts: int, beyond: Sequence[str], chosen: bool = False) -> list[str]:
     """Return the summary's own subtitle, then what lines and bands mean, and what is not shown.
 
     Args:
-        summary: as `learning_curves` takes it.
+        curves: as `learning_curves` takes them.
         n_ghosts: how many single networks are drawn.
         beyond: which curves leave the picture.
         chosen: whether the reader chooses what is drawn around the means, and so knows.
     """
-    candidates = summary["candidates"]
-    counts = [candidate["n_networks"] - candidate["n_diverged"] for candidate in candidates]
+    candidates = curves.candidates
+    counts = [candidate.n_networks - candidate.n_diverged for candidate in candidates]
     drawn = [count for count in counts if count]
     phrases = []
     if max(drawn, default=0) > 1:
@@ -199,16 +201,16 @@ def _subtitle_lines(
     if n_ghosts and not chosen:
         phrases.append(f"faint: {n_ghosts} single networks on test rows")
     lost = [
-        f"{candidate['n_diverged']:,} of {candidate['n_networks']:,} ({candidate['name']})"
+        f"{candidate.n_diverged:,} of {candidate.n_networks:,} ({candidate.name})"
         for candidate in candidates
-        if candidate["n_diverged"]
+        if candidate.n_diverged
     ]
     if lost:
         phrases.append(f"diverged and left out: {', '.join(lost)}")
     if beyond:
         phrases.append(f"beyond the axis: {', '.join(beyond)}")
     phrases.append("curves are for understanding, not for judging")
-    return [*textwrap.wrap(summary.get("subtitle", ""), SUBTITLE_WIDTH), *phrase_lines(phrases)]
+    return [*textwrap.wrap(curves.subtitle, SUBTITLE_WIDTH), *phrase_lines(phrases)]
 
 
 # ---- axes
@@ -269,7 +271,7 @@ def _reach(curve: Sequence[float]) -> float:
 
 
 def _limits(
-    drawn: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]], measure: str, name: str
+    drawn: Sequence[CandidateCurves], shown: Sequence[CandidateCurves], measure: str, name: str
 ) -> tuple[float, float]:
     low, high = robust_limits(
         [lines_of(candidate, measure) for candidate in drawn],
@@ -284,23 +286,23 @@ def _limits(
     return max(low, -air), min(high, 1.0 + air)
 
 
-def _r2_floor(drawn: Sequence[Mapping[str, Any]]) -> float:
+def _r2_floor(drawn: Sequence[CandidateCurves]) -> float:
     """Return the lowest R2 on the axis. First epochs are often far below 0, the R2 of predicting the mean; how far
     doesn't matter. The axis goes lower only if half of the candidates or more end there.
     """
-    ends = sorted(candidate["curves"]["test_score"]["mean"][-1] for candidate in drawn)
+    ends = sorted(candidate.curves["test_score"].mean[-1] for candidate in drawn)
     return min(_R2_FLOOR, ends[(len(ends) - 1) // 2] - 0.25) if ends else _R2_FLOOR
 
 
-def _leaves(candidate: Mapping[str, Any], measure: str, limits: tuple[float, float], *, with_ghosts: bool) -> bool:
+def _leaves(candidate: CandidateCurves, measure: str, limits: tuple[float, float], *, with_ghosts: bool) -> bool:
     """Return whether anything drawn of a candidate leaves the picture."""
     training, test = lines_of(candidate, measure)
     curves = [training.mean, *test, *(ghosts_of(candidate, measure) if with_ghosts else [])]
     return any(min(curve) < limits[0] or max(curve) > limits[1] for curve in curves)
 
 
-def _epoch_axis(candidates: Sequence[Mapping[str, Any]]) -> alt.X:
-    last = max((candidate["epochs"][-1] for candidate in candidates), default=0)
+def _epoch_axis(candidates: Sequence[CandidateCurves]) -> alt.X:
+    last = max((candidate.epochs[-1] for candidate in candidates), default=0)
     # A single epoch has one tick and not those of a range.
     ticks = {"tickCount": min(6, last), "tickMinStep": 1} if last else {"values": [0]}
     axis = alt.Axis(title="epoch", grid=False, format=",d", **ticks)
@@ -335,7 +337,7 @@ def _between(low: str, high: str) -> list[Any]:
 
 
 def _layers(
-    drawn: Sequence[Mapping[str, Any]], measure: str, encoding: Mapping[str, Any], theme: Theme, *, single: bool
+    drawn: Sequence[CandidateCurves], measure: str, encoding: Mapping[str, Any], theme: Theme, *, single: bool
 ) -> list[alt.Chart]:
     """Return the layers from the back to the front: single networks, bands, means, the cursor."""
     opacity = min(0.2, 0.6 / max(1, len(drawn)))  # so that many bands on top of each other stay readable
@@ -353,7 +355,7 @@ def _layers(
         lines.mark_area(clip=True, opacity=opacity, strokeWidth=0).encode(**band),
         lines.mark_line(clip=True, strokeWidth=1.8).encode(**mean),
     ]
-    if any(len(candidate["epochs"]) == 1 for candidate in drawn):
+    if any(len(candidate.epochs) == 1 for candidate in drawn):
         # A line and an area through one point are invisible.
         points = lines.transform_filter("length(grids[datum.grid]) == 1")
         layers.append(points.mark_rule(clip=True, opacity=opacity, strokeWidth=10).encode(**band))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import altair as alt
 
+from seedbed.evaluation import Conclusion, DecidingScore, TablesConclusion, Verdict, signed
 from seedbed.figures.panels import (
     PLAIN_AXIS,
     WIDE,
@@ -36,9 +37,7 @@ _SQUEEZED = 1 / 8  # share of the width that the typical interval takes at least
 _AIR = 0.04
 
 
-def verdict_intervals(
-    summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT
-) -> alt.ConcatChart | None:
+def verdict_intervals(summary: Conclusion, *, title: str | None = None, theme: Theme = LIGHT) -> alt.ConcatChart | None:
     """Draw a row for each verdict, in the order of the ranking: improvement and simultaneous interval.
 
     The first panel shows the metric that was judged, with the zone of differences that don't matter; the second one
@@ -53,15 +52,15 @@ def verdict_intervals(
     Returns:
         None if there is no verdict.
     """
-    verdicts = {verdict["candidate"]: verdict for verdict in summary["verdicts"]}
+    verdicts = {verdict.candidate: verdict for verdict in summary.verdicts}
     if not verdicts:
         return None
-    metric, reference = summary["metric"], summary["reference"]
+    metric, reference = summary.metric, summary.reference
     ranked = [verdicts[name] for name in by_rank(summary, list(verdicts))]
     judged, margin = _judged(ranked, metric)
-    accuracy = _accuracy(ranked) if metric["name"] != "accuracy" else None
+    accuracy = _accuracy(ranked) if metric.name != "accuracy" else None
     width = WIDE if accuracy is None else PANEL_WIDTH
-    words = _POINTS if metric["name"] == "accuracy" else metric["words"]
+    words = _POINTS if metric.name == "accuracy" else metric.words
     limits = interval_limits([(low, high) for _, low, high in judged], least=margin)
     records = _records(ranked, "judged", judged, limits, margin)
     panels = [_panel("judged", f"Improvement in {words}", reference, limits, margin, width, theme)]
@@ -69,7 +68,7 @@ def verdict_intervals(
         limits = interval_limits([(low, high) for _, low, high in accuracy], least=0.0)
         records += _records(ranked, "accuracy", accuracy, limits, margin)
         panels.append(_panel("accuracy", f"Improvement in {_POINTS}", reference, limits, None, width, theme))
-    about = f"{summary['target']} of {summary['table']}" if "target" in summary else summary["table"]
+    about = f"{summary.target} of {summary.table}" if summary.target else summary.table
     above = f"{about}: improvements over {reference}" if title is None else title
     return panelled(panels, records, title=above, phrases=_phrases(summary, ranked, margin, records), theme=theme)
 
@@ -79,22 +78,22 @@ def verdict_intervals(
 Interval = tuple[float, float, float]
 
 
-def _judged(verdicts: Sequence[Mapping[str, Any]], metric: Mapping[str, Any]) -> tuple[list[Interval], float]:
+def _judged(verdicts: Sequence[Verdict], metric: DecidingScore) -> tuple[list[Interval], float]:
     """Return (difference, low, high) of each verdict, and the margin; accuracy in points."""
-    scale = 100.0 if metric["name"] == "accuracy" else 1.0
-    found = [tuple(scale * verdict[key] for key in ("difference", "low", "high")) for verdict in verdicts]
-    return [(middle, low, high) for middle, low, high in found], scale * metric["margin"]
+    scale = 100.0 if metric.name == "accuracy" else 1.0
+    found = [(scale * one.difference, scale * one.low, scale * one.high) for one in verdicts]
+    return found, scale * metric.margin
 
 
-def _accuracy(verdicts: Sequence[Mapping[str, Any]]) -> list[Interval] | None:
-    found = [verdict["accuracy"] for verdict in verdicts]
-    if any(one is None for one in found):
+def _accuracy(verdicts: Sequence[Verdict]) -> list[Interval] | None:
+    found = [verdict.accuracy for verdict in verdicts if verdict.accuracy is not None]
+    if len(found) < len(verdicts):
         return None
-    return [(100.0 * one["difference"], 100.0 * one["low"], 100.0 * one["high"]) for one in found]
+    return [(100.0 * one.difference, 100.0 * one.low, 100.0 * one.high) for one in found]
 
 
 def _records(
-    verdicts: Sequence[Mapping[str, Any]],
+    verdicts: Sequence[Verdict],
     panel: str,
     intervals: Sequence[Interval],
     limits: tuple[float, float],
@@ -107,13 +106,13 @@ def _records(
         decimals = min(12, max(0, 1 + math.ceil(-math.log10(margin))))
     records = []
     for place, (verdict, (difference, low, high)) in enumerate(zip(verdicts, intervals, strict=True)):
-        record = {
+        record: dict[str, Any] = {
             "panel": panel,
-            "candidate": verdict["candidate"],
+            "candidate": verdict.candidate,
             "place": place,
-            "verdict": verdict["short"],
-            "look": _LOOKS.get(verdict["rule"], "unsure") if panel == "judged" else "plain",
-            "settled": verdict["rule"] in _SETTLED,
+            "verdict": verdict.short,
+            "look": _LOOKS.get(verdict.rule, "unsure") if panel == "judged" else "plain",
+            "settled": verdict.rule in _SETTLED,
             "difference": difference,
             "low": low,
             "high": high,
@@ -123,36 +122,36 @@ def _records(
         }
         middle, *ends = (_signed(value, decimals) for value in (difference, low, high))
         numbers = f"{middle} ({ends[0]} to {ends[1]})"
-        cut = f"{verdict['short']}: {numbers}" if record["beyond"] else verdict["short"]
+        cut = f"{verdict.short}: {numbers}" if record["beyond"] else verdict.short
         records.append(record | {"note": numbers if panel == "accuracy" else cut})
     return records
 
 
 def _signed(value: float, decimals: int) -> str:
-    """Return a number with its sign: +1.8, -0.026, +12,300; never -0.0."""
-    shown = f"{value:+,.{decimals}f}"
+    """Return a number with its sign and a true minus; 0 has none."""
+    shown = signed(value, decimals)
     return shown.replace("-", "−") if any(digit in shown for digit in "123456789") else shown.lstrip("+-")
 
 
 def _phrases(
-    summary: Mapping[str, Any],
-    verdicts: Sequence[Mapping[str, Any]],
+    summary: Conclusion,
+    verdicts: Sequence[Verdict],
     margin: float,
     records: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    n, certain = verdicts[0]["comparisons"], f"{100 * (1 - summary['alpha']):g}%"
+    n, certain = verdicts[0].comparisons, f"{100 * (1 - summary.alpha):g}%"
     together = f"{certain} intervals that hold for all {n} together" if n > 1 else f"a {certain} interval"
     size = f"{float(f'{margin:.3g}'):,.10g}"
-    if summary["metric"]["name"] == "accuracy":
+    if summary.metric.name == "accuracy":
         size += " point" if size == "1" else " points"
     phrases = [
         f"point: the improvement that was seen; line: where it plausibly lies ({together})",
         f"grey: too small to matter ({size} or less)",
     ]
-    if not all(verdict["rule"] in _SETTLED for verdict in verdicts):
+    if not all(verdict.rule in _SETTLED for verdict in verdicts):
         phrases.append("hollow: neither better nor worse is shown")
     if any(record["panel"] == "accuracy" for record in records):
-        phrases.append(f"verdicts go by the {summary['metric']['words']}")
+        phrases.append(f"verdicts go by the {summary.metric.words}")
     beyond = dict.fromkeys(record["candidate"] for record in records if record["beyond"])
     if beyond:
         phrases.append(f"arrow: goes on beyond the picture ({', '.join(beyond)})")
@@ -236,7 +235,7 @@ def _zone(theme: Theme, margin: float, limits: tuple[float, float]) -> alt.Chart
 # ---- several tables
 
 
-def mean_rank_chart(summary: Mapping[str, Any], *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+def mean_rank_chart(summary: TablesConclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
     """Draw the mean rank of each candidate, the best at the left, and a bar for each group that the test can't
     separate.
 
@@ -246,28 +245,26 @@ def mean_rank_chart(summary: Mapping[str, Any], *, theme: Theme = LIGHT) -> alt.
     Returns:
         None if there is one table.
     """
-    if "ranks" not in summary:
-        return None
-    ranks, names = summary["ranks"], summary["ranking"]
+    ranks, names = summary.ranks, summary.ranking
     middle = (len(names) + 1) / 2
     records: list[dict[str, Any]] = [
         {
             "candidate": name,
-            "part": "left" if ranks["mean"][name] <= middle else "right",
+            "part": "left" if ranks.mean[name] <= middle else "right",
             "place": place,
-            "rank": ranks["mean"][name],
-            "to": ranks["mean"][name],
-            "note": f"{name} ({ranks['mean'][name]:.2f})",
+            "rank": ranks.mean[name],
+            "to": ranks.mean[name],
+            "note": f"{name} ({ranks.mean[name]:.2f})",
         }
         for place, name in enumerate(names)
     ]
-    for number, group in enumerate(ranks["groups"], start=len(names)):
-        ends = [ranks["mean"][name] for name in group]
+    for number, group in enumerate(ranks.groups, start=len(names)):
+        ends = [ranks.mean[name] for name in group]
         bar = {"candidate": "", "part": "bar", "place": number, "rank": min(ends), "to": max(ends)}
         records.append({**bar, "note": ", ".join(group)})
     phrases = [
-        f"point: mean rank over {ranks['n_tables']} tables, 1 is the best",
-        f"bar: closer than {ranks['critical_difference']:.2f}, so Nemenyi's test finds no difference",
+        f"point: mean rank over {ranks.n_tables} tables, 1 is the best",
+        f"bar: closer than {ranks.critical_difference:.2f}, so Nemenyi's test finds no difference",
     ]
     scale = alt.Scale(domain=[1, len(names)], nice=False, zero=False)
     x = alt.X("rank:Q", axis=alt.Axis(title="mean rank", **PLAIN_AXIS), scale=scale)
@@ -281,5 +278,5 @@ def mean_rank_chart(summary: Mapping[str, Any], *, theme: Theme = LIGHT) -> alt.
         text = rows.mark_text(align=side, dx=offset, fontSize=12, fontWeight="bold", color=theme.ink)
         layers += [point.encode(x=x, y=row_axis(), tooltip=tooltip), text.encode(x=x, y=row_axis(), text="note:N")]
     panel = alt.LayerChart(layer=layers, width=WIDE, height=alt.Step(_RANK_ROW), title=heading("Mean ranks"))
-    title = f"{summary['table']}: mean ranks over {ranks['n_tables']} tables"
+    title = f"{summary.table}: mean ranks over {ranks.n_tables} tables"
     return panelled([panel], records, title=title, phrases=phrases, theme=theme)

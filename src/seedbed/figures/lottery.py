@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 
+from seedbed.evaluation import Conclusion, RunLottery, RunSpread, TrainingSummary
 from seedbed.figures.panels import (
     PLAIN_AXIS,
     WIDE,
@@ -36,7 +37,7 @@ _FLOOR = _ROW / 2 - 11  # where bars stand, below the middle of the row
 
 
 def seed_lottery(
-    summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT
+    summary: Conclusion | TrainingSummary, *, title: str | None = None, theme: Theme = LIGHT
 ) -> alt.ConcatChart | None:
     """Draw how the single runs of each candidate (one fold, one seed) are spread, in the order of the ranking.
 
@@ -51,23 +52,24 @@ def seed_lottery(
     Returns:
         None if no run has a finite score.
     """
-    score, difference = summary["lottery"]["score"], summary["lottery"]["difference"]
-    if not score["runs"]:
+    if summary.lottery is None or not summary.lottery.score.runs:
         return None
-    names = by_rank(summary, [run["name"] for run in score["runs"]])
-    compared = difference is not None and bool(difference["runs"])
-    width = PANEL_WIDTH if compared else WIDE
-    scale = candidate_scale([one["name"] for one in summary["candidates"]], theme)
+    score, difference = summary.lottery.score, summary.lottery.difference
+    names = by_rank(summary, [run.name for run in score.runs])
+    if difference is not None and not difference.runs:
+        difference = None
+    width = WIDE if difference is None else PANEL_WIDTH
+    scale = candidate_scale([one.name for one in summary.candidates], theme)
     colour = alt.Color("candidate:N", scale=scale, legend=None)
     records = _records(score, names, "score")
     panels = [_scores(score, colour, width, theme)]
-    if compared:
-        reference = summary["reference"]
+    if difference is not None and isinstance(summary, Conclusion):
+        reference = summary.reference
         records += _records(difference, names, "difference", reference)
         panels.append(_differences(difference, reference, colour, theme))
     if title is None:
-        title = f"{summary['target']} of {summary['table']}: what one single run would have shown"
-    return panelled(panels, records, title=title, phrases=_phrases(summary), theme=theme)
+        title = f"{summary.target} of {summary.table}: what one single run would have shown"
+    return panelled(panels, records, title=title, phrases=_phrases(score, difference, summary.kind), theme=theme)
 
 
 # ---- what is drawn
@@ -76,37 +78,35 @@ _Bar = tuple[float, float, int, int, str]
 _LISTS = ("from", "to", "count", "base", "side")
 
 
-def _records(
-    found: Mapping[str, Any], names: Sequence[str], panel: str, reference: str | None = None
-) -> list[dict[str, Any]]:
+def _records(found: RunLottery, names: Sequence[str], panel: str, reference: str | None = None) -> list[dict[str, Any]]:
     """Return one record per row, with its bars as lists. A difference in accuracy is in points."""
-    runs = {run["name"]: run for run in found["runs"]}
-    scale = 100.0 if panel == "difference" and found["name"] == "accuracy" else 1.0
+    runs = {run.name: run for run in found.runs}
+    scale = 100.0 if panel == "difference" and found.name == "accuracy" else 1.0
     records: list[dict[str, Any]] = []
     for place, name in enumerate(names):
         record = {"panel": panel, "candidate": name, "place": place}
         if name in runs:
-            note = _said(runs[name]) if panel == "difference" else _seen(runs[name], found["name"])
-            records.append(record | {"note": note} | _spread(runs[name], found["edges"], scale))
+            note = _said(runs[name]) if panel == "difference" else _seen(runs[name], found.name)
+            records.append(record | {"note": note} | _spread(runs[name], found.edges, scale))
         elif name == reference:
             records.append(record | {"note": "the reference", "n": 0} | {key: [] for key in _LISTS})
     return records
 
 
-def _spread(run: Mapping[str, Any], edges: Sequence[float], scale: float) -> dict[str, Any]:
+def _spread(run: RunSpread, edges: Sequence[float], scale: float) -> dict[str, Any]:
     """Return the numbers and bars of a candidate, without empty bars."""
     bars = [bar for bar in _bars(run, edges) if bar[2]]
-    numbers = {key: scale * run[key] for key in ("mean", "lowest", "highest")}
-    numbers |= {"middle_low": scale * run["quantiles"][1], "middle_high": scale * run["quantiles"][3]}
+    numbers = {"mean": scale * run.mean, "lowest": scale * run.lowest, "highest": scale * run.highest}
+    numbers |= {"middle_low": scale * run.quantiles[1], "middle_high": scale * run.quantiles[3]}
     lists = {key: list(values) for key, values in zip(_LISTS, zip(*bars, strict=True), strict=True)}
     ends = {key: [scale * value for value in lists[key]] for key in ("from", "to")}
-    return {"n": run["n"], "most": max(run["counts"])} | numbers | lists | ends
+    return {"n": run.n, "most": max(run.counts)} | numbers | lists | ends
 
 
-def _bars(run: Mapping[str, Any], edges: Sequence[float]) -> list[_Bar]:
+def _bars(run: RunSpread, edges: Sequence[float]) -> list[_Bar]:
     """Return (from, to, runs, runs beneath, side) of each bar."""
-    bins = list(zip(edges[:-1], edges[1:], run["counts"], strict=True))
-    if run.get("better") is None:
+    bins = list(zip(edges[:-1], edges[1:], run.counts, strict=True))
+    if run.better is None:
         return [(low, high, n, 0, "score") for low, high, n in bins]
     alike = _alike(run, edges)
     bars = []
@@ -116,28 +116,27 @@ def _bars(run: Mapping[str, Any], edges: Sequence[float]) -> list[_Bar]:
     return bars
 
 
-def _alike(run: Mapping[str, Any], edges: Sequence[float]) -> int:
+def _alike(run: RunSpread, edges: Sequence[float]) -> int:
     """Return how many runs show no difference. They lie in the bin that begins at 0, and `better` doesn't count
     them.
     """
-    right: int = sum(n for low, n in zip(edges[:-1], run["counts"], strict=True) if low >= 0)
-    better: int = round(run["better"] * run["n"])
-    return max(0, right - better)
+    right: int = sum(n for low, n in zip(edges[:-1], run.counts, strict=True) if low >= 0)
+    return max(0, right - round((run.better or 0.0) * run.n))
 
 
 # ---- words
 
 
-def _said(run: Mapping[str, Any]) -> str:
+def _said(run: RunSpread) -> str:
     """Return the share of runs that are better. 0% and 100% mean none and all."""
-    share = run["better"]
+    share = run.better or 0.0
     words = "under 1%" if 0 < share < 0.01 else "over 99%" if 0.99 < share < 1 else f"{100 * share:.0f}%"
     return f"{words} say better"
 
 
-def _seen(run: Mapping[str, Any], name: str) -> str:
-    low, mean, high = (_number(run[key], name) for key in ("lowest", "mean", "highest"))
-    return f"{low} to {high}, mean {mean}" if run["n"] > 1 else mean
+def _seen(run: RunSpread, name: str) -> str:
+    low, mean, high = (_number(value, name) for value in (run.lowest, run.mean, run.highest))
+    return f"{low} to {high}, mean {mean}" if run.n > 1 else mean
 
 
 def _number(value: float, name: str) -> str:
@@ -146,45 +145,40 @@ def _number(value: float, name: str) -> str:
     return f"{value:,.{0 if abs(value) >= 100 else 2}f}".replace("-", "−")
 
 
-def _phrases(summary: Mapping[str, Any]) -> list[str]:
-    score, difference = summary["lottery"]["score"], summary["lottery"]["difference"]
-    counts = [run["n"] for run in score["runs"]]
-    one = "one fold, one seed" if summary["kind"] == "comparison" else "one seed"
+def _phrases(score: RunLottery, difference: RunLottery | None, kind: str) -> list[str]:
+    counts = [run.n for run in score.runs]
+    one = "one fold, one seed" if kind == "comparison" else "one seed"
     own = ", each row up to its own highest" if len(counts) > 1 else ""
     phrases = [f"one run ({one})"]
     if max(counts) > 1:
         phrases = [f"bars: how {span(counts)} single runs ({one}) are spread{own}", "below: mean and middle half"]
-    if difference is not None and difference["runs"]:
+    if difference is not None:
         phrases.append("solid: the candidate is better than the reference in that run; pale: worse")
-        if any(_alike(run, difference["edges"]) for run in difference["runs"]):
+        if any(_alike(run, difference.edges) for run in difference.runs):
             phrases.append("grey: both alike")
-    beyond = [
-        run["name"]
-        for found in (score, difference)
-        for run in (found["runs"] if found is not None else ())
-        if _leaves(run, found["edges"])
-    ]
+    both = [score] if difference is None else [score, difference]
+    beyond = [run.name for found in both for run in found.runs if _leaves(run, found.edges)]
     if beyond:
         phrases.append(f"outermost bars: what is further off, too ({', '.join(dict.fromkeys(beyond))})")
     return phrases
 
 
-def _leaves(run: Mapping[str, Any], edges: Sequence[float]) -> bool:
+def _leaves(run: RunSpread, edges: Sequence[float]) -> bool:
     """Return whether a run lies outside of all bins by more than rounding."""
     hair = 1e-6 * (edges[1] - edges[0])
-    return bool(run["lowest"] < edges[0] - hair or run["highest"] > edges[-1] + hair)
+    return bool(run.lowest < edges[0] - hair or run.highest > edges[-1] + hair)
 
 
 # ---- how it is drawn
 
 
-def _scores(found: Mapping[str, Any], colour: alt.Color, width: int, theme: Theme) -> alt.LayerChart:
-    accuracy = found["name"] == "accuracy"
-    words = "R²" if found["name"] == "r2" else f"{found['words'][:1].upper()}{found['words'][1:]}"
-    low, high = _limits(found["edges"])
+def _scores(found: RunLottery, colour: alt.Color, width: int, theme: Theme) -> alt.LayerChart:
+    accuracy = found.name == "accuracy"
+    words = "R²" if found.name == "r2" else f"{found.words[:1].upper()}{found.words[1:]}"
+    low, high = _limits(found.edges)
     axis = alt.Axis(title=None, **PLAIN_AXIS)
     if accuracy:  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
-        low, high = max(low, min(found["edges"][0], -0.01)), min(high, max(found["edges"][-1], 1.01))
+        low, high = max(low, min(found.edges[0], -0.01)), min(high, max(found.edges[-1], 1.01))
         axis.labelExpr = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
     limits = low, high
     x = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
@@ -197,10 +191,10 @@ def _scores(found: Mapping[str, Any], colour: alt.Color, width: int, theme: Them
     return alt.LayerChart(layer=layers, width=width, height=alt.Step(_ROW), title=heading(f"{words} of single runs"))
 
 
-def _differences(found: Mapping[str, Any], reference: str, colour: alt.Color, theme: Theme) -> alt.LayerChart:
-    accuracy = found["name"] == "accuracy"
-    words = f"Improvement in {found['words']}{', in points' if accuracy else ''}, run by run"
-    limits = _limits(found["edges"], 100.0 if accuracy else 1.0)
+def _differences(found: RunLottery, reference: str, colour: alt.Color, theme: Theme) -> alt.LayerChart:
+    accuracy = found.name == "accuracy"
+    words = f"Improvement in {found.words}{', in points' if accuracy else ''}, run by run"
+    limits = _limits(found.edges, 100.0 if accuracy else 1.0)
     rows = shown("datum.panel == 'difference'")
     layers = [
         *_bar_layers(rows, difference_axis(reference, limits), limits, colour, "+,.4~r", theme),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import altair as alt
 
+from seedbed.evaluation import AnySummary, Conclusion
 from seedbed.figures.theme import PANEL_WIDTH, Theme, themed
 
 __all__ = [
@@ -46,9 +47,9 @@ _HIDDEN = alt.VariableParameter(name="hidden", value=[])
 SHOWN = "indexof(hidden, datum.candidate) < 0"
 
 
-def by_rank(summary: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+def by_rank(summary: AnySummary, names: Sequence[str]) -> list[str]:
     """Return names in the order of the ranking. Names that aren't ranked come last."""
-    places = {name: place for place, name in enumerate(summary.get("ranking", ()))}
+    places = {name: place for place, name in enumerate(summary.ranking if isinstance(summary, Conclusion) else ())}
     return sorted(names, key=lambda name: places.get(name, len(places)))
 
 

@@ -15,6 +15,7 @@ import altair as alt
 import vl_convert
 
 from seedbed.errors import OptionError, did_you_mean, visible
+from seedbed.evaluation import AnySummary
 from seedbed.figures.calibration import calibration
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.intervals import mean_rank_chart, verdict_intervals
@@ -26,6 +27,7 @@ __all__ = [
     "all_charts",
     "browser_library",
     "chart_of",
+    "for_notebooks",
     "save_chart",
     "save_pictures",
     "script_json",
@@ -154,9 +156,10 @@ def browser_library() -> str:
 PICTURES = ("png", "svg", "pdf")
 
 
-def _curves(summary: Mapping[str, Any], *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
     """Draw learning curves; None if no network has any, as when a blend is compared with baselines only."""
-    return learning_curves(summary, theme=theme) if summary["curves"]["candidates"] else None
+    curves = summary.curves
+    return learning_curves(curves, theme=theme) if curves is not None and curves.candidates else None
 
 
 _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
@@ -182,31 +185,36 @@ class ConcatChart(alt.ConcatChart):
 
 
 def all_charts(
-    summary: Mapping[str, Any], theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)
+    summary: AnySummary, theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)
 ) -> dict[str, alt.ConcatChart]:
     """Return the charts of a summary that have something to show, by name; or `only` the named ones, in that order."""
-    drawn = {name: _CHARTS[name](summary, theme=theme) for name in only if name in _OF_KIND[summary["kind"]]}
+    drawn = {name: _CHARTS[name](summary, theme=theme) for name in only if name in _OF_KIND[summary.kind]}
     return {name: chart for name, chart in drawn.items() if chart is not None}
 
 
-def chart_of(summary: Mapping[str, Any], name: str) -> alt.ConcatChart:
+def chart_of(summary: AnySummary, name: str) -> alt.ConcatChart:
     """Return one chart of a summary: `curves`, `intervals`, `lottery` or `calibration`.
 
     Raises:
         OptionError: there is no chart of this name, or nothing for it to show.
     """
-    names = _OF_KIND[summary["kind"]]
+    names = _OF_KIND[summary.kind]
     if name not in names:
         raise OptionError(f"there is no chart '{name}'", did_you_mean(name, names))
     chart = _CHARTS[name](summary)
     if chart is None:
         raise OptionError(f"this run has nothing that the chart '{name}' could show", "Draw another one.")
+    return for_notebooks(chart)
+
+
+def for_notebooks(chart: alt.ConcatChart) -> alt.ConcatChart:
+    """Return the chart as one that a notebook shows as SVG."""
     # A new chart would copy and check the data number by number; Altair takes an ordinary assignment for a property.
     object.__setattr__(chart, "__class__", ConcatChart)
     return chart
 
 
-def save_pictures(summary: Mapping[str, Any], folder: str | os.PathLike[str], format: str | None = None) -> list[Path]:
+def save_pictures(summary: AnySummary, folder: str | os.PathLike[str], format: str | None = None) -> list[Path]:
     """Draw the charts of a summary into a folder; return the paths.
 
     Args:

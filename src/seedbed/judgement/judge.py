@@ -21,7 +21,7 @@ from seedbed.judgement.means import Means, conclude_means, layout_of_means, read
 from seedbed.judgement.predictions import conclude_predictions, metric_of, read_predictions
 from seedbed.judgement.scores import cube_of, layout_of, numbered, paired, read_runs
 from seedbed.judgement.tables import Part, over_tables
-from seedbed.report import judgement_latex, judgement_text, tables_latex, tables_text, text_fragment, write_report
+from seedbed.report import glance_text, judgement_latex, tables_latex, tables_text, text_fragment, write_report
 
 __all__ = ["Judgement", "judge"]
 
@@ -94,8 +94,8 @@ class Judgement:
         return next((one.rule for one in self.conclusion.verdicts if one.candidate == candidate), "")
 
     def __str__(self) -> str:
-        several = isinstance(self.conclusion, TablesConclusion)
-        return (tables_text if several else judgement_text)(self.to_dict())
+        found = self.conclusion
+        return tables_text(found) if isinstance(found, TablesConclusion) else glance_text(found)
 
     def __repr__(self) -> str:
         said = "; ".join(f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts) or "no verdict"
@@ -118,8 +118,8 @@ class Judgement:
 
     def to_latex(self) -> str:
         """Return a table for a paper: each candidate's score, its difference from the reference, and the verdict."""
-        several = isinstance(self.conclusion, TablesConclusion)
-        return (tables_latex if several else judgement_latex)(self.to_dict())
+        found = self.conclusion
+        return tables_latex(found) if isinstance(found, TablesConclusion) else judgement_latex(found)
 
     def save(self, path: str | Path) -> Path:
         """Write the report (`.html`), the table for a paper (`.tex`) or the document (`.json`); return the path.
@@ -130,7 +130,7 @@ class Judgement:
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix not in (".tex", ".json"):
-            return write_report(self.to_dict(), path)
+            return write_report(self.conclusion, path)
         if not path.parent.is_dir():
             raise OptionError(f"can't write {path}: there is no folder {path.parent}", "Make the folder first.")
         text = self.to_latex() if suffix == ".tex" else f"{json.dumps(self.to_dict(), indent=1, ensure_ascii=False)}\n"
@@ -143,7 +143,7 @@ class Judgement:
         Raises:
             OptionError: the folder doesn't exist, or the path is one.
         """
-        return write_report(self.to_dict(), path)
+        return write_report(self.conclusion, path)
 
 
 @checked()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
@@ -33,7 +33,7 @@ from seedbed.judgement.columns import ScoreKind
 from seedbed.judgement.scores import Layout, SplitMeans
 from seedbed.typing import Floats
 
-__all__ = ["Question", "Source", "asked", "conclude_scores", "margin_of"]
+__all__ = ["Question", "Source", "alike", "asked", "conclude_scores", "margin_of"]
 
 
 _SHARE_OF_REFERENCE = 0.02
@@ -175,7 +175,7 @@ def conclude_scores(
         ),
         greater_is_better=kind.greater_is_better,
     )
-    found = conclude(question_asked, evidence, without=fixed)
+    found = conclude(question_asked, evidence, without=fixed, n_parameters=alike(usable))
     together = n_together(list(losses)) + question.tried
     return replace(
         found,
@@ -186,6 +186,11 @@ def conclude_scores(
         ),
         notes=tuple(TableNote(message=note) for note in _same_everywhere(scores, reference)),
     )
+
+
+def alike(names: Iterable[str]) -> dict[str, int]:
+    """Return candidates as if they were networks of one size, so that the advice goes by their scores alone."""
+    return {name: 1 for name in names if name != "prior"}
 
 
 def margin_of(reference: Floats, kind: ScoreKind, question: Question) -> Margin:

@@ -36,7 +36,7 @@ from seedbed.judgement.columns import (
     plain,
     readings,
 )
-from seedbed.judgement.judging import Question, Source, asked, conclude_scores
+from seedbed.judgement.judging import Question, Source, alike, asked, conclude_scores
 from seedbed.judgement.scores import Layout, Runs, layout_of, read_runs, seed_places
 from seedbed.scoring import Result, evidence_of, without_verdict
 
@@ -491,7 +491,8 @@ def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question, 
     evidence = evidence_of(found.results, kind.name)
     if found.layout.kind == "held_out":  # the file doesn't say how many rows were trained on
         evidence = replace(evidence, n_train=None)
-    concluded = conclude(question_asked, evidence, without=without_verdict(found.results, reference))
+    without = without_verdict(found.results, reference)
+    concluded = conclude(question_asked, evidence, without=without, n_parameters=alike(by_name))
     return replace(concluded, candidates=tuple(_candidate(result, found.hard) for result in found.results))
 
 

@@ -2,7 +2,7 @@
 
 from seedbed.report.advice import guessing, recommendation
 from seedbed.report.card import card_text, score_sentences
-from seedbed.report.judged import judgement_latex, judgement_text, tables_latex, tables_text
+from seedbed.report.judged import judgement_latex, tables_latex, tables_text
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, duration
 from seedbed.report.sentences import note_sentences, serious_sentences
@@ -32,7 +32,6 @@ __all__ = [
     "glance_text",
     "guessing",
     "judgement_latex",
-    "judgement_text",
     "note_sentences",
     "notebook_fragment",
     "overview_text",

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seedbed.errors import counted, visible
-from seedbed.report.tables import measure, table_lines
+from seedbed.evaluation import measure
+from seedbed.report.tables import table_lines
 
 __all__ = ["card_text", "score_sentences"]
 

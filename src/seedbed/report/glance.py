@@ -6,25 +6,35 @@ Terminal, report and notebook show the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from seedbed.errors import counted, phrased
-from seedbed.evaluation import METRICS, SHORT, plain_number
+from seedbed.evaluation import (
+    METRICS,
+    SHORT,
+    CandidateSummary,
+    Check,
+    Conclusion,
+    Metric,
+    measure,
+    plain_number,
+    signed,
+)
 from seedbed.report.advice import (
-    DECIDES_AS,
     answers,
+    deciding,
     guessing,
+    has_networks,
     learnt_nothing,
     listed,
     margin_words,
     rare_label,
     recommended,
 )
+from seedbed.report.judged import judged_sentences
 from seedbed.report.progress import duration
 from seedbed.report.sentences import fewer_repeats, no_verdict_reason, serious_sentences, spread
-from seedbed.report.tables import measure
 
 __all__ = ["FirstScreen", "first_screen", "forest_of"]
 
@@ -93,198 +103,202 @@ class FirstScreen:
     margin: float
 
 
-def first_screen(document: Mapping[str, Any]) -> FirstScreen:
-    """Return the first screen of a comparison, from `Comparison.to_dict()`."""
-    metric, reference = document["metric"], document["reference"]
-    deciding = DECIDES_AS.get(metric["name"], metric["name"])
-    beside = tuple(name for name in _beside(document) if name != deciding)
-    in_points = METRICS[deciding].percent
+def first_screen(conclusion: Conclusion) -> FirstScreen:
+    """Return the first screen of a comparison or a judgement."""
+    metric, reference, judged = conclusion.metric, conclusion.reference, conclusion.kind == "judgement"
+    score = deciding(conclusion)
+    beside = tuple(METRICS[name] for name in _beside(conclusion) if name != score.name)
+    in_points = score.percent
     compared = "gain over the reference" if len(reference) > _LONG else f"gain over {reference}"
     columns = (
         "",
-        METRICS[deciding].words,
+        score.words,
         f"{compared} (points)" if in_points else compared,
-        *(METRICS[name].words for name in beside),
+        *(one.words for one in beside),
         "verdict" if len(reference) > _LONG // 2 else f"verdict against {reference}",
     )
-    warnings = *serious_sentences(document["notes"]), *_training(document, serious=True)
-    notes = *_key(document, deciding), *_other_way(document), *_training(document, serious=False)
+    warnings = *serious_sentences(conclusion.notes), *_training(conclusion, serious=True)
+    notes = *_key(conclusion, score), *_other_way(conclusion), *_training(conclusion, serious=False)
     return FirstScreen(
-        heading=_heading(document),
-        warnings=tuple(phrased(line, document["command"]) for line in warnings),
-        answers=tuple(answers(document)),
-        no_verdict=_no_verdict(document),
+        heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if judged else _heading(conclusion),
+        warnings=tuple(phrased(line, conclusion.command) for line in warnings),
+        answers=tuple(answers(conclusion)),
+        no_verdict=_no_verdict(conclusion),
         columns=columns,
-        rows=tuple(_rows(document, deciding, beside)),
-        notes=tuple(phrased(line, document["command"]) for line in notes),
-        trained=(*_trained(document), *fewer_repeats(document)),
-        unit="points" if in_points else METRICS[deciding].words,
-        margin=(100.0 if in_points else 1.0) * metric["margin"],
+        rows=tuple(_rows(conclusion, score, beside)),
+        notes=tuple(phrased(line, conclusion.command) for line in notes),
+        trained=(*(judged_sentences(conclusion) if judged else _trained(conclusion)), *fewer_repeats(conclusion)),
+        unit="points" if in_points else score.words,
+        margin=(100.0 if in_points else 1.0) * metric.margin,
     )
 
 
-def _beside(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the scores that are shown in any case."""
-    if document["task"] == "regression":
-        return "r2", "mae"
-    return ("roc_auc", "recall") if rare_label(document) else ("accuracy",)
+def _beside(conclusion: Conclusion) -> Iterator[str]:
+    """Yield the scores that are shown in any case, if they are known."""
+    names = ("roc_auc", "recall") if rare_label(conclusion) else ("accuracy",)
+    for name in ("r2", "mae") if conclusion.task == "regression" else names:
+        if all(name in one.scores for one in conclusion.candidates):
+            yield name
 
 
-def _no_verdict(document: Mapping[str, Any]) -> str:
-    if document["verdicts"] or not document["no_verdict"]:
+def _no_verdict(conclusion: Conclusion) -> str:
+    if conclusion.verdicts or not conclusion.no_verdict:
         return ""
-    if (shared := no_verdict_reason(document)) is not None:
+    if (shared := no_verdict_reason(conclusion)) is not None:
         return f"No verdict: {shared}."
-    return " ".join(f"No verdict on {one['candidate']}: {one['reason']}." for one in document["no_verdict"])
+    return " ".join(f"No verdict on {one.candidate}: {one.reason}." for one in conclusion.no_verdict)
 
 
 # ---- what was done
 
 
-def _heading(document: Mapping[str, Any]) -> str:
-    rows = counted(document["n_rows"], "row")
-    if sample_of := document["plan"].get("sample_of"):
-        rows = f"a sample of {document['n_rows']:,} of {sample_of:,} rows"
-    size = f"{rows}, {counted(document['n_features'], 'feature')}; {spread(document, 3)}"
-    return f"{document['table']}: predicting {document['target']} ({size})"
+def _heading(conclusion: Conclusion) -> str:
+    rows = counted(conclusion.n_rows or 0, "row")
+    if sample_of := conclusion.plan.sample_of:
+        rows = f"a sample of {conclusion.n_rows:,} of {sample_of:,} rows"
+    size = f"{rows}, {counted(conclusion.n_features or 0, 'feature')}; {spread(conclusion, 3)}"
+    return f"{conclusion.table}: predicting {conclusion.target} ({size})"
 
 
-def _trained(document: Mapping[str, Any]) -> Iterator[str]:
-    plan, candidates = document["plan"], document["candidates"]
-    networks = [one for one in candidates if one["kind"] == "network"]
-    blend = [one["name"] for one in candidates if one["name"] == "auto"]
+def _trained(conclusion: Conclusion) -> Iterator[str]:
+    plan, candidates = conclusion.plan, conclusion.candidates
+    networks = [one for one in candidates if one.kind == "network"]
+    blend = [one.name for one in candidates if one.name == "auto"]
     baselines = len(candidates) - len(networks) - len(blend)
     kinds = [*([counted(len(networks), "network")] if networks else []), *blend]
     kinds += [counted(baselines, "baseline")] if baselines else []
-    seeds = f"{counted(plan['seeds'], 'seed')}{' each' if plan['seeds'] > 1 else ''}"
-    splits = counted(plan["repeats"] * plan["folds"], "train/test split")
+    seeds = f"{counted(plan.seeds, 'seed')}{' each' if plan.seeds > 1 else ''}"
+    splits = counted(plan.repeats * plan.folds, "train/test split")
     on = f"on {splits} with {seeds}" if networks else f"on {splits}"
-    if plan["kind"] == "held_out":
-        on = f"tested once on {plan['n_test']:,} rows that were set aside, with {seeds}"
-    trained, took = sum(one["n_networks"] for one in networks), duration(document["seconds"])
+    if plan.kind == "held_out":
+        on = f"tested once on {plan.n_test:,} rows that were set aside, with {seeds}"
+    trained, took = sum(one.n_networks or 0 for one in networks), duration(conclusion.seconds or 0.0)
     yield f"{listed(kinds)} {on}: " + (f"{counted(trained, 'network')} in {took}" if trained else took)
-    if plan.get("shortened") and not (plan.get("sample_of") or plan["quick"]):
-        parts = [counted(plan["repeats"], "repeat"), counted(plan["seeds"], "seed")]
-        parts += [counted(plan["epochs"], "epoch")] if plan.get("epochs") else []
-        late = document["seconds"] > plan["time_limit"]
-        kept = f"Cut for a limit of {plan['time_limit']:g} s" if late else f"Cut to fit {plan['time_limit']:g} s"
-        yield f"{kept}: {listed(parts)}, not {plan['shortened']}."
+    if plan.shortened and plan.time_limit is not None and not (plan.sample_of or plan.quick):
+        parts = [counted(plan.repeats, "repeat"), counted(plan.seeds, "seed")]
+        parts += [counted(plan.epochs, "epoch")] if plan.epochs else []
+        late = (conclusion.seconds or 0.0) > plan.time_limit
+        kept = f"Cut for a limit of {plan.time_limit:g} s" if late else f"Cut to fit {plan.time_limit:g} s"
+        yield f"{kept}: {listed(parts)}, not {plan.shortened}."
 
 
 # ---- the table
 
 
-def _rows(document: Mapping[str, Any], deciding: str, beside: Sequence[str]) -> Iterator[Row]:
-    candidates = {one["name"]: one for one in document["candidates"]}
-    mixed = any(one["kind"] == "baseline" for one in document["candidates"])
-    verdicts = {one["candidate"]: one for one in document["verdicts"]}
-    of_reference = candidates[document["reference"]]["scores"][deciding]["mean"]
-    decimals, chosen = _decimals(deciding, document["metric"]["margin"]), recommended(document)
-    metric, scale = METRICS[deciding], 100.0 if METRICS[deciding].percent else 1.0
-    ranking = [candidates.pop(name) for name in document["ranking"]]
+def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> Iterator[Row]:
+    candidates = {one.name: one for one in conclusion.candidates}
+    mixed = any(one.kind == "baseline" for one in conclusion.candidates)
+    verdicts = {one.candidate: one for one in conclusion.verdicts}
+    decimals, chosen = _decimals(metric, conclusion.metric.margin), recommended(conclusion)
+    scale = 100.0 if metric.percent else 1.0
+
+    def shown(name: str) -> float:
+        return round(scale * (conclusion.score(name, metric.name).mean or 0.0), decimals)
+
+    ranking = [candidates.pop(name) for name in conclusion.ranking]
     for one in [*ranking, *candidates.values()]:
-        name = one["name"]
-        # A model that isn't ranked has lost networks; the scores of the others would flatter it.
-        ranked = name in document["ranking"]
-        score = _score(deciding, one, decimals) if ranked else "-"
-        others = tuple(_score(other, one) if ranked else "-" for other in beside)
+        name = one.name
+        # Where networks have diverged, the scores of the others would flatter the model.
+        score = _score(metric, one, decimals) if one.finite else "-"
+        others = tuple(_score(other, one) if one.finite else "-" for other in beside)
         verdict, interval, gain, words, look = verdicts.get(name), None, "", "", ""
         if verdict is not None:
-            middle, low, high = interval = tuple(scale * verdict[key] for key in ("difference", "low", "high"))
+            interval = middle, low, high = scale * verdict.difference, scale * verdict.low, scale * verdict.high
             # As a reader computes it from the two rounded numbers.
-            shown, others_score = (
-                round(scale * value, decimals) for value in (one["scores"][deciding]["mean"], of_reference)
-            )
-            shown = shown - others_score if metric.greater_is_better else others_score - shown
+            points = shown(name) - shown(conclusion.reference)
             half = max(high - middle, middle - low)
-            gain = f"{round(shown, decimals) + 0.0:+,.{decimals}f} ±{half:,.{decimals}f}"
-            words, look = SHORT[verdict["rule"]], _LOOKS.get(verdict["rule"], "unsure")
-        elif document["verdicts"]:
-            is_reference = name == document["reference"]
-            gain, words, look = ("reference", "", "reference") if is_reference else ("", "none: it diverged", "")
-        yield Row(name, _label(document, one, mixed), score, gain, others, words, look, name in chosen, interval)
+            gain = f"{signed(points if metric.greater_is_better else -points, decimals)} ±{half:,.{decimals}f}"
+            words, look = SHORT[verdict.rule], _LOOKS.get(verdict.rule, "unsure")
+        elif conclusion.verdicts:
+            is_reference = name == conclusion.reference
+            gain, words, look = (
+                ("reference", "", "reference")
+                if is_reference
+                else ("", "none" if one.finite else "none: it diverged", "")
+            )
+        yield Row(name, _label(conclusion, one, mixed), score, gain, others, words, look, name in chosen, interval)
 
 
-def _label(document: Mapping[str, Any], one: Mapping[str, Any], mixed: bool) -> str:
+def _label(conclusion: Conclusion, one: CandidateSummary, mixed: bool) -> str:
     """Return a name with what it is: how many networks are averaged, and a single one beside baselines."""
-    what = {"prior": guessing(document).removeprefix("predicting the "), "auto": "blend of networks"}.get(one["name"])
-    if what is None and one["kind"] == "network":
-        what = f"{document['plan']['networks']} networks" if _averaged(document) else "network" if mixed else None
-    return f"{one['name']} ({what})" if what else str(one["name"])
+    what = {"prior": guessing(conclusion).removeprefix("predicting the "), "auto": "blend of networks"}.get(one.name)
+    if what is None and one.kind == "network":
+        what = f"{conclusion.plan.networks} networks" if _averaged(conclusion) else "network" if mixed else None
+    return f"{one.name} ({what})" if what else str(one.name)
 
 
-def _averaged(document: Mapping[str, Any]) -> bool:
+def _averaged(conclusion: Conclusion) -> bool:
     """Return whether the mean of several networks is judged."""
-    return bool(document["plan"]["seeds"] > 1 and document["plan"].get("networks", 1) > 1)
+    return bool(conclusion.plan.seeds > 1 and conclusion.plan.networks > 1)
 
 
-def _score(name: str, candidate: Mapping[str, Any], decimals: int | None = None) -> str:
+def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:
     """Return a score, with a number of decimals or as many as it usually has."""
-    mean = candidate["scores"][name]["mean"]
+    mean = candidate.scores[metric.name].mean
     if mean is None or decimals is None:
-        return "-" if mean is None else measure(name, mean)
-    if METRICS[name].percent:
+        return "-" if mean is None else measure(metric, mean)
+    if metric.percent:
         return f"{100 * mean:.{decimals}f}%"
     return f"{round(mean, decimals) + 0.0:,.{decimals}f}"
 
 
-def _decimals(name: str, margin: float) -> int:
+def _decimals(metric: Metric, margin: float) -> int:
     """Return how many decimals a difference in a score has: as many as the score, and enough for the margin."""
-    if METRICS[name].percent:
+    if metric.percent:
         return max(1, math.ceil(-math.log10(100 * margin)))
-    fewest, more = (0, 1) if METRICS[name].own_units else (3, 0)
+    fewest, more = (0, 1) if metric.own_units else (3, 0)
     return min(8, max(fewest, more + math.ceil(-math.log10(margin))))
 
 
 # ---- how to read it, and what stands out
 
 
-def _key(document: Mapping[str, Any], deciding: str) -> Iterator[str]:
+def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     """Yield what the columns mean."""
-    verdicts, plan = document["verdicts"], document["plan"]
-    score, label = METRICS[deciding], rare_label(document)
+    verdicts, plan = conclusion.verdicts, conclusion.plan
+    label = rare_label(conclusion)
     if verdicts:
-        n = max(one["comparisons"] for one in verdicts)
-        alone = [one["candidate"] for one in verdicts if one["comparisons"] == 1 < n]
+        n = max(one.comparisons for one in verdicts)
+        alone = [one.candidate for one in verdicts if one.comparisons == 1 < n]
         way = f"{'high' if score.greater_is_better else 'low'} is good"
-        way += "; it is the share of variance explained" if deciding == "r2" else ""
-        words = f"The {score.words}" if deciding == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
-        yield f"{words} decides ({way}). A gain below {margin_words(document['metric'])} doesn't matter (the margin)."
+        way += "; it is the share of variance explained" if score.name == "r2" else ""
+        words = f"The {score.words}" if score.name == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
+        yield f"{words} decides ({way}). A gain below {margin_words(conclusion.metric)} doesn't matter (the margin)."
         together = f"s, which hold for these {n} comparisons together" if n > 1 else ""
         apart = f"; that of {listed(alone)} holds by itself" if alone else ""
-        yield f"±: {100 * (1 - document['alpha']):g}% interval{together}{apart}."
+        yield f"±: {100 * (1 - conclusion.alpha):g}% interval{together}{apart}."
     if label:
-        yield f"Recall: the share of the rows with {document['target']} {label} that are found."
-    networks = any(one["kind"] == "network" for one in document["candidates"])
-    if networks and _averaged(document):
-        yield f"{plan['networks']} networks: their mean prediction, each trained from another random start (seed)."
-    elif networks and plan.get("networks", 1) > 1:
-        yield f"Networks are judged one by one: a single seed doesn't show what a mean of {plan['networks']} does."
-    independent = min((one.get("independent_rows") or math.inf for one in verdicts), default=math.inf)
-    if independent < _AS_FEW * plan["n_test"]:
-        counted_as = f"{plan['n_test']:,} test rows count as about {plain_number(independent, 2)}"
+        yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
+    networks = has_networks(conclusion)
+    if networks and _averaged(conclusion):
+        yield f"{plan.networks} networks: their mean prediction, each trained from another random start (seed)."
+    elif networks and plan.networks > 1:
+        yield f"Networks are judged one by one: a single seed doesn't show what a mean of {plan.networks} does."
+    independent = min((one.independent_rows or math.inf for one in verdicts), default=math.inf)
+    if independent < _AS_FEW * (plan.n_test or 0):
+        counted_as = f"{plan.n_test:,} test rows count as about {plain_number(independent, 2)}"
         yield f"Errors of rows that follow each other in time are alike: for the ±, {counted_as}."
 
 
-def _training(document: Mapping[str, Any], *, serious: bool) -> Iterator[str]:
+def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
     """Yield what stands out in training, one sentence for all candidates that share it: either that networks can't be
     compared as they are, or the rest."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    untrained, advice = learnt_nothing(document), document["advice"]
-    for check in document["checks"]:
-        code = check["code"]
-        if code == "under_trained" and check["candidate"] in untrained:
+    found: dict[str, list[Check]] = {}
+    untrained, advice = learnt_nothing(conclusion), conclusion.advice
+    for check in conclusion.checks:
+        code = check.code
+        if code == "under_trained" and check.candidate in untrained:
             code = "learnt_nothing"
-        if code == "over_trained" and "its training stopped" in check["message"]:
+        if code == "over_trained" and "its training stopped" in check.message:
             continue  # its epoch was chosen before that
         found.setdefault(code, []).append(check)
-    if untrained >= {check["candidate"] for check in found.get("no_better_than_prior", ())}:
+    if untrained >= {check.candidate for check in found.get("no_better_than_prior", ())}:
         found.pop("no_better_than_prior", None)  # the reason is given
-    if advice is not None and (advice["guess"] or advice["use"] == "prior"):
+    if advice is not None and (advice.guess or advice.use == "prior"):
         found.pop("no_better_than_prior", None)  # the answers say so
     for key, sentence in _STANDS_OUT.items():
         if key in found and (key in _SERIOUS) == serious:
-            names = [check["candidate"] for check in found[key]]
+            names = [check.candidate for check in found[key]]
             one = len(names) == 1
             yield sentence.format(
                 names=listed(names, _MOST_NAMED),
@@ -292,7 +306,7 @@ def _training(document: Mapping[str, Any], *, serious: bool) -> Iterator[str]:
                 was="was" if one else "were",
                 s="s" if one else "",
                 has="has" if one else "have",
-                guessing=guessing(document),
+                guessing=guessing(conclusion),
             )
 
 
@@ -310,28 +324,28 @@ _STANDS_OUT = {
 _SERIOUS = {"confined_outputs", "learnt_nothing"}
 
 
-def _more_epochs(checks: Sequence[Mapping[str, Any]]) -> str:
+def _more_epochs(checks: Sequence[Check]) -> str:
     """Return the option that doubles the epochs, unless a candidate has epochs of its own."""
-    epochs = max((check["evidence"].get("epochs", 0) for check in checks), default=0)
-    own = any("epochs=" in check["candidate"] for check in checks)
+    epochs = max((int(check.evidence.get("epochs") or 0) for check in checks), default=0)
+    own = any("epochs=" in check.candidate for check in checks)
     return f"--epochs {2 * epochs}" if epochs and not own else "more epochs"
 
 
-def _other_way(document: Mapping[str, Any]) -> Iterator[str]:
+def _other_way(conclusion: Conclusion) -> Iterator[str]:
     """Yield which models are better or worse by accuracy, where the score that decides doesn't show it."""
     found: dict[str, list[str]] = {}
-    for verdict in document["verdicts"]:
-        accuracy = verdict["accuracy"]
-        if accuracy is None or accuracy["low"] <= 0 <= accuracy["high"] or rare_label(document):
+    for verdict in conclusion.verdicts:
+        accuracy = verdict.accuracy
+        if accuracy is None or accuracy.low <= 0 <= accuracy.high or rare_label(conclusion):
             continue
-        word = "better" if accuracy["low"] > 0 else "worse"
-        if word != _LOOKS.get(verdict["rule"]):
-            found.setdefault(word, []).append(verdict["candidate"])
+        word = "better" if accuracy.low > 0 else "worse"
+        if word != _LOOKS.get(verdict.rule):
+            found.setdefault(word, []).append(verdict.candidate)
     parts = [
         f"{listed(names, _MOST_NAMED)} {'is' if len(names) == 1 else 'are'} {word}" for word, names in found.items()
     ]
     if parts:
-        reference, score = document["reference"], document["metric"]["words"]
+        reference, score = conclusion.reference, conclusion.metric.words
         yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
 
 
@@ -411,4 +425,4 @@ def _tick(value: float) -> str:
 
 
 def _signed_end(value: float, decimals: int) -> str:
-    return f"{round(value, decimals) + 0.0:+,.{decimals}f}".replace("-", "−")
+    return signed(value, decimals).replace("-", "−")

@@ -14,7 +14,7 @@ import altair as alt
 import jinja2
 from markupsafe import Markup, escape
 
-from seedbed.errors import UnreadableError
+from seedbed.evaluation import AnySummary, document_of
 from seedbed.figures import (
     DARK,
     LIGHT,
@@ -100,21 +100,16 @@ class _Figure:
         return cls(spec, " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in lines))
 
 
-def report_page(summary: Mapping[str, Any]) -> str:
-    """Return the report of a summary as one HTML page. It loads nothing and needs no network.
-
-    Raises:
-        UnreadableError: the summary is of a kind that isn't known.
-    """
-    kind = summary.get("kind")
-    if kind not in _TEMPLATES:
-        raise UnreadableError(f"a summary of the kind {kind!r} can't be shown", "Was it written by a later version?")
-    figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE).items()}
-    names = [one["name"] for one in summary["candidates"]]
+def report_page(summary: AnySummary) -> str:
+    """Return the report of a summary as one HTML page. It loads nothing and needs no network."""
+    drawn = ("curves", "lottery", "calibration", "ranks")  # the first table has the intervals
+    figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE, only=drawn).items()}
+    names = [one.name for one in summary.candidates]
     unbroken = _Unbroken(names)
     return _render(
-        _TEMPLATES[kind],
+        _TEMPLATES[summary.kind],
         summary=summary,
+        document=document_of,
         unbroken=unbroken,
         explained=_Explained(unbroken),
         figures=figures,
@@ -177,7 +172,7 @@ def _render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def notebook_page(summary: Mapping[str, Any], pictures: Sequence[str]) -> str:
+def notebook_page(summary: AnySummary, pictures: Sequence[str]) -> str:
     """Return the first screen of a summary with some pictures (SVG), as HTML for the output of a cell."""
     return _render(
         "notebook.html", summary=summary, pictures=pictures, colours=_declared(LIGHT), style=_text("first.css")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from seedbed.errors import counted
-from seedbed.report.tables import measure
+from seedbed.evaluation import RunLottery, RunSpread, TrainingSummary, measure
 
 __all__ = ["epoch_lines", "headline", "single_sentences", "single_text"]
 
@@ -17,52 +16,52 @@ __all__ = ["epoch_lines", "headline", "single_sentences", "single_text"]
 _FEWEST_FOR_TENTHS = 20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them
 
 
-def headline(summary: Mapping[str, Any]) -> str:
+def headline(summary: TrainingSummary) -> str:
     """Return the score on test rows after the last epoch."""
-    score = summary["lottery"]["score"]
-    if not score["runs"]:
+    score = summary.lottery.score
+    if not score.runs:
         return "All networks diverged."
-    (run,) = score["runs"]
-    words = f"Test {score['words']}"
-    if run["n"] == 1:
-        return f"{words} {measure(score['name'], run['mean'])}, once."
+    (run,) = score.runs
+    words = f"Test {score.words}"
+    if run.n == 1:
+        return f"{words} {measure(score.name, run.mean)}, once."
     mean, low, high, lowest, highest = _places(score, run)
-    if run["n"] < _FEWEST_FOR_TENTHS:
-        which = "both seeds" if run["n"] == 2 else f"all {run['n']} seeds"
+    if run.n < _FEWEST_FOR_TENTHS:
+        which = "both seeds" if run.n == 2 else f"all {run.n} seeds"
         return f"{words} {mean}; {which} between {lowest} and {highest}."
     return f"{words} {mean}; about nine of ten seeds between {low} and {high}."
 
 
-def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
+def single_sentences(summary: TrainingSummary) -> Iterator[str]:
     """Yield how far that score can be trusted."""
-    (one,), score = summary["candidates"], summary["lottery"]["score"]
-    epochs = counted(one["epochs"], "epoch")
-    if not score["runs"]:
+    (one,), score = summary.candidates, summary.lottery.score
+    epochs = counted(one.epochs, "epoch")
+    if not score.runs:
         yield "Their losses became infinite or NaN. Give a lower learning rate."
         return
-    (run,) = score["runs"]
-    if one["n_networks"] == 1:
+    (run,) = score.runs
+    if one.n_networks == 1:
         yield f"One network on one split, after {epochs}: another seed or split may give another result."
         yield "--seeds 100 shows other seeds, seedbed compare other splits."
         return
     extremes = ""
-    if run["n"] >= _FEWEST_FOR_TENTHS:  # of fewer, the headline has them
+    if run.n >= _FEWEST_FOR_TENTHS:  # of fewer, the headline has them
         *_, lowest, highest = _places(score, run)
         extremes = f": the lowest at {lowest}, the highest at {highest}"
-    yield f"{counted(run['n'], 'network')} that differ only in their seed, after {epochs}{extremes}."
-    if one["n_diverged"]:
-        lost = f"{one['n_diverged']:,} of {counted(one['n_networks'], 'network')} diverged and are left out"
+    yield f"{counted(run.n, 'network')} that differ only in their seed, after {epochs}{extremes}."
+    if one.n_diverged:
+        lost = f"{one.n_diverged:,} of {counted(one.n_networks, 'network')} diverged and are left out"
         yield f"{lost}. Give a lower learning rate."
     yield "All share one split, so this shows other seeds and not other rows: seedbed compare does."
 
 
-def _places(score: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+def _places(score: RunLottery, run: RunSpread) -> list[str]:
     """Return mean, 5th and 95th percentile, lowest and highest score of single networks as text."""
-    values = (run["mean"], run["quantiles"][0], run["quantiles"][4], run["lowest"], run["highest"])
-    return [measure(score["name"], value, run["mean"]) for value in values]
+    values = (run.mean, run.quantiles[0], run.quantiles[4], run.lowest, run.highest)
+    return [measure(score.name, value, run.mean) for value in values]
 
 
-def single_text(summary: Mapping[str, Any]) -> str:
+def single_text(summary: TrainingSummary) -> str:
     """Return what a training on one split came to, as text."""
     return "\n".join([headline(summary), *single_sentences(summary)])
 

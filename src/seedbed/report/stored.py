@@ -8,12 +8,10 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from seedbed.errors import OptionError, UnreadableError
-from seedbed.evaluation import SCHEMA_VERSION, Summary, summary_from
+from seedbed.evaluation import SCHEMA_VERSION, AnySummary, summary_from
 from seedbed.files import altered_files, write_digests, write_whole
 
 __all__ = [
@@ -34,7 +32,7 @@ _COUNTED, _DRAWING_COUNTS, _TIMINGS = 200_000, 1000, 10
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
 
 
-def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "report.html") -> Path:
+def write_report(summary: AnySummary, path: str | os.PathLike[str] = "report.html") -> Path:
     """Write the report of a summary, one self-contained HTML page; it appears whole or not at all.
 
     Raises:
@@ -53,11 +51,11 @@ def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "rep
     return path
 
 
-def notebook_fragment(summary: Mapping[str, Any]) -> str:
+def notebook_fragment(summary: AnySummary) -> str:
     """Return a summary as HTML for the output of a cell: the first screen and a picture, without JavaScript.
 
     Args:
-        summary: the `summary()` of a comparison or of one candidate's training.
+        summary: of a comparison or of one candidate's training.
     """
     from seedbed.figures import all_charts, svg_of  # loads what draws
     from seedbed.report.html_page import notebook_page
@@ -110,7 +108,7 @@ def check_files(folder: Path) -> str:
     return ""
 
 
-def draw_again(folder: Path, summary: Mapping[str, Any]) -> Path | None:
+def draw_again(folder: Path, summary: AnySummary) -> Path | None:
     """Write the report of a finished run if it is missing or isn't as the run wrote it; return its path if so."""
     page, altered = folder / "report.html", altered_files(folder)
     if page.is_file():
@@ -123,7 +121,7 @@ def draw_again(folder: Path, summary: Mapping[str, Any]) -> Path | None:
     return page
 
 
-def read_summary(path: str | os.PathLike[str]) -> Summary:
+def read_summary(path: str | os.PathLike[str]) -> AnySummary:
     """Return the summary that a run has written, from its folder or from the file itself, or a saved judgement.
 
     Args:

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import io
-import math
 import textwrap
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from seedbed.evaluation import METRICS, plain_number
+from seedbed.evaluation import CandidateSummary, Conclusion, Score, known_metric, measure, p_words, percent, signed
 
 __all__ = [
-    "SIGNS",
     "NumberTable",
-    "bracket_marks",
     "folded",
-    "measure",
     "measured",
     "ranking_columns",
     "ranking_lines",
     "ranking_rows",
-    "signed",
     "table_lines",
+    "verdict_table",
 ]
 
 
@@ -96,11 +91,6 @@ def folded(text: str, width: int, indent: int = 0, names: Sequence[str] = (), *,
     return [line.replace(_SPACE_OF_A_NAME, " ") for line in lines] or [""]
 
 
-def signed(value: float) -> str:
-    """Return a number with three digits and its sign."""
-    return f"{'+' if value > 0 else ''}{plain_number(value)}"
-
-
 # Beside the primary metric.
 _OF_CLASSES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
 _OF_NUMBERS = {"r2": "R2", "mae": "mean absolute\nerror"}
@@ -124,81 +114,64 @@ class RankingRow:
     cells: tuple[str, ...]
 
 
-def ranking_columns(document: Mapping[str, Any]) -> list[str]:
+def ranking_columns(conclusion: Conclusion) -> list[str]:
     """Return the headings of the numbers. A narrow table may break them at a line break."""
-    metric, numeric = document["metric"], document["task"] == "regression"
+    metric, numeric = conclusion.metric, conclusion.task == "regression"
     columns = []
-    for name in _shown(document):
-        words = metric["words"] if name == metric["name"] else _beside(document)[name]
+    for name in _shown(conclusion):
+        words = metric.words if name == metric.name else _beside(conclusion)[name]
         of = "\n(share of variance;\n" if name == "squared_error" else "\n("
-        way = f"{of}low is good)" if name == metric["name"] and not metric["greater_is_better"] else ""
+        way = f"{of}low is good)" if name == metric.name and not metric.greater_is_better else ""
         columns.append(f"{words}{way}")
     return [*columns, "train\nR2" if numeric else "train\naccuracy", "epochs", "parameters"]
 
 
-def ranking_rows(document: Mapping[str, Any]) -> list[RankingRow]:
+def ranking_rows(conclusion: Conclusion) -> list[RankingRow]:
     """Return all candidates and baselines in the order of the primary metric. Those without a finite score come
     last.
     """
-    candidates = {one["name"]: one for one in document["candidates"]}
-    ranking = [candidates.pop(name) for name in document["ranking"]]
+    candidates = {one.name: one for one in conclusion.candidates}
+    ranking = [candidates.pop(name) for name in conclusion.ranking]
     rows = []
     for place, one in enumerate([*ranking, *candidates.values()]):
         # A model that isn't ranked has lost networks; the scores of the others would flatter it.
-        scores = [measured(name, one["scores"][name]) if place < len(ranking) else "-" for name in _shown(document)]
-        marks = bracket_marks(place, document["brackets"])
-        rows.append(RankingRow(one["name"], marks, (*scores, *_training(one))))
+        scores = [measured(name, one.scores[name]) if place < len(ranking) else "-" for name in _shown(conclusion)]
+        marks = bracket_marks(place, conclusion.brackets)
+        rows.append(RankingRow(one.name, marks, (*scores, *_training(one))))
     return rows
 
 
-def ranking_lines(document: Mapping[str, Any]) -> list[str]:
+def ranking_lines(conclusion: Conclusion) -> list[str]:
     """Return the ranking for a terminal, with its brackets."""
-    rows = [(row.name, " ".join(SIGNS[mark] for mark in row.marks), *row.cells) for row in ranking_rows(document)]
-    return table_lines(["ranking", "", *ranking_columns(document)], rows, left=[""])
+    rows = [(row.name, " ".join(SIGNS[mark] for mark in row.marks), *row.cells) for row in ranking_rows(conclusion)]
+    return table_lines(["ranking", "", *ranking_columns(conclusion)], rows, left=[""])
 
 
-def _beside(document: Mapping[str, Any]) -> Mapping[str, str]:
-    return _OF_NUMBERS if document["task"] == "regression" else _OF_CLASSES
+def _beside(conclusion: Conclusion) -> Mapping[str, str]:
+    return _OF_NUMBERS if conclusion.task == "regression" else _OF_CLASSES
 
 
-def _shown(document: Mapping[str, Any]) -> list[str]:
-    primary = document["metric"]["name"]
-    return [primary, *(name for name in _beside(document) if name != primary)]
+def _shown(conclusion: Conclusion) -> list[str]:
+    primary = conclusion.metric.name
+    return [primary, *(name for name in _beside(conclusion) if name != primary)]
 
 
-def measure(name: str, value: float, like: float | None = None) -> str:
-    """Format a score: shares in percent, errors in the target's own units with four digits.
-
-    Args:
-        like: the number that decides how many decimals there are, so that the ends of a range have as many.
-    """
-    metric = METRICS[name]
-    if metric.percent:
-        return f"{100 * value:.1f}%"
-    size = abs(value if like is None else like)
-    if not metric.own_units or size == 0:
-        return f"{round(value, 3) + 0.0:.3f}"  # not -0.000
-    decimals = 3 - math.floor(math.log10(size))
-    return f"{value:,.{max(0, decimals)}f}" if decimals < 9 else f"{value:.3g}"
-
-
-def measured(name: str, score: Mapping[str, Any], between: str = "–", remark: str = "") -> str:
+def measured(name: str, score: Score, between: str = "–", remark: str = "") -> str:
     """Return a score with its interval, if it has one. A remark stands before the interval."""
-    if score["mean"] is None:
+    if score.mean is None:
         return "-"
-    value = f"{measure(name, score['mean'])}{remark}"
-    if score["low"] is None or score["high"] is None:
+    value = f"{measure(name, score.mean)}{remark}"
+    if score.low is None or score.high is None:
         return value
-    low, high = (measure(name, score[key], score["mean"]).removesuffix("%") for key in ("low", "high"))
+    low, high = (measure(name, end, score.mean).removesuffix("%") for end in (score.low, score.high))
     return f"{value} ({low}{between}{high})"
 
 
-def _training(one: Mapping[str, Any]) -> tuple[str, str, str]:
-    if one["kind"] == "baseline":
+def _training(one: CandidateSummary) -> tuple[str, str, str]:
+    if one.epochs is None:
         return "", "", ""
-    name = "r2" if one.get("train_r2") is not None else "accuracy"
-    train = one[f"train_{name}"]
-    return "-" if train is None else measure(name, train), f"{one['epochs']['median']:,}", f"{one['n_parameters']:,}"
+    name, train = ("accuracy", one.train_accuracy) if one.train_r2 is None else ("r2", one.train_r2)
+    return "-" if train is None else measure(name, train), f"{one.epochs.median:,}", f"{one.n_parameters:,}"
 
 
 def bracket_marks(place: int, brackets: Sequence[Sequence[int]]) -> tuple[str, ...]:
@@ -211,3 +184,29 @@ def _mark(place: int, bracket: Sequence[int]) -> str:
     if place not in bracket:
         return ""
     return "first" if place == bracket[0] else "last" if place == bracket[-1] else "middle"
+
+
+def verdict_table(conclusion: Conclusion) -> NumberTable:
+    """Return the numbers of each verdict, and of each pair if a judgement was asked for all of them."""
+    unit = " (points)" if known_metric(conclusion.metric.name).percent else ""
+    columns = [f"improvement in {conclusion.metric.words}{unit}", "plausibly", "in accuracy (points)", "plausibly",
+               "probability of better", "runs that say otherwise", "p, adjusted"]  # fmt: skip
+    rows = []
+    for one in conclusion.pairs or conclusion.verdicts:
+        pair = f"{one.candidate} against {one.reference}" if conclusion.pairs else one.candidate
+        cells = _improvement(one.difference, one.low, one.high, 100 if unit else None)
+        a = one.accuracy
+        cells += ["", ""] if a is None or one.metric == "accuracy" else _improvement(a.difference, a.low, a.high, 100)
+        single = one.held_out and one.seed_share is None  # one run of each
+        opposite = "" if single else f"{one.opposite_share:.0%}"
+        rows.append([pair, *cells, percent(one.p_better), opposite, p_words(one.p_adjusted)])
+    used = [place for place in range(1, 8) if any(row[place] for row in rows)]
+    return NumberTable(
+        ["", *(columns[place - 1] for place in used)], [[row[0], *(row[p] for p in used)] for row in rows]
+    )
+
+
+def _improvement(middle: float, low: float, high: float, scale: int | None) -> list[str]:
+    """Return a difference and its interval."""
+    shown = [signed(value) if scale is None else signed(scale * value, 1) for value in (middle, low, high)]
+    return [shown[0], f"{shown[1]} to {shown[2]}"]

@@ -1,27 +1,27 @@
-"""A comparison as text, drawn from its plain dict: the first screen, and the details with every number."""
+"""A comparison or a judgement as text: the first screen, and the details with every number."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from seedbed.errors import visible
+from seedbed.evaluation import Conclusion
 from seedbed.report.advice import answers
 from seedbed.report.glance import FirstScreen, first_screen
 from seedbed.report.sentences import (
     heading_sentences,
-    in_short,
     no_verdict_reason,
     note_sentences,
-    paragraphs,
     range_sentences,
+    remark_sentences,
     serious_sentences,
     settling_sentences,
+    verdict_sentences,
 )
-from seedbed.report.tables import folded, ranking_lines
+from seedbed.report.tables import folded, ranking_lines, table_lines, verdict_table
 
 __all__ = ["comparison_text", "glance_lines", "glance_text"]
 
@@ -31,14 +31,14 @@ _LABEL = 11  # letters of the labels of the answers, with the space behind them
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
 
 
-def glance_text(document: Mapping[str, Any], *, width: int = _GLANCE_WIDTH) -> str:
-    """Return the first screen of a comparison, from `Comparison.to_dict()`."""
-    return "\n".join(line.plain for line in glance_lines(document, width=width))
+def glance_text(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> str:
+    """Return the first screen of a comparison or a judgement."""
+    return "\n".join(line.plain for line in glance_lines(conclusion, width=width))
 
 
-def glance_lines(document: Mapping[str, Any], *, width: int = _GLANCE_WIDTH) -> list[Text]:
+def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
     """Return the lines of the first screen, with colours for a terminal that has them."""
-    screen, names = first_screen(document), _spaced_names(document)
+    screen, names = first_screen(conclusion), _spaced_names(conclusion)
 
     def styled(text: str, style: str, indent: int = 0) -> list[Text]:
         return [Text(visible(line), style) for line in folded(text, width, indent, names, hanging=2)]
@@ -129,35 +129,32 @@ def _stacked_lines(screen: FirstScreen, rows: Sequence[Sequence[str]], width: in
     return lines
 
 
-def _spaced_names(document: Mapping[str, Any]) -> list[str]:
+def _spaced_names(conclusion: Conclusion) -> list[str]:
     """Return the names that contain spaces, the longest first."""
-    named = (*document["candidates"], *document["sweeps"])
-    return sorted({one["name"] for one in named if " " in one["name"]}, key=len, reverse=True)
+    named = {*(one.name for one in conclusion.candidates), *(one.name for one in conclusion.sweeps)}
+    return sorted((name for name in named if " " in name), key=len, reverse=True)
 
 
-def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
-    """Return the details of a comparison, every verdict with its numbers, from `Comparison.to_dict()`."""
-    names = _spaced_names(document)
-    first = [*heading_sentences(document), *serious_sentences(document["notes"])]
-    above = [*((0, line) for line in first), *_verdict_lines(document)]
-    said = (*settling_sentences(document), *range_sentences(document), *note_sentences(document))
-    below = [(0, line) for line in said]
-    lines = [
-        *(line for indent, text in above for line in folded(text, width, indent, names)),
-        *ranking_lines(document),
-        *(line for indent, text in below for line in folded(text, width, indent, names)),
-    ]
-    return visible("\n".join(lines).rstrip())
+def comparison_text(conclusion: Conclusion, *, width: int = _WIDTH) -> str:
+    """Return the details of a comparison: every verdict in words and in numbers, all scores, and what was found."""
+    names = _spaced_names(conclusion)
 
+    def lines(*sentences: str) -> list[str]:
+        return [line for sentence in sentences for line in folded(sentence, width, 0, names)]
 
-def _verdict_lines(document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    """Yield (indent, line) of all sentences about candidates, with an empty line before each candidate."""
-    if (shared := no_verdict_reason(document)) is not None:
-        yield from ((0, ""), (0, f"No verdict: {shared}."))
-    if document["advice"] is not None:
-        yield from ((0, ""), *((0, f"{label}: {text}.") for label, text in answers(document)))
-    if document["verdicts"]:
-        yield from ((0, ""), (0, in_short(document)))
-    for paragraph in paragraphs(document):
-        yield from ((0, ""), (0, paragraph.sentence))
-        yield from ((4, line) for line in (paragraph.numbers, *paragraph.remarks) if line)
+    found = lines(*heading_sentences(conclusion), *serious_sentences(conclusion.notes))
+    if (shared := no_verdict_reason(conclusion)) is not None:
+        found += ["", *lines(f"No verdict: {shared}.")]
+    if conclusion.advice is not None:
+        found += ["", *lines(*(f"{label}: {text}." for label, text in answers(conclusion)))]
+    for sentence in verdict_sentences(conclusion):
+        found += ["", *lines(sentence)]
+    remarks = lines(*remark_sentences(conclusion))
+    if conclusion.verdicts:
+        numbers = verdict_table(conclusion)
+        found += table_lines(numbers.columns, numbers.rows)
+    elif remarks:
+        found.append("")
+    found += [*remarks, *ranking_lines(conclusion)]
+    found += lines(*settling_sentences(conclusion), *range_sentences(conclusion), *note_sentences(conclusion.notes))
+    return visible("\n".join(found).rstrip())

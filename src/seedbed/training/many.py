@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from seedbed.arguments import checked, shown
 from seedbed.data import Task, frame_from
 from seedbed.errors import OptionError, TrainingError, counted, warn
-from seedbed.evaluation import CURVES, MOST_GHOSTS, summarize_curves
+from seedbed.evaluation import CURVES, MOST_GHOSTS, Curves, summarize_curves
 from seedbed.networks import Candidate, candidate_from
 from seedbed.settings import Engine, Recipe, taking
 from seedbed.training.candidates import shares_warning
@@ -328,21 +328,21 @@ class History:
         array: npt.NDArray[np.float32] = z.float().numpy()
         return array[:, 0] if self._n_outputs == 1 else array
 
-    def curves(self, *, title: str = "", name: str = "networks") -> dict[str, Any]:
-        """Return means, bands and single networks along the epochs as a plain dict, from which charts are drawn.
+    def curves(self, *, title: str = "", name: str = "networks") -> Curves:
+        """Return means, bands and single networks along the epochs, from which charts are drawn.
 
         The interval of the mean describes other seeds on the same rows.
         """
         curves = dict(zip(CURVES, (self.train_loss, self.train_score, self.test_loss, self.test_score), strict=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            summarized = summarize_curves(curves, max_ghosts=MOST_GHOSTS)
-        return {
-            "score_name": self.score_name,
-            "title": title or counted(len(self), "network"),
-            "subtitle": self.recipe.describe(),
-            "candidates": [{"name": name, **summarized}],
-        }
+            summarized = summarize_curves(name, curves, max_ghosts=MOST_GHOSTS)
+        return Curves(
+            score_name=self.score_name,
+            title=title or counted(len(self), "network"),
+            subtitle=self.recipe.describe(),
+            candidates=(summarized,),
+        )
 
     def scores(self, name: str = "networks") -> Any:
         """Return a data frame with each network's score on the test rows after the last epoch.
@@ -367,9 +367,9 @@ class History:
             path: also save the chart there; it ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
             title: the title of the chart.
         """
-        from seedbed.figures import chart_of, save_chart
+        from seedbed.figures import for_notebooks, learning_curves, save_chart
 
-        chart = chart_of({"kind": "training", "curves": self.curves(title=title)}, "curves")
+        chart = for_notebooks(learning_curves(self.curves(title=title)))
         if path is not None:
             save_chart(chart, path)
         return chart
