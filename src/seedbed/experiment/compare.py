@@ -85,6 +85,7 @@ def compare(
         >>> comparison = sb.compare("example:iris", candidates=["linear:5", "relu:5"], epochs=5, lr=0.1, design=design)
         >>> print(comparison)
         iris: predicting species (150 rows, 4 features; 3 classes, 33.3% in the largest)
+        ...
         2 networks on 10 train/test splits with 2 seeds each: 40 networks in ...
     """
     started, rows = time.perf_counter(), _table(table, y, target)
