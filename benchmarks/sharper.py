@@ -108,7 +108,7 @@ def page(documents: list[dict[str, Any]]) -> str:
         ratios += needed.values()
         cells = ", ".join(f"{name} {ratio:.2f}" for name, ratio in needed.items())
         rows.append((one["table"], f"{one['n_rows']:,}", *map(str, counts.values()), cells))
-    rows.append(("**all**", "", *map(str, totals.values()), f"median {statistics.median(ratios):.2f}"))
+    rows.append(("**all**", "", *map(str, totals.values()), f"median {statistics.median(ratios):.3f}"))
     header = (
         *("table", "rows", "comparisons", "open before", '"can\'t tell" before', "open now", '"can\'t tell" now'),
         "rows needed, now / before",
