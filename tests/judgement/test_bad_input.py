@@ -5,6 +5,15 @@ import pytest
 import seedbed as sb
 
 
+def test_a_constant_winner_and_a_single_seed_are_named():
+    rows = [(name, fold, seed, 0.9 if name == "b" else 0.7 + 0.01 * (fold * seed % 4))
+            for name in "ab" for fold in range(5) for seed in range(1 if name == "b" else 3)]  # fmt: skip
+    columns = dict(zip(("model", "fold", "seed", "accuracy"), map(list, zip(*rows, strict=True)), strict=True))
+    said = " ".join(str(sb.judge(columns)).split())
+    assert "One seed of b, which doesn't show how much seeds matter." in said
+    assert "Expect accuracy 90.0%; its interval isn't known, as all splits have this score" in said
+
+
 def without(columns, *names):
     return {name: values for name, values in columns.items() if name not in names}
 

@@ -1,5 +1,7 @@
 """Verdicts on out-of-fold predictions from comparisons and from files, and errors in such files."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 import seedbed as sb
 from seedbed.evaluation import wilson
+from seedbed.experiment import conclude
+from seedbed.experiment.run import Results
 
 LABELS = {"binary": ["bad", "good"], "multiclass": ["a", "b", "c"]}
+
+
+def unfolded(judgement):
+    return " ".join(str(judgement).split())
 
 
 @pytest.fixture
@@ -58,6 +66,30 @@ def test_exported_predictions_of_a_comparison_give_its_verdicts(comparison, tmp_
         assert [ours[key] for key in ("scores", "confusion", "calibration")] == [
             theirs[key] for key in ("scores", "confusion", "calibration")
         ]
+
+
+def test_the_mean_of_networks_is_judged_as_in_a_comparison_of_it(comparison):
+    spec = dataclasses.replace(comparison.experiment, networks=10)
+    results = tuple(dataclasses.replace(one, networks=10) for one in comparison.results)
+    means = conclude(Results(spec, comparison.splits, results, 1.0))
+    judged = sb.judge(comparison.predictions(), target="y", networks=10)
+    assert judged.verdicts == [one.as_dict() for one in means.verdicts]
+    assert judged.conclusion.score("tanh:3") == means.conclusion.score("tanh:3")
+    assert "The mean of 10 networks is judged, by the 2 that were trained for each split: " in unfolded(judged)
+
+
+def test_a_mean_of_networks_needs_predictions_and_several_seeds(predictions, comparison):
+    with pytest.raises(sb.OptionError, match="scores of single models don't tell the score of their mean"):
+        sb.judge(comparison.scores(), networks=10)
+    one_seed = predictions(seeds=1)
+    judged = sb.judge(one_seed, target="y", networks=10)
+    assert judged.verdicts == sb.judge(one_seed, target="y").verdicts
+    assert "a single seed doesn't show what a mean of 10 does" in unfolded(judged)
+    labels = one_seed.assign(prediction=np.where(one_seed["probability"] > 0.5, "yes", "no")).drop(
+        columns="probability"
+    )
+    with pytest.raises(sb.OptionError, match="predicted labels don't tell what a mean of networks predicts"):
+        sb.judge(labels, target="y", networks=2)
 
 
 def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):

@@ -75,6 +75,8 @@ class QuestionOptions:
     "How many attempts were thrown away; each counts as one more comparison."
     all_pairs: Annotated[bool, Parameter(negative=())] = False
     "Judge all pairs, and not each candidate against the reference alone."
+    networks: int = 1
+    "Of predictions with several seeds: networks that the model averages, whose mean is judged; 1 judges single models."
     fail_unless_better: str | None = None
     "Exit with status 1 unless this candidate is better than the reference."
     fail_if_worse: str | None = None
@@ -82,7 +84,7 @@ class QuestionOptions:
 
     def settings(self) -> dict[str, Any]:
         """Return the keyword arguments of `seedbed.judge`."""
-        names = ("reference", "margin", "alpha", "tried", "all_pairs")
+        names = ("reference", "margin", "alpha", "tried", "all_pairs", "networks")
         return {name: getattr(self, name) for name in names}
 
 

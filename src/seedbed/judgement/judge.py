@@ -155,6 +155,7 @@ def judge(
     alpha: float = 0.05,
     tried: int = 0,
     all_pairs: bool = False,
+    networks: int = 1,
     lower_is_better: bool | None = None,
     folds: int | None = None,
     test_share: float | None = None,
@@ -186,6 +187,8 @@ def judge(
         alpha: how often a difference may be claimed where there is none, over all comparisons together.
         tried: how many attempts were discarded; each counts as one more comparison.
         all_pairs: judge all pairs instead of each candidate against the reference.
+        networks: of predictions with several seeds, how many networks the model averages: verdicts and scores are then
+            about the mean of so many. A file doesn't say it, so single models are judged if it is left out.
         lower_is_better: which way is better; by the score's name if left out.
         folds: folds of each repeat, if no column says it.
         test_share: share of test rows, for random splits.
@@ -218,7 +221,9 @@ def judge(
         >>> sb.judge(table, score="accuracy").is_better("new")
         True
     """
-    question = Question(reference=reference, margin=margin, alpha=alpha, tried=tried, all_pairs=all_pairs)
+    question = Question(
+        reference=reference, margin=margin, alpha=alpha, tried=tried, all_pairs=all_pairs, networks=networks
+    )
     roles = Roles(
         candidate=candidate, fold=fold, repeat=repeat, seed=seed, dataset=dataset, score=score, target=target, row=row
     )
@@ -229,6 +234,9 @@ def judge(
         if roles.target is not None and about_scores:
             message = f"{about_scores} is about scores, and with the target '{roles.target}' a file holds predictions"
             raise OptionError(message, "Leave it out.")
+        if roles.target is None and networks > 1:
+            message = f"networks is {networks}, and scores of single models don't tell the score of their mean"
+            raise OptionError(message, "Give the predictions of each row, with a column of true values.")
         reading = _Reading(roles, lower_is_better, folds, test_share, drop_incomplete, positive)
         position = found_roles(columns, roles).get("dataset")
         tables = None if position is None else factor(columns, position, "dataset")
@@ -276,11 +284,16 @@ def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table
     way = "higher" if kind.greater_is_better else "lower"
     place = "in columns of their own" if found.wide else f"(column '{columns.names[found.roles['candidate']]}')"
     which = kind.words if found.wide else f"{kind.words} (column '{columns.names[found.values[0]]}')"
+    single = [name for name, values in by_name.items() if values.shape[1] == 1]
+    alone = (
+        f"One seed of {', '.join(single)}, which doesn't show how much seeds matter." if seeds > 1 and single else ""
+    )
     averaged = f"{seeds} seeds a split (column '{runs.seed.name}'), averaged within it."
     understood = (
         f"{len(by_name)} candidates {place}; {which}, {way} is better{'; given in percent' if percent else ''}.",
         layout.words,
         *([averaged] if seeds > 1 < len(runs.splits) else []),
+        *([alone] if single and seeds > 1 < len(runs.splits) else []),
         *([dropped] if dropped else []),
     )
     source = Source(table=table, command=command, understood=understood)
@@ -312,7 +325,7 @@ def _on_predictions(columns: Columns, reading: _Reading, question: Question, *, 
         positive=reading.positive,
         folds=reading.folds,
         test_share=reading.test_share,
-        alpha=question.alpha,
+        question=question,
     )
     kind = metric_of(found, reading.roles.score)
     result, seeds = found.results[0], max(one.predictions.shape[1] for one in found.results)

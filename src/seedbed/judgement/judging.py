@@ -52,6 +52,7 @@ class Question:
         alpha: error level of all comparisons together.
         tried: discarded attempts.
         all_pairs: whether all pairs are judged, and not each candidate against the reference alone.
+        networks: how many networks the model averages, of predictions.
     """
 
     reference: str | None = None
@@ -59,6 +60,7 @@ class Question:
     alpha: float = 0.05
     tried: int = 0
     all_pairs: bool = False
+    networks: int = 1
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -66,6 +68,8 @@ class Question:
         if not 0 <= self.tried <= _MOST_TRIED:
             hint = f"Give how many attempts were thrown away: 0 to {_MOST_TRIED:,}."
             raise OptionError(f"tried is {self.tried:,}", hint)
+        if self.networks < 1:
+            raise OptionError(f"networks is {self.networks}", "Give how many networks the model averages: 1 or more.")
         if self.margin is not None and not (self.margin > 0 and np.isfinite(self.margin)):
             raise OptionError(f"the margin is {self.margin}", "Give the smallest difference that matters, above 0.")
 
@@ -126,6 +130,7 @@ def asked(
             repeats=layout.repeats,
             folds=layout.folds,
             seeds=seeds,
+            networks=question.networks,
             test_share=None if layout.df is None else layout.overlap / (1 + layout.overlap),
             df=layout.df,
             tried=question.tried,

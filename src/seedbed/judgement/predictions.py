@@ -100,7 +100,7 @@ def read_predictions(
     positive: str | None = None,
     folds: int | None = None,
     test_share: float | None = None,
-    alpha: float = 0.05,
+    question: Question,
 ) -> Predicted:
     """Return the predictions of a file that has a line for each candidate, split, seed and row; or a line for each
     split, seed and row, with a column for each candidate.
@@ -109,6 +109,7 @@ def read_predictions(
         given: names of columns, that of the target among them.
         positive: of two labels; the larger one if left out.
         folds, test_share: how the splits were made, if the columns don't say it.
+        question: its error level, and how many networks are averaged.
 
     Raises:
         ColumnError: there is no such column, or no predictions.
@@ -137,6 +138,9 @@ def read_predictions(
         answers = _of_predictions(columns, truth, wide, target_name, positive)
     else:
         answers = _answers(columns, truth, target_name, positive, set(roles.values()))
+    if answers.hard and question.networks > 1:
+        message = f"networks is {question.networks}, and predicted labels don't tell what a mean of networks predicts"
+        raise OptionError(f"{columns.where}: {message}", "Give probabilities, or leave it out.")
     target = _target_of_rows(columns, row, answers)
     layout, runs = _layout(runs, row, folds, test_share)
     seeds, n_seeds = seed_places(runs)
@@ -160,7 +164,8 @@ def read_predictions(
         results.append(
             Result(
                 name=name,
-                alpha=alpha,
+                alpha=question.alpha,
+                networks=question.networks,
                 target=target,
                 splits=own,
                 design=design,

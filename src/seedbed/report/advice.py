@@ -179,15 +179,19 @@ def _perhaps_best(conclusion: Conclusion, names: set[str]) -> list[str]:
 def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     """Yield which scores to expect on new rows."""
     scores = next(one.scores for one in conclusion.candidates if one.name == name)
+    metric, own = conclusion.metric, scores[conclusion.metric.name]
+    if conclusion.kind == "judgement" and own.mean is not None and not _known(own):
+        score = measure(metric.name, own.mean)
+        yield f"{metric.words} {score}; its interval isn't known, as all splits have this score"
+        return
     if conclusion.task == "regression":
         for key in ("r2", "mae"):
             if _known(scores[key]):
                 yield f"{METRICS[key].words} {_range(key, scores[key], conclusion)}"
         return
     if "accuracy" not in scores:  # the scores of a file
-        metric = conclusion.metric
-        if _known(scores[metric.name]):
-            yield f"{metric.words} {_range(metric.name, scores[metric.name], conclusion)}"
+        if _known(own):
+            yield f"{metric.words} {_range(metric.name, own, conclusion)}"
         return
     if label := rare_label(conclusion):
         if _known(scores["recall"]):
@@ -195,13 +199,13 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         if _known(scores["roc_auc"]):
             yield f"ROC AUC {_range('roc_auc', scores['roc_auc'], conclusion)}"
         return
-    score, top = scores["accuracy"], conclusion.top
+    accuracy, top = scores["accuracy"], conclusion.top
     if conclusion.metric.name == "accuracy" and top and top.winner == name:  # it was chosen by this score
-        score = Score(top.expected, top.low, top.high)
-    if score.mean is not None and score.low is not None and score.high is not None:
-        yield f"average accuracy {_in_percent(score, conclusion)}"
+        accuracy = Score(top.expected, top.low, top.high)
+    if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
+        yield f"average accuracy {_in_percent(accuracy, conclusion)}"
         for of in (100, 1000):
-            low, high = count_range(score.mean, score.low, score.high, of=of, alpha=conclusion.alpha)
+            low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
                 yield f"of the next {of:,} rows {low:,} to {high:,} right"
                 break

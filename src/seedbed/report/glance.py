@@ -34,7 +34,7 @@ from seedbed.report.advice import (
 )
 from seedbed.report.judged import judged_sentences
 from seedbed.report.progress import duration
-from seedbed.report.sentences import fewer_repeats, no_verdict_reason, serious_sentences, spread
+from seedbed.report.sentences import averaged_sentence, fewer_repeats, no_verdict_reason, serious_sentences, spread
 
 __all__ = ["FirstScreen", "first_screen", "forest_of"]
 
@@ -273,7 +273,7 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     if networks and _averaged(conclusion):
         yield f"{plan.networks} networks: their mean prediction, each trained from another random start (seed)."
     elif networks and plan.networks > 1:
-        yield f"Networks are judged one by one: a single seed doesn't show what a mean of {plan.networks} does."
+        yield averaged_sentence(plan)
     independent = min((one.independent_rows or math.inf for one in verdicts), default=math.inf)
     if independent < _AS_FEW * (plan.n_test or 0):
         counted_as = f"{plan.n_test:,} test rows count as about {plain_number(independent, 2)}"

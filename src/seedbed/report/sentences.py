@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from seedbed.data import SERIOUS, Note
 from seedbed.errors import counted, phrased
 from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, PlanSummary, TableNote, measure, plain_number
-from seedbed.report.advice import guessing, is_first_look, listed, margin_words
+from seedbed.report.advice import guessing, has_networks, is_first_look, listed, margin_words
 
 __all__ = [
+    "averaged_sentence",
     "fewer_repeats",
     "heading_sentences",
     "no_verdict_reason",
@@ -48,6 +49,19 @@ def fewer_repeats(conclusion: Conclusion) -> Iterator[str]:
             yield f"{one.name} was compared on {repeats}, so its range is a little wider."
 
 
+def averaged_sentence(plan: PlanSummary) -> str:
+    """Return what is known of the mean of several networks."""
+    n, seeds = plan.networks, plan.seeds
+    if seeds == 1:
+        return f"Networks are judged one by one: a single seed doesn't show what a mean of {n} does."
+    if n <= seeds:
+        return f"The mean of {n} networks is judged, by the {seeds} that were trained for each split."
+    return (
+        f"The mean of {n} networks is judged, by the {seeds} that were trained for each split: the Brier score and the "
+        f"squared error are those of {n}, and all other scores those of the mean of {seeds}."
+    )
+
+
 def _heading(conclusion: Conclusion) -> Iterator[str]:
     plan = conclusion.plan
     size = f"{counted(conclusion.n_rows or 0, 'row')}, {counted(conclusion.n_features or 0, 'feature')}"
@@ -58,6 +72,8 @@ def _heading(conclusion: Conclusion) -> Iterator[str]:
         folds = f"{plan.n_test:,} rows were locked away and looked at once, with {counted(plan.seeds, 'seed')}"
     yield f"{folds}; trained on about {plan.n_train:,} rows at a time"
     yield from fewer_repeats(conclusion)
+    if plan.networks > 1 and has_networks(conclusion):
+        yield averaged_sentence(plan)
     if plan.n_unused:
         unused = counted(plan.n_unused, "earlier row")
         yield f"{unused} of groups in the test rows can't be used for training."
