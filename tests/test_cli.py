@@ -243,10 +243,10 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
 
 
 def test_the_printed_text_is_that_of_the_written_document(call, here):
-    from seedbed.report import comparison_text, glance_text
+    from seedbed.report import comparison_text, glance_text, read_summary
 
     done = call(*SMALL, "--lr", "0.1,1", "--quiet")
-    document = strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
+    document = read_summary(here / "seedbed-out/compare-moons")
     assert (done.out, done.err) == (glance_text(document) + "\n", "")
     details = call(*SMALL, "--lr", "0.1,1", "--quiet", "--details")
     assert (details.out, details.err) == (comparison_text(document) + "\n", "")
