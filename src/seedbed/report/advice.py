@@ -293,9 +293,9 @@ def _longer_run(conclusion: Conclusion, verdict: Verdict) -> tuple[str, bool]:
         left["repeats"] = conclusion.more_repeats_ratio**2
     if verdict.seed_share is not None:
         left["seeds"] = 1 - verdict.seed_share
-    quick, rest = is_first_look(conclusion), math.prod(left.values())
+    n, whole, rest = conclusion.n_rows, conclusion.plan.sample_of, math.prod(left.values())
+    quick = is_first_look(conclusion) or whole is not None
     more = f"more {listed(list(left) or ['repeats', 'seeds'], last='or')}"
-    n, whole = conclusion.n_rows, conclusion.plan.sample_of
     more_rows = whole / n if whole and n else 1.0
     if verdict.rows_factor * rest <= more_rows:
         enough = [what for what, part in left.items() if verdict.rows_factor * part <= 1]
