@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from seedbed.evaluation import summary_from
 from seedbed.report import write_report
 
 
@@ -66,6 +67,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], Path]:
     """A function that writes the report of a summary to the disk."""
 
     def write(summary: Any) -> Path:
-        return write_report(summary, tmp_path_factory.mktemp("report") / "report.html")
+        return write_report(summary_from(summary), tmp_path_factory.mktemp("report") / "report.html")
 
     return write

@@ -1,5 +1,6 @@
 """The checks beside a verdict: each fires where it should and only there."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -339,7 +340,7 @@ def test_every_message_begins_with_the_name_and_its_dict_is_strict_json():
     for check in every_check():
         assert check.message.startswith("a ")
         assert check.message.endswith(".")
-        assert json.loads(json.dumps(check.as_dict(), allow_nan=False)) == check.as_dict()
+        assert json.loads(json.dumps(dataclasses.asdict(check), allow_nan=False)) == dataclasses.asdict(check)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 4), (1, 2, 1), (3, 1, 2), (2, 5, 3)])
@@ -376,4 +377,4 @@ def test_arbitrary_curves_give_none_or_a_valid_check(data):
     for check in found:
         if check is not None:
             assert check.code in CODES
-            json.dumps(check.as_dict(), allow_nan=False)
+            json.dumps(dataclasses.asdict(check), allow_nan=False)

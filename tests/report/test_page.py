@@ -76,7 +76,7 @@ def test_each_verdict_is_shown_once_with_its_numbers_in_one_table(page, make):
     assert re.findall(r">(worse|can't tell yet|better)<", body) == ["worse"]
     assert "is worse than" not in text_of(body)
     assert "Likely why: relu:5: was still learning." in text_of(body)
-    assert "probability of better" in text_of(body)
+    assert "probability that it is better" in text_of(body)
     assert 'data-chart="intervals"' not in html
 
 

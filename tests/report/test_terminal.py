@@ -66,7 +66,8 @@ def test_verdicts_come_first_then_the_ranking_then_what_would_decide(make):
         two(make, "cannot_tell", checks=[make.check("relu:5", "seeds_alike")], top=make.chosen("", "relu:5"))
     )
     order = ["DEATH_EVENT of heart_failure:", "10 repeats of 10 folds", "The reference is linear:5",
-             "Can't tell yet how relu:5 compares with linear:5", "probability of better", " ranking ", "Seeds cause",
+             "Can't tell yet how relu:5 compares with linear:5", "probability that it is better",
+             " ranking ", "Seeds cause",
              "Unlimited repeats",
              "Seeds hardly matter", "relu:5 comes first", "Plausibly"]  # fmt: skip
     places = [text.index(words) for words in order]
@@ -269,7 +270,7 @@ def test_better_wins_best_and_outperforms_appear_only_if_the_verdict_allows_them
                 *(make.check(name, "worse_than_logistic") for name in ("linear:5", "relu:5"))],
         top=make.chosen("", "relu:5"), sweeps=[make.chosen("relu:5", "relu:5")], plan={"quick": True},
     )  # fmt: skip
-    text = re.sub("as good (as linear:5, )?or better|probability of better", "", comparison_text(document))
+    text = re.sub("as good (as linear:5, )?or better|probability that it is better", "", comparison_text(document))
     said = bool(WORDS.search(text))
     assert said == (verdict["rule"] in ("better", "better_by_margin"))
 

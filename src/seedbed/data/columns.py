@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import number_texts, parse_number
+from seedbed.evaluation import Note
 from seedbed.typing import Bools, Floats
 
 __all__ = ["ROWS_NAMED", "SERIOUS", "Columns", "MemoryColumns", "Note", "Remark", "as_notes", "serious_first"]
@@ -20,29 +21,6 @@ ROWS_NAMED = 3  # by a note
 
 SERIOUS = ("SB203", "SB209", "SB207", "SB208", "SB105")
 """Codes of warnings that may make a result wrong."""
-
-
-@dataclass(frozen=True)
-class Note:
-    """A decision or a warning about a table.
-
-    Attributes:
-        message: a complete sentence.
-        column: the column concerned; empty for the whole table.
-        code: a warning of docs/tables.md, such as "SB101"; empty for a decision that needs no attention.
-        count: number of cells or rows concerned; None if that has no meaning.
-        rows: where the user finds the first of them: 'line 5'.
-    """
-
-    message: str
-    column: str = ""
-    code: str = ""
-    count: int | None = None
-    rows: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, fit for JSON."""
-        return {**asdict(self), "rows": list(self.rows)}
 
 
 def serious_first(notes: Iterable[Note]) -> tuple[Note, ...]:

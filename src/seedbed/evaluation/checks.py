@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -89,10 +89,6 @@ class Check:
     def without_advice(self) -> Check:
         """Return the same check without its advice."""
         return replace(self, message=self.message.removesuffix(self.advice).rstrip(" ;"), advice="")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return a plain dict, ready for JSON."""
-        return asdict(self)
 
 
 def consistent(checks: Iterable[Check]) -> list[Check]:

@@ -6,7 +6,7 @@ docs/summary.md explains the keys of the JSON, which are their attributes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -29,12 +29,12 @@ __all__ = [
     "Epochs",
     "Lotteries",
     "NoVerdict",
+    "Note",
     "PlanSummary",
     "Ranks",
     "Score",
     "Settled",
     "SplitSizes",
-    "TableNote",
     "TableVerdict",
     "TablesConclusion",
     "TrainedNetworks",
@@ -239,15 +239,27 @@ class Lotteries:
     difference: RunLottery | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableNote:
-    """A decision or a warning about the table, see `seedbed.data.Note`."""
+@dataclass(frozen=True)
+class Note:
+    """A decision or a warning about a table.
+
+    Attributes:
+        message: a complete sentence.
+        column: the column concerned; empty for the whole table.
+        code: a warning of docs/tables.md, such as "SB101"; empty for a decision that needs no attention.
+        count: number of cells or rows concerned; None if that has no meaning.
+        rows: where the user finds the first of them: 'line 5'.
+    """
 
     message: str
     column: str = ""
     code: str = ""
     count: int | None = None
     rows: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, fit for JSON."""
+        return {**asdict(self), "rows": list(self.rows)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +288,7 @@ class Summary:
     majority_share: float | None = None
     target_mean: float | None = None
     target_sd: float | None = None
-    notes: tuple[TableNote, ...] = ()
+    notes: tuple[Note, ...] = ()
     specification: Mapping[str, Any]
     seconds: float | None = None
     curves: Curves | None = None

@@ -80,20 +80,18 @@ class Training:
                 "architecture": spelled(self.candidate.architecture),
                 **dataclasses.asdict(self.recipe),
             },
-            "split": self.split_facts() | {"sha256": hashed(self.split.train, self.split.test)},
+            "split": dataclasses.asdict(self.split_sizes()) | {"sha256": hashed(self.split.train, self.split.test)},
             "random_state": self.random_state,
             "versions": versions(),
         }
         plain: dict[str, Any] = json.loads(json.dumps(decided))
         return plain
 
-    def split_facts(self) -> dict[str, Any]:
+    def split_sizes(self) -> SplitSizes:
         """Return the sizes of the split, and whether it is by time."""
-        return {
-            "n_train": len(self.split.train),
-            "n_test": len(self.split.test),
-            "by_time": self.table.times is not None,
-        }
+        return SplitSizes(
+            n_train=len(self.split.train), n_test=len(self.split.test), by_time=self.table.times is not None
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -122,7 +120,7 @@ class Run:
             kind="training",
             command=self.command,
             **table_of(training.table, self.command),
-            split=SplitSizes(**training.split_facts()),
+            split=training.split_sizes(),
             seeds=tuple(history.seeds),
             candidates=(
                 TrainedNetworks(

@@ -24,7 +24,6 @@ from seedbed.evaluation import (
     Lotteries,
     MeanInterval,
     PlanSummary,
-    TableNote,
     lottery,
     more_repeats_ratio,
     paired_runs,
@@ -101,7 +100,7 @@ def table_of(table: Table, command: str) -> dict[str, Any]:
         "task": table.task,
         "n_rows": table.n_rows,
         "n_features": table.n_features,
-        "notes": tuple(TableNote(**vars(note) | {"message": phrased(note.message, command)}) for note in table.notes),
+        "notes": tuple(replace(note, message=phrased(note.message, command)) for note in table.notes),
     }
     if table.task == "regression":
         return about | {"target_mean": float(table.target.mean()), "target_sd": float(table.target.std())}

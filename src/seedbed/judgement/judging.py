@@ -19,9 +19,9 @@ from seedbed.evaluation import (
     DecidingScore,
     Evidence,
     Margin,
+    Note,
     PlanSummary,
     Score,
-    TableNote,
     conclude,
     corrected_t,
     more_repeats_ratio,
@@ -189,7 +189,7 @@ def conclude_scores(
             CandidateSummary(name=name, kind="scores", scores={kind.name: _score(values, kind, layout, alpha)})
             for name, values in scores.items()
         ),
-        notes=tuple(TableNote(message=note) for note in _same_everywhere(scores, reference)),
+        notes=tuple(Note(message=note) for note in _same_everywhere(scores, reference)),
     )
 
 

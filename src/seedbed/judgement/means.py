@@ -11,7 +11,7 @@ import numpy as np
 
 from seedbed.data import Columns
 from seedbed.errors import ColumnError, OptionError, phrased
-from seedbed.evaluation import Bounds, CandidateSummary, Conclusion, NoVerdict, Score, TableNote, inference, n_together
+from seedbed.evaluation import Bounds, CandidateSummary, Conclusion, Note, NoVerdict, Score, inference, n_together
 from seedbed.judgement.columns import Roles, ScoreKind, factor, found_roles, is_beside, numbers, plain, readings
 from seedbed.judgement.judging import Question, Source, asked, margin_of
 from seedbed.judgement.scores import Layout
@@ -190,5 +190,5 @@ def conclude_means(found: Means, kind: ScoreKind, layout: Layout, question: Ques
             CandidateSummary(name=name, kind="scores", scores={kind.name: Score(means[name], fold_sd=deviations[name])})
             for name in found.names
         ),
-        notes=() if layout.df is not None else (TableNote(message=phrased(hint, source.command)),),
+        notes=() if layout.df is not None else (Note(message=phrased(hint, source.command)),),
     )

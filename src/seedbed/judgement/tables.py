@@ -9,16 +9,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Columns, Note
+from seedbed.data import Columns
 from seedbed.errors import DataError, OptionError, counted
 from seedbed.evaluation import (
     SHORT,
     CandidateSummary,
     Conclusion,
+    Note,
     NoVerdict,
     PlanSummary,
     Ranks,
-    TableNote,
     TablesConclusion,
     TableVerdict,
     critical_difference,
@@ -170,7 +170,7 @@ def over_tables(
         ),
         candidates=tuple(CandidateSummary(name=one, kind="scores") for one in names),
         tables=tuple(tables),
-        notes=tuple(TableNote(message=note) for note in notes),
+        notes=tuple(Note(message=note) for note in notes),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from seedbed.errors import counted, visible
-from seedbed.evaluation import TableNote
+from seedbed.evaluation import Note
 from seedbed.report.sentences import note_sentence
 from seedbed.report.tables import table_lines
 
@@ -68,7 +68,7 @@ def _warnings(warnings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if warnings:
         yield ""
     for warning in warnings:
-        yield note_sentence(TableNote(**warning))
+        yield note_sentence(Note(**warning))
 
 
 def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Iterator[Sequence[str]]:
@@ -86,7 +86,7 @@ def _rest(columns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _notes(notes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for note in notes[:_MOST_NOTES]:
-        yield note_sentence(TableNote(**note))
+        yield note_sentence(Note(**note))
     if len(notes) > _MOST_NOTES:
         yield f"and {counted(len(notes) - _MOST_NOTES, 'more note')}: --json lists all."
 

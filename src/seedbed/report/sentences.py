@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from seedbed.data import SERIOUS, Note
+from seedbed.data import SERIOUS
 from seedbed.errors import counted, phrased
-from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, PlanSummary, TableNote, measure, plain_number
+from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, Note, PlanSummary, measure, plain_number
 from seedbed.report.advice import guessing, has_networks, is_first_look, listed, margin_words
 
 __all__ = [
@@ -211,12 +211,12 @@ def range_sentences(conclusion: Conclusion) -> Iterator[str]:
             yield f"{candidate.name}: {note}."
 
 
-def serious_sentences(notes: Iterable[Note | TableNote]) -> list[str]:
+def serious_sentences(notes: Iterable[Note]) -> list[str]:
     """Return the warnings about a table that may make a result wrong."""
     return [note_sentence(note) for note in notes if note.code in SERIOUS]
 
 
-def note_sentences(notes: Iterable[Note | TableNote]) -> Iterator[str]:
+def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
     """Yield what else was found in the table."""
     for note in notes:
         if note.code in SERIOUS:
@@ -225,7 +225,7 @@ def note_sentences(notes: Iterable[Note | TableNote]) -> Iterator[str]:
             yield note_sentence(note)
 
 
-def note_sentence(note: Note | TableNote) -> str:
+def note_sentence(note: Note) -> str:
     """Return a note as a sentence; a warning names the first rows that it is about, as the user finds them."""
     more = ", ..." if (note.count or 0) > len(note.rows) else ""
     where = f" [{', '.join(note.rows)}{more}]" if note.code and note.rows else ""

@@ -190,7 +190,7 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
     """Return the numbers of each verdict, and of each pair if a judgement was asked for all of them."""
     unit = " (points)" if known_metric(conclusion.metric.name).percent else ""
     columns = [f"improvement in {conclusion.metric.words}{unit}", "plausibly", "in accuracy (points)", "plausibly",
-               "probability of better", "runs that say otherwise", "p, adjusted"]  # fmt: skip
+               "probability that it is better", "runs that say otherwise", "p, adjusted"]  # fmt: skip
     rows = []
     for one in conclusion.pairs or conclusion.verdicts:
         pair = f"{one.candidate} against {one.reference}" if conclusion.pairs else one.candidate
