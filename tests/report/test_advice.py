@@ -146,7 +146,7 @@ def test_the_expected_accuracy_of_the_best_is_corrected_for_the_selection(docume
 
 def test_of_a_rare_label_the_share_that_is_found_is_given(document):
     found = document(TREES, labels={"0": 1461, "yes": 39}, majority_share=0.974)
-    recall = "finds 60.0% (95% interval 50 to 70) of the rows with DEATH_EVENT yes"
+    recall = "finds on average 60.0% (95% interval 50 to 70) of the rows with DEATH_EVENT yes"
     assert dict(answers(found))["Expect"] == f"{recall}; ROC AUC 0.900 (95% interval 0.800 to 1.000)"
 
 
@@ -239,3 +239,11 @@ def test_no_answer_contradicts_the_errors_or_verdicts(document, order, bits, ste
     assert ("shown to be better than all others" in said["Use"]) <= (not any(use in pair for pair in alike))
     assert ("Network" in said) == (use not in SIZES)
     assert recommendation(found) == f"Use {said['Use']}."
+
+
+def test_the_error_of_a_number_has_the_unit_of_the_target(document, make):
+    found = document({"small": 0.1, "trees": 0.2}, task="regression", target="alcohol")
+    score = make.scores()["brier"]
+    found["candidates"][0]["scores"] |= {"r2": score, "mae": score | {"mean": 0.3, "low": 0.2, "high": 0.4}}
+    expect = dict(answers(found))["Expect"]
+    assert expect.endswith("mean absolute error 0.3000 (95% interval 0.2000 to 0.4000), in units of alcohol")

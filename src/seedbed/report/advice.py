@@ -187,7 +187,8 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     if conclusion.task == "regression":
         for key in ("r2", "mae"):
             if _known(scores[key]):
-                yield f"{METRICS[key].words} {_range(key, scores[key], conclusion)}"
+                unit = f", in units of {conclusion.target}" if METRICS[key].own_units else ""
+                yield f"{METRICS[key].words} {_range(key, scores[key], conclusion)}{unit}"
         return
     if "accuracy" not in scores:  # the scores of a file
         if _known(own):
@@ -195,7 +196,8 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         return
     if label := rare_label(conclusion):
         if _known(scores["recall"]):
-            yield f"finds {_in_percent(scores['recall'], conclusion)} of the rows with {conclusion.target} {label}"
+            rows = f"the rows with {conclusion.target} {label}"
+            yield f"finds on average {_in_percent(scores['recall'], conclusion)} of {rows}"
         if _known(scores["roc_auc"]):
             yield f"ROC AUC {_range('roc_auc', scores['roc_auc'], conclusion)}"
         return
