@@ -155,7 +155,7 @@ def test_the_verdict_is_the_corrected_t_of_squared_errors_without_accuracy(found
 
 
 def test_the_report_uses_the_terms_of_regression(found):
-    text = " ".join(comparison_text(found.to_dict()).split())
+    text = " ".join(comparison_text(found.conclusion).split())
     y = found.experiment.table.target
     assert f"80 rows, 3 features, mean {y.mean():.4g}, standard deviation {y.std():.4g}; SGD" in text
     assert "squared error (as a share of the target's variance, which is what predicting the mean costs)" in text
@@ -190,7 +190,7 @@ def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_o
         found["linear:3"].scores["mae"].mean - found["tanh:4"].scores["mae"].mean
     )
     assert found.experiment.margin == pytest.approx(0.02 * np.abs(rows[1] - rows[1].mean()).mean())
-    assert "mean absolute error" in comparison_text(found.to_dict())
+    assert "mean absolute error" in comparison_text(found.conclusion)
     with pytest.raises(OptionError, match="'accuracy' can't be tested on this target"):
         compared(table, "linear:3", metric="accuracy")
 
