@@ -57,8 +57,9 @@ seedbed compares simulated tables, hundreds for each row below, where the truth 
 otherwise `python benchmarks/acceptance.py`, which writes this page, fails.
 
 Columns are independent and normal, and the log-odds of class 1 are a weighted sum of them. The networks have one hidden
-layer of 5 ReLU units and are trained by {epochs} full-batch steps of SGD with learning rate {lr:g}. Rows a-inner, c and
-d choose the epoch by inner splits; all others use the last step. The Brier score is tested at a level of 5 %.
+layer of 5 ReLU units and are trained by {epochs} full-batch steps of SGD with learning rate {lr:g} (0.1 in regression).
+Rows of a group, or that follow in time, share part of the columns and an effect. Rows a-inner, c and d choose
+the epoch by inner splits; all others use the last step. The Brier score is tested at a level of 5 %.
 
 - a: two blocks of three columns are equally informative. Each candidate sees one block, so every "better" or "worse" is
   a false winner. With three and six candidates, one for each block, any false winner counts. b: a network against
@@ -88,7 +89,7 @@ REPEAT = """\
 ### How to repeat it
 
 `python benchmarks/acceptance.py` writes this page; `--help` lists its options and explains the design.
-With {sets} tables per row it takes one core {minutes} minutes ({processor}).
+The tables of this page took {minutes} minutes on a core that other work shared ({processor}).
 """
 
 
@@ -100,7 +101,7 @@ def main() -> None:
     rows = [row for row in rows if len(row.records(records, options.sets)) >= min(FEWEST_SHOWN, options.sets)]
     results = [row.result(records, options.sets) for row in rows]
     work = sum(record["seconds"] for record in records.values())
-    text = page(results, truths_of(rows, records, options.sets), sets=options.sets, seconds=work)
+    text = page(results, truths_of(rows, records, options.sets), seconds=work)
     if str(options.out) == "-":
         print(text)
     else:
@@ -134,7 +135,7 @@ def chosen(patterns: str | None) -> list[Row]:
     return [row for name, row in ROWS.items() if any(fnmatch.fnmatchcase(name, one.strip()) for one in wanted)]
 
 
-def page(results: Sequence[Result], truths: Sequence[Truth], *, sets: int, seconds: float) -> str:
+def page(results: Sequence[Result], truths: Sequence[Truth], *, seconds: float) -> str:
     """The table as a page in Markdown, with what it means and what it took."""
     intro = INTRO.format(
         epochs=RECIPE["epochs"], lr=RECIPE["lr"], corrected=networks(CORRECTED), nested=networks(NESTED)
@@ -142,7 +143,7 @@ def page(results: Sequence[Result], truths: Sequence[Truth], *, sets: int, secon
     if not any(result.name.endswith("-nested") for result in results):
         intro += NESTED_BEFORE
     tables = (results_table(results), truths_table(truths), side_by_side(results))
-    repeat = REPEAT.format(sets=sets, minutes=number(seconds / 60), processor=machine()["processor"])
+    repeat = REPEAT.format(minutes=number(seconds / 60), processor=machine()["processor"])
     return "\n".join([intro, *(f"{table.markdown()}\n" for table in tables if table.rows), repeat])
 
 
