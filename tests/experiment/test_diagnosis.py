@@ -67,9 +67,11 @@ def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(fou
     assert "still" in numbers
     for name, evidence in numbers.items():
         verdict = verdicts[name]
-        assert verdict.comparisons == (1 if "prior" in (reference, name) else 3)
-        expected = {"difference": verdict.difference, "low": verdict.low, "high": verdict.high}
-        assert evidence == pytest.approx(expected, rel=1e-9)
+        # Against the prior as the reference, the networks are compared together; the check is one comparison alone.
+        assert verdict.comparisons == (4 if reference == "prior" else 1 if name == "prior" else 3)
+        keys = ["difference"] if reference == "prior" else ["difference", "low", "high"]
+        expected = {key: getattr(verdict, key) for key in keys}
+        assert {key: evidence[key] for key in keys} == pytest.approx(expected, rel=1e-9)
     left_out = {"worse_than_logistic"} if reference == "logistic-regression" else set()
     said = {"no_better_than_prior", "worse_than_logistic"} & {check.code for check in against.checks}
     assert said == {"no_better_than_prior", "worse_than_logistic"} - left_out

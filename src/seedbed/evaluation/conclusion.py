@@ -76,7 +76,7 @@ def conclude(
         evidence: of the candidates that can be judged.
         without: candidates that can't be judged, and why. If the reference is one, no candidate gets a verdict.
         gate: a candidate whose comparison with the reference is a question of its own, at the whole error level; it
-            doesn't count among the comparisons.
+            doesn't count among the comparisons. If it is the reference, all comparisons hold together.
         n_parameters: of each network; all others but the blend are baselines.
         gains: whether the best network is shown to be better than `prior`, if that isn't among the candidates.
 
@@ -84,6 +84,7 @@ def conclude(
         OptionError: the margin isn't positive.
     """
     names, reference, margin = list(evidence.runs), asked.reference, asked.metric.margin
+    gate = "" if gate == reference else gate
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     due = asked.interval is not None and reference in names
     others = [name for name in names if name != reference]
