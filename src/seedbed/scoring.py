@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -450,13 +450,28 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
 
     return Evidence(
         runs={name: result.losses(metric, single=True) for name, result in usable.items()},
-        means={name: float(result.losses(metric).mean()) for name, result in usable.items()},
+        means=_means(usable, metric),
         difference=by(metric),
         in_accuracy=None if first.task == "regression" else by("accuracy"),
         n_rows=len(first.target),
         n_train=round(float(np.mean([len(split.train) for split in first.splits]))),
         design=first.design,
     )
+
+
+def _means(results: Mapping[str, Result], metric: str) -> dict[str, float]:
+    """Return the mean loss of each model, as if all had the most repeats.
+
+    What a model with fewer repeats lost on these is corrected by what the other models lost on the others, so that it
+    is ranked by the differences on the repeats that it shares with them.
+    """
+    losses = {name: result.losses(metric).mean(axis=(1, 2)) for name, result in results.items()}
+    most = max(map(len, losses.values()), default=0)
+    whole = [one for one in losses.values() if len(one) == most]
+    return {
+        name: float(one.mean()) + float(np.mean([other.mean() - other[: len(one)].mean() for other in whole]))
+        for name, one in losses.items()
+    }
 
 
 def without_verdict(results: Sequence[Result], reference: str) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """`auto`, the blend, as a candidate of a comparison."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import seedbed as sb
+from seedbed import scoring
 from seedbed.data import ColumnSchema, Split, encode, repeated_folds, table_from_arrays
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError
@@ -171,6 +173,13 @@ def test_auto_takes_part_where_no_candidate_is_named_and_it_costs_about_as_much_
     assert blends == ([why] if isinstance(why, int) else [])
     assert isinstance(why, int) or spec.no_auto.startswith(why)
     assert bool(spec.no_auto) == (isinstance(why, str) and why != "")
+
+
+def test_a_model_with_fewer_repeats_is_ranked_by_what_it_gains_on_them():
+    hard = np.array([0.30, 0.30, 0.20, 0.20])[:, None, None]
+    losses = {"whole": hard, "other": hard + 0.01, "few": hard[:2] - 0.02}
+    results = {name: SimpleNamespace(losses=lambda metric, values=values: values) for name, values in losses.items()}
+    assert scoring._means(results, "brier") == pytest.approx({"whole": 0.25, "other": 0.26, "few": 0.23})
 
 
 @pytest.fixture(scope="module")

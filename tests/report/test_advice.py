@@ -26,7 +26,7 @@ comparison_text, glance_text = of_document(comparison_text), of_document(glance_
 SIZES = {"small": 10, "large": 2000}
 GUESSING = "predicting the same for every row"
 CHANCE = "the lowest Brier score, but its lead over {} may be chance"
-NONE = "if it must be one; none is shown to be better"
+NONE = "if it must be one; no network is shown to be better"
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_the_models_that_may_be_best_are_named_and_those_that_are_worse_are_not(
     within = dict(answers(document(losses, ("small", "trees"))))["How sure"]
     assert within == "can't tell which is best of small and trees; a network may not be needed"
     settled = dict(answers(document(losses)))["How sure"]
-    assert settled == "if nothing differed, at most one table in 20 would show this by chance"
+    assert settled == "if the models were equally good, at most one table in 20 would show such a lead"
 
 
 def test_a_model_that_is_not_shown_to_be_better_than_guessing_is_named_with_that_doubt(document):

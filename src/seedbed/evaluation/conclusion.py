@@ -13,7 +13,7 @@ from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.ranking import advise, brackets, separated
 from seedbed.evaluation.summaries import Conclusion, NoVerdict
-from seedbed.evaluation.verdicts import Verdict, judge_all
+from seedbed.evaluation.verdicts import Rule, Verdict, judge_all
 from seedbed.typing import Floats
 
 __all__ = ["Evidence", "conclude", "n_together"]
@@ -49,9 +49,21 @@ class Evidence:
     def of_many(self, reference: str, names: Sequence[str], comparisons: int) -> ArrayLike:
         """Return `low`, `high` and `p` of the differences between a reference and each name [name, 3]."""
         if self.differences is not None:
-            return self.differences(reference, names, comparisons)
-        found = (self.difference(reference, name, comparisons) for name in names)
-        return [(one.low, one.high, one.p) for one in found]
+            values = np.array(self.differences(reference, names, comparisons), dtype=np.float64)
+        else:
+            estimates = (self.difference(reference, name, comparisons) for name in names)
+            values = np.array([(one.low, one.high, one.p) for one in estimates])
+        values[(values[:, 0] == values[:, 1]) & (values[:, 0] != 0), 2] = 1.0  # see `_spread_unknown`
+        return values
+
+
+# A model that isn't shown to differ after Holm's adjustment may have an interval on one side of zero.
+_OF_RIVALS: dict[Rule, Rule] = {"better_by_margin": "no_worse", "better": "no_worse", "worse": "no_better"}
+
+
+def _spread_unknown(estimate: Estimate) -> bool:
+    """Return whether two models differ by the same number in all splits, so that nothing is known of its error."""
+    return estimate.low == estimate.high != 0
 
 
 def n_together(names: Sequence[str], gate: str = "") -> int:
@@ -95,18 +107,20 @@ def conclude(
     together += asked.plan.tried
 
     def level(pair: tuple[str, str]) -> int:
-        return 1 if gate and gate in pair else together
+        return 1 if gate and set(pair) == {gate, reference} else together
 
     def judged(pairs: Sequence[tuple[str, str]]) -> tuple[Verdict, ...]:
         accuracy = evidence.in_accuracy
+        estimates = {pair: evidence.difference(*pair, level(pair)) for pair in pairs}
+        estimates = {pair: estimate for pair, estimate in estimates.items() if not _spread_unknown(estimate)}
         return judge_all(
             evidence.runs,
-            {pair: evidence.difference(*pair, level(pair)) for pair in pairs},
+            estimates,
             metric=asked.metric.name,
             margin=margin,
             n_rows=evidence.n_rows,
             n_train=evidence.n_train,
-            in_accuracy=None if accuracy is None else {pair: accuracy(*pair, level(pair)) for pair in pairs},
+            in_accuracy=None if accuracy is None else {pair: accuracy(*pair, level(pair)) for pair in estimates},
             task=asked.task or "binary",
             tried=asked.plan.tried,
             greater_is_better=evidence.greater_is_better,
@@ -141,5 +155,5 @@ def conclude(
         ranking=ranking,
         brackets=brackets(apart),
         advice=advice,
-        rivals=judged(rivals),
+        rivals=tuple(replace(one, rule=_OF_RIVALS.get(one.rule, one.rule)) for one in judged(rivals)),
     )

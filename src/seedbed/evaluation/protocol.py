@@ -121,7 +121,9 @@ def designs_by_rows(design: Protocol, n_rows: int) -> tuple[tuple[float, Protoco
     if design.kind != usual.kind or (design.repeats, design.seeds) != (usual.repeats, usual.seeds):
         return ((0, design),)
     starts = [_MEDIUM, *(_MOST_ROWS_REPEATED // repeats + 1 for repeats in (3, 2)), _LARGE + 1]
-    larger = [(start, replace(protocol(start), folds=design.folds)) for start in starts if start > n_rows]
+    larger = [(start, protocol(start)) for start in starts if start > n_rows]
+    folds, df = design.folds, design.folds - 1
+    larger = [(n, one if one.df is None else replace(one, folds=folds, df=df)) for n, one in larger]
     return ((0, design), *larger)
 
 

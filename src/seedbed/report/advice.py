@@ -35,7 +35,7 @@ __all__ = [
     "recommended",
 ]
 
-_MOST_NAMED = 4
+_MOST_NAMED = 6  # as many as the default comparison has beside the prior
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
@@ -122,7 +122,7 @@ def _network(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         return
     open_to_use = [one.reference for one in conclusion.rivals]
     yield f"{network}, if it must be one"
-    yield "none is shown to be better" if network in open_to_use else f"{use} is shown to be better"
+    yield "no network is shown to be better" if network in open_to_use else f"{use} is shown to be better"
 
 
 def _how_sure(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
@@ -144,7 +144,8 @@ def _how_sure(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         if alike := [one.reference for one in conclusion.rivals if one.reference not in rivals]:
             yield f"there is no difference that matters between {listed([use, *alike], _MOST_NAMED)}"
     if not conclusion.rivals:
-        yield f"if nothing differed, at most one table in {round(1 / conclusion.alpha)} would show this by chance"
+        tables = f"one table in {round(1 / conclusion.alpha)}"
+        yield f"if the models were equally good, at most {tables} would show such a lead"
     yield from _limits(conclusion)
 
 

@@ -206,8 +206,11 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
             interval = middle, low, high = scale * verdict.difference, scale * verdict.low, scale * verdict.high
             # As a reader computes it from the two rounded numbers.
             points = shown(name) - shown(conclusion.reference)
+            points = points if metric.greater_is_better else -points
+            if one.repeats != conclusion.candidate(conclusion.reference).repeats:
+                points = middle  # on the repeats that both have
             half = max(high - middle, middle - low)
-            gain = f"{signed(points if metric.greater_is_better else -points, decimals)} ±{half:,.{decimals}f}"
+            gain = f"{signed(points, decimals)} ±{half:,.{decimals}f}"
             words, look = SHORT[verdict.rule], _LOOKS.get(verdict.rule, "unsure")
         elif conclusion.verdicts:
             is_reference = name == conclusion.reference
