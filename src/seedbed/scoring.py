@@ -275,6 +275,7 @@ def _loss_interval(metric: Metric, found: Result, losses: Floats) -> tuple[float
     """Return the interval of a mean loss, within its range."""
     if not np.isfinite(losses).all():
         return None, None
+    n = len(found.tested if found.tested_groups is None else np.unique(found.tested_groups))
     if found.design.kind == "held_out":
         estimate: Estimate = _held_out(found, metric.name)
     elif found.design.has_verdict:
@@ -282,10 +283,8 @@ def _loss_interval(metric: Metric, found: Result, losses: Floats) -> tuple[float
     else:
         if not metric.percent:
             return None, None
-        n = len(found.tested)
         return wilson(n * float(losses.mean()), n, alpha=found.alpha)
     if metric.percent:
-        n = len(found.tested if found.tested_groups is None else np.unique(found.tested_groups))
         if isinstance(estimate, HoldOut) and estimate.independent_rows is not None:
             n = min(n, estimate.independent_rows)
         return share_interval(estimate.mean, estimate.low, estimate.high, n=n, alpha=found.alpha)

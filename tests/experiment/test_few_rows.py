@@ -1,10 +1,12 @@
 """Fewer than fifty rows, or a class with fewer than ten: scores, and no verdict."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
+from seedbed.data import table_from_arrays
 from seedbed.evaluation import wilson
 
 WHOLE = {"repeats": None, "folds": None, "seeds": None}
@@ -72,3 +74,12 @@ def test_two_rows_of_a_class_can_still_be_scored(small):
     assert (found.experiment.design.folds, found.verdicts) == (2, ())
     json.dumps(found.to_dict(), allow_nan=False)
     assert str(found)
+
+
+def test_rows_of_few_groups_count_as_their_groups(small):
+    groups = {"groups": np.arange(90) // 6, "grouped_by": "patient"}
+    grouped = dataclasses.replace(table_from_arrays(*table(90, 40)), **groups)
+    found = small(grouped, **WHOLE, candidates=["linear:2"])
+    accuracy = found["linear:2"].scores["accuracy"]
+    assert found.experiment.design.reason.startswith("15 groups are too few")
+    assert (accuracy.low, accuracy.high) == pytest.approx(wilson(15 * accuracy.mean, 15))
