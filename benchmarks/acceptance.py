@@ -45,7 +45,7 @@ from pathlib import Path
 
 from acceptance_rows import ROWS, Result, Row, Truth, truths_of
 from rounds import say
-from tables import Table, machine, number
+from tables import Table, machine, number, print_or_write
 from trials import CORRECTED, NESTED, RECIPE, Protocol, run_tasks
 
 FEWEST_SETS, FEWEST_SHOWN = 400, 50
@@ -102,10 +102,7 @@ def main() -> None:
     results = [row.result(records, options.sets) for row in rows]
     work = sum(record["seconds"] for record in records.values())
     text = page(results, truths_of(rows, records, options.sets), seconds=work)
-    if str(options.out) == "-":
-        print(text)
-    else:
-        options.out.write_text(text)
+    print_or_write(text, options.out)
     missed = [result.name for result in results if _so(result) == "missed"]
     if missed:
         say(f"missed: {', '.join(missed)}")

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from real_tables import rows_of, stem, tables
-from tables import Table
+from tables import Table, print_or_write
 
 Floats = NDArray[np.float64]
 SEEDS, NETWORKS, REPEATS, FOLDS = 5, 10, 10, 10
@@ -445,10 +445,7 @@ def main() -> None:
     for networks, title in ((NETWORKS, "Means of ten networks"), (1, "Single networks")):
         text += f"\n## {title}\n\n" + "\n\n".join(table.markdown() for table in tables_of(found, networks)) + "\n"
     text += f"\n{rows_needed(found).markdown()}\n\n{probabilities(found).markdown()}\n"
-    if str(options.out) == "-":
-        print(text)
-    else:
-        options.out.write_text(text)
+    print_or_write(text, options.out)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from rounds import say
 from scipy import stats
 from scipy.special import expit
-from tables import Table, machine, number
+from tables import Table, machine, number, print_or_write
 
 import seedbed as sb
 from seedbed.evaluation import wilson
@@ -308,10 +308,7 @@ def main() -> None:
         say(f"{row.name}: {hits} of {n_sets} {so}")
     real = [line for line in real_lines(options.sets) if any(fnmatch.fnmatch("real", pattern) for pattern in patterns)]
     text = page(simulated, real, options.sets, time.process_time() - started)
-    if str(options.out) == "-":
-        print(text)
-    else:
-        options.out.write_text(text)
+    print_or_write(text, options.out)
     sys.exit(1 if missed else 0)
 
 

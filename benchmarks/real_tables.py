@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from rounds import say
-from tables import Table, machine
+from tables import Table, machine, print_or_write
 
 LARGE = 20_000  # rows
 
@@ -49,10 +49,7 @@ def main() -> None:
     paths = [path for path in tables() if any(fnmatch.fnmatchcase(stem(path), one) for one in options.tables)]
     documents = [compared(path, options.cache) for path in paths]
     text = page([document for document in documents if document is not None])
-    if str(options.out) == "-":
-        print(text)
-    else:
-        options.out.write_text(text)
+    print_or_write(text, options.out)
     sys.exit(1 if None in documents else 0)
 
 

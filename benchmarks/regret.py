@@ -23,7 +23,7 @@ from coverage import FOLDS, NETWORKS, Floats, Learner, population, predictions, 
 from real_tables import stem, tables
 from scipy.special import expit
 from sklearn.ensemble import GradientBoostingClassifier
-from tables import Table
+from tables import Table, print_or_write
 
 from seedbed.evaluation import Estimate, corrected_t, ensemble_losses, fold_differences, margin_beside, seed_noise
 from seedbed.evaluation.ranking import advise, separated
@@ -201,10 +201,7 @@ def main() -> None:
     remark = f"{options.draws} draws of each table. Made by `python benchmarks/regret.py`."
     table = Table("Mean regret, Brier score x 1,000", ("table", *RULES, "margin"), rows, [remark])
     text = INTRO.format(rows=ROWS, repeats=REPEATS, folds=FOLDS, fresh=MOST_FRESH) + f"\n{table.markdown()}\n"
-    if str(options.out) == "-":
-        print(text)
-    else:
-        options.out.write_text(text)
+    print_or_write(text, options.out)
 
 
 if __name__ == "__main__":

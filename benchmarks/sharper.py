@@ -13,7 +13,6 @@ import argparse
 import fnmatch
 import json
 import statistics
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 import pandas as pd
 from real_tables import rows_of, stem, tables
 from rounds import say
-from tables import Table
+from tables import Table, print_or_write
 
 import seedbed as sb
 from seedbed.evaluation import corrected_t, fold_differences, margin_beside, seed_noise
@@ -129,10 +128,7 @@ def main() -> None:
     if options.kept:
         paths = [path for path in paths if (options.cache / f"{stem(path)}.json").exists()]
     text = page([judged(path, options.cache) for path in paths])
-    if str(options.out) == "-":
-        sys.stdout.write(text)
-    else:
-        options.out.write_text(text)
+    print_or_write(text, options.out)
 
 
 if __name__ == "__main__":

@@ -83,3 +83,11 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def print_or_write(text: str, out: Path) -> None:
+    """Write the text of a page to a file, or print it if the file is called `-`."""
+    if str(out) == "-":
+        print(text)
+    else:
+        out.write_text(text)
