@@ -125,8 +125,7 @@ def _target() -> Target | None:
     """Return the target that is given, or this machine's; None if there is none."""
     if name := os.environ.get("SEEDBED_TARGET"):
         return None if name == "any" else TARGETS[name]
-    system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, sys.platform)
+    system, machine = library.this_machine()
     if system == "linux" and platform.libc_ver()[0] != "glibc":
         return None
-    machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine().lower())
     return TARGETS.get(f"{system}-{machine}")

@@ -29,7 +29,8 @@ def kernel(dtype: str) -> Kernel:
     """Return the kernel for this machine and `float32` or `float64`."""
     from seedbed.training.native.job import typed
 
-    system, reason = _SYSTEMS.get(sys.platform, sys.platform), "no kernel was built for this processor and system"
+    system, _ = this_machine()
+    reason = "no kernel was built for this processor and system"
     for level in _levels():
         path = _FOLDER / file_name(system, level, dtype)
         if path.exists():
@@ -40,6 +41,13 @@ def kernel(dtype: str) -> Kernel:
         elif any(_FOLDER.glob(f"kernel-{system}-{level}-*")):
             reason = "the kernel was built from other sources; install seedbed again"
     return Kernel(None, reason)
+
+
+def this_machine() -> tuple[str, str]:
+    """Return the system (linux, macos, windows or another word) and the processor (x86_64, arm64 or another word)."""
+    machine = platform.machine().lower()
+    machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
+    return _SYSTEMS.get(sys.platform, sys.platform), machine
 
 
 def file_name(system: str, level: str, dtype: str) -> str:
@@ -66,10 +74,10 @@ def _levels() -> tuple[str, ...]:
     """Return what this processor supports, the fastest first."""
     import torch
 
-    machine = platform.machine().lower()
-    if machine in ("arm64", "aarch64"):
+    _, machine = this_machine()
+    if machine == "arm64":
         return ("arm64",)
-    if machine not in ("x86_64", "amd64"):
+    if machine != "x86_64":
         return ()
     levels = {"AVX512": ("x86_64_v4", "x86_64_v3"), "AVX2": ("x86_64_v3",)}
     return levels.get(torch.backends.cpu.get_cpu_capability(), ())
