@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -53,7 +54,7 @@ class Evidence:
         else:
             estimates = (self.difference(reference, name, comparisons) for name in names)
             values = np.array([(one.low, one.high, one.p) for one in estimates])
-        values[(values[:, 0] == values[:, 1]) & (values[:, 0] != 0), 2] = 1.0  # see `_spread_unknown`
+        values[_spread_unknown(values[:, 0], values[:, 1]), 2] = 1.0
         return values
 
 
@@ -61,15 +62,15 @@ class Evidence:
 _OF_RIVALS: dict[Rule, Rule] = {"better_by_margin": "no_worse", "better": "no_worse", "worse": "no_better"}
 
 
-def _spread_unknown(estimate: Estimate) -> bool:
+def _spread_unknown(low: ArrayLike, high: ArrayLike) -> Any:
     """Return whether two models differ by the same number in all splits, so that nothing is known of its error."""
-    return estimate.low == estimate.high != 0
+    return np.equal(low, high) & np.not_equal(high, 0)
 
 
-def n_together(names: Sequence[str], gate: str = "") -> int:
+def n_together(names: Sequence[str], *, reference: str = "", gate: str = "") -> int:
     """Return how many comparisons with the reference hold together: all but that with the gate, a candidate whose
-    comparison is a question of its own."""
-    return max(1, len(names) - 1 - (gate in names))
+    comparison is a question of its own unless it is the reference."""
+    return max(1, len(names) - 1 - (gate in names and gate != reference))
 
 
 def conclude(
@@ -96,23 +97,24 @@ def conclude(
         OptionError: the margin isn't positive.
     """
     names, reference, margin = list(evidence.runs), asked.reference, asked.metric.margin
-    gate = "" if gate == reference else gate
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     due = asked.interval is not None and reference in names
     others = [name for name in names if name != reference]
-    pairs, together = [(reference, name) for name in others], n_together(names, gate)
+    pairs, together = [(reference, name) for name in others], n_together(names, reference=reference, gate=gate)
     if asked.plan.all_pairs:
         pairs = list(itertools.combinations([reference, *others], 2))
         together = max(1, len(pairs))
     together += asked.plan.tried
 
     def level(pair: tuple[str, str]) -> int:
-        return 1 if gate and set(pair) == {gate, reference} else together
+        return 1 if set(pair) == {gate, reference} else together
 
     def judged(pairs: Sequence[tuple[str, str]]) -> tuple[Verdict, ...]:
         accuracy = evidence.in_accuracy
         estimates = {pair: evidence.difference(*pair, level(pair)) for pair in pairs}
-        estimates = {pair: estimate for pair, estimate in estimates.items() if not _spread_unknown(estimate)}
+        estimates = {
+            pair: estimate for pair, estimate in estimates.items() if not _spread_unknown(estimate.low, estimate.high)
+        }
         return judge_all(
             evidence.runs,
             estimates,

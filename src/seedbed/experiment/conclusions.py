@@ -164,7 +164,7 @@ def _checks(
     plain = f"{kind}-regression"
     if plain in others and experiment.reference != plain and not conclusion.joined(name, plain):
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
-        n = n_together(list(others), "" if experiment.reference == PRIOR else PRIOR)
+        n = n_together(list(others), reference=experiment.reference, gate=PRIOR)
         estimate = difference(others[plain], result, experiment.metric, comparisons=n)
         yield worse_than_logistic(name, estimate=estimate, kind=kind)
     if untrained is not None or experiment.networks > 1:

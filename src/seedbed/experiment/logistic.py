@@ -164,14 +164,16 @@ class _Newton:
         if coefficients is None:
             return None
         most = -np.log(np.finfo(np.float64).eps)
-        by_row = np.minimum(np.logaddexp(0.0, -(coefficients @ self.inputs.T) * self.signs), most)
-        by_row = by_row.reshape(len(grid), *tests.shape)
+        by_row = np.minimum(self._row_losses(coefficients), most).reshape(len(grid), *tests.shape)
         return [float(one) for one in (by_row * tests).sum(axis=(1, 2))]
 
     def _values(self, coefficients: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        by_row = np.logaddexp(0.0, -(coefficients @ self.inputs.T) * self.signs)
         half = (self.penalty * coefficients**2).sum(axis=1) / 2
-        return np.asarray(half + (weights * by_row).sum(axis=1))
+        return np.asarray(half + (weights * self._row_losses(coefficients)).sum(axis=1))
+
+    def _row_losses(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the log loss of each row [fit, row]."""
+        return np.asarray(np.logaddexp(0.0, -(coefficients @ self.inputs.T) * self.signs))
 
 
 # For standardised features, from almost no regularisation to coefficients of almost 0.
