@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -95,6 +95,7 @@ class Setting:
         baselines: the first, if any, is the reference.
         epoch: `last`, or `inner` for one that inner splits choose.
         lr: learning rate.
+        plain: whether candidates are logistic regressions on what they see, which have no seeds, in place of networks.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Setting:
     baselines: tuple[str, ...] = ()
     epoch: Literal["last", "inner"] = "last"
     lr: float = 1.0
+    plain: bool = field(default=False, repr=False)
 
     @property
     def reference(self) -> str:
@@ -143,6 +145,8 @@ SETTINGS = {
         Setting("blocks-numbers", World((0.8, 0.8), target="numbers"), 300, _TWO_BLOCKS, lr=0.1),
         Setting("blocks-serial", World((0.8, 0.8), serial=0.8), 500, _TWO_BLOCKS),
         Setting("blocks-in-time", _EVEN, 500, _TWO_BLOCKS),
+        Setting("plain-100", _EVEN, 100, _TWO_BLOCKS, plain=True),
+        Setting("plain-300", _EVEN, 300, _TWO_BLOCKS, plain=True),
         Setting("three-100", World((0.8,) * 3), 100, _blocks(3)),
         Setting("six-100", World((0.6,) * 6), 100, _blocks(6)),
         Setting("itself-300", _EVEN, 300, {"first": Sees((0,)), "second": Sees((0,))}),

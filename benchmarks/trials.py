@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ import pandas as pd
 from rounds import say
 from scipy import stats
 from simulated import IN_TIME, SETTINGS, Rows, Sees, Setting
+from sklearn.linear_model import LogisticRegression
 
 import seedbed as sb
 from seedbed.data import Preprocessor, table_from_arrays
@@ -25,15 +26,16 @@ from seedbed.evaluation import (
     DecidingScore,
     Margin,
     PlanSummary,
-    Verdict,
     conclude,
     corrected_t,
     ensemble_losses,
     fold_differences,
     margin_beside,
 )
+from seedbed.evaluation.conclusion import Outlook, outlook
 from seedbed.evaluation.verdicts import judge_all
 from seedbed.experiment import Experiment, make_plan, run, specify
+from seedbed.experiment.run import CandidateResult
 from seedbed.scoring import Result, evidence_of, score
 
 RECIPE = {"optimizer": "sgd", "lr": 1.0, "epochs": 40}
@@ -43,6 +45,8 @@ TRUTH_SEEDS = 5
 MEANS_OF = 10
 FRESH_ROWS = 4000
 BATCH = 100
+LOOKS = (1, 2, 3, 5, 10)
+"""Repeats after which a comparison may stop."""
 
 _TABLES, _TRUTH = 1, 2  # tables for verdicts and for the truth have nothing in common
 
@@ -73,18 +77,21 @@ class Task:
         number: of the table; all its randomness follows from it.
         protocol: none for the truth.
         n_train: rows of the training set; for the truth alone.
+        looks: whether it is judged after some of the repeats as well.
     """
 
     setting: str
     number: int
     protocol: Protocol | None = None
     n_train: int = 0
+    looks: bool = False
 
     @property
     def key(self) -> str:
         """What the result depends on, seedbed itself apart."""
         settings = repr((SETTINGS[self.setting], self.protocol, self.n_train, RECIPE, TRUTH_SEEDS, FRESH_ROWS))
         kind = self.protocol.interval if self.protocol else f"truth-{self.n_train}"
+        kind = "looks" if self.looks else kind
         mark = hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()
         return f"{self.setting}/{kind}/{mark}/{self.number}"
 
@@ -93,7 +100,7 @@ class Task:
         setting = SETTINGS[self.setting]
         if self.protocol is None:
             return truths(setting, self.n_train, self.number)
-        return judged(setting, self.protocol, self.number)
+        return (looked if self.looks else judged)(setting, self.protocol, self.number)
 
 
 def compared(setting: Setting, protocol: Protocol, number: int) -> tuple[Experiment, list[Result]]:
@@ -102,7 +109,7 @@ def compared(setting: Setting, protocol: Protocol, number: int) -> tuple[Experim
     Candidates that see other columns are run on a table of these. Splits are the same, as they don't depend on columns.
     """
     X, y = setting.world.draw(setting.n_rows, _TABLES, number)
-    splits = {} if setting.name in IN_TIME else {"repeats": protocol.repeats, "folds": protocol.folds}
+    splits: dict[str, Any] = {} if setting.name in IN_TIME else {"repeats": protocol.repeats, "folds": protocol.folds}
     recipe = sb.Recipe(**RECIPE | {"lr": setting.lr}, epoch=setting.epoch)
     results: list[Result] = []
     for blocks in dict.fromkeys(candidate.blocks for candidate in setting.candidates.values()):
@@ -118,8 +125,29 @@ def compared(setting: Setting, protocol: Protocol, number: int) -> tuple[Experim
         )
         table = _table(setting, Sees(blocks).of(X), y)
         experiment = specify(table, {name: one.network for name, one in here.items()}, recipe=recipe, design=design)
-        results += run(make_plan(experiment, sb.Compute(jobs=1))).results
+        if setting.plain:
+            results += [_regression(name, experiment) for name in here]
+        else:
+            results += run(make_plan(experiment, sb.Compute(jobs=1))).results
     return experiment, results
+
+
+def _regression(name: str, experiment: Experiment) -> Result:
+    """Logistic regression in the place of a candidate's networks."""
+    table, splits = experiment.table, experiment.splits()
+    X = Preprocessor.fit(table).inputs_of_values(table.features)
+    predictions = np.full((experiment.design.repeats, 1, len(X)), np.nan)
+    for split in splits:
+        fitted = LogisticRegression().fit(X[split.train], table.target[split.train])
+        predictions[split.repeat, 0, split.test] = fitted.predict_proba(X[split.test])[:, 1]
+    return Result(
+        name=name,
+        alpha=experiment.alpha,
+        target=table.target,
+        splits=splits,
+        design=experiment.design,
+        predictions=predictions,
+    )
 
 
 def _table(setting: Setting, X: Any, y: Any) -> sb.Table:
@@ -133,8 +161,8 @@ def _table(setting: Setting, X: Any, y: Any) -> sb.Table:
     return sb.read_table(pd.DataFrame(columns | {"group": groups}), target="y", group="group")
 
 
-def verdicts_on(results: list[Result], reference: str, metric: str, margin: Margin) -> tuple[Verdict, ...]:
-    """The verdicts of a comparison on results of the same splits."""
+def concluded(results: Sequence[Result], reference: str, metric: str, margin: Margin) -> Conclusion:
+    """What a comparison concludes from results of the same splits."""
     about, first = METRICS[metric], results[0]
     asked = Conclusion(
         kind="comparison",
@@ -153,7 +181,46 @@ def verdicts_on(results: list[Result], reference: str, metric: str, margin: Marg
         interval="corrected" if first.design.has_verdict else None,
         plan=PlanSummary(kind=first.design.kind),
     )
-    return conclude(asked, evidence_of(results, metric), gate="prior").verdicts
+    sizes = {one.name: one.n_parameters for one in results if isinstance(one, CandidateResult)}
+    return conclude(asked, evidence_of(results, metric), gate="prior", n_parameters=sizes)
+
+
+def looked(setting: Setting, protocol: Protocol, number: int) -> Record:
+    """What the comparison says of means of networks on table `number` after some of the repeats, and after all.
+
+    Returns:
+        looks: for each number of `repeats`, the `rules` of all verdicts, `low` and `high` of the first one, and whether
+            the run may `stop`, with the `narrowing` that was left.
+        seconds: of it all.
+    """
+    started = time.perf_counter()
+    experiment, results = compared(setting, protocol, number)
+    metric, looks = setting.metric, []
+    for n in LOOKS:
+        first = [
+            replace(
+                one,
+                networks=MEANS_OF,
+                predictions=one.predictions[:n],
+                splits=tuple(split for split in one.splits if split.repeat < n),
+            )
+            for one in results
+        ]
+        error = next(float(one.losses(metric).mean()) for one in first if one.name == setting.reference)
+        conclusion = concluded(first, setting.reference, metric, margin_beside(metric, experiment.margin, error))
+        verdicts = conclusion.verdicts
+        ahead: Outlook = outlook(conclusion, protocol.repeats)
+        looks.append(
+            {
+                "repeats": n,
+                "rules": [verdict.rule for verdict in verdicts],
+                "low": verdicts[0].low,
+                "high": verdicts[0].high,
+                "stop": ahead.stop,
+                "narrowing": ahead.narrowing,
+            }
+        )
+    return {"looks": looks, "seconds": round(time.perf_counter() - started, 3)}
 
 
 def judged(setting: Setting, protocol: Protocol, number: int) -> Record:
@@ -176,11 +243,11 @@ def judged(setting: Setting, protocol: Protocol, number: int) -> Record:
     metric, by_name = setting.metric, {one.name: one for one in results}
     reference = by_name[setting.reference]
     margin = margin_beside(metric, experiment.margin, float(reference.losses(metric).mean()))
-    verdicts = verdicts_on(results, reference.name, metric, margin)
+    verdicts = concluded(results, reference.name, metric, margin).verdicts
     seconds = time.perf_counter() - started
     candidate = by_name[verdicts[0].candidate]
     means = {name: replace(one, networks=MEANS_OF) for name, one in by_name.items()}
-    of_means = verdicts_on(list(means.values()), reference.name, metric, margin)
+    of_means = concluded(list(means.values()), reference.name, metric, margin).verdicts
     record = {
         "rules": [verdict.rule for verdict in verdicts],
         "low": verdicts[0].low,

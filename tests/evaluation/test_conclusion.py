@@ -1,5 +1,7 @@
 """From losses to a conclusion: what holds together, and what rivals are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,10 +9,12 @@ from seedbed.evaluation import (
     Conclusion,
     DecidingScore,
     Evidence,
+    Outlook,
     PlanSummary,
     conclude,
     corrected_t,
     fold_differences,
+    outlook,
 )
 
 SIZES = {"linear:5": 26, "relu:5": 26, "linear:20,20": 500}
@@ -62,3 +66,49 @@ def test_models_that_differ_by_the_same_number_everywhere_are_not_shown_to_diffe
     assert ("relu:5", "linear:20,20") not in {(pair.reference, pair.candidate) for pair in found.pairs}
     assert any({found.ranking.index("relu:5"), found.ranking.index("linear:20,20")} <= set(b) for b in found.brackets)
     assert not concluded({name: runs[name] for name in ("linear:5", "relu:5")}).brackets
+
+
+def repeated(repeats, **gains):
+    """Losses of models that are better than the reference by a gain, give or take 0.02 a fold."""
+    rng = np.random.default_rng(5)
+    base = 0.2 + 0.02 * rng.standard_normal((10, 10, 1))
+    others = {name: base - gain + 0.02 * rng.standard_normal(base.shape) for name, gain in gains.items()}
+    return {name: losses[:repeats] for name, losses in {"linear:5": base, **others}.items()}
+
+
+def test_a_run_may_stop_when_each_verdict_is_decided():
+    clear = concluded(repeated(1, prior=-0.1, worse=-0.1))
+    assert [one.rule for one in clear.verdicts] == ["worse", "worse"]
+    assert outlook(clear, 10) == Outlook(
+        stop="decided", narrowing=pytest.approx(1 - np.sqrt((1 / 100 + 1 / 9) / (1 / 10 + 1 / 9)))
+    )
+    assert outlook(concluded(repeated(1, prior=-0.1, worse=-0.1, close=-0.005)), 10).stop is None
+    for rule, stops in {"better": True, "no_practical_difference": True, "no_worse": False, "no_better": False}.items():
+        changed = replace(clear, verdicts=tuple(replace(one, rule=rule) for one in clear.verdicts))
+        assert (outlook(changed, 10).stop == "decided") == stops
+    # The recommended model may still be unlike its rival.
+    assert outlook(replace(clear, rivals=(replace(clear.verdicts[0], rule="cannot_tell"),)), 10).stop is None
+
+
+@pytest.mark.parametrize(("repeats", "most", "stops"), [(1, 10, 0), (2, 10, 0), (3, 10, 1), (2, 3, 1), (1, 2, 0)])
+def test_a_run_may_stop_when_the_other_repeats_would_narrow_no_interval_by_a_tenth(repeats, most, stops):
+    found = concluded(repeated(repeats, close=0.005, worse=-0.1))
+    expected = 1 - np.sqrt((1 / (10 * most) + 1 / 9) / (1 / (10 * repeats) + 1 / 9))
+    assert outlook(found, most) == Outlook(stop="rows" if stops else None, narrowing=pytest.approx(expected))
+    noisy = [replace(one, spread=replace(one.spread, seeds=one.spread.variance)) for one in found.verdicts]
+    more = outlook(replace(found, verdicts=tuple(noisy)), most)
+    assert more.stop is None
+    assert more.narrowing > expected
+    assert outlook(found, most, fewer={"close": repeats}) == Outlook(stop="rows", narrowing=0.0)
+
+
+def test_a_run_goes_on_without_verdicts_and_with_nested_intervals_but_not_for_locked_rows():
+    found = replace(concluded(repeated(5, worse=-0.1, close=0.005)), rivals=())
+    goes_on = Outlook(stop=None, narrowing=None)
+    assert outlook(replace(found, verdicts=()), 10) == goes_on
+    assert outlook(replace(found, verdicts=found.verdicts[:1]), 10) == goes_on
+    assert outlook(replace(found, interval="nested"), 10) == goes_on
+    by_counts = [replace(one, spread=None) for one in found.verdicts]
+    assert outlook(replace(found, verdicts=tuple(by_counts)), 10) == goes_on
+    locked = [replace(one, held_out=True) for one in by_counts]
+    assert outlook(replace(found, verdicts=tuple(locked)), 10) == Outlook(stop="rows", narrowing=0.0)

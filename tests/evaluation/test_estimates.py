@@ -1,12 +1,22 @@
 """Intervals, posterior and rows needed, compared with baycomp, scipy and hand calculations."""
 
+from dataclasses import replace
+
 import baycomp
 import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from seedbed.evaluation import Estimate, corrected_t, nested_interval, protocol
+from seedbed.evaluation import (
+    Estimate,
+    corrected_t,
+    fold_differences,
+    more_repeats_ratio,
+    nested_interval,
+    protocol,
+    seed_noise,
+)
 from seedbed.evaluation.estimates import inference, p_better, simultaneous_quantile, student_quantile
 from seedbed.evaluation.forecasts import _se_by, rows_needed
 from seedbed.evaluation.protocol import designs_by_rows
@@ -65,7 +75,7 @@ def test_rows_needed_agree_with_a_power_calculation_for_paired_rows():
 def test_rows_needed_are_those_of_the_design_that_so_many_rows_get(wanted, noise):
     design, ours = protocol(300), corrected_t(draws(repeats=10), comparisons=3, seed_noise=noise)
     later = [one for start, one in designs_by_rows(design, 300) if start <= wanted][-1]
-    se = _se_by(later, design, *ours.spread) * np.sqrt(300 / wanted)
+    se = _se_by(later, design, ours.spread) * np.sqrt(300 / wanted)
     quantiles = simultaneous_quantile(0.05, 3, later.df) + student_quantile(0.80, later.df)
     low, high = rows_needed(ours, n_rows=300, margin=quantiles * se, design=design)
     assert (2 * low, high / 2) == pytest.approx((wanted, wanted), rel=1e-2)
@@ -73,12 +83,43 @@ def test_rows_needed_are_those_of_the_design_that_so_many_rows_get(wanted, noise
 
 def test_fewer_repeats_and_locked_rows_have_the_standard_error_of_their_design():
     design, ours = protocol(300), corrected_t(draws(repeats=10), seed_noise=(1e-4, 2e-4))
-    variance, e = ours.spread
-    assert _se_by(design, design, variance, e) == pytest.approx(ours.se)
-    assert _se_by(protocol(50_000), design, variance, 0.0) ** 2 == pytest.approx(variance * (1 / 10 + 1 / 9))
+    variance, e = ours.spread.variance, ours.spread.seeds
+    assert _se_by(design, design, ours.spread) == pytest.approx(ours.se)
+    quiet = replace(ours.spread, seeds=0.0)
+    assert _se_by(protocol(50_000), design, quiet) ** 2 == pytest.approx(variance * (1 / 10 + 1 / 9))
     # A fold has a tenth of the rows, and two tenths are locked away.
-    locked = _se_by(protocol(200_000), design, variance, e)
+    locked = _se_by(protocol(200_000), design, ours.spread)
     assert locked**2 == pytest.approx((variance - e) / 2 + e * 5 / 3)
+
+
+@pytest.mark.parametrize("now", [1, 2, 3, 5])
+def test_the_narrowing_by_more_repeats_follows_from_the_parts_of_rows_and_seeds(now):
+    ours = corrected_t(draws(repeats=now), seed_noise=(3e-4, 2e-4))
+    s2, e, ends = draws(repeats=now).var(ddof=1), 4e-4, []
+    for n in (10 * now, 100):
+        rows = max(s2 - e, s2 * np.sqrt(2 / (n - 1)))
+        ends.append(np.sqrt(rows / 9 + rows / n + e / n))
+    assert ours.spread.narrowing(10) == pytest.approx(1 - ends[1] / ends[0], abs=1e-12)
+    assert ours.spread.narrowing(now) == ours.spread.narrowing(1) == 0
+    plain = corrected_t(draws(repeats=now)).spread.narrowing(10)
+    assert plain == pytest.approx(1 - more_repeats_ratio(now, 10) / more_repeats_ratio(10, 10))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.05])
+def test_the_width_after_ten_repeats_is_forecast_from_three_whatever_the_share_of_seeds(noise):
+    rng = np.random.default_rng(3)
+
+    def both():
+        rows = rng.normal(0, 0.02, (10, 10, 1))
+        ours, theirs = (rng.normal(0, noise, (10, 10, 5)) + part for part in (0.0, rows))
+        found = [
+            corrected_t(fold_differences(ours[:n], theirs[:n]), seed_noise=seed_noise(ours[:n], theirs[:n]))
+            for n in (3, 10)
+        ]
+        return found[0].spread.se(10), found[1].se
+
+    forecast, true = np.mean([both() for _ in range(200)], axis=0)
+    assert forecast == pytest.approx(true, rel=0.04)
 
 
 def test_twice_the_margin_needs_a_quarter_of_the_rows():

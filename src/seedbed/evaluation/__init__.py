@@ -24,7 +24,7 @@ from seedbed.evaluation.checks import (
 )
 from seedbed.evaluation.choosing import Choice, Waiting, best_temperature, blend_weights, choose, mean_loss, tempered
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
-from seedbed.evaluation.conclusion import Evidence, conclude, n_together
+from seedbed.evaluation.conclusion import Evidence, Outlook, conclude, n_together, outlook
 from seedbed.evaluation.ensembles import ensemble_losses
 from seedbed.evaluation.estimates import (
     Estimate,
@@ -135,6 +135,7 @@ __all__ = [
     "Metric",
     "NoVerdict",
     "Note",
+    "Outlook",
     "PlanSummary",
     "Protocol",
     "Ranks",
@@ -182,6 +183,7 @@ __all__ = [
     "n_together",
     "nested_interval",
     "no_better_than_prior",
+    "outlook",
     "over_trained",
     "p_words",
     "paired_hold_out",

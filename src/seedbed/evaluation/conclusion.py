@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,7 @@ from seedbed.evaluation.summaries import Conclusion, NoVerdict
 from seedbed.evaluation.verdicts import Rule, Verdict, judge_all
 from seedbed.typing import Floats
 
-__all__ = ["Evidence", "conclude", "n_together"]
+__all__ = ["Evidence", "Outlook", "conclude", "n_together", "outlook"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -159,3 +159,50 @@ def conclude(
         advice=advice,
         rivals=tuple(replace(one, rule=_OF_RIVALS.get(one.rule, one.rule)) for one in judged(rivals)),
     )
+
+
+_OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell")
+_HARDLY = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What the repeats that remain could do for a conclusion from the first ones.
+
+    Attributes:
+        stop: why they aren't needed: every verdict is `decided`, or it takes more `rows` to decide those that are open,
+            as more repeats would hardly narrow their intervals. None if the run goes on.
+        narrowing: by which share they would narrow an interval at most, from 0 to 1: the interval of an open verdict,
+            or of any if none is open. None if that isn't known.
+    """
+
+    stop: Literal["decided", "rows"] | None
+    narrowing: float | None
+
+
+def outlook(conclusion: Conclusion, most: int, *, fewer: Mapping[str, int] | None = None) -> Outlook:
+    """Return whether a run may stop after the repeats that a conclusion is about, and what the others could do.
+
+    A verdict is decided if it says better, worse or no difference that matters; the other three rules are open. The
+    verdicts on the rivals of the recommended model count as well. The run goes on where nothing is judged, where a
+    model in the ranking has no verdict yet, and with nested intervals, which need all their repeats. Repeats can't
+    narrow the interval of locked rows. Groups need no rule of their own: they are whole in each fold.
+
+    Args:
+        most: the largest number of repeats.
+        fewer: of each model that takes part in fewer of them, its largest number.
+    """
+    verdicts = (*(conclusion.pairs or conclusion.verdicts), *conclusion.rivals)
+    judged = {name for verdict in verdicts for name in (verdict.candidate, verdict.reference)}
+    if not judged or conclusion.interval == "nested" or not judged.issuperset(conclusion.ranking):
+        return Outlook(stop=None, narrowing=None)
+    undecided = [verdict for verdict in verdicts if verdict.rule in _OPEN]
+    narrowing: float | None = 0.0
+    for verdict in undecided or verdicts:
+        repeats = min(most, *((fewer or {}).get(name, most) for name in (verdict.candidate, verdict.reference)))
+        if verdict.spread is not None and narrowing is not None:
+            narrowing = max(narrowing, verdict.spread.narrowing(repeats))
+        elif not verdict.held_out:
+            narrowing = None
+    hardly = narrowing is not None and narrowing <= _HARDLY
+    return Outlook(stop="rows" if undecided and hardly else None if undecided else "decided", narrowing=narrowing)

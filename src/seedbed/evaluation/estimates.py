@@ -24,7 +24,7 @@ from seedbed.typing import Floats
 __all__ = [
     "Estimate",
     "HoldOut",
-    "corrected_se",
+    "Spread",
     "corrected_t",
     "corrected_ts",
     "holm",
@@ -43,6 +43,34 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spread:
+    """What the standard error of `corrected_t` is made of, so that it can be forecast for more repeats.
+
+    Attributes:
+        variance: s^2, of the values of all folds.
+        seeds: e, the part of it that comes from seeds and that the correction for overlap leaves out.
+        repeats, folds: of the values.
+        ratio: test rows over training rows of a split.
+    """
+
+    variance: float
+    seeds: float
+    repeats: int
+    folds: int
+    ratio: float
+
+    def se(self, repeats: int) -> float:
+        """Return the standard error with another number of repeats, if s^2 and e stay the same."""
+        n = repeats * self.folds
+        return float(corrected_se(np.float64(math.sqrt(self.variance)), np.float64(self.seeds), n, self.ratio))
+
+    def narrowing(self, repeats: int) -> float:
+        """Return by which share an interval would be narrower with so many repeats; 0 if there are as many already."""
+        se = self.se(self.repeats)
+        return max(0.0, 1 - self.se(repeats) / se) if se > 0 else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A mean difference `loss of reference - loss of candidate` (positive: the candidate is better) with its error.
 
@@ -56,7 +84,7 @@ class Estimate:
         alpha: two-sided error level of all comparisons together.
         comparisons: how many intervals hold together (Dunnett).
         variance_seeds: the part of se^2 that comes from seeds, which more seeds would reduce; None if that isn't known.
-        spread: of `corrected_t`, s^2 and the part e of it; None from another method.
+        spread: of `corrected_t`, what se is made of; None from another method.
     """
 
     mean: float
@@ -69,7 +97,7 @@ class Estimate:
     alpha: float
     comparisons: int
     variance_seeds: float | None = None
-    spread: tuple[float, float] | None = None
+    spread: Spread | None = None
 
 
 def student_cdf(value: float, df: float | None) -> float:
@@ -222,6 +250,7 @@ def corrected_t(
     ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
     sd, of_seeds = _sd(values), None
     e = min(len(seed_noise) * min(seed_noise, default=0.0), sd**2)
+    spread = Spread(variance=sd**2, seeds=e, repeats=len(values), folds=folds, ratio=ratio)
     se = float(corrected_se(np.float64(sd), np.float64(e), values.size, ratio))
     if seed_noise:
         of_seeds = min(se**2, max(0.0, sum(seed_noise) - e) * (1 / values.size + ratio) + e / values.size)
@@ -229,7 +258,7 @@ def corrected_t(
         se = math.sqrt(se**2 + between_classes)
     df = folds - 1 if df is None else df
     found = inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
-    return replace(found, variance_seeds=of_seeds, spread=(sd**2, e))
+    return replace(found, variance_seeds=of_seeds, spread=spread)
 
 
 def corrected_se(sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio: float) -> Floats:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
-import numpy as np
-
-from seedbed.evaluation.estimates import Estimate, corrected_se, simultaneous_quantile, student_quantile
+from seedbed.evaluation.estimates import Estimate, Spread, simultaneous_quantile, student_quantile
 from seedbed.evaluation.protocol import Protocol, designs_by_rows
 
 __all__ = ["more_repeats_ratio", "rows_factor", "rows_needed"]
@@ -51,18 +50,17 @@ def rows_factor(
     for start, later in designs_by_rows(design, n_rows)[1:]:
         if found * n_rows < start:
             break
-        found = max(start / n_rows, factor(_se_by(later, design, *estimate.spread), later.df))
+        found = max(start / n_rows, factor(_se_by(later, design, estimate.spread), later.df))
     return found
 
 
-def _se_by(later: Protocol, design: Protocol, variance: float, e: float) -> float:
-    """Return the standard error of `corrected_t` if the same rows had another design, from s^2 and e of this one."""
-    of_seeds = e * design.seeds / later.seeds
+def _se_by(later: Protocol, design: Protocol, spread: Spread) -> float:
+    """Return the standard error of `corrected_t` if the same rows had another design."""
+    of_seeds, of_rows = spread.seeds * design.seeds / later.seeds, spread.variance - spread.seeds
     if later.kind == "held_out":
-        return math.sqrt((variance - e) / (later.locked_share * design.folds) + of_seeds)
-    sd = math.sqrt(variance - e + of_seeds)
-    n = later.repeats * later.folds
-    return float(corrected_se(np.float64(sd), np.float64(of_seeds), n, 1 / (later.folds - 1)))
+        return math.sqrt(of_rows / (later.locked_share * design.folds) + of_seeds)
+    then = replace(spread, variance=of_rows + of_seeds, seeds=of_seeds, folds=later.folds, ratio=1 / (later.folds - 1))
+    return then.se(later.repeats)
 
 
 def more_repeats_ratio(repeats: int, folds: int) -> float:

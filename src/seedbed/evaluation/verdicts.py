@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from seedbed.errors import OptionError
-from seedbed.evaluation.estimates import Estimate, HoldOut, holm, p_better, student_quantile
+from seedbed.evaluation.estimates import Estimate, HoldOut, Spread, holm, p_better, student_quantile
 from seedbed.evaluation.forecasts import rows_factor, rows_needed
 from seedbed.evaluation.metrics import METRICS, Metric
 from seedbed.evaluation.numbers import plain_number
@@ -108,6 +108,7 @@ class Verdict:
         comparisons: how many were adjusted for.
         held_out: whether it comes from one look at locked rows, without repeats.
         independent_rows: how many independent rows the tested ones count as, if they are split by time; else None.
+        spread: what the interval is made of, to forecast it for more repeats; None of one that isn't made of folds.
         rows_factor: by what factor the rows must grow to settle a difference of the margin; rows_needed is half and
             double of that.
         greater_is_better: of the metric; None for one of `METRICS`.
@@ -134,6 +135,7 @@ class Verdict:
     comparisons: int
     held_out: bool = False
     independent_rows: int | None = None
+    spread: Spread | None = None
     rows_factor: float = 1.0
     greater_is_better: bool | None = None
 
@@ -161,6 +163,7 @@ class Verdict:
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         a = self.accuracy
         plain["accuracy"] = None if a is None else {"difference": a.difference, "low": a.low, "high": a.high}
+        plain["spread"] = None if self.spread is None else asdict(self.spread)
         plain["rows_needed"] = None if self.rows_needed is None else list(self.rows_needed)
         return plain | {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence}
 
@@ -410,6 +413,7 @@ def judge_all(
                 comparisons=found.comparisons,
                 held_out=isinstance(found, HoldOut),
                 independent_rows=found.independent_rows if isinstance(found, HoldOut) else None,
+                spread=found.spread,
                 greater_is_better=greater_is_better,
             )
         )
