@@ -142,6 +142,13 @@ def test_a_time_limit_leaves_out_late_members_and_keeps_the_first(table_for):
     assert with_time.training["out_of_bag_loss"] == without.training["out_of_bag_loss"]
 
 
+def test_bags_with_one_row_more_or_less_train_in_equally_many_steps():
+    frame = pd.DataFrame({"x": np.arange(74.0), "y": np.tile(["a", "b"], 37)})  # bags of 64 and 65 rows, batches of 64
+    settings = {"epochs": 2, "batch_size": 64}
+    model, _ = blend_table(read_table(frame, target="y"), portfolio=SMALL[1:2], n_networks=8, settings=settings)
+    assert np.isfinite(model.predict_proba(frame[["x"]])).all()
+
+
 def test_members_that_diverge_are_left_out(table_for):
     model, _ = blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd", "relu:8"), **QUICK)
     assert model.architecture.names == ("relu:8",)

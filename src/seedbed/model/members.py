@@ -358,7 +358,7 @@ def _trained(
             dataclasses.replace(member, architecture=bare),
             table,
             inputs,
-            dataclasses.replace(member.recipe(recipe), epoch="last"),
+            _in_equal_steps(dataclasses.replace(member.recipe(recipe), epoch="last"), inputs),
             seeds=[derive(random_state, member.name, "blend", number) for number in range(data.n_networks)],
             splits=list(range(data.n_networks)),
             engine=running.engine,
@@ -376,6 +376,16 @@ def _trained(
         if all(value.isfinite().all() for value in states.values()):
             found = Member(candidate, states, result.outputs, result.best or 0)
             yield found if front is None else front.before(found)
+
+
+def _in_equal_steps(recipe: Recipe, data: TrainingData) -> Recipe:
+    """Return a recipe whose batches are so much larger that an epoch of each split has equally many steps: networks in
+    one chunk take their steps together."""
+    n_rows = (data.train > 0).sum(axis=0)
+    size = recipe.batch_size
+    while size is not None and len(set(np.ceil(n_rows / size))) > 1:
+        size += 1
+    return dataclasses.replace(recipe, batch_size=size)
 
 
 def _in_windows(
