@@ -143,7 +143,8 @@ def test_a_time_limit_leaves_out_late_members_and_keeps_the_first(table_for):
 
 
 def test_bags_with_one_row_more_or_less_train_in_equally_many_steps():
-    frame = pd.DataFrame({"x": np.arange(74.0), "y": np.tile(["a", "b"], 37)})  # bags of 64 and 65 rows, batches of 64
+    # Bags of 64 and 65 rows, in batches of 64.
+    frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=74), "y": np.tile(["a", "b"], 37)})
     settings = {"epochs": 2, "batch_size": 64}
     model, _ = blend_table(read_table(frame, target="y"), portfolio=SMALL[1:2], n_networks=8, settings=settings)
     assert np.isfinite(model.predict_proba(frame[["x"]])).all()
