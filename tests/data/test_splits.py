@@ -19,13 +19,20 @@ from seedbed.errors import OptionError, TargetError
 TARGET = np.array([0] * 70 + [1] * 30)
 
 
-@pytest.mark.parametrize(("test_size", "random_state"), [(0.2, 0), (0.33, 7), (0.02, 1), (0.5, 42)])
-def test_the_holdout_equals_scikit_learns_rows_in_the_same_order(test_size, random_state):
-    split = holdout(TARGET, test_size=test_size, random_state=random_state)
-    train, test = train_test_split(np.arange(100), test_size=test_size, random_state=random_state, stratify=TARGET)
-    assert split.train.tolist() == train.tolist()
-    assert split.test.tolist() == test.tolist()
+@given(
+    st.lists(st.integers(0, 4), min_size=20, max_size=90), st.sampled_from([0.1, 0.2, 0.33]), st.integers(0, 2**32 - 1)
+)
+def test_splits_equal_scikit_learns_rows_in_the_same_order(codes, test_size, random_state):
+    target = np.array(codes) * 2  # codes may have gaps
+    counts = np.unique(target, return_counts=True)[1]
+    assume(len(counts) > 1 and counts.min() >= 5 and test_size * len(codes) >= len(counts))
+    split = holdout(target, test_size=test_size, random_state=random_state)
+    wanted = train_test_split(np.arange(len(codes)), test_size=test_size, random_state=random_state, stratify=target)
+    assert [split.train.tolist(), split.test.tolist()] == [part.tolist() for part in wanted]
     assert (split.repeat, split.fold, split.train.dtype) == (0, 0, np.int64)
+    theirs = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=random_state).split(target, target)
+    mine = repeated_folds(target, repeats=2, folds=5, random_state=random_state)
+    assert [(one.train.tolist(), one.test.tolist()) for one in mine] == [(a.tolist(), b.tolist()) for a, b in theirs]
 
 
 def test_heart_failure_is_split_into_239_and_60_rows(real_table):

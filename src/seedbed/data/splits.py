@@ -81,12 +81,8 @@ def holdout(
         )
     grouped = _grouped(codes, groups, folds=2)
     if grouped is None and (len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))):
-        from sklearn.model_selection import train_test_split
-
-        train, test = train_test_split(
-            np.arange(n_rows), test_size=test_size, random_state=random_state, stratify=_strata(target)
-        )
-        return Split(repeat=0, fold=0, train=train.astype(np.int64), test=test.astype(np.int64))
+        train, test = _shuffled(None if _strata(target) is None else codes, n_rows, n_test, random_state)
+        return Split(repeat=0, fold=0, train=train, test=test)
     rng = np.random.default_rng(random_state)
     tested = np.zeros(n_rows, dtype=bool)
     if grouped is None:
@@ -121,26 +117,25 @@ def repeated_folds(
     if len(target) < folds:
         raise OptionError(f"{counted(len(target), 'row')} can't be divided into {folds} folds", "Use fewer folds.")
     grouped = _grouped(codes, groups, folds=folds)
-    if grouped is None and (len(counts) == 1 or counts.min() >= folds):
-        from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
-
-        splitter = RepeatedKFold if _strata(target) is None else RepeatedStratifiedKFold
-        # A class may have exactly as many rows as there are folds. The matrix isn't used.
-        parts = splitter(n_splits=folds, n_repeats=repeats, random_state=random_state).split(
-            np.zeros((len(target), 1)), target
-        )
-        return tuple(
-            Split(number // folds, number % folds, train.astype(np.int64), test.astype(np.int64))
-            for number, (train, test) in enumerate(parts)
-        )
-    rng = np.random.default_rng(random_state)
+    # scikit-learn's generator where its splits are possible: a class may have exactly as many rows as there are folds.
+    random, rng = np.random.RandomState(random_state), np.random.default_rng(random_state)
     splits = []
     for repeat in range(repeats):
         fold_of_row = np.empty(len(codes), dtype=np.int64)
-        if grouped is None:
-            fold_of_row[rows_by_class(codes, rng)] = np.arange(len(codes)) % folds
-        else:
+        if grouped is not None:
             fold_of_row = grouped.distribute(np.full(folds, 1.0 / folds), rng)
+        elif _strata(target) is None:
+            fold_of_row[random.permutation(len(codes))] = np.sort(np.arange(len(codes)) % folds)
+        elif counts.min() >= folds:
+            # Of the rows sorted by class, each fold gets every `folds`-th; within a class, they are shuffled.
+            _, first = np.unique(codes, return_index=True)
+            ordered = np.repeat(order := np.argsort(first), counts[order])
+            for code in order:
+                own = np.sort(np.flatnonzero(ordered == code) % folds)
+                random.shuffle(own)
+                fold_of_row[codes == code] = own
+        else:
+            fold_of_row[rows_by_class(codes, rng)] = np.arange(len(codes)) % folds
         for fold in range(folds):
             tested = fold_of_row == fold
             splits.append(Split(repeat, fold, train=np.flatnonzero(~tested), test=np.flatnonzero(tested)))
@@ -163,13 +158,45 @@ def inner_holdout(
         shares = np.array([len(rows) - n_test, n_test]) / len(rows)
         tested = grouped.distribute(shares, np.random.default_rng(random_state)) == 1
         return np.sort(rows[~tested]), np.sort(rows[tested])
-    from sklearn.model_selection import train_test_split
+    possible = _strata(target) is not None and counts.min() >= 2 and min(n_test, len(rows) - n_test) >= len(counts)
+    train, test = _shuffled(codes if possible else None, len(rows), n_test, random_state)
+    return np.sort(rows[train]), np.sort(rows[test])
 
-    possible = counts.min() >= 2 and min(n_test, len(rows) - n_test) >= len(counts)
-    parts = train_test_split(
-        rows, test_size=test_size, random_state=random_state, stratify=_strata(target[rows]) if possible else None
-    )
-    return np.sort(parts[0]), np.sort(parts[1])
+
+def _shuffled(codes: Ints | None, n_rows: int, n_test: int, random_state: int) -> tuple[Ints, Ints]:
+    """Return the positions of training and test rows, equal to scikit-learn's `train_test_split`.
+
+    Args:
+        codes: of the classes by which to stratify, counted from 0 [row]; or None.
+    """
+    random = np.random.RandomState(random_state)
+    if codes is None:
+        order = random.permutation(n_rows)
+        return order[n_test:], order[:n_test]
+    counts = np.bincount(codes)
+    n_train_of = _apportioned(counts, n_rows - n_test, random)
+    n_test_of = _apportioned(counts - n_train_of, n_test, random)
+    in_order = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
+    trained, tested = [], []
+    for rows, n_trained, n_tested in zip(in_order, n_train_of, n_test_of, strict=True):
+        rows = rows[random.permutation(len(rows))]
+        trained.append(rows[:n_trained])
+        tested.append(rows[n_trained : n_trained + n_tested])
+    return random.permutation(np.concatenate(trained)), random.permutation(np.concatenate(tested))
+
+
+def _apportioned(counts: Ints, n: int, random: np.random.RandomState) -> Ints:
+    """Divide `n` rows among classes in proportion to their counts; those with the largest remainders get one more, and
+    a draw decides between equal remainders."""
+    exact = counts / counts.sum() * n
+    parts = np.floor(exact)
+    remainders = exact - parts
+    for value in np.unique(remainders)[::-1]:
+        if (missing := int(n - parts.sum())) <= 0:
+            break
+        alike = np.flatnonzero(remainders == value)
+        parts[random.choice(alike, size=min(len(alike), missing), replace=False)] += 1
+    return np.asarray(parts, dtype=np.int64)
 
 
 def fold_pairs(splits: Sequence[Split]) -> tuple[tuple[int, int, Split], ...]:

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import joblib
 import numpy as np
 
 from seedbed.data import Encoding, Split, Table, Task
@@ -237,6 +236,7 @@ def _grouped(
 def _fit_some(
     number: int, model: Fitted, splits: Sequence[tuple[int, Split]], encoding: Encoding, table: Table
 ) -> list[tuple[int, int, Floats]]:
+    import joblib
     import sklearn.base  # noqa: F401 - loads the libraries that the limit must find
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 

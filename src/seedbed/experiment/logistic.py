@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,21 +33,13 @@ _MOST_STEPS, _MOST_HALVINGS = 100, 30
 class TunedLogisticRegression:
     """Logistic regression on standardised features; C has the lowest log loss in an inner cross-validation.
 
-    It has as much of the interface of scikit-learn as `clone` and `predict_proba` need. It replaces
-    `LogisticRegressionCV`, which is slower and whose arguments change between versions. The inner folds are shuffled,
-    as the order of rows often depends on the outcome, for instance by the time of follow-up.
+    It replaces `LogisticRegressionCV`, which is slower and whose arguments change between versions. The inner folds are
+    shuffled, as the order of rows often depends on the outcome, for instance by the time of follow-up.
 
     The path from strong to weak regularisation ends after the loss has risen twice in a row.
     """
 
     random_state: int | None = None
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        return {"random_state": self.random_state}
-
-    def set_params(self, **params: Any) -> Self:
-        self.random_state = params.get("random_state", self.random_state)
-        return self
 
     def fit(self, X: NDArray[np.float64], y: NDArray[np.int64]) -> TunedLogisticRegression:
         from sklearn.linear_model import LogisticRegression

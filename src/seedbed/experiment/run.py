@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, softmax
 
 from seedbed.data import Split
 from seedbed.evaluation import CURVES, CandidateSummary, Choice, Epochs, Settled
@@ -393,6 +392,8 @@ class GatheredCandidate:
 
     def _predictions(self, outputs: npt.NDArray[np.float32], split: int) -> Floats:
         """Return the predictions that the outputs [row, output] of a network of a split mean."""
+        from scipy.special import expit, softmax  # planning doesn't need them
+
         finite = np.asarray(np.isfinite(outputs).all(axis=1), dtype=np.bool_)
         if self.plan.target_design is not None:
             restored = self.plan.target_design.restore(outputs[:, 0], split)

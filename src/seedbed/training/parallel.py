@@ -16,10 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing import resource_tracker
 from typing import Any
 
-import joblib
 import torch
-from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.backend import resource_tracker as joblibs_tracker
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
@@ -86,6 +83,8 @@ def wake_workers(jobs: int) -> None:
 
 
 def _wake(jobs: int) -> None:
+    import joblib
+
     try:
         with contextlib.suppress(Exception), _deaf_to_interrupts():
             joblib.Parallel(n_jobs=jobs, batch_size=1)(joblib.delayed(_in_worker)(os.getpid()) for _ in range(jobs))
@@ -97,6 +96,8 @@ def end_workers() -> None:
     """End the worker processes now, also those that are still starting."""
     if not _started.is_set():
         return  # joblib would start some in order to end them
+    from joblib.externals.loky import get_reusable_executor
+
     with contextlib.suppress(Exception):  # an error in here must not hide the reason to end the workers
         # Without `reuse`, loky compares its default arguments with joblib's. They differ, so loky would wait until
         # joblib's workers have finished all their tasks, and return a new executor.
@@ -140,6 +141,8 @@ def _deaf_to_interrupts() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from joblib.externals.loky.backend import resource_tracker as joblibs_tracker
+
     for tracker in (resource_tracker, joblibs_tracker):
         tracker.ensure_running()  # its start unblocks interrupts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -159,6 +162,8 @@ def side_by_side(
     if cluster is not None:
         yield from cluster.run(function, tasks, shared)
         return
+    import joblib  # loads asyncio, which threads and planning don't need
+
     with _waking:
         pass
     delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task, *shared) for task in tasks]
