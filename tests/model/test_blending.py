@@ -164,6 +164,14 @@ def test_few_rows_are_blended_without_out_of_bag_rows():
     assert np.isfinite(out_of_bag.loss)
 
 
+def test_the_rows_of_folds_may_make_different_numbers_of_minibatches():
+    """Here 256 and 257 rows train, which make 4 and 5 minibatches of 64."""
+    table = noise(293)
+    assert {len(split.train) for split in splits_of_networks(table, 8, 0)} == {256, 257}
+    model, _ = blend_table(table, portfolio=SMALL[:2], **QUICK)
+    assert model.n_networks == 8
+
+
 def test_groups_are_left_out_together():
     frame = pd.DataFrame({"x": np.arange(60.0), "who": np.arange(60) // 3, "y": np.tile(["a", "b", "b", "a"], 15)})
     table = read_table(frame, target="y", group="who", numeric=["x"])

@@ -43,7 +43,7 @@ def loss_by_epoch(kind, data, chunk, **recipe):
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("batch_size", [None, 18], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batch_size):
     for chunk in planned(kind, two_splits, EPOCHS, batch_size=batch_size).chunks:
@@ -95,3 +95,12 @@ def test_all_networks_are_one_chunk(two_splits):
     build = parse_candidate("relu:4").architecture
     plan = plan_stack(lambda: build(5, 1), two_splits, Recipe(epochs=2), seeds=range(600), splits=[0] * 600, patience=1)
     assert len(plan.chunks) == 1
+
+
+def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_minibatches(two_splits):
+    """70 rows make 5 minibatches of 16, and 62 rows only 4."""
+    (chunk,) = planned("relu", two_splits, EPOCHS, batch_size=16).chunks
+    found = train_chunk(chunk, two_splits)
+    larger, _ = planned("relu", two_splits, None, batch_size=16).chunks
+    np.testing.assert_allclose(found.curves[..., :3], train_chunk(larger, two_splits).curves, rtol=0, atol=2e-6)
+    assert (found.curves[0, -1] < found.curves[0, 0]).all()

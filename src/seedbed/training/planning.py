@@ -129,7 +129,7 @@ def plan_stack(
         device, dtype: as torch names them.
         keep_networks, keep_outputs: see `Chunk`.
         together: how many consecutive networks choose an epoch together, see `Chunk`.
-        patience: see `Chunk`. All networks are then one chunk.
+        patience: see `Chunk`. All networks of a chain are then one chunk.
 
     Raises:
         CandidateError: the network can't be built, or doesn't suit the table.
@@ -147,7 +147,10 @@ def plan_stack(
         size = _native_size(operations) if native else _chunk_size(network, data, recipe, device, dtype)
         seconds = operations / (_matmul_rate() * _SHARE_OF_RATE)
     size = len(seeds) if patience else size
-    together = together if isinstance(chain, Chain) and recipe.waits[1] < recipe.epochs else 0
+    if patience:
+        together = len(seeds)
+    elif recipe.waits[1] >= recipe.epochs:
+        together = 0
     parts = tuple(
         Chunk(
             build=build,
@@ -165,7 +168,7 @@ def plan_stack(
             dtype=dtype,
             device=device,
         )
-        for own, group in _groups(chain, data, recipe, splits, rates, together)
+        for own, group in _groups(chain, data, recipe, splits, rates, together, patient=bool(patience))
         for part in _cut(group, size, own, full=native)
     )
     found = StackPlan(parts, 0.0, note, _n_parameters(network))
@@ -213,9 +216,19 @@ def pick_device(device: str) -> str:
 
 
 def _groups(
-    chain: object, data: TrainingData, recipe: Recipe, splits: Sequence[int], rates: Sequence[float], together: int
+    chain: object,
+    data: TrainingData,
+    recipe: Recipe,
+    splits: Sequence[int],
+    rates: Sequence[float],
+    together: int,
+    *,
+    patient: bool,
 ) -> Iterator[tuple[int, list[int]]]:
-    """Yield how many consecutive networks choose together, and the positions of networks that may share a chunk."""
+    """Yield how many consecutive networks choose together, and the positions of networks that may share a chunk.
+
+    With patience, networks that choose together take equally many steps, so some may have smaller minibatches.
+    """
     keys: list[tuple[object, ...]] = []
     for split in splits:
         if not isinstance(chain, Chain):
@@ -225,11 +238,12 @@ def _groups(
         else:
             keys.append(())
     own = [0] * len(keys)
-    for start in range(0, len(keys), together) if together else ():
+    for start in range(0, len(keys), together) if together and isinstance(chain, Chain) else ():
         places = range(start, start + together)
-        if len({keys[place] for place in places}) == 1:
-            for place in places:  # networks of one learning rate end at about the same time
-                own[place], keys[place] = together, (*keys[place], rates[place])
+        most = max(keys[start : start + together])
+        for place in places if patient or all(keys[place] == most for place in places) else ():
+            # Networks of one learning rate end at about the same time.
+            own[place], keys[place] = together, most if patient else (*most, rates[place])
     found = list(zip(own, keys, strict=True))
     for one in dict.fromkeys(found):
         yield one[0], [place for place, other in enumerate(found) if other == one]

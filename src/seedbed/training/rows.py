@@ -40,6 +40,7 @@ class WholeTable:
         test_rows: numbers of the rows that outputs belong to [row].
         n_rows: rows of a step.
         n_steps: steps of an epoch.
+        batch_rows: rows of a minibatch.
         has_single: whether a network trains on a single row in some step.
     """
 
@@ -56,8 +57,10 @@ class WholeTable:
             if test_rows is not fit_rows
             else self.fit._replace(weights=self._batch(test_rows, test, y).weights)
         )
+        most = int((self.fit.weights > 0).sum(0).max())
+        self.batch_rows = min(placing.batch_size or most, most)
+        self.n_steps = -(-most // self.batch_rows)
         orders = self.orders(0) if placing.batch_size else []
-        self.n_steps = max(len(orders), 1)
         self.has_single = any(bool(((weights > 0).sum(0) == 1).any()) for _, weights in orders)
 
     def batches(self, epoch: int) -> Iterator[tuple[Batch, Picked | None, Tensor]]:
@@ -127,32 +130,50 @@ class WholeTable:
     def orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
         """Return the epoch's minibatches: row numbers and weights [row in batch, network].
 
-        The last one is filled up with rows of weight zero, so that all steps have one shape. Modules that aren't a
-        chain get no filling.
+        Batches are filled up with rows of weight zero, so that all steps have one shape. Modules that aren't a chain
+        get no filling.
         """
-        placing = self._placing
-        own, weights = self._own
-        counts = (weights > 0).sum(1).tolist()
-        order = torch.arange(own.shape[1]).repeat(len(own), 1)
-        for places, seed, n in zip(order, placing.seeds, counts, strict=True):
-            places[:n] = shuffled(n, seed, epoch)
-        order = order.to(placing.device)
-        rows, shares = own.gather(1, order).t().contiguous(), weights.gather(1, order).t().contiguous()
-        size = min(placing.batch_size or 1, int(max(counts)))
-        return list(zip(torch.split(rows, size), torch.split(shares, size), strict=True))
+        picked = torch.from_numpy(self.picked(epoch)).to(self._placing.device, torch.int64)
+        rows = picked.clamp(min=0)
+        shares = torch.where(picked < 0, 0, self.fit.weights.gather(0, rows))
+        return list(zip(torch.split(rows, self.batch_rows), torch.split(shares, self.batch_rows), strict=True))
+
+    def picked(self, epoch: int) -> npt.NDArray[np.int32]:
+        """Return the rows of the epoch's minibatches in each network's order, -1 for filling [place, network]."""
+        drawn: dict[tuple[int, int], npt.NDArray[np.int64]] = {}  # networks of several splits may share a seed
+        n_places = self.n_steps * self.batch_rows if self._placing.is_chain else len(self._own[0][0])
+        found = np.full((len(self._own), n_places), -1, dtype=np.int32)
+        for line, seed, (rows, places) in zip(found, self._placing.seeds, self._own, strict=True):
+            key = seed, len(rows)
+            if key not in drawn:
+                drawn[key] = shuffled(len(rows), seed, epoch).numpy()
+            line[places] = rows[drawn[key]] if isinstance(places, slice) else np.resize(rows[drawn[key]], len(places))
+        return found.T
+
+    @functools.cached_property
+    def _own(self) -> list[tuple[npt.NDArray[np.int32], slice | npt.NDArray[np.int64]]]:
+        """Each network's training rows, and the places in minibatches of its 1st, 2nd, ... row of an epoch.
+
+        A network with too few rows for as many minibatches as others has smaller ones. With fewer rows than
+        minibatches, rows are repeated.
+        """
+        counts = (self.fit.weights > 0).numpy(force=True)
+        found: list[tuple[npt.NDArray[np.int32], slice | npt.NDArray[np.int64]]] = []
+        for column in counts.T:
+            rows = np.flatnonzero(column).astype(np.int32)
+            if -(-len(rows) // self.batch_rows) == self.n_steps:
+                found.append((rows, slice(len(rows))))
+                continue
+            turns = np.arange(max(len(rows), self.n_steps))
+            batch = turns * self.n_steps // len(turns)
+            found.append((rows, batch * self.batch_rows + turns - np.searchsorted(batch, batch)))
+        return found
 
     @functools.cached_property
     def tested(self) -> tuple[Tensor, Tensor]:
         """Each network's test rows and their weights [place, network], see `_lined_up`."""
         rows, weights = _lined_up(self.test.weights)
         return rows.t().contiguous(), weights.t().contiguous()
-
-    @functools.cached_property
-    def _own(self) -> tuple[Tensor, Tensor]:
-        """Each network's training rows and their weights [network, place], see `_lined_up`. For a chain there are as
-        many places as in all batches together."""
-        size = min(self._placing.batch_size or 1, int((self.fit.weights > 0).sum(0).max()))
-        return _lined_up(self.fit.weights, size if self._placing.is_chain else 1)
 
     def _batch(self, rows: npt.NDArray[np.int64], weights: npt.NDArray[np.number], y: Tensor) -> Batch:
         placing, data = self._placing, self._placing.data
@@ -164,17 +185,15 @@ class WholeTable:
         return Batch(inputs, target, placing.placed(torch.from_numpy(share)), numbers, y_scale, y_shift)
 
 
-def _lined_up(weights: Tensor, size: int = 1) -> tuple[Tensor, Tensor]:
+def _lined_up(weights: Tensor) -> tuple[Tensor, Tensor]:
     """Return each network's rows with a weight, and the weights [network, place], for weights [row, network].
 
-    The number of places is the largest number of rows, rounded up to whole batches of a size. Further places contain
-    row 0 with weight zero.
+    The number of places is the largest number of rows. Further places contain row 0 with weight zero.
     """
     networks, rows = weights.t().nonzero(as_tuple=True)
     counts = torch.bincount(networks, minlength=weights.shape[1])
-    longest = -(-int(counts.max()) // size) * size
     places = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[networks]
-    own, shares = rows.new_zeros(len(counts), longest), weights.new_zeros(len(counts), longest)
+    own, shares = (like.new_zeros(len(counts), int(counts.max())) for like in (rows, weights))
     own[networks, places], shares[networks, places] = rows, weights[rows, networks]
     return own, shares
 

@@ -50,12 +50,12 @@ class NativeTraining(Training):
         buffers = {name: value.shape[:-1] for name, value in self.state.buffers.items()}
         program = self.forward.program(shapes, buffers)
         assert program is not None
-        self.table, self.batches = self.rows, self.rows.orders(0) if chunk.recipe.batch_size else []
+        self.table = self.rows
         n_steps = chunk.recipe.epochs * self.rows.n_steps
         setup = Setup(
             recipe=chunk.recipe, loss=self.loss.name, keys=self.hyper.keys, lr=chunk.lr, decay=chunk.decay,
             clock=clock(n_steps, torch.float64), factors=self.factors, n_batches=self.rows.n_steps,
-            size=len(self.batches[0][0]) if self.batches else 0, guarded=self.guarded,
+            size=self.rows.batch_rows if chunk.recipe.batch_size else 0, guarded=self.guarded,
             patient=bool(chunk.patience),
         )  # fmt: skip
         rows, weights = self.rows.tested
@@ -68,7 +68,7 @@ class NativeTraining(Training):
         done = self._resume(savepoint.load() if savepoint else None)
         ends = [*sorted({stop for stop in self.chunk.stops or () if stop < epochs}), epochs]
         n_rows = self.blocks.n_rows * self.blocks.n
-        most = max(1, _MOST_PICKED // n_rows) if self.batches else epochs
+        most = max(1, _MOST_PICKED // n_rows) if self.chunk.recipe.batch_size else epochs
         size = min(most, max(1, int(_SECONDS * _FIRST_SPEED / (6.0 * n_rows * self.blocks.program.n_params))))
         waiting, all_ended = self._waiting(), False
         for end in ends:
@@ -125,14 +125,9 @@ class NativeTraining(Training):
 
     def _picked(self, start: int, end: int) -> npt.NDArray[np.int32] | None:
         """Return the rows of minibatches in each network's order, -1 for none [epoch, place, network]."""
-        if not self.batches:
+        if not self.chunk.recipe.batch_size:
             return None
-        size = len(self.batches[0][0])
-        found = np.full((end - start, self.table.n_steps * size, self.blocks.n), -1, dtype=np.int32)
-        for epoch in range(start, end):
-            rows, weights = (torch.cat(parts) for parts in zip(*self.table.orders(epoch), strict=True))
-            found[epoch - start, : len(rows)] = torch.where(weights > 0, rows, -1).numpy()
-        return found
+        return np.stack([self.table.picked(epoch) for epoch in range(start, end)])
 
     def _take(self, n_epochs: int) -> None:
         """Compute the outputs of networks whose outputs are taken after this many epochs."""
