@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -185,9 +185,9 @@ class Result:
         return self.target[self.tested], sets[np.isfinite(sets).reshape(len(sets), -1).all(axis=1)]
 
     @functools.cached_property
-    def scores(self) -> dict[str, Score]:
-        """All scores by name, with their spread and their intervals."""
-        return {name: score(name, self) for name in SCORES[self.task]}
+    def scores(self) -> Mapping[str, Score]:
+        """All scores by name, with their spread and their intervals; each is computed when it is first read."""
+        return _Scores(self)
 
     def confusion(self) -> tuple[tuple[float, ...], ...] | None:
         """Return the share of rows [true class, predicted class] over all out-of-fold predictions; None for numbers."""
@@ -214,18 +214,42 @@ class Result:
             y, p = p.argmax(axis=1) == y, np.minimum(p.max(axis=1), 1.0)
         return calibration_of(y, p)
 
-    def summary(self) -> CandidateSummary:
-        """Return everything as plain values."""
+    def summary(self, *, whole: bool = True) -> CandidateSummary:
+        """Return everything as plain values; unless `whole` without confusion and calibration, and with `scores`, of
+        which few may be read, as they are."""
         return CandidateSummary(
             name=self.name,
             kind="predictions",
             finite=self.finite,
             networks=self.networks,
             repeats=len(self.predictions),
-            scores=self.scores,
-            confusion=self.confusion(),
-            calibration=self.calibration,
+            scores=dict(self.scores) if whole else self.scores,
+            confusion=self.confusion() if whole else None,
+            calibration=self.calibration if whole else None,
         )
+
+
+class _Scores(Mapping[str, Score]):
+    """The scores of a result. A bootstrap takes long, so each is computed when it is first read."""
+
+    def __init__(self, found: Result) -> None:
+        self._found, self._known = found, dict[str, Score]()
+
+    def __getitem__(self, name: str) -> Score:
+        if name not in self:
+            raise KeyError(name)
+        if name not in self._known:
+            self._known[name] = score(name, self._found)
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in SCORES[self._found.task]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SCORES[self._found.task])
+
+    def __len__(self) -> int:
+        return len(SCORES[self._found.task])
 
 
 def score(name: str, found: Result) -> Score:

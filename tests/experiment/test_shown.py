@@ -2,13 +2,15 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from seedbed.errors import OptionError
 from seedbed.experiment import compare, train, training_on
-from seedbed.experiment.summary import json_text
-from seedbed.report import read_summary
+from seedbed.experiment.run import Results
+from seedbed.experiment.summary import answer, json_text
+from seedbed.report import glance_text, read_summary
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,16 @@ def test_a_run_and_its_history_are_displayed_in_a_notebook(run):
     assert "differ only in their seed" in run._repr_html_()
     assert run._repr_html_().count("<svg") == 1
     assert run.history._repr_html_().startswith("<svg")
+
+
+def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(comparison, monkeypatch):
+    results = [replace(result) for result in comparison.results]  # without the scores that are known
+    found = Results(comparison.experiment, comparison.splits, tuple(results), comparison.seconds)
+    monkeypatch.setattr("seedbed.scoring.score_interval", lambda *_, **__: pytest.fail("resampled"))
+    alone, whole = answer(found), comparison.conclusion
+    assert glance_text(alone) == glance_text(whole)
+    assert (alone.checks, alone.curves, alone.lottery) == (whole.checks, None, None)
+    assert list(alone.candidates[0].scores) == list(whole.candidates[0].scores)
 
 
 @pytest.mark.parametrize("chart", ["curves", "intervals", "lottery", "calibration"])

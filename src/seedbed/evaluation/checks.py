@@ -419,7 +419,8 @@ def _by_split(shape: Shape, *curves: ArrayLike) -> list[Floats]:
     kept = healthy.reshape(1, n_splits, -1)
     if not kept.any(axis=2).all():
         return [np.empty((n_epochs, 0)) for _ in arrays]
-    return [array.reshape(n_epochs, n_splits, -1).mean(axis=2, dtype=np.float64, where=kept) for array in arrays]
+    counted_in: Any = True if healthy.all() else kept  # a mask takes twice as long
+    return [array.reshape(n_epochs, n_splits, -1).mean(axis=2, dtype=np.float64, where=counted_in) for array in arrays]
 
 
 def _finite(array: NDArray[Any]) -> NDArray[np.bool_]:

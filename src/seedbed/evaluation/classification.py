@@ -131,22 +131,21 @@ def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
     """
     if p.size == 0:
         return lambda weights: np.full(len(weights), np.nan)
-    order = np.argsort(p, kind="stable")
-    ordered = p[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    is_positive = positive[order].astype(np.float64)
+    ranked = np.flatnonzero(~positive)[np.argsort(p[~positive], kind="stable")]
+    places = np.flatnonzero(positive)
+    first, last = (np.searchsorted(p[ranked], p[places], side=side) for side in ("left", "right"))
+    tied = bool((first < last).any())
 
     def score(weights: Floats) -> Floats:
-        drawn = weights[:, order]
-        pos = drawn * is_positive
-        neg = drawn - pos
-        if starts.size < p.size:
-            pos, neg = np.add.reduceat(pos, starts, axis=1), np.add.reduceat(neg, starts, axis=1)
-        below = np.cumsum(neg, axis=1)
+        pos, below = weights.take(places, axis=1), np.zeros((len(weights), len(ranked) + 1))
+        np.cumsum(weights.take(ranked, axis=1), axis=1, out=below[:, 1:])
+        under = below.take(first, axis=1)
+        if tied:
+            under = (under + below.take(last, axis=1)) / 2
         pairs = pos.sum(axis=1) * below[:, -1]
-        below -= neg / 2
-        ordered_pairs = np.einsum("ij,ij->i", pos, below)
-        area: Floats = np.divide(ordered_pairs, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        area: Floats = np.divide(
+            np.einsum("ij,ij->i", pos, under), pairs, out=np.full(len(pairs), np.nan), where=pairs > 0
+        )
         return area
 
     return score

@@ -212,9 +212,14 @@ def _mcc(y: Codes, sets: Floats) -> RowScore:
 
 
 def _average_precision(y: Codes, p: Floats) -> float | None:
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(y, p)) if y.any() else None
+    """Return the precision at each distinct prediction, weighted by the step in recall, as scikit-learn does."""
+    if not y.any():
+        return None
+    order = np.argsort(-p, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(p[order])), len(p) - 1)  # of the rows with one prediction
+    right = np.cumsum(y[order] == 1)[last]
+    steps = np.diff(np.append(0.0, right / right[-1]))
+    return float(np.sum((steps * (right / (last + 1)))[::-1]))
 
 
 _CLASSES = ("binary", "multiclass")

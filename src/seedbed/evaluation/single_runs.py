@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seedbed.evaluation.estimates import student_quantile
 from seedbed.typing import Floats
 
 __all__ = [
@@ -163,7 +164,7 @@ def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.b
 def _summarize(
     array: NDArray[np.floating], epochs: NDArray[np.intp], healthy: NDArray[np.intp], interval: MeanInterval
 ) -> dict[str, list[float]]:
-    """Return the lines of one curve. It goes epoch by epoch, so that the curves are never copied."""
+    """Return the lines of one curve. It takes some epochs at a time, so that the curves are never copied."""
     if not healthy.size:
         return {name: [] for name in ("mean", *_PERCENTILES)}
     means = np.empty(epochs.size)
@@ -175,26 +176,28 @@ def _summarize(
     )
     sizes = np.bincount(groups)
     by_group = np.empty((epochs.size, sizes.size))
-    for position, epoch in enumerate(epochs):
-        values = array[epoch, healthy].astype(np.float64)
+    for start in range(0, epochs.size, _ROWS_AT_ONCE):
+        some = slice(start, start + _ROWS_AT_ONCE)
+        values = array[epochs[some]][:, healthy].astype(np.float64)
         # Rounding may push the mean of equal numbers past all of them, hence the clip.
-        means[position] = np.clip(values.mean(), values.min(), values.max())
-        percentiles[:, position] = np.percentile(values, list(_PERCENTILES.values()))
-        by_group[position] = np.bincount(groups, weights=values) / sizes
+        means[some] = np.clip(values.mean(axis=1), values.min(axis=1), values.max(axis=1))
+        percentiles[:, some] = np.percentile(values, list(_PERCENTILES.values()), axis=1)
+        places = np.arange(len(values))[:, None] * sizes.size + groups
+        sums = np.bincount(places.ravel(), weights=values.ravel(), minlength=len(values) * sizes.size)
+        by_group[some] = sums.reshape(len(values), -1) / sizes
     lines = {"mean": means, **dict(zip(_PERCENTILES, percentiles, strict=True))}
     if sizes.size > 1:
-        from scipy.stats import t as student  # loads scipy, which not every import of this package needs
-
         df = sizes.size - 1 if interval.df is None else interval.df
         error = by_group.std(axis=1, ddof=1) * math.sqrt(1 / sizes.size + interval.overlap)
-        reach = error * float(student.ppf(1 - interval.alpha / 2, df))
+        reach = error * student_quantile(1 - interval.alpha / 2, df)
         lines |= {"mean_low": means - reach, "mean_high": means + reach}
     return {name: _plain(line) for name, line in lines.items()}
 
 
 def _plain(values: NDArray[Any]) -> list[float]:
     """Return Python floats with the digits that a chart needs."""
-    return [float(f"{value:.{_DIGITS}g}") for value in values.tolist()]
+    numbers = values.tolist()
+    return list(map(float, (f"%.{_DIGITS}g " * len(numbers) % tuple(numbers)).split()))
 
 
 def evenly(n: int, most: int) -> NDArray[np.intp]:

@@ -245,4 +245,8 @@ class Comparison(Results):
 
 def conclude(found: Results) -> Comparison:
     """Return what follows from the results of a run."""
-    return Comparison(**vars(found), conclusion=summarize(found))
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    # The products of matrices are small: a second thread costs time, and changes the last digit of some sums.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return Comparison(**vars(found), conclusion=summarize(found))

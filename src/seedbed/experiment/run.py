@@ -91,13 +91,13 @@ class CandidateResult(Result):
         values = self.curves[(curve, *at)][np.isfinite(self.curves[(0, *at)]) & np.isfinite(self.curves[(2, *at)])]
         return float(values.mean(dtype=np.float64)) if len(values) else None
 
-    def summary(self) -> CandidateSummary:
+    def summary(self, *, whole: bool = True) -> CandidateSummary:
         lrs, counts = np.unique(self.lrs, return_counts=True)
         low, median, high = (round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1)))
         lr, epochs = self.settled
         numeric, train = self.task == "regression", self.used(1)
         return replace(
-            super().summary(),
+            super().summary(whole=whole),
             kind="network",
             description=self.recipe.describe(),
             n_parameters=self.n_parameters,
@@ -125,8 +125,8 @@ class FittedResult(Result):
 
     description: str
 
-    def summary(self) -> CandidateSummary:
-        return replace(super().summary(), kind="baseline", description=self.description)
+    def summary(self, *, whole: bool = True) -> CandidateSummary:
+        return replace(super().summary(whole=whole), kind="baseline", description=self.description)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

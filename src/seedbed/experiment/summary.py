@@ -6,7 +6,6 @@ docs/summary.md explains them; `tests/experiment/test_saved.py` compares the two
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -35,11 +34,25 @@ from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
 from seedbed.scoring import Result
 
-__all__ = ["json_text", "summarize", "table_of"]
+__all__ = ["answer", "json_text", "summarize", "table_of"]
 
 
 def summarize(found: Results) -> Conclusion:
     """Return what the results of a run came to."""
+    return replace(
+        answer(found),
+        candidates=tuple(result.summary() for result in found.results),
+        lottery=_lotteries(found.experiment, found.results),
+        curves=_curves(found),
+    )
+
+
+def answer(found: Results) -> Conclusion:
+    """Return what the first screen shows of the results of a run, in a fraction of the time of `summarize`: verdicts,
+    ranking, advice and checks.
+
+    There are no curves, no lottery, no confusion and no calibration, and a score is computed when it is read.
+    """
     experiment, splits, results = found.experiment, found.splits, found.results
     design, margin = experiment.design, margin_of(experiment, results)
     asked = Conclusion(
@@ -85,9 +98,7 @@ def summarize(found: Results) -> Conclusion:
     return replace(
         judged,
         checks=tuple(replace(one, message=phrased(one.message, experiment.command)) for one in checks),
-        candidates=tuple(result.summary() for result in results),
-        lottery=_lotteries(experiment, results),
-        curves=_curves(found),
+        candidates=tuple(result.summary(whole=False) for result in results),
     )
 
 
@@ -166,12 +177,21 @@ def _recipe_words(experiment: Experiment) -> str:
     return words.replace(f"lr {lrs[0]:g}", f"lr {', '.join(f'{lr:g}' for lr in lrs)} compared")
 
 
-_NUMBER = r"(?:-?[\d.]+(?:[eE][-+]?\d+)?|null)"
-# A JSON string can't contain a line end, so no string is changed.
-_NUMBERS = re.compile(rf"\[\n\s*({_NUMBER}(?:,\n\s*{_NUMBER})*)\n\s*\]")
-
-
 def json_text(value: Any) -> str:
     """Return strict JSON that is also readable: indented, but with each list of numbers on one line."""
-    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
-    return _NUMBERS.sub(lambda match: "[" + re.sub(r",\s+", ", ", match[1]) + "]", text) + "\n"
+    return f"{_indented(value, chr(10))}\n"
+
+
+def _indented(value: Any, line: str) -> str:
+    """Return a value as JSON; `line` is a line end with the indentation of the value."""
+    inside = f"{line} "
+    if isinstance(value, dict) and value:
+        parts = [f"{_encoded(key)}: {_indented(one, inside)}" for key, one in value.items()]
+        return f"{{{inside}{f',{inside}'.join(parts)}{line}}}"
+    if isinstance(value, list) and not {type(one) for one in value} <= {int, float, type(None)}:
+        return f"[{inside}{f',{inside}'.join([_indented(one, inside) for one in value])}{line}]"
+    return _encoded(value)
+
+
+# In C, which the standard library only does without an indentation.
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
