@@ -29,6 +29,9 @@ are about choosing the epoch (a-inner, c, d): a short recipe makes hundreds of t
     the truth is zero for them as well.
 (k) The interval of one model's score against its truth, and the range for the number of right ones among the next 100
     rows against one such batch, predicted by networks trained on the whole table.
+(s) Means of ten networks again, or logistic regressions, judged after 1, 2, 3, 5 and 10 repeats, which are those of one
+    training. A run stops at the first look where all verdicts are decided, or where the repeats that remain could
+    hardly narrow the intervals of the others.
 (i) Whether the margin is a tenth of the reference's error, which is known only after the run (a-easy), or the default.
 """
 
@@ -43,10 +46,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from acceptance_rows import ROWS, Result, Row, Truth, truths_of
+import numpy as np
+from acceptance_rows import ROWS, Result, Row, Stops, Truth, truths_of
 from rounds import say
 from tables import Table, machine, number, print_or_write
-from trials import CORRECTED, NESTED, RECIPE, Protocol, run_tasks
+from trials import CORRECTED, LOOKS, NESTED, RECIPE, Protocol, run_tasks
 
 FEWEST_SETS, FEWEST_SHOWN = 400, 50
 
@@ -69,9 +73,12 @@ the epoch by inner splits; all others use the last step. The Brier score is test
 - g: a plain t-test on the networks of a. It must fail, or the simulation is too easy. h: the networks of a, from one
   seed and from all.
 - m: the trainings of a, b and e, judged as means of ten networks, as `compare` does by default; all other rows except
-  k judge single networks.
+  k and s judge single networks.
 - k: how often the interval of one model's score covers its truth, and how often the number of right ones among the next
   100 rows is within its range.
+- s: the settings of a, b, c and e again, as means of ten networks, or with logistic regression in the place of
+  networks. Each is judged after 1, 2, 3, 5 and 10 repeats of one training, and stops when decided
+  ([decision 36](decisions/0036-stop-when-decided.md)); a table below says when.
 - i: whether the margin is a tenth of the reference's error, as in a-easy, where each block predicts 97 of 100 rows
   correctly, or the default, as in all other rows. This choice depends on the run and must not add false winners.
 
@@ -101,7 +108,8 @@ def main() -> None:
     rows = [row for row in rows if len(row.records(records, options.sets)) >= min(FEWEST_SHOWN, options.sets)]
     results = [row.result(records, options.sets) for row in rows]
     work = sum(record["seconds"] for record in records.values())
-    text = page(results, truths_of(rows, records, options.sets), seconds=work)
+    stops = [row.stops(records, options.sets) for row in rows if row.shows_stops]
+    text = page(results, truths_of(rows, records, options.sets), stops, seconds=work)
     print_or_write(text, options.out)
     missed = [result.name for result in results if _so(result) == "missed"]
     if missed:
@@ -132,14 +140,14 @@ def chosen(patterns: str | None) -> list[Row]:
     return [row for name, row in ROWS.items() if any(fnmatch.fnmatchcase(name, one.strip()) for one in wanted)]
 
 
-def page(results: Sequence[Result], truths: Sequence[Truth], *, seconds: float) -> str:
+def page(results: Sequence[Result], truths: Sequence[Truth], stops: Sequence[Stops], *, seconds: float) -> str:
     """The table as a page in Markdown, with what it means and what it took."""
     intro = INTRO.format(
         epochs=RECIPE["epochs"], lr=RECIPE["lr"], corrected=networks(CORRECTED), nested=networks(NESTED)
     )
     if not any(result.name.endswith("-nested") for result in results):
         intro += NESTED_BEFORE
-    tables = (results_table(results), truths_table(truths), side_by_side(results))
+    tables = (results_table(results), stops_table(stops), truths_table(truths), side_by_side(results))
     repeat = REPEAT.format(minutes=number(seconds / 60), processor=machine()["processor"])
     return "\n".join([intro, *(f"{table.markdown()}\n" for table in tables if table.rows), repeat])
 
@@ -187,6 +195,37 @@ def shares(one: Result) -> tuple[str, str]:
     return f"{rate} %", f"{low} to {high}"
 
 
+def stops_table(stops: Sequence[Stops]) -> Table:
+    rows = [
+        (
+            one.what,
+            str(one.n_sets),
+            " / ".join(f"{100 * share:.0f}" for share in one.after),
+            f"{float(np.dot(one.after, LOOKS)):.1f}",
+            *(f"{100 * share:.1f} %" for share in (one.at_stop, one.any_look, one.at_end, one.same)),
+            f"{one.width:.2f}",
+        )
+        for one in stops
+    ]
+    after = ", ".join(map(str, LOOKS[:-1]))
+    header = (
+        "what",
+        "tables",
+        f"% that stop after {after} / {LOOKS[-1]}".replace(", ", " / "),
+        "mean repeats",
+        "winners at the stop",
+        "at any look",
+        "after all",
+        "same verdicts",
+        "width",
+    )
+    remark = (
+        "Winners: tables with a verdict that says better or worse; on shuffled labels a network is indeed worse. Same\n"
+        "verdicts: at the stop as after all repeats. Width: of the interval at the stop over that after all, mean."
+    )
+    return Table("Stopping when decided", header, rows, [remark])
+
+
 def truths_table(truths: Sequence[Truth]) -> Table:
     rows = [
         (
@@ -226,7 +265,7 @@ def rates(*names: str, n_sets: int, protocol: Protocol, jobs: int = 1) -> list[f
     rows = [replace(ROWS[name], protocol=protocol) for name in names]
     tasks = {row.name: row.judging(n_sets) for row in rows}
     records = run_tasks(itertools.chain.from_iterable(tasks.values()), jobs=jobs)  # a table of two rows once
-    return [row.measure([records[task.key] for task in tasks[row.name]], math.nan).value for row in rows]
+    return [row.measure(row.records(records, n_sets), math.nan).value for row in rows]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from simulated import SETTINGS
-from trials import BATCH, CORRECTED, FRESH_ROWS, NESTED, Protocol, Record, Task
+from trials import BATCH, CORRECTED, FRESH_ROWS, LOOKS, NESTED, Protocol, Record, Task
 
 from seedbed.evaluation import count_range, wilson
 
@@ -40,6 +40,30 @@ class Truth:
     points_error: float
     reference_accuracy: float
     n_fresh: int
+
+
+@dataclass(frozen=True)
+class Stops:
+    """What stopping when decided comes to on the tables of one setting.
+
+    Attributes:
+        what: is compared.
+        n_sets: tables that were simulated.
+        after: which share stops after each of `trials.LOOKS`.
+        any_look, at_stop, at_end: on which share a verdict says better or worse at any look, at the stop, and after all
+            repeats.
+        same: on which share all verdicts at the stop are those after all repeats.
+        width: of the first verdict's interval at the stop, over that after all repeats, mean.
+    """
+
+    what: str
+    n_sets: int
+    after: tuple[float, ...]
+    any_look: float
+    at_stop: float
+    at_end: float
+    same: float
+    width: float
 
 
 @dataclass(frozen=True)
@@ -92,6 +116,17 @@ def share(holds: Callable[[Record, float], bool]) -> Measure:
         return Measured(hits / len(records), *wilson(hits, len(records)))
 
     return measure
+
+
+def at_stop(record: Record) -> Record:
+    """What the look says at which a run stops: the first one that allows it, or the last one."""
+    looks: Sequence[Record] = record["looks"]
+    return next((look for look in looks if look["stop"]), looks[-1])
+
+
+def _at_any_look(rules: Sequence[str]) -> Measure:
+    """The share of tables on which any verdict of any look is one of some rules."""
+    return share(lambda record, truth: any(rule in rules for look in record["looks"] for rule in look["rules"]))
 
 
 def _mean(values: Sequence[float]) -> Measured:
@@ -174,6 +209,7 @@ class Row:
             score, or a score of the first one after a dot; empty where the truth is no difference.
         sets: of tables, at most.
         protocol: how each table is judged.
+        looks: whether it is judged after some of the repeats as well. `measure` is then of the look at which it stops.
     """
 
     name: str
@@ -184,6 +220,12 @@ class Row:
     truth: str = ""
     sets: int = 400
     protocol: Protocol = CORRECTED
+    looks: bool = False
+
+    @property
+    def shows_stops(self) -> bool:
+        """Whether the table of stops has a line on it; the other rows with looks are on the same tables."""
+        return self.looks and self.name.startswith("s-") and not self.name.endswith("-any")
 
     @property
     def n_train(self) -> int:
@@ -193,11 +235,35 @@ class Row:
 
     def judging(self, n_sets: int) -> list[Task]:
         """The tables to be judged."""
-        return [Task(self.setting, number, self.protocol) for number in range(min(self.sets, n_sets))]
+        numbers = range(min(self.sets, n_sets))
+        return [Task(self.setting, number, self.protocol, looks=self.looks) for number in numbers]
 
     def records(self, records: Mapping[str, Record], n_sets: int) -> list[Record]:
         """What the tables that were simulated showed."""
-        return [records[task.key] for task in self.judging(n_sets) if task.key in records]
+        kept = [records[task.key] for task in self.judging(n_sets) if task.key in records]
+        return [record | at_stop(record) for record in kept] if self.looks else kept
+
+    def stops(self, records: Mapping[str, Record], n_sets: int) -> Stops:
+        """Where the runs of a row with looks stop."""
+        kept = self.records(records, n_sets)
+        ends = [record["looks"][-1] for record in kept]
+        repeats = [record["repeats"] for record in kept]
+
+        def differ(looks: Sequence[Record]) -> float:
+            return any_of("rules", _DIFFERENT)(looks, 0.0).value
+
+        return Stops(
+            what=self.what.partition(", ")[2],
+            n_sets=len(kept),
+            after=tuple(repeats.count(n) / len(kept) for n in LOOKS),
+            any_look=_at_any_look(_DIFFERENT)(kept, 0.0).value,
+            at_stop=differ(kept),
+            at_end=differ(ends),
+            same=float(np.mean([one["rules"] == end["rules"] for one, end in zip(kept, ends, strict=True)])),
+            width=float(
+                np.mean([(a["high"] - a["low"]) / (b["high"] - b["low"]) for a, b in zip(kept, ends, strict=True)])
+            ),
+        )
 
     def truth_tasks(self, n_sets: int) -> list[Task]:
         """The training sets that the truth is made of, fewer where the row itself is only a rough look."""
@@ -357,6 +423,40 @@ def _rows() -> Iterator[Row]:
             yield Row(f"{short}-{score}", what, name, model_covered(key), COVERAGE, truth=f"first.{key}")
         what = f"right ones among the next 100 rows within the range, {means}, {words}"
         yield Row(f"{short}-count", what, name, share(_in_range), COVERAGE)
+    yield from _looks()
+
+
+def _looks() -> Iterator[Row]:
+    """Rows that are judged after 1, 2, 3, 5 and 10 repeats, as means of ten networks."""
+    blocks = "two equal blocks"
+    nulls = {
+        "100": ("blocks-100", f"{blocks}, 100 rows", CORRECTED),
+        "300": ("blocks-300", f"{blocks}, 300 rows", CORRECTED),
+        "minority": ("blocks-minority", f"{blocks}, 300 rows, a tenth of class 1", CORRECTED),
+        "one-seed": ("blocks-300", f"{blocks}, 300 rows, 1 seed", _seeds(1)),
+        "plain-100": ("plain-100", f"{blocks}, logistic regression, 100 rows", CORRECTED),
+        "plain-300": ("plain-300", f"{blocks}, logistic regression, 300 rows", CORRECTED),
+        "six": ("six-100", "six equal blocks, 100 rows", CORRECTED),
+        "b-2": ("itself-100", "networks against themselves, 100 rows, 2 seeds", _seeds(2)),
+        "b-100": ("itself-100", "networks against themselves, 100 rows", CORRECTED),
+        "b-300": ("itself-300", "networks against themselves, 300 rows", CORRECTED),
+        "c-300": ("shuffled-300", "shuffled labels against the prior, 300 rows", CORRECTED),
+    }
+    for name, (setting, words, protocol) in nulls.items():
+        rules, false = (_GAIN, "called better") if name == "c-300" else (_DIFFERENT, "false winners")
+        how = {"setting": setting, "bound": AT_MOST, "protocol": protocol, "looks": True}
+        yield Row(f"s-{name}", f"{false} at the stop, {words}", measure=any_of("rules", rules), **how)
+        yield Row(f"s-{name}-any", f"{false} at any look, {words}", measure=_at_any_look(rules), **how)
+    gains = {"300": ("a gain of 6 points", 80), "1000": ("a gain of 1.7 points", 70)}
+    for n, (words, percent) in gains.items():
+        how = {"setting": f"gain-{n}", "looks": True, "truth": "means_brier"}
+        words = f"{words}, {n} rows"
+        yield Row(f"s-e-{n}", f"found at the stop, {words}", measure=called_better, bound=at_least(percent), **how)
+        yield Row(f"f-s-e-{n}", f"covered at the stop, {words}", measure=covered, bound=COVERAGE, **how)
+    for name in ("100", "300", "plain-100", "plain-300"):
+        setting, words, _ = nulls[name]
+        what = f"covered at the stop, {words}"
+        yield Row(f"f-s-{name}", what, setting, covered, COVERAGE, looks=True)
 
 
 ROWS = {row.name: row for row in _rows()}

@@ -30,8 +30,8 @@ def rates(acceptance: ModuleType):
 
 @pytest.mark.slow
 def test_equal_candidates_are_seldom_called_different_while_a_naive_test_errs_in_half_of_the_tables(rates):
-    false_winners, naive = rates("a-100", "g-100")
-    assert false_winners <= 2 / N_SETS
+    false_winners, naive, at_any_look = rates("a-100", "g-100", "s-100-any")
+    assert max(false_winners, at_any_look) <= 2 / N_SETS
     assert naive >= 0.4
 
 
