@@ -70,9 +70,9 @@ class KernelHook(BuildHookInterface[Any]):
         try:
             compile_kernels(target)
         except (OSError, subprocess.CalledProcessError) as error:
-            if "SEEDBED_TARGET" in os.environ:
-                raise
             details = getattr(error, "stderr", "") or error
+            if "SEEDBED_TARGET" in os.environ:
+                raise SystemExit(f"The training kernel wasn't compiled: {details}") from None
             self.app.display_warning(f"The training kernel wasn't compiled, so PyTorch will train: {details}")
             return
         build_data |= {"pure_python": False, "tag": f"py3-none-{target.tag}"}
@@ -124,7 +124,9 @@ def _missing(target: Target) -> list[tuple[Path, str, str]]:
 def _target() -> Target | None:
     """Return the target that is given, or this machine's; None if there is none."""
     if name := os.environ.get("SEEDBED_TARGET"):
-        return None if name == "any" else TARGETS[name]
+        if name not in TARGETS and name != "any":
+            raise SystemExit(f"SEEDBED_TARGET={name} isn't a known target; use one of {', '.join(TARGETS)}, any")
+        return TARGETS.get(name)
     system, machine = library.this_machine()
     if system == "linux" and platform.libc_ver()[0] != "glibc":
         return None

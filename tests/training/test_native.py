@@ -216,8 +216,17 @@ def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(h
     assert said == ["The training kernel wasn't compiled, so PyTorch will train: kernel.cpp:1: no\n"]
     assert data == {"artifacts": []}
     monkeypatch.setenv("SEEDBED_TARGET", "linux-x86_64")
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(SystemExit, match=r"^The training kernel wasn't compiled: kernel\.cpp:1: no\n$"):
         made.initialize("standard", data)
+
+
+def test_an_unknown_target_ends_the_build_with_the_known_ones(hook, monkeypatch):
+    monkeypatch.setenv("SEEDBED_TARGET", "linux-sparc")
+    build = hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel")
+    known = "linux-x86_64, linux-arm64, macos-arm64, windows-x86_64, any"
+    for step in (build.dependencies, lambda: build.initialize("standard", {})):
+        with pytest.raises(SystemExit, match=f"^SEEDBED_TARGET=linux-sparc isn't a known target; use one of {known}$"):
+            step()
 
 
 @pytest.mark.parametrize("what", ["X", "train", "lr"])
