@@ -6,6 +6,7 @@ import ctypes
 import functools
 import hashlib
 import platform
+import struct
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -35,12 +36,23 @@ def kernel(dtype: str) -> Kernel:
         path = _FOLDER / file_name(system, level, dtype)
         if path.exists():
             try:
+                _check_length(path)
                 return Kernel(typed(ctypes.CDLL(str(path))), "")
             except OSError as error:
-                reason = f"the kernel can't be loaded: {error}"
+                reason = f"the kernel can't be loaded: {error}; install seedbed again"
         elif any(_FOLDER.glob(f"kernel-{system}-{level}-*")):
             reason = "the kernel was built from other sources; install seedbed again"
     return Kernel(None, reason)
+
+
+def _check_length(path: Path) -> None:
+    """Raise OSError if a library for Linux is cut short. Loading it would end the process."""
+    with path.open("rb") as file:
+        header = file.read(64)
+    if len(header) == 64 and header.startswith(b"\x7fELF"):
+        start, size, number = struct.unpack("<40xQ10xHH2x", header)  # of the section table, the end of the file
+        if path.stat().st_size < start + size * number:
+            raise OSError(f"{path} is cut short")
 
 
 def this_machine() -> tuple[str, str]:
