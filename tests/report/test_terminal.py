@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.evaluation import Conclusion
-from seedbed.report import comparison_text
+from seedbed.report import comparison_text, glance_text
 from seedbed.report.tables import verdict_table
 
 
@@ -18,7 +18,7 @@ def of_document(function):
     return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
 
 
-comparison_text = of_document(comparison_text)
+comparison_text, glance_text = map(of_document, (comparison_text, glance_text))
 
 # One interval for each rule with a margin of 0.01.
 RULES = {
@@ -501,6 +501,14 @@ def test_notes_of_candidates_and_the_table_come_last(make):
     one = make.network("net.py:Net", note="it takes the general, slower way")
     text = unfolded(comparison_text(make.document(one, notes=make.notes(note, "second"))))
     assert text.endswith(f"net.py:Net: it takes the general, slower way. Note: {note} Note: second")
+
+
+def test_networks_that_share_a_reason_for_slow_training_are_named_once_on_screen_and_in_the_details(make):
+    note = "trained by torch, which is slower: no kernel was built for this processor and system"
+    document = make.document(make.network("relu:5", note=note), make.network("tanh:5", note=note))
+    for text in (unfolded(comparison_text(document)), " ".join(glance_text(document).split())):
+        assert f"relu:5 and tanh:5: {note}." in text
+        assert text.count(note) == 1
 
 
 # Lines

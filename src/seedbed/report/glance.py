@@ -34,7 +34,14 @@ from seedbed.report.advice import (
 )
 from seedbed.report.judged import judged_sentences
 from seedbed.report.progress import duration
-from seedbed.report.sentences import averaged_sentence, fewer_repeats, no_verdict_reason, serious_sentences, spread
+from seedbed.report.sentences import (
+    averaged_sentence,
+    fewer_repeats,
+    no_verdict_reason,
+    serious_sentences,
+    slower_sentences,
+    spread,
+)
 
 __all__ = ["FirstScreen", "first_screen", "forest_of"]
 
@@ -118,7 +125,8 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         "verdict" if len(reference) > _LONG // 2 else f"verdict against {reference}",
     )
     warnings = *serious_sentences(conclusion.notes), *_training(conclusion, serious=True)
-    notes = *_key(conclusion, score), *_other_way(conclusion), *_training(conclusion, serious=False)
+    training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
+    notes = *_key(conclusion, score), *_other_way(conclusion), *training
     return FirstScreen(
         heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if judged else _heading(conclusion),
         warnings=tuple(phrased(line, conclusion.command) for line in warnings),

@@ -209,6 +209,13 @@ def range_sentences(conclusion: Conclusion) -> Iterator[str]:
     for candidate in conclusion.candidates:
         for note in _candidate_notes(candidate, plan):
             yield f"{candidate.name}: {note}."
+    yield from slower_sentences(conclusion)
+
+
+def slower_sentences(conclusion: Conclusion) -> Iterator[str]:
+    """Yield why networks are trained more slowly than common ones, once for all that share the reason."""
+    for note in dict.fromkeys(one.note for one in conclusion.candidates if one.kind == "network" and one.note):
+        yield f"{listed([one.name for one in conclusion.candidates if one.note == note], 3)}: {note}."
 
 
 def serious_sentences(notes: Iterable[Note]) -> list[str]:
@@ -240,8 +247,6 @@ def _candidate_notes(candidate: CandidateSummary, plan: PlanSummary) -> Iterator
     if candidate.lr and (len(candidate.lr) > 1 or "lr of" in candidate.description):
         total = sum(candidate.lr.values())
         yield "lr " + ", ".join(f"{lr} in {counted(n, 'split')}" for lr, n in candidate.lr.items()) + f" of {total}"
-    if candidate.note:
-        yield candidate.note
 
 
 def _said_together(conclusion: Conclusion) -> dict[str, list[str]]:
