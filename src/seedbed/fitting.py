@@ -249,8 +249,10 @@ class Running:
         """Return where `compute` trains: the number of cores, the device and the cluster are looked up."""
         return cls(compute.engine, *pick_workers(compute.jobs, compute.device, compute.cluster), board_for)
 
-    def train(self, stage: str, chunks: Sequence[Chunk], data: TrainingData) -> Iterator[tuple[int, ChunkResult]]:
-        """Train the chunks of a stage; yield the number of each and its result."""
+    def train(
+        self, stage: str, chunks: Sequence[Chunk], data: TrainingData | Sequence[TrainingData]
+    ) -> Iterator[tuple[int, ChunkResult]]:
+        """Train the chunks of a stage, on the same data or each on its own; yield the number of each and its result."""
         board = self.board_for(stage, chunks) if self.board_for else None
         return train_chunks(chunks, data, self.jobs, board, self.cluster)
 

@@ -11,7 +11,7 @@ import seedbed as sb
 from seedbed.data import ColumnSchema, Split, Table, encode, on_disk, read_table
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError, SeedbedError
-from seedbed.model import blend_table, fit_model, members
+from seedbed.model import blend_table, blend_tables, fit_model, members
 from seedbed.model.members import members_for, recipe_for, splits_of_networks, words_for
 from seedbed.networks import BlendedMLPs, parse_candidate
 from seedbed.settings import Compute, recipe_named
@@ -78,6 +78,23 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
         torch.testing.assert_close(value, two.states[name], rtol=0, atol=0)
     other, _ = blend_table(table, portfolio=SMALL, **QUICK, random_state=1)
     assert other.training["out_of_bag_loss"] != one.training["out_of_bag_loss"]
+
+
+@pytest.mark.parametrize(("name", "engine"), [("ill", "native"), ("grade", "torch"), ("cost", "native")])
+def test_blends_of_several_tables_are_those_of_each_alone(table_for, name, engine):
+    """The last table has fewer rows, so its networks share no stack with the others."""
+    portfolio = SMALL if name == "ill" else SMALL[:3]
+    table, options = table_for(name), {**QUICK, "portfolio": portfolio, "compute": Compute(jobs=1, engine=engine)}
+    rows = np.arange(table.n_rows)
+    tables = [table.of_rows(own) for own in (rows[rows % 4 != 0], rows[rows % 4 != 1], rows[::3])]
+    together = blend_tables(tables, **options)
+    for own, (model, out_of_bag) in zip(tables, together, strict=True):
+        alone, expected = blend_table(own, **options)
+        assert model.architecture == alone.architecture
+        assert model.training == alone.training
+        np.testing.assert_array_equal(out_of_bag.values, expected.values)
+        for one, value in alone.states.items():
+            torch.testing.assert_close(model.states[one], value, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("candidate", ["auto", "relu:6"])

@@ -49,8 +49,9 @@ def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batc
     for chunk in planned(kind, two_splits, EPOCHS, batch_size=batch_size).chunks:
         found = train_chunk(chunk, two_splits)
         losses = loss_by_epoch(kind, two_splits, chunk, batch_size=batch_size)
-        assert losses[found.best - 1] <= min(losses) + 1e-5
-        for other in planned(kind, two_splits, None, found.best, batch_size=batch_size).chunks:
+        (best,) = found.best
+        assert losses[best - 1] <= min(losses) + 1e-5
+        for other in planned(kind, two_splits, None, best, batch_size=batch_size).chunks:
             expected = train_chunk(other, two_splits)
             for place, member in enumerate(other.members):
                 if member in chunk.members:
@@ -66,7 +67,7 @@ def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
     (chunk,) = planned("relu", two_splits, 2, epochs=200).chunks
     result = train_chunk(chunk, two_splits)
     assert result.curves.shape[1] < 200
-    assert result.best == result.curves.shape[1] - 2
+    assert result.best == (result.curves.shape[1] - 2,)
 
 
 def test_the_curves_equal_those_of_a_training_without_patience(two_splits):
@@ -104,3 +105,24 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
     larger, _ = planned("relu", two_splits, None, batch_size=16).chunks
     np.testing.assert_allclose(found.curves[..., :3], train_chunk(larger, two_splits).curves, rtol=0, atol=2e-6)
     assert (found.curves[0, -1] < found.curves[0, 0]).all()
+
+
+def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(two_splits):
+    settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": 2, "keep_networks": True}
+    recipe = Recipe(epochs=200, lr=0.3, momentum=0.9, batch_size=18)
+    (both,) = plan_stack(KINDS["relu"], two_splits, recipe, together=3, **settings).chunks
+    found = train_chunk(both, two_splits)
+    assert len(set(found.best)) == 2
+    for group, best in enumerate(found.best):
+        own = slice(3 * group, 3 * group + 3)
+        single = {name: value[own] if isinstance(value, list) else value for name, value in settings.items()}
+        (chunk,) = plan_stack(KINDS["relu"], two_splits, recipe, **single).chunks
+        alone = train_chunk(chunk, two_splits)
+        assert alone.best == (best,)
+        np.testing.assert_allclose(found.outputs[:, :, own], alone.outputs, rtol=0, atol=2e-6)
+        curves = found.curves[:, :, own]
+        np.testing.assert_allclose(curves[:, : best + 2], alone.curves, rtol=0, atol=2e-6)
+        assert np.isnan(curves[:, best + 2 :]).all()
+        for one, other in zip(found.states[own], alone.states, strict=True):
+            for name, value in other.items():
+                torch.testing.assert_close(one[name], value, rtol=0, atol=2e-6)

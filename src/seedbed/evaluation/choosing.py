@@ -129,12 +129,17 @@ def blend_weights(predictions: Sequence[Floats], target: NDArray[np.number], wei
         predictions: of each, as `mean_loss` has them.
     """
     counts = np.zeros(len(predictions), dtype=np.int64)
-    total, best, least = np.zeros_like(predictions[0]), counts.copy(), np.inf
+    each, of_classes = np.array(predictions), predictions[0].ndim > 1
+    if of_classes:  # the log loss is that of the true class's probability
+        each = each[:, np.arange(len(target)), target.astype(np.int64)]
+    total, best, least = np.zeros_like(each[0]), counts.copy(), np.inf
     for chosen in range(1, _ROUNDS + 1):
-        losses = [mean_loss((total + one) / chosen, target, weights) for one in predictions]
+        means = (total + each) / chosen
+        by_row = -np.log(np.maximum(means, _LEAST)) if of_classes else (means - target) ** 2
+        losses = np.average(by_row, axis=1, weights=weights)
         number = int(np.argmin(losses))
         counts[number] += 1
-        total += predictions[number]
+        total += each[number]
         if losses[number] < least - 1e-9:
             best, least = counts.copy(), losses[number]
     if not best.any():

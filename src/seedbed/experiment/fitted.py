@@ -14,7 +14,7 @@ import numpy as np
 
 from seedbed.data import Encoding, Split, Table, Task
 from seedbed.errors import TrainingError, error_line
-from seedbed.model import AUTO, blend_cost, blend_table, values_of
+from seedbed.model import AUTO, blend_cost, blend_tables, values_of
 from seedbed.settings import Compute
 from seedbed.training import Cluster, derive, side_by_side
 from seedbed.typing import Floats
@@ -63,31 +63,34 @@ class Fitted(ABC):
         """Return an estimate of the time that one core takes to fit it to `n_rows` rows [s]."""
 
     @abstractmethod
-    def fitted(self, table: Table, encoding: Encoding, split: Split, n_classes: int) -> Floats:
-        """Fit to the training rows; return probabilities [row, class] or numbers [row] for the test rows."""
+    def fitted(self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int) -> list[Floats]:
+        """Fit to the training rows of each split; return probabilities [row, class] or numbers [row] of test rows."""
 
-    def predict(self, table: Table, encoding: Encoding, split: Split) -> Floats:
-        """Fit to the training rows of a split; return the predictions for its test rows.
+    def predict(self, table: Table, encoding: Encoding, splits: Sequence[Split]) -> list[Floats]:
+        """Fit to the training rows of each split; return the predictions for its test rows.
 
         Returns:
-            The probability of class 1 [row], of each of several classes [row, class], or numbers [row].
+            For each split the probability of class 1 [row], of each of several classes [row, class], or numbers [row].
 
         Raises:
-            TrainingError: the fit failed, or gave no usable predictions.
+            TrainingError: a fit failed, or gave no usable predictions.
         """
-        y, n_rows = table.target[split.train], len(split.test)
         n_classes = 1 if table.task == "regression" else max(2, int(table.target.max()) + 1)
+        # Many classifiers refuse a single class.
+        alone = [n_classes > 1 and len(np.unique(table.target[split.train])) == 1 for split in splits]
         try:
-            if n_classes > 1 and (y == y[0]).all():
-                found = np.tile(np.eye(n_classes)[y[0]], (n_rows, 1))  # many classifiers refuse a single class
-            else:
-                found = self.fitted(table, encoding, split, n_classes)
+            several = [split for split, one in zip(splits, alone, strict=True) if not one]
+            fitted = iter(self.fitted(table, encoding, several, n_classes))
+            found = [
+                np.tile(np.eye(n_classes)[table.target[split.train[0]]], (len(split.test), 1)) if one else next(fitted)
+                for split, one in zip(splits, alone, strict=True)
+            ]
         except Exception as error:
             message = f"{self.kind} '{self.name}' can't be fitted: {error_line(error)}"
             raise TrainingError(message, "Change it, or leave it out.") from error
         if table.task == "regression":
             return found
-        return (found[:, 1] if table.task == "binary" else found).astype(np.float32)
+        return [(one[:, 1] if table.task == "binary" else one).astype(np.float32) for one in found]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +109,10 @@ class Baseline(Fitted):
     def seconds(self, table: Table, n_rows: int) -> float:
         return _FIT_SECONDS + _CELL_SECONDS * n_rows * table.n_features
 
-    def fitted(self, table: Table, encoding: Encoding, split: Split, n_classes: int) -> Floats:
+    def fitted(self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int) -> list[Floats]:
+        return [self._fitted(table, encoding, split, n_classes) for split in splits]
+
+    def _fitted(self, table: Table, encoding: Encoding, split: Split, n_classes: int) -> Floats:
         from sklearn.base import clone
 
         X = encoding.natural(split.train)
@@ -139,19 +145,26 @@ class Auto(Fitted):
     def seconds(self, table: Table, n_rows: int) -> float:
         return blend_cost(table, n_rows)
 
-    def fitted(self, table: Table, encoding: Encoding, split: Split, n_classes: int) -> Floats:
-        own = table.of_rows(split.train)
-        classes, codes = np.unique(own.target, return_inverse=True)
-        if table.task != "regression":
-            labels = tuple(table.labels[code] for code in classes)
-            task: Task = "binary" if len(labels) == 2 else "multiclass"
-            own = dataclasses.replace(own, target=codes, labels=labels, task=task)
-        model, _ = blend_table(own, random_state=self.estimator, compute=Compute(jobs=1))
-        values, _ = values_of(model, model.preprocessor.inputs_of_values(table.features[split.test]))
-        if table.task == "regression":
-            return values
-        found = np.zeros((len(split.test), len(table.labels)))  # a class without training rows keeps 0
-        found[:, classes] = values if own.task == "multiclass" else np.column_stack([1 - values, values])
+    def fitted(self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int) -> list[Floats]:
+        tables, classes = [], []
+        for split in splits:
+            own = table.of_rows(split.train)
+            present, codes = np.unique(own.target, return_inverse=True)
+            if table.task != "regression":  # training rows may lack a class
+                labels = tuple(table.labels[code] for code in present)
+                task: Task = "binary" if len(labels) == 2 else "multiclass"
+                own = dataclasses.replace(own, target=codes, labels=labels, task=task)
+            tables.append(own)
+            classes.append(present)
+        blends = blend_tables(tables, random_state=self.estimator, compute=Compute(jobs=1))
+        found = []
+        for split, present, (model, _) in zip(splits, classes, blends, strict=True):
+            values, _ = values_of(model, model.preprocessor.inputs_of_values(table.features[split.test]))
+            if table.task != "regression":
+                said = values if model.task == "multiclass" else np.column_stack([1 - values, values])
+                values = np.zeros((len(split.test), n_classes))  # a class without training rows keeps 0
+                values[:, present] = said
+            found.append(values)
         return found
 
 
@@ -244,4 +257,5 @@ def _fit_some(
     # keeps a core busy. "sequential" is for classifiers that were given n_jobs.
     with warnings.catch_warnings(), threadpool_limits(limits=1), joblib.parallel_config(backend="sequential"):
         warnings.simplefilter("ignore")
-        return [(number, which, model.predict(table, encoding, split)) for which, split in splits]
+        numbers, own = zip(*splits, strict=True)
+        return [(number, which, said) for which, said in zip(numbers, model.predict(table, encoding, own), strict=True)]

@@ -1,6 +1,6 @@
 """The model: networks fitted to all rows, which predict and can be saved in one safe file."""
 
-from seedbed.model.fitting import OutOfBag, blend_table, fit_model
+from seedbed.model.fitting import OutOfBag, blend_table, blend_tables, fit_model
 from seedbed.model.members import AUTO, blend_cost, blend_size
 from seedbed.model.model import Model, load
 from seedbed.model.predicting import FLAGS, Blocks, Predictions, predict_columns, values_of
@@ -17,6 +17,7 @@ __all__ = [
     "blend_cost",
     "blend_size",
     "blend_table",
+    "blend_tables",
     "check_target",
     "check_writable",
     "fit_model",

@@ -241,13 +241,13 @@ class Stacks:
         last = network[-1]
         self._blend = last if isinstance(last, Blend) else None
         self._clip = network[0] if self._blend is not None and len(network) > 1 else nn.Identity()
-        members: dict[str, nn.Module] = {"": network}
-        if self._blend is not None:
-            members = {f"{len(network) - 1}.{name}.": member for name, member in self._blend.named_children()}
+        members = {"": architecture} if isinstance(architecture, MLP) else {
+            f"{len(network) - 1}.{number}.": member for number, member in enumerate(architecture.members)
+        }  # fmt: skip
         self._members = []
         for start, member in members.items():
             own = {name.removeprefix(start): value for name, value in states.items() if name.startswith(start)}
-            self._members.append(StackedNetworks(member, own))
+            self._members.append(StackedNetworks(member, n_inputs, n_outputs, own))
         widest = max((n_inputs, *(max(value.shape[1:]) for value in states.values() if value.dim() > 1)))
         self.most_rows = max(1, _MOST_NUMBERS // (widest * len(next(iter(states.values())))))
 

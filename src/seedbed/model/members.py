@@ -19,6 +19,7 @@ from seedbed.fitting import Running, inner_splits
 from seedbed.networks import MLP, Candidate, SmoothClip, candidates_from
 from seedbed.settings import RECIPES, Recipe
 from seedbed.training import (
+    Chunk,
     TrainingData,
     counted_rows,
     derive,
@@ -32,6 +33,7 @@ from seedbed.training import (
 
 __all__ = [
     "AUTO",
+    "Fit",
     "Member",
     "MemberData",
     "blend_cost",
@@ -41,7 +43,6 @@ __all__ = [
     "networks_for",
     "recipe_for",
     "settings_of",
-    "splits_of_networks",
     "target_scale",
     "trained_members",
 ]
@@ -157,6 +158,7 @@ LIMIT = 3.0
 _FOLDS = 8
 _PATIENCE = 8
 _MOST_BYTES = 1 << 29  # of binned inputs that are computed once
+_MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and their rows together
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,26 +198,30 @@ class MemberData:
 
     Inputs are standardised by all rows, as they will be for new rows; this doesn't use targets.
 
+    Args:
+        table: the rows.
+        n_networks: networks of a member.
+        weights: the weight of each row [row], or None.
+        random_state: decides the splits.
+
     Attributes:
         plain: inputs that aren't embedded, targets and splits.
+        splits: the split of each network; none if rows can't be divided, and all networks train on all rows.
+        preprocessor: computes the inputs.
         limit: of the clip of the inputs; 0 without a clip, which is the case for a large table.
         target_scale: mean and deviation of a numeric target.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        encoding: Encoding,
-        preprocessor: Preprocessor,
-        splits: Sequence[Split],
-        weights: NDArray[np.float32] | None,
-    ) -> None:
+    def __init__(self, table: Table, n_networks: int, weights: NDArray[np.float32] | None, random_state: int) -> None:
+        encoding, self.preprocessor = encode(table), Preprocessor.fit(table)
         self.limit = 0.0 if encoding.is_large else LIMIT
-        self.target_scale, self.n_networks = target_scale(table), len(splits)
+        self.target_scale, self.n_networks, self.weights = target_scale(table), n_networks, weights
+        self.splits, rows = splits_of_networks(table, n_networks, random_state), np.arange(table.n_rows)
+        splits = self.splits or [Split(number, 0, rows, rows) for number in range(n_networks)]
         if encoding.is_large:
             plain = _in_windows(table, encoding, splits, weights)
         else:
-            inputs = torch.from_numpy(preprocessor.inputs_of_values(table.features))
+            inputs = torch.from_numpy(self.preprocessor.inputs_of_values(table.features))
             target = table.target.astype(np.float32) if table.task == "regression" else table.target
             train, test = counted_rows(table.n_rows, splits, weights)
             plain = TrainingData(X=SmoothClip(self.limit)(inputs).numpy(), y=target, train=train, test=test)
@@ -304,88 +310,172 @@ def _unstratified_folds(groups: NDArray[np.int64], n: int, seed: int) -> Iterato
         yield Split(number // folds, number % folds, np.flatnonzero(~left_out), np.flatnonzero(left_out))
 
 
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A table that a blend is fitted to.
+
+    Attributes:
+        table: the rows.
+        members: the candidates.
+        recipe: of the members, which their words may override.
+        data: what they train on.
+    """
+
+    table: Table
+    members: tuple[Candidate, ...]
+    recipe: Recipe
+    data: MemberData
+
+
 def trained_members(
-    members: Sequence[Candidate],
-    table: Table,
-    data: MemberData,
-    recipe: Recipe,
-    *,
-    random_state: int,
-    running: Running,
-    time_limit: float | None,
-) -> Iterator[Member]:
-    """Train members and yield them. Members with the same inputs train side by side if there are several jobs.
+    fits: Sequence[Fit], *, random_state: int, running: Running, time_limit: float | None = None
+) -> Iterator[tuple[int, Member]]:
+    """Train the members of fits; yield the number of a fit and a member. Networks of several fits share stacks.
 
     Members whose networks diverge are left out. With a time limit [s], each member gets its share of the remaining
     time, at least one epoch. Members that haven't started at the end are left out, but never the first one.
     """
-    started, n_left = time.monotonic(), len(members)
-    for wave in _waves(members, apart=time_limit is not None and running.jobs == 1):
+    waves = _by_inputs(fits)
+    if running.jobs > 1:
+        waves = [[member for wave in waves for member in wave]]
+    elif time_limit is not None:
+        waves = [[member] for wave in waves for member in wave]
+    started, n_left = time.monotonic(), sum(map(len, waves))
+    for number, wave in enumerate(waves):
         seconds = None
         if time_limit is not None:
             left = time_limit - (time.monotonic() - started)
-            if left <= 0 and n_left < len(members):
+            if left <= 0 and number:
                 return
             seconds = max(left, 0.0) * min(running.jobs, len(wave)) / n_left
         n_left -= len(wave)
-        yield from _trained(wave, table, data, recipe, random_state, running, seconds)
+        yield from _trained(wave, fits, random_state, running, seconds)
 
 
-def _waves(members: Sequence[Candidate], *, apart: bool) -> list[list[Candidate]]:
-    """Return groups of members with the same inputs, which can be trained at once; single members if `apart`."""
-    waves: dict[object, list[Candidate]] = {}
-    for place, member in enumerate(members):
-        network = network_of(member)
-        waves.setdefault(place if apart else (network.ple, bool(network.embed)), []).append(member)
-    return list(waves.values())
+def _by_inputs(fits: Sequence[Fit]) -> list[list[tuple[Candidate, list[int]]]]:
+    """Return each member with the numbers of its fits, grouped by what computes their inputs, which may take memory."""
+    found: dict[object, dict[object, tuple[Candidate, list[int]]]] = {}
+    for number, fit in enumerate(fits):
+        for member in fit.members:
+            network = network_of(member)
+            same = found.setdefault((network.ple, bool(network.embed)), {})
+            same.setdefault((member.name, network.numbers, network.categories), (member, []))[1].append(number)
+    return [list(same.values()) for same in found.values()]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Networks of a member that train together.
+
+    Attributes:
+        candidate: the member.
+        fits: the numbers of the fits whose rows lie one below the other.
+        fronts: of each fit, see `MemberData.for_member`.
+        data: the rows.
+        chunk: the networks, those of a fit side by side.
+        seconds: estimated time on one core.
+    """
+
+    candidate: Candidate
+    fits: Sequence[int]
+    fronts: Sequence[_Front | None]
+    data: TrainingData
+    chunk: Chunk
+    seconds: float
 
 
 def _trained(
-    wave: Sequence[Candidate],
-    table: Table,
-    data: MemberData,
-    recipe: Recipe,
+    wave: Sequence[tuple[Candidate, Sequence[int]]],
+    fits: Sequence[Fit],
     random_state: int,
     running: Running,
     seconds: float | None,
-) -> Iterator[Member]:
-    """Train members with the same inputs. With patience, the networks of a member are one chunk."""
-    inputs, front = data.for_member(network_of(wave[0]))
-    chunks = []
-    for member in wave:
-        bare = network_of(member) if front is None else dataclasses.replace(network_of(member), ple=0, numbers=None)
-        plan = plan_candidate(
-            dataclasses.replace(member, architecture=bare),
-            table,
-            inputs,
-            _in_equal_steps(dataclasses.replace(member.recipe(recipe), epoch="last"), inputs),
-            seeds=[derive(random_state, member.name, "blend", number) for number in range(data.n_networks)],
-            splits=list(range(data.n_networks)),
-            engine=running.engine,
-            device=running.device,
-            keep_networks=True,
-            patience=member.recipe(recipe).patience or _PATIENCE,
-        )
-        (chunk,) = plan.chunks
-        chunks.append(dataclasses.replace(chunk, seconds=seconds))
-    results = dict(running.train("fitting", chunks, inputs))
-    for number, candidate in enumerate(wave):
-        result = results[number]
+) -> Iterator[tuple[int, Member]]:
+    parts = list(_parts(wave, fits, random_state, running))
+    order = sorted(range(len(parts)), key=lambda place: -parts[place].seconds)  # so that all cores end together
+    chunks = [dataclasses.replace(parts[place].chunk, seconds=seconds) for place in order]
+    trained = running.train("fitting", chunks, [parts[place].data for place in order])
+    results = {order[number]: result for number, result in trained}
+    for place, part in enumerate(parts):
+        result, size = results[place], part.chunk.together
         assert result.states is not None
-        states = {name: torch.stack([one[name].cpu() for one in result.states]) for name in result.states[0]}
-        if all(value.isfinite().all() for value in states.values()):
-            found = Member(candidate, states, result.outputs, result.best or 0)
-            yield found if front is None else front.before(found)
+        starts = np.cumsum([0, *(fits[number].table.n_rows for number in part.fits)])
+        for group, first in enumerate(part.chunk.members[::size]):
+            own, which = slice(group * size, (group + 1) * size), first // size
+            states = {name: torch.stack([one[name].cpu() for one in result.states[own]]) for name in result.states[0]}
+            if all(value.isfinite().all() for value in states.values()):
+                outputs = result.outputs[starts[which] : starts[which + 1], :, own]
+                member, front = Member(part.candidate, states, outputs, result.best[group]), part.fronts[which]
+                yield part.fits[which], member if front is None else front.before(member)
 
 
-def _in_equal_steps(recipe: Recipe, data: TrainingData) -> Recipe:
-    """Return a recipe whose batches are so much larger that an epoch of each split has equally many steps: networks in
-    one chunk take their steps together."""
-    n_rows = (data.train > 0).sum(axis=0)
-    size = recipe.batch_size
-    while size is not None and len(set(np.ceil(n_rows / size))) > 1:
-        size += 1
-    return dataclasses.replace(recipe, batch_size=size)
+def _parts(
+    wave: Sequence[tuple[Candidate, Sequence[int]]], fits: Sequence[Fit], random_state: int, running: Running
+) -> Iterator[_Part]:
+    """Plan the stacks of members."""
+    inputs: dict[object, tuple[TrainingData, _Front | None]] = {}
+    joined: dict[object, TrainingData] = {}
+    for candidate, numbers in wave:
+        network = network_of(candidate)
+        key = network.ple, bool(network.embed)
+        kinds: dict[object, list[int]] = {}
+        for number in numbers:
+            fit = fits[number]
+            if (number, key) not in inputs:
+                inputs[number, key] = fit.data.for_member(network)
+            data, front = inputs[number, key]
+            alone = None if data.order is None else number  # rows in a file
+            shape = data.X.shape[1], front is None, fit.table.task, fit.table.n_outputs
+            kinds.setdefault((alone, *shape, fit.data.n_networks, fit.recipe.batch_size), []).append(number)
+        for kind in kinds.values():
+            most = max(1, min(_MOST_FITS, _MOST_ROWS // max(fits[number].table.n_rows for number in kind)))
+            for some in np.array_split(kind, -(-len(kind) // most)):
+                same, fronts = some.tolist(), [inputs[number, key][1] for number in some]
+                if (key, *same) not in joined:
+                    joined[(key, *same)] = _joined([inputs[number, key][0] for number in same])
+                data = joined[(key, *same)]
+                bare = network if fronts[0] is None else dataclasses.replace(network, ple=0, numbers=None)
+                recipe, n = candidate.recipe(fits[same[0]].recipe), fits[same[0]].data.n_networks
+                plan = plan_candidate(
+                    dataclasses.replace(candidate, architecture=bare),
+                    fits[same[0]].table,
+                    data,
+                    dataclasses.replace(recipe, epoch="last"),
+                    seeds=[derive(random_state, candidate.name, "blend", number) for number in range(n)] * len(same),
+                    splits=range(n * len(same)),
+                    engine=running.engine,
+                    device=running.device,
+                    keep_networks=True,
+                    together=n,
+                    patience=recipe.patience or _PATIENCE,
+                )
+                for chunk in plan.chunks:
+                    yield _Part(candidate, same, fronts, data, chunk, plan.cost(chunk))
+
+
+def _joined(parts: Sequence[TrainingData]) -> TrainingData:
+    """Return tables one below the other. The networks of each have rows of that table alone."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def diagonal(name: str) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = torch.block_diag(
+            *(torch.from_numpy(getattr(part, name)) for part in parts)
+        ).numpy()
+        return found
+
+    def scales(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else np.concatenate(values)
+
+    return TrainingData(
+        X=np.concatenate([part.X for part in parts]),
+        y=np.concatenate([part.y for part in parts]),
+        train=diagonal("train"),
+        test=diagonal("test"),
+        target_scale=scales("target_scale"),
+        target_shift=scales("target_shift"),
+    )
 
 
 def _in_windows(

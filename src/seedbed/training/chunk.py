@@ -44,9 +44,9 @@ class Chunk:
             train until `Waiting` ends them by the recipe's patience, and later figures are NaN. 0 trains all networks
             to the last epoch.
         patience: the number of epochs without improvement after which training ends, or None. The networks and outputs
-            are then those of the epoch with the lowest loss on test rows, for all networks together: the loss of the
-            mean prediction, see `WholeTable.ensemble_loss`. For modules that aren't a chain, and for tables in a file,
-            it is the mean loss.
+            are then those of the epoch with the lowest loss on test rows, for each `together` consecutive networks, or
+            for all if that is 0: the loss of the mean prediction, see `Ensembles`. For modules that aren't a chain, and
+            for tables in a file, it is the mean loss.
         seconds: the time after which training with patience ends, with at least one epoch; None for no limit.
         engine: `native` is the kernel of `training.native`, for networks that it covers; `torch` takes all.
         keep_networks: whether the result includes the trained parameters.
@@ -87,14 +87,14 @@ class ChunkResult:
         outputs: float32 [row, output, network] for each network's test rows, NaN elsewhere; no rows if not kept.
         dead: share of ReLU units that are zero for all training rows after the last epoch [network]; NaN if unknown.
         states: one state dict per network, or None.
-        best: with patience, the number of epochs after which outputs and states were taken.
+        best: with patience, the number of epochs after which outputs and states were taken, for each group of networks.
     """
 
     curves: npt.NDArray[np.floating]
     outputs: npt.NDArray[np.float32]
     dead: npt.NDArray[np.float32]
     states: tuple[dict[str, Tensor], ...] | None
-    best: int | None = None
+    best: tuple[int, ...] = ()
 
 
 NOT_BEGUN = -1

@@ -28,7 +28,7 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call, vjp, vmap
 
 from seedbed.errors import TrainingError
-from seedbed.networks import activation_of
+from seedbed.networks import MLP, activation_of
 from seedbed.settings import Tensors
 from seedbed.training.embeddings import Piecewise
 from seedbed.training.hooks import hide_slow_vmap
@@ -453,21 +453,29 @@ def _in_words(error: Exception) -> str:
     return (text.splitlines() or [type(error).__name__])[0][:100]
 
 
+@functools.lru_cache(64)
+def _chain_of(architecture: MLP, n_inputs: int, n_outputs: int) -> Chain | None:
+    """Return the chain of an architecture. Reading it takes longer than predicting few rows."""
+    with torch.device("meta"):  # takes no memory, and draws no random numbers
+        return read_chain(architecture(n_inputs, n_outputs))
+
+
 class StackedNetworks:
     """Trained networks of one architecture that predict together.
 
     Piecewise linear encodings with the same bins in all networks are computed only once.
 
     Args:
-        network: one of the networks. Its values aren't used, so it may be on the device `meta`.
+        architecture: builds one network.
+        n_inputs, n_outputs: of the networks.
         states: their stacked states [network, ...], by the names of the `state_dict`.
 
     Raises:
         ValueError: a layer of the network isn't known.
     """
 
-    def __init__(self, network: nn.Module, states: Mapping[str, Tensor]) -> None:
-        chain = read_chain(network)
+    def __init__(self, architecture: MLP, n_inputs: int, n_outputs: int, states: Mapping[str, Tensor]) -> None:
+        chain = _chain_of(architecture, n_inputs, n_outputs)
         if chain is None:
             raise ValueError("the network isn't a chain of known layers")
         layout = chain.layout

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from seedbed.data import rows_of, windows
+from seedbed.networks import Embeddings
 from seedbed.training.data import TrainingData
 
-__all__ = ["Inputs", "Placing", "as_seen", "counting", "expanded", "folded", "look_at", "look_at_splits"]
+__all__ = ["Inputs", "Placing", "as_seen", "counting", "expanded", "folded", "look_at", "look_at_splits", "looking"]
 
 
 class Across(NamedTuple):
@@ -208,7 +209,7 @@ def look_at(network: nn.Module, X: Tensor) -> None:
     """
     rows = X[torch.from_numpy(_some(len(X)))] if len(X) > MOST_ROWS else X
     with torch.no_grad():
-        for module in _that_look(network):
+        for module in looking(network):
             module.look_at(rows)  # type: ignore[operator]
 
 
@@ -216,17 +217,19 @@ def look_at_splits(
     networks: Sequence[nn.Module], splits: Sequence[int], data: TrainingData, dtype: torch.dtype
 ) -> None:
     """Give each network the training rows of its split, see `look_at`."""
-    if not _that_look(networks[0]):
+    if not looking(networks[0]):
         return
     seen = {split: _training_rows(data, split, dtype) for split in dict.fromkeys(splits)}
     for network, split in zip(networks, splits, strict=True):
         look_at(network.to(dtype), seen[split])
 
 
-def _that_look(network: nn.Module) -> list[nn.Module]:
-    if callable(getattr(network, "look_at", None)):
-        return [network]
-    return [module for child in network.children() for module in _that_look(child)]
+def looking(network: nn.Module) -> list[nn.Module]:
+    """Return the modules of a network that have a method `look_at` and use it."""
+    inside = [module for child in network.children() for module in looking(child)]
+    if isinstance(network, Embeddings):
+        return [network] if inside else []  # it passes rows on
+    return [network] if callable(getattr(network, "look_at", None)) else inside
 
 
 def _training_rows(data: TrainingData, split: int, dtype: torch.dtype) -> Tensor:

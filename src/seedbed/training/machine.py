@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import platform
 from collections.abc import Iterator
@@ -20,7 +21,10 @@ _LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of all libraries that may change a digit of a result."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+    return {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}}
+
+
+_version = functools.cache(version)  # parsing a library's metadata takes milliseconds
 
 
 def processor() -> str:

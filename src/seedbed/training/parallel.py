@@ -232,7 +232,7 @@ def time_chunk(chunk: Chunk, data: TrainingData, seconds: float) -> tuple[float,
 
 def train_chunks(
     chunks: Sequence[Chunk],
-    data: TrainingData,
+    data: TrainingData | Sequence[TrainingData],
     jobs: int,
     board: Board | None = None,
     cluster: Cluster | None = None,
@@ -244,23 +244,28 @@ def train_chunks(
 
     Args:
         chunks: the chunks.
-        data: the table that they train on.
+        data: the table that they train on, or one for each chunk.
         jobs: how many run at a time.
         board: records the epochs of each chunk, except on other machines.
         cluster: where to train instead.
         savepoints: one per chunk, see `train_chunk`. Other machines use them if they share the folder.
     """
     with (board or Board()).laid_out(len(chunks)) as places:
-        tasks = list(zip(places, chunks, savepoints or [None] * len(chunks), strict=True))
+        tasks: list[tuple[Any, ...]] = list(zip(places, chunks, savepoints or [None] * len(chunks), strict=True))
+        shared: tuple[TrainingData, ...] = ()
+        if isinstance(data, TrainingData):
+            shared = (data,)
+        else:
+            tasks = [(*task, own) for task, own in zip(tasks, data, strict=True)]
         if cluster is not None:
-            waiting = [side_by_side(_placed, tasks, (data,), jobs, cluster)]
+            waiting = [side_by_side(_placed, tasks, shared, jobs, cluster)]
         elif jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-            waiting = [(_placed(*task, data) for task in tasks)]
+            waiting = [(_placed(*task, *shared) for task in tasks)]
         else:
             native = [task for task in tasks if task[1].engine == "native"]
             others = [task for task in tasks if task[1].engine != "native"]
-            waiting = [_in_threads(native, data, jobs)] if native else []
-            waiting += [side_by_side(_placed, others, (data,), jobs)] if others else []
+            waiting = [_in_threads(native, shared, jobs)] if native else []
+            waiting += [side_by_side(_placed, others, shared, jobs)] if others else []
         for one in waiting:
             with contextlib.closing(one) as done:
                 yield from done
@@ -271,12 +276,12 @@ class _HaltedError(Exception):
 
 
 def _in_threads(
-    tasks: Sequence[tuple[Place, Chunk, Savepoint | None]], data: TrainingData, jobs: int
+    tasks: Sequence[tuple[Any, ...]], shared: tuple[TrainingData, ...], jobs: int
 ) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train in threads. The kernel releases Python's lock, and after an interrupt threads end after their slice."""
     halted = threading.Event()
     with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
-        futures = [pool.submit(_placed, *task, data, halted) for task in tasks]
+        futures = [pool.submit(_placed, *task, *shared, halted=halted) for task in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -286,7 +291,12 @@ def _in_threads(
 
 
 def _placed(
-    place: Place, chunk: Chunk, savepoint: Savepoint | None, data: TrainingData, halted: threading.Event | None = None
+    place: Place,
+    chunk: Chunk,
+    savepoint: Savepoint | None,
+    data: TrainingData,
+    *,
+    halted: threading.Event | None = None,
 ) -> tuple[int, ChunkResult]:
     write = place.writer()
 

@@ -128,7 +128,7 @@ def plan_stack(
         engine: `native`, `torch`, or `auto`: the kernel if it covers the network and this machine has it, else torch.
         device, dtype: as torch names them.
         keep_networks, keep_outputs: see `Chunk`.
-        together: how many consecutive networks choose an epoch together, see `Chunk`.
+        together: how many consecutive networks choose an epoch together, see `Chunk`; with patience, 0 means all.
         patience: see `Chunk`. All networks of a chain are then one chunk.
 
     Raises:
@@ -148,7 +148,7 @@ def plan_stack(
         seconds = operations / (_matmul_rate() * _SHARE_OF_RATE)
     size = len(seeds) if patience else size
     if patience:
-        together = len(seeds)
+        together = together or len(seeds)
     elif recipe.waits[1] >= recipe.epochs:
         together = 0
     parts = tuple(

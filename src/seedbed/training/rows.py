@@ -26,7 +26,7 @@ from seedbed.training.randomness import shuffled
 from seedbed.training.stack import Pass
 from seedbed.training.step import Batch, Picked, StackState, Steps, pick
 
-__all__ = ["WholeTable", "WindowedTable"]
+__all__ = ["Ensembles", "WholeTable", "WindowedTable"]
 
 
 _PLACES = 2048  # test rows that are evaluated together
@@ -83,37 +83,6 @@ class WholeTable:
             figures.append(found)
             outputs.append(z)
         return torch.stack(figures).sum(0), torch.cat(outputs)
-
-    def ensemble_loss(self, loss: Loss, outputs: Tensor) -> float:
-        """What the mean of predictions loses: of each row, that of the networks which left it out.
-
-        Args:
-            outputs: of `evaluate_own`.
-        """
-        y, (counts, weights, own) = self.test.learnt()[:, :, 0], self._tested_rows
-        if loss.hits is None:
-            mean = self._by_row(outputs.permute(0, 2, 1)) / counts[:, None]
-            losses = loss.measure(mean[:, :, None], y[:, :, None].double())[0][:, 0]
-        else:
-            # Of classes a loss is minus the logarithm of the true class's probability.
-            single = loss.measure(outputs, own)[0]
-            losses = -(self._by_row((-single.double()).exp()) / counts).clamp(min=1e-300).log()
-        return float((losses * weights).sum() / outputs.shape[2])
-
-    @functools.cached_property
-    def _tested_rows(self) -> tuple[Tensor, Tensor, Tensor]:
-        """By how many networks each row is tested, at least 1, with which weight [row], and the targets of each
-        network's test rows [place, output, network]."""
-        rows, shares = self.tested
-        counts = self._by_row(shares > 0).clamp(min=1)
-        return counts, self._by_row(shares), self.test.learnt()[:, :, 0][rows].permute(0, 2, 1)
-
-    def _by_row(self, values: Tensor) -> Tensor:
-        """Return the sums over the networks that a row is tested by [row, ...] of values [place, network, ...]."""
-        rows, shares = self.tested
-        there = shares > 0
-        found = torch.zeros(self.n_rows, *values.shape[2:], dtype=torch.float64, device=values.device)
-        return found.index_add(0, rows[there], values[there].double())
 
     def spread(self, outputs: Tensor) -> Tensor:
         """Return outputs of `evaluate_own` at the places of their rows [row, output, network], and NaN elsewhere."""
@@ -196,6 +165,50 @@ def _lined_up(weights: Tensor) -> tuple[Tensor, Tensor]:
     own, shares = (like.new_zeros(len(counts), int(counts.max())) for like in (rows, weights))
     own[networks, places], shares[networks, places] = rows, weights[rows, networks]
     return own, shares
+
+
+class Ensembles:
+    """The losses of mean predictions: of each row, the mean of those networks of a group that leave it out.
+
+    Args:
+        table: the rows.
+        size: number of networks of a group; its networks are consecutive.
+    """
+
+    def __init__(self, table: WholeTable, size: int) -> None:
+        rows, shares = table.tested
+        self._there, self._size, self.n_groups = shares > 0, size, rows.shape[1] // size
+        networks = torch.arange(rows.shape[1], device=rows.device).expand_as(rows)
+        pairs = (networks // size * table.n_rows + rows)[self._there]  # of a group and a row
+        self._pairs, self._places = pairs.unique(return_inverse=True)
+        self._groups = self._pairs // table.n_rows
+        target = table.test.learnt()
+        self._own = target[rows, :, networks if target.shape[2] > 1 else 0].permute(0, 2, 1)
+        self._counts, self._weights = self._summed(torch.ones_like(shares)), self._summed(shares)
+
+    def losses(self, loss: Loss, outputs: Tensor) -> npt.NDArray[np.float64]:
+        """Return the mean loss of each group [group].
+
+        Args:
+            loss: the loss.
+            outputs: of `WholeTable.evaluate_own`.
+        """
+        if loss.hits is None:
+            mean, target = (
+                self._summed(part.permute(0, 2, 1)) / self._counts[:, None] for part in (outputs, self._own)
+            )
+            losses = loss.measure(mean[:, :, None], target[:, :, None])[0][:, 0]
+        else:
+            # Of classes a loss is minus the logarithm of the true class's probability.
+            single = loss.measure(outputs, self._own)[0]
+            losses = -(self._summed((-single.double()).exp()) / self._counts).clamp(min=1e-300).log()
+        sums = losses.new_zeros(self.n_groups).index_add(0, self._groups, losses * self._weights)
+        return (sums / self._size).numpy(force=True)
+
+    def _summed(self, values: Tensor) -> Tensor:
+        """Return the sums of values [place, network, ...] over the networks of each pair of a group and a row."""
+        zeros = torch.zeros(len(self._pairs), *values.shape[2:], dtype=torch.float64, device=values.device)
+        return zeros.index_add(0, self._places, values[self._there].double())
 
 
 _ACTIVATIONS = 1 << 21
@@ -316,7 +329,7 @@ class WindowedTable:
         share = weights.sum(0)
         X = held.X.index_select(0, rows.flatten()).reshape(*rows.shape, -1).permute(0, 2, 1)
         y = held.y.index_select(0, rows.flatten()).reshape(*rows.shape, -1).permute(0, 2, 1)
-        batch = self._batch(X, y, weights / share)
+        batch = self._batch(X, y, weights / share.where(share > 0, 1))  # a network may have no rows left
         return batch, None, share.to(placing.device)
 
     def _blocks(

@@ -19,12 +19,12 @@ from seedbed.settings import Tensors
 from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, dead_share, shared_forward
-from seedbed.training.inputs import Inputs, Placing, look_at_splits
+from seedbed.training.inputs import Inputs, Placing, look_at_splits, looking
 from seedbed.training.losses import Loss, check_smoothing, encode_target, r2
 from seedbed.training.optimizers import clock, pick_optimizer, rate_factors
 from seedbed.training.randomness import network_keys, reseed, seeded
 from seedbed.training.reference import outputs_of
-from seedbed.training.rows import WholeTable, WindowedTable
+from seedbed.training.rows import Ensembles, WholeTable, WindowedTable
 from seedbed.training.stack import Pass, build_network, draw_states, stack_networks, stack_states, unstack
 from seedbed.training.step import Hyper, StackState, Steps, make_steps
 
@@ -32,29 +32,48 @@ __all__ = ["Best", "Training"]
 
 
 class Best:
-    """The networks after the epoch with the lowest common loss; the first one if several are equal.
+    """The epoch with the lowest loss of each group of networks; the first one if several are equal.
 
-    All networks share one epoch. The epoch of a single network's lowest loss on its few test rows depends mostly on
-    chance, so its predictions for these rows would look better than they are. If one network diverges, no later epoch
-    is better.
+    The networks of a group share an epoch. The epoch of a single network's lowest loss on its few test rows depends
+    mostly on chance, so its predictions for these rows would look better than they are. If one network diverges, no
+    later epoch is better.
+
+    Args:
+        chunk: the networks.
 
     Attributes:
-        epoch: the epoch, counted from 1; 0 before the first.
-        loss: the loss.
-        values: parameters and buffers by name [..., network].
-        outputs: outputs for test rows.
+        size: number of networks of a group; its networks are consecutive.
+        epochs: the best epoch, counted from 1; 0 before the first [group].
+        ends: the epoch after which training ended; 0 before [group].
     """
 
-    def __init__(self) -> None:
-        self.epoch, self.loss = 0, math.inf
-        self.values: Tensors = {}
-        self.outputs = torch.empty(0)
+    def __init__(self, chunk: Chunk) -> None:
+        self._patience, self._started, self._seconds = chunk.patience or 0, time.monotonic(), chunk.seconds
+        self.size = chunk.together or len(chunk.seeds)
+        n_groups = len(chunk.seeds) // self.size
+        self.epochs, self.ends = np.zeros(n_groups, dtype=np.int64), np.zeros(n_groups, dtype=np.int64)
+        self._losses = np.full(n_groups, math.inf)
 
-    def see(self, epoch: int, values: Tensors, outputs: Tensor, loss: float) -> None:
-        """Keep the networks if this epoch is the best so far, or the first."""
-        if loss < self.loss or not self.values:
-            self.epoch, self.loss = epoch, loss if math.isfinite(loss) else math.inf
-            self.values, self.outputs = {name: value.clone() for name, value in values.items()}, outputs.clone()
+    def see(self, epoch: int, losses: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Return which networks [network] are better than before, given the losses [group] after an epoch."""
+        better = (self.ends == 0) & ((losses < self._losses) | (self.epochs == 0))
+        self.epochs[better], self._losses[better] = epoch, np.where(np.isfinite(losses), losses, math.inf)[better]
+        late = self._seconds is not None and time.monotonic() - self._started > self._seconds
+        self.ends[(self.ends == 0) & (late | (epoch - self.epochs >= self._patience))] = epoch
+        return np.repeat(better, self.size)
+
+    @property
+    def ended(self) -> npt.NDArray[np.bool_]:
+        """Which networks have ended [network]."""
+        return np.repeat(self.ends > 0, self.size)
+
+    def curves(self, figures: list[Tensor]) -> Tensor:
+        """Return figures [figure, network] of epochs as curves, with NaN after each network's end."""
+        curves = torch.stack(figures, 1)
+        for group, end in enumerate(self.ends.tolist()):
+            if end:
+                curves[:, end:, group * self.size : (group + 1) * self.size] = torch.nan
+        return curves
 
 
 _CHECKED = 16  # epochs between two checks whether networks may end, or an eighth of the epochs done
@@ -75,10 +94,12 @@ class Training:
         self.chunk, self.data = chunk, data
         self.device, self.dtype = torch.device(chunk.device), getattr(torch, chunk.dtype)
         network = build_network(chunk.build, chunk.seeds[0])
-        states = draw_states(chunk.build, network, chunk.seeds)
+        # Networks of several splits may share a seed: they begin alike, unless they look at the rows of their splits.
+        seeds = chunk.seeds if looking(network) else tuple(dict.fromkeys(chunk.seeds))
+        states = draw_states(chunk.build, network, seeds)
         networks = [network]
         if states is None:
-            networks += [build_network(chunk.build, seed) for seed in chunk.seeds[1:]]
+            networks += [build_network(chunk.build, seed) for seed in seeds[1:]]
             look_at_splits(networks, chunk.splits, data, self.dtype)
         n_outputs = data.n_outputs(network)
         self.loss: Loss = data.loss(chunk.recipe.loss, n_outputs)
@@ -89,6 +110,9 @@ class Training:
             _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
         else:
             params, buffers = stack_states(network, states, self.forward.layout)
+        if len(seeds) < len(chunk.seeds):
+            places = [seeds.index(seed) for seed in chunk.seeds]
+            params, buffers = ({name: value[..., places] for name, value in part.items()} for part in (params, buffers))
         placing = Placing(
             data, chunk.splits, chunk.seeds, chunk.recipe.batch_size, isinstance(self.forward, Chain),
             chunk.engine == "torch" and self.forward.placement == "network_first", self.device, self.dtype,
@@ -211,30 +235,37 @@ class Training:
         return found
 
     def run_patiently(self, tell: Callable[[int], None]) -> ChunkResult:
-        """Train until the best epoch is `patience` epochs ago, and return the result of the best epoch."""
-        chunk, best, started = self.chunk, Best(), time.monotonic()
+        """Train until each group's best epoch is `patience` epochs ago, and return the result of the best epochs."""
+        chunk, best = self.chunk, Best(self.chunk)
         train_epoch = self._full_batch if chunk.recipe.batch_size is None else self._minibatches
         # Only each network's own test rows, which may be few.
         own = self.rows if isinstance(self.forward, Chain) and isinstance(self.rows, WholeTable) else None
+        ensembles = Ensembles(own, best.size) if own else None
         evaluate = own.evaluate_own if own else functools.partial(self.rows.evaluate, outputs=True)
-        figures = []
+        figures: list[Tensor] = []
+        kept: Tensors = {}
         with torch.no_grad():
             for epoch in range(chunk.recipe.epochs):
                 opened = train_epoch(epoch, False)
                 found, outputs = evaluate(self.steps, self.state, self.hyper.keys)
                 figures.append(torch.cat([opened[:2], found]))
-                loss = own.ensemble_loss(self.loss, outputs) if own else float(found[0, : len(chunk.members)].mean())
-                best.see(epoch + 1, {**self.state.params, **self.state.buffers}, outputs, loss)
+                if ensembles:
+                    losses = ensembles.losses(self.loss, outputs)
+                else:
+                    losses = found[0].double().reshape(-1, best.size).mean(1).numpy(force=True)
+                better = torch.from_numpy(best.see(epoch + 1, losses)).to(self.device)
+                values = {**self.state.params, **self.state.buffers, "": outputs}
+                if better.any():
+                    kept = {name: torch.where(better, value, kept.get(name, value)) for name, value in values.items()}
                 tell(epoch + 1)
-                late = chunk.seconds is not None and time.monotonic() - started > chunk.seconds
-                if late or epoch + 1 - best.epoch >= (chunk.patience or 0):
+                if best.ends.all():
                     tell(chunk.recipe.epochs)  # no further epoch is needed
                     break
-            params, buffers = ({name: best.values[name] for name in part} for part in self.state[:2])
+            outputs = own.spread(kept.pop("")) if own else kept.pop("")
+            params, buffers = ({name: kept[name] for name in part} for part in self.state[:2])
             self.state = self.state._replace(params=params, buffers=buffers)
-            outputs = own.spread(best.outputs) if own else best.outputs
             unknown = torch.full((len(chunk.seeds),), torch.nan)
-            return replace(self._result(torch.stack(figures, 1), outputs, unknown), best=best.epoch)
+            return replace(self._result(best.curves(figures), outputs, unknown), best=tuple(best.epochs.tolist()))
 
     def _standing(self, figures: Tensor) -> Tensors:
         """Return everything that the epochs so far have changed."""

@@ -119,6 +119,7 @@ class Blocks:
     Attributes:
         n: number of networks.
         params, moments: what training changes [block, ..., parameter, lane].
+        kept: parameters of networks when they were kept.
         figures: loss and hits of training and test rows before the step [block, epoch, 4, lane].
     """
 
@@ -144,6 +145,7 @@ class Blocks:
         optimizer = OPTIMIZERS[recipe.optimizer]
         n_moments = optimizer.n_moments(recipe.momentum)
         self.params = self.laned(torch.cat([params[s.name].reshape(-1, self.n) for s in program.segments]))
+        self.kept = self.params
         self.moments = _aligned((self.n_blocks, n_moments, program.n_params, self.lanes), self.dtype)
         self.figures = _aligned((self.n_blocks, recipe.epochs + 1, 4, self.lanes), self.dtype)
         self.ended = np.zeros(self.n_blocks, dtype=np.int32)
@@ -265,27 +267,43 @@ class Blocks:
         self.ended[:] = np.pad(networks, (0, filling), mode="edge").reshape(self.n_blocks, self.lanes).all(axis=1)
         return bool(self.ended.all())
 
-    def look(self) -> tuple[Tensor, Tensor]:
-        """Return test figures [2, network], and outputs of each network's own test rows [place, output, network]."""
-        figures, outputs = self._looked(self.library.look, (2,), (self.job.n_tested, self.n_outputs))
+    def look(self, *, ended: bool = True) -> tuple[Tensor, Tensor]:
+        """Return test figures [2, network], and outputs of each network's own test rows [place, output, network].
+
+        Args:
+            ended: whether to look at blocks that stopped training; otherwise their results are 0.
+        """
+        blocks = np.arange(self.n_blocks) if ended else np.flatnonzero(self.ended == 0)
+        figures, outputs = self._looked(self.library.look, blocks, (2,), (self.job.n_tested, self.n_outputs))
         return figures, outputs
+
+    def keep(self, networks: npt.NDArray[np.bool_]) -> None:
+        """Keep the parameters of these networks [network]."""
+        if self.kept is self.params:
+            self.kept = self.params.copy()
+        lanes = self.laned(torch.from_numpy(networks), np.bool_)
+        whole = lanes.all(axis=1)
+        self.kept[whole] = self.params[whole]
+        if (lanes.any(axis=1) & ~whole).any():
+            np.copyto(self.kept, self.params, where=lanes[:, None])
 
     def look_for_life(self) -> tuple[Tensor, Tensor]:
         """Return which ReLU units are above zero for some training row [unit, network], and whether all outputs for
         training rows are finite [network]."""
-        alive, finite = self._looked(self.library.look_for_life, (self.program.n_alive,), ())
+        blocks = np.arange(self.n_blocks)
+        alive, finite = self._looked(self.library.look_for_life, blocks, (self.program.n_alive,), ())
         return alive > 0, finite > 0
 
-    def _looked(self, look: Any, *sizes: tuple[int, ...]) -> list[Tensor]:
+    def _looked(self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]) -> list[Tensor]:
         """Return the results of a function of the library [..., network]."""
         found = [_aligned((self.n_blocks, *size, self.lanes), self.dtype) for size in sizes]
-        for block in range(self.n_blocks):
-            look(ctypes.addressof(self.job), block, *(_address(array[block]) for array in found))
+        for block in blocks.tolist():
+            look(ctypes.addressof(self.job), block, *(_address(array) + block * array.strides[0] for array in found))
         return [self.stacked(array) for array in found]
 
-    def values(self) -> Tensors:
-        """Return the parameters [..., network]."""
-        flat = self.stacked(self.params)
+    def values(self, params: npt.NDArray[Any] | None = None) -> Tensors:
+        """Return parameters [..., network], by default the present ones."""
+        flat = self.stacked(self.params if params is None else params)
         return {
             segment.name: flat[segment.start : segment.start + segment.size].reshape(*shape, self.n)
             for segment, shape in zip(self.program.segments, self._shapes, strict=True)

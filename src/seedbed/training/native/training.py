@@ -19,7 +19,7 @@ from seedbed.training.forward import Chain, dead_share
 from seedbed.training.native.job import Blocks, Setup
 from seedbed.training.native.library import kernel
 from seedbed.training.optimizers import clock
-from seedbed.training.rows import WholeTable
+from seedbed.training.rows import Ensembles, WholeTable
 from seedbed.training.stepping import Best, Training
 
 __all__ = ["NativeTraining"]
@@ -106,22 +106,25 @@ class NativeTraining(Training):
         return (time.perf_counter() - begun) / done
 
     def run_patiently(self, tell: Callable[[int], None]) -> ChunkResult:
-        chunk, best, started = self.chunk, Best(), time.monotonic()
-        figures = []
+        chunk, best, blocks = self.chunk, Best(self.chunk), self.blocks
+        ensembles = Ensembles(self.table, best.size)
+        figures, kept = [], torch.empty(0)
         for epoch in range(chunk.recipe.epochs):
-            self.blocks.train(epoch, epoch + 1, self._picked(epoch, epoch + 1))
-            test, outputs = self.blocks.look()
-            figures.append(torch.cat([self.blocks.stacked(self.blocks.figures[:, epoch])[:2], test]))
-            best.see(epoch + 1, self.blocks.values(), outputs, self.table.ensemble_loss(self.loss, outputs))
+            blocks.train(epoch, epoch + 1, self._picked(epoch, epoch + 1))
+            test, outputs = blocks.look(ended=False)
+            figures.append(torch.cat([blocks.stacked(blocks.figures[:, epoch])[:2], test]))
+            better = best.see(epoch + 1, ensembles.losses(self.loss, outputs))
+            if better.any():
+                blocks.keep(better)
+                kept = torch.where(torch.from_numpy(better), outputs, kept) if len(kept) else outputs
             tell(epoch + 1)
-            late = chunk.seconds is not None and time.monotonic() - started > chunk.seconds
-            if late or epoch + 1 - best.epoch >= (chunk.patience or 0):
+            if blocks.end(best.ended):
                 tell(chunk.recipe.epochs)  # no further epoch is needed
                 break
-        self.state = self.state._replace(params=best.values)
+        self.state = self.state._replace(params=blocks.values(blocks.kept))
         unknown = torch.full((len(chunk.seeds),), torch.nan)
-        result = self._result(torch.stack(figures, 1), self.table.spread(best.outputs), unknown)
-        return replace(result, best=best.epoch)
+        result = self._result(best.curves(figures), self.table.spread(kept), unknown)
+        return replace(result, best=tuple(best.epochs.tolist()))
 
     def _picked(self, start: int, end: int) -> npt.NDArray[np.int32] | None:
         """Return the rows of minibatches in each network's order, -1 for none [epoch, place, network]."""
