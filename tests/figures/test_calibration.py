@@ -76,3 +76,8 @@ def test_colours_are_taken_from_the_page(compared, tmp_path):
     text = save_chart(chart, tmp_path / "chart.json").read_text(encoding="utf-8")
     assert "var(--series-1)" in text
     assert "#" not in text
+
+
+def test_channels_are_given_by_class_as_altair_takes_long_to_find_the_class_of_a_text(compared, monkeypatch):
+    monkeypatch.setattr("altair.utils.schemapi.SchemaBase.from_dict", lambda *_, **__: pytest.fail("searched"))
+    assert calibration(compared("linear:5", "relu:5")) is not None

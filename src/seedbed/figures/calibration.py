@@ -123,11 +123,11 @@ def _panel(place: int, size: int, colour: str, theme: Theme) -> alt.LayerChart:
         alt.Tooltip("count:Q", title="rows"),
     ]
     layers = [
-        band.mark_area(color=theme.rule, opacity=1).encode(x=along(x, "at"), y=along(y, "low"), y2="high"),
+        band.mark_area(color=theme.rule, opacity=1).encode(x=along(x, "at"), y=along(y, "low"), y2=alt.Y2("high")),
         # An area through one point is invisible.
-        band.mark_rule(color=theme.rule, strokeWidth=2).encode(x=along(x, "at"), y=along(y, "low"), y2="high"),
+        band.mark_rule(color=theme.rule, strokeWidth=2).encode(x=along(x, "at"), y=along(y, "low"), y2=alt.Y2("high")),
         bars.mark_bar(color=theme.unsure).encode(
-            x=along(x, "from"), x2="to", y=along(y, "top"), y2="floor", tooltip=bar
+            x=along(x, "from"), x2=alt.X2("to"), y=along(y, "top"), y2=alt.Y2("floor"), tooltip=bar
         ),
         ends.mark_line(color=theme.faint_ink, strokeWidth=1.2, strokeDash=_DIAGONAL).encode(
             x=along(x, "end"), y=along(y, "end")
@@ -152,7 +152,7 @@ def _up() -> alt.Y:
 def _words(rows: alt.Chart, size: int, theme: Theme) -> list[alt.Chart]:
     """Return name and ECE as marks. A title would stay when the candidate is hidden."""
     mark: dict[str, Any] = {"align": "left", "fontSize": 12, "limit": size + 20, "color": theme.ink}
-    here = {"x": alt.value(0), "y": alt.value(0)}
+    here = {"x": alt.XValue(0), "y": alt.YValue(0)}
     numbers = [
         alt.Tooltip("candidate:N"),
         alt.Tooltip("ece:Q", title="ECE", format=".4f"),
@@ -160,6 +160,6 @@ def _words(rows: alt.Chart, size: int, theme: Theme) -> list[alt.Chart]:
         alt.Tooltip("ece_if_calibrated_high:Q", title="if exact, 19 of 20 below", format=".4f"),
     ]
     return [
-        rows.mark_text(fontWeight="bold", dy=-26, **mark).encode(text="candidate:N", tooltip=numbers, **here),
-        rows.mark_text(dy=-11, **mark).encode(text="note:N", tooltip=numbers, **here),
+        rows.mark_text(fontWeight="bold", dy=-26, **mark).encode(text=alt.Text("candidate:N"), tooltip=numbers, **here),
+        rows.mark_text(dy=-11, **mark).encode(text=alt.Text("note:N"), tooltip=numbers, **here),
     ]

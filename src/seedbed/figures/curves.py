@@ -343,15 +343,16 @@ def _layers(
     opacity = min(0.2, 0.6 / max(1, len(drawn)))  # so that many bands on top of each other stay readable
     scale = alt.Scale(domain=list(PART_NAMES.values()), range=[DASHES[part] for part in PART_NAMES])
     dash = alt.StrokeDash("part:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
-    mean = {**encoding, "strokeDash": dash, "detail": "candidate:N"}
-    band = {**encoding, "y": along(encoding["y"], "low"), "y2": "high:Q", "detail": ["candidate:N", "part:N"]}
+    mean = {**encoding, "strokeDash": dash, "detail": alt.Detail("candidate:N")}
+    parts = [alt.Detail("candidate:N"), alt.Detail("part:N")]
+    band = {**encoding, "y": along(encoding["y"], "low"), "y2": alt.Y2("high:Q"), "detail": parts}
     ghosts = alt.Chart(alt.NamedData("networks")).transform_filter("networks")
     ghosts = ghosts.transform_calculate(epoch="grids[datum.grid]").transform_flatten(["epoch", measure])
     thin = ghosts.transform_filter(SHOWN).mark_line(clip=True, opacity=0.18, strokeWidth=0.7)
-    colour = alt.value(theme.faint_ink) if single else encoding["color"]
+    colour = alt.ColorValue(theme.faint_ink) if single else encoding["color"]
     lines = _unfolded(measure)
     layers = [
-        thin.encode(**{**encoding, "color": colour}, detail="network:N"),
+        thin.encode(**{**encoding, "color": colour}, detail=alt.Detail("network:N")),
         lines.mark_area(clip=True, opacity=opacity, strokeWidth=0).encode(**band),
         lines.mark_line(clip=True, strokeWidth=1.8).encode(**mean),
     ]

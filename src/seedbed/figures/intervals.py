@@ -198,7 +198,7 @@ def _panel(
         *(alt.Tooltip(f"{key}:Q", format="+,.4~r") for key in ("difference", "low", "high")),
     ]
     on_row: dict[str, Any] = {"y": row_axis(), "color": colour, "tooltip": tooltip}
-    line = rows.mark_rule(strokeWidth=2.4, yOffset=_BELOW).encode(x=x, x2="to", **on_row)
+    line = rows.mark_rule(strokeWidth=2.4, yOffset=_BELOW).encode(x=x, x2=alt.X2("to"), **on_row)
     arrows = rows.transform_flatten(["beyond"])
     left, right = (
         arrows.transform_filter(f"datum.beyond {sign} 0").mark_point(
@@ -228,7 +228,7 @@ def _panel(
 def _zone(theme: Theme, margin: float, limits: tuple[float, float]) -> alt.Chart:
     low, high = max(-margin, limits[0]), min(margin, limits[1])
     data = alt.InlineData(values=[{"from": low, "to": high}])
-    found: alt.Chart = alt.Chart(data).mark_rect(color=theme.zone).encode(x="from:Q", x2="to")
+    found: alt.Chart = alt.Chart(data).mark_rect(color=theme.zone).encode(x=alt.X("from:Q"), x2=alt.X2("to"))
     return found
 
 
@@ -270,13 +270,16 @@ def mean_rank_chart(summary: TablesConclusion, *, theme: Theme = LIGHT) -> alt.C
     x = alt.X("rank:Q", axis=alt.Axis(title="mean rank", **PLAIN_AXIS), scale=scale)
     tooltip = [alt.Tooltip("note:N"), alt.Tooltip("rank:Q", format=".3f")]
     bars = shown("datum.part == 'bar'").mark_rule(strokeWidth=4, color=theme.unsure)
-    layers = [bars.encode(x=x, x2="to", y=row_axis(), tooltip=tooltip)]
+    layers = [bars.encode(x=x, x2=alt.X2("to"), y=row_axis(), tooltip=tooltip)]
     sides: tuple[tuple[Literal["left", "right"], int], ...] = (("left", 10), ("right", -10))
     for side, offset in sides:
         rows = shown(f"datum.part == '{side}'")
         point = rows.mark_point(filled=True, size=80, opacity=1, color=theme.ink)
         text = rows.mark_text(align=side, dx=offset, fontSize=12, fontWeight="bold", color=theme.ink)
-        layers += [point.encode(x=x, y=row_axis(), tooltip=tooltip), text.encode(x=x, y=row_axis(), text="note:N")]
+        layers += [
+            point.encode(x=x, y=row_axis(), tooltip=tooltip),
+            text.encode(x=x, y=row_axis(), text=alt.Text("note:N")),
+        ]
     panel = alt.LayerChart(layer=layers, width=WIDE, height=alt.Step(_RANK_ROW), title=heading("Mean ranks"))
     title = f"{summary.table}: mean ranks over {ranks.n_tables} tables"
     return panelled([panel], records, title=title, phrases=phrases, theme=theme)

@@ -240,14 +240,14 @@ def _bar_layers(
     return [
         bars.encode(
             x=x,
-            x2="to",
+            x2=alt.X2("to"),
             y=y,
             color=alt.condition("datum.side == 'alike'", alt.value(theme.unsure), colour),
             opacity=alt.condition("datum.side == 'worse'", alt.value(_PALE), alt.value(1)),
             tooltip=[name, *bar],
         ),
         middle.mark_rule(strokeWidth=3, **mark).encode(
-            x=along(x, "middle_low"), x2="middle_high", y=y, tooltip=[name, *whole]
+            x=along(x, "middle_low"), x2=alt.X2("middle_high"), y=y, tooltip=[name, *whole]
         ),
         seen.mark_point(filled=True, size=50, opacity=1, **mark).encode(
             x=along(x, "mean"), y=y, tooltip=[name, *whole]

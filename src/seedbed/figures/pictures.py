@@ -73,11 +73,12 @@ def svg_of(chart: alt.TopLevelMixin) -> str:
 def spec_of(chart: alt.TopLevelMixin) -> dict[str, Any]:
     """Return a chart as a plain dict. Its data are passed as they are: Altair would copy them number by number."""
     own: Any = chart
-    data = own.datasets if isinstance(own.datasets, dict) else {}
-    bare = own.copy(deep=False)
-    bare.datasets = alt.Undefined
-    spec: dict[str, Any] = bare.to_dict(validate=False)
-    return spec | {"datasets": spec.get("datasets", {}) | data}
+    data, own.datasets = own.datasets, alt.Undefined
+    try:
+        spec: dict[str, Any] = own.to_dict(validate=False)
+    finally:
+        own.datasets = data
+    return spec | {"datasets": spec.get("datasets", {}) | (data if isinstance(data, dict) else {})}
 
 
 def _check_room() -> None:

@@ -139,8 +139,7 @@ def candidate_scale(names: Sequence[str], theme: Theme) -> alt.Scale:
 
 
 def themed(chart: AnyChart, theme: Theme = LIGHT) -> AnyChart:
-    """Return the chart with the theme in its own configuration. Altair's global theme doesn't change."""
-    chart = chart.copy(deep=False)
+    """Give a chart the theme in its own configuration, and return it. Altair's global theme doesn't change."""
     chart.config = alt.Config(**_config(theme))
     return chart
 
