@@ -39,9 +39,9 @@ COMPARE = (
     "3",
 )
 SMALL = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--seeds", "2")
-WRITTEN = ("experiment.json", "comparison.json", "report.html", "curves.png", "curves.safetensors", "sha256sums.txt")
+WRITTEN = ("experiment.json", "comparison.json", "report.html", "curves.safetensors", "sha256sums.txt")
 FILES = sorted(WRITTEN)
-OF_TRAIN = ("training.json", "report.html", "curves.png", "history.csv", "sha256sums.txt")
+OF_TRAIN = ("training.json", "report.html", "history.csv", "sha256sums.txt")
 
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
@@ -141,11 +141,18 @@ def test_train_on_heart_failure_equals_plain_pytorch_line_by_line(
     assert done.lines == tutorial_lines(path, build, seed, epochs)
 
 
-def test_train_writes_the_history_and_a_picture_and_names_them(call, here):
+def test_train_writes_pictures_with_a_format_and_leaves_none_of_an_earlier_run(call, here):
+    folder = here / "seedbed-out" / "train-moons"
+    call(*TRAIN, "--epochs", 2, "--format", "svg")
+    assert names(folder) == sorted([*OF_TRAIN, "curves.svg", "lottery.svg"])
+    call(*TRAIN, "--epochs", 2, "--overwrite")
+    assert names(folder) == sorted(OF_TRAIN)
+
+
+def test_train_writes_the_history_and_names_its_report(call, here):
     done = call(*TRAIN, "--epochs", 7, "--seeds", 3, "--seed", 5)
     folder = here / "seedbed-out" / "train-moons"
     assert names(folder) == sorted(OF_TRAIN)
-    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     empty, score, *_, report, following = done.err.splitlines()
     assert (empty, score.startswith("Test accuracy ")) == ("", True)
     assert report.startswith("Report:   seedbed-out/train-moons/report.html ")

@@ -166,6 +166,6 @@ def test_one_run_that_diverges_is_saved_with_its_picture(tmp_path):
     trained = train(training_on("example:moons", candidate="linear:4", recipe=Recipe(lr=1e30, epochs=20)))
     assert trained.history.diverged.tolist() == [True]
     # No run is left for the chart of the seed lottery.
-    written = {path.name for path in trained.save(tmp_path)}
+    written = {path.name for path in trained.save(tmp_path, pictures="png")}
     assert written == {"training.json", "report.html", "curves.png", "history.csv", "sha256sums.txt"}
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 21

@@ -48,11 +48,10 @@ def saved(comparison, tmp_path_factory):
 
 def test_exactly_the_documented_files_are_written(saved):
     folder, paths = saved
-    names = ("comparison.json", "report.html", "curves.png", "curves.safetensors", "sha256sums.txt")
+    names = ("comparison.json", "report.html", "curves.safetensors", "sha256sums.txt")
     assert paths == [folder / name for name in names]
     assert sorted(folder.iterdir()) == sorted(paths)
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in paths)
-    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
 def test_pictures_are_written_in_the_given_format(comparison, tmp_path):
@@ -146,7 +145,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_partial_one(comparison,
     with pytest.raises(ValueError, match="JSON"):
         broken.save(tmp_path)
     assert (tmp_path / "comparison.json").read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 5
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):

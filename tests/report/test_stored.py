@@ -104,5 +104,5 @@ def test_a_pause_of_the_process_hardly_changes_the_estimated_time_of_drawing(mon
         return drawing_seconds.__wrapped__()
 
     calm = estimated(*[0.0] * 20)
-    assert calm == pytest.approx(1000 * 0.005)
+    assert calm == pytest.approx(400 * 0.005)
     assert estimated(2.0, *[0.0] * 19) == pytest.approx(calm)

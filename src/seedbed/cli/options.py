@@ -271,7 +271,7 @@ class RunOptions:
     out: Path | None = None
     "Folder for the files; seedbed-out/VERB-TABLE if left out."
     format: Literal["png", "svg", "pdf"] | None = None
-    "Write all pictures in this format; curves.png alone if left out."
+    "Also write all charts as pictures in this format."
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False
     "Print no plan and no progress."
 

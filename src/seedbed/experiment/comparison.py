@@ -207,14 +207,14 @@ class Comparison(Results):
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write the files of the comparison into a folder, and return their paths.
 
-        The files are `comparison.json` (the summary), `report.html`, `curves.png`, `curves.safetensors` and
+        The files are `comparison.json` (the summary), `report.html`, `curves.safetensors` and
         `sha256sums.txt` (the digests of all files of the run). `curves.safetensors` holds the out-of-fold predictions
         of each model [repeat, seed, row], or [repeat, seed, row, class] for several classes, and of each candidate the
         curves [epoch, network], `epochs` and `lrs` [split], and `dead` [network].
 
         Args:
             folder: created if it doesn't exist.
-            pictures: `png`, `svg` or `pdf` writes all pictures in this format, in place of `curves.png`.
+            pictures: `png`, `svg` or `pdf` also writes all charts as pictures, which takes some seconds.
         """
         from safetensors.numpy import save  # save_file would write another temporary file
 
@@ -225,11 +225,11 @@ class Comparison(Results):
         for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
             old.unlink(missing_ok=True)
         write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
-        page = write_report(self.conclusion, folder / "report.html")
-        from seedbed.figures import save_pictures  # loads Altair
+        written, frozen = [write_report(self.conclusion, folder / "report.html"), arrays], folder / FROZEN
+        if pictures is not None:
+            from seedbed.figures import save_pictures  # loads what draws
 
-        drawn = save_pictures(self.conclusion, folder, pictures)
-        written, frozen = [page, *drawn, arrays], folder / FROZEN
+            written += save_pictures(self.conclusion, folder, pictures)
         # With the summary, the run counts as finished.
         digests = write_digests([*written, frozen] if frozen.is_file() else written, document, text)
         return [document, *written, digests]

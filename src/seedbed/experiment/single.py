@@ -33,7 +33,7 @@ from seedbed.evaluation import (
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.experiment.watch import Watch
-from seedbed.files import DIGESTS, write_digests, write_whole
+from seedbed.files import DIGESTS, altered_files, write_digests, write_whole
 from seedbed.networks import MLP, Candidate, candidate_from
 from seedbed.report import check_files, draw_again, notebook_fragment, write_report
 from seedbed.settings import Compute, Recipe, settings_of
@@ -175,24 +175,26 @@ class Run:
         return write_report(self.conclusion(), path)
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
-        """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, `curves.png`,
-        or all pictures in a format of `png`, `svg` or `pdf`, `history.csv` (a row for each seed and epoch) and
-        `sha256sums.txt` (the digests of the others)."""
+        """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, `history.csv` (a row
+        for each seed and epoch), `sha256sums.txt` (the digests of the others), and `pictures` if a format is given:
+        `png`, `svg` or `pdf`."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         summary = self.conclusion()
         document, rows = folder / "training.json", folder / "history.csv"
         text = json_text(document_of(summary))
-        for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
+        # Until the new ones are there, the run isn't finished. An earlier one may have pictures.
+        for old in (document, folder / DIGESTS, *map(folder.joinpath, altered_files(folder) or ())):
             old.unlink(missing_ok=True)
-        page = write_report(summary, folder / "report.html")
-        from seedbed.figures import save_pictures  # loads Altair
+        written = [write_report(summary, folder / "report.html"), rows]
+        if pictures is not None:
+            from seedbed.figures import save_pictures  # loads what draws
 
-        drawn = save_pictures(summary, folder, pictures)
+            written += save_pictures(summary, folder, pictures)
         write_whole(rows, lambda path: _write_history(self.history, path))
         # With the summary, the run counts as finished.
-        digests = write_digests([page, *drawn, rows], document, text)
-        return [document, page, *drawn, rows, digests]
+        digests = write_digests(written, document, text)
+        return [document, *written, digests]
 
 
 def training_on(

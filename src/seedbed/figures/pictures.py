@@ -215,16 +215,15 @@ def for_notebooks(chart: alt.ConcatChart) -> alt.ConcatChart:
     return chart
 
 
-def save_pictures(summary: AnySummary, folder: str | os.PathLike[str], format: str | None = None) -> list[Path]:
+def save_pictures(summary: AnySummary, folder: str | os.PathLike[str], format: str) -> list[Path]:
     """Draw the charts of a summary into a folder; return the paths.
 
     Args:
-        format: `png`, `svg` or `pdf` for all charts; None for `curves.png` alone, since each takes a while.
+        format: `png`, `svg` or `pdf`.
 
     Raises:
         OptionError: the format is unknown, or the folder doesn't exist.
     """
-    if format is not None and format not in PICTURES:
+    if format not in PICTURES:
         raise OptionError(f"pictures can't be written as '{format}'", did_you_mean(format, PICTURES))
-    charts = all_charts(summary) if format is not None else all_charts(summary, only=("curves",))
-    return [save_chart(chart, Path(folder) / f"{name}.{format or 'png'}") for name, chart in charts.items()]
+    return [save_chart(chart, Path(folder) / f"{name}.{format}") for name, chart in all_charts(summary).items()]

@@ -26,8 +26,8 @@ __all__ = [
 
 _FILES = ("comparison.json", "training.json")
 
-# Drawing takes about `_DRAWING_COUNTS` times as long as counting to `_COUNTED` (see benchmarks/LOG.md).
-_COUNTED, _DRAWING_COUNTS, _TIMINGS = 200_000, 1000, 10
+# Judging and the report take about `_DRAWING_COUNTS` times as long as counting to `_COUNTED` (see benchmarks/LOG.md).
+_COUNTED, _DRAWING_COUNTS, _TIMINGS = 200_000, 400, 10
 
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
 
@@ -71,9 +71,9 @@ def text_fragment(text: str) -> str:
 
 @functools.cache
 def drawing_seconds() -> float:
-    """Return an estimate of how long the report and the pictures of a run take, by the speed of Python here.
+    """Return an estimate of how long the report of a run takes, by the speed of Python here.
 
-    It is the median of several timings: a pause of the process in one of them would count a thousand times.
+    It is the median of several timings: a pause of the process in one of them would count hundreds of times.
     """
     timings = []
     for _ in range(_TIMINGS):
