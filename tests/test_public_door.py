@@ -37,13 +37,12 @@ def test_the_command_lines_help_loads_no_heavy_library(arguments):
     assert loaded_after(call) == []
 
 
-def test_planning_loads_nothing_that_only_fits_baselines_judges_or_draws(tmp_path):
-    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{n * n % 37},{n % 2}\n" for n in range(60)))
-    code = f"""
+def test_planning_loads_nothing_that_only_fits_baselines_judges_or_draws():
+    code = """
 import functools, seedbed as sb
 from seedbed.experiment import plan, specify
-table = sb.read_table({str(tmp_path / "t.csv")!r}, target="y")
-specified = functools.partial(specify, table, "relu:5", recipe=sb.Recipe.trained(epochs=5), design=sb.Design(repeats=1))
+table, design = sb.read_table("example:breast-cancer"), sb.Design(repeats=1)
+specified = functools.partial(specify, table, "relu:5", recipe=sb.Recipe.trained(epochs=5), design=design)
 assert "3 baselines" in plan.plan_within(specified(), specified, sb.Compute(jobs=1)).sentence()"""
     assert loaded_after(code) == ["torch", "duckdb", "numpy"]
 

@@ -27,6 +27,7 @@ def test_an_example_needs_no_network_and_is_the_same_each_time(name, monkeypatch
 def test_breast_cancer_counts_malignant_as_positive():
     bunch, table = load_breast_cancer(), read_table("example:breast-cancer")
     assert (table.target_name, table.labels) == ("diagnosis", ("benign", "malignant"))
+    assert table.feature_names == tuple(bunch.feature_names)
     np.testing.assert_array_equal(table.features, bunch.data)
     np.testing.assert_array_equal(table.target, bunch.target_names[bunch.target] == "malignant")
     assert table.target.sum() == 212

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
+import importlib.util
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -149,9 +149,15 @@ def open_example(name: str) -> Iterator[Columns]:
         with open_file(_heart_failure_path()) as columns:
             yield columns
         return
+    if name == "breast-cancer" and (path := _breast_cancer_path()).is_file():
+        *measures, target = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
+        words = np.array(["malignant", "benign"], dtype=object)[target.astype(np.int64)]
+        names = tuple(kind.format(one) for kind in ("mean {}", "{} error", "worst {}") for one in _CELL_MEASURES)
+        yield MemoryColumns(f"example:{name}", (*names, EXAMPLES[name].target), (*measures, words))
+        return
     from sklearn import datasets
 
-    names: tuple[str, ...] = ("x1", "x2")
+    names = ("x1", "x2")
     if name == "moons":
         points, target = datasets.make_moons(n_samples=N_GENERATED, noise=0.3, random_state=0)
     elif name == "circles":
@@ -168,6 +174,19 @@ def open_example(name: str) -> Iterator[Columns]:
         target = np.array([str(word) for word in bunch.target_names], dtype=object)[bunch.target]
     arrays = (*(points[:, i] for i in range(len(names))), target)
     yield MemoryColumns(where=f"example:{name}", names=(*names, EXAMPLES[name].target), arrays=arrays)
+
+
+_CELL_MEASURES = (
+    "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points", "symmetry",
+    "fractal dimension",
+)  # fmt: skip
+
+
+def _breast_cancer_path() -> Path:
+    """Return the path of scikit-learn's file. It is read without scikit-learn, which takes half a second to import, as
+    this is the first table that many see."""
+    spec = importlib.util.find_spec("sklearn")
+    return Path((spec and spec.origin) or "").parent / "datasets" / "data" / "breast_cancer.csv"
 
 
 def _heart_failure_path() -> Path:
