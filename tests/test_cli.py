@@ -278,7 +278,12 @@ def test_compare_with_json_prints_only_the_written_document(call, here):
 
 def test_the_specification_is_written_before_the_first_training(call, here, monkeypatch):
     seen = []
-    monkeypatch.setattr("seedbed.experiment.run", lambda plan, **options: seen.append(names(here / "out")) or 1 / 0)
+
+    def look(*arguments, **options):
+        seen.append(names(here / "out"))
+        raise RuntimeError
+
+    monkeypatch.setattr("seedbed.experiment.carry_out", look)
     call(*SMALL, "--out", here / "out", "--metric", "accuracy", "--margin", 0.02, "--alpha", 0.1)
     assert seen == [[".writer", "experiment.json"]]
     frozen = strict((here / "out" / "experiment.json").read_text())
@@ -319,14 +324,14 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
 @pytest.mark.parametrize(
     ("options", "plan"),
     [
-        (["--quick"], (1, 3, 3)),
+        (["--quick"], (1, 3, 5)),
         (["--quick", "--seeds", 2], (1, 3, 2)),
-        (["--quick", "--repeats", 2], (2, 3, 3)),
+        (["--quick", "--repeats", 2], (2, 3, 5)),
         ([], (10, 3, 5)),
     ],
     ids=str,
 )
-def test_quick_uses_one_repeat_and_three_seeds_unless_they_are_given(call, options, plan):
+def test_quick_uses_one_repeat_unless_more_are_given(call, options, plan):
     document = strict(call(*COMPARE, "--candidate", "linear:2", "--json", *options).out)
     assert tuple(document["plan"][key] for key in ("repeats", "folds", "seeds")) == plan
     assert document["candidates"][0]["n_networks"] == plan[0] * plan[1] * plan[2]
@@ -371,10 +376,10 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     words = " ".join(done.out.split())
     assert "No verdict on linear:4: some predictions of the reference, linear:4@lr=1e30, aren't finite." in words
     assert "Some networks of linear:4@lr=1e30 diverged: try a lower --lr." in words
-    assert "linear:4@lr=1e30 lost 9 of 9 networks" in " ".join(call(*COMPARE, *options, "--details").out.split())
+    assert "linear:4@lr=1e30 lost 15 of 15 networks" in " ".join(call(*COMPARE, *options, "--details").out.split())
     assert (done.status, "no verdict on linear:4" in done.err) == (0, True)
     one, other = strict(call(*COMPARE, *options, "--json").out)["candidates"]
-    assert (one["n_diverged"], one["scores"]["accuracy"]["mean"]) == (9, None)
+    assert (one["n_diverged"], one["scores"]["accuracy"]["mean"]) == (15, None)
     assert (other["n_diverged"], other["scores"]["accuracy"]["mean"] > 0) == (0, True)
 
 
@@ -848,7 +853,7 @@ def test_an_unexpected_error_has_status_3_and_a_traceback(call, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("boom\nand more")
 
-    monkeypatch.setattr("seedbed.experiment.run", fail)
+    monkeypatch.setattr("seedbed.experiment.carry_out", fail)
     done = call(*SMALL, "--json")
     assert done.status == 3
     assert done.err.splitlines()[-1] == "seedbed: RuntimeError: boom and more. This is a bug in seedbed."
@@ -860,7 +865,7 @@ def test_an_interrupt_is_reported_in_one_line_and_with_json(call, here, monkeypa
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seedbed.experiment.run", interrupt)
+    monkeypatch.setattr("seedbed.experiment.carry_out", interrupt)
     done = call(*SMALL, "--json", "--quiet")
     assert done.status == 130
     message = "interrupted before anything was finished, so nothing is kept"
@@ -1011,7 +1016,7 @@ def test_only_the_first_interrupt_counts_and_python_handles_later_ones(call, ctr
         finally:
             ctrl_c()
 
-    monkeypatch.setattr("seedbed.experiment.run", interrupt_twice)
+    monkeypatch.setattr("seedbed.experiment.carry_out", interrupt_twice)
     assert call(*SMALL).status == 130
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # until the process ends
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -1027,7 +1032,7 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(call, ctrl
             raise ValueError("not a valid PEP 3118 buffer format string") from None
 
     for verb, command, message in [
-        ("run", SMALL, "interrupted before anything was finished, so nothing is kept"),
+        ("carry_out", SMALL, "interrupted before anything was finished, so nothing is kept"),
         ("train", TRAIN, "interrupted, no results written"),
     ]:
         monkeypatch.setattr(f"seedbed.experiment.{verb}", as_numpy_does)

@@ -102,7 +102,7 @@ def test_progress_shows_names_without_control_characters():
         console = Console(file=stream, force_terminal=terminal, color_system=None, width=200)
         state = [Progress(f"relu{EVIL}", 1, 2, epoch=1, epochs=9)]
         display = ProgressDisplay(lambda state=state: state, console)
-        console.print(display._table())
+        console.print(display._screen())
         assert "owned" in stream.getvalue()
         assert HOSTILE.search(stream.getvalue()) is None
 

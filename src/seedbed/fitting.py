@@ -60,6 +60,7 @@ class Runs:
         candidate: what is trained.
         recipe: how it is trained, except for the learning rates.
         seeds, splits, lrs: the seed of each network, the number of its split in the data, and its learning rate.
+        parts: the part of the round in which each network is trained, see `Stack`; empty if there is only one.
     """
 
     candidate: Candidate
@@ -67,6 +68,7 @@ class Runs:
     seeds: Sequence[int]
     splits: Sequence[int]
     lrs: Sequence[float]
+    parts: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,17 @@ class Stack:
     Attributes:
         plan: its chunks.
         owners: the owner of each network: (number of the candidate, number of the network in the candidate).
+        parts: the part of the round that each network belongs to. Networks of a chunk belong to the same part, so the
+            parts of a round can be trained one after the other.
     """
 
     plan: StackPlan
     owners: tuple[tuple[int, int], ...]
+    parts: tuple[int, ...]
+
+    def chunks(self, part: int | None) -> tuple[Chunk, ...]:
+        """Return the chunks of one part, or all."""
+        return tuple(chunk for chunk in self.plan.chunks if part in (None, self.parts[chunk.members[0]]))
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,12 @@ class Round:
 
 
 def choosing_runs(
-    candidate: Candidate, recipe: Recipe, n_splits: int, n_inner: int, seed: Callable[[int, int], int]
+    candidate: Candidate,
+    recipe: Recipe,
+    n_splits: int,
+    n_inner: int,
+    seed: Callable[[int, int], int],
+    parts: Sequence[int] = (),
 ) -> Runs:
     """Return the networks that choose a candidate's learning rate and epoch, in the order (split, rate, inner split).
 
@@ -106,6 +120,7 @@ def choosing_runs(
         n_splits: number of splits, each with its own choice.
         n_inner: number of inner splits of each.
         seed: returns the seed of (split, inner split). Learning rates share it, so they start from the same networks.
+        parts: the part of each split, see `Stack`; empty if there is only one.
     """
     places = [(split, lr, inner) for split in range(n_splits) for lr in recipe.lrs for inner in range(n_inner)]
     return Runs(
@@ -114,6 +129,7 @@ def choosing_runs(
         [seed(split, inner) for split, _, inner in places],
         [split * n_inner + inner for split, _, inner in places],
         [lr for _, lr, _ in places],
+        [parts[split] for split, _, _ in places] if parts else (),
     )
 
 
@@ -162,16 +178,18 @@ def plan_round(
             kinds.append((kind, [number]))
     stacks = []
     for _, members in kinds:
-        parts = [runs[number] for number in members]
+        owned = [runs[number] for number in members]
+        parts = tuple(part for own in owned for part in own.parts or [0] * len(own.seeds))
         plan = plan_candidate(
-            parts[0].candidate,
+            owned[0].candidate,
             table,
             data,
-            parts[0].recipe,
-            seeds=[seed for part in parts for seed in part.seeds],
-            splits=[split for part in parts for split in part.splits],
-            lr=[lr for part in parts for lr in part.lrs],
-            decay=[part.recipe.decay for part in parts for _ in part.seeds],
+            owned[0].recipe,
+            seeds=[seed for own in owned for seed in own.seeds],
+            splits=[split for own in owned for split in own.splits],
+            lr=[lr for own in owned for lr in own.lrs],
+            decay=[own.recipe.decay for own in owned for _ in own.seeds],
+            parts=parts,
             engine=engine,
             device=device,
             keep_networks=keep_networks,
@@ -179,7 +197,7 @@ def plan_round(
             together=together,
         )
         owners = [(number, place) for number in members for place in range(len(runs[number].seeds))]
-        stacks.append(Stack(plan, tuple(owners)))
+        stacks.append(Stack(plan, tuple(owners), parts))
     return Round(data, tuple(stacks), chooses=together > 0)
 
 

@@ -111,7 +111,7 @@ def test_a_split_by_time_always_holds_out_the_latest_fifth(n_rows, outside, n_gr
 
 def test_a_quick_look_is_one_repeat_and_marked():
     design = protocol(300, 100, quick=True)
-    assert (design.repeats, design.folds, design.seeds, design.df, design.quick) == (1, 10, 3, 9, True)
+    assert (design.repeats, design.folds, design.seeds, design.df, design.quick) == (1, 10, 5, 9, True)
     assert "first look" in design.reason
 
 

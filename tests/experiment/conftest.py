@@ -8,7 +8,8 @@ import pytest
 
 from seedbed.data import ColumnSchema, Table, table_from_arrays
 from seedbed.data.table import Column
-from seedbed.experiment import Comparison, Plan, compare, conclude, make_plan, run, specify
+from seedbed.experiment import Comparison, Plan, compare, make_plan, run, specify
+from seedbed.experiment.comparison import conclude
 from seedbed.settings import Compute, Design, Recipe, recipe_named, settings_of
 from seedbed.training.machine import one_thread
 

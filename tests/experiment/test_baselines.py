@@ -1,5 +1,6 @@
 """Baselines: scikit-learn models on the same splits, and how they are named."""
 
+import itertools
 import multiprocessing
 import re
 import warnings
@@ -155,7 +156,8 @@ def test_results_do_not_depend_on_jobs_and_no_warning_escapes(fitted, rows, capf
 @pytest.mark.parametrize(("n_splits", "jobs"), [(1, 1), (10, 1), (10, 2), (100, 2), (100, 64), (7, 3)])
 def test_tasks_contain_every_pair_once_with_the_slowest_first(n_splits, jobs):
     names = ["prior", "boosted-trees", "my own", "logistic-regression"]
-    tasks = _grouped([Baseline(name, None, "") for name in names], n_splits, jobs)
+    places = list(itertools.product(range(4), range(n_splits)))
+    tasks = _grouped([Baseline(name, None, "") for name in names], places, jobs)
     pairs = [(number, split) for number, group in tasks for split in group]
     assert sorted(pairs) == [(number, split) for number in range(4) for split in range(n_splits)]
     assert list(dict.fromkeys(number for number, _ in tasks)) == [2, 1, 3, 0]
@@ -368,10 +370,13 @@ def test_a_wrapped_classifier_is_a_baseline(fitted, rows):
     assert ((p > 0) & (p < 1)).all()
 
 
-def test_stopping_early_ends_the_workers(fitted, rows, table_of):
+def test_long_fits_go_on_in_workers_which_end_if_they_are_stopped_early(fitted, rows, table_of, monkeypatch):
+    monkeypatch.setattr("seedbed.experiment.fitted._WORTH_PROCESSES", 0.0)
     table = table_of(rows[0], rows[1])
     baselines = baselines_from([RandomForestClassifier(100)], random_state=0)
     found = fit_on_splits(baselines, table, encode(table), rows[2], jobs=2)
+    next(found)
+    assert not any("Loky" in child.name for child in multiprocessing.active_children())
     next(found)
     assert any("Loky" in child.name for child in multiprocessing.active_children())
     found.close()

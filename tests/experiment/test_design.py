@@ -69,9 +69,9 @@ def test_nested_cross_validation_is_refused_with_held_out_rows():
         (300, {"seeds": 1}, ("cross_validation", 10, 10, 1, 9)),
         (300, {"repeats": 2, "folds": 3, "seeds": 4}, ("cross_validation", 2, 3, 4, 2)),
         (300, {"repeats": 7, "interval": "nested"}, ("cross_validation", 7, 5, 1, 4)),
-        (300, {"quick": True}, ("cross_validation", 1, 10, 3, 9)),
+        (300, {"quick": True}, ("cross_validation", 1, 10, 5, 9)),
         (300, {"quick": True, "seeds": 2}, ("cross_validation", 1, 10, 2, 9)),
-        (300, {"quick": True, "repeats": 2}, ("cross_validation", 2, 10, 3, 9)),
+        (300, {"quick": True, "repeats": 2}, ("cross_validation", 2, 10, 5, 9)),
         (40, {"seeds": 2, "folds": 4}, ("scores_only", 1, 4, 2, None)),
         (100_001, {"seeds": 7}, ("held_out", 1, 5, 7, None)),
         (100_001, {"repeats": 2}, ("cross_validation", 2, 5, 3, 4)),
@@ -91,7 +91,7 @@ def test_given_options_replace_the_defaults(n_rows, options, expected):
     [
         (300, {}, "300 rows: 10 x 10 folds x 5 seeds"),
         (300, {"seeds": 2}, "300 rows: 10 x 10 folds x 2 seeds, as asked for"),
-        (300, {"quick": True}, "300 rows: a first look, 1 x 10 folds x 3 seeds"),
+        (300, {"quick": True}, "300 rows: a first look, 1 x 10 folds x 5 seeds"),
         (300, {"interval": "nested"}, "300 rows: 100 x 5 folds x 1 seed"),
         (40, {"seeds": 2}, "40 rows are too few for a verdict (it needs 50 rows)"),
         (

@@ -9,7 +9,7 @@ from torch import nn
 
 from seedbed.evaluation import seeds_apart
 from seedbed.evaluation.checks import CODES
-from seedbed.experiment import conclude
+from seedbed.experiment.comparison import conclude
 from seedbed.experiment.run import Results
 
 

@@ -30,7 +30,8 @@ def takes(monkeypatch):
             stack = dataclasses.replace(stack, plan=dataclasses.replace(stack.plan, seconds=cost))
             return dataclasses.replace(plan, fitting=dataclasses.replace(plan.fitting, stacks=(stack,)))
 
-        monkeypatch.setattr("seedbed.experiment.plan.timed", timed)
+        monkeypatch.setattr("seedbed.experiment.limiting.timed", timed)
+        monkeypatch.setattr("seedbed.experiment.limiting.WORTH_TIMING", 0.0)
         monkeypatch.setattr("seedbed.experiment.plan.drawing_seconds", lambda: 0.0)
 
     return take
@@ -58,15 +59,16 @@ def design_of(plan):
 
 @pytest.mark.parametrize(
     ("seconds", "wanted"),
-    [(0.01, (10, 200, 5)), (0.5, (3, 200, 5)), (3.0, (1, 120, 5)), (5.0, (1, 100, 3)), (99.0, (1, 100, 1))],
+    [(0.01, (10, 200, 5)), (1.5, (10, 200, 5)), (3.0, (10, 120, 5)), (5.0, (10, 100, 3)), (99.0, (10, 100, 1))],
 )
-def test_repeats_are_cut_first_then_epochs_then_seeds(takes, seconds, wanted):
+def test_epochs_are_cut_first_then_seeds_until_a_repeat_fits(takes, seconds, wanted):
     takes(seconds * 50)
     plan, lines = planned(specified(100, time_limit=100))
     assert design_of(plan) == pytest.approx((*wanted, 100), rel=0.02)
-    was = "10 repeats with 5 seeds" + (" and 200 epochs" if wanted[1] < 200 else "")
-    assert plan.experiment.design.shortened == ("" if wanted[0] == 10 else was)
-    assert any(line.startswith("This doesn't fit 100 s: it may take ") for line in lines) == (seconds == 99)
+    was = "5 seeds with 200 epochs" if wanted[2] < 5 else "200 epochs"
+    assert plan.experiment.design.shortened == ("" if wanted[1] == 200 else was)
+    assert plan.looks == tuple(range(1, 11))
+    assert any(line.startswith("This doesn't fit 100 s: one repeat may take ") for line in lines) == (seconds == 99)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_the_frozen_design_is_read_back(small, tmp_path, takes):
     options = {"candidates": ["relu:3"], "repeats": 2, "seeds": 3, "time_limit": 100}
     takes(20.0 * 5000 / 60 * EPOCHS / 4)
     first = small(**options, folder=tmp_path)
-    assert first.experiment.design.shortened == "2 repeats with 3 seeds"
+    assert first.experiment.design.shortened == "3 seeds"
     takes(0.0)  # now the full design would fit
     assert small(**options, folder=tmp_path).to_dict()["plan"] == first.to_dict()["plan"]
     assert small(**options, folder=tmp_path, overwrite=True).experiment.design.shortened == ""

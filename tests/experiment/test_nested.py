@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from seedbed.evaluation import nested_interval
-from seedbed.experiment import conclude, run
+from seedbed.experiment import run
+from seedbed.experiment.comparison import conclude
 from seedbed.experiment.run import Results
 from seedbed.training import train_many
 from seedbed.training.randomness import derive

@@ -8,7 +8,7 @@ import pytest
 
 from seedbed.evaluation import corrected_t, fold_differences, holm
 from seedbed.evaluation.verdicts import decide
-from seedbed.experiment import conclude
+from seedbed.experiment.comparison import conclude
 from seedbed.experiment.run import Results
 
 DIFFERENT = ("better_by_margin", "better", "worse")

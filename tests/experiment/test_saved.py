@@ -19,7 +19,8 @@ KEYS = {
     "reference metric alpha interval plan understood verdicts pairs no_verdict on_these_rows ranking brackets top "
     "sweeps advice rivals checks more_repeats_ratio candidates lottery notes specification seconds curves",
     "metric": "name words greater_is_better margin margin_source of_prior",
-    "plan": "kind repeats folds seeds networks n_train n_test quick sample_of time_limit shortened epochs locked_share "
+    "plan": "kind repeats most_repeats ended folds seeds networks n_train n_test quick sample_of time_limit shortened "
+    "epochs locked_share "
     "n_unused reason random_state recipe test_share df tried all_pairs",
     "top": "name winner among apparent expected low high",
     "advice": "use guess best undecided network first among as_good ahead no_gain",
@@ -91,7 +92,8 @@ def test_a_summary_that_lacks_newer_keys_is_read_and_one_of_another_type_refused
 def test_the_document_describes_the_comparison(comparison):
     document = comparison.to_dict()
     reason = "60 rows: 2 x 3 folds x 3 seeds, as asked for"
-    assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "folds": 3, "seeds": 3, "networks": 1,
+    assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "most_repeats": 2, "ended": "", "folds": 3,
+                                "seeds": 3, "networks": 1,
                                 "n_train": 40, "n_test": 20, "locked_share": 0.0, "n_unused": 0, "quick": False,
                                 "reason": reason, "random_state": 7, "sample_of": None, "time_limit": None,
                                 "shortened": "", "epochs": None, "test_share": None, "df": None, "tried": 0,

@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 import seedbed as sb
 from seedbed.evaluation import wilson
-from seedbed.experiment import conclude
+from seedbed.experiment.comparison import conclude
 from seedbed.experiment.run import Results
 
 LABELS = {"binary": ["bad", "good"], "multiclass": ["a", "b", "c"]}

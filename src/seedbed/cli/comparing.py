@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 from cyclopts import Parameter
 
 from seedbed.cli.options import AsJson, CompareOptions, Quiet, RunOptions, TableArgument, kept_options, options_from
-from seedbed.cli.terminal import command_line, interruptible, print_lines, print_stderr, say, shown, text_width, working
+from seedbed.cli.terminal import (
+    command_line,
+    interrupted,
+    interruptible,
+    print_lines,
+    print_stderr,
+    say,
+    shown,
+    text_width,
+    working,
+)
 from seedbed.errors import OptionError, counted, did_you_mean, without_passwords
 
 if TYPE_CHECKING:
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["compare", "resume"]
 
 _FOR_COMPARISON = CompareOptions()
+_INTERRUPTED = 130
 
 
 def compare(
@@ -51,7 +62,7 @@ def compare(
         size = f"{counted(rows.n_rows, 'row')}, {counted(rows.n_features, 'feature')}"
         now(f"Planning. {rows.name}: {size}, predicting {rows.target_name}")
         from seedbed.experiment import (  # loads torch, which takes seconds
-            conclude,
+            carry_out,
             folder_for,
             numbered,
             open_folder,
@@ -59,7 +70,6 @@ def compare(
             specify,
             watch_plan,
         )
-        from seedbed.experiment import run as execute
         from seedbed.report import check_files, serious_sentences
 
         specified = functools.partial(
@@ -93,11 +103,14 @@ def compare(
             _print(comparison, options)
         else:
             kept, watch = opened.kept, watch_plan(plan, draws=True)
+            if kept.earlier:
+                repeats = counted(max(map(kept.repeats, plan.experiment.names)), "repeat")
+                say(run, f"taken along from the earlier run in {folder}: {repeats}")
             if kept.networks or kept.fits:
                 say(run, f"{_counted(kept, watch)} there already")
             with interruptible(lambda: _left_behind(kept, watch)):
                 with shown(watch, run, score_name=plan.experiment.score_name):
-                    comparison = conclude(execute(plan, watch=watch, kept=kept))
+                    comparison = carry_out(plan, watch, kept=kept, started=started, interrupted=interrupted)
                 try:
                     _print(comparison, options)
                 except BrokenPipeError:  # the reader has closed the pipe; the files are still written
@@ -107,6 +120,8 @@ def compare(
     if options.as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
     say(run, *last, *_pointers(plan, comparison, folder))
+    if comparison.ended == "interrupted":
+        return _INTERRUPTED
     return _failed(options.design.fail_if_worse, comparison)
 
 

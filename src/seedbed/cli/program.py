@@ -79,14 +79,15 @@ def _spelled(error: UnicodeError) -> tuple[str, int]:
 def _interrupted_once() -> Iterator[None]:
     """Let Ctrl-C end the run, and ignore more of them for ten seconds, in which the run ends its workers.
 
-    After that it counts again, in case that a library has swallowed the first. While Python exits, it is ignored.
+    After that it counts again, in case that a library has swallowed the first, and also when the run has cleared
+    `interrupted`, because it gives an answer so far. While Python exits, it is ignored.
     """
     interrupted.clear()
     last = -math.inf
 
     def once(number: int, frame: FrameType | None) -> None:
         nonlocal last
-        if time.monotonic() > last + 10:
+        if time.monotonic() > last + 10 or not interrupted.is_set():
             last = time.monotonic()
             interrupted.set()
             raise KeyboardInterrupt

@@ -25,6 +25,7 @@ class Protocol:
     Attributes:
         kind: "cross_validation"; "scores_only" if there can be no verdict; "held_out" if rows are locked away first.
         repeats, folds, seeds: of the cross-validation; if rows are locked away, of the others, for choices only.
+        stops: whether the run ends before the last repeat if its answer is decided, or more repeats hardly change it.
         df: degrees of freedom of the corrected t; None without such a test.
         locked_share: of the rows, looked at once at the end; 0 unless "held_out" or split by time.
         quick: whether it is a first look.
@@ -39,6 +40,7 @@ class Protocol:
     folds: int
     seeds: int
     df: int | None
+    stops: bool = False
     locked_share: float = 0.0
     quick: bool = False
     time_limit: float | None = None
@@ -65,7 +67,7 @@ def protocol(
     Args:
         n_rows: rows of the table, after dropping those without a target.
         outside_largest: rows outside the largest class; of two classes, those of the smaller one. None for regression.
-        quick: a first look: 1 x k folds with 3 seeds, unless there can be no verdict or rows are locked away.
+        quick: a first look: 1 x k folds, unless there can be no verdict or rows are locked away.
         n_groups: groups of the group column; None without one.
         by_time: whether rows are split by time: the latest fifth is locked away, however many rows there are.
 
@@ -98,7 +100,7 @@ def protocol(
         rare = f"; no more folds, since {outside_largest} rows lie outside the largest class"
     repeats, seeds = (10, 5) if n_rows < _MEDIUM else (max(1, min(3, _MOST_ROWS_REPEATED // n_rows)), 3)
     if quick:
-        repeats, seeds = 1, 3
+        repeats = 1
     first_look = "a first look, " if quick else ""
     return Protocol(
         kind="cross_validation",
@@ -106,6 +108,7 @@ def protocol(
         folds=folds,
         seeds=seeds,
         df=folds - 1,
+        stops=repeats > 1,
         quick=quick,
         reason=f"{n_rows} rows: {first_look}{repeats} x {folds} folds x {seeds} seeds{rare}",
     )

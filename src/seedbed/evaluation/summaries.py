@@ -26,6 +26,7 @@ __all__ = [
     "ChosenCandidate",
     "Conclusion",
     "DecidingScore",
+    "Ended",
     "Epochs",
     "Lotteries",
     "NoVerdict",
@@ -42,6 +43,9 @@ __all__ = [
     "document_of",
     "summary_from",
 ]
+
+Ended = Literal["", "decided", "rows", "time", "interrupted"]
+"""Why a run ended before its last repeat, see `PlanSummary`."""
 
 SCHEMA_VERSION = 3
 """Schema version of the summaries that this version of seedbed writes and reads."""
@@ -96,12 +100,17 @@ class PlanSummary:
     """How the candidates were trained and tested; docs/summary.md explains the values.
 
     Attributes:
+        most_repeats: how many repeats there would have been, had the run not ended before.
+        ended: why it did: its verdicts are `decided`, more repeats would hardly narrow them (only more `rows` would),
+            its `time` limit, or an interrupt (`interrupted`). Empty if it didn't.
         test_share, df, tried, all_pairs: of a judgement.
     """
 
     kind: str
     locked_share: float = 0.0
     repeats: int = 1
+    most_repeats: int = 1
+    ended: Ended = ""
     folds: int = 1
     seeds: int = 1
     networks: int = 1

@@ -2,12 +2,13 @@
 
 from seedbed.experiment.baselines import BASELINES
 from seedbed.experiment.compare import compare
-from seedbed.experiment.comparison import Comparison, conclude
+from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.fitted import without_auto
 from seedbed.experiment.frozen import check_no_part_of_a_run, file_hash, frozen_in
 from seedbed.experiment.kept import Kept
+from seedbed.experiment.limiting import plan_within
 from seedbed.experiment.model_plan import model_plan_from
-from seedbed.experiment.plan import Plan, make_plan, plan_within
+from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import folder_for, is_finished, numbered, open_folder
 from seedbed.experiment.single import finished_curves, train, training_on
@@ -21,9 +22,9 @@ __all__ = [
     "Kept",
     "Plan",
     "Watch",
+    "carry_out",
     "check_no_part_of_a_run",
     "compare",
-    "conclude",
     "file_hash",
     "finished_curves",
     "folder_for",

@@ -12,13 +12,12 @@ from typing import Any, Literal
 from seedbed.arguments import checked, spelled
 from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError, without_passwords
-from seedbed.experiment.comparison import Comparison, conclude
-from seedbed.experiment.plan import plan_within
-from seedbed.experiment.run import run
+from seedbed.experiment.comparison import Comparison, carry_out
+from seedbed.experiment.limiting import plan_within
 from seedbed.experiment.run_folder import open_folder
 from seedbed.experiment.spec import specify
 from seedbed.experiment.watch import watch_plan
-from seedbed.report import Progress
+from seedbed.report import Progress, notebook_progress
 from seedbed.settings import RECIPES, Compute, Design, Recipe, merged, place_of, recipe_named
 from seedbed.training import warn_of_shares
 
@@ -72,7 +71,7 @@ def compare(
         folder: for specification and results. The same call continues an interrupted run, and reads a finished run
             back without training.
         overwrite: train a finished run again, and discard another run in the folder, which is an error otherwise.
-        on_progress: called whenever something is finished.
+        on_progress: called whenever something is finished. In a notebook the answer so far is shown if it is left out.
 
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
@@ -100,15 +99,16 @@ def compare(
     plan = plan_within(specified(), specified, compute, folders, started=started)
     for candidate in {one.architecture: one for one in plan.experiment.candidates}.values():
         warn_of_shares(candidate, plan.experiment.table)
-    watch = watch_plan(plan, on_progress, draws=folder is not None)
-    if folder is None:
-        return conclude(run(plan, watch=watch))
-    with open_folder(plan, folder, overwrite=overwrite) as opened:
-        if opened.finished is not None:
-            return opened.finished
-        comparison = conclude(run(plan, watch=watch, kept=opened.kept))
-        opened.save(comparison)
-    return comparison
+    with notebook_progress() as shown:
+        watch = watch_plan(plan, on_progress or shown, draws=folder is not None)
+        if folder is None:
+            return carry_out(plan, watch, started=started)
+        with open_folder(plan, folder, overwrite=overwrite) as opened:
+            if opened.finished is not None:
+                return opened.finished
+            comparison = carry_out(plan, watch, kept=opened.kept, started=started)
+            opened.save(comparison)
+        return comparison
 
 
 def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:

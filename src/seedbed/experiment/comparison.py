@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +12,14 @@ import numpy as np
 
 from seedbed.data import frame_from
 from seedbed.errors import OptionError, counted, did_you_mean
-from seedbed.evaluation import METRICS, Check, Conclusion, Verdict, document_of
+from seedbed.evaluation import METRICS, Check, Conclusion, Ended, Verdict, document_of, outlook
 from seedbed.experiment.frozen import FROZEN
+from seedbed.experiment.kept import Kept
 from seedbed.experiment.model_plan import model_plan
-from seedbed.experiment.run import Results
+from seedbed.experiment.plan import STOPS, Plan
+from seedbed.experiment.run import Results, run_by_looks
 from seedbed.experiment.summary import json_text, summarize
+from seedbed.experiment.watch import Watch
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model import Model
 from seedbed.report import comparison_text, glance_text, notebook_fragment, write_report
@@ -23,7 +28,7 @@ from seedbed.settings import Compute
 if TYPE_CHECKING:
     from altair import ConcatChart
 
-__all__ = ["Comparison", "conclude"]
+__all__ = ["Comparison", "carry_out", "conclude"]
 
 _HERE = Compute()
 _OF_A_VERDICT = ("candidate", "reference", "rule", "difference", "low", "high", "margin", "p", "p_adjusted", "p_better")
@@ -241,6 +246,65 @@ class Comparison(Results):
             arrays |= {f"{result.name}/{name}": getattr(result, name) for name in ("epochs", "lrs", "dead")}
             arrays |= {f"{result.name}/{name}": np.ascontiguousarray(one) for name, one in result.by_name().items()}
         return arrays
+
+
+def carry_out(
+    plan: Plan,
+    watch: Watch,
+    *,
+    kept: Kept | None = None,
+    started: float | None = None,
+    interrupted: threading.Event | None = None,
+) -> Comparison:
+    """Run a plan until its answer is decided, its time is over, or all its repeats are finished, and conclude.
+
+    An interrupt after the first repeat ends the run, too: the answer is that of the finished repeats.
+
+    Args:
+        watch: gets the answer so far after each look.
+        kept: stores finished work, and returns what an earlier run has finished.
+        started: `time.perf_counter()` at the start of the time limit; now if None.
+        interrupted: set by what raises KeyboardInterrupt; an error after that is taken for it. Cleared when the answer
+            so far is computed, so that a second interrupt ends that.
+
+    Raises:
+        TrainingError: a baseline can't be fitted.
+        KeyboardInterrupt: it came before the first repeat was finished.
+    """
+    started = time.perf_counter() if started is None else started
+    results: Results | None = None
+    ended: Ended = ""
+    looks = run_by_looks(plan, watch=watch, kept=kept)
+    try:
+        for results in looks:
+            if (repeats := results.experiment.design.repeats) < plan.experiment.design.repeats:
+                so_far = summarize(results)
+                watch.look(plan, repeats, so_far)
+                if ended := _ended(plan, results, so_far, time.perf_counter() - started):
+                    break
+    except (KeyboardInterrupt, Exception) as error:
+        stopped = isinstance(error, KeyboardInterrupt) or (interrupted is not None and interrupted.is_set())
+        if results is None or not stopped:
+            raise
+        if interrupted is not None:
+            interrupted.clear()
+        ended = "interrupted"
+    finally:
+        looks.close()
+    assert results is not None
+    return conclude(replace(results, ended=ended))
+
+
+def _ended(plan: Plan, results: Results, so_far: Conclusion, passed: float) -> Ended:
+    """Return why a run ends after the repeats so far; empty if it goes on."""
+    design, repeats = plan.experiment.design, results.experiment.design.repeats
+    if design.stops and repeats in STOPS:
+        fewer = {model.name: model.repeats for model in plan.experiment.fitted if model.repeats is not None}
+        if stop := outlook(so_far, design.repeats, fewer=fewer).stop:
+            return stop
+    following = next(look for look in plan.looks if look > repeats)
+    needed = results.seconds * (following / repeats - 1) + plan.overhead
+    return "time" if design.time_limit is not None and passed + needed > design.time_limit else ""
 
 
 def conclude(found: Results) -> Comparison:

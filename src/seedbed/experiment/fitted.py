@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import itertools
+import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,7 +23,7 @@ from seedbed.settings import Compute
 from seedbed.training import Cluster, derive, side_by_side
 from seedbed.typing import Floats
 
-__all__ = ["STANDARD", "Auto", "Baseline", "Fitted", "auto", "fit_on_splits", "without_auto"]
+__all__ = ["STANDARD", "Auto", "Baseline", "Fitted", "auto", "fit_on_splits", "single_threads", "without_auto"]
 
 _OF_CLASSES = ("prior", "logistic-regression", "boosted-trees")
 
@@ -34,6 +38,8 @@ STANDARD: Mapping[Task, tuple[str, ...]] = {
 _FIT_SECONDS, _CELL_SECONDS = 0.05, 5e-6
 _MOST_SPLITS_A_TASK = 8  # fewer tasks cost less, more of them show progress and fill all cores to the end
 _TASKS_A_JOB = 4  # at least, for each model, where there are splits enough
+_MOST_BLENDS = 10  # at once
+_WORTH_PROCESSES = 60.0  # seconds of fits in this process; processes take some seconds to start
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +52,9 @@ class Fitted(ABC):
         description: what it is, in a few words for a footnote.
         kind: the word for it in messages.
         needs_columns: whether it needs the columns of the table; otherwise the matrix of features is enough.
-        timed: whether one fit is timed before the run; otherwise `seconds` estimates the time.
+        timed: whether one fit is timed before a run with a time limit; otherwise `seconds` estimates the time.
+        quick: whether it is known to take little time and to draw no random numbers of torch, so that a thread may fit
+            it beside the networks.
         repeats: it is fitted on the splits of so many repeats; None for all.
     """
 
@@ -58,16 +66,25 @@ class Fitted(ABC):
     needs_columns: ClassVar[bool]
     timed: ClassVar[bool]
 
+    @property
+    def quick(self) -> bool:
+        return any(self.name in names for names in STANDARD.values())
+
     @abstractmethod
     def seconds(self, table: Table, n_rows: int) -> float:
         """Return an estimate of the time that one core takes to fit it to `n_rows` rows [s]."""
 
     @abstractmethod
-    def fitted(self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int) -> list[Floats]:
+    def fitted(
+        self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int, jobs: int
+    ) -> list[Floats]:
         """Fit to the training rows of each split; return probabilities [row, class] or numbers [row] of test rows."""
 
-    def predict(self, table: Table, encoding: Encoding, splits: Sequence[Split]) -> list[Floats]:
+    def predict(self, table: Table, encoding: Encoding, splits: Sequence[Split], jobs: int = 1) -> list[Floats]:
         """Fit to the training rows of each split; return the predictions for its test rows.
+
+        Args:
+            jobs: number of threads that may train.
 
         Returns:
             For each split the probability of class 1 [row], of each of several classes [row, class], or numbers [row].
@@ -80,7 +97,7 @@ class Fitted(ABC):
         alone = [n_classes > 1 and len(np.unique(table.target[split.train])) == 1 for split in splits]
         try:
             several = [split for split, one in zip(splits, alone, strict=True) if not one]
-            fitted = iter(self.fitted(table, encoding, several, n_classes))
+            fitted = iter(self.fitted(table, encoding, several, n_classes, jobs))
             found = [
                 np.tile(np.eye(n_classes)[table.target[split.train[0]]], (len(split.test), 1)) if one else next(fitted)
                 for split, one in zip(splits, alone, strict=True)
@@ -109,7 +126,9 @@ class Baseline(Fitted):
     def seconds(self, table: Table, n_rows: int) -> float:
         return _FIT_SECONDS + _CELL_SECONDS * n_rows * table.n_features
 
-    def fitted(self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int) -> list[Floats]:
+    def fitted(
+        self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int, jobs: int
+    ) -> list[Floats]:
         return [self._fitted(table, encoding, split, n_classes) for split in splits]
 
     def _fitted(self, table: Table, encoding: Encoding, split: Split, n_classes: int) -> Floats:
@@ -145,7 +164,9 @@ class Auto(Fitted):
     def seconds(self, table: Table, n_rows: int) -> float:
         return blend_cost(table, n_rows)
 
-    def fitted(self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int) -> list[Floats]:
+    def fitted(
+        self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int, jobs: int
+    ) -> list[Floats]:
         tables, classes = [], []
         for split in splits:
             own = table.of_rows(split.train)
@@ -156,7 +177,7 @@ class Auto(Fitted):
                 own = dataclasses.replace(own, target=codes, labels=labels, task=task)
             tables.append(own)
             classes.append(present)
-        blends = blend_tables(tables, random_state=self.estimator, compute=Compute(jobs=1))
+        blends = blend_tables(tables, random_state=self.estimator, compute=Compute(jobs=jobs))
         found = []
         for split, present, (model, _) in zip(splits, classes, blends, strict=True):
             values, _ = values_of(model, model.preprocessor.inputs_of_values(table.features[split.test]))
@@ -188,25 +209,32 @@ def without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[A
     return others, len(given) - len(others)
 
 
+Place = tuple[int, int]
+"""The number of a model, and that of a split."""
+
+
 def fit_on_splits(
     models: Sequence[Fitted],
     table: Table,
     encoding: Encoding,
     splits: Sequence[Split],
+    places: Sequence[Place] | None = None,
     *,
     jobs: int,
-    without: Collection[tuple[int, int]] = (),
     cluster: Cluster | None = None,
 ) -> Iterator[tuple[int, int, Floats]]:
-    """Fit every model on every split, and yield the predictions for the test rows as they become available.
+    """Fit models on splits, and yield the predictions for the test rows as they become available.
+
+    The fits run in this process, one after the other; those of `auto` several at once, in threads. If the first fits of
+    baselines show that all take more than a minute, the others run in `jobs` processes.
 
     Args:
         models: baselines, and `auto`.
         table: the rows.
         encoding: computes the inputs of a split; baselines get all inputs of `natural`, unstandardised.
         splits: training and test rows.
-        jobs: number of fits at a time, each with one thread. One job runs in this process.
-        without: finished fits to skip, as (number of the model, number of the split).
+        places: the fits to make, in this order; every model on every split if left out.
+        jobs: number of fits at a time, each with one thread.
         cluster: trains there instead of here.
 
     Yields:
@@ -216,46 +244,92 @@ def fit_on_splits(
     Raises:
         TrainingError: a fit failed, or gave no usable predictions.
     """
-    whole = any(one.needs_columns for one in models)
+    if places is None:
+        places = list(itertools.product(range(len(models)), range(len(splits))))
+    if cluster is not None:
+        yield from _elsewhere(models, table, encoding, splits, places, jobs, cluster)
+        return
+    blends = [place for place in places if models[place[0]].name == AUTO]
+    for group in (blends[at : at + _MOST_BLENDS] for at in range(0, len(blends), _MOST_BLENDS)):
+        yield from _fit_some(
+            group[0][0], models[group[0][0]], [(split, splits[split]) for _, split in group], encoding, table, jobs
+        )
+    others = [place for place in places if place not in blends]
+    seconds: dict[int, list[float]] = {}
+    for n, (number, split) in enumerate(others, 1):
+        started = time.perf_counter()
+        yield from _fit_some(number, models[number], [(split, splits[split])], encoding, table)
+        seconds.setdefault(number, []).append(time.perf_counter() - started)
+        left = Counter(number for number, _ in others[n:])
+        if jobs > 1 and sum(left[one] * np.mean(took) for one, took in seconds.items()) > _WORTH_PROCESSES:
+            yield from _elsewhere(models, table, encoding, splits, others[n:], jobs)
+            return
+
+
+def _elsewhere(
+    models: Sequence[Fitted],
+    table: Table,
+    encoding: Encoding,
+    splits: Sequence[Split],
+    places: Sequence[Place],
+    jobs: int,
+    cluster: Cluster | None = None,
+) -> Iterator[tuple[int, int, Floats]]:
+    """Fit in other processes, or on a cluster."""
+    whole = any(model.needs_columns for model in models)
     shared = encoding, table if whole else dataclasses.replace(table, columns=())  # less to send to workers
     tasks = [
         (number, models[number], [(some, splits[some]) for some in group])
-        for number, group in _grouped(models, len(splits), cluster.n_cpus if cluster else jobs, without)
+        for number, group in _grouped(models, places, cluster.n_cpus if cluster else jobs)
     ]
-    if cluster is None and (jobs == 1 or len(tasks) <= 1):
-        for some in tasks:
-            yield from _fit_some(*some, *shared)
-        return
     with contextlib.closing(side_by_side(_fit_some, tasks, shared, jobs, cluster)) as done:
         for results in done:
             yield from results
 
 
-def _grouped(
-    models: Sequence[Fitted], n_splits: int, jobs: int, without: Collection[tuple[int, int]] = ()
-) -> list[tuple[int, list[int]]]:
+def _grouped(models: Sequence[Fitted], places: Sequence[Place], jobs: int) -> list[tuple[int, list[int]]]:
     """Return tasks: the number of a model and the numbers of some splits. The slowest models come first; models that
     aren't in `STANDARD` may be slower than all of those."""
-    size = max(1, min(_MOST_SPLITS_A_TASK, n_splits // (_TASKS_A_JOB * jobs)))
-    places = {name: place for names in STANDARD.values() for place, name in enumerate(names)}
-    cost = [places.get(one.name, len(places)) for one in models]
+    order = {name: place for names in STANDARD.values() for place, name in enumerate(names)}
+    cost = [order.get(model.name, len(order)) for model in models]
     tasks = []
-    for number in sorted(range(len(models)), key=lambda number: -cost[number]):
-        wanted = [split for split in range(n_splits) if (number, split) not in without]
-        tasks += [(number, wanted[first : first + size]) for first in range(0, len(wanted), size)]
+    for number in sorted({number for number, _ in places}, key=lambda number: (-cost[number], number)):
+        splits = [split for model, split in places if model == number]
+        size = max(1, min(_MOST_SPLITS_A_TASK, len(splits) // (_TASKS_A_JOB * jobs)))
+        tasks += [(number, splits[first : first + size]) for first in range(0, len(splits), size)]
     return tasks
 
 
 def _fit_some(
-    number: int, model: Fitted, splits: Sequence[tuple[int, Split]], encoding: Encoding, table: Table
+    number: int,
+    model: Fitted,
+    splits: Sequence[tuple[int, Split]],
+    encoding: Encoding,
+    table: Table,
+    jobs: int = 1,
 ) -> list[tuple[int, int, Floats]]:
     import joblib
-    import sklearn.base  # noqa: F401 - loads the libraries that the limit must find
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    # The threads of HistGradientBoosting wait for each other many times longer than they work while another process
-    # keeps a core busy. "sequential" is for classifiers that were given n_jobs.
-    with warnings.catch_warnings(), threadpool_limits(limits=1), joblib.parallel_config(backend="sequential"):
+    with warnings.catch_warnings(), single_threads(), joblib.parallel_config(backend="sequential"):
         warnings.simplefilter("ignore")
         numbers, own = zip(*splits, strict=True)
-        return [(number, which, said) for which, said in zip(numbers, model.predict(table, encoding, own), strict=True)]
+        predictions = model.predict(table, encoding, own, jobs)
+        return [(number, which, said) for which, said in zip(numbers, predictions, strict=True)]
+
+
+def single_threads() -> contextlib.AbstractContextManager[Any]:
+    """Let scikit-learn compute with one thread inside.
+
+    The threads of HistGradientBoosting wait for each other many times longer than they work while another process keeps
+    a core busy. "sequential" of joblib is for classifiers that were given n_jobs.
+    """
+    limited: contextlib.AbstractContextManager[Any] = _threads().limit(limits=1)
+    return limited
+
+
+@functools.cache
+def _threads() -> Any:
+    import sklearn.ensemble  # noqa: F401 - loads the libraries that the limit must find
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()

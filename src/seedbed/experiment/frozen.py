@@ -19,6 +19,7 @@ from typing import Any
 from seedbed.errors import OptionError, nearest, without_passwords
 from seedbed.experiment.spec import Experiment
 from seedbed.files import write_whole
+from seedbed.model import AUTO
 from seedbed.networks import FileArchitecture, architecture_to_values
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "file_hash",
     "freeze",
     "frozen_in",
+    "grows",
     "origin",
 ]
 
@@ -102,6 +104,26 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if not then:
         return []
     return [words for key in now for words in _between(key, _by_name(key, then.get(key)), _by_name(key, now[key]))]
+
+
+_GROWING = ("repeats", "stops", "quick", "time_limit", "shortened", "epochs", "reason")
+
+
+def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Return whether a specification is that of another, perhaps with more repeats, and with or without `auto`.
+
+    The repeats that both have are then the same.
+    """
+
+    def common(document: Mapping[str, Any]) -> dict[str, Any]:
+        whole = {key: value for key, value in document.items() if key in now and key != "splits_sha256"}
+        design = {key: value for key, value in document["design"].items() if key not in _GROWING}
+        models = [{**one, "repeats": None} for one in document["baselines"] if one["name"] != AUTO]
+        return {**whole, "design": design, "baselines": models}
+
+    with contextlib.suppress(KeyError, TypeError, AttributeError):
+        return common(then) == common(now) and then["design"]["repeats"] <= now["design"]["repeats"]
+    return False
 
 
 def _between(place: str, then: Any, now: Any) -> list[str]:

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,7 +28,10 @@ from seedbed.files import remove_parts, write_whole
 from seedbed.fitting import Round
 from seedbed.training import Chunk, ChunkResult, Savepoint, TrainingData, processor
 
-__all__ = ["Kept"]
+__all__ = ["EARLIER", "Kept"]
+
+EARLIER = "earlier"
+"""The folder of a run that is taken along, among what is kept."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -55,6 +59,8 @@ class Kept:
         folder: the folder of the run.
 
     Attributes:
+        earlier: the arrays of a finished run of fewer repeats, as `Comparison.save` writes them, which this run takes
+            along; empty if there is none.
         others: the number of files of other runs.
         trouble: why a file couldn't be written; empty if all could.
     """
@@ -63,6 +69,7 @@ class Kept:
         self.folder, self._plan = Path(folder), plan
         self._place = self.folder / "unfinished"
         self._origins: dict[int, tuple[object, str | None]] = {}
+        self.earlier: Arrays = {}
         self.others, self.trouble = 0, ""
         self._there = self._found() if self._place.is_dir() else {}
 
@@ -75,6 +82,10 @@ class Kept:
     def fits(self) -> int:
         """The number of fits of this run that are kept."""
         return sum(not n_networks for n_networks in self._there.values())
+
+    def repeats(self, name: str) -> int:
+        """Return how many repeats of a model are taken along from an earlier run."""
+        return len(self.earlier.get(f"{name}/predictions", ()))
 
     @property
     def begun(self) -> bool:
@@ -125,6 +136,7 @@ class Kept:
     def remove(self) -> None:
         """Remove everything that is kept, also of other runs in this folder; the results are written."""
         remove_parts(self._place)
+        shutil.rmtree(self._place / EARLIER, ignore_errors=True)
         for path in (*self._place.glob("*.safetensors"), *self._place.glob("*.state")):
             with contextlib.suppress(OSError):
                 path.unlink()

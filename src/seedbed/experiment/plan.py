@@ -1,24 +1,23 @@
-"""The plan of a comparison: its networks, their stacks, the time they take, and designs that fit a time limit."""
+"""The plan of a comparison: its networks, their stacks, and the time they take."""
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import dataclasses
 import functools
 import heapq
+import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from seedbed.data import Encoding, Split, Table, TargetDesign, encode, fold_pairs, target_design
-from seedbed.errors import SeedbedError, TrainingError, counted
-from seedbed.evaluation import Protocol
+from seedbed.errors import TrainingError, counted
 from seedbed.experiment.fitted import STANDARD, Fitted, fit_on_splits
-from seedbed.experiment.frozen import differences, frozen_in
 from seedbed.experiment.spec import Experiment, specification
 from seedbed.fitting import Round, Runs, Stack, choosing_runs, inner_splits, plan_round
 from seedbed.model import AUTO
@@ -31,15 +30,18 @@ from seedbed.training import (
     derive,
     own_module,
     pick_workers,
-    side_by_side,
     table_data,
     time_chunk,
     wake_workers,
 )
 
-__all__ = ["Plan", "make_plan", "plan_within", "timed"]
+__all__ = ["STOPS", "WORTH_TIMING", "Plan", "make_plan", "timed"]
 
-_START_SECONDS = 4.0  # a worker imports torch
+STOPS = (1, 2, 3, 5, 10)
+"""The numbers of repeats after which a run may stop because its answer is decided."""
+
+_USUAL_REPEATS = 3
+_WORTH_WORKERS = 20.0  # seconds of torch's networks in this process; the workers import torch for some
 _JUDGING = 1e-5  # scores and verdicts of a tested row, repeat, seed and model, as a share of the time for drawing
 
 
@@ -68,6 +70,8 @@ class Pace:
 @dataclass(frozen=True)
 class Plan:
     """What a comparison trains.
+
+    It is trained part by part: the repeats up to the next of `looks`, with all networks and fits of their splits.
 
     Attributes:
         experiment: the specification.
@@ -102,6 +106,29 @@ class Plan:
     def all_splits(self) -> tuple[Split, ...]:
         """The splits that are judged, then those of `pairs`."""
         return self.splits + tuple(split for _, _, split in self.pairs)
+
+    @functools.cached_property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of repeats after which there is an answer so far; see `looks_of`."""
+        return looks_of(self.experiment)
+
+    @property
+    def usual_repeats(self) -> int:
+        """The number of repeats that are usually enough, where a run stops when its answer is decided."""
+        design = self.experiment.design
+        return min(_USUAL_REPEATS, design.repeats) if design.stops else design.repeats
+
+    def first(self, repeats: int) -> Plan:
+        """Return the plan as if it had only its first repeats; its networks stay those of all."""
+        experiment = self.experiment
+        if repeats == experiment.design.repeats:
+            return self
+        design = dataclasses.replace(experiment.design, repeats=repeats)
+        return dataclasses.replace(
+            self,
+            experiment=dataclasses.replace(experiment, design=design),
+            splits=tuple(split for split in self.splits if split.repeat < repeats),
+        )
 
     @functools.cached_property
     def fits(self) -> tuple[tuple[int, int], ...]:
@@ -151,41 +178,53 @@ class Plan:
 
     @property
     def overhead(self) -> float:
-        """Seconds to start workers, to judge and to draw, whatever is trained."""
-        return (_START_SECONDS if self.workers > 1 and not self.measured else 0.0) + self.finishing
+        """Seconds to judge and to draw, whatever is trained."""
+        return self.finishing
 
     @property
     def seconds(self) -> float:
-        """The estimated duration [s]: rough at first, and within a factor of 1.5 after `timed`."""
-        return self.fitting_seconds + sum(self.passes(which) for which in self.rounds) + self.overhead
+        """The estimated duration of all repeats [s]: rough at first, and within a factor of 1.5 after `timed`."""
+        return self.fitting_seconds() + sum(self.passes(which) for which in self.rounds) + self.overhead
 
     @property
-    def most_seconds(self) -> float:
-        """The duration [s] if no network ends before its last epoch."""
-        return self.fitting_seconds + sum(self.passes(which, most=True) for which in self.rounds) + self.overhead
+    def usual_seconds(self) -> float:
+        """The estimated duration of `usual_repeats` [s]."""
+        return self.cost(self.usual_repeats) / self.workers + self.overhead
+
+    def cost(self, repeats: int) -> float:
+        """Return the seconds of one core for the networks and fits up to a look."""
+        parts = range(self.looks.index(repeats) + 1)
+        networks = (stack.plan.cost(chunk) for stack in self.stacks for part in parts for chunk in stack.chunks(part))
+        fits = (self.experiment.fitted[n].name for n, split in self.fits if self.all_splits[split].repeat < repeats)
+        return sum(networks) + sum(self.fit_seconds[name] for name in fits)
+
+    @property
+    def first_seconds(self) -> float:
+        """The duration of the first part [s] if no network ends before its last epoch."""
+        passes = sum(self.passes(which, most=True, part=0) for which in self.rounds)
+        return self.fitting_seconds(part=0) + passes + self.overhead
 
     @property
     def rounds(self) -> tuple[Round, ...]:
         """The rounds that are trained."""
         return tuple(which for which in (self.choosing, self.fitting) if which is not None)
 
-    @property
-    def fitting_seconds(self) -> float:
-        """The duration of all fits of baselines [s]."""
-        return self._packed(self.seconds_of_fits)
+    def fitting_seconds(self, *, part: int | None = None) -> float:
+        """Return the duration of all fits of baselines and `auto`, or of those of one part [s]."""
+        first, last = (0, self.looks[-1]) if part is None else ((0, *self.looks)[part], self.looks[part])
+        return self._packed(
+            self.fit_seconds[self.experiment.fitted[number].name]
+            for number, split in self.fits
+            if first <= self.all_splits[split].repeat < last
+        )
 
-    @property
-    def seconds_of_fits(self) -> list[float]:
-        """The seconds of one core for each of `fits`."""
-        return [self.fit_seconds[self.experiment.fitted[number].name] for number, _ in self.fits]
-
-    def passes(self, which: Round, *, most: bool = False) -> float:
-        """Return the duration of a round [s]; `most` if no network ends before its last epoch."""
+    def passes(self, which: Round, *, most: bool = False, part: int | None = None) -> float:
+        """Return the duration of a round, or of one part of it [s]; `most` if no network ends before its last epoch."""
         return self._packed(
             [
                 stack.plan.cost(chunk) * (chunk.recipe.epochs / chunk.usual_epochs if most else 1.0)
                 for stack in which.stacks
-                for chunk in stack.plan.chunks
+                for chunk in stack.chunks(part)
             ]
         )
 
@@ -252,6 +291,9 @@ class Plan:
             if model not in baselines:
                 words += f", and {model.name} on {counted(self.totals()[model.name], 'split')}"
         words += f"; without {AUTO}, as {spec.no_auto}" if spec.no_auto else ""
+        if self.usual_repeats < spec.design.repeats:
+            times = f"about {duration(self.usual_seconds)}, at most {duration(self.seconds)}"
+            return f"up to {spec.design.repeats} repeats: {words}; {times}"
         return f"{words}; about {duration(self.seconds)}"
 
 
@@ -266,21 +308,41 @@ def make_plan(experiment: Experiment, compute: Compute) -> Plan:
     pairs = fold_pairs(splits) if experiment.nested else ()
     everything = splits + tuple(split for _, _, split in pairs)
     keys = [(split.repeat, split.fold) for split in splits] + [(split.repeat, i, j) for i, j, split in pairs]
+    looks = looks_of(experiment)
+    parts = [bisect.bisect_right(looks, split.repeat) for split in everything]
     encoding = encode(experiment.table)
     data, table = table_data(experiment.table, encoding, everything), experiment.table
-    fitting = plan_round(table, data, _fitting(experiment, keys), engine=compute.engine, device=where)
+    fitting = plan_round(table, data, _fitting(experiment, keys, parts), engine=compute.engine, device=where)
     inner: tuple[tuple[Split, ...], ...] = ()
     choosing = None
     if any(recipe.chooses for recipe in experiment.recipes().values()):
         inner = inner_of(experiment, everything)
         data = dataclasses.replace(table_data(table, encoding, [one for own in inner for one in own]), X=data.X)
-        runs = _choosing(experiment, len(inner), len(inner[0]))
+        runs = _choosing(experiment, len(inner), len(inner[0]), parts)
         choosing = plan_round(table, data, runs, together=len(inner[0]), engine=compute.engine, device=where)
     target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
-    if where == "cpu" and afar is None:  # after all errors: workers that are starting complain when the process ends
-        wake_workers(n_jobs)
     decided = specification(experiment, fitting.data.X.shape[1], everything)
-    return Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, decided, n_jobs, afar)
+    plan = Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, decided, n_jobs, afar)
+    if where == "cpu" and afar is None:  # after all errors: workers that are starting complain when the process ends
+        seconds = sum(s.plan.cost(one) for s in plan.stacks for one in s.plan.chunks if one.engine != "native")
+        if 0 < seconds < _WORTH_WORKERS and all(one.engine != "native" for s in plan.stacks for one in s.plan.chunks):
+            return dataclasses.replace(plan, jobs=1)
+        if seconds:
+            wake_workers(n_jobs)
+    return plan
+
+
+def looks_of(experiment: Experiment) -> tuple[int, ...]:
+    """Return the numbers of repeats after which a run gives an answer so far; the last is that of all repeats.
+
+    With a time limit it is every repeat, as the run ends where the next one doesn't fit.
+    """
+    most = experiment.design.repeats
+    if experiment.nested:
+        return (most,)
+    if experiment.design.time_limit is not None:
+        return tuple(range(1, most + 1))
+    return (*itertools.takewhile(lambda look: look < most, itertools.chain(STOPS, itertools.count(20, 10))), most)
 
 
 def inner_of(experiment: Experiment, splits: Sequence[Split]) -> tuple[tuple[Split, ...], ...]:
@@ -300,32 +362,33 @@ def inner_of(experiment: Experiment, splits: Sequence[Split]) -> tuple[tuple[Spl
     return tuple(found)
 
 
-def _fitting(experiment: Experiment, keys: Sequence[tuple[int, ...]]) -> dict[int, Runs]:
-    """Return the networks of each candidate that are judged; a key identifies a split."""
+def _fitting(experiment: Experiment, keys: Sequence[tuple[int, ...]], parts: Sequence[int]) -> dict[int, Runs]:
+    """Return the networks of each candidate that are judged; a key identifies a split, which belongs to a part."""
     state, runs = experiment.random_state, {}
     places = [(split, seed) for split in range(len(keys)) for seed in range(experiment.design.seeds)]
     for number, candidate in enumerate(experiment.candidates):
         recipe = candidate.recipe(experiment.recipe)
         # Every network has its own seed, so candidates and splits don't share chance.
         seeds = [derive(state, candidate.name, *keys[split], seed) for split, seed in places]
-        runs[number] = Runs(candidate, recipe, seeds, [split for split, _ in places], [recipe.lrs[0]] * len(places))
+        runs[number] = Runs(candidate, recipe, seeds, [split for split, _ in places], [recipe.lrs[0]] * len(places),
+                            [parts[split] for split, _ in places])  # fmt: skip
     return runs
 
 
-def _choosing(experiment: Experiment, n_splits: int, n_inner: int) -> dict[int, Runs]:
+def _choosing(experiment: Experiment, n_splits: int, n_inner: int, parts: Sequence[int]) -> dict[int, Runs]:
     """Return the networks that choose, of each candidate that chooses."""
     runs = {}
     for number, candidate in enumerate(experiment.candidates):
         recipe = candidate.recipe(experiment.recipe)
         seed = functools.partial(derive, experiment.random_state, candidate.name, "inner")
         if recipe.chooses:
-            runs[number] = choosing_runs(candidate, recipe, n_splits, n_inner, seed)
+            runs[number] = choosing_runs(candidate, recipe, n_splits, n_inner, seed, parts)
     return runs
 
 
 # The time that a plan takes, measured by some of its steps
 
-_WORTH_TIMING = 5.0  # seconds of training and fitting, by the rough estimate, from which on costs are measured
+WORTH_TIMING = 5.0  # seconds of training and fitting, by the rough estimate, from which on costs are measured
 _STEPS_FOR = 0.3  # seconds, for each stack
 _FIT_FOR = 0.5  # seconds; a baseline is fitted to more and more rows until a fit takes as long
 _FIRST_FIT_ROWS = 100  # of a fit that isn't timed
@@ -341,7 +404,7 @@ def timed(plan: Plan, fits: Mapping[str, tuple[tuple[int, float], ...]] | None =
     Args:
         fits: timed fits of the baselines on more rows of the same table, as in `Pace`; they aren't repeated.
     """
-    if plan.measured or plan.cluster is not None or plan.seconds - plan.overhead < _WORTH_TIMING:
+    if plan.measured or plan.cluster is not None or plan.first_seconds - plan.overhead < WORTH_TIMING:
         return plan
     which = plan.choosing or plan.fitting  # more networks choose than are judged
     stacks = {stack.owners[0][0]: stack for stack in (*plan.fitting.stacks, *which.stacks)}
@@ -350,15 +413,10 @@ def timed(plan: Plan, fits: Mapping[str, tuple[tuple[int, float], ...]] | None =
         place = which if stack in which.stacks else plan.fitting
         tasks.append((_timed_chunk, number, stack.plan.chunks[0], place.data))
     baselines = [one for one in plan.experiment.fitted if one.timed] if fits is None else []
-    table = dataclasses.replace(plan.experiment.table, columns=())  # less to send to workers
-    tasks += [(_timed_fit, one, table, plan.encoding, plan.all_splits[0]) for one in baselines]
-    on_cpu = all(stack.plan.chunks[0].device == "cpu" for stack in stacks.values())
-    if plan.jobs == 1 or len(tasks) == 1 or not on_cpu:
-        found = [_call(*task) for task in tasks]
-    else:
-        found = list(side_by_side(_call, tasks, (), plan.jobs))
+    tasks += [(_timed_fit, one, plan.experiment.table, plan.encoding, plan.all_splits[0]) for one in baselines]
     paces, curves = dict[int, tuple[float, float]](), dict(fits or {})
-    for what, measured in found:
+    for function, *arguments in tasks:
+        what, measured = function(*arguments)
         if isinstance(what, str):
             curves |= {what: measured} if measured else {}
             continue
@@ -369,10 +427,6 @@ def timed(plan: Plan, fits: Mapping[str, tuple[tuple[int, float], ...]] | None =
             epoch /= _INNER
         paces |= dict.fromkeys({candidate for candidate, _ in stack.owners}, (built, epoch))
     return plan.paced(Pace(paces, curves))
-
-
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*arguments)
 
 
 def _timed_chunk(number: int, chunk: Chunk, data: TrainingData) -> tuple[int, tuple[float, float]]:
@@ -416,150 +470,3 @@ def _with_paces(which: Round, pace: Pace, share: float) -> Round:
             seconds += stack.plan.lanes(chunk) * (built + ran)
         stacks.append(dataclasses.replace(stack, plan=dataclasses.replace(stack.plan, seconds=seconds)))
     return dataclasses.replace(which, stacks=tuple(stacks))
-
-
-# Designs that fit a time limit
-
-_MOST_TRIALS = 8
-_FEWEST_ROWS = 5_000  # of a sample
-_FEWEST_EPOCHS, _FEWEST_STEPS = 5, 100  # after a cut: a network needs so many of both to learn anything
-_CAUTION = 0.9  # share of the time limit that the estimate of a cut design may take
-
-
-def plan_within(
-    experiment: Experiment,
-    specified: Callable[..., Experiment],
-    compute: Compute,
-    folders: Iterable[Path] = (),
-    tell: Callable[[str], None] = lambda words: None,
-    started: float | None = None,
-) -> Plan:
-    """Return the plan of an experiment, with measured costs, whose design fits its time limit if it has one.
-
-    Repeats are cut first, then epochs, then seeds, and with `--quick` also rows. The cut is estimated from a few steps
-    of each network and some fits of each baseline, without any result. A continued run keeps its frozen design.
-
-    Args:
-        experiment: as it was asked for.
-        specified: `specify` with all its arguments but `rows`, for a sample of another size.
-        compute: what trains, and where.
-        folders: of the run, or of others; the first that holds the run decides the design.
-        tell: called with a line before steps are timed, and with another if the time limit can't be kept.
-        started: `time.perf_counter()` at the start of the time limit; now if None.
-
-    Raises:
-        SeedbedError: as `make_plan`.
-    """
-    started, asked = time.perf_counter() if started is None else started, experiment
-    limit, frozen = experiment.design.time_limit, [frozen_in(folder) for folder in folders]
-    for one in frozen if limit is not None else ():
-        if (again := _frozen_plan(asked, specified, one, compute)) is not None:
-            return again
-    plan = make_plan(experiment, compute)
-    if any(one and not differences(one, plan.specification) for one in frozen):  # a finished or continued run
-        return plan
-    if limit is not None:
-        tell(f"Timing some steps, for a design that fits {limit:g} s ...")
-    plan = timed(plan)
-    for _ in range(_MOST_TRIALS if limit is not None else 0):
-        left = (limit or 0.0) - (time.perf_counter() - started)
-        if plan.most_seconds <= left or (smaller := _smaller(plan, _CAUTION * left, asked, specified)) is None:
-            break
-        cut, pace = make_plan(smaller, compute), plan.pace
-        same_rows = smaller.table.n_rows == plan.experiment.table.n_rows
-        plan = cut.paced(pace) if pace and same_rows else timed(cut, pace.fits if pace else None)
-    if limit is not None and plan.most_seconds > 1.1 * (limit - (time.perf_counter() - started)):
-        tell(_too_long(plan, limit))
-    return plan
-
-
-def _smaller(plan: Plan, left: float, asked: Experiment, specified: Callable[..., Experiment]) -> Experiment | None:
-    """Return an experiment that takes about the seconds that are left; None if it can't be cut."""
-    experiment, n_rows = plan.experiment, plan.experiment.table.n_rows
-    design, epochs = experiment.design, experiment.recipe.epochs
-    repeats, seeds, rows, fewest = design.repeats, design.seeds, n_rows, fewest_epochs(plan)
-    share = max(0.0, left - plan.overhead) / max(plan.most_seconds - plan.overhead, 1e-9)
-    fits = plan.fitting_seconds
-    if repeats > 1:
-        repeats = max(1, min(repeats - 1, math.floor(share * repeats)))
-        share *= design.repeats / repeats
-        fits *= repeats / design.repeats
-    if share < 1 and repeats == 1:  # fewer epochs and seeds make networks faster, and no baseline
-        networks = (plan.most_seconds - plan.overhead - plan.fitting_seconds) * repeats / design.repeats
-        share = max(0.0, left - plan.overhead - fits) / max(networks, 1e-9)
-        if share < 1 and epochs > fewest:
-            epochs = max(fewest, min(epochs - 1, math.floor(share * epochs)))
-            share *= experiment.recipe.epochs / epochs
-        if share < 1 and epochs <= fewest and seeds > 1:
-            seeds = max(1, min(seeds - 1, math.floor(share * seeds)))
-            share *= design.seeds / seeds
-        if share < 1 and epochs <= fewest and seeds == 1 and design.quick and n_rows > _FEWEST_ROWS:
-            rows = max(_FEWEST_ROWS, min(n_rows - 1, math.floor(share * n_rows)))
-    if (repeats, epochs, seeds, rows) == (design.repeats, experiment.recipe.epochs, design.seeds, n_rows):
-        return None
-    cut = experiment
-    if rows < n_rows:
-        cut = specified(rows=rows)
-        if not cut.design.has_verdict and design.has_verdict:
-            return None  # too few rows for a verdict
-    before, was = asked.design, f"{asked.recipe.epochs:,} epochs"
-    if (before.repeats, before.seeds) != (repeats, seeds):
-        parts = [counted(before.repeats, "repeat"), counted(before.seeds, "seed")]
-        was = " with ".join(parts) + (f" and {was}" if epochs < asked.recipe.epochs else "")
-    kept = dataclasses.replace(
-        cut.design, repeats=repeats, seeds=seeds, shortened=was,
-        epochs=epochs if epochs < asked.recipe.epochs else None,
-    )  # fmt: skip
-    return _cut_to(cut, kept)
-
-
-def _cut_to(experiment: Experiment, design: Protocol) -> Experiment:
-    """Return an experiment with a design that a time limit has cut; candidates with epochs of their own keep them."""
-    recipe = experiment.recipe
-    if design.epochs is not None:
-        recipe = dataclasses.replace(recipe, epochs=design.epochs)
-    return dataclasses.replace(experiment, design=design, recipe=recipe)
-
-
-def fewest_epochs(plan: Plan) -> int:
-    """Return the number of epochs to which a time limit may cut those of a plan."""
-    recipe, n_rows = plan.experiment.recipe, len(plan.splits[0].train)
-    steps = math.ceil(n_rows / (recipe.batch_size or n_rows))
-    return min(recipe.epochs, max(_FEWEST_EPOCHS, math.ceil(_FEWEST_STEPS / steps)))
-
-
-def _too_long(plan: Plan, limit: float) -> str:
-    """Return that a plan doesn't fit its time limit, and what would."""
-    spec, ways = plan.experiment, list[str]()
-    networks = sum(plan.passes(which, most=True) for which in plan.rounds)
-    rates = {len(recipe.lrs) for recipe in spec.recipes().values() if recipe.lr is None}
-    if rates and plan.choosing:
-        saved = plan.passes(plan.choosing, most=True) * (1 - 1 / max(rates))
-        ways.append(f"--lr 0.01, one learning rate in place of {max(rates)} ({duration(plan.most_seconds - saved)})")
-    epochs = math.floor(spec.recipe.epochs * (_CAUTION * limit - plan.overhead - plan.fitting_seconds) / networks)
-    if 1 <= epochs < spec.recipe.epochs:
-        ways.append(f"--epochs {epochs}")
-    if not spec.design.quick and spec.table.n_rows > _FEWEST_ROWS:
-        ways.append("--quick, which may take a sample of the rows")
-    if len(spec.candidates) > 1:
-        ways.append("fewer candidates")
-    if plan.fitting_seconds > networks:
-        ways.append(f"--no-baselines ({duration(plan.most_seconds - plan.fitting_seconds)})")
-    ways.append(f"--time-limit {math.ceil(plan.most_seconds / _CAUTION / 10) * 10}")
-    most = duration(plan.most_seconds)
-    return f"This doesn't fit {limit:g} s: it may take {most}. What makes it fit or shorter: {'; '.join(ways)}."
-
-
-def _frozen_plan(
-    asked: Experiment, specified: Callable[..., Experiment], frozen: Mapping[str, Any], compute: Compute
-) -> Plan | None:
-    """Return the plan of the same run as it was begun; None if another run, or none, was begun."""
-    then = frozen.get("design")
-    if not isinstance(then, dict) or then.get("time_limit") != asked.design.time_limit:
-        return None
-    try:
-        experiment = specified(rows=frozen["table"]["n_rows"]) if frozen["table"]["sample"] else asked
-        plan = make_plan(_cut_to(experiment, Protocol(**then)), compute)
-    except (SeedbedError, KeyError, TypeError):  # another run is frozen
-        return None
-    return None if differences(frozen, plan.specification) else plan

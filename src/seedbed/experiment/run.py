@@ -1,14 +1,15 @@
-"""The run of a plan: baselines, then the networks that choose, then those that are judged; results are gathered."""
+"""The run of a plan, part by part: the networks that choose, then those that are judged, beside them the baselines."""
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import functools
-import itertools
 import math
 import time
+import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -16,19 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.data import Split
-from seedbed.evaluation import CURVES, CandidateSummary, Choice, Epochs, Settled
-from seedbed.experiment.fitted import Fitted, fit_on_splits
+from seedbed.evaluation import CURVES, CandidateSummary, Choice, Ended, Epochs, Settled
+from seedbed.experiment.fitted import Fitted, fit_on_splits, single_threads
 from seedbed.experiment.kept import Kept
-from seedbed.experiment.plan import Plan, timed
+from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.watch import Band, Watch, WatchedChunk, watch_plan
 from seedbed.fitting import Round, Stack, choices_of
 from seedbed.networks import MLP
 from seedbed.scoring import Result
 from seedbed.settings import Recipe
-from seedbed.training import Chunk, ChunkResult, are_shares, ends_in_shares, train_chunks
+from seedbed.training import Beside, Chunk, ChunkResult, are_shares, ends_in_shares, train_chunks
 
-__all__ = ["CandidateResult", "FittedResult", "GatheredCandidate", "GatheredFits", "Results", "run"]
+__all__ = ["CandidateResult", "FittedResult", "GatheredCandidate", "GatheredFits", "Results", "run", "run_by_looks"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,6 +139,7 @@ class Results:
         splits: row numbers of each split, repeat by repeat.
         results: one for each candidate, then one for each baseline.
         seconds: duration of the run.
+        ended: why it ended before its last repeat, as in `PlanSummary`; else empty.
         specification: everything that decides the results, as in `experiment.json`; empty if unknown.
     """
 
@@ -146,6 +148,7 @@ class Results:
     results: tuple[Result, ...]
     seconds: float
     specification: Mapping[str, Any] = field(default_factory=dict)
+    ended: Ended = ""
 
     @property
     def networks(self) -> tuple[CandidateResult, ...]:
@@ -169,116 +172,184 @@ def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> 
     Raises:
         TrainingError: a baseline can't be fitted.
     """
+    *_, results = run_by_looks(plan, watch=watch, kept=kept)
+    return results
+
+
+def run_by_looks(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> Generator[Results, None, None]:
+    """Train a plan part by part, and yield the results of all repeats so far after each of its looks.
+
+    Looks change no result: a caller may stop at any of them.
+
+    Raises:
+        TrainingError: a baseline can't be fitted.
+    """
     started = time.perf_counter()
     watch = watch or watch_plan(plan)
-    watch.stage = "timing"
-    plan = timed(plan)
     watch.expect(plan)
-    baselines = _fit_baselines(plan, watch, kept)
-    choices = _choose(plan, watch, kept)
-    gathered = [
-        GatheredCandidate(plan, number, choices.get(number)) for number in range(len(plan.experiment.candidates))
-    ]
-    for stack, members, result in _trained(plan, _with_choices(plan, choices), watch, kept):
-        for column, member in enumerate(members):
-            candidate, network = stack.owners[member]
-            gathered[candidate].add(network, column, result)
-        for candidate in dict.fromkeys(stack.owners[member][0] for member in members):
-            watch.show(plan.experiment.candidates[candidate].name, gathered[candidate].bands())
-    results = [one.result() for one in gathered]
-    seconds = time.perf_counter() - started
-    return Results(plan.experiment, plan.splits, (*results, *baselines), seconds, plan.specification)
+    work = _Work(plan, watch, kept)
+    for part, repeats in enumerate(plan.looks):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of scikit-learn, in whichever thread
+            work.do(part)
+        yield work.results(repeats, time.perf_counter() - started)
 
 
-def _fit_baselines(plan: Plan, watch: Watch, kept: Kept | None) -> list[FittedResult]:
-    spec = plan.experiment
-    gathered = [GatheredFits(plan, baseline) for baseline in spec.fitted]
+class _Work:
+    """The work of a run, and its results so far."""
 
-    def add(number: int, split: int, predictions: npt.NDArray[np.floating], *, taken: bool = False) -> None:
-        gathered[number].add(split, predictions)
-        watch.count(spec.fitted[number].name, taken=taken)
-        watch.show(spec.fitted[number].name)
+    def __init__(self, plan: Plan, watch: Watch, kept: Kept | None) -> None:
+        self.plan, self.watch, self.kept = plan, watch, kept
+        self.fitted = [GatheredFits(plan, model) for model in plan.experiment.fitted]
+        self.networks = [GatheredCandidate(plan, number) for number in range(len(plan.experiment.candidates))]
 
-    there = set(itertools.product(range(len(gathered)), range(len(plan.all_splits)))) - set(plan.fits)
-    for number, split in plan.fits if kept else ():
-        if kept and (taken := kept.fit(spec.fitted[number], split)) is not None:
-            add(number, split, taken, taken=True)
-            there.add((number, split))
-    fits = fit_on_splits(spec.fitted, spec.table, plan.encoding, plan.all_splits, jobs=plan.jobs, without=there,
-                         cluster=plan.cluster)  # fmt: skip
-    for number, split, predictions in fits:
-        if kept:
-            kept.keep_fit(spec.fitted[number], split, predictions)
-        add(number, split, predictions)
-    return [one.result() for one in gathered]
+    def do(self, part: int) -> None:
+        """Fit and train everything of one part, the baselines of seedbed in a thread beside the networks."""
+        plan = self.plan
+        first, last = plan.looks[part - 1] if part else 0, plan.looks[part]
+        self._take_along(part)
+        repeats = [split.repeat for split in plan.all_splits]
+        fits = [(number, split) for number, split in plan.fits
+                if first <= repeats[split] < last and not self._is_earlier(self.fitted[number], part)]  # fmt: skip
+        fits = [place for place in fits if not self._take_fit(*place)]
+        quick = [place for place in fits if plan.cluster is None and plan.experiment.fitted[place[0]].quick]
+        with contextlib.closing(Beside(self._fits(quick))) if plan.jobs > 1 else contextlib.nullcontext() as beside:
+            for fit in () if beside else self._fits(quick):
+                self._add_fit(*fit)
+            for fit in fit_on_splits(plan.experiment.fitted, plan.experiment.table, plan.encoding, plan.all_splits,
+                                     [place for place in fits if place not in quick], jobs=plan.jobs,
+                                     cluster=plan.cluster):  # fmt: skip
+                self._add_fit(*fit)
+            if plan.choosing is not None:
+                self._choose(part, beside)
+            for stack, members, result in self._trained(self._with_choices(), part, beside):
+                for column, member in enumerate(members):
+                    candidate, network = stack.owners[member]
+                    self.networks[candidate].add(network, column, result)
+                for candidate in dict.fromkeys(stack.owners[member][0] for member in members):
+                    self.watch.show(plan.experiment.candidates[candidate].name, self.networks[candidate].bands())
+            for fit in beside.finished(wait=True) if beside else ():
+                self._add_fit(*fit)
 
+    def results(self, repeats: int, seconds: float) -> Results:
+        """Return the results of the first repeats."""
+        part = self.plan.first(repeats)
+        networks, fitted = ([gathered.result(part) for gathered in kind] for kind in (self.networks, self.fitted))
+        return Results(part.experiment, part.splits, (*networks, *fitted), seconds, self.plan.specification)
 
-def _choose(plan: Plan, watch: Watch, kept: Kept | None) -> dict[int, list[Choice]]:
-    """Return the choice of each split, for each candidate that chooses, by its number.
+    def _is_earlier(self, gathered: GatheredFits | GatheredCandidate, part: int) -> bool:
+        """Return whether an earlier run has the results of a model for a whole part."""
+        return self.kept is not None and self.kept.repeats(gathered.name) >= self.plan.looks[part]
 
-    The choice depends on validation losses only: on rows that were taken out of the training rows of the split.
-    """
-    if plan.choosing is None:
-        return {}
-    spec, n_splits, n_inner = plan.experiment, len(plan.inner), len(plan.inner[0])
-    recipes = [candidate.recipe(spec.recipe) for candidate in spec.candidates]
-    losses = {
-        number: np.full((n_splits * len(recipe.lrs) * n_inner, recipe.epochs), np.nan, dtype=np.float32)
-        for number, recipe in enumerate(recipes)
-        if recipe.chooses
-    }
-    for stack, members, result in _trained(plan, plan.choosing, watch, kept):
-        for column, member in enumerate(members):
-            candidate, network = stack.owners[member]
-            losses[candidate][network] = result.curves[2, :, column]
-        for candidate in dict.fromkeys(stack.owners[member][0] for member in members):
-            watch.show(spec.candidates[candidate].name)
-    return {number: choices_of(recipes[number], own, n_splits) for number, own in losses.items()}
+    def _take_along(self, part: int) -> None:
+        """Take the results that an earlier run has for a part."""
+        plan, arrays = self.plan, self.kept.earlier if self.kept else {}
+        for candidate in self.networks:
+            if self._is_earlier(candidate, part):
+                candidate.take_along(arrays, plan.looks[part])
+        for number, model in enumerate(self.fitted):
+            if self._is_earlier(model, part):
+                model.take_along(arrays, plan.looks[part])
+                for which, split in plan.fits:
+                    if which == number and bisect.bisect_right(plan.looks, plan.all_splits[split].repeat) == part:
+                        self.watch.count(model.name, taken=True)
 
+    def _fits(self, places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, Floats]]:
+        """Fit models on splits, one after the other."""
+        plan = self.plan
+        for number, split in places:
+            with single_threads():
+                (predictions,) = plan.experiment.fitted[number].predict(
+                    plan.experiment.table, plan.encoding, [plan.all_splits[split]]
+                )
+            yield number, split, predictions
 
-def _with_choices(plan: Plan, choices: dict[int, list[Choice]]) -> Round:
-    """Return the round that is judged, with the learning rate and the epochs that were chosen for each split."""
-    spec = plan.experiment
-    recipes = [candidate.recipe(spec.recipe) for candidate in spec.candidates]
-    stacks = []
-    for stack in plan.fitting.stacks:
-        lrs, stops = [], []
-        for candidate, network in stack.owners:
-            recipe, split = recipes[candidate], network // spec.design.seeds
-            choice = choices[candidate][split] if candidate in choices else None
-            lrs.append(recipe.lrs[choice.lr if choice else 0])
-            stops.append(choice.epochs if choice else recipe.epochs)
-        stacks.append(replace(stack, plan=stack.plan.trained_with(lrs, stops)))
-    return replace(plan.fitting, stacks=tuple(stacks))
+    def _take_fit(self, number: int, split: int) -> bool:
+        """Take a fit from what is kept; return whether it is there."""
+        taken = self.kept.fit(self.plan.experiment.fitted[number], split) if self.kept else None
+        if taken is not None:
+            self._add_fit(number, split, taken, taken=True)
+        return taken is not None
 
+    def _add_fit(self, number: int, split: int, predictions: Floats, *, taken: bool = False) -> None:
+        model = self.plan.experiment.fitted[number]
+        if self.kept and not taken:
+            self.kept.keep_fit(model, split, predictions)
+        self.fitted[number].add(split, predictions)
+        self.watch.count(model.name, taken=taken)
+        self.watch.show(model.name)
 
-def _trained(
-    plan: Plan, which: Round, watch: Watch, kept: Kept | None
-) -> Iterator[tuple[Stack, tuple[int, ...], ChunkResult]]:
-    """Train all chunks of a round; yield (stack, members, result) of each, first of those that an earlier run has
-    finished."""
-    waiting = []
-    for stack in which.stacks:
-        for chunk in stack.plan.chunks:
-            taken = kept.chunk(which, chunk) if kept else None
-            if taken is None:
-                waiting.append((stack, chunk))
-            else:
-                watch.take(_watched(plan, stack, chunk))
-                yield stack, chunk.members, taken
-    places = in_order(waiting)
-    tasks = [_watched(plan, stack, chunk) for stack, chunk in places]
-    board = watch.begin(tasks, plan.stage(which) if plan.choosing else "")
-    chunks = [chunk for _, chunk in places]
-    savepoints = [kept.savepoint(which, chunk) if kept else None for chunk in chunks]
-    trained = train_chunks(chunks, which.data, plan.jobs, board, plan.cluster, savepoints)
-    with contextlib.closing(trained) as done:
-        for number, result in done:
-            stack, chunk = places[number]
-            if kept:
-                kept.keep_chunk(which, chunk, result)
-            watch.finish(number)
-            yield stack, chunk.members, result
+    def _choose(self, part: int, beside: Beside[tuple[int, int, Floats]] | None) -> None:
+        """Choose the learning rate and the epochs for each split of a part, and for each candidate that chooses.
+
+        The choice depends on validation losses only: on rows that were taken out of the training rows of the split.
+        """
+        plan = self.plan
+        assert plan.choosing is not None
+        n_splits = sum(split.repeat < plan.looks[part] for split in plan.all_splits)
+        losses: dict[int, npt.NDArray[np.float32]] = {}
+        for number, gathered in enumerate(self.networks):
+            if (recipe := gathered.recipe).chooses and n_splits > len(gathered.choices):
+                n_runs = (n_splits - len(gathered.choices)) * len(recipe.lrs) * len(plan.inner[0])
+                losses[number] = np.full((n_runs, recipe.epochs), np.nan, dtype=np.float32)
+        for stack, members, result in self._trained(plan.choosing, part, beside):
+            for column, member in enumerate(members):
+                candidate, network = stack.owners[member]
+                per_split = len(self.networks[candidate].recipe.lrs) * len(plan.inner[0])
+                before = len(self.networks[candidate].choices) * per_split
+                if network >= before:  # not chosen by an earlier run
+                    losses[candidate][network - before] = result.curves[2, :, column]
+            for candidate in dict.fromkeys(stack.owners[member][0] for member in members):
+                self.watch.show(plan.experiment.candidates[candidate].name)
+        for number, of_part in losses.items():
+            gathered = self.networks[number]
+            gathered.choices += choices_of(gathered.recipe, of_part, n_splits - len(gathered.choices))
+
+    def _with_choices(self) -> Round:
+        """Return the round that is judged, with the learning rate and the epochs that were chosen so far."""
+        stacks = []
+        for stack in self.plan.fitting.stacks:
+            settings = [
+                self.networks[candidate].settings(network // self.plan.experiment.design.seeds)
+                for candidate, network in stack.owners
+            ]
+            lrs, epochs = zip(*settings, strict=True)
+            stacks.append(replace(stack, plan=stack.plan.trained_with(lrs, epochs)))
+        return replace(self.plan.fitting, stacks=tuple(stacks))
+
+    def _trained(
+        self, which: Round, part: int, beside: Beside[tuple[int, int, Floats]] | None
+    ) -> Iterator[tuple[Stack, tuple[int, ...], ChunkResult]]:
+        """Train all chunks of a part of a round; yield (stack, members, result) of each, first of those that an earlier
+        run has finished."""
+        plan, kept, waiting = self.plan, self.kept, []
+        for stack in which.stacks:
+            earlier = all(self._is_earlier(self.networks[number], part) for number, _ in stack.owners)
+            for chunk in stack.chunks(part):
+                if earlier:
+                    self.watch.take(_watched(plan, stack, chunk))
+                    continue
+                taken = kept.chunk(which, chunk) if kept else None
+                if taken is None:
+                    waiting.append((stack, chunk))
+                else:
+                    self.watch.take(_watched(plan, stack, chunk))
+                    yield stack, chunk.members, taken
+        places = in_order(waiting)
+        tasks = [_watched(plan, stack, chunk) for stack, chunk in places]
+        board = self.watch.begin(tasks, plan.stage(which) if plan.choosing else "")
+        chunks = [chunk for _, chunk in places]
+        savepoints = [kept.savepoint(which, chunk) if kept else None for chunk in chunks]
+        trained = train_chunks(chunks, which.data, plan.jobs, board, plan.cluster, savepoints)
+        with contextlib.closing(trained) as done:
+            for number, result in done:
+                stack, chunk = places[number]
+                if kept:
+                    kept.keep_chunk(which, chunk, result)
+                self.watch.finish(number)
+                for fit in beside.finished(wait=False) if beside else ():
+                    self._add_fit(*fit)
+                yield stack, chunk.members, result
 
 
 def _watched(plan: Plan, stack: Stack, chunk: Chunk) -> WatchedChunk:
@@ -325,18 +396,23 @@ class _OutOfFold:
             rows = folds[tested].test
             self.pairs[split.repeat, outer, seed, rows] = predictions[np.searchsorted(split.test, rows)]
 
-    def about(self) -> dict[str, Any]:
-        """Return what the results of all models have in common, and the predictions."""
-        spec = self.plan.experiment
+    def take_along(self, predictions: Floats) -> None:
+        """Add the predictions of the first repeats."""
+        n = min(len(self.predictions), len(predictions))
+        self.predictions[:n] = predictions[:n]
+
+    def about(self, part: Plan) -> dict[str, Any]:
+        """Return what the results of all models have in common, and the predictions, in the first repeats of a plan."""
+        spec = part.experiment
         return {
             "target": spec.table.target,
             "task": spec.table.task,
-            "splits": self.splits,
+            "splits": self.splits[: len(part.splits)],
             "groups": spec.table.groups,
             "times": spec.table.times,
             "design": spec.design,
             "alpha": spec.alpha,
-            "predictions": self.predictions,
+            "predictions": self.predictions[: spec.design.repeats],
             "pairs": self.pairs,
         }
 
@@ -345,27 +421,33 @@ class GatheredFits:
     """The predictions of one model that is fitted on each split."""
 
     def __init__(self, plan: Plan, model: Fitted) -> None:
-        self.model, self._found = model, _OutOfFold(plan, 1, model.repeats)
+        self.model, self.name, self._found = model, model.name, _OutOfFold(plan, 1, model.repeats)
 
     def add(self, split: int, predictions: Floats) -> None:
         """Add its predictions for the test rows of a split."""
         self._found.add(split, 0, predictions)
 
-    def result(self) -> FittedResult:
-        return FittedResult(name=self.model.name, description=self.model.description, **self._found.about())
+    def take_along(self, arrays: Mapping[str, npt.NDArray[Any]], repeats: int) -> None:
+        """Add the results of the first repeats from the arrays of an earlier run."""
+        self._found.take_along(arrays[f"{self.name}/predictions"][:repeats])
+
+    def result(self, part: Plan) -> FittedResult:
+        """Return its result in the first repeats of a plan, see `Plan.first`."""
+        return FittedResult(name=self.model.name, description=self.model.description, **self._found.about(part))
 
 
 class GatheredCandidate:
     """The networks of one candidate.
 
-    Args:
-        choices: the choice of each split; None if nothing is chosen.
+    Attributes:
+        choices: the choice of each split so far; empty if nothing is chosen.
     """
 
-    def __init__(self, plan: Plan, number: int, choices: Sequence[Choice] | None) -> None:
+    def __init__(self, plan: Plan, number: int) -> None:
         spec = plan.experiment
-        self.plan, self.choices = plan, choices
+        self.plan, self.choices = plan, list[Choice]()
         self.candidate = spec.candidates[number]
+        self.name = self.candidate.name
         self.recipe = self.candidate.recipe(spec.recipe)
         self.stack = next(s.plan for s in plan.fitting.stacks if any(owner == number for owner, _ in s.owners))
         n_networks = len(plan.splits) * spec.design.seeds
@@ -390,6 +472,25 @@ class GatheredCandidate:
             self.dead[network] = result.dead[column]
             self.done[network] = True
 
+    def take_along(self, arrays: Mapping[str, npt.NDArray[Any]], repeats: int) -> None:
+        """Add the results of the first repeats from the arrays of an earlier run."""
+        names, design = ("predictions", *CURVES, "dead", "lrs", "epochs"), self.plan.experiment.design
+        own = {name: arrays[f"{self.name}/{name}"] for name in names}
+        n_splits = repeats * design.folds
+        n_networks = n_splits * design.seeds
+        self._found.take_along(own["predictions"][:repeats])
+        self.curves[:, :, :n_networks] = np.stack([own[name][:, :n_networks] for name in CURVES])
+        self.dead[:n_networks], self.done[:n_networks] = own["dead"][:n_networks], True
+        if self.recipe.chooses:
+            chosen = zip(own["lrs"][:n_splits].tolist(), own["epochs"][:n_splits].tolist(), strict=True)
+            self.choices = [Choice(self.recipe.lrs.index(lr), epochs, None) for lr, epochs in chosen]
+
+    def settings(self, split: int) -> tuple[float, int]:
+        """Return the learning rate and the epochs that were chosen for a split; the first, and all, if none were."""
+        if split >= len(self.choices):
+            return self.recipe.lrs[0], self.recipe.epochs
+        return self.recipe.lrs[self.choices[split].lr], self.choices[split].epochs
+
     def _predictions(self, outputs: npt.NDArray[np.float32], split: int) -> Floats:
         """Return the predictions that the outputs [row, output] of a network of a split mean."""
         from scipy.special import expit, softmax  # planning doesn't need them
@@ -412,29 +513,30 @@ class GatheredCandidate:
     def _confined(self) -> Literal["", "sigmoid", "softmax"]:
         """Return the last layer of a user-defined network if all its outputs seem to be probabilities."""
         spec = self.plan.experiment
-        if not self._shares or not self.done.any():
-            return ""
+        if not self._shares or self._range[0] > self._range[1]:
+            return ""  # or nothing was trained, as all is taken along
         n_inputs = self.plan.fitting.data.X.shape[1]
         build = functools.partial(self.candidate.architecture, n_inputs, spec.table.n_outputs)
         return ends_in_shares(build, n_inputs, spec.table.task)
 
-    def result(self) -> CandidateResult:
-        n_splits = len(self.plan.splits)
-        choices = self.choices[:n_splits] if self.choices is not None else [None] * n_splits
+    def result(self, part: Plan) -> CandidateResult:
+        """Return its result in the first repeats of a plan, see `Plan.first`."""
+        lrs, epochs = zip(*(self.settings(split) for split in range(len(part.splits))), strict=True)
+        curves = self.curves[:, :, : len(part.splits) * part.experiment.design.seeds]
         return CandidateResult(
             name=self.candidate.name,
             recipe=self.recipe,
             n_parameters=self.stack.n_parameters,
-            curves=self.curves,
-            diverged=np.asarray(~np.isfinite(self.curves[[0, 2]]).all(axis=(0, 1))),
-            epochs=np.array([choice.epochs if choice else self.recipe.epochs for choice in choices]),
-            lrs=np.array([self.recipe.lrs[choice.lr if choice else 0] for choice in choices]),
-            dead=self.dead,
+            curves=curves,
+            diverged=np.asarray(~np.isfinite(curves[[0, 2]]).all(axis=(0, 1))),
+            epochs=np.array(epochs),
+            lrs=np.array(lrs),
+            dead=self.dead[: curves.shape[2]],
             note=self.stack.note,
             confined=self._confined(),
             output_range=self._range,
             networks=self.plan.experiment.networks,
-            **self._found.about(),
+            **self._found.about(part),
         )
 
 

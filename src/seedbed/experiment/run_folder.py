@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 from collections.abc import Iterator, Mapping
@@ -20,17 +21,17 @@ from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.evaluation import CURVES, Conclusion, summary_from
 from seedbed.experiment.comparison import Comparison, conclude
-from seedbed.experiment.frozen import FROZEN, code_of, differences, freeze, frozen_in
-from seedbed.experiment.kept import Kept
+from seedbed.experiment.frozen import FROZEN, code_of, differences, freeze, frozen_in, grows
+from seedbed.experiment.kept import EARLIER, Kept
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import CandidateResult, FittedResult, GatheredCandidate, GatheredFits, Results
-from seedbed.files import DIGESTS, altered_files, remove_parts
+from seedbed.files import DIGESTS, altered_files, remove_parts, write_whole
 from seedbed.report import check_files, draw_again
 
 __all__ = ["folder_for", "is_finished", "numbered", "open_folder"]
 
-_RESULTS, _TRAINING, _LOCK = "comparison.json", "training.json", ".writer"
-_FILES = (_RESULTS, _TRAINING, DIGESTS, "report.html", "curves.png", "curves.safetensors", "history.csv")
+_RESULTS, _TRAINING, _LOCK, _ARRAYS = "comparison.json", "training.json", ".writer", "curves.safetensors"
+_FILES = (_RESULTS, _TRAINING, DIGESTS, "report.html", "curves.png", _ARRAYS, "history.csv")
 _NAMED = 3  # differences that a message names
 
 
@@ -49,7 +50,7 @@ class RunFolder:
     finished: Comparison | None = None
 
     def save(self, comparison: Comparison, *, pictures: str | None = None) -> list[Path]:
-        """Write the results, remove what was kept, and return the paths.
+        """Write the results, and return the paths. What was kept is removed, unless the run was interrupted.
 
         Raises:
             OptionError: they can't be written; what is kept stays.
@@ -57,7 +58,8 @@ class RunFolder:
         folder = self.frozen.parent
         with _written(folder, "Free some space; the same command then continues from what is kept there."):
             paths = comparison.save(folder, pictures=pictures)
-        self.kept.remove()
+        if comparison.ended != "interrupted":
+            self.kept.remove()
         return [self.frozen, *paths]
 
 
@@ -99,9 +101,13 @@ def open_folder(
         if not overwrite:
             check_files(folder)
         frozen, differing = frozen_in(folder), _differing(plan, folder)
-        if differing and (resumed or (not overwrite and _holds_results(kept))):
+        growing = not overwrite and _grows(plan, folder) and (bool(differing) or not is_finished(folder))
+        if growing:
+            with _written(folder, "Free some space."):
+                _set_aside(folder)
+        elif differing and (resumed or (not overwrite and _holds_results(kept))):
             raise OptionError(*_refusal(folder, differing, resumed))
-        if is_finished(folder) and not overwrite and (found := restored(plan, frozen, folder)) is not None:
+        if is_finished(folder) and not (overwrite or growing) and (found := restored(plan, frozen, folder)) is not None:
             kept.remove()  # left by a run that was killed after its last file
             with _written(folder, "Free some space."):
                 draw_again(folder, found.conclusion)
@@ -112,6 +118,7 @@ def open_folder(
                 for name in [*_FILES, *(altered_files(folder) or ())]:  # no file of another run beside the new one
                     (folder / name).unlink(missing_ok=True)
                 freeze(plan.experiment, plan.specification, folder, options)
+        kept.earlier = _earlier(plan, folder)
         yield RunFolder(path, kept)
     finally:
         # Another process that has opened the lock by now finds it deleted, and opens it again.
@@ -139,9 +146,10 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
     free = [
         place
         for place in places
-        if not (_differing(plan, place) and ((place / _LOCK).exists() or _holds_results(Kept(plan, place))))
+        if _grows(plan, place)
+        or not (_differing(plan, place) and ((place / _LOCK).exists() or _holds_results(Kept(plan, place))))
     ]
-    same = [place for place in free if frozen_in(place) and not _differing(plan, place)]
+    same = [place for place in free if _grows(plan, place) or (frozen_in(place) and not _differing(plan, place))]
     following = f"{folder.name}-{len(places) + 1}" if places else folder.name
     chosen = next(iter((*same, *free)), folder.with_name(following))
     return chosen, "" if chosen == folder or folder not in places else _shown(_differing(plan, folder))
@@ -157,6 +165,40 @@ def _differing(plan: Plan, folder: Path) -> list[str]:
     return differences(frozen, plan.specification)
 
 
+def _grows(plan: Plan, folder: Path) -> bool:
+    """Return whether the results in a folder are those of the first repeats of a plan, which then takes them along."""
+    there = (folder / _RESULTS).is_file() and not plan.pairs
+    return there and _same_code(plan, frozen_in(folder)) and grows(frozen_in(folder), plan.specification)
+
+
+def _same_code(plan: Plan, frozen: Mapping[str, Any]) -> bool:
+    """Return whether the code of all models that a specification and a plan have in common is known and the same."""
+    code = code_of(plan.experiment)
+    then = {name: what for name, what in frozen.get("code", {}).items() if name in code}
+    return bool(then) and all(what is not None and what == code[name] for name, what in then.items())
+
+
+def _set_aside(folder: Path) -> None:
+    """Keep what a run takes along from a finished one while its files are replaced."""
+    place = folder / "unfinished" / EARLIER
+    place.mkdir(parents=True, exist_ok=True)
+    for name in (_ARRAYS, FROZEN):  # the specification last: without it, nothing is taken along
+        content = (folder / name).read_bytes()
+        write_whole(place / name, functools.partial(Path.write_bytes, data=content))
+
+
+def _earlier(plan: Plan, folder: Path) -> Arrays:
+    """Return the arrays of the run that was set aside; empty if there is none, or if it is another one."""
+    place = folder / "unfinished" / EARLIER
+    if not grows(frozen_in(place), plan.specification) or not _same_code(plan, frozen_in(place)):
+        return {}
+    from safetensors.numpy import load_file
+
+    with contextlib.suppress(Exception):  # damaged in any way: train again
+        return load_file(place / _ARRAYS)
+    return {}
+
+
 def _holds_results(kept: Kept) -> bool:
     """Return whether a folder holds results, or finished parts of another run."""
     return bool(kept.others) or any((kept.folder / name).exists() for name in (_RESULTS, _TRAINING))
@@ -166,7 +208,8 @@ def is_finished(folder: Path) -> bool:
     """Return whether the results in a folder are those of the specification in it."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         summary = json.loads((folder / _RESULTS).read_text(encoding="utf-8"))
-        return not differences(frozen_in(folder), summary["specification"])
+        whole = summary["plan"]["ended"] != "interrupted"
+        return whole and not differences(frozen_in(folder), summary["specification"])
     return False
 
 
@@ -212,15 +255,16 @@ def restored(plan: Plan, frozen: Mapping[str, Any], folder: Path) -> Comparison 
     with contextlib.suppress(Exception):  # files without digests that are damaged in any way: train again
         stored = summary_from(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
         assert isinstance(stored, Conclusion)
-        arrays = load_file(folder / "curves.safetensors")
+        arrays = load_file(folder / _ARRAYS)
         notes = {one.name: one.note for one in stored.candidates}
-        spec = plan.experiment
+        spec, part = plan.experiment, plan.first(stored.plan.repeats)
         networks = [
-            _network(GatheredCandidate(plan, number, None).result(), arrays, notes[one.name])
+            _network(GatheredCandidate(plan, number).result(part), arrays, notes[one.name])
             for number, one in enumerate(spec.candidates)
         ]
-        baselines = [_with(GatheredFits(plan, one).result(), arrays) for one in spec.fitted]
-        found = Results(spec, plan.splits, (*networks, *baselines), stored.seconds or 0.0, stored.specification)
+        baselines = [_with(GatheredFits(plan, one).result(part), arrays) for one in spec.fitted]
+        results, seconds = (*networks, *baselines), stored.seconds or 0.0
+        found = Results(part.experiment, part.splits, results, seconds, stored.specification, stored.plan.ended)
         return dataclasses.replace(conclude(found), conclusion=stored)
     return None
 

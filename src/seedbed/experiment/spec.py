@@ -366,6 +366,7 @@ def _protocol(table: Table, asked: Design) -> Protocol:
     if nested and design.kind == "cross_validation":
         n = _NESTED_REPEATS // 5 if quick else _NESTED_REPEATS
         design = dataclasses.replace(design, repeats=n, folds=min(design.folds, _NESTED_FOLDS), seeds=_NESTED_SEEDS)
+    design = dataclasses.replace(design, stops=design.stops and not nested and "repeats" not in given)
     if given:
         design = dataclasses.replace(design, **given, quick=design.quick and "repeats" not in given)  # type: ignore[arg-type]
     if not (given or nested) or not design.has_verdict:

@@ -74,6 +74,8 @@ def answer(found: Results) -> Conclusion:
             kind=design.kind,
             locked_share=design.locked_share,
             repeats=design.repeats,
+            most_repeats=found.specification.get("design", {}).get("repeats", design.repeats),
+            ended=found.ended,
             folds=design.folds,
             seeds=design.seeds,
             networks=experiment.networks,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
+from seedbed.evaluation import Conclusion
 from seedbed.experiment.plan import Plan
 from seedbed.report import Progress
 from seedbed.training import Board, Chunk
@@ -54,7 +56,7 @@ class Watch:
         stages: whether `board_for` shows the names of stages.
 
     Attributes:
-        stage: of the whole run, as in `Progress`.
+        stage, repeats, so_far: of the whole run, as in `Progress`.
     """
 
     def __init__(
@@ -69,7 +71,8 @@ class Watch:
         stages: bool = True,
     ) -> None:
         self._totals, self._epochs, self._tell, self._stages = dict(totals), epochs, tell, stages
-        self._networks, self._fits, self._fit_seconds, self._after = _Pace(cost), _Pace(0.0), dict[str, float](), after
+        self._pace, self._fit_seconds, self._after, self._taken = _Pace(cost), dict[str, float](), after, 0.0
+        self.repeats, self.so_far = 0, cast("Conclusion | None", None)
         nothing = _NO_BAND if scores else None
         self._bands: dict[str, tuple[Band | None, Band | None]] = dict.fromkeys(totals, (nothing, nothing))
         # What was done before the chunks at hand, and its cost.
@@ -91,18 +94,21 @@ class Watch:
     def expect(self, plan: Plan) -> None:
         """Take the costs of a plan, which give an estimate of the time left before anything is trained."""
         self.stage, self._fit_seconds = "", plan.fit_seconds
-        fits = sum(plan.seconds_of_fits)
-        networks = sum(stack.plan.seconds for stack in plan.stacks)
-        # As many workers as have work on average: a single long fit keeps the others waiting.
-        self._fits = _Pace(fits, fits / max(plan.fitting_seconds, 1e-9))
-        self._networks = _Pace(networks, networks / max(sum(map(plan.passes, plan.rounds)), 1e-9))
+        self._pace = _Pace(plan.cost(plan.usual_repeats), plan.workers)
+
+    def look(self, plan: Plan, repeats: int, so_far: Conclusion) -> None:
+        """Take the answer after so many repeats. If they aren't enough, those up to the next look may be."""
+        self.repeats, self.so_far = repeats, so_far
+        until = next((look for look in plan.looks if look > repeats), repeats)
+        self._pace.cost = plan.cost(max(until, plan.usual_repeats)) - self._taken
+        for name in list(self._totals)[:1]:
+            self.show(name)
 
     def begin(self, chunks: Sequence[WatchedChunk], stage: str = "") -> Board:
         """Return the board on which these chunks, which come next, write their epochs. Earlier chunks are finished."""
         for chunk in self._chunks:
             self._count(chunk)
         self.stage, self._chunks, self._finished, self._board = stage, tuple(chunks), set(), Board()
-        self._fits.cost = 0.0  # they come first
         return self._board
 
     def board_for(self, stage: str, chunks: Sequence[Chunk]) -> Board:
@@ -118,16 +124,16 @@ class Watch:
     def take(self, chunk: WatchedChunk) -> None:
         """Count a chunk that an earlier run has finished; it says nothing about the speed of this one."""
         self._count(replace(chunk, cost=0.0))
-        self._networks.cost -= chunk.cost
+        self._take(chunk.cost)
 
     def count(self, name: str, *, taken: bool = False) -> None:
         """Count a fit of a baseline; `taken` from an earlier run, it says nothing about the speed of this one."""
         self._done[name] += 1
         cost = self._fit_seconds.get(name, 0.0)
         if taken:
-            self._fits.cost -= cost
+            self._take(cost)
         else:
-            self._fits.see(self._fits.spent + cost)
+            self._spent += cost
 
     def show(self, name: str, bands: tuple[Band, Band] | None = None) -> None:
         """Report the progress of one model, with the bands of its scores on training and test rows."""
@@ -151,15 +157,31 @@ class Watch:
                     stage_done[name] = stage_done.get(name, 0) + n_networks
                 elif at >= 0:
                     now[name] = max(at, now.get(name, 0))
-        self._networks.see(spent)
-        parts = [pace.left() for pace in (self._fits, self._networks) if pace.cost > 0]
-        left = None if None in parts or not parts else sum(part or 0.0 for part in parts) + self._after
+        self._pace.see(spent)
+        left = self._pace.left()
+        left = None if left is None else left + self._after
+        staged = stage_total if self.stage else {}
         return tuple(
-            Progress(name, done[name], total, *self._bands[name], left, now.get(name), self._epochs.get(name),
-                     self.stage, *((stage_done.get(name, 0), stage_total[name]) if self.stage and name in stage_total
-                                   else (None, None)))
+            Progress(
+                name,
+                done[name],
+                total,
+                *self._bands[name],
+                seconds_left=left,
+                epoch=now.get(name),
+                epochs=self._epochs.get(name),
+                stage=self.stage,
+                stage_done=stage_done.get(name, 0) if name in staged else None,
+                stage_total=staged.get(name),
+                repeats=self.repeats,
+                so_far=self.so_far,
+            )
             for name, total in self._totals.items()
-        )  # fmt: skip
+        )
+
+    def _take(self, cost: float) -> None:
+        self._taken += cost
+        self._pace.cost -= cost
 
     def _count(self, chunk: WatchedChunk) -> None:
         for name, n_networks in chunk.networks.items():
@@ -189,6 +211,8 @@ class _Pace:
         """Return the seconds left: first by the costs alone, then more and more by the measured speed."""
         if not self._workers and self._start is None:
             return None
+        if self.spent >= self.cost:
+            return 0.0
         start, before = self._start or (time.perf_counter(), self.spent)
         passed, gained = time.perf_counter() - start, self.spent - before
         if not self._workers and (not gained or (gained <= _TELLING * self.cost and passed < _TELLING_SECONDS)):

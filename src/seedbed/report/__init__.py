@@ -4,8 +4,8 @@ from seedbed.report.advice import guessing, recommendation
 from seedbed.report.card import card_text, score_sentences
 from seedbed.report.judged import judgement_latex, tables_latex, tables_text
 from seedbed.report.overview import overview_text
-from seedbed.report.progress import Progress, ProgressDisplay, duration
-from seedbed.report.sentences import note_sentences, serious_sentences
+from seedbed.report.progress import Progress, ProgressDisplay, notebook_progress
+from seedbed.report.sentences import duration, note_sentences, serious_sentences
 from seedbed.report.single import epoch_lines, single_text
 from seedbed.report.stored import (
     check_files,
@@ -34,6 +34,7 @@ __all__ = [
     "judgement_latex",
     "note_sentences",
     "notebook_fragment",
+    "notebook_progress",
     "overview_text",
     "read_summary",
     "recommendation",

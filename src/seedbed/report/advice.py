@@ -156,8 +156,7 @@ def _limits(conclusion: Conclusion) -> Iterator[str]:
         rows = f"{conclusion.n_rows:,} of {plan.sample_of:,} rows"
         yield f"this is a sample of {rows}, and all rows may change any of this"
     if is_first_look(conclusion) or plan.sample_of:
-        looks = f"{counted(plan.repeats, 'repeat')} and {counted(plan.seeds, 'seed')}"
-        yield f"a first look with {looks}: run it without --quick before you rely on it"
+        yield f"a first look with {counted(plan.repeats, 'repeat')}: run it without --quick before you rely on it"
     if has_networks(conclusion) and not any(one.kind == "baseline" for one in conclusion.candidates):
         yield "no baseline was compared, so this doesn't show whether a network is needed"
 

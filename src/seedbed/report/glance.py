@@ -33,9 +33,10 @@ from seedbed.report.advice import (
     recommended,
 )
 from seedbed.report.judged import judged_sentences
-from seedbed.report.progress import duration
 from seedbed.report.sentences import (
     averaged_sentence,
+    duration,
+    ended_sentence,
     fewer_repeats,
     no_verdict_reason,
     serious_sentences,
@@ -135,7 +136,11 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         columns=columns,
         rows=tuple(_rows(conclusion, score, beside)),
         notes=tuple(phrased(line, conclusion.command) for line in notes),
-        trained=(*(judged_sentences(conclusion) if judged else _trained(conclusion)), *fewer_repeats(conclusion)),
+        trained=(
+            *(judged_sentences(conclusion) if judged else _trained(conclusion)),
+            *ended_sentence(conclusion),
+            *fewer_repeats(conclusion),
+        ),
         unit="points" if in_points else score.words,
         margin=(100.0 if in_points else 1.0) * metric.margin,
     )

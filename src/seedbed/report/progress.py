@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import html
+import importlib
+import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from seedbed.errors import counted, visible
+from seedbed.evaluation import Conclusion
+from seedbed.report.sentences import duration
+from seedbed.report.terminal import so_far_lines
 
-__all__ = ["Progress", "ProgressDisplay", "duration"]
+__all__ = ["Progress", "ProgressDisplay", "notebook_progress"]
 
 Band = tuple[float, float, float]
 
 _REDRAWS_A_SECOND = 5
 _PLAIN_FIRST = 3.0
 _PLAIN_EVERY = 10.0
+_NOTEBOOK_EVERY = 0.5
 _LOOKS_EVERY = 0.5  # the estimate of the time left needs more frequent updates than a line is printed
 _NAMED_IN_A_LINE = 3
-_BETWEEN_COLUMNS = 2
+_BETWEEN_COLUMNS, _ONE_LINE = 2, 10_000
 _NARROW_SCORE = len("100.0%")
 
 
@@ -41,8 +49,10 @@ class Progress:
         seconds_left: of the whole run, drawing included; None if nothing is known yet.
         epoch: epochs done by the networks that are being trained; None if none of them is.
         epochs: of how many; None for a baseline.
-        stage: of the whole run, `timing`, `choosing` or `fitting`; empty if there is only one, and for baselines.
+        stage: of the whole run, `choosing` or `fitting`; empty if there is only one, and for baselines.
         stage_done, stage_total: its networks in this stage; None if there is only one stage.
+        repeats: finished repeats of the whole run that `so_far` is about.
+        so_far: the answer of these repeats; None before the first.
     """
 
     name: str
@@ -56,6 +66,8 @@ class Progress:
     stage: str = ""
     stage_done: int | None = None
     stage_total: int | None = None
+    repeats: int = 0
+    so_far: Conclusion | None = None
 
 
 class ProgressDisplay:
@@ -86,7 +98,7 @@ class ProgressDisplay:
             return self
         if self._console.is_interactive:
             self._live = Live(
-                get_renderable=self._table, console=self._console, refresh_per_second=_REDRAWS_A_SECOND, transient=True
+                get_renderable=self._screen, console=self._console, refresh_per_second=_REDRAWS_A_SECOND, transient=True
             )
             self._live.start()
         else:
@@ -107,16 +119,30 @@ class ProgressDisplay:
         return [replace(one, name=visible(one.name)) for one in self._named()]
 
     def _print_lines(self) -> None:
-        due = time.monotonic() + min(_PLAIN_FIRST, _PLAIN_EVERY)
+        due, repeats = time.monotonic() + min(_PLAIN_FIRST, _PLAIN_EVERY), 0
         while not self._over.wait(_LOOKS_EVERY):
             state = self._state()
+            if state and state[0].repeats > repeats and state[0].so_far is not None:
+                repeats = state[0].repeats
+                lines = [line.plain for line in so_far_lines(state[0].so_far, width=_ONE_LINE)]
+                # The heading, and the first answer if there is one.
+                self._console.print(
+                    " ".join(" ".join(lines[:2]).split()), highlight=False, markup=False, soft_wrap=True
+                )
             if time.monotonic() >= due:
                 due += _PLAIN_EVERY
                 # One line, even if it is wider than the terminal.
                 self._console.print(_line(state), highlight=False, markup=False, soft_wrap=True)
 
-    def _table(self) -> Table:
+    def _screen(self) -> Table | Group:
+        """Return what a terminal shows: a table of progress, and from the first repeat on the answer so far."""
         state = self._state()
+        if not state or (so_far := state[0].so_far) is None:
+            return self._table(state)
+        lines = so_far_lines(so_far, width=self._console.width)
+        return Group(*lines[: max(1, self._console.height - 2)], Text(_line(state, named=0), "dim"))
+
+    def _table(self, state: Sequence[Progress]) -> Table:
         rows = [_cells(one, self._score_name, bands=True) for one in state]
         of = " R2" if self._score_name == "R2" else ""
         headings = ["candidate", "networks", "epoch", f"train{of}", f"test{of}"]
@@ -140,6 +166,31 @@ class ProgressDisplay:
         return table
 
 
+@contextlib.contextmanager
+def notebook_progress() -> Iterator[Callable[[Progress], None] | None]:
+    """Show the progress and the answer so far in the cell of a notebook, until the context ends; None elsewhere."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if type(shell).__name__ != "ZMQInteractiveShell":
+        yield None
+        return
+    output = importlib.import_module("IPython.display")
+    handle, due, latest = output.display(output.HTML(""), display_id=True), 0.0, dict[str, Progress]()
+
+    def show(progress: Progress) -> None:
+        nonlocal due
+        latest[progress.name] = progress
+        if time.monotonic() >= due:
+            due = time.monotonic() + _NOTEBOOK_EVERY
+            lines = [] if progress.so_far is None else [line.plain for line in so_far_lines(progress.so_far)]
+            text = "\n".join([*lines, _line([*latest.values()])])
+            handle.update(output.HTML(f"<pre>{html.escape(visible(text))}</pre>"))
+
+    try:
+        yield show
+    finally:
+        handle.update(output.HTML(""))
+
+
 def _widest(one: Progress) -> tuple[str, ...]:
     """Return the cells of a row at their widest."""
     epochs = f"{one.epochs:,} of {one.epochs:,}" if one.epochs else "-"
@@ -157,8 +208,8 @@ def _cells(one: Progress, score_name: str, *, bands: bool) -> tuple[str, ...]:
     return one.name, f"{one.done:,} of {one.total:,}", epoch, *scores
 
 
-def _line(state: Sequence[Progress]) -> str:
-    """Return the progress as one line: networks done, what is being trained, and the time left."""
+def _line(state: Sequence[Progress], named: int = _NAMED_IN_A_LINE) -> str:
+    """Return the progress as one line: networks done, what is being trained (so many candidates), the time left."""
     networks = [one for one in state if one.epochs]
     done, total = sum(one.done for one in networks), sum(one.total for one in networks)
     staged = [one for one in networks if one.stage_total is not None]
@@ -168,8 +219,8 @@ def _line(state: Sequence[Progress]) -> str:
                for one in networks if one.epoch is not None and one.done < one.total]  # fmt: skip
     at_work += [f"{one.name} {one.done:,}/{one.total:,}"
                 for one in state if not one.epochs and 0 < one.done < one.total]  # fmt: skip
-    if len(at_work) > _NAMED_IN_A_LINE:
-        at_work[_NAMED_IN_A_LINE:] = [f"{len(at_work) - _NAMED_IN_A_LINE} more"]
+    if len(at_work) > named:
+        at_work[named:] = [f"{len(at_work) - named} more"] if named else []
     if not total:  # a blend and baselines only
         fits = sum(one.total for one in state)
         done, total = sum(one.done for one in state), fits
@@ -186,7 +237,6 @@ def _summary(state: Sequence[Progress]) -> str:
 
 def _stage(state: Sequence[Progress]) -> str:
     stages = {
-        "timing": "timing some steps of each network",
         "choosing": "choosing learning rate and epochs",
         "fitting": "training the networks that are compared",
     }
@@ -196,13 +246,6 @@ def _stage(state: Sequence[Progress]) -> str:
 def _left(state: Sequence[Progress]) -> str:
     left = state[0].seconds_left if state else None
     return "" if left is None else f"about {duration(left)} left"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in seconds, minutes or hours, rounded as an estimate deserves."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _score(band: Band | None, score_name: str, *, bands: bool) -> str:

@@ -11,6 +11,8 @@ from seedbed.report.advice import guessing, has_networks, is_first_look, listed,
 
 __all__ = [
     "averaged_sentence",
+    "duration",
+    "ended_sentence",
     "fewer_repeats",
     "heading_sentences",
     "no_verdict_reason",
@@ -38,6 +40,26 @@ _TOGETHER = {
 def heading_sentences(conclusion: Conclusion) -> Iterator[str]:
     """Yield what was compared, and how."""
     yield from (phrased(sentence, conclusion.command) for sentence in _heading(conclusion))
+
+
+def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
+    """Yield why the run ended before its last repeat, if it did."""
+    plan = conclusion.plan
+    after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
+    all_of_them = f"--repeats {plan.most_repeats} runs all"
+    yield from {
+        "decided": [f"It stopped after {after}, as every verdict is decided ({all_of_them})."],
+        "rows": [f"It stopped after {after}, as more would narrow no ± by more than a tenth ({all_of_them})."],
+        "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
+        "interrupted": [f"It was interrupted after {after}; the same command continues."],
+    }.get(plan.ended, [])
+
+
+def duration(seconds: float) -> str:
+    """Return a time in seconds, minutes or hours, rounded as an estimate deserves."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def fewer_repeats(conclusion: Conclusion) -> Iterator[str]:
@@ -93,7 +115,7 @@ def _heading(conclusion: Conclusion) -> Iterator[str]:
             yield f"{plan.folds} folds give rough intervals: use {_FEW_FOLDS} or more."
     if is_first_look(conclusion) or plan.sample_of:
         rows = f" at a sample of {conclusion.n_rows:,} of {plan.sample_of:,} rows" if plan.sample_of else ""
-        few = " with few repeats and seeds" if is_first_look(conclusion) else ""
+        few = " with a single repeat" if is_first_look(conclusion) else ""
         yield f"A FIRST LOOK{','.join(filter(None, (rows, few)))}: leave --quick out before you rely on it."
     if plan.shortened:
         epochs = f" and {counted(plan.epochs, 'epoch')}" if plan.epochs else ""

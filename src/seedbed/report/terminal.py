@@ -23,7 +23,7 @@ from seedbed.report.sentences import (
 )
 from seedbed.report.tables import folded, ranking_lines, table_lines, verdict_table
 
-__all__ = ["comparison_text", "glance_lines", "glance_text"]
+__all__ = ["comparison_text", "glance_lines", "glance_text", "so_far_lines"]
 
 _WIDTH = 110
 _GLANCE_WIDTH = 100
@@ -54,6 +54,14 @@ def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[
     if notes := [*mark, *screen.notes]:
         lines += [Text(), *(line for text in notes for line in styled(text, "dim", 2))]
     return [*lines, Text(), *(line for text in screen.trained for line in styled(text, ""))]
+
+
+def so_far_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
+    """Return the lines of an answer so far: after how many repeats, the recommended model in one line, the table."""
+    screen, plan = first_screen(conclusion), conclusion.plan
+    heading = f"So far, after {plan.repeats} of up to {plan.most_repeats} repeats:"
+    answer = answer_lines(screen.answers[:1], width, _spaced_names(conclusion))
+    return [Text(heading, "bold"), *answer, Text(), *_table_lines(screen, width)]
 
 
 def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence[str]) -> list[Text]:

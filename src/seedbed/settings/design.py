@@ -74,7 +74,10 @@ class Design(Settings):
         "corrected", "How ranges are computed; nested trains many times more networks.", **_JUDGING
     )
     repeats: int | None = setting(
-        None, "How often the rows are divided into folds; 10, 3 from 2,000 rows on, 1 above 30,000.", **_COUNT
+        None,
+        "How often the rows are divided into folds; if left out, up to 10, 3 from 2,000 rows on, 1 above 30,000, until"
+        " more would change little.",
+        **_COUNT,
     )
     folds: int | None = setting(None, "Folds per repeat, the same for all candidates; 10.", **_COUNT)
     seeds: int | None = setting(None, "Networks for each candidate and split; 5, or 3 from 2,000 rows on.", **_COUNT)
@@ -85,11 +88,12 @@ class Design(Settings):
         **_JUDGING,
     )
     quick: bool = setting(
-        False, "A first result within a minute: few repeats, seeds and epochs, and if need be a sample of the rows."
+        False, "A first result within a minute: one repeat; if need be fewer epochs, fewer seeds, a sample of the rows."
     )
     time_limit: float | None = setting(
         None,
-        "Approximate time limit in seconds: repeats, then epochs and seeds are cut to fit it, before the first fit.",
+        "Approximate time limit in seconds: the run does as many repeats as fit; if one doesn't, epochs, then seeds are"
+        " cut before the first fit.",
         above=0,
         hint="Give a number of seconds above 0.",
     )

@@ -16,6 +16,7 @@ from seedbed.training.inputs import look_at
 from seedbed.training.machine import one_thread, processor, versions
 from seedbed.training.many import History, train_many
 from seedbed.training.parallel import (
+    Beside,
     end_workers,
     pick_jobs,
     pick_workers,
@@ -29,6 +30,7 @@ from seedbed.training.planning import StackPlan, network_operations, network_sec
 from seedbed.training.randomness import derive, seeded
 
 __all__ = [
+    "Beside",
     "Board",
     "Chunk",
     "ChunkResult",

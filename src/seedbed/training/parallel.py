@@ -7,14 +7,15 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import queue
 import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 
@@ -29,6 +30,7 @@ from seedbed.training.planning import pick_device
 from seedbed.training.stepping import Training
 
 __all__ = [
+    "Beside",
     "end_workers",
     "pick_jobs",
     "pick_workers",
@@ -39,6 +41,7 @@ __all__ = [
     "wake_workers",
 ]
 
+T = TypeVar("T")
 _MOST_JOBS = 1024
 _SECONDS_AFTER_PARENT = 1.0
 _started = threading.Event()  # whether there ever were workers
@@ -269,6 +272,49 @@ def train_chunks(
         for one in waiting:
             with contextlib.closing(one) as done:
                 yield from done
+
+
+class Beside(Generic[T]):
+    """Work that a thread of its own does beside the training, one item after the other.
+
+    The thread isn't waited for when the work is closed: an item may take minutes.
+
+    Args:
+        work: does an item whenever the next one is requested.
+    """
+
+    def __init__(self, work: Iterable[T]) -> None:
+        self._results = queue.SimpleQueue[tuple[T | None, BaseException | None]]()
+        self._over, self._closed = False, threading.Event()
+        threading.Thread(target=self._run, args=(work,), daemon=True).start()
+
+    def finished(self, *, wait: bool) -> Iterator[T]:
+        """Yield what is finished by now; with `wait`, until everything is. An error of the work is raised here."""
+        while not self._over:
+            try:
+                item, error = self._results.get(block=wait)
+            except queue.Empty:
+                return
+            if error is not None:
+                self._over = True
+                if not isinstance(error, StopIteration):
+                    raise error
+                return
+            yield cast(T, item)
+
+    def close(self) -> None:
+        """Begin no other item."""
+        self._closed.set()
+
+    def _run(self, work: Iterable[T]) -> None:
+        try:
+            for item in work:
+                self._results.put((item, None))
+                if self._closed.is_set():
+                    break
+            self._results.put((None, StopIteration()))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the results are taken
+            self._results.put((None, error))
 
 
 class _HaltedError(Exception):

@@ -109,6 +109,7 @@ def plan_stack(
     splits: Sequence[int],
     lr: Sequence[float] | None = None,
     decay: Sequence[float] | None = None,
+    parts: Sequence[int] = (),
     engine: Engine = "auto",
     device: str = "cpu",
     dtype: str = "float32",
@@ -125,6 +126,7 @@ def plan_stack(
         recipe: how they are trained.
         seeds, splits: the seed and the number of the split of each network.
         lr, decay: one per network; the recipe's if None.
+        parts: one per network; those of different parts share no chunk. Empty if there is only one.
         engine: `native`, `torch`, or `auto`: the kernel if it covers the network and this machine has it, else torch.
         device, dtype: as torch names them.
         keep_networks, keep_outputs: see `Chunk`.
@@ -151,15 +153,16 @@ def plan_stack(
         together = together or len(seeds)
     elif recipe.waits[1] >= recipe.epochs:
         together = 0
-    parts = tuple(
+    parts = tuple(parts) or (0,) * len(seeds)
+    chunks = tuple(
         Chunk(
             build=build,
             recipe=recipe,
-            seeds=tuple(seeds[i] for i in part),
-            splits=tuple(splits[i] for i in part),
-            lr=tuple(rates[i] for i in part),
-            decay=tuple(decays[i] for i in part),
-            members=tuple(part),
+            seeds=tuple(seeds[i] for i in members),
+            splits=tuple(splits[i] for i in members),
+            lr=tuple(rates[i] for i in members),
+            decay=tuple(decays[i] for i in members),
+            members=tuple(members),
             together=own,
             patience=patience,
             engine="native" if native else "torch",
@@ -168,10 +171,10 @@ def plan_stack(
             dtype=dtype,
             device=device,
         )
-        for own, group in _groups(chain, data, recipe, splits, rates, together, patient=bool(patience))
-        for part in _cut(group, size, own, full=native)
+        for own, group in _groups(chain, data, recipe, splits, parts, rates, together, patient=bool(patience))
+        for members in _cut(group, size, own, full=native)
     )
-    found = StackPlan(parts, 0.0, note, _n_parameters(network))
+    found = StackPlan(chunks, 0.0, note, _n_parameters(network))
     return replace(found, seconds=seconds * found.work / recipe.epochs)
 
 
@@ -220,6 +223,7 @@ def _groups(
     data: TrainingData,
     recipe: Recipe,
     splits: Sequence[int],
+    parts: Sequence[int],
     rates: Sequence[float],
     together: int,
     *,
@@ -230,13 +234,14 @@ def _groups(
     With patience, networks that choose together take equally many steps, so some may have smaller minibatches.
     """
     keys: list[tuple[object, ...]] = []
-    for split in splits:
+    for split, part in zip(splits, parts, strict=True):
         if not isinstance(chain, Chain):
-            keys.append((split,))  # it sees only its own rows
+            keys.append((part, split))  # it sees only its own rows
         elif recipe.batch_size is not None:
-            keys.append((math.ceil(int((data.train[:, split] > 0).sum()) / recipe.batch_size),))  # equally many steps
+            n_train = int((data.train[:, split] > 0).sum())
+            keys.append((part, math.ceil(n_train / recipe.batch_size)))  # equally many steps
         else:
-            keys.append(())
+            keys.append((part,))
     own = [0] * len(keys)
     for start in range(0, len(keys), together) if together and isinstance(chain, Chain) else ():
         places = range(start, start + together)

@@ -1,0 +1,223 @@
+"""A run trains part by part, gives an answer after each, and ends when more repeats would change little."""
+
+import dataclasses
+import importlib
+import json
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from seedbed.evaluation import Outlook
+from seedbed.experiment import carry_out, run, watch_plan
+from seedbed.experiment.plan import looks_of
+from seedbed.report import notebook_progress
+from seedbed.training import Beside
+
+pytestmark = pytest.mark.usefixtures("plain_charts")
+MODELS = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior"], "recipe": "trained", "epochs": 6, "lr": None}
+
+
+@pytest.fixture
+def outlooks(monkeypatch):
+    """Let a run stop after as many repeats as the test says, for the reason that it says."""
+
+    def stop(repeats, reason="rows"):
+        def outlook(conclusion, most, *, fewer):
+            return Outlook(stop=reason if conclusion.plan.repeats >= repeats else None, narrowing=None)
+
+        monkeypatch.setattr("seedbed.experiment.comparison.outlook", outlook)
+
+    return stop
+
+
+@pytest.fixture
+def stopping(planned):
+    """A plan of up to six repeats that may stop earlier."""
+    plan = planned("relu:3", "linear:3", name="trained", repeats=6, baselines=["prior"])
+    design = dataclasses.replace(plan.experiment.design, stops=True)
+    return dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, design=design))
+
+
+def test_looks_change_no_result(planned, same, monkeypatch):
+    plan = planned("relu:3", "linear:3", name="trained", repeats=4, baselines=["prior"])
+    assert plan.looks == (1, 2, 3, 4)
+    looked = run(plan)
+    monkeypatch.setattr("seedbed.experiment.plan.looks_of", lambda experiment: (experiment.design.repeats,))
+    whole = run(planned("relu:3", "linear:3", name="trained", repeats=4, baselines=["prior"]))
+    for name in ("relu:3", "linear:3"):
+        same(looked[name], whole[name], 1e-6)
+        np.testing.assert_array_equal(looked[name].epochs, whole[name].epochs)
+        np.testing.assert_array_equal(looked[name].lrs, whole[name].lrs)
+    np.testing.assert_array_equal(looked["prior"].predictions, whole["prior"].predictions)
+
+
+def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_with_a_time_limit_at_each(planned):
+    looks = [looks_of(planned("relu:3", repeats=n).experiment) for n in (1, 3, 4, 10, 25)]
+    assert looks == [(1,), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 5, 10), (1, 2, 3, 5, 10, 20, 25)]
+    assert looks_of(planned("relu:3", repeats=5, time_limit=100).experiment) == (1, 2, 3, 4, 5)
+    assert looks_of(planned("relu:3", repeats=4, interval="nested").experiment) == (4,)
+
+
+@pytest.mark.parametrize("reason", ["decided", "rows"])
+def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stopping, same, outlooks, reason):
+    outlooks(2, reason)
+    seen = []
+    found = carry_out(stopping, watch_plan(stopping, seen.append))
+    assert (found.conclusion.plan.repeats, found.conclusion.plan.most_repeats) == (2, 6)
+    assert (found.ended, found.conclusion.plan.ended) == (reason, reason)
+    assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2]
+    assert "It stopped after 2 repeats of up to 6" in str(found).replace("\n  ", " ")
+    assert [one.so_far.plan.repeats for one in seen if one.repeats == 1][:1] == [1]
+    whole = run(stopping)
+    np.testing.assert_array_equal(found["relu:3"].predictions, whole["relu:3"].predictions[:2])
+    assert len(found.splits) == 6
+
+
+def test_given_repeats_are_all_trained(small, outlooks):
+    outlooks(1)
+    assert small(**MODELS, repeats=3).conclusion.plan.repeats == 3
+
+
+def test_a_run_ends_where_the_next_repeat_does_not_fit_the_time_limit(small):
+    found = small(**MODELS, repeats=4, time_limit=0.01)
+    assert (found.conclusion.plan.repeats, found.ended) == (1, "time")
+    assert small(**MODELS, repeats=4, time_limit=1e6).conclusion.plan.repeats == 4
+
+
+def test_after_an_interrupt_the_finished_repeats_are_the_answer_and_the_same_call_continues(small, tmp_path):
+    options = {**MODELS, "repeats": 3}
+
+    def interrupt(progress):
+        if progress.repeats == 2:
+            raise KeyboardInterrupt
+
+    found = small(**options, folder=tmp_path / "cut", on_progress=interrupt)
+    assert (found.conclusion.plan.repeats, found.ended) == (2, "interrupted")
+    stored = json.loads((tmp_path / "cut/comparison.json").read_text())
+    assert (stored["plan"]["repeats"], stored["plan"]["ended"]) == (2, "interrupted")
+    assert any((tmp_path / "cut/unfinished").iterdir())
+    again, _ = (small(**options, folder=tmp_path / name) for name in ("cut", "whole"))
+    assert (again.conclusion.plan.repeats, again.ended) == (3, "")
+    arrays = [(tmp_path / name / "curves.safetensors").read_bytes() for name in ("cut", "whole")]
+    assert arrays[0] == arrays[1]
+    assert not (tmp_path / "cut/unfinished").exists()
+
+
+def test_an_interrupt_before_the_first_answer_ends_the_run(planned):
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    plan = planned("relu:3", repeats=2)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(plan, watch_plan(plan, interrupt))
+
+
+def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_counts(planned):
+    plan, interrupted = planned("relu:3", repeats=2), threading.Event()
+
+    def fail(progress):
+        if progress.repeats == 1:
+            interrupted.set()
+            raise ValueError("not a valid buffer")
+
+    found = carry_out(plan, watch_plan(plan, fail), interrupted=interrupted)
+    assert (found.ended, interrupted.is_set()) == ("interrupted", False)
+    with pytest.raises(ValueError, match="buffer"):
+        carry_out(plan, watch_plan(plan, fail))
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The numbers of networks of the chunks that are trained."""
+    module = importlib.import_module("seedbed.experiment.run")
+    sizes, real = [], module.train_chunks
+
+    def train_chunks(chunks, *arguments):
+        sizes.extend(len(chunk.members) for chunk in chunks)
+        return real(chunks, *arguments)
+
+    monkeypatch.setattr(module, "train_chunks", train_chunks)
+    return sizes
+
+
+def test_a_longer_run_takes_the_repeats_of_a_shorter_one_along(small, tmp_path, trained):
+    quick = small(**{**MODELS, "repeats": None}, quick=True, folder=tmp_path / "run")
+    first = sum(trained)
+    trained.clear()
+    found = small(**MODELS, repeats=3, folder=tmp_path / "run")
+    assert (quick.conclusion.plan.repeats, sum(trained)) == (1, 2 * first)
+    small(**MODELS, repeats=3, folder=tmp_path / "fresh")
+    arrays = [(tmp_path / name / "curves.safetensors").read_bytes() for name in ("run", "fresh")]
+    assert arrays[0] == arrays[1]
+    assert found.conclusion.verdicts[0].spread.repeats == 3
+    assert not (tmp_path / "run/unfinished").exists()
+
+
+def test_a_killed_run_still_has_what_it_takes_along(small, tmp_path, trained):
+    small(**{**MODELS, "repeats": None}, quick=True, folder=tmp_path)
+    trained.clear()
+
+    def kill(progress):
+        raise RuntimeError
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            small(**MODELS, repeats=2, folder=tmp_path, on_progress=kill)
+    trained.clear()
+    small(**MODELS, repeats=2, folder=tmp_path)
+    small(**MODELS, repeats=2, folder=tmp_path / "fresh")
+    assert sum(trained[: len(trained) // 3]) < sum(trained) / 2
+    arrays = [(folder / "curves.safetensors").read_bytes() for folder in (tmp_path, tmp_path / "fresh")]
+    assert arrays[0] == arrays[1]
+
+
+@pytest.mark.parametrize("change", [{"epochs": 7}, {"seeds": 3}, {"random_state": 1}, {"candidates": ["relu:3"]}])
+def test_another_run_takes_nothing_along(small, tmp_path, change):
+    small(**{**MODELS, "repeats": None}, quick=True, folder=tmp_path)
+    with pytest.raises(Exception, match="holds another run"):
+        small(**{**MODELS, **change}, repeats=2, folder=tmp_path)
+
+
+def test_work_beside_the_training_raises_its_error_where_its_results_are_taken():
+    def work():
+        yield 1
+        raise ValueError("no fit")
+
+    beside = Beside(work())
+    with pytest.raises(ValueError, match="no fit"):
+        list(beside.finished(wait=True))
+    assert list(beside.finished(wait=True)) == []
+
+
+def test_work_beside_the_training_begins_nothing_after_it_is_closed():
+    begun = []
+
+    def work():
+        for number in range(100):
+            begun.append(number)
+            time.sleep(0.01)
+            yield number
+
+    beside = Beside(work())
+    beside.close()
+    time.sleep(0.1)
+    assert len(begun) < 10
+
+
+def test_a_notebook_shows_the_answer_so_far(planned, monkeypatch):
+    shown = []
+    handle = SimpleNamespace(update=shown.append)
+    output = SimpleNamespace(HTML=str, display=lambda *_, **__: handle)
+    shell = type("ZMQInteractiveShell", (), {})()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", output)
+    monkeypatch.setattr("seedbed.report.progress._NOTEBOOK_EVERY", 0.0)
+    plan = planned("relu:3", "linear:3", repeats=2)
+    with notebook_progress() as show:
+        carry_out(plan, watch_plan(plan, show))
+    assert any("So far, after 1 of up to 2 repeats:" in page and "linear:3" in page for page in shown)
+    assert shown[-1] == ""
