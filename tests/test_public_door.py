@@ -47,6 +47,13 @@ assert "3 baselines" in plan.plan_within(specified(), specified, sb.Compute(jobs
     assert loaded_after(code) == ["torch", "duckdb", "numpy"]
 
 
+def test_a_command_ends_without_searching_its_memory_for_garbage():
+    code = "import atexit, gc\natexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
+    code += "from seedbed.cli import main\nmain(['--version'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 def test_accessing_a_name_imports_what_it_needs():
     assert "torch" in loaded_after("from seedbed import MLP")
     assert loaded_after("from seedbed import Recipe, Design, Compute; Recipe(), Design(), Compute()") == []

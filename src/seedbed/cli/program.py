@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import contextlib
 import errno
+import gc
 import io
 import json
 import math
@@ -30,6 +32,9 @@ from seedbed.cli.training import train
 from seedbed.errors import SeedbedError, error_line, nearest, one_line
 
 __all__ = ["main"]
+
+# The system takes back all memory at once; that Python searches it for garbage takes half a second after a comparison.
+atexit.register(gc.freeze)
 
 app = App(
     name="seedbed",
