@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from seedbed.experiment.kept import Kept
 from seedbed.experiment.model_plan import model_plan
 from seedbed.experiment.plan import STOPS, Plan
 from seedbed.experiment.run import Results, run_by_looks
-from seedbed.experiment.summary import json_text, summarize
+from seedbed.experiment.summary import answer, json_text, summarize
 from seedbed.experiment.watch import Watch
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model import Model
@@ -134,9 +135,9 @@ class Comparison(Results):
                 parts["seed"].append(np.repeat(np.arange(n_seeds), n_rows))
                 parts["row"].append(np.tile(split.test, n_seeds))
                 parts["y"].append(np.tile(result.target[split.test], n_seeds))
-                for number, answer in enumerate(answers):
+                for number, column in enumerate(answers):
                     values = block[..., number] if several else block
-                    parts[answer].append(values.ravel())
+                    parts[column].append(values.ravel())
         columns = {key: np.concatenate(blocks) for key, blocks in parts.items()}
         if table.task != "regression":
             columns["y"] = np.array(table.labels, dtype=object)[columns["y"]]
@@ -278,7 +279,8 @@ def carry_out(
     try:
         for results in looks:
             if (repeats := results.experiment.design.repeats) < plan.experiment.design.repeats:
-                so_far = summarize(results)
+                with _one_thread():
+                    so_far = answer(results)
                 watch.look(plan, repeats, so_far)
                 if ended := _ended(plan, results, so_far, time.perf_counter() - started):
                     break
@@ -309,8 +311,14 @@ def _ended(plan: Plan, results: Results, so_far: Conclusion, passed: float) -> E
 
 def conclude(found: Results) -> Comparison:
     """Return what follows from the results of a run."""
+    with _one_thread():
+        return Comparison(**vars(found), conclusion=summarize(found))
+
+
+def _one_thread() -> contextlib.AbstractContextManager[Any]:
+    """Return a context in which matrices are multiplied on one thread. They are small: a second thread costs time, and
+    changes the last digit of some sums."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    # The products of matrices are small: a second thread costs time, and changes the last digit of some sums.
-    with threadpool_limits(limits=1, user_api="blas"):
-        return Comparison(**vars(found), conclusion=summarize(found))
+    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits

@@ -52,7 +52,7 @@ class Progress:
         stage: of the whole run, `choosing` or `fitting`; empty if there is only one, and for baselines.
         stage_done, stage_total: its networks in this stage; None if there is only one stage.
         repeats: finished repeats of the whole run that `so_far` is about.
-        so_far: the answer of these repeats; None before the first.
+        so_far: the answer of these repeats, without curves and lottery; None before the first.
     """
 
     name: str
