@@ -36,7 +36,7 @@ from seedbed.training.machine import one_thread
 OPTIONS = {
     "candidates": ["relu:3", "linear:3"],
     "recipe": sb.Recipe(epoch="inner", lr=0.5),
-    "design": sb.Design(baselines=["prior", "logistic-regression"], repeats=1, folds=3, seeds=2),
+    "design": sb.Design(baselines=["prior", "logistic-regression"], repeats=3, folds=3, seeds=2),
     "compute": sb.Compute(jobs=1),
 }
 AUDITED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")

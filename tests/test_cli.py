@@ -900,7 +900,7 @@ def wait_for(condition):
 @pytest.mark.parametrize("to", ["the whole group", "the main process alone"])
 def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, to):
     command = [sys.executable, "-m", "seedbed", "compare", "example:moons", "--candidate", "relu:64", "--jobs", "2",
-               "--repeats", "20", "--epochs", "100000", "--no-baselines"]  # fmt: skip
+               "--repeats", "20", "--epochs", "100000", "--no-baselines", "--engine", "torch"]  # fmt: skip
     process = subprocess.Popen(
         command, cwd=here, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
