@@ -31,7 +31,7 @@ def takes(monkeypatch):
             return dataclasses.replace(plan, fitting=dataclasses.replace(plan.fitting, stacks=(stack,)))
 
         monkeypatch.setattr("seedbed.experiment.limiting.timed", timed)
-        monkeypatch.setattr("seedbed.experiment.limiting.WORTH_TIMING", 0.0)
+        monkeypatch.setattr("seedbed.experiment.limiting._SURELY", 0.0)
         monkeypatch.setattr("seedbed.experiment.plan.drawing_seconds", lambda: 0.0)
 
     return take

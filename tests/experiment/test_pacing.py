@@ -13,7 +13,6 @@ from seedbed.experiment.plan import Pace, _timed_fit, timed
 @pytest.fixture
 def worthwhile(monkeypatch):
     """Time every plan, however short."""
-    monkeypatch.setattr("seedbed.experiment.plan.WORTH_TIMING", 0.0)
     monkeypatch.setattr("seedbed.experiment.plan._STEPS_FOR", 0.01)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from seedbed.errors import SeedbedError, counted
 from seedbed.evaluation import Protocol
 from seedbed.experiment.frozen import differences, frozen_in
-from seedbed.experiment.plan import WORTH_TIMING, Plan, make_plan, timed
+from seedbed.experiment.plan import Plan, make_plan, timed
 from seedbed.experiment.spec import Experiment
 from seedbed.report import duration
 from seedbed.settings import Compute
@@ -22,6 +22,7 @@ __all__ = ["plan_within"]
 _MOST_TRIALS = 8
 _FEWEST_ROWS = 5_000  # of a sample
 _FEWEST_EPOCHS, _FEWEST_STEPS = 5, 100  # after a cut: a network needs so many of both to learn anything
+_SURELY = 1 / 3  # share of the time limit up to which a rough estimate is believed
 _CAUTION = 0.9  # share of the time limit that the estimate of a cut design may take
 
 
@@ -60,7 +61,7 @@ def plan_within(
         return plan
     if limit is None:
         return plan
-    if plan.first_seconds - plan.overhead >= WORTH_TIMING:
+    if plan.first_seconds > _SURELY * limit:
         tell(f"Timing some steps, for a design that fits {limit:g} s ...")
         plan = timed(plan)
     for _ in range(_MOST_TRIALS):

@@ -35,7 +35,7 @@ from seedbed.training import (
     wake_workers,
 )
 
-__all__ = ["STOPS", "WORTH_TIMING", "Plan", "make_plan", "timed"]
+__all__ = ["STOPS", "Plan", "make_plan", "timed"]
 
 STOPS = (1, 2, 3, 5, 10)
 """The numbers of repeats after which a run may stop because its answer is decided."""
@@ -388,7 +388,6 @@ def _choosing(experiment: Experiment, n_splits: int, n_inner: int, parts: Sequen
 
 # The time that a plan takes, measured by some of its steps
 
-WORTH_TIMING = 5.0  # seconds of training and fitting, by the rough estimate, from which on costs are measured
 _STEPS_FOR = 0.3  # seconds, for each stack
 _FIT_FOR = 0.5  # seconds; a baseline is fitted to more and more rows until a fit takes as long
 _FIRST_FIT_ROWS = 100  # of a fit that isn't timed
@@ -399,12 +398,12 @@ _INNER = 0.8  # share of a split's training rows that choosing networks train on
 def timed(plan: Plan, fits: Mapping[str, tuple[tuple[int, float], ...]] | None = None) -> Plan:
     """Return the plan with costs measured by a few steps of each stack and some fits of each baseline.
 
-    A plan that takes a few seconds, or that runs on a cluster, is returned unchanged.
+    A plan that runs on a cluster is returned unchanged.
 
     Args:
         fits: timed fits of the baselines on more rows of the same table, as in `Pace`; they aren't repeated.
     """
-    if plan.measured or plan.cluster is not None or plan.first_seconds - plan.overhead < WORTH_TIMING:
+    if plan.measured or plan.cluster is not None:
         return plan
     which = plan.choosing or plan.fitting  # more networks choose than are judged
     stacks = {stack.owners[0][0]: stack for stack in (*plan.fitting.stacks, *which.stacks)}
