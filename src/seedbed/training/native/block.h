@@ -57,7 +57,8 @@ template <class Layout> struct Block {
            (n_tiles + (N == 1 ? job.n_rows * (long)sizeof(int32_t) : 0)) / VECTOR_BYTES + 1;
   }
 
-  APART Block(const Job& job, long number)
+  // `all_rows`: whether passes over the table follow, and not minibatches or test rows alone.
+  APART Block(const Job& job, long number, bool all_rows)
       : job(job), number(number), free((V*)job.work), layout(job, number, free), layers(layout.layers),
         params(layout.params) {
     long b = number * N, rows = b * job.n_rows, features = b * job.n_features;
@@ -77,10 +78,10 @@ template <class Layout> struct Block {
     weights = (T*)take(job.tile), outputs = take(n_judged(job)), output_slopes = take(n_judged(job));
     logarithms = take(n_judged(job));
     learned = (int32_t*)free, n_learned = 0;
-    for (long row = 0; N == 1 && row < job.n_rows; row++)
+    for (long row = 0; N == 1 && all_rows && row < job.n_rows; row++)
       if (train[row] != T(0)) learned[n_learned++] = row;
     tiles = (char*)(learned + (N == 1 ? job.n_rows : 0));
-    for (long row = 0; row < job.n_rows; row += job.tile) {
+    for (long row = 0; all_rows && row < job.n_rows; row += job.tile) {
       long n = job.n_rows - row < job.tile ? job.n_rows - row : job.tile;
       tiles[row / job.tile] = any(train + row * N, n * N) + 2 * any(test + row * N, n * N);
     }

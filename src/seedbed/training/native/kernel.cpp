@@ -44,18 +44,18 @@ EXPORT int64_t workspace(const Job* job) {
 EXPORT void train(const Job* job, int64_t from, int64_t to) {
   for (int64_t b = 0; b < job->n_blocks; b++) {
     if (job->ended[b]) continue;
-    if (job->units_in_lanes) Wide(*job, b).run(from, to);
-    else Narrow(*job, b).run(from, to);
+    if (job->units_in_lanes) Wide(*job, b, !job->batch_size).run(from, to);
+    else Narrow(*job, b, !job->batch_size).run(from, to);
   }
 }
 
 // Evaluate a block's networks as they are, see Block::look and Block::look_for_life.
 EXPORT void look(const Job* job, int64_t block, Number* shown, Number* outputs) {
-  if (job->units_in_lanes) Wide(*job, block).look(shown, outputs);
-  else Narrow(*job, block).look(shown, outputs);
+  if (job->units_in_lanes) Wide(*job, block, false).look(shown, outputs);
+  else Narrow(*job, block, false).look(shown, outputs);
 }
 
 EXPORT void look_for_life(const Job* job, int64_t block, Number* alive, Number* finite) {
-  if (job->units_in_lanes) Wide(*job, block).look_for_life(alive, finite);
-  else Narrow(*job, block).look_for_life(alive, finite);
+  if (job->units_in_lanes) Wide(*job, block, true).look_for_life(alive, finite);
+  else Narrow(*job, block, true).look_for_life(alive, finite);
 }

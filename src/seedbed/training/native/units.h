@@ -129,12 +129,16 @@ template <class Number> struct UnitsInLanes {
     for (long s = 0; s < job.n_segments; s++) {
       Matrix m = matrix(job, job.segments[s]);
       T *one = plain + job.segments[s].start, *row = (T*)(padded + segments[s].start);
-      for (long r = 0; r < m.rows; r++, row += width(m.columns) * L)
-        for (long c = 0; c < m.columns; c++) {
-          T& other = one[m.turned ? c * m.rows + r : r * m.columns + c];
-          if (inwards) row[c] = other;
-          else other = row[c];
+      for (long r = 0; r < m.rows; r++, row += width(m.columns) * L) {
+        T* other = one + (m.turned ? r : r * m.columns);
+        if (!m.turned) {
+          __builtin_memcpy(inwards ? row : other, inwards ? other : row, m.columns * sizeof(T));
+          continue;
         }
+        for (long c = 0; c < m.columns; c++, other += m.rows)
+          if (inwards) row[c] = *other;
+          else *other = row[c];
+      }
     }
   }
 
