@@ -264,7 +264,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         decay_biases: as in `Recipe`; "auto" is True, or False in a blend.
         batch_size: as in `Recipe`; None is all rows, or 64 to 1024 in a blend, by the number of rows.
         patience: epochs without a lower validation loss after which training ends if epochs are chosen; None waits
-            until 1.5 times the best epoch plus 50, or for 8 epochs in a blend.
+            until 1.5 times the best epoch plus 50, or for 3 to 8 epochs in a blend.
         warmup: as in `Recipe`.
         optimizer: as in `Recipe`.
         momentum: as in `Recipe`.

@@ -386,10 +386,10 @@ def fit_networks(
                        keep_outputs=False)  # fmt: skip
     states: dict[int, dict[str, Tensor]] = {}
     for network, column, result in running.networks("fitting", which):
-        assert result.states is not None
-        state = result.states[column]
+        assert result.stacked is not None
+        state = {name: value[column].cpu() for name, value in result.stacked.items()}
         if all(value.isfinite().all() for value in state.values()):
-            states[network] = {name: value.cpu() for name, value in state.items()}
+            states[network] = state
     if not states:
         raise TrainingError(f"candidate '{candidate.name}': every network diverged", "Give a lower learning rate.")
     kept = [states[network] for network in sorted(states)]

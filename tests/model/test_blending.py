@@ -114,6 +114,19 @@ def test_fitting_uses_one_thread_for_each_operation_of_torch(table_for, monkeypa
         torch.set_num_threads(before)
 
 
+def test_members_wait_for_8_epochs_or_for_half_of_those_to_the_best_or_as_long_as_asked(table_for, monkeypatch):
+    waits, plan = [], members.plan_candidate
+
+    def noted(*args, **options):
+        waits.append(options["patience"])
+        return plan(*args, **options)
+
+    monkeypatch.setattr(members, "plan_candidate", noted)
+    for settings in (QUICK["settings"], {**QUICK["settings"], "patience": 5}):
+        blend_table(table_for("ill"), portfolio=SMALL[:2], **{**QUICK, "settings": settings})
+    assert waits == [(8, 8), (3, 8), (5, 5), (5, 5)]
+
+
 def test_bins_that_are_computed_once_change_nothing(table_for, monkeypatch):
     table, portfolio = table_for("ill"), ("relu:6@ple=4",)
     once, _ = blend_table(table, portfolio=portfolio, **QUICK)

@@ -8,7 +8,8 @@ from scipy.special import expit
 from seedbed.evaluation import mean_loss
 from seedbed.networks import parse_candidate
 from seedbed.settings import Recipe
-from seedbed.training import plan_stack, train_chunk
+from seedbed.training import Chunk, plan_stack, train_chunk
+from seedbed.training.stepping import Best
 
 from .test_stops import KINDS, SEEDS, SPLITS
 
@@ -19,7 +20,15 @@ EPOCHS = 12
 
 def planned(kind, data, patience, epochs=EPOCHS, **recipe):
     settings = Recipe(**{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe})
-    return plan_stack(KINDS[kind], data, settings, seeds=SEEDS, splits=SPLITS, patience=patience, keep_networks=True)
+    return plan_stack(
+        KINDS[kind],
+        data,
+        settings,
+        seeds=SEEDS,
+        splits=SPLITS,
+        patience=patience and (patience, patience),
+        keep_networks=True,
+    )
 
 
 def loss_by_epoch(kind, data, chunk, **recipe):
@@ -94,7 +103,9 @@ def test_diverging_networks_keep_their_state_from_before(two_splits):
 
 def test_all_networks_are_one_chunk(two_splits):
     build = parse_candidate("relu:4").architecture
-    plan = plan_stack(lambda: build(5, 1), two_splits, Recipe(epochs=2), seeds=range(600), splits=[0] * 600, patience=1)
+    plan = plan_stack(
+        lambda: build(5, 1), two_splits, Recipe(epochs=2), seeds=range(600), splits=[0] * 600, patience=(1, 1)
+    )
     assert len(plan.chunks) == 1
 
 
@@ -108,7 +119,7 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
 
 
 def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(two_splits):
-    settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": 2, "keep_networks": True}
+    settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": (2, 2), "keep_networks": True}
     recipe = Recipe(epochs=200, lr=0.3, momentum=0.9, batch_size=18)
     (both,) = plan_stack(KINDS["relu"], two_splits, recipe, together=3, **settings).chunks
     found = train_chunk(both, two_splits)
@@ -126,3 +137,14 @@ def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(t
         for one, other in zip(found.states[own], alone.states, strict=True):
             for name, value in other.items():
                 torch.testing.assert_close(one[name], value, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(("best", "waited"), [(1, 3), (6, 3), (9, 5), (30, 8)])
+def test_training_waits_for_half_of_the_epochs_to_the_best_one(best, waited):
+    chunk = Chunk(torch.nn.Identity, Recipe(), *[(0,)] * 5, patience=(3, 8))
+    epochs = Best(chunk)
+    for epoch in range(1, 100):
+        epochs.see(epoch, np.array([abs(epoch - best)], dtype=np.float64))
+        if epochs.ends.all():
+            break
+    assert (epochs.epochs.tolist(), epoch) == ([best], best + waited)

@@ -156,7 +156,9 @@ LIMIT = 3.0
 """Limit of the clip in front of all members."""
 
 _FOLDS = 8
-_PATIENCE = 8
+# How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
+# falls by little in each epoch.
+_PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
 _MOST_BYTES = 1 << 29  # of binned inputs that are computed once
 _MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and their rows together
 
@@ -398,11 +400,11 @@ def _trained(
     results = {order[number]: result for number, result in trained}
     for place, part in enumerate(parts):
         result, size = results[place], part.chunk.together
-        assert result.states is not None
+        assert result.stacked is not None
         starts = np.cumsum([0, *(fits[number].table.n_rows for number in part.fits)])
         for group, first in enumerate(part.chunk.members[::size]):
             own, which = slice(group * size, (group + 1) * size), first // size
-            states = {name: torch.stack([one[name].cpu() for one in result.states[own]]) for name in result.states[0]}
+            states = {name: value[own].cpu() for name, value in result.stacked.items()}
             if all(value.isfinite().all() for value in states.values()):
                 outputs = result.outputs[starts[which] : starts[which + 1], :, own]
                 member, front = Member(part.candidate, states, outputs, result.best[group]), part.fronts[which]
@@ -436,6 +438,7 @@ def _parts(
                 data = joined[(key, *same)]
                 bare = network if fronts[0] is None else dataclasses.replace(network, ple=0, numbers=None)
                 recipe, n = candidate.recipe(fits[same[0]].recipe), fits[same[0]].data.n_networks
+                patience = _PATIENCE if network.widths else _LINEAR_PATIENCE
                 plan = plan_candidate(
                     dataclasses.replace(candidate, architecture=bare),
                     fits[same[0]].table,
@@ -447,7 +450,7 @@ def _parts(
                     device=running.device,
                     keep_networks=True,
                     together=n,
-                    patience=recipe.patience or _PATIENCE,
+                    patience=(recipe.patience,) * 2 if recipe.patience else patience,
                 )
                 for chunk in plan.chunks:
                     yield _Part(candidate, same, fronts, data, chunk, plan.cost(chunk))

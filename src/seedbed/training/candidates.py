@@ -64,7 +64,8 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
         SeedbedError: the network can't be built for this table, or an option is wrong. The message names the candidate.
     """
     candidate = with_inputs_of(candidate, table)
-    build = functools.partial(candidate.architecture, data.X.shape[1], table.n_outputs)
+    make = _builder if isinstance(candidate.architecture, MLP) else functools.partial
+    build = make(candidate.architecture, data.X.shape[1], table.n_outputs)
     try:
         n_outputs = data.n_outputs(build_network(build, 0))
         if n_outputs != table.n_outputs:
@@ -76,6 +77,12 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
         if candidate.name in error.message:
             raise
         raise type(error)(f"candidate '{candidate.name}': {error.message}", error.hint) from error
+
+
+@functools.lru_cache(64)
+def _builder(architecture: MLP, n_inputs: int, n_outputs: int) -> Callable[[], nn.Module]:
+    """Return the same function for the same network, so that its stacks share a chain, see `shared_forward`."""
+    return functools.partial(architecture, n_inputs, n_outputs)
 
 
 def own_module(candidate: Candidate, table: Table) -> str:

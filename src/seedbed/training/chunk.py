@@ -43,10 +43,11 @@ class Chunk:
         together: how many consecutive networks, the inner splits of one learning rate, choose an epoch together. They
             train until `Waiting` ends them by the recipe's patience, and later figures are NaN. 0 trains all networks
             to the last epoch.
-        patience: the number of epochs without improvement after which training ends, or None. The networks and outputs
-            are then those of the epoch with the lowest loss on test rows, for each `together` consecutive networks, or
-            for all if that is 0: the loss of the mean prediction, see `Ensembles`. For modules that aren't a chain, and
-            for tables in a file, it is the mean loss.
+        patience: if not None, training ends when the best epoch is half as many epochs ago as it took to reach it, but
+            at least the first and at most the second of these numbers. The networks and outputs are then those of the
+            epoch with the lowest loss on test rows, for each `together` consecutive networks, or for all if that is 0:
+            the loss of the mean prediction, see `Ensembles`. For modules that aren't a chain, and for tables in a file,
+            it is the mean loss.
         seconds: the time after which training with patience ends, with at least one epoch; None for no limit.
         engine: `native` is the kernel of `training.native`, for networks that it covers; `torch` takes all.
         keep_networks: whether the result includes the trained parameters.
@@ -63,7 +64,7 @@ class Chunk:
     members: tuple[int, ...]
     stops: tuple[int, ...] | None = None
     together: int = 0
-    patience: int | None = None
+    patience: tuple[int, int] | None = None
     seconds: float | None = None
     engine: Literal["native", "torch"] = "torch"
     keep_networks: bool = False
@@ -86,15 +87,21 @@ class ChunkResult:
         curves: [4, epoch, network], in the order of `CURVES`.
         outputs: float32 [row, output, network] for each network's test rows, NaN elsewhere; no rows if not kept.
         dead: share of ReLU units that are zero for all training rows after the last epoch [network]; NaN if unknown.
-        states: one state dict per network, or None.
+        stacked: the networks' states, by the names in a `state_dict` [network, ...], or None.
         best: with patience, the number of epochs after which outputs and states were taken, for each group of networks.
     """
 
     curves: npt.NDArray[np.floating]
     outputs: npt.NDArray[np.float32]
     dead: npt.NDArray[np.float32]
-    states: tuple[dict[str, Tensor], ...] | None
+    stacked: dict[str, Tensor] | None
     best: tuple[int, ...] = ()
+
+    @property
+    def states(self) -> tuple[dict[str, Tensor], ...]:
+        """One state dict per network; none if they weren't kept."""
+        n = self.curves.shape[2] if self.stacked else 0
+        return tuple({name: value[i].clone() for name, value in (self.stacked or {}).items()} for i in range(n))
 
 
 NOT_BEGUN = -1

@@ -120,7 +120,7 @@ def _stacked(
     for number, result in trained:
         members = plan.chunks[number].members
         curves[:, :, list(members)] = result.curves
-        states.update(zip(members, result.states or (), strict=True))
+        states.update(zip(members, result.states, strict=True))
     return History(
         *curves, seeds=seeds, recipe=recipe, build=make, states=tuple(states[i] for i in range(len(seeds))), loss=loss,
         n_outputs=n_outputs, note=plan.note,

@@ -116,7 +116,7 @@ def plan_stack(
     keep_networks: bool = False,
     keep_outputs: bool = True,
     together: int = 0,
-    patience: int | None = None,
+    patience: tuple[int, int] | None = None,
 ) -> StackPlan:
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
 

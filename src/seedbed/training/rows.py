@@ -109,34 +109,33 @@ class WholeTable:
 
     def picked(self, epoch: int) -> npt.NDArray[np.int32]:
         """Return the rows of the epoch's minibatches in each network's order, -1 for filling [place, network]."""
-        drawn: dict[tuple[int, int], npt.NDArray[np.int64]] = {}  # networks of several splits may share a seed
-        n_places = self.n_steps * self.batch_rows if self._placing.is_chain else len(self._own[0][0])
-        found = np.full((len(self._own), n_places), -1, dtype=np.int32)
-        for line, seed, (rows, places) in zip(found, self._placing.seeds, self._own, strict=True):
-            key = seed, len(rows)
-            if key not in drawn:
-                drawn[key] = shuffled(len(rows), seed, epoch).numpy()
-            line[places] = rows[drawn[key]] if isinstance(places, slice) else np.resize(rows[drawn[key]], len(places))
+        longest = max(n for _, n in self._own)
+        n_places = self.n_steps * self.batch_rows if self._placing.is_chain else longest
+        found = np.full((len(self._placing.seeds), n_places), -1, dtype=np.int32)
+        for (seed, n), (networks, rows) in self._own.items():
+            order = shuffled(n, seed, epoch).numpy()
+            if -(-n // self.batch_rows) == self.n_steps:
+                found[networks, :n] = rows[:, order]
+                continue
+            # Too few rows for as many minibatches as other networks have: they are smaller, or rows are repeated.
+            turns = np.arange(max(n, self.n_steps))
+            batch = turns * self.n_steps // len(turns)
+            places = batch * self.batch_rows + turns - np.searchsorted(batch, batch)
+            found[networks[:, None], places] = rows[:, order[turns % n]]
         return found.T
 
     @functools.cached_property
-    def _own(self) -> list[tuple[npt.NDArray[np.int32], slice | npt.NDArray[np.int64]]]:
-        """Each network's training rows, and the places in minibatches of its 1st, 2nd, ... row of an epoch.
-
-        A network with too few rows for as many minibatches as others has smaller ones. With fewer rows than
-        minibatches, rows are repeated.
-        """
-        counts = (self.fit.weights > 0).numpy(force=True)
-        found: list[tuple[npt.NDArray[np.int32], slice | npt.NDArray[np.int64]]] = []
-        for column in counts.T:
-            rows = np.flatnonzero(column).astype(np.int32)
-            if -(-len(rows) // self.batch_rows) == self.n_steps:
-                found.append((rows, slice(len(rows))))
-                continue
-            turns = np.arange(max(len(rows), self.n_steps))
-            batch = turns * self.n_steps // len(turns)
-            found.append((rows, batch * self.batch_rows + turns - np.searchsorted(batch, batch)))
-        return found
+    def _own(self) -> dict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
+        """The training rows of networks with one seed and one number of rows, which see them in the same order: for
+        each seed and number, the networks and their rows [network, row]."""
+        counts = (self.fit.weights > 0).numpy(force=True).T
+        alike: dict[tuple[int, int], list[int]] = {}
+        for network, (seed, n) in enumerate(zip(self._placing.seeds, counts.sum(axis=1).tolist(), strict=True)):
+            alike.setdefault((seed, n), []).append(network)
+        return {
+            (seed, n): (np.array(some), counts[some].nonzero()[1].astype(np.int32).reshape(-1, n))
+            for (seed, n), some in alike.items()
+        }
 
     @functools.cached_property
     def tested(self) -> tuple[Tensor, Tensor]:

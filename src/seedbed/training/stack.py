@@ -141,10 +141,7 @@ def stack_states(network: nn.Module, states: Mapping[str, Tensor], layout: Layou
     return params, {name: value for name, value in stacked.items() if name not in params}
 
 
-def unstack(values: Tensors, layout: Layout, index: int) -> Tensors:
-    """Return the state of one network, like its `state_dict`."""
-    return {name: _laid(value[..., index], name in layout).detach().clone() for name, value in values.items()}
-
-
-def _laid(value: Tensor, transposed: bool) -> Tensor:
-    return value.t() if transposed else value
+def unstack(values: Tensors, layout: Layout, n: int) -> Tensors:
+    """Return the states of the first n networks, by the names in a `state_dict` [network, ...]."""
+    states = {name: value[..., :n].detach().movedim(-1, 0) for name, value in values.items()}
+    return {name: (value.transpose(1, 2) if name in layout else value).contiguous() for name, value in states.items()}

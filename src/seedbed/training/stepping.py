@@ -48,7 +48,7 @@ class Best:
     """
 
     def __init__(self, chunk: Chunk) -> None:
-        self._patience, self._started, self._seconds = chunk.patience or 0, time.monotonic(), chunk.seconds
+        self._patience, self._started, self._seconds = chunk.patience or (0, 0), time.monotonic(), chunk.seconds
         self.size = chunk.together or len(chunk.seeds)
         n_groups = len(chunk.seeds) // self.size
         self.epochs, self.ends = np.zeros(n_groups, dtype=np.int64), np.zeros(n_groups, dtype=np.int64)
@@ -59,7 +59,8 @@ class Best:
         better = (self.ends == 0) & ((losses < self._losses) | (self.epochs == 0))
         self.epochs[better], self._losses[better] = epoch, np.where(np.isfinite(losses), losses, math.inf)[better]
         late = self._seconds is not None and time.monotonic() - self._started > self._seconds
-        self.ends[(self.ends == 0) & (late | (epoch - self.epochs >= self._patience))] = epoch
+        patience = np.clip((self.epochs + 1) // 2, *self._patience)
+        self.ends[(self.ends == 0) & (late | (epoch - self.epochs >= patience))] = epoch
         return np.repeat(better, self.size)
 
     @property
@@ -235,7 +236,7 @@ class Training:
         return found
 
     def run_patiently(self, tell: Callable[[int], None]) -> ChunkResult:
-        """Train until each group's best epoch is `patience` epochs ago, and return the result of the best epochs."""
+        """Train until each group has waited long enough for a better epoch; return the result of the best epochs."""
         chunk, best = self.chunk, Best(self.chunk)
         train_epoch = self._full_batch if chunk.recipe.batch_size is None else self._minibatches
         # Only each network's own test rows, which may be few.
@@ -345,8 +346,8 @@ class Training:
             for row, weights in ((1, self.data.train), (3, self.data.test)):
                 array[row] = _r2_by_split(array[row - 1], self.data, weights, splits[:n])
         values = {**self.state.params, **self.state.buffers}
-        states = tuple(unstack(values, self.forward.layout, i) for i in range(n)) if self.chunk.keep_networks else None
-        return ChunkResult(array, scattered, dead[:n].float().numpy(force=True), states)
+        stacked = unstack(values, self.forward.layout, n) if self.chunk.keep_networks else None
+        return ChunkResult(array, scattered, dead[:n].float().numpy(force=True), stacked)
 
 
 def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n_features: int) -> None:

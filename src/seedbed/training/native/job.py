@@ -297,8 +297,9 @@ class Blocks:
     def _looked(self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]) -> list[Tensor]:
         """Return the results of a function of the library [..., network]."""
         found = [_aligned((self.n_blocks, *size, self.lanes), self.dtype) for size in sizes]
+        starts = [(_address(array), array.strides[0]) for array in found]
         for block in blocks.tolist():
-            look(ctypes.addressof(self.job), block, *(_address(array) + block * array.strides[0] for array in found))
+            look(ctypes.addressof(self.job), block, *(start + block * stride for start, stride in starts))
         return [self.stacked(array) for array in found]
 
     def values(self, params: npt.NDArray[Any] | None = None) -> Tensors:
