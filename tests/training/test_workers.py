@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from joblib.externals.loky import process_executor
 
-from seedbed.training import end_workers, machine, side_by_side, wake_workers
+from seedbed.training import end_workers, machine, side_by_side
 
 
 def test_a_growing_worker_is_kept_without_a_warning():
@@ -22,21 +21,6 @@ def test_a_growing_worker_is_kept_without_a_warning():
 
     assert hasattr(process_executor, "_USE_PSUTIL")
     assert len(set(side_by_side(grow, [(number,) for number in range(6)], (), jobs=2))) == 2
-
-
-def test_workers_train_after_a_thread_that_should_wake_them_did_not_start(monkeypatch):
-    def refuse(self):
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("threading.Thread.start", refuse)
-        with pytest.raises(RuntimeError, match="new thread"):
-            wake_workers(2)
-    done: list[int] = []
-    waiting = threading.Thread(target=lambda: done.extend(side_by_side(abs, [(-1,)], (), jobs=2)), daemon=True)
-    waiting.start()
-    waiting.join(timeout=30)
-    assert done == [1]
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ from seedbed.settings import Compute
 if TYPE_CHECKING:
     from altair import ConcatChart
 
-__all__ = ["Comparison", "carry_out", "conclude"]
+__all__ = ["Comparison", "carry_out"]
 
 _HERE = Compute()
 _OF_A_VERDICT = ("candidate", "reference", "rule", "difference", "low", "high", "margin", "p", "p_adjusted", "p_better")

@@ -32,7 +32,6 @@ from seedbed.training import (
     pick_workers,
     table_data,
     time_chunk,
-    wake_workers,
 )
 
 __all__ = ["STOPS", "Plan", "make_plan", "timed"]
@@ -323,12 +322,10 @@ def make_plan(experiment: Experiment, compute: Compute) -> Plan:
     target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
     decided = specification(experiment, fitting.data.X.shape[1], everything)
     plan = Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, decided, n_jobs, afar)
-    if where == "cpu" and afar is None:  # after all errors: workers that are starting complain when the process ends
-        seconds = sum(s.plan.cost(one) for s in plan.stacks for one in s.plan.chunks if one.engine != "native")
-        if 0 < seconds < _WORTH_WORKERS and all(one.engine != "native" for s in plan.stacks for one in s.plan.chunks):
-            return dataclasses.replace(plan, jobs=1)
-        if seconds:
-            wake_workers(n_jobs)
+    chunks = [(stack.plan, chunk) for stack in plan.stacks for chunk in stack.plan.chunks]
+    if chunks and where == "cpu" and afar is None and all(chunk.engine != "native" for _, chunk in chunks):
+        seconds = sum(stack.cost(chunk) for stack, chunk in chunks)
+        plan = dataclasses.replace(plan, jobs=1 if seconds < _WORTH_WORKERS else n_jobs)
     return plan
 
 

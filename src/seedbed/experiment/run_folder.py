@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.evaluation import CURVES, Conclusion, summary_from
-from seedbed.experiment.comparison import Comparison, conclude
+from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.frozen import FROZEN, code_of, differences, freeze, frozen_in, grows
 from seedbed.experiment.kept import EARLIER, Kept
 from seedbed.experiment.plan import Plan
@@ -265,7 +265,7 @@ def restored(plan: Plan, frozen: Mapping[str, Any], folder: Path) -> Comparison 
         baselines = [_with(GatheredFits(plan, one).result(part), arrays) for one in spec.fitted]
         results, seconds = (*networks, *baselines), stored.seconds or 0.0
         found = Results(part.experiment, part.splits, results, seconds, stored.specification, stored.plan.ended)
-        return dataclasses.replace(conclude(found), conclusion=stored)
+        return Comparison(**vars(found), conclusion=stored)
     return None
 
 

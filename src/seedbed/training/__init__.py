@@ -24,7 +24,6 @@ from seedbed.training.parallel import (
     time_chunk,
     train_chunk,
     train_chunks,
-    wake_workers,
 )
 from seedbed.training.planning import StackPlan, network_operations, network_seconds, plan_stack
 from seedbed.training.randomness import derive, seeded
@@ -63,7 +62,6 @@ __all__ = [
     "train_chunks",
     "train_many",
     "versions",
-    "wake_workers",
     "warn_of_shares",
     "with_inputs_of",
 ]

@@ -38,14 +38,12 @@ __all__ = [
     "time_chunk",
     "train_chunk",
     "train_chunks",
-    "wake_workers",
 ]
 
 T = TypeVar("T")
 _MOST_JOBS = 1024
 _SECONDS_AFTER_PARENT = 1.0
 _started = threading.Event()  # whether there ever were workers
-_waking = threading.Lock()  # held while workers wake up: if two calls of joblib are ended, both remove the same files
 _preparing = threading.Lock()  # networks are drawn from the one random state of the process
 
 
@@ -74,27 +72,6 @@ def pick_workers(jobs: int | None, device: str, cluster: str | None) -> tuple[in
     return pick_jobs(jobs), pick_device("cpu" if afar else device), afar
 
 
-def wake_workers(jobs: int) -> None:
-    """Start the worker processes now, so that they import torch while the caller is still planning."""
-    if jobs > 1:
-        _waking.acquire()  # `_wake` releases it in its thread
-        try:
-            threading.Thread(target=_wake, args=(jobs,), daemon=True).start()
-        except RuntimeError:  # the system allows no more threads
-            _waking.release()
-            raise
-
-
-def _wake(jobs: int) -> None:
-    import joblib
-
-    try:
-        with contextlib.suppress(Exception), _deaf_to_interrupts():
-            joblib.Parallel(n_jobs=jobs, batch_size=1)(joblib.delayed(_in_worker)(os.getpid()) for _ in range(jobs))
-    finally:
-        _waking.release()
-
-
 def end_workers() -> None:
     """End the worker processes now, also those that are still starting."""
     if not _started.is_set():
@@ -105,11 +82,9 @@ def end_workers() -> None:
         # Without `reuse`, loky compares its default arguments with joblib's. They differ, so loky would wait until
         # joblib's workers have finished all their tasks, and return a new executor.
         get_reusable_executor(reuse=True, kill_workers=True).shutdown(wait=True, kill_workers=True)
-    if _waking.acquire(timeout=10):
-        _waking.release()
 
 
-def _in_worker(parent: int, function: Callable[..., Any] = lambda: None, *arguments: Any) -> Any:
+def _in_worker(parent: int, function: Callable[..., Any], *arguments: Any) -> Any:
     """Return what a function returns, in a worker that has imported this module and ends with its parent."""
     _end_with(parent)
     return function(*arguments)
@@ -167,8 +142,6 @@ def side_by_side(
         return
     import joblib  # loads asyncio, which threads and planning don't need
 
-    with _waking:
-        pass
     delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task, *shared) for task in tasks]
     with _deaf_to_interrupts():
         done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(delayed)
