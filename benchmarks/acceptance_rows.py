@@ -433,6 +433,8 @@ def _looks() -> Iterator[Row]:
         "100": ("blocks-100", f"{blocks}, 100 rows", CORRECTED),
         "300": ("blocks-300", f"{blocks}, 300 rows", CORRECTED),
         "minority": ("blocks-minority", f"{blocks}, 300 rows, a tenth of class 1", CORRECTED),
+        "groups": ("blocks-groups", f"{blocks}, 300 rows in groups of three", CORRECTED),
+        "numbers": ("blocks-numbers", f"{blocks}, 300 rows, regression", CORRECTED),
         "one-seed": ("blocks-300", f"{blocks}, 300 rows, 1 seed", _seeds(1)),
         "plain-100": ("plain-100", f"{blocks}, logistic regression, 100 rows", CORRECTED),
         "plain-300": ("plain-300", f"{blocks}, logistic regression, 300 rows", CORRECTED),
