@@ -46,10 +46,14 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     """Yield why the run ended before its last repeat, if it did."""
     plan = conclusion.plan
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
-    all_of_them = f"--repeats {plan.most_repeats} runs all"
+    left = plan.most_repeats - plan.repeats
+    others = "the other one" if left == 1 else f"the other {left}"
+    runs = f"(--repeats {plan.most_repeats} runs {'it' if left == 1 else 'them'})"
     yield from {
-        "decided": [f"It stopped after {after}, as every verdict is decided ({all_of_them})."],
-        "rows": [f"It stopped after {after}, as more would narrow no ± by more than a tenth ({all_of_them})."],
+        "decided": [f"It stopped after {after}, as every verdict is decided {runs}."],
+        "rows": [
+            f"It stopped after {after}: {others} would narrow the ± of an open verdict by a tenth at most {runs}."
+        ],
         "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
         "interrupted": [f"It was interrupted after {after}; the same command continues."],
     }.get(plan.ended, [])
