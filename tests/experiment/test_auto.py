@@ -150,9 +150,9 @@ def test_training_rows_may_lack_a_class(table_of):
 @pytest.mark.parametrize(
     ("named", "options", "recipe", "why"),
     [
-        (None, {}, {}, 3),
+        (None, {}, {}, 4),
         (None, {"repeats": 4}, {}, 2),
-        (None, {"repeats": 1}, {}, "it would take 3 times as long"),
+        (None, {"repeats": 1}, {}, "it would take 2 times as long"),
         (None, {"seeds": 1, "repeats": 3}, {"epochs": 50}, "it would take"),
         (None, {"quick": True}, {}, "this is a first look"),
         (None, {"time_limit": 600}, {}, "there is a time limit"),

@@ -53,7 +53,7 @@ AUTO = "auto"
 _RECIPE = Recipe(
     optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False, epochs=60, batch_size=64
 )
-_USUAL_SHARE = 0.6  # of its epochs that a member usually trains before it stops
+_USUAL_SHARE = 0.45  # of its epochs that a member usually trains before it stops
 
 
 class _Size(NamedTuple):
