@@ -1,11 +1,12 @@
 """Private parts of other libraries: each has a fallback."""
 
 import importlib
+import sys
 
 import pytest
 from torch import nn
 
-from seedbed.training import hooks
+from seedbed.training import hooks, machine
 
 
 def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
@@ -19,6 +20,14 @@ def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
     hooks.quiet_ray_workers()
     assert hooks.ray_address("10.0.0.1:6379") == "10.0.0.1:6379"
     assert hooks.ray_address("") == "auto"
+
+
+def test_training_in_this_process_does_not_import_joblib(monkeypatch):
+    """A thread imports scikit-learn, and with it joblib, beside the networks; two imports at once may fail."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "joblib"]:
+        monkeypatch.delitem(sys.modules, name)
+    with machine.ready_to_train("cpu"):
+        assert "joblib" not in sys.modules
 
 
 @pytest.mark.parametrize("name", ["_forward_hooks", "_forward_pre_hooks"])

@@ -42,13 +42,14 @@ def keep_freed_memory() -> None:
 def keep_large_workers() -> None:
     """Keep a worker process of joblib that has grown by 300 MB. joblib 1.5 to 1.6, where psutil is installed.
 
+    It isn't imported here: a worker has done that, and a thread may be importing joblib at the same moment.
+
     Fallback: joblib ends such a worker, with a warning, and starts another.
     Gain: no warning, and no start of a process, which takes some seconds for torch.
     """
-    with contextlib.suppress(ImportError):
-        executor: Any = importlib.import_module("joblib.externals.loky.process_executor")
-        if hasattr(executor, "_USE_PSUTIL"):
-            executor._USE_PSUTIL = False
+    executor: Any = sys.modules.get("joblib.externals.loky.process_executor")
+    if hasattr(executor, "_USE_PSUTIL"):
+        executor._USE_PSUTIL = False
 
 
 def has_hooks(module: nn.Module) -> bool:
