@@ -91,7 +91,7 @@ def test_the_table_is_drawn_at_most_five_times_a_second():
 
 def test_without_a_terminal_plain_lines_are_printed_at_intervals(fast):
     assert set(printed(WAITING, TRAINING, BASELINE)) == {
-        "1,250 of 3,000 networks; relu:5 1,250/1,500, epoch 640 of 1,000; prior 30/100; about 61 s left"
+        "1,250 of 3,000 networks; relu:5 1,250/1,500, epoch 640 of 1,000; about 61 s left"
     }
     started = time.monotonic()
     assert len(printed(TRAINING, lines=3)) <= 10 * (time.monotonic() - started)

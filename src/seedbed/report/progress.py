@@ -217,8 +217,10 @@ def _line(state: Sequence[Progress], named: int = _NAMED_IN_A_LINE) -> str:
         done, total = (sum(getattr(one, f"stage_{key}") or 0 for one in staged) for key in ("done", "total"))
     at_work = [f"{one.name} {one.done:,}/{one.total:,}, epoch {one.epoch:,} of {one.epochs:,}"
                for one in networks if one.epoch is not None and one.done < one.total]  # fmt: skip
-    at_work += [f"{one.name} {one.done:,}/{one.total:,}"
-                for one in state if not one.epochs and 0 < one.done < one.total]  # fmt: skip
+    if not at_work:  # baselines are fitted beside the networks
+        at_work = [
+            f"{one.name} {one.done:,}/{one.total:,}" for one in state if not one.epochs and 0 < one.done < one.total
+        ]
     if len(at_work) > named:
         at_work[named:] = [f"{len(at_work) - named} more"] if named else []
     if not total:  # a blend and baselines only
