@@ -306,6 +306,8 @@ def _longer_run(conclusion: Conclusion, verdict: Verdict) -> tuple[str, bool]:
         return "a full run makes this reliable, but will hardly separate them", False
     if math.sqrt(rest) >= _HARDLY:
         return f"{more} won't help", False
+    if conclusion.plan.ended == "rows":  # the last line says by how much
+        return f"{more} would hardly help", False
     return f"{more} would narrow the ± by {100 * (1 - math.sqrt(rest)):.0f}% at most, which isn't enough", False
 
 

@@ -140,7 +140,11 @@ class ProgressDisplay:
         if not state or (so_far := state[0].so_far) is None:
             return self._table(state)
         lines = so_far_lines(so_far, width=self._console.width)
-        return Group(*lines[: max(1, self._console.height - 2)], Text(_line(state, named=0), "dim"))
+        left = _left(state)
+        next_one = "The next repeats are being trained, and models may still change places"
+        return Group(
+            *lines[: max(1, self._console.height - 3)], Text(f"{next_one}; {left}" if left else next_one, "dim")
+        )
 
     def _table(self, state: Sequence[Progress]) -> Table:
         rows = [_cells(one, self._score_name, bands=True) for one in state]
@@ -208,8 +212,8 @@ def _cells(one: Progress, score_name: str, *, bands: bool) -> tuple[str, ...]:
     return one.name, f"{one.done:,} of {one.total:,}", epoch, *scores
 
 
-def _line(state: Sequence[Progress], named: int = _NAMED_IN_A_LINE) -> str:
-    """Return the progress as one line: networks done, what is being trained (so many candidates), the time left."""
+def _line(state: Sequence[Progress]) -> str:
+    """Return the progress as one line: networks done, what is being trained, and the time left."""
     networks = [one for one in state if one.epochs]
     done, total = sum(one.done for one in networks), sum(one.total for one in networks)
     staged = [one for one in networks if one.stage_total is not None]
@@ -221,8 +225,8 @@ def _line(state: Sequence[Progress], named: int = _NAMED_IN_A_LINE) -> str:
         at_work = [
             f"{one.name} {one.done:,}/{one.total:,}" for one in state if not one.epochs and 0 < one.done < one.total
         ]
-    if len(at_work) > named:
-        at_work[named:] = [f"{len(at_work) - named} more"] if named else []
+    if len(at_work) > _NAMED_IN_A_LINE:
+        at_work[_NAMED_IN_A_LINE:] = [f"{len(at_work) - _NAMED_IN_A_LINE} more"]
     if not total:  # a blend and baselines only
         fits = sum(one.total for one in state)
         done, total = sum(one.done for one in state), fits

@@ -47,13 +47,12 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     plan = conclusion.plan
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
     left = plan.most_repeats - plan.repeats
-    others = "the other one" if left == 1 else f"the other {left}"
-    runs = f"(--repeats {plan.most_repeats} runs {'it' if left == 1 else 'them'})"
+    others, them = ("the other one", "it") if left == 1 else (f"the other {left}", "them")
+    runs = f"To run {them}, too, add --repeats {plan.most_repeats} to the command."
+    hardly = f"{others} would narrow the ± of an undecided verdict by a tenth at most"
     yield from {
-        "decided": [f"It stopped after {after}, as every verdict is decided {runs}."],
-        "rows": [
-            f"It stopped after {after}: {others} would narrow the ± of an open verdict by a tenth at most {runs}."
-        ],
+        "decided": [f"It stopped after {after}, as every verdict is decided. {runs}"],
+        "rows": [f"It stopped after {after}: {hardly}. {runs}"],
         "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
         "interrupted": [f"It was interrupted after {after}; the same command continues."],
     }.get(plan.ended, [])
