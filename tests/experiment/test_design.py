@@ -89,8 +89,8 @@ def test_given_options_replace_the_defaults(n_rows, options, expected):
 @pytest.mark.parametrize(
     ("n_rows", "options", "words"),
     [
-        (300, {}, "300 rows: 10 x 10 folds x 5 seeds"),
-        (300, {"seeds": 2}, "300 rows: 10 x 10 folds x 2 seeds, as asked for"),
+        (300, {}, "300 rows: up to 10 x 10 folds x 5 seeds"),
+        (300, {"seeds": 2}, "300 rows: up to 10 x 10 folds x 2 seeds, as asked for"),
         (300, {"quick": True}, "300 rows: a first look, 1 x 10 folds x 5 seeds"),
         (300, {"interval": "nested"}, "300 rows: 100 x 5 folds x 1 seed"),
         (40, {"seeds": 2}, "40 rows are too few for a verdict (it needs 50 rows)"),

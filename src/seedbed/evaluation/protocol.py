@@ -101,7 +101,7 @@ def protocol(
     repeats, seeds = (10, 5) if n_rows < _MEDIUM else (max(1, min(3, _MOST_ROWS_REPEATED // n_rows)), 3)
     if quick:
         repeats = 1
-    first_look = "a first look, " if quick else ""
+    first_look = "a first look, " if quick else "up to " if repeats > 1 else ""
     return Protocol(
         kind="cross_validation",
         repeats=repeats,

@@ -372,7 +372,7 @@ def _protocol(table: Table, asked: Design) -> Protocol:
     if not (given or nested) or not design.has_verdict:
         return design
     folds_and_seeds = f"{counted(design.folds, 'fold')} x {counted(design.seeds, 'seed')}"
-    words = f"{table.n_rows} rows: {design.repeats} x {folds_and_seeds}"
+    words = f"{table.n_rows} rows: {'up to ' if design.stops else ''}{design.repeats} x {folds_and_seeds}"
     if by_time:
         words = f"{design.reason}; chosen by up to {folds_and_seeds}"
     elif design.kind == "held_out":

@@ -96,6 +96,7 @@ def _heading(conclusion: Conclusion) -> Iterator[str]:
     if plan.locked_share:
         folds = f"{plan.n_test:,} rows were locked away and looked at once, with {counted(plan.seeds, 'seed')}"
     yield f"{folds}; trained on about {plan.n_train:,} rows at a time"
+    yield from ended_sentence(conclusion)
     yield from fewer_repeats(conclusion)
     if plan.networks > 1 and has_networks(conclusion):
         yield averaged_sentence(plan)
