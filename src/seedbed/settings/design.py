@@ -115,6 +115,6 @@ class Compute(Settings):
     )
     engine: Engine = setting(
         "auto",
-        "What trains: native is a kernel in C++, built at the first training; torch trains all networks.",
+        "What trains: native is a kernel in C++ that comes with the package; torch trains all networks.",
     )
     device: str = setting("auto", "auto, cpu or cuda.")
