@@ -104,7 +104,7 @@ def test_a_damaged_description_is_refused(change):
 
 def test_a_blend_in_a_blend_is_refused():
     inner = architecture_to_values(BlendedMLPs(MEMBERS, NAMES, WEIGHTS))
-    with pytest.raises(CandidateError, match="something else"):
+    with pytest.raises(CandidateError, match=r"members\[0\]\.network"):
         architecture_from_values({**inner, "members": [{"name": "a", "weight": 1.0, "network": inner}]})
 
 

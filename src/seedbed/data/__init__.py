@@ -4,9 +4,9 @@ from seedbed.data.cells import MISSING_LEVELS, MISSING_NUMBERS, in_order, parse_
 from seedbed.data.columns import SERIOUS, Columns, MemoryColumns, Note, as_notes
 from seedbed.data.design import Encoding, encode
 from seedbed.data.inspection import inspect_table
-from seedbed.data.layout import DATE_MIDDLES, layout_from_values
+from seedbed.data.layout import DATE_MIDDLES
 from seedbed.data.on_disk import ArrayWriter, rows_of, spill, windows
-from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor, state_shapes
+from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor
 from seedbed.data.reading import coded_table, given_columns, label_texts, read_table, table_from_arrays
 from seedbed.data.scaling import TargetDesign, target_design
 from seedbed.data.sources.memory import as_frame, frame_from, value_columns
@@ -59,7 +59,6 @@ __all__ = [
     "inner_holdout",
     "inspect_table",
     "label_texts",
-    "layout_from_values",
     "likely_target",
     "open_rows",
     "parse_number",
@@ -69,7 +68,6 @@ __all__ = [
     "rows_of",
     "sample_rows",
     "spill",
-    "state_shapes",
     "table_from_arrays",
     "target_design",
     "time_folds",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Annotated, Any, Final, Literal
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from seedbed.data.table import Column, ColumnSchema, Kind, Table
 from seedbed.errors import DataError
@@ -27,7 +28,7 @@ __all__ = [
     "layout_to_values",
 ]
 
-BUCKETS = 32
+BUCKETS: Final = 32
 _ENOUGH_ROWS = 10
 _ONE_IN = 200  # half a percent of the rows
 _MANY_LEVELS = 200
@@ -55,8 +56,7 @@ def date_parts(seconds: Floats, timed: bool) -> Floats:
     return np.column_stack([np.where(missing, np.nan, days), *circling[: 3 if timed else 2]])
 
 
-@dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The levels of a category that have an input of their own, decided on the whole table without the target.
 
     Attributes:
@@ -66,8 +66,8 @@ class Vocabulary:
     """
 
     kept: tuple[int, ...]
-    n_buckets: int
-    needed: int
+    n_buckets: Literal[1, 32]
+    needed: Annotated[int, Meta(ge=0, lt=1 << 53)]
 
 
 def bucket_of(level: str, n_buckets: int) -> int:
@@ -285,76 +285,54 @@ def _vocabulary_of(column: Column) -> Vocabulary:
 
 
 _SPELLINGS = {"number": ("point", "comma"), "date": ("ymd", "dmy", "mdy"), "boolean": ("",), "category": ("",)}
-_KEYS = {"name", "kind", "levels", "spelling", "missing_words", "has_missing", "vocabulary", "timed"}
+
+
+class _Column(msgspec.Struct, forbid_unknown_fields=True):
+    """A column as a model file describes it."""
+
+    name: str
+    kind: Kind
+    levels: tuple[str, ...] = ()
+    spelling: str = ""
+    missing_words: tuple[str, ...] = ()
+    has_missing: bool = False
+    timed: bool = False
+    vocabulary: Vocabulary | None = None
+
+    def __post_init__(self) -> None:
+        n_levels, named = len(self.levels), f"'{self.name[:60]}'"
+        enough = n_levels > 0 if self.kind == "category" else n_levels == (2 if self.kind == "boolean" else 0)
+        kept = [] if self.vocabulary is None else self.vocabulary.kept
+        ascending = all(a < b for a, b in zip([-1, *kept], [*kept, n_levels], strict=True))
+        for fits, what in (
+            (len(set(self.levels)) == n_levels, f"{named} has a level twice"),
+            (enough, f"{named} is a {self.kind} with {n_levels} levels"),
+            (self.spelling in _SPELLINGS[self.kind], f"the spelling of {named} doesn't fit a {self.kind}"),
+            (not self.timed or self.kind == "date", f"{named} can't be timed"),
+            ((self.vocabulary is None) == (self.kind != "category"), f"the vocabulary of {named} doesn't fit its kind"),
+            (self.vocabulary is None or ascending, f"the vocabulary of {named} isn't of its levels"),
+        ):
+            if not fits:
+                raise ValueError(what)
 
 
 def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
     """Return a dict for each column, fit for JSON. Defaults are left out, as tables may have ten thousand columns."""
-    columns = []
-    for schema, vocabulary, timed in zip(layout.schemas, layout.vocabularies, layout.timed, strict=True):
-        values: dict[str, Any] = {
-            "name": schema.name,
-            "kind": schema.kind,
-            "levels": list(schema.levels),
-            "spelling": schema.spelling,
-            "missing_words": list(schema.missing_words),
-            "has_missing": schema.has_missing,
-            "timed": timed,
-        }
-        if vocabulary is not None:
-            kept = list(vocabulary.kept)
-            values["vocabulary"] = {"kept": kept, "n_buckets": vocabulary.n_buckets, "needed": vocabulary.needed}
-        columns.append({key: value for key, value in values.items() if value not in ("", [], False)})
-    return columns
+    rows = zip(layout.schemas, msgspec.to_builtins(layout.vocabularies), layout.timed, strict=True)
+    columns = [{**vars(schema), "vocabulary": vocabulary, "timed": timed} for schema, vocabulary, timed in rows]
+    return [{key: value for key, value in column.items() if value not in ("", (), False, None)} for column in columns]
 
 
-def layout_from_values(columns: Any) -> Layout:
+def layout_from_values(values: Any) -> Layout:
     """Restore a layout. Everything is checked, as the file may be a stranger's; DataError says what is damaged."""
-    _check(isinstance(columns, list) and bool(columns), "there are no columns")
-    schemas = [_schema(column) for column in columns]
-    _check(len({schema.name for schema in schemas}) == len(schemas), "two columns have one name")
-    vocabularies = [_vocabulary(column, schema) for column, schema in zip(columns, schemas, strict=True)]
-    timed = [column.get("timed", False) for column in columns]
-    for schema, one in zip(schemas, timed, strict=True):
-        _check(one is False or (one is True and schema.kind == "date"), f"'{schema.name}' can't be timed")
-    return Layout(tuple(schemas), tuple(vocabularies), tuple(timed))
-
-
-def _schema(values: Any) -> ColumnSchema:
-    _check(isinstance(values, Mapping) and values.keys() <= _KEYS, "the description of a column has unknown keys")
-    name, kind, levels = values.get("name"), values.get("kind"), values.get("levels", [])
-    _check(isinstance(name, str) and kind in get_args(Kind), "a column has no name or no kind")
-    words, has_missing = values.get("missing_words", []), values.get("has_missing", False)
-    _check(_list_of(str, levels) and _list_of(str, words), f"the levels of '{name}' are not texts")
-    _check(len(set(levels)) == len(levels), f"'{name}' has a level twice")
-    n_levels = len(levels)
-    enough = n_levels > 0 if kind == "category" else n_levels == (2 if kind == "boolean" else 0)
-    _check(enough, f"'{name}' is a {kind} with {n_levels} levels")
-    spelling = values.get("spelling", "")
-    fits = spelling in _SPELLINGS[kind] and isinstance(has_missing, bool)
-    _check(fits, f"the description of '{name}' doesn't fit a {kind}")
-    return ColumnSchema(name, kind, tuple(levels), spelling, tuple(words), has_missing)
-
-
-def _vocabulary(values: Mapping[str, Any], schema: ColumnSchema) -> Vocabulary | None:
-    found = values.get("vocabulary")
-    if schema.kind != "category":
-        _check(found is None, f"'{schema.name}' has a vocabulary but is not a category")
-        return None
-    _check(isinstance(found, Mapping) and found.keys() == {"kept", "n_buckets", "needed"}, "a vocabulary is damaged")
-    assert isinstance(found, Mapping)
-    kept, n_buckets, needed = found["kept"], found["n_buckets"], found["needed"]
-    numbers = _list_of(int, kept) and _list_of(int, [n_buckets, needed])
-    _check(numbers and n_buckets in (1, BUCKETS) and needed >= 0, f"the vocabulary of '{schema.name}' is damaged")
-    ascending = all(a < b for a, b in zip([-1, *kept], [*kept, len(schema.levels)], strict=True))
-    _check(ascending, f"the vocabulary of '{schema.name}' isn't of its levels")
-    return Vocabulary(tuple(kept), n_buckets, needed)
-
-
-def _list_of(kind: type, values: Any) -> bool:
-    return isinstance(values, list) and all(type(value) is kind for value in values)
-
-
-def _check(fits: bool, what: str) -> None:
-    if not fits:
-        raise DataError(f"the description of the columns is damaged: {what}")
+    try:
+        columns = msgspec.convert(values, Annotated[list[_Column], Meta(min_length=1)])
+    except ValueError as error:
+        raise DataError(f"the description of the columns is damaged: {error}") from None
+    if len({column.name for column in columns}) < len(columns):
+        raise DataError("the description of the columns is damaged: two columns have one name")
+    return Layout(
+        schemas=msgspec.convert(values, tuple[ColumnSchema, ...]),
+        vocabularies=tuple(column.vocabulary for column in columns),
+        timed=tuple(column.timed for column in columns),
+    )

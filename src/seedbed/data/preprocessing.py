@@ -20,7 +20,7 @@ from seedbed.data.typed import read_cells
 from seedbed.errors import ColumnError, DataError, counted, nearest
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = ["Oddities", "OddityReport", "Preprocessor", "state_shapes"]
+__all__ = ["Oddities", "OddityReport", "Preprocessor"]
 
 FAR = 5.0
 """Training deviations from the training mean; a number beyond gives a warning."""
@@ -189,12 +189,13 @@ class Preprocessor:
         if values.keys() != {"columns", "least_known"}:
             raise DataError("the state of a preprocessor is damaged: it lacks a key, or has an unknown one")
         layout, least_known = layout_from_values(values["columns"]), values["least_known"]
-        shapes = state_shapes(layout)
-        if not isinstance(least_known, float) or not 0 <= least_known <= 1 or arrays.keys() != shapes.keys():
-            raise DataError("the state of a preprocessor is damaged: an array or a number is missing")
-        for name, (dtype, shape) in shapes.items():
-            if arrays[name].dtype != dtype or arrays[name].shape != shape:
-                raise DataError(f"the state of a preprocessor is damaged: {name} has another shape")
+        if not isinstance(least_known, float) or not 0 <= least_known <= 1:
+            raise DataError("the state of a preprocessor is damaged: least_known is not a share")
+        numbers = np.dtype(np.float64), (len(layout.places.numbers),)
+        expected = {"medians": numbers, "means": numbers, "deviations": numbers,
+                    "live": (np.dtype(bool), (layout.n_inputs,))}  # fmt: skip
+        if {name: (array.dtype, array.shape) for name, array in arrays.items()} != expected:
+            raise DataError("the state of a preprocessor is damaged: an array is missing or has another shape")
         return cls(layout, **arrays, least_known=least_known)
 
     def _read(self, source: Columns, positions: Sequence[int]) -> tuple[Floats, Bools]:
@@ -288,12 +289,6 @@ class OddityReport:
                     cells = f"all {count:,} cells" if whole else counted(count, "cell")
                     remarks.append(Remark(f"'{schema.name}': {cells} {words}", schema.name, code, count, rows))
         return remarks
-
-
-def state_shapes(layout: Layout) -> dict[str, tuple[np.dtype[Any], tuple[int]]]:
-    """Return (dtype, shape) of each array of a state."""
-    numbers = np.dtype(np.float64), (len(layout.places.numbers),)
-    return {"medians": numbers, "means": numbers, "deviations": numbers, "live": (np.dtype(bool), (layout.n_inputs,))}
 
 
 def _listed(names: Sequence[str], limit: int) -> str:

@@ -22,25 +22,28 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
+import msgspec
+import torch
+from msgspec import Meta, Struct
+
+from seedbed.data import Task
 from seedbed.errors import ModelFileError, error_line
 
 __all__ = [
+    "DTYPES",
     "FORMAT",
     "KEY",
     "MAX_FILE",
     "MAX_HEADER",
     "MOST_NETWORKS",
     "SUFFIX",
-    "Header",
-    "Shapes",
+    "Tensor",
     "canonical",
     "fingerprint",
-    "is_like",
     "read_header",
 ]
-
 
 FORMAT = 1
 """Version of the files that this seedbed writes and reads."""
@@ -50,6 +53,133 @@ SUFFIX = ".safetensors"
 MAX_HEADER = 1 << 20
 MAX_FILE = 1 << 31
 MOST_NETWORKS = 100_000
+
+DTYPES: Mapping[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""Types of tensors, by their names in a file."""
+
+_Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
+_Size = Annotated[int, Meta(ge=0, le=MAX_FILE)]
+_Whole = Annotated[int, Meta(gt=-(1 << 63), le=(1 << 63) - 1)]
+_Real = Annotated[float, Meta(ge=-1e300, le=1e300)]  # a percentage of it is still finite
+_Number = _Whole | _Real
+_Kind = TypeVar("_Kind")
+
+
+class _Strict(Struct, forbid_unknown_fields=True):
+    """An object of the JSON with exactly these keys; a key with a default is left out if there is nothing to report."""
+
+
+class Target(_Strict):
+    """The target; see `FittedNetworks`."""
+
+    name: str
+    task: Task
+    labels: list[str]
+    threshold: Annotated[float, Meta(ge=0, le=1)]
+    mean: _Real
+    deviation: Annotated[float, Meta(gt=0, le=1e300)]
+
+    def __post_init__(self) -> None:
+        n = len(set(self.labels))
+        fits = {"binary": n == 2, "multiclass": n > 2, "regression": n == 0}[self.task]
+        if not fits or n < len(self.labels):
+            raise ValueError(f"the labels don't fit a {self.task} target")
+
+
+class Training(_Strict):
+    """How the model was made."""
+
+    table: str
+    n_rows: _Count
+    n_networks: _Count
+    n_diverged: _Count
+    recipe: str
+    lr: _Number
+    epochs: _Count
+    chosen: str
+    random_state: _Whole
+    n_left_out: _Count = 0
+    identifiers: list[str] = []
+    out_of_bag_loss: _Number = 0.0
+    n_members_left_out: _Count = 0
+
+
+class MeasuredScore(_Strict):
+    """A score of the candidate in a comparison."""
+
+    name: str
+    words: str
+    mean: _Number
+    low: _Number | None
+    high: _Number | None
+
+
+class ChosenScore(_Strict):
+    """The score to expect of the best of several candidates."""
+
+    among: _Count
+    words: str
+    expected: _Number
+    low: _Number
+    high: _Number
+
+
+class Score(_Strict):
+    """The expected performance."""
+
+    of: str
+    alpha: _Number
+    scores: list[MeasuredScore]
+    chosen: ChosenScore | None
+
+
+class Description(_Strict):
+    """The JSON under the key `seedbed`. The packages `networks` and `data` check `architecture` and `inputs`."""
+
+    format: Literal[1]
+    candidate: str
+    architecture: dict[str, Any]
+    n_networks: Annotated[int, Meta(ge=1, le=MOST_NETWORKS)]
+    inputs: dict[str, Any]
+    target: Target
+    training: Training
+    score: Score | None
+    versions: dict[str, str]
+    sha256: str
+
+
+class Tensor(_Strict):
+    """What a header says of a tensor: its type, its shape, and where its bytes start and end after the header."""
+
+    dtype: str
+    shape: Annotated[tuple[_Size, ...], Meta(max_length=8)]
+    data_offsets: tuple[_Size, _Size]
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a model file.
+
+    Attributes:
+        description: the checked JSON under the key `seedbed`.
+        values: the same as plain values.
+        tensors: by their names. Together, they cover the bytes after the header exactly once.
+    """
+
+    description: Description
+    values: dict[str, Any]
+    tensors: dict[str, Tensor]
 
 
 def canonical(values: Any) -> str:
@@ -64,169 +194,64 @@ def fingerprint(values: Mapping[str, Any], tensors: bytes | bytearray | memoryvi
     return digest.hexdigest()
 
 
-Kinds = Mapping[str, type | tuple[type, ...] | range]
-"""The keys of a dict, and the type of each value; a range stands for integers within it."""
-
-Shapes = dict[str, tuple[str, tuple[int, ...]]]
-
-_SIZES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-_LARGEST = 1e300  # of numbers in JSON; a percentage of it is still finite
-_LARGEST_WHOLE = (1 << 63) - 1
-_COUNT = range(1 << 53)
-_KEYS: Kinds = {
-    "format": int,
-    "candidate": str,
-    "architecture": dict,
-    "n_networks": int,
-    "inputs": dict,
-    "target": dict,
-    "training": dict,
-    "score": (dict, type(None)),
-    "versions": dict,
-    "sha256": str,
-}
-_NUMBER = (int, float)
-_TRAINING: Kinds = {
-    "table": str,
-    "n_rows": _COUNT,
-    "n_networks": _COUNT,
-    "n_diverged": _COUNT,
-    "recipe": str,
-    "lr": _NUMBER,
-    "epochs": _COUNT,
-    "chosen": str,
-    "random_state": int,
-}
-_OPTIONAL: Kinds = {  # keys that are left out if there is nothing to report
-    "n_left_out": _COUNT,
-    "identifiers": list,
-    "out_of_bag_loss": _NUMBER,
-    "n_members_left_out": _COUNT,
-}
-_SCORE: Kinds = {"of": str, "alpha": _NUMBER, "scores": list, "chosen": (dict, type(None))}
-_END = (*_NUMBER, type(None))  # of an interval
-_ONE_SCORE: Kinds = {"name": str, "words": str, "mean": _NUMBER, "low": _END, "high": _END}
-_CHOSEN: Kinds = {"among": _COUNT, "words": str, "expected": _NUMBER, "low": _NUMBER, "high": _NUMBER}
-
-
-@dataclass(frozen=True)
-class Header:
-    """The header of a model file.
-
-    Attributes:
-        values: the JSON under the key `seedbed`.
-        shapes: (dtype, shape) of each tensor.
-        starts: position of each tensor's first byte, counted from the end of the header.
-    """
-
-    values: dict[str, Any]
-    shapes: Shapes
-    starts: dict[str, int]
-
-
 def read_header(text: bytes, n_bytes: int) -> Header:
     """Return the header of a model file with so many bytes after it, or raise ModelFileError for any other text."""
-    entries = _strict_json(text, "its header")
-    if not isinstance(entries, dict) or not isinstance(entries.get("__metadata__"), dict):
+    entries = _parsed(text, "its header")
+    metadata = entries.pop("__metadata__", None) if isinstance(entries, dict) else None
+    described = metadata.get(KEY) if isinstance(metadata, dict) and len(metadata) == 1 else None
+    if not isinstance(described, str) or not described.isascii():
         raise ModelFileError("it is not a seedbed model file", "Name a file that seedbed has written.")
-    metadata = entries.pop("__metadata__")
-    if metadata.keys() != {KEY} or not isinstance(metadata[KEY], str) or not metadata[KEY].isascii():
-        raise ModelFileError("it is not a seedbed model file", "Name a file that seedbed has written.")
-    values = _strict_json(metadata[KEY].encode(), "its description")
-    if not isinstance(values, dict) or type(values.get("format")) is not int:
+    values = _parsed(described.encode(), "its description")
+    version = values.get("format") if isinstance(values, dict) else None
+    if type(version) is not int:
         raise ModelFileError("its description has no version")
-    if values["format"] != FORMAT:
-        message = f"it is a model file of version {values['format']}, and this seedbed reads {FORMAT}"
+    if version != FORMAT:
+        message = f"it is a model file of version {version}, and this seedbed reads {FORMAT}"
         raise ModelFileError(message, "Use the seedbed that wrote it, or a later one.")
-    if not is_like(values, _KEYS):
-        raise ModelFileError("its description lacks a key, or has an unknown one")
-    if canonical(values) != metadata[KEY]:
+    description = _converted(values, Description, "its description")
+    if canonical(values) != described:
         raise ModelFileError("its description isn't in canonical form")
-    _check_displayed(values)
-    shapes = _shapes(entries, n_bytes)
-    return Header(values, shapes, {name: entries[name]["data_offsets"][0] for name in shapes})
+    return Header(description, values, _tensors(entries, n_bytes))
 
 
-def _strict_json(text: bytes, what: str) -> Any:
-    """Parse JSON. Repeated keys, NaN and huge numbers are errors."""
+def _parsed(text: bytes, what: str) -> Any:
+    """Parse JSON. Repeated keys, NaN and infinite numbers are errors, as canonical JSON can't hold them."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
+        if len(values := dict(pairs)) < len(pairs):
             raise ValueError("a key is repeated")
-        return found
-
-    def refused(word: str) -> Any:
-        raise ValueError(f"{word} is not a number, or too large")
-
-    def bounded(word: str) -> float:
-        number = float(word)
-        return number if abs(number) <= _LARGEST else refused(word[:30])
-
-    def whole(word: str) -> int:
-        number = int(word)
-        return number if abs(number) <= _LARGEST_WHOLE else refused(word[:30])
+        return values
 
     try:
-        return json.loads(
-            text.decode("utf-8"), object_pairs_hook=once, parse_constant=refused, parse_float=bounded, parse_int=whole
-        )
+        values = json.loads(text.decode(), object_pairs_hook=once)
+        canonical(values)
     except ValueError as error:
         raise ModelFileError(f"{what} is damaged ({error_line(error)})") from None
+    return values
 
 
-def _shapes(entries: Mapping[str, Any], n_bytes: int) -> Shapes:
-    """Return (dtype, shape) of each tensor. Together, the tensors must cover the file's bytes exactly once."""
-    shapes: Shapes = {}
-    places = []
-    for name, entry in entries.items():
-        if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-            raise ModelFileError(f"the tensor '{name[:60]}' has a damaged description")
-        dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-        whole = isinstance(shape, list) and isinstance(offsets, list) and len(offsets) == 2 and len(shape) <= 8
-        if not whole or not all(type(one) is int and 0 <= one <= MAX_FILE for one in (*shape, *offsets)):
-            raise ModelFileError(f"the tensor '{name[:60]}' has a damaged description")
-        if dtype not in _SIZES or math.prod(shape) * _SIZES[dtype] != offsets[1] - offsets[0]:
-            raise ModelFileError(f"the size of the tensor '{name[:60]}' differs from its description")
-        if offsets[0] % _SIZES[dtype]:
-            raise ModelFileError(f"the tensor '{name[:60]}' begins in the middle of a number")
-        shapes[name] = dtype, tuple(shape)
-        places.append((offsets[0], offsets[1]))
+def _converted(values: Any, kind: type[_Kind], what: str) -> _Kind:
+    try:
+        return msgspec.convert(values, kind)
+    except ValueError as error:
+        raise ModelFileError(f"{what} is damaged ({error})") from None
+
+
+def _tensors(entries: Mapping[str, Any], n_bytes: int) -> dict[str, Tensor]:
+    """Return the tensors in the order of their bytes. Together, they must cover the file's bytes exactly once."""
+    tensors = {name: _converted(entry, Tensor, f"the description of the tensor '{name[:60]}'")
+               for name, entry in entries.items()}  # fmt: skip
     end = 0
-    for start, stop in sorted(places):
+    for name, tensor in sorted(tensors.items(), key=lambda item: item[1].data_offsets):
+        start, stop = tensor.data_offsets
+        size = DTYPES[tensor.dtype].itemsize if tensor.dtype in DTYPES else 0
+        if not size or math.prod(tensor.shape) * size != stop - start:
+            raise ModelFileError(f"the size of the tensor '{name[:60]}' differs from its description")
+        if start % size:
+            raise ModelFileError(f"the tensor '{name[:60]}' begins in the middle of a number")
         if start != end:
             raise ModelFileError("its tensors overlap, or leave a gap")
         end = stop
     if end != n_bytes:
         raise ModelFileError("its end is missing, or something is appended")
-    return shapes
-
-
-def _check_displayed(values: Mapping[str, Any]) -> None:
-    """Check the values that are only displayed, so that the code that displays them can rely on their types."""
-    score, training = values["score"], values["training"]
-    checked: list[tuple[Any, Kinds]] = [
-        (training, {**_TRAINING, **{name: kind for name, kind in _OPTIONAL.items() if name in training}}),
-        (values["versions"], dict.fromkeys(values["versions"], str)),
-    ]
-    identifiers = training.get("identifiers") if isinstance(training, dict) else None
-    if isinstance(identifiers, list):
-        named = {str(place): name for place, name in enumerate(identifiers)}
-        checked.append((named, dict.fromkeys(named, str)))
-    if score is not None:
-        checked.append((score, _SCORE))
-        checked += [(one, _ONE_SCORE) for one in score["scores"]] if is_like(score, _SCORE) else []
-        checked += [(score["chosen"], _CHOSEN)] if score.get("chosen") is not None else []
-    if not all(is_like(values, kinds) for values, kinds in checked):
-        raise ModelFileError("the description of its training or score has missing or wrong values")
-
-
-def is_like(thing: Any, kinds: Kinds) -> bool:
-    """Return whether a value is a dict with exactly these keys, and values of these types or in these ranges."""
-    if not isinstance(thing, dict) or thing.keys() != kinds.keys():
-        return False
-    pairs = [(thing[key], kind) for key, kind in kinds.items()]
-    fits = (
-        type(one) is int and one in kind if isinstance(kind, range) else isinstance(one, kind) for one, kind in pairs
-    )
-    return all(fits) and not any(isinstance(one, bool) for one, _ in pairs)
+    return tensors

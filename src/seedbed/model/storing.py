@@ -11,29 +11,27 @@ import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from seedbed.data import Preprocessor, Task, layout_from_values, state_shapes
+from seedbed.data import Preprocessor
 from seedbed.errors import CandidateError, DataError, ModelFileError, OptionError, SeedbedError, error_line
 from seedbed.files import write_whole
 from seedbed.model.fitted import FittedNetworks
 from seedbed.model.header import (
+    DTYPES,
     FORMAT,
     KEY,
     MAX_FILE,
     MAX_HEADER,
-    MOST_NETWORKS,
     SUFFIX,
-    Header,
-    Shapes,
+    Tensor,
     canonical,
     fingerprint,
-    is_like,
     read_header,
 )
 from seedbed.model.predicting import values_of
@@ -184,28 +182,8 @@ def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
     return cells
 
 
-_DTYPES: dict[torch.dtype, str] = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
-}
 _BLOCK = 1 << 20  # numbers that are checked at a time
-_OF_NUMPY = {np.dtype(np.float64): "F64", np.dtype(np.bool_): "BOOL"}
-_TARGET: dict[str, type] = {
-    "name": str,
-    "task": str,
-    "labels": list,
-    "threshold": float,
-    "mean": float,
-    "deviation": float,
-}
+_Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 _AGAIN = "Save it again, or fetch it again."
 
 
@@ -251,60 +229,46 @@ def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
 
 def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None) -> dict[str, Any]:
     header = read_header(text, len(data))
-    values = header.values
-    layout = layout_from_values(values["inputs"].get("columns"))
-    target, task = _target(values["target"])
-    n_outputs = len(target["labels"]) if task == "multiclass" else 1
-    architecture = _architecture(values["architecture"], given, len(header.shapes))
-    n_networks = values["n_networks"]
-    expected: Shapes = {
-        f"inputs.{name}": (_OF_NUMPY[dtype], shape) for name, (dtype, shape) in state_shapes(layout).items()
-    }
-    expected |= _network_shapes(architecture, layout.n_inputs, n_outputs, n_networks)
-    of_value = (n_outputs,) if task == "multiclass" else ()
-    expected["golden.cells"] = "F64", (N_GOLDEN, len(layout.schemas))
-    expected["golden.values"] = "F64", (N_GOLDEN, *of_value)
+    about, target = header.description, header.description.target
+    tensors = _tensors(header.tensors, data)
+    arrays = _under("inputs.", tensors)
+    if not {array.dtype for array in arrays.values()} <= {torch.float64, torch.bool}:  # NumPy lacks others
+        raise ModelFileError("the statistics of its inputs are not float64")
+    preprocessor = Preprocessor.from_state(about.inputs, {name: array.numpy() for name, array in arrays.items()})
+    architecture = _architecture(about.architecture, given, len(tensors))
+    n_outputs = len(target.labels) if target.task == "multiclass" else 1
+    expected = _network_shapes(architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks)
+    expected["golden.cells"] = torch.float64, (N_GOLDEN, len(preprocessor.layout.schemas))
+    expected["golden.values"] = torch.float64, (N_GOLDEN, n_outputs) if target.task == "multiclass" else (N_GOLDEN,)
     try:
-        _check_shapes(header.shapes, expected)
+        _check_shapes({name: one for name, one in tensors.items() if not name.startswith("inputs.")}, expected)
     except ModelFileError as error:
         if isinstance(architecture, MLP | BlendedMLPs):
             raise
         message = f"the given network isn't the one that was saved: {error.message}"
         raise CandidateError(message, "Give the class with which the model was fitted.") from None
-    if values["sha256"] != fingerprint(values, data):
+    if about.sha256 != fingerprint(header.values, data):
         raise ModelFileError("it isn't what was saved: the checksum differs")
-    tensors = _tensors(header, data)
     fields: dict[str, Any] = {
-        "candidate": values["candidate"],
+        "candidate": about.candidate,
         "architecture": architecture,
-        "states": {name.removeprefix("networks."): t for name, t in tensors.items() if name.startswith("networks.")},
-        "preprocessor": Preprocessor.from_state(
-            values["inputs"],
-            {name.removeprefix("inputs."): t.numpy() for name, t in tensors.items() if name.startswith("inputs.")},
-        ),
-        "target_name": target["name"],
-        "task": task,
-        "labels": tuple(target["labels"]),
-        "threshold": target["threshold"],
-        "target_mean": target["mean"],
-        "target_deviation": target["deviation"],
-        "training": values["training"],
-        "score": values["score"],
-        "versions": values["versions"],
+        "states": _under("networks.", tensors),
+        "preprocessor": preprocessor,
+        "target_name": target.name,
+        "task": target.task,
+        "labels": tuple(target.labels),
+        "threshold": target.threshold,
+        "target_mean": target.mean,
+        "target_deviation": target.deviation,
+        **{name: header.values[name] for name in ("training", "score", "versions")},
     }
     _check_golden(FittedNetworks(**fields), tensors["golden.cells"].numpy(), tensors["golden.values"].numpy())
     return fields
 
 
-def _target(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], Task]:
-    if not is_like(values, _TARGET) or values["task"] not in get_args(Task):
-        raise ModelFileError("the description of its target has missing or wrong values")
-    labels, task = values["labels"], values["task"]
-    n_labels = {"binary": len(labels) == 2, "multiclass": len(labels) > 2, "regression": not labels}[task]
-    texts = all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels)
-    if not (n_labels and texts and 0 <= values["threshold"] <= 1 and values["deviation"] > 0):
-        raise ModelFileError("its target's labels, threshold or scale are impossible")
-    return values, task
+def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors whose names start with a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | None, n_tensors: int) -> Architecture:
@@ -329,10 +293,8 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
     return found
 
 
-def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int) -> Shapes:
+def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int) -> _Shapes:
     """Return the tensors that the networks need. On the device `meta`, a network has shapes and takes no memory."""
-    if not 1 <= n_networks <= MOST_NETWORKS:
-        raise ModelFileError(f"its number of networks is {n_networks}, not 1 to {MOST_NETWORKS:,}")
     try:
         with torch.device("meta"):
             network = architecture(n_inputs, n_outputs)
@@ -346,36 +308,37 @@ def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n
         name for name, _ in network.named_parameters()
     }
     return {
-        f"networks.{name}": (_DTYPES[value.dtype], (n_networks, *value.shape))
+        f"networks.{name}": (value.dtype, (n_networks, *value.shape))
         for name, value in network.state_dict().items()
         if name not in shared
     }
 
 
-def _check_shapes(found: Shapes, expected: Shapes) -> None:
-    if different := sorted(found.keys() ^ expected.keys()):
+def _check_shapes(tensors: Mapping[str, torch.Tensor], expected: _Shapes) -> None:
+    if different := sorted(tensors.keys() ^ expected.keys()):
         verb = "lacks" if different[0] in expected else "must not have"
         raise ModelFileError(f"it {verb} the tensor '{different[0][:60]}'")
-    for name, shape in expected.items():
-        if found[name] != shape:
-            raise ModelFileError(f"the tensor '{name[:60]}' is {found[name]}, and its description requires {shape}")
+    for name, (dtype, shape) in expected.items():
+        tensor = tensors[name]
+        if (tensor.dtype, tensor.shape) != (dtype, shape):
+            message = f"the tensor '{name[:60]}' is {tensor.dtype} {list(tensor.shape)}"
+            raise ModelFileError(f"{message}, and its description requires {dtype} {list(shape)}")
 
 
-def _tensors(header: Header, data: bytearray) -> dict[str, torch.Tensor]:
+def _tensors(described: Mapping[str, Tensor], data: bytearray) -> dict[str, torch.Tensor]:
     """Return the tensors, as views of the file's bytes. Only missing golden cells may not be finite."""
     tensors = {}
-    for name, (dtype, shape) in header.shapes.items():
-        kind = next(one for one, word in _DTYPES.items() if word == dtype)
-        flat = torch.empty(0, dtype=kind)
-        if n := math.prod(shape):
-            flat = torch.frombuffer(data, dtype=kind, count=n, offset=header.starts[name])
+    for name, one in described.items():
+        flat = torch.empty(0, dtype=DTYPES[one.dtype])
+        if n := math.prod(one.shape):
+            flat = torch.frombuffer(data, dtype=flat.dtype, count=n, offset=one.data_offsets[0])
         for block in flat.split(_BLOCK):
             missing = block.isnan() if name == "golden.cells" else False
             if not (block.isfinite() | missing).all():
                 raise ModelFileError(f"the tensor '{name[:60]}' holds NaN or infinite numbers")
-            if dtype == "BOOL" and (block.view(torch.uint8) > 1).any():
+            if one.dtype == "BOOL" and (block.view(torch.uint8) > 1).any():
                 raise ModelFileError(f"the tensor '{name[:60]}' holds what is neither true nor false")
-        tensors[name] = flat.reshape(shape)
+        tensors[name] = flat.reshape(one.shape)
     return tensors
 
 

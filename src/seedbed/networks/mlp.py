@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Self
 
+import msgspec
 from torch import nn
 
 from seedbed.errors import CandidateError
@@ -219,15 +221,21 @@ class BlendedMLPs:
         return nn.Sequential(*clip, Blend(networks, list(self.weights), self.temperature, self.numbers))
 
 
-_SHAPE = {"widths": list, "activations": list, "dropout": float, "layernorm": bool, "batchnorm": bool}
 _PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float, "ple": int, "embed": int}
 """Values that are stored only if they differ from the default, so that older versions read all other networks."""
 
-_INPUTS = ("numbers", "categories")
-"""Numeric and categorical inputs, stored if the network knows them."""
 
-_BLEND = {"temperature": float, "limit": float, "numbers": bool}
-_MEMBER = {"name": str, "weight": float, "network": dict}
+class _Member(msgspec.Struct):
+    name: str
+    weight: float
+    network: MLP
+
+
+class _Blend(msgspec.Struct):
+    members: list[_Member]
+    temperature: float
+    limit: float
+    numbers: bool
 
 
 def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dict[str, Any]:
@@ -242,13 +250,13 @@ def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dic
             {"name": name, "weight": weight, "network": architecture_to_values(member)}
             for name, weight, member in pairs
         ]
-        rest = {name: kind(getattr(architecture, name)) for name, kind in _BLEND.items()}
-        return {"kind": "blend", "members": members, **rest}
+        return {"kind": "blend", "members": members, "temperature": float(architecture.temperature),
+                "limit": float(architecture.limit), "numbers": architecture.numbers}  # fmt: skip
     if isinstance(architecture, MLP):
         by_layer = list(architecture.by_layer)
         values = {name: getattr(architecture, name) for name in ("layernorm", "batchnorm")}
         parts = {name: kind(getattr(architecture, name)) for name, kind in _PARTS.items()}
-        own: dict[str, Any] = {name: value for name, value in parts.items() if value != getattr(MLP(), name)}
+        own: dict[str, Any] = {name: value for name, value in parts.items() if value != getattr(MLP, name)}
         if architecture.numbers is not None:
             own |= {"numbers": list(architecture.numbers), "categories": list(map(list, architecture.categories))}
         return {"kind": "mlp", "widths": list(architecture.widths), "activations": by_layer,
@@ -264,50 +272,25 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | BlendedMLPs | s
     """Return the architecture that plain values describe, or the name of a user-defined module.
 
     Raises:
-        CandidateError: the values don't describe an architecture.
+        CandidateError: `architecture_to_values` doesn't return such values.
     """
     kind = values.get("kind")
     if kind == "module" and values.keys() == {"kind", "name"} and isinstance(values["name"], str):
         return values["name"]
-    if kind == "blend":
-        return _blend_from_values(values)
-    if kind != "mlp" or values.keys() - {*_PARTS, *_INPUTS} != {"kind", *_SHAPE}:
-        raise CandidateError(f"unknown kind of network {kind!r}" if kind != "mlp" else "a network lacks its shape")
-    fits = all(type(values[name]) is wanted for name, wanted in {**_SHAPE, **_PARTS}.items() if name in values)
-    if not fits or not all(type(width) is int for width in values["widths"]):
-        raise CandidateError("the shape of a network is damaged")
-    if not all(isinstance(name, str) for name in values["activations"]):
-        raise CandidateError("the activations of a network are damaged")
-    widths, activations = tuple(values["widths"]), tuple(values["activations"])
-    numbers, categories = _inputs_from_values(values)
-    rest = {name: values[name] for name in values if name not in ("kind", "widths", "activations", *_INPUTS)}
-    return MLP(widths, activations, **rest, numbers=numbers, categories=categories)
-
-
-def _inputs_from_values(values: Mapping[str, Any]) -> tuple[tuple[int, ...] | None, tuple[tuple[int, ...], ...]]:
-    """Return the numeric inputs and the inputs of each category."""
-    if not values.keys() & _INPUTS:
-        return None, ()
-    numbers, categories = (values.get(name) for name in _INPUTS)
-    if isinstance(numbers, list) and isinstance(categories, list):
-        lists = [numbers, *categories]
-        if all(isinstance(one, list) and all(type(place) is int for place in one) for one in lists):
-            return tuple(numbers), tuple(map(tuple, categories))
-    raise CandidateError("the inputs of a network are damaged")
-
-
-def _blend_from_values(values: Mapping[str, Any]) -> BlendedMLPs:
-    members = values.get("members")
-    fits = values.keys() == {"kind", "members", *_BLEND} and isinstance(members, list)
-    fits = fits and all(type(values[name]) is wanted for name, wanted in _BLEND.items())
-    for member in members if fits and members else ():
-        fits = fits and isinstance(member, dict) and member.keys() == _MEMBER.keys()
-        fits = fits and all(type(member[name]) is wanted for name, wanted in _MEMBER.items())
-    if not fits or not members:
-        raise CandidateError("the members of a blend are damaged")
-    networks = [architecture_from_values(member["network"]) for member in members]
-    mlps = tuple(network for network in networks if isinstance(network, MLP))
-    if len(mlps) < len(networks):
-        raise CandidateError("a blend holds something else than networks of seedbed's words")
-    names, weights = (tuple(member[key] for member in members) for key in ("name", "weight"))
-    return BlendedMLPs(mlps, names, weights, values["temperature"], values["limit"], values["numbers"])
+    architecture: MLP | BlendedMLPs
+    try:
+        if kind == "blend":
+            blend = msgspec.convert(values, _Blend)
+            rows = [(member.network, member.name, member.weight) for member in blend.members]
+            networks, names, weights = zip(*rows, strict=True) if rows else ((), (), ())
+            architecture = BlendedMLPs(networks, names, weights, blend.temperature, blend.limit, blend.numbers)
+        elif kind == "mlp":
+            architecture = msgspec.convert(values, MLP)
+        else:
+            raise CandidateError(f"unknown kind of network {kind!r}")
+    except ValueError as error:
+        raise CandidateError(str(error)) from None
+    # A key that is missing or unknown, or an integer for a float.
+    if json.dumps(architecture_to_values(architecture), sort_keys=True) != json.dumps(values, sort_keys=True):
+        raise CandidateError("the description of a network is damaged")
+    return architecture
