@@ -62,15 +62,17 @@ def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_with_a_time_limit_at_each(p
     assert looks_of(planned("relu:3", repeats=4, interval="nested").experiment) == (4,)
 
 
-@pytest.mark.parametrize("reason", ["decided", "rows"])
-def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stopping, same, outlooks, reason):
+@pytest.mark.parametrize(("reason", "them"), [("decided", "the other 4"), ("rows", "them")])
+def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stopping, same, outlooks, reason, them):
     outlooks(2, reason)
     seen = []
     found = carry_out(stopping, watch_plan(stopping, seen.append))
     assert (found.conclusion.plan.repeats, found.conclusion.plan.most_repeats) == (2, 6)
     assert (found.ended, found.conclusion.plan.ended) == (reason, reason)
     assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2]
-    assert "It stopped after 2 repeats of up to 6" in str(found).replace("\n  ", " ")
+    said = str(found).replace("\n  ", " ")
+    assert "It stopped after 2 repeats of up to 6" in said
+    assert f"To run {them}, too, add --repeats 6" in said
     assert {(one.so_far.plan.repeats, one.so_far.curves) for one in seen if one.repeats == 1} == {(1, None)}
     whole = run(stopping)
     np.testing.assert_array_equal(found["relu:3"].predictions, whole["relu:3"].predictions[:2])

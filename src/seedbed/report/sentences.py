@@ -48,11 +48,11 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
     left = plan.most_repeats - plan.repeats
     others, them = ("the other one", "it") if left == 1 else (f"the other {left}", "them")
-    runs = f"To run {them}, too, add --repeats {plan.most_repeats} to the command."
+    add = f"too, add --repeats {plan.most_repeats} to the command."
     hardly = f"{others} would narrow the ± of an undecided verdict by a tenth at most"
     yield from {
-        "decided": [f"It stopped after {after}, as every verdict is decided. {runs}"],
-        "rows": [f"It stopped after {after}: {hardly}. {runs}"],
+        "decided": [f"It stopped after {after}, as every verdict is decided. To run {others}, {add}"],
+        "rows": [f"It stopped after {after}: {hardly}. To run {them}, {add}"],
         "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
         "interrupted": [f"It was interrupted after {after}; the same command continues."],
     }.get(plan.ended, [])
