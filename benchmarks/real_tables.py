@@ -35,7 +35,7 @@ Well-known tables, each compared by one command that names only the target (the 
     seedbed compare TABLE --target COLUMN --reference logistic-regression --quick
 
 No table was prepared: text, missing cells, codes and several classes are read as they are. `--quick` runs one repeat of
-ten folds with three seeds. Above 20,000 rows a fifth is locked away as a test set, and `--epochs 200` was added.
+ten folds. Above 20,000 rows a fifth is locked away as a test set, and `--epochs 200` was added.
 
 The accuracy is out of fold: of `relu:5` with the default recipe, of logistic regression and boosted trees, and of
 predicting the most frequent class. The verdict compares `relu:5` with logistic regression on the Brier score. No model
