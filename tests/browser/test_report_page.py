@@ -295,7 +295,7 @@ def test_names_are_escaped(open_page: Callable[..., Any], report: Callable[[Any]
     text = re.sub(r'"relu:8"', lambda _: json.dumps(name), json.dumps(summary))
     page = open_page(report(json.loads(text)))
     assert page.locator("main img").count() == 0
-    assert name in page.locator("#ranking").inner_text()
+    assert name in page.locator("#verdicts").inner_text()
     page.locator(".shown input").nth(1).uncheck()
     page.wait_for_function(f'document.querySelectorAll("{LINES}").length === 4')
     assert name not in read_out(page)

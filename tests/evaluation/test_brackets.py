@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import brackets
+from seedbed.evaluation.ranking import brackets
 
 
 @st.composite

@@ -113,7 +113,7 @@ def test_auto_with_baselines_only_is_the_reference_and_all_files_are_written(arr
     assert found.experiment.reference == "auto"
     assert found.experiment.names == ("prior", "mine", "auto")
     text = found.details()
-    assert "The reference is auto." in text
+    assert "gain over auto" in text
     assert "SGD" not in text  # no network candidate, so
     written = {path.name for path in tmp_path.iterdir()}
     assert {"comparison.json", "report.html", "curves.safetensors"} <= written

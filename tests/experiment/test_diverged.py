@@ -113,7 +113,7 @@ def test_a_network_that_diverges_in_its_last_step_has_diverged(small):
 
 
 def test_if_all_networks_diverge_the_table_has_dashes(every):
-    (line,) = [line for line in every.details().splitlines() if line.split()[1:2] == ["-"]]
+    line = [line for line in every.details().splitlines() if line.split()[1:2] == ["-"]][-1]
     assert line.split() == ["all", "-", "-", "-", "-", "4", "21"]  # scores, training accuracy; epochs, parameters
 
 

@@ -122,7 +122,7 @@ def test_the_document_is_strict_json_and_describes_the_held_out_rows(found):
     document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert document["interval"] == document["plan"]["kind"] == "held_out"
     assert (document["plan"]["n_train"], document["plan"]["n_test"]) == (16_400, 4100)
-    assert "4,100 rows were locked away and looked at once, with 3 seeds" in found.details()
+    assert "tested once on 4,100 rows that were set aside, with 3 seeds" in found.details()
     assert document["ranking"] == sorted(document["ranking"], key=lambda name: found[name].scores["brier"].mean)
 
 

@@ -105,7 +105,7 @@ def test_a_sample_is_part_of_the_specification_and_of_the_text(small, tmp_path, 
     found = small(*arrays_of(7000), candidates=["relu:3", "linear:2"], quick=True, folder=tmp_path)
     assert frozen_in(tmp_path)["table"]["sample"]["of"] == 7000
     assert json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"] == 7000
-    assert "A FIRST LOOK at a sample of 5,000 of 7,000 rows" in found.details()
+    assert "this is a sample of 5,000 of 7,000 rows" in found.details()
     screen = first_screen(found.conclusion)
     assert "a sample of 5,000 of 7,000 rows, and all rows may change any of this" in dict(screen.answers)["How sure"]
     assert "a full run" in dict(screen.answers)["To settle"]

@@ -71,15 +71,6 @@ def test_the_ranking_does_not_depend_on_order_or_reference(found):
     assert again.conclusion.top == found.conclusion.top
 
 
-def test_the_text_shows_the_ranking_with_its_brackets(found):
-    lines = found.details().splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith(" ranking"))
-    rows = [line.split()[0] for line in lines[start + 2 : start + 7]]
-    assert rows == list(found.conclusion.ranking)
-    assert sum(line.count("┐") for line in lines) == len(found.conclusion.brackets)
-    assert sum(line.count("┘") for line in lines) == len(found.conclusion.brackets)
-
-
 def test_a_single_candidate_has_no_brackets(small):
     found = small(candidates="tanh:4")
     assert found.conclusion.ranking == ("tanh:4",)

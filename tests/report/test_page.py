@@ -52,7 +52,7 @@ def test_the_page_requests_no_external_file(usual):
 
 def test_the_sections_are_in_reading_order(usual):
     order = re.findall(r'<section[^>]* id="(\w+)"', usual)
-    assert order == ["answer", "verdicts", "ranking", "curves", "lottery", "confusion", "table", "specification",
+    assert order == ["answer", "verdicts", "curves", "lottery", "confusion", "table", "specification",
                      "glossary"]  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_each_verdict_is_shown_once_with_its_numbers_in_one_table(page, make):
     body = html[: html.index('id="glossary"')]
     assert re.findall(r">(worse|can't tell yet|better)<", body) == ["worse"]
     assert "is worse than" not in text_of(body)
-    assert "Likely why: relu:5: was still learning." in text_of(body)
+    assert "Note: relu:5: was still learning." in text_of(body)
     assert "probability that it is better" in text_of(body)
     assert 'data-chart="intervals"' not in html
 

@@ -56,7 +56,6 @@ from seedbed.evaluation.protocol import Protocol, protocol
 from seedbed.evaluation.ranking import (
     Advice,
     bbc_cv,
-    brackets,
     critical_difference,
     mean_ranks,
     rank_groups,
@@ -155,7 +154,6 @@ __all__ = [
     "bbc_cv",
     "best_temperature",
     "blend_weights",
-    "brackets",
     "calibration_of",
     "choose",
     "conclude",

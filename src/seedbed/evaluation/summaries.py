@@ -370,6 +370,11 @@ class Conclusion(Summary):
         pair = {self.ranking.index(one), self.ranking.index(other)}
         return any(pair <= set(bracket) for bracket in self.brackets)
 
+    def in_order(self) -> list[CandidateSummary]:
+        """Return all candidates by their ranking; those without a finite score come last."""
+        ranked = [self.candidate(name) for name in self.ranking]
+        return [*ranked, *(one for one in self.candidates if one.name not in self.ranking)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSizes:

@@ -85,7 +85,7 @@ class Question:
             message = f"the reference '{self.reference}' is not among the candidates"
             raise OptionError(message, did_you_mean(self.reference, names))
         if self.all_pairs and len(names) > _MOST_PAIRED:
-            hint = "Leave --all-pairs out: the ranking's brackets show which candidates aren't shown to differ."
+            hint = "Leave --all-pairs out: the brackets in --json show which candidates aren't shown to differ."
             raise OptionError(f"all pairs of {len(names):,} candidates are too many; the most are {_MOST_PAIRED}", hint)
         return self.reference or names[0]
 

@@ -26,7 +26,6 @@ __all__ = [
     "deciding",
     "guessing",
     "has_networks",
-    "is_first_look",
     "learnt_nothing",
     "listed",
     "margin_words",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 
-from seedbed.evaluation import Conclusion, Curves, Score, TrainingSummary, known_metric, plain_number, signed
+from seedbed.evaluation import Conclusion, Curves, TrainingSummary, plain_number, signed
 from seedbed.figures import BANDS
-from seedbed.report.tables import NumberTable, measured
+from seedbed.report.tables import NumberTable
 
 __all__ = [
     "calibration_table",
@@ -15,7 +15,6 @@ __all__ = [
     "curve_tables",
     "lottery_tables",
     "networks_shown",
-    "score_table",
 ]
 
 _EPOCHS = 11
@@ -106,20 +105,6 @@ def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
             one.name,
             [[share / top for share in row] for row in cells],
         )
-
-
-def score_table(summary: Conclusion) -> NumberTable:
-    """Return all scores of all candidates with their intervals."""
-    names = list(summary.candidates[0].scores)
-    rows = []
-    for one in summary.candidates:
-        scores = [one.scores[name] for name in names]
-        rows.append([one.name, *(_score(name, score) for name, score in zip(names, scores, strict=True))])
-    return NumberTable(["", *(known_metric(name).words for name in names)], rows)
-
-
-def _score(name: str, score: Score) -> str:
-    return measured(name, score, " to ", " (pooled)" if score.pooled else "")
 
 
 def _between(name: str, low: Sequence[float], high: Sequence[float], place: int) -> str:

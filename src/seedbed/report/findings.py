@@ -6,7 +6,7 @@ from seedbed.errors import counted
 from seedbed.evaluation import Conclusion, TrainingSummary
 from seedbed.report.advice import listed
 
-__all__ = ["calibration", "confusion", "curves", "lottery", "ranking"]
+__all__ = ["calibration", "confusion", "curves", "lottery"]
 
 _MOST_NAMED = 3
 _FEW = 100  # runs from which a share is given of 100
@@ -85,12 +85,3 @@ def confusion(summary: Conclusion) -> str:
         return "Confusion"
     share, label = max(missed)
     return f"{name} misses {100 * share:.0f} of 100 rows of the class {label}"
-
-
-def ranking(summary: Conclusion) -> str:
-    first = summary.ranking[:1]
-    if not first:
-        return "All scores"
-    metric = summary.metric
-    lowest = f"the highest {metric.words}" if metric.greater_is_better else f"the lowest {metric.words}"
-    return f"{first[0]} has {lowest}"

@@ -169,7 +169,7 @@ def _heading(conclusion: Conclusion) -> str:
     rows = counted(conclusion.n_rows or 0, "row")
     if sample_of := conclusion.plan.sample_of:
         rows = f"a sample of {conclusion.n_rows:,} of {sample_of:,} rows"
-    size = f"{rows}, {counted(conclusion.n_features or 0, 'feature')}; {spread(conclusion, 3)}"
+    size = f"{rows}, {counted(conclusion.n_features or 0, 'feature')}; {spread(conclusion)}"
     return f"{conclusion.table}: predicting {conclusion.target} ({size})"
 
 
@@ -199,7 +199,6 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
 
 
 def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> Iterator[Row]:
-    candidates = {one.name: one for one in conclusion.candidates}
     mixed = any(one.kind == "baseline" for one in conclusion.candidates)
     verdicts = {one.candidate: one for one in conclusion.verdicts}
     decimals, chosen = _decimals(metric, conclusion.metric.margin), recommended(conclusion)
@@ -208,8 +207,7 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
     def shown(name: str) -> float:
         return round(scale * (conclusion.score(name, metric.name).mean or 0.0), decimals)
 
-    ranking = [candidates.pop(name) for name in conclusion.ranking]
-    for one in [*ranking, *candidates.values()]:
+    for one in conclusion.in_order():
         name = one.name
         # Where networks have diverged, the scores of the others would flatter the model.
         score = _score(metric, one, decimals) if one.finite else "-"

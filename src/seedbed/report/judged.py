@@ -114,8 +114,7 @@ def _size(metric: DecidingScore, value: float) -> str:
 def judgement_latex(conclusion: Conclusion) -> str:
     """Return the ranking as a LaTeX table (booktabs): score, difference from the reference with interval, verdict."""
     metric, rows = conclusion.metric, []
-    ranked = [*conclusion.ranking, *(one.name for one in conclusion.candidates if one.name not in conclusion.ranking)]
-    for name in ranked:
+    for name in (one.name for one in conclusion.in_order()):
         verdict, cells = conclusion.verdict(name), ["", ""]
         word = "reference" if name == conclusion.reference else "no verdict"
         if verdict is not None:

@@ -9,23 +9,12 @@ from rich.text import Text
 
 from seedbed.errors import visible
 from seedbed.evaluation import Conclusion
-from seedbed.report.advice import answers
 from seedbed.report.glance import FirstScreen, first_screen
-from seedbed.report.sentences import (
-    heading_sentences,
-    no_verdict_reason,
-    note_sentences,
-    range_sentences,
-    remark_sentences,
-    serious_sentences,
-    settling_sentences,
-    verdict_sentences,
-)
-from seedbed.report.tables import folded, ranking_lines, table_lines, verdict_table
+from seedbed.report.sentences import detail_sentences, note_sentences
+from seedbed.report.tables import folded, score_table, table_lines, verdict_table
 
 __all__ = ["comparison_text", "glance_lines", "glance_text", "so_far_lines"]
 
-_WIDTH = 110
 _GLANCE_WIDTH = 100
 _LABEL = 11  # letters of the labels of the answers, with the space behind them
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
@@ -143,26 +132,17 @@ def _spaced_names(conclusion: Conclusion) -> list[str]:
     return sorted((name for name in named if " " in name), key=len, reverse=True)
 
 
-def comparison_text(conclusion: Conclusion, *, width: int = _WIDTH) -> str:
-    """Return the details of a comparison: every verdict in words and in numbers, all scores, and what was found."""
+def comparison_text(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> str:
+    """Return the details of a comparison: the first screen, then every verdict and score in numbers, how the models
+    were trained and compared, and what was found."""
     names = _spaced_names(conclusion)
-
-    def lines(*sentences: str) -> list[str]:
-        return [line for sentence in sentences for line in folded(sentence, width, 0, names)]
-
-    found = lines(*heading_sentences(conclusion), *serious_sentences(conclusion.notes))
-    if (shared := no_verdict_reason(conclusion)) is not None:
-        found += ["", *lines(f"No verdict: {shared}.")]
-    if conclusion.advice is not None:
-        found += ["", *lines(*(f"{label}: {text}." for label, text in answers(conclusion)))]
-    for sentence in verdict_sentences(conclusion):
-        found += ["", *lines(sentence)]
-    remarks = lines(*remark_sentences(conclusion))
+    found = [glance_text(conclusion, width=width)]
     if conclusion.verdicts:
         numbers = verdict_table(conclusion)
         found += table_lines(numbers.columns, numbers.rows)
-    elif remarks:
-        found.append("")
-    found += [*remarks, *ranking_lines(conclusion)]
-    found += lines(*settling_sentences(conclusion), *range_sentences(conclusion), *note_sentences(conclusion.notes))
+    named = dict.fromkeys((conclusion.metric.name, "accuracy", "roc_auc", "r2", "mae"))
+    numbers = score_table(conclusion, [name for name in named if name in conclusion.candidates[0].scores])
+    found += table_lines(numbers.columns, numbers.rows)
+    for sentence in (*detail_sentences(conclusion), *note_sentences(conclusion.notes)):
+        found += folded(sentence, width, 0, names)
     return visible("\n".join(found).rstrip())

@@ -1,0 +1,60 @@
+"""The table of scores: intervals, and how the networks were trained."""
+
+import msgspec
+import pytest
+
+from seedbed.evaluation import Conclusion
+from seedbed.report.tables import score_table
+
+DASHES = {"brier": (None, None, None), "accuracy": (None, None, None), "roc_auc": (None, None, None)}
+
+
+def rows(document, names=("brier", "accuracy", "roc_auc")):
+    return score_table(msgspec.convert(document, Conclusion), names).rows
+
+
+def some(make, n, **changes):
+    return make.document(*(make.network(f"relu:{number}") for number in range(1, n + 1)), **changes)
+
+
+def test_the_table_shows_scores_with_intervals_training_accuracy_epochs_and_parameters(make):
+    one = make.network("linear:5", scores=make.scores(brier=(0.1254, 0.1, 0.15), roc_auc=(0.9, 0.85, 1.0)))
+    assert rows(make.document(one, make.baseline("prior"))) == [
+        ["linear:5", "0.125 (0.100–0.150)", "82.5% (72.5–92.5)", "0.900 (0.850–1.000)", "84.5%", "1,000", "1,071"],
+        ["prior", "0.125 (0.025–0.225)", "82.5% (72.5–92.5)", "0.900 (0.800–1.000)", "", "", ""],
+    ]
+
+
+def test_rows_follow_the_ranking_and_diverged_candidates_come_last_with_dashes(make):
+    document = some(make, 3, ranking=["relu:3", "relu:1"])
+    document["candidates"][1] |= {"scores": make.scores(**DASHES), "train_accuracy": None}
+    assert [row[0] for row in rows(document)] == ["relu:3", "relu:1", "relu:2"]
+    assert rows(document)[-1] == ["relu:2", "-", "-", "-", "-", "1,000", "1,071"]
+
+
+def test_a_score_without_an_interval_is_shown_alone_and_zero_is_not_a_dash(make):
+    one = make.network("relu:5", train_accuracy=0.0, scores=make.scores(
+        brier=(0.0, 0.0, 0.0), accuracy=(0.5, None, None), roc_auc=(-0.0001, -0.0004, 0.0002)))  # fmt: skip
+    (row,) = rows(make.document(one))
+    assert row[1:5] == ["0.000 (0.000–0.000)", "50.0%", "0.000 (0.000–0.000)", "0.0%"]
+
+
+@pytest.mark.parametrize(
+    ("mae", "shown"),
+    [
+        ((41234.4, 39000.2, 43000.0), "41,234 (39,000–43,000)"),
+        ((1.02, 0.985, 1.05), "1.020 (0.985–1.050)"),
+        ((3.4e-7, 3e-7, 4e-7), "3.4e-07 (3e-07–4e-07)"),
+        ((0.0, 0.0, 0.0), "0.000 (0.000–0.000)"),
+    ],
+    ids=str,
+)
+def test_a_mean_absolute_error_has_four_digits_and_its_interval_as_many_decimals(make, mae, shown):
+    means = {"squared_error": (0.2, 0.1, 0.3), "r2": (0.8, 0.7, 0.9), "mae": mae}
+    scores = {name: make.scores(brier=mean)["brier"] for name, mean in means.items()}
+    one = make.network("relu:5", train_r2=0.8449, scores=scores)
+    table = score_table(msgspec.convert(make.document(one, task="regression"), Conclusion))
+    assert table.columns == ["", "squared error", "R2", "mean absolute error", "training R2", "epochs", "parameters"]
+    assert table.rows == [
+        ["relu:5", "0.200 (0.100–0.300)", "0.800 (0.700–0.900)", shown, "0.845", "1,000", "1,071"],
+    ]
