@@ -45,7 +45,7 @@ class Design(Settings):
     auto: bool = setting(
         True,
         "If no candidates are named, compare auto as well, a blend of networks, on as many repeats as cost no more than"
-        " the other networks.",
+        " all repeats of the other networks.",
         **_JUDGING,
     )
     metric: str | None = setting(
