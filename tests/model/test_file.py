@@ -173,6 +173,8 @@ HOSTILE = {
     "two equal labels": (lambda v, h: v["target"].update(labels=["ill", "ill"]), "labels don't fit a binary target"),
     "one label": (lambda v, h: v["target"].update(labels=["ill"]), "labels don't fit a binary target"),
     "a threshold of 2": (lambda v, h: v["target"].update(threshold=2.0), r"<= 1.0 - at `\$.target.threshold`"),
+    "an integer for a float": (lambda v, h: v["target"].update(mean=0), "isn't in canonical form"),
+    "a tensor's type of a list": (lambda v, h: h["inputs.means"].update(dtype=[]), "Expected `str`, got `array`"),
     "another task": (lambda v, h: v["target"].update(task="ranking"), r"'ranking' - at `\$.target.task`"),
     "another metadata key": (lambda v, h: h["__metadata__"].update(more="x"), "not a seedbed model file"),
     "a tensor too many": (
@@ -260,7 +262,9 @@ def test_a_hostile_number_anywhere_is_refused_or_harmless(fitted, frame, loaded,
 
 
 def test_a_model_that_could_not_be_loaded_is_not_saved(fitted):
-    training = {**fitted().training, "random_state": 10**30}
+    training = {**fitted().training, "identifiers": [], "out_of_bag_loss": 0.0, "random_state": 10**18}
+    to_bytes(dataclasses.replace(fitted(), training=training))
+    training["random_state"] = 10**30
     with pytest.raises(ModelFileError, match=r"training\.random_state"):
         to_bytes(dataclasses.replace(fitted(), training=training))
 

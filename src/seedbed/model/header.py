@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import torch
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from seedbed.data import Task
 from seedbed.errors import ModelFileError, error_line
@@ -77,7 +77,7 @@ _Kind = TypeVar("_Kind")
 
 
 class _Strict(Struct, forbid_unknown_fields=True):
-    """An object of the JSON with exactly these keys; a key with a default is left out if there is nothing to report."""
+    """An object with exactly these keys. A key that may be unset is left out if there is nothing to report."""
 
 
 class Target(_Strict):
@@ -109,10 +109,10 @@ class Training(_Strict):
     epochs: _Count
     chosen: str
     random_state: _Whole
-    n_left_out: _Count = 0
-    identifiers: list[str] = []
-    out_of_bag_loss: _Number = 0.0
-    n_members_left_out: _Count = 0
+    n_left_out: _Count | UnsetType = UNSET
+    identifiers: list[str] | UnsetType = UNSET
+    out_of_bag_loss: _Number | UnsetType = UNSET
+    n_members_left_out: _Count | UnsetType = UNSET
 
 
 class MeasuredScore(_Strict):
@@ -209,7 +209,7 @@ def read_header(text: bytes, n_bytes: int) -> Header:
         message = f"it is a model file of version {version}, and this seedbed reads {FORMAT}"
         raise ModelFileError(message, "Use the seedbed that wrote it, or a later one.")
     description = _converted(values, Description, "its description")
-    if canonical(values) != described:
+    if canonical(msgspec.to_builtins(description)) != described:  # such as 0 for 0.0
         raise ModelFileError("its description isn't in canonical form")
     return Header(description, values, _tensors(entries, n_bytes))
 
