@@ -27,7 +27,7 @@ SMALL = ("logistic@lr=0.05", "relu:4@ple=3")
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Use a portfolio that trains in a moment."""
-    monkeypatch.setattr("seedbed.model.fitting.members_for", lambda portfolio, table: members_for(SMALL, table))
+    monkeypatch.setattr("seedbed.model.blending.members_for", lambda portfolio, table: members_for(SMALL, table))
 
 
 def test_auto_is_a_candidate_and_judged_against_the_reference(arrays, table_of, compared):
@@ -186,7 +186,7 @@ def default(arrays):
     """A comparison without named candidates, with four repeats, in two of which auto takes part."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seedbed.experiment.spec._MOST_TIMES", 1e9)
-        patch.setattr("seedbed.model.fitting.members_for", lambda portfolio, table: members_for(SMALL, table))
+        patch.setattr("seedbed.model.blending.members_for", lambda portfolio, table: members_for(SMALL, table))
         given = {"repeats": 4, "folds": 3, "seeds": 2, "epochs": 4, "lr": 0.1, "recipe": "tutorial"}
         return compare_with(*arrays, baselines=["prior"], jobs=1, **given)
 

@@ -68,7 +68,7 @@ def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
         if (candidate, target) not in found:
             recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("seedbed.model.fitting.blend_weights", lambda found, *_: SHARES[: len(found)])
+                patch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: SHARES[: len(found)])
                 found[candidate, target] = fit_model(table_for(target), candidate, recipe=recipe, **FAST)
         return found[candidate, target]
 

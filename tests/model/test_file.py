@@ -19,10 +19,10 @@ import pytest
 import torch
 
 from seedbed.errors import CandidateError, ModelFileError, OptionError
-from seedbed.model import fit_model, load, tabulating
-from seedbed.model.fitted import FittedNetworks
+from seedbed.model import fit_model, load, predictions_file
+from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import KEY, canonical, fingerprint
-from seedbed.model.storing import to_bytes, write_checked
+from seedbed.model.model_file import to_bytes, write_checked
 from seedbed.settings import Compute, recipe_named
 
 from .conftest import CANDIDATES, FAST, PARTS, TARGETS
@@ -292,7 +292,7 @@ def test_a_file_of_many_networks_is_checked_in_stacks(fitted, loaded, monkeypatc
     """Made one after the other, the networks of a file of 17 MB would take over a minute."""
     states = {name: value.repeat(20_000, *(value.dim() - 1) * [1]) for name, value in fitted("relu:2").states.items()}
     content = to_bytes(dataclasses.replace(fitted("relu:2"), states=states))
-    monkeypatch.setattr(FittedNetworks, "_network", lambda *_: pytest.fail("a network was made alone"))
+    monkeypatch.setattr(Ensemble, "_network", lambda *_: pytest.fail("a network was made alone"))
     assert loaded(content).n_networks == 60_000
 
 
@@ -424,7 +424,7 @@ def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkey
     with duckdb.connect() as connection:
         connection.execute("CREATE VIEW predictions AS SELECT range AS a FROM range(1000)")
         with pytest.raises(OSError, match=r"^No space left on device$"):
-            tabulating._copy(connection, Path("/dev/full"), "(FORMAT csv)")
+            predictions_file._copy(connection, Path("/dev/full"), "(FORMAT csv)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(OptionError, match=f"no permission to write to the folder {tmp_path}"):

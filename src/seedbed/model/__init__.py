@@ -1,11 +1,11 @@
 """The model: networks fitted to all rows, which predict and can be saved in one safe file."""
 
-from seedbed.model.fitting import OutOfBag, blend_table, blend_tables, fit_model
+from seedbed.model.blending import OutOfBag, blend_table, blend_tables, fit_model
 from seedbed.model.members import AUTO, blend_cost, blend_size
 from seedbed.model.model import Model, load
+from seedbed.model.model_file import check_target, check_writable
 from seedbed.model.predicting import FLAGS, Blocks, Predictions, predict_columns, values_of
-from seedbed.model.storing import check_target, check_writable
-from seedbed.model.tabulating import write_predictions
+from seedbed.model.predictions_file import write_predictions
 
 __all__ = [
     "AUTO",

@@ -17,9 +17,9 @@ from torch import nn
 from seedbed.data import DATE_MIDDLES, MISSING_LEVELS, MISSING_NUMBERS, Note, Preprocessor, boolean_words, read_texts
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model import plain_page
-from seedbed.model.fitted import FittedNetworks
+from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import SUFFIX
-from seedbed.model.storing import check_writable, write_checked
+from seedbed.model.model_file import check_writable, write_checked
 from seedbed.networks import MLP, BlendedMLPs
 
 __all__ = ["Exported", "export"]
@@ -33,7 +33,7 @@ class Exported:
     notes: tuple[Note, ...] = ()
 
 
-def export(model: FittedNetworks, path: str | os.PathLike[str]) -> Exported:
+def export(model: Ensemble, path: str | os.PathLike[str]) -> Exported:
     """Write a model for programs without seedbed; see `Model.export`."""
     path = Path(path)
     if path.suffix not in (".onnx", ".py"):
@@ -44,16 +44,16 @@ def export(model: FittedNetworks, path: str | os.PathLike[str]) -> Exported:
         hint = "Export it yourself: model.networks() are plain modules, and torch.onnx.export takes each of them."
         raise CandidateError(message, hint)
     if path.suffix == ".py":
-        from seedbed.model.export import write_python
-
-        return Exported(write_python(model, path), _unlike_seedbed(model.preprocessor))
+        return Exported(_write_python(model, path), _unlike_seedbed(model.preprocessor))
     try:
         import onnx  # noqa: F401 - the module that needs it is imported only if it is installed
     except ImportError:
         raise OptionError("an ONNX file needs the package onnx", "Install it: pip install 'seedbed[onnx]'.") from None
-    from seedbed.model.onnx_file import write_onnx
+    from seedbed.model.onnx_file import onnx_of
 
-    write_onnx(model, path)
+    check_writable(path, "the model")
+    content = onnx_of(model).SerializeToString()
+    write_checked(path, "the model", lambda where: where.write_bytes(content))
     return Exported((path,), _unlike_seedbed(model.preprocessor, hashed=False))
 
 
@@ -85,7 +85,7 @@ LABELS, predict, label = NET.about["labels"], NET.predict, NET.label
 """
 
 
-def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
+def _write_python(model: Ensemble, path: Path) -> tuple[Path, Path]:
     """Write the program and, beside it, the `.safetensors` file; both or neither. Return their paths."""
     from safetensors.torch import save
 

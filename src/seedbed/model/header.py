@@ -81,7 +81,7 @@ class _Strict(Struct, forbid_unknown_fields=True):
 
 
 class Target(_Strict):
-    """The target; see `FittedNetworks`."""
+    """The target; see `Ensemble`."""
 
     name: str
     task: Task

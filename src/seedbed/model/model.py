@@ -13,20 +13,20 @@ from torch import nn
 
 from seedbed.data import open_rows
 from seedbed.errors import counted
+from seedbed.model.ensemble import Ensemble
 from seedbed.model.export import Exported, export
-from seedbed.model.fitted import FittedNetworks
+from seedbed.model.model_file import read_model, save
 from seedbed.model.predicting import Predictions, check_threshold, predict_columns
-from seedbed.model.storing import read_model, save
 from seedbed.report import card_text, text_fragment
 from seedbed.typing import Floats
 
 __all__ = ["Model", "load"]
 
 
-class Model(FittedNetworks):
+class Model(Ensemble):
     """Networks, one per seed, whose predictions are averaged; from `fit_model`, `Comparison.model` or `load`.
 
-    `FittedNetworks` documents the attributes: `candidate`, `architecture`, `states`, `preprocessor`, `target_name`,
+    `Ensemble` documents the attributes: `candidate`, `architecture`, `states`, `preprocessor`, `target_name`,
     `task`, `labels`, `threshold`, `target_mean`, `target_deviation`, `training`, `score` and `versions`.
 
     Examples:

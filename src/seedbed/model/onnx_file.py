@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,11 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from seedbed.data import DATE_MIDDLES, MISSING_NUMBERS, ColumnSchema, Preprocessor, boolean_words, read_texts
 from seedbed.errors import OptionError
-from seedbed.model.fitted import FittedNetworks
+from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import canonical
 from seedbed.model.onnx_networks import FLOAT, IR_VERSION, OPSETS, Graph, add_networks
-from seedbed.model.storing import check_writable, write_checked
 
-__all__ = ["write_onnx"]
+__all__ = ["onnx_of"]
 
 _LARGEST = np.finfo(np.float64).max
 _DAY = 86_400.0
@@ -212,14 +210,7 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
     ]
 
 
-def write_onnx(model: FittedNetworks, path: Path) -> None:
-    """Write the file, completely or not at all."""
-    check_writable(path, "the model")
-    content = onnx_of(model).SerializeToString()
-    write_checked(path, "the model", lambda where: where.write_bytes(content))
-
-
-def onnx_of(model: FittedNetworks) -> ModelProto:
+def onnx_of(model: Ensemble) -> ModelProto:
     """Return the checked content of the file."""
     names = model.feature_names_in_
     if bad := [text for text in (*names, *model.labels, model.target_name) if not text or not _is_valid(text)]:
@@ -245,7 +236,7 @@ def onnx_of(model: FittedNetworks) -> ModelProto:
     return made
 
 
-def _add_classes(graph: Graph, model: FittedNetworks, outputs: str) -> list[ValueInfoProto]:
+def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoProto]:
     """Add probabilities, spread and label; `outputs` are logits, float64 [network, n, output]."""
     if model.task == "binary":
         values, spread = _add_moments(graph, graph.add("Sigmoid", _squeezed(graph, outputs, 2)))
@@ -271,7 +262,7 @@ def _add_classes(graph: Graph, model: FittedNetworks, outputs: str) -> list[Valu
     ]
 
 
-def _add_number(graph: Graph, model: FittedNetworks, outputs: str) -> list[ValueInfoProto]:
+def _add_number(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoProto]:
     """Add value and spread; `outputs` are standardised numbers, float64 [network, n, 1]."""
     scaled = graph.add("Mul", _squeezed(graph, outputs, 2), graph.constant(model.target_deviation))
     values, spread = _add_moments(graph, graph.add("Add", scaled, graph.constant(model.target_mean)))
@@ -301,7 +292,7 @@ def _add_of_best(graph: Graph, spreads: str, code: str) -> str:
     return _squeezed(graph, graph.add("GatherElements", spreads, place, axis=1), 1)
 
 
-def _output(model: FittedNetworks, word: str) -> str:
+def _output(model: Ensemble, word: str) -> str:
     """Return the name of an output. Underscores are added if a column has the same name."""
     while word in model.feature_names_in_:
         word += "_"
@@ -312,7 +303,7 @@ def _value(name: str, shape: list[str | int], doc: str, dtype: int = TensorProto
     return helper.make_tensor_value_info(name, dtype, shape, doc_string=doc)
 
 
-def _properties(model: FittedNetworks) -> dict[str, str]:
+def _properties(model: Ensemble) -> dict[str, str]:
     """Return the metadata of the file."""
     return {
         "task": model.task,

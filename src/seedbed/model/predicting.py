@@ -16,7 +16,7 @@ from torch import nn
 
 from seedbed.data import Columns, Note, Oddities, OddityReport, Task, as_notes
 from seedbed.errors import OptionError
-from seedbed.model.fitted import FittedNetworks, Stacks
+from seedbed.model.ensemble import Ensemble, Stacks
 from seedbed.training import one_thread, pick_jobs
 from seedbed.typing import Floats
 
@@ -89,7 +89,7 @@ def check_threshold(task: Task, threshold: float | None) -> None:
         raise OptionError(f"threshold is {threshold}", "It must be a probability, 0 to 1.")
 
 
-def predict_columns(model: FittedNetworks, columns: Columns, *, refuse: bool = True) -> Predictions:
+def predict_columns(model: Ensemble, columns: Columns, *, refuse: bool = True) -> Predictions:
     """Return the predictions for all rows.
 
     Args:
@@ -116,7 +116,7 @@ def predict_columns(model: FittedNetworks, columns: Columns, *, refuse: bool = T
 class Blocks:
     """Iterates over the predictions for columns, block by block of `rows` rows. ColumnError if a column is missing."""
 
-    def __init__(self, model: FittedNetworks, columns: Columns, rows: int = _ROWS_A_BLOCK) -> None:
+    def __init__(self, model: Ensemble, columns: Columns, rows: int = _ROWS_A_BLOCK) -> None:
         self._model, self._columns, self._rows = model, columns, rows
         self._positions, self._remarks = model.preprocessor.find_columns(
             columns, [model.target_name, *model.identifiers]
@@ -160,7 +160,7 @@ class Blocks:
 
 
 def values_of(
-    model: FittedNetworks, matrix: NDArray[np.float32], networks: Iterable[nn.Module | Stacks] | None = None
+    model: Ensemble, matrix: NDArray[np.float32], networks: Iterable[nn.Module | Stacks] | None = None
 ) -> tuple[Floats, Floats]:
     """Return mean and standard deviation over the networks for inputs [row, input], as `Predictions` has them.
 

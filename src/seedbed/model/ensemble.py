@@ -19,14 +19,14 @@ from seedbed.networks import MLP, Architecture, Blend, BlendedMLPs, architecture
 from seedbed.report import score_sentences
 from seedbed.training import StackedNetworks, seeded
 
-__all__ = ["FittedNetworks", "Stacks"]
+__all__ = ["Ensemble", "Stacks"]
 
 CARD_VERSION = 1
 _MOST_MADE = 1 << 18  # numbers of the networks that `made_stacks` makes at a time
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class FittedNetworks:
+class Ensemble:
     """The networks of a model, one per seed, and everything that is needed to predict with them.
 
     Attributes:

@@ -18,8 +18,8 @@ from seedbed.data import Columns, Note
 from seedbed.errors import ColumnError, OptionError, did_you_mean, visible
 from seedbed.files import temporary_folder
 from seedbed.model.model import Model
+from seedbed.model.model_file import write_checked
 from seedbed.model.predicting import Blocks, Predictions, check_threshold
-from seedbed.model.storing import write_checked
 
 __all__ = ["write_predictions"]
 

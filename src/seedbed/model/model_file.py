@@ -21,7 +21,7 @@ from torch import nn
 from seedbed.data import Preprocessor
 from seedbed.errors import CandidateError, DataError, ModelFileError, OptionError, SeedbedError, error_line
 from seedbed.files import write_whole
-from seedbed.model.fitted import FittedNetworks
+from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import (
     DTYPES,
     FORMAT,
@@ -47,10 +47,9 @@ from seedbed.networks import (
 __all__ = ["check_target", "check_writable", "read_model", "save", "write_checked"]
 
 
-def save(model: FittedNetworks, path: str | os.PathLike[str]) -> Path:
+def save(model: Ensemble, path: str | os.PathLike[str]) -> Path:
     """Write a model file; see `Model.save`."""
-    path = check_target(path)
-    content = to_bytes(model)
+    path, content = check_target(path), to_bytes(model)
     write_checked(path, "the model", lambda where: where.write_bytes(content))
     return path
 
@@ -93,11 +92,30 @@ def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
         raise OptionError(message, "Name another file, or free disk space.") from None
 
 
-def to_bytes(model: FittedNetworks) -> bytes:
+def to_bytes(model: Ensemble) -> bytes:
     """Return the content of a model's file, if it can be loaded again; equal models have equal files."""
     from safetensors.torch import save as serialized
 
-    values, tensors = values_and_tensors(model)
+    inputs, arrays = model.preprocessor.to_state()
+    cells = golden_cells(model.preprocessor)
+    expected, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_stacks())
+    arrays = {f"inputs.{name}": array for name, array in arrays.items()}
+    arrays |= {"golden.cells": cells, "golden.values": expected}
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    tensors |= {f"networks.{name}": value.contiguous() for name, value in model.states.items()}
+    target = {"name": model.target_name, "task": model.task, "labels": list(model.labels),
+              "threshold": model.threshold, "mean": model.target_mean, "deviation": model.target_deviation}  # fmt: skip
+    values: dict[str, Any] = {
+        "format": FORMAT,
+        "candidate": model.candidate,
+        "architecture": architecture_to_values(model.architecture),
+        "n_networks": model.n_networks,
+        "inputs": inputs,
+        "target": target,
+        "training": dict(model.training),
+        "score": None if model.score is None else dict(model.score),
+        "versions": dict(model.versions),
+    }
     # The library decides the order of the tensors' bytes, so they are serialized once to be hashed.
     draft = serialized(tensors, {KEY: ""})
     values["sha256"] = fingerprint(values, memoryview(draft)[8 + int.from_bytes(draft[:8], "little") :])
@@ -113,39 +131,6 @@ def to_bytes(model: FittedNetworks) -> bytes:
         raise ModelFileError(f"the model takes {len(content):,} bytes, more than the limit of {MAX_FILE:,}")
     read_header(content[8 : 8 + header], len(content) - 8 - header)
     return content
-
-
-def values_and_tensors(model: FittedNetworks) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Return the values of a file without their `sha256`, and its tensors."""
-    inputs, arrays = model.preprocessor.to_state()
-    cells = golden_cells(model.preprocessor)
-    expected, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_stacks())
-    arrays = {
-        **{f"inputs.{name}": array for name, array in arrays.items()},
-        "golden.cells": cells,
-        "golden.values": expected,
-    }
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-    tensors |= {f"networks.{name}": value.contiguous() for name, value in model.states.items()}
-    values = {
-        "format": FORMAT,
-        "candidate": model.candidate,
-        "architecture": architecture_to_values(model.architecture),
-        "n_networks": model.n_networks,
-        "inputs": inputs,
-        "target": {
-            "name": model.target_name,
-            "task": model.task,
-            "labels": list(model.labels),
-            "threshold": model.threshold,
-            "mean": model.target_mean,
-            "deviation": model.target_deviation,
-        },
-        "training": dict(model.training),
-        "score": None if model.score is None else dict(model.score),
-        "versions": dict(model.versions),
-    }
-    return values, tensors
 
 
 N_GOLDEN = 16
@@ -188,7 +173,7 @@ _AGAIN = "Save it again, or fetch it again."
 
 
 def read_model(path: str | os.PathLike[str], architecture: Callable[..., nn.Module] | None = None) -> dict[str, Any]:
-    """Return the fields of a `FittedNetworks` from a file; see `load`."""
+    """Return the fields of an `Ensemble` from a file; see `load`."""
     where = str(path)
     text, data = _content(Path(path), where)
     try:
@@ -230,6 +215,8 @@ def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
 def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None) -> dict[str, Any]:
     header = read_header(text, len(data))
     about, target = header.description, header.description.target
+    if about.sha256 != fingerprint(header.values, data):
+        raise ModelFileError("it isn't what was saved: the checksum differs")
     tensors = _tensors(header.tensors, data)
     arrays = _under("inputs.", tensors)
     if not {array.dtype for array in arrays.values()} <= {torch.float64, torch.bool}:  # NumPy lacks others
@@ -247,8 +234,6 @@ def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None
             raise
         message = f"the given network isn't the one that was saved: {error.message}"
         raise CandidateError(message, "Give the class with which the model was fitted.") from None
-    if about.sha256 != fingerprint(header.values, data):
-        raise ModelFileError("it isn't what was saved: the checksum differs")
     fields: dict[str, Any] = {
         "candidate": about.candidate,
         "architecture": architecture,
@@ -262,7 +247,7 @@ def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None
         "target_deviation": target.deviation,
         **{name: header.values[name] for name in ("training", "score", "versions")},
     }
-    _check_golden(FittedNetworks(**fields), tensors["golden.cells"].numpy(), tensors["golden.values"].numpy())
+    _check_golden(Ensemble(**fields), tensors["golden.cells"].numpy(), tensors["golden.values"].numpy())
     return fields
 
 
@@ -342,7 +327,7 @@ def _tensors(described: Mapping[str, Tensor], data: bytearray) -> dict[str, torc
     return tensors
 
 
-def _check_golden(model: FittedNetworks, cells: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
+def _check_golden(model: Ensemble, cells: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
     for column, schema in enumerate(model.preprocessor.layout.schemas):
         if schema.kind in ("category", "boolean"):
             own = cells[~np.isnan(cells[:, column]), column]
