@@ -101,9 +101,6 @@ def test_the_share_of_seeds_needs_two_seeds_on_one_side():
     assert judged({"a": one, "b": several})[0].seed_share == judged({"a": several, "b": one})[0].seed_share > 0
     found = judged({"a": one, "b": runs(0.01, seeds=1, seed=1), "c": several})
     assert [v.seed_share is None for v in found] == [True, False]
-    plain = json.loads(json.dumps([v.as_dict() for v in found], allow_nan=False))
-    assert plain[0]["seed_share"] is None
-    assert "seeds" not in " ".join(v["sentence"] for v in plain if v["seed_share"] is None)
 
 
 def test_a_baseline_with_one_seed_is_judged_in_the_same_table():

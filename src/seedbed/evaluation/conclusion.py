@@ -33,7 +33,6 @@ class Evidence:
             one by one if left out.
         in_accuracy: `difference` by zero-one loss; None if there are no classes, or only scores are known.
         n_rows, n_train: rows of the table, and of each training; None if that isn't known.
-        greater_is_better: of a score of the user's own; None for one of `METRICS`.
         design: for which the rows that are needed are forecast; None if it isn't known.
     """
 
@@ -44,7 +43,6 @@ class Evidence:
     in_accuracy: Callable[[str, str, int], Estimate] | None = None
     n_rows: int | None = None
     n_train: int | None = None
-    greater_is_better: bool | None = None
     design: Protocol | None = None
 
     def of_many(self, reference: str, names: Sequence[str], comparisons: int) -> ArrayLike:
@@ -125,7 +123,6 @@ def conclude(
             in_accuracy=None if accuracy is None else {pair: accuracy(*pair, level(pair)) for pair in estimates},
             task=asked.task or "binary",
             tried=asked.plan.tried,
-            greater_is_better=evidence.greater_is_better,
             design=evidence.design,
         )
 

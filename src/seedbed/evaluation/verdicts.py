@@ -1,14 +1,10 @@
-"""Verdicts on candidates: seven rules in a fixed order, what they say in plain words, and the numbers behind them.
-
-The words better, wins, best and outperforms appear only where the rules say so, except for "as good as the other, or
-better"; `Verdict.sentence` keeps to that.
-"""
+"""Verdicts on candidates: seven rules in a fixed order, what they say in a few words, and the numbers behind them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,8 +12,8 @@ import numpy as np
 from seedbed.errors import OptionError
 from seedbed.evaluation.estimates import Estimate, HoldOut, Spread, holm, p_better, student_quantile
 from seedbed.evaluation.forecasts import rows_factor, rows_needed
-from seedbed.evaluation.metrics import METRICS, Metric
-from seedbed.evaluation.numbers import plain_number
+from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.numbers import known_metric, signed
 from seedbed.evaluation.protocol import Protocol
 from seedbed.typing import Floats
 
@@ -29,9 +25,6 @@ __all__ = [
     "judge_all",
     "seed_noise",
 ]
-
-_TOO_MANY = 10_000_000
-"""Beyond so many rows, an exact number isn't useful."""
 
 Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "no_better", "cannot_tell"]
 
@@ -111,7 +104,6 @@ class Verdict:
         spread: what the interval is made of, to forecast it for more repeats; None of one that isn't made of folds.
         rows_factor: by what factor the rows must grow to settle a difference of the margin; rows_needed is half and
             double of that.
-        greater_is_better: of the metric; None for one of `METRICS`.
     """
 
     candidate: str
@@ -137,7 +129,6 @@ class Verdict:
     independent_rows: int | None = None
     spread: Spread | None = None
     rows_factor: float = 1.0
-    greater_is_better: bool | None = None
 
     def __repr__(self) -> str:
         what = f"{self.candidate} against {self.reference}: {self.short}"
@@ -155,8 +146,12 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """The verdict in plain words."""
-        return _sentence(self)
+        """The verdict with the gain and its interval."""
+        metric = known_metric(self.metric)
+        values = (self.difference, self.low, self.high)
+        gain, low, high = (signed(100 * one, 1) if metric.percent else signed(one) for one in values)
+        amount = f"gain in {metric.words} {gain}{' points' * metric.percent} ({low} to {high})"
+        return f"{self.candidate} against {self.reference}: {self.short}; {amount}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes, and the verdict in words, as a plain dict ready for JSON."""
@@ -166,49 +161,6 @@ class Verdict:
         plain["spread"] = None if self.spread is None else asdict(self.spread)
         plain["rows_needed"] = None if self.rows_needed is None else list(self.rows_needed)
         return plain | {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence}
-
-
-def _gain(verdict: Verdict) -> str:
-    """Return the direction that is good: "higher" for a score, "lower" for an error."""
-    return "higher" if _metric(verdict).greater_is_better else "lower"
-
-
-def _loss(verdict: Verdict) -> str:
-    """Return the direction that is bad."""
-    return "lower" if _metric(verdict).greater_is_better else "higher"
-
-
-def _metric(verdict: Verdict) -> Metric:
-    """Return the metric. Losses that users bring may have another name or direction."""
-    found = METRICS.get(verdict.metric) or Metric(name=verdict.metric, words=verdict.metric, tasks=())
-    up = verdict.greater_is_better
-    return found if up is None else replace(found, greater_is_better=up)
-
-
-def _quantity(verdict: Verdict) -> str:
-    """Return what is compared, in words that say whether it is an error."""
-    metric = _metric(verdict)
-    return metric.words if metric.greater_is_better else f"prediction error ({metric.words})"
-
-
-def _amount(verdict: Verdict, value: float, *, unit: bool = False) -> str:
-    """Return a size without its sign: points of accuracy, or a number with one digit more than the margin needs."""
-    metric = _metric(verdict)
-    scale = 100 if metric.percent else 1
-    fewest = 0 if metric.own_units else 1  # in units of the target, which may be millions
-    decimals = min(12, max(fewest, 1 + math.ceil(-math.log10(scale * verdict.margin))))
-    shown = f"{abs(scale * value):,.{decimals}f}"
-    if not unit:
-        return shown
-    return f"{shown} points" if metric.percent else shown
-
-
-def _matters(verdict: Verdict) -> str:
-    """Return the margin in a sentence: "1 point that matters", "0.004 that matters"."""
-    if not _metric(verdict).percent:
-        return f"{plain_number(verdict.margin)} that matters"
-    points = f"{100 * verdict.margin:.3g}"
-    return "1 point that matters" if points == "1" else f"{points} points that matter"
 
 
 def count_range(share: float, low: float, high: float, *, of: int, alpha: float) -> tuple[int, int]:
@@ -226,76 +178,6 @@ def count_range(share: float, low: float, high: float, *, of: int, alpha: float)
         share + math.hypot(high - share, math.sqrt(of_count)),
     )
     return max(0, round(of * least)), min(of, round(of * most))
-
-
-def _range(verdict: Verdict) -> str:
-    """Return the plausible sizes of a difference whose sign is settled, the smaller one first."""
-    small, large = sorted((abs(verdict.low), abs(verdict.high)))
-    return f"plausibly {_amount(verdict, small)} to {_amount(verdict, large)}"
-
-
-def _size(verdict: Verdict, direction: str) -> str:
-    """Return "its error is lower by 0.031 (plausibly 0.020 to 0.042)"."""
-    size = _amount(verdict, verdict.difference, unit=True)
-    return f"its {_quantity(verdict)} is {direction} by {size} ({_range(verdict)})"
-
-
-def _sentence(v: Verdict) -> str:
-    """Return the verdict in plain words."""
-    one, other, matters = v.candidate, v.reference, _matters(v)
-    match v.rule:
-        case "better_by_margin":
-            return f"{one} is better than {other}: {_size(v, _gain(v))}, at least the {matters}."
-        case "better":
-            smaller = f"but the gain may be smaller than the {matters}"
-            return f"{one} is better than {other}, {smaller}: {_size(v, _gain(v))}."
-        case "worse":
-            tail = f", at least the {matters}" if v.by_margin else f"; that may be less than the {matters}"
-            return f"{one} is worse than {other}: {_size(v, _loss(v))}{tail}."
-        case "no_practical_difference":
-            small = (
-                f" The small {'gain' if v.low > 0 else 'loss'} with {one} is real." if v.low > 0 or v.high < 0 else ""
-            )
-            closer = f"in {_quantity(v)} they are closer than the {matters}"
-            return f"No difference that matters between {one} and {other}: {closer}.{small} Prefer the simpler one."
-        case "no_worse":
-            return f"{one} is as good as {other}, or better; it isn't worse by the {matters}: {_from_to(v)}."
-        case "no_better":
-            return f"{one} is as good as {other}, or worse; it gains less than the {matters}: {_from_to(v)}."
-        case "cannot_tell":
-            return f"Can't tell yet how {one} compares with {other}: {_from_to(v)}. {_what_would_settle(v)}"
-
-
-def _from_to(v: Verdict) -> str:
-    return (
-        f"its {_quantity(v)} was {_here(v)}, but may be anywhere from {_amount(v, v.low, unit=True)} {_loss(v)} "
-        f"to {_amount(v, v.high, unit=True)} {_gain(v)}"
-    )
-
-
-def _here(v: Verdict) -> str:
-    """Return the measured difference."""
-    if not float(_amount(v, v.difference).replace(",", "")):
-        return "the same here"
-    return f"{_amount(v, v.difference, unit=True)} {_gain(v) if v.difference > 0 else _loss(v)} here"
-
-
-def _what_would_settle(v: Verdict) -> str:
-    """Return how many rows it takes, never fewer than there are: a range for a power of 80 % may begin below."""
-    small = f"To show a difference as small as the {_matters(v)}, it takes"
-    if v.n_rows is None:
-        low_factor, high_factor = (f"{max(1.0, factor):.2g}" for factor in (v.rows_factor / 2, v.rows_factor * 2))
-        times = f"about {low_factor} to {high_factor}" if float(high_factor) < 1000 else "hundreds of"
-        return f"{small} {times} times as many rows."
-    now = f"(now {plain_number(v.n_rows, 3)})"
-    if v.rows_needed is None or v.rows_needed[1] <= v.n_rows:
-        return f"{small} somewhat more rows of this kind {now}."
-    low, high = v.rows_needed
-    if low > _TOO_MANY:
-        return f"{small} more than {_TOO_MANY:,} rows of this kind {now}."
-    if low <= v.n_rows:
-        return f"{small} up to about {plain_number(high, 2)} rows of this kind {now}."
-    return f"{small} about {plain_number(low, 2)} to {plain_number(high, 2)} rows of this kind {now}."
 
 
 # From losses to verdicts
@@ -351,7 +233,6 @@ def judge_all(
     in_accuracy: Mapping[tuple[str, str], Estimate] | None = None,
     task: str = "binary",
     tried: int = 0,
-    greater_is_better: bool | None = None,
     design: Protocol | None = None,
 ) -> tuple[Verdict, ...]:
     """Return the verdict on each pair of candidates that has an estimate.
@@ -369,7 +250,6 @@ def judge_all(
         in_accuracy: the same differences by zero-one loss; None if there are no classes.
         task: binary, multiclass or regression; it bounds what two losses can be apart.
         tried: discarded attempts; each counts as one more comparison.
-        greater_is_better: of the score behind the loss; None for one of `METRICS`.
         design: of the comparison, as in `rows_needed`.
 
     Raises:
@@ -414,7 +294,6 @@ def judge_all(
                 held_out=isinstance(found, HoldOut),
                 independent_rows=found.independent_rows if isinstance(found, HoldOut) else None,
                 spread=found.spread,
-                greater_is_better=greater_is_better,
             )
         )
     return tuple(verdicts)

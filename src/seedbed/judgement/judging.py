@@ -178,7 +178,6 @@ def conclude_scores(
         differences=lambda one, others, n: layout.differences(
             by_split[one], [by_split[other] for other in others], alpha=alpha, comparisons=n
         ),
-        greater_is_better=kind.greater_is_better,
     )
     found = conclude(question_asked, evidence, without=fixed, n_parameters=alike(usable))
     together = n_together(list(losses)) + question.tried

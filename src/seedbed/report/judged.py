@@ -56,9 +56,7 @@ def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
             yield f"No verdict on {without.candidate}: {without.reason}."
     for one in conclusion.pairs:
         if one.reference != conclusion.reference:
-            middle, low, high = (_size(metric, value) for value in (one.difference, one.low, one.high))
-            p = p_words(one.p_adjusted)
-            yield f"{one.candidate} against {one.reference}: {one.short}, {middle} ({low} to {high}), p {p}."
+            yield f"{one.sentence}, p {p_words(one.p_adjusted)}."
     for bounds in conclusion.on_these_rows:
         yield _known(bounds, metric, means=plan.kind == "means")
     if conclusion.on_these_rows and plan.kind != "means":
