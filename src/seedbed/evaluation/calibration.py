@@ -18,6 +18,24 @@ __all__ = [
 _CELLS_AT_ONCE = 2_000_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The corners of a reliability curve, with the rows of all forecasts since the previous corner."""
+
+    forecast: tuple[float, ...]
+    observed: tuple[float, ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """Where the curve of exact probabilities lies nine times in ten, separately at each forecast."""
+
+    forecast: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Reliability:
     """The CORP reliability curve and the decomposition Brier score = miscalibration - discrimination + uncertainty.
@@ -38,9 +56,8 @@ class Reliability:
     discrimination: float
     uncertainty: float
 
-    def corners(self, most: int = 60) -> tuple[list[float], list[float], list[int]]:
-        """Return the corners of the curve: forecast, observed, and the rows of all forecasts since the previous
-        corner.
+    def corners(self, most: int = 60) -> Curve:
+        """Return the corners of the curve.
 
         Nothing is lost within a flat stretch. Of more than `most` corners, some are left out evenly.
         """
@@ -48,7 +65,8 @@ class Reliability:
         places = np.flatnonzero(np.concatenate([[True], inner, [True]])[: len(self.observed)])
         places = places[evenly(len(places), most)]
         rows = np.diff(np.concatenate([[0], np.cumsum(self.rows)[places]]))
-        return self.forecast[places].tolist(), self.observed[places].tolist(), rows.tolist()
+        forecast, observed = (_rounded(values[places]) for values in (self.forecast, self.observed))
+        return Curve(forecast=forecast, observed=observed, rows=tuple(rows.tolist()))
 
 
 def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
@@ -82,23 +100,9 @@ def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class ConsistencyBand:
-    """Where the reliability curve of exactly right probabilities would lie, separately at each forecast.
-
-    Attributes:
-        forecast: [point], rising.
-        low, high: [point].
-    """
-
-    forecast: Floats
-    low: Floats
-    high: Floats
-
-
 def consistency_band(
     p: ArrayLike, *, level: float = 0.9, points: int = 40, n_simulations: int = 300, random_state: int = 0
-) -> ConsistencyBand:
+) -> Band:
     """Return the consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis, Gneiting & Jordan
     2021).
 
@@ -124,29 +128,14 @@ def consistency_band(
         drawn = np.bincount(place, weights=rng.random(guess.size) < guess) / rows
         curves[number] = isotonic_regression(drawn, weights=rows.astype(np.float64)).x[at]
     low, high = np.quantile(curves, ((1 - level) / 2, (1 + level) / 2), axis=0)
-    return ConsistencyBand(forecast[at], low, high)
-
-
-@dataclass(frozen=True)
-class CalibrationError:
-    """ECE beside what it would be if every probability were exactly right, at this number of rows.
-
-    Attributes:
-        value: expected calibration error of the predictions.
-        if_calibrated: its mean over simulated outcomes that follow the predictions exactly.
-        if_calibrated_high: the 95th percentile of the same; only a value above it speaks of miscalibration.
-    """
-
-    value: float
-    if_calibrated: float
-    if_calibrated_high: float
+    return Band(forecast=_rounded(forecast[at]), low=_rounded(low), high=_rounded(high))
 
 
 def expected_calibration_error(
     y: ArrayLike, p: ArrayLike, *, bins: int = 10, n_simulations: int = 1000, random_state: int = 0
-) -> CalibrationError:
-    """Return the ECE over bins of equal width (Naeini, Cooper & Hauskrecht 2015): the sum over bins of the absolute
-    value of sum(y - p), divided by rows.
+) -> tuple[float, float, float]:
+    """Return the ECE over bins of equal width (Naeini, Cooper & Hauskrecht 2015), and its mean and 95th percentile if
+    every probability were exactly right: the sum over bins of the absolute value of sum(y - p), divided by rows.
 
     ECE is biased upwards: with 10 bins and probabilities all over [0, 1], perfect ones show about .06 at 300 rows and
     .10 at 100. It is therefore never given without the value of outcomes simulated from p itself (as the consistency
@@ -167,11 +156,8 @@ def expected_calibration_error(
         drawn = rng.random((min(block, n_simulations - start), guess.size)) < guess
         simulated.append(np.abs((drawn - guess) @ member).sum(axis=1) / guess.size)
     values = np.concatenate(simulated)
-    return CalibrationError(
-        value=float(np.abs((truth - guess) @ member).sum() / guess.size),
-        if_calibrated=float(values.mean()),
-        if_calibrated_high=float(np.quantile(values, 0.95)),
-    )
+    value = float(np.abs((truth - guess) @ member).sum() / guess.size)
+    return value, float(values.mean()), float(np.quantile(values, 0.95))
 
 
 def _binary_input(y: ArrayLike, p: ArrayLike) -> tuple[Floats, Floats]:
@@ -182,24 +168,6 @@ def _binary_input(y: ArrayLike, p: ArrayLike) -> tuple[Floats, Floats]:
     if not np.isin(truth, (0.0, 1.0)).all() or not ((guess >= 0) & (guess <= 1)).all():
         raise ValueError("y must be 0 or 1 and p within [0, 1]")
     return truth, guess
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """The corners of a reliability curve, with the rows of all forecasts since the previous corner."""
-
-    forecast: tuple[float, ...]
-    observed: tuple[float, ...]
-    rows: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Band:
-    """Where the curve of exact probabilities lies nine times in ten, separately at each forecast."""
-
-    forecast: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,17 +193,16 @@ class CalibrationSummary:
 
 def calibration_of(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
     """Return the calibration of probabilities; `y` and `p` as in `reliability`. Shares are rounded for charts."""
-    found, ece, band = reliability(y, p), expected_calibration_error(y, p), consistency_band(p)
-    forecast, observed, rows = found.corners()
+    found, (ece, exact, exact_high) = reliability(y, p), expected_calibration_error(y, p)
     return CalibrationSummary(
         miscalibration=found.miscalibration,
         discrimination=found.discrimination,
         uncertainty=found.uncertainty,
-        ece=ece.value,
-        ece_if_calibrated=ece.if_calibrated,
-        ece_if_calibrated_high=ece.if_calibrated_high,
-        curve=Curve(forecast=_rounded(forecast), observed=_rounded(observed), rows=tuple(rows)),
-        band=Band(forecast=_rounded(band.forecast), low=_rounded(band.low), high=_rounded(band.high)),
+        ece=ece,
+        ece_if_calibrated=exact,
+        ece_if_calibrated_high=exact_high,
+        curve=found.corners(),
+        band=consistency_band(p),
         counts=tuple(np.histogram(p, bins=20, range=(0, 1))[0].tolist()),
     )
 

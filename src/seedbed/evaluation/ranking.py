@@ -135,8 +135,6 @@ def advise(
     n_parameters: Mapping[str, int],
     *,
     margin: float,
-    prior: str = "prior",
-    blend: str = "auto",
     gains: bool = True,
 ) -> Advice | None:
     """Return which model to use, or None if no network was ranked.
@@ -147,15 +145,14 @@ def advise(
     Args:
         losses: mean loss of each model, the lowest first.
         separated: [rank, rank] bool, in that order: whether two models are shown to differ.
-        n_parameters: of each network. All other models in `losses` are baselines, except the blend.
+        n_parameters: of each network. All others are baselines, except `auto`, which counts as the largest
+            network.
         margin: the difference that matters, in units of the loss.
-        prior: the baseline that predicts the class frequencies or the mean.
-        blend: the blend of networks; it counts as the largest network.
         gains: whether the network with the lowest error is shown to be better than `prior`. If `prior` is among the
             models, `separated` decides.
     """
     ranking, apart = list(losses), np.asarray(separated, dtype=bool)
-    sizes = {name: n_parameters.get(name, math.inf) for name in ranking if name in n_parameters or name == blend}
+    sizes = {name: n_parameters.get(name, math.inf) for name in ranking if name in n_parameters or name == "auto"}
     if not sizes:
         return None
     place = {name: number for number, name in enumerate(ranking)}
@@ -166,22 +163,22 @@ def advise(
 
     def gain(name: str) -> bool:
         """Return whether a model is shown to be better than `prior`."""
-        return (place[name] < place[prior] and shown(prior, name)) if prior in place else gains
+        return (place[name] < place["prior"] and shown("prior", name)) if "prior" in place else gains
 
     def as_good_as_first(name: str) -> bool:
         if place[name] < place[first]:
             return True
-        if place[first] < place.get(prior, len(ranking)) < place[name] or (gain(first) and not gain(name)):
+        if place[first] < place.get("prior", len(ranking)) < place[name] or (gain(first) and not gain(name)):
             return False  # `first` is ahead of `prior`, or is shown to be, and this one isn't
         return losses[name] - losses[first] <= margin and not shown(name, first)
 
     among = tuple(name for name in ranking if name in sizes and as_good_as_first(name))
     network = min(among, key=lambda name: (sizes[name], place[name]))
-    as_good = tuple(name for name in ranking if name not in sizes and name != prior and as_good_as_first(name))
-    use = prior if best == prior else as_good[0] if as_good else network
+    as_good = tuple(name for name in ranking if name not in sizes and name != "prior" and as_good_as_first(name))
+    use = "prior" if best == "prior" else as_good[0] if as_good else network
     return Advice(
         use=use,
-        guess=use != prior and not gain(use),
+        guess=use != "prior" and not gain(use),
         best=best,
         undecided=tuple(name for name in ranking[1:] if not shown(name, best)),
         network=network,

@@ -27,7 +27,7 @@ _AXIS: dict[str, Any] = {
 }
 
 
-def calibration(summary: Conclusion, *, title: str | None = None, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
     """Draw a reliability curve for each candidate, in the order of the ranking.
 
     The line is isotonic regression. The grey band shows where it would lie, separately at each forecast, if the
@@ -36,7 +36,6 @@ def calibration(summary: Conclusion, *, title: str | None = None, theme: Theme =
 
     Args:
         summary: as `Comparison.summary` gives it.
-        title: instead of the table's title.
 
     Returns:
         None if no candidate has probabilities, as in regression.
@@ -52,8 +51,7 @@ def calibration(summary: Conclusion, *, title: str | None = None, theme: Theme =
     size = min(_LARGEST, (WIDE - (columns - 1) * _SPACING) // columns - _AXIS_WIDTH)
     panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]
     records = [_record(place, name, found[name]) for place, name in enumerate(names)]
-    if title is None:
-        title = f"{summary.target} of {summary.table}: do the probabilities mean what they say?"
+    title = f"{summary.target} of {summary.table}: do the probabilities mean what they say?"
     return panelled(
         panels, records, title=title, phrases=_phrases(summary), theme=theme, columns=columns, spacing=_SPACING
     )

@@ -115,7 +115,7 @@ _CHARACTER = 6.6  # points; a letter of the legend, on average
 _NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
-def learning_curves(curves: Curves, *, title: str | None = None, theme: Theme = LIGHT) -> alt.ConcatChart:
+def learning_curves(curves: Curves, *, theme: Theme = LIGHT) -> alt.ConcatChart:
     """Draw score and loss along the epochs, on training rows (dashed) and test rows (solid).
 
     Several candidates differ by colour; a single one has a colour for each kind of rows instead, and shows its networks
@@ -128,7 +128,6 @@ def learning_curves(curves: Curves, *, title: str | None = None, theme: Theme = 
 
     Args:
         curves: of one candidate or several.
-        title: instead of that of the curves.
         theme: its colours. `PAGE` leaves out what its page says: whose colour is which, and what the band is.
     """
     candidates = curves.candidates
@@ -150,7 +149,7 @@ def learning_curves(curves: Curves, *, title: str | None = None, theme: Theme = 
         if _leaves(candidate, measure, limits[measure], with_ghosts=bool(shown))
     ]
     n_ghosts = sum(len(ghosts_of(candidate, "loss")) for candidate in shown)
-    heading = title_lines(curves.title if title is None else title)
+    heading = title_lines(curves.title)
     subtitle = _subtitle_lines(curves, n_ghosts=n_ghosts, beyond=beyond, chosen=theme is PAGE)
     chart = alt.concat(*panels, columns=2, title=alt.TitleParams(text=heading, subtitle=subtitle))
     # Set without Altair, which would copy each number and check it against its schema.

@@ -37,7 +37,7 @@ _SQUEEZED = 1 / 8  # share of the width that the typical interval takes at least
 _AIR = 0.04
 
 
-def verdict_intervals(summary: Conclusion, *, title: str | None = None, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+def verdict_intervals(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
     """Draw a row for each verdict, in the order of the ranking: improvement and simultaneous interval.
 
     The first panel shows the metric that was judged, with the zone of differences that don't matter; the second one
@@ -47,7 +47,6 @@ def verdict_intervals(summary: Conclusion, *, title: str | None = None, theme: T
 
     Args:
         summary: as `Comparison.summary` gives it.
-        title: instead of the table's title.
 
     Returns:
         None if there is no verdict.
@@ -69,8 +68,8 @@ def verdict_intervals(summary: Conclusion, *, title: str | None = None, theme: T
         records += _records(ranked, "accuracy", accuracy, limits, margin)
         panels.append(_panel("accuracy", f"Improvement in {_POINTS}", reference, limits, None, width, theme))
     about = f"{summary.target} of {summary.table}" if summary.target else summary.table
-    above = f"{about}: improvements over {reference}" if title is None else title
-    return panelled(panels, records, title=above, phrases=_phrases(summary, ranked, margin, records), theme=theme)
+    title = f"{about}: improvements over {reference}"
+    return panelled(panels, records, title=title, phrases=_phrases(summary, ranked, margin, records), theme=theme)
 
 
 # ---- what is drawn

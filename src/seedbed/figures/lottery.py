@@ -36,9 +36,7 @@ _FEWEST_BINS = 16
 _FLOOR = _ROW / 2 - 11  # where bars stand, below the middle of the row
 
 
-def seed_lottery(
-    summary: Conclusion | TrainingSummary, *, title: str | None = None, theme: Theme = LIGHT
-) -> alt.ConcatChart | None:
+def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
     """Draw how the single runs of each candidate (one fold, one seed) are spread, in the order of the ranking.
 
     The first panel shows their scores. The second one, if there is a reference, shows their differences from it:
@@ -47,7 +45,6 @@ def seed_lottery(
 
     Args:
         summary: of a comparison, or of `train`, which has scores but no differences.
-        title: instead of the table's title.
 
     Returns:
         None if no run has a finite score.
@@ -67,8 +64,7 @@ def seed_lottery(
         reference = summary.reference
         records += _records(difference, names, "difference", reference)
         panels.append(_differences(difference, reference, colour, theme))
-    if title is None:
-        title = f"{summary.target} of {summary.table}: what one single run would have shown"
+    title = f"{summary.target} of {summary.table}: what one single run would have shown"
     return panelled(panels, records, title=title, phrases=_phrases(score, difference, summary.kind), theme=theme)
 
 

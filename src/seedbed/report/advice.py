@@ -338,10 +338,9 @@ def listed(words: Sequence[str], most: int | None = None, last: str = "and") -> 
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def margin_words(metric: DecidingScore, value: float | None = None) -> str:
-    """Return the margin, or another difference in the metric, as a size: `0.00436`, `1 point`, `2.5 points`."""
-    size = metric.margin if value is None else value
+def margin_words(metric: DecidingScore) -> str:
+    """Return the margin as a size: `0.00436`, `1 point`, `2.5 points`."""
     if metric.name != "accuracy":
-        return plain_number(size)
-    points = f"{100 * size:.3g}"
+        return plain_number(metric.margin)
+    points = f"{100 * metric.margin:.3g}"
     return "1 point" if points == "1" else f"{points} points"
