@@ -177,6 +177,23 @@ def test_a_killed_run_still_has_what_it_takes_along(small, tmp_path, trained):
     assert arrays[0] == arrays[1]
 
 
+def test_an_early_interrupt_loses_nothing_that_was_taken_along(small, tmp_path, trained):
+    options = {**MODELS, "folder": tmp_path}
+    three = small(**options, repeats=3)
+    one_repeat = sum(trained) // 3
+
+    def interrupt(progress):
+        if progress.repeats == 1:
+            raise KeyboardInterrupt
+
+    cut = small(**options, repeats=4, on_progress=interrupt)
+    assert (cut.conclusion.plan.repeats, cut.ended) == (1, "interrupted")
+    trained.clear()
+    found = small(**options, repeats=4)
+    assert sum(trained) == one_repeat
+    np.testing.assert_array_equal(found["relu:3"].predictions[:3], three["relu:3"].predictions)
+
+
 @pytest.mark.parametrize("change", [{"epochs": 7}, {"seeds": 3}, {"random_state": 1}, {"candidates": ["relu:3"]}])
 def test_another_run_takes_nothing_along(small, tmp_path, change):
     small(**{**MODELS, "repeats": None}, quick=True, folder=tmp_path)

@@ -104,7 +104,7 @@ def open_folder(
         growing = not overwrite and _grows(plan, folder) and (bool(differing) or not is_finished(folder))
         if growing:
             with _written(folder, "Free some space."):
-                _set_aside(folder)
+                _set_aside(plan, folder)
         elif differing and (resumed or (not overwrite and _holds_results(kept))):
             raise OptionError(*_refusal(folder, differing, resumed))
         if is_finished(folder) and not (overwrite or growing) and (found := restored(plan, frozen, folder)) is not None:
@@ -178,24 +178,35 @@ def _same_code(plan: Plan, frozen: Mapping[str, Any]) -> bool:
     return bool(then) and all(what is not None and what == code[name] for name, what in then.items())
 
 
-def _set_aside(folder: Path) -> None:
-    """Keep what a run takes along from a finished one while its files are replaced."""
-    place = folder / "unfinished" / EARLIER
+def _set_aside(plan: Plan, folder: Path) -> None:
+    """Keep what a run takes along while its files are replaced: of each model the most repeats that there are. An
+    interrupted answer may have fewer than the run that was set aside before it."""
+    from safetensors.numpy import save
+
+    place, arrays = folder / "unfinished" / EARLIER, _arrays_in(folder)
+    before = _earlier(plan, folder)
+    for name in plan.experiment.names:
+        if len(before.get(f"{name}/predictions", ())) > len(arrays.get(f"{name}/predictions", ())):
+            arrays |= {key: array for key, array in before.items() if key.rpartition("/")[0] == name}
     place.mkdir(parents=True, exist_ok=True)
-    for name in (_ARRAYS, FROZEN):  # the specification last: without it, nothing is taken along
-        content = (folder / name).read_bytes()
+    contents = {_ARRAYS: save(arrays), FROZEN: (folder / FROZEN).read_bytes()}
+    for name, content in contents.items():  # the specification last: without it, nothing is taken along
         write_whole(place / name, functools.partial(Path.write_bytes, data=content))
 
 
 def _earlier(plan: Plan, folder: Path) -> Arrays:
     """Return the arrays of the run that was set aside; empty if there is none, or if it is another one."""
     place = folder / "unfinished" / EARLIER
-    if not grows(frozen_in(place), plan.specification) or not _same_code(plan, frozen_in(place)):
-        return {}
+    same = grows(frozen_in(place), plan.specification) and _same_code(plan, frozen_in(place))
+    return _arrays_in(place) if same else {}
+
+
+def _arrays_in(folder: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a run; empty if the file is damaged in any way, so that all is trained again."""
     from safetensors.numpy import load_file
 
-    with contextlib.suppress(Exception):  # damaged in any way: train again
-        return load_file(place / _ARRAYS)
+    with contextlib.suppress(Exception):
+        return load_file(folder / _ARRAYS)
     return {}
 
 
