@@ -10,9 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.neighbors import KNeighborsClassifier
+from threadpoolctl import threadpool_info
 
 from seedbed.evaluation import Outlook
 from seedbed.experiment import carry_out, run, watch_plan
+from seedbed.experiment.fitted import Fitted, single_threads
 from seedbed.experiment.plan import looks_of
 from seedbed.report import notebook_progress
 from seedbed.training import Beside
@@ -192,6 +195,26 @@ def test_an_early_interrupt_loses_nothing_that_was_taken_along(small, tmp_path, 
     found = small(**options, repeats=4)
     assert sum(trained) == one_repeat
     np.testing.assert_array_equal(found["relu:3"].predictions[:3], three["relu:3"].predictions)
+
+
+def test_fits_beside_others_leave_the_threads_of_blas_as_they_were(small, monkeypatch):
+    main, beside, predict = threading.Event(), threading.Event(), Fitted.predict
+
+    def blas():
+        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+    def overlapping(self, *arguments):
+        (beside if self.name == "prior" else main).set()
+        beside.wait(5)
+        time.sleep(0.2 if self.name == "prior" else 0.0)  # it begins second, and ends last
+        return predict(self, *arguments)
+
+    monkeypatch.setattr(Fitted, "predict", overlapping)
+    later = lambda *arguments: main.wait(5) and single_threads(*arguments)  # noqa: E731
+    monkeypatch.setattr(importlib.import_module("seedbed.experiment.run"), "single_threads", later)
+    before = blas()
+    small(**{**MODELS, "baselines": {"prior": "prior", "knn": KNeighborsClassifier()}}, folds=2, repeats=1, jobs=2)
+    assert blas() == before
 
 
 @pytest.mark.parametrize("change", [{"epochs": 7}, {"seeds": 3}, {"random_state": 1}, {"candidates": ["relu:3"]}])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import numpy as np
 from seedbed.data import frame_from
 from seedbed.errors import OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Check, Conclusion, Ended, Verdict, document_of, outlook
+from seedbed.experiment.fitted import one_blas_thread
 from seedbed.experiment.frozen import FROZEN
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.model_plan import model_plan
@@ -279,7 +279,7 @@ def carry_out(
     try:
         for results in looks:
             if (repeats := results.experiment.design.repeats) < plan.experiment.design.repeats:
-                with _one_thread():
+                with one_blas_thread():
                     so_far = answer(results)
                 watch.look(plan, repeats, so_far)
                 if ended := _ended(plan, results, so_far, time.perf_counter() - started):
@@ -311,14 +311,5 @@ def _ended(plan: Plan, results: Results, so_far: Conclusion, passed: float) -> E
 
 def conclude(found: Results) -> Comparison:
     """Return what follows from the results of a run."""
-    with _one_thread():
+    with one_blas_thread():
         return Comparison(**vars(found), conclusion=summarize(found))
-
-
-def _one_thread() -> contextlib.AbstractContextManager[Any]:
-    """Return a context in which matrices are multiplied on one thread. They are small: a second thread costs time, and
-    changes the last digit of some sums."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
-    return limits

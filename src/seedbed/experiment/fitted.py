@@ -23,7 +23,17 @@ from seedbed.settings import Compute
 from seedbed.training import Cluster, derive, side_by_side
 from seedbed.typing import Floats
 
-__all__ = ["STANDARD", "Auto", "Baseline", "Fitted", "auto", "fit_on_splits", "single_threads", "without_auto"]
+__all__ = [
+    "STANDARD",
+    "Auto",
+    "Baseline",
+    "Fitted",
+    "auto",
+    "fit_on_splits",
+    "one_blas_thread",
+    "single_threads",
+    "without_auto",
+]
 
 _OF_CLASSES = ("prior", "logistic-regression", "boosted-trees")
 
@@ -317,19 +327,33 @@ def _fit_some(
         return [(number, which, said) for which, said in zip(numbers, predictions, strict=True)]
 
 
-def single_threads() -> contextlib.AbstractContextManager[Any]:
+def single_threads(user_api: str | None = None) -> contextlib.AbstractContextManager[Any]:
     """Let scikit-learn compute with one thread inside.
+
+    OpenMP has a limit for each thread, BLAS one for the process. So a fit beside others limits "openmp" only, within
+    `one_blas_thread` of the main thread: limits of two threads that overlap would leave BLAS with one thread for good.
 
     The threads of HistGradientBoosting wait for each other many times longer than they work while another process keeps
     a core busy. "sequential" of joblib is for classifiers that were given n_jobs.
     """
-    limited: contextlib.AbstractContextManager[Any] = _threads().limit(limits=1)
+    threads = _threads() if user_api is None else _threads().select(user_api=user_api)
+    limited: contextlib.AbstractContextManager[Any] = threads.limit(limits=1)
     return limited
+
+
+def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
+    """Return a context in which matrices are multiplied on one thread. They are small: a second thread costs time, and
+    changes the last digit of some sums."""
+    import scipy.special  # noqa: F401 - loads its BLAS, so that the limit finds it
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits
 
 
 @functools.cache
 def _threads() -> Any:
     import sklearn.ensemble  # noqa: F401 - loads the libraries that the limit must find
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+    from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from seedbed.data import Split
 from seedbed.evaluation import CURVES, CandidateSummary, Choice, Ended, Epochs, Settled
-from seedbed.experiment.fitted import Fitted, fit_on_splits, single_threads
+from seedbed.experiment.fitted import Fitted, fit_on_splits, one_blas_thread, single_threads
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import Experiment
@@ -189,7 +189,7 @@ def run_by_looks(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = 
     watch.expect(plan)
     work = _Work(plan, watch, kept)
     for part, repeats in enumerate(plan.looks):
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), one_blas_thread():
             warnings.simplefilter("ignore")  # of scikit-learn, in whichever thread
             work.do(part)
         yield work.results(repeats, time.perf_counter() - started)
@@ -258,7 +258,7 @@ class _Work:
         """Fit models on splits, one after the other."""
         plan = self.plan
         for number, split in places:
-            with single_threads():
+            with single_threads("openmp"):
                 (predictions,) = plan.experiment.fitted[number].predict(
                     plan.experiment.table, plan.encoding, [plan.all_splits[split]]
                 )
