@@ -76,21 +76,6 @@ def test_dates_of_two_thousand_years_have_the_right_month_weekday_and_hour(tmp_p
     assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, frame)), frame) < CLOSE
 
 
-def test_words_that_seedbed_treats_as_equal_are_equal(fitted, frame, tmp_path):
-    model = fitted()
-    model.export(tmp_path / "model.onnx")
-    feed = feed_of(model, frame.head(6))
-    words = {
-        "smokes": ["yes", "TRUE", "True", "1", "on", "y"],
-        "town": ["", "NA", "n/a", "?", "null", "nan"],
-    }
-    for name, cells in words.items():
-        same = {**feed, **{key: values[:1].repeat(6, axis=0) for key, values in feed.items()}}
-        same[name] = np.array(cells, dtype=object)[:, None]
-        found = run_onnx(tmp_path / "model.onnx", same)["probabilities"]
-        np.testing.assert_allclose(found, found[:1].repeat(6, axis=0), atol=1e-8)
-
-
 def test_columns_may_have_any_name_even_that_of_an_output(tmp_path):
     rng = np.random.default_rng(1)
     names = ["label", "spread", "spread_", "probabilities", "seedbed/0.Abs", "seedbed_", "a b\n\"'{}", "größe", " "]

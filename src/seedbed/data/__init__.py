@@ -1,6 +1,6 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
-from seedbed.data.cells import MISSING_LEVELS, MISSING_NUMBERS, in_order, parse_number
+from seedbed.data.cells import in_order, parse_number
 from seedbed.data.columns import SERIOUS, Columns, MemoryColumns, Note, as_notes
 from seedbed.data.design import Encoding, encode
 from seedbed.data.inspection import inspect_table
@@ -24,13 +24,10 @@ from seedbed.data.splits import (
 )
 from seedbed.data.table import ColumnSchema, Table, Task
 from seedbed.data.target import likely_target
-from seedbed.data.typed import boolean_words, read_texts
 
 __all__ = [
     "DATE_MIDDLES",
     "EXAMPLES",
-    "MISSING_LEVELS",
-    "MISSING_NUMBERS",
     "SERIOUS",
     "ArrayWriter",
     "ColumnSchema",
@@ -47,7 +44,6 @@ __all__ = [
     "Task",
     "as_frame",
     "as_notes",
-    "boolean_words",
     "check_training",
     "coded_table",
     "encode",
@@ -63,7 +59,6 @@ __all__ = [
     "open_rows",
     "parse_number",
     "read_table",
-    "read_texts",
     "repeated_folds",
     "rows_of",
     "sample_rows",

@@ -18,8 +18,6 @@ __all__ = [
     "DOTTED",
     "DOTTED_DATE",
     "LEADING_ZEROS",
-    "MISSING_LEVELS",
-    "MISSING_NUMBERS",
     "NUMBER",
     "YEAR_OF_TWO_DIGITS",
     "exact_numbers",

@@ -23,7 +23,6 @@ from seedbed.data.cells import (
 from seedbed.data.columns import Columns, Note, as_notes
 from seedbed.data.kinds import (
     LEFT_OUT,
-    PAIRS,
     Distinct,
     Draft,
     Finished,
@@ -45,7 +44,7 @@ from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
 from seedbed.typing import Bools, Floats
 
-__all__ = ["Typed", "boolean_words", "read_cells", "read_texts", "type_columns"]
+__all__ = ["Typed", "read_cells", "type_columns"]
 
 MARKS = 20  # columns of plain numbers that are searched for points if commas can be read in two ways
 ANY_TEXT = r"(?s).*"
@@ -173,14 +172,6 @@ def read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
             number = exact_numbers([text]).get(text) if code_of_number else None
             values.append(-1.0 if number is None else code_of_number.get(number, -1.0))
     return values
-
-
-def boolean_words(schema: ColumnSchema) -> dict[str, int]:
-    """Return 0 or 1 for each word, in lower case, that a boolean column reads as one of them."""
-    usual = [word for pair in PAIRS for word in pair]
-    words = list(dict.fromkeys([*(level.lower() for level in schema.levels), *usual, "0", "1", "0.0", "1.0"]))
-    values = read_texts(words, schema)
-    return {word: int(value) for word, value in zip(words, values, strict=True) if not np.isnan(value)}
 
 
 def _look(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
+import math
 import os
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from seedbed.data import DATE_MIDDLES, MISSING_LEVELS, MISSING_NUMBERS, Note, Preprocessor, boolean_words, read_texts
+from seedbed.data import DATE_MIDDLES, Note, Preprocessor
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model import plain_page
 from seedbed.model.ensemble import Ensemble
@@ -71,10 +73,16 @@ def _unlike_seedbed(preprocessor: Preprocessor, *, hashed: bool = True) -> tuple
                 "in the first of the column's 32 groups of rare levels; in seedbed, its text decides on the group"
             )
             notes.append(Note(message, schema.name))
-        if max(read_texts([f"+{level}" for level in schema.levels], schema)) >= 0:
+        if all(map(_is_number, schema.levels)):
             message = f"'{schema.name}': its levels are numbers; write them exactly as the table does, such as "
             notes.append(Note(f"{message}{schema.levels[0]!r}", schema.name))
     return tuple(notes)
+
+
+def _is_number(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return math.isfinite(float(text))
+    return False
 
 
 _SIGNATURE = "# Written by seedbed "
@@ -146,8 +154,7 @@ def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
     """Return how a column's cells become inputs, and the inputs of a missing cell."""
     layout, places = preprocessor.layout, preprocessor.layout.places
     schema = layout.schemas[number]
-    empty = {*MISSING_LEVELS, "na"} if schema.kind == "category" else MISSING_NUMBERS
-    about: dict[str, Any] = {"name": schema.name, "kind": schema.kind, "empty": sorted(empty)}
+    about: dict[str, Any] = {"name": schema.name, "kind": schema.kind}
     if schema.kind == "category":
         category = layout.categories.index(number)
         codes, buckets = places.inputs_of_codes[category], places.buckets_of_categories[category]
@@ -164,5 +171,7 @@ def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
         "filled": [median, *DATE_MIDDLES],
         "flag": int(flags[0]) if preprocessor.live[flags].any() else None,
     }
-    about |= {"order": schema.spelling or "ymd"} if schema.kind == "date" else {"comma": schema.spelling == "comma"}
-    return {**about, "words": boolean_words(schema)} if schema.kind == "boolean" else about
+    if schema.kind == "boolean":
+        words = {level: value for value, level in enumerate(schema.levels)}
+        about["levels"] = {"0": 0, "1": 1, "False": 0, "True": 1, **words}
+    return about

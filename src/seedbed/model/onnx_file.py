@@ -5,7 +5,6 @@ Numbers are float64 until they are standardised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-from seedbed.data import DATE_MIDDLES, MISSING_NUMBERS, ColumnSchema, Preprocessor, boolean_words, read_texts
+from seedbed.data import DATE_MIDDLES, ColumnSchema, Preprocessor
 from seedbed.errors import OptionError
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import canonical
@@ -29,7 +28,7 @@ _DAY = 86_400.0
 _DOCS = {
     "number": "a number; NaN is missing",
     "boolean": "0 or 1; NaN is missing",
-    "words": "yes or no in the words of the table; the empty text is missing",
+    "words": "one of the column's two words as the table has it; the empty text is missing",
     "category": "the level's text; the empty text is missing",
     "date": "seconds since 1970-01-01, as UTC; NaN is missing",
 }
@@ -99,14 +98,12 @@ def _add_known(graph: Graph, value: str) -> str:
 def _add_boolean(graph: Graph, schema: ColumnSchema) -> str:
     """Return 0, 1 or NaN, float64 [n, 1]."""
     if _has_words(schema):
-        words = {case: value for word, value in boolean_words(schema).items() for case in _all_cases([word])}
-        words |= {level: value for value, level in enumerate(schema.levels)}
         found = graph.add(
             "LabelEncoder",
             schema.name,
             domain="ai.onnx.ml",
-            keys_strings=list(words),
-            values_floats=[float(value) for value in words.values()],
+            keys_strings=list(schema.levels),
+            values_floats=[0.0, 1.0],
             default_float=float("nan"),
         )
         return graph.cast(found, TensorProto.DOUBLE)
@@ -124,13 +121,8 @@ def _add_category(
     """
     live, also = preprocessor.live, preprocessor.layout.places.also
     goes_to = np.where(live, np.arange(len(live)), np.where(live[also], also, -1))[codes]
-    # A level that is a number may be given as '1' or '1.0'.
-    dotted = {f"{level}.0": level for level in schema.levels}
-    read = read_texts(list(dotted), schema)
-    keys = {text: goes_to[int(code)] for text, code in zip(dotted, read, strict=True) if code >= 0}
-    keys |= dict.fromkeys(_missing_words(schema), goes_to[-2])
-    keys |= dict(zip(schema.levels, goes_to[:-2], strict=True))
-    keys = {text: place for text, place in keys.items() if place != goes_to[-1] and _is_valid(text)}
+    levels = zip(schema.levels, goes_to[:-2], strict=True)
+    keys = {text: place for text, place in levels if place != goes_to[-1] and _is_valid(text)}
     # Some runtimes refuse an empty list, so there is always one key.
     keys.setdefault("", goes_to[-2])
     found = graph.add(
@@ -147,18 +139,6 @@ def _add_category(
 def _has_words(schema: ColumnSchema) -> bool:
     """Return whether a boolean column's levels are words, such as yes and no, and not 0 and 1."""
     return schema.kind == "boolean" and schema.levels != ("0", "1")
-
-
-def _missing_words(schema: ColumnSchema) -> list[str]:
-    """Return texts, the empty one first, that a category reads as a missing cell."""
-    words = ["", *schema.missing_words, *_all_cases(sorted(MISSING_NUMBERS))]
-    values = read_texts(words, schema)
-    return [*dict.fromkeys(word for word, value in zip(words, values, strict=True) if np.isnan(value))]
-
-
-def _all_cases(words: Iterable[str]) -> list[str]:
-    """Return each word in lower case, in capitals, with one capital, and as it is."""
-    return [*dict.fromkeys(case for word in words for case in (word.lower(), word.upper(), word.capitalize(), word))]
 
 
 def _is_valid(text: str) -> bool:

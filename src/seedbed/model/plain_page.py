@@ -1,20 +1,22 @@
 """The program that is exported with a model as plain PyTorch. `export` copies this file as it is.
 
 It uses torch, safetensors and the standard library alone. The layers and what becomes of each column are data in the
-weights file. Cells are text, as in a file, or Python's own numbers, dates and None. A cell that is neither missing nor
-readable is an error, because a warning that it counts as missing would not be seen.
+weights file. A cell is a number, a date (a datetime, ISO text, or seconds since 1970-01-01 UTC), or the text of a level
+as the table has it. None, NaN and the empty text are missing. Any other cell is an error, because a warning that it
+counts as missing would not be seen.
 """
 
 import json
 import math
-import re
 import zlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import nn
+
+MISSING = ("", "nan", "NaT", "<NA>")  # texts of None, NaN, and pandas' NaT and NA
 
 
 # fmt: off
@@ -26,31 +28,21 @@ def text(cell: Any) -> str:
 
 
 def number(cell: Any, column: dict[str, Any]) -> list[float]:
-    """Return a list of one number, 0 or 1 for a word; an empty list if the cell is missing."""
-    if text(cell).lower() in column["empty"]:
+    """Return a list of one number, 0 or 1 for a level; an empty list if the cell is missing."""
+    if text(cell) in MISSING:
         return []
     if column["kind"] == "boolean":
-        return [float(column["words"][text(cell).lower()])]
-    if column["comma"] and isinstance(cell, str):
-        cell = cell.replace(".", "").replace(",", ".")
+        return [float(column["levels"][text(cell)])]
     return [value] if math.isfinite(value := float(cell)) else []
 
 
 def date_parts(cell: Any, column: dict[str, Any]) -> list[float]:
     """Return days since 1970, month, weekday and hour; an empty list if the date is missing."""
-    if text(cell).lower() in column["empty"]:
+    if text(cell) in MISSING:
         return []
-    iso = text(cell)
-    # A month may be named: 1 March 2024, or Mar 1, 2024.
-    if found := re.match(r"(?:(\d+)[ -])?([a-zA-Z]{3})[a-zA-Z]*\.?[ -](?:(\d+),? )?(\d{4})(.*)", iso):
-        month = "jan feb mar apr may jun jul aug sep oct nov dec".index(found[2].lower()) // 4 + 1
-        iso = f"{found[4]}-{month}-{found[1] or found[3]}{found[5]}"
-    if found := re.match(r"(\d+)[-/.](\d+)[-/.](\d+)(.*)", iso):
-        order = "ymd" if len(found[1]) == 4 else "dmy" if "." in found[0][:3] else column["order"]
-        part = {name: found[place] for place, name in enumerate(order, 1)}
-        century = "" if len(part["y"]) > 2 else "19" if part["y"] >= "69" else "20"
-        iso = f"{century}{part['y']}-{part['m']:0>2}-{part['d']:0>2}{found[4]}"
-    when = datetime.fromisoformat(iso)
+    if isinstance(cell, int | float):
+        cell = datetime.fromtimestamp(0, UTC) + timedelta(seconds=cell)
+    when = datetime.fromisoformat(text(cell))
     when = when.astimezone(UTC) if when.tzinfo else when
     return [when.toordinal() - 719_163, when.month, when.weekday(), when.hour]
 
@@ -60,7 +52,7 @@ def level_input(cell: Any, column: dict[str, Any]) -> Any:
     level, others = text(cell), column["others"]
     if level in column["levels"]:
         return column["levels"][level]
-    if level.lower() in column["empty"]:
+    if level in MISSING:
         return others[0] if column["missing"] is None else column["missing"]
     return others[zlib.crc32(level.encode(errors="surrogatepass")) % len(others)]
 
