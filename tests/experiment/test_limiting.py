@@ -94,6 +94,8 @@ def test_the_frozen_design_is_read_back(small, tmp_path, takes):
     takes(20.0 * 5000 / 60 * EPOCHS / 4)
     first = small(**options, folder=tmp_path)
     assert first.experiment.design.shortened == "3 seeds"
+    with pytest.raises(OptionError, match="holds another run: design folds"):
+        small(**{**options, "folds": 2}, folder=tmp_path)
     takes(0.0)  # now the full design would fit
     assert small(**options, folder=tmp_path).to_dict()["plan"] == first.to_dict()["plan"]
     assert small(**options, folder=tmp_path, overwrite=True).experiment.design.shortened == ""

@@ -99,13 +99,15 @@ def _smaller(plan: Plan, left: float, asked: Experiment, specified: Callable[...
         cut = specified(rows=rows)
         if not cut.design.has_verdict and design.has_verdict:
             return None  # too few rows for a verdict
+    return _cut_to(cut, _shortened(cut.design, asked, seeds, epochs if epochs < asked.recipe.epochs else None))
+
+
+def _shortened(design: Protocol, asked: Experiment, seeds: int, epochs: int | None) -> Protocol:
+    """Return a design with fewer seeds, or with fewer epochs, than were asked for."""
     was = f"{asked.recipe.epochs:,} epochs"
     if asked.design.seeds != seeds:
-        was = counted(asked.design.seeds, "seed") + (f" with {was}" if epochs < asked.recipe.epochs else "")
-    kept = dataclasses.replace(
-        cut.design, seeds=seeds, shortened=was, epochs=epochs if epochs < asked.recipe.epochs else None
-    )
-    return _cut_to(cut, kept)
+        was = counted(asked.design.seeds, "seed") + (f" with {was}" if epochs is not None else "")
+    return dataclasses.replace(design, seeds=seeds, shortened=was, epochs=epochs)
 
 
 def _cut_to(experiment: Experiment, design: Protocol) -> Experiment:
@@ -157,7 +159,10 @@ def _frozen_plan(
         return None
     try:
         experiment = specified(rows=frozen["table"]["n_rows"]) if frozen["table"]["sample"] else asked
-        plan = make_plan(_cut_to(experiment, Protocol(**then)), compute)
+        design = Protocol(**then)
+        if design not in (experiment.design, _shortened(experiment.design, asked, design.seeds, design.epochs)):
+            return None  # other repeats, folds or seeds were asked for
+        plan = make_plan(_cut_to(experiment, design), compute)
     except (SeedbedError, KeyError, TypeError):  # another run is frozen
         return None
     return None if differences(frozen, plan.specification) else plan
