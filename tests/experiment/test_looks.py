@@ -17,6 +17,7 @@ from seedbed.evaluation import Outlook
 from seedbed.experiment import carry_out, run, watch_plan
 from seedbed.experiment.fitted import Fitted, single_threads
 from seedbed.experiment.plan import looks_of
+from seedbed.experiment.run import run_by_looks
 from seedbed.report import notebook_progress
 from seedbed.training import Beside
 
@@ -91,6 +92,17 @@ def test_a_run_ends_where_the_next_repeat_does_not_fit_the_time_limit(small):
     found = small(**MODELS, repeats=4, time_limit=0.01)
     assert (found.conclusion.plan.repeats, found.ended) == (1, "time")
     assert small(**MODELS, repeats=4, time_limit=1e6).conclusion.plan.repeats == 4
+
+
+def test_repeats_of_an_earlier_run_say_nothing_about_the_next_one(planned, monkeypatch):
+    def timed(plan, **options):
+        for results, seconds in zip(run_by_looks(plan, **options), (0.1, 0.2, 60.2, 120.2, 180.2), strict=True):
+            yield dataclasses.replace(results, seconds=seconds)
+
+    monkeypatch.setattr("seedbed.experiment.comparison.run_by_looks", timed)
+    plan = planned("relu:3", repeats=5, time_limit=100)
+    found = carry_out(plan, watch_plan(plan), started=time.perf_counter() - 60)
+    assert (found.conclusion.plan.repeats, found.ended) == (3, "time")
 
 
 def test_after_an_interrupt_the_finished_repeats_are_the_answer_and_the_same_call_continues(small, tmp_path):

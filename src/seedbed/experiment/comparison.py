@@ -275,6 +275,7 @@ def carry_out(
     started = time.perf_counter() if started is None else started
     results: Results | None = None
     ended: Ended = ""
+    before = 0.0
     looks = run_by_looks(plan, watch=watch, kept=kept)
     try:
         for results in looks:
@@ -282,8 +283,9 @@ def carry_out(
                 with one_blas_thread():
                     so_far = answer(results)
                 watch.look(plan, repeats, so_far)
-                if ended := _ended(plan, results, so_far, time.perf_counter() - started):
+                if ended := _ended(plan, results, so_far, results.seconds - before, time.perf_counter() - started):
                     break
+                before = results.seconds
     except (KeyboardInterrupt, Exception) as error:
         stopped = isinstance(error, KeyboardInterrupt) or (interrupted is not None and interrupted.is_set())
         if results is None or not stopped:
@@ -297,15 +299,15 @@ def carry_out(
     return conclude(replace(results, ended=ended))
 
 
-def _ended(plan: Plan, results: Results, so_far: Conclusion, passed: float) -> Ended:
-    """Return why a run ends after the repeats so far; empty if it goes on."""
+def _ended(plan: Plan, results: Results, so_far: Conclusion, last: float, passed: float) -> Ended:
+    """Return why a run ends after the repeats so far; empty if it goes on. With a time limit the next repeat is
+    expected to take as long as the last one: those before it may be taken from an earlier run."""
     design, repeats = plan.experiment.design, results.experiment.design.repeats
     if design.stops and repeats in STOPS:
         fewer = {model.name: model.repeats for model in plan.experiment.fitted if model.repeats is not None}
         if stop := outlook(so_far, design.repeats, fewer=fewer).stop:
             return stop
-    following = next(look for look in plan.looks if look > repeats)
-    needed = results.seconds * (following / repeats - 1) + plan.overhead
+    needed = last + plan.overhead
     return "time" if design.time_limit is not None and passed + needed > design.time_limit else ""
 
 
