@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from seedbed.data import Columns, likely_target, open_rows, parse_number, value_columns
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
-from seedbed.evaluation import METRICS
+from seedbed.evaluation import METRICS, Metric, known_metric
 from seedbed.typing import Floats
 
 __all__ = [
     "Factor",
     "Recognised",
     "Roles",
-    "ScoreKind",
     "check_number",
     "factor",
     "found_roles",
@@ -318,39 +317,16 @@ _LOWER = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ScoreKind:
-    """Name and direction of a score.
-
-    Attributes:
-        name: its name in the registry of metrics; otherwise the name of the column.
-        words: what it is called in a sentence.
-        greater_is_better: which way is better.
-    """
-
-    name: str
-    words: str
-    greater_is_better: bool
-
-    @property
-    def is_share(self) -> bool:
-        """Whether it is a share of rows, shown in percent."""
-        return self.name in METRICS and METRICS[self.name].percent
-
-
-def score_kind(name: str, *, lower_is_better: bool | None = None) -> ScoreKind:
+def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
     """Return what a score is by its name.
 
     Raises:
         OptionError: neither the name nor the user says which way is better.
     """
     known = _known(name)
-    if known is not None and known in METRICS:
-        metric = METRICS[known]
-        better = metric.greater_is_better if lower_is_better is None else not lower_is_better
-        return ScoreKind(known, metric.words, better)
+    metric = METRICS[known] if known in METRICS else replace(known_metric(name or "score"), low=-np.inf)
     if lower_is_better is not None:
-        return ScoreKind(name or "score", name or "score", not lower_is_better)
+        return replace(metric, greater_is_better=not lower_is_better)
     if known is None:
         what = f"'{name}'" if name else "a score without a name"
         raise OptionError(
@@ -358,7 +334,7 @@ def score_kind(name: str, *, lower_is_better: bool | None = None) -> ScoreKind:
             "Add --higher-is-better or --lower-is-better"
             + ("." if name else ", or say what the numbers are: --score accuracy."),
         )
-    return ScoreKind(name, name, known in _HIGHER)
+    return metric if known in METRICS else replace(metric, greater_is_better=known in _HIGHER)
 
 
 def _known(name: str) -> str | None:

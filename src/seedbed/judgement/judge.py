@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from seedbed.data import Columns, frame_from
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
-from seedbed.judgement.columns import Roles, factor, found_roles, opened, recognise, score_kind, target_of
-from seedbed.judgement.judging import Question, Source, conclude_scores
+from seedbed.judgement.columns import factor, found_roles, opened, recognise, score_kind, target_of
+from seedbed.judgement.judging import Question, conclude_scores
 from seedbed.judgement.means import Means, conclude_means, layout_of_means, read_means
 from seedbed.judgement.predictions import conclude_predictions, metric_of, read_predictions
 from seedbed.judgement.scores import cube_of, layout_of, numbered, paired, read_runs
@@ -221,69 +221,74 @@ def judge(
         >>> sb.judge(table, score="accuracy").is_better("new")
         True
     """
+    name = Path(scores).name if isinstance(scores, str | Path) else "scores"
     question = Question(
-        reference=reference, margin=margin, alpha=alpha, tried=tried, all_pairs=all_pairs, networks=networks
-    )
-    roles = Roles(
-        candidate=candidate, fold=fold, repeat=repeat, seed=seed, dataset=dataset, score=score, target=target, row=row
+        reference=reference,
+        margin=margin,
+        alpha=alpha,
+        tried=tried,
+        all_pairs=all_pairs,
+        networks=networks,
+        lower_is_better=lower_is_better,
+        folds=folds,
+        test_share=test_share,
+        drop_incomplete=drop_incomplete,
+        score=score,
+        candidate=candidate,
+        fold=fold,
+        repeat=repeat,
+        seed=seed,
+        dataset=dataset,
+        target=target,
+        row=row,
+        positive=positive,
+        table=name,
+        command=command,
     )
     about_scores = "drop_incomplete" if drop_incomplete else "lower_is_better" if lower_is_better is not None else ""
-    name = Path(scores).name if isinstance(scores, str | Path) else "scores"
     with opened(scores, **(source or {})) as columns:
-        roles = replace(roles, target=target_of(columns, roles, scores=score is not None or bool(about_scores)))
-        if roles.target is not None and about_scores:
-            message = f"{about_scores} is about scores, and with the target '{roles.target}' a file holds predictions"
+        target = target_of(columns, question, scores=score is not None or bool(about_scores))
+        if target is not None and about_scores:
+            message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
             raise OptionError(message, "Leave it out.")
-        if roles.target is None and networks > 1:
+        if target is None and networks > 1:
             message = f"networks is {networks}, and scores of single models don't tell the score of their mean"
             raise OptionError(message, "Give the predictions of each row, with a column of true values.")
-        reading = _Reading(roles, lower_is_better, folds, test_share, drop_incomplete, positive)
-        position = found_roles(columns, roles).get("dataset")
+        question = replace(question, target=target)
+        position = found_roles(columns, question).get("dataset")
         tables = None if position is None else factor(columns, position, "dataset")
-        judged = _on_scores if roles.target is None else _on_predictions
+        judged = _on_scores if target is None else _on_predictions
         if tables is None or len(tables.labels) == 1:
-            return Judgement(judged(columns, reading, question, table=name, command=command))
+            return Judgement(judged(columns, question))
         conclusions = [
-            judged(part, reading, question, table=label, command="")
+            judged(part, replace(question, table=label, command=""))
             for label, part in Part.of(columns, tables.codes, tables.labels).items()
         ]
-    return Judgement(over_tables(conclusions, question, name=name, column=tables.name, command=command))
+    return Judgement(over_tables(conclusions, question, column=tables.name))
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """How a file is read: the options of `judge` under these names."""
-
-    roles: Roles
-    lower_is_better: bool | None
-    folds: int | None
-    test_share: float | None
-    drop_incomplete: bool
-    positive: str | None
-
-
-def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table: str, command: str) -> Conclusion:
+def _on_scores(columns: Columns, question: Question) -> Conclusion:
     """Return the conclusion from scores."""
-    means = read_means(columns, reading.roles)
+    means = read_means(columns, question)
     if means is not None:
-        return _on_means(means, reading, question, table=table, command=command)
-    found = recognise(columns, reading.roles)
-    kind = score_kind(found.score, lower_is_better=reading.lower_is_better)
+        return _on_means(means, question)
+    found = recognise(columns, question)
+    metric = score_kind(found.score, lower_is_better=question.lower_is_better)
     runs = read_runs(columns, found.roles, [columns.names[i] for i in found.values] if found.wide else ())
-    in_order = reading.folds is not None or reading.test_share is not None
+    in_order = question.folds is not None or question.test_share is not None
     if not runs.fold.labels and not runs.repeat.labels and in_order:
         runs = numbered(runs, wide=found.wide)
     cube = cube_of(columns, found, runs)
-    layout = layout_of(runs, folds=reading.folds, test_share=reading.test_share)
-    by_name, dropped = paired(cube, runs, drop_incomplete=reading.drop_incomplete)
+    layout = layout_of(runs, folds=question.folds, test_share=question.test_share)
+    by_name, dropped = paired(cube, runs, drop_incomplete=question.drop_incomplete)
     percent = False
-    if kind.is_share and max(abs(values).max() for values in by_name.values()) > 1:
+    if metric.percent and max(abs(values).max() for values in by_name.values()) > 1:
         by_name, percent = {name: values / 100 for name, values in by_name.items()}, True
         question = replace(question, margin=None if question.margin is None else question.margin / 100)
     seeds = max(values.shape[1] for values in by_name.values())
-    way = "higher" if kind.greater_is_better else "lower"
+    way = "higher" if metric.greater_is_better else "lower"
     place = "in columns of their own" if found.wide else f"(column '{columns.names[found.roles['candidate']]}')"
-    which = kind.words if found.wide else f"{kind.words} (column '{columns.names[found.values[0]]}')"
+    which = metric.words if found.wide else f"{metric.words} (column '{columns.names[found.values[0]]}')"
     single = [name for name, values in by_name.items() if values.shape[1] == 1]
     alone = (
         f"One seed of {', '.join(single)}, which doesn't show how much seeds matter." if seeds > 1 and single else ""
@@ -296,38 +301,29 @@ def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table
         *([alone] if single and seeds > 1 < len(runs.splits) else []),
         *([dropped] if dropped else []),
     )
-    source = Source(table=table, command=command, understood=understood)
-    return conclude_scores(by_name, kind, layout, question, source)
+    return conclude_scores(by_name, metric, layout, replace(question, understood=understood))
 
 
-def _on_means(found: Means, reading: _Reading, question: Question, *, table: str, command: str) -> Conclusion:
+def _on_means(found: Means, question: Question) -> Conclusion:
     """Return the conclusion from means with deviations, which give no verdict."""
     name, taken = found.score or "mean", ""
     try:
-        kind = score_kind(name, lower_is_better=reading.lower_is_better)
+        metric = score_kind(name, lower_is_better=question.lower_is_better)
     except OptionError:  # nothing depends on it but the signs
-        kind, taken = score_kind(name, lower_is_better=False), ", by default"
-    if kind.is_share and np.abs(found.means).max() > 1:
+        metric, taken = score_kind(name, lower_is_better=False), ", by default"
+    if metric.percent and np.abs(found.means).max() > 1:
         found = replace(found, means=found.means / 100, deviations=found.deviations / 100)
-    layout = layout_of_means(found, folds=reading.folds, test_share=reading.test_share)
-    way = "higher" if kind.greater_is_better else "lower"
+    layout = layout_of_means(found, question)
+    way = "higher" if metric.greater_is_better else "lower"
     who = f"{len(found.names)} candidates (column '{found.where}')"
-    what = f"means and deviations of {who}; {kind.words} ({found.words}), {way} is better{taken}."
-    source = Source(table=table, command=command, understood=(what, layout.words))
-    return conclude_means(found, kind, layout, question, source)
+    what = f"means and deviations of {who}; {metric.words} ({found.words}), {way} is better{taken}."
+    return conclude_means(found, metric, layout, replace(question, understood=(what, layout.words)))
 
 
-def _on_predictions(columns: Columns, reading: _Reading, question: Question, *, table: str, command: str) -> Conclusion:
+def _on_predictions(columns: Columns, question: Question) -> Conclusion:
     """Return the conclusion from predictions."""
-    found = read_predictions(
-        columns,
-        reading.roles,
-        positive=reading.positive,
-        folds=reading.folds,
-        test_share=reading.test_share,
-        question=question,
-    )
-    kind = metric_of(found, reading.roles.score)
+    found = read_predictions(columns, question)
+    metric = metric_of(found, question.score)
     result, seeds = found.results[0], max(one.predictions.shape[1] for one in found.results)
     target = result.target
     about: dict[str, Any] = {"target": found.target, "task": found.task, "n_rows": len(target)}
@@ -344,5 +340,4 @@ def _on_predictions(columns: Columns, reading: _Reading, question: Question, *, 
         found.layout.words,
         *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and found.layout.kind != "held_out" else []),
     )
-    source = Source(table=table, command=command, understood=understood, about=about)
-    return conclude_predictions(found, kind, question, source)
+    return conclude_predictions(found, metric, replace(question, understood=understood, about=about))

@@ -12,13 +12,13 @@ import numpy as np
 
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation import (
-    METRICS,
     Bounds,
     CandidateSummary,
     Conclusion,
     DecidingScore,
     Evidence,
     Margin,
+    Metric,
     Note,
     PlanSummary,
     Score,
@@ -29,11 +29,11 @@ from seedbed.evaluation import (
     seed_difference,
     seed_noise,
 )
-from seedbed.judgement.columns import ScoreKind
+from seedbed.judgement.columns import Roles
 from seedbed.judgement.scores import Layout, SplitMeans
 from seedbed.typing import Floats
 
-__all__ = ["Question", "Source", "alike", "asked", "conclude_scores", "margin_of"]
+__all__ = ["Question", "alike", "asked", "conclude_scores", "margin_of"]
 
 
 _SHARE_OF_REFERENCE = 0.02
@@ -43,8 +43,8 @@ _MOST_PAIRED = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """The comparison that is wanted.
+class Question(Roles):
+    """The comparison that is wanted, how its file is read, and how it was understood.
 
     Attributes:
         reference: the name of the reference candidate; None for the first one.
@@ -53,6 +53,11 @@ class Question:
         tried: discarded attempts.
         all_pairs: whether all pairs are judged, and not each candidate against the reference alone.
         networks: how many networks the model averages, of predictions.
+        lower_is_better, folds, test_share, drop_incomplete, positive: see `judge`.
+        table: the name of the table.
+        command: the command line, for the document.
+        understood: how the file was read, in sentences.
+        about: fields on the target of predictions.
     """
 
     reference: str | None = None
@@ -61,6 +66,15 @@ class Question:
     tried: int = 0
     all_pairs: bool = False
     networks: int = 1
+    lower_is_better: bool | None = None
+    folds: int | None = None
+    test_share: float | None = None
+    drop_incomplete: bool = False
+    positive: str | None = None
+    table: str = "scores"
+    command: str = ""
+    understood: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -90,36 +104,25 @@ class Question:
         return self.reference or names[0]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """What was read: the name of the table, the command, how the file was understood, and fields on the target of
-    predictions."""
-
-    table: str
-    command: str
-    understood: tuple[str, ...]
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-
 _version = functools.cache(functools.partial(version, "seedbed"))  # it reads files, and there may be many tables
 
 
 def asked(
-    source: Source, kind: ScoreKind, layout: Layout, question: Question, *, reference: str, margin: Margin, seeds: int
+    question: Question, metric: Metric, layout: Layout, *, reference: str, margin: Margin, seeds: int
 ) -> Conclusion:
     """Return the question that a conclusion answers: one without verdicts, ranking and candidates."""
     folded = layout.kind == "cross_validation"
     return Conclusion(
         kind="judgement",
-        command=source.command,
-        table=source.table,
-        **source.about,
+        command=question.command,
+        table=question.table,
+        **question.about,
         specification={"versions": {"seedbed": _version()}},
         reference=reference,
         metric=DecidingScore(
-            name=kind.name,
-            words=kind.words,
-            greater_is_better=kind.greater_is_better,
+            name=metric.name,
+            words=metric.words,
+            greater_is_better=metric.greater_is_better,
             margin=margin.value,
             margin_source=margin.source,
         ),
@@ -137,17 +140,16 @@ def asked(
             all_pairs=question.all_pairs,
             reason=layout.words,
         ),
-        understood=source.understood,
+        understood=question.understood,
         more_repeats_ratio=more_repeats_ratio(layout.repeats, layout.folds) if folded else None,
     )
 
 
 def conclude_scores(
     scores: Mapping[str, Floats],
-    kind: ScoreKind,
+    metric: Metric,
     layout: Layout,
     question: Question,
-    source: Source,
     margin: Margin | None = None,
 ) -> Conclusion:
     """Return the conclusion from scores.
@@ -160,10 +162,10 @@ def conclude_scores(
         OptionError: fewer than two candidates, or a reference that isn't there.
     """
     reference = question.named(list(scores))
-    losses = {name: -values if kind.greater_is_better else values for name, values in scores.items()}
-    margin = margin or margin_of(scores[reference], kind, question)
+    losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
+    margin = margin or margin_of(scores[reference], metric, question)
     seeds = max(values.shape[1] for values in scores.values())
-    question_asked = asked(source, kind, layout, question, reference=reference, margin=margin, seeds=seeds)
+    question_asked = asked(question, metric, layout, reference=reference, margin=margin, seeds=seeds)
     fixed = _constant(losses, reference)
     if layout.kind == "one_split":
         reason = "its scores are all of one split, so they say nothing about other rows"
@@ -185,7 +187,7 @@ def conclude_scores(
         found,
         on_these_rows=_of_seeds(losses, reference, alpha, together) if layout.kind == "one_split" else (),
         candidates=tuple(
-            CandidateSummary(name=name, kind="scores", scores={kind.name: _score(values, kind, layout, alpha)})
+            CandidateSummary(name=name, kind="scores", scores={metric.name: _score(values, metric, layout, alpha)})
             for name, values in scores.items()
         ),
         notes=tuple(Note(message=note) for note in _same_everywhere(scores, reference)),
@@ -197,12 +199,11 @@ def alike(names: Iterable[str]) -> dict[str, int]:
     return {name: 1 for name in names if name != "prior"}
 
 
-def margin_of(reference: Floats, kind: ScoreKind, question: Question) -> Margin:
+def margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:
     """Return the margin: one point of a share, 0.01 of a score up to 1, or 2 % of the reference's score."""
     if question.margin is not None:
         return Margin(question.margin, "given")
-    known = METRICS.get(kind.name)
-    if kind.greater_is_better and (np.abs(reference).max() <= 1 or (known is not None and known.high <= 1)):
+    if metric.greater_is_better and (np.abs(reference).max() <= 1 or metric.high <= 1):
         return Margin(0.01, "default")
     size = abs(float(reference.mean()))
     if not size > 0:
@@ -255,7 +256,7 @@ def _of_seeds(losses: Mapping[str, Floats], reference: str, alpha: float, togeth
     return tuple(found)
 
 
-def _score(values: Floats, kind: ScoreKind, layout: Layout, alpha: float) -> Score:
+def _score(values: Floats, metric: Metric, layout: Layout, alpha: float) -> Score:
     """Return a candidate's mean score with its interval, and its spread over splits and over seeds.
 
     The same score in all splits has no interval: the spread of its error can't be seen.
@@ -269,8 +270,6 @@ def _score(values: Floats, kind: ScoreKind, layout: Layout, alpha: float) -> Sco
         )
         fold_sd = float(by_split.std(ddof=1))
         if found.se > 0:
-            metric = METRICS.get(kind.name)
-            least, most = (-np.inf, np.inf) if metric is None else (metric.low, metric.high)
-            low, high = max(least, found.low), min(most, found.high)
+            low, high = max(metric.low, found.low), min(metric.high, found.high)
     seed_sd = float(np.sqrt(values.var(axis=1, ddof=1).mean())) if values.shape[1] > 1 else None
     return Score(float(by_split.mean()), low, high, fold_sd, seed_sd)

@@ -11,9 +11,19 @@ import numpy as np
 
 from seedbed.data import Columns
 from seedbed.errors import ColumnError, OptionError, phrased
-from seedbed.evaluation import Bounds, CandidateSummary, Conclusion, Note, NoVerdict, Score, inference, n_together
-from seedbed.judgement.columns import Roles, ScoreKind, factor, found_roles, is_beside, numbers, plain, readings
-from seedbed.judgement.judging import Question, Source, asked, margin_of
+from seedbed.evaluation import (
+    Bounds,
+    CandidateSummary,
+    Conclusion,
+    Metric,
+    Note,
+    NoVerdict,
+    Score,
+    inference,
+    n_together,
+)
+from seedbed.judgement.columns import Roles, factor, found_roles, is_beside, numbers, plain, readings
+from seedbed.judgement.judging import Question, asked, margin_of
 from seedbed.judgement.scores import Layout
 from seedbed.typing import Floats
 
@@ -129,12 +139,13 @@ def _means_beside(names: tuple[str, ...], deviation: int, others: set[int]) -> l
     return same or ([] if label else [i for i in sorted(others) if _without(plain(names[i]), _DEVIATION) is None])
 
 
-def layout_of_means(found: Means, *, folds: int | None, test_share: float | None) -> Layout:
+def layout_of_means(found: Means, question: Question) -> Layout:
     """Return how the splits behind the means were made; one without degrees of freedom where that isn't known.
 
     Raises:
         OptionError: the options contradict each other or the number of splits.
     """
+    folds, test_share = question.folds, question.test_share
     n = folds if found.n_splits is None else found.n_splits
     if folds is not None and (test_share is not None or folds < 2 or (n or 0) % folds):
         raise OptionError(f"folds is {folds}, and there are {n} splits", "Give --folds K or --test-share S, as it was.")
@@ -151,7 +162,7 @@ def layout_of_means(found: Means, *, folds: int | None, test_share: float | None
     return Layout(kind="means", repeats=1, folds=n or 0, overlap=overlap, df=df, words=words)
 
 
-def conclude_means(found: Means, kind: ScoreKind, layout: Layout, question: Question, source: Source) -> Conclusion:
+def conclude_means(found: Means, metric: Metric, layout: Layout, question: Question) -> Conclusion:
     """Return the conclusion from means: no verdict, and for each candidate the bounds of its interval.
 
     The standard error of a difference depends on the correlation r of the two candidates' scores over the splits: its
@@ -162,8 +173,8 @@ def conclude_means(found: Means, kind: ScoreKind, layout: Layout, question: Ques
     """
     reference = question.named(found.names)
     means, deviations = (dict(zip(found.names, one.tolist(), strict=True)) for one in (found.means, found.deviations))
-    margin = margin_of(np.array([means[reference]]), kind, question)
-    sign, ours = 1 if kind.greater_is_better else -1, deviations[reference]
+    margin = margin_of(np.array([means[reference]]), metric, question)
+    sign, ours = 1 if metric.greater_is_better else -1, deviations[reference]
     together = n_together(found.names) + question.tried
     bounds = []
     for name in found.names:
@@ -182,13 +193,15 @@ def conclude_means(found: Means, kind: ScoreKind, layout: Layout, question: Ques
         "splits, --test-share."
     )
     return replace(
-        asked(source, kind, layout, question, reference=reference, margin=margin, seeds=1),
+        asked(question, metric, layout, reference=reference, margin=margin, seeds=1),
         no_verdict=tuple(NoVerdict(one.candidate, reason) for one in bounds),
         on_these_rows=tuple(bounds),
         ranking=tuple(sorted(found.names, key=lambda name: -sign * means[name])),
         candidates=tuple(
-            CandidateSummary(name=name, kind="scores", scores={kind.name: Score(means[name], fold_sd=deviations[name])})
+            CandidateSummary(
+                name=name, kind="scores", scores={metric.name: Score(means[name], fold_sd=deviations[name])}
+            )
             for name in found.names
         ),
-        notes=() if layout.df is not None else (Note(message=phrased(hint, source.command)),),
+        notes=() if layout.df is not None else (Note(message=phrased(hint, question.command)),),
     )

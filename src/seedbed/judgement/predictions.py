@@ -17,6 +17,7 @@ from seedbed.evaluation import (
     CandidateSummary,
     Conclusion,
     Margin,
+    Metric,
     Protocol,
     conclude,
     default_margin,
@@ -26,8 +27,6 @@ from seedbed.evaluation import (
 )
 from seedbed.judgement.columns import (
     Factor,
-    Roles,
-    ScoreKind,
     check_number,
     factor,
     found_roles,
@@ -36,7 +35,7 @@ from seedbed.judgement.columns import (
     plain,
     readings,
 )
-from seedbed.judgement.judging import Question, Source, alike, asked, conclude_scores
+from seedbed.judgement.judging import Question, alike, asked, conclude_scores
 from seedbed.judgement.scores import Layout, Runs, layout_of, read_runs, seed_places
 from seedbed.scoring import Result, evidence_of, without_verdict
 
@@ -93,31 +92,17 @@ class _Answers:
     hard: bool
 
 
-def read_predictions(
-    columns: Columns,
-    given: Roles,
-    *,
-    positive: str | None = None,
-    folds: int | None = None,
-    test_share: float | None = None,
-    question: Question,
-) -> Predicted:
+def read_predictions(columns: Columns, question: Question) -> Predicted:
     """Return the predictions of a file that has a line for each candidate, split, seed and row; or a line for each
     split, seed and row, with a column for each candidate.
-
-    Args:
-        given: names of columns, that of the target among them.
-        positive: of two labels; the larger one if left out.
-        folds, test_share: how the splits were made, if the columns don't say it.
-        question: its error level, and how many networks are averaged.
 
     Raises:
         ColumnError: there is no such column, or no predictions.
         DataError: predictions are missing, given twice, or of a row with two targets.
         OptionError: how the splits were made isn't clear.
     """
-    roles = found_roles(columns, given)
-    target_name = str(given.target)
+    roles, positive = found_roles(columns, question), question.positive
+    target_name = str(question.target)
     if target_name not in columns.names:
         raise ColumnError(
             f"{columns.where}: there is no column '{target_name}'", did_you_mean(target_name, columns.names)
@@ -142,7 +127,7 @@ def read_predictions(
         message = f"networks is {question.networks}, and predicted labels don't tell what a mean of networks predicts"
         raise OptionError(f"{columns.where}: {message}", "Give probabilities, or leave it out.")
     target = _target_of_rows(columns, row, answers)
-    layout, runs = _layout(runs, row, folds, test_share)
+    layout, runs = _layout(runs, row, question.folds, question.test_share)
     seeds, n_seeds = seed_places(runs)
     repeats = _repeats_of_each(runs, row, seeds, n_seeds, layout)
     design = _design(layout, target, answers, max(n_seeds))
@@ -461,7 +446,7 @@ def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int)
     )
 
 
-def metric_of(found: Predicted, name: str | None) -> ScoreKind:
+def metric_of(found: Predicted, name: str | None) -> Metric:
     """Return the score that decides: the requested one, or the default of the task.
 
     Raises:
@@ -473,10 +458,10 @@ def metric_of(found: Predicted, name: str | None) -> ScoreKind:
     name = name or ("accuracy" if found.hard else default_metric(found.task))
     if name not in known:
         raise OptionError(f"'{name}' can't be tested on these predictions", did_you_mean(name, known))
-    return ScoreKind(name, METRICS[name].words, METRICS[name].greater_is_better)
+    return METRICS[name]
 
 
-def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question, source: Source) -> Conclusion:
+def conclude_predictions(found: Predicted, metric: Metric, question: Question) -> Conclusion:
     """Return the conclusion from predictions.
 
     Raises:
@@ -484,16 +469,16 @@ def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question, 
     """
     by_name = {result.name: result for result in found.results}
     reference = question.named(list(by_name))
-    margin = _margin(by_name[reference], kind, question)
+    margin = _margin(by_name[reference], metric, question)
     if found.layout.kind == "random_splits":
-        losses = {name: result.losses(kind.name)[:, 0].astype(np.float64) for name, result in by_name.items()}
-        values = {name: 1 - one if kind.greater_is_better else one for name, one in losses.items()}
-        return conclude_scores(values, kind, found.layout, question, source, margin)
+        losses = {name: result.losses(metric.name)[:, 0].astype(np.float64) for name, result in by_name.items()}
+        values = {name: 1 - one if metric.greater_is_better else one for name, one in losses.items()}
+        return conclude_scores(values, metric, found.layout, question, margin)
     seeds = max(result.predictions.shape[1] for result in found.results)
-    question_asked = asked(source, kind, found.layout, question, reference=reference, margin=margin, seeds=seeds)
+    question_asked = asked(question, metric, found.layout, reference=reference, margin=margin, seeds=seeds)
     if not found.results[0].design.has_verdict:
         question_asked = replace(question_asked, interval=None)
-    evidence = evidence_of(found.results, kind.name)
+    evidence = evidence_of(found.results, metric.name)
     if found.layout.kind == "held_out":  # the file doesn't say how many rows were trained on
         evidence = replace(evidence, n_train=None)
     without = without_verdict(found.results, reference)
@@ -501,12 +486,12 @@ def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question, 
     return replace(concluded, candidates=tuple(_candidate(result, found.hard) for result in found.results))
 
 
-def _margin(reference: Result, kind: ScoreKind, question: Question) -> Margin:
+def _margin(reference: Result, metric: Metric, question: Question) -> Margin:
     """Return the margin, by the rule of a comparison."""
     if question.margin is not None:
         return Margin(question.margin, "given")
-    default = default_margin(kind.name, reference.target)
-    return margin_beside(kind.name, default, float(reference.losses(kind.name).mean()))
+    default = default_margin(metric.name, reference.target)
+    return margin_beside(metric.name, default, float(reference.losses(metric.name).mean()))
 
 
 def _candidate(result: Result, hard: bool) -> CandidateSummary:

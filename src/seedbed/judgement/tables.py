@@ -89,9 +89,7 @@ class Part:
         return Part(self.whole, self.rows[start:stop], self.where)
 
 
-def over_tables(
-    tables: Sequence[Conclusion], question: Question, *, name: str, column: str, command: str
-) -> TablesConclusion:
+def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str) -> TablesConclusion:
     """Return the conclusion from several tables.
 
     The difference of the mean scores on a table is one number. Errors are compared as shares of the reference's error,
@@ -104,7 +102,7 @@ def over_tables(
     if question.all_pairs:
         hint = "Leave --all-pairs out: mean ranks and their critical difference are about all pairs."
         raise OptionError("all pairs are judged on one table", hint)
-    first = tables[0]
+    first, name = tables[0], question.table
     metric, reference, n = first.metric, first.reference, len(tables)
     names = [one.name for one in first.candidates]
     scores = np.array([_means(table, names, name) for table in tables])
@@ -153,7 +151,7 @@ def over_tables(
     groups = [tuple(names[place] for place in group) for group in rank_groups(ranks, distance)] if enough else []
     return TablesConclusion(
         kind="tables",
-        command=command,
+        command=question.command,
         table=name,
         specification=first.specification,
         reference=reference,
