@@ -93,7 +93,6 @@ def test_a_falling_test_loss_is_reported_as_under_trained():
     assert check.code == "under_trained"
     assert check.message.startswith("relu:5 was still learning")
     assert "from 0.495 to 0.479 over the last 100 of 1,000 epochs" in check.message
-    assert "more epochs or a higher learning rate" in check.message
     assert check.evidence == {
         "fall": pytest.approx(0.0151, abs=2e-4),
         "loss_end": pytest.approx(0.4795, abs=1e-4),
@@ -128,7 +127,7 @@ def test_a_training_loss_above_the_prior_has_learnt_nothing():
     assert check.code == "under_trained"
     assert check.message == (
         "relu:5 has learnt nothing yet: in 1,000 epochs its training loss came down to 0.650, and predicting the "
-        "same for every row costs 0.628. Give it more epochs or another learning rate."
+        "same for every row costs 0.628."
     )
     assert check.evidence == {"training_loss": pytest.approx(0.65, abs=1e-6), "prior_loss": PRIOR, "epochs": 1000}
 
@@ -143,12 +142,11 @@ def test_a_training_loss_at_or_below_the_prior_has_learnt_something():
     assert under_trained("a", train_loss=by_heart_and_back, test_loss=test, shape=SHAPE, prior_loss=0.6) is None
 
 
-def test_a_rising_test_loss_is_over_trained_and_the_advice_is_to_stop_earlier():
+def test_a_rising_test_loss_is_over_trained():
     test, train = by_heart()
     check = over_trained("relu:64,64", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
     assert check.message.startswith("relu:64,64 was trained for too long: after about epoch 8 of 300")
     assert "from 0.450 to 3.057" in check.message
-    assert "--epoch inner" in check.message
     assert (check.evidence["epoch_low"], check.evidence["epochs"]) == (8, 300)
     assert check.evidence["rise"] == pytest.approx(2.607, abs=1e-3)
 
@@ -205,7 +203,6 @@ def test_networks_without_a_finite_loss_are_counted_and_excluded_from_means():
     check = diverged("a", train_loss=curve, test_loss=curve, predictions_finite=False)
     assert check.message.startswith("a lost 2 of 30 networks")
     assert "no verdict" in check.message
-    assert check.message.endswith("Lower the learning rate.")
     assert check.evidence == {"diverged": 2, "networks": 30, "first_epoch": 301}
     fell = under_trained("a", train_loss=curve, test_loss=curve, shape=SHAPE, prior_loss=PRIOR)
     assert fell.evidence["loss_end"] == pytest.approx(0.4795, abs=1e-3)
@@ -233,12 +230,12 @@ def test_a_candidate_like_the_prior_differs_from_one_that_is_worse():
     assert no_better_than_prior("a", estimate=gain(0.1)) is None
     assert no_better_than_prior("a", estimate=gain(0.0)).message == (
         "a shows no gain over predicting the same for every row: its prediction error may be anywhere from 0.024 "
-        "higher to 0.024 lower. Either the features say little of the target, or more rows are needed to see it."
+        "higher to 0.024 lower."
     )
     worse = no_better_than_prior("a", estimate=gain(-0.1))
     assert worse.message == (
         "a is worse than predicting the same for every row: its prediction error is higher by 0.10 (plausibly 0.08 to "
-        "0.12). Mend its training first: stop earlier, lower the learning rate, or take fewer units."
+        "0.12)."
     )
     assert worse.evidence["low"] < worse.evidence["high"] < 0
     assert no_better_than_prior("a", estimate=None) is None
@@ -254,7 +251,7 @@ def test_only_a_clear_loss_against_the_regression_is_reported():
     check = worse_than_logistic("a", estimate=gain(-0.1))
     assert check.message == (
         "a is worse than a plain logistic regression here: its prediction error is higher by 0.10 (plausibly 0.08 to "
-        "0.12). Use the regression, or train the network with more care."
+        "0.12)."
     )
     for estimate in (gain(-0.001), gain(0.1), None):
         assert worse_than_logistic("a", estimate=estimate) is None

@@ -1,10 +1,8 @@
 """Checks of one candidate never contradict each other, in any combination."""
 
 import itertools
-import re
 
 import numpy as np
-import pytest
 
 from seedbed.evaluation import (
     confined_outputs,
@@ -51,27 +49,6 @@ FIRING = {
     "seeds_alike": [seeds_alike("a", losses=0.3 + 0.1 * FOLDS + 1e-4 * SEEDS, margin=0.01)],
     "seeds_apart": [seeds_apart("a", losses=0.3 + 1e-4 * FOLDS + 0.1 * SEEDS, margin=0.01)],
 }
-SAID = {
-    "longer": r"more epochs",
-    "shorter": r"[Ss]top earlier",
-    "faster": r"higher learning rate",
-    "slower": r"[Ll]ower the learning rate",
-    "fine": r"Its training needs no change",
-    "learning": r"still learning|learnt nothing yet",
-    "too long": r"trained for too long|overfits",
-    "useless": r"features say little",
-    "useful": r"Use the regression",
-    "return": r"return the logit",
-}
-CONTRADICTIONS = [
-    ("longer", "shorter"),
-    ("faster", "slower"),
-    ("learning", "too long"),
-    ("useless", "useful"),
-    *[("useless", other) for other in ("longer", "shorter", "faster", "slower")],
-    *[("fine", other) for other in SAID if other not in ("fine", "too long", "useless")],
-    *[("return", other) for other in SAID if other != "return"],
-]
 
 
 def test_every_code_has_checks_that_fire():
@@ -79,24 +56,14 @@ def test_every_code_has_checks_that_fire():
     assert {code: {check.code for check in checks} for code, checks in FIRING.items()} == {
         code: {code} for code in CODES
     }
-    assert all(check.message.endswith(check.advice) for checks in FIRING.values() for check in checks)
 
 
 def test_no_combination_of_checks_contradicts_itself():
     n, alone = 0, 0
     for combination in itertools.product(*([None, *checks] for checks in FIRING.values())):
-        found = consistent(check for check in combination if check is not None)
-        text = " ".join(check.message for check in found)
-        said = {what for what, words in SAID.items() if re.search(words, text)}
-        assert not [pair for pair in CONTRADICTIONS if said.issuperset(pair)], text
-        assert [check.code for check in found] == sorted((check.code for check in found), key=list(CODES).index)
-        alone += combination[0] is not None and len(found) == 1
+        found = [check.code for check in consistent(check for check in combination if check is not None)]
+        assert not {"under_trained", "over_trained"} <= set(found)
+        assert found == sorted(found, key=list(CODES).index)
+        alone += combination[0] is not None and found == ["confined_outputs"]
         n += 1
     assert (n, alone) == (2 * 3 * 3 * 2 * 2 * 3 * 2 * 2 * 2, n // 2)
-
-
-@pytest.mark.parametrize("code", CODES)
-def test_a_single_check_keeps_its_advice(code):
-    for check in FIRING[code]:
-        assert consistent([check]) == [check]
-        assert check.message == f"{check.without_advice().message} {check.advice}".rstrip()

@@ -27,7 +27,7 @@ KEYS = {
     "verdicts": "candidate reference rule metric difference low high margin p p_adjusted p_better p_better_by_margin "
     "opposite_share accuracy rows_needed rows_factor seed_share n_rows n_train comparisons by_margin short held_out "
     "independent_rows sentence spread",
-    "checks": "candidate code message evidence advice",
+    "checks": "candidate code message evidence",
     "candidates": "name kind finite networks repeats scores confusion calibration description n_parameters n_networks "
     "n_diverged epochs lr settled train_accuracy train_r2 train_loss test_loss lowest_test_loss_epoch note",
     "lottery": "score difference",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -59,12 +59,6 @@ APART = 0.5  # of the variance of a mean over seeds
 FEW_SPLITS = 5  # below, the variance between splits says nothing
 ROUNDING = 1e-12  # a difference of losses within this is none
 
-NOTHING = "Its training needs no change."
-LITTLE = "Either the features say little of the target, or more rows are needed to see it."
-# Codes whose advice is about training, the most likely cause first. One advice is enough, and two may contradict each
-# other, such as "more epochs" and "stop earlier".
-_CAUSES = ("diverged", "dead_units", "under_trained", "over_trained", "no_better_than_prior")
-
 Shape = tuple[int, int, int]
 
 
@@ -75,40 +69,28 @@ class Check:
     Attributes:
         candidate: its name.
         code: a key of `CODES`.
-        message: what was found and what to do, for a reader without statistics; begins with the candidate's name.
+        message: what was found, for a reader without statistics; begins with the candidate's name. What to do about it
+            stands on the first screen.
         evidence: the numbers behind it, ready for JSON; None for a number that isn't defined.
-        advice: what to do, the end of the message; may be empty.
     """
 
     candidate: str
     code: str
     message: str
     evidence: dict[str, float | int | None]
-    advice: str = ""
-
-    def without_advice(self) -> Check:
-        """Return the same check without its advice."""
-        return replace(self, message=self.message.removesuffix(self.advice).rstrip(" ;"), advice="")
 
 
 def consistent(checks: Iterable[Check]) -> list[Check]:
     """Return the checks of one candidate without contradictions, in the order of `CODES`.
 
     Confined outputs explain everything else, so that check stands alone. A network that is still learning isn't called
-    trained for too long. Among checks that suggest a change, only the most likely cause keeps its advice. If one
-    does, or if a regression is better, no check says that nothing needs to change or that the features say little.
+    trained for too long.
     """
     found = {check.code: check for check in checks}
     if "confined_outputs" in found:
         return [found["confined_outputs"]]
     if "under_trained" in found:
         found.pop("over_trained", None)
-    acting = [code for code in _CAUSES if code in found and found[code].advice not in ("", NOTHING, LITTLE)]
-    silent = acting[1:]
-    if acting or "worse_than_logistic" in found:
-        silent += [code for code, check in found.items() if check.advice in (NOTHING, LITTLE)]
-    for code in silent:
-        found[code] = found[code].without_advice()
     return [found[code] for code in CODES if code in found]
 
 
@@ -122,9 +104,11 @@ def confined_outputs(candidate: str, *, low: float, high: float, kind: Literal["
     seen, logit = ("all its outputs lie between 0 and 1", "logit")
     if kind == "softmax":
         seen, logit = "its outputs add up to 1 in every row", "logits"
-    advice = f"forward() seems to end with a {kind}: return the {logit}, which is what stands before it."
-    message = f"{candidate} returns probabilities, and is trained as if they were logits: {seen}. {advice}"
-    return Check(candidate, "confined_outputs", message, {"low": low, "high": high}, advice)
+    message = (
+        f"{candidate} returns probabilities, and is trained as if they were logits: {seen}. forward() seems to end "
+        f"with a {kind}: return the {logit}, which is what stands before it."
+    )
+    return Check(candidate, "confined_outputs", message, {"low": low, "high": high})
 
 
 def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
@@ -138,14 +122,12 @@ def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
     if not known.size or known.mean() < MANY_DEAD:
         return None
     mean = float(known.mean())
-    advice = "Lower the learning rate, or take an activation that doesn't die, such as leakyrelu."
     return Check(
         candidate,
         "dead_units",
         f"{candidate} uses a part of itself only: on average {mean:.0%} of its ReLU units answer 0 to every row and "
-        f"can't learn any more. {advice}",
+        "can't learn any more.",
         {"mean_share": mean, "max_share": float(known.max()), "networks": int(known.size)},
-        advice,
     )
 
 
@@ -160,14 +142,12 @@ def no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check 
         return None
     if estimate.high < -ROUNDING:
         seen = f"{candidate} is worse than predicting the same for every row: {_higher(estimate)}."
-        advice = "Mend its training first: stop earlier, lower the learning rate, or take fewer units."
     else:
         seen = (
             f"{candidate} shows no gain over predicting the same for every row: its prediction error may be anywhere "
             f"from {_same_digits(-estimate.low, estimate)} higher to {_same_digits(estimate.high, estimate)} lower."
         )
-        advice = LITTLE
-    return Check(candidate, "no_better_than_prior", f"{seen} {advice}", _numbers(estimate), advice)
+    return Check(candidate, "no_better_than_prior", seen, _numbers(estimate))
 
 
 def worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str = "logistic") -> Check | None:
@@ -179,13 +159,11 @@ def worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str 
     """
     if estimate is None or estimate.high >= -ROUNDING:
         return None
-    advice = "Use the regression, or train the network with more care."
     return Check(
         candidate,
         "worse_than_logistic",
-        f"{candidate} is worse than a plain {kind} regression here: {_higher(estimate)}. {advice}",
+        f"{candidate} is worse than a plain {kind} regression here: {_higher(estimate)}.",
         _numbers(estimate),
-        advice,
     )
 
 
@@ -306,15 +284,13 @@ def under_trained(
     late = epochs is None or np.mean(_stops(epochs, shape, n_units) + 1 >= LATE * n_epochs) > 0.5
     reached = float(training.mean(axis=1).min())
     if reached > (1 + MATTERS) * prior_loss:
-        advice = "Give it more epochs or another learning rate."
         return Check(
             candidate,
             "under_trained",
             f"{candidate} has learnt nothing yet: in {counted(n_epochs, 'epoch')} its training loss came down to "
             f"{_loss(reached, prior_loss)}, and predicting the same for every row costs "
-            f"{_loss(prior_loss, prior_loss)}. {advice}",
+            f"{_loss(prior_loss, prior_loss)}.",
             {"training_loss": reached, "prior_loss": prior_loss, "epochs": n_epochs},
-            advice,
         )
     if not late or n_epochs < 2:
         return None
@@ -323,15 +299,12 @@ def under_trained(
     if not _matters(fall, shape, prior_loss):
         return None
     start, end = float(losses[-1 - tenth].mean()), float(losses[-1].mean())
-    advice = "Give it more epochs or a higher learning rate."
     return Check(
         candidate,
         "under_trained",
         f"{candidate} was still learning when its training ended: its test loss fell from "
-        f"{_loss(start, prior_loss)} to {_loss(end, prior_loss)} over the last {tenth:,} of {n_epochs:,} epochs. "
-        f"{advice}",
+        f"{_loss(start, prior_loss)} to {_loss(end, prior_loss)} over the last {tenth:,} of {n_epochs:,} epochs.",
         {"fall": start - end, "loss_end": end, "epochs": n_epochs},
-        advice,
     )
 
 
@@ -365,19 +338,17 @@ def over_trained(
     low, end, at = float(test[stop, units].mean()), float(test[-1].mean()), round(float(np.median(stop))) + 1
     before, after = _loss(low, prior_loss), _loss(end, prior_loss)
     if epochs is None:
-        advice = "Stop earlier: with --epoch inner, rows held back from training say when."
         message = (
             f"{candidate} was trained for too long: after about epoch {at:,} of {n_epochs:,} its test loss rose from "
-            f"{before} to {after} while its training loss kept falling. {advice}"
+            f"{before} to {after} while its training loss kept falling."
         )
     else:
-        advice = NOTHING
         message = (
             f"{candidate} overfits if trained for long: its training stopped at about epoch {at:,} of "
-            f"{n_epochs:,} with a test loss of {before}; at the last epoch it would be {after}. {advice}"
+            f"{n_epochs:,} with a test loss of {before}; at the last epoch it would be {after}."
         )
     evidence = {"rise": end - low, "loss_low": low, "loss_end": end, "epoch_low": at, "epochs": n_epochs}
-    return Check(candidate, "over_trained", message, evidence, advice)
+    return Check(candidate, "over_trained", message, evidence)
 
 
 def diverged(candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, predictions_finite: bool) -> Check | None:
@@ -394,14 +365,12 @@ def diverged(candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, pre
     first = int(lost.any(axis=1).argmax()) + 1
     before = "The predictions used were taken before that happened"
     what = before if predictions_finite else "So there is no verdict on it"
-    advice = "Lower the learning rate."
     return Check(
         candidate,
         "diverged",
         f"{candidate} lost {n:,} of {counted(lost.shape[1], 'network')}: their loss became infinite or NaN, first "
-        f"at epoch {first:,}. {what}. {advice}",
+        f"at epoch {first:,}. {what}.",
         {"diverged": n, "networks": lost.shape[1], "first_epoch": first},
-        advice,
     )
 
 

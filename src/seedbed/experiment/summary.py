@@ -99,7 +99,7 @@ def answer(found: Results) -> Conclusion:
     checks = diagnose(experiment, results, judged)
     return replace(
         judged,
-        checks=tuple(replace(one, message=phrased(one.message, experiment.command)) for one in checks),
+        checks=tuple(checks),
         candidates=tuple(result.summary(whole=False) for result in results),
     )
 
