@@ -146,8 +146,7 @@ def test_python_command_and_server_flag_the_same_cells(fitted, frame, tmp_path):
     saved = model.save(tmp_path / "model.safetensors")
     by_server = [{kind: names for kind, names in one["flags"].items() if names} for one in served(saved, rows)]
     assert by_server == [{"unreadable": ["weight", "day"]}, {"unseen": ["smokes", "town"]}, {"missing": ["size"]}, {}]
-    expected = np.array([schema.has_missing for schema in model.preprocessor.layout.schemas])
-    by_python = model.predictions(rows).flags(model.feature_names_in_, expected)
+    by_python = model.predictions(rows).flags(model.preprocessor.layout.schemas)
     assert [by_python.get(row, {}) for row in range(4)] == by_server
     by_command(model, saved, rows)
     reported = pd.read_parquet(saved.with_name("predictions.parquet"))["flags"].fillna("").tolist()

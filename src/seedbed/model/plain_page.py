@@ -36,7 +36,7 @@ def number(cell: Any, column: dict[str, Any]) -> list[float]:
     return [value] if math.isfinite(value := float(cell)) else []
 
 
-def date_parts(cell: Any, column: dict[str, Any]) -> list[float]:
+def date_parts(cell: Any) -> list[float]:
     """Return days since 1970, month, weekday and hour; an empty list if the date is missing."""
     if text(cell) in MISSING:
         return []
@@ -62,7 +62,7 @@ def fill(inputs: list[float], cell: Any, column: dict[str, Any]) -> None:
     if column["kind"] == "category":
         inputs[level_input(cell, column)] = 1.0
         return
-    values = (date_parts if column["kind"] == "date" else number)(cell, column)
+    values = date_parts(cell) if column["kind"] == "date" else number(cell, column)
     for place, value in zip(column["inputs"], values or column["filled"], strict=False):
         inputs[place] = value
     if column["flag"] is not None and not values:

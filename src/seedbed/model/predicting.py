@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from seedbed.data import Columns, Note, Oddities, OddityReport, Task, as_notes
+from seedbed.data import Columns, ColumnSchema, Note, Oddities, OddityReport, Task, as_notes
 from seedbed.errors import OptionError
 from seedbed.model.ensemble import Ensemble, Stacks
 from seedbed.training import one_thread, pick_jobs
@@ -65,19 +65,20 @@ class Predictions:
         best = self.values.argmax(axis=1)[:, None]
         return np.take_along_axis(self.spread, best, axis=1)[:, 0]
 
-    def flags(self, names: Sequence[str], expected: NDArray[np.bool_]) -> dict[int, dict[str, list[str]]]:
+    def flags(self, schemas: Sequence[ColumnSchema]) -> dict[int, dict[str, list[str]]]:
         """Return the names of unusual columns by kind (see `FLAGS`), for each row that has any.
 
+        A missing cell is unusual in a column that had none in training.
+
         Args:
-            names: of the columns.
-            expected: columns in which missing cells are usual [column].
+            schemas: of the model's columns.
         """
         kinds = {kind: getattr(self.odd, kind) for kind in FLAGS}
-        kinds["missing"] = kinds["missing"] & ~expected
+        kinds["missing"] = kinds["missing"] & ~np.array([schema.has_missing for schema in schemas])
         found: dict[int, dict[str, list[str]]] = {}
         for kind, cells in kinds.items():
             for row, column in zip(*(places.tolist() for places in np.nonzero(cells)), strict=True):
-                found.setdefault(row, {}).setdefault(kind, []).append(names[column])
+                found.setdefault(row, {}).setdefault(kind, []).append(schemas[column].name)
         return found
 
 

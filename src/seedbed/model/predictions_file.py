@@ -145,8 +145,7 @@ def _columns(model: Model, found: Predictions, threshold: float | None) -> list[
 def _flags(model: Model, found: Predictions) -> np.ndarray[Any, Any]:
     """Return the unusual columns of each row in words [row]; empty for most rows."""
     texts = np.full(len(found.values), "", dtype=object)
-    expected = np.array([schema.has_missing for schema in model.preprocessor.layout.schemas])
-    for row, flags in found.flags(model.feature_names_in_, expected).items():
+    for row, flags in found.flags(model.preprocessor.layout.schemas).items():
         texts[row] = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in flags.items())
     for row in np.flatnonzero(found.doubtful).tolist():
         texts[row] += "; doubtful" if texts[row] else "doubtful"

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from seedbed.data import MemoryColumns, value_columns
 from seedbed.errors import ColumnError, counted, nearest
 from seedbed.model import FLAGS, Model, Predictions
@@ -45,7 +43,6 @@ class RowFormat:
         self._model, self._limits = model, limits
         self._names, self._schemas = model.feature_names_in_, model.preprocessor.layout.schemas
         self._known = frozenset(self._names)
-        self._expected = np.array([schema.has_missing for schema in self._schemas], dtype=bool)
 
     def read_predict(self, values: Any) -> RequestRows:
         """Read `{"rows": [...]}`, a list of records, or one record."""
@@ -154,7 +151,7 @@ class RowFormat:
 
     def flags(self, predictions: Predictions) -> list[dict[str, list[str]]]:
         """Return the names of unusual columns by kind, for each row. All kinds are there."""
-        found = predictions.flags(self._names, self._expected)
+        found = predictions.flags(self._schemas)
         return [{kind: found.get(row, {}).get(kind, []) for kind in FLAGS} for row in range(len(predictions.values))]
 
     def _check_count(self, n_rows: int) -> None:
