@@ -145,7 +145,7 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]
     yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
     yield f"Details:  seedbed report {place} --text"
     if AUTO not in spec.names and not spec.design.quick and "--no-auto" not in spec.command:
-        seconds = blend_cost(spec.table, len(plan.all_splits[0].train)) * len(plan.all_splits) / plan.workers
+        seconds = blend_cost(spec.table, len(plan.all_splits[0].train)) * len(comparison.splits) / plan.workers
         others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
         yield (
             f"To add:   {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}   "
@@ -182,7 +182,7 @@ def _failed(name: str | None, comparison: Comparison) -> int:
 
 def _left_behind(kept: Kept, watch: Watch) -> tuple[str, ...]:
     """Return what an interrupt leaves behind, and how to continue."""
-    if kept.networks or kept.fits or kept.begun:
+    if kept.networks or kept.fits or kept.begun or kept.earlier:
         what = _counted(kept, watch) if kept.networks or kept.fits else "what is begun is"
         hint = "The same command, or seedbed resume, continues from there."
         return f"interrupted; {what} kept in {kept.folder}", hint

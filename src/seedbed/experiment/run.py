@@ -213,12 +213,15 @@ class _Work:
                 if first <= repeats[split] < last and not self._is_earlier(self.fitted[number], part)]  # fmt: skip
         fits = [place for place in fits if not self._take_fit(*place)]
         quick = [place for place in fits if plan.cluster is None and plan.experiment.fitted[place[0]].quick]
+        others = [place for place in fits if place not in quick]
+        models, table = plan.experiment.fitted, plan.experiment.table
+        for other in fit_on_splits(
+            models, table, plan.encoding, plan.all_splits, others, jobs=plan.jobs, cluster=plan.cluster
+        ):
+            self._add_fit(*other)
+        # Only now, as two threads that import parts of scikit-learn and joblib may find half a module.
         with contextlib.closing(Beside(self._fits(quick))) if plan.jobs > 1 else contextlib.nullcontext() as beside:
             for fit in () if beside else self._fits(quick):
-                self._add_fit(*fit)
-            for fit in fit_on_splits(plan.experiment.fitted, plan.experiment.table, plan.encoding, plan.all_splits,
-                                     [place for place in fits if place not in quick], jobs=plan.jobs,
-                                     cluster=plan.cluster):  # fmt: skip
                 self._add_fit(*fit)
             if plan.choosing is not None:
                 self._choose(part, beside)
