@@ -196,11 +196,11 @@ def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
     if (vocabulary := layout.vocabularies[number]) is not None:
         described["told_apart"] = [schema.levels[level] for level in vocabulary.kept]
         described["n_groups"] = vocabulary.n_buckets
-    own = (places.sources[places.numbers] == number) & ~places.circling
-    if schema.kind in ("number", "date") and own.any():
+    numbers = (places.sources[places.numbers] == number) & ~places.circling
+    if schema.kind in ("number", "date") and numbers.any():
         unit = 86_400.0 if schema.kind == "date" else 1.0  # the statistics of a date are in days
         for name in ("means", "deviations", "medians"):
-            described[name[:-1]] = float(getattr(preprocessor, name)[own][0]) * unit
+            described[name[:-1]] = float(getattr(preprocessor, name)[numbers][0]) * unit
     return {**described, "usual": _usual(described)}
 
 
@@ -246,15 +246,15 @@ class Stacks:
         }  # fmt: skip
         self._members = []
         for start, member in members.items():
-            own = {name.removeprefix(start): value for name, value in states.items() if name.startswith(start)}
-            self._members.append(StackedNetworks(member, n_inputs, n_outputs, own))
+            own_states = {name.removeprefix(start): value for name, value in states.items() if name.startswith(start)}
+            self._members.append(StackedNetworks(member, n_inputs, n_outputs, own_states))
         widest = max((n_inputs, *(max(value.shape[1:]) for value in states.values() if value.dim() > 1)))
         self.most_rows = max(1, _MOST_NUMBERS // (widest * len(next(iter(states.values())))))
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return the outputs [network, row, output] for inputs X [row, input]."""
         seen = self._clip(X.double())
-        found = torch.stack([member(seen).permute(2, 0, 1) for member in self._members])
+        outputs = torch.stack([member(seen).permute(2, 0, 1) for member in self._members])
         if self._blend is None:
-            return found[0]
-        return self._blend.averaged(found.flatten(1, 2)).reshape(found.shape[1:])
+            return outputs[0]
+        return self._blend.averaged(outputs.flatten(1, 2)).reshape(outputs.shape[1:])

@@ -106,8 +106,10 @@ def _write_python(model: Ensemble, path: Path) -> tuple[Path, Path]:
         network = model.architecture(model.preprocessor.layout.n_inputs, model.n_outputs)
     kinds = {type(layer) for layer in network.modules()}
     head, rest = inspect.getsource(plain_page).split("# fmt: off\n")
-    own = sorted((kind for kind in kinds if not kind.__module__.startswith("torch.")), key=lambda kind: kind.__name__)
-    source = "\n\n".join(map(inspect.getsource, own))
+    custom = sorted(
+        (kind for kind in kinds if not kind.__module__.startswith("torch.")), key=lambda kind: kind.__name__
+    )
+    source = "\n\n".join(map(inspect.getsource, custom))
     needs = f"{_SIGNATURE}{version('seedbed')}; needs torch, safetensors and the weights beside it.\n"
     page = (needs + head + (f"{source}\n\n" if source else "") + "# fmt: off\n" + rest + _LAST).encode()
     plain = ("candidate", "task", "target_name", "threshold", "target_mean", "target_deviation", "n_networks")
@@ -161,13 +163,13 @@ def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
         by_itself = preprocessor.live[codes] & ~np.isin(codes, buckets)
         levels = zip(schema.levels, codes.tolist(), by_itself.tolist(), strict=False)  # two codes follow
         missing = int(codes[-2]) if by_itself[-2] else None
-        return {**about, "levels": {level: place for level, place, own in levels if own}, "missing": missing,
+        return {**about, "levels": {level: place for level, place, alone in levels if alone}, "missing": missing,
                 "others": buckets.tolist()}  # fmt: skip
-    own = np.flatnonzero(places.sources[places.numbers] == number)
-    flags = places.flags[places.flagged == own[0]]
-    median = float(np.nan_to_num(preprocessor.medians[own[0]]))
+    numbers = np.flatnonzero(places.sources[places.numbers] == number)
+    flags = places.flags[places.flagged == numbers[0]]
+    median = float(np.nan_to_num(preprocessor.medians[numbers[0]]))
     about |= {
-        "inputs": places.numbers[own].tolist(),
+        "inputs": places.numbers[numbers].tolist(),
         "filled": [median, *DATE_MIDDLES],
         "flag": int(flags[0]) if preprocessor.live[flags].any() else None,
     }

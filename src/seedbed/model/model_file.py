@@ -228,7 +228,7 @@ def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None
     expected["golden.cells"] = torch.float64, (N_GOLDEN, len(preprocessor.layout.schemas))
     expected["golden.values"] = torch.float64, (N_GOLDEN, n_outputs) if target.task == "multiclass" else (N_GOLDEN,)
     try:
-        _check_shapes({name: one for name, one in tensors.items() if not name.startswith("inputs.")}, expected)
+        _check_shapes({name: tensor for name, tensor in tensors.items() if not name.startswith("inputs.")}, expected)
     except ModelFileError as error:
         if isinstance(architecture, MLP | BlendedMLPs):
             raise
@@ -258,24 +258,24 @@ def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.
 
 def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | None, n_tensors: int) -> Architecture:
     try:
-        found = architecture_from_values(values)
+        architecture = architecture_from_values(values)
     except CandidateError as error:
         raise ModelFileError(f"its network can't be built: {error.message}") from None
-    if isinstance(found, str):
+    if isinstance(architecture, str):
         if given is None:
-            message = f"it is a model of a network of your own, {found}"
-            name = found.rpartition(".")[2]
+            message = f"it is a model of a network of your own, {architecture}"
+            name = architecture.rpartition(".")[2]
             raise CandidateError(
                 message, f"Give its class: --network FILE.py:{name if name.isidentifier() else 'NAME'}."
             )
         return candidate_from(given).architecture
-    for mlp in found.members if isinstance(found, BlendedMLPs) else (found,):
+    for mlp in architecture.members if isinstance(architecture, BlendedMLPs) else (architecture,):
         sizes = (*mlp.widths, mlp.plr, mlp.plr_frequencies, mlp.ple, mlp.embed)
         if len(mlp.widths) > n_tensors or max(sizes) > MAX_FILE:
             raise ModelFileError("its network has more layers or units than fit into the file")
         if mlp.needs_inputs:
             raise ModelFileError("the inputs that its network embeds aren't given")
-    return found
+    return architecture
 
 
 def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int) -> _Shapes:
@@ -313,31 +313,31 @@ def _check_shapes(tensors: Mapping[str, torch.Tensor], expected: _Shapes) -> Non
 def _tensors(described: Mapping[str, Tensor], data: bytearray) -> dict[str, torch.Tensor]:
     """Return the tensors, as views of the file's bytes. Only missing golden cells may not be finite."""
     tensors = {}
-    for name, one in described.items():
-        flat = torch.empty(0, dtype=DTYPES[one.dtype])
-        if n := math.prod(one.shape):
-            flat = torch.frombuffer(data, dtype=flat.dtype, count=n, offset=one.data_offsets[0])
+    for name, tensor in described.items():
+        flat = torch.empty(0, dtype=DTYPES[tensor.dtype])
+        if n := math.prod(tensor.shape):
+            flat = torch.frombuffer(data, dtype=flat.dtype, count=n, offset=tensor.data_offsets[0])
         for block in flat.split(_BLOCK):
             missing = block.isnan() if name == "golden.cells" else False
             if not (block.isfinite() | missing).all():
                 raise ModelFileError(f"the tensor '{name[:60]}' holds NaN or infinite numbers")
-            if one.dtype == "BOOL" and (block.view(torch.uint8) > 1).any():
+            if tensor.dtype == "BOOL" and (block.view(torch.uint8) > 1).any():
                 raise ModelFileError(f"the tensor '{name[:60]}' holds what is neither true nor false")
-        tensors[name] = flat.reshape(one.shape)
+        tensors[name] = flat.reshape(tensor.shape)
     return tensors
 
 
 def _check_golden(model: Ensemble, cells: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
     for column, schema in enumerate(model.preprocessor.layout.schemas):
         if schema.kind in ("category", "boolean"):
-            own = cells[~np.isnan(cells[:, column]), column]
-            if ((own != np.floor(own)) | (own < -1) | (own >= len(schema.levels))).any():
+            codes = cells[~np.isnan(cells[:, column]), column]
+            if ((codes != np.floor(codes)) | (codes < -1) | (codes >= len(schema.levels))).any():
                 raise ModelFileError(f"a golden row has an unknown level of '{schema.name}'")
     try:
-        found, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_stacks())
+        predicted, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_stacks())
     except (DataError, RuntimeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"it can't predict its golden rows ({error_line(error)})") from None
     with np.errstate(over="ignore", invalid="ignore"):  # numbers that aren't finite count as different
-        off = np.abs(found - expected).max() / model.target_deviation
+        off = np.abs(predicted - expected).max() / model.target_deviation
     if not off <= TOLERANCE:
         raise ModelFileError(f"it doesn't predict what it did when it was saved: {off:.2g} off")

@@ -53,9 +53,9 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
     category = 0
     for column, schema in enumerate(layout.schemas):
         if schema.kind == "category":
-            own = np.flatnonzero(places.sources == column)
-            blocks.append(_add_category(graph, preprocessor, schema, places.inputs_of_codes[category], own))
-            inputs.append(own)
+            of_column = np.flatnonzero(places.sources == column)
+            blocks.append(_add_category(graph, preprocessor, schema, places.inputs_of_codes[category], of_column))
+            inputs.append(of_column)
             category += 1
         elif schema.kind == "date":
             numbers += _add_date(graph, schema.name, layout.timed[column])
@@ -98,7 +98,7 @@ def _add_known(graph: Graph, value: str) -> str:
 def _add_boolean(graph: Graph, schema: ColumnSchema) -> str:
     """Return 0, 1 or NaN, float64 [n, 1]."""
     if _has_words(schema):
-        found = graph.add(
+        value = graph.add(
             "LabelEncoder",
             schema.name,
             domain="ai.onnx.ml",
@@ -106,16 +106,16 @@ def _add_boolean(graph: Graph, schema: ColumnSchema) -> str:
             values_floats=[0.0, 1.0],
             default_float=float("nan"),
         )
-        return graph.cast(found, TensorProto.DOUBLE)
-    zero = graph.add("Equal", schema.name, graph.constant(0.0))
-    one = graph.add("Equal", schema.name, graph.constant(1.0))
-    return graph.add("Where", graph.add("Or", zero, one), schema.name, graph.constant(np.nan))
+        return graph.cast(value, TensorProto.DOUBLE)
+    is_zero = graph.add("Equal", schema.name, graph.constant(0.0))
+    is_one = graph.add("Equal", schema.name, graph.constant(1.0))
+    return graph.add("Where", graph.add("Or", is_zero, is_one), schema.name, graph.constant(np.nan))
 
 
 def _add_category(
-    graph: Graph, preprocessor: Preprocessor, schema: ColumnSchema, codes: NDArray[np.int64], own: NDArray[np.int64]
+    graph: Graph, preprocessor: Preprocessor, schema: ColumnSchema, codes: NDArray[np.int64], places: NDArray[np.int64]
 ) -> str:
-    """Return a category's `own` inputs, of which one is 1, float32 [n, input].
+    """Return the inputs of a category at `places`, of which one is 1, float32 [n, input].
 
     The codes are the inputs of each level, of a missing cell, and of an unknown level.
     """
@@ -125,7 +125,7 @@ def _add_category(
     keys = {text: place for text, place in levels if place != goes_to[-1] and _is_valid(text)}
     # Some runtimes refuse an empty list, so there is always one key.
     keys.setdefault("", goes_to[-2])
-    found = graph.add(
+    place = graph.add(
         "LabelEncoder",
         schema.name,
         domain="ai.onnx.ml",
@@ -133,7 +133,7 @@ def _add_category(
         values_int64s=[int(place) for place in keys.values()],
         default_int64=int(goes_to[-1]),
     )
-    return graph.cast(graph.add("Equal", found, graph.constant(own[None], np.int64)), TensorProto.FLOAT)
+    return graph.cast(graph.add("Equal", place, graph.constant(places[None], np.int64)), TensorProto.FLOAT)
 
 
 def _has_words(schema: ColumnSchema) -> bool:
@@ -200,9 +200,9 @@ def onnx_of(model: Ensemble) -> ModelProto:
         network: Any = model.architecture(model.preprocessor.layout.n_inputs, model.n_outputs)
     outputs = add_networks(graph, network, model.states, add_inputs(graph, model.preprocessor))
     outputs = graph.cast(outputs, TensorProto.DOUBLE)
-    found = _add_number(graph, model, outputs) if model.task == "regression" else _add_classes(graph, model, outputs)
+    declared = _add_number(graph, model, outputs) if model.task == "regression" else _add_classes(graph, model, outputs)
     content = helper.make_graph(
-        graph.nodes, "seedbed", declared_inputs(model.preprocessor), found, initializer=graph.constants
+        graph.nodes, "seedbed", declared_inputs(model.preprocessor), declared, initializer=graph.constants
     )
     made = helper.make_model(
         content,
@@ -222,11 +222,11 @@ def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoP
         values, spread = _add_moments(graph, graph.add("Sigmoid", _squeezed(graph, outputs, 2)))
         other = graph.add("Sub", graph.constant(1.0), values)
         columns = [graph.add("Unsqueeze", value, graph.constant([1])) for value in (other, values)]
-        found = graph.add("Concat", *columns, axis=1, output=_output(model, "probabilities"))
+        probabilities = graph.add("Concat", *columns, axis=1, output=_output(model, "probabilities"))
         code = graph.cast(graph.add("Greater", values, graph.constant(model.threshold)), TensorProto.INT64)
     else:
         values, spreads = _add_moments(graph, graph.add("Softmax", outputs, axis=2))
-        found = graph.add("Identity", values, output=_output(model, "probabilities"))
+        probabilities = graph.add("Identity", values, output=_output(model, "probabilities"))
         code = graph.add("ArgMax", values, axis=1, keepdims=0)
         spread = _add_of_best(graph, spreads, code)
     graph.add("Identity", spread, output=_output(model, "spread"))
@@ -236,7 +236,7 @@ def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoP
     kind = "positive" if model.task == "binary" else "most probable"
     listed = ", ".join(model.labels)
     return [
-        _value(found, ["n", len(model.labels)], f"probability of each class, mean over the networks: {listed}"),
+        _value(probabilities, ["n", len(model.labels)], f"probability of each class, mean over the networks: {listed}"),
         _value(_output(model, "spread"), ["n"], f"deviation over the networks of the {kind} class's probability"),
         _value(label, ["n"], "predicted class", TensorProto.INT64 if whole else TensorProto.STRING),
     ]

@@ -75,11 +75,11 @@ class Predictions:
         """
         kinds = {kind: getattr(self.odd, kind) for kind in FLAGS}
         kinds["missing"] = kinds["missing"] & ~np.array([schema.has_missing for schema in schemas])
-        found: dict[int, dict[str, list[str]]] = {}
+        names: dict[int, dict[str, list[str]]] = {}
         for kind, cells in kinds.items():
             for row, column in zip(*(places.tolist() for places in np.nonzero(cells)), strict=True):
-                found.setdefault(row, {}).setdefault(kind, []).append(schemas[column].name)
-        return found
+                names.setdefault(row, {}).setdefault(kind, []).append(schemas[column].name)
+        return names
 
 
 def check_threshold(task: Task, threshold: float | None) -> None:
@@ -101,15 +101,15 @@ def predict_columns(model: Ensemble, columns: Columns, *, refuse: bool = True) -
         DataError: a column is missing, a cell is too large for float32, or the rows are refused.
     """
     blocks = Blocks(model, columns)
-    found = list(blocks)
-    if not found:
+    parts = list(blocks)
+    if not parts:
         shape = (0, len(model.labels)) if model.task == "multiclass" else (0,)
         none = np.zeros((0, len(model.feature_names_in_)), dtype=np.bool_)
         odd = Oddities(none, none, none, none)
-        found = [Predictions(model.task, np.zeros(shape), np.zeros(shape), odd, none[:, 0])]
-    odd = Oddities.joined([one.odd for one in found])
+        parts = [Predictions(model.task, np.zeros(shape), np.zeros(shape), odd, none[:, 0])]
+    odd = Oddities.joined([part.odd for part in parts])
     values, spread, doubtful = (
-        np.concatenate([getattr(one, name) for one in found]) for name in ("values", "spread", "doubtful")
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "spread", "doubtful")
     )
     return Predictions(model.task, values, spread, odd, doubtful, blocks.notes(refuse=refuse))
 
@@ -176,13 +176,12 @@ def values_of(
             made = model.precise_networks if networks is None else networks
             outputs = torch.cat([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
         if model.task == "multiclass":
-            found = torch.softmax(outputs, dim=2)
+            predicted = torch.softmax(outputs, dim=2)
+        elif model.task == "binary":
+            predicted = torch.sigmoid(outputs[:, :, 0])
         else:
-            found = outputs[:, :, 0]
-            found = (
-                torch.sigmoid(found) if model.task == "binary" else found * model.target_deviation + model.target_mean
-            )
-        spread, values = torch.std_mean(found, dim=0, correction=0)
+            predicted = outputs[:, :, 0] * model.target_deviation + model.target_mean
+        spread, values = torch.std_mean(predicted, dim=0, correction=0)
     return values.numpy(), spread.numpy()
 
 

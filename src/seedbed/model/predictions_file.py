@@ -121,11 +121,11 @@ def _fill(
     connection.execute(f"CREATE TABLE cells ({typed})")
     connection.execute(f"CREATE VIEW predictions AS SELECT {shown} FROM cells")
     start = 0
-    for found in blocks:
-        block = columns.window(start, start + len(found.values))
-        start += len(found.values)
+    for predictions in blocks:
+        block = columns.window(start, start + len(predictions.values))
+        start += len(predictions.values)
         cells = [np.array(block.cells(position), dtype=object) for position in kept.values()]
-        cells += _columns(model, found, threshold)
+        cells += _columns(model, predictions, threshold)
         connection.register("block", {f"c{place}": values for place, values in enumerate(cells)})
         flags = f"c{len(cells) - 1}"
         connection.execute(f"INSERT INTO cells SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM block")
@@ -133,21 +133,23 @@ def _fill(
     return blocks.notes()
 
 
-def _columns(model: Model, found: Predictions, threshold: float | None) -> list[np.ndarray[Any, Any]]:
+def _columns(model: Model, predictions: Predictions, threshold: float | None) -> list[np.ndarray[Any, Any]]:
     """Return the columns of predictions of a block."""
-    columns = [model.labelled(found, threshold)]
+    columns = [model.labelled(predictions, threshold)]
     if model.task != "regression":
-        columns += list(found.probabilities.astype(np.float32).T)  # networks are trained in float32
-    columns = [one.astype(object) if one.dtype.kind == "U" else np.ascontiguousarray(one) for one in columns]
-    return [*columns, found.spreads.astype(np.float32), _flags(model, found)]
+        columns += list(predictions.probabilities.astype(np.float32).T)  # networks are trained in float32
+    columns = [
+        column.astype(object) if column.dtype.kind == "U" else np.ascontiguousarray(column) for column in columns
+    ]
+    return [*columns, predictions.spreads.astype(np.float32), _flags(model, predictions)]
 
 
-def _flags(model: Model, found: Predictions) -> np.ndarray[Any, Any]:
+def _flags(model: Model, predictions: Predictions) -> np.ndarray[Any, Any]:
     """Return the unusual columns of each row in words [row]; empty for most rows."""
-    texts = np.full(len(found.values), "", dtype=object)
-    for row, flags in found.flags(model.preprocessor.layout.schemas).items():
+    texts = np.full(len(predictions.values), "", dtype=object)
+    for row, flags in predictions.flags(model.preprocessor.layout.schemas).items():
         texts[row] = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in flags.items())
-    for row in np.flatnonzero(found.doubtful).tolist():
+    for row in np.flatnonzero(predictions.doubtful).tolist():
         texts[row] += "; doubtful" if texts[row] else "doubtful"
     return texts
 
