@@ -8,8 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seedbed.arguments import checked
 from seedbed.data import Columns, frame_from
 from seedbed.errors import OptionError, did_you_mean
@@ -17,8 +15,8 @@ from seedbed.evaluation import Conclusion, TablesConclusion, TableVerdict, docum
 from seedbed.files import write_whole
 from seedbed.judgement.columns import factor, found_roles, opened, recognise, score_kind, target_of
 from seedbed.judgement.judging import Question, conclude_scores
-from seedbed.judgement.means import Means, conclude_means, layout_of_means, read_means
-from seedbed.judgement.predictions import conclude_predictions, metric_of, read_predictions
+from seedbed.judgement.means import on_means
+from seedbed.judgement.predictions import on_predictions
 from seedbed.judgement.scores import cube_of, layout_of, numbered, paired, read_runs
 from seedbed.judgement.tables import Part, over_tables
 from seedbed.report import glance_text, judgement_latex, tables_latex, tables_text, text_fragment, write_report
@@ -257,7 +255,7 @@ def judge(
         question = replace(question, target=target)
         position = found_roles(columns, question).get("dataset")
         tables = None if position is None else factor(columns, position, "dataset")
-        judged = _on_scores if target is None else _on_predictions
+        judged = _on_scores if target is None else on_predictions
         if tables is None or len(tables.labels) == 1:
             return Judgement(judged(columns, question))
         conclusions = [
@@ -269,9 +267,9 @@ def judge(
 
 def _on_scores(columns: Columns, question: Question) -> Conclusion:
     """Return the conclusion from scores."""
-    means = read_means(columns, question)
-    if means is not None:
-        return _on_means(means, question)
+    concluded = on_means(columns, question)
+    if concluded is not None:
+        return concluded
     found = recognise(columns, question)
     metric = score_kind(found.score, lower_is_better=question.lower_is_better)
     runs = read_runs(columns, found.roles, [columns.names[i] for i in found.values] if found.wide else ())
@@ -302,42 +300,3 @@ def _on_scores(columns: Columns, question: Question) -> Conclusion:
         *([dropped] if dropped else []),
     )
     return conclude_scores(by_name, metric, layout, replace(question, understood=understood))
-
-
-def _on_means(found: Means, question: Question) -> Conclusion:
-    """Return the conclusion from means with deviations, which give no verdict."""
-    name, taken = found.score or "mean", ""
-    try:
-        metric = score_kind(name, lower_is_better=question.lower_is_better)
-    except OptionError:  # nothing depends on it but the signs
-        metric, taken = score_kind(name, lower_is_better=False), ", by default"
-    if metric.percent and np.abs(found.means).max() > 1:
-        found = replace(found, means=found.means / 100, deviations=found.deviations / 100)
-    layout = layout_of_means(found, question)
-    way = "higher" if metric.greater_is_better else "lower"
-    who = f"{len(found.names)} candidates (column '{found.where}')"
-    what = f"means and deviations of {who}; {metric.words} ({found.words}), {way} is better{taken}."
-    return conclude_means(found, metric, layout, replace(question, understood=(what, layout.words)))
-
-
-def _on_predictions(columns: Columns, question: Question) -> Conclusion:
-    """Return the conclusion from predictions."""
-    found = read_predictions(columns, question)
-    metric = metric_of(found, question.score)
-    result, seeds = found.results[0], max(one.predictions.shape[1] for one in found.results)
-    target = result.target
-    about: dict[str, Any] = {"target": found.target, "task": found.task, "n_rows": len(target)}
-    what = f"numbers, {found.target}"
-    if found.task != "regression":
-        counts = np.bincount(target, minlength=len(found.labels))
-        about["labels"] = dict(zip(found.labels, counts.tolist(), strict=True))
-        about["majority_share"] = float(counts.max() / counts.sum())
-        several = len(found.labels) > 2
-        what = f"{len(found.labels)} labels of {found.target}" if several else f"{found.target} = {found.labels[-1]}"
-    said = "predicted labels" if found.hard else "predictions"
-    understood = (
-        f"{said} of {len(found.results)} candidates for {len(target):,} rows: {what}.",
-        found.layout.words,
-        *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and found.layout.kind != "held_out" else []),
-    )
-    return conclude_predictions(found, metric, replace(question, understood=understood, about=about))

@@ -15,19 +15,18 @@ from seedbed.evaluation import (
     Bounds,
     CandidateSummary,
     Conclusion,
-    Metric,
     Note,
     NoVerdict,
     Score,
     inference,
     n_together,
 )
-from seedbed.judgement.columns import Roles, factor, found_roles, is_beside, numbers, plain, readings
+from seedbed.judgement.columns import Roles, factor, found_roles, is_beside, numbers, plain, readings, score_kind
 from seedbed.judgement.judging import Question, asked, margin_of
 from seedbed.judgement.scores import Layout
 from seedbed.typing import Floats
 
-__all__ = ["Means", "conclude_means", "layout_of_means", "read_means"]
+__all__ = ["on_means"]
 
 
 _DEVIATION = ("standard_deviation", "stddev", "std_dev", "stdev", "std", "sd")
@@ -162,15 +161,32 @@ def layout_of_means(found: Means, question: Question) -> Layout:
     return Layout(kind="means", repeats=1, folds=n or 0, overlap=overlap, df=df, words=words)
 
 
-def conclude_means(found: Means, metric: Metric, layout: Layout, question: Question) -> Conclusion:
-    """Return the conclusion from means: no verdict, and for each candidate the bounds of its interval.
+def on_means(columns: Columns, question: Question) -> Conclusion | None:
+    """Return the conclusion from a file of means: no verdict, and for each candidate the bounds of its interval. None
+    if it holds something else.
 
     The standard error of a difference depends on the correlation r of the two candidates' scores over the splits: its
     square is s_a^2 + s_b^2 - 2 r s_a s_b times the factor of the corrected t. The bounds are those of r = 1 and r = 0.
 
     Raises:
+        ColumnError: there are several scores, and none is named.
         OptionError: fewer than two candidates, or a reference that isn't there.
     """
+    found = read_means(columns, question)
+    if found is None:
+        return None
+    name, taken = found.score or "mean", ""
+    try:
+        metric = score_kind(name, lower_is_better=question.lower_is_better)
+    except OptionError:  # nothing depends on it but the signs
+        metric, taken = score_kind(name, lower_is_better=False), ", by default"
+    if metric.percent and np.abs(found.means).max() > 1:
+        found = replace(found, means=found.means / 100, deviations=found.deviations / 100)
+    layout = layout_of_means(found, question)
+    way = "higher" if metric.greater_is_better else "lower"
+    who = f"{len(found.names)} candidates (column '{found.where}')"
+    what = f"means and deviations of {who}; {metric.words} ({found.words}), {way} is better{taken}."
+    question = replace(question, understood=(what, layout.words))
     reference = question.named(found.names)
     means, deviations = (dict(zip(found.names, one.tolist(), strict=True)) for one in (found.means, found.deviations))
     margin = margin_of(np.array([means[reference]]), metric, question)

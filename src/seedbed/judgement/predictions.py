@@ -39,7 +39,7 @@ from seedbed.judgement.judging import Question, alike, asked, conclude_scores
 from seedbed.judgement.scores import Layout, Runs, layout_of, read_runs, seed_places
 from seedbed.scoring import Result, evidence_of, without_verdict
 
-__all__ = ["conclude_predictions", "metric_of", "read_predictions"]
+__all__ = ["on_predictions"]
 
 
 _PROBABILITY = ("probability", "proba", "prob", "y_prob", "y_proba", "y_score", "p")
@@ -62,7 +62,6 @@ class Predicted:
         results: one per candidate, in order of appearance.
         layout: how the splits were made.
         task: binary, multiclass or regression.
-        target: its column.
         labels: the classes; of two, the positive one is the last.
         hard: whether labels are predicted instead of probabilities, so that only accuracy is known.
     """
@@ -70,7 +69,6 @@ class Predicted:
     results: tuple[Result, ...]
     layout: Layout
     task: Task
-    target: str
     labels: tuple[str, ...]
     hard: bool
 
@@ -162,7 +160,6 @@ def read_predictions(columns: Columns, question: Question) -> Predicted:
         results=tuple(results),
         layout=layout,
         task=answers.task,
-        target=target_name,
         labels=answers.labels,
         hard=answers.hard,
     )
@@ -446,27 +443,40 @@ def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int)
     )
 
 
-def metric_of(found: Predicted, name: str | None) -> Metric:
-    """Return the score that decides: the requested one, or the default of the task.
+def on_predictions(columns: Columns, question: Question) -> Conclusion:
+    """Return the conclusion from a file of predictions.
 
     Raises:
-        OptionError: it can't be tested on these predictions.
+        ColumnError, DataError: as `read_predictions`.
+        OptionError: the score can't be tested on these predictions, there are fewer than two candidates, the reference
+            isn't there, or how the splits were made isn't clear.
     """
+    found = read_predictions(columns, question)
     known = [one for one, metric in METRICS.items() if metric.row_loss and found.task in metric.tasks]
     if found.hard:
         known = ["accuracy"]
-    name = name or ("accuracy" if found.hard else default_metric(found.task))
+    name = question.score or ("accuracy" if found.hard else default_metric(found.task))
     if name not in known:
         raise OptionError(f"'{name}' can't be tested on these predictions", did_you_mean(name, known))
-    return METRICS[name]
-
-
-def conclude_predictions(found: Predicted, metric: Metric, question: Question) -> Conclusion:
-    """Return the conclusion from predictions.
-
-    Raises:
-        OptionError: fewer than two candidates, or a reference that isn't there.
-    """
+    metric, target = METRICS[name], found.results[0].target
+    seeds = max(result.predictions.shape[1] for result in found.results)
+    about: dict[str, Any] = {"target": question.target, "task": found.task, "n_rows": len(target)}
+    what = f"numbers, {question.target}"
+    if found.task != "regression":
+        counts = np.bincount(target, minlength=len(found.labels))
+        about["labels"] = dict(zip(found.labels, counts.tolist(), strict=True))
+        about["majority_share"] = float(counts.max() / counts.sum())
+        several = len(found.labels) > 2
+        what = (
+            f"{len(found.labels)} labels of {question.target}" if several else f"{question.target} = {found.labels[-1]}"
+        )
+    said = "predicted labels" if found.hard else "predictions"
+    understood = (
+        f"{said} of {len(found.results)} candidates for {len(target):,} rows: {what}.",
+        found.layout.words,
+        *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and found.layout.kind != "held_out" else []),
+    )
+    question = replace(question, understood=understood, about=about)
     by_name = {result.name: result for result in found.results}
     reference = question.named(list(by_name))
     margin = _margin(by_name[reference], metric, question)
@@ -474,7 +484,6 @@ def conclude_predictions(found: Predicted, metric: Metric, question: Question) -
         losses = {name: result.losses(metric.name)[:, 0].astype(np.float64) for name, result in by_name.items()}
         values = {name: 1 - one if metric.greater_is_better else one for name, one in losses.items()}
         return conclude_scores(values, metric, found.layout, question, margin)
-    seeds = max(result.predictions.shape[1] for result in found.results)
     question_asked = asked(question, metric, found.layout, reference=reference, margin=margin, seeds=seeds)
     if not found.results[0].design.has_verdict:
         question_asked = replace(question_asked, interval=None)
