@@ -131,12 +131,11 @@ def test_a_candidate_is_hidden_and_shown_in_all_charts(page: Any):
     page.get_by_label("relu:8", exact=True).uncheck()
     page.wait_for_function(f'document.querySelectorAll("{LINES}").length === 4')
     assert "relu:8" not in read_out(page)
-    assert not page.locator("tr[data-candidate='relu:8']").is_visible()
     for name in ("lottery", "calibration"):
         assert page.evaluate(f"views.{name}.signal('hidden')") == ["relu:8"]
     page.locator("#all").click()
     page.wait_for_function(f'document.querySelectorAll("{LINES}").length === 6')
-    assert page.locator("tr[data-candidate='relu:8']").is_visible()
+    assert "relu:8" in read_out(page)
 
 
 def test_each_band_is_drawn_as_named(page: Any, summary: Any):
@@ -266,7 +265,7 @@ def test_every_chart_has_a_table_of_its_numbers(page: Any):
     for place in page.locator("details.numbers").all():
         place.locator("summary").click()
         assert place.locator("tbody tr").count() >= 2
-    assert page.locator("details.numbers").count() == 4
+    assert page.locator("details.numbers").count() == 3  # curves, single runs, calibration
 
 
 def test_printed_pages_contain_the_numbers(page: Any):

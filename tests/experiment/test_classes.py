@@ -118,7 +118,7 @@ def test_an_untrained_network_is_no_better_than_the_prior(compared, table_of, ro
 
 def test_the_report_counts_the_classes_and_explains_the_brier_score(found):
     text = " ".join(comparison_text(found.conclusion).split())
-    assert "90 rows, 3 features, 3 classes, 48.9% in the largest; SGD" in text
+    assert "90 rows, 3 features; 3 classes, 48.9% in the largest" in text
     assert "Brier score (the squared errors of a row's probabilities, added up over the classes)" in text
     assert "in accuracy (points)" in text
     assert "ROC AUC" in text
