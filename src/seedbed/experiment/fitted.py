@@ -264,7 +264,7 @@ def fit_on_splits(
         yield from _fit_some(
             group[0][0], models[group[0][0]], [(split, splits[split]) for _, split in group], encoding, table, jobs
         )
-    others = [place for place in places if place not in blends]
+    others = [place for place in places if models[place[0]].name != AUTO]
     seconds: dict[int, list[float]] = {}
     for n, (number, split) in enumerate(others, 1):
         started = time.perf_counter()

@@ -139,6 +139,11 @@ class Plan:
             if model.repeats is None or split.repeat < model.repeats
         )
 
+    def fits_of(self, part: int) -> list[tuple[int, int]]:
+        """Return the fits of one part."""
+        first, last = (0, *self.looks)[part], self.looks[part]
+        return [(number, split) for number, split in self.fits if first <= self.all_splits[split].repeat < last]
+
     @property
     def stacks(self) -> tuple[Stack, ...]:
         """The stacks of both rounds."""
@@ -169,16 +174,11 @@ class Plan:
         return self.pace is not None
 
     @functools.cached_property
-    def finishing(self) -> float:
-        """Seconds for verdicts, report and pictures after the training."""
+    def overhead(self) -> float:
+        """Seconds for verdicts and report after the training."""
         spec, n_tested = self.experiment, sum(len(split.test) for split in self.splits)
         n_models = len(spec.candidates) * spec.design.seeds + len(spec.fitted)
         return drawing_seconds() * (1 + _JUDGING * n_tested * n_models)
-
-    @property
-    def overhead(self) -> float:
-        """Seconds to judge and to draw, whatever is trained."""
-        return self.finishing
 
     @property
     def seconds(self) -> float:
@@ -210,12 +210,8 @@ class Plan:
 
     def fitting_seconds(self, *, part: int | None = None) -> float:
         """Return the duration of all fits of baselines and `auto`, or of those of one part [s]."""
-        first, last = (0, self.looks[-1]) if part is None else ((0, *self.looks)[part], self.looks[part])
-        return self._packed(
-            self.fit_seconds[self.experiment.fitted[number].name]
-            for number, split in self.fits
-            if first <= self.all_splits[split].repeat < last
-        )
+        fits = self.fits if part is None else self.fits_of(part)
+        return self._packed(self.fit_seconds[self.experiment.fitted[number].name] for number, _ in fits)
 
     def passes(self, which: Round, *, most: bool = False, part: int | None = None) -> float:
         """Return the duration of a round, or of one part of it [s]; `most` if no network ends before its last epoch."""

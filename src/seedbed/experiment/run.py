@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import functools
 import math
@@ -205,16 +204,17 @@ class _Work:
 
     def do(self, part: int) -> None:
         """Fit and train everything of one part, the baselines of seedbed in a thread beside the networks."""
-        plan = self.plan
-        first, last = plan.looks[part - 1] if part else 0, plan.looks[part]
-        self._take_along(part)
-        repeats = [split.repeat for split in plan.all_splits]
-        fits = [(number, split) for number, split in plan.fits
-                if first <= repeats[split] < last and not self._is_earlier(self.fitted[number], part)]  # fmt: skip
-        fits = [place for place in fits if not self._take_fit(*place)]
-        quick = [place for place in fits if plan.cluster is None and plan.experiment.fitted[place[0]].quick]
-        others = [place for place in fits if place not in quick]
-        models, table = plan.experiment.fitted, plan.experiment.table
+        plan, models, table = self.plan, self.plan.experiment.fitted, self.plan.experiment.table
+        everything: list[GatheredFits | GatheredCandidate] = [*self.networks, *self.fitted]
+        for gathered in everything:
+            if self.kept is not None and self._is_earlier(gathered, part):
+                gathered.take_along(self.kept.earlier, plan.looks[part])
+        quick, others = list[tuple[int, int]](), list[tuple[int, int]]()
+        for number, split in plan.fits_of(part):
+            if self._is_earlier(self.fitted[number], part):
+                self.watch.count(models[number].name, taken=True)
+            elif not self._take_fit(number, split):
+                (quick if plan.cluster is None and models[number].quick else others).append((number, split))
         for other in fit_on_splits(
             models, table, plan.encoding, plan.all_splits, others, jobs=plan.jobs, cluster=plan.cluster
         ):
@@ -243,19 +243,6 @@ class _Work:
     def _is_earlier(self, gathered: GatheredFits | GatheredCandidate, part: int) -> bool:
         """Return whether an earlier run has the results of a model for a whole part."""
         return self.kept is not None and self.kept.repeats(gathered.name) >= self.plan.looks[part]
-
-    def _take_along(self, part: int) -> None:
-        """Take the results that an earlier run has for a part."""
-        plan, arrays = self.plan, self.kept.earlier if self.kept else {}
-        for candidate in self.networks:
-            if self._is_earlier(candidate, part):
-                candidate.take_along(arrays, plan.looks[part])
-        for number, model in enumerate(self.fitted):
-            if self._is_earlier(model, part):
-                model.take_along(arrays, plan.looks[part])
-                for which, split in plan.fits:
-                    if which == number and bisect.bisect_right(plan.looks, plan.all_splits[split].repeat) == part:
-                        self.watch.count(model.name, taken=True)
 
     def _fits(self, places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, Floats]]:
         """Fit models on splits, one after the other."""

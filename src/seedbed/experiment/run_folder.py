@@ -143,13 +143,14 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
         if another folder is chosen.
     """
     places = list(numbered(folder))
+    growing = [place for place in places if _grows(plan, place)]
     free = [
         place
         for place in places
-        if _grows(plan, place)
+        if place in growing
         or not (_differing(plan, place) and ((place / _LOCK).exists() or _holds_results(Kept(plan, place))))
     ]
-    same = [place for place in free if _grows(plan, place) or (frozen_in(place) and not _differing(plan, place))]
+    same = [place for place in free if place in growing or (frozen_in(place) and not _differing(plan, place))]
     following = f"{folder.name}-{len(places) + 1}" if places else folder.name
     chosen = next(iter((*same, *free)), folder.with_name(following))
     return chosen, "" if chosen == folder or folder not in places else _shown(_differing(plan, folder))
@@ -167,12 +168,14 @@ def _differing(plan: Plan, folder: Path) -> list[str]:
 
 def _grows(plan: Plan, folder: Path) -> bool:
     """Return whether the results in a folder are those of the first repeats of a plan, which then takes them along."""
-    there = (folder / _RESULTS).is_file() and not plan.pairs
-    return there and _same_code(plan, frozen_in(folder)) and grows(frozen_in(folder), plan.specification)
+    return (folder / _RESULTS).is_file() and not plan.pairs and _begins(frozen_in(folder), plan)
 
 
-def _same_code(plan: Plan, frozen: Mapping[str, Any]) -> bool:
-    """Return whether the code of all models that a specification and a plan have in common is known and the same."""
+def _begins(frozen: Mapping[str, Any], plan: Plan) -> bool:
+    """Return whether a specification is that of the first repeats of a plan, and the code of all models that they have
+    in common is known and the same."""
+    if not grows(frozen, plan.specification):
+        return False
     code = code_of(plan.experiment)
     then = {name: what for name, what in frozen.get("code", {}).items() if name in code}
     return bool(then) and all(what is not None and what == code[name] for name, what in then.items())
@@ -197,8 +200,7 @@ def _set_aside(plan: Plan, folder: Path) -> None:
 def _earlier(plan: Plan, folder: Path) -> Arrays:
     """Return the arrays of the run that was set aside; empty if there is none, or if it is another one."""
     place = folder / "unfinished" / EARLIER
-    same = grows(frozen_in(place), plan.specification) and _same_code(plan, frozen_in(place))
-    return _arrays_in(place) if same else {}
+    return _arrays_in(place) if _begins(frozen_in(place), plan) else {}
 
 
 def _arrays_in(folder: Path) -> dict[str, npt.NDArray[Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from seedbed.evaluation import Conclusion
 from seedbed.experiment.plan import Plan
@@ -72,7 +71,8 @@ class Watch:
     ) -> None:
         self._totals, self._epochs, self._tell, self._stages = dict(totals), epochs, tell, stages
         self._pace, self._fit_seconds, self._after, self._taken = _Pace(cost), dict[str, float](), after, 0.0
-        self.repeats, self.so_far = 0, cast("Conclusion | None", None)
+        self.repeats = 0
+        self.so_far: Conclusion | None = None
         nothing = _NO_BAND if scores else None
         self._bands: dict[str, tuple[Band | None, Band | None]] = dict.fromkeys(totals, (nothing, nothing))
         # What was done before the chunks at hand, and its cost.
@@ -101,8 +101,7 @@ class Watch:
         self.repeats, self.so_far = repeats, so_far
         until = next((look for look in plan.looks if look > repeats), repeats)
         self._pace.cost = plan.cost(max(until, plan.usual_repeats)) - self._taken
-        for name in list(self._totals)[:1]:
-            self.show(name)
+        self.show(next(iter(self._totals)))
 
     def begin(self, chunks: Sequence[WatchedChunk], stage: str = "") -> Board:
         """Return the board on which these chunks, which come next, write their epochs. Earlier chunks are finished."""
@@ -225,6 +224,6 @@ class _Pace:
 def watch_plan(plan: Plan, tell: Callable[[Progress], None] | None = None, *, draws: bool = False) -> Watch:
     """Return what watches the run of a plan; `draws` adds the time for the report and the pictures after it."""
     epochs = {name: recipe.epochs for name, recipe in plan.experiment.recipes().items()}
-    watch = Watch(plan.totals(), epochs, 0.0, tell=tell, after=plan.finishing if draws else 0.0)
+    watch = Watch(plan.totals(), epochs, 0.0, tell=tell, after=plan.overhead if draws else 0.0)
     watch.expect(plan)
     return watch
