@@ -28,9 +28,9 @@ from seedbed.data import read_table
 from seedbed.experiment import make_plan, specify
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import in_order
-from seedbed.fitting import Round, Stack
 from seedbed.settings import Compute, Design, recipe_named
 from seedbed.training import Chunk, TrainingData, train_chunk
+from seedbed.tuning import Round, Stack
 
 NODES = (1, 2, 10, 100, 1000)
 DRAWS = 15

@@ -12,9 +12,9 @@ from seedbed.data import ColumnSchema, Split, encode, repeated_folds, table_from
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation import corrected_t, seed_noise
-from seedbed.experiment import Kept, make_plan, run, specify
+from seedbed.experiment import Checkpoint, make_plan, run, specify
+from seedbed.experiment.baseline_fits import fit_on_splits
 from seedbed.experiment.baselines import baselines_from
-from seedbed.experiment.fitted import fit_on_splits
 from seedbed.model import blend_table, blend_tables
 from seedbed.model.members import members_for
 from seedbed.settings import Compute, Design, recipe_named
@@ -67,7 +67,7 @@ def test_the_blend_of_a_split_receives_columns_groups_and_times(arrays, table_of
         seen.extend(tables)
         return blend_tables(tables, n_networks=2, **options)
 
-    monkeypatch.setattr("seedbed.experiment.fitted.blend_tables", spied)
+    monkeypatch.setattr("seedbed.experiment.baseline_fits.blend_tables", spied)
     (auto,) = baselines_from(["auto"], random_state=0)
     split = Split(0, 0, np.arange(40), np.arange(40, 60))
     ((_, _, said),) = fit_on_splits([auto], table, encode(table), [split], jobs=1)
@@ -242,10 +242,10 @@ def test_fits_of_fewer_repeats_are_planned_kept_and_taken_up(arrays, monkeypatch
     assert plan.totals()["auto"] == 6 == len([number for number, _ in plan.fits if number == 1])
     assert ", and 1 baseline, and auto on 6 splits; about" in plan.sentence()
     assert plan.specification["baselines"][1]["repeats"] == 2
-    whole = run(plan, kept=Kept(plan, tmp_path))
-    assert Kept(plan, tmp_path).fits == 12 + 6
-    monkeypatch.setattr("seedbed.experiment.fitted.blend_tables", lambda *_, **__: pytest.fail("fitted again"))
-    again = run(plan, kept=Kept(plan, tmp_path))
+    whole = run(plan, checkpoint=Checkpoint(plan, tmp_path))
+    assert Checkpoint(plan, tmp_path).fits == 12 + 6
+    monkeypatch.setattr("seedbed.experiment.baseline_fits.blend_tables", lambda *_, **__: pytest.fail("fitted again"))
+    again = run(plan, checkpoint=Checkpoint(plan, tmp_path))
     np.testing.assert_array_equal(again["auto"].predictions, whole["auto"].predictions)
 
 

@@ -27,8 +27,8 @@ from sklearn.tree import DecisionTreeClassifier
 from seedbed.data import encode, repeated_folds
 from seedbed.errors import OptionError, TrainingError
 from seedbed.experiment import logistic
+from seedbed.experiment.baseline_fits import Baseline, _grouped, fit_on_splits
 from seedbed.experiment.baselines import STANDARD, baselines_from
-from seedbed.experiment.fitted import Baseline, _grouped, fit_on_splits
 from seedbed.experiment.logistic import TunedLogisticRegression, tuned_linear_regression
 
 
@@ -371,7 +371,7 @@ def test_a_wrapped_classifier_is_a_baseline(fitted, rows):
 
 
 def test_long_fits_go_on_in_workers_which_end_if_they_are_stopped_early(fitted, rows, table_of, monkeypatch):
-    monkeypatch.setattr("seedbed.experiment.fitted._WORTH_PROCESSES", 0.0)
+    monkeypatch.setattr("seedbed.experiment.baseline_fits._WORTH_PROCESSES", 0.0)
     table = table_of(rows[0], rows[1])
     baselines = baselines_from([RandomForestClassifier(100)], random_state=0)
     found = fit_on_splits(baselines, table, encode(table), rows[2], jobs=2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seedbed.data import on_disk, read_table, table_from_arrays
-from seedbed.experiment import Kept, make_plan, run, specify
+from seedbed.experiment import Checkpoint, make_plan, run, specify
 from seedbed.model import fit_model
 from seedbed.scoring import resamples_for
 from seedbed.settings import Compute, Design, Recipe
@@ -109,12 +109,12 @@ def test_large_tables_use_batches_by_default_and_the_plan_says_so(arrays, on_the
 def test_an_interrupted_run_on_disk_continues(arrays, on_the_disk, tmp_path, monkeypatch):
     whole = run(planned(arrays))["relu:4"]
     plan = planned(arrays)
-    run(plan, kept=Kept(plan, tmp_path))
+    run(plan, checkpoint=Checkpoint(plan, tmp_path))
     monkeypatch.setattr(RUN, "train_chunks", lambda chunks, *_: (chunk.build for chunk in chunks if pytest.fail("new")))
     plan = planned(arrays)
-    kept = Kept(plan, tmp_path)
-    assert kept.networks == 18
-    again = run(plan, kept=kept)["relu:4"]
+    checkpoint = Checkpoint(plan, tmp_path)
+    assert checkpoint.networks == 18
+    again = run(plan, checkpoint=checkpoint)["relu:4"]
     np.testing.assert_array_equal(again.predictions, whole.predictions)
     np.testing.assert_array_equal(again.epochs, whole.epochs)
 

@@ -8,7 +8,6 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from seedbed import fitting
 from seedbed.errors import OptionError
 from seedbed.evaluation import Choice, Epochs, choose
 from seedbed.experiment import Experiment, make_plan, run
@@ -99,7 +98,7 @@ def test_all_candidates_and_rates_share_the_same_inner_splits(planned, arrays):
 
 def test_the_choice_uses_only_losses_on_inner_rows(planned, monkeypatch):
     given = []
-    monkeypatch.setattr(fitting, "choose", lambda *a, **k: given.append((a, k)) or choose(*a, **k))
+    monkeypatch.setattr("seedbed.tuning.choose", lambda *a, **k: given.append((a, k)) or choose(*a, **k))
     plan = planned("tanh:4", name="trained", recipe={"epochs": 5})
     run(plan)
     assert len(given) == 3
@@ -116,7 +115,7 @@ def test_the_choice_uses_only_losses_on_inner_rows(planned, monkeypatch):
 
 def test_with_a_schedule_a_judged_network_equals_plain_pytorch(small, monkeypatch):
     choices = iter([Choice(2, 3, 0.5), Choice(0, 20, 0.5), Choice(1, 8, 0.5)])
-    monkeypatch.setattr(fitting, "choose", lambda losses, patience: next(choices))
+    monkeypatch.setattr("seedbed.tuning.choose", lambda losses, patience: next(choices))
     found = small(**WORDS, candidates="tanh:4", schedule="cosine")
     for number, split in enumerate(found.splits):
         p = found["tanh:4"].predictions[0, 1, split.test]
@@ -125,7 +124,7 @@ def test_with_a_schedule_a_judged_network_equals_plain_pytorch(small, monkeypatc
 
 def test_every_split_reports_its_own_choice(small, monkeypatch):
     choices = iter([Choice(2, 3, 0.5), Choice(0, 20, 0.5), Choice(1, 1, 0.5)])
-    monkeypatch.setattr(fitting, "choose", lambda losses, patience: next(choices))
+    monkeypatch.setattr("seedbed.tuning.choose", lambda losses, patience: next(choices))
     found = small(**WORDS, candidates="tanh:4")
     assert found["tanh:4"].epochs.tolist() == [3, 20, 1]
     assert found["tanh:4"].lrs.tolist() == [0.1, 0.001, 0.01]
@@ -172,7 +171,7 @@ def test_the_last_epoch_with_a_given_rate_needs_no_choosing_networks(planned):
 
 def test_a_rate_can_be_chosen_for_the_last_epoch(planned, monkeypatch):
     given = []
-    monkeypatch.setattr(fitting, "choose", lambda losses, patience: given.append(losses) or choose(losses))
+    monkeypatch.setattr("seedbed.tuning.choose", lambda losses, patience: given.append(losses) or choose(losses))
     found = run(planned("tanh:4", name="trained", recipe={"epochs": 20, "epoch": "last"}))
     assert found["tanh:4"].epochs.tolist() == [20] * 3
     assert found["tanh:4"].lrs.tolist() == [GRID[losses[:, :, 0].mean(axis=1).argmin()] for losses in given]

@@ -128,7 +128,7 @@ def test_the_default_candidates_are_the_tutorials_three(small):
 
 def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
     plans, module = [], importlib.import_module("seedbed.experiment.compare")
-    monkeypatch.setattr(module, "carry_out", lambda plan, watch, **options: plans.append(plan))
+    monkeypatch.setattr(module, "carry_out", lambda plan, monitor, **options: plans.append(plan))
     compare(*arrays, compute=Compute(jobs=1))
     (plan,) = plans
     spec = plan.experiment

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
 
-from seedbed import fitting
 from seedbed.data import table_from_arrays
 from seedbed.evaluation import Choice, paired_hold_out
 from seedbed.experiment import make_plan, specify
@@ -128,7 +127,9 @@ def test_the_document_is_strict_json_and_describes_the_held_out_rows(found):
 
 def test_the_choice_uses_the_inner_folds(small, large, monkeypatch):
     given = []
-    monkeypatch.setattr(fitting, "choose", lambda losses, *patience: given.append(losses.shape) or Choice(0, 1, 0.5))
+    monkeypatch.setattr(
+        "seedbed.tuning.choose", lambda losses, *patience: given.append(losses.shape) or Choice(0, 1, 0.5)
+    )
     result = small(*large, **WHOLE, candidates="logistic", epochs=3, epoch="inner")["logistic"]
     assert given == [(1, 15, 3)]
     assert result.epochs.tolist() == [1]

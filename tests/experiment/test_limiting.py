@@ -9,7 +9,7 @@ import pytest
 
 from seedbed.data import table_from_arrays
 from seedbed.errors import OptionError
-from seedbed.experiment import frozen_in, plan_within, specify
+from seedbed.experiment import plan_within, read_specification, specify
 from seedbed.report.glance import first_screen
 from seedbed.settings import Compute, Design, recipe_named
 
@@ -105,7 +105,7 @@ def test_the_frozen_design_is_read_back(small, tmp_path, takes):
 def test_a_sample_is_part_of_the_specification_and_of_the_text(small, tmp_path, monkeypatch):
     monkeypatch.setattr("seedbed.experiment.spec._QUICK_ROWS", 5000)
     found = small(*arrays_of(7000), candidates=["relu:3", "linear:2"], quick=True, folder=tmp_path)
-    assert frozen_in(tmp_path)["table"]["sample"]["of"] == 7000
+    assert read_specification(tmp_path)["table"]["sample"]["of"] == 7000
     assert json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"] == 7000
     assert "this is a sample of 5,000 of 7,000 rows" in found.details()
     screen = first_screen(found.conclusion)

@@ -14,8 +14,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_info
 
 from seedbed.evaluation import Outlook
-from seedbed.experiment import carry_out, run, watch_plan
-from seedbed.experiment.fitted import Fitted, single_threads
+from seedbed.experiment import carry_out, monitor_plan, run
+from seedbed.experiment.baseline_fits import FittedModel, single_threads
 from seedbed.experiment.plan import looks_of
 from seedbed.experiment.run import run_by_looks
 from seedbed.report import notebook_progress
@@ -70,7 +70,7 @@ def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_with_a_time_limit_at_each(p
 def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stopping, same, outlooks, reason, them):
     outlooks(2, reason)
     seen = []
-    found = carry_out(stopping, watch_plan(stopping, seen.append))
+    found = carry_out(stopping, monitor_plan(stopping, seen.append))
     assert (found.conclusion.plan.repeats, found.conclusion.plan.most_repeats) == (2, 6)
     assert (found.ended, found.conclusion.plan.ended) == (reason, reason)
     assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2]
@@ -101,7 +101,7 @@ def test_repeats_of_an_earlier_run_say_nothing_about_the_next_one(planned, monke
 
     monkeypatch.setattr("seedbed.experiment.comparison.run_by_looks", timed)
     plan = planned("relu:3", repeats=5, time_limit=100)
-    found = carry_out(plan, watch_plan(plan), started=time.perf_counter() - 60)
+    found = carry_out(plan, monitor_plan(plan), started=time.perf_counter() - 60)
     assert (found.conclusion.plan.repeats, found.ended) == (3, "time")
 
 
@@ -130,7 +130,7 @@ def test_an_interrupt_before_the_first_answer_ends_the_run(planned):
 
     plan = planned("relu:3", repeats=2)
     with pytest.raises(KeyboardInterrupt):
-        carry_out(plan, watch_plan(plan, interrupt))
+        carry_out(plan, monitor_plan(plan, interrupt))
 
 
 def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_counts(planned):
@@ -141,10 +141,10 @@ def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_coun
             interrupted.set()
             raise ValueError("not a valid buffer")
 
-    found = carry_out(plan, watch_plan(plan, fail), interrupted=interrupted)
+    found = carry_out(plan, monitor_plan(plan, fail), interrupted=interrupted)
     assert (found.ended, interrupted.is_set()) == ("interrupted", False)
     with pytest.raises(ValueError, match="buffer"):
-        carry_out(plan, watch_plan(plan, fail))
+        carry_out(plan, monitor_plan(plan, fail))
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_an_early_interrupt_loses_nothing_that_was_taken_along(small, tmp_path, 
 
 
 def test_fits_beside_others_leave_the_threads_of_blas_as_they_were(small, monkeypatch):
-    main, beside, predict = threading.Event(), threading.Event(), Fitted.predict
+    main, beside, predict = threading.Event(), threading.Event(), FittedModel.predict
 
     def blas():
         return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
@@ -221,7 +221,7 @@ def test_fits_beside_others_leave_the_threads_of_blas_as_they_were(small, monkey
         time.sleep(0.2 if self.name == "prior" else 0.0)  # it begins second, and ends last
         return predict(self, *arguments)
 
-    monkeypatch.setattr(Fitted, "predict", overlapping)
+    monkeypatch.setattr(FittedModel, "predict", overlapping)
     later = lambda *arguments: main.wait(5) and single_threads(*arguments)  # noqa: E731
     monkeypatch.setattr(importlib.import_module("seedbed.experiment.run"), "single_threads", later)
     before = blas()
@@ -272,6 +272,6 @@ def test_a_notebook_shows_the_answer_so_far(planned, monkeypatch):
     monkeypatch.setattr("seedbed.report.progress._NOTEBOOK_EVERY", 0.0)
     plan = planned("relu:3", "linear:3", repeats=2)
     with notebook_progress() as show:
-        carry_out(plan, watch_plan(plan, show))
+        carry_out(plan, monitor_plan(plan, show))
     assert any("So far, after 1 of up to 2 repeats:" in page and "linear:3" in page for page in shown)
     assert shown[-1] == ""

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from seedbed.experiment import run, watch_plan
+from seedbed.experiment import monitor_plan, run
 from seedbed.experiment.plan import Pace, _timed_fit, timed
 
 
@@ -36,11 +36,11 @@ def test_timing_changes_no_result(planned, worthwhile, same):
 
 def test_the_time_left_is_known_before_the_first_fit_and_includes_baselines(planned, worthwhile):
     plan = timed(planned("relu:3", "linear:3", baselines=["prior"]))
-    watch = watch_plan(plan, draws=True)
-    watch.expect(plan)
-    assert watch.progress()[0].seconds_left == pytest.approx(plan.seconds, rel=0.3)
-    watch.count("prior", taken=True)
-    assert watch.progress()[0].seconds_left < plan.seconds
+    monitor = monitor_plan(plan, draws=True)
+    monitor.expect(plan)
+    assert monitor.progress()[0].seconds_left == pytest.approx(plan.seconds, rel=0.3)
+    monitor.count("prior", taken=True)
+    assert monitor.progress()[0].seconds_left < plan.seconds
 
 
 def test_an_estimate_rises_by_at_most_half_if_no_network_ends_early(planned):

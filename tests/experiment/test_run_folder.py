@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seedbed.errors import OptionError, UnreadableError
-from seedbed.experiment import frozen_in, is_finished, open_folder
+from seedbed.experiment import is_finished, open_folder, read_specification
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
@@ -83,7 +83,7 @@ def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path
 def test_an_unfinished_run_is_replaced_with_overwrite(small, begun, tmp_path):
     begun()
     small(**WORDS, epochs=5, folder=tmp_path, overwrite=True)
-    assert frozen_in(tmp_path)["candidates"][0]["epochs"] == 5
+    assert read_specification(tmp_path)["candidates"][0]["epochs"] == 5
     assert not (tmp_path / "unfinished").exists()
 
 
@@ -143,18 +143,18 @@ def test_a_run_without_stored_work_does_not_block_another(small, planned, tmp_pa
 def test_the_specification_stays_as_it_was_frozen(planned, tmp_path):
     for _ in range(2):
         with open_folder(planned("relu:3"), tmp_path) as opened:
-            found = opened.frozen.stat().st_ino
+            found = opened.specification.stat().st_ino
     with open_folder(planned("relu:3"), tmp_path) as opened:
-        assert opened.frozen.stat().st_ino == found
+        assert opened.specification.stat().st_ino == found
     with open_folder(planned("relu:4"), tmp_path) as opened:
-        assert opened.frozen.stat().st_ino != found
+        assert opened.specification.stat().st_ino != found
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\0"])
 def test_an_unreadable_specification_is_rewritten(planned, tmp_path, content):
     (tmp_path / "experiment.json").write_text(content)
     with open_folder(planned("relu:3"), tmp_path):
-        assert frozen_in(tmp_path)["reference"] == "relu:3"
+        assert read_specification(tmp_path)["reference"] == "relu:3"
 
 
 def test_a_resumed_run_must_be_the_same_even_without_stored_work(planned, tmp_path):

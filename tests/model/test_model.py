@@ -12,7 +12,6 @@ import torch
 import seedbed as sb
 from seedbed.data import Preprocessor, open_rows
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
-from seedbed.fitting import Settled, with_settings
 from seedbed.model import Blocks, fit_model, load, values_of
 from seedbed.networks import parse_candidate
 from seedbed.settings import Compute, Recipe, recipe_named
@@ -20,6 +19,7 @@ from seedbed.training import derive, with_inputs_of
 from seedbed.training.losses import LOSSES
 from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
+from seedbed.tuning import TunedSettings, with_settings
 
 from .conftest import CANDIDATES, FAST, TARGETS
 
@@ -182,7 +182,7 @@ def test_networks_of_a_model_use_the_schedule_on_which_their_epochs_were_chosen(
 
 
 def test_a_schedule_covers_the_epochs_that_the_comparison_tried():
-    settled = Settled(0.1, 12, "by hand")
+    settled = TunedSettings(0.1, 12, "by hand")
     recipe = Recipe(lr=None, epochs=50, epoch="inner", schedule="cosine", warmup=0.1)
     assert with_settings(recipe, settled) == Recipe(lr=0.1, epochs=12, horizon=50, schedule="cosine", warmup=0.1)
     assert with_settings(with_settings(recipe, settled), settled) == with_settings(recipe, settled)

@@ -31,7 +31,7 @@ from seedbed.cli.terminal import (
 from seedbed.errors import OptionError, counted, did_you_mean, without_passwords
 
 if TYPE_CHECKING:
-    from seedbed.experiment import Comparison, Experiment, Kept, Plan, Watch
+    from seedbed.experiment import Checkpoint, Comparison, Experiment, Monitor, Plan
 
 __all__ = ["compare", "resume"]
 
@@ -64,11 +64,11 @@ def compare(
         from seedbed.experiment import (  # loads torch, which takes seconds
             carry_out,
             folder_for,
+            monitor_plan,
             numbered,
             open_folder,
             plan_within,
             specify,
-            watch_plan,
         )
         from seedbed.report import check_files, serious_sentences
 
@@ -102,15 +102,17 @@ def compare(
             last += filter(None, [check_files(folder)])
             _print(comparison, options)
         else:
-            kept, watch = opened.kept, watch_plan(plan, draws=True)
-            if kept.earlier:
-                repeats = counted(max(map(kept.repeats, plan.experiment.names)), "repeat")
+            checkpoint, monitor = opened.checkpoint, monitor_plan(plan, draws=True)
+            if checkpoint.earlier:
+                repeats = counted(max(map(checkpoint.repeats, plan.experiment.names)), "repeat")
                 say(run, f"taken along from the earlier run in {folder}: {repeats}")
-            if kept.networks or kept.fits:
-                say(run, f"{_counted(kept, watch)} there already")
-            with interruptible(lambda: _left_behind(kept, watch)):
-                with shown(watch, run, score_name=plan.experiment.score_name):
-                    comparison = carry_out(plan, watch, kept=kept, started=started, interrupted=interrupted)
+            if checkpoint.networks or checkpoint.fits:
+                say(run, f"{_counted(checkpoint, monitor)} there already")
+            with interruptible(lambda: _left_behind(checkpoint, monitor)):
+                with shown(monitor, run, score_name=plan.experiment.score_name):
+                    comparison = carry_out(
+                        plan, monitor, checkpoint=checkpoint, started=started, interrupted=interrupted
+                    )
                 try:
                     _print(comparison, options)
                 except BrokenPipeError:  # the reader has closed the pipe; the files are still written
@@ -180,22 +182,22 @@ def _failed(name: str | None, comparison: Comparison) -> int:
     return 0
 
 
-def _left_behind(kept: Kept, watch: Watch) -> tuple[str, ...]:
+def _left_behind(checkpoint: Checkpoint, monitor: Monitor) -> tuple[str, ...]:
     """Return what an interrupt leaves behind, and how to continue."""
-    if kept.networks or kept.fits or kept.begun or kept.earlier:
-        what = _counted(kept, watch) if kept.networks or kept.fits else "what is begun is"
+    if checkpoint.networks or checkpoint.fits or checkpoint.begun or checkpoint.earlier:
+        what = _counted(checkpoint, monitor) if checkpoint.networks or checkpoint.fits else "what is begun is"
         hint = "The same command, or seedbed resume, continues from there."
-        return f"interrupted; {what} kept in {kept.folder}", hint
-    why = f": {kept.trouble}" if kept.trouble else ""
+        return f"interrupted; {what} kept in {checkpoint.folder}", hint
+    why = f": {checkpoint.trouble}" if checkpoint.trouble else ""
     return (f"interrupted before anything was finished, so nothing is kept{why}",)
 
 
-def _counted(kept: Kept, watch: Watch) -> str:
+def _counted(checkpoint: Checkpoint, monitor: Monitor) -> str:
     """Return how many networks are kept, or how many fits of baselines if there are no networks."""
-    total = sum(one.total for one in watch.progress() if one.epochs)
-    if kept.networks:
-        return f"{kept.networks:,} of {counted(total, 'network')} {'is' if kept.networks == 1 else 'are'}"
-    return f"{counted(kept.fits, 'fit')} of baselines {'is' if kept.fits == 1 else 'are'}"
+    total = sum(one.total for one in monitor.progress() if one.epochs)
+    if checkpoint.networks:
+        return f"{checkpoint.networks:,} of {counted(total, 'network')} {'is' if checkpoint.networks == 1 else 'are'}"
+    return f"{counted(checkpoint.fits, 'fit')} of baselines {'is' if checkpoint.fits == 1 else 'are'}"
 
 
 _AGAIN = "Run the command that began it again; it continues."
@@ -217,11 +219,11 @@ def resume(
     quiet: Quiet = False,
 ) -> int:
     """Continue a comparison that was interrupted or killed, to the same results."""
-    from seedbed.experiment import frozen_in, is_finished
+    from seedbed.experiment import is_finished, read_specification
     from seedbed.report import check_files
 
     check_files(run)
-    frozen = frozen_in(run)
+    frozen = read_specification(run)
     if not frozen:
         raise OptionError(f"{run} holds no comparison", "Name the folder that seedbed compare has made.")
     if is_finished(run):

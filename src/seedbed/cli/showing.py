@@ -85,8 +85,8 @@ def report(
         comparison_text,
         glance_text,
         read_summary,
-        single_text,
         tables_text,
+        training_text,
         write_report,
     )
 
@@ -99,7 +99,7 @@ def report(
         if isinstance(summary, Conclusion):
             print((comparison_text if summary.kind == "comparison" else glance_text)(summary))
         else:
-            print(tables_text(summary) if isinstance(summary, TablesConclusion) else single_text(summary))
+            print(tables_text(summary) if isinstance(summary, TablesConclusion) else training_text(summary))
         return
     folder = run if run.is_dir() else run.parent
     if format == "html":

@@ -19,7 +19,7 @@ from seedbed.cli.options import RunOptions
 from seedbed.errors import visible, without_passwords
 
 if TYPE_CHECKING:
-    from seedbed.experiment import Watch
+    from seedbed.experiment import Monitor
 
 __all__ = [
     "command_line",
@@ -38,11 +38,11 @@ interrupted = threading.Event()  # by Ctrl-C
 
 
 @contextlib.contextmanager
-def shown(watch: Watch, run: RunOptions, *, score_name: str = "accuracy") -> Iterator[None]:
+def shown(monitor: Monitor, run: RunOptions, *, score_name: str = "accuracy") -> Iterator[None]:
     """Show the progress live on stderr."""
     from seedbed.report import ProgressDisplay
 
-    with ProgressDisplay(watch.progress, Console(stderr=True), quiet=run.quiet, score_name=score_name):
+    with ProgressDisplay(monitor.progress, Console(stderr=True), quiet=run.quiet, score_name=score_name):
         yield
 
 

@@ -15,7 +15,7 @@ from seedbed.errors import OptionError, counted
 
 if TYPE_CHECKING:
     from seedbed.data import Table
-    from seedbed.experiment import Watch
+    from seedbed.experiment import Monitor
     from seedbed.model import Model
 
 __all__ = ["train"]
@@ -71,10 +71,10 @@ def _train_on_a_split(
     import numpy as np
 
     from seedbed.data import read_table
-    from seedbed.experiment import Watch, finished_curves, training_on
+    from seedbed.experiment import Monitor, finished_curves, training_on
     from seedbed.experiment import train as train_networks
     from seedbed.networks import candidate_from
-    from seedbed.report import single_text
+    from seedbed.report import training_text
     from seedbed.training import own_module
 
     rows, found = read_table(table, **columns.settings()), candidate_from(candidate)
@@ -95,9 +95,9 @@ def _train_on_a_split(
         _print_epochs(*curves, every)
         say(run, f"the run in {folder} is finished already; --overwrite trains it again")
         return
-    watch = Watch.of_one(found.name, training.recipe.epochs, seeds)
-    with shown(watch, run), interruptible(lambda: ("interrupted, no results written",)):
-        trained = train_networks(training, compute=run.compute(), command=command_line(), watch=watch)
+    monitor = Monitor.of_one(found.name, training.recipe.epochs, seeds)
+    with shown(monitor, run), interruptible(lambda: ("interrupted, no results written",)):
+        trained = train_networks(training, compute=run.compute(), command=command_line(), monitor=monitor)
     history = trained.history
     _print_epochs(
         np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score]),
@@ -108,7 +108,7 @@ def _train_on_a_split(
     if history.diverged.any():
         notes.append(f"{history.diverged.sum()} of {counted(seeds, 'network')} diverged; try a lower --lr")
     trained.save(folder, pictures=run.format)
-    say(run, *notes, "", single_text(trained.conclusion()))
+    say(run, *notes, "", training_text(trained.conclusion()))
     say(run, f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)")
     say(run, f"Next:     {columns.command('compare', table)} --candidate {shlex.quote(found.name)}")
 
@@ -174,49 +174,49 @@ def _train_model(
 def _model_of_table(
     table: Table, candidate: str, recipe: RecipeOptions, run: RunOptions, options: dict[str, Any]
 ) -> Model:
-    from seedbed.experiment import Watch
-    from seedbed.fitting import n_choosing
+    from seedbed.experiment import Monitor
     from seedbed.model import AUTO, blend_table, fit_model
     from seedbed.networks import candidate_from
     from seedbed.settings import N_NETWORKS
     from seedbed.training import own_module
+    from seedbed.tuning import n_choosing
 
     if candidate == AUTO:
         for name in ("recipe", "epoch"):
             if getattr(recipe, name) is not None:
                 hint = "Leave it out; --epochs, --lr and the like are taken."
                 raise OptionError(f"--{name} can't be chosen for auto, which has a recipe of its own", hint)
-        watch = _watch_of_blend(table, options["n_networks"])
-        with shown(watch, run):
-            return blend_table(table, settings=recipe.given(), board_for=watch.board_for, **options)[0]
+        monitor = _monitor_of_blend(table, options["n_networks"])
+        with shown(monitor, run):
+            return blend_table(table, settings=recipe.given(), board_for=monitor.board_for, **options)[0]
     found, n_networks, common = candidate_from(candidate), options["n_networks"] or N_NETWORKS, recipe.named("trained")
     own = found.recipe(common)
     say(run, *filter(None, [own_module(found, table)]))
-    watch = Watch.of_one(found.name, own.epochs, n_networks, n_choosing(own, n_networks))
-    with shown(watch, run):
-        return fit_model(table, found, recipe=common, board_for=watch.board_for, **options)
+    monitor = Monitor.of_one(found.name, own.epochs, n_networks, n_choosing(own, n_networks))
+    with shown(monitor, run):
+        return fit_model(table, found, recipe=common, board_for=monitor.board_for, **options)
 
 
 def _model_of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.experiment import Watch, model_plan_from
-    from seedbed.fitting import n_choosing
+    from seedbed.experiment import Monitor, model_plan_from
     from seedbed.settings import N_NETWORKS
+    from seedbed.tuning import n_choosing
 
     found = model_plan_from(folder, candidate)
     if isinstance(found.candidate, str):
-        watch = _watch_of_blend(found.table, options["n_networks"])
+        monitor = _monitor_of_blend(found.table, options["n_networks"])
     else:
         n_networks = options["n_networks"] or found.networks or N_NETWORKS
         n_inner = 0 if found.settled else n_choosing(found.recipe, n_networks)
         epochs = found.settled.epochs if found.settled else found.recipe.epochs
-        watch = Watch.of_one(found.candidate.name, epochs, n_networks, n_inner)
-    with shown(watch, run):
-        return found.fit(board_for=watch.board_for, **options)
+        monitor = Monitor.of_one(found.candidate.name, epochs, n_networks, n_inner)
+    with shown(monitor, run):
+        return found.fit(board_for=monitor.board_for, **options)
 
 
-def _watch_of_blend(table: Table, n_networks: int | None) -> Watch:
-    from seedbed.experiment import Watch
+def _monitor_of_blend(table: Table, n_networks: int | None) -> Monitor:
+    from seedbed.experiment import Monitor
     from seedbed.model import AUTO, blend_size
 
     n_members, epochs, usual = blend_size(table)
-    return Watch.of_one(AUTO, epochs, n_members * (n_networks or usual))
+    return Monitor.of_one(AUTO, epochs, n_members * (n_networks or usual))

@@ -28,7 +28,7 @@ from typing import Any, Literal
 from seedbed.arguments import shown, spelled
 from seedbed.data import Task
 from seedbed.errors import OptionError, did_you_mean, error_line
-from seedbed.experiment.fitted import STANDARD, Auto, Baseline, Fitted, auto
+from seedbed.experiment.baseline_fits import STANDARD, Auto, Baseline, FittedModel, auto
 from seedbed.experiment.logistic import INNER_FOLDS, TunedLogisticRegression, tuned_linear_regression
 from seedbed.model import AUTO
 from seedbed.training import derive
@@ -45,7 +45,7 @@ _TAKEN = "This name belongs to a baseline of seedbed. Choose another, or leave i
 
 def baselines_from(
     specs: Sequence[Any] | Mapping[str, Any], *, random_state: int, task: Task = "binary"
-) -> tuple[Fitted, ...]:
+) -> tuple[FittedModel, ...]:
     """Return baselines from names, import paths, estimators, their classes, or `Baseline`s.
 
     A mapping gives them names, and may be an element of a sequence: `["standard", {"mine": estimator}]`. The word
@@ -90,7 +90,7 @@ def _named(specs: Any) -> Iterator[tuple[str | None, Any]]:
             yield None, spec
 
 
-def _baseline(spec: Any, name: str | None, random_state: int, task: Task) -> Fitted:
+def _baseline(spec: Any, name: str | None, random_state: int, task: Task) -> FittedModel:
     spec = spec.strip() if isinstance(spec, str) else spec
     if isinstance(spec, Auto) or (isinstance(spec, str) and spec == AUTO):
         if name not in (None, AUTO):

@@ -14,9 +14,9 @@ from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError, without_passwords
 from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.limiting import plan_within
+from seedbed.experiment.progress import monitor_plan
 from seedbed.experiment.run_folder import open_folder
 from seedbed.experiment.spec import specify
-from seedbed.experiment.watch import watch_plan
 from seedbed.report import Progress, notebook_progress
 from seedbed.settings import RECIPES, Compute, Design, Recipe, merged, place_of, recipe_named
 from seedbed.training import warn_of_shares
@@ -100,13 +100,13 @@ def compare(
     for candidate in {one.architecture: one for one in plan.experiment.candidates}.values():
         warn_of_shares(candidate, plan.experiment.table)
     with notebook_progress() as shown:
-        watch = watch_plan(plan, on_progress or shown, draws=folder is not None)
+        monitor = monitor_plan(plan, on_progress or shown, draws=folder is not None)
         if folder is None:
-            return carry_out(plan, watch, started=started)
+            return carry_out(plan, monitor, started=started)
         with open_folder(plan, folder, overwrite=overwrite) as opened:
             if opened.finished is not None:
                 return opened.finished
-            comparison = carry_out(plan, watch, kept=opened.kept, started=started)
+            comparison = carry_out(plan, monitor, checkpoint=opened.checkpoint, started=started)
             opened.save(comparison)
         return comparison
 

@@ -13,14 +13,14 @@ import numpy as np
 from seedbed.data import frame_from
 from seedbed.errors import OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Check, Conclusion, Ended, Verdict, document_of, outlook
-from seedbed.experiment.fitted import one_blas_thread
-from seedbed.experiment.frozen import FROZEN
-from seedbed.experiment.kept import Kept
+from seedbed.experiment.baseline_fits import one_blas_thread
+from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.model_plan import model_plan
 from seedbed.experiment.plan import STOPS, Plan
+from seedbed.experiment.progress import Monitor
 from seedbed.experiment.run import Results, run_by_looks
+from seedbed.experiment.specification_file import SPECIFICATION
 from seedbed.experiment.summary import answer, json_text, summarize
-from seedbed.experiment.watch import Watch
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model import Model
 from seedbed.report import comparison_text, glance_text, notebook_fragment, write_report
@@ -231,13 +231,16 @@ class Comparison(Results):
         for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
             old.unlink(missing_ok=True)
         write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
-        written, frozen = [write_report(self.conclusion, folder / "report.html"), arrays], folder / FROZEN
+        written, specification = (
+            [write_report(self.conclusion, folder / "report.html"), arrays],
+            folder / SPECIFICATION,
+        )
         if pictures is not None:
             from seedbed.figures import save_pictures  # loads what draws
 
             written += save_pictures(self.conclusion, folder, pictures)
         # With the summary, the run counts as finished.
-        digests = write_digests([*written, frozen] if frozen.is_file() else written, document, text)
+        digests = write_digests([*written, specification] if specification.is_file() else written, document, text)
         return [document, *written, digests]
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -251,9 +254,9 @@ class Comparison(Results):
 
 def carry_out(
     plan: Plan,
-    watch: Watch,
+    monitor: Monitor,
     *,
-    kept: Kept | None = None,
+    checkpoint: Checkpoint | None = None,
     started: float | None = None,
     interrupted: threading.Event | None = None,
 ) -> Comparison:
@@ -262,8 +265,8 @@ def carry_out(
     An interrupt after the first repeat ends the run, too: the answer is that of the finished repeats.
 
     Args:
-        watch: gets the answer so far after each look.
-        kept: stores finished work, and returns what an earlier run has finished.
+        monitor: gets the answer so far after each look.
+        checkpoint: stores finished work, and returns what an earlier run has finished.
         started: `time.perf_counter()` at the start of the time limit; now if None.
         interrupted: set by what raises KeyboardInterrupt; an error after that is taken for it. Cleared when the answer
             so far is computed, so that a second interrupt ends that.
@@ -276,13 +279,13 @@ def carry_out(
     results: Results | None = None
     ended: Ended = ""
     before = 0.0
-    looks = run_by_looks(plan, watch=watch, kept=kept)
+    looks = run_by_looks(plan, monitor=monitor, checkpoint=checkpoint)
     try:
         for results in looks:
             if (repeats := results.experiment.design.repeats) < plan.experiment.design.repeats:
                 with one_blas_thread():
                     so_far = answer(results)
-                watch.look(plan, repeats, so_far)
+                monitor.look(plan, repeats, so_far)
                 if ended := _ended(plan, results, so_far, results.seconds - before, time.perf_counter() - started):
                     break
                 before = results.seconds

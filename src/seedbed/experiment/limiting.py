@@ -11,9 +11,9 @@ from typing import Any
 
 from seedbed.errors import SeedbedError, counted
 from seedbed.evaluation import Protocol
-from seedbed.experiment.frozen import differences, frozen_in
 from seedbed.experiment.plan import Plan, make_plan, timed
 from seedbed.experiment.spec import Experiment
+from seedbed.experiment.specification_file import differences, read_specification
 from seedbed.report import duration
 from seedbed.settings import Compute
 
@@ -38,7 +38,7 @@ def plan_within(
 
     The run does as many repeats as fit. If the first one wouldn't, epochs are cut, then seeds, and with `--quick` also
     rows. The cut is estimated from a few steps of each network and some fits of each baseline, without any result. A
-    continued run keeps its frozen design.
+    continued run keeps its stored design.
 
     Args:
         experiment: as it was asked for.
@@ -52,12 +52,12 @@ def plan_within(
         SeedbedError: as `make_plan`.
     """
     started, asked = time.perf_counter() if started is None else started, experiment
-    limit, frozen = experiment.design.time_limit, [frozen_in(folder) for folder in folders]
-    for one in frozen if limit is not None else ():
-        if (again := _frozen_plan(asked, specified, one, compute)) is not None:
+    limit, stored = experiment.design.time_limit, [read_specification(folder) for folder in folders]
+    for one in stored if limit is not None else ():
+        if (again := _stored_plan(asked, specified, one, compute)) is not None:
             return again
     plan = make_plan(experiment, compute)
-    if any(one and not differences(one, plan.specification) for one in frozen):  # a finished or continued run
+    if any(one and not differences(one, plan.specification) for one in stored):  # a finished or continued run
         return plan
     if limit is None:
         return plan
@@ -150,19 +150,19 @@ def _too_long(plan: Plan, limit: float) -> str:
     )
 
 
-def _frozen_plan(
-    asked: Experiment, specified: Callable[..., Experiment], frozen: Mapping[str, Any], compute: Compute
+def _stored_plan(
+    asked: Experiment, specified: Callable[..., Experiment], stored: Mapping[str, Any], compute: Compute
 ) -> Plan | None:
     """Return the plan of the same run as it was begun; None if another run, or none, was begun."""
-    then = frozen.get("design")
+    then = stored.get("design")
     if not isinstance(then, dict) or then.get("time_limit") != asked.design.time_limit:
         return None
     try:
-        experiment = specified(rows=frozen["table"]["n_rows"]) if frozen["table"]["sample"] else asked
+        experiment = specified(rows=stored["table"]["n_rows"]) if stored["table"]["sample"] else asked
         design = Protocol(**then)
         if design not in (experiment.design, _shortened(experiment.design, asked, design.seeds, design.epochs)):
             return None  # other repeats, folds or seeds were asked for
         plan = make_plan(_cut_to(experiment, design), compute)
-    except (SeedbedError, KeyError, TypeError):  # another run is frozen
+    except (SeedbedError, KeyError, TypeError):  # of another run
         return None
-    return None if differences(frozen, plan.specification) else plan
+    return None if differences(stored, plan.specification) else plan

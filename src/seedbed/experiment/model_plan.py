@@ -12,13 +12,13 @@ from seedbed.arguments import spelled
 from seedbed.data import Table, read_table
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, counted, did_you_mean
 from seedbed.evaluation import METRICS, CandidateSummary, Conclusion
-from seedbed.experiment.frozen import FROZEN, check_comparison, differences
 from seedbed.experiment.spec import Experiment, table_specification
-from seedbed.fitting import Settled
+from seedbed.experiment.specification_file import SPECIFICATION, check_comparison, differences
 from seedbed.model import AUTO, Model, fit_model
 from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
 from seedbed.report import guessing, read_summary
 from seedbed.settings import RECIPES, Recipe, recipe_in
+from seedbed.tuning import TunedSettings
 
 __all__ = ["model_plan", "model_plan_from"]
 
@@ -44,7 +44,7 @@ class ModelPlan:
     table: Table
     candidate: Candidate | str
     recipe: Recipe
-    settled: Settled | None
+    settled: TunedSettings | None
     score: Mapping[str, Any]
     networks: int | None
     random_state: int
@@ -100,29 +100,29 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     """
     folder = Path(folder)
     check_comparison(folder)
-    conclusion, frozen = read_summary(folder / "comparison.json"), _frozen(folder)
+    conclusion, stored = read_summary(folder / "comparison.json"), _stored(folder)
     assert isinstance(conclusion, Conclusion)
-    if differing := differences(frozen, conclusion.specification):
-        message = f"{folder / FROZEN} and comparison.json are of two runs: {differing[0]}"
+    if differing := differences(stored, conclusion.specification):
+        message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
         raise OptionError(message, "Run compare again with --overwrite.")
     found = _named(conclusion, name)
     if found.name == AUTO:
-        return _taken(conclusion, found, _table(folder, conclusion, frozen), AUTO, RECIPES["trained"])
+        return _taken(conclusion, found, _table(folder, conclusion, stored), AUTO, RECIPES["trained"])
     specified = next(one for one in conclusion.specification["candidates"] if one["name"] == found.name)
     # A setting that it lacks didn't exist then; its default has the same effect.
     recipe = recipe_in(specified)
-    candidate = _candidate(found.name, specified["architecture"], frozen)
+    candidate = _candidate(found.name, specified["architecture"], stored)
     if name is None and isinstance(candidate.architecture, FileArchitecture):
         message = f"the network that this comparison advises is Python code, {candidate.name}"
         raise OptionError(message, f"If you trust it, name it: --candidate {candidate.name}.")
-    return _taken(conclusion, found, _table(folder, conclusion, frozen), candidate, recipe)
+    return _taken(conclusion, found, _table(folder, conclusion, stored), candidate, recipe)
 
 
 def _taken(
     conclusion: Conclusion, found: CandidateSummary, table: Table, candidate: Candidate | str, recipe: Recipe
 ) -> ModelPlan:
     how = "by the comparison's inner splits" if recipe.chooses else "as in the comparison"
-    settled = None if found.settled is None else Settled(found.settled.lr, found.settled.epochs, how)
+    settled = None if found.settled is None else TunedSettings(found.settled.lr, found.settled.epochs, how)
     if conclusion.plan.sample_of and recipe.chooses:
         settled = None  # what is best for a sample may not be best for all rows
     networks = None if candidate == AUTO else found.networks
@@ -177,7 +177,7 @@ def _whose(conclusion: Conclusion, found: CandidateSummary) -> str:
     return f"{folds}{seeds}, about {plan.n_train:,} rows to train on"
 
 
-def _frozen(folder: Path) -> dict[str, Any]:
+def _stored(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -189,7 +189,7 @@ def _frozen(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _candidate(name: str, architecture: str, frozen: Mapping[str, Any]) -> Candidate:
+def _candidate(name: str, architecture: str, stored: Mapping[str, Any]) -> Candidate:
     """Return the candidate from its words; from its stored architecture if it has another name."""
     try:
         candidate = candidate_from(name)
@@ -197,16 +197,16 @@ def _candidate(name: str, architecture: str, frozen: Mapping[str, Any]) -> Candi
             return candidate
     except SeedbedError:
         pass
-    found = architecture_from_values(frozen["networks"][name])
+    found = architecture_from_values(stored["networks"][name])
     if isinstance(found, str):
         message = f"the network of '{name}' is one of your own, {found}, and isn't in the run's folder"
         raise CandidateError(message, "In Python, the comparison itself has it: comparison.model(...).")
     return candidate_from(found, name)
 
 
-def _table(folder: Path, conclusion: Conclusion, frozen: Mapping[str, Any]) -> Table:
+def _table(folder: Path, conclusion: Conclusion, stored: Mapping[str, Any]) -> Table:
     """Read the table of the run again."""
-    reading = frozen["reading"]
+    reading = stored["reading"]
     if reading is None:
         message = "the table of this run was given in Python, and isn't in its folder"
         raise OptionError(message, "There, use comparison.model(...), or save the table as a file.")

@@ -17,9 +17,8 @@ from typing import Any
 
 from seedbed.data import Encoding, Split, Table, TargetDesign, encode, fold_pairs, target_design
 from seedbed.errors import TrainingError, counted
-from seedbed.experiment.fitted import STANDARD, Fitted, fit_on_splits
+from seedbed.experiment.baseline_fits import STANDARD, FittedModel, fit_on_splits
 from seedbed.experiment.spec import Experiment, specification
-from seedbed.fitting import Round, Runs, Stack, choosing_runs, inner_splits, plan_round
 from seedbed.model import AUTO
 from seedbed.report import drawing_seconds, duration
 from seedbed.settings import Compute
@@ -33,6 +32,7 @@ from seedbed.training import (
     table_data,
     time_chunk,
 )
+from seedbed.tuning import Round, Runs, Stack, choosing_runs, inner_splits, plan_round
 
 __all__ = ["STOPS", "Plan", "make_plan", "timed"]
 
@@ -426,7 +426,7 @@ def _timed_chunk(number: int, chunk: Chunk, data: TrainingData) -> tuple[int, tu
 
 
 def _timed_fit(
-    baseline: Fitted, table: Table, encoding: Encoding, split: Split
+    baseline: FittedModel, table: Table, encoding: Encoding, split: Split
 ) -> tuple[str, tuple[tuple[int, float], ...]]:
     """Return (training rows, seconds) of fits to more and more rows of a split, until one fails."""
     n_rows, timings, passed = min(_FIT_ROWS, len(split.train)), list[tuple[int, float]](), 0.0

@@ -17,16 +17,16 @@ import numpy.typing as npt
 
 from seedbed.data import Split
 from seedbed.evaluation import CURVES, CandidateSummary, Choice, Ended, Epochs, Settled
-from seedbed.experiment.fitted import Fitted, fit_on_splits, one_blas_thread, single_threads
-from seedbed.experiment.kept import Kept
+from seedbed.experiment.baseline_fits import FittedModel, fit_on_splits, one_blas_thread, single_threads
+from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.plan import Plan
+from seedbed.experiment.progress import Band, Monitor, MonitoredChunk, monitor_plan
 from seedbed.experiment.spec import Experiment
-from seedbed.experiment.watch import Band, Watch, WatchedChunk, watch_plan
-from seedbed.fitting import Round, Stack, choices_of
 from seedbed.networks import MLP
 from seedbed.scoring import Result
 from seedbed.settings import Recipe
 from seedbed.training import Beside, Chunk, ChunkResult, are_shares, ends_in_shares, train_chunks
+from seedbed.tuning import Round, Stack, choices_of
 
 __all__ = ["CandidateResult", "FittedResult", "GatheredCandidate", "GatheredFits", "Results", "run", "run_by_looks"]
 
@@ -161,21 +161,23 @@ class Results:
         raise KeyError(f"no candidate '{name}'; there are {', '.join(result.name for result in self.results)}")
 
 
-def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> Results:
+def run(plan: Plan, *, monitor: Monitor | None = None, checkpoint: Checkpoint | None = None) -> Results:
     """Train all networks of a plan, and fit its baselines.
 
     Args:
-        watch: shows the progress; from `watch_plan`.
-        kept: stores finished work, and returns what an earlier run has finished.
+        monitor: shows the progress; from `monitor_plan`.
+        checkpoint: stores finished work, and returns what an earlier run has finished.
 
     Raises:
         TrainingError: a baseline can't be fitted.
     """
-    *_, results = run_by_looks(plan, watch=watch, kept=kept)
+    *_, results = run_by_looks(plan, monitor=monitor, checkpoint=checkpoint)
     return results
 
 
-def run_by_looks(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> Generator[Results, None, None]:
+def run_by_looks(
+    plan: Plan, *, monitor: Monitor | None = None, checkpoint: Checkpoint | None = None
+) -> Generator[Results, None, None]:
     """Train a plan part by part, and yield the results of all repeats so far after each of its looks.
 
     Looks change no result: a caller may stop at any of them.
@@ -184,9 +186,9 @@ def run_by_looks(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = 
         TrainingError: a baseline can't be fitted.
     """
     started = time.perf_counter()
-    watch = watch or watch_plan(plan)
-    watch.expect(plan)
-    work = _Work(plan, watch, kept)
+    monitor = monitor or monitor_plan(plan)
+    monitor.expect(plan)
+    work = _Work(plan, monitor, checkpoint)
     for part, repeats in enumerate(plan.looks):
         with warnings.catch_warnings(), one_blas_thread():
             warnings.simplefilter("ignore")  # of scikit-learn, in whichever thread
@@ -197,8 +199,8 @@ def run_by_looks(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = 
 class _Work:
     """The work of a run, and its results so far."""
 
-    def __init__(self, plan: Plan, watch: Watch, kept: Kept | None) -> None:
-        self.plan, self.watch, self.kept = plan, watch, kept
+    def __init__(self, plan: Plan, monitor: Monitor, checkpoint: Checkpoint | None) -> None:
+        self.plan, self.monitor, self.checkpoint = plan, monitor, checkpoint
         self.fitted = [GatheredFits(plan, model) for model in plan.experiment.fitted]
         self.networks = [GatheredCandidate(plan, number) for number in range(len(plan.experiment.candidates))]
 
@@ -207,12 +209,12 @@ class _Work:
         plan, models, table = self.plan, self.plan.experiment.fitted, self.plan.experiment.table
         everything: list[GatheredFits | GatheredCandidate] = [*self.networks, *self.fitted]
         for gathered in everything:
-            if self.kept is not None and self._is_earlier(gathered, part):
-                gathered.take_along(self.kept.earlier, plan.looks[part])
+            if self.checkpoint is not None and self._is_earlier(gathered, part):
+                gathered.take_along(self.checkpoint.earlier, plan.looks[part])
         quick, others = list[tuple[int, int]](), list[tuple[int, int]]()
         for number, split in plan.fits_of(part):
             if self._is_earlier(self.fitted[number], part):
-                self.watch.count(models[number].name, taken=True)
+                self.monitor.count(models[number].name, taken=True)
             elif not self._take_fit(number, split):
                 (quick if plan.cluster is None and models[number].quick else others).append((number, split))
         for other in fit_on_splits(
@@ -230,7 +232,7 @@ class _Work:
                     candidate, network = stack.owners[member]
                     self.networks[candidate].add(network, column, result)
                 for candidate in dict.fromkeys(stack.owners[member][0] for member in members):
-                    self.watch.show(plan.experiment.candidates[candidate].name, self.networks[candidate].bands())
+                    self.monitor.show(plan.experiment.candidates[candidate].name, self.networks[candidate].bands())
             for fit in beside.finished(wait=True) if beside else ():
                 self._add_fit(*fit)
 
@@ -242,7 +244,7 @@ class _Work:
 
     def _is_earlier(self, gathered: GatheredFits | GatheredCandidate, part: int) -> bool:
         """Return whether an earlier run has the results of a model for a whole part."""
-        return self.kept is not None and self.kept.repeats(gathered.name) >= self.plan.looks[part]
+        return self.checkpoint is not None and self.checkpoint.repeats(gathered.name) >= self.plan.looks[part]
 
     def _fits(self, places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, Floats]]:
         """Fit models on splits, one after the other."""
@@ -256,18 +258,18 @@ class _Work:
 
     def _take_fit(self, number: int, split: int) -> bool:
         """Take a fit from what is kept; return whether it is there."""
-        taken = self.kept.fit(self.plan.experiment.fitted[number], split) if self.kept else None
+        taken = self.checkpoint.fit(self.plan.experiment.fitted[number], split) if self.checkpoint else None
         if taken is not None:
             self._add_fit(number, split, taken, taken=True)
         return taken is not None
 
     def _add_fit(self, number: int, split: int, predictions: Floats, *, taken: bool = False) -> None:
         model = self.plan.experiment.fitted[number]
-        if self.kept and not taken:
-            self.kept.keep_fit(model, split, predictions)
+        if self.checkpoint and not taken:
+            self.checkpoint.keep_fit(model, split, predictions)
         self.fitted[number].add(split, predictions)
-        self.watch.count(model.name, taken=taken)
-        self.watch.show(model.name)
+        self.monitor.count(model.name, taken=taken)
+        self.monitor.show(model.name)
 
     def _choose(self, part: int, beside: Beside[tuple[int, int, Floats]] | None) -> None:
         """Choose the learning rate and the epochs for each split of a part, and for each candidate that chooses.
@@ -290,7 +292,7 @@ class _Work:
                 if network >= before:  # not chosen by an earlier run
                     losses[candidate][network - before] = result.curves[2, :, column]
             for candidate in dict.fromkeys(stack.owners[member][0] for member in members):
-                self.watch.show(plan.experiment.candidates[candidate].name)
+                self.monitor.show(plan.experiment.candidates[candidate].name)
         for number, of_part in losses.items():
             gathered = self.networks[number]
             gathered.choices += choices_of(gathered.recipe, of_part, n_splits - len(gathered.choices))
@@ -312,39 +314,39 @@ class _Work:
     ) -> Iterator[tuple[Stack, tuple[int, ...], ChunkResult]]:
         """Train all chunks of a part of a round; yield (stack, members, result) of each, first of those that an earlier
         run has finished."""
-        plan, kept, waiting = self.plan, self.kept, []
+        plan, checkpoint, waiting = self.plan, self.checkpoint, []
         for stack in which.stacks:
             earlier = all(self._is_earlier(self.networks[number], part) for number, _ in stack.owners)
             for chunk in stack.chunks(part):
                 if earlier:
-                    self.watch.take(_watched(plan, stack, chunk))
+                    self.monitor.take(_monitored_chunk(plan, stack, chunk))
                     continue
-                taken = kept.chunk(which, chunk) if kept else None
+                taken = checkpoint.chunk(which, chunk) if checkpoint else None
                 if taken is None:
                     waiting.append((stack, chunk))
                 else:
-                    self.watch.take(_watched(plan, stack, chunk))
+                    self.monitor.take(_monitored_chunk(plan, stack, chunk))
                     yield stack, chunk.members, taken
         places = in_order(waiting)
-        tasks = [_watched(plan, stack, chunk) for stack, chunk in places]
-        board = self.watch.begin(tasks, plan.stage(which) if plan.choosing else "")
+        tasks = [_monitored_chunk(plan, stack, chunk) for stack, chunk in places]
+        board = self.monitor.begin(tasks, plan.stage(which) if plan.choosing else "")
         chunks = [chunk for _, chunk in places]
-        savepoints = [kept.savepoint(which, chunk) if kept else None for chunk in chunks]
+        savepoints = [checkpoint.savepoint(which, chunk) if checkpoint else None for chunk in chunks]
         trained = train_chunks(chunks, which.data, plan.jobs, board, plan.cluster, savepoints)
         with contextlib.closing(trained) as done:
             for number, result in done:
                 stack, chunk = places[number]
-                if kept:
-                    kept.keep_chunk(which, chunk, result)
-                self.watch.finish(number)
+                if checkpoint:
+                    checkpoint.keep_chunk(which, chunk, result)
+                self.monitor.finish(number)
                 for fit in beside.finished(wait=False) if beside else ():
                     self._add_fit(*fit)
                 yield stack, chunk.members, result
 
 
-def _watched(plan: Plan, stack: Stack, chunk: Chunk) -> WatchedChunk:
+def _monitored_chunk(plan: Plan, stack: Stack, chunk: Chunk) -> MonitoredChunk:
     names = Counter(plan.experiment.candidates[stack.owners[member][0]].name for member in chunk.members)
-    return WatchedChunk(names, chunk.recipe.epochs, stack.plan.cost(chunk), chunk.usual_epochs)
+    return MonitoredChunk(names, chunk.recipe.epochs, stack.plan.cost(chunk), chunk.usual_epochs)
 
 
 def in_order(places: list[tuple[Stack, Chunk]]) -> list[tuple[Stack, Chunk]]:
@@ -410,7 +412,7 @@ class _OutOfFold:
 class GatheredFits:
     """The predictions of one model that is fitted on each split."""
 
-    def __init__(self, plan: Plan, model: Fitted) -> None:
+    def __init__(self, plan: Plan, model: FittedModel) -> None:
         self.model, self.name, self._found = model, model.name, _OutOfFold(plan, 1, model.repeats)
 
     def add(self, split: int, predictions: Floats) -> None:

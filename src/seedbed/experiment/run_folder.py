@@ -20,11 +20,18 @@ from filelock import FileLock, Timeout
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.evaluation import CURVES, Conclusion, summary_from
+from seedbed.experiment.checkpoint import EARLIER, Checkpoint
 from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.frozen import FROZEN, code_of, differences, freeze, frozen_in, grows
-from seedbed.experiment.kept import EARLIER, Kept
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import CandidateResult, FittedResult, GatheredCandidate, GatheredFits, Results
+from seedbed.experiment.specification_file import (
+    SPECIFICATION,
+    code_hashes,
+    differences,
+    grows,
+    read_specification,
+    write_specification,
+)
 from seedbed.files import DIGESTS, altered_files, remove_parts, write_whole
 from seedbed.report import check_files, draw_again
 
@@ -40,13 +47,13 @@ class RunFolder:
     """The folder of a run, while this process has the lock to write into it.
 
     Attributes:
-        frozen: the file of the specification.
-        kept: the finished parts of the run.
+        specification: the file of the specification.
+        checkpoint: the finished parts of the run.
         finished: the results of the same run, if it is finished already; otherwise None.
     """
 
-    frozen: Path
-    kept: Kept
+    specification: Path
+    checkpoint: Checkpoint
     finished: Comparison | None = None
 
     def save(self, comparison: Comparison, *, pictures: str | None = None) -> list[Path]:
@@ -55,12 +62,12 @@ class RunFolder:
         Raises:
             OptionError: they can't be written; what is kept stays.
         """
-        folder = self.frozen.parent
+        folder = self.specification.parent
         with _written(folder, "Free some space; the same command then continues from what is kept there."):
             paths = comparison.save(folder, pictures=pictures)
         if comparison.ended != "interrupted":
-            self.kept.remove()
-        return [self.frozen, *paths]
+            self.checkpoint.remove()
+        return [self.specification, *paths]
 
 
 @contextlib.contextmanager
@@ -97,29 +104,29 @@ def open_folder(
     try:
         for place in (folder, folder / "unfinished"):
             remove_parts(place)
-        path, kept = folder / FROZEN, Kept(plan, folder)
+        path, checkpoint = folder / SPECIFICATION, Checkpoint(plan, folder)
         if not overwrite:
             check_files(folder)
-        frozen, differing = frozen_in(folder), _differing(plan, folder)
+        stored, differing = read_specification(folder), _differing(plan, folder)
         growing = not overwrite and _grows(plan, folder) and (bool(differing) or not is_finished(folder))
         if growing:
             with _written(folder, "Free some space."):
                 _set_aside(plan, folder)
-        elif differing and (resumed or (not overwrite and _holds_results(kept))):
+        elif differing and (resumed or (not overwrite and _holds_results(checkpoint))):
             raise OptionError(*_refusal(folder, differing, resumed))
-        if is_finished(folder) and not (overwrite or growing) and (found := restored(plan, frozen, folder)) is not None:
-            kept.remove()  # left by a run that was killed after its last file
+        if is_finished(folder) and not (overwrite or growing) and (found := restored(plan, stored, folder)) is not None:
+            checkpoint.remove()  # left by a run that was killed after its last file
             with _written(folder, "Free some space."):
                 draw_again(folder, found.conclusion)
-            yield RunFolder(path, kept, finished=found)
+            yield RunFolder(path, checkpoint, finished=found)
             return
-        if differing or not frozen or (folder / _RESULTS).exists():
+        if differing or not stored or (folder / _RESULTS).exists():
             with _written(folder, "Name another folder."):
                 for name in [*_FILES, *(altered_files(folder) or ())]:  # no file of another run beside the new one
                     (folder / name).unlink(missing_ok=True)
-                freeze(plan.experiment, plan.specification, folder, options)
-        kept.earlier = _earlier(plan, folder)
-        yield RunFolder(path, kept)
+                write_specification(plan.experiment, plan.specification, folder, options)
+        checkpoint.earlier = _earlier(plan, folder)
+        yield RunFolder(path, checkpoint)
     finally:
         # Another process that has opened the lock by now finds it deleted, and opens it again.
         Path(lock.lock_file).unlink(missing_ok=True)
@@ -148,9 +155,9 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
         place
         for place in places
         if place in growing
-        or not (_differing(plan, place) and ((place / _LOCK).exists() or _holds_results(Kept(plan, place))))
+        or not (_differing(plan, place) and ((place / _LOCK).exists() or _holds_results(Checkpoint(plan, place))))
     ]
-    same = [place for place in free if place in growing or (frozen_in(place) and not _differing(plan, place))]
+    same = [place for place in free if place in growing or (read_specification(place) and not _differing(plan, place))]
     following = f"{folder.name}-{len(places) + 1}" if places else folder.name
     chosen = next(iter((*same, *free)), folder.with_name(following))
     return chosen, "" if chosen == folder or folder not in places else _shown(_differing(plan, folder))
@@ -158,26 +165,26 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
 
 def _differing(plan: Plan, folder: Path) -> list[str]:
     """Return in words how the run in a folder differs from a plan; empty if there is none."""
-    frozen = frozen_in(folder)
-    if not frozen and (folder / _TRAINING).exists():
+    stored = read_specification(folder)
+    if not stored and (folder / _TRAINING).exists():
         return ["it is a training on one split"]
-    if not frozen and (folder / _RESULTS).exists():
-        return [f"{FROZEN} is missing or damaged"]
-    return differences(frozen, plan.specification)
+    if not stored and (folder / _RESULTS).exists():
+        return [f"{SPECIFICATION} is missing or damaged"]
+    return differences(stored, plan.specification)
 
 
 def _grows(plan: Plan, folder: Path) -> bool:
     """Return whether the results in a folder are those of the first repeats of a plan, which then takes them along."""
-    return (folder / _RESULTS).is_file() and not plan.pairs and _begins(frozen_in(folder), plan)
+    return (folder / _RESULTS).is_file() and not plan.pairs and _begins(read_specification(folder), plan)
 
 
-def _begins(frozen: Mapping[str, Any], plan: Plan) -> bool:
+def _begins(stored: Mapping[str, Any], plan: Plan) -> bool:
     """Return whether a specification is that of the first repeats of a plan, and the code of all models that they have
     in common is known and the same."""
-    if not grows(frozen, plan.specification):
+    if not grows(stored, plan.specification):
         return False
-    code = code_of(plan.experiment)
-    then = {name: what for name, what in frozen.get("code", {}).items() if name in code}
+    code = code_hashes(plan.experiment)
+    then = {name: what for name, what in stored.get("code", {}).items() if name in code}
     return bool(then) and all(what is not None and what == code[name] for name, what in then.items())
 
 
@@ -192,7 +199,7 @@ def _set_aside(plan: Plan, folder: Path) -> None:
         if len(before.get(f"{name}/predictions", ())) > len(arrays.get(f"{name}/predictions", ())):
             arrays |= {key: array for key, array in before.items() if key.rpartition("/")[0] == name}
     place.mkdir(parents=True, exist_ok=True)
-    contents = {_ARRAYS: save(arrays), FROZEN: (folder / FROZEN).read_bytes()}
+    contents = {_ARRAYS: save(arrays), SPECIFICATION: (folder / SPECIFICATION).read_bytes()}
     for name, content in contents.items():  # the specification last: without it, nothing is taken along
         write_whole(place / name, functools.partial(Path.write_bytes, data=content))
 
@@ -200,7 +207,7 @@ def _set_aside(plan: Plan, folder: Path) -> None:
 def _earlier(plan: Plan, folder: Path) -> Arrays:
     """Return the arrays of the run that was set aside; empty if there is none, or if it is another one."""
     place = folder / "unfinished" / EARLIER
-    return _arrays_in(place) if _begins(frozen_in(place), plan) else {}
+    return _arrays_in(place) if _begins(read_specification(place), plan) else {}
 
 
 def _arrays_in(folder: Path) -> dict[str, npt.NDArray[Any]]:
@@ -212,9 +219,9 @@ def _arrays_in(folder: Path) -> dict[str, npt.NDArray[Any]]:
     return {}
 
 
-def _holds_results(kept: Kept) -> bool:
+def _holds_results(checkpoint: Checkpoint) -> bool:
     """Return whether a folder holds results, or finished parts of another run."""
-    return bool(kept.others) or any((kept.folder / name).exists() for name in (_RESULTS, _TRAINING))
+    return bool(checkpoint.others) or any((checkpoint.folder / name).exists() for name in (_RESULTS, _TRAINING))
 
 
 def is_finished(folder: Path) -> bool:
@@ -222,7 +229,7 @@ def is_finished(folder: Path) -> bool:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         summary = json.loads((folder / _RESULTS).read_text(encoding="utf-8"))
         whole = summary["plan"]["ended"] != "interrupted"
-        return whole and not differences(frozen_in(folder), summary["specification"])
+        return whole and not differences(read_specification(folder), summary["specification"])
     return False
 
 
@@ -253,32 +260,32 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 R = TypeVar("R", CandidateResult, FittedResult)
 
 
-def restored(plan: Plan, frozen: Mapping[str, Any], folder: Path) -> Comparison | None:
+def restored(plan: Plan, stored: Mapping[str, Any], folder: Path) -> Comparison | None:
     """Return the finished comparison of a plan from its files; None if they don't hold it.
 
     Args:
-        frozen: the contents of `experiment.json` in the folder, with the specification of the plan.
+        stored: the contents of `experiment.json` in the folder, with the specification of the plan.
         folder: of the finished run.
     """
-    code = code_of(plan.experiment)
-    if frozen.get("code") != code or None in code.values():
+    code = code_hashes(plan.experiment)
+    if stored.get("code") != code or None in code.values():
         return None  # the code of a network or a baseline has changed, or is unknown
     from safetensors.numpy import load_file
 
     with contextlib.suppress(Exception):  # files without digests that are damaged in any way: train again
-        stored = summary_from(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
-        assert isinstance(stored, Conclusion)
+        conclusion = summary_from(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
+        assert isinstance(conclusion, Conclusion)
         arrays = load_file(folder / _ARRAYS)
-        notes = {one.name: one.note for one in stored.candidates}
-        spec, part = plan.experiment, plan.first(stored.plan.repeats)
+        notes = {one.name: one.note for one in conclusion.candidates}
+        spec, part = plan.experiment, plan.first(conclusion.plan.repeats)
         networks = [
             _network(GatheredCandidate(plan, number).result(part), arrays, notes[one.name])
             for number, one in enumerate(spec.candidates)
         ]
         baselines = [_with(GatheredFits(plan, one).result(part), arrays) for one in spec.fitted]
-        results, seconds = (*networks, *baselines), stored.seconds or 0.0
-        found = Results(part.experiment, part.splits, results, seconds, stored.specification, stored.plan.ended)
-        return Comparison(**vars(found), conclusion=stored)
+        results, seconds = (*networks, *baselines), conclusion.seconds or 0.0
+        found = Results(part.experiment, part.splits, results, seconds, conclusion.specification, conclusion.plan.ended)
+        return Comparison(**vars(found), conclusion=conclusion)
     return None
 
 

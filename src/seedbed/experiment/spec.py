@@ -30,8 +30,8 @@ from seedbed.data import (
 )
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Protocol, default_margin, default_metric, protocol
+from seedbed.experiment.baseline_fits import FittedModel, auto, without_auto
 from seedbed.experiment.baselines import BASELINES, baselines_from
-from seedbed.experiment.fitted import Fitted, auto, without_auto
 from seedbed.model import AUTO, blend_cost
 from seedbed.networks import Candidate, candidates_from
 from seedbed.settings import N_NETWORKS, Design, Interval, Recipe
@@ -116,7 +116,7 @@ class Experiment:
 
     table: Table
     candidates: tuple[Candidate, ...]
-    fitted: tuple[Fitted, ...]
+    fitted: tuple[FittedModel, ...]
     reference: str
     recipe: Recipe
     design: Protocol
@@ -218,11 +218,11 @@ def specify(
     if any(one.patience is not None for one in own) and all(one.epoch == "last" for one in own):
         hint = "Leave it out, or have one chosen: --epoch inner."
         raise OptionError("patience is of an epoch that inner splits choose, and none is chosen", hint)
-    reference, frozen, common = design.reference, _protocol(table, design), _recipe_for(table, recipe, lrs)
+    reference, protocol, common = design.reference, _protocol(table, design), _recipe_for(table, recipe, lrs)
     blends, no_auto = list[Any]([AUTO] * n_blends), ""
     if candidates is None and design.auto and AUTO not in baselines:
         recipes = ((candidate, candidate.recipe(common)) for candidate in found)
-        repeats, no_auto = _repeats_of_auto(table, design, frozen, recipes)
+        repeats, no_auto = _repeats_of_auto(table, design, protocol, recipes)
         blends = [dataclasses.replace(auto(random_state), repeats=repeats)] if repeats else []
     return Experiment(
         table=table,
@@ -230,7 +230,7 @@ def specify(
         fitted=baselines_from((*baselines, *blends), random_state=random_state, task=table.task),
         reference=(AUTO if alone else found[0].name) if reference is None else swept.get(reference, reference),
         recipe=common,
-        design=frozen,
+        design=protocol,
         metric=metric,
         margin=default_margin(metric, table.target) if design.margin is None else float(design.margin),
         margin_given=design.margin is not None,

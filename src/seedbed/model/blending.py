@@ -16,7 +16,6 @@ from seedbed.arguments import checked, shown
 from seedbed.data import Preprocessor, Table, encode, read_table
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempered
-from seedbed.fitting import Running, Settled, choose_settings, fit_networks, with_settings
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.members import (
     AUTO,
@@ -36,6 +35,7 @@ from seedbed.model.predicting import check_threshold
 from seedbed.networks import Architecture, BlendedMLPs, candidate_from
 from seedbed.settings import N_NETWORKS, RECIPES, Compute, Recipe, place_of
 from seedbed.training import Board, Chunk, derive, one_thread, versions, warn_of_shares, with_inputs_of
+from seedbed.tuning import Running, TunedSettings, choose_settings, fit_networks, with_settings
 from seedbed.typing import Floats
 
 __all__ = ["OutOfBag", "blend_table", "blend_tables", "fit_model"]
@@ -52,7 +52,7 @@ def fit_model(
     recipe: Recipe = RECIPES["trained"],
     n_networks: int | None = None,
     sample_weight: Any = None,
-    settled: Settled | None = None,
+    settled: TunedSettings | None = None,
     score: Mapping[str, Any] | None = None,
     threshold: float = 0.5,
     random_state: int = 0,
@@ -133,7 +133,7 @@ def _row_weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.fl
 
 
 def _facts(
-    table: Table, recipe: Recipe, settled: Settled, n_networks: int, n_diverged: int, random_state: int
+    table: Table, recipe: Recipe, settled: TunedSettings, n_networks: int, n_diverged: int, random_state: int
 ) -> dict[str, Any]:
     """Return how a model was made, as plain values."""
     left_out = sum(note.count or 0 for note in table.notes if note.code == "SB205")
@@ -280,7 +280,7 @@ def _finished(
     blended, out_of_bag = (_blended if splits else _averaged)(table, trained, data)
     kept = [member for member in trained if member.candidate.name in blended.names]
     how = "by the rows that each network left out" if splits else "by the training rows, as none is left out"
-    settled = Settled(fit.recipe.lrs[0], max(member.epochs for member in kept), how)
+    settled = TunedSettings(fit.recipe.lrs[0], max(member.epochs for member in kept), how)
     recipe = dataclasses.replace(fit.recipe, epoch="inner")
     facts = _facts(table, recipe, settled, data.n_networks, 0, random_state)
     if any(member.candidate.overrides for member in kept):

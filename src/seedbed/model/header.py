@@ -97,7 +97,7 @@ class Target(_Strict):
             raise ValueError(f"the labels don't fit a {self.task} target")
 
 
-class Training(_Strict):
+class TrainingRecord(_Strict):
     """How the model was made."""
 
     table: str
@@ -135,7 +135,7 @@ class ChosenScore(_Strict):
     high: _Number
 
 
-class Score(_Strict):
+class Performance(_Strict):
     """The expected performance."""
 
     of: str
@@ -153,8 +153,8 @@ class Description(_Strict):
     n_networks: Annotated[int, Meta(ge=1, le=MOST_NETWORKS)]
     inputs: dict[str, Any]
     target: Target
-    training: Training
-    score: Score | None
+    training: TrainingRecord
+    score: Performance | None
     versions: dict[str, str]
     sha256: str
 

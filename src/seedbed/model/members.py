@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from seedbed.data import Encoding, Preprocessor, Split, Table, encode, target_design
 from seedbed.errors import OptionError, SeedbedError
-from seedbed.fitting import Running, inner_splits
 from seedbed.networks import MLP, Candidate, SmoothClip, candidates_from
 from seedbed.settings import RECIPES, Recipe
 from seedbed.training import (
@@ -30,6 +29,7 @@ from seedbed.training import (
     table_data,
     with_inputs_of,
 )
+from seedbed.tuning import Running, inner_splits
 
 __all__ = [
     "AUTO",

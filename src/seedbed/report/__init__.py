@@ -6,7 +6,6 @@ from seedbed.report.judged import judgement_latex, tables_latex, tables_text
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, notebook_progress
 from seedbed.report.sentences import duration, note_sentences, serious_sentences
-from seedbed.report.single import epoch_lines, single_text
 from seedbed.report.stored import (
     check_files,
     draw_again,
@@ -17,6 +16,7 @@ from seedbed.report.stored import (
     write_report,
 )
 from seedbed.report.terminal import comparison_text, glance_lines, glance_text
+from seedbed.report.training_run import epoch_lines, training_text
 
 __all__ = [
     "Progress",
@@ -40,9 +40,9 @@ __all__ = [
     "recommendation",
     "score_sentences",
     "serious_sentences",
-    "single_text",
     "tables_latex",
     "tables_text",
     "text_fragment",
+    "training_text",
     "write_report",
 ]

@@ -11,8 +11,8 @@ import pytest
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.experiment import Kept
-from seedbed.experiment.frozen import origin
+from seedbed.experiment import Checkpoint
+from seedbed.experiment.specification_file import code_hash
 from seedbed.networks import MLP, FileArchitecture, UserArchitecture
 
 from .conftest import compare_with
@@ -199,28 +199,28 @@ def test_a_damaged_file_is_trained_again(cut, tmp_path, trained, whole, how):
 def test_a_file_of_another_shape_is_trained_again(cut, planned, tmp_path):
     from safetensors.numpy import save_file
 
-    from seedbed.experiment.kept import _of_arrays
+    from seedbed.experiment.checkpoint import _of_arrays
 
     plan = planned("relu:3")
     chunk = plan.fitting.stacks[0].plan.chunks[0]
-    key = Kept(plan, tmp_path)._of_chunk(plan.fitting, chunk)
+    key = Checkpoint(plan, tmp_path)._of_chunk(plan.fitting, chunk)
     (tmp_path / "unfinished").mkdir()
     arrays = {"curves": np.zeros((4, 3, 2), dtype=np.float32)}
     about = {"task": key.task, "networks": "6", "sha256": _of_arrays(arrays)}
     save_file(arrays, tmp_path / "unfinished" / f"{key.name}.safetensors", metadata=about)
-    kept = Kept(plan, tmp_path)
-    assert kept.networks == 6
-    assert kept.chunk(plan.fitting, chunk) is None
-    assert kept.networks == 0
+    checkpoint = Checkpoint(plan, tmp_path)
+    assert checkpoint.networks == 6
+    assert checkpoint.chunk(plan.fitting, chunk) is None
+    assert checkpoint.networks == 0
 
 
 def test_only_networks_and_fits_of_this_run_are_counted(cut, planned, tmp_path):
     cut(5, candidates=["relu:3"], epoch="inner", folder=tmp_path)
     plan = planned("relu:3", recipe={"epoch": "inner"}, baselines=["prior"])
-    kept = Kept(plan, tmp_path)
-    assert (kept.networks, kept.fits) == (12, 3)
+    checkpoint = Checkpoint(plan, tmp_path)
+    assert (checkpoint.networks, checkpoint.fits) == (12, 3)
     assert plan.totals()["relu:3"] == 12
-    other = Kept(planned("relu:3", baselines=["prior"]), tmp_path)
+    other = Checkpoint(planned("relu:3", baselines=["prior"]), tmp_path)
     assert (other.networks, other.fits) == (0, 0)
 
 
@@ -229,7 +229,7 @@ def test_a_run_continues_if_its_state_cannot_be_written(cut, tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("seedbed.experiment.kept.write_whole", full)
+        patch.setattr("seedbed.experiment.checkpoint.write_whole", full)
         cut(3)
         assert files(tmp_path / "run") == []
     cut(5)  # there is space again
@@ -257,7 +257,7 @@ def test_a_lambda_is_trained_again_because_its_code_is_unknown(cut, tmp_path, tr
 
 @pytest.mark.parametrize("changed", [False, True], ids=["the same", "changed between"])
 @pytest.mark.parametrize("where", ["net.py", "layers_of_mine.py"])
-def test_the_origin_of_a_file_includes_its_imports(cut, tmp_path, trained, changed, where, monkeypatch):
+def test_the_code_hash_of_a_file_includes_its_imports(cut, tmp_path, trained, changed, where, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "layers_of_mine.py").write_text("import torch\n\nSIZE = 3\n")
     layers = "torch.nn.Linear(layers_of_mine.SIZE, 1)"
@@ -276,28 +276,28 @@ class Own(nn.Sequential):
         super().__init__(nn.Linear(3, 1))
 
 
-def test_an_origin_changes_with_contents_and_is_none_without_a_file(tmp_path):
+def test_a_code_hash_changes_with_contents_and_is_none_without_a_file(tmp_path):
     things = [MLP((3,), ("relu",)), MLP((4,), ("relu",)), UserArchitecture(Own, "Own"), UserArchitecture(Own, "other")]
-    found = [origin(thing) for thing in things]
+    found = [code_hash(thing) for thing in things]
     assert len(set(found)) == 4
-    assert found == [origin(thing) for thing in things]
+    assert found == [code_hash(thing) for thing in things]
     assert None not in found
-    assert origin(UserArchitecture(lambda: Own(), "Own")) is None
+    assert code_hash(UserArchitecture(lambda: Own(), "Own")) is None
     namespace = {"__name__": "__main__"}
     exec("def build(): pass", namespace)
-    assert origin(UserArchitecture(namespace["build"], "build")) is None
+    assert code_hash(UserArchitecture(namespace["build"], "build")) is None
     (tmp_path / "net.py").write_text("")
-    assert origin(FileArchitecture(str(tmp_path / "net.py"), "Net")) != origin(FileArchitecture("net.py", "Net"))
+    assert code_hash(FileArchitecture(str(tmp_path / "net.py"), "Net")) != code_hash(FileArchitecture("net.py", "Net"))
 
 
-def test_an_origin_is_the_same_in_another_process_and_code_typed_at_a_prompt_has_none(capsys):
-    code = ("from seedbed.experiment.frozen import origin; from seedbed.networks import MLP; import functools;"
-            "from seedbed.experiment.baselines import baselines_from; from torch import nn\n"
-            "print(origin(functools.partial(MLP((3, 4), ('relu', 'tanh')), 3, 1)))\n"
-            "print(*[origin(one.estimator) for one in baselines_from(['standard'], random_state=3)])\n")  # fmt: skip
+def test_a_code_hash_is_the_same_in_another_process_and_code_typed_at_a_prompt_has_none(capsys):
+    code = ("from seedbed.experiment.specification_file import code_hash; from seedbed.networks import MLP\n"
+            "import functools; from seedbed.experiment.baselines import baselines_from; from torch import nn\n"
+            "print(code_hash(functools.partial(MLP((3, 4), ('relu', 'tanh')), 3, 1)))\n"
+            "print(*[code_hash(one.estimator) for one in baselines_from(['standard'], random_state=3)])\n")  # fmt: skip
     exec(code)
     here = capsys.readouterr().out
-    typed = "class Net(nn.Linear):\n    def __init__(self): super().__init__(3, 1)\nprint(origin(Net))"
+    typed = "class Net(nn.Linear):\n    def __init__(self): super().__init__(3, 1)\nprint(code_hash(Net))"
     done = subprocess.run([sys.executable, "-c", code + typed], capture_output=True, text=True, check=True)
     assert done.stdout == f"{here}None\n"
     assert "None" not in here

@@ -23,19 +23,19 @@ from seedbed.model import AUTO
 from seedbed.networks import FileArchitecture, architecture_to_values
 
 __all__ = [
-    "FROZEN",
+    "SPECIFICATION",
     "check_comparison",
     "check_no_part_of_a_run",
-    "code_of",
+    "code_hash",
+    "code_hashes",
     "differences",
     "file_hash",
-    "freeze",
-    "frozen_in",
     "grows",
-    "origin",
+    "read_specification",
+    "write_specification",
 ]
 
-FROZEN = "experiment.json"
+SPECIFICATION = "experiment.json"
 """The file of the specification in the folder of a run."""
 
 _HASHED = {
@@ -46,7 +46,7 @@ _HASHED = {
 }
 
 
-def freeze(
+def write_specification(
     experiment: Experiment, specification: Mapping[str, Any], folder: str | Path, options: Mapping[str, Any]
 ) -> Path:
     """Write `experiment.json` into a folder, which is created if it doesn't exist.
@@ -55,7 +55,7 @@ def freeze(
         specification: everything that decides the result, from the plan.
         options: the options of the command, for `seedbed resume`; empty for a call in Python.
     """
-    path = Path(folder) / FROZEN
+    path = Path(folder) / SPECIFICATION
     path.parent.mkdir(parents=True, exist_ok=True)
     reading = experiment.table.reading
     document = dict(specification) | {
@@ -63,7 +63,7 @@ def freeze(
         "options": dict(options),
         "reading": reading and {**reading, "source": without_passwords(reading["source"])},
         "networks": {one.name: architecture_to_values(one.architecture) for one in experiment.candidates},
-        "code": code_of(experiment),
+        "code": code_hashes(experiment),
         "files": {
             one.architecture.path: file_hash(Path(one.architecture.path))
             for one in experiment.candidates
@@ -76,10 +76,10 @@ def freeze(
     return path
 
 
-def code_of(experiment: Experiment) -> dict[str, str | None]:
-    """Return a hash of the code of each candidate and each baseline, see `origin`; None if it is unknown."""
-    networks = {one.name: origin(one.architecture) for one in experiment.candidates}
-    return networks | {one.name: origin(one.estimator) for one in experiment.fitted}
+def code_hashes(experiment: Experiment) -> dict[str, str | None]:
+    """Return a hash of the code of each candidate and each baseline, see `code_hash`; None if it is unknown."""
+    networks = {one.name: code_hash(one.architecture) for one in experiment.candidates}
+    return networks | {one.name: code_hash(one.estimator) for one in experiment.fitted}
 
 
 def file_hash(path: Path) -> str:
@@ -90,10 +90,10 @@ def file_hash(path: Path) -> str:
         return ""
 
 
-def frozen_in(folder: Path) -> dict[str, Any]:
+def read_specification(folder: Path) -> dict[str, Any]:
     """Return the contents of `experiment.json` in a folder; empty if it doesn't exist or can't be read."""
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads((folder / FROZEN).read_text(encoding="utf-8"))
+        found = json.loads((folder / SPECIFICATION).read_text(encoding="utf-8"))
         if isinstance(found, dict):
             return found
     return {}
@@ -153,7 +153,7 @@ def check_comparison(folder: Path) -> None:
     """Raise OptionError unless a folder holds a finished comparison; the hint names comparisons in its subfolders."""
     if (folder / _COMPARISON).is_file():
         return
-    if (folder / FROZEN).is_file():
+    if (folder / SPECIFICATION).is_file():
         message = f"the comparison in {folder} isn't finished"
         raise OptionError(message, f"To continue it: seedbed resume {folder}")
     if (folder / _TRAINING).is_file():
@@ -172,7 +172,7 @@ def check_no_part_of_a_run(table: str) -> None:
     place = Path(table)
     beside = place.parent
     if place.is_file() and any((beside / name).is_file() for name in (_COMPARISON, _TRAINING)):
-        left = (_COMPARISON, _TRAINING, FROZEN, "report.html")
+        left = (_COMPARISON, _TRAINING, SPECIFICATION, "report.html")
         if place.name in left:
             raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {beside}.")
     if not place.exists() and not place.suffix and (found := _comparisons_in(beside)):
@@ -195,7 +195,7 @@ def _listed(folders: Iterable[Path]) -> str:
 _KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
 
 
-def origin(thing: Any) -> str | None:
+def code_hash(thing: Any) -> str | None:
     """Return a hash of what an object does, from its contents and its code; None if the code can't be read.
 
     The libraries of a specification are identified by their versions. If an object uses other code, the hash covers all

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.evaluation import Lotteries, RunLottery, SplitSizes, TrainedNetworks, TrainingSummary
-from seedbed.report.single import headline, single_sentences
+from seedbed.report.training_run import headline, training_sentences
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def summary(make):
 
 def test_one_network_is_described_as_one_of_many_possible_results(summary):
     assert headline(summary()) == "Test accuracy 80.0%, once."
-    assert list(single_sentences(summary())) == [
+    assert list(training_sentences(summary())) == [
         "One network on one split, after 1,000 epochs: another seed or split may give another result.",
         "--seeds 100 shows other seeds, seedbed compare other splits.",
     ]
@@ -38,7 +38,7 @@ def test_one_network_is_described_as_one_of_many_possible_results(summary):
 
 def test_the_range_of_many_networks_is_described_as_that_of_seeds(summary):
     assert headline(summary(100)) == "Test accuracy 80.0%; about nine of ten seeds between 60.0% and 90.0%."
-    first, last = single_sentences(summary(100))
+    first, last = training_sentences(summary(100))
     assert first == (
         "100 networks that differ only in their seed, after 1,000 epochs: the lowest at 55.0%, the highest at 95.0%."
     )
@@ -48,7 +48,7 @@ def test_the_range_of_many_networks_is_described_as_that_of_seeds(summary):
 @pytest.mark.parametrize(("n", "which"), [(2, "both"), (3, "all 3"), (19, "all 19")])
 def test_the_range_of_few_seeds_covers_all_of_them(summary, n, which):
     assert headline(summary(n)) == f"Test accuracy 80.0%; {which} seeds between 55.0% and 95.0%."
-    assert next(single_sentences(summary(n))) == f"{n} networks that differ only in their seed, after 1,000 epochs."
+    assert next(training_sentences(summary(n))) == f"{n} networks that differ only in their seed, after 1,000 epochs."
     assert "nine of ten seeds" in headline(summary(20))
 
 
@@ -59,9 +59,13 @@ def test_the_stated_range_contains_nine_of_ten_seeds(n):
 
 
 def test_networks_that_diverged_are_counted(summary):
-    assert "3 of 10 networks diverged and are left out. Give a lower learning rate." in single_sentences(summary(10, 3))
+    assert "3 of 10 networks diverged and are left out. Give a lower learning rate." in training_sentences(
+        summary(10, 3)
+    )
     assert headline(summary(2, 2)) == "All networks diverged."
-    assert list(single_sentences(summary(2, 2))) == ["Their losses became infinite or NaN. Give a lower learning rate."]
+    assert list(training_sentences(summary(2, 2))) == [
+        "Their losses became infinite or NaN. Give a lower learning rate."
+    ]
 
 
 def test_a_regression_shows_r2(summary):

@@ -20,15 +20,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from seedbed.experiment.fitted import Fitted
-from seedbed.experiment.frozen import origin
+from seedbed.experiment.baseline_fits import FittedModel
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import hashed
+from seedbed.experiment.specification_file import code_hash
 from seedbed.files import remove_parts, write_whole
-from seedbed.fitting import Round
 from seedbed.training import Chunk, ChunkResult, Savepoint, TrainingData, processor
+from seedbed.tuning import Round
 
-__all__ = ["EARLIER", "Kept"]
+__all__ = ["EARLIER", "Checkpoint"]
 
 EARLIER = "earlier"
 """The folder of a run that is taken along, among what is kept."""
@@ -49,7 +49,7 @@ class _Key:
     task: str
 
 
-class Kept:
+class Checkpoint:
     """The finished chunks and fits of an unfinished run, in `unfinished/` of its folder.
 
     Damaged files are ignored. If a file can't be written, for instance on a full disk, the run continues without it.
@@ -116,7 +116,7 @@ class Kept:
             self._place.mkdir(parents=True, exist_ok=True)
         return Savepoint((self._place / key.name).absolute())
 
-    def fit(self, model: Fitted, split: int) -> npt.NDArray[np.floating] | None:
+    def fit(self, model: FittedModel, split: int) -> npt.NDArray[np.floating] | None:
         """Return the predictions of a model for the test rows of a split, or None if they aren't kept."""
         key = self._of_fit(model, split)
         if key is None or (arrays := self._read(key)) is None:
@@ -128,7 +128,7 @@ class Kept:
             return None
         return found
 
-    def keep_fit(self, model: Fitted, split: int, predictions: npt.NDArray[np.floating]) -> None:
+    def keep_fit(self, model: FittedModel, split: int, predictions: npt.NDArray[np.floating]) -> None:
         """Write the predictions of a model for the test rows of a split."""
         if (key := self._of_fit(model, split)) is not None:
             self._write(key, {"predictions": predictions}, 0)
@@ -164,7 +164,7 @@ class Kept:
         task = _hash([self._run, stage, code, device, repr(own)])
         return _Key(_hash([task, repr(chosen)]), task)
 
-    def _of_fit(self, model: Fitted, split: int) -> _Key | None:
+    def _of_fit(self, model: FittedModel, split: int) -> _Key | None:
         if (code := self._origin(model.estimator)) is None:
             return None
         name = _hash([self._run, code, model.name, split])
@@ -172,7 +172,7 @@ class Kept:
 
     def _origin(self, thing: object) -> str | None:
         if id(thing) not in self._origins:
-            self._origins[id(thing)] = thing, origin(thing)  # keeps the object alive, so that its id isn't reused
+            self._origins[id(thing)] = thing, code_hash(thing)  # keeps the object alive, so that its id isn't reused
         return self._origins[id(thing)][1]
 
     def _found(self) -> dict[str, int]:

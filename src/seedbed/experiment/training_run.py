@@ -30,9 +30,9 @@ from seedbed.evaluation import (
     lottery,
     summary_from,
 )
+from seedbed.experiment.progress import Monitor
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, table_of
-from seedbed.experiment.watch import Watch
 from seedbed.files import DIGESTS, altered_files, write_digests, write_whole
 from seedbed.networks import MLP, Candidate, candidate_from
 from seedbed.report import check_files, draw_again, notebook_fragment, write_report
@@ -42,13 +42,13 @@ from seedbed.training import History, train_many, versions, with_inputs_of
 if TYPE_CHECKING:
     from altair import ConcatChart
 
-__all__ = ["Training", "finished_curves", "train", "training_on"]
+__all__ = ["finished_curves", "train", "training_on"]
 
 _HERE = Compute()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Training:
+class TrainingSpec:
     """One candidate to be trained on one split.
 
     Attributes:
@@ -95,7 +95,7 @@ class Training:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Run:
+class TrainingRun:
     """One candidate trained on one split.
 
     Attributes:
@@ -106,7 +106,7 @@ class Run:
         seconds: duration.
     """
 
-    training: Training
+    training: TrainingSpec
     history: History
     n_inputs: int
     command: str
@@ -205,7 +205,7 @@ def training_on(
     test_size: float = 0.2,
     random_state: int = 0,
     recipe: Recipe | None = None,
-) -> Training:
+) -> TrainingSpec:
     """Return what `train` trains: a candidate on one split of a table.
 
     The split is that of scikit-learn's `train_test_split(rows, test_size=..., random_state=..., stratify=target)`; rows
@@ -228,11 +228,13 @@ def training_on(
     else:
         split = holdout(table.target, test_size=test_size, random_state=random_state, groups=table.groups)
     own = dataclasses.replace(own, loss=LOSSES[table.task])
-    return Training(table=table, candidate=found, recipe=own, split=split, seeds=tuple(seeds),
+    return TrainingSpec(table=table, candidate=found, recipe=own, split=split, seeds=tuple(seeds),
                     random_state=random_state)  # fmt: skip
 
 
-def train(training: Training, *, compute: Compute = _HERE, command: str = "", watch: Watch | None = None) -> Run:
+def train(
+    training: TrainingSpec, *, compute: Compute = _HERE, command: str = "", monitor: Monitor | None = None
+) -> TrainingRun:
     """Train a candidate on one split, one network for each seed.
 
     Features are standardised by the mean and the population deviation of the training rows, as float32, and each
@@ -242,7 +244,7 @@ def train(training: Training, *, compute: Compute = _HERE, command: str = "", wa
         training: what is trained, from `training_on`.
         compute: what trains, and where.
         command: the command that repeats the run.
-        watch: shows the progress.
+        monitor: shows the progress.
 
     Raises:
         SeedbedError: the networks can't be trained.
@@ -262,13 +264,13 @@ def train(training: Training, *, compute: Compute = _HERE, command: str = "", wa
         seeds=training.seeds,
         **{name: getattr(recipe, name) for name, about in settings_of(Recipe).items() if not about.choosing},
         **dataclasses.asdict(compute),
-        watch=functools.partial(watch.board_for, "") if watch else None,
+        watch=functools.partial(monitor.board_for, "") if monitor else None,
     )
     seconds = time.perf_counter() - started
-    return Run(training=training, history=history, n_inputs=X.shape[1], command=command, seconds=seconds)
+    return TrainingRun(training=training, history=history, n_inputs=X.shape[1], command=command, seconds=seconds)
 
 
-def finished_curves(folder: Path, training: Training) -> tuple[NDArray[Any], str] | None:
+def finished_curves(folder: Path, training: TrainingSpec) -> tuple[NDArray[Any], str] | None:
     """Return the curves that the same training has left in a folder; None if the folder doesn't hold them.
 
     A network of the user's own is trained again, as its code may have changed.

@@ -1,4 +1,4 @@
-"""Choose, then fit: inner splits, tables of runs that become stacks, and choices of learning rate and epoch.
+"""Tune, then fit: inner splits, tables of runs that become stacks, choices of learning rate and epoch, final networks.
 
 Comparisons, models and estimators make tables of `Runs`; `plan_round` stacks them, and `training` trains the stacks.
 """
@@ -37,8 +37,8 @@ __all__ = [
     "Round",
     "Running",
     "Runs",
-    "Settled",
     "Stack",
+    "TunedSettings",
     "choices_of",
     "choose_settings",
     "choosing_runs",
@@ -283,7 +283,7 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Settled:
+class TunedSettings:
     """The learning rate and the epochs with which networks are fitted.
 
     Attributes:
@@ -307,7 +307,7 @@ def choose_settings(
     random_state: int,
     weights: NDArray[np.float32] | None,
     running: Running,
-) -> Settled:
+) -> TunedSettings:
     """Return the recipe's learning rate and epochs, or those with the lowest mean validation loss over inner splits.
 
     Each inner split trains on four fifths of the rows; with times, on the past.
@@ -320,7 +320,7 @@ def choose_settings(
         SeedbedError: the network can't be trained, or it diverged at every rate.
     """
     if not recipe.chooses:
-        return Settled(recipe.lrs[0], recipe.epochs, "as asked for")
+        return TunedSettings(recipe.lrs[0], recipe.epochs, "as asked for")
     n_inner = max(n_inner, _FEWEST_INNER)
     states = [derive(random_state, "model", "inner", number) % 2**32 for number in range(n_inner)]
     splits = inner_splits(table, np.arange(table.n_rows), states, windows=n_inner)
@@ -337,7 +337,7 @@ def choose_settings(
     (choice,) = choices_of(recipe, losses, 1)
     if choice.loss is None:
         raise TrainingError(f"candidate '{candidate.name}': every network diverged", "Give a lower learning rate.")
-    return Settled(recipe.lrs[choice.lr], choice.epochs, f"by {len(splits)} inner splits of the rows")
+    return TunedSettings(recipe.lrs[choice.lr], choice.epochs, f"by {len(splits)} inner splits of the rows")
 
 
 def n_choosing(recipe: Recipe, n_inner: int) -> int:
@@ -345,7 +345,7 @@ def n_choosing(recipe: Recipe, n_inner: int) -> int:
     return len(recipe.lrs) * max(n_inner, _FEWEST_INNER) if recipe.chooses else 0
 
 
-def with_settings(recipe: Recipe, settled: Settled) -> Recipe:
+def with_settings(recipe: Recipe, settled: TunedSettings) -> Recipe:
     """Return the recipe with the learning rate and the epochs that were settled.
 
     A schedule is the same as when the epochs were chosen: it is planned for the largest number of epochs, and training

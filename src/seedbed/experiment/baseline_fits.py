@@ -27,7 +27,7 @@ __all__ = [
     "STANDARD",
     "Auto",
     "Baseline",
-    "Fitted",
+    "FittedModel",
     "auto",
     "fit_on_splits",
     "one_blas_thread",
@@ -53,7 +53,7 @@ _WORTH_PROCESSES = 60.0  # seconds of fits in this process; processes take some 
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted(ABC):
+class FittedModel(ABC):
     """A model that is fitted on every split.
 
     Attributes:
@@ -121,7 +121,7 @@ class Fitted(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Baseline(Fitted):
+class Baseline(FittedModel):
     """A scikit-learn model that networks are compared with.
 
     Attributes:
@@ -160,7 +160,7 @@ class Baseline(Fitted):
 
 
 @dataclass(frozen=True, eq=False)
-class Auto(Fitted):
+class Auto(FittedModel):
     """The blend. Its networks train on their own inner splits, so they don't join a stack of the comparison.
 
     Attributes:
@@ -224,7 +224,7 @@ Place = tuple[int, int]
 
 
 def fit_on_splits(
-    models: Sequence[Fitted],
+    models: Sequence[FittedModel],
     table: Table,
     encoding: Encoding,
     splits: Sequence[Split],
@@ -248,8 +248,8 @@ def fit_on_splits(
         cluster: trains there instead of here.
 
     Yields:
-        The number of the model, the number of the split, and the predictions as `Fitted.predict` returns them; in any
-        order.
+        The number of the model, the number of the split, and the predictions as `FittedModel.predict` returns
+        them; in any order.
 
     Raises:
         TrainingError: a fit failed, or gave no usable predictions.
@@ -277,7 +277,7 @@ def fit_on_splits(
 
 
 def _elsewhere(
-    models: Sequence[Fitted],
+    models: Sequence[FittedModel],
     table: Table,
     encoding: Encoding,
     splits: Sequence[Split],
@@ -297,7 +297,7 @@ def _elsewhere(
             yield from results
 
 
-def _grouped(models: Sequence[Fitted], places: Sequence[Place], jobs: int) -> list[tuple[int, list[int]]]:
+def _grouped(models: Sequence[FittedModel], places: Sequence[Place], jobs: int) -> list[tuple[int, list[int]]]:
     """Return tasks: the number of a model and the numbers of some splits. The slowest models come first; models that
     aren't in `STANDARD` may be slower than all of those."""
     order = {name: place for names in STANDARD.values() for place, name in enumerate(names)}
@@ -312,7 +312,7 @@ def _grouped(models: Sequence[Fitted], places: Sequence[Place], jobs: int) -> li
 
 def _fit_some(
     number: int,
-    model: Fitted,
+    model: FittedModel,
     splits: Sequence[tuple[int, Split]],
     encoding: Encoding,
     table: Table,

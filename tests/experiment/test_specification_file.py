@@ -11,15 +11,15 @@ from torch import nn
 
 from seedbed.data import Note
 from seedbed.experiment import make_plan, specify
-from seedbed.experiment.frozen import freeze
 from seedbed.experiment.spec import specification
+from seedbed.experiment.specification_file import write_specification
 from seedbed.settings import Compute, Design, Recipe
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
 
 def document_of(plan, folder):
-    return json.loads(freeze(plan.experiment, plan.specification, folder, {}).read_text())
+    return json.loads(write_specification(plan.experiment, plan.specification, folder, {}).read_text())
 
 
 def test_the_specification_is_written_before_the_first_fit(small, tmp_path):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from seedbed.errors import counted
 from seedbed.evaluation import RunLottery, RunSpread, TrainingSummary, measure
 
-__all__ = ["epoch_lines", "headline", "single_sentences", "single_text"]
+__all__ = ["epoch_lines", "headline", "training_sentences", "training_text"]
 
 
 _FEWEST_FOR_TENTHS = 20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them
@@ -32,7 +32,7 @@ def headline(summary: TrainingSummary) -> str:
     return f"{words} {mean}; about nine of ten seeds between {low} and {high}."
 
 
-def single_sentences(summary: TrainingSummary) -> Iterator[str]:
+def training_sentences(summary: TrainingSummary) -> Iterator[str]:
     """Yield how far that score can be trusted."""
     (one,), score = summary.candidates, summary.lottery.score
     epochs = counted(one.epochs, "epoch")
@@ -61,9 +61,9 @@ def _places(score: RunLottery, run: RunSpread) -> list[str]:
     return [measure(score.name, value, run.mean) for value in values]
 
 
-def single_text(summary: TrainingSummary) -> str:
+def training_text(summary: TrainingSummary) -> str:
     """Return what a training on one split came to, as text."""
-    return "\n".join([headline(summary), *single_sentences(summary)])
+    return "\n".join([headline(summary), *training_sentences(summary)])
 
 
 Curve = npt.NDArray[np.float32]

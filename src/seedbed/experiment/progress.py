@@ -11,7 +11,7 @@ from seedbed.experiment.plan import Plan
 from seedbed.report import Progress
 from seedbed.training import Board, Chunk
 
-__all__ = ["Band", "Watch", "WatchedChunk", "watch_plan"]
+__all__ = ["Band", "Monitor", "MonitoredChunk", "monitor_plan"]
 
 Band = tuple[float, float, float]
 
@@ -20,7 +20,7 @@ _NO_BAND = (float("nan"),) * 3
 
 
 @dataclass(frozen=True)
-class WatchedChunk:
+class MonitoredChunk:
     """A chunk whose progress is watched.
 
     Attributes:
@@ -40,7 +40,7 @@ class WatchedChunk:
         return self.cost * min(1.0, max(epochs, 0) / (self.usual_epochs or self.epochs))
 
 
-class Watch:
+class Monitor:
     """The progress of each candidate and each baseline.
 
     One thread reports the progress, in order; any thread may call `progress` at any time.
@@ -77,16 +77,16 @@ class Watch:
         self._bands: dict[str, tuple[Band | None, Band | None]] = dict.fromkeys(totals, (nothing, nothing))
         # What was done before the chunks at hand, and its cost.
         self._done, self._spent = dict.fromkeys(totals, 0), 0.0
-        self.stage, self._chunks, self._finished, self._board = "", tuple[WatchedChunk, ...](), set[int](), Board()
+        self.stage, self._chunks, self._finished, self._board = "", tuple[MonitoredChunk, ...](), set[int](), Board()
 
     @classmethod
-    def of_one(cls, name: str, epochs: int, n_networks: int, n_choosing: int = 0) -> Watch:
+    def of_one(cls, name: str, epochs: int, n_networks: int, n_choosing: int = 0) -> Monitor:
         """Return what watches the training of one candidate, on one split or as a model.
 
         Args:
             epochs: the largest number of epochs.
             n_networks: number of networks of the result.
-            n_choosing: number of networks that choose learning rate and epoch, see `fitting.n_choosing`.
+            n_choosing: number of networks that choose learning rate and epoch, see `tuning.n_choosing`.
         """
         total = n_networks + n_choosing
         return cls({name: total}, {name: epochs}, total, scores=False, stages=n_choosing > 0)
@@ -103,7 +103,7 @@ class Watch:
         self._pace.cost = plan.cost(max(until, plan.usual_repeats)) - self._taken
         self.show(next(iter(self._totals)))
 
-    def begin(self, chunks: Sequence[WatchedChunk], stage: str = "") -> Board:
+    def begin(self, chunks: Sequence[MonitoredChunk], stage: str = "") -> Board:
         """Return the board on which these chunks, which come next, write their epochs. Earlier chunks are finished."""
         for chunk in self._chunks:
             self._count(chunk)
@@ -113,14 +113,14 @@ class Watch:
     def board_for(self, stage: str, chunks: Sequence[Chunk]) -> Board:
         """Return the board for chunks of the only candidate, as `fit_model` takes it."""
         (name,) = self._totals
-        watched = [WatchedChunk({name: n}, chunk.recipe.epochs, n) for chunk in chunks for n in [len(chunk.members)]]
+        watched = [MonitoredChunk({name: n}, chunk.recipe.epochs, n) for chunk in chunks for n in [len(chunk.members)]]
         return self.begin(watched, stage if self._stages else "")
 
     def finish(self, number: int) -> None:
         """Count the chunk with this number as finished."""
         self._finished.add(number)
 
-    def take(self, chunk: WatchedChunk) -> None:
+    def take(self, chunk: MonitoredChunk) -> None:
         """Count a chunk that an earlier run has finished; it says nothing about the speed of this one."""
         self._count(replace(chunk, cost=0.0))
         self._take(chunk.cost)
@@ -182,7 +182,7 @@ class Watch:
         self._taken += cost
         self._pace.cost -= cost
 
-    def _count(self, chunk: WatchedChunk) -> None:
+    def _count(self, chunk: MonitoredChunk) -> None:
         for name, n_networks in chunk.networks.items():
             self._done[name] += n_networks
         self._spent += chunk.cost
@@ -221,9 +221,9 @@ class _Pace:
         return pace * max(0.0, self.cost - self.spent)
 
 
-def watch_plan(plan: Plan, tell: Callable[[Progress], None] | None = None, *, draws: bool = False) -> Watch:
+def monitor_plan(plan: Plan, tell: Callable[[Progress], None] | None = None, *, draws: bool = False) -> Monitor:
     """Return what watches the run of a plan; `draws` adds the time for the report and the pictures after it."""
     epochs = {name: recipe.epochs for name, recipe in plan.experiment.recipes().items()}
-    watch = Watch(plan.totals(), epochs, 0.0, tell=tell, after=plan.overhead if draws else 0.0)
-    watch.expect(plan)
-    return watch
+    monitor = Monitor(plan.totals(), epochs, 0.0, tell=tell, after=plan.overhead if draws else 0.0)
+    monitor.expect(plan)
+    return monitor
