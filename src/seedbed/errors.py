@@ -50,6 +50,37 @@ __all__ = [
     "without_passwords",
 ]
 
+# Options whose value may be any word. After other options, a word that begins with a small letter isn't a value.
+_WORDED = (
+    "candidate|categorical|cluster|dataset|drop|engine|epoch|fold|limit|metric|numeric|repeat|row|score|seed|table"
+    "|target|task|time-split"
+)
+_LISTS = ("categorical", "drop", "numeric")
+_FLAGS = ("all-pairs", "drop-incomplete", "lower-is-better", "overwrite", "quick")
+_RENAMED = {
+    "allow-host": "names",
+    "higher-is-better": "lower_is_better=False",
+    "json": "to_dict()",
+    "network": "architecture",
+    "no-baselines": "baselines=[]",
+    "out": "folder",
+}
+_PLACEHOLDERS = ("COLUMN", "K", "N", "NAME", "S")
+_WORD = r"""(?:'(?:[^']|'"'"')*'|[\w@%+=:,./-]*[\w@%+=/-])"""  # as shlex.quote writes it
+_OPTION = re.compile(
+    rf"(?<!\w)--(?!head\b|nworkers\b|nthreads\b)"  # options of Ray and Dask
+    rf"(?:({_WORDED}) ({_WORD}(?: --\1 {_WORD})*)|([a-z][a-z-]+)(?: (?:FILE\.py:)?([A-Z0-9_](?:[\w.]*\w)?))?)"
+)
+# Characters that move a terminal's cursor, change its state, or reverse the order of text. Also code points that aren't
+# characters: surrogates, which come from undecodable bytes of file names, and two that XML forbids.
+_NONE = [*range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
+_CONTROLS = [*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)]
+_BIDI = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in (*_CONTROLS, *_BIDI, *_NONE)}
+# An address is matched to the end of its word, with or without a password; otherwise the search takes quadratic time.
+_ADDRESS = re.compile(r"(://[^:/@\s]*):([^\s]+)")
+_PASSWORD_OPTION = re.compile(r"(?<=[?&\s]password=)[^&\s]+?(?=['\"]?[,)]{0,2}(?:[&\s]|$))", re.IGNORECASE)
+
 
 class SeedbedError(Exception):
     """The base of all errors that a user can cause.
@@ -141,29 +172,6 @@ class TrainingError(SeedbedError):
     code = "training"
 
 
-# Options whose value may be any word. After other options, a word that begins with a small letter isn't a value.
-_WORDED = (
-    "candidate|categorical|cluster|dataset|drop|engine|epoch|fold|limit|metric|numeric|repeat|row|score|seed|table"
-    "|target|task|time-split"
-)
-_LISTS = ("categorical", "drop", "numeric")
-_FLAGS = ("all-pairs", "drop-incomplete", "lower-is-better", "overwrite", "quick")
-_RENAMED = {
-    "allow-host": "names",
-    "higher-is-better": "lower_is_better=False",
-    "json": "to_dict()",
-    "network": "architecture",
-    "no-baselines": "baselines=[]",
-    "out": "folder",
-}
-_PLACEHOLDERS = ("COLUMN", "K", "N", "NAME", "S")
-_WORD = r"""(?:'(?:[^']|'"'"')*'|[\w@%+=:,./-]*[\w@%+=/-])"""  # as shlex.quote writes it
-_OPTION = re.compile(
-    rf"(?<!\w)--(?!head\b|nworkers\b|nthreads\b)"  # options of Ray and Dask
-    rf"(?:({_WORDED}) ({_WORD}(?: --\1 {_WORD})*)|([a-z][a-z-]+)(?: (?:FILE\.py:)?([A-Z0-9_](?:[\w.]*\w)?))?)"
-)
-
-
 def in_python(text: str) -> str:
     """Return a text with arguments of Python in place of options: `epochs=20` for `--epochs 20`, `lr` for `--lr`."""
     return _OPTION.sub(_argument, text).replace("seedbed compare", "sb.compare")
@@ -187,22 +195,9 @@ def _argument(match: re.Match[str]) -> str:
     return f"{argument}={value if plain else repr(value)}"
 
 
-# Characters that move a terminal's cursor, change its state, or reverse the order of text. Also code points that aren't
-# characters: surrogates, which come from undecodable bytes of file names, and two that XML forbids.
-_NONE = [*range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
-_CONTROLS = [*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)]
-_BIDI = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
-_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in (*_CONTROLS, *_BIDI, *_NONE)}
-
-
 def visible(text: str) -> str:
     r"""Return a text with control and bidirectional characters as `\x1b` or `\u202e`. Line ends and tabs stay."""
     return text.translate(_ESCAPES)
-
-
-# An address is matched to the end of its word, with or without a password; otherwise the search takes quadratic time.
-_ADDRESS = re.compile(r"(://[^:/@\s]*):([^\s]+)")
-_PASSWORD_OPTION = re.compile(r"(?<=[?&\s]password=)[^&\s]+?(?=['\"]?[,)]{0,2}(?:[&\s]|$))", re.IGNORECASE)
 
 
 def without_passwords(text: str) -> str:

@@ -7,11 +7,12 @@ import json
 import msgspec
 import pytest
 
-from seedbed.evaluation import Conclusion
+from seedbed.evaluation import METRICS, Conclusion
 from seedbed.figures import save_chart
 from seedbed.figures.intervals import interval_limits
 from seedbed.figures.intervals import verdict_intervals as draw
 from seedbed.figures.theme import PAGE
+from seedbed.report.advice import margin_words
 
 
 def verdict_intervals(document, **words):
@@ -34,13 +35,16 @@ def test_verdicts_are_rows_with_their_numbers_in_the_order_of_the_ranking(compar
         assert (row["verdict"], row["look"]) == ("better", "better")
 
 
-def test_accuracy_is_shown_once_in_percentage_points(compared, rows_of):
+def test_accuracy_is_shown_once_and_every_share_in_percentage_points(compared, rows_of):
     beside = rows_of(verdict_intervals(compared("linear:5", "relu:5")), "accuracy")
     assert [beside[0][key] for key in ("difference", "low", "high")] == pytest.approx([2, -1, 5])
     assert beside[0]["note"] == "+2.0 (−1.0 to +5.0)"
-    alone = verdict_intervals(compared("linear:5", "relu:5", metric="accuracy"))
-    assert len(alone.concat) == 1
-    assert rows_of(alone)[0]["low"] == pytest.approx(1)
+    for name in ("accuracy", "recall", "brier"):
+        summary = compared("linear:5", "relu:5", metric=name)
+        chart = verdict_intervals(summary)
+        assert len(chart.concat) == (1 if name == "accuracy" else 2)
+        assert rows_of(chart, "judged")[0]["low"] == pytest.approx(1 if METRICS[name].percent else 0.01)
+        assert ("point" in margin_words(msgspec.convert(summary, Conclusion).metric)) == METRICS[name].percent
 
 
 def test_a_positive_difference_means_better_in_every_panel(compared, texts, rows_of):

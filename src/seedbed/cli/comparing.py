@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "resume"]
 
-_FOR_COMPARISON = CompareOptions()
 _INTERRUPTED = 130
+_AGAIN = "Run the command that began it again; it continues."
 
 
 def compare(
     table: TableArgument,
     /,
     *,
-    options: CompareOptions = _FOR_COMPARISON,
+    options: CompareOptions = CompareOptions(),
     overwrite: Annotated[
         bool,
         Parameter(
@@ -198,9 +198,6 @@ def _counted(checkpoint: Checkpoint, monitor: Monitor) -> str:
     if checkpoint.networks:
         return f"{checkpoint.networks:,} of {counted(total, 'network')} {'is' if checkpoint.networks == 1 else 'are'}"
     return f"{counted(checkpoint.fits, 'fit')} of baselines {'is' if checkpoint.fits == 1 else 'are'}"
-
-
-_AGAIN = "Run the command that began it again; it continues."
 
 
 def resume(

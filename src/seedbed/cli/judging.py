@@ -17,7 +17,6 @@ from seedbed.errors import OptionError
 __all__ = ["judge"]
 
 _COLUMNS, _SPLITS, _VERDICTS = (Group.create_ordered(name) for name in ("Columns", "Splits", "Verdicts"))
-_FOR_SOURCE = SourceOptions()
 
 
 @Parameter(name="*", group=_COLUMNS)
@@ -88,9 +87,6 @@ class QuestionOptions:
         return {name: getattr(self, name) for name in names}
 
 
-_FOR_COLUMNS, _FOR_LAYOUT, _FOR_QUESTION = ColumnOptions(), LayoutOptions(), QuestionOptions()
-
-
 def judge(
     scores: Annotated[
         str,
@@ -103,10 +99,10 @@ def judge(
         Parameter(name=["--output", "-o"], help="Also write report.html, or a table for a paper: verdicts.tex."),
     ] = None,
     as_json: AsJson = False,
-    question: QuestionOptions = _FOR_QUESTION,
-    columns: ColumnOptions = _FOR_COLUMNS,
-    layout: LayoutOptions = _FOR_LAYOUT,
-    source: SourceOptions = _FOR_SOURCE,
+    question: QuestionOptions = QuestionOptions(),
+    columns: ColumnOptions = ColumnOptions(),
+    layout: LayoutOptions = LayoutOptions(),
+    source: SourceOptions = SourceOptions(),
 ) -> int:
     """Say which candidates are better, from your own scores of any library. Nothing is trained."""
     from seedbed.judgement import judge as judge_scores

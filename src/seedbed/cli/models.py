@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["export", "predict", "serve", "show"]
 
 
-_AS_IT_IS = SourceOptions()
-
 ModelArgument = Annotated[Path, Parameter(help="A model file from seedbed train -o.")]
 OwnNetwork = Annotated[
     str | None, Parameter(help="FILE.py:CLASS, if the model is of a network of your own.", show_default=False)
@@ -90,7 +88,7 @@ def predict(
             show_default=False,
         ),
     ] = (),
-    source: SourceOptions = _AS_IT_IS,
+    source: SourceOptions = SourceOptions(),
     network: OwnNetwork = None,
     as_json: Annotated[
         bool,

@@ -17,15 +17,13 @@ from seedbed.errors import OptionError
 
 __all__ = ["examples", "inspect", "play", "report"]
 
-_FOR_TABLE = TableOptions()
-
 
 def inspect(
     table: TableArgument,
     /,
     *,
     as_json: AsJson = False,
-    columns: TableOptions = _FOR_TABLE,
+    columns: TableOptions = TableOptions(),
 ) -> None:
     """Show how a table is read: warnings, and a line for each column."""
     from seedbed.data import inspect_table, likely_target
@@ -129,13 +127,13 @@ def play(
         Path | None, Parameter(name=["--output", "-o"], help="The file to write; play-TABLE.html if left out.")
     ] = None,
     no_open: Annotated[bool, Parameter(help="Don't open the page in a browser.", negative=())] = False,
-    columns: TableOptions = _FOR_TABLE,
+    columns: TableOptions = TableOptions(),
 ) -> None:
     """Write a page on which networks train live on the table, in a browser and without a connection."""
     from seedbed.data import read_table
     from seedbed.play import playground
 
-    if table is None and columns != _FOR_TABLE:
+    if table is None and columns != TableOptions():
         raise OptionError("an option is about a table, and there is no table", "Name the table first.")
     if columns.time_split is not None:
         raise OptionError(

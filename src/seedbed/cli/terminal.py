@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 interrupted = threading.Event()  # by Ctrl-C
+_TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
 
 
 @contextlib.contextmanager
@@ -106,9 +107,6 @@ def print_stderr(*lines: str) -> None:
     """Print lines on stderr, without passwords; the only function of the command line that does."""
     for line in lines:
         print(visible(without_passwords(line)), file=sys.stderr, flush=True)
-
-
-_TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
 
 
 @contextlib.contextmanager

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_FOR_TABLE, _FOR_RUN, _FOR_RECIPE = TableOptions(), RunOptions(), RecipeOptions()
-_FOR_MODEL, _FOR_SPLIT = ModelOptions(), SplitOptions()
-
 
 def train(
     table: Annotated[str, Parameter(help="A table, as compare takes it; for a model also the folder of a comparison.")],
@@ -32,12 +29,12 @@ def train(
         str | None,
         Parameter(help="What to train: relu:5 or FILE.py:CLASS; if left out, relu:5 or what the comparison advises."),
     ] = None,
-    model: ModelOptions = _FOR_MODEL,
-    split: SplitOptions = _FOR_SPLIT,
+    model: ModelOptions = ModelOptions(),
+    split: SplitOptions = SplitOptions(),
     random_state: Annotated[int, Parameter(help="Decides the split, or all random numbers of a model.")] = 0,
-    columns: TableOptions = _FOR_TABLE,
-    recipe: RecipeOptions = _FOR_RECIPE,
-    run: RunOptions = _FOR_RUN,
+    columns: TableOptions = TableOptions(),
+    recipe: RecipeOptions = RecipeOptions(),
+    run: RunOptions = RunOptions(),
 ) -> None:
     """Train one candidate on one split, as in the tutorial; with -o, on all rows, and write the model."""
     if len(recipe.lrs()) > 1:

@@ -23,6 +23,9 @@ Patience = tuple[float, float]
 """(factor, epochs): training ends once an epoch is past `factor` times the best one so far plus `epochs`."""
 
 NEVER_ENDS: Patience = (1.0, math.inf)
+_ROUNDS = 50
+_LEAST = 1e-12
+_RANGE = (0.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,6 @@ class Waiting:
             self._least, self._best, self.n_epochs = least[:, -1:], best[:, -1:], int(epochs[-1])
         means[(self.ends[:, None] > 0) & (epochs > self.ends[:, None])] = np.inf
         return means
-
-
-_ROUNDS = 50
-_LEAST = 1e-12
-_RANGE = (0.5, 2.0)
 
 
 def mean_loss(predictions: Floats, target: NDArray[np.number], weights: Floats) -> float:

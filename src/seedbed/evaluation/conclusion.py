@@ -19,6 +19,11 @@ from seedbed.typing import Floats
 
 __all__ = ["Evidence", "Outlook", "conclude", "n_together", "outlook"]
 
+# A model that isn't shown to differ after Holm's adjustment may have an interval on one side of zero.
+_OF_RIVALS: dict[Rule, Rule] = {"better_by_margin": "no_worse", "better": "no_worse", "worse": "no_better"}
+_OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell")
+_HARDLY = 0.1
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Evidence:
@@ -54,10 +59,6 @@ class Evidence:
             values = np.array([(one.low, one.high, one.p) for one in estimates])
         values[_spread_unknown(values[:, 0], values[:, 1]), 2] = 1.0
         return values
-
-
-# A model that isn't shown to differ after Holm's adjustment may have an interval on one side of zero.
-_OF_RIVALS: dict[Rule, Rule] = {"better_by_margin": "no_worse", "better": "no_worse", "worse": "no_better"}
 
 
 def _spread_unknown(low: ArrayLike, high: ArrayLike) -> Any:
@@ -156,10 +157,6 @@ def conclude(
         advice=advice,
         rivals=tuple(replace(one, rule=_OF_RIVALS.get(one.rule, one.rule)) for one in judged(rivals)),
     )
-
-
-_OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell")
-_HARDLY = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,10 @@ __all__ = [
     "wilson",
 ]
 
+_MOST_OF_DUNNETT = 1000
+_HIGHEST, _FEW = 0.97, 20  # correlation of neighbours that an estimate may reach; independent rows
+_BLOCKS, _BY_CHANCE = 8, 2.01  # blocks; 95 % quantile of their variance over that of independent rows, chi^2_7 / 7
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
@@ -112,9 +116,6 @@ def student_quantile(probability: float, df: float | None) -> float:
     from scipy.special import ndtri, stdtrit
 
     return float(ndtri(probability) if df is None else stdtrit(df, probability))
-
-
-_MOST_OF_DUNNETT = 1000
 
 
 @functools.cache
@@ -488,10 +489,6 @@ def _of_rows(d: NDArray[np.float64], groups: NDArray[np.generic] | None) -> tupl
         raise ValueError("needs at least 2 rows or groups")
     variance = sums.size / (sums.size - 1) * float(sums @ sums) / d.size**2
     return (0.0 if np.ptp(d) == 0 else variance), sums.size - 1
-
-
-_HIGHEST, _FEW = 0.97, 20  # correlation of neighbours that an estimate may reach; independent rows
-_BLOCKS, _BY_CHANCE = 8, 2.01  # blocks; 95 % quantile of their variance over that of independent rows, chi^2_7 / 7
 
 
 def _in_time(d: NDArray[np.float64], times: NDArray[np.generic]) -> tuple[float, float]:

@@ -41,6 +41,9 @@ __all__ = [
 
 
 Codes = NDArray[np.intp]
+LOG_LOSS_CLIP = 1e-7
+"""Probabilities are clipped to [1e-7, 1 - 1e-7] in the log loss, so one sure mistake costs 16.1 and not infinity."""
+_CLASSES = ("binary", "multiclass")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +115,6 @@ def _brier(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
         return np.asarray((p - y) ** 2)
     n_classes = p.shape[-1]
     return np.asarray(((p - np.eye(n_classes)[y]) ** 2).sum(axis=-1) / (2 if n_classes == 2 else 1))
-
-
-LOG_LOSS_CLIP = 1e-7
-"""Probabilities are clipped to [1e-7, 1 - 1e-7] in the log loss, so one sure mistake costs 16.1 and not infinity."""
 
 
 def _log_loss(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
@@ -221,8 +220,6 @@ def _average_precision(y: Codes, p: Floats) -> float | None:
     steps = np.diff(np.append(0.0, right / right[-1]))
     return float(np.sum((steps * (right / (last + 1)))[::-1]))
 
-
-_CLASSES = ("binary", "multiclass")
 
 METRICS: dict[str, Metric] = {
     entry.name: entry

@@ -37,6 +37,10 @@ _COARSER = 4  # of single networks, one in so many of the kept epochs is kept
 
 # Epochs that are searched for non-finite values at a time, so that the mask is small compared with the curves.
 _ROWS_AT_ONCE = 64
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_MOST_BINS = 48
+# Largest reach of the bins, in widths of the middle nine tenths of the typical candidate's runs.
+_REACH = 12
 
 
 @dataclass(frozen=True)
@@ -208,11 +212,6 @@ def evenly(n: int, most: int) -> NDArray[np.intp]:
 
 
 # The lottery
-
-_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_MOST_BINS = 48
-# Largest reach of the bins, in widths of the middle nine tenths of the typical candidate's runs.
-_REACH = 12
 
 
 @dataclass(frozen=True, kw_only=True)

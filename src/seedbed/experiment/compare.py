@@ -23,7 +23,7 @@ from seedbed.training import warn_of_shares
 
 __all__ = ["compare"]
 
-_HERE = Compute()
+_LONGEST = 200
 
 
 def _place(name: str) -> str:
@@ -42,7 +42,7 @@ def compare(
     candidates: Sequence[Any] | Mapping[str, Any] | str | None = None,
     recipe: Recipe | Literal["trained", "tutorial"] = "trained",
     design: Design | None = None,
-    compute: Compute = _HERE,
+    compute: Compute = Compute(),
     epochs: int | None = None,
     lr: float | Iterable[float] | None = None,
     seeds: int | None = None,
@@ -131,9 +131,6 @@ def _table(table: Any, y: Any, target: str | int | None) -> Table:
     if target is not None:
         raise OptionError("target names a column of a table, but X and y are given as arrays", "Leave it out.")
     return table_from_arrays(table, y)
-
-
-_LONGEST = 200
 
 
 def call_of(table: Table, candidates: Any, recipe: Recipe, lrs: Sequence[float], design: Design) -> str:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "carry_out"]
 
-_HERE = Compute()
 _OF_A_VERDICT = ("candidate", "reference", "rule", "difference", "low", "high", "margin", "p", "p_adjusted", "p_better")
 
 
@@ -183,7 +182,7 @@ class Comparison(Results):
         *,
         n_networks: int | None = None,
         threshold: float = 0.5,
-        compute: Compute = _HERE,
+        compute: Compute = Compute(),
     ) -> Model:
         """Return the model of a candidate: networks fitted to all rows, with the learning rate and the epochs that the
         inner splits of the comparison chose, and the score that it measured.

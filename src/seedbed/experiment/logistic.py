@@ -27,6 +27,8 @@ _MOST_ROWS = 4_000
 # classes and 18 features it takes twice as long.
 _MOST_FEATURES_FOR_NEWTON = 64
 _MOST_STEPS, _MOST_HALVINGS = 100, 30
+# For standardised features, from almost no regularisation to coefficients of almost 0.
+_ALPHAS = np.logspace(-3, 6, 19)
 
 
 @dataclass(eq=False)
@@ -166,10 +168,6 @@ class _Newton:
     def _row_losses(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the log loss of each row [fit, row]."""
         return np.asarray(np.logaddexp(0.0, -(coefficients @ self.inputs.T) * self.signs))
-
-
-# For standardised features, from almost no regularisation to coefficients of almost 0.
-_ALPHAS = np.logspace(-3, 6, 19)
 
 
 def tuned_linear_regression() -> Pipeline:

@@ -22,7 +22,6 @@ from seedbed.tuning import TunedSettings
 
 __all__ = ["model_plan", "model_plan_from"]
 
-_SHOWN = ("accuracy", "balanced_accuracy", "roc_auc", "brier", "log_loss", "r2", "mae", "squared_error")
 _TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."
 
 
@@ -155,9 +154,8 @@ def _score(conclusion: Conclusion, found: CandidateSummary) -> dict[str, Any]:
     scores = [
         {"name": name, "words": METRICS[name].words, "mean": score.mean, "low": score.low, "high": score.high}
         for name, score in found.scores.items()
-        if name in _SHOWN and score.mean is not None
+        if score.mean is not None
     ]
-    scores.sort(key=lambda one: _SHOWN.index(str(one["name"])))
     top, chosen = conclusion.top, None
     if top is not None and top.winner == found.name:
         chosen = {"words": conclusion.metric.words, "among": top.among, "expected": top.expected}

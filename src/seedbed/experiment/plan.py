@@ -42,6 +42,11 @@ STOPS = (1, 2, 3, 5, 10)
 _USUAL_REPEATS = 3
 _WORTH_WORKERS = 20.0  # seconds of torch's networks in this process; the workers import torch for some
 _JUDGING = 1e-5  # scores and verdicts of a tested row, repeat, seed and model, as a share of the time for drawing
+_STEPS_FOR = 0.3  # seconds, for each stack
+_FIT_FOR = 0.5  # seconds; a baseline is fitted to more and more rows until a fit takes as long
+_FIRST_FIT_ROWS = 100  # of a fit that isn't timed
+_FIT_ROWS, _MORE_ROWS = 1_000, 3  # rows of the first of these fits, and how many times as many the next one has
+_INNER = 0.8  # share of a split's training rows that choosing networks train on
 
 
 @dataclass(frozen=True)
@@ -380,12 +385,6 @@ def _choosing(experiment: Experiment, n_splits: int, n_inner: int, parts: Sequen
 
 
 # The time that a plan takes, measured by some of its steps
-
-_STEPS_FOR = 0.3  # seconds, for each stack
-_FIT_FOR = 0.5  # seconds; a baseline is fitted to more and more rows until a fit takes as long
-_FIRST_FIT_ROWS = 100  # of a fit that isn't timed
-_FIT_ROWS, _MORE_ROWS = 1_000, 3  # rows of the first of these fits, and how many times as many the next one has
-_INNER = 0.8  # share of a split's training rows that choosing networks train on
 
 
 def timed(plan: Plan, fits: Mapping[str, tuple[tuple[int, float], ...]] | None = None) -> Plan:

@@ -40,6 +40,7 @@ __all__ = ["folder_for", "is_finished", "numbered", "open_folder"]
 _RESULTS, _TRAINING, _LOCK, _ARRAYS = "comparison.json", "training.json", ".writer", "curves.safetensors"
 _FILES = (_RESULTS, _TRAINING, DIGESTS, "report.html", "curves.png", _ARRAYS, "history.csv")
 _NAMED = 3  # differences that a message names
+R = TypeVar("R", CandidateResult, FittedResult)
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,6 @@ def _shown(differing: list[str]) -> str:
 
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-R = TypeVar("R", CandidateResult, FittedResult)
 
 
 def restored(plan: Plan, stored: Mapping[str, Any], folder: Path) -> Comparison | None:

@@ -44,6 +44,12 @@ _HASHED = {
     "table times_sha256": "the table's times have changed",
     "splits_sha256": "the splits differ",
 }
+_GROWING = ("repeats", "stops", "quick", "time_limit", "shortened", "epochs", "reason")
+_COMPARISON, _TRAINING = "comparison.json", "training.json"
+_NAMED = 10
+_TABLE = "the table: seedbed train TABLE --target COLUMN --candidate CANDIDATE"
+# Libraries whose versions are part of every specification. Python's version covers the standard library.
+_KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
 
 
 def write_specification(
@@ -106,9 +112,6 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [words for key in now for words in _between(key, _by_name(key, then.get(key)), _by_name(key, now[key]))]
 
 
-_GROWING = ("repeats", "stops", "quick", "time_limit", "shortened", "epochs", "reason")
-
-
 def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Return whether a specification is that of another, perhaps with more repeats, and with or without `auto`.
 
@@ -142,11 +145,6 @@ def _between(place: str, then: Any, now: Any) -> list[str]:
 def _by_name(key: str, value: Any) -> Any:
     """Return a list of documents with names as a mapping."""
     return {one["name"]: one for one in value or ()} if key in ("candidates", "baselines", "sweeps") else value
-
-
-_COMPARISON, _TRAINING = "comparison.json", "training.json"
-_NAMED = 10
-_TABLE = "the table: seedbed train TABLE --target COLUMN --candidate CANDIDATE"
 
 
 def check_comparison(folder: Path) -> None:
@@ -189,10 +187,6 @@ def _comparisons_in(folder: Path) -> list[Path]:
 def _listed(folders: Iterable[Path]) -> str:
     names = [str(folder) for folder in folders]
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-
-
-# Libraries whose versions are part of every specification. Python's version covers the standard library.
-_KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
 
 
 def code_hash(thing: Any) -> str | None:

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["finished_curves", "train", "training_on"]
 
-_HERE = Compute()
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingSpec:
@@ -233,7 +231,7 @@ def training_on(
 
 
 def train(
-    training: TrainingSpec, *, compute: Compute = _HERE, command: str = "", monitor: Monitor | None = None
+    training: TrainingSpec, *, compute: Compute = Compute(), command: str = "", monitor: Monitor | None = None
 ) -> TrainingRun:
     """Train a candidate on one split, one network for each seed.
 

@@ -34,6 +34,15 @@ MEASURES = ("score", "loss")
 
 BANDS = {"middle": ("low", "high"), "wide": ("p05", "p95"), "mean": ("mean_low", "mean_high")}
 """A band by its word: the two lines of a summary that bound it."""
+# A value axis cuts only what would squeeze a typical candidate into less than this share of the height. The fast fall
+# of a loss in its first epochs should be visible.
+_SQUEEZED = 1 / 8
+# A spike is above a curve's 95th percentile by more than this many times its middle nine tenths.
+_SPIKE = 1.5
+_AIR = 0.04
+_R2_FLOOR = -0.5
+_CHARACTER = 6.6  # points; a letter of the legend, on average
+_NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
 def grids_of(candidates: Sequence[CandidateCurves]) -> list[list[int]]:
@@ -102,17 +111,6 @@ def lines_of(candidate: CandidateCurves, measure: str) -> list[Line]:
     """Return mean and middle half on training rows, then on test rows."""
     curves = [candidate.curves[f"{part}_{measure}"] for part in PART_NAMES]
     return [Line(curve.mean, curve.low, curve.high) for curve in curves]
-
-
-# A value axis cuts only what would squeeze a typical candidate into less than this share of the height. The fast fall
-# of a loss in its first epochs should be visible.
-_SQUEEZED = 1 / 8
-# A spike is above a curve's 95th percentile by more than this many times its middle nine tenths.
-_SPIKE = 1.5
-_AIR = 0.04
-_R2_FLOOR = -0.5
-_CHARACTER = 6.6  # points; a letter of the legend, on average
-_NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
 def learning_curves(curves: Curves, *, theme: Theme = LIGHT) -> alt.ConcatChart:

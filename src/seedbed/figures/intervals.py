@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from seedbed.evaluation import Conclusion, DecidingScore, TablesConclusion, Verdict, signed
+from seedbed.evaluation import Conclusion, DecidingScore, TablesConclusion, Verdict, known_metric, signed
 from seedbed.figures.panels import (
     PLAIN_AXIS,
     WIDE,
@@ -32,7 +32,6 @@ _ROW, _RANK_ROW = 42, 24
 _BELOW = 8  # points under the middle of a row, since the name is above it
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 _SETTLED = (*_LOOKS, "no_practical_difference")
-_POINTS = "accuracy, in points"
 _SQUEEZED = 1 / 8  # share of the width that the typical interval takes at least
 _AIR = 0.04
 
@@ -59,14 +58,14 @@ def verdict_intervals(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.Conca
     judged, margin = _judged(ranked, metric)
     accuracy = _accuracy(ranked) if metric.name != "accuracy" else None
     width = WIDE if accuracy is None else PANEL_WIDTH
-    words = _POINTS if metric.name == "accuracy" else metric.words
+    words = f"{metric.words}, in points" if known_metric(metric.name).percent else metric.words
     limits = interval_limits([(low, high) for _, low, high in judged], least=margin)
     records = _records(ranked, "judged", judged, limits, margin)
     panels = [_panel("judged", f"Improvement in {words}", reference, limits, margin, width, theme)]
     if accuracy is not None:
         limits = interval_limits([(low, high) for _, low, high in accuracy], least=0.0)
         records += _records(ranked, "accuracy", accuracy, limits, margin)
-        panels.append(_panel("accuracy", f"Improvement in {_POINTS}", reference, limits, None, width, theme))
+        panels.append(_panel("accuracy", "Improvement in accuracy, in points", reference, limits, None, width, theme))
     about = f"{summary.target} of {summary.table}" if summary.target else summary.table
     title = f"{about}: improvements over {reference}"
     return panelled(panels, records, title=title, phrases=_phrases(summary, ranked, margin, records), theme=theme)
@@ -78,8 +77,8 @@ Interval = tuple[float, float, float]
 
 
 def _judged(verdicts: Sequence[Verdict], metric: DecidingScore) -> tuple[list[Interval], float]:
-    """Return (difference, low, high) of each verdict, and the margin; accuracy in points."""
-    scale = 100.0 if metric.name == "accuracy" else 1.0
+    """Return (difference, low, high) of each verdict, and the margin; shares in points."""
+    scale = 100.0 if known_metric(metric.name).percent else 1.0
     found = [(scale * one.difference, scale * one.low, scale * one.high) for one in verdicts]
     return found, scale * metric.margin
 
@@ -141,7 +140,7 @@ def _phrases(
     n, certain = verdicts[0].comparisons, f"{100 * (1 - summary.alpha):g}%"
     together = f"{certain} intervals that hold for all {n} together" if n > 1 else f"a {certain} interval"
     size = f"{float(f'{margin:.3g}'):,.10g}"
-    if summary.metric.name == "accuracy":
+    if known_metric(summary.metric.name).percent:
         size += " point" if size == "1" else " points"
     phrases = [
         f"point: the improvement that was seen; line: where it plausibly lies ({together})",

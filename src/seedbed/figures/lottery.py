@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from seedbed.evaluation import Conclusion, RunLottery, RunSpread, TrainingSummary
+from seedbed.evaluation import Conclusion, RunLottery, RunSpread, TrainingSummary, known_metric
 from seedbed.figures.panels import (
     PLAIN_AXIS,
     WIDE,
@@ -34,6 +34,7 @@ _MARKS = 7  # under the bars: middle half and mean
 _PALE = 0.3
 _FEWEST_BINS = 16
 _FLOOR = _ROW / 2 - 11  # where bars stand, below the middle of the row
+_LISTS = ("from", "to", "count", "base", "side")
 
 
 def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
@@ -71,13 +72,12 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
 # ---- what is drawn
 
 _Bar = tuple[float, float, int, int, str]
-_LISTS = ("from", "to", "count", "base", "side")
 
 
 def _records(found: RunLottery, names: Sequence[str], panel: str, reference: str | None = None) -> list[dict[str, Any]]:
-    """Return one record per row, with its bars as lists. A difference in accuracy is in points."""
+    """Return one record per row, with its bars as lists. Differences of shares are in points."""
     runs = {run.name: run for run in found.runs}
-    scale = 100.0 if panel == "difference" and found.name == "accuracy" else 1.0
+    scale = 100.0 if panel == "difference" and known_metric(found.name).percent else 1.0
     records: list[dict[str, Any]] = []
     for place, name in enumerate(names):
         record = {"panel": panel, "candidate": name, "place": place}
@@ -136,7 +136,7 @@ def _seen(run: RunSpread, name: str) -> str:
 
 
 def _number(value: float, name: str) -> str:
-    if name == "accuracy":
+    if known_metric(name).percent:
         return f"{100 * value:.0f}%"
     return f"{value:,.{0 if abs(value) >= 100 else 2}f}".replace("-", "−")
 
@@ -169,18 +169,18 @@ def _leaves(run: RunSpread, edges: Sequence[float]) -> bool:
 
 
 def _scores(found: RunLottery, colour: alt.Color, width: int, theme: Theme) -> alt.LayerChart:
-    accuracy = found.name == "accuracy"
+    percent = known_metric(found.name).percent
     words = "R²" if found.name == "r2" else f"{found.words[:1].upper()}{found.words[1:]}"
     low, high = _limits(found.edges)
     axis = alt.Axis(title=None, **PLAIN_AXIS)
-    if accuracy:  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
+    if percent:  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
         low, high = max(low, min(found.edges[0], -0.01)), min(high, max(found.edges[-1], 1.01))
         axis.labelExpr = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
     limits = low, high
     x = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
     rows = shown("datum.panel == 'score'")
     layers = [
-        *_bar_layers(rows, x, limits, colour, ".1%" if accuracy else ",.4~r", theme),
+        *_bar_layers(rows, x, limits, colour, ".1%" if percent else ",.4~r", theme),
         name_layer(rows, theme, _ROW, width),
         note_layer(rows, theme, _ROW),
     ]
@@ -188,9 +188,9 @@ def _scores(found: RunLottery, colour: alt.Color, width: int, theme: Theme) -> a
 
 
 def _differences(found: RunLottery, reference: str, colour: alt.Color, theme: Theme) -> alt.LayerChart:
-    accuracy = found.name == "accuracy"
-    words = f"Improvement in {found.words}{', in points' if accuracy else ''}, run by run"
-    limits = _limits(found.edges, 100.0 if accuracy else 1.0)
+    percent = known_metric(found.name).percent
+    words = f"Improvement in {found.words}{', in points' if percent else ''}, run by run"
+    limits = _limits(found.edges, 100.0 if percent else 1.0)
     rows = shown("datum.panel == 'difference'")
     layers = [
         *_bar_layers(rows, difference_axis(reference, limits), limits, colour, "+,.4~r", theme),

@@ -46,6 +46,8 @@ NAME_HEIGHT = 18  # points of a row's height
 PLAIN_AXIS: dict[str, Any] = {"tickCount": 6, "domain": False, "grid": False, "labelFlush": 18, "labelSeparation": 6}
 _DATA = "rows"
 SHOWN = "indexof(hidden, datum.candidate) < 0"
+_TITLE_WIDTH, SUBTITLE_WIDTH = 115, 150  # letters that fit above the two panels
+_ONCE = alt.InlineData(values=[{}])
 
 
 def by_rank(summary: AnySummary, names: Sequence[str]) -> list[str]:
@@ -93,8 +95,6 @@ def along(axis: Axis, field: str) -> Axis:
 
 
 # ---- the words above a chart
-
-_TITLE_WIDTH, SUBTITLE_WIDTH = 115, 150  # letters that fit above the two panels
 
 
 def title_lines(title: str) -> list[str]:
@@ -183,6 +183,3 @@ def zero_layer(rows: alt.Chart, theme: Theme, limits: tuple[float, float], heigh
     )
     found: alt.Chart = mark.encode(x=alt.XDatum(0), y=row_axis())
     return found
-
-
-_ONCE = alt.InlineData(values=[{}])

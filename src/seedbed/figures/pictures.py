@@ -38,6 +38,13 @@ __all__ = [
 
 _ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of which it uses little
 VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+PICTURES = ("png", "svg", "pdf")
+_OF_KIND = {
+    "comparison": ("curves", "intervals", "lottery", "calibration"),
+    "training": ("curves", "lottery"),
+    "judgement": ("intervals", "calibration"),
+    "tables": ("ranks",),
+}
 
 
 def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale: float = 2.0) -> Path:
@@ -154,9 +161,6 @@ def browser_library() -> str:
     return library
 
 
-PICTURES = ("png", "svg", "pdf")
-
-
 def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
     """Draw learning curves; None if no network has any, as when a blend is compared with baselines only."""
     curves = summary.curves
@@ -169,12 +173,6 @@ _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
     "lottery": seed_lottery,
     "calibration": calibration,
     "ranks": mean_rank_chart,
-}
-_OF_KIND = {
-    "comparison": ("curves", "intervals", "lottery", "calibration"),
-    "training": ("curves", "lottery"),
-    "judgement": ("intervals", "calibration"),
-    "tables": ("ranks",),
 }
 
 

@@ -34,6 +34,7 @@ DASHES = {"train": [4, 3], "test": [1, 0]}
 
 # vl-convert contains the first of these and measures text with it; a browser without it uses the next.
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+_NAMES = ("background", "ink", "faint_ink", "rule", "zone", "better", "worse", "unsure")
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,6 @@ def _variable(name: str) -> str:
     """Return the name of a theme's colour in a style sheet."""
     return f"--{name.replace('_', '-')}"
 
-
-_NAMES = ("background", "ink", "faint_ink", "rule", "zone", "better", "worse", "unsure")
 
 PAGE = Theme(
     palette=tuple(f"var(--series-{number})" for number in range(len(LIGHT.palette))),

@@ -40,8 +40,6 @@ from seedbed.typing import Floats
 
 __all__ = ["OutOfBag", "blend_table", "blend_tables", "fit_model"]
 
-_HERE = Compute()
-
 
 @checked(lambda name: place_of(name, Compute, Recipe))
 def fit_model(
@@ -56,7 +54,7 @@ def fit_model(
     score: Mapping[str, Any] | None = None,
     threshold: float = 0.5,
     random_state: int = 0,
-    compute: Compute = _HERE,
+    compute: Compute = Compute(),
     board_for: Callable[[str, Sequence[Chunk]], Board] | None = None,
 ) -> Model:
     """Fit networks of one candidate to all rows of a table. The model averages their predictions.
@@ -231,7 +229,7 @@ def blend_tables(
     score: Mapping[str, Any] | None = None,
     threshold: float = 0.5,
     random_state: int = 0,
-    compute: Compute = _HERE,
+    compute: Compute = Compute(),
     board_for: Callable[[str, Sequence[Chunk]], Board] | None = None,
 ) -> list[tuple[Model, OutOfBag]]:
     """Return what `blend_table` does for each of several tables, such as the training rows of several splits.

@@ -23,6 +23,7 @@ __all__ = ["Ensemble", "Stacks"]
 
 CARD_VERSION = 1
 _MOST_MADE = 1 << 18  # numbers of the networks that `made_stacks` makes at a time
+_MOST_NUMBERS = 1 << 17  # rows x units x networks of a layer that stay in the cache
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -216,9 +217,6 @@ def _usual(column: dict[str, Any]) -> str | float | None:
     except (ValueError, OverflowError, OSError):
         return None
     return moment.strftime("%Y-%m-%dT%H:%M") if column["timed"] else moment.date().isoformat()
-
-
-_MOST_NUMBERS = 1 << 17  # rows x units x networks of a layer that stay in the cache
 
 
 class Stacks:

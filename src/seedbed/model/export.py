@@ -26,6 +26,13 @@ from seedbed.networks import MLP, BlendedMLPs
 
 __all__ = ["Exported", "export"]
 
+_SIGNATURE = "# Written by seedbed "
+_MARK = "seedbed.plain"  # key of the data in the metadata of the weights file
+_LAST = """
+NET = Net(__file__.removesuffix(".py") + ".safetensors")
+LABELS, predict, label = NET.about["labels"], NET.predict, NET.label
+"""
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -83,14 +90,6 @@ def _is_number(text: str) -> bool:
     with contextlib.suppress(ValueError):
         return math.isfinite(float(text))
     return False
-
-
-_SIGNATURE = "# Written by seedbed "
-_MARK = "seedbed.plain"  # key of the data in the metadata of the weights file
-_LAST = """
-NET = Net(__file__.removesuffix(".py") + ".safetensors")
-LABELS, predict, label = NET.about["labels"], NET.predict, NET.label
-"""
 
 
 def _write_python(model: Ensemble, path: Path) -> tuple[Path, Path]:

@@ -54,6 +54,14 @@ _RECIPE = Recipe(
     optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False, epochs=60, batch_size=64
 )
 _USUAL_SHARE = 0.45  # of its epochs that a member usually trains before it stops
+LIMIT = 3.0
+"""Limit of the clip in front of all members."""
+_FOLDS = 8
+# How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
+# falls by little in each epoch.
+_PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
+_MOST_BYTES = 1 << 29  # of binned inputs that are computed once
+_MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and their rows together
 
 
 class _Size(NamedTuple):
@@ -150,17 +158,6 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
     usual = RECIPES["trained"]
     names = [field.name for field in dataclasses.fields(Recipe) if field.name not in ("epoch", "horizon")]
     return {name: getattr(recipe, name) for name in names if getattr(recipe, name) != getattr(usual, name)}
-
-
-LIMIT = 3.0
-"""Limit of the clip in front of all members."""
-
-_FOLDS = 8
-# How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
-# falls by little in each epoch.
-_PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
-_MOST_BYTES = 1 << 29  # of binned inputs that are computed once
-_MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and their rows together
 
 
 @dataclass(frozen=True, eq=False)

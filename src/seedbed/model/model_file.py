@@ -46,6 +46,13 @@ from seedbed.networks import (
 
 __all__ = ["check_target", "check_writable", "read_model", "save", "write_checked"]
 
+N_GOLDEN = 16
+TOLERANCE = 1e-5
+"""Largest allowed difference of a probability, or of a number in units of the target's deviation; another processor
+sums in another order."""
+_BLOCK = 1 << 20  # numbers that are checked at a time
+_AGAIN = "Save it again, or fetch it again."
+
 
 def save(model: Ensemble, path: str | os.PathLike[str]) -> Path:
     """Write a model file; see `Model.save`."""
@@ -133,12 +140,6 @@ def to_bytes(model: Ensemble) -> bytes:
     return content
 
 
-N_GOLDEN = 16
-TOLERANCE = 1e-5
-"""Largest allowed difference of a probability, or of a number in units of the target's deviation; another processor
-sums in another order."""
-
-
 def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
     """Return made-up rows [row, column], whose predictions are stored in a file and checked when it is loaded.
 
@@ -167,9 +168,7 @@ def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
     return cells
 
 
-_BLOCK = 1 << 20  # numbers that are checked at a time
 _Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
-_AGAIN = "Save it again, or fetch it again."
 
 
 def read_model(path: str | os.PathLike[str], architecture: Callable[..., nn.Module] | None = None) -> dict[str, Any]:

@@ -21,6 +21,8 @@ __all__ = ["ACTIVATIONS", "activation", "activation_of", "is_activation", "width
 
 Native = tuple[str, float, float, float]
 """The name of a function of the kernel, in `training.program.FUNCTIONS`, and its three arguments."""
+_SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+_UNITS = (("dim", -1),)  # normalise over the units of a row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +166,6 @@ def _plain(name: str) -> Callable[[Any], Native]:
     """Return a function of the kernel without arguments."""
     return lambda m: (name, 0, 0, 0)
 
-
-_SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
-_UNITS = (("dim", -1),)  # normalise over the units of a row
 
 _ENTRIES = (
     Activation(module=nn.ReLU, onnx=_named("Relu"), native=_plain("relu")),

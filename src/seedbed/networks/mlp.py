@@ -19,6 +19,9 @@ from seedbed.networks.user import FileArchitecture, UserArchitecture
 
 __all__ = ["MLP", "BlendedMLPs", "architecture_from_values", "architecture_to_values"]
 
+_PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float, "ple": int, "embed": int}
+"""Values that are stored only if they differ from the default, so that older versions read all other networks."""
+
 
 @dataclass(frozen=True)
 class MLP:
@@ -219,10 +222,6 @@ class BlendedMLPs:
         networks: list[nn.Module] = [member(n_features, n_outputs) for member in self.members]
         clip = [SmoothClip(self.limit)] if self.limit else []
         return nn.Sequential(*clip, Blend(networks, list(self.weights), self.temperature, self.numbers))
-
-
-_PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float, "ple": int, "embed": int}
-"""Values that are stored only if they differ from the default, so that older versions read all other networks."""
 
 
 class _Member(msgspec.Struct):

@@ -22,6 +22,7 @@ __all__ = ["FileArchitecture", "UserArchitecture"]
 
 
 _SIZES = ("n_features", "n_outputs")
+_HINTS = {"n_outputs": "out|class|target", "n_features": "(^|_)in|feature|(^|_)dim|column"}
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,6 @@ def _example(parameter: inspect.Parameter) -> str:
     words = parameter.name.lower()
     value = next((size for size, hint in _HINTS.items() if re.search(hint, words)), "...")
     return value if parameter.kind is parameter.POSITIONAL_ONLY else f"{parameter.name}={value}"
-
-
-_HINTS = {"n_outputs": "out|class|target", "n_features": "(^|_)in|feature|(^|_)dim|column"}
 
 
 @dataclass(frozen=True)

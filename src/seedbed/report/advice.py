@@ -340,7 +340,7 @@ def listed(words: Sequence[str], most: int | None = None, last: str = "and") -> 
 
 def margin_words(metric: DecidingScore) -> str:
     """Return the margin as a size: `0.00436`, `1 point`, `2.5 points`."""
-    if metric.name != "accuracy":
+    if not known_metric(metric.name).percent:
         return plain_number(metric.margin)
     points = f"{100 * metric.margin:.3g}"
     return "1 point" if points == "1" else f"{points} points"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seedbed.errors import counted
-from seedbed.evaluation import Conclusion, TrainingSummary
+from seedbed.evaluation import Conclusion, TrainingSummary, known_metric
 from seedbed.report.advice import listed
 
 __all__ = ["calibration", "confusion", "curves", "lottery"]
@@ -49,7 +49,7 @@ def lottery(summary: Conclusion | TrainingSummary) -> str:
             f"{of * better:.0f} of {of} runs"
         )
     run = max(score.runs, key=lambda one: one.highest - one.lowest)
-    shown = "{:.0%}" if score.name == "accuracy" else "{:.2f}"
+    shown = "{:.0%}" if known_metric(score.name).percent else "{:.2f}"
     low, high = (shown.format(end) for end in (run.lowest, run.highest))
     if run.n == 1:
         return f"One run showed {score.words} {high}"

@@ -51,6 +51,19 @@ _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
+_STANDS_OUT = {
+    "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
+    "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another --lr.",
+    "under_trained": "{names} {was} still learning at the end: {epochs} or a higher --lr may help.",
+    "over_trained": "{names} {was} trained for too long: --epoch inner stops earlier.",
+    "diverged": "Some networks of {names} diverged: try a lower --lr.",
+    "dead_units": "Many ReLU units of {names} are dead: try a lower --lr, or leakyrelu in place of relu.",
+    "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
+    "seeds_apart": "The result of {names} depends strongly on the seed: take more --seeds, or average over networks.",
+}
+_SERIOUS = {"confined_outputs", "learnt_nothing"}
+_STEPS = (1, 2, 5, 10)
+_MOST_TICKS = 5
 
 
 @dataclass(frozen=True)
@@ -324,20 +337,6 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
             )
 
 
-_STANDS_OUT = {
-    "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
-    "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another --lr.",
-    "under_trained": "{names} {was} still learning at the end: {epochs} or a higher --lr may help.",
-    "over_trained": "{names} {was} trained for too long: --epoch inner stops earlier.",
-    "diverged": "Some networks of {names} diverged: try a lower --lr.",
-    "dead_units": "Many ReLU units of {names} are dead: try a lower --lr, or leakyrelu in place of relu.",
-    "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
-    "seeds_apart": "The result of {names} depends strongly on the seed: take more --seeds, or average over networks.",
-}
-
-_SERIOUS = {"confined_outputs", "learnt_nothing"}
-
-
 def _more_epochs(checks: Sequence[Check]) -> str:
     """Return the option that doubles the epochs, unless a candidate has epochs of its own."""
     epochs = max((int(check.evidence.get("epochs") or 0) for check in checks), default=0)
@@ -361,10 +360,6 @@ def _other_way(conclusion: Conclusion) -> Iterator[str]:
     if parts:
         reference, score = conclusion.reference, conclusion.metric.words
         yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
-
-
-_STEPS = (1, 2, 5, 10)
-_MOST_TICKS = 5
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ _FILES = ("comparison.json", "training.json")
 _COUNTED, _DRAWING_COUNTS, _TIMINGS = 200_000, 400, 10
 
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
+_DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be drawn again
 
 
 def write_report(summary: AnySummary, path: str | os.PathLike[str] = "report.html") -> Path:
@@ -81,9 +82,6 @@ def drawing_seconds() -> float:
         sum(range(_COUNTED))
         timings.append(time.perf_counter() - started)
     return _DRAWING_COUNTS * statistics.median(timings)
-
-
-_DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be drawn again
 
 
 def check_files(folder: Path) -> str:

@@ -24,6 +24,16 @@ from seedbed.serve.worker import Form, Worker, ending
 __all__ = ["App"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_CLOSED = b"default-src 'none'; frame-ancestors 'none'"
+_SAFE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_JSON = [(b"content-type", b"application/json"), (b"content-security-policy", _CLOSED), *_SAFE]
+_TEXT = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8"), *_JSON[1:]]
 
 
 class Metrics:
@@ -75,17 +85,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-
-_CLOSED = b"default-src 'none'; frame-ancestors 'none'"
-_SAFE = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-]
-_JSON = [(b"content-type", b"application/json"), (b"content-security-policy", _CLOSED), *_SAFE]
-_TEXT = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8"), *_JSON[1:]]
 
 
 @dataclass(frozen=True)

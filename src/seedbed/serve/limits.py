@@ -11,6 +11,11 @@ from seedbed.errors import one_line
 
 __all__ = ["Limits", "RefusedError", "read_json", "write_json"]
 
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_SQUARE = bytes.maketrans(b"{}", b"[]")
+_LONGEST_NUMBER = 400  # characters
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -69,11 +74,6 @@ class RefusedError(Exception):
         if as_text:
             return {"error": one_line(self.message, self.hint), "code": self.code}
         return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
-
-
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_SQUARE = bytes.maketrans(b"{}", b"[]")
-_LONGEST_NUMBER = 400  # characters
 
 
 def read_json(body: bytes, depth: int) -> Any:
@@ -144,4 +144,3 @@ def _constant(text: str) -> Any:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_number, parse_int=_integer, parse_constant=_constant
 )
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)

@@ -16,6 +16,9 @@ from seedbed.serve.rows import RequestRows, RowFormat
 
 __all__ = ["DATATYPES", "Tensors"]
 
+_REQUEST = {"id", "parameters", "inputs", "outputs"}
+_INPUT = {"name", "shape", "datatype", "parameters", "data"}
+
 
 def _is_whole(low: int, high: int) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and low <= value < high
@@ -33,9 +36,6 @@ DATATYPES: Mapping[str, Callable[[Any], bool]] = {
     "BYTES": lambda value: type(value) is str,
 }
 """Whether a value has the protocol's type. Every tensor may also contain null, for a missing value."""
-
-_REQUEST = {"id", "parameters", "inputs", "outputs"}
-_INPUT = {"name", "shape", "datatype", "parameters", "data"}
 
 
 @dataclass(frozen=True)

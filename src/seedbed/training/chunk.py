@@ -25,6 +25,8 @@ __all__ = ["Board", "Chunk", "ChunkResult", "Place", "Savepoint"]
 # Epochs that networks which choose train for: 35 % of 1,000 on most tables, all where they learn slowly (see
 # benchmarks/LOG.md). With 65 %, an estimate of the time doesn't rise by more than half. Of few epochs, all are trained.
 _USUAL_SHARE, _FEW_EPOCHS = 0.65, 150
+NOT_BEGUN = -1
+_SECONDS = 30.0  # between two savings
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,6 @@ class ChunkResult:
         return tuple({name: value[i].clone() for name, value in (self.stacked or {}).items()} for i in range(n))
 
 
-NOT_BEGUN = -1
-
 Counts = npt.NDArray[np.int32]
 
 
@@ -169,9 +169,6 @@ class Board:
 def _mapped(path: str) -> Counts:
     # A plain array stores a number three times as fast as a memmap.
     return np.asarray(np.memmap(path, dtype=np.int32, mode="r+"))
-
-
-_SECONDS = 30.0  # between two savings
 
 
 class Savepoint:

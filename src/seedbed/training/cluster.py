@@ -27,6 +27,8 @@ from seedbed.training.machine import processor, versions
 __all__ = ["Cluster", "Tasks", "pick_cluster"]
 
 Tasks = Sequence[tuple[Any, ...]]
+_RAY_RETRIES = 10  # limited, in case a task kills its process each time
+_SECONDS_TO_ANSWER = 3
 
 
 class Cluster(Protocol):
@@ -98,10 +100,6 @@ def _gave_up(name: str, error: Exception) -> TrainingError:
     if missing := re.search(r"No module named '([\w.]+)'", f"{error} {error.__cause__}"):
         return TrainingError(f"a node of the cluster has no module '{missing[1]}'", "Install it there.")
     return TrainingError(f"{name} stopped a task: {error_line(error)}", "See the logs of its nodes.")
-
-
-_RAY_RETRIES = 10  # limited, in case a task kills its process each time
-_SECONDS_TO_ANSWER = 3
 
 
 class RayCluster:

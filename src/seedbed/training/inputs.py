@@ -22,6 +22,9 @@ from seedbed.training.data import TrainingData
 
 __all__ = ["Inputs", "Placing", "as_seen", "counting", "expanded", "folded", "look_at", "look_at_splits", "looking"]
 
+MOST_ROWS = 1 << 14
+"""Rows that a module's `look_at` receives at most. Their quantiles are usually exact to half a percent of the rows."""
+
 
 class Across(NamedTuple):
     """Columns that add to another input.
@@ -196,10 +199,6 @@ class Placing:
         if self.network_first:
             return value.permute(*reversed(range(value.dim()))).contiguous().permute(*reversed(range(value.dim())))
         return value.contiguous()
-
-
-MOST_ROWS = 1 << 14
-"""Rows that a module's `look_at` receives at most. Their quantiles are usually exact to half a percent of the rows."""
 
 
 def look_at(network: nn.Module, X: Tensor) -> None:

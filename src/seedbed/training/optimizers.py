@@ -20,6 +20,8 @@ __all__ = ["clipped", "clock", "make_torch_optimizer", "make_torch_schedule", "p
 
 
 _CLIP_EPS = 1e-6
+# The defaults of `OneCycleLR`: a rise over the first 30 % from a 25th of the highest rate, and down to a 250,000th.
+_RISE, _FIRST, _LAST = 0.3, 1 / 25, 1 / 25 / 1e4
 
 
 @functools.lru_cache(maxsize=4)
@@ -68,10 +70,6 @@ def _all_decay(stacked: Tensor) -> bool:
 
 def _weights_decay(stacked: Tensor) -> bool:
     return stacked.dim() > 2  # one of the axes is the network
-
-
-# The defaults of `OneCycleLR`: a rise over the first 30 % from a 25th of the highest rate, and down to a 250,000th.
-_RISE, _FIRST, _LAST = 0.3, 1 / 25, 1 / 25 / 1e4
 
 
 def rate_factors(recipe: Recipe, steps_an_epoch: int) -> Tensor | None:

@@ -30,6 +30,8 @@ __all__ = ["Ensembles", "WholeTable", "WindowedTable"]
 
 
 _PLACES = 2048  # test rows that are evaluated together
+_ACTIVATIONS = 1 << 21
+"""Activations of a layer in one block of an evaluation: some megabytes, which fit caches."""
 
 
 class WholeTable:
@@ -208,10 +210,6 @@ class Ensembles:
         """Return the sums of values [place, network, ...] over the networks of each pair of a group and a row."""
         zeros = torch.zeros(len(self._pairs), *values.shape[2:], dtype=torch.float64, device=values.device)
         return zeros.index_add(0, self._places, values[self._there].double())
-
-
-_ACTIVATIONS = 1 << 21
-"""Activations of a layer in one block of an evaluation: some megabytes, which fit caches."""
 
 
 class _Rows(NamedTuple):

@@ -30,6 +30,8 @@ from seedbed.training.step import Hyper, StackState, Steps, make_steps
 
 __all__ = ["Best", "Training"]
 
+_CHECKED = 16  # epochs between two checks whether networks may end, or an eighth of the epochs done
+
 
 class Best:
     """The epoch with the lowest loss of each group of networks; the first one if several are equal.
@@ -75,9 +77,6 @@ class Best:
             if end:
                 curves[:, end:, group * self.size : (group + 1) * self.size] = torch.nan
         return curves
-
-
-_CHECKED = 16  # epochs between two checks whether networks may end, or an eighth of the epochs done
 
 
 class Training:

@@ -24,6 +24,17 @@ __all__ = ["Blocks", "Setup", "typed"]
 _LOSSES = ("bce", "cross_entropy", "mse")
 _TILE_BYTES = 384 << 10
 """Bytes of all buffers of a tile: a part of the second-level cache."""
+_POINTERS = (
+    *("layers", "segments", "X", "y", "train", "test", "scale", "shift", "extra", "givers", "takers"),
+    *("y_scale", "y_shift", "constants", "keys", "lr", "decay", "factors", "clock", "picked", "ended", "tested"),
+    *("params", "moments", "figures", "work"),
+)
+_NUMBERS = (
+    *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments"),
+    *("n_constants", "n_givers", "n_blocks", "n_tested"),
+    *("n_values", "n_gradients", "n_alive", "tile", "loss", "optimizer", "batch_size", "n_batches", "first_epoch"),
+    *("n_epochs", "nesterov", "guarded", "same_in_training", "units_in_lanes", "patient"),
+)
 
 
 class _Layer(ctypes.Structure):
@@ -37,19 +48,6 @@ class _Layer(ctypes.Structure):
 
 class _Segment(ctypes.Structure):
     _fields_ = [(name, c_int32) for name in ("start", "count", "decays")]
-
-
-_POINTERS = (
-    *("layers", "segments", "X", "y", "train", "test", "scale", "shift", "extra", "givers", "takers"),
-    *("y_scale", "y_shift", "constants", "keys", "lr", "decay", "factors", "clock", "picked", "ended", "tested"),
-    *("params", "moments", "figures", "work"),
-)
-_NUMBERS = (
-    *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments"),
-    *("n_constants", "n_givers", "n_blocks", "n_tested"),
-    *("n_values", "n_gradients", "n_alive", "tile", "loss", "optimizer", "batch_size", "n_batches", "first_epoch"),
-    *("n_epochs", "nesterov", "guarded", "same_in_training", "units_in_lanes", "patient"),
-)
 
 
 class _Job(ctypes.Structure):
