@@ -42,7 +42,7 @@ from seedbed.evaluation import (
 )
 from seedbed.typing import Floats
 
-__all__ = ["Result", "difference", "evidence_of", "without_verdict"]
+__all__ = ["Result", "difference", "evidence_of", "score", "without_verdict"]
 
 
 SCORES: dict[Task, tuple[str, ...]] = {
@@ -205,14 +205,20 @@ class Result:
         With several classes, it is the probability of the predicted class against whether that class was right
         (top-label calibration, Guo et al. 2017). The Brier score is then that of being right.
         """
+        forecasts = self.forecasts()
+        return None if self.task == "regression" or forecasts is None else calibration_of(*forecasts)
+
+    def forecasts(self) -> tuple[npt.NDArray[Any], Floats] | None:
+        """Return what was observed and what was predicted, averaged over repeats and seeds, of the tested rows [row];
+        of several classes whether the predicted one was right, and its probability. None without finite predictions."""
         y, sets = self.complete()
-        if self.task == "regression" or not len(sets):
+        if not len(sets):
             return None
         p = sets.mean(axis=0)
         if self.task == "multiclass":
             # A mean of float32 shares may pass 1 by rounding.
             y, p = p.argmax(axis=1) == y, np.minimum(p.max(axis=1), 1.0)
-        return calibration_of(y, p)
+        return y, p
 
     def summary(self, *, whole: bool = True) -> CandidateSummary:
         """Return everything as plain values; unless `whole` without confusion and calibration, and with `scores`, of

@@ -64,6 +64,8 @@ def compare(
         from seedbed.experiment import (  # loads torch, which takes seconds
             carry_out,
             folder_for,
+            grouped,
+            grouping_of,
             monitor_plan,
             numbered,
             open_folder,
@@ -72,6 +74,7 @@ def compare(
         )
         from seedbed.report import check_files, serious_sentences
 
+        grouping = None if options.by is None else grouping_of(rows, options.by)
         specified = functools.partial(
             specify,
             rows,
@@ -100,6 +103,9 @@ def compare(
             paths = sorted(path for path in folder.iterdir() if path.suffix)
             last = [f"the run in {folder} is finished already; --overwrite trains it again"]
             last += filter(None, [check_files(folder)])
+            if grouping is not None:
+                comparison = grouped(comparison, grouping)
+                paths = opened.save(comparison, pictures=run.format)
             _print(comparison, options)
         else:
             checkpoint, monitor = opened.checkpoint, monitor_plan(plan, draws=True)
@@ -113,6 +119,8 @@ def compare(
                     comparison = carry_out(
                         plan, monitor, checkpoint=checkpoint, started=started, interrupted=interrupted
                     )
+                if grouping is not None:
+                    comparison = grouped(comparison, grouping)
                 try:
                     _print(comparison, options)
                 except BrokenPipeError:  # the reader has closed the pipe; the files are still written

@@ -16,6 +16,7 @@ from seedbed.settings import RECIPES, Compute, Design, Recipe, Settings, kinds_o
 
 __all__ = [
     "AsJson",
+    "By",
     "CompareOptions",
     "ModelOptions",
     "Quiet",
@@ -52,6 +53,9 @@ TableArgument = Annotated[
 
 
 AsJson = Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())]
+By = Annotated[
+    str | None, Parameter(help="Also judge within the subgroups of this column, and whether gains differ between them.")
+]
 Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())]
 
 
@@ -301,6 +305,7 @@ class CompareOptions:
 
     candidate: Annotated[tuple[str, ...], _REPEATED] = ()
     "A candidate; may be repeated. The three of the tutorial and auto if left out."
+    by: By = None
     details: Annotated[bool, Parameter(negative=())] = False
     "Print every verdict with its numbers, and the ranking with intervals."
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False

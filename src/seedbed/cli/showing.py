@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from seedbed.cli.options import AsJson, Quiet, TableArgument, TableOptions
-from seedbed.cli.terminal import print_stderr
+from seedbed.cli.options import AsJson, By, Quiet, TableArgument, TableOptions
+from seedbed.cli.terminal import print_lines, print_stderr, text_width
 from seedbed.errors import OptionError
 
 __all__ = ["examples", "inspect", "play", "report"]
@@ -71,11 +71,12 @@ def report(
         bool, Parameter(help="Print the details on stdout, and write nothing: verdicts, intervals.", negative=())
     ] = False,
     open: Annotated[bool, Parameter(help="Open the report in a browser.", negative=())] = False,
+    by: By = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
-    from seedbed.evaluation import Conclusion, TablesConclusion
+    from seedbed.evaluation import Conclusion, TablesConclusion, document_of
     from seedbed.figures import save_pictures
     from seedbed.files import altered_files, write_digests
     from seedbed.report import (
@@ -83,6 +84,7 @@ def report(
         comparison_text,
         glance_text,
         read_summary,
+        subgroup_lines,
         tables_text,
         training_text,
         write_report,
@@ -90,7 +92,13 @@ def report(
 
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
-    summary = read_summary(run)
+    folder, summary = run if run.is_dir() else run.parent, read_summary(run)
+    if by is not None:
+        from seedbed.experiment import conclusion_by  # loads torch
+
+        if not isinstance(summary, Conclusion) or summary.kind != "comparison":
+            raise OptionError(f"--by is for a comparison, and {run} holds none", "Leave it out.")
+        summary = conclusion_by(folder, by)
     if run.is_dir() and not quiet and (older := check_files(run)):
         print_stderr(older)
     if text:
@@ -99,7 +107,8 @@ def report(
         else:
             print(tables_text(summary) if isinstance(summary, TablesConclusion) else training_text(summary))
         return
-    folder = run if run.is_dir() else run.parent
+    if by is not None and isinstance(summary, Conclusion) and not (as_json or quiet):
+        print_lines(subgroup_lines(summary, width=text_width()))
     if format == "html":
         paths = [write_report(summary, output or folder / "report.html")]
     else:
@@ -107,7 +116,8 @@ def report(
     if altered_files(folder) is not None and (drawn := [path for path in paths if path.parent == folder]):
         write_digests(drawn)
     if as_json:
-        print(json.dumps({"files": [str(path) for path in paths]}))
+        subgroups = {"subgroups": document_of(summary)["subgroups"]} if by is not None else {}
+        print(json.dumps({"files": [str(path) for path in paths], **subgroups}, allow_nan=False))
     elif not quiet:
         print_stderr(*(f"wrote {path}" for path in paths))
         if format == "html" and not open:

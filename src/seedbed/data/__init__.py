@@ -22,7 +22,7 @@ from seedbed.data.splits import (
     time_folds,
     time_holdout,
 )
-from seedbed.data.table import ColumnSchema, Table, Task
+from seedbed.data.table import Column, ColumnSchema, Table, Task
 from seedbed.data.target import likely_target
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "EXAMPLES",
     "SERIOUS",
     "ArrayWriter",
+    "Column",
     "ColumnSchema",
     "Columns",
     "Encoding",

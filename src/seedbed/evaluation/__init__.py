@@ -52,7 +52,7 @@ from seedbed.evaluation.metrics import (
     row_losses,
 )
 from seedbed.evaluation.numbers import known_metric, measure, p_words, percent, plain_number, signed
-from seedbed.evaluation.protocol import Protocol, protocol
+from seedbed.evaluation.protocol import FEWEST_ROWS, Protocol, protocol, too_few
 from seedbed.evaluation.ranking import (
     Advice,
     bbc_cv,
@@ -73,6 +73,7 @@ from seedbed.evaluation.single_runs import (
     paired_runs,
     summarize_curves,
 )
+from seedbed.evaluation.subgroups import Gap, Interval, Subgroup, Subgroups, gap_of
 from seedbed.evaluation.summaries import (
     SCHEMA_VERSION,
     AnySummary,
@@ -103,11 +104,13 @@ from seedbed.evaluation.verdicts import (
     Verdict,
     count_range,
     fold_differences,
+    judge_all,
     seed_noise,
 )
 
 __all__ = [
     "CURVES",
+    "FEWEST_ROWS",
     "METRICS",
     "MOST_GHOSTS",
     "SCHEMA_VERSION",
@@ -129,7 +132,9 @@ __all__ = [
     "Estimate",
     "Evidence",
     "FoldAuc",
+    "Gap",
     "HoldOut",
+    "Interval",
     "Lotteries",
     "Margin",
     "MeanInterval",
@@ -145,6 +150,8 @@ __all__ = [
     "Score",
     "Settled",
     "SplitSizes",
+    "Subgroup",
+    "Subgroups",
     "TableVerdict",
     "TablesConclusion",
     "TrainedNetworks",
@@ -171,8 +178,10 @@ __all__ = [
     "document_of",
     "ensemble_losses",
     "fold_differences",
+    "gap_of",
     "holm",
     "inference",
+    "judge_all",
     "known_metric",
     "lottery",
     "margin_beside",
@@ -207,6 +216,7 @@ __all__ = [
     "summarize_curves",
     "summary_from",
     "tempered",
+    "too_few",
     "under_trained",
     "widening",
     "wilson",

@@ -7,11 +7,11 @@ from typing import Literal
 
 from seedbed.errors import TargetError, counted
 
-__all__ = ["Protocol", "designs_by_rows", "protocol"]
+__all__ = ["FEWEST_ROWS", "Protocol", "designs_by_rows", "protocol", "too_few"]
 
 Kind = Literal["scores_only", "cross_validation", "held_out"]
 
-_FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 50, 10, 20
+FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 50, 10, 20
 _MEDIUM, _LARGE = 2_000, 100_000
 _MOST_ROWS_REPEATED = 60_000  # repeats x rows from _MEDIUM on: three repeats up to 20,000 rows, two up to 30,000
 _LOCKED = 0.2
@@ -76,12 +76,12 @@ def protocol(
             made.
     """
     _check_divisible(n_rows, outside_largest, n_groups)
-    too_few = _too_few(n_rows, outside_largest, n_groups)
+    why = too_few(n_rows, outside_largest, n_groups)
     if by_time:
-        return _by_time(n_rows, too_few, quick=quick)
+        return _by_time(n_rows, why, quick=quick)
     folds = min(10, n_rows // 2, 10 if n_groups is None else n_groups // 2)
-    if too_few:
-        folds, reason = max(2, min(folds, outside_largest or 10)), f"{too_few}, so only scores are shown"
+    if why:
+        folds, reason = max(2, min(folds, outside_largest or 10)), f"{why}, so only scores are shown"
         return Protocol(kind="scores_only", repeats=1, folds=folds, seeds=5, df=None, quick=quick, reason=reason)
     if _can_lock(n_rows, outside_largest, n_groups):
         return Protocol(
@@ -141,10 +141,10 @@ def _check_divisible(n_rows: int, outside_largest: int | None, n_groups: int | N
             raise TargetError(f"Too few rows: {found}", hint)
 
 
-def _too_few(n_rows: int, outside_largest: int | None, n_groups: int | None) -> str:
+def too_few(n_rows: int, outside_largest: int | None, n_groups: int | None) -> str:
     """Return why there can be no verdict; empty if there can be one."""
     for n, fewest, what, where in (
-        (n_rows, _FEWEST_ROWS, "rows", ""),
+        (n_rows, FEWEST_ROWS, "rows", ""),
         (outside_largest, _FEWEST_OUTSIDE, "rows", " outside the largest class"),
         (n_groups, _FEWEST_GROUPS, "groups", ""),
     ):
@@ -161,15 +161,15 @@ def _can_lock(n_rows: int, outside_largest: int | None, n_groups: int | None) ->
     return many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)
 
 
-def _by_time(n_rows: int, too_few: str, *, quick: bool) -> Protocol:
+def _by_time(n_rows: int, why: str, *, quick: bool) -> Protocol:
     locked = "the latest fifth is locked away and looked at once, since rows are split by time"
     return Protocol(
-        kind="scores_only" if too_few else "held_out",
+        kind="scores_only" if why else "held_out",
         repeats=1,
         folds=5,
         seeds=5 if n_rows < _MEDIUM and not quick else 3,
         df=None,
         locked_share=_LOCKED,
         quick=quick,
-        reason=f"{too_few}, so only scores are shown; {locked}" if too_few else f"{n_rows} rows: {locked}",
+        reason=f"{why}, so only scores are shown; {locked}" if why else f"{n_rows} rows: {locked}",
     )

@@ -16,6 +16,7 @@ from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.ranking import Advice
 from seedbed.evaluation.single_runs import Curves, RunLottery
+from seedbed.evaluation.subgroups import Subgroups
 from seedbed.evaluation.verdicts import Rule, Verdict
 
 __all__ = [
@@ -330,6 +331,7 @@ class Conclusion(Summary):
         more_repeats_ratio: by what factor unlimited repeats would narrow the intervals; None if there are no folds.
         candidates: networks, then baselines.
         lottery: what single runs would have shown; None of a judgement.
+        subgroups: the verdicts within the subgroups of a column; None if no column was named.
     """
 
     reference: str
@@ -352,6 +354,7 @@ class Conclusion(Summary):
     more_repeats_ratio: float | None = None
     candidates: tuple[CandidateSummary, ...] = ()
     lottery: Lotteries | None = None
+    subgroups: Subgroups | None = None
 
     def candidate(self, name: str) -> CandidateSummary:
         """Return a candidate by its name."""
@@ -480,6 +483,8 @@ def document_of(summary: AnySummary) -> dict[str, Any]:
     document: dict[str, Any] = _with_lists(msgspec.to_builtins(summary))
     if isinstance(summary, Conclusion):
         document |= {key: [one.as_dict() for one in getattr(summary, key)] for key in ("verdicts", "pairs", "rivals")}
+        if summary.subgroups is not None:
+            document["subgroups"] = summary.subgroups.as_dict(document["subgroups"])
     if isinstance(summary, TablesConclusion):
         document["tables"] = [document_of(one) for one in summary.tables]
     return document

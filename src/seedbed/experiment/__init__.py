@@ -2,6 +2,7 @@
 
 from seedbed.experiment.baseline_fits import without_auto
 from seedbed.experiment.baselines import BASELINES
+from seedbed.experiment.by_column import conclusion_by, grouped, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.compare import compare
 from seedbed.experiment.comparison import Comparison, carry_out
@@ -25,9 +26,12 @@ __all__ = [
     "carry_out",
     "check_no_part_of_a_run",
     "compare",
+    "conclusion_by",
     "file_hash",
     "finished_curves",
     "folder_for",
+    "grouped",
+    "grouping_of",
     "is_finished",
     "make_plan",
     "model_plan_from",

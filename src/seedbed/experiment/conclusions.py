@@ -36,7 +36,7 @@ from seedbed.experiment.run import CandidateResult
 from seedbed.experiment.spec import Experiment
 from seedbed.scoring import Result, difference, evidence_of, without_verdict
 
-__all__ = ["diagnose", "judge", "margin_of"]
+__all__ = ["PRIOR", "diagnose", "judge", "margin_of"]
 
 PRIOR = "prior"
 

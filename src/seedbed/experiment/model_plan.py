@@ -20,7 +20,7 @@ from seedbed.report import guessing, read_summary
 from seedbed.settings import RECIPES, Recipe, recipe_in
 from seedbed.tuning import TunedSettings
 
-__all__ = ["model_plan", "model_plan_from"]
+__all__ = ["model_plan", "model_plan_from", "opened_run", "table_of_run"]
 
 _TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."
 
@@ -98,15 +98,10 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
         UnreadableError: a file of the run has changed.
     """
     folder = Path(folder)
-    check_comparison(folder)
-    conclusion, stored = read_summary(folder / "comparison.json"), _stored(folder)
-    assert isinstance(conclusion, Conclusion)
-    if differing := differences(stored, conclusion.specification):
-        message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
-        raise OptionError(message, "Run compare again with --overwrite.")
+    conclusion, stored = opened_run(folder)
     found = _named(conclusion, name)
     if found.name == AUTO:
-        return _taken(conclusion, found, _table(folder, conclusion, stored), AUTO, RECIPES["trained"])
+        return _taken(conclusion, found, table_of_run(folder, conclusion, stored), AUTO, RECIPES["trained"])
     specified = next(one for one in conclusion.specification["candidates"] if one["name"] == found.name)
     # A setting that it lacks didn't exist then; its default has the same effect.
     recipe = recipe_in(specified)
@@ -114,7 +109,23 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     if name is None and isinstance(candidate.architecture, FileArchitecture):
         message = f"the network that this comparison advises is Python code, {candidate.name}"
         raise OptionError(message, f"If you trust it, name it: --candidate {candidate.name}.")
-    return _taken(conclusion, found, _table(folder, conclusion, stored), candidate, recipe)
+    return _taken(conclusion, found, table_of_run(folder, conclusion, stored), candidate, recipe)
+
+
+def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
+    """Return the conclusion of a finished comparison, and its stored specification.
+
+    Raises:
+        OptionError: the folder holds no finished comparison, or is of an earlier version.
+        UnreadableError: a file of the run has changed.
+    """
+    check_comparison(folder)
+    conclusion, stored = read_summary(folder / "comparison.json"), _stored(folder)
+    assert isinstance(conclusion, Conclusion)
+    if differing := differences(stored, conclusion.specification):
+        message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
+        raise OptionError(message, "Run compare again with --overwrite.")
+    return conclusion, stored
 
 
 def _taken(
@@ -202,15 +213,19 @@ def _candidate(name: str, architecture: str, stored: Mapping[str, Any]) -> Candi
     return candidate_from(found, name)
 
 
-def _table(folder: Path, conclusion: Conclusion, stored: Mapping[str, Any]) -> Table:
-    """Read the table of the run again."""
+def table_of_run(folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], instead: str = "") -> Table:
+    """Read the table of a run again; a sample was drawn from it if the conclusion says so.
+
+    Args:
+        instead: what to do if the source isn't known; by default, how to train a model without the run.
+    """
     reading = stored["reading"]
     if reading is None:
         message = "the table of this run was given in Python, and isn't in its folder"
-        raise OptionError(message, "There, use comparison.model(...), or save the table as a file.")
+        raise OptionError(message, instead or "There, use comparison.model(...), or save the table as a file.")
     source = reading["source"]
     if "***" in source:
-        raise OptionError(f"the password of {source} isn't kept with the run", _TABLE)
+        raise OptionError(f"the password of {source} isn't kept with the run", instead or _TABLE)
     arguments = {key: value for key, value in reading.items() if key != "source"}
     # The default folder of a run is two levels below the folder in which the command was started.
     places = [Path(source), *(parent / source for parent in folder.resolve().parents[:3])]

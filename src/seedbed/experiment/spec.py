@@ -43,6 +43,7 @@ __all__ = [
     "hashed",
     "specification",
     "specify",
+    "splits_of",
     "table_specification",
 ]
 
@@ -167,17 +168,21 @@ class Experiment:
         Raises:
             SeedbedError: the classes, groups or times don't allow these splits.
         """
-        table, design, state = self.table, self.design, self.random_state
-        if table.times is not None:
-            split = time_holdout(table.times, test_size=design.locked_share, groups=table.groups)
-            check_training(table.target, split)
-            return (split,)
-        if design.kind == "held_out":
-            split = holdout(table.target, test_size=design.locked_share, random_state=state, groups=table.groups)
-            return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
-        return repeated_folds(
-            table.target, repeats=design.repeats, folds=design.folds, random_state=state, groups=table.groups
-        )
+        return splits_of(self.table, self.design, self.random_state)
+
+
+def splits_of(table: Table, design: Protocol, random_state: int) -> tuple[Split, ...]:
+    """Return the splits of a design, see `Experiment.splits`."""
+    if table.times is not None:
+        split = time_holdout(table.times, test_size=design.locked_share, groups=table.groups)
+        check_training(table.target, split)
+        return (split,)
+    if design.kind == "held_out":
+        split = holdout(table.target, test_size=design.locked_share, random_state=random_state, groups=table.groups)
+        return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
+    return repeated_folds(
+        table.target, repeats=design.repeats, folds=design.folds, random_state=random_state, groups=table.groups
+    )
 
 
 def specify(

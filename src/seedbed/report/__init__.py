@@ -15,7 +15,7 @@ from seedbed.report.stored import (
     text_fragment,
     write_report,
 )
-from seedbed.report.terminal import comparison_text, glance_lines, glance_text
+from seedbed.report.terminal import comparison_text, glance_lines, glance_text, subgroup_lines
 from seedbed.report.training_run import epoch_lines, training_text
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "recommendation",
     "score_sentences",
     "serious_sentences",
+    "subgroup_lines",
     "tables_latex",
     "tables_text",
     "text_fragment",

@@ -44,13 +44,13 @@ from seedbed.report.sentences import (
     spread,
 )
 
-__all__ = ["FirstScreen", "first_screen", "forest_of"]
+__all__ = ["LOOKS", "FirstScreen", "Row", "decimals_of", "first_screen", "forest_of"]
 
 
 _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
-_LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
+LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
     "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another --lr.",
@@ -214,7 +214,7 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
 def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> Iterator[Row]:
     mixed = any(one.kind == "baseline" for one in conclusion.candidates)
     verdicts = {one.candidate: one for one in conclusion.verdicts}
-    decimals, chosen = _decimals(metric, conclusion.metric.margin), recommended(conclusion)
+    decimals, chosen = decimals_of(metric, conclusion.metric.margin), recommended(conclusion)
     scale = 100.0 if metric.percent else 1.0
 
     def shown(name: str) -> float:
@@ -235,7 +235,7 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
                 points = middle  # on the repeats that both have
             half = max(high - middle, middle - low)
             gain = f"{signed(points, decimals)} ±{half:,.{decimals}f}"
-            words, look = SHORT[verdict.rule], _LOOKS.get(verdict.rule, "unsure")
+            words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
         elif conclusion.verdicts:
             is_reference = name == conclusion.reference
             gain, words, look = (
@@ -269,7 +269,7 @@ def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = N
     return f"{round(mean, decimals) + 0.0:,.{decimals}f}"
 
 
-def _decimals(metric: Metric, margin: float) -> int:
+def decimals_of(metric: Metric, margin: float) -> int:
     """Return how many decimals a difference in a score has: as many as the score, and enough for the margin."""
     if metric.percent:
         return max(1, math.ceil(-math.log10(100 * margin)))
@@ -352,7 +352,7 @@ def _other_way(conclusion: Conclusion) -> Iterator[str]:
         if accuracy is None or accuracy.low <= 0 <= accuracy.high or rare_label(conclusion):
             continue
         word = "better" if accuracy.low > 0 else "worse"
-        if word != _LOOKS.get(verdict.rule):
+        if word != LOOKS.get(verdict.rule):
             found.setdefault(word, []).append(verdict.candidate)
     parts = [
         f"{listed(names, _MOST_NAMED)} {'is' if len(names) == 1 else 'are'} {word}" for word, names in found.items()

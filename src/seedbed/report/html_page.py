@@ -27,7 +27,7 @@ from seedbed.figures import (
     script_json,
     spec_of,
 )
-from seedbed.report import chart_numbers, findings, glance, judged, sentences, tables, training_run
+from seedbed.report import chart_numbers, findings, glance, judged, sentences, subgroups, tables, training_run
 
 __all__ = ["notebook_page", "report_page"]
 
@@ -189,7 +189,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # The modules whose functions templates may call.
-    for module in (chart_numbers, findings, glance, judged, sentences, tables, training_run):
+    for module in (chart_numbers, findings, glance, judged, sentences, subgroups, tables, training_run):
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)

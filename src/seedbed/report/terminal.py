@@ -11,9 +11,10 @@ from seedbed.errors import visible
 from seedbed.evaluation import Conclusion
 from seedbed.report.glance import FirstScreen, first_screen
 from seedbed.report.sentences import detail_sentences, note_sentences
+from seedbed.report.subgroups import number_tables, subgroup_screen
 from seedbed.report.tables import folded, score_table, table_lines, verdict_table
 
-__all__ = ["comparison_text", "glance_lines", "glance_text", "so_far_lines"]
+__all__ = ["comparison_text", "glance_lines", "glance_text", "so_far_lines", "subgroup_lines"]
 
 _GLANCE_WIDTH = 100
 _LABEL = 11  # letters of the labels of the answers, with the space behind them
@@ -42,7 +43,18 @@ def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[
     mark = ["> marks the models that are named above."] if any(row.chosen for row in screen.rows) else []
     if notes := [*mark, *screen.notes]:
         lines += [Text(), *(line for text in notes for line in styled(text, "dim", 2))]
-    return [*lines, Text(), *(line for text in screen.trained for line in styled(text, ""))]
+    lines += [Text(), *(line for text in screen.trained for line in styled(text, ""))]
+    return [*lines, *([Text()] if conclusion.subgroups else []), *subgroup_lines(conclusion, width=width)]
+
+
+def subgroup_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
+    """Return the lines of the verdicts within subgroups; none without subgroups."""
+    screen, names = subgroup_screen(conclusion), _spaced_names(conclusion)
+    if screen is None:
+        return []
+    notes = [folded(text, width, 2, names, hanging=2) for text in screen.notes]
+    styled = [Text(visible(line), "dim" if place else "bold") for place, lines in enumerate(notes) for line in lines]
+    return [Text(visible(screen.heading), "bold"), *_table_lines(screen, width), *styled]
 
 
 def so_far_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
@@ -143,6 +155,8 @@ def comparison_text(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> st
     named = dict.fromkeys((conclusion.metric.name, "accuracy", "roc_auc", "r2", "mae"))
     numbers = score_table(conclusion, [name for name in named if name in conclusion.candidates[0].scores])
     found += table_lines(numbers.columns, numbers.rows)
+    for table in number_tables(conclusion):
+        found += [table.caption, *table_lines(table.columns, table.rows)]
     for sentence in (*detail_sentences(conclusion), *note_sentences(conclusion.notes)):
         found += folded(sentence, width, 0, names)
     return visible("\n".join(found).rstrip())

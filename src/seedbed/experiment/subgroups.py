@@ -1,0 +1,241 @@
+"""Verdicts within the subgroups of rows, from out-of-fold predictions: nothing is trained."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from seedbed.evaluation import (
+    Conclusion,
+    Estimate,
+    Gap,
+    Interval,
+    Subgroup,
+    Subgroups,
+    Verdict,
+    corrected_t,
+    fold_differences,
+    gap_of,
+    holm,
+    judge_all,
+    n_together,
+    paired_hold_out,
+    seed_noise,
+    too_few,
+)
+from seedbed.experiment.conclusions import PRIOR
+from seedbed.scoring import Result, difference, score
+from seedbed.typing import Bools, Floats, Ints
+
+__all__ = ["Grouping", "subgroups_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """The subgroup of each row.
+
+    Attributes:
+        column: which they come from.
+        names: of the subgroups.
+        codes: number of each row's subgroup [row].
+    """
+
+    column: str
+    names: tuple[str, ...]
+    codes: Ints
+
+    def of_rows(self, rows: Ints) -> Grouping:
+        """Return the grouping of some rows, in the order given."""
+        return replace(self, codes=self.codes[rows])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Part(Result):
+    """A result of which the tested rows of a subgroup count.
+
+    A fold may have few rows of a subgroup, or none, so their mean can't be the value of a fold. It is
+    c + F / n * sum (loss - c) over the fold's rows of the subgroup, with c the mean loss in the subgroup, which has n
+    tested rows in F folds. Its mean over folds is the subgroup's mean loss, and its spread that of a mean over a number
+    of rows that varies as well: the linearised ratio (Cochran 1977, Sampling Techniques, ch. 6).
+
+    Attributes:
+        rows: whether a row belongs to the subgroup [row].
+        known: losses that parts of the same result share.
+    """
+
+    rows: Bools
+    known: dict[tuple[str | None, bool], Floats]
+
+    @functools.cached_property
+    def tested(self) -> Ints:
+        tested = np.unique(np.concatenate([split.test for split in self.splits]))
+        return np.asarray(tested[self.rows[tested]])
+
+    def row_losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
+        if (metric, single) not in self.known:
+            self.known[metric, single] = super().row_losses(metric, single=single)
+        return self.known[metric, single]
+
+    def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
+        centre, shares = self.shares(metric, single=single)
+        folds = [shares[split.repeat][:, split.test].sum(axis=1) for split in self.splits]
+        values = np.stack(folds).reshape(len(shares), -1, shares.shape[1])
+        return centre + values.shape[1] * values
+
+    def shares(self, metric: str | None = None, *, single: bool = False) -> tuple[float, Floats]:
+        """Return the mean loss c, and (loss - c) / n of each row of the subgroup, 0 of others [repeat, seed, row]."""
+        by_row = self.row_losses(metric, single=single)
+        centre = float(by_row[:, :, self.tested].mean())
+        return centre, np.where(self.rows, by_row - centre, 0.0) / len(self.tested)
+
+
+def subgroups_of(results: Sequence[Result], grouping: Grouping, conclusion: Conclusion) -> Subgroups:
+    """Return the verdicts within subgroups, and whether gains differ between them.
+
+    All models are judged in all subgroups that have enough rows, and intervals hold together: over models by Dunnett's
+    quantile as always, over subgroups by Bonferroni's. Nested intervals aren't defined for parts of rows, so the
+    corrected t takes their place.
+
+    Args:
+        results: of the same splits.
+        grouping: of the rows of the compared table.
+        conclusion: of these results.
+    """
+    usable = {result.name: result for result in results if result.finite}
+    tested, due = results[0].tested, conclusion.interval is not None and conclusion.reference in usable
+    members = {name: grouping.codes == code for code, name in enumerate(grouping.names)}
+    unjudged = next((one.reason for one in conclusion.no_verdict), "nothing is compared with the reference")
+    reasons = {
+        name: _too_few(results[0], tested[rows[tested]]) or ("" if due else unjudged) for name, rows in members.items()
+    }
+    known = {name: dict[tuple[str | None, bool], Floats]() for name in usable}
+    judged = {
+        name: {one: _part(result, rows, known[one]) for one, result in usable.items()}
+        for name, rows in members.items()
+        if not reasons[name]
+    }
+    groups = [
+        Subgroup(
+            name=name,
+            n_rows=int(rows[tested].sum()),
+            reason=reasons[name],
+            scores={one: _score(part, conclusion.metric.name) for one, part in judged.get(name, {}).items()},
+            calibration={one: _calibration(part, len(judged)) for one, part in judged.get(name, {}).items()},
+            verdicts=_verdicts(judged[name], conclusion, len(judged)) if name in judged else (),
+        )
+        for name, rows in members.items()
+    ]
+    ranked = [name for name in conclusion.ranking if name not in (conclusion.reference, PRIOR)]
+    use = conclusion.advice.use if conclusion.advice is not None else conclusion.reference
+    return Subgroups(
+        column=grouping.column,
+        model=use if use != conclusion.reference else next(iter([*ranked, conclusion.reference])),
+        subgroups=tuple(groups),
+        gaps=_gaps(judged, conclusion, len(tested)) if len(judged) > 1 else (),
+    )
+
+
+def _too_few(result: Result, rows: Ints) -> str:
+    """Return why there can be no verdict on some tested rows; empty if there can be one."""
+    outside = (
+        None if result.task == "regression" else len(rows) - int(np.bincount(result.target[rows], minlength=1).max())
+    )
+    return too_few(len(rows), outside, None if result.groups is None else len(np.unique(result.groups[rows])))
+
+
+def _part(result: Result, rows: Bools, known: dict[tuple[str | None, bool], Floats]) -> Part:
+    inherited = {one.name: getattr(result, one.name) for one in fields(Result) if one.init}
+    return Part(**{**inherited, "pairs": None}, rows=rows, known=known)
+
+
+def _score(part: Part, metric: str) -> Interval:
+    found = score(metric, part)
+    return Interval(mean=found.mean or 0.0, low=found.low or 0.0, high=found.high or 0.0)
+
+
+def _calibration(part: Part, n_subgroups: int) -> Interval:
+    """Return the mean prediction minus the mean of what was observed; the error is that of rows."""
+    forecasts = part.forecasts()
+    assert forecasts is not None
+    observed, predicted = (one.astype(np.float64)[None] for one in forecasts)
+    about: dict[str, Any] = {"groups": part.tested_groups, "times": part.tested_times}
+    found = paired_hold_out(predicted, observed, alpha=part.alpha / n_subgroups, **about)
+    return Interval(mean=found.mean, low=found.low, high=found.high)
+
+
+def _comparisons(names: Sequence[str], reference: str, name: str) -> int:
+    """Return how many comparisons of models hold together with that of a name."""
+    return 1 if name == PRIOR else n_together(names, reference=reference, gate=PRIOR)
+
+
+def _verdicts(parts: Mapping[str, Part], conclusion: Conclusion, n_subgroups: int) -> tuple[Verdict, ...]:
+    """Return the verdicts on all models in one of several subgroups."""
+    reference, metric = conclusion.reference, conclusion.metric.name
+    ours = replace(parts[reference], alpha=conclusion.alpha / n_subgroups)
+    estimates = {
+        (reference, name): difference(ours, part, metric, comparisons=_comparisons(list(parts), reference, name))
+        for name, part in parts.items()
+        if name != reference
+    }
+    found = judge_all(
+        {name: part.losses(metric, single=True) for name, part in parts.items()},
+        {pair: one for pair, one in estimates.items() if one.low < one.high or one.mean == 0},
+        metric=metric,
+        margin=conclusion.metric.margin,
+        n_rows=None,
+        task=conclusion.task or "binary",
+    )
+    return tuple(
+        replace(one, comparisons=n_subgroups * one.comparisons, p_adjusted=min(1.0, n_subgroups * one.p_adjusted))
+        for one in found
+    )
+
+
+def _gaps(judged: Mapping[str, Mapping[str, Part]], conclusion: Conclusion, n_tested: int) -> tuple[Gap, ...]:
+    """Return, for all models and subgroups, whether the gain differs from that in all other rows."""
+    reference, subgroups = conclusion.reference, list(judged)
+    names = list(judged[subgroups[0]])
+    if len(judged) == 2 and sum(len(parts[reference].tested) for parts in judged.values()) == n_tested:
+        subgroups = subgroups[:1]  # the other one has the same gap, with the other sign
+    found = {
+        (name, subgroup): _gap(
+            judged[subgroup][reference],
+            judged[subgroup][name],
+            conclusion.metric.name,
+            alpha=conclusion.alpha / len(subgroups),
+            comparisons=_comparisons(names, reference, name),
+        )
+        for name in names
+        if name != reference
+        for subgroup in subgroups
+    }
+    adjusted: dict[tuple[str, str], float] = {}
+    for alone in (False, True):  # the prior is a question of its own
+        family = [pair for pair in found if (pair[0] == PRIOR) == alone]
+        adjusted |= dict(zip(family, holm([found[pair].p for pair in family]).tolist(), strict=True))
+    margin = conclusion.metric.margin
+    return tuple(gap_of(*pair, one, margin=margin, p_adjusted=adjusted[pair]) for pair, one in found.items())
+
+
+def _gap(reference: Part, candidate: Part, metric: str, *, alpha: float, comparisons: int) -> Estimate:
+    """Return the gain in a subgroup minus that in all other rows, with the interval that suits the design."""
+    pair = reference, candidate
+    level: dict[str, Any] = {"alpha": alpha, "comparisons": comparisons}
+    rests = [replace(part, rows=~part.rows) for part in pair]
+    if reference.design.kind == "held_out":
+        tested = np.sort(np.concatenate([reference.tested, rests[0].tested]))
+        ours, theirs = (
+            centre - of_rest + len(tested) * (inside - outside)[0][:, tested]
+            for (centre, inside), (of_rest, outside) in zip(
+                (part.shares(metric) for part in pair), (rest.shares(metric) for rest in rests), strict=True
+            )
+        )
+        groups, times = (None if one is None else one[tested] for one in (reference.groups, reference.times))
+        return paired_hold_out(ours, theirs, groups=groups, times=times, **level)
+    n = min(len(part.predictions) for part in pair)
+    ours, theirs = ((part.losses(metric) - rest.losses(metric))[:n] for part, rest in zip(pair, rests, strict=True))
+    return corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)

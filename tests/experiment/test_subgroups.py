@@ -1,0 +1,226 @@
+"""Verdicts within the subgroups of a column, from out-of-fold predictions and without training."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seedbed.data import ColumnSchema, Split, read_table, repeated_folds
+from seedbed.data.table import Column
+from seedbed.errors import ColumnError, DataError, OptionError
+from seedbed.evaluation import Conclusion, DecidingScore, PlanSummary, Protocol, conclude, document_of, summary_from
+from seedbed.experiment import conclusion_by, grouping_of
+from seedbed.experiment.by_column import _bands, _levels
+from seedbed.experiment.subgroups import Grouping, _gap, _part, subgroups_of
+from seedbed.report import glance_text
+from seedbed.scoring import Result, difference, evidence_of
+
+CV = Protocol(kind="cross_validation", repeats=3, folds=10, seeds=1, df=9, reason="")
+ONCE = Protocol(kind="held_out", repeats=1, folds=5, seeds=1, df=None, reason="")
+
+
+def halves(gain=(0.0, 0.0), *, n=400, seed=0, design=CV, task="binary"):
+    """Two models; the predictions of the second are nearer to the target by `gain`, which differs between halves."""
+    rng = np.random.default_rng(seed)
+    y, half = rng.permutation(np.arange(n) % 2), rng.integers(2, size=n)
+    splits = repeated_folds(y, repeats=3, folds=10, random_state=0)
+    if design is ONCE:
+        splits = (Split(0, 0, np.arange(n // 4), np.arange(n // 4, n)),)
+    found = []
+    for name, nearer in (("one", np.zeros(2)), ("two", np.array(gain))):
+        p = np.clip(
+            0.5 + (0.2 + nearer[half]) * (2 * y - 1) + 0.12 * rng.normal(size=(len(splits) // 10 or 1, 1, n)), 0, 1
+        )
+        target = y if task == "binary" else y.astype(np.float64)
+        found.append(
+            Result(name=name, alpha=0.05, target=target, splits=splits, design=design, predictions=p, task=task)
+        )
+    return found, Grouping("half", ("first", "second"), half)
+
+
+def said(found, grouping):
+    """What is said of the subgroups."""
+    metric = "brier" if found[0].task == "binary" else "squared_error"
+    score = DecidingScore(name=metric, words=metric, greater_is_better=False, margin=0.01, margin_source="given")
+    about = {
+        "kind": "comparison",
+        "table": "",
+        "task": found[0].task,
+        "specification": {},
+        "plan": PlanSummary(kind=""),
+    }
+    asked = Conclusion(**about, reference="one", metric=score, alpha=0.05, interval="corrected")
+    return subgroups_of(found, grouping, conclude(asked, evidence_of(found, metric), n_parameters={"two": 1}))
+
+
+@pytest.mark.parametrize("design", [CV, ONCE], ids=["folds", "locked"])
+def test_a_planted_gap_is_found_and_two_different_verdicts_alone_are_no_gap(design):
+    assert [gap.rule for gap in said(*halves((0.0, 0.2), design=design)).gaps] == ["differs"]
+    rules = [said(*halves((0.03, 0.03), n=200, seed=seed, design=design)).gaps[0].rule for seed in range(8)]
+    assert rules.count("differs") <= 1
+
+
+def test_the_mean_over_folds_is_the_mean_over_the_rows_of_a_subgroup():
+    (result, _), grouping = halves()
+    rows = (grouping.codes == 1) & (np.arange(400) % 7 == 0)  # about three in a fold
+    by_row = result.row_losses("brier")[:, :, rows].mean(axis=2)
+    np.testing.assert_allclose(_part(result, rows, {}).losses("brier").mean(axis=1), by_row)
+
+
+def test_a_subgroup_of_all_rows_has_the_verdict_of_the_table():
+    found, _ = halves((0.05, 0.05))
+    parts = [_part(one, np.ones(400, dtype=bool), {}) for one in found]
+    whole, part = difference(*found, "brier"), difference(*parts, "brier")
+    assert (part.mean, part.se) == pytest.approx((whole.mean, whole.se), rel=1e-6)
+
+
+@pytest.mark.parametrize("design", [CV, ONCE], ids=["folds", "locked"])
+def test_the_gap_of_the_other_half_is_the_same_with_the_other_sign(design):
+    found, grouping = halves((0.0, 0.1), design=design)
+    one, other = (
+        _gap(*(_part(result, grouping.codes == code, {}) for result in found), "brier", alpha=0.05, comparisons=1)
+        for code in (0, 1)
+    )
+    assert (one.mean, one.low, one.high) == pytest.approx((-other.mean, -other.high, -other.low))
+    tested = [grouping.codes == code for code in (0, 1)]
+    gains = [difference(*(_part(result, rows, {}) for result in found), "brier").mean for rows in tested]
+    assert one.mean == pytest.approx(gains[0] - gains[1])
+
+
+def test_the_error_of_a_gap_on_locked_rows_is_that_of_two_independent_means():
+    found, grouping = halves((0.0, 0.1), design=ONCE)
+    parts = [[_part(result, grouping.codes == code, {}) for result in found] for code in (0, 1)]
+    errors = [difference(*pair, "brier").se for pair in parts]
+    assert _gap(*parts[0], "brier", alpha=0.05, comparisons=1).se == pytest.approx(np.hypot(*errors), rel=0.01)
+
+
+def test_a_small_subgroup_has_a_reason_in_place_of_a_verdict():
+    found, grouping = halves()
+    codes = np.where(np.arange(400) < 3, 2, grouping.codes)
+    *large, small = said(found, Grouping("half", ("first", "second", "third"), codes)).subgroups
+    assert small.n_rows == 3
+    assert "3 rows are too few" in small.reason
+    assert not small.verdicts
+    assert all(one.verdicts and not one.reason for one in large)
+
+
+def test_calibration_is_the_mean_prediction_minus_the_observed_mean():
+    found, grouping = halves(task="regression")
+    first = said(found, grouping).subgroups[0]
+    rows = grouping.codes == 0
+    bias = found[1].predictions[:, 0, rows].mean() - found[1].target[rows].mean()
+    value = first.calibration["two"]
+    assert value.mean == pytest.approx(bias)
+    assert value.low < bias < value.high
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (18 + 0.2 * np.arange(400), ["under 40", "40 to under 60", "60 to under 80", "80 or more"]),
+        (np.arange(400), ["under 100", "100 to under 200", "200 to under 300", "300 or more"]),
+        (np.append(np.zeros(380), np.arange(1, 21)), ["0", "1 or more"]),
+    ],
+)
+def test_numbers_are_divided_at_round_edges(values, names):
+    column = Column(ColumnSchema("age", "number", spelling="point"), values.astype(np.float64))
+    found, codes = _bands(column, column.values)
+    assert found == names
+    assert set(codes) == set(range(len(names)))
+
+
+def test_dates_are_divided_at_years_or_months():
+    days = np.arange("2016-01-01", "2024-01-01", 5, dtype="datetime64[D]").astype("datetime64[s]").astype(np.float64)
+    column = Column(ColumnSchema("seen", "date", spelling="ymd"), days)
+    assert _bands(column, days)[0] == ["before 2018", "2018 to before 2020", "2020 to before 2022", "2022 or later"]
+
+
+def test_small_levels_are_joined():
+    sizes = {"a": 90, "b": 3, "c": 60, "d": 4}
+    codes = np.repeat(np.arange(4), list(sizes.values())).astype(np.float64)
+    names, found = _levels(Column(ColumnSchema("site", "category", tuple(sizes)), codes), codes, 6)
+    assert names == ["a", "c", "(other)"]
+    assert np.bincount(found).tolist() == [90, 60, 7]
+    many = np.arange(400.0) // 2
+    with pytest.raises(OptionError, match="none of its 200 values has 50 rows"):
+        _levels(Column(ColumnSchema("site", "category", tuple(map(str, range(200)))), many), many, 6)
+
+
+@pytest.fixture(scope="module")
+def visits():
+    """A table of 300 rows with a column of each role."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=300)
+    site = rng.choice(["north", "south"], size=300)
+    frame = {"x": x, "site": site, "name": [f"n{i}" for i in range(300)], "kind": np.where(x > 1, None, "k")}
+    frame |= {"patient": np.arange(300) // 3, "year": 2000 + np.arange(300) // 30}
+    return pd.DataFrame({**frame, "y": np.where(x + rng.normal(size=300) > 0, "yes", "no")})
+
+
+@pytest.mark.parametrize(
+    ("options", "column"),
+    [({}, "site"), ({"drop": ["site"]}, "site"), ({"group": "patient"}, "site"), ({"time_split": "year"}, "year")],
+    ids=["feature", "dropped", "grouped", "time"],
+)
+def test_a_finished_run_is_divided_as_while_it_ran(visits, tmp_path, small, options, column):
+    visits.to_csv(tmp_path / "visits.csv", index=False)
+    table = read_table(str(tmp_path / "visits.csv"), target="y", **options)
+    folder, splits = tmp_path / "run", {"folds": None, "repeats": None} if "time_split" in options else {}
+    running = small(table, candidates=["linear:2"], baselines=["prior"], by=column, folder=folder, **splits)
+    found = running.conclusion.subgroups
+    assert len(found.subgroups) > 1
+    assert found.column == column
+    assert conclusion_by(folder, column).subgroups == found
+    assert summary_from(json.loads((folder / "comparison.json").read_text())).subgroups == found
+    assert (
+        small(table, candidates=["linear:2"], baselines=["prior"], folder=folder, **splits).conclusion.subgroups
+        == found
+    )
+
+
+def test_a_column_may_be_a_group_or_left_out_but_not_unknown_or_the_target(visits, tmp_path):
+    visits.to_csv(tmp_path / "visits.csv", index=False)
+    table = read_table(str(tmp_path / "visits.csv"), target="y", group="patient", drop=["x"])
+    assert grouping_of(table, "patient").names[0].startswith("under")
+    assert grouping_of(table, "kind").names == ("k", "(missing)")
+    for column, error, message in (
+        ("sitee", ColumnError, "no column 'sitee'"),
+        ("y", OptionError, "is the target"),
+        ("name", OptionError, "none of its 300 values has 50 rows"),
+    ):
+        with pytest.raises(error, match=message):
+            grouping_of(table, column)
+    with pytest.raises(OptionError, match="isn't a feature"):
+        grouping_of(replace(table, reading=None), "x")
+
+
+def test_a_run_says_what_to_do_where_its_table_or_its_predictions_are_missing(visits, tmp_path, small):
+    visits.to_csv(tmp_path / "visits.csv", index=False)
+    words = {"candidates": ["linear:2"], "baselines": ["prior"]}
+    small(read_table(str(tmp_path / "visits.csv"), target="y"), folder=tmp_path / "run", **words)
+    (tmp_path / "visits.csv").unlink()
+    with pytest.raises(DataError, match=r"visits\.csv"):
+        conclusion_by(tmp_path / "run", "site")
+    small(read_table(visits, target="y"), folder=tmp_path / "other", **words)
+    with pytest.raises(OptionError, match="reads the finished run"):
+        conclusion_by(tmp_path / "other", "site")
+
+
+@pytest.mark.parametrize(
+    "more", [{"interval": "nested", "repeats": 2}, {"metric": "accuracy"}], ids=["nested", "accuracy"]
+)
+def test_other_intervals_and_scores_have_subgroups_and_words(visits, small, more):
+    table = read_table(visits, target="y", drop=["name"])
+    found = small(table, candidates=["linear:2", "relu:2"], by="site", **more).conclusion
+    assert [group.name for group in found.subgroups.subgroups] == ["north", "south"]
+    assert "By site: relu:2 against linear:2" in glance_text(found)
+    assert document_of(found)["subgroups"]["subgroups"][0]["verdicts"][0]["short"]
+
+
+@pytest.mark.parametrize("target", ["x", "kind3"], ids=["numbers", "classes"])
+def test_numbers_and_several_classes_have_subgroups(visits, small, target):
+    frame = visits.drop(columns=["name", "y"]).assign(kind3=np.resize(["a", "b", "c"], 300))
+    found = small(read_table(frame, target=target), candidates=["linear:2", "relu:2"], by="site").conclusion
+    assert all(group.verdicts and group.calibration for group in found.subgroups.subgroups)
