@@ -1,11 +1,12 @@
 """A comparison as terminal text, made from a summary."""
 
 import itertools
+from dataclasses import replace
 
 import msgspec
 import pytest
 
-from seedbed.evaluation import Conclusion
+from seedbed.evaluation import METRICS, Conclusion
 from seedbed.report import comparison_text, glance_text
 from seedbed.report.tables import verdict_table
 
@@ -326,3 +327,13 @@ def test_the_text_has_no_colours_and_no_spaces_at_line_ends(make):
     text = comparison_text(two(make, "worse", checks=[make.check("relu:5", "diverged")], brackets=[[0, 1]]))
     assert "\x1b" not in text
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize(
+    ("margin", "words"), [(0.02, "a tenth of the usual 2 points"), (None, "a tenth of 2% of what")]
+)
+def test_a_score_with_a_margin_of_its_own_names_it(make, monkeypatch, margin, words):
+    monkeypatch.setitem(METRICS, "accuracy", replace(METRICS["accuracy"], margin=margin))
+    document = two(make, "better", metric="accuracy")
+    document["metric"] = document["metric"] | {"margin": 0.002, "margin_source": "floor"}
+    assert f"The margin is 0.2 points in accuracy: {words}" in unfolded(comparison_text(document))

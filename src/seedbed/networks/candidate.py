@@ -25,7 +25,7 @@ from torch import nn
 from seedbed.arguments import shown
 from seedbed.errors import CandidateError, UsageError, did_you_mean
 from seedbed.networks.activations import ACTIVATIONS, is_activation
-from seedbed.networks.mlp import MLP, BlendedMLPs
+from seedbed.networks.mlp import MLP, WORDS, BlendedMLPs
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings import Recipe, kinds_of, parsed, settings_of
 
@@ -34,17 +34,8 @@ __all__ = ["Architecture", "Candidate", "candidate_from", "candidates_from", "pa
 Architecture = Callable[[int, int], nn.Module]
 """Builds one network from `n_features` and `n_outputs`."""
 
-_SWITCHES = ("layernorm", "batchnorm", "residual")
-_SHAPE_TYPES: Mapping[str, Callable[[str], Any]] = {
-    "dropout": float,
-    "plr": int,
-    "plr_frequencies": int,
-    "plr_sigma": float,
-    "ple": int,
-    "embed": int,
-}
 _RECIPE_WORDS = tuple(name for name, about in settings_of(Recipe).items() if about.word)
-_WORDS = (*_SHAPE_TYPES, *_SWITCHES, *_RECIPE_WORDS)
+_WORDS = (*WORDS, *_RECIPE_WORDS)
 
 
 @dataclass(frozen=True)
@@ -173,15 +164,14 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
             raise _wrong(text, f"no recipe word '{key}'", did_you_mean(key, _WORDS))
         if key in shape or key in recipe:
             raise _wrong(text, f"'{key}' stands there twice", "Leave one out.")
-        kind = bool if key in _SWITCHES else _SHAPE_TYPES.get(key)
-        known = (kind,) if kind else kinds_of(Recipe, key)
+        known = (WORDS[key],) if key in WORDS else kinds_of(Recipe, key)
         if bool in known and not equals:
             value = "true"
         try:
             if key in _RECIPE_WORDS:
                 recipe[key] = parsed(Recipe, key, value)
             else:
-                shape[key] = _SHAPE_TYPES[key](value) if kind is not bool else {"true": True, "false": False}[value]
+                shape[key] = {"true": True, "false": False}[value] if bool in known else WORDS[key](value)
         except (ValueError, KeyError):
             if bool in known:
                 hint = f"Write {key} alone to switch it on."

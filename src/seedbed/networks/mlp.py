@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import PurePath
 from typing import Any, Self
 
@@ -17,10 +17,9 @@ from seedbed.networks.activations import activation, width_factor
 from seedbed.networks.parts import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
-__all__ = ["MLP", "BlendedMLPs", "architecture_from_values", "architecture_to_values"]
+__all__ = ["MLP", "WORDS", "BlendedMLPs", "architecture_from_values", "architecture_to_values"]
 
-_PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float, "ple": int, "embed": int}
-"""Values that are stored only if they differ from the default, so that older versions read all other networks."""
+_ALWAYS_STORED = ("dropout", "layernorm", "batchnorm")  # others only if they differ from the default
 
 
 @dataclass(frozen=True)
@@ -185,6 +184,10 @@ class MLP:
         return layers
 
 
+WORDS = {one.name: type(one.default) for one in fields(MLP) if isinstance(one.default, int | float)}
+"""The fields that a candidate's words set, such as `layernorm` or `plr=8`, and their types."""
+
+
 @dataclass(frozen=True)
 class BlendedMLPs:
     """An architecture that averages several multilayer perceptrons with weights.
@@ -253,13 +256,13 @@ def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dic
                 "limit": float(architecture.limit), "numbers": architecture.numbers}  # fmt: skip
     if isinstance(architecture, MLP):
         by_layer = list(architecture.by_layer)
-        values = {name: getattr(architecture, name) for name in ("layernorm", "batchnorm")}
-        parts = {name: kind(getattr(architecture, name)) for name, kind in _PARTS.items()}
-        own: dict[str, Any] = {name: value for name, value in parts.items() if value != getattr(MLP, name)}
+        values: dict[str, Any] = {"kind": "mlp", "widths": list(architecture.widths), "activations": by_layer}
+        for name, kind in WORDS.items():
+            if name in _ALWAYS_STORED or getattr(architecture, name) != getattr(MLP, name):
+                values[name] = kind(getattr(architecture, name))
         if architecture.numbers is not None:
-            own |= {"numbers": list(architecture.numbers), "categories": list(map(list, architecture.categories))}
-        return {"kind": "mlp", "widths": list(architecture.widths), "activations": by_layer,
-                "dropout": float(architecture.dropout), **values, **own}  # fmt: skip
+            values |= {"numbers": list(architecture.numbers), "categories": list(map(list, architecture.categories))}
+        return values
     if isinstance(architecture, FileArchitecture):
         return {"kind": "module", "name": f"{PurePath(architecture.path).name}:{architecture.name}"}
     build = architecture.build if isinstance(architecture, UserArchitecture) else architecture

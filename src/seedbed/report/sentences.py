@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from seedbed.data import SERIOUS
 from seedbed.errors import counted, phrased
-from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, Note, PlanSummary, measure, plain_number
+from seedbed.evaluation import (
+    METRICS,
+    CandidateSummary,
+    Conclusion,
+    Note,
+    PlanSummary,
+    known_metric,
+    measure,
+    plain_number,
+)
 from seedbed.report.advice import guessing, has_networks, listed, margin_words
 
 __all__ = [
@@ -120,11 +130,13 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
 def _margin_source(conclusion: Conclusion) -> str:
     """Return where the margin comes from, to follow it."""
     metric, reference = conclusion.metric, conclusion.reference
-    share = "the usual point" if metric.name == "accuracy" else f"2% of what {guessing(conclusion)} costs"
+    share, usual = f"2% of what {guessing(conclusion)} costs", known_metric(metric.name).margin
+    if usual is not None:
+        share = f"the usual {margin_words(replace(metric, margin=usual))}"
     part = "hundredth" if conclusion.task == "regression" else "tenth"
     return {
         "given": ", as asked for",
-        "default": "" if metric.name == "accuracy" else f": {share}",
+        "default": f": {share}" if usual is None else "",
         "tenth_of_error": f": a tenth of the error of {reference}, which is less than {share}",
         "floor": f": a {part} of {share}, as {reference} makes hardly any errors",
     }[metric.margin_source]
