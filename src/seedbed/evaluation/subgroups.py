@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.verdicts import Verdict
@@ -88,14 +88,6 @@ class Subgroups:
     model: str
     subgroups: tuple[Subgroup, ...]
     gaps: tuple[Gap, ...] = ()
-
-    def as_dict(self, plain: Mapping[str, Any]) -> dict[str, Any]:
-        """Return these values as a plain dict, with verdicts in words; `plain` are they without words."""
-        parts = zip(plain["subgroups"], self.subgroups, strict=True)
-        return {
-            **plain,
-            "subgroups": [{**one, "verdicts": [v.as_dict() for v in group.verdicts]} for one, group in parts],
-        }
 
 
 def gap_of(candidate: str, subgroup: str, found: Estimate, *, margin: float, p_adjusted: float) -> Gap:

@@ -484,7 +484,8 @@ def document_of(summary: AnySummary) -> dict[str, Any]:
     if isinstance(summary, Conclusion):
         document |= {key: [one.as_dict() for one in getattr(summary, key)] for key in ("verdicts", "pairs", "rivals")}
         if summary.subgroups is not None:
-            document["subgroups"] = summary.subgroups.as_dict(document["subgroups"])
+            for one, group in zip(document["subgroups"]["subgroups"], summary.subgroups.subgroups, strict=True):
+                one["verdicts"] = [verdict.as_dict() for verdict in group.verdicts]
     if isinstance(summary, TablesConclusion):
         document["tables"] = [document_of(one) for one in summary.tables]
     return document

@@ -71,14 +71,14 @@ def _column(table: Table, name: str, source: Any) -> Column:
         raise OptionError(message, did_you_mean(name, table.feature_names))
     reading = {"target": table.target_name, **(table.reading or {})}
     place = reading.pop("source", None) if source is None else source
-    roles = [role for role in ("group", "time_split") if reading.get(role) == name]
-    roles += ["drop"] if name in reading.get("drop", ()) else []
-    reading["drop"] = [one for one in reading.get("drop", ()) if one != name]
-    reading = {key: value for key, value in reading.items() if key not in ("group", "time_split") or value != name}
+    others = {key: value for key, value in reading.items() if key not in ("group", "time_split") or value != name}
+    others["drop"] = [one for one in reading.get("drop", ()) if one != name]
     # A column that was left out by itself, such as an identifier, is read if it is said to be categorical.
-    for more in ([], [name]) if roles else ([name],):
+    named = {**others, "categorical": [*reading.get("categorical", ()), name]}
+    has_role = name in (*reading.get("drop", ()), reading.get("group"), reading.get("time_split"))
+    for arguments in (others, named) if has_role else (named,):
         try:
-            again = read_table(place, **{**reading, "categorical": [*reading.get("categorical", ()), *more]})
+            again = read_table(place, **arguments)
         except ColumnError as error:
             raise ColumnError(error.message.replace("no categorical column", "no column"), error.hint) from None
         if not np.array_equal(again.target, table.target):

@@ -13,6 +13,7 @@ from seedbed.evaluation import (
     Metric,
     Subgroup,
     Subgroups,
+    Verdict,
     known_metric,
     measure,
     p_words,
@@ -24,11 +25,7 @@ from seedbed.report.tables import NumberTable
 
 __all__ = ["number_tables", "subgroup_screen"]
 
-_GAP_WORDS = {
-    "differs": "differs",
-    "no_practical_difference": SHORT["no_practical_difference"],
-    "cannot_tell": SHORT["cannot_tell"],
-}
+_GAP_WORDS = {**{str(rule): words for rule, words in SHORT.items()}, "differs": "differs"}
 _MOST_NAMED = 3
 
 
@@ -61,16 +58,13 @@ def _row(conclusion: Conclusion, found: Subgroups, group: Subgroup, metric: Metr
     decimals = decimals_of(metric, conclusion.metric.margin)
     verdict, score = group.verdict(found.model), group.scores.get(found.model)
     few = "too few rows" if "too few" in group.reason else "no verdict" if group.reason else ""
-    interval, gain = None, ""
-    if verdict is not None:
-        interval = (scale * verdict.difference, scale * verdict.low, scale * verdict.high)
-        gain = _plus_minus(Interval(mean=verdict.difference, low=verdict.low, high=verdict.high), scale, decimals)
+    interval = None if verdict is None else _scaled(verdict, scale)
     calibration = group.calibration.get(found.model)
     return Row(
         name=group.name,
         label=f"{group.name} ({counted(group.n_rows, 'row')})",
         score="-" if score is None else measure(metric, score.mean),
-        gain=gain,
+        gain="" if interval is None else _plus_minus(*interval, decimals),
         beside=("" if calibration is None else _calibration(conclusion, calibration),),
         verdict=few if verdict is None else SHORT[verdict.rule],
         look="" if verdict is None else LOOKS.get(verdict.rule, "unsure"),
@@ -79,23 +73,27 @@ def _row(conclusion: Conclusion, found: Subgroups, group: Subgroup, metric: Metr
     )
 
 
-def _plus_minus(value: Interval, scale: float, decimals: int | None) -> str:
-    half = scale * max(value.high - value.mean, value.mean - value.low)
-    shown = signed(half, decimals).removeprefix("+")
-    return f"{signed(scale * value.mean, decimals)} ±{shown}"
+def _scaled(value: Verdict | Gap | Interval, scale: float) -> tuple[float, float, float]:
+    middle = value.mean if isinstance(value, Interval) else value.difference
+    return scale * middle, scale * value.low, scale * value.high
+
+
+def _plus_minus(middle: float, low: float, high: float, decimals: int | None) -> str:
+    half = signed(max(high - middle, middle - low), decimals).removeprefix("+")
+    return f"{signed(middle, decimals)} ±{half}"
 
 
 def _calibration(conclusion: Conclusion, value: Interval) -> str:
     """Return the mean prediction minus the mean of what was observed: of classes in points."""
-    return _plus_minus(value, 1.0, None) if conclusion.task == "regression" else _plus_minus(value, 100.0, 1)
+    scale, decimals = (1.0, None) if conclusion.task == "regression" else (100.0, 1)
+    return _plus_minus(*_scaled(value, scale), decimals)
 
 
 def _amount(conclusion: Conclusion, gap: Gap) -> str:
     metric = known_metric(conclusion.metric.name)
-    value = Interval(mean=gap.difference, low=gap.low, high=gap.high)
-    if not metric.percent:
-        return _plus_minus(value, 1.0, decimals_of(metric, conclusion.metric.margin))
-    return f"{_plus_minus(value, 100.0, 1)} points"
+    decimals = decimals_of(metric, conclusion.metric.margin)
+    shown = _plus_minus(*_scaled(gap, 100.0 if metric.percent else 1.0), decimals)
+    return f"{shown} points" if metric.percent else shown
 
 
 def _finding(conclusion: Conclusion) -> str:
@@ -103,18 +101,17 @@ def _finding(conclusion: Conclusion) -> str:
     found = conclusion.subgroups
     gaps = [] if found is None else [gap for gap in found.gaps if gap.candidate == found.model]
     if found is None or not gaps:
-        return "No two subgroups have enough rows, so whether a gain differs between them isn't known."
+        return "Fewer than two subgroups have a verdict, so whether a gain differs between them isn't known."
     clearest = min(gaps, key=lambda gap: gap.p)
-    gain = f"the gain of {found.model}"
     size = "larger" if clearest.difference > 0 else "smaller"
     shown = _amount(conclusion, clearest).removeprefix("+").removeprefix("-")
     amount = f"in {found.column} {clearest.subgroup} it is {shown} {size} than in all other rows"
     rules = {gap.rule for gap in gaps}
     if "differs" in rules:
-        return f"{gain[:1].upper()}{gain[1:]} differs between subgroups: {amount}."
+        return f"The gain of {found.model} differs between subgroups: {amount}."
     if rules == {"no_practical_difference"}:
-        return f"{gain[:1].upper()}{gain[1:]} doesn't differ by an amount that matters: {amount}."
-    return f"Can't tell yet whether {gain} differs between subgroups: {amount}."
+        return f"The gain of {found.model} doesn't differ by an amount that matters: {amount}."
+    return f"Can't tell yet whether the gain of {found.model} differs between subgroups: {amount}."
 
 
 def _notes(conclusion: Conclusion, found: Subgroups) -> Iterator[str]:
@@ -156,26 +153,18 @@ def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
     for group in found.subgroups:
         rows = []
         for name, score in group.scores.items():
-            one = group.verdict(name)
-            cells = ["", "", ""]
+            one, cells = group.verdict(name), ["", "", ""]
             if one is not None:
-                value = Interval(mean=one.difference, low=one.low, high=one.high)
-                cells = [_plus_minus(value, scale, decimals), one.short, p_words(one.p_adjusted)]
+                cells = [_plus_minus(*_scaled(one, scale), decimals), one.short, p_words(one.p_adjusted)]
             ends = " to ".join(measure(metric, end, score.mean) for end in (score.low, score.high))
             calibration = _calibration(conclusion, group.calibration[name])
             rows.append([name, f"{measure(metric, score.mean)} ({ends})", *cells, calibration])
         if rows:
             yield NumberTable(columns, rows, f"{found.column} {group.name}: {group.n_rows:,} rows")
     if found.gaps:
-        columns = ["", found.column, "gain there minus that in all other rows", "difference", "p", "p, adjusted"]
+        columns = ["", found.column, "gain there minus that in all other rows", "difference", "p, adjusted"]
         rows = [
-            [
-                gap.candidate,
-                gap.subgroup,
-                _amount(conclusion, gap),
-                _GAP_WORDS[gap.rule],
-                *map(p_words, (gap.p, gap.p_adjusted)),
-            ]
+            [gap.candidate, gap.subgroup, _amount(conclusion, gap), _GAP_WORDS[gap.rule], p_words(gap.p_adjusted)]
             for gap in found.gaps
         ]
         yield NumberTable(columns, rows, "Does the gain differ between subgroups?")
