@@ -21,7 +21,7 @@ LOSSES = {"binary": nn.BCEWithLogitsLoss(), "multiclass": nn.CrossEntropyLoss(),
 
 def torch_run(table, asked, initial, split):
     """Train one network by PyTorch from its initial parameters; return losses before each step, and the network."""
-    rows = holdout(table.target, test_size=asked["testShare"], random_state=split)
+    rows = holdout(table.target, random_state=split)
     design = encode(table).design([rows])
     X = design.scale[:, 0] * design.matrix + design.shift[:, 0]
     for one, other in enumerate(design.also if design.also is not None else []):
@@ -98,32 +98,38 @@ def check_parity(found, table, asked):
         np.testing.assert_allclose(predicted[net], np.asarray(outputs), atol=1e-4 * max(1, np.abs(table.target).max()))
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_splits_are_those_of_seedbed_and_scikit_learn(lab, mixed, document, task):
-    call = """(document, split, share) => {
-      const { train, test } = splitRows(decodeTable(document), split, share);
-      return [Array.from(train), Array.from(test)];
-    }"""
-    for split, share in ((0, 0.2), (1, 0.2), (41, 0.25), (4_000_000_000, 0.5)):
-        expected = holdout(mixed(task).target, test_size=share, random_state=split)
-        train, test = lab(call, document(task), split, share)
-        assert train == sorted(expected.train.tolist())
-        assert test == sorted(expected.test.tolist())
+SPLIT = """(document, split) => {
+  const table = decodeTable(document), { train, test } = splitRows(table, split);
+  return [Array.from(train), Array.from(test), testSize(table, split)];
+}"""
 
 
-def test_splits_keep_the_rows_of_a_group_together_as_seedbed_does(lab, grouped):
-    call = """(document, split) => {
-      const table = decodeTable(document), { train, test } = splitRows(table, split);
-      return [Array.from(train), Array.from(test), testSize(table, split)];
-    }"""
+@pytest.mark.parametrize("kind", [*TASKS, "groups"])
+def test_splits_of_a_table_in_the_page_are_those_of_seedbed(lab, mixed, grouped, kind):
+    table = grouped if kind == "groups" else mixed(kind)
     for split in (0, 1, 99):
-        expected = holdout(grouped.target, random_state=split, groups=grouped.groups)
-        train, test, size = lab(call, table_document(grouped), split)
-        assert (train, test, size) == (expected.train.tolist(), expected.test.tolist(), len(test))
-        assert not set(grouped.groups[train]) & set(grouped.groups[test])
+        expected = holdout(table.target, random_state=split, groups=table.groups)
+        train, test, size = lab(SPLIT, table_document(table), split)
+        assert (train, test, size) == (sorted(expected.train.tolist()), sorted(expected.test.tolist()), len(test))
 
 
-def test_every_split_that_the_page_offers_is_written_into_a_table_with_groups(grouped):
+@pytest.mark.parametrize("task", TASKS)
+def test_splits_of_other_tables_test_a_fifth_of_each_class_and_each_row_equally_often(lab, document, task):
+    table = document(task) | {"splits": None}
+    splits = [lab(SPLIT, table, split) for split in range(200)]
+    y, tested = np.array(table["y"]), np.zeros(len(table["y"]))
+    for train, test, size in splits:
+        assert sorted(train + test) == list(range(90))
+        assert size == len(test) == 18
+        tested[test] += 1
+        if task != "regression":
+            assert np.abs(np.bincount(y[test]) - 0.2 * np.bincount(y)).max() < 1
+    # Of 200 draws with a share of 0.2, the number has a standard deviation of 5.7.
+    assert np.abs(tested - 40).max() < 4 * 5.7
+    assert tested.std() == pytest.approx(5.7, abs=1.2)
+
+
+def test_every_split_that_the_page_offers_is_written_into_the_page(grouped):
     most = int(re.search(r"MOST_SPLITS = (\d+)", (STATIC / "settings.js").read_text())[1])
     assert len(table_document(grouped)["splits"]["sizes"]) == most
 
@@ -184,7 +190,6 @@ def test_a_cancelled_run_stops_and_the_next_one_trains(lab, document, request_of
         ({"optimizer": "lion"}, "The optimizer is SGD or AdamW."),
         ({"lr": 0}, "The learning rate is a number above 0."),
         ({"epochs": 1e9}, "There are 1 to 100,000 epochs."),
-        ({"testShare": 1}, "The share of test rows lies between 0 and 1."),
         ({"networks": []}, "A run trains 1 to 20,000 networks."),
     ],
 )
@@ -204,7 +209,7 @@ def test_thousands_of_networks_train_in_waves(lab, document, request_of):
 
 
 def test_a_class_with_a_single_row_is_split_by_chance(lab, document):
-    table = {**document("binary")}
+    table = document("binary") | {"splits": None}
     table["y"] = [int(row == 7) for row in range(len(table["y"]))]
     train, test = lab(
         "(document) => Object.values(splitRows(decodeTable(document), 0)).map((rows) => rows.length)", table

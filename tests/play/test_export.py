@@ -115,7 +115,7 @@ def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
     name, target = 'it\'s "a" $(touch x) `touch x` \\ {file}.csv', 'the "target"\'s $HOME\n{0} %s \u2028'
     texts = lab(
         """(name, target, request) => exports({ name, source: name, target, task: "binary", columns: [{ name: target }],
-          reading: { drop: [target] }, nOutputs: 1 }, [request])""",
+          reading: { drop: [target] }, y: [0, 1], rows: 2, nOutputs: 1 }, [request])""",
         name, target, request_of(),
     )  # fmt: skip
     assert shlex.split(texts["command"])[2:7] == [name, "--target", target, "--drop", target]

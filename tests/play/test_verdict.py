@@ -10,10 +10,11 @@ import seedbed as sb
 
 JUDGE = """(ours, theirs, rows, task, groups = {}) => {
   const table = { rows, task, name: "t", target: "y", columns: [], nOutputs: 1, groups: null, ...groups };
+  table.y = Array(rows).fill(0);
   const run = (scores, units) => ({
     table, epochs: [1], curves: { testScore: scores.flat() },
     request: {
-      hidden: [{ units, activation: "relu" }], optimizer: "sgd", lr: 0.1, weightDecay: 0, epochs: 5, testShare: 0.2,
+      hidden: [{ units, activation: "relu" }], optimizer: "sgd", lr: 0.1, weightDecay: 0, epochs: 5,
       networks: scores.flatMap((own, split) => own.map((_, seed) => ({ split, seed }))),
     },
   });
@@ -82,7 +83,7 @@ def test_splits_that_only_one_run_has_finished_do_not_count(lab):
     found = lab(
         """() => {
           const run = (scores) => ({ table: { rows: 100, task: "binary" }, epochs: [1], curves: { testScore: scores },
-            request: { testShare: 0.2, networks: [0, 0, 1, 1, 2, 2].map((split) => ({ split, seed: 0 })) } });
+            request: { networks: [0, 0, 1, 1, 2, 2].map((split) => ({ split, seed: 0 })) } });
           return judge(run([0.5, 0.6, 0.5, NaN, 0.6, 0.6]), run([0.7, 0.8, 0.9, 0.9, 0.8, 0.9]));
         }"""
     )

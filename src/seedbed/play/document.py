@@ -97,7 +97,7 @@ def table_document(table: Table) -> dict[str, Any]:
         "cells": values,
         "y": _plain(y),
         "groups": table.n_groups if table.grouped_by else None,
-        "splits": None if table.groups is None else _splits(table),
+        "splits": _splits(table),
         "notes": [note.message for note in table.notes],
     }
 
@@ -122,11 +122,12 @@ def _source(table: Table) -> str:
 
 
 def _splits(table: Table) -> dict[str, Any]:
-    """Return which rows each split tests, a bit for each row, and how many: the page can't divide groups itself."""
+    """Return which rows each split tests, a bit for each row, how many, and whether rows of a group stay together."""
     tested = np.zeros((_SPLITS, table.n_rows), dtype=np.bool_)
     for number, rows in enumerate(tested):
         rows[holdout(table.target, random_state=number, groups=table.groups).test] = True
     return {
         "tested": base64.b64encode(np.packbits(tested, axis=1).tobytes()).decode(),
         "sizes": tested.sum(axis=1).tolist(),
+        "grouped": table.groups is not None,
     }

@@ -29,7 +29,7 @@ export function placeUpTo(run, epoch) {
  * of 1 / test rows: a bin holds one such value where there is space, else an odd number of them, so that none is left out. */
 export function binWidth(run, task, pixels, least) {
   if (task === "regression") return least / pixels;
-  const rows = testSize(run.table, 0, run.request.testShare);
+  const rows = testSize(run.table, 0);
   const values = Math.ceil((least * rows) / pixels);
   return (values + 1 - (values % 2)) / rows;
 }

@@ -8,14 +8,14 @@
 //                of: input or null, needed}],
 //      x: Float64Array [row, input], raw, NaN for missing cells; y: Float64Array [row], class codes or numbers,
 //      rows, nInputs, nOutputs, notes: [string], groups: the number of groups of a column or null,
-//      splits: {tested: bits [split, row], sizes: [split]} if rows must stay together, else null; and for export.js, as far as known, source: the file's name, reading:
-//      options of read_table, separator and decimal: of the file, dressed: columns of numbers that pandas reads as texts, by decimal mark}
+//      splits: {tested: bits [split, row], sizes: [split], grouped: whether rows must stay together} as Python has written them,
+//      else null; and for export.js, as far as known, source: the file's name, reading: options of read_table, separator, titles
+//      and decimal: of the file, dressed: columns of numbers that pandas reads as texts, by decimal mark}
 // A number's input holds the number. A flag is 1 where the number that it is `of` is missing. A level is 1 in its rows; a
 // level with fewer than `needed` training rows counts as the bucket that it is `of`, "(other)".
 //
 // A request:
-//     {hidden: [{units, activation}], optimizer: "sgd" | "adamw", lr, weightDecay, epochs, testShare,
-//      networks: [{split, seed}]}
+//     {hidden: [{units, activation}], optimizer: "sgd" | "adamw", lr, weightDecay, epochs, networks: [{split, seed}]}
 // Activations are those of `ACTIVATIONS`. SGD's weight decay is torch's: added to the gradient.
 //
 // A run:
@@ -53,7 +53,7 @@ function soon(call) {
 
 /** Say what is wrong with a request; null if nothing is. */
 export function requestProblem(table, request) {
-  const { hidden, optimizer, lr, weightDecay, epochs, testShare, networks } = request;
+  const { hidden, optimizer, lr, weightDecay, epochs, networks } = request;
   const whole = (value, most) => Number.isInteger(value) && value >= 1 && value <= most;
   if (!hidden.every((layer) => whole(layer.units, 256))) return "A layer has 1 to 256 units.";
   if (!hidden.every((layer) => ACTIVATIONS.includes(layer.activation))) return "This activation isn't known.";
@@ -61,7 +61,6 @@ export function requestProblem(table, request) {
   if (!(lr > 0 && Number.isFinite(lr))) return "The learning rate is a number above 0.";
   if (!(weightDecay >= 0 && Number.isFinite(weightDecay))) return "The weight decay is 0 or a number above 0.";
   if (!whole(epochs, 100_000)) return "There are 1 to 100,000 epochs.";
-  if (!(testShare > 0 && testShare < 1)) return "The share of test rows lies between 0 and 1.";
   if (!whole(networks.length, MOST_NETWORKS)) return `A run trains 1 to ${MOST_NETWORKS.toLocaleString("en")} networks.`;
   const weights = parameterCount(widths(table, hidden)) * networks.length;
   if (weights > MOST_WEIGHTS) return "These networks have too many weights: use fewer or smaller ones.";
@@ -159,7 +158,7 @@ class Engine {
    * @returns {Run} its curves are filled in as networks are trained
    */
   train(table, request, onUpdate = () => {}) {
-    const id = ++this.counter, asked = { testShare: 0.2, weightDecay: 0, ...request };
+    const id = ++this.counter, asked = { weightDecay: 0, ...request };
     const run = new Run(this, id, table, asked, onUpdate);
     const problem = requestProblem(table, asked);
     if (problem) {
@@ -268,7 +267,7 @@ class Run {
 
   /** The rows of a split: {train, test}, Int32Array of ascending row numbers. */
   split(number) {
-    return (this.inner.splits[number] ??= splitRows(this.table, number, this.request.testShare));
+    return (this.inner.splits[number] ??= splitRows(this.table, number));
   }
 
   /** Which of the kept parameters are nearest to an epoch, for a network that has them; -1 if there are none. */

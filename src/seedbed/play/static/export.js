@@ -86,7 +86,7 @@ function numbersFrom(dressed) {
 }
 
 function pytorch(table, request) {
-  const { hidden, optimizer, lr, epochs, testShare = 0.2, weightDecay = 0 } = request, lines = [];
+  const { hidden, optimizer, lr, epochs, weightDecay = 0 } = request, lines = [];
   const split = request.networks[0].split, seed = request.networks[0].seed, K = table.nOutputs;
   let width = "X.shape[1]";
   for (const { units, activation } of hidden) {
@@ -104,16 +104,16 @@ function pytorch(table, request) {
     multiclass: "(outputs.argmax(1) == Y[test]).float().mean()",
     regression: "1 - ((outputs - Y[test]) ** 2).mean() / Y[test].var(correction=0)",
   }[table.task];
-  const { separator = ",", decimal = ".", dressed = {} } = table;
-  const reading = (separator === "," ? "" : `, sep=${pythonText(separator)}`) + (decimal === "." ? "" : ', decimal=","');
+  const { separator = ",", titles = 0, decimal = ".", dressed = {}, splits } = table, isSklearn = splits && !splits.grouped;
+  const reading = (separator === "," ? "" : `, sep=${pythonText(separator)}`) + (decimal === "." ? "" : ', decimal=","') + (titles ? `, header=${titles}` : "");
   const standard = classes ? "" : "y = (y - y[train].mean()) / y[train].std()\n";
-  const division = table.splits
-    ? `test = [${splitRows(table, split).test.join(", ")}]  # rows of a group stay together
-train = sorted(set(range(len(y))) - set(test))`
-    : `train, test = train_test_split(range(len(y)), test_size=${testShare}, random_state=${split}${classes ? ", stratify=y" : ""})`;
+  const division = isSklearn
+    ? `train, test = train_test_split(range(len(y)), test_size=0.2, random_state=${split}${classes ? ", stratify=y" : ""})`
+    : `test = [${splitRows(table, split).test.join(", ")}]  # ${splits ? "rows of a group stay together" : `split ${split} of the page`}
+train = sorted(set(range(len(y))) - set(test))`;
   return `import pandas as pd
 import torch
-${table.splits ? "" : "from sklearn.model_selection import train_test_split\n"}from torch import nn
+${isSklearn ? "from sklearn.model_selection import train_test_split\n" : ""}from torch import nn
 
 target = ${pythonText(table.target)}
 table = pd.read_csv(${pythonText(fileOf(table))}${reading})
@@ -161,7 +161,7 @@ function scores(table, runs) {
     const word = words.indexOf(words[place]) < place ? `${words[place]} (${place + 1})` : words[place];
     run.request.networks.forEach(({ split, seed }, network) => {
       const score = run.curves.testScore[network * R + R - 1];
-      const nTest = testSize(table, split, run.request.testShare);
+      const nTest = testSize(table, split);
       if (Number.isFinite(score)) lines.push([quoted(word), split, seed, table.rows - nTest, nTest, shortNumber(score)].join(","));
     });
   });

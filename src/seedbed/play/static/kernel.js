@@ -112,8 +112,8 @@ function programOf(sizes, hidden) {
  *
  * @returns {{rows: {train: Int32Array, test: Int32Array}, design: object, target: object}}
  */
-export function splitOf(table, shared, split, testShare) {
-  const rows = splitRows(table, split, testShare), design = splitDesign(table, shared, rows.train);
+export function splitOf(table, shared, split) {
+  const rows = splitRows(table, split), design = splitDesign(table, shared, rows.train);
   if (table.task !== "regression") return { rows, design, target: null };
   const whole = moments(table.y), own = moments(Array.from(rows.train, (row) => table.y[row]));
   const tested = moments(Array.from(rows.test, (row) => table.y[row]));

@@ -50,7 +50,7 @@ export function namesBeside(one, other) {
 /** Return a request to the engine for networks of a split and a seed each. */
 export function requestFor(settings, networks) {
   const { hidden, optimizer, lr, epochs } = settings;
-  return { hidden, optimizer, lr, epochs, weightDecay: optimizer === "adamw" ? 0.01 : 0, testShare: 0.2, networks };
+  return { hidden, optimizer, lr, epochs, weightDecay: optimizer === "adamw" ? 0.01 : 0, networks };
 }
 
 const MUCH_WORK = 2e10; // rows times weights times epochs of all networks: some ten seconds on two cores

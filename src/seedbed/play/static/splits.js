@@ -1,119 +1,35 @@
 // Which rows train and which test, and what a split's training rows say about the inputs.
 //
-// Split s is that of `seedbed train --random-state s`. It depends on the table and on s only, so all networks share it.
-// Without groups it is the one that scikit-learn's train_test_split makes with random_state=s, stratified by class; with
-// groups, Python has written it into the table.
-
-/** The Mersenne Twister as numpy.random.RandomState(seed) has it, as far as permutations need it. */
-class RandomState {
-  constructor(seed) {
-    this.words = new Uint32Array(624);
-    this.place = 624;
-    this.words[0] = seed;
-    for (let i = 1; i < 624; i++) {
-      const before = this.words[i - 1];
-      this.words[i] = Math.imul(1812433253, before ^ (before >>> 30)) + i;
-    }
-  }
-
-  next() {
-    const w = this.words;
-    if (this.place === 624) {
-      for (let i = 0; i < 624; i++) {
-        const y = (w[i] & 0x80000000) | (w[(i + 1) % 624] & 0x7fffffff);
-        w[i] = w[(i + 397) % 624] ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
-      }
-      this.place = 0;
-    }
-    let y = w[this.place++];
-    y ^= y >>> 11;
-    y ^= (y << 7) & 0x9d2c5680;
-    y ^= (y << 15) & 0xefc60000;
-    return (y ^ (y >>> 18)) >>> 0;
-  }
-
-  /** A whole number from 0 to `most`, by rejection of masked bits. */
-  upTo(most) {
-    if (most === 0) return 0;
-    const mask = 0xffffffff >>> Math.clz32(most);
-    for (;;) {
-      const value = (this.next() & mask) >>> 0;
-      if (value <= most) return value;
-    }
-  }
-
-  /** The values of an array in random order. */
-  permutation(values) {
-    const mixed = Int32Array.from(values);
-    for (let i = mixed.length - 1; i > 0; i--) {
-      const j = this.upTo(i);
-      [mixed[i], mixed[j]] = [mixed[j], mixed[i]];
-    }
-    return mixed;
-  }
-}
+// Python has written the splits of its table into the page: split s is that of `seedbed train --random-state s`. Other tables
+// are split here. A split depends on the table and its number only, so all networks share it.
+import { uniform } from "./table.js";
 
 const MOST_LOOKED_AT = 1000; // rows that decide about the sizes of shared inputs
 
 const counted = (n) => Int32Array.from({ length: n }, (_, i) => i);
 
-/** How many of n draws each class gets; ties are broken at random. */
-function shares(counts, n, random) {
-  const total = counts.reduce((a, b) => a + b, 0);
-  const exact = counts.map((count) => (count / total) * n);
-  const found = exact.map(Math.floor);
-  let left = n - found.reduce((a, b) => a + b, 0);
-  const rests = exact.map((value, k) => value - found[k]);
-  for (const value of [...new Set(rests)].sort((a, b) => b - a)) {
-    if (left <= 0) break;
-    const tied = counted(counts.length).filter((k) => rests[k] === value);
-    const chosen = Array.from(random.permutation(counted(tied.length)), (i) => tied[i]).slice(0, left);
-    for (const k of chosen) found[k] += 1;
-    left -= chosen.length;
-  }
-  return found;
-}
-
 /** The number of test rows of a split. */
-export function testSize(table, split, testShare = 0.2) {
-  return table.splits?.sizes[split] ?? Math.ceil(testShare * table.rows);
+export function testSize(table, split) {
+  return table.splits?.sizes[split] ?? Math.ceil(table.rows / 5);
 }
 
 /**
- * The rows of one split.
+ * The rows of one split: a fifth is tested, of each class as nearly as possible.
  *
- * @param {{y: Float32Array, rows: number, classes: ?string[], splits: ?object}} table
+ * @param {{y: Float64Array, rows: number, classes: ?string[], splits: ?object}} table
  * @param {number} split its number, from 0
- * @param {number} testShare share of test rows
  * @returns {{train: Int32Array, test: Int32Array}} row numbers, ascending
  */
-export function splitRows(table, split, testShare = 0.2) {
-  const n = table.rows, nTest = Math.ceil(testShare * n), nTrain = n - nTest;
-  if (table.splits) {
-    const first = split * Math.ceil(n / 8), isTest = (row) => table.splits.tested[first + (row >> 3)] & (128 >> (row & 7));
-    return { train: counted(n).filter((row) => !isTest(row)), test: counted(n).filter(isTest) };
+export function splitRows(table, split) {
+  const { rows, splits, classes, y } = table, first = split * Math.ceil(rows / 8), tested = new Uint8Array(rows);
+  if (splits) tested.forEach((_, row) => { tested[row] = splits.tested[first + (row >> 3)] & (128 >> (row & 7)); });
+  else {
+    // Rows in random order class by class, and of these every fifth.
+    const random = uniform(split), keys = Float64Array.from(y, (label) => (classes ? label : 0) + random()), n = testSize(table, split);
+    const mixed = counted(rows).sort((a, b) => keys[a] - keys[b]), start = random();
+    for (let place = 0; place < n; place++) tested[mixed[Math.floor(((place + start) * rows) / n)]] = 1;
   }
-  const random = new RandomState(split);
-  let train = [], test = [];
-  const members = (table.classes ?? []).map(() => []);
-  if (table.classes) for (let row = 0; row < n; row++) members[table.y[row]].push(row);
-  const possible = members.every((own) => own.length > 1) && Math.min(nTest, nTrain) >= members.length;
-  if (!table.classes || !possible) {
-    // Numbers, or classes that are too small to be on both sides: one shuffle of all rows.
-    const mixed = random.permutation(counted(n));
-    test = mixed.slice(0, nTest);
-    train = mixed.slice(nTest);
-  } else {
-    const counts = members.map((own) => own.length);
-    const ofTrain = shares(counts, nTrain, random);
-    const ofTest = shares(counts.map((count, k) => count - ofTrain[k]), nTest, random);
-    members.forEach((own, k) => {
-      const mixed = Array.from(random.permutation(counted(own.length)), (i) => own[i]);
-      train.push(...mixed.slice(0, ofTrain[k]));
-      test.push(...mixed.slice(ofTrain[k], ofTrain[k] + ofTest[k]));
-    });
-  }
-  return { train: Int32Array.from(train).sort(), test: Int32Array.from(test).sort() };
+  return { train: counted(rows).filter((row) => !tested[row]), test: counted(rows).filter((row) => tested[row]) };
 }
 
 /**

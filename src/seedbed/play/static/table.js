@@ -5,8 +5,8 @@
  *
  * @param {object|string} json {name, task, target, classes, columns: [{name, kind, categories}], inputs, cells, y, notes}:
  *   `cells` holds a list for each column, of numbers, null for a missing one, or of a category's place in `categories`;
- *   if rows must stay together, `splits` has in base64 which rows each split tests, a bit for each, and how many; `groups`
- *   is the number of groups of a column
+ *   `splits` has in base64 which rows each split tests, a bit for each, and how many; `groups` is the number of groups of a
+ *   column
  * @returns {object} a table, see engine.js
  */
 export function decodeTable(json) {
@@ -57,7 +57,7 @@ export function inputsOf(columns) {
 }
 
 /** Numbers from 0 to below 1 that depend on the seed alone (mulberry32). */
-function uniform(seed) {
+export function uniform(seed) {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -95,7 +95,7 @@ export function judge(a, b) {
   if (n < 2 || hasFewGroups(a.table) || (same && size > 0)) return { ...unknown, difference, seeds };
   const sd = same ? 0 : Math.sqrt(x.reduce((sum, one) => sum + (one - difference) ** 2, 0) / (n - 1));
   const { rows } = a.table, df = Math.min(n - 1, MOST_DF);
-  const share = splits.reduce((sum, split) => sum + testSize(a.table, split, a.request.testShare), 0) / n / rows;
+  const share = splits.reduce((sum, split) => sum + testSize(a.table, split), 0) / n / rows;
   // The noise of seeds is independent between splits, so the correction for overlapping training rows isn't applied to it.
   const noises = [ours, theirs].map((scores) => splits.reduce((sum, split) => sum + scores.get(split).noise, 0) / n);
   const noise = Math.min(2 * Math.min(...noises), sd ** 2), floor = sd ** 2 * Math.min(1, Math.sqrt(2 / (n - 1)));

@@ -27,13 +27,12 @@ function pause() {
   });
 }
 
-function known(id, testShare) {
+function known(id) {
   const entry = tables.get(id);
   entry.shared ??= sharedInputs(entry.table);
   const of = (split) => {
-    const key = `${split} ${testShare}`;
-    if (!entry.splits.has(key)) entry.splits.set(key, splitOf(entry.table, entry.shared, split, testShare));
-    return entry.splits.get(key);
+    if (!entry.splits.has(split)) entry.splits.set(split, splitOf(entry.table, entry.shared, split));
+    return entry.splits.get(split);
   };
   return { ...entry, of };
 }
@@ -49,7 +48,7 @@ function borrowing(work) {
 }
 
 async function train({ run, table: id, request, recorded, kept, nets }) {
-  const { table, shared, of } = known(id, request.testShare);
+  const { table, shared, of } = known(id);
   const perBlock = table.rows * parameterCount(widths(table, request.hidden));
   const most = Math.min(WAVE_BYTES / blockBytes(table, request.hidden, SLICE), EPOCH_WORK / perBlock);
   const size = 4 * Math.max(1, Math.floor(most));
@@ -116,7 +115,7 @@ function postParameters(run, ids, index, blocks) {
 
 /** Probabilities, or numbers in the target's unit, of rows that weren't trained on [network, point, output]. */
 function predict({ call, table: id, request, nets, parameters, rows }) {
-  const { table, shared, of } = known(id, request.testShare), K = table.nOutputs;
+  const { table, shared, of } = known(id), K = table.nOutputs;
   const points = rows === null ? table.x : rows.size ? gridRows(rows.survey, rows.columns, rows.size) : rows;
   const n = points.length / table.nInputs, found = new Float32Array(nets.length * n * K);
   const x = sharedRows(table, points, shared);
