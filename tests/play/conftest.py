@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from seedbed.data import Table, read_table
+from seedbed.figures import csv_library
 from seedbed.play.document import table_document
 from seedbed.play.page import POLICY, STATIC, bundled
 
@@ -47,8 +48,8 @@ def lab_page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     path.write_text(
         f'<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f'<link rel="icon" href="data:,"><script type="text/plain" id="play-kernel">{kernel}</script>'
-        f'<script type="text/plain" id="play-worker">{bundled(["worker.js"])}</script>'
-        f'<script type="module">{bundled(MODULES)}{HELPERS}'
+        f'<script type="text/plain" id="play-worker">{csv_library()}{bundled(["worker.js"])}</script>'
+        f'<script type="module">{csv_library()}{bundled(MODULES)}{HELPERS}'
         f"Object.assign(window, {{ {exposed}, finish, plainRun }}); window.ready = true;</script>"
     )
     heard: list[str] = []
@@ -89,7 +90,7 @@ def request(network: str = "relu:5", **words: Any) -> dict[str, Any]:
     """A request with some settings in place of the usual ones; hidden layers are written `relu:5,4`."""
     activation, units = network.split(":") if network else ("", "")
     layers = [{"units": int(one), "activation": activation} for one in units.split(",") if one]
-    usual = {"hidden": layers, "optimizer": "sgd", "lr": 0.1, "weightDecay": 0, "epochs": 30, "testShare": 0.2}
+    usual = {"hidden": layers, "optimizer": "sgd", "lr": 0.1, "weightDecay": 0, "epochs": 30}
     return {**usual, "networks": [{"split": 0, "seed": seed} for seed in range(3)], **words}
 
 

@@ -128,8 +128,8 @@ def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
     assert {name, target} <= set(constants)
 
 
-def test_the_pytorch_code_reads_a_dropped_file_by_its_separator_and_decimal_mark(lab, here, request_of, capsys):
-    text = "a;b;answer\n" + "".join(f"{i % 7},5;{i % 3};{'yes' if i % 7 > 3 else 'no'}\n" for i in range(60))
+def test_the_pytorch_code_reads_a_dropped_file_by_its_titles_separator_and_decimal_mark(lab, here, request_of, capsys):
+    text = "Title;;\n\na;b;answer\n" + "".join(f"{i % 7},5;{i % 3};{'yes' if i % 7 > 3 else 'no'}\n" for i in range(60))
     (here / "mine.csv").write_text(text)
     code = lab(
         '(text, request) => exports(readCsv(text, "answer", "mine").table, [request]).pytorch',

@@ -109,6 +109,24 @@ FILES = {
     ),
     "few different amounts": lines(changed({(r, 2): ["€ 9", "€ 10", "€ 9.0"][r % 3] for r in range(40)})),
     "a name for every row": lines([[f"person {r}", *row[1:]] for r, row in enumerate(ROWS)]),
+    "a name for nearly every row": lines(
+        [["" if r % 9 == 0 else f"person {r}", *row[1:]] for r, row in enumerate(ROWS)]
+    ),
+    "titles above the names of the columns": "Report of 2026,,,\n\n" + lines(ROWS),
+    "quotes after spaces": lines([[row[0], row[1], f' "{row[2]}, dark"', row[3]] for row in ROWS]),
+    "points that are thousands, as only the target has decimal commas": lines(
+        [[row[0].replace(".", ","), f"{r + 1}.{r:03}", *row[2:]] for r, row in enumerate(ROWS)], separator=";"
+    ),
+    "signs alone": lines(changed({(r, 1): ["-", ""][r % 2] for r in range(40)})),
+    "capital letters, of which NA is a country": lines(
+        changed({(r, 2): ["NA", "DE", "FR", "US"][r % 4] for r in range(40)})
+    ),
+    "months by name, and an impossible date with dots": lines(
+        [
+            ["31.2.2020" if r == 7 else f"{r % 28 + 1} March {2000 + r}", f"{r % 12 + 1}/{r % 11 + 1}/2024", *row[2:]]
+            for r, row in enumerate(ROWS)
+        ]
+    ),
 }
 
 
@@ -172,7 +190,6 @@ REFUSED = {
         "This is an Excel file or an archive. Save the table as CSV first; or seedbed play, which reads Excel files, "
         "writes it into the page."
     ),
-    "Report of 2026,,\na,b,c\n1,2,3\n": "The first line names 1 of 3 columns. Delete what is above the names.",
     'a,b\n1,"2\n': "A quotation mark in the file has no end.",
     "a\n1\n2\n": "The file has one column only. A CSV file separates columns by commas, semicolons or tabs.",
     "a,a\n1,2\n": "Two columns are named 'a'. Rename one.",

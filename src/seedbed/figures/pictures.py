@@ -27,6 +27,7 @@ __all__ = [
     "all_charts",
     "browser_library",
     "chart_of",
+    "csv_library",
     "for_notebooks",
     "save_chart",
     "save_pictures",
@@ -159,6 +160,17 @@ def browser_library() -> str:
         with contextlib.suppress(OSError):
             write_whole(kept, lambda path: path.write_text(library, encoding="utf-8"))
     return library
+
+
+@functools.cache
+def csv_library() -> str:
+    """Return a script (2 kB) that defines the function `dsvFormat` of d3-dsv: it splits delimited text into cells.
+
+    vl-convert contains d3-dsv, as Vega loads data with it. The address is the module's name there: nothing is fetched.
+    """
+    address = "https://cdn.jsdelivr.net/npm/d3-dsv@3.0.1/+esm"
+    snippet = f'import {{ dsvFormat }} from "{address}"; globalThis.dsvFormat = dsvFormat;'
+    return f"/* d3-dsv, Copyright 2013-2021 Mike Bostock, ISC */ {{{vl_convert.javascript_bundle(snippet)}}}\n"
 
 
 def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:

@@ -12,7 +12,7 @@ from typing import Any
 from seedbed.arguments import checked
 from seedbed.data import Table, read_table
 from seedbed.errors import OptionError
-from seedbed.figures import DARK, LIGHT, css_variables, script_json
+from seedbed.figures import DARK, LIGHT, css_variables, csv_library, script_json
 from seedbed.files import write_whole
 from seedbed.play.document import table_document
 
@@ -82,7 +82,7 @@ def page_text(table: dict[str, Any] | None) -> str:
         "NAME": "" if table is None else f' data-name="{html.escape(table["name"])}"',
         "TABLE": script_json(table),
         "KERNEL": base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(),
-        "WORKER": bundled(["worker.js"]),
+        "WORKER": csv_library() + bundled(["worker.js"]),
         "SCRIPT": bundled(["main.js"]),
     }
     return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: parts[found[1]], _text("page.html"))

@@ -1,102 +1,135 @@
-// What a cell of a dropped file means, as seedbed reads it: a missing value or a number, perhaps with thousands, a currency
-// or percent; and which decimal mark a column has.
+// What the cells of a dropped file mean, as seedbed reads them: missing values, numbers (perhaps with thousands, a currency or
+// percent), dates or levels.
 
 const MISSING = new Set(["", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"]);
 const SIGNS = ["-", "--", "—", "–", ".", ".."];
 const NO_NUMBER = new Set([...MISSING, ...SIGNS, "na", "none", "nil", "missing", "unknown", "#value!", "#div/0!"]);
+const PAIRS = [["no", "yes"], ["false", "true"], ["f", "t"], ["n", "y"], ["off", "on"], ["f", "m"], ["female", "male"]];
 
-/** Whether a cell, ends stripped, counts as missing among texts. */
-export function isMissing(cell) {
-  const word = cell.toLowerCase();
-  return MISSING.has(word) || word === "na";
+/** A function that says whether one of these texts, ends stripped, is a missing category. "NA" isn't among codes such as those of countries. */
+export function missingAmong(texts) {
+  const levels = texts.filter((text) => !MISSING.has(text.toLowerCase()) && text.toLowerCase() !== "na"), codes = levels.filter((text) => /^[A-Z]{2}$/.test(text)).length;
+  const areCodes = codes >= 3 && codes >= 0.9 * levels.length;
+  return (text) => MISSING.has(text.toLowerCase()) || (text.toLowerCase() === "na" && !(areCodes && text === "NA"));
 }
 
-/** Whether a cell, ends stripped, counts as missing among numbers and dates: signs and words such as "none" do as well. */
-export const isNoNumber = (cell) => NO_NUMBER.has(cell.toLowerCase());
+/** Whether a cell, ends stripped, counts as missing among numbers and dates. */
+export const isNoNumber = (text) => NO_NUMBER.has(text.toLowerCase());
 
 /** Whether a text of digits is a code, as it has leading zeros: 007. */
 export const isCode = (text) => /^[+-]?0\d+$/.test(text);
 
+/** Whether a cell, ends stripped, is a number as programs write it. */
+export const isPlain = (text) => /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i.test(text);
+
 const LONGEST = 64, SPACE = " \u00a0\u2009\u202f";
-const PLAIN = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i, DOTTED = /^[+-]?[1-9]\d{0,2}\.\d{3}$/;
-const INFINITE = /^([+-]?)inf(?:inity)?$/i;
 const CURRENCY = String.raw`(?:[A-Z]{0,3}\$|[£¥€₹₽₩₺₴₦₱฿₫₪₡₲₵₸₼₾]|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|ZAR|MXN|` +
   String.raw`kr\.?|zł|Kč|Ft|Fr\.|Rs\.?)`;
 const DRESSED = new RegExp(String.raw`^(?<open>\()?(?<before>[+\-−])?(?:${CURRENCY}\s*)?(?<after>[+\-−])?` +
   String.raw`(?<core>[0-9.,](?:[0-9.,'’\s]*[0-9.,])?(?:[eE][+-]?[0-9]+)?)\s*(?:${CURRENCY}|(?<percent>%))?(?<close>\))?$`);
-const EXPONENT = "(?:[eE][+-]?[0-9]+)?";
 /** Digits, perhaps in groups of three (or India's: 12,34,567), with a decimal mark. */
 const coreOf = (mark, groups, lakh) => new RegExp(
-  String.raw`^(?:(?:[1-9][0-9]{0,2}([${groups}])[0-9]{3}(?:\1[0-9]{3})*${lakh})(?:[${mark}][0-9]+)?|(?:[0-9]+[${mark}]?[0-9]*|[${mark}][0-9]+)${EXPONENT})$`);
-const CORES = {
-  point: coreOf(".", `,'’${SPACE}`, "|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"), comma: coreOf(",", `.'’${SPACE}`, ""),
-};
+  String.raw`^(?:(?:[1-9]\d{0,2}([${groups}])\d{3}(?:\1\d{3})*${lakh})(?:[${mark}]\d+)?|(?:\d+[${mark}]?\d*|[${mark}]\d+)(?:[eE][+-]?\d+)?)$`);
+const CORES = { point: coreOf(".", `,'’${SPACE}`, String.raw`|[1-9]\d?(?:,\d{2})+,\d{3}`), comma: coreOf(",", `.'’${SPACE}`, "") };
 const GROUPS = { point: new RegExp(`[,'’${SPACE}]`, "g"), comma: new RegExp(`[.'’${SPACE}]`, "g") };
-/** Whether a cell, ends stripped, is a number as programs write it. */
-export const isPlain = (text) => PLAIN.test(text);
-
-const NONE = { point: null, comma: null };
 
 /** The number that a cell, ends stripped, is by either decimal mark: {point, comma}; null if it is none. */
 export function numeral(text) {
-  if (isPlain(text)) {
-    const point = Number(text);
-    return { point, comma: !text.includes(".") ? point : DOTTED.test(text) ? Number(text.replace(".", "")) : null };
+  const plain = isPlain(text) ? Number(text) : /^[+-]?inf(?:inity)?$/i.test(text) ? (text[0] === "-" ? -Infinity : Infinity) : null;
+  if (plain !== null && !text.includes(".")) return { point: plain, comma: plain };
+  const parts = text.length > LONGEST ? null : DRESSED.exec(text)?.groups, { open, close, core, percent } = parts ?? {};
+  const signs = (parts?.before ?? "") + (parts?.after ?? "");
+  const isOdd = !parts || !open !== !close || signs.length + (open ? 1 : 0) > 1 || (percent && /e/i.test(core));
+  // Dividing by a hundred as text keeps 12.3% the float nearest to 0.123.
+  const by = (mark) => (isOdd || !CORES[mark].test(core) ? null :
+    Number((open || "-−".includes(signs || "+") ? "-" : "") + core.replace(GROUPS[mark], "").replace(",", ".") + (percent ? "e-2" : "")));
+  return { point: plain ?? by("point"), comma: by("comma") };
+}
+
+const PIVOT = 69; // of two-digit years: 68 is 2068, 69 is 1969
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const GERMAN = { mär: "mar", mrz: "mar", mai: "may", okt: "oct", dez: "dec" };
+const TIME = String.raw`(?:(?:[Tt]|,?\s+)(?<hour>\d{1,2}):(?<minute>\d\d)(?::(?<second>\d\d)(?<part>[.,]\d{1,9})?)?` +
+  String.raw`(?:\s?(?<half>[AaPp])\.?[Mm]\.?)?(?:\s?(?:[Zz]|UTC|GMT|(?<east>[+-])(?<zoneHour>\d\d):?(?<zoneMinute>\d\d)?))?)?$`;
+const IN_NUMBERS = new RegExp(String.raw`^(?<a>\d{1,4})(?<mark>[-/.])(?<b>\d{1,2})\k<mark>(?<c>\d{1,4})${TIME}`);
+const WITH_NAME = new RegExp(String.raw`^(?:(?<day>\d{1,2})(?:\. ?|[ -])(?<month>[A-Za-zÄä]{3,9})\.?[ -]|(?<first>[A-Za-z]{3,9})\.? (?<next>\d{1,2}),? )(?<year>\d{4})${TIME}`);
+
+/** Seconds from 1970-01-01 to a time of day; null if there is no such date or time. */
+function seconds([year, month, day], { hour = 0, minute = 0, second = 0, part = ".0", half, east, zoneHour = 0, zoneMinute = 0 }) {
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  if (year < 1 || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== Number(day)) return null;
+  if ((half && (hour < 1 || hour > 12)) || hour > 23 || minute > 59 || second > 59) return null;
+  const hours = half ? (hour % 12) + (/p/i.test(half) ? 12 : 0) : Number(hour);
+  const zone = (east === "-" ? -60 : 60) * (60 * zoneHour + Number(zoneMinute));
+  return date.getTime() / 1000 + 3600 * hours + 60 * minute + Number(second) - zone + Number(`0.${part.slice(1)}`);
+}
+
+/** The date that a cell, ends stripped, is with the month or the day first: {mdy, dmy}; null if it is none. */
+function moment(text) {
+  const named = WITH_NAME.exec(text)?.groups, { a, mark, b, c, ...time } = named ?? IN_NUMBERS.exec(text)?.groups ?? {};
+  const by = (...parts) => seconds(parts, time), both = (value) => ({ mdy: value, dmy: value });
+  if (named) {
+    const name = (named.month ?? named.first).slice(0, 3).toLowerCase();
+    return both(by(named.year, MONTHS.indexOf(GERMAN[name] ?? name) + 1, named.day ?? named.next));
   }
-  const infinite = INFINITE.exec(text);
-  if (infinite) return { point: Number(`${infinite[1]}Infinity`), comma: Number(`${infinite[1]}Infinity`) };
-  const parts = text.length > LONGEST ? null : DRESSED.exec(text)?.groups;
-  if (!parts || !parts.open !== !parts.close) return NONE;
-  const signs = (parts.before ?? "") + (parts.after ?? ""), { core, percent } = parts;
-  if (signs.length + (parts.open ? 1 : 0) > 1 || (percent && /e/i.test(core))) return NONE;
-  const valueOf = (mark) => {
-    if (!CORES[mark].test(core)) return null;
-    const digits = core.replace(GROUPS[mark], "").replace(",", ".");
-    // Dividing by a hundred as text keeps 12.3% the float nearest to 0.123.
-    return Number((parts.open || (signs && signs !== "+") ? "-" : "") + digits + (percent ? "e-2" : ""));
-  };
-  return { point: valueOf("point"), comma: valueOf("comma") };
+  if (a?.length === 4 && c.length <= 2) return both(by(a, b, c));
+  const isShort = c?.length === 2 && (mark === "/" || (mark === "." && a.length === 2 && b.length === 2));
+  if (!a || a.length > 2 || !(c.length === 4 || isShort)) return both(null);
+  const year = Number(c) + (isShort ? (c >= PIVOT ? 1900 : 2000) : 0), dmy = by(year, b, a);
+  return { mdy: mark === "." ? dmy : by(year, a, b), dmy }; // dots always have the day first
 }
 
 /**
- * Choose between two readings of a column by the cells that have only one.
+ * Read a column's texts in two ways, and choose by the cells that can be read in only one.
  *
- * @param {{texts: string[], counts: number[]}} cells the distinct texts, and in how many rows each is
- * @param {Object<string, ?number[]>} both the value of each text in two readings
- * @returns {?{sure: string, readings: object}} one reading, `sure` if some cell requires it; or both if they differ and no
- *   cell decides; null if under 95 % of the filled cells have a value
+ * @returns {?{readings: object, sure: string}} one reading, `sure` if some cell requires it; or both if they differ and no cell
+ *   decides; null if under 95 % of the filled cells have a value
  */
-export function settle({ texts, counts }, both) {
-  const filled = texts.map((text) => !isNoNumber(text)), [[one, first], [other, second]] = Object.entries(both);
-  const sum = (isWanted) => counts.reduce((all, n, i) => all + (filled[i] && isWanted(i) ? n : 0), 0);
-  const all = sum(() => true), enough = (values) => 100 * sum((i) => values[i] !== null) >= 95 * all;
-  const [forFirst, forSecond] = [sum((i) => first[i] !== null && second[i] === null), sum((i) => first[i] === null && second[i] !== null)];
-  let found = { sure: "", readings: both };
-  if (forFirst || forSecond) {
-    const sure = forFirst >= forSecond ? one : other;
-    found = { sure, readings: { [sure]: both[sure] } };
-  } else if (first.every((value, i) => value === second[i])) found.readings = { [one]: first };
-  return all > 0 && Object.values(found.readings).every(enough) ? found : null;
+function settled({ texts, counts }, read) {
+  const filled = texts.map((text) => !isNoNumber(text)), values = texts.map((text, i) => read(filled[i] ? text : ""));
+  const [one, other] = Object.keys(read(""));
+  const sum = (isWanted) => counts.reduce((all, n, i) => all + (isWanted(values[i], i) ? n : 0), 0);
+  const all = sum((_, i) => filled[i]), only = (mine, not) => sum((value) => value[mine] !== null && value[not] === null);
+  const [first, second] = [only(one, other), only(other, one)], sure = first || second ? (first >= second ? one : other) : "";
+  const kept = sure ? [sure] : values.every((value) => value[one] === value[other]) ? [one] : [one, other];
+  const isEnough = all > 0 && kept.every((name) => 100 * sum((value) => value[name] !== null) >= 95 * all);
+  return isEnough ? { readings: Object.fromEntries(kept.map((name) => [name, values.map((value) => value[name])])), sure } : null;
 }
 
-/** What a column's texts are as numbers: as `settle` has it, and whether some cell has commas between thousands, and whether
- * all are plain. */
+/** What a column's texts are as numbers, see `settled`; `thousands`: whether some cell certainly has commas between thousands. */
 export function numbersOf(cells) {
-  const numerals = cells.texts.map((text) => (isNoNumber(text) ? NONE : numeral(text)));
-  const found = settle(cells, { point: numerals.map(({ point }) => point), comma: numerals.map(({ comma }) => comma) });
-  if (!found) return null;
-  const thousands = found.sure === "point" && cells.texts.some((text, i) => text.includes(",") && numerals[i].point !== null && numerals[i].comma === null);
-  return { ...found, thousands, plain: cells.texts.every((text) => isNoNumber(text) || isPlain(text)) };
+  const found = settled(cells, numeral), isCertain = (text, i) => found.readings.point[i] !== null && text.includes(",") && numeral(text).comma === null;
+  return found && { ...found, thousands: found.sure === "point" && cells.texts.some(isCertain), plain: cells.texts.every((text) => isNoNumber(text) || isPlain(text)) };
 }
 
-/** The decimal mark of each column from `numbersOf`: its own, or the one that the other columns suggest; and that of the table. */
-export function decimalMarks(looks) {
-  const isSure = (mark) => looks.some((look) => look?.sure === mark);
-  const decimal = isSure("comma") && !looks.some((look) => look?.thousands) ? "comma" : "point";
-  const marks = looks.map((look) => {
-    const [one, other] = Object.keys(look?.readings ?? {});
-    // 1.234 in a column of plain numbers is a thousand and more only if no column has a decimal point.
-    return !other ? one : look.plain && isSure("point") ? "point" : decimal;
-  });
-  return { decimal, marks };
+/** What a column is by its own texts: {kind: "number"|"date"|"category", readings, sure}, the value of each text by spelling. */
+export function understood(cells, numbers) {
+  const { texts } = cells, words = texts.map((text) => text.toLowerCase()), filled = new Set(words.filter((word) => !NO_NUMBER.has(word)));
+  const areCodes = numbers && texts.some(isCode) && Object.values(numbers.readings).flat().every((value) => value === null || Number.isInteger(value));
+  if (numbers && !areCodes) return { kind: "number", ...numbers };
+  const pair = PAIRS.find((two) => filled.size === 2 && two.every((word) => filled.has(word)));
+  if (pair) return { kind: "number", readings: { pair: words.map((word) => (pair.includes(word) ? pair.indexOf(word) : null)) }, sure: "" };
+  const dates = numbers ? null : settled(cells, moment), isDotted = (value, i) => value !== null && /^\d{1,2}\.\d/.test(texts[i]);
+  if (dates && !dates.sure && !dates.readings.dmy && dates.readings.mdy.some(isDotted)) return { kind: "date", readings: { dmy: dates.readings.mdy }, sure: "dmy" };
+  if (dates) return { kind: "date", ...dates, isDotted: texts.some(isDotted) };
+  const isMissing = missingAmong(texts), levels = texts.filter((text) => !isMissing(text)).sort();
+  const places = new Map(levels.map((level, place) => [level, place]));
+  if (levels.length < (filled.size ? 1 : 2)) return { kind: "number", readings: { none: texts.map(() => null) }, sure: "" };
+  return { kind: "category", readings: { level: texts.map((text) => places.get(text) ?? null) }, sure: "", levels };
+}
+
+/** How a table writes numbers and dates, by the columns that decide it: {decimal: "point"|"comma", dates: "mdy"|"dmy", isPoint}. */
+export function habitsOf(looks) {
+  const sure = new Set(looks.map((look) => look.sure)), isOne = sure.has("mdy") !== sure.has("dmy");
+  const decimal = sure.has("comma") && !looks.some((look) => look.thousands) ? "comma" : "point";
+  const dayFirst = isOne ? sure.has("dmy") : decimal === "comma" || looks.some(({ isDotted, readings }) => isDotted && readings.dmy && readings.mdy);
+  return { decimal, dates: dayFirst ? "dmy" : "mdy", isPoint: sure.has("point") };
+}
+
+/** The value of each text of a column that can be read in two ways, as the table writes numbers and dates. */
+export function spellingOf({ kind, readings, plain }, { decimal, dates, isPoint }) {
+  const names = Object.keys(readings);
+  // 1.234 in a column of plain numbers is a thousand and more only if no column has a decimal point.
+  return names.length < 2 ? names[0] : kind === "date" ? dates : plain && isPoint ? "point" : decimal;
 }
