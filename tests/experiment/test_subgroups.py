@@ -14,7 +14,7 @@ from seedbed.evaluation import Conclusion, DecidingScore, PlanSummary, Protocol,
 from seedbed.experiment import conclusion_by, grouping_of
 from seedbed.experiment.by_column import _bands, _levels
 from seedbed.experiment.subgroups import Grouping, _gap, _part, subgroups_of
-from seedbed.report import glance_text
+from seedbed.report import glance_text, notebook_fragment
 from seedbed.scoring import Result, difference, evidence_of
 
 CV = Protocol(kind="cross_validation", repeats=3, folds=10, seeds=1, df=9, reason="")
@@ -215,7 +215,9 @@ def test_other_intervals_and_scores_have_subgroups_and_words(visits, small, more
     table = read_table(visits, target="y", drop=["name"])
     found = small(table, candidates=["linear:2", "relu:2"], by="site", **more).conclusion
     assert [group.name for group in found.subgroups.subgroups] == ["north", "south"]
-    assert "By site: relu:2 against linear:2" in glance_text(found)
+    heading = "By site: relu:2 against linear:2"
+    assert heading in glance_text(found)
+    assert heading in notebook_fragment(found)
     assert document_of(found)["subgroups"]["subgroups"][0]["verdicts"][0]["short"]
 
 
