@@ -1,6 +1,8 @@
-"""Take the pictures of the report and the playground in docs/images: python docs/screenshots.py [report] [play].
+"""Take the pictures of reports and the playground in docs/images.
 
-Both are made from heart_failure.csv in the folder SEEDBED_DATA. A browser is needed: Chromium, as the system has it.
+python docs/screenshots.py [report] [subgroups] [play]
+
+All are made from heart_failure.csv in the folder SEEDBED_DATA. A browser is needed: Chromium, as the system has it.
 """
 
 from __future__ import annotations
@@ -57,6 +59,15 @@ def report_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
         yield f"report-{look}.png", page.screenshot()
 
 
+def subgroup_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
+    arguments = ["compare", str(DATA / "heart_failure.csv"), "--target", "DEATH_EVENT", "--quick", "--by", "time"]
+    subprocess.run([sys.executable, "-m", "seedbed", *arguments, "--out", "by"], cwd=folder, check=True)
+    page = browser.new_context(viewport={"width": 1100, "height": 800}, color_scheme="light").new_page()
+    page.goto((folder / "by" / "report.html").resolve().as_uri())
+    page.wait_for_selector("body[data-ready=yes]")
+    yield "subgroups.png", page.locator("#subgroups").screenshot()
+
+
 def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the first screen in each look, a verdict, and a map."""
     made = folder / "play.html"
@@ -89,7 +100,7 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     yield "play-map.png", page.locator("#surface").screenshot()
 
 
-PICTURES = {"report": report_pictures, "play": play_pictures}
+PICTURES = {"report": report_pictures, "subgroups": subgroup_pictures, "play": play_pictures}
 
 
 def main(wanted: list[str]) -> None:
@@ -104,7 +115,7 @@ def main(wanted: list[str]) -> None:
                 with Image.open(io.BytesIO(shot)) as image:
                     # A palette makes the many thin lines of the playground a third of the size.
                     plain = image.convert("RGB")
-                    kept = plain if kind == "report" else plain.quantize(256, kmeans=4, dither=Image.Dither.NONE)
+                    kept = plain if kind != "play" else plain.quantize(256, kmeans=4, dither=Image.Dither.NONE)
                     kept.save(IMAGES / name, optimize=True)
                 print(IMAGES / name)
         browser.close()
