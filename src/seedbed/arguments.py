@@ -130,8 +130,8 @@ def _parts(annotation: Any) -> list[str]:
     """Return in words what an annotation allows."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        found = [word for part in parts for word in _parts(part)]
-        return [word for word in found if word != "None"] + ["None"] * ("None" in found)
+        words = [word for part in parts for word in _parts(part)]
+        return [word for word in words if word != "None"] + ["None"] * ("None" in words)
     if origin is Literal:
         return [repr(part) for part in parts]
     if origin in _SEVERAL:

@@ -122,10 +122,10 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 raise OptionError(f"{name} is {value!r}", "It must be a number, or 'auto'.")
         usual = type(self)().get_params()
         names = [name for name in settings_of(Recipe) if name in usual]
-        found = {name: getattr(self, name) for name in names if getattr(self, name) != usual[name]}
+        changed = {name: getattr(self, name) for name in names if getattr(self, name) != usual[name]}
         if self._is_auto("epochs"):
-            found["epochs"] = self.max_epochs
-        return {name: value for name, value in found.items() if not (isinstance(value, str) and value == "auto")}
+            changed["epochs"] = self.max_epochs
+        return {name: value for name, value in changed.items() if not (isinstance(value, str) and value == "auto")}
 
     def _recipe(self, settings: Mapping[str, Any]) -> Recipe:
         """Return the recipe of a single candidate; inner splits choose epochs and learning rate that aren't given."""
@@ -343,14 +343,14 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             sums = np.bincount(codes, weights).astype(np.float64)
             return np.asarray(sums.sum() / (len(classes) * sums))
         try:
-            found: Floats = compute_class_weight(self.class_weight, classes=classes, y=classes[codes])
+            by_class: Floats = compute_class_weight(self.class_weight, classes=classes, y=classes[codes])
         except (TypeError, ValueError) as error:
             raise OptionError(
                 f"class_weight doesn't suit the labels: {error}", "Give a weight for each class."
             ) from error
-        if not (np.isfinite(found).all() and (found >= 0).all() and found.any()):
+        if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.any()):
             raise OptionError("class_weight is negative, all zero or not finite", "Give a weight for each class.")
-        return found
+        return by_class
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the label of each row [row], of the type of `y`.
@@ -359,8 +359,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to the model.
         """
         probabilities = self.predict_proba(X)
-        found: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
-        return found
+        labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return labels
 
     def predict_proba(self, X: Any) -> Floats:
         """Return the probability of each class [row, class], in the order of `classes_`.

@@ -135,11 +135,11 @@ def _digest(path: Path) -> str:
 
 def _is_private(path: Path) -> bool:
     """Return whether a file or folder belongs to this user, is not a link, and can't be written to by other users."""
-    found = path.lstat()
+    status = path.lstat()
     if os.name != "posix":  # access lists decide there
-        return not stat.S_ISLNK(found.st_mode)
-    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and not others
+        return not stat.S_ISLNK(status.st_mode)
+    others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode) and not others
 
 
 def private_cache(name: str) -> Path | None:
@@ -159,9 +159,9 @@ def _is_strange(folder: Path) -> bool:
     """Return whether another user, except root, could replace a folder inside this one."""
     if os.name != "posix":
         return False
-    found = folder.stat()
-    is_shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
-    return bool(is_shared) or found.st_uid not in (0, os.geteuid())
+    status = folder.stat()
+    is_shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+    return bool(is_shared) or status.st_uid not in (0, os.geteuid())
 
 
 def scratch_folder() -> Path:
@@ -186,10 +186,10 @@ def _create_part(path: Path) -> tuple[Path, int]:
     """Create an empty file beside `path`. Return it and the mode of the finished file."""
     mode = None
     with contextlib.suppress(FileNotFoundError):
-        found = path.lstat()
-        if stat.S_ISREG(found.st_mode):
-            mode = stat.S_IMODE(found.st_mode) & 0o777
-        elif not stat.S_ISLNK(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode):
+            mode = stat.S_IMODE(status.st_mode) & 0o777
+        elif not stat.S_ISLNK(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
     name = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
     while True:

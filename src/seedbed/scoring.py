@@ -180,8 +180,8 @@ class Result:
         """Return the target of the tested rows [row], and the prediction sets that are finite for all of them: [set,
         row] or [set, row, class].
         """
-        found = self.averaged[:, :, self.tested].astype(np.float64)
-        sets = found.reshape(-1, *found.shape[2:])
+        means = self.averaged[:, :, self.tested].astype(np.float64)
+        sets = means.reshape(-1, *means.shape[2:])
         return self.target[self.tested], sets[np.isfinite(sets).reshape(len(sets), -1).all(axis=1)]
 
     @functools.cached_property
@@ -238,27 +238,27 @@ class Result:
 class _Scores(Mapping[str, Score]):
     """The scores of a result. A bootstrap takes long, so each is computed when it is first read."""
 
-    def __init__(self, found: Result) -> None:
-        self._found, self._known = found, dict[str, Score]()
+    def __init__(self, result: Result) -> None:
+        self._result, self._known = result, dict[str, Score]()
 
     def __getitem__(self, name: str) -> Score:
         if name not in self:
             raise KeyError(name)
         if name not in self._known:
-            self._known[name] = score(name, self._found)
+            self._known[name] = score(name, self._result)
         return self._known[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in SCORES[self._found.task]
+        return name in SCORES[self._result.task]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(SCORES[self._found.task])
+        return iter(SCORES[self._result.task])
 
     def __len__(self) -> int:
-        return len(SCORES[self._found.task])
+        return len(SCORES[self._result.task])
 
 
-def score(name: str, found: Result) -> Score:
+def score(name: str, result: Result) -> Score:
     """Return one score with its interval.
 
     - A mean over rows: the corrected t over folds; on locked rows the error of rows and seeds; where no verdict is due,
@@ -271,82 +271,83 @@ def score(name: str, found: Result) -> Score:
     """
     metric = METRICS[name]
     if metric.skill_of is not None:
-        return _skill(metric.skill_of, found)
+        return _skill(metric.skill_of, result)
     if metric.row_loss is not None:
-        return _row_mean(metric, found)
-    return _of_sets(metric, found)
+        return _row_mean(metric, result)
+    return _of_sets(metric, result)
 
 
-def _skill(of: str, found: Result) -> Score:
-    if found.task == "regression":
-        prior = 0.0 if found.target_variance is None else 1.0
+def _skill(of: str, result: Result) -> Score:
+    if result.task == "regression":
+        prior = 0.0 if result.target_variance is None else 1.0
     else:
-        prior = prior_loss(of, found.target[found.tested], n_classes=found.n_classes)
+        prior = prior_loss(of, result.target[result.tested], n_classes=result.n_classes)
     if prior < 1e-12:  # the tested rows are of one class, or of one value
         return Score(None)
-    error = score(of, found)
+    error = score(of, result)
     mean, low, high = (None if value is None else 1 - value / prior for value in (error.mean, error.high, error.low))
     # The prior of classes differs from fold to fold, so a fold has no skill of its own.
-    spread = (error.fold_sd, error.seed_sd) if found.task == "regression" else (None, None)
+    spread = (error.fold_sd, error.seed_sd) if result.task == "regression" else (None, None)
     return Score(mean, low, high, *spread)
 
 
-def _row_mean(metric: Metric, found: Result) -> Score:
-    losses = found.losses(metric.name)
-    low, high = _loss_interval(metric, found, losses)
+def _row_mean(metric: Metric, result: Result) -> Score:
+    losses = result.losses(metric.name)
+    low, high = _loss_interval(metric, result, losses)
     mean, fold_sd, _ = _spread(losses.reshape(-1, losses.shape[2]))
-    seed_sd = _spread(found.losses(metric.name, single=True).reshape(-1, losses.shape[2]))[2]
+    seed_sd = _spread(result.losses(metric.name, single=True).reshape(-1, losses.shape[2]))[2]
     if metric.greater_is_better:
         mean, low, high = (None if value is None else 1 - value for value in (mean, high, low))
     return Score(mean, low, high, fold_sd, seed_sd)
 
 
-def _loss_interval(metric: Metric, found: Result, losses: Floats) -> tuple[float | None, float | None]:
+def _loss_interval(metric: Metric, result: Result, losses: Floats) -> tuple[float | None, float | None]:
     """Return the interval of a mean loss, within its range."""
     if not np.isfinite(losses).all():
         return None, None
-    n = len(found.tested if found.tested_groups is None else np.unique(found.tested_groups))
-    if found.design.kind == "held_out":
-        estimate: Estimate = _held_out(found, metric.name)
-    elif found.design.has_verdict:
-        estimate = of_one_model(found, metric.name)
+    n = len(result.tested if result.tested_groups is None else np.unique(result.tested_groups))
+    if result.design.kind == "held_out":
+        estimate: Estimate = _held_out(result, metric.name)
+    elif result.design.has_verdict:
+        estimate = of_one_model(result, metric.name)
     else:
         if not metric.percent:
             return None, None
-        return wilson(n * float(losses.mean()), n, alpha=found.alpha)
+        return wilson(n * float(losses.mean()), n, alpha=result.alpha)
     if metric.percent:
         if isinstance(estimate, HoldOut) and estimate.independent_rows is not None:
             n = min(n, estimate.independent_rows)
-        return share_interval(estimate.mean, estimate.low, estimate.high, n=n, alpha=found.alpha)
-    return max(0.0, estimate.low), min(metric.largest_loss(found.task), estimate.high)
+        return share_interval(estimate.mean, estimate.low, estimate.high, n=n, alpha=result.alpha)
+    return max(0.0, estimate.low), min(metric.largest_loss(result.task), estimate.high)
 
 
-def _held_out(found: Result, metric: str) -> HoldOut:
+def _held_out(result: Result, metric: str) -> HoldOut:
     """Return the mean loss of the locked rows, as a difference from no loss."""
-    own = found.row_losses(metric)[0][:, found.tested]
+    own = result.row_losses(metric)[0][:, result.tested]
     nothing = np.zeros((1, own.shape[1]))
-    return paired_hold_out(own, nothing, groups=found.tested_groups, times=found.tested_times, alpha=found.alpha)
+    return paired_hold_out(own, nothing, groups=result.tested_groups, times=result.tested_times, alpha=result.alpha)
 
 
-def _of_sets(metric: Metric, found: Result) -> Score:
-    y, sets = found.complete()
+def _of_sets(metric: Metric, result: Result) -> Score:
+    y, sets = result.complete()
     if not len(sets):
         return Score(None)
     if metric.value is not None:
         values = [one for one in (metric.value(y, p) for p in sets) if one is not None]
         return Score(float(np.mean(values)) if values else None)
+    widened = _widened(result, y, sets)
     interval = score_interval(
-        metric.name, y, sets, alpha=found.alpha, n_resamples=resamples_for(len(y)), widened_by=_widened(found, y, sets)
+        metric.name, y, sets, alpha=result.alpha, n_resamples=resamples_for(len(y)), widened_by=widened
     )
     value, pooled = interval.value, False
-    if metric.by_fold is not None and not found.design.locked_share:
-        value, pooled = _by_fold(metric.by_fold, found)
+    if metric.by_fold is not None and not result.design.locked_share:
+        value, pooled = _by_fold(metric.by_fold, result)
     if value is None or interval.value is None or interval.low is None or interval.high is None:
         return Score(value, pooled=pooled)
     # The resamples pool the folds, where a score within folds doesn't: the distances of their ends are kept.
     low, high = value - interval.value + interval.low, value - interval.value + interval.high
     if (metric.percent and (high >= metric.high or low <= metric.low)) or low == high == metric.high:
-        low, high = _as_share(metric, y, value, low, high, alpha=found.alpha)
+        low, high = _as_share(metric, y, value, low, high, alpha=result.alpha)
     return Score(value, max(metric.low, low), min(metric.high, high), pooled=pooled)
 
 
@@ -360,8 +361,8 @@ def _as_share(
     """
     counts, span = np.bincount(y), metric.high - metric.low
     shares = ((one - metric.low) / span for one in (value, low, high))
-    found = share_interval(*shares, n=float(counts[counts > 0].min()), alpha=alpha)
-    return metric.low + span * found[0], metric.low + span * found[1]
+    interval = share_interval(*shares, n=float(counts[counts > 0].min()), alpha=alpha)
+    return metric.low + span * interval[0], metric.low + span * interval[1]
 
 
 def resamples_for(n_rows: int) -> int:
@@ -369,51 +370,51 @@ def resamples_for(n_rows: int) -> int:
     return next(n for most, n in _RESAMPLES if n_rows <= most)
 
 
-def _by_fold(by_fold: Callable[..., FoldAuc], found: Result) -> tuple[float | None, bool]:
+def _by_fold(by_fold: Callable[..., FoldAuc], result: Result) -> tuple[float | None, bool]:
     """Return the mean over repeats and seeds of a score within folds, and whether folds had to be pooled."""
     values, pooled = [], False
-    y = found.target[found.tested]
-    for repeat, by_seed in enumerate(found.averaged[:, :, found.tested]):
-        folds = np.empty(len(found.target), dtype=np.int64)
-        for split in found.splits:
+    y = result.target[result.tested]
+    for repeat, by_seed in enumerate(result.averaged[:, :, result.tested]):
+        folds = np.empty(len(result.target), dtype=np.int64)
+        for split in result.splits:
             if split.repeat == repeat:
                 folds[split.test] = split.fold
         for p in by_seed:
             if np.isfinite(p).all():
-                one = by_fold(y, p.astype(np.float64), folds[found.tested])
+                one = by_fold(y, p.astype(np.float64), folds[result.tested])
                 pooled |= one.pooled
                 if one.value is not None:
                     values.append(one.value)
     return (float(np.mean(values)) if values else None), pooled
 
 
-def _widened(found: Result, y: npt.NDArray[Any], sets: Floats) -> float:
+def _widened(result: Result, y: npt.NDArray[Any], sets: Floats) -> float:
     """Return how much wider the true error of the Brier score is than the error of a bootstrap of rows."""
-    losses, cross_validated = found.losses("brier"), found.design.kind == "cross_validation"
-    in_time = found.design.kind == "held_out" and found.times is not None
+    losses, cross_validated = result.losses("brier"), result.design.kind == "cross_validation"
+    in_time = result.design.kind == "held_out" and result.times is not None
     if not (cross_validated or in_time) or not np.isfinite(losses).all():
         return 1.0
     se = row_mean_se(row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets))
-    estimate = of_one_model(found, "brier") if cross_validated else _held_out(found, "brier")
+    estimate = of_one_model(result, "brier") if cross_validated else _held_out(result, "brier")
     return widening(se_corrected=estimate.se, se_bootstrap=se)
 
 
-def of_one_model(found: Result, metric: str) -> Estimate:
+def of_one_model(result: Result, metric: str) -> Estimate:
     """Return the mean loss of one model with its interval from cross-validation.
 
     Stratified folds have equal shares of the classes, so their spread lacks what other rows would change in those
     shares: sum_c pi_c (mu_c - mu)^2 / n is added to se^2, with mu_c the mean loss of class c and pi_c its share.
     """
-    losses = found.losses(metric)
+    losses = result.losses(metric)
     between = 0.0
-    if found.task != "regression":
-        by_row = found.row_losses(metric)[:, :, found.tested].mean(axis=(0, 1))
-        y = found.target[found.tested]
+    if result.task != "regression":
+        by_row = result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1))
+        y = result.target[result.tested]
         counts = np.bincount(y)
         shares = counts / counts.sum()
         means = np.bincount(y, weights=by_row) / np.maximum(counts, 1)
         between = float(shares @ (means - shares @ means) ** 2) / len(y)
-    return corrected_t(losses.mean(axis=2), alpha=found.alpha, seed_noise=seed_noise(losses), between_classes=between)
+    return corrected_t(losses.mean(axis=2), alpha=result.alpha, seed_noise=seed_noise(losses), between_classes=between)
 
 
 def _spread(values: Floats) -> tuple[float | None, float | None, float | None]:
@@ -446,23 +447,23 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
     level: dict[str, Any] = {"alpha": reference.alpha, "comparisons": comparisons}
     if reference.design.kind == "held_out":
         ours, theirs = (one.row_losses(metric)[0][:, one.tested] for one in pair)
-        found: Estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
+        estimate: Estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
         counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
     elif reference.pairs is None:
         ours, theirs = (one.losses(metric)[:n] for one in pair)
-        found = corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)
+        estimate = corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)
     else:
         outer = np.subtract(*(one.row_losses(metric)[:n].mean(axis=1) for one in pair))
         inner = np.subtract(*(one.pair_losses(metric)[:n].mean(axis=2) for one in pair))
         folds = np.empty(outer.shape, dtype=np.int64)
         for split in reference.splits[: n * reference.design.folds]:
             folds[split.repeat, split.test] = split.fold
-        found = nested_interval(outer, inner, folds, **level)
-    if METRICS[metric].percent and (counted or found.se == 0):
+        estimate = nested_interval(outer, inner, folds, **level)
+    if METRICS[metric].percent and (counted or estimate.se == 0):
         ours, theirs = (one.row_losses(metric)[:n, :, one.tested].mean(axis=(0, 1)) for one in pair)
         at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]
-        found = paired_shares(found, np.bincount(at, ours - theirs) / np.bincount(at))
-    return found
+        estimate = paired_shares(estimate, np.bincount(at, ours - theirs) / np.bincount(at))
+    return estimate
 
 
 def evidence_of(results: Sequence[Result], metric: str) -> Evidence:

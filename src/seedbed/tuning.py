@@ -142,8 +142,8 @@ def choices_of(recipe: Recipe, losses: NDArray[np.floating], n_splits: int) -> l
     by_split = losses.reshape(n_splits, len(recipe.lrs), -1, recipe.epochs)
     if recipe.epoch == "inner":
         return [choose(one, recipe.waits) for one in by_split]
-    found = [choose(one[:, :, -1:], recipe.waits) for one in by_split]
-    return [dataclasses.replace(choice, epochs=recipe.epochs) for choice in found]
+    choices = [choose(one[:, :, -1:], recipe.waits) for one in by_split]
+    return [dataclasses.replace(choice, epochs=recipe.epochs) for choice in choices]
 
 
 def plan_round(

@@ -310,7 +310,7 @@ def _doings(run: Path, table: str, options: CompareOptions, frozen: Mapping[str,
     for one in candidates_from(without_auto(options.candidate)[0] or "relu:5"):
         if isinstance(one.architecture, FileArchitecture):
             path = one.architecture.path
-            if not (found := file_hash(Path(path))) or files.get(path) != found:
+            if not (digest := file_hash(Path(path))) or files.get(path) != digest:
                 message = f"{path} isn't the file that the run in {run} was begun with"
                 raise OptionError(message, "If you trust it as it is now, add --trust: its networks are trained again.")
             yield f"runs the Python code in {Path(path).absolute()}"

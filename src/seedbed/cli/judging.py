@@ -111,7 +111,7 @@ def judge(
     if output is not None and suffix not in (".html", ".htm", ".tex", ".json"):
         hint = "End its name in .html, .tex or .json."
         raise OptionError(f"can't write {output}: a report is HTML, a table for a paper is LaTeX", hint)
-    found = judge_scores(
+    judged = judge_scores(
         scores,
         **question.settings(),
         **dataclasses.asdict(columns),
@@ -119,10 +119,10 @@ def judge(
         command=command_line(),
         source=source.settings(),
     )
-    print(json.dumps(found.to_dict()) if as_json else found)
+    print(json.dumps(judged.to_dict()) if as_json else judged)
     if output is not None:
-        found.save(output)
+        judged.save(output)
         print_stderr(f"wrote {output}")
     better, worse = question.fail_unless_better, question.fail_if_worse
-    failed = (better is not None and not found.is_better(better)) or (worse is not None and found.is_worse(worse))
+    failed = (better is not None and not judged.is_better(better)) or (worse is not None and judged.is_worse(worse))
     return int(failed)

@@ -60,11 +60,11 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a model file: its columns, how it was trained, and the score to expect."""
-    found = loaded(model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}.")
+    fitted = loaded(model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}.")
     if as_json:
-        print(json.dumps(found.card(), allow_nan=False))
+        print(json.dumps(fitted.card(), allow_nan=False))
         return
-    print(found)
+    print(fitted)
     print_stderr("", f"Next:     seedbed predict {shlex.quote(str(model))} TABLE -o predictions.csv")
 
 
@@ -102,14 +102,14 @@ def predict(
     from seedbed.data import open_rows
     from seedbed.model import check_writable, write_predictions
 
-    found = loaded(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
+    fitted = loaded(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
     if output is not None:
         if output.exists() and Path(table).exists() and output.samefile(table):
             raise OptionError(f"{output} is the table that is predicted", "Name another file.")
         check_writable(output, "predictions")
-    rows = open_rows(table, found.feature_names_in_, **source.settings())
+    rows = open_rows(table, fitted.feature_names_in_, **source.settings())
     with interruptible(lambda: ("interrupted, no predictions written",)), rows as columns:
-        written = write_predictions(found, columns, output, threshold=threshold, keep=keep)
+        written = write_predictions(fitted, columns, output, threshold=threshold, keep=keep)
     if as_json:
         print(
             json.dumps(
@@ -179,9 +179,9 @@ def serve(
 
     address = Address(host, port, token, allow_host)
     check_address(address)
-    found = loaded(model)
+    fitted = loaded(model)
 
     def started(url: str) -> None:
-        print_stderr(f"serving {found.candidate} at {url} (Ctrl-C ends it)")
+        print_stderr(f"serving {fitted.candidate} at {url} (Ctrl-C ends it)")
 
-    serve_model(found, model.stem, address, version=version("seedbed"), started=started)
+    serve_model(fitted, model.stem, address, version=version("seedbed"), started=started)

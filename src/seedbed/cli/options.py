@@ -69,7 +69,7 @@ def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> C
     """
 
     def decorate(own: type[T]) -> type[T]:
-        found: dict[str, Any] = {}
+        annotations: dict[str, Any] = {}
         for field in dataclasses.fields(kind):
             about, kinds = settings_of(kind)[field.name], kinds_of(kind, field.name)
             if not about.option:
@@ -82,9 +82,9 @@ def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> C
             shown = Parameter(help=help, negative=() if field.default is False else None)
             if about.group:
                 shown = Parameter.combine(shown, Parameter(group=_GROUPS[about.group]))
-            found[field.name] = Annotated[types.get(field.name, words) | None, shown]
+            annotations[field.name] = Annotated[types.get(field.name, words) | None, shown]
             setattr(own, field.name, None if unset else field.default)
-        own.__annotations__ = own.__annotations__ | found if unset else found | own.__annotations__
+        own.__annotations__ = own.__annotations__ | annotations if unset else annotations | own.__annotations__
         return own
 
     return decorate
@@ -96,7 +96,7 @@ def _given(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
     Raises:
         OptionError: a word is neither a value nor the word for none.
     """
-    found = {}
+    settings = {}
     for name, about in settings_of(kind).items():
         value = parts[name] if name in parts else getattr(options, name) if about.option else None
         if about.none and isinstance(value, str):
@@ -107,8 +107,8 @@ def _given(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
                 message = f"{name.replace('_', ' ')} is '{value}'"
                 raise OptionError(message, f"Give {number}, or {about.none}.") from None
         if value is not None:
-            found[name] = value
-    return found
+            settings[name] = value
+    return settings
 
 
 @Parameter(name="*", group=_TABLE)
@@ -318,14 +318,14 @@ class CompareOptions:
 
 def kept_options(options: Any) -> dict[str, Any]:
     """Return options as plain values, fit for JSON, without defaults."""
-    found: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if dataclasses.is_dataclass(value):
-            found[field.name] = kept_options(value)
+            plain[field.name] = kept_options(value)
         elif value != field.default:
-            found[field.name] = str(value) if isinstance(value, Path) else value
-    return {name: value for name, value in found.items() if value != {}}
+            plain[field.name] = str(value) if isinstance(value, Path) else value
+    return {name: value for name, value in plain.items() if value != {}}
 
 
 def options_from(kind: type[T], kept: Mapping[str, Any]) -> T:

@@ -74,11 +74,11 @@ def _train_on_a_split(
     from seedbed.report import training_text
     from seedbed.training import own_module
 
-    rows, found = read_table(table, **columns.settings()), candidate_from(candidate)
-    say(run, *filter(None, [own_module(found, rows)]))
+    rows, parsed = read_table(table, **columns.settings()), candidate_from(candidate)
+    say(run, *filter(None, [own_module(parsed, rows)]))
     training = training_on(
         rows,
-        candidate=found,
+        candidate=parsed,
         seeds=range(seed, seed + seeds),
         test_size=split.share(),
         random_state=random_state,
@@ -92,7 +92,7 @@ def _train_on_a_split(
         _print_epochs(*curves, every)
         say(run, f"the run in {folder} is finished already; --overwrite trains it again")
         return
-    monitor = Monitor.of_one(found.name, training.recipe.epochs, seeds)
+    monitor = Monitor.of_one(parsed.name, training.recipe.epochs, seeds)
     with shown(monitor, run), interruptible(lambda: ("interrupted, no results written",)):
         trained = train_networks(training, compute=run.compute(), command=command_line(), monitor=monitor)
     history = trained.history
@@ -107,7 +107,7 @@ def _train_on_a_split(
     trained.save(folder, pictures=run.format)
     say(run, *notes, "", training_text(trained.conclusion()))
     say(run, f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)")
-    say(run, f"Next:     {columns.command('compare', table)} --candidate {shlex.quote(found.name)}")
+    say(run, f"Next:     {columns.command('compare', table)} --candidate {shlex.quote(parsed.name)}")
 
 
 def _print_epochs(curves: Any, score_name: str, every: int) -> None:
@@ -186,12 +186,12 @@ def _model_of_table(
         monitor = _monitor_of_blend(table, options["n_networks"])
         with shown(monitor, run):
             return blend_table(table, settings=recipe.given(), board_for=monitor.board_for, **options)[0]
-    found, n_networks, common = candidate_from(candidate), options["n_networks"] or N_NETWORKS, recipe.named("trained")
-    own = found.recipe(common)
-    say(run, *filter(None, [own_module(found, table)]))
-    monitor = Monitor.of_one(found.name, own.epochs, n_networks, n_choosing(own, n_networks))
+    parsed, n_networks, common = candidate_from(candidate), options["n_networks"] or N_NETWORKS, recipe.named("trained")
+    own = parsed.recipe(common)
+    say(run, *filter(None, [own_module(parsed, table)]))
+    monitor = Monitor.of_one(parsed.name, own.epochs, n_networks, n_choosing(own, n_networks))
     with shown(monitor, run):
-        return fit_model(table, found, recipe=common, board_for=monitor.board_for, **options)
+        return fit_model(table, parsed, recipe=common, board_for=monitor.board_for, **options)
 
 
 def _model_of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
@@ -199,16 +199,16 @@ def _model_of_run(folder: Path, candidate: str | None, run: RunOptions, options:
     from seedbed.settings import N_NETWORKS
     from seedbed.tuning import n_choosing
 
-    found = model_plan_from(folder, candidate)
-    if isinstance(found.candidate, str):
-        monitor = _monitor_of_blend(found.table, options["n_networks"])
+    plan = model_plan_from(folder, candidate)
+    if isinstance(plan.candidate, str):
+        monitor = _monitor_of_blend(plan.table, options["n_networks"])
     else:
-        n_networks = options["n_networks"] or found.networks or N_NETWORKS
-        n_inner = 0 if found.settled else n_choosing(found.recipe, n_networks)
-        epochs = found.settled.epochs if found.settled else found.recipe.epochs
-        monitor = Monitor.of_one(found.candidate.name, epochs, n_networks, n_inner)
+        n_networks = options["n_networks"] or plan.networks or N_NETWORKS
+        n_inner = 0 if plan.settled else n_choosing(plan.recipe, n_networks)
+        epochs = plan.settled.epochs if plan.settled else plan.recipe.epochs
+        monitor = Monitor.of_one(plan.candidate.name, epochs, n_networks, n_inner)
     with shown(monitor, run):
-        return found.fit(board_for=monitor.board_for, **options)
+        return plan.fit(board_for=monitor.board_for, **options)
 
 
 def _monitor_of_blend(table: Table, n_networks: int | None) -> Monitor:

@@ -137,9 +137,9 @@ def score_interval(
     """
     score = METRICS[name]
     if score.influence is not None and p.ndim == 3 and p.shape[2] > 2:
-        found = _by_influence(score.influence, y, p, alpha, widened_by)
+        interval = _by_influence(score.influence, y, p, alpha, widened_by)
     else:
-        found = bootstrap_interval(
+        interval = bootstrap_interval(
             row_score(name, y, p),
             y.size,
             alpha=alpha,
@@ -147,9 +147,9 @@ def score_interval(
             widened_by=widened_by,
             random_state=random_state,
         )
-    if found.low is None or found.high is None:
-        return found
-    return replace(found, low=max(found.low, score.low), high=min(found.high, score.high))
+    if interval.low is None or interval.high is None:
+        return interval
+    return replace(interval, low=max(interval.low, score.low), high=min(interval.high, score.high))
 
 
 def row_score(name: str, y: NDArray[Any], p: Floats) -> RowScore:
@@ -174,8 +174,8 @@ def _by_influence(
     codes = class_codes(y, n_classes=p.shape[2])
     if (np.bincount(codes, minlength=p.shape[2]) == 0).any():
         return UNDEFINED
-    found = [influence(codes, one) for one in p]
-    value = float(np.mean([one for one, _ in found]))
-    se = float(np.sqrt((np.mean([one for _, one in found], axis=0) ** 2).sum()))
+    influences = [influence(codes, one) for one in p]
+    value = float(np.mean([one for one, _ in influences]))
+    se = float(np.sqrt((np.mean([one for _, one in influences], axis=0) ** 2).sum()))
     half = student_quantile(1 - alpha / 2, None) * se * widened_by
     return BootstrapInterval(value, value - half, value + half, se)

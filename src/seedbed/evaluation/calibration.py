@@ -193,15 +193,15 @@ class CalibrationSummary:
 
 def calibration_of(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
     """Return the calibration of probabilities; `y` and `p` as in `reliability`. Shares are rounded for charts."""
-    found, (ece, exact, exact_high) = reliability(y, p), expected_calibration_error(y, p)
+    measured, (ece, exact, exact_high) = reliability(y, p), expected_calibration_error(y, p)
     return CalibrationSummary(
-        miscalibration=found.miscalibration,
-        discrimination=found.discrimination,
-        uncertainty=found.uncertainty,
+        miscalibration=measured.miscalibration,
+        discrimination=measured.discrimination,
+        uncertainty=measured.uncertainty,
         ece=ece,
         ece_if_calibrated=exact,
         ece_if_calibrated_high=exact_high,
-        curve=found.corners(),
+        curve=measured.corners(),
         band=consistency_band(p),
         counts=tuple(np.histogram(p, bins=20, range=(0, 1))[0].tolist()),
     )

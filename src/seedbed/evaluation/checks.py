@@ -86,12 +86,12 @@ def consistent(checks: Iterable[Check]) -> list[Check]:
     Confined outputs explain everything else, so that check stands alone. A network that is still learning isn't called
     trained for too long.
     """
-    found = {check.code: check for check in checks}
-    if "confined_outputs" in found:
-        return [found["confined_outputs"]]
-    if "under_trained" in found:
-        found.pop("over_trained", None)
-    return [found[code] for code in CODES if code in found]
+    by_code = {check.code: check for check in checks}
+    if "confined_outputs" in by_code:
+        return [by_code["confined_outputs"]]
+    if "under_trained" in by_code:
+        by_code.pop("over_trained", None)
+    return [by_code[code] for code in CODES if code in by_code]
 
 
 def confined_outputs(candidate: str, *, low: float, high: float, kind: Literal["sigmoid", "softmax"]) -> Check:
@@ -182,16 +182,16 @@ def seeds_alike(
     alone, paired = _spread(losses, None), _spread(losses, reference_losses)
     if alone is None or paired is None or min(alone["row_sd"], paired["row_sd"]) < margin:
         return None
-    found = max(alone, paired, key=lambda spread: spread["share_of_run"])
-    if found["share_of_run"] >= ALIKE:
+    larger = max(alone, paired, key=lambda spread: spread["share_of_run"])
+    if larger["share_of_run"] >= ALIKE:
         return None
     return Check(
         candidate,
         "seeds_alike",
         f"{candidate} comes out nearly the same from any seed: of the spread between single runs "
-        f"{_percent(found['share_of_run'])} comes from its seeds, the rest from which rows they saw. "
+        f"{_percent(larger['share_of_run'])} comes from its seeds, the rest from which rows they saw. "
         "One seed a split would do; more rows would tell more, more seeds won't.",
-        {**found},
+        {**larger},
     )
 
 
@@ -205,16 +205,16 @@ def seeds_apart(
         reference_losses: if given, the variance is that of the difference from their mean over seeds.
         losses: as in `seeds_alike`.
     """
-    found = _spread(losses, reference_losses)
-    if found is None or found["seed_sd"] < margin or found["share_of_mean"] <= APART:
+    spread = _spread(losses, reference_losses)
+    if spread is None or spread["seed_sd"] < margin or spread["share_of_mean"] <= APART:
         return None
     return Check(
         candidate,
         "seeds_apart",
-        f"{candidate} makes training a lottery: on the same rows its loss varies by ± {found['seed_sd']:.2g} with the "
-        f"seed, and {_percent(found['share_of_mean'])} of the uncertainty comes from that. More seeds, or an average "
+        f"{candidate} makes training a lottery: on the same rows its loss varies by ± {spread['seed_sd']:.2g} with the "
+        f"seed, and {_percent(spread['share_of_mean'])} of the uncertainty comes from that. More seeds, or an average "
         "over networks, will steady it.",
-        {**found},
+        {**spread},
     )
 
 
@@ -226,14 +226,14 @@ def _spread(losses: ArrayLike, reference_losses: ArrayLike | None) -> dict[str, 
     others = np.zeros_like(values) if reference_losses is None else np.asarray(reference_losses, dtype=np.float64)
     if values.shape[0] * values.shape[1] < FEW_SPLITS or not (np.isfinite(values).all() and np.isfinite(others).all()):
         return None
-    found = variance_shares((values - others.mean(axis=2, keepdims=True)).reshape(-1, values.shape[2]))
-    if found.seeds is None or found.variance_seeds is None:
+    shares = variance_shares((values - others.mean(axis=2, keepdims=True)).reshape(-1, values.shape[2]))
+    if shares.seeds is None or shares.variance_seeds is None:
         return None
     return {
-        "share_of_run": found.variance_seeds / (found.variance_rows + found.variance_seeds),
-        "share_of_mean": found.seeds,
-        "seed_sd": math.sqrt(found.variance_seeds),
-        "row_sd": math.sqrt(found.variance_rows),
+        "share_of_run": shares.variance_seeds / (shares.variance_rows + shares.variance_seeds),
+        "share_of_mean": shares.seeds,
+        "seed_sd": math.sqrt(shares.variance_seeds),
+        "row_sd": math.sqrt(shares.variance_rows),
     }
 
 

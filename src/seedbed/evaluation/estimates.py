@@ -258,8 +258,8 @@ def corrected_t(
     if between_classes:
         se = math.sqrt(se**2 + between_classes)
     df = folds - 1 if df is None else df
-    found = inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
-    return replace(found, variance_seeds=of_seeds, spread=spread)
+    estimate = inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
+    return replace(estimate, variance_seeds=of_seeds, spread=spread)
 
 
 def corrected_se(sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio: float) -> Floats:
@@ -425,13 +425,13 @@ def paired_hold_out(
         independent = max(1, round(d.size * alone / parts[0][0])) if alone > 0 else d.size
     several = [losses for losses in (ours, theirs) if len(losses) > 1]
     parts += [(float(losses.mean(axis=1).var(ddof=1)) / len(losses), len(losses) - 1) for losses in several]
-    found = _of_parts(float(d.mean()), parts, alpha, comparisons)
+    estimate = _of_parts(float(d.mean()), parts, alpha, comparisons)
     total = sum(part for part, _ in parts)
     parts_of_se = {"variance_rows": parts[0][0], "variance_seeds": total - parts[0][0]}
-    return HoldOut(**vars(found) | parts_of_se, independent_rows=independent)
+    return HoldOut(**vars(estimate) | parts_of_se, independent_rows=independent)
 
 
-def paired_shares(found: Estimate, differences: ArrayLike) -> Estimate:
+def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
     """Return an estimated difference of two shares of wrong rows, with an interval that suits counts.
 
     Where few rows differ, the spread of their differences understates the error; where none does, it is 0. The interval
@@ -439,7 +439,7 @@ def paired_shares(found: Estimate, differences: ArrayLike) -> Estimate:
     if that test rejects "no difference" as well.
 
     Args:
-        found: the estimate by another method, whose type, mean, level and comparisons are kept.
+        estimate: the estimate by another method, whose type, mean, level and comparisons are kept.
         differences: [row], of each row the reference's share of wrong predictions minus the candidate's, -1 to 1.
     """
     from scipy.special import betainc
@@ -448,7 +448,7 @@ def paired_shares(found: Estimate, differences: ArrayLike) -> Estimate:
     n, gains, losses = d.size, float(d[d > 0].sum()), -float(d[d < 0].sum())
     larger, both = max(gains, losses), gains + losses
     p = min(1.0, 2 * float(betainc(larger, both - larger + 1, 0.5))) if both > 0 else 1.0
-    level = found.alpha / found.comparisons
+    level = estimate.alpha / estimate.comparisons
     z = -student_quantile(level / 2, None)
 
     def score(difference: float) -> float:
@@ -470,7 +470,7 @@ def paired_shares(found: Estimate, differences: ArrayLike) -> Estimate:
     low, high = where(-1.0, mean, z), where(mean, 1.0, -z)
     if p >= level:
         low, high = min(low, 0.0), max(high, 0.0)
-    return replace(found, se=(high - low) / (2 * z), df=None, t=None, p=p, low=low, high=high, spread=None)
+    return replace(estimate, se=(high - low) / (2 * z), df=None, t=None, p=p, low=low, high=high, spread=None)
 
 
 def _of_parts(mean: float, parts: Sequence[tuple[float, float]], alpha: float, comparisons: int) -> Estimate:

@@ -44,14 +44,14 @@ def rows_factor(
         quantiles = simultaneous_quantile(estimate.alpha, estimate.comparisons, df) + student_quantile(power, df)
         return (quantiles * se / margin) ** 2
 
-    found = factor(estimate.se, estimate.df)
+    factor_needed = factor(estimate.se, estimate.df)
     if design is None or n_rows is None or estimate.spread is None:
-        return found
+        return factor_needed
     for start, later in designs_by_rows(design, n_rows)[1:]:
-        if found * n_rows < start:
+        if factor_needed * n_rows < start:
             break
-        found = max(start / n_rows, factor(_se_by(later, design, estimate.spread), later.df))
-    return found
+        factor_needed = max(start / n_rows, factor(_se_by(later, design, estimate.spread), later.df))
+    return factor_needed
 
 
 def _se_by(later: Protocol, design: Protocol, spread: Spread) -> float:

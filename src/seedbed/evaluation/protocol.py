@@ -131,14 +131,14 @@ def designs_by_rows(design: Protocol, n_rows: int) -> tuple[tuple[float, Protoco
 
 
 def _check_divisible(n_rows: int, outside_largest: int | None, n_groups: int | None) -> None:
-    for n, fewest, found in (
+    for n, fewest, count in (
         (n_rows, 4, f"{n_rows} rows"),
         (outside_largest, 2, f"{outside_largest} outside the largest class"),
         (n_groups, 2, f"they form {counted(n_groups or 0, 'group')}"),
     ):
         if n is not None and n < fewest:
             hint = "To be split, a table needs 4, 2 of them outside the largest class, and 2 groups if it has groups."
-            raise TargetError(f"Too few rows: {found}", hint)
+            raise TargetError(f"Too few rows: {count}", hint)
 
 
 def too_few(n_rows: int, outside_largest: int | None, n_groups: int | None) -> str:

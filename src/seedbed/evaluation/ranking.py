@@ -61,9 +61,9 @@ def separated(
     p = np.ones(apart.shape)
     for i in np.flatnonzero(others.any(axis=1)).tolist():
         after = np.flatnonzero(others[i])
-        low, high, found = np.asarray(differences(ranking[i], [ranking[j] for j in after.tolist()])).T
+        low, high, p_values = np.asarray(differences(ranking[i], [ranking[j] for j in after.tolist()])).T
         close = (-margin < low) & (high < margin)  # no practical difference, as in `decide`
-        p[i, after] = np.where(((low > 0) | (high < 0)) & ~close, found, 1.0)
+        p[i, after] = np.where(((low > 0) | (high < 0)) & ~close, p_values, 1.0)
     apart[others] = holm(p[others]) < alpha
     return apart | apart.T
 
@@ -81,7 +81,7 @@ def brackets(separated: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
     Returns:
         The places of each bracket in ascending order, at least two; no bracket lies within another.
     """
-    found: list[tuple[int, ...]] = []
+    groups: list[tuple[int, ...]] = []
     joined = separated.copy()  # pairs that need no further bracket
     for one, other in itertools.combinations(range(len(separated)), 2):
         if joined[one, other]:
@@ -95,8 +95,8 @@ def brackets(separated: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
             free &= ~separated[place]
             free[place] = False
         joined[np.ix_(members, members)] = True
-        found.append(tuple(sorted(members)))
-    return tuple(sorted(found))
+        groups.append(tuple(sorted(members)))
+    return tuple(sorted(groups))
 
 
 @dataclass(frozen=True)
@@ -224,9 +224,9 @@ def bbc_cv(losses: Floats, *, n_resamples: int = 1000, alpha: float = 0.05, rand
         tied = in_bag <= in_bag.min(axis=1, keepdims=True) + 1e-12
         share = tied / tied.sum(axis=1, keepdims=True)
         kept.append((share * left).sum(axis=1))
-    found = np.concatenate(kept)
-    low, high = np.quantile(found, [alpha / 2, 1 - alpha / 2])
-    return ChosenScore(float(found.mean()), float(low), float(high))
+    left_out = np.concatenate(kept)
+    low, high = np.quantile(left_out, [alpha / 2, 1 - alpha / 2])
+    return ChosenScore(float(left_out.mean()), float(low), float(high))
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:

@@ -288,8 +288,8 @@ def paired_runs(reference: Floats, candidate: Floats) -> Floats:
     Returns:
         [repeat, fold, seed of the reference, seed of the candidate].
     """
-    found: Floats = reference[:, :, :, None] - candidate[:, :, None, :]
-    return found
+    differences: Floats = reference[:, :, :, None] - candidate[:, :, None, :]
+    return differences
 
 
 def _finite(values: ArrayLike) -> Floats:

@@ -259,41 +259,41 @@ def judge_all(
     together = [pair for pair, estimate in estimates.items() if estimate.comparisons > 1]
     of_pair = dict(zip(together, holm([estimates[pair].p for pair in together], tried=tried).tolist(), strict=True))
     verdicts = []
-    for pair, found in estimates.items():
+    for pair, gain in estimates.items():
         n_shared = min(len(losses[name]) for name in pair)  # repeats
         ours, theirs = (losses[name][:n_shared] for name in pair)
         accuracy, seeds = None, None
         if in_accuracy is not None:
             points = in_accuracy[pair]
             accuracy = AccuracyDifference(points.mean, max(-1.0, points.low), min(1.0, points.high))
-        if found.variance_seeds is not None and max(ours.shape[2], theirs.shape[2]) > 1:
-            seeds = found.variance_seeds / found.se**2 if found.se > 0 else 0.0
-        low, high = max(-largest, found.low), min(largest, found.high)
+        if gain.variance_seeds is not None and max(ours.shape[2], theirs.shape[2]) > 1:
+            seeds = gain.variance_seeds / gain.se**2 if gain.se > 0 else 0.0
+        low, high = max(-largest, gain.low), min(largest, gain.high)
         verdicts.append(
             Verdict(
                 candidate=pair[1],
                 reference=pair[0],
                 rule=decide(low=low, high=high, margin=margin),
                 metric=metric,
-                difference=found.mean,
+                difference=gain.mean,
                 low=low,
                 high=high,
                 margin=margin,
-                p=found.p,
-                p_adjusted=of_pair.get(pair, found.p),
-                p_better=p_better(found),
-                p_better_by_margin=p_better(found, margin),
+                p=gain.p,
+                p_adjusted=of_pair.get(pair, gain.p),
+                p_better=p_better(gain),
+                p_better_by_margin=p_better(gain, margin),
                 opposite_share=opposite_share(ours, theirs),
                 accuracy=accuracy,
-                rows_needed=None if n_rows is None else rows_needed(found, n_rows=n_rows, margin=margin, design=design),
-                rows_factor=rows_factor(found, margin=margin, n_rows=n_rows, design=design),
+                rows_needed=None if n_rows is None else rows_needed(gain, n_rows=n_rows, margin=margin, design=design),
+                rows_factor=rows_factor(gain, margin=margin, n_rows=n_rows, design=design),
                 seed_share=seeds,
                 n_rows=n_rows,
                 n_train=n_train,
-                comparisons=found.comparisons,
-                held_out=isinstance(found, HoldOut),
-                independent_rows=found.independent_rows if isinstance(found, HoldOut) else None,
-                spread=found.spread,
+                comparisons=gain.comparisons,
+                held_out=isinstance(gain, HoldOut),
+                independent_rows=gain.independent_rows if isinstance(gain, HoldOut) else None,
+                spread=gain.spread,
             )
         )
     return tuple(verdicts)

@@ -108,7 +108,7 @@ class FittedModel(ABC):
         try:
             several = [split for split, one in zip(splits, alone, strict=True) if not one]
             fitted = iter(self.fitted(table, encoding, several, n_classes, jobs))
-            found = [
+            predictions = [
                 np.tile(np.eye(n_classes)[table.target[split.train[0]]], (len(split.test), 1)) if one else next(fitted)
                 for split, one in zip(splits, alone, strict=True)
             ]
@@ -116,8 +116,8 @@ class FittedModel(ABC):
             message = f"{self.kind} '{self.name}' can't be fitted: {error_line(error)}"
             raise TrainingError(message, "Change it, or leave it out.") from error
         if table.task == "regression":
-            return found
-        return [(one[:, 1] if table.task == "binary" else one).astype(np.float32) for one in found]
+            return predictions
+        return [(one[:, 1] if table.task == "binary" else one).astype(np.float32) for one in predictions]
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +154,9 @@ class Baseline(FittedModel):
         classes, given = np.asarray(model.classes_, dtype=np.intp), np.asarray(model.predict_proba(X_test))
         if given.shape != (len(X_test), len(classes)) or not np.isfinite(given).all():
             raise ValueError(f"predict_proba gave {list(given.shape)} numbers, or some that aren't finite")
-        found = np.zeros((len(X_test), n_classes))  # a class without training rows keeps 0
-        found[:, classes] = given
-        return found
+        probabilities = np.zeros((len(X_test), n_classes))  # a class without training rows keeps 0
+        probabilities[:, classes] = given
+        return probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,15 +188,15 @@ class Auto(FittedModel):
             tables.append(own)
             classes.append(present)
         blends = blend_tables(tables, random_state=self.estimator, compute=Compute(jobs=jobs))
-        found = []
+        predictions = []
         for split, present, (model, _) in zip(splits, classes, blends, strict=True):
             values, _ = values_of(model, model.preprocessor.inputs_of_values(table.features[split.test]))
             if table.task != "regression":
                 said = values if model.task == "multiclass" else np.column_stack([1 - values, values])
                 values = np.zeros((len(split.test), n_classes))  # a class without training rows keeps 0
                 values[:, present] = said
-            found.append(values)
-        return found
+            predictions.append(values)
+        return predictions
 
 
 def auto(random_state: int) -> Auto:

@@ -58,19 +58,19 @@ def baselines_from(
         OptionError: a baseline can't be read, is no classifier with probabilities (or no regressor, if numbers are
             predicted), or two have the same name.
     """
-    found = tuple(
+    models = tuple(
         _baseline(one, name, random_state, task)
         for name, spec in _named(specs)
         for one in (STANDARD[task] if isinstance(spec, str) and spec == "standard" else [spec])
     )
-    names = [baseline.name for baseline in found]
+    names = [baseline.name for baseline in models]
     for name in names:
         if names.count(name) > 1:
             raise OptionError(
                 f"two baselines are named '{name}'",
                 "Leave one out, or give it a name: NAME=... on the command line, a mapping in Python.",
             )
-    return found
+    return models
 
 
 def _named(specs: Any) -> Iterator[tuple[str | None, Any]]:
@@ -97,29 +97,29 @@ def _baseline(spec: Any, name: str | None, random_state: int, task: Task) -> Fit
             raise OptionError(f"auto can't be named '{name}'", _TAKEN)
         return spec if isinstance(spec, Auto) else auto(random_state)
     if isinstance(spec, str):
-        found = _known(spec, task) if spec in _KNOWN else _from_path(spec, task)
+        baseline = _known(spec, task) if spec in _KNOWN else _from_path(spec, task)
     elif isinstance(spec, Baseline):
-        found = spec
+        baseline = spec
     elif inspect.isclass(spec):
-        found = _own(spec.__name__, _made(spec, {}, spec.__name__, task))
+        baseline = _own(spec.__name__, _made(spec, {}, spec.__name__, task))
     else:
-        found = _own(type(spec).__name__, spec)
-    if not isinstance(found.estimator, StandardEstimator):
-        _check(found, task)
-        if not isinstance(spec, Baseline) and not hasattr(found.estimator, "steps"):
-            found = _standardised(found)
-    if name is not None and name != found.name:
+        baseline = _own(type(spec).__name__, spec)
+    if not isinstance(baseline.estimator, StandardEstimator):
+        _check(baseline, task)
+        if not isinstance(spec, Baseline) and not hasattr(baseline.estimator, "steps"):
+            baseline = _standardised(baseline)
+    if name is not None and name != baseline.name:
         if name in (*_KNOWN, AUTO):
             raise OptionError(f"a baseline can't be named '{name}'", _TAKEN)
-        found = dataclasses.replace(found, name=name)
-    return dataclasses.replace(found, estimator=_seeded(found, random_state))
+        baseline = dataclasses.replace(baseline, name=name)
+    return dataclasses.replace(baseline, estimator=_seeded(baseline, random_state))
 
 
 def _known(name: str, task: Task) -> Baseline:
     if name not in STANDARD[task]:
-        predicts, found = ("a number", "classes") if name == "linear-regression" else ("classes", "numbers")
+        predicts, holds = ("a number", "classes") if name == "linear-regression" else ("classes", "numbers")
         instead = "logistic-regression" if name == "linear-regression" else "linear-regression"
-        raise OptionError(f"baseline '{name}' predicts {predicts}, but the target holds {found}", f"Give {instead}.")
+        raise OptionError(f"baseline '{name}' predicts {predicts}, but the target holds {holds}", f"Give {instead}.")
     descriptions = {
         "prior": f"predicts the {'mean' if task == 'regression' else 'class frequencies'} of the training rows",
         "linear-regression": "ridge regression, alpha by leaving one out, standardised features",
@@ -180,14 +180,14 @@ def _from_path(spec: str, task: Task) -> Baseline:
     if not dot:
         raise OptionError(f"no baseline '{path}'", did_you_mean(path, [*BASELINES, *STANDARD[task], _example(task)]))
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except Exception as error:
         message = f"{module} can't be imported: {error_line(error)}"
         raise _wrong(spec, message, "Check that it is installed in this environment.") from error
-    made = getattr(found, name, None)
+    made = getattr(imported, name, None)
     if not inspect.isclass(made):
         gives = "predict" if task == "regression" else "predict_proba"
-        models = [key for key, value in vars(found).items() if hasattr(value, gives)]
+        models = [key for key, value in vars(imported).items() if hasattr(value, gives)]
         hint = did_you_mean(name, models) or f"Give a {_wanted(task)}, such as {_example(task)}."
         raise _wrong(spec, f"no class '{name}' in {module}", hint)
     given = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}

@@ -71,7 +71,7 @@ class Checkpoint:
         self._origins: dict[int, tuple[object, str | None]] = {}
         self.earlier: Arrays = {}
         self.others, self.trouble = 0, ""
-        self._there = self._found() if self._place.is_dir() else {}
+        self._there = self._kept_files() if self._place.is_dir() else {}
 
     @property
     def networks(self) -> int:
@@ -97,9 +97,9 @@ class Checkpoint:
         key = self._of_chunk(which, chunk)
         if key is None or (arrays := self._read(key)) is None:
             return None
-        if (found := _unpacked(arrays, which, chunk, self._plan.experiment.table.n_outputs)) is None:
+        if (result := _unpacked(arrays, which, chunk, self._plan.experiment.table.n_outputs)) is None:
             self._forget(key)
-        return found
+        return result
 
     def keep_chunk(self, which: Round, chunk: Chunk, result: ChunkResult) -> None:
         """Write the result of a chunk; of the choosing round, its validation losses only."""
@@ -121,12 +121,12 @@ class Checkpoint:
         key = self._of_fit(model, split)
         if key is None or (arrays := self._read(key)) is None:
             return None
-        found, table = arrays.get("predictions"), self._plan.experiment.table
+        predictions, table = arrays.get("predictions"), self._plan.experiment.table
         shape = (len(self._plan.all_splits[split].test), *((table.n_outputs,) if table.task == "multiclass" else ()))
-        if found is None or found.shape != shape:
+        if predictions is None or predictions.shape != shape:
             self._forget(key)
             return None
-        return found
+        return predictions
 
     def keep_fit(self, model: FittedModel, split: int, predictions: npt.NDArray[np.floating]) -> None:
         """Write the predictions of a model for the test rows of a split."""
@@ -175,7 +175,7 @@ class Checkpoint:
             self._origins[id(thing)] = thing, code_hash(thing)  # keeps the object alive, so that its id isn't reused
         return self._origins[id(thing)][1]
 
-    def _found(self) -> dict[str, int]:
+    def _kept_files(self) -> dict[str, int]:
         """Return the files of this run by name, with the number of networks of each."""
         plan = self._plan
         rounds = (plan.fitting,) if plan.choosing is None else (plan.choosing, plan.fitting)
@@ -184,14 +184,14 @@ class Checkpoint:
         ]
         keys += [self._of_fit(one, split) for one in plan.experiment.fitted for split in range(len(plan.all_splits))]
         tasks = {key.task for key in keys if key is not None}
-        found = {}
+        networks = {}
         for path in self._place.glob("*.safetensors"):
             about = _about(path)
             if about.get("task") in tasks and about.get("networks", "").isdecimal():
-                found[path.stem] = int(about["networks"])
+                networks[path.stem] = int(about["networks"])
             else:
                 self.others += 1
-        return found
+        return networks
 
     def _path(self, key: _Key) -> Path:
         return self._place / f"{key.name}.safetensors"

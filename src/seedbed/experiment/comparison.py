@@ -203,8 +203,8 @@ class Comparison(Results):
             >>> comparison.model("relu:5", n_networks=2)
             <Model relu:5 of 2 networks, predicts species (multiclass)>
         """
-        found = model_plan(self.conclusion, name, self.experiment)
-        return found.fit(n_networks=n_networks, threshold=threshold, compute=compute)
+        planned = model_plan(self.conclusion, name, self.experiment)
+        return planned.fit(n_networks=n_networks, threshold=threshold, compute=compute)
 
     def _repr_html_(self) -> str:
         return notebook_fragment(self.conclusion)
@@ -313,7 +313,7 @@ def _ended(plan: Plan, results: Results, so_far: Conclusion, last: float, passed
     return "time" if design.time_limit is not None and passed + needed > design.time_limit else ""
 
 
-def conclude(found: Results) -> Comparison:
+def conclude(results: Results) -> Comparison:
     """Return what follows from the results of a run."""
     with one_blas_thread():
-        return Comparison(**vars(found), conclusion=summarize(found))
+        return Comparison(**vars(results), conclusion=summarize(results))

@@ -49,7 +49,7 @@ def judge(experiment: Experiment, results: Sequence[Result], asked: Conclusion) 
     """
     usable = {result.name: result for result in results if result.finite}
     sizes = {result.name: result.n_parameters for result in results if isinstance(result, CandidateResult)}
-    found = conclude(
+    conclusion = conclude(
         asked,
         evidence_of(results, experiment.metric),
         without=without_verdict(results, experiment.reference),
@@ -58,9 +58,10 @@ def judge(experiment: Experiment, results: Sequence[Result], asked: Conclusion) 
         gains=lambda name: _gains(experiment, usable[name]),
     )
     swept = [(sweep.name, [usable[name] for name in sweep.members if name in usable]) for sweep in experiment.sweeps]
-    top = _chosen(experiment, "", [usable[name] for name in found.ranking]) if len(found.ranking) > 1 else None
+    ranked = [usable[name] for name in conclusion.ranking]
+    top = _chosen(experiment, "", ranked) if len(ranked) > 1 else None
     sweeps = tuple(_chosen(experiment, name, members) for name, members in swept if members)
-    return replace(found, top=top, sweeps=sweeps)
+    return replace(conclusion, top=top, sweeps=sweeps)
 
 
 def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
@@ -75,10 +76,10 @@ def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
 def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> ChosenCandidate:
     metric = experiment.metric
     losses = [result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in results]
-    found = bbc_cv(np.stack(losses), alpha=experiment.alpha, random_state=experiment.random_state % 2**32)
+    chosen = bbc_cv(np.stack(losses), alpha=experiment.alpha, random_state=experiment.random_state % 2**32)
     # The winner of the ranking, which uses means over folds: with folds of two sizes, another may win over rows.
     winner = min(results, key=lambda result: float(result.losses(metric).mean()))
-    apparent, expected, low, high = float(winner.losses(metric).mean()), found.value, found.low, found.high
+    apparent, expected, low, high = float(winner.losses(metric).mean()), chosen.value, chosen.low, chosen.high
     if METRICS[metric].percent:
         low, high = share_interval(expected, low, high, n=losses[0].size, alpha=experiment.alpha)
     if METRICS[metric].greater_is_better:
@@ -128,12 +129,12 @@ def guessing_like(like: Result) -> Result:
 def diagnose(experiment: Experiment, results: Sequence[Result], conclusion: Conclusion) -> tuple[Check, ...]:
     """Return the checks that fire, candidate by candidate, without those that `consistent` removes."""
     finite = {result.name: result for result in results if result.finite}
-    found: list[Check] = []
+    diagnosed: list[Check] = []
     for result in results:
         if isinstance(result, CandidateResult):
             checks = _checks(experiment, result, finite, conclusion)
-            found += consistent(check for check in checks if check is not None)
-    return tuple(found)
+            diagnosed += consistent(check for check in checks if check is not None)
+    return tuple(diagnosed)
 
 
 def _checks(

@@ -74,11 +74,11 @@ def model_plan(conclusion: Conclusion, name: str | None, experiment: Experiment)
         CandidateError: there is no such candidate, or it is a baseline.
         OptionError: no name is given, and the comparison advises none.
     """
-    found, table = _named(conclusion, name), experiment.whole or experiment.table
-    if found.name == AUTO:
-        return _taken(conclusion, found, table, AUTO, RECIPES["trained"])
-    candidate = next(one for one in experiment.candidates if one.name == found.name)
-    return _taken(conclusion, found, table, candidate, candidate.recipe(experiment.recipe))
+    summary, table = _named(conclusion, name), experiment.whole or experiment.table
+    if summary.name == AUTO:
+        return _taken(conclusion, summary, table, AUTO, RECIPES["trained"])
+    candidate = next(one for one in experiment.candidates if one.name == summary.name)
+    return _taken(conclusion, summary, table, candidate, candidate.recipe(experiment.recipe))
 
 
 def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
@@ -99,17 +99,17 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     """
     folder = Path(folder)
     conclusion, stored = opened_run(folder)
-    found = _named(conclusion, name)
-    if found.name == AUTO:
-        return _taken(conclusion, found, table_of_run(folder, conclusion, stored), AUTO, RECIPES["trained"])
-    specified = next(one for one in conclusion.specification["candidates"] if one["name"] == found.name)
+    summary = _named(conclusion, name)
+    if summary.name == AUTO:
+        return _taken(conclusion, summary, table_of_run(folder, conclusion, stored), AUTO, RECIPES["trained"])
+    specified = next(one for one in conclusion.specification["candidates"] if one["name"] == summary.name)
     # A setting that it lacks didn't exist then; its default has the same effect.
     recipe = recipe_in(specified)
-    candidate = _candidate(found.name, specified["architecture"], stored)
+    candidate = _candidate(summary.name, specified["architecture"], stored)
     if name is None and isinstance(candidate.architecture, FileArchitecture):
         message = f"the network that this comparison advises is Python code, {candidate.name}"
         raise OptionError(message, f"If you trust it, name it: --candidate {candidate.name}.")
-    return _taken(conclusion, found, table_of_run(folder, conclusion, stored), candidate, recipe)
+    return _taken(conclusion, summary, table_of_run(folder, conclusion, stored), candidate, recipe)
 
 
 def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
@@ -129,15 +129,15 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
 
 
 def _taken(
-    conclusion: Conclusion, found: CandidateSummary, table: Table, candidate: Candidate | str, recipe: Recipe
+    conclusion: Conclusion, summary: CandidateSummary, table: Table, candidate: Candidate | str, recipe: Recipe
 ) -> ModelPlan:
     how = "by the comparison's inner splits" if recipe.chooses else "as in the comparison"
-    settled = None if found.settled is None else TunedSettings(found.settled.lr, found.settled.epochs, how)
+    settled = None if summary.settled is None else TunedSettings(summary.settled.lr, summary.settled.epochs, how)
     if conclusion.plan.sample_of and recipe.chooses:
         settled = None  # what is best for a sample may not be best for all rows
-    networks = None if candidate == AUTO else found.networks
+    networks = None if candidate == AUTO else summary.networks
     random_state = conclusion.plan.random_state
-    return ModelPlan(table, candidate, recipe, settled, _score(conclusion, found), networks, random_state)
+    return ModelPlan(table, candidate, recipe, settled, _score(conclusion, summary), networks, random_state)
 
 
 def _named(conclusion: Conclusion, name: str | None) -> CandidateSummary:
@@ -160,27 +160,27 @@ def _named(conclusion: Conclusion, name: str | None) -> CandidateSummary:
     return networks[name]
 
 
-def _score(conclusion: Conclusion, found: CandidateSummary) -> dict[str, Any]:
+def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
     """Return the scores that the comparison measured, and their source."""
     scores = [
         {"name": name, "words": METRICS[name].words, "mean": score.mean, "low": score.low, "high": score.high}
-        for name, score in found.scores.items()
+        for name, score in summary.scores.items()
         if score.mean is not None
     ]
     top, chosen = conclusion.top, None
-    if top is not None and top.winner == found.name:
+    if top is not None and top.winner == summary.name:
         chosen = {"words": conclusion.metric.words, "among": top.among, "expected": top.expected}
         chosen |= {"low": top.low, "high": top.high}
-    return {"of": _whose(conclusion, found), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
+    return {"of": _whose(conclusion, summary), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
 
 
-def _whose(conclusion: Conclusion, found: CandidateSummary) -> str:
+def _whose(conclusion: Conclusion, summary: CandidateSummary) -> str:
     """Return in words how the score was measured."""
     plan = conclusion.plan
-    seeds = f", {counted(plan.seeds, 'seed')}" if found.kind == "network" else ""  # the blend has none
+    seeds = f", {counted(plan.seeds, 'seed')}" if summary.kind == "network" else ""  # the blend has none
     if plan.kind == "held_out":
         return f"a look at {plan.n_test:,} rows that were locked away{seeds}"
-    folds = f"{found.repeats or plan.repeats} x {plan.folds}-fold cross-validation"
+    folds = f"{summary.repeats or plan.repeats} x {plan.folds}-fold cross-validation"
     if plan.sample_of:
         folds += f" of a sample of {conclusion.n_rows:,} rows"
     return f"{folds}{seeds}, about {plan.n_train:,} rows to train on"
@@ -188,14 +188,14 @@ def _whose(conclusion: Conclusion, found: CandidateSummary) -> str:
 
 def _stored(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
+        document = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UnreadableError(
             f"{folder / 'experiment.json'} can't be read ({error})", "Name the run's folder."
         ) from None
-    if not isinstance(found, dict) or not {"reading", "networks"} <= found.keys():
+    if not isinstance(document, dict) or not {"reading", "networks"} <= document.keys():
         raise OptionError(f"{folder} is of an earlier seedbed", _TABLE)
-    return found
+    return document
 
 
 def _candidate(name: str, architecture: str, stored: Mapping[str, Any]) -> Candidate:
@@ -206,11 +206,11 @@ def _candidate(name: str, architecture: str, stored: Mapping[str, Any]) -> Candi
             return candidate
     except SeedbedError:
         pass
-    found = architecture_from_values(stored["networks"][name])
-    if isinstance(found, str):
-        message = f"the network of '{name}' is one of your own, {found}, and isn't in the run's folder"
+    network = architecture_from_values(stored["networks"][name])
+    if isinstance(network, str):
+        message = f"the network of '{name}' is one of your own, {network}, and isn't in the run's folder"
         raise CandidateError(message, "In Python, the comparison itself has it: comparison.model(...).")
-    return candidate_from(found, name)
+    return candidate_from(network, name)
 
 
 def table_of_run(folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], instead: str = "") -> Table:
@@ -229,12 +229,12 @@ def table_of_run(folder: Path, conclusion: Conclusion, stored: Mapping[str, Any]
     arguments = {key: value for key, value in reading.items() if key != "source"}
     # The default folder of a run is two levels below the folder in which the command was started.
     places = [Path(source), *(parent / source for parent in folder.resolve().parents[:3])]
-    found = next((str(place) for place in places if place.is_file()), source)
-    table = read_table(found, **arguments)
+    path = next((str(place) for place in places if place.is_file()), source)
+    table = read_table(path, **arguments)
     then = conclusion.specification["table"]
     now = table_specification(table, then["n_inputs"])
     if then.get("sample"):  # what was compared is a sample of it
         then = {**then, **then["sample"]}
     if (now["sha256"], now["features"], now["labels"]) != (then["sha256"], then["features"], then["labels"]):
-        raise DataError(f"{found} isn't the table that was compared: its cells have changed", "Run compare again.")
+        raise DataError(f"{path} isn't the table that was compared: its cells have changed", "Run compare again.")
     return table

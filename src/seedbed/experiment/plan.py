@@ -349,15 +349,15 @@ def inner_of(experiment: Experiment, splits: Sequence[Split]) -> tuple[tuple[Spl
     There is one stratified 80/20 split for each seed. With a held-out set, the other rows are divided into folds, once
     for each seed. With times, there are expanding windows, which all seeds share as they aren't random.
     """
-    table, design, found = experiment.table, experiment.design, []
+    table, design, inner = experiment.table, experiment.design, []
     for number, split in enumerate(splits):
         states = [derive(experiment.random_state, "inner", number, seed) % 2**32 for seed in range(design.seeds)]
         if table.times is not None:
-            found.append(inner_splits(table, split.train, states[:1], windows=design.folds))
+            inner.append(inner_splits(table, split.train, states[:1], windows=design.folds))
         else:
             folds = design.folds if design.kind == "held_out" else None
-            found.append(inner_splits(table, split.train, states, windows=0, folds=folds))
-    return tuple(found)
+            inner.append(inner_splits(table, split.train, states, windows=0, folds=folds))
+    return tuple(inner)
 
 
 def _fitting(experiment: Experiment, keys: Sequence[tuple[int, ...]], parts: Sequence[int]) -> dict[int, Runs]:

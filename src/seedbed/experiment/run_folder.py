@@ -115,11 +115,11 @@ def open_folder(
                 _set_aside(plan, folder)
         elif differing and (resumed or (not overwrite and _holds_results(checkpoint))):
             raise OptionError(*_refusal(folder, differing, resumed))
-        if is_finished(folder) and not (overwrite or growing) and (found := restored(plan, stored, folder)) is not None:
+        if is_finished(folder) and not (overwrite or growing) and (done := restored(plan, stored, folder)) is not None:
             checkpoint.remove()  # left by a run that was killed after its last file
             with _written(folder, "Free some space."):
-                draw_again(folder, found.conclusion)
-            yield RunFolder(path, checkpoint, finished=found)
+                draw_again(folder, done.conclusion)
+            yield RunFolder(path, checkpoint, finished=done)
             return
         if differing or not stored or (folder / _RESULTS).exists():
             with _written(folder, "Name another folder."):
@@ -284,8 +284,8 @@ def restored(plan: Plan, stored: Mapping[str, Any], folder: Path) -> Comparison 
         ]
         baselines = [_with(GatheredFits(plan, one).result(part), arrays) for one in spec.fitted]
         results, seconds = (*networks, *baselines), conclusion.seconds or 0.0
-        found = Results(part.experiment, part.splits, results, seconds, conclusion.specification, conclusion.plan.ended)
-        return Comparison(**vars(found), conclusion=conclusion)
+        whole = Results(part.experiment, part.splits, results, seconds, conclusion.specification, conclusion.plan.ended)
+        return Comparison(**vars(whole), conclusion=conclusion)
     return None
 
 
@@ -300,9 +300,9 @@ def _network(empty: CandidateResult, arrays: Arrays, note: str) -> CandidateResu
 
 def _with(empty: R, arrays: Arrays) -> R:
     """Return a result with the predictions from the files."""
-    found: dict[str, Any] = {"predictions": arrays[f"{empty.name}/predictions"]}
+    values: dict[str, Any] = {"predictions": arrays[f"{empty.name}/predictions"]}
     if empty.pairs is not None:
-        found["pairs"] = arrays[f"{empty.name}/pairs"]
-    if any(array.shape != getattr(empty, name).shape for name, array in found.items()):
+        values["pairs"] = arrays[f"{empty.name}/pairs"]
+    if any(array.shape != getattr(empty, name).shape for name, array in values.items()):
         raise ValueError("predictions of another plan")
-    return dataclasses.replace(empty, **found)
+    return dataclasses.replace(empty, **values)

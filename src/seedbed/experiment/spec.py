@@ -212,28 +212,28 @@ def specify(
     table, whole = _sampled(table, rows, random_state) if design.quick else (table, None)
     networks, n_blends = without_auto(TUTORIAL if candidates is None else candidates)
     alone = n_blends > 0 and not networks
-    found, sweeps = ((), ()) if alone else _expanded(candidates_from(networks), lrs)
+    expanded, sweeps = ((), ()) if alone else _expanded(candidates_from(networks), lrs)
     given = BASELINES if design.baselines is None else design.baselines
     baselines = (given,) if isinstance(given, str | Mapping) else tuple(given)
     if alone and not baselines:
         raise CandidateError("auto is compared with nothing", "Name another candidate, such as relu:5, or a baseline.")
     metric = _metric(design.metric, table.task)
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
-    own = [candidate.recipe(recipe) for candidate in found]
+    own = [candidate.recipe(recipe) for candidate in expanded]
     if any(one.patience is not None for one in own) and all(one.epoch == "last" for one in own):
         hint = "Leave it out, or have one chosen: --epoch inner."
         raise OptionError("patience is of an epoch that inner splits choose, and none is chosen", hint)
     reference, protocol, common = design.reference, _protocol(table, design), _recipe_for(table, recipe, lrs)
     blends, no_auto = list[Any]([AUTO] * n_blends), ""
     if candidates is None and design.auto and AUTO not in baselines:
-        recipes = ((candidate, candidate.recipe(common)) for candidate in found)
+        recipes = ((candidate, candidate.recipe(common)) for candidate in expanded)
         repeats, no_auto = _repeats_of_auto(table, design, protocol, recipes)
         blends = [dataclasses.replace(auto(random_state), repeats=repeats)] if repeats else []
     return Experiment(
         table=table,
-        candidates=found,
+        candidates=expanded,
         fitted=baselines_from((*baselines, *blends), random_state=random_state, task=table.task),
-        reference=(AUTO if alone else found[0].name) if reference is None else swept.get(reference, reference),
+        reference=(AUTO if alone else expanded[0].name) if reference is None else swept.get(reference, reference),
         recipe=common,
         design=protocol,
         metric=metric,
@@ -316,11 +316,11 @@ def _expanded(
     """Return each candidate without its own learning rate once for each of `lrs`, and the sweeps."""
     if len(set(lrs)) < len(lrs):
         raise OptionError(f"a learning rate appears twice in {', '.join(f'{lr:g}' for lr in lrs)}", "Leave one out.")
-    found: list[Candidate] = []
+    expanded: list[Candidate] = []
     sweeps = []
     for candidate in candidates:
         if not lrs or "lr" in dict(candidate.overrides):
-            found.append(candidate)
+            expanded.append(candidate)
             continue
         joint = "," if "@" in candidate.name else "@"
         members = [
@@ -330,10 +330,10 @@ def _expanded(
             for lr in lrs
         ]
         sweeps.append(Sweep(candidate.name, tuple(member.name for member in members), tuple(lrs)))
-        found += members
+        expanded += members
     if lrs and not sweeps:
         raise OptionError("every candidate has a learning rate of its own", "Leave --lr out.")
-    return candidates_from(found), tuple(sweeps)
+    return candidates_from(expanded), tuple(sweeps)
 
 
 def _protocol(table: Table, asked: Design) -> Protocol:

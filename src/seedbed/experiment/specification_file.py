@@ -99,9 +99,9 @@ def file_hash(path: Path) -> str:
 def read_specification(folder: Path) -> dict[str, Any]:
     """Return the contents of `experiment.json` in a folder; empty if it doesn't exist or can't be read."""
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads((folder / SPECIFICATION).read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
+        document = json.loads((folder / SPECIFICATION).read_text(encoding="utf-8"))
+        if isinstance(document, dict):
+            return document
     return {}
 
 
@@ -158,8 +158,8 @@ def check_comparison(folder: Path) -> None:
         message = f"{folder} holds a training on one split, and no comparison"
         raise OptionError(message, f"Name the folder of a comparison, or {_TABLE}.")
     hint = "Name a folder that seedbed compare has written"
-    if found := _comparisons_in(folder):
-        hint += f": {_listed(found)}"
+    if comparisons := _comparisons_in(folder):
+        hint += f": {_listed(comparisons)}"
     raise OptionError(f"{folder} holds no finished run of compare", f"{hint}.")
 
 
@@ -173,8 +173,8 @@ def check_no_part_of_a_run(table: str) -> None:
         left = (_COMPARISON, _TRAINING, SPECIFICATION, "report.html")
         if place.name in left:
             raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {beside}.")
-    if not place.exists() and not place.suffix and (found := _comparisons_in(beside)):
-        hint = nearest(str(place), map(str, found)) or f"Comparisons beside it: {_listed(found)}."
+    if not place.exists() and not place.suffix and (comparisons := _comparisons_in(beside)):
+        hint = nearest(str(place), map(str, comparisons)) or f"Comparisons beside it: {_listed(comparisons)}."
         raise OptionError(f"there is no folder {place}", hint)
 
 
@@ -253,7 +253,7 @@ def _own_files() -> Iterator[Path]:
     paths = sysconfig.get_paths()
     libraries = {Path(paths[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     libraries.add(Path(__file__).resolve().parents[1])
-    found = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
-    for path in {path.resolve() for path in found}:
+    files = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
+    for path in {path.resolve() for path in files}:
         if not any(path.is_relative_to(library) for library in libraries):
             yield path

@@ -37,23 +37,23 @@ from seedbed.scoring import Result
 __all__ = ["answer", "json_text", "summarize", "table_of"]
 
 
-def summarize(found: Results) -> Conclusion:
+def summarize(results: Results) -> Conclusion:
     """Return what the results of a run came to."""
     return replace(
-        answer(found),
-        candidates=tuple(result.summary() for result in found.results),
-        lottery=_lotteries(found.experiment, found.results),
-        curves=_curves(found),
+        answer(results),
+        candidates=tuple(result.summary() for result in results.results),
+        lottery=_lotteries(results.experiment, results.results),
+        curves=_curves(results),
     )
 
 
-def answer(found: Results) -> Conclusion:
+def answer(run: Results) -> Conclusion:
     """Return what the first screen shows of the results of a run, in a fraction of the time of `summarize`: verdicts,
     ranking, advice and checks.
 
     There are no curves, no lottery, no confusion and no calibration, and a score is computed when it is read.
     """
-    experiment, splits, results = found.experiment, found.splits, found.results
+    experiment, splits, results = run.experiment, run.splits, run.results
     design, margin = experiment.design, margin_of(experiment, results)
     asked = Conclusion(
         kind="comparison",
@@ -74,8 +74,8 @@ def answer(found: Results) -> Conclusion:
             kind=design.kind,
             locked_share=design.locked_share,
             repeats=design.repeats,
-            most_repeats=found.specification.get("design", {}).get("repeats", design.repeats),
-            ended=found.ended,
+            most_repeats=run.specification.get("design", {}).get("repeats", design.repeats),
+            ended=run.ended,
             folds=design.folds,
             seeds=design.seeds,
             networks=experiment.networks,
@@ -92,8 +92,8 @@ def answer(found: Results) -> Conclusion:
             recipe=_recipe_words(experiment),
         ),
         more_repeats_ratio=more_repeats_ratio(design.repeats, max(2, design.folds)),
-        specification=found.specification,
-        seconds=round(found.seconds, 2),
+        specification=run.specification,
+        seconds=round(run.seconds, 2),
     )
     judged = judge(experiment, results, asked)
     checks = diagnose(experiment, results, judged)
@@ -124,9 +124,9 @@ def table_of(table: Table, command: str) -> dict[str, Any]:
     }
 
 
-def _curves(found: Results) -> Curves:
+def _curves(results: Results) -> Curves:
     """Return training and test curves of every candidate: means, bands, some single networks."""
-    experiment, splits, networks = found.experiment, found.splits, found.networks
+    experiment, splits, networks = results.experiment, results.splits, results.networks
     size = f"{counted(len(splits), 'split')} x {counted(experiment.design.seeds, 'seed')}"
     interval = MeanInterval(alpha=experiment.alpha)
     if experiment.design.kind != "held_out":
@@ -166,8 +166,8 @@ def _lotteries(experiment: Experiment, results: Sequence[Result]) -> Lotteries:
         for one, result in shown.items()
         if one != experiment.reference
     }
-    found = lottery(pairs, name=metric, words=METRICS[metric].words, differences=True)
-    return Lotteries(score=score, difference=found)
+    difference = lottery(pairs, name=metric, words=METRICS[metric].words, differences=True)
+    return Lotteries(score=score, difference=difference)
 
 
 def _recipe_words(experiment: Experiment) -> str:

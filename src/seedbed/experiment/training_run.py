@@ -213,8 +213,8 @@ def training_on(
         SeedbedError: the table, the candidate or an option can't be used.
     """
     table = table if isinstance(table, Table) else read_table(table)
-    found = candidate_from(candidate)
-    own = found.recipe(recipe or Recipe())
+    parsed = candidate_from(candidate)
+    own = parsed.recipe(recipe or Recipe())
     if own.lr is None or own.epoch != "last":
         raise OptionError("a single split has no inner splits to choose by", "Give --lr, and leave --epoch inner out.")
     if own.patience is not None:
@@ -226,7 +226,7 @@ def training_on(
     else:
         split = holdout(table.target, test_size=test_size, random_state=random_state, groups=table.groups)
     own = dataclasses.replace(own, loss=LOSSES[table.task])
-    return TrainingSpec(table=table, candidate=found, recipe=own, split=split, seeds=tuple(seeds),
+    return TrainingSpec(table=table, candidate=parsed, recipe=own, split=split, seeds=tuple(seeds),
                     random_state=random_state)  # fmt: skip
 
 
@@ -288,10 +288,10 @@ def finished_curves(folder: Path, training: TrainingSpec) -> tuple[NDArray[Any],
         if then != training.specification(then["table"]["n_inputs"]) or summary["seeds"] != list(training.seeds):
             return None
         with duckdb.connect() as connection:
-            found = connection.read_csv(str(folder / "history.csv")).fetchnumpy()
+            columns = connection.read_csv(str(folder / "history.csv")).fetchnumpy()
         seeds, score = len(summary["seeds"]), summary["curves"]["score_name"]
-        names = [name for name in found if name not in ("seed", "epoch")]
-        curves = np.stack([found[name].astype(np.float32).reshape(seeds, -1).T for name in names])
+        names = [name for name in columns if name not in ("seed", "epoch")]
+        curves = np.stack([columns[name].astype(np.float32).reshape(seeds, -1).T for name in names])
         draw_again(folder, summary_from(summary))
         return curves, score
     return None

@@ -40,17 +40,17 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart
     Returns:
         None if no candidate has probabilities, as in regression.
     """
-    found = {
+    calibrations = {
         one.name: one.calibration for one in summary.candidates if one.name != "prior" and one.calibration is not None
     }
-    names = by_rank(summary, list(found))
+    names = by_rank(summary, list(calibrations))
     if not names:
         return None
     colour = colours([one.name for one in summary.candidates], theme)
     columns = _columns(len(names))
     size = min(_LARGEST, (WIDE - (columns - 1) * _SPACING) // columns - _AXIS_WIDTH)
     panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]
-    records = [_record(place, name, found[name]) for place, name in enumerate(names)]
+    records = [_record(place, name, calibrations[name]) for place, name in enumerate(names)]
     title = f"{summary.target} of {summary.table}: do the probabilities mean what they say?"
     return panelled(
         panels, records, title=title, phrases=_phrases(summary), theme=theme, columns=columns, spacing=_SPACING

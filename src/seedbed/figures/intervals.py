@@ -79,15 +79,15 @@ Interval = tuple[float, float, float]
 def _judged(verdicts: Sequence[Verdict], metric: DecidingScore) -> tuple[list[Interval], float]:
     """Return (difference, low, high) of each verdict, and the margin; shares in points."""
     scale = 100.0 if known_metric(metric.name).percent else 1.0
-    found = [(scale * one.difference, scale * one.low, scale * one.high) for one in verdicts]
-    return found, scale * metric.margin
+    intervals = [(scale * one.difference, scale * one.low, scale * one.high) for one in verdicts]
+    return intervals, scale * metric.margin
 
 
 def _accuracy(verdicts: Sequence[Verdict]) -> list[Interval] | None:
-    found = [verdict.accuracy for verdict in verdicts if verdict.accuracy is not None]
-    if len(found) < len(verdicts):
+    differences = [verdict.accuracy for verdict in verdicts if verdict.accuracy is not None]
+    if len(differences) < len(verdicts):
         return None
-    return [(100.0 * one.difference, 100.0 * one.low, 100.0 * one.high) for one in found]
+    return [(100.0 * one.difference, 100.0 * one.low, 100.0 * one.high) for one in differences]
 
 
 def _records(
@@ -226,8 +226,8 @@ def _panel(
 def _zone(theme: Theme, margin: float, limits: tuple[float, float]) -> alt.Chart:
     low, high = max(-margin, limits[0]), min(margin, limits[1])
     data = alt.InlineData(values=[{"from": low, "to": high}])
-    found: alt.Chart = alt.Chart(data).mark_rect(color=theme.zone).encode(x=alt.X("from:Q"), x2=alt.X2("to"))
-    return found
+    zone: alt.Chart = alt.Chart(data).mark_rect(color=theme.zone).encode(x=alt.X("from:Q"), x2=alt.X2("to"))
+    return zone
 
 
 # ---- several tables

@@ -74,16 +74,18 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
 _Bar = tuple[float, float, int, int, str]
 
 
-def _records(found: RunLottery, names: Sequence[str], panel: str, reference: str | None = None) -> list[dict[str, Any]]:
+def _records(
+    lottery: RunLottery, names: Sequence[str], panel: str, reference: str | None = None
+) -> list[dict[str, Any]]:
     """Return one record per row, with its bars as lists. Differences of shares are in points."""
-    runs = {run.name: run for run in found.runs}
-    scale = 100.0 if panel == "difference" and known_metric(found.name).percent else 1.0
+    runs = {run.name: run for run in lottery.runs}
+    scale = 100.0 if panel == "difference" and known_metric(lottery.name).percent else 1.0
     records: list[dict[str, Any]] = []
     for place, name in enumerate(names):
         record = {"panel": panel, "candidate": name, "place": place}
         if name in runs:
-            note = _said(runs[name]) if panel == "difference" else _seen(runs[name], found.name)
-            records.append(record | {"note": note} | _spread(runs[name], found.edges, scale))
+            note = _said(runs[name]) if panel == "difference" else _seen(runs[name], lottery.name)
+            records.append(record | {"note": note} | _spread(runs[name], lottery.edges, scale))
         elif name == reference:
             records.append(record | {"note": "the reference", "n": 0} | {key: [] for key in _LISTS})
     return records
@@ -153,7 +155,7 @@ def _phrases(score: RunLottery, difference: RunLottery | None, kind: str) -> lis
         if any(_alike(run, difference.edges) for run in difference.runs):
             phrases.append("grey: both alike")
     both = [score] if difference is None else [score, difference]
-    beyond = [run.name for found in both for run in found.runs if _leaves(run, found.edges)]
+    beyond = [run.name for lottery in both for run in lottery.runs if _leaves(run, lottery.edges)]
     if beyond:
         phrases.append(f"outermost bars: what is further off, too ({', '.join(dict.fromkeys(beyond))})")
     return phrases
@@ -168,13 +170,13 @@ def _leaves(run: RunSpread, edges: Sequence[float]) -> bool:
 # ---- how it is drawn
 
 
-def _scores(found: RunLottery, colour: alt.Color, width: int, theme: Theme) -> alt.LayerChart:
-    percent = known_metric(found.name).percent
-    words = "R²" if found.name == "r2" else f"{found.words[:1].upper()}{found.words[1:]}"
-    low, high = _limits(found.edges)
+def _scores(lottery: RunLottery, colour: alt.Color, width: int, theme: Theme) -> alt.LayerChart:
+    percent = known_metric(lottery.name).percent
+    words = "R²" if lottery.name == "r2" else f"{lottery.words[:1].upper()}{lottery.words[1:]}"
+    low, high = _limits(lottery.edges)
     axis = alt.Axis(title=None, **PLAIN_AXIS)
     if percent:  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
-        low, high = max(low, min(found.edges[0], -0.01)), min(high, max(found.edges[-1], 1.01))
+        low, high = max(low, min(lottery.edges[0], -0.01)), min(high, max(lottery.edges[-1], 1.01))
         axis.labelExpr = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
     limits = low, high
     x = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
@@ -187,10 +189,10 @@ def _scores(found: RunLottery, colour: alt.Color, width: int, theme: Theme) -> a
     return alt.LayerChart(layer=layers, width=width, height=alt.Step(_ROW), title=heading(f"{words} of single runs"))
 
 
-def _differences(found: RunLottery, reference: str, colour: alt.Color, theme: Theme) -> alt.LayerChart:
-    percent = known_metric(found.name).percent
-    words = f"Improvement in {found.words}{', in points' if percent else ''}, run by run"
-    limits = _limits(found.edges, 100.0 if percent else 1.0)
+def _differences(lottery: RunLottery, reference: str, colour: alt.Color, theme: Theme) -> alt.LayerChart:
+    percent = known_metric(lottery.name).percent
+    words = f"Improvement in {lottery.words}{', in points' if percent else ''}, run by run"
+    limits = _limits(lottery.edges, 100.0 if percent else 1.0)
     rows = shown("datum.panel == 'difference'")
     layers = [
         *_bar_layers(rows, difference_axis(reference, limits), limits, colour, "+,.4~r", theme),

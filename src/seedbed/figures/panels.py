@@ -139,17 +139,17 @@ def name_layer(rows: alt.Chart, theme: Theme, height: int, width: int) -> alt.Ch
         "fontWeight": "bold",
         "yOffset": 12 - height / 2,
     }
-    found: alt.Chart = rows.mark_text(limit=width - _NOTE_WIDTH, **text).encode(
+    layer: alt.Chart = rows.mark_text(limit=width - _NOTE_WIDTH, **text).encode(
         x=alt.XValue(0), y=row_axis(), text=alt.Text("candidate:N")
     )
-    return found
+    return layer
 
 
 def note_layer(rows: alt.Chart, theme: Theme, height: int) -> alt.Chart:
     """Return the field `note` of each row, at the right above what is drawn."""
     mark = rows.mark_text(align="right", color=theme.ink, fontSize=12, yOffset=12 - height / 2)
-    found: alt.Chart = mark.encode(x=alt.XValue("width"), y=row_axis(), text=alt.Text("note:N"))
-    return found
+    layer: alt.Chart = mark.encode(x=alt.XValue("width"), y=row_axis(), text=alt.Text("note:N"))
+    return layer
 
 
 # ---- differences
@@ -165,8 +165,8 @@ def difference_axis(reference: str, limits: tuple[float, float]) -> alt.X:
 def worse_layer(theme: Theme) -> alt.Chart:
     """Return the words at the left end of a difference axis."""
     mark = alt.Chart(_ONCE).mark_text(align="left", baseline="top", color=theme.ink, fontSize=12, yOffset=27)
-    found: alt.Chart = mark.encode(x=alt.XValue(0), y=alt.YValue("height"), text=alt.TextValue("← worse"))
-    return found
+    layer: alt.Chart = mark.encode(x=alt.XValue(0), y=alt.YValue("height"), text=alt.TextValue("← worse"))
+    return layer
 
 
 def zero_layer(rows: alt.Chart, theme: Theme, limits: tuple[float, float], height: int) -> alt.Chart:
@@ -181,5 +181,5 @@ def zero_layer(rows: alt.Chart, theme: Theme, limits: tuple[float, float], heigh
         yOffset=NAME_HEIGHT / 2,
         opacity=1,
     )
-    found: alt.Chart = mark.encode(x=alt.XDatum(0), y=row_axis())
-    return found
+    layer: alt.Chart = mark.encode(x=alt.XDatum(0), y=row_axis())
+    return layer

@@ -62,8 +62,8 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
     path = Path(path)
     write = _FORMATS.get(path.suffix.lower())
     if write is None:
-        found = f"can't draw to '{path}': unknown suffix '{path.suffix}'"
-        raise OptionError(found, f"Known: {', '.join(_FORMATS)}")
+        message = f"can't draw to '{path}': unknown suffix '{path.suffix}'"
+        raise OptionError(message, f"Known: {', '.join(_FORMATS)}")
     if not path.parent.is_dir():
         raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
     _check_room()

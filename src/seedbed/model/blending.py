@@ -96,17 +96,17 @@ def fit_model(
     n_networks = N_NETWORKS if n_networks is None else n_networks
     _check_number(n_networks)
     weights = _row_weights(table, sample_weight)
-    found, encoding = with_inputs_of(candidate_from(candidate), table), encode(table)
-    warn_of_shares(found, table)
+    parsed, encoding = with_inputs_of(candidate_from(candidate), table), encode(table)
+    warn_of_shares(parsed, table)
     running = Running.on(compute, board_for)
-    own = found.recipe(recipe.in_batches() if encoding.is_large else recipe)
-    settled = settled or choose_settings(found, table, encoding, own, n_inner=n_networks,
+    own = parsed.recipe(recipe.in_batches() if encoding.is_large else recipe)
+    settled = settled or choose_settings(parsed, table, encoding, own, n_inner=n_networks,
                                          random_state=random_state, weights=weights, running=running)  # fmt: skip
     own = with_settings(own, settled)
-    seeds = [derive(random_state, found.name, "model", number) for number in range(n_networks)]
-    states, n_diverged = fit_networks(found, table, encoding, own, seeds=seeds, weights=weights, running=running)
+    seeds = [derive(random_state, parsed.name, "model", number) for number in range(n_networks)]
+    states, n_diverged = fit_networks(parsed, table, encoding, own, seeds=seeds, weights=weights, running=running)
     training = _facts(table, own, settled, len(seeds) - n_diverged, n_diverged, random_state)
-    return _model(table, found.name, found.architecture, states, Preprocessor.fit(table), training, score, threshold)
+    return _model(table, parsed.name, parsed.architecture, states, Preprocessor.fit(table), training, score, threshold)
 
 
 def _check_number(n_networks: int) -> None:
@@ -349,13 +349,13 @@ def _by_draw(outputs: NDArray[np.float32], table: Table, data: MemberData) -> Fl
     there = np.isfinite(outputs[:, 0])
     place = there.cumsum(axis=1) - 1
     n_draws = max(int(there.sum(axis=1).max()), 1)
-    found = np.full((n_draws, len(outputs), outputs.shape[1]), np.nan)
+    by_draw = np.full((n_draws, len(outputs), outputs.shape[1]), np.nan)
     row, network = np.nonzero(there)
-    found[place[row, network], row] = outputs[row, :, network]
+    by_draw[place[row, network], row] = outputs[row, :, network]
     if table.task == "regression":
         mean, deviation = data.target_scale
-        return np.asarray(found[:, :, 0] * deviation + mean)
-    logits = torch.from_numpy(found)
+        return np.asarray(by_draw[:, :, 0] * deviation + mean)
+    logits = torch.from_numpy(by_draw)
     if table.task == "binary":
         return torch.cat([(-logits).sigmoid(), logits.sigmoid()], 2).numpy()
     return logits.softmax(2).numpy()

@@ -188,8 +188,8 @@ def target_scale(table: Table) -> tuple[float, float]:
     if table.task != "regression":
         return 0.0, 1.0
     rows = np.arange(table.n_rows)
-    found = target_design(table.target, [Split(0, 0, rows, rows)])
-    return float(found.means[0]), float(found.deviations[0])
+    design = target_design(table.target, [Split(0, 0, rows, rows)])
+    return float(design.means[0]), float(design.deviations[0])
 
 
 class MemberData:
@@ -353,13 +353,13 @@ def trained_members(
 
 def _by_inputs(fits: Sequence[Fit]) -> list[list[tuple[Candidate, list[int]]]]:
     """Return each member with the numbers of its fits, grouped by what computes their inputs, which may take memory."""
-    found: dict[object, dict[object, tuple[Candidate, list[int]]]] = {}
+    groups: dict[object, dict[object, tuple[Candidate, list[int]]]] = {}
     for number, fit in enumerate(fits):
         for member in fit.members:
             network = network_of(member)
-            same = found.setdefault((network.ple, bool(network.embed)), {})
+            same = groups.setdefault((network.ple, bool(network.embed)), {})
             same.setdefault((member.name, network.numbers, network.categories), (member, []))[1].append(number)
-    return [list(same.values()) for same in found.values()]
+    return [list(same.values()) for same in groups.values()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -459,10 +459,10 @@ def _joined(parts: Sequence[TrainingData]) -> TrainingData:
         return parts[0]
 
     def diagonal(name: str) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = torch.block_diag(
+        joined: NDArray[np.float32] = torch.block_diag(
             *(torch.from_numpy(getattr(part, name)) for part in parts)
         ).numpy()
-        return found
+        return joined
 
     def scales(name: str) -> Any:
         values = [getattr(part, name) for part in parts]

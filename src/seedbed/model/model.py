@@ -86,8 +86,8 @@ class Model(Ensemble):
             codes = (predictions.values > limit).astype(np.int64)
         else:
             codes = predictions.values.argmax(axis=1)
-        found: NDArray[Any] = self.classes_[codes]
-        return found
+        labels: NDArray[Any] = self.classes_[codes]
+        return labels
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model as one `.safetensors` file, completely or not at all; return its path.

@@ -95,15 +95,15 @@ class Net:
 
     def inputs(self, row: dict[str, Any]) -> list[float]:
         """Return the inputs of a network for a row, a dict of cells by column."""
-        found = [0.0] * len(self.mean)
+        numbers = [0.0] * len(self.mean)
         for column in self.about["columns"]:
             name = column["name"]
             try:
-                fill(found, row[name], column)
+                fill(numbers, row[name], column)
             except (KeyError, ValueError, TypeError) as error:
                 why = f"{row[name]!r} can't be read" if name in row else "no cell"
                 raise ValueError(f"column {name!r}: {why}") from error
-        return found
+        return numbers
 
     @torch.inference_mode()
     def predict(self, rows: Any) -> Any:
@@ -122,7 +122,7 @@ class Net:
 
     def label(self, rows: Any) -> list[Any]:
         """Return the label of each row; of two, the second one above the threshold."""
-        labels, found = self.about["labels"], self.predict(rows)
+        labels, predictions = self.about["labels"], self.predict(rows)
         if self.about["task"] == "binary":
-            return [labels[int(p > self.about["threshold"])] for _, p in found]
-        return [labels[row.index(max(row))] for row in found]
+            return [labels[int(p > self.about["threshold"])] for _, p in predictions]
+        return [labels[row.index(max(row))] for row in predictions]

@@ -58,10 +58,10 @@ class Activation:
 
 def _parsed(text: str) -> tuple[str, list[str]]:
     """Return the entry's name and the arguments, for instance of `leaky_relu(0.2)`."""
-    found = re.fullmatch(r"([a-z0-9_]+)(?:\(([^()]*)\))?", text)
-    if not found:
+    match = re.fullmatch(r"([a-z0-9_]+)(?:\(([^()]*)\))?", text)
+    if not match:
         return text, []
-    return found[1].replace("_", ""), [] if found[2] is None else found[2].split(",")
+    return match[1].replace("_", ""), [] if match[2] is None else match[2].split(",")
 
 
 def is_activation(text: str) -> bool:

@@ -120,15 +120,15 @@ def candidates_from(specs: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Can
     if isinstance(specs, str):
         specs = [specs]
     named = specs.items() if isinstance(specs, Mapping) else [(None, spec) for spec in specs]
-    found = tuple(candidate_from(spec, name) for name, spec in named)
-    if not found:
+    candidates = tuple(candidate_from(spec, name) for name, spec in named)
+    if not candidates:
         raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
-    names = [candidate.name for candidate in found]
+    names = [candidate.name for candidate in candidates]
     for name in names:
         if names.count(name) > 1:
             message = f"two candidates are named '{name}'"
             raise CandidateError(message, "Leave one out, or in Python give a mapping of names.")
-    return found
+    return candidates
 
 
 def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[str, ...]]:

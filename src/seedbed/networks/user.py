@@ -112,11 +112,11 @@ class FileArchitecture:
 
     def _find(self) -> Callable[..., Any]:
         module = _load(Path(self.path))
-        found = getattr(module, self.name, None)
-        if not callable(found):
+        build = getattr(module, self.name, None)
+        if not callable(build):
             own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
             raise CandidateError(f"no class or function '{self.name}' in {self.path}", did_you_mean(self.name, own))
-        return found  # type: ignore[no-any-return]
+        return build  # type: ignore[no-any-return]
 
 
 def _load(path: Path) -> ModuleType:

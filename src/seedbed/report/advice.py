@@ -49,7 +49,7 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     """
     advice, ranking = conclusion.advice, conclusion.ranking
     if advice is not None:
-        found = [
+        pairs = [
             ("Use", _use(conclusion, advice)),
             ("Network", _network(conclusion, advice)),
             ("How sure", _how_sure(conclusion, advice)),
@@ -58,8 +58,8 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
         ]
     else:
         alone = len(conclusion.candidates) == len(ranking) == 1
-        found = [("How sure", _limits(conclusion)), ("Expect", _expect(conclusion, ranking[0]) if alone else iter(()))]
-    texts = [(label, phrased("; ".join(parts), conclusion.command)) for label, parts in found]
+        pairs = [("How sure", _limits(conclusion)), ("Expect", _expect(conclusion, ranking[0]) if alone else iter(()))]
+    texts = [(label, phrased("; ".join(parts), conclusion.command)) for label, parts in pairs]
     return [(label, text) for label, text in texts if text]
 
 

@@ -58,20 +58,20 @@ def curve_tables(curves: Curves) -> Iterator[NumberTable]:
 def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTable]:
     """Yield the spread of single runs: of their scores, and of their differences from the reference."""
     lotteries = summary.lottery
-    for found in () if lotteries is None else (lotteries.score, lotteries.difference):
-        if found is None or not found.runs:
+    for lottery in () if lotteries is None else (lotteries.score, lotteries.difference):
+        if lottery is None or not lottery.runs:
             continue
-        differs = found.runs[0].better is not None
-        show = signed if differs else functools.partial(_shown, found.name)
-        caption = f"{found.words} of a single run"
+        differs = lottery.runs[0].better is not None
+        show = signed if differs else functools.partial(_shown, lottery.name)
+        caption = f"{lottery.words} of a single run"
         columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
         if differs and isinstance(summary, Conclusion):
-            caption = f"improvement in {found.words} over {summary.reference}, in a single run"
+            caption = f"improvement in {lottery.words} over {summary.reference}, in a single run"
             columns.append("runs that say better")
         rows = [
             [one.name, f"{one.n:,}", *map(show, (one.mean, one.lowest, *one.quantiles, one.highest)),
              *([f"{one.better:.0%}"] if one.better is not None else [])]
-            for one in found.runs
+            for one in lottery.runs
         ]  # fmt: skip
         yield NumberTable(columns, rows, caption)
 

@@ -14,9 +14,9 @@ _FEW = 100  # runs from which a share is given of 100
 
 def curves(summary: Conclusion | TrainingSummary) -> str:
     """Return the most likely flaw of the training, or that there is none."""
-    found: dict[str, list[str]] = {}
+    by_code: dict[str, list[str]] = {}
     for check in summary.checks if isinstance(summary, Conclusion) else ():
-        found.setdefault(check.code, []).append(check.candidate)
+        by_code.setdefault(check.code, []).append(check.candidate)
     candidates = summary.curves.candidates if summary.curves is not None else ()
     epochs = {one.name: one.epochs[-1] + 1 for one in candidates if one.epochs}
     for code, words in (
@@ -24,8 +24,8 @@ def curves(summary: Conclusion | TrainingSummary) -> str:
         ("under_trained", "{names} {be} still improving at epoch {epoch:,}"),
         ("over_trained", "{names} {get} worse on test rows if trained for long"),
     ):
-        if code in found:
-            names = found[code]
+        if code in by_code:
+            names = by_code[code]
             return words.format(
                 names=listed(names, _MOST_NAMED),
                 be="are" if len(names) > 1 else "is",

@@ -310,7 +310,7 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
 def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
     """Yield what stands out in training, one sentence for all candidates that share it: either that networks can't be
     compared as they are, or the rest."""
-    found: dict[str, list[Check]] = {}
+    by_code: dict[str, list[Check]] = {}
     untrained, advice = learnt_nothing(conclusion), conclusion.advice
     for check in conclusion.checks:
         code = check.code
@@ -318,18 +318,18 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
             code = "learnt_nothing"
         if code == "over_trained" and "its training stopped" in check.message:
             continue  # its epoch was chosen before that
-        found.setdefault(code, []).append(check)
-    if untrained >= {check.candidate for check in found.get("no_better_than_prior", ())}:
-        found.pop("no_better_than_prior", None)  # the reason is given
+        by_code.setdefault(code, []).append(check)
+    if untrained >= {check.candidate for check in by_code.get("no_better_than_prior", ())}:
+        by_code.pop("no_better_than_prior", None)  # the reason is given
     if advice is not None and (advice.guess or advice.use == "prior"):
-        found.pop("no_better_than_prior", None)  # the answers say so
+        by_code.pop("no_better_than_prior", None)  # the answers say so
     for key, sentence in _STANDS_OUT.items():
-        if key in found and (key in _SERIOUS) == serious:
-            names = [check.candidate for check in found[key]]
+        if key in by_code and (key in _SERIOUS) == serious:
+            names = [check.candidate for check in by_code[key]]
             one = len(names) == 1
             yield sentence.format(
                 names=listed(names, _MOST_NAMED),
-                epochs=_more_epochs(found[key]),
+                epochs=_more_epochs(by_code[key]),
                 was="was" if one else "were",
                 s="s" if one else "",
                 has="has" if one else "have",
@@ -346,16 +346,16 @@ def _more_epochs(checks: Sequence[Check]) -> str:
 
 def _other_way(conclusion: Conclusion) -> Iterator[str]:
     """Yield which models are better or worse by accuracy, where the score that decides doesn't show it."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for verdict in conclusion.verdicts:
         accuracy = verdict.accuracy
         if accuracy is None or accuracy.low <= 0 <= accuracy.high or rare_label(conclusion):
             continue
         word = "better" if accuracy.low > 0 else "worse"
         if word != LOOKS.get(verdict.rule):
-            found.setdefault(word, []).append(verdict.candidate)
+            groups.setdefault(word, []).append(verdict.candidate)
     parts = [
-        f"{listed(names, _MOST_NAMED)} {'is' if len(names) == 1 else 'are'} {word}" for word, names in found.items()
+        f"{listed(names, _MOST_NAMED)} {'is' if len(names) == 1 else 'are'} {word}" for word, names in groups.items()
     ]
     if parts:
         reference, score = conclusion.reference, conclusion.metric.words
@@ -402,11 +402,11 @@ def forest_of(screen: FirstScreen) -> Forest | None:
     """Return the forest plot of a first screen; None if there is no verdict."""
     from seedbed.figures import interval_limits  # loads Altair, which the terminal doesn't need
 
-    found = {row.name: row.interval for row in screen.rows if row.interval is not None}
-    if not found:
+    spans = {row.name: row.interval for row in screen.rows if row.interval is not None}
+    if not spans:
         return None
     # The prior is often far off, and would squeeze all others.
-    seen = [ends for name, (_, *ends) in found.items() if name != "prior"] or [ends for _, *ends in found.values()]
+    seen = [ends for name, (_, *ends) in spans.items() if name != "prior"] or [ends for _, *ends in spans.values()]
     low, high = interval_limits([(low, high) for low, high in seen], least=screen.margin)
 
     def place(value: float) -> float:
@@ -414,7 +414,7 @@ def forest_of(screen: FirstScreen) -> Forest | None:
 
     decimals = max(0, 1 if screen.unit == "points" else 2 - math.floor(math.log10(high - low)))
     marks = {}
-    for name, (middle, first, last) in found.items():
+    for name, (middle, first, last) in spans.items():
         words = f"{_signed_end(middle, decimals)} ({_signed_end(first, decimals)} to {_signed_end(last, decimals)})"
         point = place(middle) if low <= middle <= high else None
         marks[name] = Mark(place(first), round(place(last) - place(first), 2), point, words, first < low, last > high)

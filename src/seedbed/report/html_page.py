@@ -131,11 +131,11 @@ class _Unbroken:
         self._words = re.compile(names_and_options)
 
     def __call__(self, sentence: str) -> Markup:
-        found, at = Markup(), 0
+        markup, at = Markup(), 0
         for match in self._words.finditer(sentence):
-            found += escape(sentence[at : match.start()]) + Markup('<span class="word">{}</span>').format(match[0])
+            markup += escape(sentence[at : match.start()]) + Markup('<span class="word">{}</span>').format(match[0])
             at = match.end()
-        return found + escape(sentence[at:])
+        return markup + escape(sentence[at:])
 
 
 class _Explained:
@@ -147,14 +147,14 @@ class _Explained:
         self._terms = {term.lower(): term for term in TERMS}
 
     def __call__(self, sentence: str) -> Markup:
-        found, at = Markup(), 0
+        markup, at = Markup(), 0
         for match in _TERM.finditer(sentence):
             term = self._terms[match[1].lower()]
             if term not in self._seen:
                 self._seen.add(term)
-                found += self._unbroken(sentence[at : match.start()]) + _button(match[0], term)
+                markup += self._unbroken(sentence[at : match.start()]) + _button(match[0], term)
                 at = match.end()
-        return found + self._unbroken(sentence[at:])
+        return markup + self._unbroken(sentence[at:])
 
 
 def _button(words: str, term: str) -> Markup:

@@ -146,75 +146,75 @@ def latex_text(text: str) -> str:
 # ---- several tables
 
 
-def tables_text(found: TablesConclusion, *, width: int = _WIDTH) -> str:
+def tables_text(conclusion: TablesConclusion, *, width: int = _WIDTH) -> str:
     """Return what was understood, mean ranks with the verdicts over tables, and the verdicts on each table as text."""
-    lines = folded(f"{found.table}: {' '.join(found.understood)}", width)
-    lines += folded(f"The reference is {found.reference}.", width)
-    lines += ["", *folded(tables_headline(found), width)]
-    for numbers in (rank_numbers(found), table_numbers(found)):
+    lines = folded(f"{conclusion.table}: {' '.join(conclusion.understood)}", width)
+    lines += folded(f"The reference is {conclusion.reference}.", width)
+    lines += ["", *folded(tables_headline(conclusion), width)]
+    for numbers in (rank_numbers(conclusion), table_numbers(conclusion)):
         lines += table_lines(numbers.columns, numbers.rows, left=["verdict"])
-    if len(found.tables) > _MOST_TABLES:
-        lines.append(phrased(f"and {len(found.tables) - _MOST_TABLES} more tables: --json lists all.", found.command))
-    lines += [line for sentence in tables_sentences(found) for line in folded(sentence, width)]
+    if (more := len(conclusion.tables) - _MOST_TABLES) > 0:
+        lines.append(phrased(f"and {more} more tables: --json lists all.", conclusion.command))
+    lines += [line for sentence in tables_sentences(conclusion) for line in folded(sentence, width)]
     return visible("\n".join(lines).rstrip())
 
 
-def tables_headline(found: TablesConclusion) -> str:
+def tables_headline(conclusion: TablesConclusion) -> str:
     """Return which candidate has the best mean rank, and whether a verdict is due."""
-    best, ranks = found.ranking[0], found.ranks
+    best, ranks = conclusion.ranking[0], conclusion.ranks
     first = f"{best} has the best mean rank over {ranks.n_tables} tables, {ranks.mean[best]:.2f}"
-    if found.no_verdict:
-        return f"No verdict over tables: {found.no_verdict[0].reason}. {first}."
-    better = [one.candidate for one in found.verdicts if one.rule == "better"]
+    if conclusion.no_verdict:
+        return f"No verdict over tables: {conclusion.no_verdict[0].reason}. {first}."
+    better = [one.candidate for one in conclusion.verdicts if one.rule == "better"]
     shown = f"{listed(better, 4)} {'is' if len(better) == 1 else 'are'}" if better else "no candidate is"
-    return f"{first}; {shown} shown to be better than {found.reference}."
+    return f"{first}; {shown} shown to be better than {conclusion.reference}."
 
 
-def tables_sentences(found: TablesConclusion) -> Iterator[str]:
+def tables_sentences(conclusion: TablesConclusion) -> Iterator[str]:
     """Yield which mean ranks don't differ, and what else a reader should know."""
-    if found.ranks.groups:
-        distance = f"{found.ranks.critical_difference:.2f}"
-        groups = "; ".join(listed(group) for group in found.ranks.groups)
+    if conclusion.ranks.groups:
+        distance = f"{conclusion.ranks.critical_difference:.2f}"
+        groups = "; ".join(listed(group) for group in conclusion.ranks.groups)
         yield f"Nemenyi's test of all pairs finds no difference between mean ranks closer than {distance}: {groups}."
-    if found.relative:
+    if conclusion.relative:
         yield "Improvements are shares of the reference's error on each table."
-    if found.verdicts:
+    if conclusion.verdicts:
         yield "p: of the signed-rank test, adjusted for the number of comparisons."
     yield "A verdict over tables is about tables like these; each table's own verdict is about rows like its own."
-    yield from (f"Note: {note.message}" for note in found.notes)
+    yield from (f"Note: {note.message}" for note in conclusion.notes)
 
 
-def rank_numbers(found: TablesConclusion) -> NumberTable:
+def rank_numbers(conclusion: TablesConclusion) -> NumberTable:
     """Return mean ranks, tables won and lost, and verdicts as a table of texts."""
-    verdicts, rows = {one.candidate: one for one in found.verdicts}, []
-    for name in found.ranking:
-        cells = ["", "", "", "", "reference" if name == found.reference else "no verdict"]
+    verdicts, rows = {one.candidate: one for one in conclusion.verdicts}, []
+    for name in conclusion.ranking:
+        cells = ["", "", "", "", "reference" if name == conclusion.reference else "no verdict"]
         if (one := verdicts.get(name)) is not None:
-            gain = f"{signed(100 * one.difference, 1)}%" if one.relative else _size(found.metric, one.difference)
+            gain = f"{signed(100 * one.difference, 1)}%" if one.relative else _size(conclusion.metric, one.difference)
             cells = [str(one.wins), str(one.losses), gain, p_words(one.p_adjusted), one.short]
-        rows.append([name, f"{found.ranks.mean[name]:.2f}", *cells])
-    unit = " (points)" if known_metric(found.metric.name).percent and not found.relative else ""
+        rows.append([name, f"{conclusion.ranks.mean[name]:.2f}", *cells])
+    unit = " (points)" if known_metric(conclusion.metric.name).percent and not conclusion.relative else ""
     columns = ["ranking", "mean rank", "ahead on", "behind on", f"median improvement{unit}", "p", "verdict"]
     return NumberTable(columns, rows)
 
 
-def table_numbers(found: TablesConclusion) -> NumberTable:
+def table_numbers(conclusion: TablesConclusion) -> NumberTable:
     """Return each table's mean scores, with the verdicts on that table alone."""
     rows = []
-    for table in found.tables[:_MOST_TABLES]:
+    for table in conclusion.tables[:_MOST_TABLES]:
         words = {one.candidate: f" {one.short}" for one in table.verdicts}
-        rows.append([table.table, *(f"{_mean(table, name)}{words.get(name, '')}" for name in found.ranking)])
-    return NumberTable([f"{found.metric.words} by table", *found.ranking], rows)
+        rows.append([table.table, *(f"{_mean(table, name)}{words.get(name, '')}" for name in conclusion.ranking)])
+    return NumberTable([f"{conclusion.metric.words} by table", *conclusion.ranking], rows)
 
 
 def _mean(table: Conclusion, name: str) -> str:
     return measure(table.metric.name, table.score(name).mean or 0.0)
 
 
-def tables_latex(found: TablesConclusion) -> str:
+def tables_latex(conclusion: TablesConclusion) -> str:
     """Return a LaTeX table (booktabs): each table's mean scores, then mean ranks."""
-    names, ranks = found.ranking, found.ranks
-    rows = [[latex_text(one.table), *(latex_text(_mean(one, name)) for name in names)] for one in found.tables]
+    names, ranks = conclusion.ranking, conclusion.ranks
+    rows = [[latex_text(one.table), *(latex_text(_mean(one, name)) for name in names)] for one in conclusion.tables]
     last = ["Mean rank", *(f"{ranks.mean[name]:.2f}" for name in names)]
     comment = f"Critical difference of mean ranks (Nemenyi): {ranks.critical_difference:.3f}"
     return _latex(comment, f"l{'r' * len(names)}", [["Table", *map(latex_text, names)], *rows], last)

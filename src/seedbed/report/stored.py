@@ -132,14 +132,14 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
     """
     path = Path(path)
     if path.is_dir():
-        found = [path / name for name in _FILES if (path / name).is_file()]
-        if not found and (path / "experiment.json").is_file():
+        files = [path / name for name in _FILES if (path / name).is_file()]
+        if not files and (path / "experiment.json").is_file():
             message = f"the run in {path} isn't finished"
             raise OptionError(message, f"To continue it: seedbed resume {path}")
-        if not found:
+        if not files:
             message = f"{path} holds no finished run: neither {' nor '.join(_FILES)} is in it"
             raise OptionError(message, _NAME_A_RUN)
-        path = max(found, key=lambda file: file.stat().st_mtime)
+        path = max(files, key=lambda file: file.stat().st_mtime)
     if not path.is_file():
         raise OptionError(f"there is no run {path}", _NAME_A_RUN)
     if path.name in _FILES:

@@ -96,14 +96,14 @@ def _table_lines(screen: FirstScreen, width: int) -> list[Text]:
         return _stacked_lines(screen, rows, width)
 
     def line(cells: Mapping[int, str], mark: str, styles: Mapping[int, str]) -> Text:
-        found = Text(mark)
+        text = Text(mark)
         for column in columns:
             space = " " * (widths[column] - cell_len(cells[column]))
             left = column in (0, last)
-            found.append(cells[column] + space if left else space + cells[column], styles.get(column, ""))
-            found.append(" " * gap)
-        found.rstrip()
-        return found
+            text.append(cells[column] + space if left else space + cells[column], styles.get(column, ""))
+            text.append(" " * gap)
+        text.rstrip()
+        return text
 
     dim = dict.fromkeys(columns, "dim")
     depth = max(len(head) for head in heads.values())
@@ -148,15 +148,15 @@ def comparison_text(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> st
     """Return the details of a comparison: the first screen, then every verdict and score in numbers, how the models
     were trained and compared, and what was found."""
     names = _spaced_names(conclusion)
-    found = [glance_text(conclusion, width=width)]
+    lines = [glance_text(conclusion, width=width)]
     if conclusion.verdicts:
         numbers = verdict_table(conclusion)
-        found += table_lines(numbers.columns, numbers.rows)
+        lines += table_lines(numbers.columns, numbers.rows)
     named = dict.fromkeys((conclusion.metric.name, "accuracy", "roc_auc", "r2", "mae"))
     numbers = score_table(conclusion, [name for name in named if name in conclusion.candidates[0].scores])
-    found += table_lines(numbers.columns, numbers.rows)
+    lines += table_lines(numbers.columns, numbers.rows)
     for table in number_tables(conclusion):
-        found += [table.caption, *table_lines(table.columns, table.rows)]
+        lines += [table.caption, *table_lines(table.columns, table.rows)]
     for sentence in (*detail_sentences(conclusion), *note_sentences(conclusion.notes)):
-        found += folded(sentence, width, 0, names)
-    return visible("\n".join(found).rstrip())
+        lines += folded(sentence, width, 0, names)
+    return visible("\n".join(lines).rstrip())

@@ -34,11 +34,11 @@ def document(model: Model, name: str, version: str, tensors: Tensors, *, token: 
     }
     info = {"title": f"{model.candidate} predicts {model.target_name}", "version": version or "0"}
     components: Values = {"schemas": _schemas(model, tensors.metadata())}
-    found: Values = {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}
+    described: Values = {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}
     if token:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        found["security"] = [{"token": []}]
-    return found
+        described["security"] = [{"token": []}]
+    return described
 
 
 def _protocol_paths(name: str) -> Values:

@@ -169,13 +169,13 @@ def documented(kind: type[T]) -> type[T]:
 def _known(kind: type[Any]) -> dict[str, tuple[Setting, tuple[Any, ...]]]:
     """Return metadata and types of each setting of a class, computed once per class."""
     if kind not in _KNOWN:
-        hints, found = get_type_hints(kind), {}
+        hints, settings = get_type_hints(kind), {}
         for field in dataclasses.fields(kind):
             about: Setting = field.metadata["setting"]
             parts = tuple(part for part in _parts(hints[field.name]) if part is not type(None))
             words = [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
-            found[field.name] = dataclasses.replace(about, choices=about.choices or tuple(words)), parts
-        _KNOWN[kind] = found
+            settings[field.name] = dataclasses.replace(about, choices=about.choices or tuple(words)), parts
+        _KNOWN[kind] = settings
     return _KNOWN[kind]
 
 

@@ -147,17 +147,17 @@ def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) 
     """
     if task == "regression":
         return ""
-    found: list[npt.NDArray[np.floating]] = []
+    outputs: list[npt.NDArray[np.floating]] = []
     for seed in range(_TRIALS):
         try:
             # A copy, because networks may share a layer, such as a pretrained one, and parameters are replaced below.
             network = copy.deepcopy(build_network(build, seed)).eval()
-            found += [_tried(network, n_features, scale, seed) for scale in (1.0, 10.0)]
+            outputs += [_tried(network, n_features, scale, seed) for scale in (1.0, 10.0)]
         except Exception:  # noqa: BLE001 - the user's code may not expect these numbers
             return ""
-        if not all(are_shares(z, task) for z in found[-2:]):
+        if not all(are_shares(z, task) for z in outputs[-2:]):
             return ""
-    known = np.concatenate(found)
+    known = np.concatenate(outputs)
     known = known[np.isfinite(known)]
     if not known.size or known.max() - known.min() <= _ROUNDING:
         return ""

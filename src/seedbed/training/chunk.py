@@ -191,10 +191,10 @@ class Savepoint:
 
         The time until the next saving starts now.
         """
-        found = [_read(path) for path in self.files]
-        done = [one[0] if one else -1 for one in found]
+        contents = [_read(path) for path in self.files]
+        done = [one[0] if one else -1 for one in contents]
         self._next, self._last = int(done[0] > done[1]), time.monotonic()
-        return found[1 - self._next]
+        return contents[1 - self._next]
 
     @property
     def due(self) -> bool:

@@ -71,10 +71,10 @@ def pick_cluster(cluster: str | None, *, jobs: int | None = None, device: str = 
         raise OptionError("jobs apply to this machine, and a cluster has its own CPUs", "Leave one of them out.")
     if device not in ("auto", "cpu"):
         raise OptionError(f"a cluster trains on CPUs, and device is '{device}'", "Leave one of them out.")
-    found: Cluster = RayCluster(address) if name == "ray" else DaskCluster(address)
-    if found.n_cpus < 1:
+    connected: Cluster = RayCluster(address) if name == "ray" else DaskCluster(address)
+    if connected.n_cpus < 1:
         raise OptionError(f"the cluster '{cluster}' has no CPU to train on", "Start a node first.")
-    return found
+    return connected
 
 
 def _library(module: str, extra: str) -> Any:

@@ -77,9 +77,9 @@ class TrainingData:
     def tested(self, split: int) -> npt.NDArray[np.bool_]:
         """Return whether each row of the table is a test row of a split [row]."""
         counts = self.test[:, split] != 0
-        found: npt.NDArray[np.bool_] = np.empty(len(counts), dtype=np.bool_)
-        found[slice(None) if self.order is None else self.order] = counts
-        return found
+        is_tested: npt.NDArray[np.bool_] = np.empty(len(counts), dtype=np.bool_)
+        is_tested[slice(None) if self.order is None else self.order] = counts
+        return is_tested
 
     @functools.cached_property
     def _largest(self) -> npt.NDArray[np.float64]:
@@ -167,15 +167,15 @@ def counted_rows(
         places = np.empty(n_rows, dtype=np.int32)
         places[order] = np.arange(n_rows, dtype=np.int32)
     counted = np.ones(n_rows) if weights is None else weights
-    found: list[npt.NDArray[np.number]] = []
+    counts: list[npt.NDArray[np.number]] = []
     for part in ("train", "test"):
         # Weights of 0 and 1 take a byte each in a file.
         own = np.zeros((n_rows, len(splits)), dtype=np.float32 if order is None or weights is not None else np.uint8)
         for number, split in enumerate(splits):
             rows = getattr(split, part)
             own[places[rows], number] = counted[rows]
-        found.append(own if order is None else spill(own))
-    return found
+        counts.append(own if order is None else spill(own))
+    return counts
 
 
 Part = tuple[npt.NDArray[np.floating], npt.NDArray[np.generic]]

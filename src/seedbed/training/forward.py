@@ -380,10 +380,10 @@ class OneByOne:
 
         def pull_back(slopes: Tensor) -> tuple[Tensors]:
             unused = z.grad_fn is None
-            found = [None] * len(leaves) if unused else torch.autograd.grad(
+            grads = [None] * len(leaves) if unused else torch.autograd.grad(
                 z, list(leaves.values()), slopes, allow_unused=True
             )  # fmt: skip
-            pairs = zip(leaves.items(), found, strict=True)
+            pairs = zip(leaves.items(), grads, strict=True)
             return ({name: torch.zeros_like(leaf) if grad is None else grad for (name, leaf), grad in pairs},)
 
         return z.detach(), pull_back, {name: value.detach() for name, value in changed.items()}
@@ -448,8 +448,8 @@ def _in_words(error: Exception) -> str:
         return "it draws random numbers other than by nn.Dropout or nn.RReLU"
     if "data-dependent" in text or "item()" in text:
         return "its forward() depends on values that it computes"
-    if found := re.search(r"aten::(\w+)", text):
-        return f"torch has no rule for {found[1]}"
+    if match := re.search(r"aten::(\w+)", text):
+        return f"torch has no rule for {match[1]}"
     return (text.splitlines() or [type(error).__name__])[0][:100]
 
 

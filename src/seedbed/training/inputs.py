@@ -248,9 +248,9 @@ def _some(n_rows: int) -> npt.NDArray[np.int64]:
 
 def _first_rows(data: TrainingData, split: int) -> npt.NDArray[np.floating]:
     """Return the first training rows of a table in a file, whose rows are shuffled."""
-    found: list[npt.NDArray[np.floating]] = []
+    parts: list[npt.NDArray[np.floating]] = []
     for rows in windows(*data.X.shape):
-        found.append(rows_of(data.X, rows)[rows_of(data.train, rows)[:, split] > 0])
-        if sum(map(len, found)) >= MOST_ROWS:
+        parts.append(rows_of(data.X, rows)[rows_of(data.train, rows)[:, split] > 0])
+        if sum(map(len, parts)) >= MOST_ROWS:
             break
-    return np.concatenate(found)[:MOST_ROWS]
+    return np.concatenate(parts)[:MOST_ROWS]

@@ -188,14 +188,14 @@ def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:
             raise OptionError(f"seeds is {shown(seeds)}", f"Give {_MOST_SEEDS:,} at most.")
         seeds = range(seeds)
     try:
-        found = tuple(operator.index(seed) for seed in seeds)
+        numbers = tuple(operator.index(seed) for seed in seeds)
     except TypeError:
         raise OptionError(f"seeds is {shown(seeds)}", "Give how many, or whole numbers, one a network.") from None
-    if any(not -(2**63) <= seed < 2**64 for seed in found):
+    if any(not -(2**63) <= seed < 2**64 for seed in numbers):
         raise OptionError("a seed is too large for torch", "Seeds have at most 64 bits.")
-    if not found:
+    if not numbers:
         raise OptionError("no seeds are given", "Give at least one.")
-    return found
+    return numbers
 
 
 if TYPE_CHECKING:

@@ -174,8 +174,8 @@ def plan_stack(
         for own, group in _groups(chain, data, recipe, splits, parts, rates, together, patient=bool(patience))
         for members in _cut(group, size, own, full=native)
     )
-    found = StackPlan(chunks, 0.0, note, _n_parameters(network))
-    return replace(found, seconds=seconds * found.work / recipe.epochs)
+    plan = StackPlan(chunks, 0.0, note, _n_parameters(network))
+    return replace(plan, seconds=seconds * plan.work / recipe.epochs)
 
 
 def check_engine(engine: str) -> None:
@@ -211,11 +211,11 @@ def pick_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        found = torch.device(device)
-        torch.ones(1, device=found).item()
+        chosen = torch.device(device)
+        torch.ones(1, device=chosen).item()
     except (RuntimeError, AssertionError, TypeError) as error:
         raise OptionError(f"no device '{device}': {str(error).splitlines()[0]}", "Use auto, cpu or cuda.") from None
-    return "cpu" if found.type == "cpu" else str(found)
+    return "cpu" if chosen.type == "cpu" else str(chosen)
 
 
 def _groups(
@@ -249,9 +249,9 @@ def _groups(
         for place in places if patient or all(keys[place] == most for place in places) else ():
             # Networks of one learning rate end at about the same time.
             own[place], keys[place] = together, most if patient else (*most, rates[place])
-    found = list(zip(own, keys, strict=True))
-    for one in dict.fromkeys(found):
-        yield one[0], [place for place, other in enumerate(found) if other == one]
+    groups = list(zip(own, keys, strict=True))
+    for one in dict.fromkeys(groups):
+        yield one[0], [place for place, other in enumerate(groups) if other == one]
 
 
 def _cut(group: list[int], size: int, together: int, *, full: bool) -> Iterator[list[int]]:
@@ -320,22 +320,22 @@ def _n_parameters(network: nn.Module) -> int:
 
 def _row_operations(network: nn.Module) -> tuple[float, int]:
     """Return what a row costs one network in one epoch of the kernel, as so many operations, and the hidden units."""
-    found, units, n_units = _A_ROW + _A_WEIGHT * _n_parameters(network), 0, 0
+    operations, units, n_units = _A_ROW + _A_WEIGHT * _n_parameters(network), 0, 0
     sees_table = True
     for module in network.modules():
         entry = activation_of(module)
         if isinstance(module, nn.Linear):
             units = module.out_features
-            n_units, found = n_units + units, found + _A_UNIT * units
-            found -= (_A_WEIGHT - _A_WEIGHT_OF_TABLE) * module.weight.numel() if sees_table else 0.0
+            n_units, operations = n_units + units, operations + _A_UNIT * units
+            operations -= (_A_WEIGHT - _A_WEIGHT_OF_TABLE) * module.weight.numel() if sees_table else 0.0
             sees_table = False
         elif isinstance(module, PeriodicEmbedding):
-            found, sees_table = found + _A_FUNCTION * _units(module), False
+            operations, sees_table = operations + _A_FUNCTION * _units(module), False
         elif isinstance(module, PiecewiseLinearEncoding):
-            found += _A_BIN * _units(module)
+            operations += _A_BIN * _units(module)
         elif entry is not None or isinstance(module, nn.LayerNorm | nn.BatchNorm1d | nn.Dropout):
-            found += (_A_UNIT if isinstance(module, nn.ReLU) else _A_FUNCTION) * units
-    return found, n_units
+            operations += (_A_UNIT if isinstance(module, nn.ReLU) else _A_FUNCTION) * units
+    return operations, n_units
 
 
 def _operations(network: nn.Module, data: TrainingData, recipe: Recipe, *, native: bool) -> float:

@@ -81,17 +81,17 @@ class WholeTable:
         figures, outputs = [], []
         for rows, weights in zip(*(part.split(_PLACES) for part in self.tested), strict=True):
             batch = pick(self.test, Picked(rows, weights))
-            found, z = steps.evaluate(state.params, state.buffers, batch, keys)
-            figures.append(found)
+            measured, z = steps.evaluate(state.params, state.buffers, batch, keys)
+            figures.append(measured)
             outputs.append(z)
         return torch.stack(figures).sum(0), torch.cat(outputs)
 
     def spread(self, outputs: Tensor) -> Tensor:
         """Return outputs of `evaluate_own` at the places of their rows [row, output, network], and NaN elsewhere."""
         rows, there = self.tested[0], self.tested[1] > 0
-        found = outputs.new_full((self.n_rows + 1, *outputs.shape[1:]), torch.nan)
+        whole = outputs.new_full((self.n_rows + 1, *outputs.shape[1:]), torch.nan)
         rows = torch.where(there, rows, self.n_rows)  # filling goes to an additional row
-        return found.scatter_(0, rows[:, None].expand_as(outputs), outputs)[:-1]
+        return whole.scatter_(0, rows[:, None].expand_as(outputs), outputs)[:-1]
 
     def alive(self, chain: Chain, state: StackState, now: Pass) -> tuple[Tensor | None, Tensor]:
         """Return what `Chain.alive` does for the training rows. Weights and rows of `now` are replaced."""
@@ -113,18 +113,18 @@ class WholeTable:
         """Return the rows of the epoch's minibatches in each network's order, -1 for filling [place, network]."""
         longest = max(n for _, n in self._own)
         n_places = self.n_steps * self.batch_rows if self._placing.is_chain else longest
-        found = np.full((len(self._placing.seeds), n_places), -1, dtype=np.int32)
+        chosen = np.full((len(self._placing.seeds), n_places), -1, dtype=np.int32)
         for (seed, n), (networks, rows) in self._own.items():
             order = shuffled(n, seed, epoch).numpy()
             if -(-n // self.batch_rows) == self.n_steps:
-                found[networks, :n] = rows[:, order]
+                chosen[networks, :n] = rows[:, order]
                 continue
             # Too few rows for as many minibatches as other networks have: they are smaller, or rows are repeated.
             turns = np.arange(max(n, self.n_steps))
             batch = turns * self.n_steps // len(turns)
             places = batch * self.batch_rows + turns - np.searchsorted(batch, batch)
-            found[networks[:, None], places] = rows[:, order[turns % n]]
-        return found.T
+            chosen[networks[:, None], places] = rows[:, order[turns % n]]
+        return chosen.T
 
     @functools.cached_property
     def _own(self) -> dict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
@@ -294,14 +294,14 @@ class WindowedTable:
     def evaluate(self, steps: Steps, state: StackState, keys: Tensor, *, outputs: bool) -> tuple[Tensor, Tensor]:
         """Return test figures [2, network] and, if requested, outputs [row, output, network] for `test_rows`."""
         figures: Tensor | None = None
-        found = []
+        parts = []
         for batch, n_rows in self._blocks(self._placing.data.test, self._n_test):
             part, z = steps.evaluate(state.params, state.buffers, batch, keys)
             figures = part.clone() if figures is None else figures + part
             if outputs:
-                found.append(z[:n_rows].clone())
+                parts.append(z[:n_rows].clone())
         assert figures is not None
-        return figures, torch.cat(found) if found else torch.empty(0, self._n_outputs, len(keys), device=keys.device)
+        return figures, torch.cat(parts) if parts else torch.empty(0, self._n_outputs, len(keys), device=keys.device)
 
     def alive(self, chain: Chain, state: StackState, now: Pass) -> tuple[Tensor | None, Tensor]:
         """Return what `Chain.alive` does for the training rows. Weights and rows of `now` are replaced."""

@@ -224,15 +224,15 @@ class Training:
         while not done or time.perf_counter() - begun < seconds:
             next(walk)
             done += 1
-        found = (time.perf_counter() - begun) / done * (self.rows.n_steps if in_batches else 1)
+        taken = (time.perf_counter() - begun) / done * (self.rows.n_steps if in_batches else 1)
         if isinstance(self.rows, WindowedTable):  # a pass over all test rows of a large table would take too long
-            return found * 1.1
+            return taken * 1.1
         if not self.one_pass:
             self._evaluate()
             begun = time.perf_counter()
             self._evaluate()
-            found += time.perf_counter() - begun
-        return found
+            taken += time.perf_counter() - begun
+        return taken
 
     def run_patiently(self, tell: Callable[[int], None]) -> ChunkResult:
         """Train until each group has waited long enough for a better epoch; return the result of the best epochs."""
@@ -247,12 +247,12 @@ class Training:
         with torch.no_grad():
             for epoch in range(chunk.recipe.epochs):
                 opened = train_epoch(epoch, False)
-                found, outputs = evaluate(self.steps, self.state, self.hyper.keys)
-                figures.append(torch.cat([opened[:2], found]))
+                tested, outputs = evaluate(self.steps, self.state, self.hyper.keys)
+                figures.append(torch.cat([opened[:2], tested]))
                 if ensembles:
                     losses = ensembles.losses(self.loss, outputs)
                 else:
-                    losses = found[0].double().reshape(-1, best.size).mean(1).numpy(force=True)
+                    losses = tested[0].double().reshape(-1, best.size).mean(1).numpy(force=True)
                 better = torch.from_numpy(best.see(epoch + 1, losses)).to(self.device)
                 values = {**self.state.params, **self.state.buffers, "": outputs}
                 if better.any():
@@ -359,11 +359,11 @@ def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n
     now = Pass(False, weights, keys, step, rows, "network_last")
     with torch.no_grad(), seeded(0):
         stacked, _ = forward(values, Inputs(X), now)
-        found = []
+        outputs = []
         for network, key in zip(networks, keys, strict=True):
             reseed(key, step, training=False)
-            found.append(outputs_of(network.eval(), X))
-    alone = torch.stack(found, -1)
+            outputs.append(outputs_of(network.eval(), X))
+    alone = torch.stack(outputs, -1)
     off = (stacked - alone).abs() > 1e-3 * (1 + alone.abs().amax((0, 1)))
     if (off & stacked.isfinite() & alone.isfinite()).any():
         raise CandidateError(
@@ -377,9 +377,9 @@ def _r2_by_split(
 ) -> npt.NDArray[np.floating]:
     """Return R2 [epoch, network] of the target in the units that each split's networks learn."""
     y = data.y.reshape(len(data.y), -1).astype(np.float64)
-    found = np.empty_like(mse)
+    scores = np.empty_like(mse)
     for split in set(splits):
         own = np.array(splits) == split
         scale = 1.0 if data.target_scale is None else float(data.target_scale[split])
-        found[:, own] = r2(mse[:, own], scale * y, weights[:, split])
-    return found
+        scores[:, own] = r2(mse[:, own], scale * y, weights[:, split])
+    return scores

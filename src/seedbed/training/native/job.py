@@ -228,8 +228,8 @@ class Blocks:
             "constants": (blocks, job.n_constants, lanes), "tested": (job.n_tested, blocks * lanes),
         }  # fmt: skip
         for name, shape in expected.items():
-            found = self._arrays[name].shape if name in self._arrays else shape
-            assert found == shape, f"{name} has shape {found}, not {shape}"
+            actual = self._arrays[name].shape if name in self._arrays else shape
+            assert actual == shape, f"{name} has shape {actual}, not {shape}"
         assert (self.program.layers[0].n_in, self.program.layers[-1].n_out) == (job.n_features, self.n_outputs)
         assert ((self._arrays["tested"] >= -1) & (self._arrays["tested"] < self.n_rows)).all()
         for name in ("givers", "takers"):
@@ -294,11 +294,11 @@ class Blocks:
 
     def _looked(self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]) -> list[Tensor]:
         """Return the results of a function of the library [..., network]."""
-        found = [_aligned((self.n_blocks, *size, self.lanes), self.dtype) for size in sizes]
-        starts = [(_address(array), array.strides[0]) for array in found]
+        results = [_aligned((self.n_blocks, *size, self.lanes), self.dtype) for size in sizes]
+        starts = [(_address(array), array.strides[0]) for array in results]
         for block in blocks.tolist():
             look(ctypes.addressof(self.job), block, *(start + block * stride for start, stride in starts))
-        return [self.stacked(array) for array in found]
+        return [self.stacked(array) for array in results]
 
     def values(self, params: npt.NDArray[Any] | None = None) -> Tensors:
         """Return parameters [..., network], by default the present ones."""
@@ -328,9 +328,9 @@ class Blocks:
         filling = self.n_blocks * self.lanes - self.n
         array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, filling)], mode="edge")
         array = np.moveaxis(array.reshape(*array.shape[:-1], self.n_blocks, self.lanes), -2, 0)
-        found = _aligned(array.shape, dtype or self.dtype)
-        found[...] = array
-        return found
+        aligned = _aligned(array.shape, dtype or self.dtype)
+        aligned[...] = array
+        return aligned
 
 
 def _ordered(inputs: Inputs, order: Sequence[int] | None) -> Inputs:
@@ -355,8 +355,8 @@ def _aligned(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
-    found: npt.NDArray[Any] = raw[start : start + size].view(dtype).reshape(shape)
-    return found
+    aligned: npt.NDArray[Any] = raw[start : start + size].view(dtype).reshape(shape)
+    return aligned
 
 
 def _address(array: Any) -> int:
