@@ -78,8 +78,8 @@ def shown(value: Any, longest: int = 60) -> str:
         text = ""
     if text and len(text) <= longest and text.isprintable():
         return text
-    own = type(value).__name__
-    return f"a{'n' * (own[:1].lower() in 'aeiou')} {own}"
+    name = type(value).__name__
+    return f"a{'n' * (name[:1].lower() in 'aeiou')} {name}"
 
 
 @functools.cache

@@ -323,9 +323,9 @@ def _loss_interval(metric: Metric, result: Result, losses: Floats) -> tuple[floa
 
 def _held_out(result: Result, metric: str) -> HoldOut:
     """Return the mean loss of the locked rows, as a difference from no loss."""
-    own = result.row_losses(metric)[0][:, result.tested]
-    nothing = np.zeros((1, own.shape[1]))
-    return paired_hold_out(own, nothing, groups=result.tested_groups, times=result.tested_times, alpha=result.alpha)
+    losses = result.row_losses(metric)[0][:, result.tested]
+    nothing = np.zeros((1, losses.shape[1]))
+    return paired_hold_out(losses, nothing, groups=result.tested_groups, times=result.tested_times, alpha=result.alpha)
 
 
 def _of_sets(metric: Metric, result: Result) -> Score:

@@ -168,8 +168,8 @@ def plan_round(
         SeedbedError: a network can't be built for this table.
     """
     kinds: list[tuple[tuple[object, Recipe], list[int]]] = []
-    for number, own in runs.items():
-        kind = own.candidate.architecture, dataclasses.replace(own.recipe, lr=None, weight_decay=None)
+    for number, networks in runs.items():
+        kind = networks.candidate.architecture, dataclasses.replace(networks.recipe, lr=None, weight_decay=None)
         for other, members in kinds:
             if other == kind:
                 members.append(number)
@@ -179,16 +179,16 @@ def plan_round(
     stacks = []
     for _, members in kinds:
         owned = [runs[number] for number in members]
-        parts = tuple(part for own in owned for part in own.parts or [0] * len(own.seeds))
+        parts = tuple(part for networks in owned for part in networks.parts or [0] * len(networks.seeds))
         plan = plan_candidate(
             owned[0].candidate,
             table,
             data,
             owned[0].recipe,
-            seeds=[seed for own in owned for seed in own.seeds],
-            splits=[split for own in owned for split in own.splits],
-            lr=[lr for own in owned for lr in own.lrs],
-            decay=[own.recipe.decay for own in owned for _ in own.seeds],
+            seeds=[seed for networks in owned for seed in networks.seeds],
+            splits=[split for networks in owned for split in networks.splits],
+            lr=[lr for networks in owned for lr in networks.lrs],
+            decay=[networks.recipe.decay for networks in owned for _ in networks.seeds],
             parts=parts,
             engine=engine,
             device=device,

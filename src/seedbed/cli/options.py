@@ -68,7 +68,7 @@ def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> C
         types: types of options that differ from the type of their setting.
     """
 
-    def decorate(own: type[T]) -> type[T]:
+    def decorate(cls: type[T]) -> type[T]:
         annotations: dict[str, Any] = {}
         for field in dataclasses.fields(kind):
             about, kinds = settings_of(kind)[field.name], kinds_of(kind, field.name)
@@ -83,9 +83,9 @@ def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> C
             if about.group:
                 shown = Parameter.combine(shown, Parameter(group=_GROUPS[about.group]))
             annotations[field.name] = Annotated[types.get(field.name, words) | None, shown]
-            setattr(own, field.name, None if unset else field.default)
-        own.__annotations__ = own.__annotations__ | annotations if unset else annotations | own.__annotations__
-        return own
+            setattr(cls, field.name, None if unset else field.default)
+        cls.__annotations__ = cls.__annotations__ | annotations if unset else annotations | cls.__annotations__
+        return cls
 
     return decorate
 

@@ -142,8 +142,8 @@ def _out_of_memory(error: BaseException | None) -> str:
     """Return the line of an error or of its causes that reports a lack of memory; empty if there is none."""
     while error is not None:
         line = error_line(error)
-        own = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        if own or any(words in line for words in _NO_MEMORY):
+        known = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        if known or any(words in line for words in _NO_MEMORY):
             return line[:200]
         error = error.__cause__ or error.__context__
     return ""

@@ -187,9 +187,9 @@ def _model_of_table(
         with shown(monitor, run):
             return blend_table(table, settings=recipe.given(), board_for=monitor.board_for, **options)[0]
     parsed, n_networks, common = candidate_from(candidate), options["n_networks"] or N_NETWORKS, recipe.named("trained")
-    own = parsed.recipe(common)
+    settings = parsed.recipe(common)
     say(run, *filter(None, [own_module(parsed, table)]))
-    monitor = Monitor.of_one(parsed.name, own.epochs, n_networks, n_choosing(own, n_networks))
+    monitor = Monitor.of_one(parsed.name, settings.epochs, n_networks, n_choosing(settings, n_networks))
     with shown(monitor, run):
         return fit_model(table, parsed, recipe=common, board_for=monitor.board_for, **options)
 

@@ -153,12 +153,12 @@ def _auc(y: Codes, sets: Floats) -> RowScore:
 
 def _balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
     """Return the mean recall over the classes that were drawn; NaN if only one was drawn."""
-    own, guess = _classes_of(y, sets)
+    truth, guess = _classes_of(y, sets)
     # All sets share the rows of a class, so the mean of their recalls is the recall of their mean hits.
-    hits = own * (guess == y).mean(axis=0)[:, None]
+    hits = truth * (guess == y).mean(axis=0)[:, None]
 
     def score(weights: Floats) -> Floats:
-        total, right = weights @ own, weights @ hits
+        total, right = weights @ truth, weights @ hits
         recall = np.divide(right, total, out=np.zeros_like(total), where=total > 0)
         drawn = (total > 0).sum(axis=1)
         return np.where(drawn > 1, recall.sum(axis=1) / np.maximum(drawn, 1), np.nan)
@@ -191,13 +191,13 @@ def _mcc(y: Codes, sets: Floats) -> RowScore:
     It is 0 for constant predictions, and NaN if only one class was drawn. It needs only the margins and the trace of
     the confusion matrix, so that many classes are cheap.
     """
-    own, guess = _classes_of(y, sets)
-    n_classes = own.shape[1]
+    truth, guess = _classes_of(y, sets)
+    n_classes = truth.shape[1]
     guessed = np.stack([np.column_stack([np.eye(n_classes)[one], one == y]) for one in guess], axis=1)
     columns = guessed.reshape(len(y), -1)
 
     def score(weights: Floats) -> Floats:
-        true = (weights @ own)[:, None]
+        true = (weights @ truth)[:, None]
         cells = (weights @ columns).reshape(len(weights), len(guess), n_classes + 1)
         predicted, right = cells[..., :-1], cells[..., -1]
         n = weights.sum(axis=1)[:, None]

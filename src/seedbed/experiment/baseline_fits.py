@@ -179,13 +179,13 @@ class Auto(FittedModel):
     ) -> list[Floats]:
         tables, classes = [], []
         for split in splits:
-            own = table.of_rows(split.train)
-            present, codes = np.unique(own.target, return_inverse=True)
+            part = table.of_rows(split.train)
+            present, codes = np.unique(part.target, return_inverse=True)
             if table.task != "regression":  # training rows may lack a class
                 labels = tuple(table.labels[code] for code in present)
                 task: Task = "binary" if len(labels) == 2 else "multiclass"
-                own = dataclasses.replace(own, target=codes, labels=labels, task=task)
-            tables.append(own)
+                part = dataclasses.replace(part, target=codes, labels=labels, task=task)
+            tables.append(part)
             classes.append(present)
         blends = blend_tables(tables, random_state=self.estimator, compute=Compute(jobs=jobs))
         predictions = []
@@ -322,8 +322,8 @@ def _fit_some(
 
     with warnings.catch_warnings(), single_threads(), joblib.parallel_config(backend="sequential"):
         warnings.simplefilter("ignore")
-        numbers, own = zip(*splits, strict=True)
-        predictions = model.predict(table, encoding, own, jobs)
+        numbers, parts = zip(*splits, strict=True)
+        predictions = model.predict(table, encoding, parts, jobs)
         return [(number, which, said) for which, said in zip(numbers, predictions, strict=True)]
 
 

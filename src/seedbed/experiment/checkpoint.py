@@ -158,10 +158,10 @@ class Checkpoint:
             return None
         device = torch.cuda.get_device_name(chunk.device) if chunk.device.startswith("cuda") else chunk.device
         stage = self._plan.stage(which)
-        own = {field.name: getattr(chunk, field.name) for field in fields(chunk) if field.name != "build"}
-        chosen = own.pop("stops"), own.pop("lr") if stage == "fitting" else ()
+        settings = {field.name: getattr(chunk, field.name) for field in fields(chunk) if field.name != "build"}
+        chosen = settings.pop("stops"), settings.pop("lr") if stage == "fitting" else ()
         # repr writes numbers exactly.
-        task = _hash([self._run, stage, code, device, repr(own)])
+        task = _hash([self._run, stage, code, device, repr(settings)])
         return _Key(_hash([task, repr(chosen)]), task)
 
     def _of_fit(self, model: FittedModel, split: int) -> _Key | None:

@@ -317,7 +317,7 @@ def make_plan(experiment: Experiment, compute: Compute) -> Plan:
     choosing = None
     if any(recipe.chooses for recipe in experiment.recipes().values()):
         inner = inner_of(experiment, everything)
-        data = dataclasses.replace(table_data(table, encoding, [one for own in inner for one in own]), X=data.X)
+        data = dataclasses.replace(table_data(table, encoding, [one for group in inner for one in group]), X=data.X)
         runs = _choosing(experiment, len(inner), len(inner[0]), parts)
         choosing = plan_round(table, data, runs, together=len(inner[0]), engine=compute.engine, device=where)
     target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None

@@ -467,14 +467,14 @@ class GatheredCandidate:
     def take_along(self, arrays: Mapping[str, npt.NDArray[Any]], repeats: int) -> None:
         """Add the results of the first repeats from the arrays of an earlier run."""
         names, design = ("predictions", *CURVES, "dead", "lrs", "epochs"), self.plan.experiment.design
-        own = {name: arrays[f"{self.name}/{name}"] for name in names}
+        taken = {name: arrays[f"{self.name}/{name}"] for name in names}
         n_splits = repeats * design.folds
         n_networks = n_splits * design.seeds
-        self._found.take_along(own["predictions"][:repeats])
-        self.curves[:, :, :n_networks] = np.stack([own[name][:, :n_networks] for name in CURVES])
-        self.dead[:n_networks], self.done[:n_networks] = own["dead"][:n_networks], True
+        self._found.take_along(taken["predictions"][:repeats])
+        self.curves[:, :, :n_networks] = np.stack([taken[name][:, :n_networks] for name in CURVES])
+        self.dead[:n_networks], self.done[:n_networks] = taken["dead"][:n_networks], True
         if self.recipe.chooses:
-            chosen = zip(own["lrs"][:n_splits].tolist(), own["epochs"][:n_splits].tolist(), strict=True)
+            chosen = zip(taken["lrs"][:n_splits].tolist(), taken["epochs"][:n_splits].tolist(), strict=True)
             self.choices = [Choice(self.recipe.lrs.index(lr), epochs, None) for lr, epochs in chosen]
 
     def settings(self, split: int) -> tuple[float, int]:

@@ -293,9 +293,9 @@ def _network(empty: CandidateResult, arrays: Arrays, note: str) -> CandidateResu
     curves = np.stack([arrays[f"{empty.name}/{name}"] for name in CURVES])
     if curves.shape != empty.curves.shape:
         raise ValueError("curves of another plan")
-    own: dict[str, Any] = {name: arrays[f"{empty.name}/{name}"] for name in ("epochs", "lrs", "dead")}
+    chosen: dict[str, Any] = {name: arrays[f"{empty.name}/{name}"] for name in ("epochs", "lrs", "dead")}
     diverged = np.asarray(~np.isfinite(curves[[0, 2]]).all(axis=(0, 1)))
-    return dataclasses.replace(_with(empty, arrays), curves=curves, diverged=diverged, note=note, **own)
+    return dataclasses.replace(_with(empty, arrays), curves=curves, diverged=diverged, note=note, **chosen)
 
 
 def _with(empty: R, arrays: Arrays) -> R:

@@ -219,8 +219,8 @@ def specify(
         raise CandidateError("auto is compared with nothing", "Name another candidate, such as relu:5, or a baseline.")
     metric = _metric(design.metric, table.task)
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
-    own = [candidate.recipe(recipe) for candidate in expanded]
-    if any(one.patience is not None for one in own) and all(one.epoch == "last" for one in own):
+    settings = [candidate.recipe(recipe) for candidate in expanded]
+    if any(one.patience is not None for one in settings) and all(one.epoch == "last" for one in settings):
         hint = "Leave it out, or have one chosen: --epoch inner."
         raise OptionError("patience is of an epoch that inner splits choose, and none is chosen", hint)
     reference, protocol, common = design.reference, _protocol(table, design), _recipe_for(table, recipe, lrs)

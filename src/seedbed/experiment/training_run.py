@@ -214,19 +214,19 @@ def training_on(
     """
     table = table if isinstance(table, Table) else read_table(table)
     parsed = candidate_from(candidate)
-    own = parsed.recipe(recipe or Recipe())
-    if own.lr is None or own.epoch != "last":
+    settings = parsed.recipe(recipe or Recipe())
+    if settings.lr is None or settings.epoch != "last":
         raise OptionError("a single split has no inner splits to choose by", "Give --lr, and leave --epoch inner out.")
-    if own.patience is not None:
+    if settings.patience is not None:
         raise OptionError("patience is of an epoch that inner splits choose", "Leave it out, or add -o for a model.")
-    if own.horizon is not None:
+    if settings.horizon is not None:
         raise OptionError("horizon is of a model whose epochs were chosen", "Leave it out.")
     if table.times is not None:
         split = time_holdout(table.times, test_size=test_size, groups=table.groups)
     else:
         split = holdout(table.target, test_size=test_size, random_state=random_state, groups=table.groups)
-    own = dataclasses.replace(own, loss=LOSSES[table.task])
-    return TrainingSpec(table=table, candidate=parsed, recipe=own, split=split, seeds=tuple(seeds),
+    settings = dataclasses.replace(settings, loss=LOSSES[table.task])
+    return TrainingSpec(table=table, candidate=parsed, recipe=settings, split=split, seeds=tuple(seeds),
                     random_state=random_state)  # fmt: skip
 
 

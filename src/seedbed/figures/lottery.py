@@ -146,10 +146,10 @@ def _number(value: float, name: str) -> str:
 def _phrases(score: RunLottery, difference: RunLottery | None, kind: str) -> list[str]:
     counts = [run.n for run in score.runs]
     one = "one fold, one seed" if kind == "comparison" else "one seed"
-    own = ", each row up to its own highest" if len(counts) > 1 else ""
+    height = ", each row up to its own highest" if len(counts) > 1 else ""
     phrases = [f"one run ({one})"]
     if max(counts) > 1:
-        phrases = [f"bars: how {span(counts)} single runs ({one}) are spread{own}", "below: mean and middle half"]
+        phrases = [f"bars: how {span(counts)} single runs ({one}) are spread{height}", "below: mean and middle half"]
     if difference is not None:
         phrases.append("solid: the candidate is better than the reference in that run; pale: worse")
         if any(_alike(run, difference.edges) for run in difference.runs):

@@ -80,12 +80,12 @@ def svg_of(chart: alt.TopLevelMixin) -> str:
 
 def spec_of(chart: alt.TopLevelMixin) -> dict[str, Any]:
     """Return a chart as a plain dict. Its data are passed as they are: Altair would copy them number by number."""
-    own: Any = chart
-    data, own.datasets = own.datasets, alt.Undefined
+    plain: Any = chart
+    data, plain.datasets = plain.datasets, alt.Undefined
     try:
-        spec: dict[str, Any] = own.to_dict(validate=False)
+        spec: dict[str, Any] = plain.to_dict(validate=False)
     finally:
-        own.datasets = data
+        plain.datasets = data
     return spec | {"datasets": spec.get("datasets", {}) | (data if isinstance(data, dict) else {})}
 
 

@@ -99,13 +99,13 @@ def fit_model(
     parsed, encoding = with_inputs_of(candidate_from(candidate), table), encode(table)
     warn_of_shares(parsed, table)
     running = Running.on(compute, board_for)
-    own = parsed.recipe(recipe.in_batches() if encoding.is_large else recipe)
-    settled = settled or choose_settings(parsed, table, encoding, own, n_inner=n_networks,
+    tuned = parsed.recipe(recipe.in_batches() if encoding.is_large else recipe)
+    settled = settled or choose_settings(parsed, table, encoding, tuned, n_inner=n_networks,
                                          random_state=random_state, weights=weights, running=running)  # fmt: skip
-    own = with_settings(own, settled)
+    tuned = with_settings(tuned, settled)
     seeds = [derive(random_state, parsed.name, "model", number) for number in range(n_networks)]
-    states, n_diverged = fit_networks(parsed, table, encoding, own, seeds=seeds, weights=weights, running=running)
-    training = _facts(table, own, settled, len(seeds) - n_diverged, n_diverged, random_state)
+    states, n_diverged = fit_networks(parsed, table, encoding, tuned, seeds=seeds, weights=weights, running=running)
+    training = _facts(table, tuned, settled, len(seeds) - n_diverged, n_diverged, random_state)
     return _model(table, parsed.name, parsed.architecture, states, Preprocessor.fit(table), training, score, threshold)
 
 

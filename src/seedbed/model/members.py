@@ -268,8 +268,8 @@ class _Front:
     def before(self, member: Member) -> Member:
         """Return a member that was trained behind this layer as one that begins with it."""
         n_networks = len(next(iter(member.states.values())))
-        own = self.layer.state_dict()
-        states = {f"0.{name}": value.repeat(n_networks, *[1] * value.dim()) for name, value in own.items()}
+        state = self.layer.state_dict()
+        states = {f"0.{name}": value.repeat(n_networks, *[1] * value.dim()) for name, value in state.items()}
         for name, value in member.states.items():
             place, _, rest = name.partition(".")
             if name == "0.weight":
@@ -400,10 +400,10 @@ def _trained(
         assert result.stacked is not None
         starts = np.cumsum([0, *(fits[number].table.n_rows for number in part.fits)])
         for group, first in enumerate(part.chunk.members[::size]):
-            own, which = slice(group * size, (group + 1) * size), first // size
-            states = {name: value[own].cpu() for name, value in result.stacked.items()}
+            columns, which = slice(group * size, (group + 1) * size), first // size
+            states = {name: value[columns].cpu() for name, value in result.stacked.items()}
             if all(value.isfinite().all() for value in states.values()):
-                outputs = result.outputs[starts[which] : starts[which + 1], :, own]
+                outputs = result.outputs[starts[which] : starts[which + 1], :, columns]
                 member, front = Member(part.candidate, states, outputs, result.best[group]), part.fronts[which]
                 yield part.fits[which], member if front is None else front.before(member)
 

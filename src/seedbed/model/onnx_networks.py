@@ -92,10 +92,10 @@ def add_networks(graph: Graph, network: nn.Module, states: Mapping[str, Tensor],
         value: name of the inputs, float32 [row, input].
     """
     for number, layer in network.named_children():
-        own = _of_child(states, number)
+        state = _of_child(states, number)
         entry = activation_of(layer)
         if type(layer) in _LAYERS:
-            value = _LAYERS[type(layer)](graph, layer, own, value)
+            value = _LAYERS[type(layer)](graph, layer, state, value)
         elif entry is not None and entry.onnx is not None:
             value = entry.onnx(graph, layer, value)
         else:
@@ -123,8 +123,8 @@ def _add_embeddings(graph: Graph, layer: Embeddings, states: Mapping[str, Tensor
 
     parts = [graph.add("Expand", some(layer.others), graph.constant([n_networks, 1, 1]))] if layer.others else []
     for (number, inner), places in zip(layer.named_children(), layer.inputs, strict=True):
-        own = {f"0.{name}": state for name, state in _of_child(states, number).items()}
-        parts.append(add_networks(graph, nn.Sequential(inner), own, some(places)))
+        renamed = {f"0.{name}": state for name, state in _of_child(states, number).items()}
+        parts.append(add_networks(graph, nn.Sequential(inner), renamed, some(places)))
     return graph.add("Concat", *parts, axis=2)
 
 
@@ -137,16 +137,16 @@ def _add_blend(graph: Graph, layer: Blend, states: Mapping[str, Tensor], value: 
     """Return the weighted mean of the members [network, row, output]; of classes, the logits of mean probabilities."""
     each = []
     for number, member in layer.named_children():
-        own = _of_child(states, number)
-        each.append(add_networks(graph, member, own, value))
+        state = _of_child(states, number)
+        each.append(add_networks(graph, member, state, value))
     if layer.numbers:
         parts = [graph.add("Mul", one, _scalar(graph, share)) for one, share in zip(each, layer.weights, strict=True)]
         return functools.reduce(functools.partial(graph.add, "Add"), parts)
 
     def log_mean(logs: list[str]) -> str:
         pairs = zip(logs, layer.weights, strict=True)
-        own = [graph.add("Add", one, _scalar(graph, math.log(share))) for one, share in pairs]
-        stacked = [graph.add("Unsqueeze", one, graph.constant([0])) for one in own]
+        weighted = [graph.add("Add", one, _scalar(graph, math.log(share))) for one, share in pairs]
+        stacked = [graph.add("Unsqueeze", one, graph.constant([0])) for one in weighted]
         return graph.add("ReduceLogSumExp", graph.add("Concat", *stacked, axis=0), axes=[0], keepdims=0)
 
     if cast("nn.Linear", cast("nn.Sequential", layer[0])[-1]).out_features > 1:
@@ -167,30 +167,30 @@ def _scalar(graph: Graph, value: float) -> str:
     return graph.constant(value, FLOAT)
 
 
-def _add_layernorm(graph: Graph, layer: nn.LayerNorm, own: Mapping[str, Tensor], value: str) -> str:
+def _add_layernorm(graph: Graph, layer: nn.LayerNorm, state: Mapping[str, Tensor], value: str) -> str:
     centred = graph.add("Sub", value, graph.add("ReduceMean", value, axes=[2], keepdims=1))
     variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes=[2], keepdims=1)
     deviation = graph.add("Sqrt", graph.add("Add", variance, _scalar(graph, layer.eps)))
-    scaled = graph.add("Mul", graph.add("Div", centred, deviation), _row(graph, own["weight"]))
-    return graph.add("Add", scaled, _row(graph, own["bias"]))
+    scaled = graph.add("Mul", graph.add("Div", centred, deviation), _row(graph, state["weight"]))
+    return graph.add("Add", scaled, _row(graph, state["bias"]))
 
 
-def _add_batchnorm(graph: Graph, layer: nn.BatchNorm1d, own: Mapping[str, Tensor], value: str) -> str:
-    factor = own["weight"].double() / (own["running_var"].double() + layer.eps).sqrt()
+def _add_batchnorm(graph: Graph, layer: nn.BatchNorm1d, state: Mapping[str, Tensor], value: str) -> str:
+    factor = state["weight"].double() / (state["running_var"].double() + layer.eps).sqrt()
     # Centred first: a unit with a large mean would lose its digits in a folded shift.
-    centred = graph.add("Sub", value, _row(graph, own["running_mean"]))
-    return graph.add("Add", graph.add("Mul", centred, _row(graph, factor.float())), _row(graph, own["bias"]))
+    centred = graph.add("Sub", value, _row(graph, state["running_mean"]))
+    return graph.add("Add", graph.add("Mul", centred, _row(graph, factor.float())), _row(graph, state["bias"]))
 
 
-def _add_periodic(graph: Graph, own: Mapping[str, Tensor], value: str) -> str:
+def _add_periodic(graph: Graph, state: Mapping[str, Tensor], value: str) -> str:
     """Return inputs [row, input] and their periodic embeddings, [network, row, unit]."""
-    n_networks, n_inputs, n_units = own["bias"].shape
+    n_networks, n_inputs, n_units = state["bias"].shape
     column = graph.add("Reshape", graph.add("Transpose", value, perm=[1, 0]), graph.constant([0, 0, 1]))
-    frequencies = 2 * torch.pi * own["frequencies"]
+    frequencies = 2 * torch.pi * state["frequencies"]
     angles = graph.add("Mul", column, graph.constant(frequencies[:, :, None].numpy()))  # [network, input, row, ...]
     waves = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=3)
-    product = graph.add("MatMul", waves, graph.constant(own["weight"].transpose(2, 3).numpy()))
-    embedded = graph.add("Relu", graph.add("Add", product, graph.constant(own["bias"][:, :, None].numpy())))
+    product = graph.add("MatMul", waves, graph.constant(state["weight"].transpose(2, 3).numpy()))
+    embedded = graph.add("Relu", graph.add("Add", product, graph.constant(state["bias"][:, :, None].numpy())))
     by_row = graph.add("Transpose", embedded, perm=[0, 2, 1, 3])
     flat = graph.add("Reshape", by_row, graph.constant([0, 0, n_inputs * n_units]))
     inputs = graph.add("Expand", value, graph.constant([n_networks, 1, 1]))

@@ -110,8 +110,8 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
     if isinstance(spec, MLP | BlendedMLPs | FileArchitecture | UserArchitecture):
         return Candidate(name or repr(spec), spec)
     if callable(spec):
-        own = name or str(getattr(spec, "__name__", type(spec).__name__))
-        return Candidate(own, UserArchitecture(spec, own))
+        label = name or str(getattr(spec, "__name__", type(spec).__name__))
+        return Candidate(label, UserArchitecture(spec, label))
     raise CandidateError(f"a candidate can't be {shown(spec)}", "Give a string like 'relu:5', or a callable.")
 
 

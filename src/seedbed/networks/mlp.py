@@ -108,9 +108,9 @@ class MLP:
         width_in = n_features
         embedded = list(self._embedded(n_features))
         if embedded:
-            inputs, own, units = zip(*embedded, strict=True)
-            only_numbers = inputs == (tuple(range(n_features)),) and not isinstance(own[0], nn.Linear)
-            layers.append(own[0] if only_numbers else Embeddings(n_features, list(map(list, inputs)), list(own)))
+            inputs, parts, units = zip(*embedded, strict=True)
+            only_numbers = inputs == (tuple(range(n_features)),) and not isinstance(parts[0], nn.Linear)
+            layers.append(parts[0] if only_numbers else Embeddings(n_features, list(map(list, inputs)), list(parts)))
             width_in += sum(units) - sum(map(len, inputs))
         for number, (width, name) in enumerate(zip(self.widths, self.by_layer, strict=True)):
             hidden = self._hidden(width_in, width, name)
@@ -131,18 +131,18 @@ class MLP:
     def _embedded(self, n_features: int) -> Iterator[tuple[tuple[int, ...], nn.Module, int]]:
         """Yield inputs, the layer that embeds them, and its number of units."""
         numbers = tuple(range(n_features)) if self.numbers is None else self.numbers
-        if max((*numbers, *(place for own in self.categories for place in own)), default=0) >= n_features:
+        if max((*numbers, *(place for places in self.categories for place in places)), default=0) >= n_features:
             raise CandidateError(f"it embeds inputs that aren't among {n_features}")
         if numbers and self.plr:
             layer = PeriodicEmbedding(len(numbers), self.plr, self.plr_frequencies, self.plr_sigma)
             yield numbers, layer, len(numbers) * (1 + self.plr)
         if numbers and self.ple:
             yield numbers, PiecewiseLinearEncoding(len(numbers), self.ple), len(numbers) * self.ple
-        for own in self.categories:
-            if len(own) > self.embed:
-                levels = nn.Linear(len(own), self.embed, bias=False)
+        for places in self.categories:
+            if len(places) > self.embed:
+                levels = nn.Linear(len(places), self.embed, bias=False)
                 nn.init.normal_(levels.weight)  # like nn.Embedding
-                yield own, levels, self.embed
+                yield places, levels, self.embed
 
     def _check_embedding(self) -> None:
         for word, least in (("plr", 0), ("plr_frequencies", 1), ("ple", 0), ("embed", 0)):
@@ -155,7 +155,7 @@ class MLP:
         for word in ("plr_frequencies", "plr_sigma"):
             if not self.plr and getattr(self, word) != getattr(type(self), word):
                 raise CandidateError(f"{word} belongs to plr", "Add plr=8.")
-        places = [*(self.numbers or ()), *(place for own in self.categories for place in own)]
+        places = [*(self.numbers or ()), *(place for group in self.categories for place in group)]
         if len(set(places)) < len(places) or min(places, default=0) < 0:
             raise CandidateError("numbers and categories name an input twice, or one below 0")
         if self.categories and not self.embed:

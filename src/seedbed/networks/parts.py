@@ -84,17 +84,17 @@ class Embeddings(nn.ModuleList):
         super().__init__(layers)
         self.n_features = n_features
         self.inputs = inputs
-        taken = {place for own in inputs for place in own}
+        taken = {place for group in inputs for place in group}
         self.others = [place for place in range(n_features) if place not in taken]
 
     def look_at(self, X: torch.Tensor) -> None:
         """Show training rows X [row, feature] to the layers that have `look_at`."""
-        for own, layer in zip(self.inputs, self, strict=True):
+        for places, layer in zip(self.inputs, self, strict=True):
             if callable(look := getattr(layer, "look_at", None)):
-                look(X[:, own])
+                look(X[:, places])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        given = [layer(x[:, own]) for own, layer in zip(self.inputs, self, strict=True)]
+        given = [layer(x[:, places]) for places, layer in zip(self.inputs, self, strict=True)]
         return torch.cat([x[:, self.others], *given], 1)
 
 

@@ -79,13 +79,13 @@ class UserArchitecture:
         self, parameter: str, signature: inspect.Signature, parameters: list[inspect.Parameter]
     ) -> CandidateError:
         names = (getattr(self.build, "__name__", ""), self.name)
-        own = next((name for name in names if name.isidentifier()), "build")
+        first = next((name for name in names if name.isidentifier()), "build")
         arguments = ", ".join(_example(one) for one in parameters if one.default is one.empty)
         return CandidateError(
             f"'{self.name}' needs a value for '{parameter}': its signature is {signature}, and seedbed passes "
             "n_features and n_outputs only, by name",
             f"Rename '{parameter}' to n_features or n_outputs, give it a default, or wrap it: "
-            f"lambda n_features, n_outputs: {own}({arguments})",
+            f"lambda n_features, n_outputs: {first}({arguments})",
         )
 
 
@@ -114,8 +114,8 @@ class FileArchitecture:
         module = _load(Path(self.path))
         build = getattr(module, self.name, None)
         if not callable(build):
-            own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-            raise CandidateError(f"no class or function '{self.name}' in {self.path}", did_you_mean(self.name, own))
+            names = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+            raise CandidateError(f"no class or function '{self.name}' in {self.path}", did_you_mean(self.name, names))
         return build  # type: ignore[no-any-return]
 
 

@@ -178,9 +178,9 @@ def _perhaps_best(conclusion: Conclusion, names: set[str]) -> list[str]:
 def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     """Yield which scores to expect on new rows."""
     scores = next(one.scores for one in conclusion.candidates if one.name == name)
-    metric, own = conclusion.metric, scores[conclusion.metric.name]
-    if conclusion.kind == "judgement" and own.mean is not None and not _known(own):
-        score = measure(metric.name, own.mean)
+    metric, deciding = conclusion.metric, scores[conclusion.metric.name]
+    if conclusion.kind == "judgement" and deciding.mean is not None and not _known(deciding):
+        score = measure(metric.name, deciding.mean)
         yield f"{metric.words} {score}; its interval isn't known, as all splits have this score"
         return
     if conclusion.task == "regression":
@@ -190,8 +190,8 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
                 yield f"{METRICS[key].words} {_range(key, scores[key], conclusion)}{unit}"
         return
     if "accuracy" not in scores:  # the scores of a file
-        if _known(own):
-            yield f"{metric.words} {_range(metric.name, own, conclusion)}"
+        if _known(deciding):
+            yield f"{metric.words} {_range(metric.name, deciding, conclusion)}"
         return
     if label := rare_label(conclusion):
         if _known(scores["recall"]):

@@ -340,8 +340,8 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
 def _more_epochs(checks: Sequence[Check]) -> str:
     """Return the option that doubles the epochs, unless a candidate has epochs of its own."""
     epochs = max((int(check.evidence.get("epochs") or 0) for check in checks), default=0)
-    own = any("epochs=" in check.candidate for check in checks)
-    return f"--epochs {2 * epochs}" if epochs and not own else "more epochs"
+    given = any("epochs=" in check.candidate for check in checks)
+    return f"--epochs {2 * epochs}" if epochs and not given else "more epochs"
 
 
 def _other_way(conclusion: Conclusion) -> Iterator[str]:

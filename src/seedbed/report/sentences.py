@@ -112,14 +112,14 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     yield f"Intervals of scores: {100 * (1 - conclusion.alpha):g}%, each holds by itself."
     chosen = (*conclusion.sweeps, *([conclusion.top] if conclusion.top else []))
     for one in chosen if conclusion.interval is not None else ():
-        own, low, value, high = (
+        apparent, low, value, high = (
             measure(metric.name, value, one.expected) for value in (one.apparent, one.low, one.expected, one.high)
         )
         first = f"{one.winner} has the best score"
         if one.name:
             first = f"Of the {one.among} learning rates of {one.name}, {one.winner} comes first"
         worse = one.expected < one.apparent if metric.greater_is_better else one.expected > one.apparent
-        flattered = f", not its own {own}" if worse and own != value else ""
+        flattered = f", not its own {apparent}" if worse and apparent != value else ""
         yield f"{first}; corrected for this choice, expect {metric.words} {value} ({low} to {high}) of it{flattered}."
     for candidate in conclusion.candidates:
         for note in _candidate_notes(candidate, plan):

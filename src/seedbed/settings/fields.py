@@ -145,14 +145,14 @@ def taking(kind: type[Settings]) -> Callable[[Callable[..., T]], Callable[..., T
 
     def decorate(function: Callable[..., T]) -> Callable[..., T]:
         hints = get_type_hints(kind)
-        own = inspect.signature(function)
-        named = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        signature = inspect.signature(function)
+        named = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
         more = [
             inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
             for one in dataclasses.fields(kind)
             if not settings_of(kind)[one.name].choosing
         ]
-        function.__signature__ = own.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
+        function.__signature__ = signature.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
         function.__annotations__ |= {one.name: one.annotation for one in more}
         return function
 

@@ -42,11 +42,11 @@ __all__ = [
 
 def with_inputs_of(candidate: Candidate, table: Table) -> Candidate:
     """Return the candidate with the table's numeric and categorical inputs, if its architecture needs to know them."""
-    own = candidate.architecture
-    if not (isinstance(own, MLP) and own.needs_inputs):
+    mlp = candidate.architecture
+    if not (isinstance(mlp, MLP) and mlp.needs_inputs):
         return candidate
     layout = encode(table).layout
-    return dataclasses.replace(candidate, architecture=own.with_inputs(layout.number_inputs, layout.category_inputs))
+    return dataclasses.replace(candidate, architecture=mlp.with_inputs(layout.number_inputs, layout.category_inputs))
 
 
 @one_thread("cpu")
@@ -93,12 +93,12 @@ def own_module(candidate: Candidate, table: Table) -> str:
     Raises:
         SeedbedError: the module can't be built.
     """
-    own = candidate.architecture
-    if not isinstance(own, UserArchitecture | FileArchitecture):
+    module = candidate.architecture
+    if not isinstance(module, UserArchitecture | FileArchitecture):
         return ""
-    name = own.name if isinstance(own, UserArchitecture) else f"{own.path}:{own.name}"
+    name = module.name if isinstance(module, UserArchitecture) else f"{module.path}:{module.name}"
     n_inputs = encode(table).layout.n_inputs
-    build = functools.partial(own, n_inputs, table.n_outputs)
+    build = functools.partial(module, n_inputs, table.n_outputs)
     network = build_network(build, 0)
     n_parameters = sum(p.numel() for p in network.parameters())
     lines = repr(network).splitlines()

@@ -170,11 +170,11 @@ def counted_rows(
     counts: list[npt.NDArray[np.number]] = []
     for part in ("train", "test"):
         # Weights of 0 and 1 take a byte each in a file.
-        own = np.zeros((n_rows, len(splits)), dtype=np.float32 if order is None or weights is not None else np.uint8)
+        matrix = np.zeros((n_rows, len(splits)), dtype=np.float32 if order is None or weights is not None else np.uint8)
         for number, split in enumerate(splits):
             rows = getattr(split, part)
-            own[places[rows], number] = counted[rows]
-        counts.append(own if order is None else spill(own))
+            matrix[places[rows], number] = counted[rows]
+        counts.append(matrix if order is None else spill(matrix))
     return counts
 
 

@@ -40,8 +40,8 @@ class Periodic(StackedLayer):
         frequencies = 2 * torch.pi * values[self.name + "frequencies"].permute(2, 0, 1).contiguous()
         weight, bias = values[self.name + "weight"].permute(3, 0, 1, 2), values[self.name + "bias"].permute(2, 0, 1)
         product, of_waves = bias.flatten(0, 1)[:, :, None], weight.flatten(0, 1).chunk(2, 2)
-        for own, waves in zip(of_waves, _Waves.apply(inputs, frequencies), strict=True):  # type: ignore[no-untyped-call]
-            product = torch.baddbmm(product, own, waves.flatten(0, 1))
+        for part, waves in zip(of_waves, _Waves.apply(inputs, frequencies), strict=True):  # type: ignore[no-untyped-call]
+            product = torch.baddbmm(product, part, waves.flatten(0, 1))
         embedded = product.relu().reshape(len(inputs), -1, inputs.shape[2])
         return torch.cat([inputs, embedded], 1).permute(2, 1, 0)
 
@@ -118,7 +118,7 @@ class Embeddings(StackedLayer):
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         pairs = zip(self.inputs, self.layers, strict=True)
-        given = [layer(_parted(x, own), values, now, updates) for own, layer in pairs]
+        given = [layer(_parted(x, places), values, now, updates) for places, layer in pairs]
         parts = [part.permute(2, 1, 0) for part in (_parted(x, self.others), *given)]
         return torch.cat(parts, 1).permute(2, 1, 0)
 
@@ -145,9 +145,9 @@ def _begin(
     """
     widths = [layer.embedded_width(program) for layer in layers]
     inputs = [tuple(range(widths[0][0]))] if inputs is None else inputs
-    if [n_in for n_in, _ in widths] != [len(own) for own in inputs] or not all(n_in for n_in, _ in widths):
+    if [n_in for n_in, _ in widths] != [len(group) for group in inputs] or not all(n_in for n_in, _ in widths):
         raise NotCoveredError
-    order = program.order = [*others, *(place for own in inputs for place in own)]
+    order = program.order = [*others, *(place for group in inputs for place in group)]
     seen = KernelLayer(
         Kind.SEE, len(order), len(order), source=-1, target=program.values(len(order)), d_in=-1, d_out=-1
     )
@@ -158,8 +158,8 @@ def _begin(
     program.layers += [seen, common] if others else [seen]
     first_input = first_unit = len(others)
     for layer, (n_in, n_out) in zip(layers, widths, strict=True):
-        own = common._replace(n_in=n_in, first_input=first_input, first_unit=first_unit)
-        program.layers.append(layer.embed_in(program, own))
+        embedding = common._replace(n_in=n_in, first_input=first_input, first_unit=first_unit)
+        program.layers.append(layer.embed_in(program, embedding))
         first_input, first_unit = first_input + n_in, first_unit + n_out
 
 
@@ -204,8 +204,8 @@ class _Waves(torch.autograd.Function):
     def backward(ctx: Any, of_sines: Tensor, of_cosines: Tensor) -> tuple[Tensor | None, Tensor]:
         inputs, frequencies, sines, cosines = ctx.saved_tensors
         slopes = torch.addcmul(of_sines * cosines, of_cosines, sines, value=-1).flatten(0, 1)
-        own = torch.bmm(slopes, inputs.flatten(0, 1)[:, :, None])
+        product = torch.bmm(slopes, inputs.flatten(0, 1)[:, :, None])
         if not ctx.needs_input_grad[0]:  # usually the table's
-            return None, own.reshape(frequencies.shape)
+            return None, product.reshape(frequencies.shape)
         given = torch.bmm(frequencies.flatten(0, 1)[:, None], slopes)
-        return given.reshape(inputs.shape), own.reshape(frequencies.shape)
+        return given.reshape(inputs.shape), product.reshape(frequencies.shape)

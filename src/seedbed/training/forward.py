@@ -297,11 +297,11 @@ class General:
         network = self._in_training if now.training else self._in_evaluation
         X, axis = inputs.X, 2 if inputs.X.dim() == 3 else None
 
-        def one(own: Tensors, X: Tensor, key: Tensor) -> tuple[Tensor, Tensors]:
-            own = {name: value.clone() if name in self._buffers else value for name, value in own.items()}
+        def one(values: Tensors, X: Tensor, key: Tensor) -> tuple[Tensor, Tensors]:
+            values = {name: value.clone() if name in self._buffers else value for name, value in values.items()}
             with stateless(network, Draws(key, now.step, now.rows)):
-                z = outputs_of(lambda X: functional_call(network, own, (X,)), X)
-            return z, {name: own[name] for name in self._buffers}
+                z = outputs_of(lambda X: functional_call(network, values, (X,)), X)
+            return z, {name: values[name] for name in self._buffers}
 
         try:
             return vmap(one, in_dims=(-1, axis, 0), out_dims=(-1, -1), randomness="error")(values, X, now.keys)
@@ -343,13 +343,13 @@ class OneByOne:
         buffers: list[Tensors] = []
         with seeded(0):
             for index, key in enumerate(now.keys):
-                own = {name: part[index].clone() if name in self._buffers else part[index]
-                       for name, part in parts.items()}  # fmt: skip
+                state = {name: part[index].clone() if name in self._buffers else part[index]
+                         for name, part in parts.items()}  # fmt: skip
                 X = inputs.X if inputs.X.dim() == 2 else inputs.X[:, :, index].contiguous()
                 reseed(key, now.step, training=now.training)
                 with stateless(network, Draws(key, now.step, now.rows)):
-                    outputs.append(_called(network, own, X))
-                buffers.append({name: own[name] for name in self._buffers})
+                    outputs.append(_called(network, state, X))
+                buffers.append({name: state[name] for name in self._buffers})
         return torch.stack(outputs, -1), {
             name: torch.stack([one[name] for one in buffers], -1) for name in self._buffers
         }
@@ -392,9 +392,9 @@ class OneByOne:
 Forward = Chain | General | OneByOne
 
 
-def _called(network: nn.Module, own: Tensors, X: Tensor) -> Tensor:
+def _called(network: nn.Module, values: Tensors, X: Tensor) -> Tensor:
     try:
-        return outputs_of(lambda X: functional_call(network, own, (X,)), X)
+        return outputs_of(lambda X: functional_call(network, values, (X,)), X)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         message = f"this network can't be trained: {(str(error).splitlines() or [type(error).__name__])[0]}"
         raise TrainingError(message) from error

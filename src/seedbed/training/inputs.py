@@ -89,14 +89,14 @@ def folded(inputs: Inputs, weight: Tensor, bias: Tensor | None) -> tuple[Tensor,
         return weight, bias
     moved = (weight * inputs.shift[:, None]).sum(0)
     bias = moved if bias is None else bias + moved
-    own = weight * inputs.scale[:, None]
+    scaled = weight * inputs.scale[:, None]
     if inputs.across is None:
-        return own, bias
+        return scaled, bias
     if weight.is_cuda:
         added: Tensor = _Added.apply(weight, *inputs.across)  # type: ignore[no-untyped-call]
-        return own + added, bias
+        return scaled + added, bias
     _, extra, givers, takers = inputs.across
-    return own.index_add(0, givers, weight.index_select(0, takers) * extra[givers][:, None]), bias
+    return scaled.index_add(0, givers, weight.index_select(0, takers) * extra[givers][:, None]), bias
 
 
 class _Added(torch.autograd.Function):
@@ -180,14 +180,14 @@ class Placing:
 
     def inputs(self, X: npt.NDArray[np.floating]) -> Inputs:
         """Return the inputs for rows X [row, feature]."""
-        data, own = self.data, torch.from_numpy(X).to(self.device, self.dtype)
+        data, matrix = self.data, torch.from_numpy(X).to(self.device, self.dtype)
         extra = self.of_splits(data.extra)
         also = None if data.also is None else torch.from_numpy(data.also).to(self.device)
         added = None if also is None or extra is None else across(also, extra)
-        inputs = Inputs(own, self.of_splits(data.scale), self.of_splits(data.shift), added)
+        inputs = Inputs(matrix, self.of_splits(data.scale), self.of_splits(data.shift), added)
         if self.is_chain or inputs.scale is None:
             return inputs
-        return Inputs(as_seen(own[:, :, None], inputs)[:, :, 0])
+        return Inputs(as_seen(matrix[:, :, None], inputs)[:, :, 0])
 
     def of_splits(self, values: npt.NDArray[np.floating] | None) -> Tensor | None:
         """Return values [..., split] as [..., network]."""

@@ -92,12 +92,12 @@ def train_many(
     """
     common = Recipe(**recipe)
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
-    make, own = _builder(candidate_from(build), data, common)
+    make, settings = _builder(candidate_from(build), data, common)
     numbers, (n_jobs, where, afar) = _seeds(seeds), pick_workers(jobs, device, cluster)
     check_engine(engine)
     if len(numbers) == 1 and sample_weight is None:
-        return _single(make, data, own, numbers[0], where, watch)
-    return _stacked(make, data, own, numbers, watch, n_jobs, afar, engine=engine, device=where, dtype=dtype)
+        return _single(make, data, settings, numbers[0], where, watch)
+    return _stacked(make, data, settings, numbers, watch, n_jobs, afar, engine=engine, device=where, dtype=dtype)
 
 
 def _stacked(

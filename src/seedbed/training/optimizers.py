@@ -59,8 +59,8 @@ def make_torch_optimizer(recipe: Recipe, parameters: list[torch.nn.Parameter]) -
         weights, others = [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() < 2]
         groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     optimizer = OPTIMIZERS[recipe.optimizer]
-    own: dict[str, Any] = {"momentum": recipe.momentum, "nesterov": recipe.nesterov} if optimizer.has_momentum else {}
-    made: torch.optim.Optimizer = getattr(torch.optim, optimizer.torch)(groups, lr, weight_decay=recipe.decay, **own)
+    more: dict[str, Any] = {"momentum": recipe.momentum, "nesterov": recipe.nesterov} if optimizer.has_momentum else {}
+    made: torch.optim.Optimizer = getattr(torch.optim, optimizer.torch)(groups, lr, weight_decay=recipe.decay, **more)
     return made
 
 

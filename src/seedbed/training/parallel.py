@@ -232,7 +232,7 @@ def train_chunks(
         if isinstance(data, TrainingData):
             shared = (data,)
         else:
-            tasks = [(*task, own) for task, own in zip(tasks, data, strict=True)]
+            tasks = [(*task, part) for task, part in zip(tasks, data, strict=True)]
         if cluster is not None:
             waiting = [side_by_side(_placed, tasks, shared, jobs, cluster)]
         elif jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":

@@ -95,8 +95,8 @@ class StackPlan:
         """Return the plan with a learning rate and a number of epochs for each network, in their order."""
         chunks = []
         for chunk in self.chunks:
-            own = chunk.members
-            chunks.append(replace(chunk, lr=tuple(lr[i] for i in own), stops=tuple(stops[i] for i in own)))
+            members = chunk.members
+            chunks.append(replace(chunk, lr=tuple(lr[i] for i in members), stops=tuple(stops[i] for i in members)))
         return replace(self, chunks=tuple(chunks))
 
 
@@ -163,7 +163,7 @@ def plan_stack(
             lr=tuple(rates[i] for i in members),
             decay=tuple(decays[i] for i in members),
             members=tuple(members),
-            together=own,
+            together=alike,
             patience=patience,
             engine="native" if native else "torch",
             keep_networks=keep_networks,
@@ -171,8 +171,8 @@ def plan_stack(
             dtype=dtype,
             device=device,
         )
-        for own, group in _groups(chain, data, recipe, splits, parts, rates, together, patient=bool(patience))
-        for members in _cut(group, size, own, full=native)
+        for alike, group in _groups(chain, data, recipe, splits, parts, rates, together, patient=bool(patience))
+        for members in _cut(group, size, alike, full=native)
     )
     plan = StackPlan(chunks, 0.0, note, _n_parameters(network))
     return replace(plan, seconds=seconds * plan.work / recipe.epochs)
@@ -242,14 +242,14 @@ def _groups(
             keys.append((part, math.ceil(n_train / recipe.batch_size)))  # equally many steps
         else:
             keys.append((part,))
-    own = [0] * len(keys)
+    alike = [0] * len(keys)
     for start in range(0, len(keys), together) if together and isinstance(chain, Chain) else ():
         places = range(start, start + together)
         most = max(keys[start : start + together])
         for place in places if patient or all(keys[place] == most for place in places) else ():
             # Networks of one learning rate end at about the same time.
-            own[place], keys[place] = together, most if patient else (*most, rates[place])
-    groups = list(zip(own, keys, strict=True))
+            alike[place], keys[place] = together, most if patient else (*most, rates[place])
+    groups = list(zip(alike, keys, strict=True))
     for one in dict.fromkeys(groups):
         yield one[0], [place for place, other in enumerate(groups) if other == one]
 
@@ -257,12 +257,12 @@ def _groups(
 def _cut(group: list[int], size: int, together: int, *, full: bool) -> Iterator[list[int]]:
     """Cut a group evenly into chunks of at most a size: multiples of a kernel's blocks if `full`, and of the networks
     that choose together."""
-    own = math.ceil(len(group) / math.ceil(len(group) / size))
-    own = math.ceil(own / _BLOCK) * _BLOCK if full else own
+    even = math.ceil(len(group) / math.ceil(len(group) / size))
+    even = math.ceil(even / _BLOCK) * _BLOCK if full else even
     if together:
-        own = max(1, own // together) * together
-    for start in range(0, len(group), own):
-        yield group[start : start + own]
+        even = max(1, even // together) * together
+    for start in range(0, len(group), even):
+        yield group[start : start + even]
 
 
 def _native_size(operations: float) -> int:

@@ -163,9 +163,9 @@ def _lined_up(weights: Tensor) -> tuple[Tensor, Tensor]:
     networks, rows = weights.t().nonzero(as_tuple=True)
     counts = torch.bincount(networks, minlength=weights.shape[1])
     places = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[networks]
-    own, shares = (like.new_zeros(len(counts), int(counts.max())) for like in (rows, weights))
-    own[networks, places], shares[networks, places] = rows, weights[rows, networks]
-    return own, shares
+    lined, shares = (like.new_zeros(len(counts), int(counts.max())) for like in (rows, weights))
+    lined[networks, places], shares[networks, places] = rows, weights[rows, networks]
+    return lined, shares
 
 
 class Ensembles:
@@ -281,15 +281,15 @@ class WindowedTable:
             rows = self._read(self._windows[turn], placing.data.train)
             held = rows if held is None else held.followed_by(rows)
             for index, (seed, place) in enumerate(zip(placing.seeds, self._places, strict=True)):
-                own = rows.weights[:, place].nonzero()[:, 0] + there
-                waiting[index] = torch.cat([waiting[index], own[shuffled(len(own), seed, epoch, turn)]])
-            n_full = left if turn == turns[-1] else min(len(own) for own in waiting) // self._size
+                queue = rows.weights[:, place].nonzero()[:, 0] + there
+                waiting[index] = torch.cat([waiting[index], queue[shuffled(len(queue), seed, epoch, turn)]])
+            n_full = left if turn == turns[-1] else min(len(queue) for queue in waiting) // self._size
             for start in range(0, n_full * self._size, self._size):
-                yield self._minibatch(held, [own[start : start + self._size] for own in waiting])
+                yield self._minibatch(held, [queue[start : start + self._size] for queue in waiting])
             left -= n_full
-            waiting = [own[n_full * self._size :] for own in waiting]
+            waiting = [queue[n_full * self._size :] for queue in waiting]
             kept = torch.cat(waiting).unique()
-            held, waiting = held.at(kept), [torch.searchsorted(kept, own) for own in waiting]
+            held, waiting = held.at(kept), [torch.searchsorted(kept, queue) for queue in waiting]
 
     def evaluate(self, steps: Steps, state: StackState, keys: Tensor, *, outputs: bool) -> tuple[Tensor, Tensor]:
         """Return test figures [2, network] and, if requested, outputs [row, output, network] for `test_rows`."""
@@ -308,8 +308,8 @@ class WindowedTable:
         alive: Tensor | None = None
         finite = torch.ones(now.keys.shape, dtype=torch.bool, device=now.keys.device)
         for batch, _ in self._blocks(self._placing.data.train, None):
-            own = now._replace(weights=batch.weights, rows=batch.rows)
-            part, good = chain.alive({**state.params, **state.buffers}, batch.inputs, own)
+            here = now._replace(weights=batch.weights, rows=batch.rows)
+            part, good = chain.alive({**state.params, **state.buffers}, batch.inputs, here)
             if part is not None:
                 alive = part if alive is None else alive | part
             finite = finite & good

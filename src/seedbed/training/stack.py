@@ -84,8 +84,8 @@ def draw_states(build: Callable[[], nn.Module], network: nn.Module, seeds: Seque
         network: the network of the first seed, as it was built.
         seeds: one per network.
     """
-    own = build.func if isinstance(build, functools.partial) else None
-    if not isinstance(own, MLP) or own.plr or own.ple or own.embed:
+    builder = build.func if isinstance(build, functools.partial) else None
+    if not isinstance(builder, MLP) or builder.plr or builder.ple or builder.embed:
         return None
     state = network.state_dict()
     states = {name: value.expand(len(seeds), *value.shape).clone() for name, value in state.items()}

@@ -114,7 +114,7 @@ def make_steps(forward: Forward, loss: Loss, recipe: Recipe, *, guarded: bool = 
 
     def figures(z: Tensor, losses: Tensor, y: Tensor, *weights: Tensor) -> Tensor:
         hits = loss.hits(z, y) if loss.hits is not None else torch.zeros_like(losses)
-        return torch.stack([(values * own).sum(0) for own in weights for values in (losses, hits)])
+        return torch.stack([(values * weight).sum(0) for weight in weights for values in (losses, hits)])
 
     def update(
         state: StackState, batch: Batch, picked: Picked | None, test_weights: Tensor | None, hyper: Hyper
@@ -158,7 +158,7 @@ def make_steps(forward: Forward, loss: Loss, recipe: Recipe, *, guarded: bool = 
 
 def pick(batch: Batch, picked: Picked) -> Batch:
     """A minibatch of a batch of shared rows."""
-    own = as_seen(batch.inputs.X[picked.rows].permute(0, 2, 1), batch.inputs)
+    seen = as_seen(batch.inputs.X[picked.rows].permute(0, 2, 1), batch.inputs)
     y = batch.y[:, :, 0][picked.rows].permute(0, 2, 1)
-    places = torch.arange(len(picked.rows), dtype=torch.int32, device=own.device)
-    return batch._replace(inputs=Inputs(own), y=y, weights=picked.weights, rows=places)
+    places = torch.arange(len(picked.rows), dtype=torch.int32, device=seen.device)
+    return batch._replace(inputs=Inputs(seen), y=y, weights=picked.weights, rows=places)

@@ -239,9 +239,9 @@ class Training:
         chunk, best = self.chunk, Best(self.chunk)
         train_epoch = self._full_batch if chunk.recipe.batch_size is None else self._minibatches
         # Only each network's own test rows, which may be few.
-        own = self.rows if isinstance(self.forward, Chain) and isinstance(self.rows, WholeTable) else None
-        ensembles = Ensembles(own, best.size) if own else None
-        evaluate = own.evaluate_own if own else functools.partial(self.rows.evaluate, outputs=True)
+        whole = self.rows if isinstance(self.forward, Chain) and isinstance(self.rows, WholeTable) else None
+        ensembles = Ensembles(whole, best.size) if whole else None
+        evaluate = whole.evaluate_own if whole else functools.partial(self.rows.evaluate, outputs=True)
         figures: list[Tensor] = []
         kept: Tensors = {}
         with torch.no_grad():
@@ -261,7 +261,7 @@ class Training:
                 if best.ends.all():
                     tell(chunk.recipe.epochs)  # no further epoch is needed
                     break
-            outputs = own.spread(kept.pop("")) if own else kept.pop("")
+            outputs = whole.spread(kept.pop("")) if whole else kept.pop("")
             params, buffers = ({name: kept[name] for name in part} for part in self.state[:2])
             self.state = self.state._replace(params=params, buffers=buffers)
             unknown = torch.full((len(chunk.seeds),), torch.nan)
@@ -379,7 +379,7 @@ def _r2_by_split(
     y = data.y.reshape(len(data.y), -1).astype(np.float64)
     scores = np.empty_like(mse)
     for split in set(splits):
-        own = np.array(splits) == split
+        here = np.array(splits) == split
         scale = 1.0 if data.target_scale is None else float(data.target_scale[split])
-        scores[:, own] = r2(mse[:, own], scale * y, weights[:, split])
+        scores[:, here] = r2(mse[:, here], scale * y, weights[:, split])
     return scores
