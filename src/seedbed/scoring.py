@@ -497,7 +497,7 @@ def _means(results: Mapping[str, Result], metric: str) -> dict[str, float]:
     """
     losses = {name: result.losses(metric).mean(axis=(1, 2)) for name, result in results.items()}
     most = max(map(len, losses.values()), default=0)
-    whole = [one for one in losses.values() if len(one) == most]
+    whole = [loss for loss in losses.values() if len(loss) == most]
     return {
         name: float(one.mean()) + float(np.mean([other.mean() - other[: len(one)].mean() for other in whole]))
         for name, one in losses.items()

@@ -141,8 +141,8 @@ def choices_of(recipe: Recipe, losses: NDArray[np.floating], n_splits: int) -> l
     """
     by_split = losses.reshape(n_splits, len(recipe.lrs), -1, recipe.epochs)
     if recipe.epoch == "inner":
-        return [choose(one, recipe.waits) for one in by_split]
-    choices = [choose(one[:, :, -1:], recipe.waits) for one in by_split]
+        return [choose(split, recipe.waits) for split in by_split]
+    choices = [choose(split[:, :, -1:], recipe.waits) for split in by_split]
     return [dataclasses.replace(choice, epochs=recipe.epochs) for choice in choices]
 
 

@@ -75,7 +75,7 @@ def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> C
             if not about.option:
                 continue
             help = about.help if not about.none else f"{about.help} A number, or {about.none}."
-            usual = {getattr(one, field.name) for one in RECIPES.values()} if unset else set()
+            usual = {getattr(recipe, field.name) for recipe in RECIPES.values()} if unset else set()
             if len(usual) == 1 and not usual <= {None, False}:
                 help += f" [default: {usual.pop()}]"
             words: Any = Literal[about.choices] if about.choices else str if about.none else kinds[0]

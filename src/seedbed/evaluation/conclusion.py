@@ -56,7 +56,7 @@ class Evidence:
             values = np.array(self.differences(reference, names, comparisons), dtype=np.float64)
         else:
             estimates = (self.difference(reference, name, comparisons) for name in names)
-            values = np.array([(one.low, one.high, one.p) for one in estimates])
+            values = np.array([(estimate.low, estimate.high, estimate.p) for estimate in estimates])
         values[_spread_unknown(values[:, 0], values[:, 1]), 2] = 1.0
         return values
 
@@ -149,7 +149,7 @@ def conclude(
         rivals = [(name, advice.use) for name, same in zip(ranking, alike, strict=True) if same and name != advice.use]
     return replace(
         asked,
-        verdicts=tuple(one for one in verdicts if one.reference == reference),
+        verdicts=tuple(verdict for verdict in verdicts if verdict.reference == reference),
         pairs=verdicts if asked.plan.all_pairs else (),
         no_verdict=tuple(NoVerdict(name, reason) for name, reason in (without or {}).items()),
         ranking=ranking,

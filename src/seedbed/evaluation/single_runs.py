@@ -141,7 +141,7 @@ def summarize_curves(
     epochs = evenly(n_epochs, max(2, max_points))
     coarse = epochs[evenly(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
     ghosts = healthy[evenly(healthy.size, max_ghosts)]
-    single = {key: [_plain(curves[key][coarse, one]) for one in ghosts] for key in ("test_loss", "test_score")}
+    single = {key: [_plain(curves[key][coarse, ghost]) for ghost in ghosts] for key in ("test_loss", "test_score")}
     return CandidateCurves(
         name=name,
         n_networks=n_networks,
@@ -299,8 +299,8 @@ def _finite(values: ArrayLike) -> Floats:
 
 def _ends(runs: Sequence[Floats]) -> tuple[float, float]:
     """Return where the bins begin and end."""
-    low, high = min(float(one.min()) for one in runs), max(float(one.max()) for one in runs)
-    middles = sorted((float(np.median(one)), *np.quantile(one, (0.05, 0.95)).tolist()) for one in runs)
+    low, high = min(float(run.min()) for run in runs), max(float(run.max()) for run in runs)
+    middles = sorted((float(np.median(run)), *np.quantile(run, (0.05, 0.95)).tolist()) for run in runs)
     widths = sorted(last - first for _, first, last in middles)
     typical, middle = widths[(len(widths) - 1) // 2], middles[(len(middles) - 1) // 2][0]
     if typical == 0 or high - low <= _REACH * typical:

@@ -358,7 +358,7 @@ class Conclusion(Summary):
 
     def candidate(self, name: str) -> CandidateSummary:
         """Return a candidate by its name."""
-        return next(one for one in self.candidates if one.name == name)
+        return next(candidate for candidate in self.candidates if candidate.name == name)
 
     def score(self, name: str, metric: str = "") -> Score:
         """Return a candidate's score; that which decides if none is named."""
@@ -366,7 +366,7 @@ class Conclusion(Summary):
 
     def verdict(self, name: str) -> Verdict | None:
         """Return the verdict on a candidate; None for the reference and without a verdict."""
-        return next((one for one in self.verdicts if one.candidate == name), None)
+        return next((verdict for verdict in self.verdicts if verdict.candidate == name), None)
 
     def joined(self, one: str, other: str) -> bool:
         """Return whether two ranked models share a bracket, so that neither is shown to be better."""
@@ -376,7 +376,7 @@ class Conclusion(Summary):
     def in_order(self) -> list[CandidateSummary]:
         """Return all candidates by their ranking; those without a finite score come last."""
         ranked = [self.candidate(name) for name in self.ranking]
-        return [*ranked, *(one for one in self.candidates if one.name not in self.ranking)]
+        return [*ranked, *(candidate for candidate in self.candidates if candidate.name not in self.ranking)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -487,7 +487,7 @@ def document_of(summary: AnySummary) -> dict[str, Any]:
             for one, group in zip(document["subgroups"]["subgroups"], summary.subgroups.subgroups, strict=True):
                 one["verdicts"] = [verdict.as_dict() for verdict in group.verdicts]
     if isinstance(summary, TablesConclusion):
-        document["tables"] = [document_of(one) for one in summary.tables]
+        document["tables"] = [document_of(table) for table in summary.tables]
     return document
 
 

@@ -149,7 +149,7 @@ class Verdict:
         """The verdict with the gain and its interval."""
         metric = known_metric(self.metric)
         values = (self.difference, self.low, self.high)
-        gain, low, high = (signed(100 * one, 1) if metric.percent else signed(one) for one in values)
+        gain, low, high = (signed(100 * value, 1) if metric.percent else signed(value) for value in values)
         amount = f"gain in {metric.words} {gain}{' points' * metric.percent} ({low} to {high})"
         return f"{self.candidate} against {self.reference}: {self.short}; {amount}"
 
@@ -199,7 +199,7 @@ def seed_noise(*losses: Floats) -> tuple[float, ...]:
     It is the mean over folds of the variance over S seeds (ddof 1), divided by S; 0 for one seed. If no model has
     several seeds, nothing is known and the result is empty. [repeat, fold, seed] as in `fold_differences`.
     """
-    if all(one.shape[2] == 1 for one in losses):
+    if all(loss.shape[2] == 1 for loss in losses):
         return ()
     return tuple(float(one.var(axis=2, ddof=1).mean()) / one.shape[2] if one.shape[2] > 1 else 0.0 for one in losses)
 

@@ -148,7 +148,7 @@ class Comparison(Results):
         Raises:
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
-        return frame_from({key: [getattr(one, key) for one in self.verdicts] for key in _OF_A_VERDICT})
+        return frame_from({key: [getattr(verdict, key) for verdict in self.verdicts] for key in _OF_A_VERDICT})
 
     def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> ConcatChart:
         """Return an Altair chart of the comparison, saved to `path` if it is given.

@@ -68,7 +68,7 @@ def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
     """Return the difference that matters, by the rule that the specification has frozen."""
     if experiment.margin_given:
         return Margin(experiment.margin, "given")
-    reference = next((one for one in results if one.name == experiment.reference and one.finite), None)
+    reference = next((result for result in results if result.name == experiment.reference and result.finite), None)
     error = np.inf if reference is None else float(reference.losses(experiment.metric).mean())
     return margin_beside(experiment.metric, experiment.margin, error)
 

@@ -152,7 +152,7 @@ def _named(conclusion: Conclusion, name: str | None) -> CandidateSummary:
             raise OptionError(f"this comparison advises none of its networks: {why}", hint)
         name = conclusion.advice.network
     if name not in networks:
-        if any(one.name == name for one in conclusion.candidates):
+        if any(candidate.name == name for candidate in conclusion.candidates):
             raise CandidateError(
                 f"'{name}' is a baseline", "Fit it with scikit-learn; seedbed makes models of networks."
             )

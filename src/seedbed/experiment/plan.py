@@ -168,9 +168,9 @@ class Plan:
         """The seconds of one core for one fit of each baseline, by name."""
         spec, n_rows, pace = self.experiment, len(self.all_splits[0].train), self.pace
         return {
-            one.name: pace.fit_seconds(one.name, n_rows) if pace and one.name in pace.fits
-            else one.seconds(spec.table, n_rows)
-            for one in spec.fitted
+            model.name: pace.fit_seconds(model.name, n_rows) if pace and model.name in pace.fits
+            else model.seconds(spec.table, n_rows)
+            for model in spec.fitted
         }  # fmt: skip
 
     @property
@@ -403,7 +403,7 @@ def timed(plan: Plan, fits: Mapping[str, tuple[tuple[int, float], ...]] | None =
     for number, stack in stacks.items():
         place = which if stack in which.stacks else plan.fitting
         tasks.append((_timed_chunk, number, stack.plan.chunks[0], place.data))
-    baselines = [one for one in plan.experiment.fitted if one.timed] if fits is None else []
+    baselines = [model for model in plan.experiment.fitted if model.timed] if fits is None else []
     tasks += [(_timed_fit, one, plan.experiment.table, plan.encoding, plan.all_splits[0]) for one in baselines]
     paces, curves = dict[int, tuple[float, float]](), dict(fits or {})
     for function, *arguments in tasks:

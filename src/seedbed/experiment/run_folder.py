@@ -276,13 +276,13 @@ def restored(plan: Plan, stored: Mapping[str, Any], folder: Path) -> Comparison 
         conclusion = summary_from(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
         assert isinstance(conclusion, Conclusion)
         arrays = load_file(folder / _ARRAYS)
-        notes = {one.name: one.note for one in conclusion.candidates}
+        notes = {candidate.name: candidate.note for candidate in conclusion.candidates}
         spec, part = plan.experiment, plan.first(conclusion.plan.repeats)
         networks = [
             _network(GatheredCandidate(plan, number).result(part), arrays, notes[one.name])
             for number, one in enumerate(spec.candidates)
         ]
-        baselines = [_with(GatheredFits(plan, one).result(part), arrays) for one in spec.fitted]
+        baselines = [_with(GatheredFits(plan, model).result(part), arrays) for model in spec.fitted]
         results, seconds = (*networks, *baselines), conclusion.seconds or 0.0
         whole = Results(part.experiment, part.splits, results, seconds, conclusion.specification, conclusion.plan.ended)
         return Comparison(**vars(whole), conclusion=conclusion)

@@ -146,7 +146,7 @@ class Experiment:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all models, those of baselines last."""
-        return tuple([one.name for one in self.candidates] + [one.name for one in self.fitted])
+        return tuple([candidate.name for candidate in self.candidates] + [model.name for model in self.fitted])
 
     @property
     def nested(self) -> bool:
@@ -220,7 +220,7 @@ def specify(
     metric = _metric(design.metric, table.task)
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     settings = [candidate.recipe(recipe) for candidate in expanded]
-    if any(one.patience is not None for one in settings) and all(one.epoch == "last" for one in settings):
+    if any(setting.patience is not None for setting in settings) and all(one.epoch == "last" for one in settings):
         hint = "Leave it out, or have one chosen: --epoch inner."
         raise OptionError("patience is of an epoch that inner splits choose, and none is chosen", hint)
     reference, protocol, common = design.reference, _protocol(table, design), _recipe_for(table, recipe, lrs)
@@ -400,15 +400,15 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         "table": {**table_specification(spec.table, n_inputs), "sample": sample},
         "candidates": [
             {
-                "name": one.name,
-                "architecture": spelled(one.architecture),
-                **dataclasses.asdict(recipes[one.name]),
-                "choosing_ends": recipes[one.name].ending,
+                "name": candidate.name,
+                "architecture": spelled(candidate.architecture),
+                **dataclasses.asdict(recipes[candidate.name]),
+                "choosing_ends": recipes[candidate.name].ending,
             }
-            for one in spec.candidates
+            for candidate in spec.candidates
         ],
         "baselines": [
-            {"name": one.name, "description": one.description, "repeats": one.repeats} for one in spec.fitted
+            {"name": model.name, "description": model.description, "repeats": model.repeats} for model in spec.fitted
         ],
         "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,

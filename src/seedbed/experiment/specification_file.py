@@ -71,9 +71,9 @@ def write_specification(
         "networks": {one.name: architecture_to_values(one.architecture) for one in experiment.candidates},
         "code": code_hashes(experiment),
         "files": {
-            one.architecture.path: file_hash(Path(one.architecture.path))
-            for one in experiment.candidates
-            if isinstance(one.architecture, FileArchitecture)
+            candidate.architecture.path: file_hash(Path(candidate.architecture.path))
+            for candidate in experiment.candidates
+            if isinstance(candidate.architecture, FileArchitecture)
         },
         "frozen_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -84,8 +84,8 @@ def write_specification(
 
 def code_hashes(experiment: Experiment) -> dict[str, str | None]:
     """Return a hash of the code of each candidate and each baseline, see `code_hash`; None if it is unknown."""
-    networks = {one.name: code_hash(one.architecture) for one in experiment.candidates}
-    return networks | {one.name: code_hash(one.estimator) for one in experiment.fitted}
+    networks = {candidate.name: code_hash(candidate.architecture) for candidate in experiment.candidates}
+    return networks | {model.name: code_hash(model.estimator) for model in experiment.fitted}
 
 
 def file_hash(path: Path) -> str:
@@ -243,7 +243,7 @@ def _is_in_a_file(thing: Any) -> bool:
     if getattr(module, "__file__", None) is None:
         return False
     functions = [thing, *(vars(thing).values() if isinstance(thing, type) else ())]
-    codes = [one.__code__ for one in functions if isinstance(one, types.FunctionType)]
+    codes = [function.__code__ for function in functions if isinstance(function, types.FunctionType)]
     # Python generates the methods of a dataclass, with the file name "<string>".
     return all(code.co_filename == "<string>" or Path(code.co_filename).is_file() for code in codes)
 

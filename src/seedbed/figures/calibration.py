@@ -46,7 +46,7 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart
     names = by_rank(summary, list(calibrations))
     if not names:
         return None
-    colour = colours([one.name for one in summary.candidates], theme)
+    colour = colours([candidate.name for candidate in summary.candidates], theme)
     columns = _columns(len(names))
     size = min(_LARGEST, (WIDE - (columns - 1) * _SPACING) // columns - _AXIS_WIDTH)
     panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]

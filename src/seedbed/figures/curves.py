@@ -134,7 +134,7 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT) -> alt.ConcatChart:
     shown = drawn if single and any(len(ghosts_of(candidate, "loss")) > 1 for candidate in drawn) else []
     names = {"score": curves.score_name, "loss": "loss"}
     limits = {measure: _limits(drawn, shown, measure, names[measure]) for measure in MEASURES}
-    colour = _part_colour(theme) if single else _candidate_colour([one.name for one in candidates], theme)
+    colour = _part_colour(theme) if single else _candidate_colour([candidate.name for candidate in candidates], theme)
     x, panels = _epoch_axis(candidates), []
     for measure in MEASURES:
         encoding = {"x": x, "y": _value_axis(measure, names[measure]), "color": colour}

@@ -79,7 +79,7 @@ Interval = tuple[float, float, float]
 def _judged(verdicts: Sequence[Verdict], metric: DecidingScore) -> tuple[list[Interval], float]:
     """Return (difference, low, high) of each verdict, and the margin; shares in points."""
     scale = 100.0 if known_metric(metric.name).percent else 1.0
-    intervals = [(scale * one.difference, scale * one.low, scale * one.high) for one in verdicts]
+    intervals = [(scale * verdict.difference, scale * verdict.low, scale * verdict.high) for verdict in verdicts]
     return intervals, scale * metric.margin
 
 

@@ -57,7 +57,7 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
     if difference is not None and not difference.runs:
         difference = None
     width = WIDE if difference is None else PANEL_WIDTH
-    scale = candidate_scale([one.name for one in summary.candidates], theme)
+    scale = candidate_scale([candidate.name for candidate in summary.candidates], theme)
     colour = alt.Color("candidate:N", scale=scale, legend=None)
     records = _records(score, names, "score")
     panels = [_scores(score, colour, width, theme)]

@@ -72,7 +72,7 @@ def deciding(conclusion: Conclusion) -> Metric:
     """Return the score that decides; R2 for the squared error: a difference is the same in both, and R2 is better
     known."""
     name = conclusion.metric.name
-    if name == "squared_error" and all("r2" in one.scores for one in conclusion.candidates):
+    if name == "squared_error" and all("r2" in candidate.scores for candidate in conclusion.candidates):
         return METRICS["r2"]
     return replace(known_metric(name), words=conclusion.metric.words)
 
@@ -88,7 +88,7 @@ def recommended(conclusion: Conclusion) -> set[str]:
 def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     metric = conclusion.metric
     best, use = advice.best, advice.use
-    rivals = {one.reference: one for one in conclusion.rivals}
+    rivals = {rival.reference: rival for rival in conclusion.rivals}
     if use == "prior":
         did = "did" if rivals else "is shown to do"
         yield f"no model: none {did} better than {guessing(conclusion)}"
@@ -105,7 +105,7 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     else:
         score = deciding(conclusion)
         extreme = "highest" if score.greater_is_better else "lowest"
-        alike = all(one.rule == "no_practical_difference" for one in rivals.values())
+        alike = all(rival.rule == "no_practical_difference" for rival in rivals.values())
         nearest = next(iter(_open_rivals(conclusion)), "")
         lead = "by a lead too small to matter" if alike else f"but its lead over {nearest} may be chance"
         yield f"{use}: the {extreme} {score.words}, {lead}"
@@ -119,7 +119,7 @@ def _network(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     if advice.no_gain and not advice.guess:
         yield f"{network}, but it isn't shown to be better than {guessing(conclusion)}"
         return
-    open_to_use = [one.reference for one in conclusion.rivals]
+    open_to_use = [rival.reference for rival in conclusion.rivals]
     yield f"{network}, if it must be one"
     yield "no network is shown to be better" if network in open_to_use else f"{use} is shown to be better"
 
@@ -137,10 +137,10 @@ def _how_sure(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         names = sorted(names, key=lambda name: name != use)  # which keeps the order of the others
         if len(names) > 1:
             yield f"can't tell which is best of {listed(names, _MOST_NAMED)}"
-        baselines = {one.name for one in conclusion.candidates if one.kind == "baseline"} - {"auto"}
+        baselines = {candidate.name for candidate in conclusion.candidates if candidate.kind == "baseline"} - {"auto"}
         if network and baselines & set(names):
             yield "a network may not be needed"
-        if alike := [one.reference for one in conclusion.rivals if one.reference not in rivals]:
+        if alike := [rival.reference for rival in conclusion.rivals if rival.reference not in rivals]:
             yield f"there is no difference that matters between {listed([use, *alike], _MOST_NAMED)}"
     if not conclusion.rivals:
         tables = f"one table in {round(1 / conclusion.alpha)}"
@@ -156,13 +156,13 @@ def _limits(conclusion: Conclusion) -> Iterator[str]:
         yield f"this is a sample of {rows}, and all rows may change any of this"
     if is_first_look(conclusion) or plan.sample_of:
         yield f"a first look with {counted(plan.repeats, 'repeat')}: run it without --quick before you rely on it"
-    if has_networks(conclusion) and not any(one.kind == "baseline" for one in conclusion.candidates):
+    if has_networks(conclusion) and not any(candidate.kind == "baseline" for candidate in conclusion.candidates):
         yield "no baseline was compared, so this doesn't show whether a network is needed"
 
 
 def _open_rivals(conclusion: Conclusion) -> list[str]:
     """Return the models of which isn't known whether they are better or worse than the recommended one, best first."""
-    return [one.reference for one in conclusion.rivals if one.rule != "no_practical_difference"]
+    return [rival.reference for rival in conclusion.rivals if rival.rule != "no_practical_difference"]
 
 
 def _perhaps_best(conclusion: Conclusion, names: set[str]) -> list[str]:
@@ -177,7 +177,7 @@ def _perhaps_best(conclusion: Conclusion, names: set[str]) -> list[str]:
 
 def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     """Yield which scores to expect on new rows."""
-    scores = next(one.scores for one in conclusion.candidates if one.name == name)
+    scores = next(candidate.scores for candidate in conclusion.candidates if candidate.name == name)
     metric, deciding = conclusion.metric, scores[conclusion.metric.name]
     if conclusion.kind == "judgement" and deciding.mean is not None and not _known(deciding):
         score = measure(metric.name, deciding.mean)
@@ -239,7 +239,7 @@ def rare_label(conclusion: Conclusion) -> str:
     """
     if conclusion.task != "binary" or (conclusion.majority_share or 0.0) <= 1 - _RARE:
         return ""
-    if not all("recall" in one.scores for one in conclusion.candidates):
+    if not all("recall" in candidate.scores for candidate in conclusion.candidates):
         return ""
     return min(conclusion.labels, key=lambda label: conclusion.labels[label])
 
@@ -317,13 +317,13 @@ def is_first_look(conclusion: Conclusion) -> bool:
 
 def has_networks(conclusion: Conclusion) -> bool:
     """Return whether networks were trained, as in a comparison."""
-    return any(one.kind == "network" for one in conclusion.candidates)
+    return any(candidate.kind == "network" for candidate in conclusion.candidates)
 
 
 def learnt_nothing(conclusion: Conclusion) -> set[str]:
     """Return the candidates whose training loss stayed above that of predicting the same for every row."""
-    checks = [one for one in conclusion.checks if one.code == "under_trained"]
-    return {one.candidate for one in checks if "training_loss" in one.evidence}
+    checks = [check for check in conclusion.checks if check.code == "under_trained"]
+    return {check.candidate for check in checks if "training_loss" in check.evidence}
 
 
 def guessing(conclusion: Conclusion) -> str:

@@ -25,34 +25,34 @@ _BANDS = {"middle half": BANDS["middle"], "5 to 95%": BANDS["wide"], "mean's int
 def networks_shown(curves: Curves) -> str:
     """Return how many single networks the chart of learning curves can show."""
     candidates = curves.candidates
-    kept = sum(len(one.curves["test_loss"].ghosts) for one in candidates)
-    n = sum(one.n_networks - one.n_diverged for one in candidates)
+    kept = sum(len(candidate.curves["test_loss"].ghosts) for candidate in candidates)
+    n = sum(candidate.n_networks - candidate.n_diverged for candidate in candidates)
     return "every network" if kept == n else f"{kept:,} of the {n:,} networks, evenly chosen"
 
 
 def curve_tables(curves: Curves) -> Iterator[NumberTable]:
     """Yield, for each candidate, all that the chart can show at some epochs."""
     name = curves.score_name
-    for one in curves.candidates:
-        if not one.curves["test_loss"].mean:
+    for candidate in curves.candidates:
+        if not candidate.curves["test_loss"].mean:
             continue
-        last = len(one.epochs) - 1
+        last = len(candidate.epochs) - 1
         places = sorted({round(step * last / (_EPOCHS - 1)) for step in range(_EPOCHS)})
         columns = ["epoch"]
         for words in (name, "loss"):
             columns += [f"training {words}", f"test {words}", *(f"test {words}, {band}" for band in _BANDS)]
         rows = []
         for place in places:
-            row = [f"{one.epochs[place]:,}"]
+            row = [f"{candidate.epochs[place]:,}"]
             for key in ("score", "loss"):
                 words = {"score": name, "loss": "loss"}[key]
-                train, test = (one.curves[f"{part}_{key}"] for part in ("train", "test"))
+                train, test = (candidate.curves[f"{part}_{key}"] for part in ("train", "test"))
                 row += [_shown(words, curve.mean[place]) for curve in (train, test)]
                 row += [
                     _between(words, getattr(test, low), getattr(test, high), place) for low, high in _BANDS.values()
                 ]
             rows.append(row)
-        yield NumberTable(columns, rows, one.name)
+        yield NumberTable(columns, rows, candidate.name)
 
 
 def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTable]:
@@ -69,9 +69,9 @@ def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTabl
             caption = f"improvement in {lottery.words} over {summary.reference}, in a single run"
             columns.append("runs that say better")
         rows = [
-            [one.name, f"{one.n:,}", *map(show, (one.mean, one.lowest, *one.quantiles, one.highest)),
-             *([f"{one.better:.0%}"] if one.better is not None else [])]
-            for one in lottery.runs
+            [run.name, f"{run.n:,}", *map(show, (run.mean, run.lowest, *run.quantiles, run.highest)),
+             *([f"{run.better:.0%}"] if run.better is not None else [])]
+            for run in lottery.runs
         ]  # fmt: skip
         yield NumberTable(columns, rows, caption)
 
@@ -82,9 +82,9 @@ def calibration_table(summary: Conclusion) -> NumberTable:
                "95% of the time below"]  # fmt: skip
     keys = ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high")
     rows = [
-        [one.name, *(f"{getattr(one.calibration, key):.3f}" for key in keys)]
-        for one in summary.candidates
-        if one.calibration is not None
+        [candidate.name, *(f"{getattr(candidate.calibration, key):.3f}" for key in keys)]
+        for candidate in summary.candidates
+        if candidate.calibration is not None
     ]
     return NumberTable(columns, rows)
 
@@ -94,15 +94,15 @@ def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
     labels = list(summary.labels)
     if not 2 <= len(labels) <= _MOST_CLASSES:
         return
-    for one in summary.candidates:
-        cells = one.confusion
-        if cells is None or not one.finite:
+    for candidate in summary.candidates:
+        cells = candidate.confusion
+        if cells is None or not candidate.finite:
             continue
         top = max(max(row) for row in cells) or 1.0
         yield NumberTable(
             ["true \\ predicted", *labels],
             [[label, *(f"{share:.1%}" for share in row)] for label, row in zip(labels, cells, strict=True)],
-            one.name,
+            candidate.name,
             [[share / top for share in row] for row in cells],
         )
 

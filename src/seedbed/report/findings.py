@@ -18,7 +18,7 @@ def curves(summary: Conclusion | TrainingSummary) -> str:
     for check in summary.checks if isinstance(summary, Conclusion) else ():
         by_code.setdefault(check.code, []).append(check.candidate)
     candidates = summary.curves.candidates if summary.curves is not None else ()
-    epochs = {one.name: one.epochs[-1] + 1 for one in candidates if one.epochs}
+    epochs = {candidate.name: candidate.epochs[-1] + 1 for candidate in candidates if candidate.epochs}
     for code, words in (
         ("diverged", "{names} lost networks that diverged"),
         ("under_trained", "{names} {be} still improving at epoch {epoch:,}"),
@@ -60,11 +60,11 @@ def lottery(summary: Conclusion | TrainingSummary) -> str:
 def calibration(summary: Conclusion) -> str:
     """Return which models are further from exact probabilities than chance explains."""
     off = [
-        one.name
-        for one in summary.candidates
-        if one.calibration is not None
-        and one.name != "prior"
-        and one.calibration.ece > one.calibration.ece_if_calibrated_high
+        candidate.name
+        for candidate in summary.candidates
+        if candidate.calibration is not None
+        and candidate.name != "prior"
+        and candidate.calibration.ece > candidate.calibration.ece_if_calibrated_high
     ]
     if not off:
         return "The probabilities of all models are as exact as these rows can show"

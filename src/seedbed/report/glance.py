@@ -163,7 +163,7 @@ def _beside(conclusion: Conclusion) -> Iterator[str]:
     """Yield the scores that are shown in any case, if they are known."""
     names = ("roc_auc", "recall") if rare_label(conclusion) else ("accuracy",)
     for name in ("r2", "mae") if conclusion.task == "regression" else names:
-        if all(name in one.scores for one in conclusion.candidates):
+        if all(name in candidate.scores for candidate in conclusion.candidates):
             yield name
 
 
@@ -188,8 +188,8 @@ def _heading(conclusion: Conclusion) -> str:
 
 def _trained(conclusion: Conclusion) -> Iterator[str]:
     plan, candidates = conclusion.plan, conclusion.candidates
-    networks = [one for one in candidates if one.kind == "network"]
-    blend = [one.name for one in candidates if one.name == "auto"]
+    networks = [candidate for candidate in candidates if candidate.kind == "network"]
+    blend = [candidate.name for candidate in candidates if candidate.name == "auto"]
     baselines = len(candidates) - len(networks) - len(blend)
     kinds = [*([counted(len(networks), "network")] if networks else []), *blend]
     kinds += [counted(baselines, "baseline")] if baselines else []
@@ -198,7 +198,7 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
     on = f"on {splits} with {seeds}" if networks else f"on {splits}"
     if plan.kind == "held_out":
         on = f"tested once on {plan.n_test:,} rows that were set aside, with {seeds}"
-    trained, took = sum(one.n_networks or 0 for one in networks), duration(conclusion.seconds or 0.0)
+    trained, took = sum(network.n_networks or 0 for network in networks), duration(conclusion.seconds or 0.0)
     yield f"{listed(kinds)} {on}: " + (f"{counted(trained, 'network')} in {took}" if trained else took)
     if plan.shortened and plan.time_limit is not None and not (plan.sample_of or plan.quick):
         parts = [counted(plan.repeats, "repeat"), counted(plan.seeds, "seed")]
@@ -212,7 +212,7 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
 
 
 def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> Iterator[Row]:
-    mixed = any(one.kind == "baseline" for one in conclusion.candidates)
+    mixed = any(candidate.kind == "baseline" for candidate in conclusion.candidates)
     verdicts = {one.candidate: one for one in conclusion.verdicts}
     decimals, chosen = decimals_of(metric, conclusion.metric.margin), recommended(conclusion)
     scale = 100.0 if metric.percent else 1.0
@@ -285,8 +285,8 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     verdicts, plan = conclusion.verdicts, conclusion.plan
     label = rare_label(conclusion)
     if verdicts:
-        n = max(one.comparisons for one in verdicts)
-        alone = [one.candidate for one in verdicts if one.comparisons == 1 < n]
+        n = max(verdict.comparisons for verdict in verdicts)
+        alone = [verdict.candidate for verdict in verdicts if verdict.comparisons == 1 < n]
         way = f"{'high' if score.greater_is_better else 'low'} is good"
         way += "; it is the share of variance explained" if score.name == "r2" else ""
         words = f"The {score.words}" if score.name == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
@@ -301,7 +301,7 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         yield f"{plan.networks} networks: their mean prediction, each trained from another random start (seed)."
     elif networks and plan.networks > 1:
         yield averaged_sentence(plan)
-    independent = min((one.independent_rows or math.inf for one in verdicts), default=math.inf)
+    independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)
     if independent < _AS_FEW * (plan.n_test or 0):
         counted_as = f"{plan.n_test:,} test rows count as about {plain_number(independent, 2)}"
         yield f"Errors of rows that follow each other in time are alike: for the ±, {counted_as}."

@@ -104,7 +104,7 @@ def report_page(summary: AnySummary) -> str:
     """Return the report of a summary as one HTML page. It loads nothing and needs no network."""
     drawn = ("curves", "lottery", "calibration", "ranks")  # the first table has the intervals
     figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE, only=drawn).items()}
-    names = [one.name for one in summary.candidates]
+    names = [candidate.name for candidate in summary.candidates]
     unbroken = _Unbroken(names)
     return _render(
         _TEMPLATES[summary.kind],

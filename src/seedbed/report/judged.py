@@ -54,9 +54,9 @@ def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
             yield averaged_sentence(plan)
         for without in conclusion.no_verdict:
             yield f"No verdict on {without.candidate}: {without.reason}."
-    for one in conclusion.pairs:
-        if one.reference != conclusion.reference:
-            yield f"{one.sentence}, p {p_words(one.p_adjusted)}."
+    for pair in conclusion.pairs:
+        if pair.reference != conclusion.reference:
+            yield f"{pair.sentence}, p {p_words(pair.p_adjusted)}."
     for bounds in conclusion.on_these_rows:
         yield _known(bounds, metric, means=plan.kind == "means")
     if conclusion.on_these_rows and plan.kind != "means":
@@ -165,7 +165,7 @@ def tables_headline(conclusion: TablesConclusion) -> str:
     first = f"{best} has the best mean rank over {ranks.n_tables} tables, {ranks.mean[best]:.2f}"
     if conclusion.no_verdict:
         return f"No verdict over tables: {conclusion.no_verdict[0].reason}. {first}."
-    better = [one.candidate for one in conclusion.verdicts if one.rule == "better"]
+    better = [verdict.candidate for verdict in conclusion.verdicts if verdict.rule == "better"]
     shown = f"{listed(better, 4)} {'is' if len(better) == 1 else 'are'}" if better else "no candidate is"
     return f"{first}; {shown} shown to be better than {conclusion.reference}."
 
@@ -186,7 +186,7 @@ def tables_sentences(conclusion: TablesConclusion) -> Iterator[str]:
 
 def rank_numbers(conclusion: TablesConclusion) -> NumberTable:
     """Return mean ranks, tables won and lost, and verdicts as a table of texts."""
-    verdicts, rows = {one.candidate: one for one in conclusion.verdicts}, []
+    verdicts, rows = {verdict.candidate: verdict for verdict in conclusion.verdicts}, []
     for name in conclusion.ranking:
         cells = ["", "", "", "", "reference" if name == conclusion.reference else "no verdict"]
         if (one := verdicts.get(name)) is not None:
@@ -202,7 +202,7 @@ def table_numbers(conclusion: TablesConclusion) -> NumberTable:
     """Return each table's mean scores, with the verdicts on that table alone."""
     rows = []
     for table in conclusion.tables[:_MOST_TABLES]:
-        words = {one.candidate: f" {one.short}" for one in table.verdicts}
+        words = {verdict.candidate: f" {verdict.short}" for verdict in table.verdicts}
         rows.append([table.table, *(f"{_mean(table, name)}{words.get(name, '')}" for name in conclusion.ranking)])
     return NumberTable([f"{conclusion.metric.words} by table", *conclusion.ranking], rows)
 

@@ -215,12 +215,12 @@ def _cells(one: Progress, score_name: str, *, bands: bool) -> tuple[str, ...]:
 def _line(state: Sequence[Progress]) -> str:
     """Return the progress as one line: networks done, what is being trained, and the time left."""
     networks = [one for one in state if one.epochs]
-    done, total = sum(one.done for one in networks), sum(one.total for one in networks)
-    staged = [one for one in networks if one.stage_total is not None]
+    done, total = sum(network.done for network in networks), sum(network.total for network in networks)
+    staged = [network for network in networks if network.stage_total is not None]
     if staged:  # as in the plan, which counts each stage separately
         done, total = (sum(getattr(one, f"stage_{key}") or 0 for one in staged) for key in ("done", "total"))
-    at_work = [f"{one.name} {one.done:,}/{one.total:,}, epoch {one.epoch:,} of {one.epochs:,}"
-               for one in networks if one.epoch is not None and one.done < one.total]  # fmt: skip
+    at_work = [f"{network.name} {network.done:,}/{network.total:,}, epoch {network.epoch:,} of {network.epochs:,}"
+               for network in networks if network.epoch is not None and network.done < network.total]  # fmt: skip
     if not at_work:  # baselines are fitted beside the networks
         at_work = [
             f"{one.name} {one.done:,}/{one.total:,}" for one in state if not one.epochs and 0 < one.done < one.total

@@ -61,10 +61,10 @@ def duration(seconds: float) -> str:
 def fewer_repeats(conclusion: Conclusion) -> Iterator[str]:
     """Yield which models were compared on fewer repeats than the others."""
     most = conclusion.plan.repeats
-    for one in conclusion.candidates:
-        if one.repeats is not None and one.repeats < most:
-            repeats = f"{one.repeats} of the {most} repeats"
-            yield f"{one.name} was compared on {repeats}, so its range is a little wider."
+    for candidate in conclusion.candidates:
+        if candidate.repeats is not None and candidate.repeats < most:
+            repeats = f"{candidate.repeats} of the {most} repeats"
+            yield f"{candidate.name} was compared on {repeats}, so its range is a little wider."
 
 
 def averaged_sentence(plan: PlanSummary) -> str:

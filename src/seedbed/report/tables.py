@@ -107,7 +107,7 @@ def score_table(conclusion: Conclusion, names: Iterable[str] = ()) -> NumberTabl
         names: of scores; all of them if left out.
     """
     names = list(names) or list(conclusion.candidates[0].scores)
-    trained = any(one.epochs is not None for one in conclusion.candidates)
+    trained = any(candidate.epochs is not None for candidate in conclusion.candidates)
     numeric = conclusion.task == "regression"
     columns = ["", *(known_metric(name).words for name in names)]
     columns += ["training R2" if numeric else "training accuracy", "epochs", "parameters"] if trained else []

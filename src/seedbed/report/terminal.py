@@ -140,7 +140,7 @@ def _stacked_lines(screen: FirstScreen, rows: Sequence[Sequence[str]], width: in
 
 def _spaced_names(conclusion: Conclusion) -> list[str]:
     """Return the names that contain spaces, the longest first."""
-    named = {*(one.name for one in conclusion.candidates), *(one.name for one in conclusion.sweeps)}
+    named = {*(candidate.name for candidate in conclusion.candidates), *(sweep.name for sweep in conclusion.sweeps)}
     return sorted((name for name in named if " " in name), key=len, reverse=True)
 
 

@@ -138,9 +138,9 @@ class Tensors:
     def _wanted(self, outputs: Any) -> frozenset[str] | None:
         if outputs is None or outputs == []:
             return None
-        if not isinstance(outputs, list) or not all(isinstance(one, dict) for one in outputs):
+        if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
             raise RefusedError(400, "tensor", "the outputs aren't a list of objects", 'Send [{"name": ...}].')
         known = [about["name"] for about in self.metadata()["outputs"]]
-        if any(one.get("name") not in known for one in outputs):
+        if any(output.get("name") not in known for output in outputs):
             raise RefusedError(400, "tensor", "an output isn't known", f"Known: {', '.join(known)}.")
-        return frozenset(one["name"] for one in outputs)
+        return frozenset(output["name"] for output in outputs)

@@ -192,7 +192,7 @@ class Savepoint:
         The time until the next saving starts now.
         """
         contents = [_read(path) for path in self.files]
-        done = [one[0] if one else -1 for one in contents]
+        done = [content[0] if content else -1 for content in contents]
         self._next, self._last = int(done[0] > done[1]), time.monotonic()
         return contents[1 - self._next]
 

@@ -351,7 +351,7 @@ class OneByOne:
                     outputs.append(_called(network, state, X))
                 buffers.append({name: state[name] for name in self._buffers})
         return torch.stack(outputs, -1), {
-            name: torch.stack([one[name] for one in buffers], -1) for name in self._buffers
+            name: torch.stack([buffer[name] for buffer in buffers], -1) for name in self._buffers
         }
 
     def seconds_a_step(self, network: nn.Module, n_rows: int, n_features: int) -> float:
