@@ -113,7 +113,7 @@ def _fits(value: Any, annotation: Any) -> bool:
             return parts[0] is not Any and _fits(value, parts[0])  # one value counts as a list of one
         if isinstance(value, Mapping):
             return False
-        return not isinstance(value, list | tuple | set | frozenset) or all(_fits(one, parts[0]) for one in value)
+        return not isinstance(value, list | tuple | set | frozenset) or all(_fits(item, parts[0]) for item in value)
     if origin is collections.abc.Mapping:
         return isinstance(value, Mapping)
     if origin is collections.abc.Callable:

@@ -187,7 +187,7 @@ def _argument(match: re.Match[str]) -> str:
     name = worded or other
     argument = _RENAMED.get(name, name.replace("-", "_"))
     if worded:
-        spelled = [one if one in _PLACEHOLDERS else repr(*shlex.split(one)) for one in words.split(f" --{worded} ")]
+        spelled = [word if word in _PLACEHOLDERS else repr(*shlex.split(word)) for word in words.split(f" --{worded} ")]
         return f"{argument}=[{', '.join(spelled)}]" if worded in _LISTS else f"{argument}={spelled[0]}"
     if value is None:
         return f"{argument}=True" if name in _FLAGS else argument

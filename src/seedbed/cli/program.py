@@ -76,7 +76,7 @@ def _spelled(error: UnicodeError) -> tuple[str, int]:
     """Replace lines and bars by ASCII, and other characters by escapes, if the encoding of the output lacks them."""
     assert isinstance(error, UnicodeEncodeError)
     lacking = error.object[error.start : error.end]
-    spelled = (_ASCII.get(one) or one.encode("ascii", "backslashreplace").decode() for one in lacking)
+    spelled = (_ASCII.get(letter) or letter.encode("ascii", "backslashreplace").decode() for letter in lacking)
     return "".join(spelled), error.end
 
 

@@ -35,7 +35,7 @@ def inspect(
         return
     print(overview_text(document))
     if document["target"] is None:
-        columns = dataclasses.replace(columns, target=likely_target([one["name"] for one in document["columns"]]))
+        columns = dataclasses.replace(columns, target=likely_target([column["name"] for column in document["columns"]]))
     print_stderr("", f"Next:     {columns.command('compare', table)} --quick")
 
 

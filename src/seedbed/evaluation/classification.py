@@ -114,7 +114,7 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike, *, min_rows: int = 5)
     """
     codes, probability = _class_input(y, p)
     fold = np.asarray(folds)
-    members = [fold == one for one in np.unique(fold)]
+    members = [fold == number for number in np.unique(fold)]
     n_classes = probability.shape[1]
     if any(np.bincount(codes[member], minlength=n_classes).min() < min_rows for member in members):
         return FoldAuc(_auc(codes, probability), True)

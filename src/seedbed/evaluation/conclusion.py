@@ -155,7 +155,7 @@ def conclude(
         ranking=ranking,
         brackets=brackets(apart),
         advice=advice,
-        rivals=tuple(replace(one, rule=_OF_RIVALS.get(one.rule, one.rule)) for one in judged(rivals)),
+        rivals=tuple(replace(rival, rule=_OF_RIVALS.get(rival.rule, rival.rule)) for rival in judged(rivals)),
     )
 
 

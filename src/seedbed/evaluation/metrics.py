@@ -193,7 +193,7 @@ def _mcc(y: Codes, sets: Floats) -> RowScore:
     """
     truth, guess = _classes_of(y, sets)
     n_classes = truth.shape[1]
-    guessed = np.stack([np.column_stack([np.eye(n_classes)[one], one == y]) for one in guess], axis=1)
+    guessed = np.stack([np.column_stack([np.eye(n_classes)[classes], classes == y]) for classes in guess], axis=1)
     columns = guessed.reshape(len(y), -1)
 
     def score(weights: Floats) -> Floats:

@@ -126,7 +126,7 @@ def designs_by_rows(design: Protocol, n_rows: int) -> tuple[tuple[float, Protoco
     starts = [_MEDIUM, *(_MOST_ROWS_REPEATED // repeats + 1 for repeats in (3, 2)), _LARGE + 1]
     larger = [(start, protocol(start)) for start in starts if start > n_rows]
     folds, df = design.folds, design.folds - 1
-    larger = [(n, one if one.df is None else replace(one, folds=folds, df=df)) for n, one in larger]
+    larger = [(n, design if design.df is None else replace(design, folds=folds, df=df)) for n, design in larger]
     return ((0, design), *larger)
 
 

@@ -288,7 +288,7 @@ def rank_groups(ranks: ArrayLike, difference: float) -> list[list[int]]:
     order = np.argsort(values, kind="stable").tolist()
     groups: list[list[int]] = []
     for first in range(len(order)):
-        group = [one for one in order[first:] if values[one] - values[order[first]] < difference]
+        group = [place for place in order[first:] if values[place] - values[order[first]] < difference]
         if len(group) > 1 and not any(set(group) <= set(other) for other in groups):
             groups.append(group)
     return groups

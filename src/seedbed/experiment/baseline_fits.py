@@ -117,7 +117,7 @@ class FittedModel(ABC):
             raise TrainingError(message, "Change it, or leave it out.") from error
         if table.task == "regression":
             return predictions
-        return [(one[:, 1] if table.task == "binary" else one).astype(np.float32) for one in predictions]
+        return [(shares[:, 1] if table.task == "binary" else shares).astype(np.float32) for shares in predictions]
 
 
 @dataclass(frozen=True, eq=False)

@@ -159,7 +159,7 @@ class _Newton:
             return None
         most = -np.log(np.finfo(np.float64).eps)
         by_row = np.minimum(self._row_losses(coefficients), most).reshape(len(grid), *tests.shape)
-        return [float(one) for one in (by_row * tests).sum(axis=(1, 2))]
+        return [float(loss) for loss in (by_row * tests).sum(axis=(1, 2))]
 
     def _values(self, coefficients: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         half = (self.penalty * coefficients**2).sum(axis=1) / 2

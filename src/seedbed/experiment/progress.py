@@ -139,7 +139,7 @@ class Monitor:
         if bands is not None:
             self._bands[name] = bands
         if self._tell is not None:
-            self._tell(next(one for one in self.progress() if one.name == name))
+            self._tell(next(model for model in self.progress() if model.name == name))
 
     def progress(self) -> tuple[Progress, ...]:
         """Return the progress of each model, in order."""

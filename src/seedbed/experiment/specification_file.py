@@ -121,7 +121,7 @@ def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     def common(document: Mapping[str, Any]) -> dict[str, Any]:
         whole = {key: value for key, value in document.items() if key in now and key != "splits_sha256"}
         design = {key: value for key, value in document["design"].items() if key not in _GROWING}
-        models = [{**one, "repeats": None} for one in document["baselines"] if one["name"] != AUTO]
+        models = [{**model, "repeats": None} for model in document["baselines"] if model["name"] != AUTO]
         return {**whole, "design": design, "baselines": models}
 
     with contextlib.suppress(KeyError, TypeError, AttributeError):
@@ -144,7 +144,7 @@ def _between(place: str, then: Any, now: Any) -> list[str]:
 
 def _by_name(key: str, value: Any) -> Any:
     """Return a list of documents with names as a mapping."""
-    return {one["name"]: one for one in value or ()} if key in ("candidates", "baselines", "sweeps") else value
+    return {entry["name"]: entry for entry in value or ()} if key in ("candidates", "baselines", "sweeps") else value
 
 
 def check_comparison(folder: Path) -> None:
@@ -181,7 +181,7 @@ def check_no_part_of_a_run(table: str) -> None:
 def _comparisons_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(one.parent for one in folder.glob(f"*/{_COMPARISON}"))
+    return sorted(path.parent for path in folder.glob(f"*/{_COMPARISON}"))
 
 
 def _listed(folders: Iterable[Path]) -> str:
@@ -207,7 +207,7 @@ def code_hash(thing: Any) -> str | None:
         for path in sorted(_own_files()):
             digest.update(f"{path}\n".encode())
             digest.update(path.read_bytes() if path.is_file() else b"")
-        for line in sorted(f"{one.name}=={one.version}" for one in distributions()):
+        for line in sorted(f"{package.name}=={package.version}" for package in distributions()):
             digest.update(f"{line}\n".encode())
     return digest.hexdigest()
 

@@ -87,7 +87,7 @@ def _accuracy(verdicts: Sequence[Verdict]) -> list[Interval] | None:
     differences = [verdict.accuracy for verdict in verdicts if verdict.accuracy is not None]
     if len(differences) < len(verdicts):
         return None
-    return [(100.0 * one.difference, 100.0 * one.low, 100.0 * one.high) for one in differences]
+    return [(100.0 * gain.difference, 100.0 * gain.low, 100.0 * gain.high) for gain in differences]
 
 
 def _records(
