@@ -360,7 +360,7 @@ def _as_share(
     others, such as the ROC AUC, isn't larger (Birnbaum & Klose 1957).
     """
     counts, span = np.bincount(y), metric.high - metric.low
-    shares = ((one - metric.low) / span for one in (value, low, high))
+    shares = ((end - metric.low) / span for end in (value, low, high))
     interval = share_interval(*shares, n=float(counts[counts > 0].min()), alpha=alpha)
     return metric.low + span * interval[0], metric.low + span * interval[1]
 
@@ -381,10 +381,10 @@ def _by_fold(by_fold: Callable[..., FoldAuc], result: Result) -> tuple[float | N
                 folds[split.test] = split.fold
         for p in by_seed:
             if np.isfinite(p).all():
-                one = by_fold(y, p.astype(np.float64), folds[result.tested])
-                pooled |= one.pooled
-                if one.value is not None:
-                    values.append(one.value)
+                auc = by_fold(y, p.astype(np.float64), folds[result.tested])
+                pooled |= auc.pooled
+                if auc.value is not None:
+                    values.append(auc.value)
     return (float(np.mean(values)) if values else None), pooled
 
 
@@ -443,24 +443,24 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
     If one of the two has fewer repeats, the others of the other one aren't used, and the interval is wider.
     """
     pair, groups, counted = (reference, candidate), reference.tested_groups, False
-    n = min(len(one.predictions) for one in pair)
+    n = min(len(result.predictions) for result in pair)
     level: dict[str, Any] = {"alpha": reference.alpha, "comparisons": comparisons}
     if reference.design.kind == "held_out":
-        ours, theirs = (one.row_losses(metric)[0][:, one.tested] for one in pair)
+        ours, theirs = (result.row_losses(metric)[0][:, result.tested] for result in pair)
         estimate: Estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
         counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
     elif reference.pairs is None:
-        ours, theirs = (one.losses(metric)[:n] for one in pair)
+        ours, theirs = (result.losses(metric)[:n] for result in pair)
         estimate = corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)
     else:
-        outer = np.subtract(*(one.row_losses(metric)[:n].mean(axis=1) for one in pair))
-        inner = np.subtract(*(one.pair_losses(metric)[:n].mean(axis=2) for one in pair))
+        outer = np.subtract(*(result.row_losses(metric)[:n].mean(axis=1) for result in pair))
+        inner = np.subtract(*(result.pair_losses(metric)[:n].mean(axis=2) for result in pair))
         folds = np.empty(outer.shape, dtype=np.int64)
         for split in reference.splits[: n * reference.design.folds]:
             folds[split.repeat, split.test] = split.fold
         estimate = nested_interval(outer, inner, folds, **level)
     if METRICS[metric].percent and (counted or estimate.se == 0):
-        ours, theirs = (one.row_losses(metric)[:n, :, one.tested].mean(axis=(0, 1)) for one in pair)
+        ours, theirs = (result.row_losses(metric)[:n, :, result.tested].mean(axis=(0, 1)) for result in pair)
         at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]
         estimate = paired_shares(estimate, np.bincount(at, ours - theirs) / np.bincount(at))
     return estimate

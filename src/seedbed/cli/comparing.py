@@ -202,7 +202,7 @@ def _left_behind(checkpoint: Checkpoint, monitor: Monitor) -> tuple[str, ...]:
 
 def _counted(checkpoint: Checkpoint, monitor: Monitor) -> str:
     """Return how many networks are kept, or how many fits of baselines if there are no networks."""
-    total = sum(one.total for one in monitor.progress() if one.epochs)
+    total = sum(model.total for model in monitor.progress() if model.epochs)
     if checkpoint.networks:
         return f"{checkpoint.networks:,} of {counted(total, 'network')} {'is' if checkpoint.networks == 1 else 'are'}"
     return f"{counted(checkpoint.fits, 'fit')} of baselines {'is' if checkpoint.fits == 1 else 'are'}"

@@ -174,8 +174,8 @@ def _by_influence(
     codes = class_codes(y, n_classes=p.shape[2])
     if (np.bincount(codes, minlength=p.shape[2]) == 0).any():
         return UNDEFINED
-    influences = [influence(codes, one) for one in p]
-    value = float(np.mean([one for one, _ in influences]))
+    influences = [influence(codes, shares) for shares in p]
+    value = float(np.mean([value_of_set for value_of_set, _ in influences]))
     se = float(np.sqrt((np.mean([one for _, one in influences], axis=0) ** 2).sum()))
     half = student_quantile(1 - alpha / 2, None) * se * widened_by
     return BootstrapInterval(value, value - half, value + half, se)

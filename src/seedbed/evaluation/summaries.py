@@ -495,7 +495,7 @@ def _with_lists(value: Any) -> Any:
     """Return plain values with lists in place of tuples, as JSON gives them back."""
     if isinstance(value, dict):
         return {key: _with_lists(one) for key, one in value.items()}
-    return [_with_lists(one) for one in value] if isinstance(value, tuple) else value
+    return [_with_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def summary_from(document: Mapping[str, Any], where: str = "the summary") -> AnySummary:

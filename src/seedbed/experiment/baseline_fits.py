@@ -271,7 +271,7 @@ def fit_on_splits(
         yield from _fit_some(number, models[number], [(split, splits[split])], encoding, table)
         seconds.setdefault(number, []).append(time.perf_counter() - started)
         left = Counter(number for number, _ in others[n:])
-        if jobs > 1 and sum(left[one] * np.mean(took) for one, took in seconds.items()) > _WORTH_PROCESSES:
+        if jobs > 1 and sum(left[model] * np.mean(took) for model, took in seconds.items()) > _WORTH_PROCESSES:
             yield from _elsewhere(models, table, encoding, splits, others[n:], jobs)
             return
 

@@ -124,7 +124,7 @@ def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
     try:
         if isinstance(lr, str):
             raise ValueError
-        return () if lr is None else tuple(float(one) for one in (lr if isinstance(lr, Iterable) else [lr]))
+        return () if lr is None else tuple(float(rate) for rate in (lr if isinstance(lr, Iterable) else [lr]))
     except (TypeError, ValueError):
         raise OptionError(f"lr is {lr!r}", "Give a number, or several.") from None
 
@@ -176,7 +176,7 @@ def _word(value: Any) -> str:
     if isinstance(value, Mapping):
         words = "{" + ", ".join(f"{key!r}: {_word(one)}" for key, one in value.items()) + "}"
     elif isinstance(value, list | tuple):
-        words = "[" + ", ".join(_word(one) for one in value) + "]"
+        words = "[" + ", ".join(_word(item) for item in value) + "]"
     else:
         words = spelled(value)
     if len(words) <= _LONGEST:

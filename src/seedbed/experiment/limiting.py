@@ -53,8 +53,8 @@ def plan_within(
     """
     started, asked = time.perf_counter() if started is None else started, experiment
     limit, stored = experiment.design.time_limit, [read_specification(folder) for folder in folders]
-    for one in stored if limit is not None else ():
-        if (again := _stored_plan(asked, specified, one, compute)) is not None:
+    for document in stored if limit is not None else ():
+        if (again := _stored_plan(asked, specified, document, compute)) is not None:
             return again
     plan = make_plan(experiment, compute)
     if any(one and not differences(one, plan.specification) for one in stored):  # a finished or continued run

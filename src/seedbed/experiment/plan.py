@@ -404,7 +404,7 @@ def timed(plan: Plan, fits: Mapping[str, tuple[tuple[int, float], ...]] | None =
         place = which if stack in which.stacks else plan.fitting
         tasks.append((_timed_chunk, number, stack.plan.chunks[0], place.data))
     baselines = [model for model in plan.experiment.fitted if model.timed] if fits is None else []
-    tasks += [(_timed_fit, one, plan.experiment.table, plan.encoding, plan.all_splits[0]) for one in baselines]
+    tasks += [(_timed_fit, model, plan.experiment.table, plan.encoding, plan.all_splits[0]) for model in baselines]
     paces, curves = dict[int, tuple[float, float]](), dict(fits or {})
     for function, *arguments in tasks:
         what, measured = function(*arguments)

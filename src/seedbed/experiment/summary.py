@@ -153,7 +153,7 @@ def _lotteries(experiment: Experiment, results: Sequence[Result]) -> Lotteries:
     finite = {result.name: result for result in results if result.finite}
     shown = {name: result for name, result in finite.items() if name != "prior"}
     name, loss = ("r2", "squared_error") if regression else ("accuracy", "accuracy")
-    scores = {one: 1 - result.losses(loss, single=True) for one, result in shown.items()}
+    scores = {model: 1 - result.losses(loss, single=True) for model, result in shown.items()}
     sizes = [len(split.test) for result in results[:1] for split in result.splits]
     step = 0.0 if regression else 1 / float(np.median(sizes))
     score = lottery(scores, name=name, words=METRICS[name].words, step=step)
@@ -190,7 +190,7 @@ def _indented(value: Any, line: str) -> str:
     if isinstance(value, dict) and value:
         parts = [f"{_encoded(key)}: {_indented(one, inside)}" for key, one in value.items()]
         return f"{{{inside}{f',{inside}'.join(parts)}{line}}}"
-    if isinstance(value, list) and not {type(one) for one in value} <= {int, float, type(None)}:
+    if isinstance(value, list) and not {type(item) for item in value} <= {int, float, type(None)}:
         return f"[{inside}{f',{inside}'.join([_indented(one, inside) for one in value])}{line}]"
     return _encoded(value)
 

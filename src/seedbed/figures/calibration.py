@@ -62,27 +62,27 @@ def _columns(n: int) -> int:
     return min(n, 3 if n in (3, 5, 6, 9) else 4)
 
 
-def _record(place: int, name: str, one: CalibrationSummary) -> dict[str, Any]:
+def _record(place: int, name: str, summary: CalibrationSummary) -> dict[str, Any]:
     """Return the numbers of a candidate. Each layer unfolds the lists that it needs."""
-    most, bins = max([1, *one.counts]), len(one.counts)
-    places = [number for number, count in enumerate(one.counts) if count]
+    most, bins = max([1, *summary.counts]), len(summary.counts)
+    places = [number for number, count in enumerate(summary.counts) if count]
     return {
         "candidate": name,
         "place": place,
-        "note": f"ECE {_share(one.ece)} ({_share(one.ece_if_calibrated)} if exact)",
-        "ece": one.ece,
-        "ece_if_calibrated": one.ece_if_calibrated,
-        "ece_if_calibrated_high": one.ece_if_calibrated_high,
-        "forecast": one.curve.forecast,
-        "observed": one.curve.observed,
-        "rows": one.curve.rows,
-        "at": one.band.forecast,
-        "low": one.band.low,
-        "high": one.band.high,
+        "note": f"ECE {_share(summary.ece)} ({_share(summary.ece_if_calibrated)} if exact)",
+        "ece": summary.ece,
+        "ece_if_calibrated": summary.ece_if_calibrated,
+        "ece_if_calibrated_high": summary.ece_if_calibrated_high,
+        "forecast": summary.curve.forecast,
+        "observed": summary.curve.observed,
+        "rows": summary.curve.rows,
+        "at": summary.band.forecast,
+        "low": summary.band.low,
+        "high": summary.band.high,
         "from": [number / bins for number in places],
         "to": [(number + 1) / bins for number in places],
-        "count": [one.counts[number] for number in places],
-        "top": [(one.counts[number] / most * 0.8 - 1) * _BELOW for number in places],
+        "count": [summary.counts[number] for number in places],
+        "top": [(summary.counts[number] / most * 0.8 - 1) * _BELOW for number in places],
     }
 
 

@@ -145,7 +145,7 @@ def _add_blend(graph: Graph, layer: Blend, states: Mapping[str, Tensor], value: 
 
     def log_mean(logs: list[str]) -> str:
         pairs = zip(logs, layer.weights, strict=True)
-        weighted = [graph.add("Add", one, _scalar(graph, math.log(share))) for one, share in pairs]
+        weighted = [graph.add("Add", output, _scalar(graph, math.log(share))) for output, share in pairs]
         stacked = [graph.add("Unsqueeze", one, graph.constant([0])) for one in weighted]
         return graph.add("ReduceLogSumExp", graph.add("Concat", *stacked, axis=0), axes=[0], keepdims=0)
 

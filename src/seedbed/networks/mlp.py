@@ -184,7 +184,7 @@ class MLP:
         return layers
 
 
-WORDS = {one.name: type(one.default) for one in fields(MLP) if isinstance(one.default, int | float)}
+WORDS = {field.name: type(field.default) for field in fields(MLP) if isinstance(field.default, int | float)}
 """The fields that a candidate's words set, such as `layernorm` or `plr=8`, and their types."""
 
 

@@ -172,7 +172,7 @@ def _no_verdict(conclusion: Conclusion) -> str:
         return ""
     if (shared := no_verdict_reason(conclusion)) is not None:
         return f"No verdict: {shared}."
-    return " ".join(f"No verdict on {one.candidate}: {one.reason}." for one in conclusion.no_verdict)
+    return " ".join(f"No verdict on {missing.candidate}: {missing.reason}." for missing in conclusion.no_verdict)
 
 
 # ---- what was done
@@ -220,18 +220,18 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
     def shown(name: str) -> float:
         return round(scale * (conclusion.score(name, metric.name).mean or 0.0), decimals)
 
-    for one in conclusion.in_order():
-        name = one.name
+    for model in conclusion.in_order():
+        name = model.name
         # Where networks have diverged, the scores of the others would flatter the model.
-        score = _score(metric, one, decimals) if one.finite else "-"
-        others = tuple(_score(other, one) if one.finite else "-" for other in beside)
+        score = _score(metric, model, decimals) if model.finite else "-"
+        others = tuple(_score(other, model) if model.finite else "-" for other in beside)
         verdict, interval, gain, words, look = verdicts.get(name), None, "", "", ""
         if verdict is not None:
             interval = middle, low, high = scale * verdict.difference, scale * verdict.low, scale * verdict.high
             # As a reader computes it from the two rounded numbers.
             points = shown(name) - shown(conclusion.reference)
             points = points if metric.greater_is_better else -points
-            if one.repeats != conclusion.candidate(conclusion.reference).repeats:
+            if model.repeats != conclusion.candidate(conclusion.reference).repeats:
                 points = middle  # on the repeats that both have
             half = max(high - middle, middle - low)
             gain = f"{signed(points, decimals)} ±{half:,.{decimals}f}"
@@ -241,17 +241,17 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
             gain, words, look = (
                 ("reference", "", "reference")
                 if is_reference
-                else ("", "none" if one.finite else "none: it diverged", "")
+                else ("", "none" if model.finite else "none: it diverged", "")
             )
-        yield Row(name, _label(conclusion, one, mixed), score, gain, others, words, look, name in chosen, interval)
+        yield Row(name, _label(conclusion, model, mixed), score, gain, others, words, look, name in chosen, interval)
 
 
-def _label(conclusion: Conclusion, one: CandidateSummary, mixed: bool) -> str:
+def _label(conclusion: Conclusion, model: CandidateSummary, mixed: bool) -> str:
     """Return a name with what it is: how many networks are averaged, and a single one beside baselines."""
-    what = {"prior": guessing(conclusion).removeprefix("predicting the "), "auto": "blend of networks"}.get(one.name)
-    if what is None and one.kind == "network":
+    what = {"prior": guessing(conclusion).removeprefix("predicting the "), "auto": "blend of networks"}.get(model.name)
+    if what is None and model.kind == "network":
         what = f"{conclusion.plan.networks} networks" if _averaged(conclusion) else "network" if mixed else None
-    return f"{one.name} ({what})" if what else str(one.name)
+    return f"{model.name} ({what})" if what else str(model.name)
 
 
 def _averaged(conclusion: Conclusion) -> bool:

@@ -40,7 +40,7 @@ def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
     plan, verdicts, metric = conclusion.plan, conclusion.verdicts, conclusion.metric
     shown = conclusion.pairs or verdicts
     if shown:
-        n = max(one.comparisons for one in shown)
+        n = max(verdict.comparisons for verdict in shown)
         thrown = f", {counted(plan.tried, 'thrown away attempt')} among them" if plan.tried else ""
         holm = f", adjusted for {n} comparisons{thrown}" if n > 1 else ""
         yield f"p{holm}: {', '.join(f'{one.candidate} {p_words(one.p_adjusted)}' for one in verdicts[:_MOST_NAMED])}."
@@ -87,17 +87,17 @@ def _on_one_test_set(conclusion: Conclusion) -> Iterator[str]:
         yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
 
 
-def _known(one: Bounds, metric: DecidingScore, *, means: bool) -> str:
+def _known(bounds: Bounds, metric: DecidingScore, *, means: bool) -> str:
     """Return what is known of a difference without a verdict."""
     on = "" if means else ", on this test set"
-    gain = f"{_size(metric, one.difference)}{' points' * known_metric(metric.name).percent}"
-    said = f"{one.candidate} against {one.reference}{on}: {metric.words} improved by {gain}"
-    if one.low is None or one.high is None:
+    gain = f"{_size(metric, bounds.difference)}{' points' * known_metric(metric.name).percent}"
+    said = f"{bounds.candidate} against {bounds.reference}{on}: {metric.words} improved by {gain}"
+    if bounds.low is None or bounds.high is None:
         return f"{said}." if means else f"{said}; a single run doesn't show the effect of seeds."
-    low, high = _size(metric, one.low), _size(metric, one.high)
-    if one.correlated_low is None or one.correlated_high is None:
+    low, high = _size(metric, bounds.low), _size(metric, bounds.high)
+    if bounds.correlated_low is None or bounds.correlated_high is None:
         return f"{said}, and with other seeds on the same rows plausibly by {low} to {high}."
-    near = f"{_size(metric, one.correlated_low)} to {_size(metric, one.correlated_high)}"
+    near = f"{_size(metric, bounds.correlated_low)} to {_size(metric, bounds.correlated_high)}"
     return (
         f"{said}; plausibly by {near} if both scores rise and fall together over the splits (correlation 1), by {low} "
         f"to {high} if they are unrelated (correlation 0)."
@@ -112,7 +112,7 @@ def _size(metric: DecidingScore, value: float) -> str:
 def judgement_latex(conclusion: Conclusion) -> str:
     """Return the ranking as a LaTeX table (booktabs): score, difference from the reference with interval, verdict."""
     metric, rows = conclusion.metric, []
-    for name in (one.name for one in conclusion.in_order()):
+    for name in (model.name for model in conclusion.in_order()):
         verdict, cells = conclusion.verdict(name), ["", ""]
         word = "reference" if name == conclusion.reference else "no verdict"
         if verdict is not None:

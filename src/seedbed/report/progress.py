@@ -116,7 +116,7 @@ class ProgressDisplay:
             self._lines.join()
 
     def _state(self) -> list[Progress]:
-        return [replace(one, name=visible(one.name)) for one in self._named()]
+        return [replace(model, name=visible(model.name)) for model in self._named()]
 
     def _print_lines(self) -> None:
         due, repeats = time.monotonic() + min(_PLAIN_FIRST, _PLAIN_EVERY), 0
@@ -147,15 +147,15 @@ class ProgressDisplay:
         )
 
     def _table(self, state: Sequence[Progress]) -> Table:
-        rows = [_cells(one, self._score_name, bands=True) for one in state]
+        rows = [_cells(model, self._score_name, bands=True) for model in state]
         of = " R2" if self._score_name == "R2" else ""
         headings = ["candidate", "networks", "epoch", f"train{of}", f"test{of}"]
         # As wide as a column will ever be, so that it doesn't move.
         widths = [max(map(cell_len, column)) for column in zip(headings, *map(_widest, state), strict=True)]
         if sum(widths) + _BETWEEN_COLUMNS * (len(widths) - 1) > self._console.width:
-            rows = [_cells(one, self._score_name, bands=False) for one in state]
+            rows = [_cells(model, self._score_name, bands=False) for model in state]
             widths[3:] = [max(len(heading), _NARROW_SCORE) for heading in headings[3:]]
-        shown = len(headings) if any(one.test_score is not None for one in state) else 3
+        shown = len(headings) if any(model.test_score is not None for model in state) else 3
         table = Table(
             box=None, pad_edge=False, header_style="dim", caption=_summary(state) or None, caption_justify="left"
         )
@@ -195,30 +195,30 @@ def notebook_progress() -> Iterator[Callable[[Progress], None] | None]:
         handle.update(output.HTML(""))
 
 
-def _widest(one: Progress) -> tuple[str, ...]:
+def _widest(model: Progress) -> tuple[str, ...]:
     """Return the cells of a row at their widest."""
-    epochs = f"{one.epochs:,} of {one.epochs:,}" if one.epochs else "-"
+    epochs = f"{model.epochs:,} of {model.epochs:,}" if model.epochs else "-"
     score = "100.0% (100.0 to 100.0)"
-    return one.name, f"{one.total:,} of {one.total:,}", epochs, score, score
+    return model.name, f"{model.total:,} of {model.total:,}", epochs, score, score
 
 
-def _cells(one: Progress, score_name: str, *, bands: bool) -> tuple[str, ...]:
+def _cells(model: Progress, score_name: str, *, bands: bool) -> tuple[str, ...]:
     epoch = "-"
-    if one.done >= one.total:
+    if model.done >= model.total:
         epoch = "done"
-    elif one.epoch is not None and one.epochs:
-        epoch = f"{one.epoch:,} of {one.epochs:,}"
-    scores = [_score(band, score_name, bands=bands) for band in (one.train_score, one.test_score)]
-    return one.name, f"{one.done:,} of {one.total:,}", epoch, *scores
+    elif model.epoch is not None and model.epochs:
+        epoch = f"{model.epoch:,} of {model.epochs:,}"
+    scores = [_score(band, score_name, bands=bands) for band in (model.train_score, model.test_score)]
+    return model.name, f"{model.done:,} of {model.total:,}", epoch, *scores
 
 
 def _line(state: Sequence[Progress]) -> str:
     """Return the progress as one line: networks done, what is being trained, and the time left."""
-    networks = [one for one in state if one.epochs]
+    networks = [model for model in state if model.epochs]
     done, total = sum(network.done for network in networks), sum(network.total for network in networks)
     staged = [network for network in networks if network.stage_total is not None]
     if staged:  # as in the plan, which counts each stage separately
-        done, total = (sum(getattr(one, f"stage_{key}") or 0 for one in staged) for key in ("done", "total"))
+        done, total = (sum(getattr(network, f"stage_{key}") or 0 for network in staged) for key in ("done", "total"))
     at_work = [f"{network.name} {network.done:,}/{network.total:,}, epoch {network.epoch:,} of {network.epochs:,}"
                for network in networks if network.epoch is not None and network.done < network.total]  # fmt: skip
     if not at_work:  # baselines are fitted beside the networks
@@ -228,8 +228,8 @@ def _line(state: Sequence[Progress]) -> str:
     if len(at_work) > _NAMED_IN_A_LINE:
         at_work[_NAMED_IN_A_LINE:] = [f"{len(at_work) - _NAMED_IN_A_LINE} more"]
     if not total:  # a blend and baselines only
-        fits = sum(one.total for one in state)
-        done, total = sum(one.done for one in state), fits
+        fits = sum(model.total for model in state)
+        done, total = sum(model.done for model in state), fits
     so_far = f"{done:,} of {counted(total, 'network' if networks else 'fit')}"
     stage, left = _stage(state), _left(state)
     so_far = f"{stage}: {so_far}" if stage else so_far

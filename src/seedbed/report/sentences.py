@@ -101,7 +101,7 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         yield f"The margin is {margin_words(metric)} in {what}{_margin_source(conclusion)}."
         if plan.kind == "cross_validation" and plan.folds < _FEW_FOLDS:
             yield f"{plan.folds} folds give rough intervals: use {_FEW_FOLDS} or more."
-        yield from (f"No verdict on {one.candidate}: {one.reason}." for one in conclusion.no_verdict)
+        yield from (f"No verdict on {missing.candidate}: {missing.reason}." for missing in conclusion.no_verdict)
     if conclusion.interval == "nested":
         yield "The intervals of the gains are those of nested cross-validation."
     shares = [100 * verdict.seed_share for verdict in conclusion.verdicts if verdict.seed_share is not None]
@@ -145,7 +145,7 @@ def _margin_source(conclusion: Conclusion) -> str:
 def spread(conclusion: Conclusion) -> str:
     """Return how the target is distributed."""
     if conclusion.task == "regression":
-        mean, sd = (plain_number(one or 0.0) for one in (conclusion.target_mean, conclusion.target_sd))
+        mean, sd = (plain_number(number or 0.0) for number in (conclusion.target_mean, conclusion.target_sd))
         return f"mean {mean}, standard deviation {sd}"
     share = f"{100 * (conclusion.majority_share or 0.0):.1f}% in the"
     return (
@@ -155,7 +155,7 @@ def spread(conclusion: Conclusion) -> str:
 
 def no_verdict_reason(conclusion: Conclusion) -> str | None:
     """Return why no candidate has a verdict, if one reason holds for all."""
-    reasons = {one.reason for one in conclusion.no_verdict}
+    reasons = {missing.reason for missing in conclusion.no_verdict}
     alone = len(conclusion.no_verdict) > 1 or conclusion.interval is None
     return reasons.pop() if len(reasons) == 1 and not conclusion.verdicts and alone else None
 

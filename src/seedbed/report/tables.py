@@ -112,16 +112,16 @@ def score_table(conclusion: Conclusion, names: Iterable[str] = ()) -> NumberTabl
     columns = ["", *(known_metric(name).words for name in names)]
     columns += ["training R2" if numeric else "training accuracy", "epochs", "parameters"] if trained else []
     rows = []
-    for one in conclusion.in_order():
+    for model in conclusion.in_order():
         # Where networks have diverged, the scores of the others would flatter the model.
-        cells = [measured(score, one.scores[score]) if one.name in conclusion.ranking else "-" for score in names]
-        if trained and one.epochs is None:
+        cells = [measured(score, model.scores[score]) if model.name in conclusion.ranking else "-" for score in names]
+        if trained and model.epochs is None:
             cells += ["", "", ""]
-        elif one.epochs is not None:
-            train = one.train_r2 if numeric else one.train_accuracy
+        elif model.epochs is not None:
+            train = model.train_r2 if numeric else model.train_accuracy
             shown = "-" if train is None else measure("r2" if numeric else "accuracy", train)
-            cells += [shown, f"{one.epochs.median:,}", f"{one.n_parameters:,}"]
-        rows.append([one.name, *cells])
+            cells += [shown, f"{model.epochs.median:,}", f"{model.n_parameters:,}"]
+        rows.append([model.name, *cells])
     return NumberTable(columns, rows)
 
 

@@ -153,7 +153,7 @@ def taking(kind: type[Settings]) -> Callable[[Callable[..., T]], Callable[..., T
             if not settings_of(kind)[one.name].choosing
         ]
         function.__signature__ = signature.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
-        function.__annotations__ |= {one.name: one.annotation for one in more}
+        function.__annotations__ |= {parameter.name: parameter.annotation for parameter in more}
         return function
 
     return decorate

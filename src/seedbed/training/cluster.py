@@ -122,7 +122,7 @@ class RayCluster:
 
     def run(self, function: Callable[..., Any], tasks: Tasks, shared: tuple[Any, ...]) -> Generator[Any, None, None]:
         ray = self._ray
-        asked, held = Asked(), [ray.put(one) for one in shared]
+        asked, held = Asked(), [ray.put(item) for item in shared]
         on_node = ray.remote(num_cpus=1, max_retries=_RAY_RETRIES)(done_on_node)
         waiting = [on_node.remote(asked, packed(function, task), *held) for task in tasks]
         try:
@@ -207,7 +207,7 @@ class DaskCluster:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
             # As a task, because a lost worker's task runs again, while scattered data would be lost with it.
-            held = [submit(_given, one, pure=False) for one in shared]
+            held = [submit(_given, item, pure=False) for item in shared]
         waiting = {
             submit(done_on_node, asked, packed(function, task), *held, pure=False, priority=-number)
             for number, task in enumerate(tasks)
@@ -233,8 +233,8 @@ class DaskCluster:
         raise error
 
 
-def _given(one: Any) -> Any:
-    return one
+def _given(value: Any) -> Any:
+    return value
 
 
 def _dask_client(dask: Any, address: str) -> Any:

@@ -242,8 +242,8 @@ def train_chunks(
             others = [task for task in tasks if task[1].engine != "native"]
             waiting = [_in_threads(native, shared, jobs)] if native else []
             waiting += [side_by_side(_placed, others, shared, jobs)] if others else []
-        for one in waiting:
-            with contextlib.closing(one) as done:
+        for future in waiting:
+            with contextlib.closing(future) as done:
                 yield from done
 
 

@@ -250,8 +250,8 @@ def _groups(
             # Networks of one learning rate end at about the same time.
             alike[place], keys[place] = together, most if patient else (*most, rates[place])
     groups = list(zip(alike, keys, strict=True))
-    for one in dict.fromkeys(groups):
-        yield one[0], [place for place, other in enumerate(groups) if other == one]
+    for group in dict.fromkeys(groups):
+        yield group[0], [place for place, other in enumerate(groups) if other == group]
 
 
 def _cut(group: list[int], size: int, together: int, *, full: bool) -> Iterator[list[int]]:
