@@ -261,7 +261,7 @@ def test_a_model_from_a_run_with_a_schedule_uses_the_schedule(folder, call, tmp_
     assert call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors", *options)[0] == 0
     training = sb.load(tmp_path / "m.safetensors").training
     assert training["epochs"] < 80
-    assert "cosine schedule, laid out for 80 epochs" in training["recipe"]
+    assert "cosine schedule, planned for 80 epochs" in training["recipe"]
 
 
 def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
@@ -418,7 +418,7 @@ BAD = {
     "a folder as a model": (("predict", "{t}", "{d}/patients.csv"), "is a folder, not a model"),
     "a table to show": (("show", "{d}/patients.csv"), "If it is a table: seedbed inspect {d}/patients.csv."),
     "a table before the model": (("predict", "{d}/patients.csv", "{d}/m.safetensors"), "seedbed predict MODEL TABLE."),
-    "stdin as a table": (("predict", "{d}/m.safetensors", "-"), "stdin, which is a pipe and no file"),
+    "stdin as a table": (("predict", "{d}/m.safetensors", "-"), "stdin isn't supported"),
     "a mistyped verb": (("shwo", "{d}/m.safetensors"), "no verb 'shwo'. Did you mean 'show'? The verbs are train, "),
     "no verb at all": (("banana",), "there is no verb 'banana'. The verbs are train, compare, judge, resume, "),
 }

@@ -283,7 +283,7 @@ def test_an_invalid_target_raises_a_clear_error(quick, blobs):
         quick().fit(X, y[:-1])
     with pytest.raises(ValueError, match="y should be a 1d array"):
         SeedbedRegressor(**QUICK).fit(X, np.zeros((len(X), 2)))
-    with pytest.raises(TargetError, match=r"y holds 'b', which is no number\. For labels, use SeedbedClassifier"):
+    with pytest.raises(TargetError, match=r"y holds 'b', which isn't numeric\. For labels, use SeedbedClassifier"):
         SeedbedRegressor(**QUICK).fit(X, np.where(y, "a", "b"))
 
 

@@ -216,7 +216,7 @@ def _weighted_rows(
 
 
 def _word_in(y: Any) -> str | None:
-    """Return the first cell of a target that is a text and no number; None if there is none."""
+    """Return the first text of a target that isn't a number; None if there is none."""
     if getattr(getattr(y, "dtype", None), "kind", "O") in "biuf":
         return None  # numbers, of which there may be millions
     for cell in np.asarray(y, dtype=object).ravel():
@@ -397,7 +397,7 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
             TrainingError: the networks can't be trained.
         """
         if (word := _word_in(y)) is not None:
-            raise TargetError(f"y holds {word!r}, which is no number", "For labels, use SeedbedClassifier.")
+            raise TargetError(f"y holds {word!r}, which isn't numeric", "For labels, use SeedbedClassifier.")
         columns, amounts = self._cases(X, y, y_numeric=True)
         columns, amounts, weights = _weighted_rows(columns, amounts.astype(np.float64), sample_weight)
         table = self._table(columns, amounts, task="regression", **_named(y))

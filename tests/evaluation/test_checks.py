@@ -219,7 +219,7 @@ def test_networks_that_diverge_after_the_chosen_epoch_are_not_reported():
 
 def test_many_dead_units_are_reported_and_few_are_not():
     check = dead_units("relu:64,64", share=[0.35, 0.25, np.nan])
-    assert "30% of its ReLU units" in check.message
+    assert "dead ReLU units: on average 30% of them" in check.message
     assert check.evidence == {"mean_share": pytest.approx(0.3), "max_share": 0.35, "networks": 2}
     assert dead_units("a", share=[0.065] * 9 + [0.3]) is None  # AdamW at 0.01, 300 epochs: up to 0.065
     assert dead_units("a", share=[np.nan]) is None
@@ -265,7 +265,7 @@ def test_a_regression_is_compared_with_linear_regression():
 
 def test_seeds_with_equal_results_are_reported_as_alike():
     check = seeds_alike("a", losses=runs(row_sd=0.1, seed_sd=0.005), margin=0.01)
-    assert "One seed a split would do" in check.message
+    assert "One seed per split is enough" in check.message
     assert check.evidence["share_of_run"] < 0.01
     assert seeds_alike("a", losses=runs(row_sd=0.1, seed_sd=0.03), margin=0.01) is None
     assert seeds_alike("a", losses=runs(row_sd=0.005, seed_sd=0.0002), margin=0.01) is None

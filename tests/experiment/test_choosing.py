@@ -201,19 +201,19 @@ def test_choices_of_candidates_are_independent(small, chosen, same):
 
 @pytest.mark.slow
 def test_random_labels_are_predicted_no_better_than_by_chance(small):
-    inner, flattered = [], []
+    inner, optimistic = [], []
     for state in range(6):
         rng = np.random.default_rng(state)
         table = rng.normal(size=(200, 5)), rng.permutation(np.arange(200) % 2)
         found = small(*table, candidates="relu:20", recipe="trained", lr=0.03, epochs=60, folds=5, random_state=state)
         inner.append(found["relu:20"].scores["accuracy"].mean)
-        flattered.append(found["relu:20"].curves[3].max(axis=0).mean())
+        optimistic.append(found["relu:20"].curves[3].max(axis=0).mean())
     assert np.mean(inner) == pytest.approx(0.5, abs=0.04)
-    assert np.mean(flattered) > 0.56  # the result if the epoch were chosen on the rows
+    assert np.mean(optimistic) > 0.56  # the result if the epoch were chosen on the rows
 
 
 def test_patience_is_refused_if_every_candidate_uses_the_last_epoch(planned):
-    with pytest.raises(OptionError, match="patience is of an epoch that inner splits choose, and none is chosen"):
+    with pytest.raises(OptionError, match="patience requires an epoch chosen by inner splits"):
         planned("relu:3", recipe={"patience": 3})
     recipe = {"patience": 1, "epochs": 9, "lr": 0.1}
     plan = planned("relu:3", "tanh:4@epoch=last", name="trained", recipe=recipe)

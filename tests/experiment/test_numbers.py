@@ -79,9 +79,11 @@ def test_predictions_equal_the_plain_loop_in_the_targets_units(found, rows):
 
 def test_label_smoothing_is_refused_for_a_regression(compared, table_of, rows):
     table = table_of(*rows, "regression")
-    with pytest.raises(OptionError, match="label_smoothing is of classes, and loss mse of numbers"):
+    with pytest.raises(OptionError, match="label_smoothing requires class targets, and mse is a loss of numbers"):
         compared(table, "linear:3", recipe={"label_smoothing": 0.1})
-    with pytest.raises(CandidateError, match=r"'linear:3@label_smoothing=0\.1': label_smoothing is of classes"):
+    with pytest.raises(
+        CandidateError, match=r"'linear:3@label_smoothing=0\.1': label_smoothing requires class targets"
+    ):
         compared(table, "linear:3@label_smoothing=0.1")
 
 

@@ -165,7 +165,7 @@ def test_networks_of_a_model_use_the_schedule_on_which_their_epochs_were_chosen(
     model = fit_model(table, "relu:3", recipe=recipe, **FAST)
     n_epochs = model.training["epochs"]
     assert n_epochs < 40
-    shown = f"one-cycle schedule, laid out for 40 epochs, weight decay 0.01, .*, {n_epochs} epochs$"
+    shown = f"one-cycle schedule, planned for 40 epochs, weight decay 0.01, .*, {n_epochs} epochs$"
     assert re.search(shown, model.training["recipe"])
     X = torch.from_numpy(Preprocessor.fit(table).inputs_of_values(table.features))
     rows = Rows(X, torch.tensor(table.target).float()[:, None])

@@ -50,7 +50,7 @@ def test_the_default_weight_decay_of_an_optimizer_is_torchs(name):
         ({"schedule": "onecycle", "lr": 1.0}, "SGD, lr 1, one-cycle schedule, full batch, 1000 epochs"),
         (
             {"schedule": "cosine", "warmup": 0.1, "epochs": 37, "horizon": 400},
-            "SGD, lr 0.01, cosine schedule with 10% warm-up, laid out for 400 epochs, full batch, 37 epochs",
+            "SGD, lr 0.01, cosine schedule with 10% warm-up, planned for 400 epochs, full batch, 37 epochs",
         ),
         ({"epoch": "inner", "epochs": 50}, "SGD, lr 0.01, full batch, up to 50 epochs, stopped by inner splits"),
     ],
@@ -93,7 +93,10 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"horizon": 20.5, "epochs": 10}, "horizon is 20.5"),
         ({"label_smoothing": 1}, "label_smoothing is 1. It must be a share from 0 to below 1"),
         ({"label_smoothing": -0.5}, "label_smoothing is -0.5"),
-        ({"label_smoothing": 0.1, "loss": "mse"}, "is of classes, and loss mse of numbers. Leave label_smoothing out"),
+        (
+            {"label_smoothing": 0.1, "loss": "mse"},
+            "requires class targets, and mse is a loss of numbers. Leave label_smoothing out",
+        ),
         ({"clip_norm": 0}, "clip_norm is 0. It must be a number above 0, or left out for no clipping"),
         ({"clip_norm": float("inf")}, "clip_norm is inf"),
         ({"clip_norm": "none"}, "clip_norm is 'none'"),

@@ -155,7 +155,7 @@ def _misused(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
         known = f"The verbs are {', '.join(_NAMES)}. See seedbed --help."
         return f"there is no verb '{tokens[0]}'", f"{nearest(tokens[0], _NAMES)} {known}".lstrip()
     if "-" in tokens:
-        return "- would be stdin, which is a pipe and no file", "Save the table as a file first."
+        return "stdin isn't supported", "Save the table as a file first."
     verb = f" {tokens[0]}" if tokens and tokens[0] in _NAMES else ""
     if isinstance(error, CoercionError) and error.token is not None and error.target_type in _NUMBERS:
         return f"{error.token.keyword} is '{error.token.value}'", f"Give {_NUMBERS[error.target_type]}."

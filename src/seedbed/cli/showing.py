@@ -144,7 +144,7 @@ def play(
     from seedbed.play import playground
 
     if table is None and columns != TableOptions():
-        raise OptionError("an option is about a table, and there is no table", "Name the table first.")
+        raise OptionError("an option for tables is given without a table", "Name the table first.")
     if columns.time_split is not None:
         raise OptionError(
             "--time-split decides splits, and the page splits rows at random", "Leave it out; compare has it."

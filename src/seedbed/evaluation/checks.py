@@ -42,7 +42,7 @@ CODES: dict[str, str] = {
     "under_trained": "its test loss was still falling at the last epoch, or it has learnt nothing yet",
     "over_trained": "its test loss rises again while its training loss falls",
     "diverged": "some of its networks became infinite or NaN",
-    "dead_units": "many of its ReLU units answer 0 to every row",
+    "dead_units": "many of its ReLU units return 0 for every row",
     "no_better_than_prior": "it shows no gain over predicting the same for every row, or is worse",
     "worse_than_logistic": "it is worse than a plain logistic regression, or a linear one where a number is predicted",
     "seeds_alike": "its seeds give nearly the same result; the spread comes from the rows",
@@ -106,7 +106,7 @@ def confined_outputs(candidate: str, *, low: float, high: float, kind: Literal["
         seen, logit = "its outputs add up to 1 in every row", "logits"
     message = (
         f"{candidate} returns probabilities, and is trained as if they were logits: {seen}. forward() seems to end "
-        f"with a {kind}: return the {logit}, which is what stands before it."
+        f"with a {kind}: return the {logit}, the input of that activation."
     )
     return Check(candidate, "confined_outputs", message, {"low": low, "high": high})
 
@@ -125,8 +125,8 @@ def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
     return Check(
         candidate,
         "dead_units",
-        f"{candidate} uses a part of itself only: on average {mean:.0%} of its ReLU units answer 0 to every row and "
-        "can't learn any more.",
+        f"{candidate} has many dead ReLU units: on average {mean:.0%} of them return 0 for every row and can't "
+        "learn any more.",
         {"mean_share": mean, "max_share": float(known.max()), "networks": int(known.size)},
     )
 
@@ -188,9 +188,9 @@ def seeds_alike(
     return Check(
         candidate,
         "seeds_alike",
-        f"{candidate} comes out nearly the same from any seed: of the spread between single runs "
-        f"{_percent(larger['share_of_run'])} comes from its seeds, the rest from which rows they saw. "
-        "One seed a split would do; more rows would tell more, more seeds won't.",
+        f"{candidate} gives nearly the same result with any seed: {_percent(larger['share_of_run'])} of the spread "
+        "between single runs comes from its seeds, the rest from the rows. One seed per split is enough; more rows "
+        "would narrow the intervals, more seeds wouldn't.",
         {**larger},
     )
 

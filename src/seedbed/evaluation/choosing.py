@@ -1,6 +1,6 @@
 """Choices from predictions and losses on validation rows: learning rate and epoch, weights of a blend, its temperature.
 
-`choose` receives losses and nothing else. It can't look at a row that is scored, so its choice can't flatter a score.
+`choose` receives losses and nothing else. It can't look at a row that is scored, so its choice doesn't bias a score.
 An epoch that is chosen on the scored rows turns noise into an accuracy of 62 % at 300 rows.
 """
 
@@ -49,7 +49,7 @@ def choose(validation_losses: ArrayLike, patience: Patience = NEVER_ENDS) -> Cho
     Ties go to the earlier epoch, then to the first rate.
 
     If a network of a learning rate isn't finite at an epoch, the epoch counts as infinitely bad for that rate: a mean
-    over the other networks would flatter it. If no epoch is finite for any rate, the choice is one epoch of the first
+    over the other networks would be too low. If no epoch is finite for any rate, the choice is one epoch of the first
     rate. Epochs after the one at which `Waiting` ends a learning rate don't count, whether they were trained or not.
 
     Args:

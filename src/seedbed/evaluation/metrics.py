@@ -338,7 +338,7 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
     loss = METRICS[name].row_loss if name in METRICS else None
     if loss is None:
         known = [entry.name for entry in METRICS.values() if entry.row_loss]
-        raise OptionError(f"'{name}' is no metric with a loss for each row", did_you_mean(name, known))
+        raise OptionError(f"'{name}' isn't a metric with a loss for each row", did_you_mean(name, known))
     truth, guess = np.asarray(y), np.asarray(p, dtype=np.float64)
     if "regression" in METRICS[name].tasks:
         target = truth.astype(np.float64)

@@ -123,7 +123,7 @@ def summarize_curves(
     """Thin the curves of many networks and summarize them over the networks.
 
     A network with a NaN or an infinity anywhere in any of its curves has diverged: it is counted and left out of every
-    number, since one NaN would wipe out a mean and dropping it only where it is NaN would flatter the rest.
+    number, since one NaN would wipe out a mean and dropping it only where it is NaN would make the rest look better.
 
     Nothing is smoothed: each number belongs to exactly its epoch, and has five significant digits. With no network left
     the lines of every curve are empty.

@@ -222,7 +222,7 @@ def specify(
     settings = [candidate.recipe(recipe) for candidate in expanded]
     if any(setting.patience is not None for setting in settings) and all(one.epoch == "last" for one in settings):
         hint = "Leave it out, or have one chosen: --epoch inner."
-        raise OptionError("patience is of an epoch that inner splits choose, and none is chosen", hint)
+        raise OptionError("patience requires an epoch chosen by inner splits", hint)
     reference, protocol, common = design.reference, _protocol(table, design), _recipe_for(table, recipe, lrs)
     blends, no_auto = list[Any]([AUTO] * n_blends), ""
     if candidates is None and design.auto and AUTO not in baselines:

@@ -218,9 +218,9 @@ def training_on(
     if settings.lr is None or settings.epoch != "last":
         raise OptionError("a single split has no inner splits to choose by", "Give --lr, and leave --epoch inner out.")
     if settings.patience is not None:
-        raise OptionError("patience is of an epoch that inner splits choose", "Leave it out, or add -o for a model.")
+        raise OptionError("patience requires an epoch chosen by inner splits", "Leave it out, or add -o for a model.")
     if settings.horizon is not None:
-        raise OptionError("horizon is of a model whose epochs were chosen", "Leave it out.")
+        raise OptionError("horizon can't be set here", "Leave it out.")
     if table.times is not None:
         split = time_holdout(table.times, test_size=test_size, groups=table.groups)
     else:

@@ -163,7 +163,7 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
         if key not in _WORDS:
             raise _wrong(text, f"no recipe word '{key}'", did_you_mean(key, _WORDS))
         if key in shape or key in recipe:
-            raise _wrong(text, f"'{key}' stands there twice", "Leave one out.")
+            raise _wrong(text, f"'{key}' is duplicated", "Leave one out.")
         known = (WORDS[key],) if key in WORDS else kinds_of(Recipe, key)
         if bool in known and not equals:
             value = "true"

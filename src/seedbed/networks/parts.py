@@ -94,7 +94,7 @@ class Embeddings(nn.ModuleList):
                 look(X[:, places])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        given = [layer(x[:, places]) for places, layer in zip(self.inputs, self, strict=True)]
+        given = [layer(x[:, at]) for at, layer in zip(self.inputs, self, strict=True)]
         return torch.cat([x[:, self.others], *given], 1)
 
 

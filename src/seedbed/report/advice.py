@@ -161,7 +161,7 @@ def _limits(conclusion: Conclusion) -> Iterator[str]:
 
 
 def _open_rivals(conclusion: Conclusion) -> list[str]:
-    """Return the models of which isn't known whether they are better or worse than the recommended one, best first."""
+    """Return the models that may be better or worse than the recommended one, best first."""
     return [rival.reference for rival in conclusion.rivals if rival.rule != "no_practical_difference"]
 
 

@@ -85,7 +85,7 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
     if score is None and out_of_bag is not None:
         kind = "squared error" if card["target"]["task"] == "regression" else "log loss"
         yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by the networks that weren't trained on it"
-        yield f"{_INDENT}Weights and epochs were chosen by these rows, which flatters it a little"
+        yield f"{_INDENT}Weights and epochs were chosen by these rows, so it is slightly optimistic"
         return
     if score is None:
         yield "Score:    not measured; a comparison measures what such networks do on rows they weren't fitted to"
@@ -98,14 +98,14 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
     if chosen := score["chosen"]:
         name = names.get(chosen["words"], "")
         yield (
-            f"{_INDENT}It was the best of {chosen['among']}, which flatters it; corrected for the choice, "
+            f"{_INDENT}It was the best of {chosen['among']}, so it is optimistic; corrected for the choice, "
             f"{chosen['words']} {_range(name, chosen['expected'], chosen['low'], chosen['high'])}"
         )
     if _is_blend(card):
         return
     yield (
-        f"{_INDENT}The model averages several such networks, fitted to all rows; as a rule that does no worse, but it "
-        "wasn't measured"
+        f"{_INDENT}The model averages several such networks, fitted to all rows; that is usually at least as good, but "
+        "it wasn't measured"
     )
 
 

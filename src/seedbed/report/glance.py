@@ -222,7 +222,7 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
 
     for model in conclusion.in_order():
         name = model.name
-        # Where networks have diverged, the scores of the others would flatter the model.
+        # Where networks have diverged, the scores of the others are optimistic.
         score = _score(metric, model, decimals) if model.finite else "-"
         others = tuple(_score(other, model) if model.finite else "-" for other in beside)
         verdict, interval, gain, words, look = verdicts.get(name), None, "", "", ""

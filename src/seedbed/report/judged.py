@@ -105,7 +105,7 @@ def _known(bounds: Bounds, metric: DecidingScore, *, means: bool) -> str:
 
 
 def _size(metric: DecidingScore, value: float) -> str:
-    """Return an improvement with its sign, in points where it is one of a share."""
+    """Return an improvement with its sign, in points if the score is a share."""
     return signed(100 * value, 1) if known_metric(metric.name).percent else signed(value)
 
 

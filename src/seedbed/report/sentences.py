@@ -119,8 +119,8 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         if one.name:
             first = f"Of the {one.among} learning rates of {one.name}, {one.winner} comes first"
         worse = one.expected < one.apparent if metric.greater_is_better else one.expected > one.apparent
-        flattered = f", not its own {apparent}" if worse and apparent != value else ""
-        yield f"{first}; corrected for this choice, expect {metric.words} {value} ({low} to {high}) of it{flattered}."
+        more = f", not its own {apparent}" if worse and apparent != value else ""
+        yield f"{first}; corrected for this choice, expect {metric.words} {value} ({low} to {high}) of it{more}."
     for candidate in conclusion.candidates:
         for note in _candidate_notes(candidate, plan):
             yield f"{candidate.name}: {note}."

@@ -113,7 +113,7 @@ def score_table(conclusion: Conclusion, names: Iterable[str] = ()) -> NumberTabl
     columns += ["training R2" if numeric else "training accuracy", "epochs", "parameters"] if trained else []
     rows = []
     for model in conclusion.in_order():
-        # Where networks have diverged, the scores of the others would flatter the model.
+        # Where networks have diverged, the scores of the others are optimistic.
         cells = [measured(score, model.scores[score]) if model.name in conclusion.ranking else "-" for score in names]
         if trained and model.epochs is None:
             cells += ["", "", ""]

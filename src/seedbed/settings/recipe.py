@@ -133,7 +133,9 @@ class Recipe(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.label_smoothing and self.loss == "mse":
-            raise OptionError("label_smoothing is of classes, and loss mse of numbers", "Leave label_smoothing out.")
+            raise OptionError(
+                "label_smoothing requires class targets, and mse is a loss of numbers", "Leave label_smoothing out."
+            )
         if self.warmup and self.schedule == "onecycle":
             raise OptionError("onecycle has a warm-up of its own", "Leave warmup out.")
         if self.horizon is not None and self.horizon < self.epochs:
@@ -223,7 +225,7 @@ class Recipe(Settings):
         schedule = {"constant": "", "cosine": "cosine schedule", "onecycle": "one-cycle schedule"}[self.schedule]
         warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
         words = " with ".join(filter(None, (schedule, warmup)))
-        return words if self.horizon in (None, self.epochs) else f"{words}, laid out for {self.horizon} epochs"
+        return words if self.horizon in (None, self.epochs) else f"{words}, planned for {self.horizon} epochs"
 
 
 RECIPES = {

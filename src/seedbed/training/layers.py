@@ -133,7 +133,7 @@ def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Stac
 
 
 def stacked_layers(name: str, module: nn.Module, numbers: dict[str, int]) -> tuple[StackedLayer, ...] | None:
-    """Return the stacked layers of a module's children, or None where one has none."""
+    """Return the stacked layers of a module's children, or None if a child has none."""
     layers = [stacked_layer(f"{name}{child}.", layer, numbers) for child, layer in module.named_children()]
     known = tuple(layer for layer in layers if layer is not None)
     return known if len(known) == len(layers) else None

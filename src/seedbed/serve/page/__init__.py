@@ -1,4 +1,4 @@
-"""The page with a form for one row. It is the same for every model and contains nothing of it.
+"""The page with a form for one row. It is the same for every model and doesn't contain it.
 
 Its script requests the card, with the token if there is one, and builds the form from it.
 """
