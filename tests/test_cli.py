@@ -1106,18 +1106,6 @@ def test_help_lists_the_verbs_and_every_verb_its_options(call):
         assert [option for option in wanted if option not in words] == []
 
 
-@pytest.mark.parametrize("verb", ["train", "compare", "inspect"])
-def test_help_does_not_import_torch(here, verb):
-    command = (
-        "import sys\nfrom seedbed.cli import main\n"
-        f"try: main([{verb!r}, '--help'])\nexcept SystemExit as stop: assert stop.code in (0, None), stop.code\n"
-        "print({'torch', 'sklearn', 'scipy', 'duckdb', 'altair'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", command], cwd=here, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[0].startswith(f"Usage: seedbed {verb}")
-    assert done.stdout.splitlines()[-1] == "set()"
-
-
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [("--candidte", "--candidate"), ("--quik", "--quick"), ("--fail-if-wors", "--fail-if-worse"),

@@ -31,7 +31,11 @@ def test_importing_seedbed_loads_no_heavy_library():
     assert loaded_after("import seedbed; seedbed.SeedbedError; dir(seedbed)") == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"], ["--version"], ["nonsense"]], ids=str)
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["compare", "--help"], ["train", "--help"], ["inspect", "--help"], ["--version"], ["nonsense"]],
+    ids=str,
+)
 def test_the_command_lines_help_loads_no_heavy_library(arguments):
     call = f"from seedbed.cli import main\ntry: main({arguments})\nexcept SystemExit: pass"
     assert loaded_after(call) == []
