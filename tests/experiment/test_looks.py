@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 from seedbed.evaluation import Outlook
 from seedbed.experiment import carry_out, monitor_plan, run
-from seedbed.experiment.baseline_fits import FittedModel, single_threads
+from seedbed.experiment.baseline_fits import FittedModel
 from seedbed.experiment.plan import looks_of
 from seedbed.experiment.run import run_by_looks
 from seedbed.report import notebook_progress
@@ -210,23 +210,20 @@ def test_an_early_interrupt_loses_nothing_that_was_taken_along(small, tmp_path, 
 
 
 def test_fits_beside_others_leave_the_threads_of_blas_as_they_were(small, monkeypatch):
-    main, beside, predict = threading.Event(), threading.Event(), FittedModel.predict
+    main, predict, seen = threading.get_ident(), FittedModel.predict, {}
 
     def blas():
         return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
 
-    def overlapping(self, *arguments):
-        (beside if self.name == "prior" else main).set()
-        beside.wait(5)
-        time.sleep(0.2 if self.name == "prior" else 0.0)  # it begins second, and ends last
+    def slow(self, *arguments):
+        seen[self.name] = threading.get_ident() == main
+        time.sleep(0.2 if self.name == "prior" else 0.0)  # it ends after the networks
         return predict(self, *arguments)
 
-    monkeypatch.setattr(FittedModel, "predict", overlapping)
-    later = lambda *arguments: main.wait(5) and single_threads(*arguments)  # noqa: E731
-    monkeypatch.setattr(importlib.import_module("seedbed.experiment.run"), "single_threads", later)
+    monkeypatch.setattr(FittedModel, "predict", slow)
     before = blas()
     small(**{**MODELS, "baselines": {"prior": "prior", "knn": KNeighborsClassifier()}}, folds=2, repeats=1, jobs=2)
-    assert blas() == before
+    assert (blas(), seen) == (before, {"knn": True, "prior": False})
 
 
 @pytest.mark.parametrize("change", [{"epochs": 7}, {"seeds": 3}, {"random_state": 1}, {"candidates": ["relu:3"]}])
