@@ -90,20 +90,20 @@ class Subgroups:
     gaps: tuple[Gap, ...] = ()
 
 
-def gap_of(candidate: str, subgroup: str, found: Estimate, *, margin: float, p_adjusted: float) -> Gap:
+def gap_of(candidate: str, subgroup: str, estimate: Estimate, *, margin: float, p_adjusted: float) -> Gap:
     """Return a gap from the estimated difference of two gains."""
     rule: GapRule = "cannot_tell"
-    if -margin < found.low and found.high < margin:
+    if -margin < estimate.low and estimate.high < margin:
         rule = "no_practical_difference"
-    elif not found.low <= 0 <= found.high:
+    elif not estimate.low <= 0 <= estimate.high:
         rule = "differs"
     return Gap(
         candidate=candidate,
         subgroup=subgroup,
         rule=rule,
-        difference=found.mean,
-        low=found.low,
-        high=found.high,
-        p=found.p,
+        difference=estimate.mean,
+        low=estimate.low,
+        high=estimate.high,
+        p=estimate.p,
         p_adjusted=p_adjusted,
     )

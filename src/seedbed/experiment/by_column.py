@@ -154,8 +154,8 @@ def grouped(comparison: Comparison, grouping: Grouping) -> Comparison:
     spec, conclusion = comparison.experiment, comparison.conclusion
     if spec.whole is not None:
         grouping = grouping.of_rows(_sample(spec.whole, spec.table.n_rows, spec.random_state))
-    found = subgroups_of(comparison.results, grouping, conclusion)
-    return replace(comparison, conclusion=replace(conclusion, subgroups=found))
+    subgroups = subgroups_of(comparison.results, grouping, conclusion)
+    return replace(comparison, conclusion=replace(conclusion, subgroups=subgroups))
 
 
 def conclusion_by(folder: Path, column: str) -> Conclusion:

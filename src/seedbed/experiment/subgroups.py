@@ -153,8 +153,8 @@ def _part(result: Result, rows: Bools, known: dict[tuple[str | None, bool], Floa
 
 
 def _score(part: Part, metric: str) -> Interval:
-    found = score(metric, part)
-    return Interval(mean=found.mean or 0.0, low=found.low or 0.0, high=found.high or 0.0)
+    value = score(metric, part)
+    return Interval(mean=value.mean or 0.0, low=value.low or 0.0, high=value.high or 0.0)
 
 
 def _calibration(part: Part, n_subgroups: int) -> Interval:
@@ -163,8 +163,8 @@ def _calibration(part: Part, n_subgroups: int) -> Interval:
     assert forecasts is not None
     observed, predicted = (one.astype(np.float64)[None] for one in forecasts)
     about: dict[str, Any] = {"groups": part.tested_groups, "times": part.tested_times}
-    found = paired_hold_out(predicted, observed, alpha=part.alpha / n_subgroups, **about)
-    return Interval(mean=found.mean, low=found.low, high=found.high)
+    offset = paired_hold_out(predicted, observed, alpha=part.alpha / n_subgroups, **about)
+    return Interval(mean=offset.mean, low=offset.low, high=offset.high)
 
 
 def _comparisons(names: Sequence[str], reference: str, name: str) -> int:
@@ -181,7 +181,7 @@ def _verdicts(parts: Mapping[str, Part], conclusion: Conclusion, n_subgroups: in
         for name, part in parts.items()
         if name != reference
     }
-    found = judge_all(
+    verdicts = judge_all(
         {name: part.losses(metric, single=True) for name, part in parts.items()},
         {pair: one for pair, one in estimates.items() if one.low < one.high or one.mean == 0},
         metric=metric,
@@ -191,7 +191,7 @@ def _verdicts(parts: Mapping[str, Part], conclusion: Conclusion, n_subgroups: in
     )
     return tuple(
         replace(one, comparisons=n_subgroups * one.comparisons, p_adjusted=min(1.0, n_subgroups * one.p_adjusted))
-        for one in found
+        for one in verdicts
     )
 
 
@@ -201,7 +201,7 @@ def _gaps(judged: Mapping[str, Mapping[str, Part]], conclusion: Conclusion, n_te
     names = list(judged[subgroups[0]])
     if len(judged) == 2 and sum(len(parts[reference].tested) for parts in judged.values()) == n_tested:
         subgroups = subgroups[:1]  # the other one has the same gap, with the other sign
-    found = {
+    estimates = {
         (name, subgroup): _gap(
             judged[subgroup][reference],
             judged[subgroup][name],
@@ -215,10 +215,10 @@ def _gaps(judged: Mapping[str, Mapping[str, Part]], conclusion: Conclusion, n_te
     }
     adjusted: dict[tuple[str, str], float] = {}
     for alone in (False, True):  # the prior is a question of its own
-        family = [pair for pair in found if (pair[0] == PRIOR) == alone]
-        adjusted |= dict(zip(family, holm([found[pair].p for pair in family]).tolist(), strict=True))
+        family = [pair for pair in estimates if (pair[0] == PRIOR) == alone]
+        adjusted |= dict(zip(family, holm([estimates[pair].p for pair in family]).tolist(), strict=True))
     margin = conclusion.metric.margin
-    return tuple(gap_of(*pair, one, margin=margin, p_adjusted=adjusted[pair]) for pair, one in found.items())
+    return tuple(gap_of(*pair, one, margin=margin, p_adjusted=adjusted[pair]) for pair, one in estimates.items())
 
 
 def _gap(reference: Part, candidate: Part, metric: str, *, alpha: float, comparisons: int) -> Estimate:

@@ -32,34 +32,34 @@ _MOST_NAMED = 3
 def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
     """Return the table of the model that is shown first, a row for each subgroup, as `first_screen` has it for models;
     None without subgroups."""
-    found = conclusion.subgroups
-    if found is None:
+    groups = conclusion.subgroups
+    if groups is None:
         return None
     metric, reference = known_metric(conclusion.metric.name), conclusion.reference
     points = " (points)" if metric.percent else ""
     compared = f"gain over {reference}{points}" if len(reference) <= 24 else f"gain over the reference{points}"
     scale = 100.0 if metric.percent else 1.0
-    heading = f"By {found.column}: {found.model} against {reference}"
+    heading = f"By {groups.column}: {groups.model} against {reference}"
     return FirstScreen(
-        heading=heading if found.model != reference else f"By {found.column}: {reference}",
+        heading=heading if groups.model != reference else f"By {groups.column}: {reference}",
         warnings=(),
         answers=(),
         no_verdict="",
-        columns=(found.column, metric.words, compared, "predicted - observed", "verdict"),
-        rows=tuple(_row(conclusion, found, group, metric, scale) for group in found.subgroups),
-        notes=(_finding(conclusion), *_notes(conclusion, found)),
+        columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
+        rows=tuple(_row(conclusion, groups, group, metric, scale) for group in groups.subgroups),
+        notes=(_finding(conclusion), *_notes(conclusion, groups)),
         trained=(),
         unit="points" if metric.percent else metric.words,
         margin=scale * conclusion.metric.margin,
     )
 
 
-def _row(conclusion: Conclusion, found: Subgroups, group: Subgroup, metric: Metric, scale: float) -> Row:
+def _row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, metric: Metric, scale: float) -> Row:
     decimals = decimals_of(metric, conclusion.metric.margin)
-    verdict, score = group.verdict(found.model), group.scores.get(found.model)
+    verdict, score = group.verdict(groups.model), group.scores.get(groups.model)
     few = "too few rows" if "too few" in group.reason else "no verdict" if group.reason else ""
     interval = None if verdict is None else _scaled(verdict, scale)
-    calibration = group.calibration.get(found.model)
+    calibration = group.calibration.get(groups.model)
     return Row(
         name=group.name,
         label=f"{group.name} ({counted(group.n_rows, 'row')})",
@@ -98,36 +98,36 @@ def _amount(conclusion: Conclusion, gap: Gap) -> str:
 
 def _finding(conclusion: Conclusion) -> str:
     """Return whether the gain of the model that is shown first differs between subgroups, with the clearest gap."""
-    found = conclusion.subgroups
-    gaps = [] if found is None else [gap for gap in found.gaps if gap.candidate == found.model]
-    if found is None or not gaps:
+    groups = conclusion.subgroups
+    gaps = [] if groups is None else [gap for gap in groups.gaps if gap.candidate == groups.model]
+    if groups is None or not gaps:
         return "Fewer than two subgroups have a verdict, so whether a gain differs between them isn't known."
     clearest = min(gaps, key=lambda gap: gap.p)
     size = "larger" if clearest.difference > 0 else "smaller"
     shown = _amount(conclusion, clearest).removeprefix("+").removeprefix("-")
-    amount = f"in {found.column} {clearest.subgroup} it is {shown} {size} than in all other rows"
+    amount = f"in {groups.column} {clearest.subgroup} it is {shown} {size} than in all other rows"
     rules = {gap.rule for gap in gaps}
     if "differs" in rules:
-        return f"The gain of {found.model} differs between subgroups: {amount}."
+        return f"The gain of {groups.model} differs between subgroups: {amount}."
     if rules == {"no_practical_difference"}:
-        return f"The gain of {found.model} doesn't differ by an amount that matters: {amount}."
-    return f"Can't tell yet whether the gain of {found.model} differs between subgroups: {amount}."
+        return f"The gain of {groups.model} doesn't differ by an amount that matters: {amount}."
+    return f"Can't tell yet whether the gain of {groups.model} differs between subgroups: {amount}."
 
 
-def _notes(conclusion: Conclusion, found: Subgroups) -> Iterator[str]:
-    shown = (found.model, "prior")  # where labels are rarer, the prior is closer to all other models
-    others = dict.fromkeys(gap.candidate for gap in found.gaps if gap.rule == "differs" and gap.candidate not in shown)
+def _notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
+    shown = (groups.model, "prior")  # where labels are rarer, the prior is closer to all other models
+    others = dict.fromkeys(gap.candidate for gap in groups.gaps if gap.rule == "differs" and gap.candidate not in shown)
     if others:
         yield f"The gain of {listed(list(others), _MOST_NAMED)} differs between subgroups, too."
-    off = {group.name: group.calibration.get(found.model) for group in found.subgroups}
+    off = {group.name: group.calibration.get(groups.model) for group in groups.subgroups}
     for words, sign in (("high", 1), ("low", -1)):
         names = [name for name, one in off.items() if one is not None and min(sign * one.low, sign * one.high) > 0]
         if names:
-            yield f"The predictions of {found.model} are on average too {words} in {found.column} {listed(names)}."
-    few = next((group.reason for group in found.subgroups if group.reason), "")
+            yield f"The predictions of {groups.model} are on average too {words} in {groups.column} {listed(names)}."
+    few = next((group.reason for group in groups.subgroups if group.reason), "")
     if few:
         yield f"No verdict: {few}."
-    if any(group.verdicts for group in found.subgroups):
+    if any(group.verdicts for group in groups.subgroups):
         what = {"binary": f"the mean probability of {_positive(conclusion)} minus its share of rows, in points",
                 "multiclass": "the mean probability of the predicted class minus the share of right ones, in points",
                 }.get(conclusion.task or "", f"the mean prediction minus the mean of {conclusion.target}")  # fmt: skip
@@ -142,15 +142,15 @@ def _positive(conclusion: Conclusion) -> str:
 
 def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
     """Yield, for each subgroup, score, gain and calibration of all models, and then the gaps between subgroups."""
-    found = conclusion.subgroups
-    if found is None:
+    groups = conclusion.subgroups
+    if groups is None:
         return
     metric = known_metric(conclusion.metric.name)
     scale, points = (100.0, " (points)") if metric.percent else (1.0, "")
     decimals = decimals_of(metric, conclusion.metric.margin)
     columns = ["", metric.words, f"gain over {conclusion.reference}{points}", "verdict", "p, adjusted",
                "predicted - observed"]  # fmt: skip
-    for group in found.subgroups:
+    for group in groups.subgroups:
         rows = []
         for name, score in group.scores.items():
             one, cells = group.verdict(name), ["", "", ""]
@@ -160,11 +160,11 @@ def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
             calibration = _calibration(conclusion, group.calibration[name])
             rows.append([name, f"{measure(metric, score.mean)} ({ends})", *cells, calibration])
         if rows:
-            yield NumberTable(columns, rows, f"{found.column} {group.name}: {group.n_rows:,} rows")
-    if found.gaps:
-        columns = ["", found.column, "gain there minus that in all other rows", "difference", "p, adjusted"]
+            yield NumberTable(columns, rows, f"{groups.column} {group.name}: {group.n_rows:,} rows")
+    if groups.gaps:
+        columns = ["", groups.column, "gain there minus that in all other rows", "difference", "p, adjusted"]
         rows = [
             [gap.candidate, gap.subgroup, _amount(conclusion, gap), _GAP_WORDS[gap.rule], p_words(gap.p_adjusted)]
-            for gap in found.gaps
+            for gap in groups.gaps
         ]
         yield NumberTable(columns, rows, "Does the gain differ between subgroups?")
