@@ -22,13 +22,11 @@ PACKAGE = Path(seedbed.__file__).parent
 FUNCTIONS = {"compile", "match", "fullmatch", "search", "sub", "split", "findall", "finditer"}
 # Patterns that are composed inside a function; beside the place, their possible values.
 INSIDE = {
-    "data/columns.py: pattern": (),  # the arguments of `.matches`, which are checked separately
     "data/cells.py: f-string": (),  # compiled into globals of that module
     "networks/user.py: hint": tuple(_HINTS.values()),
     "report/html_page.py: names_and_options": (
         r"linear:5(?![\w:])|relu:5(?![\w:])|--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?",
     ),
-    "data/sources/delimited.py: f-string": [rf' *"(?:[^"]|"")*|[^{mark}\r\n]*' for mark in (",", ";", r"\t", r"\|")],
 }
 UNKNOWN: list[str] = []
 LENGTHS = (*range(18, 31, 3), 40, 8_192)  # an exponential pattern is found while the string is still short
@@ -42,7 +40,7 @@ def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
     for name, function in re.findall(r"\b(\w+)\.(\w+)\(", "\n".join(sources.values())):
         functions.setdefault(name, set()).add(function)
     for file, text in sources.items():
-        if "re." not in text and ".matches(" not in text:
+        if "re." not in text:
             continue
         where = file.relative_to(PACKAGE).as_posix()
         module = importlib.import_module(
@@ -63,15 +61,15 @@ def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
                     function = call.func.attr.replace("compile", "match")
                     yield from ((place, one, 0, function) for one in INSIDE.get(place, ()))
                 else:
-                    function = {"matches": "fullmatch"}.get(call.func.attr, call.func.attr)
+                    function = call.func.attr
                     if function != "compile":  # compiled patterns are among
                         yield f"{where}:{call.lineno}", pattern, 0, function
 
 
 def argument(call: ast.Call) -> ast.expr | None:
-    """Return the pattern of `re.FUNCTION(pattern, ...)` or `.matches(columns, pattern)`."""
+    """Return the pattern of `re.FUNCTION(pattern, ...)`."""
     of_re = isinstance(call.func.value, ast.Name) and call.func.value.id == "re" and call.func.attr in FUNCTIONS
-    return call.args[0] if of_re else call.args[1] if ast.unparse(call.func) == "columns.matches" else None
+    return call.args[0] if of_re else None
 
 
 ENDS = code.LITERAL, code.RANGE

@@ -20,9 +20,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seedbed.arguments import check_arguments, shown
-from seedbed.data import MemoryColumns, Table, as_frame, coded_table, given_columns, label_texts
+from seedbed.data import Frame, Table, as_frame, coded_table, given_frame, label_texts
 from seedbed.errors import DataError, OptionError, TargetError
-from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model, predict_columns
+from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model, predict_frame
 from seedbed.networks import BlendedMLPs, Candidate
 from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
 from seedbed.typing import Floats
@@ -152,7 +152,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             raise OptionError("n_jobs is 0", "It must be at least 1, or -1 for all cores; leave it out for 1.")
         return 1 if backend.nesting_level else int(joblib.effective_n_jobs(self.n_jobs))
 
-    def _given(self, X: Any, *, reset: bool) -> MemoryColumns:
+    def _given(self, X: Any, *, reset: bool) -> Frame:
         """Return X as columns, with the names of the data frame, or x0, x1, ... for an array.
 
         Raises:
@@ -164,16 +164,16 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         else:
             X = frame.to_native()
             validate_data(self, X, reset=reset, skip_check_array=True)
-        columns = given_columns(X)
+        columns = given_frame(X)
         if reset:
             self._names = columns.names
         # By position: scikit-learn has compared the names, or has warned if one side has none.
         return dataclasses.replace(columns, names=self._names)
 
-    def _table(self, columns: MemoryColumns, target: NDArray[Any], **coding: Any) -> Table:
+    def _table(self, columns: Frame, target: NDArray[Any], **coding: Any) -> Table:
         return coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)
 
-    def _cases(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[MemoryColumns, NDArray[Any]]:
+    def _cases(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[Frame, NDArray[Any]]:
         """Return features and target of the same rows."""
         check_arguments(type(self), self.get_params(deep=False))
         # The target first: without X, `validate_data` forgets the names of the features.
@@ -187,12 +187,12 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         check_is_fitted(self)
         columns = self._given(X, reset=False)
         with _one_at_a_time:
-            return predict_columns(self.model_, columns)
+            return predict_frame(self.model_, columns)
 
 
 def _weighted_rows(
-    columns: MemoryColumns, target: NDArray[Any], sample_weight: ArrayLike | None
-) -> tuple[MemoryColumns, NDArray[Any], Floats]:
+    columns: Frame, target: NDArray[Any], sample_weight: ArrayLike | None
+) -> tuple[Frame, NDArray[Any], Floats]:
     """Return the rows with a weight above zero, their targets and their weights [row].
 
     Raises:
@@ -211,8 +211,8 @@ def _weighted_rows(
         raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
     if kept.all():
         return columns, target, weights
-    arrays = tuple(array[kept] for array in columns.arrays)
-    return dataclasses.replace(columns, arrays=arrays), target[kept], weights[kept]
+    cells = tuple(column.rows(kept) for column in columns.columns)
+    return dataclasses.replace(columns, columns=cells), target[kept], weights[kept]
 
 
 def _word_in(y: Any) -> str | None:

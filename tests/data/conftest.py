@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from seedbed.data import on_disk
-from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.errors import SeedbedError
 
@@ -34,8 +34,8 @@ def refusal() -> Callable[..., SeedbedError]:
     """A function that returns the error with which a source is refused."""
 
     def refused(source: object, **options: str) -> SeedbedError:
-        with pytest.raises(SeedbedError) as caught, open_source(source, SourceOptions(**options)):
-            pass
+        with pytest.raises(SeedbedError) as caught:
+            read_source(source, SourceOptions(**options))
         return caught.value
 
     return refused

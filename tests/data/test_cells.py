@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seedbed.data import MemoryColumns, read_table
+from seedbed.data import Frame, read_table
 from seedbed.data.cells import moment, numeral
-from seedbed.data.sources.memory import frame_columns
-from seedbed.data.typed import read_cells, type_columns
+from seedbed.data.frame import Numbers
+from seedbed.data.sources.memory import read_frame
+from seedbed.data.typed import read_rows, type_columns
 
 # Numbers as people write them
 
@@ -61,7 +62,7 @@ def test_text_that_is_no_number_is_not_read_as_one(text):
 
 
 def columns_of(**cells):
-    return frame_columns(pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String)))
+    return read_frame(pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String)))
 
 
 def thousands(value: float) -> str:
@@ -112,7 +113,7 @@ def test_dots_separate_thousands_if_other_columns_have_decimal_commas():
     assert type_columns(columns_of(**pointed), [0, 1, 2]).columns[0].values.tolist()[:3] == [1.234, 75, 1.5]
     decimals = {"a": ["1.234", "75", "1.5"] * 7, "b": commas}
     assert type_columns(columns_of(**decimals), [0, 1]).columns[0].values.tolist()[:3] == [1.234, 75, 1.5]
-    numbers = MemoryColumns("m", ("a", "b"), (np.array([1.234, 75] * 10), columns_of(b=commas[1:]).arrays[0]))
+    numbers = Frame("m", ("a", "b"), (Numbers(np.array([1.234, 75] * 10)), columns_of(b=commas[1:]).columns[0]))
     assert type_columns(numbers, [0, 1]).columns[0].values.tolist()[:2] == [1.234, 75]
 
 
@@ -126,7 +127,7 @@ def test_a_decimal_comma_in_a_column_with_any_role_decides_for_the_features(writ
     assert people.values[:2].tolist() == [70000, 71001]
     assert ["'70.000' is 70000" in note.message for note in table.notes if note.column == "people"][:1] == [True]
     for column in (people, floor):  # new rows have no rent that could decide
-        assert read_cells(columns_of(a=["1.234", "7"]), 0, column.schema)[0].tolist() == [1234, 7]
+        assert read_rows(columns_of(a=["1.234", "7"]), [0], [column.schema]).values[:, 0].tolist() == [1234, 7]
 
 
 def test_dots_that_no_cell_of_the_table_explains_give_a_warning():

@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_moons
 
 from seedbed.data import EXAMPLES, read_table
-from seedbed.data.sources.opening import HEART_FAILURE_SHA256, open_source
+from seedbed.data.sources.opening import HEART_FAILURE_SHA256, read_source
 from seedbed.errors import DataError, TableNotFoundError
 
 
@@ -43,11 +43,12 @@ def test_breast_cancer_counts_malignant_as_positive():
 )
 def test_multiclass_examples_equal_scikit_learns_with_words_as_labels(name, load, labels):
     bunch = load()
-    with open_source(f"example:{name}") as source:
-        names, n_features = source.columns.names, bunch.data.shape[1]
-        assert names == (*bunch.feature_names, source.target)
-        np.testing.assert_array_equal(source.columns.numbers(range(n_features)), bunch.data)
-        assert source.columns.cells(n_features) == [labels[code] for code in bunch.target]
+    source = read_source(f"example:{name}")
+    names, n_features = source.frame.names, bunch.data.shape[1]
+    assert names == (*bunch.feature_names, source.target)
+    for i in range(n_features):
+        np.testing.assert_array_equal(source.frame.numbers(i), bunch.data[:, i])
+    assert source.frame.cells(n_features) == [labels[code] for code in bunch.target]
 
 
 def test_moons_equal_scikit_learns():

@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 
 from seedbed import read_table
-from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.errors import OptionError, TableNotFoundError, UnreadableError
 
@@ -35,16 +35,16 @@ def book(tmp_path):
 
 
 def rows_of(path, **options):
-    with open_source(path, SourceOptions(**options)) as source:
-        columns = source.columns
-        return [list(columns.names), *map(list, zip(*map(columns.cells, range(len(columns.names))), strict=True))]
+    source = read_source(path, SourceOptions(**options))
+    columns = source.frame
+    return [list(columns.names), *map(list, zip(*map(columns.cells, range(len(columns.names))), strict=True))]
 
 
 def test_cells_are_read_as_excel_shows_them(book):
     path = book(A=[HEADER, ROW, [None, None, "=1/0", 3, False, "#N/A"]])
     assert rows_of(path)[1:] == [
-        ["Anna", "2009-02-01", "2024-03-01 08:30:00", "12.5", "true", "007"],
-        ["", "", "", "3", "false", ""],
+        ["Anna", "2009-02-01", "2024-03-01 08:30:00", "12.5", "True", "007"],
+        [None, None, None, "3", "False", None],
     ]
 
 
@@ -73,9 +73,9 @@ def test_titles_blank_rows_and_unused_columns_are_skipped(book):
     ]
     path = book(A=rows)
     assert rows_of(path) == [["name", "born", "points"], ["Anna", "1", "3"], ["Bo", "2", "4"]]
-    with open_source(path) as source:
-        assert source.columns.places([0, 1]) == {0: "row 4", 1: "row 6"}
-        assert any("the header is row 3, below 'Klasse 10b'" in note.message for note in source.columns.notes)
+    source = read_source(path)
+    assert source.frame.places([0, 1]) == {0: "row 4", 1: "row 6"}
+    assert any("the header is row 3, below 'Klasse 10b'" in note.message for note in source.frame.notes)
     assert rows_of(path, skip_rows=3)[0] == ["Anna", "1", "3"]
 
 
@@ -94,9 +94,9 @@ def test_a_sheet_must_be_chosen_among_several(book):
 
 def test_empty_and_hidden_sheets_are_ignored(book):
     path = book(hidden=["secret"], Noten=[HEADER, ROW], Tabelle2=[], secret=[["a"], [1]])
-    with open_source(path) as source:
-        assert source.columns.names == tuple(HEADER)
-        assert "the sheet is 'Noten'" in source.columns.notes[0].message
+    source = read_source(path)
+    assert source.frame.names == tuple(HEADER)
+    assert "the sheet is 'Noten'" in source.frame.notes[0].message
     assert rows_of(path, table="secret") == [["a"], ["1"]]
 
 

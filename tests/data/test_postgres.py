@@ -9,7 +9,7 @@ import pytest
 
 from seedbed.data import read_table
 from seedbed.data.sources.databases import DatabaseAddress
-from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.errors import DataError, OptionError, TableNotFoundError
 
@@ -42,19 +42,19 @@ def garden(postgres):
 
 
 def test_a_table_is_read_with_all_digits(garden):
-    with open_source(garden, SourceOptions(table="beds")) as source:
-        columns = source.columns
-        assert (source.name, columns.names) == ("beds", ("id", "height", "soil", "Day", "fruit", "y"))
-        cells = [columns.cells(i) for i in range(6)]
-        np.testing.assert_array_equal(columns.numbers([1, 5]), [[1234567890123456789012.5, 1], [np.nan, 0]])
-        assert columns.places([1]) == {1: "row 2"}
+    source = read_source(garden, SourceOptions(table="beds"))
+    columns = source.frame
+    assert (source.name, columns.names) == ("beds", ("id", "height", "soil", "Day", "fruit", "y"))
+    cells = [columns.cells(i) for i in range(6)]
+    np.testing.assert_array_equal(columns.numbers(1), [1234567890123456789012.5, np.nan])
+    assert columns.places([1]) == {1: "row 2"}
     first, second = zip(*cells, strict=True)
-    assert first == ("9007199254740993", "1234567890123456789012.500", "clay", "2020-02-29", "true", "1")
-    assert second == ("2", "", "", "", "", "0")
+    assert first == ("9007199254740993", "1234567890123456789012.500", "clay", "2020-02-29", "True", "1")
+    assert second == ("2", None, None, None, None, "0")
 
 
 TYPES = {
-    "'12.5'::money": "12.50",
+    "'12.5'::money": "12.5",
     "4000000000::oid": "4000000000",
     "'10.0.0.1'::inet": "10.0.0.1/32",
     "'inf'::float8": "inf",
@@ -69,13 +69,13 @@ TYPES = {
     "'00000000-0000-0000-0000-000000000001'::uuid": "00000000-0000-0000-0000-000000000001",
     "interval '1 day'": "1 day",
     "B'101'": "101",
-    "NULL": "",
+    "NULL": None,
 }
 
 
 def test_every_type_is_read_as_a_number_or_as_the_servers_text(garden):
-    with open_source(garden, SourceOptions(query=f"SELECT {', '.join(TYPES)}")) as source:
-        cells = [source.columns.cells(i)[0] for i in range(len(TYPES))]
+    source = read_source(garden, SourceOptions(query=f"SELECT {', '.join(TYPES)}"))
+    cells = [source.frame.cells(i)[0] for i in range(len(TYPES))]
     assert dict(zip(TYPES, cells, strict=True)) == TYPES
 
 
@@ -84,17 +84,17 @@ def test_a_query_may_end_with_semicolons_and_repeat_names(garden):
         "SELECT y AS a, id AS a FROM beds ORDER BY id DESC;",
         "WITH b AS (TABLE beds) SELECT y, id FROM b --",
     ):
-        with open_source(garden, SourceOptions(query=query)) as source:
-            assert sorted(source.columns.cells(1)) == ["2", "9007199254740993"]
-            assert source.name == "garden"
-    with open_source(garden, SourceOptions(query="SELECT 1 AS a, 2 AS a")) as source:
-        assert source.columns.names == ("a", "a")
+        source = read_source(garden, SourceOptions(query=query))
+        assert sorted(source.frame.cells(1)) == ["2", "9007199254740993"]
+        assert source.name == "garden"
+    source = read_source(garden, SourceOptions(query="SELECT 1 AS a, 2 AS a"))
+    assert source.frame.names == ("a", "a")
 
 
 @pytest.mark.parametrize(("table", "cells"), [("old.beds", ["7"]), ('old.odd "name', ["8"]), ("public.beds", None)])
 def test_a_table_may_be_named_with_its_schema(garden, table, cells):
-    with open_source(garden, SourceOptions(table=table)) as source:
-        assert cells is None or source.columns.cells(0) == cells
+    source = read_source(garden, SourceOptions(table=table))
+    assert cells is None or source.frame.cells(0) == cells
 
 
 def test_the_tables_are_listed_if_none_is_given_or_the_given_one_is_missing(garden, postgres, refusal):
@@ -104,8 +104,8 @@ def test_the_tables_are_listed_if_none_is_given_or_the_given_one_is_missing(gard
     error = refusal(garden, table="bed")
     assert (type(error), error.hint) == (TableNotFoundError, "Did you mean 'beds'?")
     assert isinstance(refusal(f"{postgres}/postgres"), TableNotFoundError)
-    with open_source(f"{postgres}/one_table") as source:
-        assert [note.message for note in source.columns.notes] == ["the table is 't', the only one in the database"]
+    source = read_source(f"{postgres}/one_table")
+    assert [note.message for note in source.frame.notes] == ["the table is 't', the only one in the database"]
 
 
 WRITING = ["DELETE FROM beds", "DELETE FROM beds RETURNING y", "DROP TABLE beds", "SELECT 1; DROP TABLE beds"]
@@ -118,8 +118,8 @@ def test_a_query_that_writes_is_refused(garden, refusal, query):
     error = refusal(garden, query=query)
     assert isinstance(error, DataError)
     assert "refuses: " in error.message
-    with open_source(garden, SourceOptions(query="SELECT count(*) FROM beds")) as source:
-        assert source.columns.cells(0) == ["2"]
+    source = read_source(garden, SourceOptions(query="SELECT count(*) FROM beds"))
+    assert source.frame.cells(0) == ["2"]
 
 
 BAD = {
@@ -210,17 +210,17 @@ def test_a_missing_driver_names_the_command_to_install_it(refusal, monkeypatch):
 def test_pyarrow_is_not_needed(garden):
     code = (
         "import sys\nsys.modules['pyarrow'] = sys.modules['polars'] = sys.modules['pandas'] = None\n"
-        "from seedbed.data.sources.opening import open_source\n"
+        "from seedbed.data.sources.opening import read_source\n"
         "from seedbed.data.sources.options import SourceOptions\n"
-        f"with open_source({garden!r}, SourceOptions(table='beds')) as source:\n    print(source.columns.cells(2))"
+        f"print(read_source({garden!r}, SourceOptions(table='beds')).frame.cells(2))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "['clay', '']\n"
+    assert done.stdout == "['clay', None]\n"
 
 
 @pytest.mark.slow
 def test_a_million_rows_of_postgresql_are_read_in_seconds(garden):
     query = "SELECT i, i * 1.5 AS n, 'x' || i % 9 AS t FROM generate_series(1, 1000000) AS i"
-    with open_source(garden, SourceOptions(query=query)) as source:
-        assert source.columns.n_rows == 10**6
-        np.testing.assert_array_equal(source.columns.numbers([1])[:3, 0], [1.5, 3.0, 4.5])
+    source = read_source(garden, SourceOptions(query=query))
+    assert source.frame.n_rows == 10**6
+    np.testing.assert_array_equal(source.frame.numbers(1)[:3], [1.5, 3.0, 4.5])

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from seedbed.data import Oddities, OddityReport, Preprocessor, Table, as_notes
-from seedbed.data.columns import Columns, MemoryColumns
+from seedbed.data import Frame, Oddities, OddityReport, Preprocessor, Table, as_notes, read_values
 from seedbed.data.typed import type_columns
 from seedbed.errors import ColumnError, DataError
 
@@ -23,16 +22,16 @@ CELLS = {
 }
 
 
-def source(cells: dict[str, list[str | None]], where: str = "new.csv") -> MemoryColumns:
-    return MemoryColumns(where, tuple(cells), tuple(np.array(column, dtype=object) for column in cells.values()))
+def source(cells: dict[str, list[str | None]], where: str = "new.csv") -> Frame:
+    return read_values(list(cells.values()), list(cells), where)
 
 
-def table_of(columns: Columns) -> Table:
+def table_of(columns: Frame) -> Table:
     typed = type_columns(columns, range(len(columns.names)))
     return Table("train.csv", typed.columns, "y", np.arange(columns.n_rows) % 2, ("a", "b"))
 
 
-def some(**changed: list[str | None]) -> MemoryColumns:
+def some(**changed: list[str | None]) -> Frame:
     """Rows as in training, except for the given columns."""
     n_rows = len(next(iter(changed.values())))
     return source({name: list(cells[:n_rows]) for name, cells in CELLS.items()} | changed)
@@ -47,12 +46,12 @@ class Transformed(NamedTuple):
     doubtful: np.ndarray
 
 
-def transform(fitted: Preprocessor, rows: Columns) -> Transformed:
+def transform(fitted: Preprocessor, rows: Frame) -> Transformed:
     """Return the inputs of new rows as one block, and all notes about them."""
-    positions, remarks = fitted.find_columns(rows)
-    matrix, odd = fitted.inputs_of(rows, positions)
+    read, remarks = fitted.read(rows)
+    matrix, odd = fitted.inputs_of(read)
     report = OddityReport(fitted)
-    doubtful = report.add(0, rows, positions, odd)
+    doubtful = report.add(0, read, odd)
     report.refuse_unknown(rows.where)
     unseen, outliers = (
         {name: n for name, n in zip(fitted.feature_names_in_, cells.sum(axis=0).tolist(), strict=True) if n}
@@ -97,7 +96,7 @@ def test_missing_columns_are_all_named_with_the_nearest_names(fitted):
     assert caught.value.message == "new.csv: no columns 'age', 'weight', 'sex'"
     assert "Did you mean 'Age'? Did you mean 'wieght'?" in caught.value.hint
     cells["age"] = CELLS["age"]
-    twice = MemoryColumns("new.csv", (*CELLS, "age"), source(CELLS).arrays + source(CELLS).arrays[:1])
+    twice = Frame("new.csv", (*CELLS, "age"), source(CELLS).columns + source(CELLS).columns[:1])
     with pytest.raises(ColumnError, match="two columns are named 'age'"):
         transform(fitted, twice)
 
@@ -138,14 +137,15 @@ def test_numbers_far_from_training_are_reported(table, fitted):
 
 def test_rare_binary_values_and_weekdays_are_not_reported_as_far():
     mondays = [f"2024-{month:02}-{day:02}" for month, day in [(1, 1), (4, 1), (7, 1)] * 20]
-    columns = source({"ill": ["yes"] + ["no"] * 59, "seen": ["2024-04-02", *mondays[1:]]})
+    cells = {"ill": ["yes"] + ["no"] * 59, "seen": ["2024-04-02", *mondays[1:]]}
+    columns = source(cells)
     fitted = Preprocessor.fit(table_of(columns))
     found = transform(fitted, columns)
     first = dict(zip(fitted.layout.names, found.matrix[0].tolist(), strict=True))
     assert min(first["ill"], first["seen.weekday"]) > 5
     assert found.outliers == {}
-    columns.arrays[1][5] = "2044-04-04"
-    assert transform(fitted, columns).outliers == {"seen": 1}
+    cells["seen"][5] = "2044-04-04"
+    assert transform(fitted, source(cells)).outliers == {"seen": 1}
 
 
 def test_missing_cells_in_a_column_without_gaps_become_the_median_with_a_note(table, fitted):

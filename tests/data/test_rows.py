@@ -8,42 +8,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import Preprocessor, open_rows, read_table, value_columns
+from seedbed.data import Preprocessor, read_new_rows, read_table, read_values
 from seedbed.data.cells import NUMBER, parse_number
-from seedbed.data.sources.memory import record_columns
+from seedbed.data.frame import Numbers
+from seedbed.data.sources.memory import read_records
 from seedbed.errors import DataError
 
 WITH_TWO_WAYS = r"[ \t\n\r\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
 
 
 def test_numbers_with_gaps_stay_numbers():
-    columns = value_columns([[1, None, 2.5], [None, None, None], ["a", 1, None]], ["x", "y", "z"])
-    np.testing.assert_array_equal(columns.arrays[0], [1, np.nan, 2.5])
-    assert [array.dtype == object for array in columns.arrays] == [False, False, True]
+    columns = read_values([[1, None, 2.5], [None, None, None], ["a", 1, None]], ["x", "y", "z"])
+    np.testing.assert_array_equal(columns.numbers(0), [1, np.nan, 2.5])
+    assert [isinstance(column, Numbers) for column in columns.columns] == [True, True, False]
     assert [columns.cells(place) for place in range(3)] == [["1", None, "2.5"], [None] * 3, ["a", "1", None]]
 
 
 @pytest.mark.parametrize("large", [2**53, 2**63 + 1, 10**400, -(2**60)])
 def test_integers_that_a_float_would_change_are_kept_as_text(large):
-    assert value_columns([[large, None]], ["x"]).cells(0) == [str(large), None]
+    assert read_values([[large, None]], ["x"]).cells(0) == [str(large), None]
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, (1,)])
 def test_a_list_or_record_as_a_value_is_refused(value):
     with pytest.raises(DataError, match=r"records: 'x' holds a \w+"):
-        value_columns([[1, value]], ["x"])
+        read_values([[1, value]], ["x"])
     with pytest.raises(DataError, match=r"records: 'x' holds a \w+"):
-        record_columns([{"x": value}], ["x"])
+        read_records([{"x": value}], ["x"])
 
 
 def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("price;y\n" + "".join(f'"{n},{n}5";{n % 2}\n' for n in range(1, 40)))
     fitted = Preprocessor.fit(read_table(path, target="y"))
-    with open_rows([{"price": 1.234}, {"price": None}], ["price"]) as together:
-        both = fitted.inputs_of(together, fitted.find_columns(together)[0])[0]
-    with open_rows({"price": 1.234}, ["price"]) as alone:
-        np.testing.assert_array_equal(both[:1], fitted.inputs_of(alone, fitted.find_columns(alone)[0])[0])
+    together = read_new_rows([{"price": 1.234}, {"price": None}], ["price"])
+    both = fitted.inputs_of(fitted.read(together)[0])[0]
+    alone = read_new_rows({"price": 1.234}, ["price"])
+    np.testing.assert_array_equal(both[:1], fitted.inputs_of(fitted.read(alone)[0])[0])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from seedbed.data import read_table
-from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
 
@@ -32,26 +32,26 @@ TWO = ONE + 'CREATE TABLE "odd ""name" (z); INSERT INTO "odd ""name" VALUES (0.1
 
 
 def test_the_only_table_is_taken_with_a_note(database):
-    with open_source(database(ONE, "study.data")) as source:
-        columns = source.columns
-        assert (source.name, columns.names, columns.n_rows) == ("study.data", ("a", "b", "y"), 2)
-        assert [columns.cells(i) for i in range(3)] == [["9007199254740993", ""], ["1", 'x,"y"\n'], ["u", "ü"]]
-        assert [note.message for note in columns.notes] == ["the table is 't', the only one in the database"]
-        assert columns.places([1]) == {1: "row 2"}
+    source = read_source(database(ONE, "study.data"))
+    columns = source.frame
+    assert (source.name, columns.names, columns.n_rows) == ("study.data", ("a", "b", "y"), 2)
+    assert [columns.cells(i) for i in range(3)] == [["9007199254740993", None], ["1", 'x,"y"'], ["u", "ü"]]
+    assert [note.message for note in columns.notes] == ["the table is 't', the only one in the database"]
+    assert columns.places([1]) == {1: "row 2"}
 
 
 def test_a_table_with_an_odd_name_can_be_chosen_among_several(database):
-    with open_source(database(TWO), SourceOptions(table='odd "name')) as source:
-        assert (source.name, source.columns.cells(0), source.columns.notes) == ('odd "name', ["0.1", "-3"], ())
-    with open_source(database("CREATE VIEW v AS SELECT 1 AS one", "view.db")) as source:
-        assert source.columns.cells(0) == ["1"]
+    source = read_source(database(TWO), SourceOptions(table='odd "name'))
+    assert (source.name, source.frame.cells(0), source.frame.notes) == ('odd "name', ["0.1", "-3"], ())
+    source = read_source(database("CREATE VIEW v AS SELECT 1 AS one", "view.db"))
+    assert source.frame.cells(0) == ["1"]
 
 
 def test_a_query_is_run_unchanged(database):
     query = "WITH w AS (SELECT y, count(*) AS n FROM t GROUP BY y) SELECT y, n, n FROM w ORDER BY y -- all"
-    with open_source(database(TWO), SourceOptions(query=query)) as source:
-        assert (source.name, source.columns.names) == ("study", ("y", "n", "n"))
-        assert source.columns.cells(0) == ["u", "ü"]
+    source = read_source(database(TWO), SourceOptions(query=query))
+    assert (source.name, source.frame.names) == ("study", ("y", "n", "n"))
+    assert source.frame.cells(0) == ["u", "ü"]
 
 
 def test_the_tables_are_listed_if_none_is_given_or_the_given_one_is_missing(database, refusal):
@@ -88,8 +88,8 @@ def test_a_write_ahead_log_of_another_program_is_read_and_left_unchanged(tmp_pat
         for end in ("", "-wal"):
             shutil.copy(tmp_path / f"open.db{end}", tmp_path / f"t.db{end}")
     before = path.read_bytes(), log.read_bytes()
-    with open_source(path) as source:
-        assert source.columns.cells(0) == ["7"]
+    source = read_source(path)
+    assert source.frame.cells(0) == ["7"]
     assert (path.read_bytes(), log.read_bytes()) == before
 
 

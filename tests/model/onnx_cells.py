@@ -8,26 +8,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seedbed.data import open_rows
-from seedbed.data.typed import read_cells
+from seedbed.data import as_text, read_new_rows
 from seedbed.model import Model
 
 
 def feed_of(model: Model, rows: pd.DataFrame) -> dict[str, np.ndarray]:
     """Each column as an input [n, 1]: the values that seedbed's reader finds, and texts of levels."""
     feed = {}
-    with open_rows(rows, model.feature_names_in_) as columns:
-        for schema in model.preprocessor.layout.schemas:
-            position = columns.names.index(schema.name)
-            values = read_cells(columns, position, schema)[0]
-            if schema.kind == "category" or (schema.kind == "boolean" and schema.levels != ("0", "1")):
-                cells = zip(values.tolist(), columns.cells(position), strict=True)
-                texts = [
-                    "" if code != code else schema.levels[int(code)] if code >= 0 else (text or "").strip()
-                    for code, text in cells
-                ]
-                values = np.array(texts, dtype=object)
-            feed[schema.name] = values[:, None]
+    columns = read_new_rows(rows, model.feature_names_in_, as_text=as_text(model.schemas))
+    read = model.read(columns)[0]
+    for schema, values in zip(model.schemas, read.columns, strict=True):
+        position = columns.names.index(schema.name)
+        if schema.kind == "category" or (schema.kind == "boolean" and schema.levels != ("0", "1")):
+            cells = zip(values.tolist(), columns.cells(position), strict=True)
+            texts = [
+                "" if code != code else schema.levels[int(code)] if code >= 0 else (text or "").strip()
+                for code, text in cells
+            ]
+            values = np.array(texts, dtype=object)
+        feed[schema.name] = values[:, None]
     return feed
 
 

@@ -59,8 +59,8 @@ def test_the_file_equals_the_model_for_every_real_table(data_folder, tmp_path):
 def test_the_file_equals_the_model_for_every_example(tmp_path, data_folder, monkeypatch, name):
     monkeypatch.setenv("SEEDBED_DATA", str(data_folder))  # heart-failure isn't downloaded
     model = fit_model(sb.read_table(f"example:{name}"), "tanh:4", recipe=QUICK, **FAST)
-    with sb.data.open_rows(f"example:{name}", model.feature_names_in_) as columns:
-        rows = pd.DataFrame({name: columns.cells(place) for place, name in enumerate(columns.names)})
+    columns = sb.data.read_new_rows(f"example:{name}", model.feature_names_in_)
+    rows = pd.DataFrame({name: columns.cells(place) for place, name in enumerate(columns.names)})
     rows = sown(rows.head(300), model)
     model.export(tmp_path / "model.onnx")
     assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, rows)), rows) < CLOSE

@@ -64,7 +64,7 @@ def test_no_row_of_the_table_is_in_the_file(fitted, frame, content):
     model = fitted("relu:2")
     cells = model.preprocessor.inputs_of_values(golden_of(content))
     rows = columns_of(model, frame)
-    inputs, _ = model.preprocessor.inputs_of(rows, model.preprocessor.find_columns(rows)[0])
+    inputs, _ = model.preprocessor.inputs_of(model.read(rows)[0])
     apart = np.abs(cells[:, None] - inputs[None]).max(axis=2)
     assert apart.min() > 1e-3
 
@@ -76,9 +76,9 @@ def golden_of(content):
 
 
 def columns_of(model, frame):
-    from seedbed.data.sources.memory import frame_columns
+    from seedbed.data.sources.memory import read_frame
 
-    return frame_columns(frame)
+    return read_frame(frame)
 
 
 def test_every_truncation_is_refused(content, loaded):

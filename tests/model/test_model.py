@@ -10,9 +10,10 @@ import pytest
 import torch
 
 import seedbed as sb
-from seedbed.data import Preprocessor, open_rows
+from seedbed.data import Preprocessor, read_new_rows
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
-from seedbed.model import Blocks, fit_model, load, values_of
+from seedbed.model import fit_model, load, values_of
+from seedbed.model.predicting import Blocks
 from seedbed.networks import parse_candidate
 from seedbed.settings import Compute, Recipe, recipe_named
 from seedbed.training import derive, with_inputs_of
@@ -81,10 +82,11 @@ def test_blocks_of_any_size_give_the_same_predictions(fitted, frame, tmp_path, r
     odd.to_csv(tmp_path / "rows.csv", index=False)
     for source in (odd, tmp_path / "rows.csv"):
         expected = model.predictions(source)
-        with open_rows(source, model.feature_names_in_) as columns:
-            blocks = Blocks(model, columns, rows)
-            found = list(blocks)
-            assert blocks.notes() == expected.notes
+        columns = read_new_rows(source, model.feature_names_in_)
+        read, remarks = model.read(columns)
+        blocks = Blocks(model, read, rows)
+        found = list(blocks)
+        assert blocks.notes(columns, remarks) == expected.notes
         np.testing.assert_allclose(np.concatenate([one.values for one in found]), expected.values, atol=1e-6)
         np.testing.assert_array_equal(np.concatenate([one.odd.unseen for one in found]), expected.odd.unseen)
     assert {"SB301", "SB302", "SB303"} == {note.code for note in expected.notes}

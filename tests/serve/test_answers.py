@@ -134,10 +134,14 @@ def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(fitt
 def test_requests_are_predicted_one_by_one_if_the_batch_fails(fitted, records, monkeypatch):
     from seedbed.serve import worker
 
-    def fail(*_):
-        raise ZeroDivisionError
+    predict_rows = worker.predict_rows
 
-    monkeypatch.setattr(worker, "Blocks", fail)
+    def fail(model, rows):
+        if rows.n_rows > 1:
+            raise ZeroDivisionError
+        return predict_rows(model, rows)
+
+    monkeypatch.setattr(worker, "predict_rows", fail)
 
     async def together(app):
         return await asyncio.gather(*(asked(app, "POST", "/predict", record) for record in records[:40]))
@@ -193,8 +197,8 @@ def test_concurrent_requests_are_predicted_in_one_batch(fitted, records, monkeyp
     from seedbed.serve import worker
 
     sizes = []
-    blocks = worker.Blocks
-    monkeypatch.setattr(worker, "Blocks", lambda model, columns: sizes.append(columns.n_rows) or blocks(model, columns))
+    predict = worker.predict_rows
+    monkeypatch.setattr(worker, "predict_rows", lambda model, rows: sizes.append(rows.n_rows) or predict(model, rows))
 
     async def together(app):
         return await asyncio.gather(*(asked(app, "POST", "/predict", record) for record in records[:60]))

@@ -64,7 +64,6 @@ def compare(
         from seedbed.experiment import (  # loads torch, which takes seconds
             carry_out,
             folder_for,
-            grouped,
             grouping_of,
             monitor_plan,
             numbered,
@@ -104,7 +103,7 @@ def compare(
             last = [f"the run in {folder} is finished already; --overwrite trains it again"]
             last += filter(None, [check_files(folder)])
             if grouping is not None:
-                comparison = grouped(comparison, grouping)
+                comparison = comparison.grouped(grouping)
                 paths = opened.save(comparison, pictures=run.format)
             _print(comparison, options)
         else:
@@ -120,7 +119,7 @@ def compare(
                         plan, monitor, checkpoint=checkpoint, started=started, interrupted=interrupted
                     )
                 if grouping is not None:
-                    comparison = grouped(comparison, grouping)
+                    comparison = comparison.grouped(grouping)
                 try:
                     _print(comparison, options)
                 except BrokenPipeError:  # the reader has closed the pipe; the files are still written

@@ -99,7 +99,7 @@ def predict(
     """Predict the rows of a table: label, probabilities, their spread over the networks, and warnings."""
     if as_json and output is None:
         raise OptionError("--json describes a file, but the predictions go to stdout", "Add -o FILE.")
-    from seedbed.data import open_rows
+    from seedbed.data import as_text, read_new_rows
     from seedbed.model import check_writable, write_predictions
 
     fitted = loaded(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
@@ -107,9 +107,10 @@ def predict(
         if output.exists() and Path(table).exists() and output.samefile(table):
             raise OptionError(f"{output} is the table that is predicted", "Name another file.")
         check_writable(output, "predictions")
-    rows = open_rows(table, fitted.feature_names_in_, **source.settings())
-    with interruptible(lambda: ("interrupted, no predictions written",)), rows as columns:
-        written = write_predictions(fitted, columns, output, threshold=threshold, keep=keep)
+    with interruptible(lambda: ("interrupted, no predictions written",)):
+        text = (*as_text(fitted.schemas), *fitted.identifiers, *keep)
+        frame = read_new_rows(table, fitted.feature_names_in_, as_text=text, **source.settings())
+        written = write_predictions(fitted, frame, output, threshold=threshold, keep=keep)
     if as_json:
         print(
             json.dumps(

@@ -1,16 +1,16 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
 from seedbed.data.cells import in_order, parse_number
-from seedbed.data.columns import SERIOUS, Columns, MemoryColumns, Note, as_notes
 from seedbed.data.design import Encoding, encode
+from seedbed.data.frame import SERIOUS, Frame, Note, Remark, Texts, as_notes
 from seedbed.data.inspection import inspect_table
 from seedbed.data.layout import DATE_MIDDLES
 from seedbed.data.on_disk import ArrayWriter, rows_of, spill, windows
 from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor
-from seedbed.data.reading import coded_table, given_columns, label_texts, read_table, table_from_arrays
+from seedbed.data.reading import coded_table, given_frame, label_texts, read_table, table_from_arrays
 from seedbed.data.scaling import TargetDesign, target_design
-from seedbed.data.sources.memory import as_frame, frame_from, value_columns
-from seedbed.data.sources.opening import EXAMPLES, open_rows
+from seedbed.data.sources.memory import as_frame, frame_from, read_values
+from seedbed.data.sources.opening import EXAMPLES, read_new_rows
 from seedbed.data.splits import (
     Split,
     check_training,
@@ -24,6 +24,7 @@ from seedbed.data.splits import (
 )
 from seedbed.data.table import Column, ColumnSchema, Table, Task
 from seedbed.data.target import likely_target
+from seedbed.data.typed import NewRows, as_text
 
 __all__ = [
     "DATE_MIDDLES",
@@ -32,34 +33,38 @@ __all__ = [
     "ArrayWriter",
     "Column",
     "ColumnSchema",
-    "Columns",
     "Encoding",
-    "MemoryColumns",
+    "Frame",
+    "NewRows",
     "Note",
     "Oddities",
     "OddityReport",
     "Preprocessor",
+    "Remark",
     "Split",
     "Table",
     "TargetDesign",
     "Task",
+    "Texts",
     "as_frame",
     "as_notes",
+    "as_text",
     "check_training",
     "coded_table",
     "encode",
     "fold_pairs",
     "frame_from",
-    "given_columns",
+    "given_frame",
     "holdout",
     "in_order",
     "inner_holdout",
     "inspect_table",
     "label_texts",
     "likely_target",
-    "open_rows",
     "parse_number",
+    "read_new_rows",
     "read_table",
+    "read_values",
     "repeated_folds",
     "rows_of",
     "sample_rows",
@@ -68,6 +73,5 @@ __all__ = [
     "target_design",
     "time_folds",
     "time_holdout",
-    "value_columns",
     "windows",
 ]

@@ -19,6 +19,7 @@ __all__ = [
     "DOTTED_DATE",
     "LEADING_ZEROS",
     "NUMBER",
+    "WHOLE_FLOATS",
     "YEAR_OF_TWO_DIGITS",
     "exact_numbers",
     "in_order",
@@ -42,6 +43,7 @@ __all__ = [
 NUMBER = r"[ \t\n\r\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
 
 _number = re.compile(NUMBER)
+WHOLE_FLOATS = 1 << 53  # above, float64 loses digits, and a number may be a label
 
 
 def parse_number(cell: str | None) -> float:
@@ -100,7 +102,7 @@ def is_code_column(levels: Collection[str]) -> bool:
     return codes >= 3 and codes >= 0.9 * len(levels)
 
 
-# Patterns for `Columns.matches`, of cells that are plain numbers.
+# Patterns for Python and for DuckDB of cells that are plain numbers.
 LEADING_ZEROS = r"[ \t\n\r\f]*[+-]?0[0-9]+[ \t\n\r\f]*"
 DOTTED = r"[ \t\n\r\f]*[+-]?[1-9][0-9]{0,2}\.[0-9]{3}[ \t\n\r\f]*"
 CERTAIN_POINT = (

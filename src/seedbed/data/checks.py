@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.columns import Columns, Note, Remark
+from seedbed.data.frame import Frame, Note, Remark, Texts
 from seedbed.data.on_disk import rows_of, windows
 from seedbed.data.table import Column, Table
 from seedbed.typing import Floats, Ints
@@ -405,7 +405,7 @@ _LABEL = re.compile(
 )
 
 
-def find_totals(table: Table, columns: Columns, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
+def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
     """Return warnings about a row that outweighs all others (SB207), and about totals below the table (SB208).
 
     A row outweighs the others if it alone has over half of the variance of a numeric target. One of the last three
@@ -414,11 +414,11 @@ def find_totals(table: Table, columns: Columns, rows: Ints, typed: Sequence[Colu
 
     Args:
         table: the table to train on.
-        columns: the source.
+        frame: the source.
         rows: number in the source of each row of the table [row].
         typed: all typed columns, used or not, with all rows of the source.
     """
-    return [*_outweighing(table, rows), *(_labelled(columns, rows, typed) or _summed(table, rows, typed))]
+    return [*_outweighing(table, rows), *(_labelled(frame, rows, typed) or _summed(table, rows, typed))]
 
 
 def _outweighing(table: Table, rows: Ints) -> list[Remark]:
@@ -439,25 +439,20 @@ def _outweighing(table: Table, rows: Ints) -> list[Remark]:
     return [Remark(message, table.target_name, "SB207", 1, [int(rows[worst])])]
 
 
-def _labelled(columns: Columns, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
+def _labelled(frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
     """Find the last rows in which a cell says that they are a total."""
-    start = max(0, columns.n_rows - _LAST_ROWS)
-    end, kept = columns.window(start, columns.n_rows), set(rows[-_LAST_ROWS:].tolist())
-    # Asking for the cells of thousands of columns takes seconds, and columns read as numbers have no words.
-    read = {one.name for one in typed if one.schema.kind != "category" and not np.isnan(one.values[start:]).any()}
-    for position, name in enumerate(columns.names):
-        if name in read:
-            continue
-        found = {
-            start + row: cell for row, cell in enumerate(end.cells(position)) if start + row in kept and _is_label(cell)
-        }
-        if found and not any(map(_is_label, set(columns.cells(position)[:start]))):
-            return [_total(f"'{(next(iter(found.values())) or '').strip()}' in column '{name}'", sorted(found))]
+    start = max(0, frame.n_rows - _LAST_ROWS)
+    last = [row for row in rows[-_LAST_ROWS:].tolist() if row >= start]
+    for name, column in zip(frame.names, frame.columns, strict=True):
+        if isinstance(column, Texts) and (found := [row for row in last if _is_label(column.text_at(row))]):
+            labels = np.array([*map(_is_label, column.texts)], dtype=np.bool_)
+            if not labels[column.codes[:start]].any():
+                return [_total(f"'{column.text_at(found[0])}' in column '{name}'", found)]
     return []
 
 
-def _is_label(cell: str | None) -> bool:
-    return cell is not None and _LABEL.fullmatch(cell.strip().rstrip(":").rstrip()) is not None
+def _is_label(text: str) -> bool:
+    return _LABEL.fullmatch(text.rstrip(":").rstrip()) is not None
 
 
 def _summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:

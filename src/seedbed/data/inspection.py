@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from seedbed.arguments import checked
-from seedbed.data.columns import Note, serious_first
 from seedbed.data.design import encode
+from seedbed.data.frame import Note, serious_first
 from seedbed.data.reading import ColumnRoles, build_table, text_or_none, type_features
-from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.typing import Floats
@@ -116,37 +116,37 @@ def inspect_table(
         >>> [column["name"] for column in found["columns"]][:2]
         ['sepal length (cm)', 'sepal width (cm)']
     """
-    with open_source(source, SourceOptions(table, query, skip_rows, limit)) as found:
-        columns, target = found.columns, text_or_none(target) or found.target
-        roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
-        if target is None:
-            built, typed = None, type_features(columns, roles)
-            notes, n_rows, overviewed = serious_first((*columns.notes, *typed.notes)), columns.n_rows, typed.columns
-        else:
-            built = build_table(columns, roles, name=found.name)
-            typed, notes, n_rows = built.typed, built.table.notes, built.table.n_rows
-            overviewed = tuple(Column(column.schema, column.values[built.kept]) for column in typed.columns)
-        by_column = defaultdict(list)
-        for note in notes:
-            by_column[note.column].append(note)
-        document: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "table": found.name,
-            "n_rows": n_rows,
-            "columns": [
-                column_overview(column, used=column.name not in typed.left_out, notes=by_column[column.name])
-                for column in overviewed
-            ],
-            "n_inputs": None,
-            "target": None,
-            "group": None,
-            "time_split": None,
-            "warnings": [note.as_dict() for note in notes if note.code],
-            "notes": [note.as_dict() for note in notes if not note.code],
-        }
-        if built is not None:
-            document |= _role_overview(built.table, roles.time_split or "")
-        return document
+    opened = read_source(source, SourceOptions(table, query, skip_rows, limit))
+    frame, target = opened.frame, text_or_none(target) or opened.target
+    roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
+    if target is None:
+        built, typed = None, type_features(frame, roles)
+        notes, n_rows, overviewed = serious_first((*frame.notes, *typed.notes)), frame.n_rows, typed.columns
+    else:
+        built = build_table(frame, roles, name=opened.name)
+        typed, notes, n_rows = built.typed, built.table.notes, built.table.n_rows
+        overviewed = tuple(Column(column.schema, column.values[built.kept]) for column in typed.columns)
+    by_column = defaultdict(list)
+    for note in notes:
+        by_column[note.column].append(note)
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "table": opened.name,
+        "n_rows": n_rows,
+        "columns": [
+            column_overview(column, used=column.name not in typed.left_out, notes=by_column[column.name])
+            for column in overviewed
+        ],
+        "n_inputs": None,
+        "target": None,
+        "group": None,
+        "time_split": None,
+        "warnings": [note.as_dict() for note in notes if note.code],
+        "notes": [note.as_dict() for note in notes if not note.code],
+    }
+    if built is not None:
+        document |= _role_overview(built.table, roles.time_split or "")
+    return document
 
 
 def _role_overview(table: Table, time_split: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,59 +25,25 @@ from seedbed.data.cells import (
     parse_number,
     shown,
 )
-from seedbed.data.columns import ROWS_NAMED, Remark
+from seedbed.data.frame import ROWS_NAMED, Numbers, Remark, Texts, is_whole
 from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.typing import Bools, Floats, Ints
 
 __all__ = [
     "LEFT_OUT",
     "PAIRS",
-    "Distinct",
     "Draft",
     "Finished",
-    "Plain",
     "as_category",
     "as_numbers",
     "boolean_value",
-    "distinct",
     "finish",
     "finish_plain",
     "has_dotted_date",
     "is_sex",
-    "is_whole",
     "judge",
     "understand",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Distinct:
-    """The distinct cells of a column of text, so that costly work is done once per text.
-
-    Attributes:
-        texts: distinct cells, ends stripped, in the order in which they first appear; '' for an empty cell.
-        codes: number of each row's text [row].
-        counts: number of rows of each text [text].
-    """
-
-    texts: tuple[str, ...]
-    codes: Ints
-    counts: Ints
-
-    def rows_of(self, chosen: Bools) -> Ints:
-        """Return the rows, ascending, whose text is chosen [text]."""
-        return np.flatnonzero(chosen[self.codes])
-
-
-def distinct(cells: Iterable[str | None]) -> Distinct:
-    """Return the distinct cells of a column."""
-    cells = list(cells)
-    numbers = {cell: number for number, cell in enumerate(dict.fromkeys(cells))}
-    raw = np.fromiter(map(numbers.__getitem__, cells), dtype=np.int64, count=len(cells))
-    stripped: dict[str, int] = {}
-    code_of = [stripped.setdefault((cell or "").strip(), len(stripped)) for cell in numbers]
-    codes = np.array(code_of, dtype=np.int64)[raw]
-    return Distinct(tuple(stripped), codes, np.bincount(codes, minlength=len(stripped)))
 
 
 PERCENT = 95  # of the filled cells must be numbers, or dates
@@ -103,7 +69,7 @@ class Draft:
     """
 
     kind: Kind
-    cells: Distinct
+    cells: Texts
     filled: Bools
     readings: dict[str, Floats]
     sure: str = ""
@@ -115,7 +81,7 @@ class Draft:
         return len(self.readings) > 1
 
 
-def understand(cells: Distinct) -> Draft:
+def understand(cells: Texts) -> Draft:
     """Decide by all cells whether a column is a number, date, boolean or category."""
     filled = np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
     if not filled.any():
@@ -130,7 +96,7 @@ def understand(cells: Distinct) -> Draft:
     return numbers
 
 
-def as_numbers(cells: Distinct, filled: Bools | None = None, *, percent: int = PERCENT) -> Draft | None:
+def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERCENT) -> Draft | None:
     """Return a draft of numbers if at least `percent` of the filled cells are numbers, else None."""
     if filled is None:
         filled = np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
@@ -146,7 +112,7 @@ def as_numbers(cells: Distinct, filled: Bools | None = None, *, percent: int = P
     return Draft("number", cells, filled, readings, sure, thousands)
 
 
-def as_category(cells: Distinct) -> Draft:
+def as_category(cells: Texts) -> Draft:
     """Return a draft of a category. A column without any level becomes missing numbers."""
     words = [text for text in cells.texts if not missing_in_category(text)]
     among_codes = is_code_column(words)
@@ -158,12 +124,6 @@ def as_category(cells: Distinct) -> Draft:
     code_of = {level: code for code, level in enumerate(levels)}
     values = [code_of[level_of[text]] if text in level_of else np.nan for text in cells.texts]
     return Draft("category", cells, filled, {"": np.array(values, dtype=np.float64)}, levels=levels)
-
-
-def is_whole(values: Floats) -> bool:
-    """Return whether all numbers that aren't missing are whole."""
-    present = values[~np.isnan(values)]
-    return bool((np.floor(present) == present).all())
 
 
 def boolean_value(text: str, levels: tuple[str, ...]) -> float:
@@ -181,7 +141,7 @@ def is_sex(levels: tuple[str, ...]) -> bool:
     return tuple(level.lower() for level in levels) in SEXES
 
 
-def _as_boolean(cells: Distinct, filled: Bools) -> Draft | None:
+def _as_boolean(cells: Texts, filled: Bools) -> Draft | None:
     spelled: dict[str, tuple[int, str]] = {}
     for text, count, is_filled in zip(cells.texts, cells.counts.tolist(), filled.tolist(), strict=True):
         if is_filled:
@@ -196,7 +156,7 @@ def _as_boolean(cells: Distinct, filled: Bools) -> Draft | None:
     return Draft("boolean", cells, filled, {"": values}, levels=tuple(spelled[word][1] for word in pair))
 
 
-def _as_dates(cells: Distinct, filled: Bools) -> Draft | None:
+def _as_dates(cells: Texts, filled: Bools) -> Draft | None:
     found = _read(cells, filled, moment, PERCENT)
     if found is None:
         return None
@@ -212,12 +172,12 @@ def _as_dates(cells: Distinct, filled: Bools) -> Draft | None:
     return Draft("date", cells, filled, readings, sure)
 
 
-def has_dotted_date(cells: Distinct) -> bool:
+def has_dotted_date(cells: Texts) -> bool:
     """Return whether a cell is written like 1.3.2024, which has the day first."""
     return any(map(DOTTED_DATE.match, cells.texts))
 
 
-def _read(cells: Distinct, filled: Bools, read: Callable[[str], Sequence[float]], percent: int) -> Floats | None:
+def _read(cells: Texts, filled: Bools, read: Callable[[str], Sequence[float]], percent: int) -> Floats | None:
     """Return the value of each text in each spelling [text, spelling]; None as soon as too many rows have none."""
     nothing = (np.nan,) * len(read(""))
     failed, allowed = 0, int(cells.counts[filled].sum()) * (100 - percent)
@@ -232,7 +192,7 @@ def _read(cells: Distinct, filled: Bools, read: Callable[[str], Sequence[float]]
     return np.array(values, dtype=np.float64)
 
 
-def _settle(cells: Distinct, readings: dict[str, Floats]) -> tuple[dict[str, Floats], str]:
+def _settle(cells: Texts, readings: dict[str, Floats]) -> tuple[dict[str, Floats], str]:
     """Choose between two readings by the cells that have only one. Return what remains and the sure spelling.
 
     If the two agree in every row, the first is returned, and none is sure. If values differ, both are returned.
@@ -249,7 +209,7 @@ def _settle(cells: Distinct, readings: dict[str, Floats]) -> tuple[dict[str, Flo
     return {first: one}, ""
 
 
-def _enough(cells: Distinct, filled: Bools, values: Floats, percent: int) -> bool:
+def _enough(cells: Texts, filled: Bools, values: Floats, percent: int) -> bool:
     n_filled = int(cells.counts[filled].sum())
     return 100 * int(cells.counts[filled & ~np.isnan(values)].sum()) >= percent * n_filled
 
@@ -267,19 +227,6 @@ _id_name = re.compile(
 
 
 @dataclass(frozen=True, eq=False)
-class Plain:
-    """A column of numbers as Python writes them.
-
-    Attributes:
-        values: [row]; NaN for missing cells.
-        words: the cells that count as missing.
-    """
-
-    values: Floats
-    words: Distinct | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Finished:
     """A typed column and remarks on it; `infinite` are the rows whose numbers are too large."""
 
@@ -288,14 +235,19 @@ class Finished:
     infinite: Ints | None = None
 
 
-def finish_plain(name: str, plain: Plain, *, spelling: str, forced: bool) -> Finished:
-    """Type a plain column. If `forced`, the user said that it holds numbers, so 0 and 1 aren't a boolean.
+def finish_plain(name: str, plain: Numbers, *, spelling: str, forced: bool) -> Finished:
+    """Type a column of numbers. If `forced`, the user said that it holds numbers, so 0 and 1 aren't a boolean.
 
     The spelling is for new rows: '1.234' is a thousand and more if it is "comma".
     """
-    texts, counts = (plain.words.texts, plain.words.counts.tolist()) if plain.words else ((), [])
-    missing = dict(zip(texts, counts, strict=True))
-    return Finished(_numbers(name, plain.values, spelling, _words(missing), forced), _missing_remarks(name, missing))
+    words, values = plain.words, plain.floats()
+    missing = dict(zip(words.texts, words.counts.tolist(), strict=True)) if words else {}
+    infinite = np.flatnonzero(np.isinf(values))
+    return Finished(
+        _numbers(name, values, spelling, forced),
+        _missing_remarks(name, missing),
+        infinite if len(infinite) else None,
+    )
 
 
 def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool) -> Finished:
@@ -319,7 +271,7 @@ def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool)
     if draft.kind == "number":
         remarks += _number_remarks(name, draft, spelling, known)
         infinite = cells.rows_of(np.isinf(by_text)) if np.isinf(by_text).any() else None
-        column = _numbers(name, values, spelling, _words(missing), forced or bool(unread.any()))
+        column = _numbers(name, values, spelling, forced or bool(unread.any()))
         return Finished(column, tuple(remarks), infinite)
     if draft.kind == "date":
         remarks += _date_remarks(name, draft, spelling, known)
@@ -328,7 +280,7 @@ def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool)
         remarks.append(Remark(f"column '{name}' has two values: {shown(zero)} is 0, {shown(one)} is 1", name))
     else:
         remarks += _category_remarks(name, draft, forced)
-    schema = ColumnSchema(name, draft.kind, draft.levels, spelling, _words(missing), bool(np.isnan(values).any()))
+    schema = ColumnSchema(name, draft.kind, draft.levels, spelling, bool(np.isnan(values).any()))
     return Finished(Column(schema, values), tuple(remarks))
 
 
@@ -368,11 +320,11 @@ def judge(column: Column, *, wanted: bool) -> list[Remark]:
     return remarks
 
 
-def _numbers(name: str, values: Floats, spelling: str, words: tuple[str, ...], forced: bool) -> Column:
+def _numbers(name: str, values: Floats, spelling: str, forced: bool) -> Column:
     missing, zero, one = np.isnan(values), values == 0, values == 1
     if not forced and zero.any() and one.any() and (missing | zero | one).all():
-        return Column(ColumnSchema(name, "boolean", ("0", "1"), "", words, bool(missing.any())), values)
-    return Column(ColumnSchema(name, "number", (), spelling, words, bool(missing.any())), values)
+        return Column(ColumnSchema(name, "boolean", ("0", "1"), "", bool(missing.any())), values)
+    return Column(ColumnSchema(name, "number", (), spelling, bool(missing.any())), values)
 
 
 def _words(texts: Collection[str]) -> tuple[str, ...]:

@@ -294,7 +294,7 @@ class _Column(msgspec.Struct, forbid_unknown_fields=True):
     kind: Kind
     levels: tuple[str, ...] = ()
     spelling: str = ""
-    missing_words: tuple[str, ...] = ()
+    missing_words: tuple[str, ...] = ()  # in files of earlier versions
     has_missing: bool = False
     timed: bool = False
     vocabulary: Vocabulary | None = None

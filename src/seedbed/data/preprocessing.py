@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import shown
-from seedbed.data.columns import ROWS_NAMED, Columns, Remark
 from seedbed.data.design import as_float32, live_inputs, natural_inputs
+from seedbed.data.frame import ROWS_NAMED, Frame, Remark
 from seedbed.data.layout import Cells, Layout, bucket_of, layout_from_values, layout_of, layout_to_values
 from seedbed.data.scaling import medians_of, moments
 from seedbed.data.table import Table
-from seedbed.data.typed import read_cells
+from seedbed.data.typed import NewRows, read_rows, read_values
 from seedbed.errors import ColumnError, DataError, counted, nearest
 from seedbed.typing import Bools, Floats, Ints
 
@@ -101,7 +101,7 @@ class Preprocessor:
         """Names of the columns."""
         return tuple(schema.name for schema in self.layout.schemas)
 
-    def find_columns(self, source: Columns, expected: Collection[str] = ()) -> tuple[list[int], list[Remark]]:
+    def find_columns(self, source: Frame, expected: Collection[str] = ()) -> tuple[list[int], list[Remark]]:
         """Return where new rows have the columns, found by name, and a remark on others that aren't `expected`.
 
         Raises:
@@ -131,29 +131,39 @@ class Preprocessor:
             remarks.append(Remark(message, code="SB301", count=len(others)))
         return [positions[name] for name in names], remarks
 
-    def inputs_of(self, source: Columns, positions: Sequence[int]) -> tuple[NDArray[np.float32], Oddities]:
+    def read(self, source: Frame, expected: Collection[str] = ()) -> tuple[NewRows, list[Remark]]:
+        """Return new rows as the columns' schemas read them, and what `find_columns` remarks and raises."""
+        positions, remarks = self.find_columns(source, expected)
+        return read_rows(source, positions, self.layout.schemas), remarks
+
+    def read_values(self, values: Sequence[Sequence[Any]]) -> NewRows:
+        """Return new rows of plain values [column][row]: numbers, texts, booleans, or None for a missing value."""
+        return read_values(values, self.layout.schemas)
+
+    def inputs_of(self, rows: NewRows) -> tuple[NDArray[np.float32], Oddities]:
         """Return inputs of new rows [row, input], and their unusual cells.
 
         An unseen level counts as rare, of two levels as missing. A cell that can't be read counts as missing. If
-        training had no missing cells, the median of numbers is used. The positions come from `find_columns`.
+        training had no missing cells, the median of numbers is used.
 
         Raises:
             ColumnError: a number is so large that float32 can't hold it.
         """
-        layout, places = self.layout, self.layout.places
-        values, unread = self._read(source, positions)
+        layout, places, values = self.layout, self.layout.places, rows.values
         measured = np.array([schema.kind in ("number", "date") for schema in layout.schemas])
+        unread = np.zeros(values.shape, dtype=np.bool_)
+        for column, texts in enumerate(rows.odd):
+            unread[list(texts), column] = True
         unseen = unread & ~measured  # of two levels; it counts as missing
-        unseen[:, layout.telling] = values[:, layout.telling] < 0
+        silent = [column for column in layout.categories if column not in layout.telling]
+        unseen[:, silent] = False
         cells = layout.cells(values)
         for category, column in enumerate(layout.categories):
             # An unseen level belongs to the bucket of its own text; so far all are in the first one.
-            buckets = places.buckets_of_categories[category]
-            rows = np.flatnonzero(unseen[:, column])
-            if len(buckets) > 1 and len(rows):
-                own = source.cells(positions[column])
-                cells.levels[rows, category] = [
-                    buckets[bucket_of((own[row] or "").strip(), len(buckets))] for row in rows
+            buckets, texts = places.buckets_of_categories[category], rows.odd[column]
+            if len(buckets) > 1 and texts:
+                cells.levels[list(texts), category] = [
+                    buckets[bucket_of(text, len(buckets))] for text in texts.values()
                 ]
         scaled = self._scaled(cells)
         straight = places.numbers[~places.circling]
@@ -198,23 +208,6 @@ class Preprocessor:
             raise DataError("the state of a preprocessor is damaged: an array is missing or has another shape")
         return cls(layout, **arrays, least_known=least_known)
 
-    def _read(self, source: Columns, positions: Sequence[int]) -> tuple[Floats, Bools]:
-        """Return cells as the schemas read them, and whether a cell can't be read [row, column]."""
-        schemas = self.layout.schemas
-        values = np.full((source.n_rows, len(schemas)), np.nan)
-        unread = np.zeros(values.shape, dtype=np.bool_)
-        # Each call reads the whole file, so columns of plain numbers are read together.
-        numbers = [
-            column for column, schema in enumerate(schemas) if schema.kind == "number" and schema.spelling == "point"
-        ]
-        if numbers:
-            values[:, numbers] = source.numbers([positions[column] for column in numbers])
-        plain = {column for column in numbers if np.isfinite(values[:, column]).all()}
-        for column, schema in enumerate(schemas):
-            if column not in plain:
-                values[:, column], unread[:, column] = read_cells(source, positions[column], schema)
-        return values, unread
-
     def _scaled(self, cells: Cells) -> Floats:
         """Return standardised inputs [row, input]."""
         inputs = natural_inputs(self.layout.places, cells, self.medians, self.live)
@@ -233,10 +226,10 @@ class OddityReport:
         n_columns = len(self._schemas)
         self._counts: dict[str, Ints] = defaultdict(lambda: np.zeros(n_columns, dtype=np.int64))
         self._rows: dict[tuple[str, int], list[int]] = defaultdict(list)
-        self._texts: dict[int, dict[str | None, None]] = defaultdict(dict)
+        self._texts: dict[int, dict[str, None]] = defaultdict(dict)
         self._n_rows, self._n_unknown, self._known = 0, 0, 0.0
 
-    def add(self, first: int, block: Columns, positions: Sequence[int], odd: Oddities) -> Bools:
+    def add(self, first: int, block: NewRows, odd: Oddities) -> Bools:
         """Add the next rows, whose first one has the number `first`.
 
         Returns:
@@ -256,8 +249,7 @@ class OddityReport:
         named = odd.unseen | odd.unreadable  # a column has but one of these
         for column in np.flatnonzero(named.any(axis=0)).tolist():
             if len(self._texts[column]) <= _TEXTS_NAMED:
-                own = block.cells(positions[column])
-                self._texts[column] |= dict.fromkeys(own[row] for row in np.flatnonzero(named[:, column]))
+                self._texts[column] |= dict.fromkeys(block.odd[column].values())
         return np.asarray(known < self._enough)
 
     def refuse_unknown(self, where: str) -> None:

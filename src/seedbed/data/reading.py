@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from seedbed.arguments import checked
 from seedbed.data.cells import number_text
 from seedbed.data.checks import find_duplicates, find_leaks, find_order, find_totals, merged_groups
-from seedbed.data.columns import ROWS_NAMED, Columns, MemoryColumns, Note, Remark, as_notes, serious_first
-from seedbed.data.kinds import LEFT_OUT, distinct
+from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Note, Numbers, Remark, as_notes, serious_first
+from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.on_disk import spill
-from seedbed.data.sources.memory import MISSING_TYPES, array_column, array_columns, as_array, as_frame, series_array
-from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.memory import array_column, array_frame, as_array, as_frame, read_series
+from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.data.table import Column, Table, Task
 from seedbed.data.target import encode_target, likely_target
@@ -33,7 +33,7 @@ __all__ = [
     "ColumnRoles",
     "build_table",
     "coded_table",
-    "given_columns",
+    "given_frame",
     "label_texts",
     "read_table",
     "table_from_arrays",
@@ -93,17 +93,17 @@ def read_table(
         >>> sb.read_table("example:iris")
         <Table iris: 150 rows, 4 features, multiclass target species>
     """
-    with open_source(source, SourceOptions(table, query, skip_rows, limit)) as found:
-        columns, target = found.columns, text_or_none(target) or found.target
-        if target is None:
-            names = ", ".join(columns.names[:40]) + (", ..." if len(columns.names) > 40 else "")
-            likely = likely_target(columns.names) or "COLUMN"
-            raise TargetError(
-                f"{columns.where}: which column is to be predicted? It has {names}",
-                f"Name one, such as --target {shlex.quote(likely)}.",
-            )
-        roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
-        built = build_table(columns, roles, name=found.name).table
+    opened = read_source(source, SourceOptions(table, query, skip_rows, limit))
+    frame, target = opened.frame, text_or_none(target) or opened.target
+    if target is None:
+        names = ", ".join(frame.names[:40]) + (", ..." if len(frame.names) > 40 else "")
+        likely = likely_target(frame.names) or "COLUMN"
+        raise TargetError(
+            f"{frame.where}: which column is to be predicted? It has {names}",
+            f"Name one, such as --target {shlex.quote(likely)}.",
+        )
+    roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
+    built = build_table(frame, roles, name=opened.name).table
     if not isinstance(source, str | Path):
         return built
     asked = {"table": table, "query": query, "skip_rows": skip_rows, "limit": limit}
@@ -155,25 +155,25 @@ class BuiltTable:
     table: Table
 
 
-def build_table(columns: Columns, roles: ColumnRoles, *, name: str) -> BuiltTable:
+def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
     """Type the columns, encode the target, which must be named, and check both. Raises what `read_table` does."""
-    typed = type_features(columns, roles)
+    typed = type_features(frame, roles)
     used = [column for column in typed.columns if column.name not in typed.left_out]
     if not used:
         reasons = [note.message for note in typed.notes if note.code in LEFT_OUT]
         listed = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
-        raise DataError(f"{columns.where}: no feature is left besides the target '{roles.target}'", listed)
+        raise DataError(f"{frame.where}: no feature is left besides the target '{roles.target}'", listed)
     target = encode_target(
-        columns,
-        columns.names.index(roles.target),
+        frame,
+        frame.names.index(roles.target),
         task=roles.task,
         positive=roles.positive,
         decimal=typed.decimal,
     )
     kept = slice(None) if target.kept is None else target.kept
-    rows = np.arange(columns.n_rows)[kept]
-    groups, group_notes = _groups(columns, roles.group, kept)
-    times, time_notes = _times(columns, roles, rows)
+    rows = np.arange(frame.n_rows)[kept]
+    groups, group_notes = _groups(frame, roles.group, kept)
+    times, time_notes = _times(frame, roles, rows)
     # Advice to split by time (SB204, SB209) is left out if that is done.
     feature_notes = [note for note in typed.notes if roles.time_split is None or note.code != "SB204"]
     table = Table(
@@ -188,65 +188,65 @@ def build_table(columns: Columns, roles: ColumnRoles, *, name: str) -> BuiltTabl
         times=None if times is None else times.values[kept],
         time_kind="number" if times is not None and times.schema.kind == "number" else "date",
     )
-    totals = as_notes(columns, find_totals(table, columns, rows, typed.columns))
+    totals = as_notes(frame, find_totals(table, frame, rows, typed.columns))
     duplicates, found = find_duplicates(table)
     remarks = [dataclasses.replace(one, rows=rows[one.rows[:ROWS_NAMED]].tolist()) for one in found]
     if duplicates is not None:
         groups = duplicates if groups is None else merged_groups(groups, duplicates)
-    notes = [*columns.notes, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
-    notes += [*as_notes(columns, remarks), *find_leaks(table)]
+    notes = [*frame.notes, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
+    notes += [*as_notes(frame, remarks), *find_leaks(table)]
     if roles.time_split is None:
         notes += find_order(table, groups)
     return BuiltTable(typed, kept, dataclasses.replace(table, groups=groups, notes=serious_first(notes)))
 
 
-def type_features(columns: Columns, roles: ColumnRoles) -> Typed:
+def type_features(frame: Frame, roles: ColumnRoles) -> Typed:
     """Type all columns without a role. The target may be unnamed."""
-    index = None if "" in roles.numeric else _unnamed_index(columns)
-    _check_names(columns, index)
-    taken = _check_roles(columns, roles)
-    features = [i for i, column in enumerate(columns.names) if column not in taken and i != index]
+    index = None if "" in roles.numeric else _unnamed_index(frame)
+    _check_names(frame, index)
+    taken = _check_roles(frame, roles)
+    features = [i for i, column in enumerate(frame.names) if column not in taken and i != index]
     if not features:
-        raise DataError(f"{columns.where}: no feature is left besides the target '{roles.target}'")
-    if columns.n_rows == 0:
-        raise UnreadableError(f"{columns.where}: there are no rows")
-    categorical = {*roles.categorical, *(columns.categorical - {*roles.numeric})}
-    typed = type_columns(columns, features, numeric=roles.numeric, categorical=categorical)
+        raise DataError(f"{frame.where}: no feature is left besides the target '{roles.target}'")
+    if frame.n_rows == 0:
+        raise UnreadableError(f"{frame.where}: there are no rows")
+    categorical = {*roles.categorical, *(frame.categorical - {*roles.numeric})}
+    typed = type_columns(frame, features, numeric=roles.numeric, categorical=categorical)
     if index is not None:
         message = "the first column has no name and is left out as an identifier: it only numbers the rows"
-        typed = dataclasses.replace(typed, notes=(Note(message, code="SB101", count=columns.n_rows), *typed.notes))
+        typed = dataclasses.replace(typed, notes=(Note(message, code="SB101", count=frame.n_rows), *typed.notes))
     return typed
 
 
-def _unnamed_index(columns: Columns) -> int | None:
+def _unnamed_index(frame: Frame) -> int | None:
     """Return the position of a first column without a name and with different whole numbers, as pandas writes it."""
-    if not columns.n_rows or columns.names[:1] != ("",):
+    if not frame.n_rows or frame.names[:1] != ("",):
         return None
-    numbers = columns.numbers([0])[:, 0]
+    numbers = frame.numbers(0)
     whole = np.isfinite(numbers).all() and (np.floor(numbers) == numbers).all()
     return 0 if whole and len(np.unique(numbers)) == len(numbers) else None
 
 
-def _check_names(columns: Columns, unnamed: int | None) -> None:
+def _check_names(frame: Frame, unnamed: int | None) -> None:
     """Raise UnreadableError if a column except `unnamed` has no name, or shares it with another."""
     seen: dict[str, int] = {}
-    for position, name in enumerate(columns.names, start=1):
+    for position, name in enumerate(frame.names, start=1):
         if position - 1 == unnamed:
             continue
         if not name:
             raise UnreadableError(
-                f"{columns.where}: column {position} of {len(columns.names)} has no name",
+                f"{frame.where}: column {position} of {len(frame.names)} has no name",
                 "Give every column a name in the header. If the header is further down: --skip-rows N.",
             )
         if name in seen:
             raise UnreadableError(
-                f"{columns.where}: columns {seen[name]} and {position} are both named '{name}'",
+                f"{frame.where}: columns {seen[name]} and {position} are both named '{name}'",
                 "Rename one of them in the header.",
             )
         seen[name] = position
 
 
-def _check_roles(columns: Columns, roles: ColumnRoles) -> dict[str, str]:
+def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
     """Return the role of each column that isn't a feature. All names must be known, and roles may not contradict."""
     taken: dict[str, str] = {}
     kinds: dict[str, str] = {}
@@ -261,8 +261,8 @@ def _check_roles(columns: Columns, roles: ColumnRoles) -> dict[str, str]:
         for name in names:
             if name is None:
                 continue
-            if name not in columns.names:
-                raise ColumnError(f"{columns.where}: no {role} '{name}'", did_you_mean(name, columns.names))
+            if name not in frame.names:
+                raise ColumnError(f"{frame.where}: no {role} '{name}'", did_you_mean(name, frame.names))
             if found.setdefault(name, role) != role:
                 article = "the" if found[name] == "target" else "a"
                 raise OptionError(f"'{name}' is both {article} {found[name]} and a {role}", "A column has one role.")
@@ -274,38 +274,38 @@ def _check_roles(columns: Columns, roles: ColumnRoles) -> dict[str, str]:
     return taken
 
 
-def _groups(columns: Columns, group: str | None, kept: slice | Bools) -> tuple[Ints | None, tuple[Note, ...]]:
+def _groups(frame: Frame, group: str | None, kept: slice | Bools) -> tuple[Ints | None, tuple[Note, ...]]:
     """Return group numbers [kept row]; a row without a group is a group of its own."""
     if group is None:
         return None, ()
-    cells = distinct(columns.cells(columns.names.index(group)))
-    codes = cells.codes.copy()
+    cells = frame.texts(frame.names.index(group))
+    codes = cells.codes.astype(np.int64)
     alone = np.flatnonzero(codes == cells.texts.index("")) if "" in cells.texts else np.array([], dtype=np.int64)
     codes[alone] = len(cells.texts) + np.arange(len(alone))
     message = f"column '{group}': each row without a group counts as a group of its own"
     remarks = [Remark(message, group, "", len(alone), alone[:ROWS_NAMED].tolist())] if len(alone) else []
-    return np.unique(codes[kept], return_inverse=True)[1].astype(np.int64), as_notes(columns, remarks)
+    return np.unique(codes[kept], return_inverse=True)[1].astype(np.int64), as_notes(frame, remarks)
 
 
-def _times(columns: Columns, roles: ColumnRoles, kept: Ints) -> tuple[Column | None, tuple[Note, ...]]:
+def _times(frame: Frame, roles: ColumnRoles, kept: Ints) -> tuple[Column | None, tuple[Note, ...]]:
     """Return the column that orders the rows: seconds or numbers. No row of `kept` may lack a time."""
     name = roles.time_split
     if name is None:
         return None, ()
-    position = columns.names.index(name)
-    typed = type_columns(columns, [position], numeric=roles.numeric, categorical=roles.categorical)
+    position = frame.names.index(name)
+    typed = type_columns(frame, [position], numeric=roles.numeric, categorical=roles.categorical)
     (column,) = typed.columns
     kind = column.schema.kind
     if kind not in ("date", "number"):
         raise ColumnError(
-            f"{columns.where}: the time column '{name}' is a {kind}, not dates or numbers",
+            f"{frame.where}: the time column '{name}' is a {kind}, not dates or numbers",
             "Write its dates as 2024-03-01, or name another column.",
         )
     rows = kept[np.isnan(column.values[kept])]
     if len(rows):
-        places = columns.places(rows[:ROWS_NAMED].tolist())
+        places = frame.places(rows[:ROWS_NAMED].tolist())
         raise ColumnError(
-            f"{columns.where}: the time column '{name}' has no {kind} in {len(rows)} of {columns.n_rows} rows, first "
+            f"{frame.where}: the time column '{name}' has no {kind} in {len(rows)} of {frame.n_rows} rows, first "
             f"in {', '.join(places.values())}",
             "Fill these cells or remove their rows.",
         )
@@ -327,14 +327,14 @@ def table_from_arrays(X: Any, y: Any) -> Table:
         >>> table_from_arrays([[1.5], [2.5], [3.5], [4.5]], ["a", "b", "a", "b"])
         <Table arrays: 4 rows, 1 feature, binary target y>
     """
-    features = array_columns(X, "arrays")
+    features = array_frame(X, "arrays")
     if not features.names:
         raise DataError("arrays: X has no features")
     series: Any = nw.from_native(y, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
         own_name: Any = series.name
         target_name = own_name if isinstance(own_name, str) and own_name else "y"
-        target = series_array(series, "y")
+        target = read_series(series, "y")
     else:
         target_name, array = "y", as_array(y, "y")
         if array.ndim == 2 and array.shape[1] == 1:
@@ -346,42 +346,41 @@ def table_from_arrays(X: Any, y: Any) -> Table:
         raise DataError(f"arrays: X has {features.n_rows} rows and y has {len(target)}", "Both need one row per case.")
     while target_name in features.names:
         target_name += "_"
-    names, arrays = (*features.names, target_name), (*features.arrays, target)
-    whole = dataclasses.replace(features, names=names, arrays=arrays)
+    names, columns = (*features.names, target_name), (*features.columns, target)
+    whole = dataclasses.replace(features, names=names, columns=columns)
     return build_table(whole, ColumnRoles(target_name), name="arrays").table
 
 
-def given_columns(X: Any) -> MemoryColumns:
-    """Return the features [row, feature] of an estimator as columns. Objects that are all numbers become numbers.
+def given_frame(X: Any) -> Frame:
+    """Return the features [row, feature] of an estimator. Objects that are all numbers become numbers.
 
     Raises:
         DataError: X can't be read.
         ColumnError: infinite numbers.
     """
-    frame = as_frame(X)
-    columns = array_columns(X if frame is None else frame.to_native(), "X")
-    if frame is None:
+    known = as_frame(X)
+    frame = array_frame(X if known is None else known.to_native(), "X")
+    if known is None:
         array = np.asarray(X)
         objects = {i: array[:, i].tolist() for i in range(array.shape[1])} if array.dtype == object else {}
     else:
-        objects = {i: frame[own].to_list() for i, own in enumerate(frame.columns) if frame.schema[own] == nw.Object}
-    arrays = list(columns.arrays)
+        objects = {i: known[name].to_list() for i, name in enumerate(known.columns) if known.schema[name] == nw.Object}
+    columns = list(frame.columns)
     for position, cells in objects.items():
         missing = [cell is None or type(cell).__name__ in MISSING_TYPES for cell in cells]
         filled = [cell for cell, gone in zip(cells, missing, strict=True) if not gone]
         if filled and all(isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in filled):
-            arrays[position] = np.array(
-                [np.nan if gone else float(cell) for cell, gone in zip(cells, missing, strict=True)]
-            )
-    for own, values in zip(columns.names, arrays, strict=True):
-        if values.dtype.kind == "f" and np.isinf(values).any():
-            row = int(np.flatnonzero(np.isinf(values))[0])
-            raise ColumnError(f"X: column '{own}' is infinite (inf) in row {row}", "Repair it, or make it NaN.")
-    return dataclasses.replace(columns, arrays=tuple(arrays))
+            values = [np.nan if gone else float(cell) for cell, gone in zip(cells, missing, strict=True)]
+            columns[position] = Numbers(np.array(values))
+    for name, column in zip(frame.names, columns, strict=True):
+        if isinstance(column, Numbers) and np.isinf(column.values).any():
+            row = int(np.flatnonzero(np.isinf(column.values))[0])
+            raise ColumnError(f"X: column '{name}' is infinite (inf) in row {row}", "Repair it, or make it NaN.")
+    return dataclasses.replace(frame, columns=tuple(columns))
 
 
 def coded_table(
-    columns: MemoryColumns,
+    frame: Frame,
     target: NDArray[Any],
     *,
     task: Task,
@@ -397,7 +396,7 @@ def coded_table(
     Constant and empty columns stay, as any column may be constant in a fold; networks see zeros.
 
     Args:
-        columns: from `given_columns`.
+        frame: from `given_frame`.
         target: [row]; int64 codes of classes, or float64 numbers.
         labels: `labels[code]`.
         numeric, categorical: columns as in `read_table`, by name or position.
@@ -407,22 +406,22 @@ def coded_table(
         OptionError: no such column, or one that is both.
         ColumnError: one of `numeric` holds no number.
     """
-    numeric, categories = _names_of(columns, "numeric", numeric), _names_of(columns, "categorical", categorical)
-    plain = [own for own, values in zip(columns.names, columns.arrays, strict=True) if values.dtype.kind in "iuf"]
+    numeric, categories = _names_of(frame, "numeric", numeric), _names_of(frame, "categorical", categorical)
+    plain = [name for name, column in zip(frame.names, frame.columns, strict=True) if isinstance(column, Numbers)]
     roles = ColumnRoles(
         None,
-        numeric=[*numeric, *(own for own in plain if own not in categories and own not in columns.categorical)],
+        numeric=[*numeric, *(name for name in plain if name not in categories and name not in frame.categorical)],
         categorical=categories,
     )
-    typed = type_features(columns, roles)
+    typed = type_features(frame, roles)
     identifiers = {note.column: note.message for note in typed.notes if note.code == "SB101"}
     used = tuple(column for column in typed.columns if column.name not in identifiers)
     if not used:
-        raise DataError(f"{columns.where}: no feature is left", "; ".join(list(identifiers.values())[:3]))
-    while target_name in columns.names:
+        raise DataError(f"{frame.where}: no feature is left", "; ".join(list(identifiers.values())[:3]))
+    while target_name in frame.names:
         target_name += "_"
     table = Table(
-        name=columns.where,
+        name=frame.where,
         columns=used,
         target_name=target_name,
         target=target,
@@ -438,9 +437,9 @@ def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
     return tuple(str(number_text(label)) for label in classes.tolist())
 
 
-def _names_of(columns: MemoryColumns, option: str, given: Any) -> list[str]:
+def _names_of(frame: Frame, option: str, given: Any) -> list[str]:
     """Return the names of columns that are given by name or position. A single one is a list of one."""
-    known, found = columns.names, []
+    known, found = frame.names, []
     for one in [given] if isinstance(given, str | numbers.Integral) else given:
         if str(one) in known:
             found.append(str(one))

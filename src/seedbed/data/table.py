@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.columns import Note
+from seedbed.data.frame import Note
 from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, windows
 from seedbed.errors import counted
 from seedbed.typing import Floats, Ints
@@ -32,7 +32,6 @@ class ColumnSchema:
         levels: of a category, sorted; of a boolean, the words for 0 and for 1. Empty for the other kinds.
         spelling: the decimal mark of numbers, "point" or "comma"; the order of a date's parts, "ymd", "dmy" or "mdy";
             empty for the other kinds.
-        missing_words: the words for a missing cell; an empty cell is always one.
         has_missing: whether a cell of the table is missing.
     """
 
@@ -40,7 +39,6 @@ class ColumnSchema:
     kind: Kind
     levels: tuple[str, ...] = ()
     spelling: str = ""
-    missing_words: tuple[str, ...] = ()
     has_missing: bool = False
 
 

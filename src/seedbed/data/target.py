@@ -14,13 +14,12 @@ from seedbed.data.cells import (
     exact_numbers,
     in_order,
     is_code,
-    missing_in_category,
     near_duplicates,
     parse_number,
     shown,
 )
-from seedbed.data.columns import Columns, Note, Remark, as_notes
-from seedbed.data.kinds import PAIRS, Distinct, Finished, as_category, as_numbers, distinct, finish, is_whole
+from seedbed.data.frame import Frame, Note, Remark, Texts, as_notes, is_whole
+from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, finish
 from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.typing import Bools
@@ -86,7 +85,7 @@ class EncodedTarget:
 
 
 def encode_target(
-    columns: Columns,
+    frame: Frame,
     position: int,
     *,
     task: str | None = None,
@@ -107,10 +106,9 @@ def encode_target(
     """
     if task is not None and task not in TASKS:
         raise OptionError(f"there is no task '{task}'", did_you_mean(task, TASKS))
-    name = columns.names[position]
-    where = f"{columns.where}: the target '{name}'"
-    raw = columns.cells(position)
-    cells = distinct(raw)
+    name = frame.names[position]
+    where = f"{frame.where}: the target '{name}'"
+    cells = frame.texts(position)
     if positive is not None and task not in (None, "binary"):
         raise OptionError(f"'{positive}' can't be the positive label of a {task} task", "Two labels have one.")
     numbers = as_numbers(cells, percent=0 if task == "regression" else 95)
@@ -120,7 +118,7 @@ def encode_target(
         finished = finish(name, numbers, spelling=mark or "point", known=bool(mark), forced=True)
     if finished is not None and finished.infinite is not None:
         row, count = int(finished.infinite[0]), len(finished.infinite)
-        place = f"first in {columns.places([row])[row]}: {shown(raw[row])}"
+        place = f"first in {frame.places([row])[row]}: {shown(cells.text_at(row))}"
         raise TargetError(f"{where}: {count} infinite or too large numbers, {place}", "Repair or remove these rows.")
     if finished is not None and (task == "regression" or (task is None and _are_amounts(cells, finished))):
         if positive is not None:
@@ -128,13 +126,13 @@ def encode_target(
         if np.isnan(finished.column.values).all() and not all(text == "" for text in cells.texts):
             first = next(text for text in cells.texts if text != "")
             raise TargetError(f"{where} holds no number, but text ({shown(first)})", "Leave --task regression out.")
-        return _regression(columns, where, raw, finished, explain=task is None)
+        return _regression(frame, where, cells, finished, explain=task is None)
     draft = as_category(cells)
     finished = finish(name, draft, spelling=next(iter(draft.readings)), known=True, forced=True)
-    return _classes(columns, where, raw, finished, task=task, positive=positive)
+    return _classes(frame, where, cells, finished, task=task, positive=positive)
 
 
-def _are_amounts(cells: Distinct, finished: Finished) -> bool:
+def _are_amounts(cells: Texts, finished: Finished) -> bool:
     """Return whether numbers are to be predicted as such, not as classes."""
     values = np.unique(finished.column.values[~np.isnan(finished.column.values)])
     if not is_whole(values):
@@ -142,11 +140,9 @@ def _are_amounts(cells: Distinct, finished: Finished) -> bool:
     return len(values) > MOST_WHOLE_NUMBERS and not any(map(is_code, cells.texts))
 
 
-def _regression(
-    columns: Columns, where: str, raw: Sequence[str | None], finished: Finished, *, explain: bool
-) -> EncodedTarget:
+def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, explain: bool) -> EncodedTarget:
     name, values = finished.column.name, finished.column.values
-    kept = _kept(columns, where, "has no number", raw, np.isnan(values))
+    kept = _kept(frame, where, "has no number", cells, np.isnan(values))
     present = values if kept is None else values[kept]
     if present.min() == present.max():
         raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
@@ -154,20 +150,20 @@ def _regression(
     if explain:
         message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different ones"
         remarks.append(Remark(message, name))
-    return EncodedTarget(present.copy(), (), "regression", kept, as_notes(columns, remarks))
+    return EncodedTarget(present.copy(), (), "regression", kept, as_notes(frame, remarks))
 
 
 def _classes(
-    columns: Columns,
+    frame: Frame,
     where: str,
-    raw: Sequence[str | None],
+    cells: Texts,
     finished: Finished,
     *,
     task: str | None,
     positive: str | None,
 ) -> EncodedTarget:
     name, found, levels = finished.column.name, finished.column.values, finished.column.schema.levels
-    kept = _kept(columns, where, "is missing", raw, np.isnan(found))
+    kept = _kept(frame, where, "is missing", cells, np.isnan(found))
     labels = in_order(levels)
     _check_labels(where, labels, task)
     if positive is not None:
@@ -178,24 +174,23 @@ def _classes(
     code_of = np.array([labels.index(level) for level in levels], dtype=np.int64)
     codes = code_of[(found if kept is None else found[kept]).astype(np.intp)]
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
-    remarks = [*finished.remarks, *_missing_remarks(name, kept), *_label_remarks(name, raw, counts)]
+    remarks = [*finished.remarks, *_missing_remarks(name, kept), *_label_remarks(name, counts)]
     if task is None and len(labels) > 2 and exact_numbers(labels):
         message = f"the {len(labels)} numbers of the target '{name}' are used as classes"
         remarks.append(Remark(f"{message}; to predict numbers: --task regression", name))
-    return EncodedTarget(
-        codes, labels, "binary" if len(labels) == 2 else "multiclass", kept, as_notes(columns, remarks)
-    )
+    return EncodedTarget(codes, labels, "binary" if len(labels) == 2 else "multiclass", kept, as_notes(frame, remarks))
 
 
-def _kept(columns: Columns, where: str, what: str, raw: Sequence[str | None], missing: Bools) -> Bools | None:
+def _kept(frame: Frame, where: str, what: str, cells: Texts, missing: Bools) -> Bools | None:
     """Return which rows have a target [row]; None if all have one."""
     rows = np.flatnonzero(missing)
     if not len(rows):
         return None
-    if 100 * len(rows) > MOST_MISSING * len(raw):
-        place = columns.places([int(rows[0])])[int(rows[0])]
+    if 100 * len(rows) > MOST_MISSING * len(cells):
+        first = int(rows[0])
+        place, text = frame.places([first])[first], shown(cells.text_at(first))
         raise TargetError(
-            f"{where} {what} in {len(rows)} of {len(raw)} rows, first in {place} ({shown(raw[rows[0]])})",
+            f"{where} {what} in {len(rows)} of {len(cells)} rows, first in {place} ({text})",
             "Fill these cells or remove their rows; if the word is a label, rename it.",
         )
     return ~missing
@@ -250,11 +245,8 @@ def _missing_remarks(name: str, kept: Bools | None) -> list[Remark]:
     return [Remark(f"{what} left out", name, "SB205", len(rows), rows[:3])]
 
 
-def _label_remarks(name: str, raw: Sequence[str | None], counts: Mapping[str, int]) -> list[Remark]:
-    spellings = {cell for cell in set(raw) if not missing_in_category((cell or "").strip())}
+def _label_remarks(name: str, counts: Mapping[str, int]) -> list[Remark]:
     remarks = []
-    if len(spellings) > len(counts):
-        remarks.append(Remark(f"cells of the target '{name}' that differ only in spelling share a label", name))
     phrase, n_rows = near_duplicates(counts)
     if phrase:
         message = f"the target '{name}' has labels that differ only in case or spaces, and remain different: {phrase}"

@@ -3,51 +3,46 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from seedbed.data.cells import (
-    CERTAIN_POINT,
-    DOTTED,
-    LEADING_ZEROS,
     exact_numbers,
     is_code_column,
     missing_in_category,
     missing_in_number,
     moment,
+    number_text,
     numeral,
     shown,
 )
-from seedbed.data.columns import Columns, Note, as_notes
+from seedbed.data.frame import Frame, Note, Numbers, as_notes, is_whole, text_of
 from seedbed.data.kinds import (
     LEFT_OUT,
-    Distinct,
     Draft,
     Finished,
-    Plain,
     as_category,
     as_numbers,
     boolean_value,
-    distinct,
     finish,
     finish_plain,
     has_dotted_date,
     is_sex,
-    is_whole,
     judge,
     understand,
 )
-from seedbed.data.on_disk import is_large, spill
+from seedbed.data.on_disk import rows_of, spill
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
 from seedbed.typing import Bools, Floats
 
-__all__ = ["Typed", "read_cells", "type_columns"]
+__all__ = ["NewRows", "Typed", "as_text", "read_rows", "read_values", "type_columns"]
 
-MARKS = 20  # columns of plain numbers that are searched for points if commas can be read in two ways
-ANY_TEXT = r"(?s).*"
+
+TRUTH = {"false", "true"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +73,7 @@ class _Habits:
 
 
 def type_columns(
-    columns: Columns, positions: Sequence[int], *, numeric: Collection[str] = (), categorical: Collection[str] = ()
+    frame: Frame, positions: Sequence[int], *, numeric: Collection[str] = (), categorical: Collection[str] = ()
 ) -> Typed:
     """Decide on all rows what columns are. Those named in `numeric` are numbers whatever their cells are.
 
@@ -88,16 +83,15 @@ def type_columns(
         ColumnError: infinite numbers, all columns concerned are named; or no number in a column of `numeric`.
     """
     forced = {*numeric, *categorical}
-    everything = list(dict.fromkeys([*positions, *range(len(columns.names))]))
-    looks = _look(columns, everything, numeric, categorical)
-    habits = _habits(columns, everything, looks)
+    everything = list(dict.fromkeys([*positions, *range(len(frame.names))]))
+    looks = [_look(frame, position, numeric, categorical) for position in everything]
+    habits = _habits(looks)
     decimal = habits.decimal if habits.decimal_known else ""
-    commas = _without_points(columns, everything, looks) if decimal == "comma" else frozenset()
     finished = []
     for position, look in zip(positions, looks, strict=False):
-        name = columns.names[position]
-        if isinstance(look, Plain):
-            spelling = "comma" if position in commas else "point"
+        name = frame.names[position]
+        if isinstance(look, Numbers):
+            spelling = "comma" if decimal == "comma" and look.point is False else "point"
             finished.append(finish_plain(name, look, spelling=spelling, forced=name in forced))
         else:
             spelling, known = next(iter(look.readings)), True
@@ -108,52 +102,124 @@ def type_columns(
             finished.append(finish(name, look, spelling=spelling, known=known, forced=name in forced))
         column = finished[-1].column
         finished[-1] = replace(finished[-1], column=Column(column.schema, spill(column.values)))
-    _refuse_infinite(columns, positions, finished)
-    _refuse_no_number(columns, numeric, finished)
-    judged = [judge(one.column, wanted=one.column.name in forced) for one in finished]
-    remarks = [remark for one, more in zip(finished, judged, strict=True) for remark in (*one.remarks, *more)]
+    _refuse_infinite(frame, positions, finished)
+    _refuse_no_number(frame, numeric, finished)
+    judged = [judge(typed.column, wanted=typed.column.name in forced) for typed in finished]
+    remarks = [remark for typed, more in zip(finished, judged, strict=True) for remark in (*typed.remarks, *more)]
     return Typed(
-        columns=tuple(one.column for one in finished),
+        columns=tuple(typed.column for typed in finished),
         left_out=frozenset(remark.column for more in judged for remark in more if remark.code in LEFT_OUT),
-        notes=as_notes(columns, remarks),
+        notes=as_notes(frame, remarks),
         decimal=decimal,
     )
 
 
-def read_cells(columns: Columns, position: int, schema: ColumnSchema) -> tuple[Floats, Bools]:
-    """Read a column's cells by a schema. A column read by its own schema equals what it was typed as.
+@dataclass(frozen=True, eq=False)
+class NewRows:
+    """New rows, read by the schemas of a model.
 
-    Returns:
-        The values [row]: NaN for what is missing or can't be read, -1 for a level that the schema doesn't know. And
-        whether a cell can't be read [row]: it isn't a number, a date, or one of two levels.
+    Attributes:
+        n_rows: number of rows.
+        columns: for each schema, values [row] as a `Column` has them: NaN for a cell that can't be read, -1 for an
+            unknown level.
+        odd: for each schema, by row the texts of cells that can't be read or whose level is unknown.
     """
-    if schema.kind in ("number", "boolean"):
-        values = columns.numbers([position])[:, 0].copy()
-        if schema.spelling == "comma" and columns.matches([position], ANY_TEXT)[0]:
-            values[:] = np.nan  # '1.234' may be a thousand and more
-        elif schema.kind == "boolean":
-            values[((values != 0) & (values != 1)) | is_sex(schema.levels)] = np.nan
-        unread, odd = np.zeros(len(values), dtype=np.bool_), np.flatnonzero(~np.isfinite(values))
-        if len(odd):
-            texts = columns.cells(position)
-            values[odd], unread[odd] = _read_texts(distinct(texts[row] for row in odd.tolist()), schema)
-        return values, unread
-    return _read_texts(distinct(columns.cells(position)), schema)
+
+    n_rows: int
+    columns: tuple[Floats, ...]
+    odd: tuple[Mapping[int, str], ...]
+
+    @property
+    def values(self) -> Floats:
+        """Return the values [row, column]."""
+        return np.column_stack(self.columns)
+
+    def window(self, start: int, stop: int) -> NewRows:
+        """Return the rows from `start` to before `stop`."""
+        stop = min(stop, self.n_rows)
+        columns = tuple(rows_of(column, slice(start, stop)) for column in self.columns)
+        odd = tuple(
+            {row - start: text for row, text in texts.items() if start <= row < stop} if texts else texts
+            for texts in self.odd
+        )
+        return NewRows(stop - start, columns, odd)
 
 
-def _read_texts(cells: Distinct, schema: ColumnSchema) -> tuple[Floats, Bools]:
-    """Do what `read_cells` does, for cells that are texts."""
-    values = np.array(read_texts(cells.texts, schema), dtype=np.float64)
-    is_category = schema.kind == "category"  # of which every text is a level
-    filled = np.array([not (is_category or missing_in_number(text)) for text in cells.texts], dtype=np.bool_)
-    return values[cells.codes], (np.isnan(values) & filled)[cells.codes]
+def read_rows(frame: Frame, positions: Sequence[int], schemas: Sequence[ColumnSchema]) -> NewRows:
+    """Read columns by their schemas. A column read by its own schema equals what it was typed as."""
+    cells = [_read(frame, position, schema) for position, schema in zip(positions, schemas, strict=True)]
+    return NewRows(frame.n_rows, tuple(values for values, _ in cells), tuple(odd for _, odd in cells))
+
+
+def as_text(schemas: Iterable[ColumnSchema]) -> tuple[str, ...]:
+    """Return the names of columns that must be read as text, even if they look like numbers."""
+    return tuple(schema.name for schema in schemas if schema.kind in ("date", "category") or schema.spelling == "comma")
+
+
+def read_values(values: Sequence[Sequence[Any]], schemas: Sequence[ColumnSchema]) -> NewRows:
+    """Read plain values [column][row] by their schemas: numbers, texts, booleans, or None for a missing value.
+
+    A number is one by itself, whatever the decimal mark of text in its column.
+    """
+    cells = [_read_values(column, schema) for column, schema in zip(values, schemas, strict=True)]
+    return NewRows(len(values[0]), tuple(column for column, _ in cells), tuple(odd for _, odd in cells))
+
+
+def _read(frame: Frame, position: int, schema: ColumnSchema) -> tuple[Floats, dict[int, str]]:
+    """Return a column's values [row], and the texts by row that can't be read, or whose level is unknown."""
+    column = frame.columns[position]
+    as_written = schema.spelling == "comma" and isinstance(column, Numbers) and column.point is not None
+    if isinstance(column, Numbers) and schema.kind in ("number", "boolean") and not as_written:
+        return _read_numbers(column.floats(), schema)
+    texts = frame.texts(position)
+    by_text, unread = _read_texts(texts.texts, schema)
+    odd = {}
+    if unread.any():
+        rows = texts.rows_of(unread)
+        odd = {row: texts.texts[code] for row, code in zip(rows.tolist(), texts.codes[rows].tolist(), strict=True)}
+    return spill(by_text[texts.codes]), odd
+
+
+def _read_values(column: Sequence[Any], schema: ColumnSchema) -> tuple[Floats, dict[int, str]]:
+    measured = schema.kind in ("number", "boolean")
+    numbers = [float(value) if measured and type(value) in (int, float) else np.nan for value in column]
+    values, odd = _read_numbers(np.array(numbers), schema)
+    texts = {
+        row: (text_of(value) or "").strip()
+        for row, value in enumerate(column)
+        if value is not None and not (measured and type(value) in (int, float))
+    }
+    if texts:
+        rows, cells = list(texts), list(texts.values())
+        values[rows], unread = _read_texts(cells, schema)
+        odd |= {row: text for row, text, is_unread in zip(rows, cells, unread.tolist(), strict=True) if is_unread}
+    return values, odd
+
+
+def _read_numbers(values: Floats, schema: ColumnSchema) -> tuple[Floats, dict[int, str]]:
+    unread = np.isinf(values)
+    if schema.kind == "boolean":
+        unread |= ~np.isnan(values) & (((values != 0) & (values != 1)) | is_sex(schema.levels))
+    if not unread.any():
+        return values, {}
+    odd = {row: str(number_text(float(values[row]))) for row in np.flatnonzero(unread).tolist()}
+    return np.where(unread, np.nan, values), odd
+
+
+def _read_texts(texts: Sequence[str], schema: ColumnSchema) -> tuple[Floats, Bools]:
+    """Return the values of texts, and which ones can't be read or are unknown levels [text]."""
+    values = np.array(read_texts(texts, schema), dtype=np.float64)
+    if schema.kind == "category":
+        return values, values < 0
+    filled = [not missing_in_number(text) for text in texts]
+    return values, np.isnan(values) & np.array(filled, dtype=np.bool_)
 
 
 def read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
-    """Return the values of texts, ends stripped, as `read_cells` does."""
+    """Return the values of texts, ends stripped, as columns have them."""
     if schema.kind == "number":
-        found = [numeral(text).comma if schema.spelling == "comma" else numeral(text).point for text in texts]
-        return [value if np.isfinite(value) else np.nan for value in found]
+        numbers = [numeral(text).comma if schema.spelling == "comma" else numeral(text).point for text in texts]
+        return [number if np.isfinite(number) else np.nan for number in numbers]
     if schema.kind == "boolean":
         return [boolean_value(text, schema.levels) for text in texts]
     if schema.kind == "date":
@@ -174,70 +240,31 @@ def read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
     return values
 
 
-def _look(
-    columns: Columns, positions: Sequence[int], numeric: Collection[str], categorical: Collection[str]
-) -> list[Plain | Draft]:
-    """Return what each column is by its own cells."""
-    looks: list[Plain | Draft] = []
-    for position, values in zip(positions, _numbers(columns, positions), strict=True):
-        name = columns.names[position]
-        if name in categorical:
-            looks.append(as_category(distinct(columns.cells(position))))
-        else:
-            looks.append(_look_at(columns, position, values, forced=name in numeric))
-    unforced = [
-        place
-        for place, look in enumerate(looks)
-        if isinstance(look, Plain) and columns.names[positions[place]] not in numeric and is_whole(look.values)
-    ]
-    codes = columns.matches([positions[place] for place in unforced], LEADING_ZEROS)
-    for place, has_codes in zip(unforced, codes.tolist(), strict=True):
-        if has_codes:
-            looks[place] = as_category(distinct(columns.cells(positions[place])))
-    return looks
+def _look(frame: Frame, position: int, numeric: Collection[str], categorical: Collection[str]) -> Numbers | Draft:
+    """Return what a column is by its own cells."""
+    name, column = frame.names[position], frame.columns[position]
+    if name in categorical:
+        return as_category(frame.texts(position))
+    if isinstance(column, Numbers):
+        return column
+    draft = understand(column)
+    if name not in numeric or (draft.kind == "boolean" and {level.lower() for level in draft.levels} == TRUTH):
+        return draft
+    return as_numbers(column, percent=0) or draft
 
 
-def _numbers(columns: Columns, positions: Sequence[int]) -> Iterator[Floats]:
-    """Yield the numbers of each column [row]. Those of a large table are read one by one, and written to disk."""
-    if is_large(columns.n_rows, len(positions)):
-        for position in positions:
-            yield spill(columns.numbers([position])[:, 0])
-        return
-    matrix = columns.numbers(positions)
-    for place in range(len(positions)):
-        yield matrix[:, place].copy()
-
-
-def _look_at(columns: Columns, position: int, values: Floats, *, forced: bool) -> Plain | Draft:
-    """Return what a column is. If all cells but missing words are plain numbers, only those words are read."""
-    odd = np.flatnonzero(~np.isfinite(values))
-    if not len(odd):
-        return Plain(values)
-    cells = columns.cells(position)
-    if 2 * len(odd) < len(values):
-        words = distinct(cells[row] for row in odd.tolist())
-        if all(map(missing_in_number, words.texts)):
-            return Plain(values, words)
-    found = distinct(cells)
-    return (as_numbers(found, percent=0) if forced else None) or understand(found)
-
-
-def _habits(columns: Columns, positions: Sequence[int], looks: list[Plain | Draft]) -> _Habits:
-    """Return how the table writes numbers and dates. In `looks`, plain numbers that may be thousands become drafts."""
+def _habits(looks: list[Numbers | Draft]) -> _Habits:
+    """Return how the table writes numbers and dates. In `looks`, numbers that may be thousands become drafts."""
     drafts = [look for look in looks if isinstance(look, Draft)]
+    plain = [look for look in looks if isinstance(look, Numbers)]
     comma = any(draft.sure == "comma" for draft in drafts)
     thousands = any(draft.thousands for draft in drafts)
-    point = any(draft.sure == "point" for draft in drafts)
-    plain = {place: look.values for place, look in enumerate(looks) if isinstance(look, Plain)}
-    small = {place for place, values in plain.items() if _may_be_dotted(values)}
-    # Columns of fractions that can't be thousands come first: they are most likely to decide.
-    fractions = [place for place in sorted(plain, key=small.__contains__) if not is_whole(plain[place])]
-    dotted = [place for place in fractions if place in small]
-    if comma or dotted or any(draft.is_open and draft.kind == "number" for draft in drafts):
-        point = point or bool(columns.matches([positions[i] for i in fractions[:MARKS]], CERTAIN_POINT).any())
+    point = any(draft.sure == "point" for draft in drafts) or any(numbers.point for numbers in plain)
     if not point:
         # Whole numbers may be '2.000', too, but only decimal commas justify the search for these.
-        _look_for_dots(columns, positions, looks, sorted(small) if comma else dotted)
+        for place, look in enumerate(looks):
+            if isinstance(look, Numbers) and look.dotted is not None and (comma or not is_whole(look.floats())):
+                looks[place] = as_numbers(look.dotted, percent=0) or look
     decimal = "comma" if comma and not thousands else "point"
     orders = {draft.sure for draft in drafts if draft.kind == "date"} & {"dmy", "mdy"}
     one_order = len(orders) == 1
@@ -250,58 +277,33 @@ def _habits(columns: Columns, positions: Sequence[int], looks: list[Plain | Draf
     )
 
 
-def _look_for_dots(
-    columns: Columns, positions: Sequence[int], looks: list[Plain | Draft], places: Sequence[int]
-) -> None:
-    """Make drafts of plain numbers that may be thousands, as 1.234, unless a cell of their column excludes it."""
-    wanted = [positions[place] for place in places]
-    dotted = columns.matches(wanted, DOTTED) & ~columns.matches(wanted, CERTAIN_POINT)
-    for place, is_dotted in zip(places, dotted.tolist(), strict=True):
-        if is_dotted:
-            looks[place] = as_numbers(distinct(columns.cells(positions[place])), percent=0) or looks[place]
-
-
-def _may_be_dotted(values: Floats) -> bool:
-    """Return whether numbers may be thousands with a dot between: whole, or with up to three decimals, as 1.234 is."""
-    present = values[~np.isnan(values)]
-    size = np.abs(present)
-    return bool(
-        ((present == np.floor(present)) | ((size >= 1) & (size < 1000) & (np.rint(size * 1e3) / 1e3 == size))).all()
-    )
-
-
-def _without_points(columns: Columns, positions: Sequence[int], looks: Sequence[Plain | Draft]) -> frozenset[int]:
-    """Return the positions of columns of plain numbers as text, none of which has a point."""
-    plain = [position for position, look in zip(positions, looks, strict=True) if isinstance(look, Plain)]
-    found = columns.matches(plain, ANY_TEXT) & ~columns.matches(plain, r"(?s).*\..*")
-    return frozenset(position for position, has_none in zip(plain, found.tolist(), strict=True) if has_none)
-
-
-def _refuse_no_number(columns: Columns, numeric: Collection[str], finished: Sequence[Finished]) -> None:
-    for one in finished:
-        name = one.column.name
-        if name in numeric and np.isnan(one.column.values).all():
-            cells = columns.cells(columns.names.index(name))
-            found = next((cell for cell in cells if cell and not missing_in_number(cell.strip())), None)
-            if found:
-                message = f"{columns.where}: column '{name}' holds no number, but text ({shown(found)})"
+def _refuse_no_number(frame: Frame, numeric: Collection[str], finished: Sequence[Finished]) -> None:
+    for typed in finished:
+        name = typed.column.name
+        if name in numeric and np.isnan(typed.column.values).all():
+            texts = frame.texts(frame.names.index(name)).texts
+            text = next((text for text in texts if not missing_in_number(text)), None)
+            if text:
+                message = f"{frame.where}: column '{name}' holds no number, but text ({shown(text)})"
                 raise ColumnError(message, f"Leave --numeric {shlex.quote(name)} out.")
 
 
-def _refuse_infinite(columns: Columns, positions: Sequence[int], finished: Sequence[Finished]) -> None:
+def _refuse_infinite(frame: Frame, positions: Sequence[int], finished: Sequence[Finished]) -> None:
     """Raise one error that names every such column, so that the user can repair all at once."""
     bad = [
-        (position, one.infinite) for position, one in zip(positions, finished, strict=True) if one.infinite is not None
+        (position, typed.infinite)
+        for position, typed in zip(positions, finished, strict=True)
+        if typed.infinite is not None
     ]
     if not bad:
         return
-    places = columns.places({int(rows[0]) for _, rows in bad})
+    places = frame.places({int(rows[0]) for _, rows in bad})
     listed = ", ".join(
-        f"column '{columns.names[position]}' ({len(rows)} of {columns.n_rows} cells, first in {places[int(rows[0])]}: "
-        f"{shown(columns.cells(position)[rows[0]])})"
+        f"column '{frame.names[position]}' ({len(rows)} of {frame.n_rows} cells, first in {places[int(rows[0])]}: "
+        f"{shown(frame.cells(position)[rows[0]])})"
         for position, rows in bad
     )
-    drop = " ".join(f"--drop {shlex.quote(columns.names[position])}" for position, _ in bad)
+    drop = " ".join(f"--drop {shlex.quote(frame.names[position])}" for position, _ in bad)
     raise ColumnError(
-        f"{columns.where}: infinite or too large numbers: {listed}", f"Repair or leave out what is named: {drop}"
+        f"{frame.where}: infinite or too large numbers: {listed}", f"Repair or leave out what is named: {drop}"
     )

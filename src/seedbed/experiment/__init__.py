@@ -2,7 +2,7 @@
 
 from seedbed.experiment.baseline_fits import without_auto
 from seedbed.experiment.baselines import BASELINES
-from seedbed.experiment.by_column import conclusion_by, grouped, grouping_of
+from seedbed.experiment.by_column import conclusion_by, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.compare import compare
 from seedbed.experiment.comparison import Comparison, carry_out
@@ -30,7 +30,6 @@ __all__ = [
     "file_hash",
     "finished_curves",
     "folder_for",
-    "grouped",
     "grouping_of",
     "is_finished",
     "make_plan",

@@ -1,11 +1,11 @@
-"""Subgroups from a column: levels, bands of numbers and dates; of a comparison, or of a finished run's folder."""
+"""Subgroups from a column: levels, bands of numbers and dates; and the conclusion of a run with them."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,8 @@ import numpy as np
 from seedbed.data import Column, Table, fold_pairs, read_table, sample_rows
 from seedbed.errors import ColumnError, OptionError, counted, did_you_mean
 from seedbed.evaluation import FEWEST_ROWS, Conclusion, Protocol
-from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.model_plan import opened_run, table_of_run
-from seedbed.experiment.spec import hashed, splits_of
+from seedbed.experiment.spec import Experiment, hashed, splits_of
 from seedbed.experiment.subgroups import Grouping, subgroups_of
 from seedbed.scoring import Result
 from seedbed.training import derive
@@ -48,7 +47,7 @@ def grouping_of(table: Table, column: str, source: Any = None) -> Grouping:
     """
     if column == table.target_name:
         hint = "Name a column that is known before the prediction: within one label there is nothing to predict."
-        raise OptionError(f"--by {column} is the target", hint)
+        raise OptionError(f"the column of subgroups, {column}, is the target", hint)
     read = _column(table, column, source)
     missing = np.isnan(read.values)
     known = read.values[~missing]
@@ -87,7 +86,7 @@ def _column(table: Table, name: str, source: Any) -> Column:
             if column.name == name:
                 return column
     why = next((note.message for note in again.notes if note.column == name), f"'{name}' is left out")
-    raise OptionError(f"--by {name} doesn't divide the rows: {why}", "Name another column.")
+    raise OptionError(f"'{name}' doesn't divide the rows: {why}", "Name another column.")
 
 
 def _levels(column: Column, known: Floats, most: int) -> tuple[list[str], Ints]:
@@ -98,7 +97,7 @@ def _levels(column: Column, known: Floats, most: int) -> tuple[list[str], Ints]:
     names = [texts[int(value)] if texts else f"{value:.10g}" for value in values.tolist()]
     large = [code for code in np.argsort(-counts, kind="stable").tolist() if counts[code] >= FEWEST_ROWS]
     if not large and most == _MOST:
-        message = f"--by {column.name}: none of its {counted(len(names), 'value')} has {FEWEST_ROWS} rows"
+        message = f"'{column.name}' has no subgroups: none of its {counted(len(names), 'value')} has {FEWEST_ROWS} rows"
         raise OptionError(message, "Name a column with fewer values.")
     kept = list(range(len(names)))
     if len(names) > most or len(names) - len(large) > 1:
@@ -149,13 +148,11 @@ def _dates(value: float) -> Iterator[tuple[float, str]]:
             yield float(moment.astype("datetime64[s]").astype(np.int64)), str(moment)
 
 
-def grouped(comparison: Comparison, grouping: Grouping) -> Comparison:
-    """Return a comparison with the verdicts within the subgroups of its table's rows; of a sample, of its rows."""
-    spec, conclusion = comparison.experiment, comparison.conclusion
+def grouped(results: Sequence[Any], spec: Experiment, conclusion: Conclusion, grouping: Grouping) -> Conclusion:
+    """Return a conclusion with the verdicts within the subgroups of its table's rows; of a sample, of its rows."""
     if spec.whole is not None:
         grouping = grouping.of_rows(_sample(spec.whole, spec.table.n_rows, spec.random_state))
-    subgroups = subgroups_of(comparison.results, grouping, conclusion)
-    return replace(comparison, conclusion=replace(conclusion, subgroups=subgroups))
+    return replace(conclusion, subgroups=subgroups_of(results, grouping, conclusion))
 
 
 def conclusion_by(folder: Path, column: str) -> Conclusion:
@@ -169,7 +166,7 @@ def conclusion_by(folder: Path, column: str) -> Conclusion:
         DataError: the table is gone or has changed.
     """
     conclusion, stored = opened_run(folder)
-    again = "The same command or call reads the finished run with --by; it doesn't train again."
+    again = "Compare again into the same folder, and divide that: a finished run isn't trained again."
     whole = table_of_run(folder, conclusion, stored, again)
     grouping, specified, plan = grouping_of(whole, column), conclusion.specification, conclusion.plan
     table = whole
@@ -179,7 +176,7 @@ def conclusion_by(folder: Path, column: str) -> Conclusion:
     results = _stored_results(folder, conclusion, table)
     if not results:
         message = f"{folder} is of another version of seedbed, and its splits or predictions can't be read"
-        raise OptionError(message, "Run the same command with --by and --overwrite, which trains again.")
+        raise OptionError(message, "Train it again: the same command with --overwrite.")
     return replace(conclusion, subgroups=subgroups_of(results, grouping, conclusion))
 
 

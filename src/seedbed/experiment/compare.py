@@ -12,7 +12,6 @@ from typing import Any, Literal
 from seedbed.arguments import checked, spelled
 from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError, without_passwords
-from seedbed.experiment.by_column import grouped, grouping_of
 from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.limiting import plan_within
 from seedbed.experiment.progress import monitor_plan
@@ -48,7 +47,6 @@ def compare(
     lr: float | Iterable[float] | None = None,
     seeds: int | None = None,
     quick: bool = False,
-    by: str | None = None,
     folder: str | Path | None = None,
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
@@ -70,7 +68,6 @@ def compare(
         lr: of the recipe; with several, every candidate is compared at each of them.
         seeds: of the design.
         quick: of the design.
-        by: a column whose subgroups are judged as well, in `conclusion.subgroups`; it changes nothing else.
         folder: for specification and results. The same call continues an interrupted run, and reads a finished run
             back without training.
         overwrite: train a finished run again, and discard another run in the folder, which is an error otherwise.
@@ -91,15 +88,12 @@ def compare(
         2 networks on 10 train/test splits with 2 seeds each: 40 networks in ...
     """
     started, rows = time.perf_counter(), _table(table, y, target)
-    source = table if y is None and rows.reading is None and not isinstance(table, Table) else None
-    grouping = None if by is None else grouping_of(rows, by, source)
     lrs = _lrs(lr)
     named = recipe_named(recipe) if isinstance(recipe, str) else recipe
     common = merged(named, epochs=epochs, lr=lrs[0] if len(lrs) == 1 else None)
     asked = merged(design or Design(), seeds=seeds, quick=quick or None)
     several = lrs if len(lrs) > 1 else ()
     command = call_of(rows, candidates, common, several, asked)
-    command = command if by is None else f"{command[:-1]}, by={by!r})"
     specified = functools.partial(specify, rows, candidates, recipe=common, design=asked, lrs=several, command=command)
     folders = [] if overwrite or folder is None else [Path(folder)]
     plan = plan_within(specified(), specified, compute, folders, started=started)
@@ -108,13 +102,10 @@ def compare(
     with notebook_progress() as shown:
         monitor = monitor_plan(plan, on_progress or shown, draws=folder is not None)
         if folder is None:
-            comparison = carry_out(plan, monitor, started=started)
-            return comparison if grouping is None else grouped(comparison, grouping)
+            return carry_out(plan, monitor, started=started)
         with open_folder(plan, folder, overwrite=overwrite) as opened:
             comparison = opened.finished or carry_out(plan, monitor, checkpoint=opened.checkpoint, started=started)
-            if grouping is not None:
-                comparison = grouped(comparison, grouping)
-            if opened.finished is None or grouping is not None:
+            if opened.finished is None:
                 opened.save(comparison)
         return comparison
 

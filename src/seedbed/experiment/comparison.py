@@ -14,12 +14,14 @@ from seedbed.data import frame_from
 from seedbed.errors import OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Check, Conclusion, Ended, Verdict, document_of, outlook
 from seedbed.experiment.baseline_fits import one_blas_thread
+from seedbed.experiment.by_column import grouped, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.model_plan import model_plan
 from seedbed.experiment.plan import STOPS, Plan
 from seedbed.experiment.progress import Monitor
 from seedbed.experiment.run import Results, run_by_looks
 from seedbed.experiment.specification_file import SPECIFICATION
+from seedbed.experiment.subgroups import Grouping
 from seedbed.experiment.summary import answer, json_text, summarize
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model import Model
@@ -60,6 +62,26 @@ class Comparison(Results):
 
     def __str__(self) -> str:
         return glance_text(self.conclusion)
+
+    def by(self, column: str, table: Any = None) -> Comparison:
+        """Return the comparison with the verdicts within the subgroups of a column, in `conclusion.subgroups`.
+
+        Nothing is trained. Levels, or bands of numbers and dates, are subgroups; see docs/subgroups.md.
+
+        Args:
+            column: of the table, also one that isn't a feature.
+            table: the data frame that was compared, where the column isn't a feature of it.
+
+        Raises:
+            ColumnError: there is no such column.
+            OptionError: it is the target, or doesn't divide the rows.
+            DataError: the table can't be read again.
+        """
+        return self.grouped(grouping_of(self.experiment.whole or self.experiment.table, column, table))
+
+    def grouped(self, grouping: Grouping) -> Comparison:
+        """Return the comparison with the verdicts within subgroups of all rows of its table."""
+        return replace(self, conclusion=grouped(self.results, self.experiment, self.conclusion, grouping))
 
     def details(self) -> str:
         """Return every verdict with its numbers, the ranking with intervals, and what would settle open questions."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Columns, likely_target, open_rows, parse_number, value_columns
+from seedbed.data import Frame, Texts, likely_target, parse_number, read_new_rows, read_values
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Metric, known_metric
 from seedbed.typing import Floats
@@ -25,7 +24,7 @@ __all__ = [
     "found_roles",
     "is_beside",
     "numbers",
-    "opened",
+    "read_scores",
     "recognise",
     "score_kind",
     "target_of",
@@ -51,7 +50,7 @@ _BESIDE = re.compile(
 )
 _PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
 # Not 1,234, which may be 1234.
-_DECIMAL_COMMA = r"\s*[+-]?(?:0*,[0-9]+|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,}))\s*"
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:0*,[0-9]+|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,}))")
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
@@ -97,9 +96,8 @@ class Factor:
     labels: tuple[str, ...]
 
 
-@contextlib.contextmanager
-def opened(source: Any, **options: Any) -> Iterator[Columns]:
-    """Open a path, a data frame, or a mapping from names to columns.
+def read_scores(source: Any, **options: Any) -> Frame:
+    """Read a path, a data frame, or a mapping from names to columns.
 
     Raises:
         DataError: it can't be read, or has no rows.
@@ -108,20 +106,19 @@ def opened(source: Any, **options: Any) -> Iterator[Columns]:
         lists = {str(name): np.asarray(column).tolist() for name, column in source.items()}
         if len({len(column) if isinstance(column, list) else 0 for column in lists.values()}) != 1:
             raise DataError("the columns aren't lists of one length", "Give one value a row in each of them.")
-        given = value_columns(list(lists.values()), list(lists), "the mapping")
+        given = read_values(list(lists.values()), list(lists), "the mapping")
         if not given.n_rows:
             raise DataError("the mapping: there are no rows", "Give a row for each score.")
-        yield given
-        return
+        return given
     if isinstance(source, list) and not source:
         raise DataError("there are no rows", "Give a row for each score.")
-    with open_rows(source, (), **options) as columns:
-        if not columns.n_rows:
-            raise DataError(f"{columns.where}: there are no rows", "Give a row for each score.")
-        yield columns
+    frame = read_new_rows(source, (), **options)
+    if not frame.n_rows:
+        raise DataError(f"{frame.where}: there are no rows", "Give a row for each score.")
+    return frame
 
 
-def recognise(columns: Columns, given: Roles) -> Recognised:
+def recognise(columns: Frame, given: Roles) -> Recognised:
     """Return the role of each column of a file of scores.
 
     Raises:
@@ -134,12 +131,7 @@ def recognise(columns: Columns, given: Roles) -> Recognised:
     else:
         taken = set(roles.values())
         free = [i for i in range(len(names)) if i not in taken and not is_beside(names[i])]
-        cells = columns.numbers(free) if free else np.empty((0, 0))
-        values = [
-            i
-            for place, i in enumerate(free)
-            if np.isfinite(cells[:, place]).any() or np.isfinite(readings(columns, i)).any()
-        ]
+        values = [i for i in free if np.isfinite(readings(columns, i)).any()]
     wide = "candidate" not in roles and (given.score is None or given.score not in names)
     if not wide and given.score is not None and given.score not in names:
         raise ColumnError(f"{columns.where}: there is no column '{given.score}'", did_you_mean(given.score, names))
@@ -149,7 +141,7 @@ def recognise(columns: Columns, given: Roles) -> Recognised:
     return Recognised(roles, tuple(values), wide, (given.score or "") if wide else names[values[0]])
 
 
-def target_of(columns: Columns, given: Roles, *, scores: bool) -> str | None:
+def target_of(columns: Frame, given: Roles, *, scores: bool) -> str | None:
     """Return the column of true values if the file holds predictions, else None.
 
     If the user names none, it is a column with a usual name, provided that another one has a usual name of predictions,
@@ -182,7 +174,7 @@ def target_of(columns: Columns, given: Roles, *, scores: bool) -> str | None:
     return target
 
 
-def found_roles(columns: Columns, given: Roles) -> dict[str, int]:
+def found_roles(columns: Frame, given: Roles) -> dict[str, int]:
     """Return positions of columns by the keys of `CONVENTIONS`. Raises ColumnError."""
     found = {}
     for role, usual in CONVENTIONS.items():
@@ -205,7 +197,7 @@ def found_roles(columns: Columns, given: Roles) -> dict[str, int]:
     return found
 
 
-def _check_values(columns: Columns, values: Sequence[int], *, wide: bool) -> None:
+def _check_values(columns: Frame, values: Sequence[int], *, wide: bool) -> None:
     where, names = columns.where, [columns.names[i] for i in values]
     listed = ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
     if not names:
@@ -229,7 +221,7 @@ def check_number(where: str, n_candidates: int, most: int = _MOST["candidate"]) 
         raise OptionError(message, "Judge fewer, and count the others with --tried N.")
 
 
-def factor(columns: Columns, position: int, role: str) -> Factor:
+def factor(columns: Frame, position: int, role: str) -> Factor:
     """Return a column as codes and labels.
 
     Raises:
@@ -237,14 +229,10 @@ def factor(columns: Columns, position: int, role: str) -> Factor:
         OptionError: the column marks rows as training or test rows.
     """
     name = columns.names[position]
-    order: dict[str, int] = {}
-    codes = np.fromiter(
-        (order.setdefault((cell or "").strip(), len(order)) for cell in columns.cells(position)),
-        dtype=np.int64,
-        count=columns.n_rows,
-    )
+    texts = columns.texts(position)
+    order, codes = texts.texts, texts.codes.astype(np.int64)
     if "" in order:
-        row = int(np.flatnonzero(codes == order[""])[0])
+        row = int(np.flatnonzero(codes == order.index(""))[0])
         place = columns.places([row])[row]
         raise ColumnError(f"{columns.where}: {place} has no {role}: column '{name}' is empty there", "Fill it in.")
     if role in ("fold", "repeat") and {label.lower() for label in order} <= _PARTS:
@@ -253,19 +241,19 @@ def factor(columns: Columns, position: int, role: str) -> Factor:
     if len(order) > _MOST.get(role, len(order)):
         message = f"{columns.where}: column '{name}' has {len(order):,} different values; the most are {_MOST[role]:,}"
         raise OptionError(message, f"If another column names the {role}s: --{role} NAME. Otherwise judge fewer.")
-    return Factor(name, codes, tuple(order))
+    return Factor(name, codes, order)
 
 
-def readings(columns: Columns, position: int) -> Floats:
+def readings(columns: Frame, position: int) -> Floats:
     """Return a column as numbers [row], '0,85' as 0.85 if some cell certainly has a decimal comma; others are NaN."""
-    found: Floats = columns.numbers([position])[:, 0]
-    if np.isfinite(found).all() or not columns.matches([position], _DECIMAL_COMMA)[0]:
-        return found
-    cells = (cell if cell is None or "." in cell else cell.replace(",", ".") for cell in columns.cells(position))
-    return np.array([parse_number(cell) for cell in cells])
+    column = columns.columns[position]
+    if not isinstance(column, Texts) or not any(map(_DECIMAL_COMMA.fullmatch, column.texts)):
+        return columns.numbers(position)
+    texts = (text if "." in text else text.replace(",", ".") for text in column.texts)
+    return np.array([parse_number(text) for text in texts])[column.codes]
 
 
-def numbers(columns: Columns, position: int) -> Floats:
+def numbers(columns: Frame, position: int) -> Floats:
     """Return a column as numbers [row], NaN for empty cells.
 
     Raises:

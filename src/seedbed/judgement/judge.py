@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seedbed.arguments import checked
-from seedbed.data import Columns, frame_from
+from seedbed.data import Frame, frame_from
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
-from seedbed.judgement.columns import factor, found_roles, opened, recognise, score_kind, target_of
+from seedbed.judgement.columns import Factor, factor, found_roles, read_scores, recognise, score_kind, target_of
 from seedbed.judgement.judging import Question, conclude_scores
 from seedbed.judgement.means import on_means
 from seedbed.judgement.predictions import on_predictions
 from seedbed.judgement.scores import cube_of, layout_of, numbered, paired, read_runs
-from seedbed.judgement.tables import Part, over_tables
+from seedbed.judgement.tables import over_tables
 from seedbed.report import glance_text, judgement_latex, tables_latex, tables_text, text_fragment, write_report
 
 __all__ = ["Judgement", "judge"]
@@ -244,28 +246,33 @@ def judge(
         command=command,
     )
     about_scores = "drop_incomplete" if drop_incomplete else "lower_is_better" if lower_is_better is not None else ""
-    with opened(scores, **(source or {})) as columns:
-        target = target_of(columns, question, scores=score is not None or bool(about_scores))
-        if target is not None and about_scores:
-            message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
-            raise OptionError(message, "Leave it out.")
-        if target is None and networks > 1:
-            message = f"networks is {networks}, and scores of single models don't tell the score of their mean"
-            raise OptionError(message, "Give the predictions of each row, with a column of true values.")
-        question = replace(question, target=target)
-        position = found_roles(columns, question).get("dataset")
-        tables = None if position is None else factor(columns, position, "dataset")
-        judged = _on_scores if target is None else on_predictions
-        if tables is None or len(tables.labels) == 1:
-            return Judgement(judged(columns, question))
-        conclusions = [
-            judged(part, replace(question, table=label, command=""))
-            for label, part in Part.of(columns, tables.codes, tables.labels).items()
-        ]
+    columns = read_scores(scores, **(source or {}))
+    target = target_of(columns, question, scores=score is not None or bool(about_scores))
+    if target is not None and about_scores:
+        message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
+        raise OptionError(message, "Leave it out.")
+    if target is None and networks > 1:
+        message = f"networks is {networks}, and scores of single models don't tell the score of their mean"
+        raise OptionError(message, "Give the predictions of each row, with a column of true values.")
+    question = replace(question, target=target)
+    position = found_roles(columns, question).get("dataset")
+    tables = None if position is None else factor(columns, position, "dataset")
+    judged = _on_scores if target is None else on_predictions
+    if tables is None or len(tables.labels) == 1:
+        return Judgement(judged(columns, question))
+    conclusions = [judged(part, replace(question, table=label, command="")) for label, part in _parts(columns, tables)]
     return Judgement(over_tables(conclusions, question, column=tables.name))
 
 
-def _on_scores(columns: Columns, question: Question) -> Conclusion:
+def _parts(columns: Frame, tables: Factor) -> Iterator[tuple[str, Frame]]:
+    """Yield the rows of each table, with its label."""
+    order = np.argsort(tables.codes, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(tables.codes))[:-1])
+    for label, rows in zip(tables.labels, parts, strict=True):
+        yield label, columns.rows(rows, f"{columns.where}, table {label}")
+
+
+def _on_scores(columns: Frame, question: Question) -> Conclusion:
     """Return the conclusion from scores."""
     concluded = on_means(columns, question)
     if concluded is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data import Columns
+from seedbed.data import Frame
 from seedbed.errors import ColumnError, OptionError, phrased
 from seedbed.evaluation import (
     Bounds,
@@ -59,7 +59,7 @@ class Means:
     words: str
 
 
-def read_means(columns: Columns, given: Roles) -> Means | None:
+def read_means(columns: Frame, given: Roles) -> Means | None:
     """Return the means and deviations that a file holds, or None if it holds something else.
 
     It has one row for each candidate, and columns such as `mean` and `std`, `accuracy` and `accuracy_std`, or one of
@@ -161,7 +161,7 @@ def layout_of_means(found: Means, question: Question) -> Layout:
     return Layout(kind="means", repeats=1, folds=n or 0, overlap=overlap, df=df, words=words)
 
 
-def on_means(columns: Columns, question: Question) -> Conclusion | None:
+def on_means(columns: Frame, question: Question) -> Conclusion | None:
     """Return the conclusion from a file of means: no verdict, and for each candidate the bounds of its interval. None
     if it holds something else.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Columns, Split, Task
+from seedbed.data import Frame, Split, Task
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import (
     METRICS,
@@ -90,7 +90,7 @@ class _Answers:
     hard: bool
 
 
-def read_predictions(columns: Columns, question: Question) -> Predicted:
+def read_predictions(columns: Frame, question: Question) -> Predicted:
     """Return the predictions of a file that has a line for each candidate, split, seed and row; or a line for each
     split, seed and row, with a column for each candidate.
 
@@ -181,12 +181,12 @@ def _place(number: int, layout: Layout) -> tuple[int, int]:
     return divmod(number, layout.folds) if layout.kind == "cross_validation" else (number, 0)
 
 
-def _texts(columns: Columns, position: int) -> list[str]:
+def _texts(columns: Frame, position: int) -> list[str]:
     """Return cells as texts; 1.0 as 1, since one column of labels may have been read as decimal numbers."""
     return [_WHOLE.sub(r"\1", (cell or "").strip()) for cell in columns.cells(position)]
 
 
-def _truth(columns: Columns, target: str) -> list[str]:
+def _truth(columns: Frame, target: str) -> list[str]:
     """Return the target of each line as text."""
     truth = _texts(columns, columns.names.index(target))
     if "" in truth:
@@ -195,7 +195,7 @@ def _truth(columns: Columns, target: str) -> list[str]:
     return truth
 
 
-def _wide(columns: Columns, roles: Mapping[str, int], target: str, labels: set[str]) -> list[int]:
+def _wide(columns: Frame, roles: Mapping[str, int], target: str, labels: set[str]) -> list[int]:
     """Return the columns of predictions of a file without a column of candidates: one for each candidate."""
     taken = {*roles.values(), columns.names.index(target)}
     free = [i for i, name in enumerate(columns.names) if i not in taken and not is_beside(name)]
@@ -206,7 +206,7 @@ def _wide(columns: Columns, roles: Mapping[str, int], target: str, labels: set[s
     return free
 
 
-def _answers(columns: Columns, truth: Sequence[str], target: str, positive: str | None, taken: set[int]) -> _Answers:
+def _answers(columns: Frame, truth: Sequence[str], target: str, positive: str | None, taken: set[int]) -> _Answers:
     """Return truth and prediction of each line."""
     names = {plain(name): i for i, name in enumerate(columns.names) if i not in taken and name != target}
     found = {
@@ -249,7 +249,7 @@ def _texts_only(labels: set[str]) -> bool:
 
 
 def _of_predictions(
-    columns: Columns, truth: Sequence[str], predicted: Sequence[int], target: str, positive: str | None
+    columns: Frame, truth: Sequence[str], predicted: Sequence[int], target: str, positive: str | None
 ) -> _Answers:
     """Return what columns predict: labels, as probabilities of 0 and 1, or numbers; several columns also probabilities
     of the larger of two labels.
@@ -290,7 +290,7 @@ def _of_predictions(
     return _Answers("regression", (), y, tuple(numbers(columns, i) for i in predicted), False)
 
 
-def _of_classes(columns: Columns, truth: Sequence[str], found: Mapping[str, int], positive: str | None) -> _Answers:
+def _of_classes(columns: Frame, truth: Sequence[str], found: Mapping[str, int], positive: str | None) -> _Answers:
     """Return the probabilities of each label."""
     labels = _ordered(set(found) | set(truth), positive)
     if lacking := [label for label in labels if label not in found]:
@@ -302,7 +302,7 @@ def _of_classes(columns: Columns, truth: Sequence[str], found: Mapping[str, int]
     return _Answers("multiclass", labels, _coded(truth, labels), (p,), False)
 
 
-def _two_labels(columns: Columns, truth: Sequence[str], target: str, positive: str | None) -> tuple[str, ...]:
+def _two_labels(columns: Frame, truth: Sequence[str], target: str, positive: str | None) -> tuple[str, ...]:
     labels = _ordered(set(truth), positive)
     if len(labels) != 2:
         raise ColumnError(
@@ -330,7 +330,7 @@ def _coded(cells: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
     return np.array([codes[cell] for cell in cells], dtype=np.int64)
 
 
-def _target_of_rows(columns: Columns, row: Factor, answers: _Answers) -> NDArray[Any]:
+def _target_of_rows(columns: Frame, row: Factor, answers: _Answers) -> NDArray[Any]:
     """Return the target of each row, checked to be the same in all lines."""
     target = np.empty(len(row.labels), dtype=answers.y.dtype)
     target[row.codes] = answers.y
@@ -443,7 +443,7 @@ def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int)
     )
 
 
-def on_predictions(columns: Columns, question: Question) -> Conclusion:
+def on_predictions(columns: Frame, question: Question) -> Conclusion:
     """Return the conclusion from a file of predictions.
 
     Raises:

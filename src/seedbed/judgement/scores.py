@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Columns
+from seedbed.data import Frame
 from seedbed.errors import DataError, OptionError
 from seedbed.evaluation import Estimate, corrected_t, corrected_ts, seed_noise
 from seedbed.judgement.columns import Factor, Recognised, factor, numbers
@@ -51,7 +51,7 @@ class Runs:
         return ", ".join(f"{part.name} {part.labels[code]}" for part, code in parts if part.labels) or "the split"
 
 
-def read_runs(columns: Columns, roles: Mapping[str, int], wide_names: Sequence[str] = ()) -> Runs:
+def read_runs(columns: Frame, roles: Mapping[str, int], wide_names: Sequence[str] = ()) -> Runs:
     """Return the candidate, split and seed of each row.
 
     Raises:
@@ -89,7 +89,7 @@ def _bootstrap(where: str, name: str) -> OptionError:
     )
 
 
-def _test_share(columns: Columns, roles: Mapping[str, int]) -> float | None:
+def _test_share(columns: Frame, roles: Mapping[str, int]) -> float | None:
     """Return the mean share of test rows by the columns that count rows."""
     if "n_test" not in roles or "n_train" not in roles:
         return None
@@ -100,7 +100,7 @@ def _test_share(columns: Columns, roles: Mapping[str, int]) -> float | None:
     return float(np.mean(tested / (tested + trained)))
 
 
-def cube_of(columns: Columns, found: Recognised, runs: Runs) -> dict[str, Floats]:
+def cube_of(columns: Frame, found: Recognised, runs: Runs) -> dict[str, Floats]:
     """Return the scores of each candidate [split, seed], NaN where there is none.
 
     Raises:
@@ -144,7 +144,7 @@ def seed_places(runs: Runs) -> tuple[NDArray[np.int64], list[int]]:
     return rank[inverse].astype(np.int64), counts.max(axis=1).tolist()
 
 
-def _refuse_copies(columns: Columns, runs: Runs, name: str, rows: NDArray[np.int64], cells: NDArray[np.int64]) -> None:
+def _refuse_copies(columns: Frame, runs: Runs, name: str, rows: NDArray[np.int64], cells: NDArray[np.int64]) -> None:
     counts = np.bincount(cells)
     if counts.max(initial=0) < 2:
         return

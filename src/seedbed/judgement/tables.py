@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seedbed.data import Columns
 from seedbed.errors import DataError, OptionError, counted
 from seedbed.evaluation import (
     SHORT,
@@ -29,64 +26,9 @@ from seedbed.evaluation import (
 )
 from seedbed.judgement.judging import Question
 
-__all__ = ["Part", "over_tables"]
+__all__ = ["over_tables"]
 
 _FEWEST = 5
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """The rows of one table, among columns that hold several."""
-
-    whole: Columns
-    rows: NDArray[np.int64]
-    where: str
-    notes: tuple[Note, ...] = ()
-    categorical: frozenset[str] = frozenset()
-    _cells: dict[int, NDArray[np.object_]] = field(default_factory=dict, repr=False)
-    _numbers: dict[int, NDArray[np.float64]] = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def of(cls, whole: Columns, codes: NDArray[np.int64], labels: Sequence[str]) -> dict[str, Part]:
-        """Return the part of each label. All parts share the columns that were read."""
-        parts = {}
-        cells: dict[int, NDArray[np.object_]] = {}
-        numbers: dict[int, NDArray[np.float64]] = {}
-        rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-        for label, own in zip(labels, rows, strict=True):
-            parts[label] = cls(whole, own, f"{whole.where}, table {label}", _cells=cells, _numbers=numbers)
-        return parts
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.whole.names
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.rows)
-
-    def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
-        for column in columns:
-            if column not in self._numbers:
-                self._numbers[column] = self.whole.numbers([column])[:, 0]
-        return np.stack([self._numbers[column][self.rows] for column in columns], axis=1)
-
-    def cells(self, column: int) -> list[str | None]:
-        if column not in self._cells:
-            self._cells[column] = np.array(self.whole.cells(column), dtype=object)
-        found: list[str | None] = self._cells[column][self.rows].tolist()
-        return found
-
-    def matches(self, columns: Sequence[int], pattern: str) -> NDArray[np.bool_]:
-        return self.whole.matches(columns, pattern)
-
-    def places(self, rows: Iterable[int]) -> dict[int, str]:
-        wanted = list(rows)
-        found = self.whole.places([int(self.rows[row]) for row in wanted])
-        return {row: found[int(self.rows[row])] for row in wanted}
-
-    def window(self, start: int, stop: int) -> Part:
-        return Part(self.whole, self.rows[start:stop], self.where)
 
 
 def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str) -> TablesConclusion:

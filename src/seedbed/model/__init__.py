@@ -4,13 +4,12 @@ from seedbed.model.blending import OutOfBag, blend_table, blend_tables, fit_mode
 from seedbed.model.members import AUTO, blend_cost, blend_size
 from seedbed.model.model import Model, load
 from seedbed.model.model_file import check_target, check_writable
-from seedbed.model.predicting import FLAGS, Blocks, Predictions, predict_columns, values_of
+from seedbed.model.predicting import FLAGS, Predictions, predict_frame, predict_rows, values_of
 from seedbed.model.predictions_file import write_predictions
 
 __all__ = [
     "AUTO",
     "FLAGS",
-    "Blocks",
     "Model",
     "OutOfBag",
     "Predictions",
@@ -22,7 +21,8 @@ __all__ = [
     "check_writable",
     "fit_model",
     "load",
-    "predict_columns",
+    "predict_frame",
+    "predict_rows",
     "values_of",
     "write_predictions",
 ]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seedbed.data import Preprocessor, Task
+from seedbed.data import ColumnSchema, Frame, NewRows, Preprocessor, Remark, Task
 from seedbed.model.header import FORMAT
 from seedbed.networks import MLP, Architecture, Blend, BlendedMLPs, architecture_to_values
 from seedbed.report import score_sentences
@@ -67,6 +67,19 @@ class Ensemble:
     def n_outputs(self) -> int:
         """Outputs of one network."""
         return len(self.labels) if self.task == "multiclass" else 1
+
+    @property
+    def schemas(self) -> tuple[ColumnSchema, ...]:
+        """Descriptions of the columns that the model needs."""
+        return self.preprocessor.layout.schemas
+
+    def read(self, frame: Frame) -> tuple[NewRows, list[Remark]]:
+        """Return new rows as the columns' schemas read them, and remarks on other columns.
+
+        Raises:
+            ColumnError: a column is missing, or there twice.
+        """
+        return self.preprocessor.read(frame, [self.target_name, *self.identifiers])
 
     @property
     def feature_names_in_(self) -> tuple[str, ...]:

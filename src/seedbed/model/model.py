@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from seedbed.data import open_rows
+from seedbed.data import as_text, read_new_rows
 from seedbed.errors import counted
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.export import Exported, export
 from seedbed.model.model_file import read_model, save
-from seedbed.model.predicting import Predictions, check_threshold, predict_columns
+from seedbed.model.predicting import Predictions, check_threshold, predict_frame
 from seedbed.report import card_text, text_fragment
 from seedbed.typing import Floats
 
@@ -69,8 +69,7 @@ class Model(Ensemble):
         Raises:
             DataError: as `predict`.
         """
-        with open_rows(rows, self.feature_names_in_) as columns:
-            return predict_columns(self, columns)
+        return predict_frame(self, read_new_rows(rows, self.feature_names_in_, as_text=as_text(self.schemas)))
 
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
         """Return the predicted label, or number, of each row [row].

@@ -6,7 +6,7 @@ import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from seedbed.data import Columns, ColumnSchema, Note, Oddities, OddityReport, Task, as_notes
+from seedbed.data import ColumnSchema, Frame, NewRows, Note, Oddities, OddityReport, Remark, Task, as_notes
 from seedbed.errors import OptionError
 from seedbed.model.ensemble import Ensemble, Stacks
 from seedbed.training import one_thread, pick_jobs
 from seedbed.typing import Floats
 
-__all__ = ["FLAGS", "Blocks", "Predictions", "check_threshold", "predict_columns", "values_of"]
+__all__ = ["FLAGS", "Blocks", "Predictions", "check_threshold", "predict_frame", "predict_rows", "values_of"]
 
 FLAGS = ("unseen", "unreadable", "outlying", "missing")
 """Kinds of unusual cells, see `Oddities`."""
@@ -90,42 +90,51 @@ def check_threshold(task: Task, threshold: float | None) -> None:
         raise OptionError(f"threshold is {threshold}", "It must be a probability, 0 to 1.")
 
 
-def predict_columns(model: Ensemble, columns: Columns, *, refuse: bool = True) -> Predictions:
-    """Return the predictions for all rows.
-
-    Args:
-        refuse: whether rows of mostly missing, unreadable or unknown cells are an error; they are usually those of
-            another table. Otherwise, they are marked as doubtful.
+def predict_frame(model: Ensemble, frame: Frame) -> Predictions:
+    """Return the predictions for all rows, with notes.
 
     Raises:
-        DataError: a column is missing, a cell is too large for float32, or the rows are refused.
+        DataError: a column is missing, a cell is too large for float32, or most cells are missing, unreadable or
+            unknown to the model, as in another table.
     """
-    blocks = Blocks(model, columns)
+    rows, remarks = model.read(frame)
+    blocks = Blocks(model, rows)
+    return replace(_joined(model, blocks), notes=blocks.notes(frame, remarks))
+
+
+def predict_rows(model: Ensemble, rows: NewRows) -> Predictions:
+    """Return the predictions for rows. Rows of mostly unknown cells are marked as doubtful.
+
+    Raises:
+        ColumnError: a cell is too large for float32.
+    """
+    return _joined(model, Blocks(model, rows))
+
+
+def _joined(model: Ensemble, blocks: Iterable[Predictions]) -> Predictions:
     parts = list(blocks)
     if not parts:
         shape = (0, len(model.labels)) if model.task == "multiclass" else (0,)
         none = np.zeros((0, len(model.feature_names_in_)), dtype=np.bool_)
-        odd = Oddities(none, none, none, none)
-        parts = [Predictions(model.task, np.zeros(shape), np.zeros(shape), odd, none[:, 0])]
+        parts = [
+            Predictions(model.task, np.zeros(shape), np.zeros(shape), Oddities(none, none, none, none), none[:, 0])
+        ]
     odd = Oddities.joined([part.odd for part in parts])
     values, spread, doubtful = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "spread", "doubtful")
     )
-    return Predictions(model.task, values, spread, odd, doubtful, blocks.notes(refuse=refuse))
+    return Predictions(model.task, values, spread, odd, doubtful)
 
 
 class Blocks:
-    """Iterates over the predictions for columns, block by block of `rows` rows. ColumnError if a column is missing."""
+    """Iterates over the predictions for rows, block by block of `size` rows."""
 
-    def __init__(self, model: Ensemble, columns: Columns, rows: int = _ROWS_A_BLOCK) -> None:
-        self._model, self._columns, self._rows = model, columns, rows
-        self._positions, self._remarks = model.preprocessor.find_columns(
-            columns, [model.target_name, *model.identifiers]
-        )
+    def __init__(self, model: Ensemble, rows: NewRows, size: int = _ROWS_A_BLOCK) -> None:
+        self._model, self._rows, self._size = model, rows, size
         self._report = OddityReport(model.preprocessor)
 
     def __iter__(self) -> Iterator[Predictions]:
-        starts = range(0, self._columns.n_rows, self._rows)
+        starts = range(0, self._rows.n_rows, self._size)
         with one_thread("cpu"):
             if len(starts) <= 1:
                 yield from (self._done(start, self._predicted(start)) for start in starts)
@@ -143,20 +152,23 @@ class Blocks:
                     start, future = waiting.pop(0)
                     yield self._done(start, future.result())
 
-    def notes(self, *, refuse: bool = True) -> tuple[Note, ...]:
-        """Return warnings about all rows, after the last block. If `refuse`, mostly unknown cells are a DataError."""
-        if refuse:
-            self._report.refuse_unknown(self._columns.where)
-        return (*self._columns.notes, *as_notes(self._columns, [*self._remarks, *self._report.remarks()]))
+    def notes(self, frame: Frame, remarks: Sequence[Remark]) -> tuple[Note, ...]:
+        """Return warnings about all rows, after the last block. Mostly unknown cells are a DataError.
 
-    def _predicted(self, start: int) -> tuple[Columns, Floats, Floats, Oddities]:
-        block = self._columns.window(start, min(start + self._rows, self._columns.n_rows))
-        matrix, odd = self._model.preprocessor.inputs_of(block, self._positions)
+        Args:
+            frame, remarks: the source of the rows, and what was remarked when they were read.
+        """
+        self._report.refuse_unknown(frame.where)
+        return (*frame.notes, *as_notes(frame, [*remarks, *self._report.remarks()]))
+
+    def _predicted(self, start: int) -> tuple[NewRows, Floats, Floats, Oddities]:
+        block = self._rows.window(start, start + self._size)
+        matrix, odd = self._model.preprocessor.inputs_of(block)
         return block, *values_of(self._model, matrix), odd
 
-    def _done(self, start: int, predicted: tuple[Columns, Floats, Floats, Oddities]) -> Predictions:
+    def _done(self, start: int, predicted: tuple[NewRows, Floats, Floats, Oddities]) -> Predictions:
         block, values, spread, odd = predicted
-        doubtful = self._report.add(start, block, self._positions, odd)
+        doubtful = self._report.add(start, block, odd)
         return Predictions(self._model.task, values, spread, odd, doubtful)
 
 

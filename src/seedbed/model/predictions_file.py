@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from seedbed.data import Columns, Note
+from seedbed.data import Frame, Note
 from seedbed.errors import ColumnError, OptionError, did_you_mean, visible
 from seedbed.files import temporary_folder
 from seedbed.model.model import Model
@@ -37,7 +37,7 @@ class Written:
 
 
 def write_predictions(
-    model: Model, columns: Columns, path: Path | None, *, threshold: float | None = None, keep: Sequence[str] = ()
+    model: Model, frame: Frame, path: Path | None, *, threshold: float | None = None, keep: Sequence[str] = ()
 ) -> Written:
     """Write the predictions for each row.
 
@@ -58,15 +58,15 @@ def write_predictions(
     if path is not None and path.suffix.lower() not in _FORMATS:
         raise OptionError(f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file.")
     check_threshold(model.task, threshold)
-    kept = _kept(model, columns, keep)
+    kept = _kept(model, frame, keep)
     with _table() as connection:
-        notes = _fill(connection, model, columns, threshold, kept)
+        notes = _fill(connection, model, frame, threshold, kept)
         if path is None:
             _print(connection)
         else:
             form = _FORMATS[path.suffix.lower()]
             write_checked(path, "predictions", lambda where: _copy(connection, where, form))
-    return Written(columns.n_rows, notes)
+    return Written(frame.n_rows, notes)
 
 
 @contextlib.contextmanager
@@ -93,26 +93,28 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _kept(model: Model, columns: Columns, keep: Sequence[str]) -> dict[str, int]:
+def _kept(model: Model, frame: Frame, keep: Sequence[str]) -> dict[str, int]:
     """Return the positions of the columns to copy, by their names in the result."""
     taken = _names(model)
     for name in keep:
-        if name not in columns.names:
-            raise ColumnError(f"{columns.where}: no column '{name}' to keep", did_you_mean(name, columns.names))
+        if name not in frame.names:
+            raise ColumnError(f"{frame.where}: no column '{name}' to keep", did_you_mean(name, frame.names))
         if name in taken:
             raise OptionError(f"the column '{name}' can't be kept: a column of the predictions has its name")
-    known = [name for name in model.identifiers if name in columns.names and name not in taken]
+    known = [name for name in model.identifiers if name in frame.names and name not in taken]
     names = list(dict.fromkeys([*known, *keep]))
     index = "index"
     while index in names:
         index += "_"
-    return {name or index: columns.names.index(name) for name in names}
+    return {name or index: frame.names.index(name) for name in names}
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection, model: Model, columns: Columns, threshold: float | None, kept: dict[str, int]
+    connection: duckdb.DuckDBPyConnection, model: Model, frame: Frame, threshold: float | None, kept: dict[str, int]
 ) -> tuple[Note, ...]:
-    blocks = Blocks(model, columns, _ROWS_A_BLOCK)
+    rows, remarks = model.read(frame)
+    blocks = Blocks(model, rows, _ROWS_A_BLOCK)
+    copied = [frame.texts(position) for position in kept.values()]
     names = [*kept, *_names(model)]
     types = ["VARCHAR"] * len(kept) + _types(model)
     # DuckDB's names ignore case: it renames the second of 'Yes' and 'yes' to 'yes_1'. So the view has the names.
@@ -122,15 +124,15 @@ def _fill(
     connection.execute(f"CREATE VIEW predictions AS SELECT {shown} FROM cells")
     start = 0
     for predictions in blocks:
-        block = columns.window(start, start + len(predictions.values))
-        start += len(predictions.values)
-        cells = [np.array(block.cells(position), dtype=object) for position in kept.values()]
+        block = slice(start, start + len(predictions.values))
+        start = block.stop
+        cells = [np.array([column.texts[i] or None for i in column.codes[block].tolist()], object) for column in copied]
         cells += _columns(model, predictions, threshold)
         connection.register("block", {f"c{place}": values for place, values in enumerate(cells)})
         flags = f"c{len(cells) - 1}"
         connection.execute(f"INSERT INTO cells SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM block")
         connection.unregister("block")
-    return blocks.notes()
+    return blocks.notes(frame, remarks)
 
 
 def _columns(model: Model, predictions: Predictions, threshold: float | None) -> list[np.ndarray[Any, Any]]:

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.data import MemoryColumns, value_columns
-from seedbed.errors import ColumnError, counted, nearest
+from seedbed.errors import ColumnError, DataError, counted, nearest
 from seedbed.model import FLAGS, Model, Predictions
 from seedbed.serve.limits import Limits, RefusedError
 
@@ -26,12 +25,14 @@ class RequestRows:
     """The rows of a request.
 
     Attributes:
-        columns: the columns of the model, in its order.
+        values: plain values [column][row], in the columns of the model.
+        n_rows: number of rows.
         ignored: names of columns that the model doesn't use.
         echo: what a protocol needs again for its answer.
     """
 
-    columns: MemoryColumns
+    values: list[list[Any]]
+    n_rows: int
     ignored: tuple[str, ...] = ()
     echo: Any = None
 
@@ -41,7 +42,7 @@ class RowFormat:
 
     def __init__(self, model: Model, limits: Limits) -> None:
         self._model, self._limits = model, limits
-        self._names, self._schemas = model.feature_names_in_, model.preprocessor.layout.schemas
+        self._names, self._schemas = model.feature_names_in_, model.schemas
         self._known = frozenset(self._names)
 
     def read_predict(self, values: Any) -> RequestRows:
@@ -104,7 +105,7 @@ class RowFormat:
         for record in records:
             if len(record) > len(self._names):
                 others |= record.keys() - self._known
-        return RequestRows(self._typed(values), tuple(sorted(others)))
+        return RequestRows(self._checked(values), len(records), tuple(sorted(others)))
 
     def _of_lists(self, rows: Any, names: Sequence[str]) -> RequestRows:
         """Read a list of lists [row][column]."""
@@ -126,7 +127,7 @@ class RowFormat:
                 raise _bad_rows(f"'{short}' has {len(values)} values, and another column {n_rows}")
         self._check_names("the request", columns)
         others = tuple(sorted(name for name in columns if name not in self._known))
-        return RequestRows(self._typed([columns[name] for name in self._names]), others)
+        return RequestRows(self._checked([columns[name] for name in self._names]), n_rows, others)
 
     def answer(self, rows: RequestRows, predictions: Predictions) -> dict[str, Any]:
         """Return `{"predictions": [...]}`, and which columns weren't used if there are any."""
@@ -169,23 +170,28 @@ class RowFormat:
             hint = nearest(missing[0], [other[:100] for other in others])
             raise ColumnError(f"{where} lacks {listed}", hint or "Give null for what isn't known.")
 
-    def _typed(self, values: list[list[Any]]) -> MemoryColumns:
-        for place, schema in enumerate(self._schemas):
-            kinds = set(map(type, values[place]))
-            if schema.kind == "number" and any(type(value) is int and abs(value) > _LARGEST for value in values[place]):
+    def _checked(self, values: list[list[Any]]) -> list[list[Any]]:
+        """Return the values. Raise DataError for a list, an object, half a character, or what is too large."""
+        for column, schema in zip(values, self._schemas, strict=True):
+            kinds = set(map(type, column))
+            if nested := kinds & {list, dict}:
+                message = f"rows: '{schema.name}' holds a {nested.pop().__name__}"
+                raise DataError(message, "Give a number, a text or null.")
+            if int in kinds and any(type(value) is int and abs(value) > _LARGEST for value in column):
                 raise ColumnError(f"a number in '{schema.name}' is too large", "Look for a wrong cell.")
             if str not in kinds:
                 continue
-            longest = max(len(value) for value in values[place] if isinstance(value, str))
+            texts = [value for value in column if isinstance(value, str)]
+            longest = max(map(len, texts))
             if longest > self._limits.text:
                 message = f"a text in '{schema.name}' has {longest:,} characters, and a cell may have "
                 raise ColumnError(f"{message}{self._limits.text:,}")
-            if schema.spelling == "comma" and not kinds <= {str, type(None)}:
-                # Beside texts a number becomes a text, and must be written like this column's texts.
-                values[place] = [
-                    str(value).replace(".", ",") if type(value) in (int, float) else value for value in values[place]
-                ]
-        return value_columns(values, self._names, "rows")
+            try:
+                "".join(texts).encode()
+            except UnicodeEncodeError as error:
+                message = f"rows: '{schema.name}' holds half a character ({error.reason})"
+                raise DataError(message, "Clean its text first.") from error
+        return values
 
 
 def _bad_rows(message: str, hint: str = "") -> RefusedError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,9 +13,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from seedbed.data import MemoryColumns
 from seedbed.errors import SeedbedError
-from seedbed.model import Blocks, Model, Predictions, predict_columns
+from seedbed.model import Model, Predictions, predict_rows
 from seedbed.serve.limits import Limits, RefusedError, read_json, write_json
 from seedbed.serve.rows import RequestRows
 
@@ -115,7 +115,7 @@ class Worker:
 
     def _answered(self, jobs: Sequence[_Job]) -> Iterator[_Outcome]:
         """Yield each job with its answer or error."""
-        groups: dict[tuple[bool, ...], list[tuple[_Job, RequestRows]]] = defaultdict(list)
+        together: list[tuple[_Job, RequestRows]] = []
         for job in jobs:
             if job.future.cancelled():
                 continue
@@ -124,25 +124,24 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - an error of a job mustn't end the thread
                 yield job, error
             else:
-                # A column of numbers and one of text are read differently, so only equal types can be joined.
-                groups[tuple(array.dtype == object for array in rows.columns.arrays)].append((job, rows))
-        for group in groups.values():
-            parts = self._together([rows.columns for _, rows in group])
-            for place, (job, rows) in enumerate(group):
-                try:
-                    part = parts[place] if parts else self._alone(rows.columns)
-                    yield job, (write_json(job.form.write(rows, part)), rows.columns.n_rows)
-                except Exception as error:  # noqa: BLE001 - as above
-                    yield job, error
+                together.append((job, rows))
+        parts = self._together([request for _, request in together])
+        for place, (job, request) in enumerate(together):
+            try:
+                part = parts[place] if parts else self._alone(request)
+                yield job, (write_json(job.form.write(request, part)), request.n_rows)
+            except Exception as error:  # noqa: BLE001 - as above
+                yield job, error
 
-    def _together(self, rows: Sequence[MemoryColumns]) -> list[Predictions]:
+    def _together(self, parts: Sequence[RequestRows]) -> list[Predictions]:
         """Return predictions for each; none if they must be predicted one by one, as one of them is refused."""
-        counts = [one.n_rows for one in rows]
-        if len(rows) == 1 or not all(counts):
+        counts = [part.n_rows for part in parts]
+        if len(parts) <= 1 or not all(counts):
             return []
         try:
-            arrays = map(np.concatenate, zip(*(one.arrays for one in rows), strict=True))
-            (found,) = Blocks(self._model, MemoryColumns("rows", rows[0].names, tuple(arrays)))
+            columns = zip(*(part.values for part in parts), strict=True)
+            values = [list(itertools.chain.from_iterable(column)) for column in columns]
+            found = predict_rows(self._model, self._model.preprocessor.read_values(values))
         except Exception:  # noqa: BLE001 - one by one, it becomes clear whose it is
             return []
         if not _is_finite(found):
@@ -154,9 +153,9 @@ class Worker:
             for rows in own
         ]
 
-    def _alone(self, columns: MemoryColumns) -> Predictions:
+    def _alone(self, rows: RequestRows) -> Predictions:
         # A row's answer mustn't depend on other rows, so it is doubtful at most.
-        predictions = predict_columns(self._model, columns, refuse=False)
+        predictions = predict_rows(self._model, self._model.preprocessor.read_values(rows.values))
         if not _is_finite(predictions):
             message = "rows: the model has no finite prediction for a row; a number in it is too large"
             raise RefusedError(422, "data", message)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import io
+import itertools
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from seedbed.data.columns import Note
+from seedbed.data.frame import Note
 from seedbed.errors import UnreadableError
 
-__all__ = ["CHUNK", "Charset", "find_charset", "open_text"]
+__all__ = ["GZIP", "Charset", "find_charset"]
 
 CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 NOT_TEXT = "A table is CSV, TSV or JSON text, gzip of it, Parquet or SQLite: save it as one of these."
 SAVE_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')."
@@ -31,6 +35,19 @@ class Charset:
     codec: str
     plain: bool = False
     notes: tuple[Note, ...] = ()
+
+    def open(self, path: Path) -> io.TextIOWrapper:
+        """Open a file, which may be compressed, as text with LF line ends."""
+        with path.open("rb") as raw:
+            packed = raw.read(2) == GZIP
+        return io.TextIOWrapper(gzip.open(path) if packed else path.open("rb"), encoding=self.codec)
+
+    def copy(self, path: Path, to: Path, *, skip: int = 0) -> None:
+        """Write the text below some lines as UTF-8 with LF line ends and without byte order mark."""
+        with self.open(path) as text, to.open("w", encoding="utf-8", newline="\n") as out:
+            for _ in itertools.islice(text, skip):
+                pass
+            shutil.copyfileobj(text, out, CHUNK)
 
 
 @dataclass(frozen=True)
@@ -55,10 +72,6 @@ def find_charset(path: Path, where: str) -> Charset:
     if walk.byte is None:
         return Charset("utf-8-sig", plain=walk.plain)
     return _windows(path, where, walk)
-
-
-def open_text(path: Path, charset: Charset, *, newline: str | None) -> io.TextIOWrapper:
-    return path.open(encoding=charset.codec, newline=newline)
 
 
 def _windows(path: Path, where: str, fault: _Walk) -> Charset:

@@ -15,13 +15,13 @@ from urllib.parse import parse_qsl, unquote
 
 import duckdb
 
-from seedbed.data.cells import number_text
-from seedbed.data.columns import Columns, Note
-from seedbed.data.sources.loaded import LoadedColumns, Loader, NumberText, open_loader
+from seedbed.data.frame import Frame, Note
+from seedbed.data.sources.loaded import name_rows, open_loader
+from seedbed.data.sources.memory import read_rows
 from seedbed.data.sources.options import MAX_CELL, SourceLimit, SourceOptions, check_width, choose, quoted
 from seedbed.errors import DataError, SeedbedError, UnreadableError
 
-__all__ = ["SQLITE_MAGIC", "DatabaseAddress", "is_address", "open_postgres", "open_sqlite"]
+__all__ = ["SQLITE_MAGIC", "DatabaseAddress", "is_address", "read_postgres", "read_sqlite"]
 
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -35,11 +35,10 @@ READ_ONLY = "It must be one SELECT; nothing in the database is changed."
 OTHER_COLUMNS = "Leave {} out by a --query that names the others."
 
 
-def open_sqlite(loader: Loader, path: Path, options: SourceOptions) -> LoadedColumns:
-    """Return the columns of a table, of a query, or of the only table. A query that does more than read is refused."""
-    where, query = loader.where, options.query
+def read_sqlite(path: Path, where: str, limit: SourceLimit, options: SourceOptions) -> Frame:
+    """Return a table, a query, or the only table. A query that does more than read is refused."""
+    query, watch = options.query, _Watch(limit, where)
     notes: tuple[Note, ...] = ()
-    watch = _Watch(loader.limit, where)
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             # A file can contain views, which run its author's SQL.
@@ -57,7 +56,15 @@ def open_sqlite(loader: Loader, path: Path, options: SourceOptions) -> LoadedCol
             names = [column[0].strip() for column in cursor.description or ()]
             if not names:
                 raise DataError(f"{where}: the query gives no table", READ_ONLY)
-            numeric = loader.load_rows(_text_rows(cursor, names, where), names)
+            return read_rows(
+                _no_bytes(cursor, names, where),
+                names,
+                where,
+                limit,
+                places=name_rows,
+                as_text=options.as_text,
+                notes=notes,
+            )
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         if watch.reason is not None:
             raise watch.reason from None
@@ -69,7 +76,6 @@ def open_sqlite(loader: Loader, path: Path, options: SourceOptions) -> LoadedCol
                 f"{where} can't be read ({error})", "Is it complete, and not in use by another program?"
             ) from error
         raise DataError(f"{where}: the query can't be run ({error})", READ_ONLY) from error
-    return loader.columns(names, notes=notes, numeric=numeric)
 
 
 class _Watch:
@@ -107,14 +113,14 @@ def _temporary_bytes() -> int:
     return size
 
 
-def _text_rows(rows: Iterable[tuple[Any, ...]], names: Sequence[str], where: str) -> Iterator[list[str | None]]:
-    """SQLite types each cell, not each column. As text they are typed like those of a file."""
+def _no_bytes(rows: Iterable[tuple[Any, ...]], names: Sequence[str], where: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows. SQLite types each cell, not each column, so any cell may be bytes, which are refused."""
     for number, row in enumerate(rows, start=1):
-        for name, cell in zip(names, row, strict=True):
-            if isinstance(cell, bytes):
-                message = f"{where}: row {number}, column '{name}' holds bytes (a BLOB), neither text nor a number"
-                raise UnreadableError(message, OTHER_COLUMNS.format("the column"))
-        yield [NumberText(number_text(cell) or "") if isinstance(cell, float) else cell for cell in row]
+        if bytes in map(type, row):
+            name = next(name for name, cell in zip(names, row, strict=True) if isinstance(cell, bytes))
+            message = f"{where}: row {number}, column '{name}' holds bytes (a BLOB), neither text nor a number"
+            raise UnreadableError(message, OTHER_COLUMNS.format("the column"))
+        yield row
 
 
 SCHEMES = ("postgresql://", "postgres://")
@@ -186,11 +192,10 @@ def is_address(source: str) -> bool:
     return source.lower().startswith(SCHEMES)
 
 
-@contextlib.contextmanager
-def open_postgres(address: DatabaseAddress, options: SourceOptions) -> Iterator[Columns]:
-    """Open a table, a query, or the only table of a database."""
+def read_postgres(address: DatabaseAddress, options: SourceOptions) -> Frame:
+    """Return a table, a query, or the only table of a database."""
     where, limit = address.shown, SourceLimit.of(options.limit, STORED)
-    with open_loader(where, limit) as loader:
+    with open_loader(where, limit, options.as_text) as loader:
         connection = loader.connection
         notes: tuple[Note, ...] = ()
         with _server(address, limit) as cursor:
@@ -213,7 +218,7 @@ def open_postgres(address: DatabaseAddress, options: SourceOptions) -> Iterator[
                 raise
             except duckdb.Error as error:  # an error of the server, in a later row
                 raise _refusal(error, address, limit) from error
-        yield loader.columns([name.strip() for name in names], notes=notes)
+        return loader.frame([name.strip() for name in names], notes=notes)
 
 
 @contextlib.contextmanager

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import itertools
 import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-import numpy as np
-
-from seedbed.data.cells import number_text
-from seedbed.data.columns import Note
+from seedbed.data.frame import Frame, Note, text_of
 from seedbed.data.sources.delimited import ROWS_LOOKED_AT, find_header, header_note
-from seedbed.data.sources.loaded import LoadedColumns, Loader, NumberText
-from seedbed.data.sources.options import SourceLimit, SourceOptions, check_width, choose
+from seedbed.data.sources.loaded import Loader
+from seedbed.data.sources.memory import read_rows
+from seedbed.data.sources.options import SourceLimit, SourceOptions, choose
 from seedbed.errors import OptionError, UnreadableError
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
 
-__all__ = ["MAGIC", "is_workbook", "open_workbook"]
+__all__ = ["MAGIC", "is_workbook", "read_workbook"]
 
 MAGIC = b"PK\x03\x04"
 WORKBOOK, TEXTS = "xl/workbook.xml", "xl/sharedStrings.xml"
@@ -47,8 +44,8 @@ def is_workbook(path: Path) -> bool:
         return False
 
 
-def open_workbook(loader: Loader, path: Path, options: SourceOptions) -> LoadedColumns:
-    """Return the columns of a sheet: the one that the user names, or the only visible one.
+def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
+    """Return a sheet: the one that the user names, or the only visible one.
 
     Numbers, dates, times and booleans are those that Excel shows in other formats; an error such as #N/A and a formula
     without a saved value are empty cells. Rows and columns without any cell are left out.
@@ -174,50 +171,36 @@ def _sheet_name(workbook: CalamineWorkbook, wanted: str | None, where: str) -> t
     return names[position], notes if wanted is None and len(workbook.sheet_names) > 1 else ()
 
 
-def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options: SourceOptions) -> LoadedColumns:
+def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options: SourceOptions) -> Frame:
     above, title = _above(sheet, options)
-    rows = _filled_rows(sheet, above)
-    number, header = next(rows, (0, []))
-    filled = np.zeros(len(header), dtype=bool)  # columns with a cell
-    numbers = []
-    for place, row in rows:
-        numbers.append(place)
-        filled |= [cell != "" for cell in row]
-    columns = [i for i, cell in enumerate(header) if cell != "" or filled[i]]
-    check_width(len(columns), loader.where)
+    (number, header), *rows = _filled_rows(sheet, above) or [(0, [])]
+    used = [i for i, cell in enumerate(header) if cell is not None or any(row[i] is not None for _, row in rows)]
+    names = tuple((text_of(header[i]) or "").strip() for i in used)
 
-    def find_places(some: Iterable[int]) -> dict[int, str]:
-        return {row: f"row {numbers[row]}" for row in some}
+    def places(some: Iterable[int]) -> dict[int, str]:
+        return {row: f"row {rows[row][0]}" for row in some}
 
-    below = itertools.islice(_filled_rows(sheet, above), 1, None)
-    names = [_text(header[i]).strip() for i in columns]
-    numeric = loader.load_rows(([_text(row[i]) for i in columns] for _, row in below), names, find_places)
     notes = (*notes, header_note(f"row {number}", title)) if title else notes
-    return loader.columns(names, find_places, notes, numeric)
+    cells = ([row[i] for i in used] for _, row in rows)
+    return read_rows(cells, names, loader.where, loader.limit, places=places, as_text=loader.as_text, notes=notes)
 
 
 def _above(sheet: CalamineSheet, options: SourceOptions) -> tuple[int, list[str]]:
     """Return the number of rows above the header, and the first of these if the user didn't give the number."""
     if options.skip_rows is not None:
         return options.skip_rows, []
-    filled = itertools.islice(_filled_rows(sheet, 0), ROWS_LOOKED_AT)
-    rows = [(number, [_text(cell) for cell in row]) for number, row in filled]
+    rows = [(number, [text_of(cell) or "" for cell in row]) for number, row in _filled_rows(sheet, 0, ROWS_LOOKED_AT)]
     used = [i for i in range(len(rows[0][1]) if rows else 0) if any(row[i] for _, row in rows[1:])]
     place = find_header([[row[i] for i in used] for _, row in rows], options.wanted)
     return (rows[place][0] - 1, rows[0][1]) if place else (0, [])
 
 
-def _filled_rows(sheet: CalamineSheet, above: int) -> Iterator[tuple[int, list[Any]]]:
-    """Yield each row that has a cell, with its number in the sheet, below the first `above` rows."""
-    for number, row in enumerate(sheet.iter_rows(), start=1):
-        if number > above and any(cell != "" for cell in row):
-            yield number, row
-
-
-def _text(cell: Any) -> str:
-    """Return a cell as a text file would have it."""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, dt.timedelta):
-        cell = cell.total_seconds()
-    return NumberText(number_text(cell) or "") if isinstance(cell, int | float) else str(cell)
+def _filled_rows(sheet: CalamineSheet, above: int, most: int | None = None) -> list[tuple[int, list[Any]]]:
+    """Return each row that has a cell, with its number in the sheet, below the first `above` rows; None if empty."""
+    numbered = enumerate(sheet.iter_rows(), start=1)
+    filled = (
+        (number, [None if cell == "" else cell for cell in row])
+        for number, row in numbered
+        if number > above and any(cell != "" for cell in row)
+    )
+    return list(itertools.islice(filled, most))

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import shutil
 import stat
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seedbed.data.columns import Columns
+from seedbed.data.frame import Frame
 from seedbed.data.sources import excel
-from seedbed.data.sources.databases import SQLITE_MAGIC, open_sqlite
-from seedbed.data.sources.delimited import duckdb_path, open_delimited
-from seedbed.data.sources.json_records import is_json, open_json
-from seedbed.data.sources.loaded import COLUMNS_A_QUERY, LoadedColumns, Loader, open_loader
+from seedbed.data.sources.charset import GZIP
+from seedbed.data.sources.databases import SQLITE_MAGIC, read_sqlite
+from seedbed.data.sources.delimited import duckdb_path, read_delimited
+from seedbed.data.sources.json_records import is_json, read_json
+from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader, open_loader
 from seedbed.data.sources.options import MAX_CELL, NOTHING, SourceLimit, SourceOptions, check_width, long_cell, quoted
 from seedbed.errors import TableNotFoundError, UnreadableError
 
-__all__ = ["SUFFIXES", "open_file"]
+__all__ = ["SUFFIXES", "read_file"]
 
 TABS = (".tsv", ".tab")
 JSON = (".json", ".jsonl", ".ndjson")
@@ -29,7 +28,7 @@ EXCEL = (".xlsx", ".xlsm")
 SUFFIXES = (".csv", *TABS, ".txt", ".parquet", *JSON, *DATABASES, *EXCEL, ".gz")
 LIST_BYTES = 3  # of a number of a list as text, at least: '1, '
 PACKED_CHUNK, UNPACKED_CHUNK = 1 << 14, 1 << 20
-PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
+PARQUET = b"PAR1"
 OTHER_KINDS = {
     b"PK\x03\x04": "a zip file, and no Excel workbook",
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Excel file of the old kind, or one with a password",
@@ -50,44 +49,42 @@ OTHER_KINDS = {
 }
 
 
-@contextlib.contextmanager
-def open_file(path: Path, options: SourceOptions = NOTHING) -> Iterator[Columns]:
-    """Open a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite. Its content decides, not its name."""
+def read_file(path: Path, options: SourceOptions = NOTHING) -> Frame:
+    """Return the table of a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite. Its content decides."""
     where = str(path).encode(errors="backslashreplace").decode()
     limit = SourceLimit.of(options.limit, _check_file(path, where))
-    with open_loader(where, limit) as loader:
+    with open_loader(where, limit, options.as_text) as loader:
         try:
-            columns = _open(loader, _readable(loader, path), path, options)
+            return _read(loader, _readable(loader, path), path, options)
         except OSError as error:
             raise UnreadableError(f"{where} can't be read ({error.strerror or error})") from error
-        yield columns
 
 
-def _open(loader: Loader, path: Path, named: Path, options: SourceOptions) -> LoadedColumns:
-    """Return the columns of a file that isn't compressed; `named` is the path that the user gave."""
+def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Frame:
+    """Return the table of a file that isn't compressed; `named` is the path that the user gave."""
     where, head = loader.where, _head(path)
     if head.startswith(SQLITE_MAGIC):
         options.check(where, "table", "query")
-        return open_sqlite(loader, path, options)
+        return read_sqlite(path, where, loader.limit, options)
     if head.startswith(excel.MAGIC) and excel.is_workbook(path):
         options.check(where, "table", "skip_rows")
-        return excel.open_workbook(loader, path, options)
+        return excel.read_workbook(loader, path, options)
     for magic, kind in OTHER_KINDS.items():
         if head.startswith(magic):
             raise UnreadableError(f"{where} is {kind}", "Save the table in it as CSV.")
     if head.startswith(PARQUET):
         options.check(where)
-        return _open_parquet(loader, path)
+        return _read_parquet(loader, path)
     suffixes = {suffix.lower() for suffix in named.suffixes}
     if suffixes & set(JSON) or is_json(path):
         options.check(where)
-        return open_json(loader, path)
+        return read_json(loader, path)
     options.check(where, "skip_rows")
-    return open_delimited(loader, path, options, usual="\t" if suffixes & set(TABS) else ",")
+    return read_delimited(loader, path, named, options, usual="\t" if suffixes & set(TABS) else ",")
 
 
-def _open_parquet(loader: Loader, path: Path) -> LoadedColumns:
-    """Return the columns of a Parquet file.
+def _read_parquet(loader: Loader, path: Path) -> Frame:
+    """Return the table of a Parquet file.
 
     Its size is checked first: a few bytes can stand for any number of rows, for a list of any length, and for a text in
     each row.
@@ -117,7 +114,7 @@ def _open_parquet(loader: Loader, path: Path) -> LoadedColumns:
         limit.check_rows(n_rows, len(names), where, n_text=n_text)
     aliases = ", ".join(f"c{i}" for i in range(len(names)))
     ask(f"CREATE TEMP TABLE cells AS SELECT * FROM {table} AS file({aliases})")
-    return loader.columns(names)
+    return loader.frame(names)
 
 
 def _parquet_names(nodes: list[tuple[str, int]]) -> tuple[str, ...]:

@@ -1,11 +1,10 @@
-"""Data frames, arrays and records in memory, as untyped columns."""
+"""Rows, data frames, arrays and records in memory, as frames."""
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -13,38 +12,76 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import number_text
-from seedbed.data.columns import Columns, MemoryColumns
-from seedbed.data.sources.loaded import open_loader
-from seedbed.data.sources.options import check_names
-from seedbed.errors import DataError, error_line, nearest
+from seedbed.data.cells import WHOLE_FLOATS
+from seedbed.data.frame import Builder, Cells, Frame, Note, Numbers, name_from_zero
+from seedbed.data.sources.loaded import FindPlaces, open_loader
+from seedbed.data.sources.options import MAX_CELL, SourceLimit, check_names, long_cell
+from seedbed.errors import DataError, UnreadableError, error_line, nearest
 
 __all__ = [
-    "MISSING_TYPES",
     "array_column",
-    "array_columns",
+    "array_frame",
     "as_array",
     "as_frame",
     "frame_from",
-    "open_frame",
-    "record_columns",
-    "series_array",
-    "value_columns",
+    "read_frame",
+    "read_records",
+    "read_rows",
+    "read_series",
+    "read_values",
 ]
 
-WHOLE_FLOATS = 1 << 53  # above, a float loses digits, and a number may be a label
-MISSING_TYPES = ("NAType", "NaTType")
+ROWS_AT_ONCE = 4096
 
 
-@contextlib.contextmanager
-def open_frame(frame: Any) -> Iterator[Columns]:
-    """Open a data frame, or a DuckDB relation, which is read without another library."""
-    if not isinstance(frame, duckdb.DuckDBPyRelation):
-        yield frame_columns(frame)
-        return
-    with open_loader("DuckDB relation") as loader:
-        loader.load_arrow(_Stream(frame), n_columns=len(frame.columns))
-        yield loader.columns(frame.columns, lambda rows: {row: f"row {row} (counted from 0)" for row in rows})
+def read_rows(
+    rows: Iterable[Sequence[Any]],
+    names: Sequence[str],
+    where: str,
+    limit: SourceLimit,
+    *,
+    places: FindPlaces,
+    as_text: Collection[str] = (),
+    notes: tuple[Note, ...] = (),
+) -> Frame:
+    """Return rows of plain values as a frame. UnreadableError if there is none, or one is too large."""
+    check_names(names, where)
+    builders = [Builder(f"{where}: column '{name}'") for name in names]
+    n_rows, source = 0, iter(rows)
+    while part := list(itertools.islice(source, ROWS_AT_ONCE)):
+        for name, builder, cells in zip(names, builders, zip(*part, strict=True), strict=True):
+            for row, cell in enumerate(cells):
+                if type(cell) is str and len(cell) > MAX_CELL // 4 and len(cell.encode()) > MAX_CELL:
+                    raise long_cell(where, places([n_rows + row])[n_rows + row], name)
+            builder.add(cells)
+        n_rows += len(part)
+        limit.check_rows(n_rows, len(names), where, n_text=sum(builder.size for builder in builders))
+    if n_rows == 0:
+        raise UnreadableError(f"{where}: there are no rows")
+    columns = tuple(builder.cells(keep_text=name in as_text) for name, builder in zip(names, builders, strict=True))
+    return Frame(where, tuple(names), columns, notes, places=places)
+
+
+def read_frame(frame: Any, *, where: str = "data frame", as_text: Collection[str] = ()) -> Frame:
+    """Return a pandas, Polars, PyArrow, ... data frame, or a DuckDB relation. An index isn't a column."""
+    if isinstance(frame, duckdb.DuckDBPyRelation):
+        with open_loader("DuckDB relation", as_text=as_text) as loader:
+            loader.load_arrow(_Stream(frame), n_columns=len(frame.columns))
+            return loader.frame(frame.columns, name_from_zero)
+    known = as_frame(frame)
+    if known is None:
+        raise DataError(
+            f"a table can't be read from {type(frame).__name__}",
+            "Give a path, 'example:NAME', a postgresql:// address or a data frame; arrays go in as X and y.",
+        )
+    names = tuple(str(name) for name in known.columns)
+    check_names(names, where)
+    series = dict(enumerate(known.iter_columns()))
+    columns = tuple(
+        read_series(series[i], f"{where}: column '{name}'", keep_text=name in as_text) for i, name in enumerate(names)
+    )
+    categorical = {names[i] for i, column in series.items() if column.dtype in (nw.Categorical, nw.Enum)}
+    return Frame(where, names, columns, categorical=frozenset(categorical))
 
 
 class _Stream:
@@ -55,28 +92,6 @@ class _Stream:
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self._source.__arrow_c_stream__(requested_schema)
-
-
-def frame_columns(frame: Any, *, where: str = "data frame") -> MemoryColumns:
-    """Return the columns of a pandas, Polars, PyArrow, ... data frame. An index isn't a column."""
-    known = as_frame(frame)
-    if known is None:
-        raise DataError(
-            f"a table can't be read from {type(frame).__name__}",
-            "Give a path, 'example:NAME', a postgresql:// address or a data frame; arrays go in as X and y.",
-        )
-    names = tuple(str(name) for name in known.columns)
-    check_names(names, where)
-    arrays = tuple(
-        series_array(series, f"{where}: column '{name}'")
-        for name, series in zip(names, known.iter_columns(), strict=True)
-    )
-    categorical = frozenset(
-        name
-        for name, series in zip(names, known.iter_columns(), strict=True)
-        if series.dtype in (nw.Categorical, nw.Enum)
-    )
-    return MemoryColumns(where=where, names=names, arrays=arrays, categorical=categorical)
 
 
 def as_frame(value: Any) -> nw.DataFrame[Any] | None:
@@ -106,77 +121,58 @@ def frame_from(columns: Mapping[str, Sequence[Any]]) -> Any:
     raise DataError("a data frame needs pandas, Polars or PyArrow, and none is installed", "pip install pandas.")
 
 
-def series_array(series: nw.Series[Any], where: str) -> NDArray[Any]:
-    """Return numbers and booleans as they are and all else as text: dates in ISO 8601, times in UTC."""
+def read_series(series: nw.Series[Any], where: str, *, keep_text: bool = False) -> Cells:
+    """Return a copy: numbers as they are and all else as text, dates in ISO 8601, times in UTC."""
     dtype = series.dtype
     whole = series.null_count() == 0
     if dtype.is_numeric():
         if dtype.is_integer() and dtype not in (nw.Int128, nw.UInt128):
             if whole:
-                return np.asarray(series.to_numpy())
+                return Numbers(np.array(series.to_numpy()))
             if max(abs(series.max() or 0), abs(series.min() or 0)) > WHOLE_FLOATS:
-                return _texts(series, where)
-        return np.asarray(series.cast(nw.Float64).to_numpy())  # decimals would come as objects
-    if dtype == nw.Boolean and whole:
-        return np.asarray(series.to_numpy(), dtype=bool)
-    if dtype in (nw.Date, nw.Datetime):
-        return _moments(series, where)
-    return _texts(series, where)
-
-
-def _texts(series: nw.Series[Any], where: str) -> NDArray[Any]:
+                return _texts(series.to_list(), where, keep_text=keep_text)
+        return Numbers(np.array(series.cast(nw.Float64).to_numpy()))  # decimals would come as objects
+    if dtype in (nw.Date, nw.Datetime) and (moments := _moments(series)) is not None:
+        return _texts(moments, where, keep_text=True)
     missing = series.is_null().to_list()
-    return text_array([None if gone else value for value, gone in zip(series.to_list(), missing, strict=True)], where)
+    cells = [None if gone else value for value, gone in zip(series.to_list(), missing, strict=True)]
+    return _texts(cells, where, keep_text=keep_text)
 
 
-def _moments(series: nw.Series[Any], where: str) -> NDArray[Any]:
+def _texts(cells: Sequence[Any], where: str, *, keep_text: bool) -> Cells:
+    builder = Builder(where)
+    builder.add(cells)
+    return builder.cells(keep_text=keep_text)
+
+
+def _moments(series: nw.Series[Any]) -> list[str | None] | None:
+    """Return dates and times as text; None for those that NumPy doesn't hold."""
     if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone is not None:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     moments = series.to_numpy()
     if moments.dtype.kind != "M":
-        return _texts(series, where)
+        return None
     # Keep their unit: nanoseconds would silently wrap around for the year 1000.
     whole_seconds = bool((moments == moments.astype("datetime64[s]"))[~np.isnat(moments)].all())
     texts = np.datetime_as_string(moments, unit="D" if series.dtype == nw.Date else "s" if whole_seconds else None)
     array = np.char.replace(texts, "T", " ").astype(object)
     array[np.isnat(moments)] = None
-    return array
+    return list(array)
 
 
-def text_array(values: Sequence[Any], where: str) -> NDArray[Any]:
-    """Return cells as text, None for a missing one. Half a character is refused, as no file can hold it."""
-    # Filled by slice: numpy.array(values, dtype=object) would make two dimensions out of cells that are lists.
-    array = np.empty(len(values), dtype=object)
-    array[:] = [_cell(value) for value in values]
-    try:
-        "".join(cell for cell in array if cell).encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"{where} holds half a character ({error.reason})", "Clean its text first.") from error
-    return array
-
-
-def _cell(value: Any) -> str | None:
-    if type(value) is str:
-        return value
-    if value is None or type(value).__name__ in MISSING_TYPES:
-        return None
-    if isinstance(value, dt.timedelta):
-        value = value.total_seconds()
-    return number_text(value) if isinstance(value, int | float) else str(value)
-
-
-def array_columns(X: Any, name: str) -> MemoryColumns:
-    """Return features [row, feature] as columns; those of an array are named x0, x1, ..."""
+def array_frame(X: Any, where: str, names: Sequence[str] = ()) -> Frame:
+    """Return features [row, feature]; those of an array are named x0, x1, ... by default."""
     if as_frame(X) is not None:
-        return frame_columns(X, where=name)
+        return read_frame(X, where=where)
     matrix = as_array(X, "X")
     if matrix.ndim != 2:
         raise DataError(
-            f"{name}: X has shape {matrix.shape}, not [row, feature]",
+            f"{where}: X has shape {matrix.shape}, not [row, feature]",
             "Give two dimensions; one feature alone is X.reshape(-1, 1).",
         )
-    names = tuple(f"x{i}" for i in range(matrix.shape[1]))
-    return MemoryColumns(name, names, tuple(array_column(matrix[:, i], "X") for i in range(matrix.shape[1])))
+    n_columns = matrix.shape[1]
+    columns = tuple(array_column(matrix[:, i], "X") for i in range(n_columns))
+    return Frame(where, tuple(names) or tuple(f"x{i}" for i in range(n_columns)), columns)
 
 
 def as_array(value: Any, role: str) -> NDArray[Any]:
@@ -191,16 +187,16 @@ def as_array(value: Any, role: str) -> NDArray[Any]:
         ) from error
 
 
-def array_column(array: NDArray[Any], role: str) -> NDArray[Any]:
-    """Return numbers as they are, all else as text."""
-    if array.dtype.kind in "biuf":
-        return array
+def array_column(array: NDArray[Any], role: str) -> Cells:
+    """Return a copy: numbers as they are, all else as text."""
+    if array.dtype.kind in "iuf":
+        return Numbers(array.copy())
     if array.dtype.kind in "cV":
         raise DataError(f"{role} holds {array.dtype} values", "Give real numbers.")
-    return text_array(array.tolist(), role)
+    return _texts(array.tolist(), role, keep_text=False)
 
 
-def record_columns(records: Sequence[Mapping[str, Any]], names: Sequence[str], where: str = "records") -> MemoryColumns:
+def read_records(records: Sequence[Mapping[str, Any]], names: Sequence[str], where: str = "records") -> Frame:
     """Return records' values by key. Every record needs every key of `names`; other keys become columns, too."""
     known = set(names)
     others = dict.fromkeys(key for record in records for key in record if key not in known)
@@ -210,28 +206,24 @@ def record_columns(records: Sequence[Mapping[str, Any]], names: Sequence[str], w
             hint = nearest(lacking[0], map(str, others)) or "Give None for what isn't known."
             raise DataError(f"{where}: record {number} lacks {listed}", hint)
     values = [[record.get(name) for record in records] for name in (*names, *others)]
-    return value_columns(values, (*names, *map(str, others)), where)
+    return read_values(values, (*names, *map(str, others)), where, as_text=names)
 
 
-def value_columns(values: Sequence[Sequence[Any]], names: Sequence[str], where: str = "records") -> MemoryColumns:
+def read_values(
+    values: Sequence[Sequence[Any]], names: Sequence[str], where: str = "records", *, as_text: Collection[str] = ()
+) -> Frame:
     """Return columns of plain values [column][row]: numbers, texts, booleans, or None for a missing value.
 
     Raises:
         DataError: a value is a list or a record.
     """
-    arrays: list[NDArray[Any]] = []
+    columns = []
     for name, column in zip(names, values, strict=True):
-        # A number beside a gap mustn't become text: where decimals have commas, '1.234' would be a thousand and more.
-        if all(
-            value is None
-            or (isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) >= WHOLE_FLOATS)
-            for value in column
-        ):
-            arrays.append(np.array(column, dtype=np.float64))
-            continue
         for value in column:
             if isinstance(value, Mapping | list | tuple):
-                kind = type(value).__name__
-                raise DataError(f"{where}: '{name}' holds a {kind}", "Give a number, a text or null.")
-        arrays.append(text_array(column, f"{where}: '{name}'"))
-    return MemoryColumns(where, tuple(names), tuple(arrays))
+                message = f"{where}: '{name}' holds a {type(value).__name__}"
+                raise DataError(message, "Give a number, a text or null.")
+        builder = Builder(f"{where}: '{name}'")
+        builder.add(column)
+        columns.append(builder.cells(keep_text=name in as_text))
+    return Frame(where, tuple(names), tuple(columns))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,15 +14,16 @@ from typing import Any
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
-from seedbed.data.columns import Columns, MemoryColumns
-from seedbed.data.sources.databases import DatabaseAddress, is_address, open_postgres
-from seedbed.data.sources.files import SUFFIXES, open_file
-from seedbed.data.sources.memory import array_columns, as_frame, open_frame, record_columns
+from seedbed.data.frame import Frame
+from seedbed.data.sources.databases import DatabaseAddress, is_address, read_postgres
+from seedbed.data.sources.files import SUFFIXES, read_file
+from seedbed.data.sources.memory import array_column, array_frame, as_frame, read_frame, read_records
 from seedbed.data.sources.options import NOTHING, SourceOptions
 from seedbed.errors import DataError, TableNotFoundError, counted, did_you_mean
 
-__all__ = ["EXAMPLES", "open_rows", "open_source"]
+__all__ = ["EXAMPLES", "read_new_rows", "read_source"]
 
 
 EXAMPLE_PREFIX = "example:"
@@ -32,22 +32,21 @@ SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """An opened table that isn't typed yet.
+    """A table that isn't typed yet.
 
     Attributes:
-        columns: its untyped columns.
+        frame: its columns.
         name: its name in reports.
         target: the default target; only examples have one.
     """
 
-    columns: Columns
+    frame: Frame
     name: str
     target: str | None = None
 
 
-@contextlib.contextmanager
-def open_source(source: Any, options: SourceOptions = NOTHING) -> Iterator[Source]:
-    """Open a path, `example:NAME`, a `postgresql://` address or a data frame.
+def read_source(source: Any, options: SourceOptions = NOTHING) -> Source:
+    """Read a path, `example:NAME`, a `postgresql://` address or a data frame.
 
     Raises:
         TableNotFoundError: no such file, example or table of a database.
@@ -59,54 +58,48 @@ def open_source(source: Any, options: SourceOptions = NOTHING) -> Iterator[Sourc
     if isinstance(source, str) and is_address(source):
         address = DatabaseAddress.of(source)
         options.check(address.shown, "table", "query")
-        with open_postgres(address, options) as columns:
-            yield Source(columns, options.table or address.database or "query")
-    elif isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
+        return Source(read_postgres(address, options), options.table or address.database or "query")
+    if isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
         scheme = SCHEME.match(str(source)) if isinstance(source, str) else None
         if scheme:  # the address isn't quoted: it may hold a password
             raise DataError(f"tables aren't fetched from {scheme[0]}", "Save the table as a file and give its path.")
         path = Path(source)
-        with open_file(path, options) as columns:
-            while path.suffix.lower() in SUFFIXES:  # 'a.b.csv.gz' is 'a.b'
-                path = path.with_suffix("")
-            yield Source(columns, options.table or path.name)
-    elif isinstance(source, str):
+        frame = read_file(path, options)
+        while path.suffix.lower() in SUFFIXES:  # 'a.b.csv.gz' is 'a.b'
+            path = path.with_suffix("")
+        return Source(frame, options.table or path.name)
+    if isinstance(source, str):
         options.check(source)
         name = source.removeprefix(EXAMPLE_PREFIX)
-        with open_example(name) as columns:
-            yield Source(columns, name, EXAMPLES[name].target)
-    else:
-        options.check("a data frame")
-        with open_frame(source) as columns:
-            yield Source(columns, "data frame")
+        return Source(read_example(name), name, EXAMPLES[name].target)
+    options.check("a data frame")
+    return Source(read_frame(source, as_text=options.as_text), "data frame")
 
 
-@contextlib.contextmanager
-def open_rows(rows: Any, names: Sequence[str], **options: Any) -> Iterator[Columns]:
-    """Open rows to predict.
+def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Collection[str] = (), **options: Any) -> Frame:
+    """Read rows to predict.
 
     Args:
         rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes it; records, a list of
             dicts or one of them; or an array [row, feature] in the order of `names`.
         names: the columns of the model, by which the header is also found.
+        as_text: names of columns whose text stays as it is, even if it is numbers.
         options: `table`, `query`, `skip_rows` and `limit`, as in `read_table`.
 
     Raises:
         DataError: the rows can't be read; see `read_table`.
     """
     if isinstance(rows, Mapping):
-        yield record_columns([rows], names)
-    elif isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
-        yield record_columns(rows, names)
-    elif isinstance(rows, str | Path | duckdb.DuckDBPyRelation) or as_frame(rows) is not None:
-        with open_source(rows, SourceOptions(wanted=tuple(names), **options)) as found:
-            yield found.columns
-    else:
-        columns = array_columns(rows, "array")
-        if len(columns.names) != len(names):
-            message = f"the array has {counted(len(columns.names), 'column')}, and the model knows {len(names)}"
-            raise DataError(message, f"Give them in this order: {', '.join(names[:20])}.")
-        yield MemoryColumns("array", tuple(names), columns.arrays)
+        return read_records([rows], names)
+    if isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
+        return read_records(rows, names)
+    if isinstance(rows, str | Path | duckdb.DuckDBPyRelation) or as_frame(rows) is not None:
+        return read_source(rows, SourceOptions(wanted=tuple(names), as_text=tuple(as_text), **options)).frame
+    frame = array_frame(rows, "array", names)
+    if len(frame.columns) != len(names):
+        message = f"the array has {counted(len(frame.columns), 'column')}, and the model knows {len(names)}"
+        raise DataError(message, f"Give them in this order: {', '.join(names[:20])}.")
+    return frame
 
 
 HEART_FAILURE_URL = (
@@ -140,21 +133,17 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
 )
 
 
-@contextlib.contextmanager
-def open_example(name: str) -> Iterator[Columns]:
-    """Open an example. All but one are included or generated, and need no network."""
+def read_example(name: str) -> Frame:
+    """Return the table of an example. All but one are included or generated, and need no network."""
     if name not in EXAMPLES:
         raise TableNotFoundError(f"no example '{name}'", did_you_mean(name, EXAMPLES))
     if name == "heart-failure":
-        with open_file(_heart_failure_path()) as columns:
-            yield columns
-        return
+        return read_file(_heart_failure_path())
     if name == "breast-cancer" and (path := _breast_cancer_path()).is_file():
         *measures, target = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
         words = np.array(["malignant", "benign"], dtype=object)[target.astype(np.int64)]
         names = tuple(kind.format(one) for kind in ("mean {}", "{} error", "worst {}") for one in _CELL_MEASURES)
-        yield MemoryColumns(f"example:{name}", (*names, EXAMPLES[name].target), (*measures, words))
-        return
+        return _example(name, names, measures, words)
     from sklearn import datasets
 
     names = ("x1", "x2")
@@ -172,8 +161,12 @@ def open_example(name: str) -> Iterator[Columns]:
         bunch = getattr(datasets, f"load_{name.replace('-', '_')}")()
         names, points = tuple(map(str, bunch.feature_names)), bunch.data
         target = np.array([str(word) for word in bunch.target_names], dtype=object)[bunch.target]
-    arrays = (*(points[:, i] for i in range(len(names))), target)
-    yield MemoryColumns(where=f"example:{name}", names=(*names, EXAMPLES[name].target), arrays=arrays)
+    return _example(name, names, points.T, target)
+
+
+def _example(name: str, names: Sequence[str], columns: Iterable[NDArray[Any]], target: NDArray[Any]) -> Frame:
+    cells = tuple(array_column(column, "X") for column in (*columns, target))
+    return Frame(f"example:{name}", (*names, EXAMPLES[name].target), cells)
 
 
 _CELL_MEASURES = (

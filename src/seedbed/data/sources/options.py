@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.data.columns import Note
+from seedbed.data.frame import Note
 from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did_you_mean
 
 __all__ = [
@@ -35,6 +35,7 @@ class SourceOptions:
         skip_rows: rows above the header of a text or an Excel file; None to search the header.
         limit: how large the table may be and how long a query may run, as `SourceLimit.of` reads it.
         wanted: names of columns by which the header is found.
+        as_text: names of columns whose text stays as it is, even if it is numbers.
     """
 
     table: str | None = None
@@ -42,6 +43,7 @@ class SourceOptions:
     skip_rows: int | None = None
     limit: str | None = None
     wanted: tuple[str, ...] = ()
+    as_text: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         rows: Any = self.skip_rows

@@ -1,0 +1,366 @@
+"""A table as its source gives it: each column is numbers or text. `typed.py` decides what a text means."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data.cells import (
+    CERTAIN_POINT,
+    DOTTED,
+    LEADING_ZEROS,
+    WHOLE_FLOATS,
+    missing_in_number,
+    number_text,
+    number_texts,
+    parse_number,
+)
+from seedbed.data.on_disk import spill
+from seedbed.errors import DataError
+from seedbed.evaluation import Note
+from seedbed.typing import Bools, Floats, Ints
+
+__all__ = [
+    "MISSING_TYPES",
+    "ROWS_NAMED",
+    "SERIOUS",
+    "Builder",
+    "Cells",
+    "Frame",
+    "Note",
+    "Numbers",
+    "Remark",
+    "Texts",
+    "as_notes",
+    "fits_float",
+    "from_texts",
+    "is_whole",
+    "may_be_dotted",
+    "name_from_zero",
+    "serious_first",
+    "text_of",
+]
+
+
+ROWS_NAMED = 3  # by a note
+
+SERIOUS = ("SB203", "SB209", "SB207", "SB208", "SB105")
+"""Codes of warnings that may make a result wrong."""
+
+_OBJECT_BYTES = 150  # of a text and its places in dicts
+_zeros, _dotted, _certain_point = map(re.compile, (LEADING_ZEROS, DOTTED, CERTAIN_POINT))
+MISSING_TYPES = ("NAType", "NaTType")
+
+
+def serious_first(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Return the notes with those that may make a result wrong first; the others keep their order."""
+    return tuple(sorted(notes, key=lambda note: SERIOUS.index(note.code) if note.code in SERIOUS else len(SERIOUS)))
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A note before its rows are located in the source; `rows` are the first ones concerned, counted from 0."""
+
+    message: str
+    column: str = ""
+    code: str = ""
+    count: int | None = None
+    rows: Sequence[int] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """A column of text by its distinct cells, so that costly work is done once per text.
+
+    Attributes:
+        texts: distinct cells, ends stripped, in the order in which they first appear; '' for an empty cell.
+        codes: number of each row's text [row].
+        counts: number of rows of each text [text].
+    """
+
+    texts: tuple[str, ...]
+    codes: Ints
+    counts: Ints
+
+    @classmethod
+    def of(cls, cells: Iterable[str | None]) -> Texts:
+        """Return cells [row] as a column of text."""
+        builder = Builder()
+        builder.add_texts(list(cells))
+        return builder.texts()
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def text_at(self, row: int) -> str:
+        """Return the text of a row."""
+        return self.texts[int(self.codes[row])]
+
+    def rows_of(self, chosen: Bools) -> Ints:
+        """Return the rows, ascending, whose text is chosen [text]."""
+        return np.flatnonzero(chosen[self.codes])
+
+    def only(self, chosen: Bools) -> Texts:
+        """Return the rows whose text is chosen [text]."""
+        texts = tuple(text for text, is_chosen in zip(self.texts, chosen.tolist(), strict=True) if is_chosen)
+        return Texts(texts, (np.cumsum(chosen) - 1)[self.codes[chosen[self.codes]]], self.counts[chosen])
+
+    def rows(self, rows: Ints | Bools) -> Texts:
+        """Return some rows, by their numbers or as a mask."""
+        codes = self.codes[rows]
+        used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        place = np.argsort(order)
+        texts = tuple(self.texts[code] for code in used[order].tolist())
+        return Texts(texts, place[inverse], np.bincount(place[inverse], minlength=len(texts)))
+
+    def cells(self) -> list[str | None]:
+        """Return the cells [row]; None for an empty one."""
+        texts = [text or None for text in self.texts]
+        return [texts[code] for code in self.codes.tolist()]
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A column of numbers: of a source that stores numbers, or of text in which each one has a single meaning.
+
+    Attributes:
+        values: of any numeric type [row]; NaN for a missing cell.
+        words: of text, the cells that are missing [missing row].
+        point: of text, whether some number surely has a decimal point; None if the source stores numbers.
+        dotted: of text, all cells if a point may stand between thousands, as in '1.234', and none surely is decimal.
+    """
+
+    values: NDArray[Any]
+    words: Texts | None = None
+    point: bool | None = None
+    dotted: Texts | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def rows(self, rows: Ints | Bools) -> Numbers:
+        """Return some rows, by their numbers or as a mask."""
+        values, words = self.values[rows], None
+        if self.words is not None:
+            place = np.cumsum(np.isnan(self.values)) - 1
+            words = self.words.rows(place[rows][np.isnan(values)])
+        return replace(self, values=values, words=words, dotted=self.dotted.rows(rows) if self.dotted else None)
+
+    def floats(self) -> Floats:
+        """Return the numbers as float64 [row]."""
+        with np.errstate(over="ignore"):  # a long double
+            return np.asarray(self.values, dtype=np.float64)
+
+    def cells(self) -> list[str | None]:
+        """Return the cells [row] as text; None for a missing one. 1.0 is '1', so that text doesn't depend on types."""
+        return self.as_texts().cells()
+
+    def as_texts(self) -> Texts:
+        """Return the column as text."""
+        if self.dotted is not None:
+            return self.dotted
+        levels, first, places = np.unique(self.values, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        code_of: dict[str, int] = {}
+        of_level: Ints = np.empty(len(levels), dtype=np.int32)
+        for place in order.tolist():
+            level = levels[place].item()
+            of_level[place] = code_of.setdefault(number_text(level) or "", len(code_of))
+        codes = of_level[places.ravel()]
+        if self.words is not None:
+            words: Ints = np.array(
+                [code_of.setdefault(word, len(code_of)) for word in self.words.texts], dtype=np.int32
+            )
+            codes[np.isnan(self.values)] = words[self.words.codes]
+        return Texts(tuple(code_of), codes, np.bincount(codes, minlength=len(code_of)))
+
+
+Cells = Numbers | Texts
+
+
+def from_texts(column: Texts) -> Cells:
+    """Return a column of text as numbers if all its cells are numbers as Python writes them, or words for missing ones.
+
+    Codes with leading zeros stay text, and so do whole numbers that float64 can't hold.
+    """
+    values = np.array([parse_number(text) for text in column.texts], dtype=np.float64)
+    plain = ~np.isnan(values)
+    numbers = [text for text, is_plain in zip(column.texts, plain.tolist(), strict=True) if is_plain]
+    if not numbers or not all(missing_in_number(text) for text in set(column.texts) - set(numbers)):
+        return column
+    present = values[plain]
+    point = not may_be_dotted(present)
+    dotted = False
+    if not point:
+        if not fits_float(present) or (is_whole(present) and any(map(_zeros.fullmatch, numbers))):
+            return column
+        point = any(map(_certain_point.fullmatch, numbers))
+        dotted = not point and any(map(_dotted.fullmatch, numbers))
+    elif not np.isfinite(present).all():
+        return column
+    missing = None if plain.all() else column.only(~plain)
+    return Numbers(values[column.codes], missing, point, column if dotted else None)
+
+
+def is_whole(values: Floats) -> bool:
+    """Return whether all numbers that aren't missing are whole."""
+    present = values[~np.isnan(values)]
+    return bool((np.floor(present) == present).all())
+
+
+def fits_float(values: Floats) -> bool:
+    """Return whether all numbers are finite, and float64 holds each digit of whole ones."""
+    largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
+    return largest < WHOLE_FLOATS or (largest < np.inf and not is_whole(values))
+
+
+def may_be_dotted(values: Floats) -> bool:
+    """Return whether each number may be thousands with a point between: whole, or with up to three decimals."""
+    parts = np.abs(values[values != np.floor(values)])
+    return bool(((parts >= 1) & (parts < 1000)).all() and (np.rint(parts * 1e3) / 1e3 == parts).all())
+
+
+class Builder:
+    """Collects the cells of a column from rows as Python has them, part by part.
+
+    Args:
+        where: the column in messages.
+    """
+
+    def __init__(self, where: str = "") -> None:
+        self._where = where
+        self._numbers: list[Floats] = []  # while there are only numbers
+        self._codes: list[Ints] | None = None
+        self._code_of: dict[str, int] = {}
+        self._raw: dict[str | None, int] = {}
+        self._size = 0
+
+    def add(self, values: Sequence[Any]) -> None:
+        """Add the next cells: numbers, texts, booleans, dates; None for a missing one."""
+        kinds = set(map(type, values))
+        if self._codes is None:
+            if kinds <= {int, float, type(None)} and not any(
+                type(value) is int and abs(value) >= WHOLE_FLOATS for value in (values if int in kinds else ())
+            ):
+                self._numbers.append(np.array(values, dtype=np.float64))
+                return
+            earlier, self._numbers, self._codes = self._numbers, [], []
+            for part in earlier:
+                self.add_texts(number_texts(part))
+        self.add_texts(values if kinds <= {str, type(None)} else [text_of(value) for value in values])
+
+    def add_texts(self, cells: Sequence[str | None]) -> None:
+        """Add the next cells, all text."""
+        if self._codes is None:
+            self._codes = []
+        for cell in dict.fromkeys(cells):
+            if cell not in self._raw:
+                self._size += _OBJECT_BYTES + len(cell or "")
+                self._raw[cell] = self._code_of.setdefault((cell or "").strip(), len(self._code_of))
+        self._codes.append(np.fromiter(map(self._raw.__getitem__, cells), dtype=np.int32, count=len(cells)))
+
+    @property
+    def size(self) -> int:
+        """Size of the distinct texts in memory in bytes, about."""
+        return self._size
+
+    def texts(self) -> Texts:
+        """Return the cells as a column of text."""
+        codes = np.concatenate([np.empty(0, dtype=np.int32), *(self._codes or ())])
+        return Texts(tuple(self._code_of), spill(codes), np.bincount(codes, minlength=len(self._code_of)))
+
+    def cells(self, *, keep_text: bool = False) -> Cells:
+        """Return the column. Text that is numbers becomes numbers, unless it is to be kept."""
+        if self._codes is None and self._numbers:
+            return Numbers(spill(np.concatenate(self._numbers)))
+        try:
+            "".join(self._code_of).encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{self._where} holds half a character ({error.reason})", "Clean its text first."
+            ) from error
+        return self.texts() if keep_text else from_texts(self.texts())
+
+
+def text_of(value: Any) -> str | None:
+    """Return a value as text, None for a missing one. Booleans are False and True, as in Python."""
+    if type(value) is str or value is None:
+        return value
+    if type(value).__name__ in MISSING_TYPES:
+        return None
+    if isinstance(value, dt.timedelta):
+        value = value.total_seconds()
+    return number_text(value) if isinstance(value, int | float) else str(value)
+
+
+def name_from_zero(rows: Iterable[int]) -> dict[int, str]:
+    """Return where the user finds rows of a table in memory."""
+    return {row: f"row {row} (counted from 0)" for row in rows}
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A table from any source. Columns are numbered by position, as names may be missing or repeated.
+
+    Attributes:
+        where: name of the source in messages.
+        names: of the columns.
+        columns: numbers or text, of equal length.
+        notes: what the user should know about how the source was read.
+        categorical: names of columns that are categories by the source's own types.
+        places: returns where the user finds rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    columns: tuple[Cells, ...] = field(repr=False)
+    notes: tuple[Note, ...] = ()
+    categorical: frozenset[str] = frozenset()
+    places: Callable[[Iterable[int]], dict[int, str]] = field(default=name_from_zero, repr=False)
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.columns[0]) if self.columns else 0
+
+    def rows(self, rows: Ints, where: str) -> Frame:
+        """Return some rows, by their numbers, under a name of their own."""
+        columns = tuple(column.rows(rows) for column in self.columns)
+
+        def places(wanted: Iterable[int]) -> dict[int, str]:
+            numbers = {row: int(rows[row]) for row in wanted}
+            found = self.places(numbers.values())
+            return {row: found[number] for row, number in numbers.items()}
+
+        return Frame(where, self.names, columns, places=places)
+
+    def cells(self, position: int) -> list[str | None]:
+        """Return the cells of a column as text [row], ends stripped; None for a missing one."""
+        return self.columns[position].cells()
+
+    def texts(self, position: int) -> Texts:
+        """Return a column as text."""
+        column = self.columns[position]
+        return column.as_texts() if isinstance(column, Numbers) else column
+
+    def numbers(self, position: int) -> Floats:
+        """Return the numbers of a column [row]: NaN for any cell that isn't one as Python writes it."""
+        column = self.columns[position]
+        if isinstance(column, Numbers):
+            return column.floats()
+        return np.array([parse_number(text) for text in column.texts], dtype=np.float64)[column.codes]
+
+
+def as_notes(frame: Frame, remarks: Sequence[Remark]) -> tuple[Note, ...]:
+    """Return notes whose first rows are named as the user finds them, in one pass through the source."""
+    wanted = {row for remark in remarks for row in remark.rows[:ROWS_NAMED]}
+    places = frame.places(wanted) if wanted else {}
+    return tuple(
+        Note(**{**vars(remark), "rows": tuple(places[row] for row in remark.rows[:ROWS_NAMED])}) for remark in remarks
+    )
