@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from seedbed.data import Frame, Oddities, OddityReport, Preprocessor, Table, as_notes, read_values
+from seedbed.data import Frame, Oddities, OddityReport, Preprocessor, Table, as_notes, frame_of_values
 from seedbed.data.typed import type_columns
 from seedbed.errors import ColumnError, DataError
 
@@ -23,7 +23,7 @@ CELLS = {
 
 
 def source(cells: dict[str, list[str | None]], where: str = "new.csv") -> Frame:
-    return read_values(list(cells.values()), list(cells), where)
+    return frame_of_values(list(cells.values()), list(cells), where)
 
 
 def table_of(columns: Frame) -> Table:

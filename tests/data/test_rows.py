@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import Preprocessor, read_new_rows, read_table, read_values
+from seedbed.data import Preprocessor, frame_of_values, read_new_rows, read_table
 from seedbed.data.cells import NUMBER, parse_number
 from seedbed.data.frame import Numbers
-from seedbed.data.sources.memory import read_records
+from seedbed.data.sources.memory import frame_of_records
 from seedbed.errors import DataError
 
 WITH_TWO_WAYS = r"[ \t\n\r\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
 
 
 def test_numbers_with_gaps_stay_numbers():
-    columns = read_values([[1, None, 2.5], [None, None, None], ["a", 1, None]], ["x", "y", "z"])
+    columns = frame_of_values([[1, None, 2.5], [None, None, None], ["a", 1, None]], ["x", "y", "z"])
     np.testing.assert_array_equal(columns.numbers(0), [1, np.nan, 2.5])
     assert [isinstance(column, Numbers) for column in columns.columns] == [True, True, False]
     assert [columns.cells(place) for place in range(3)] == [["1", None, "2.5"], [None] * 3, ["a", "1", None]]
@@ -26,15 +26,15 @@ def test_numbers_with_gaps_stay_numbers():
 
 @pytest.mark.parametrize("large", [2**53, 2**63 + 1, 10**400, -(2**60)])
 def test_integers_that_a_float_would_change_are_kept_as_text(large):
-    assert read_values([[large, None]], ["x"]).cells(0) == [str(large), None]
+    assert frame_of_values([[large, None]], ["x"]).cells(0) == [str(large), None]
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, (1,)])
 def test_a_list_or_record_as_a_value_is_refused(value):
     with pytest.raises(DataError, match=r"records: 'x' holds a \w+"):
-        read_values([[1, value]], ["x"])
+        frame_of_values([[1, value]], ["x"])
     with pytest.raises(DataError, match=r"records: 'x' holds a \w+"):
-        read_records([{"x": value}], ["x"])
+        frame_of_records([{"x": value}], ["x"])
 
 
 def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):

@@ -9,7 +9,7 @@ from seedbed.data.on_disk import ArrayWriter, rows_of, spill, windows
 from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor
 from seedbed.data.reading import coded_table, given_frame, label_texts, read_table, table_from_arrays
 from seedbed.data.scaling import TargetDesign, target_design
-from seedbed.data.sources.memory import as_frame, frame_from, read_values
+from seedbed.data.sources.memory import as_frame, frame_of_values, native_frame
 from seedbed.data.sources.opening import EXAMPLES, read_new_rows
 from seedbed.data.splits import (
     Split,
@@ -53,7 +53,7 @@ __all__ = [
     "coded_table",
     "encode",
     "fold_pairs",
-    "frame_from",
+    "frame_of_values",
     "given_frame",
     "holdout",
     "in_order",
@@ -61,10 +61,10 @@ __all__ = [
     "inspect_table",
     "label_texts",
     "likely_target",
+    "native_frame",
     "parse_number",
     "read_new_rows",
     "read_table",
-    "read_values",
     "repeated_folds",
     "rows_of",
     "sample_rows",

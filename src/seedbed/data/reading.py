@@ -20,7 +20,7 @@ from seedbed.data.checks import find_duplicates, find_leaks, find_order, find_to
 from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Note, Numbers, Remark, as_notes, serious_first
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.on_disk import spill
-from seedbed.data.sources.memory import array_column, array_frame, as_array, as_frame, read_series
+from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.data.table import Column, Table, Task
@@ -327,7 +327,7 @@ def table_from_arrays(X: Any, y: Any) -> Table:
         >>> table_from_arrays([[1.5], [2.5], [3.5], [4.5]], ["a", "b", "a", "b"])
         <Table arrays: 4 rows, 1 feature, binary target y>
     """
-    features = array_frame(X, "arrays")
+    features = frame_of_array(X, "arrays")
     if not features.names:
         raise DataError("arrays: X has no features")
     series: Any = nw.from_native(y, series_only=True, pass_through=True)
@@ -359,7 +359,7 @@ def given_frame(X: Any) -> Frame:
         ColumnError: infinite numbers.
     """
     known = as_frame(X)
-    frame = array_frame(X if known is None else known.to_native(), "X")
+    frame = frame_of_array(X if known is None else known.to_native(), "X")
     if known is None:
         array = np.asarray(X)
         objects = {i: array[:, i].tolist() for i in range(array.shape[1])} if array.dtype == object else {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.data import frame_from
+from seedbed.data import native_frame
 from seedbed.errors import OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Check, Conclusion, Ended, Verdict, document_of, outlook
 from seedbed.experiment.baseline_fits import one_blas_thread
@@ -129,7 +129,7 @@ class Comparison(Results):
             for key, numbers in zip(("repeat", "fold", "seed"), places, strict=True):
                 columns[key] += numbers.tolist()
             columns[name] += values.ravel().tolist()
-        return frame_from(columns)
+        return native_frame(columns)
 
     def predictions(self) -> Any:
         """Return a data frame with each out-of-fold prediction, as `sb.judge(frame, target="y")` takes it: candidate,
@@ -162,7 +162,7 @@ class Comparison(Results):
         columns = {key: np.concatenate(blocks) for key, blocks in parts.items()}
         if table.task != "regression":
             columns["y"] = np.array(table.labels, dtype=object)[columns["y"]]
-        return frame_from({key: column.tolist() for key, column in columns.items()})
+        return native_frame({key: column.tolist() for key, column in columns.items()})
 
     def to_frame(self) -> Any:
         """Return a data frame with a row for each verdict.
@@ -170,7 +170,7 @@ class Comparison(Results):
         Raises:
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
-        return frame_from({key: [getattr(verdict, key) for verdict in self.verdicts] for key in _OF_A_VERDICT})
+        return native_frame({key: [getattr(verdict, key) for verdict in self.verdicts] for key in _OF_A_VERDICT})
 
     def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> ConcatChart:
         """Return an Altair chart of the comparison, saved to `path` if it is given.

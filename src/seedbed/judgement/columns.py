@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Frame, Texts, likely_target, parse_number, read_new_rows, read_values
+from seedbed.data import Frame, Texts, frame_of_values, likely_target, parse_number, read_new_rows
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Metric, known_metric
 from seedbed.typing import Floats
@@ -106,7 +106,7 @@ def read_scores(source: Any, **options: Any) -> Frame:
         lists = {str(name): np.asarray(column).tolist() for name, column in source.items()}
         if len({len(column) if isinstance(column, list) else 0 for column in lists.values()}) != 1:
             raise DataError("the columns aren't lists of one length", "Give one value a row in each of them.")
-        given = read_values(list(lists.values()), list(lists), "the mapping")
+        given = frame_of_values(list(lists.values()), list(lists), "the mapping")
         if not given.n_rows:
             raise DataError("the mapping: there are no rows", "Give a row for each score.")
         return given

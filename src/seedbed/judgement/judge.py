@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.arguments import checked
-from seedbed.data import Frame, frame_from
+from seedbed.data import Frame, native_frame
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
@@ -114,7 +114,7 @@ class Judgement:
         several = isinstance(self.conclusion, TablesConclusion)
         keys += ("wins", "losses", "n_tables") if several else ("low", "high", "margin", "p_better")
         rows = self.conclusion.pairs or self.conclusion.verdicts
-        return frame_from({key: [getattr(row, key) for row in rows] for key in keys})
+        return native_frame({key: [getattr(row, key) for row in rows] for key in keys})
 
     def to_latex(self) -> str:
         """Return a table for a paper: each candidate's score, its difference from the reference, and the verdict."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from seedbed.arguments import checked, shown
-from seedbed.data import Task, frame_from
+from seedbed.data import Task, native_frame
 from seedbed.errors import OptionError, TrainingError, counted, warn
 from seedbed.evaluation import CURVES, MOST_GHOSTS, Curves, summarize_curves
 from seedbed.networks import Candidate, candidate_from
@@ -358,7 +358,7 @@ class History:
         """
         score = self.test_score[-1].astype(np.float64).tolist()
         columns = {"candidate": [name] * len(self), "seed": list(self.seeds), self.score_name.lower(): score}
-        return frame_from(columns)
+        return native_frame(columns)
 
     def plot(self, path: str | Path | None = None, *, title: str = "") -> ConcatChart:
         """Return an Altair chart of training and test curves: the mean, the middle half, and thin lines per network.

@@ -17,7 +17,7 @@ import duckdb
 
 from seedbed.data.frame import Frame, Note
 from seedbed.data.sources.loaded import name_rows, open_loader
-from seedbed.data.sources.memory import read_rows
+from seedbed.data.sources.memory import frame_of_rows
 from seedbed.data.sources.options import MAX_CELL, SourceLimit, SourceOptions, check_width, choose, quoted
 from seedbed.errors import DataError, SeedbedError, UnreadableError
 
@@ -56,7 +56,7 @@ def read_sqlite(path: Path, where: str, limit: SourceLimit, options: SourceOptio
             names = [column[0].strip() for column in cursor.description or ()]
             if not names:
                 raise DataError(f"{where}: the query gives no table", READ_ONLY)
-            return read_rows(
+            return frame_of_rows(
                 _no_bytes(cursor, names, where),
                 names,
                 where,

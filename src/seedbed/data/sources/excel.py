@@ -17,7 +17,7 @@ from xml.parsers import expat
 from seedbed.data.frame import Frame, Note, text_of
 from seedbed.data.sources.delimited import ROWS_LOOKED_AT, find_header, header_note
 from seedbed.data.sources.loaded import Loader
-from seedbed.data.sources.memory import read_rows
+from seedbed.data.sources.memory import frame_of_rows
 from seedbed.data.sources.options import SourceLimit, SourceOptions, choose
 from seedbed.errors import OptionError, UnreadableError
 
@@ -182,7 +182,7 @@ def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options
 
     notes = (*notes, header_note(f"row {number}", title)) if title else notes
     cells = ([row[i] for i in used] for _, row in rows)
-    return read_rows(cells, names, loader.where, loader.limit, places=places, as_text=loader.as_text, notes=notes)
+    return frame_of_rows(cells, names, loader.where, loader.limit, places=places, as_text=loader.as_text, notes=notes)
 
 
 def _above(sheet: CalamineSheet, options: SourceOptions) -> tuple[int, list[str]]:

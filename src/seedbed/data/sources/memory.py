@@ -20,21 +20,21 @@ from seedbed.errors import DataError, UnreadableError, error_line, nearest
 
 __all__ = [
     "array_column",
-    "array_frame",
     "as_array",
     "as_frame",
-    "frame_from",
+    "frame_of_array",
+    "frame_of_records",
+    "frame_of_rows",
+    "frame_of_values",
+    "native_frame",
     "read_frame",
-    "read_records",
-    "read_rows",
     "read_series",
-    "read_values",
 ]
 
 ROWS_AT_ONCE = 4096
 
 
-def read_rows(
+def frame_of_rows(
     rows: Iterable[Sequence[Any]],
     names: Sequence[str],
     where: str,
@@ -113,7 +113,7 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
     return known if isinstance(known, nw.DataFrame) else None
 
 
-def frame_from(columns: Mapping[str, Sequence[Any]]) -> Any:
+def native_frame(columns: Mapping[str, Sequence[Any]]) -> Any:
     """Return columns as a data frame of the first of pandas, Polars and PyArrow that is installed."""
     for backend in ("pandas", "polars", "pyarrow"):
         if importlib.util.find_spec(backend) is not None:
@@ -160,7 +160,7 @@ def _moments(series: nw.Series[Any]) -> list[str | None] | None:
     return list(array)
 
 
-def array_frame(X: Any, where: str, names: Sequence[str] = ()) -> Frame:
+def frame_of_array(X: Any, where: str, names: Sequence[str] = ()) -> Frame:
     """Return features [row, feature]; those of an array are named x0, x1, ... by default."""
     if as_frame(X) is not None:
         return read_frame(X, where=where)
@@ -196,7 +196,7 @@ def array_column(array: NDArray[Any], role: str) -> Cells:
     return _texts(array.tolist(), role, keep_text=False)
 
 
-def read_records(records: Sequence[Mapping[str, Any]], names: Sequence[str], where: str = "records") -> Frame:
+def frame_of_records(records: Sequence[Mapping[str, Any]], names: Sequence[str], where: str = "records") -> Frame:
     """Return records' values by key. Every record needs every key of `names`; other keys become columns, too."""
     known = set(names)
     others = dict.fromkeys(key for record in records for key in record if key not in known)
@@ -206,10 +206,10 @@ def read_records(records: Sequence[Mapping[str, Any]], names: Sequence[str], whe
             hint = nearest(lacking[0], map(str, others)) or "Give None for what isn't known."
             raise DataError(f"{where}: record {number} lacks {listed}", hint)
     values = [[record.get(name) for record in records] for name in (*names, *others)]
-    return read_values(values, (*names, *map(str, others)), where, as_text=names)
+    return frame_of_values(values, (*names, *map(str, others)), where, as_text=names)
 
 
-def read_values(
+def frame_of_values(
     values: Sequence[Sequence[Any]], names: Sequence[str], where: str = "records", *, as_text: Collection[str] = ()
 ) -> Frame:
     """Return columns of plain values [column][row]: numbers, texts, booleans, or None for a missing value.

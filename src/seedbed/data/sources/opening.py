@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from seedbed.data.frame import Frame
 from seedbed.data.sources.databases import DatabaseAddress, is_address, read_postgres
 from seedbed.data.sources.files import SUFFIXES, read_file
-from seedbed.data.sources.memory import array_column, array_frame, as_frame, read_frame, read_records
+from seedbed.data.sources.memory import array_column, as_frame, frame_of_array, frame_of_records, read_frame
 from seedbed.data.sources.options import NOTHING, SourceOptions
 from seedbed.errors import DataError, TableNotFoundError, counted, did_you_mean
 
@@ -90,12 +90,12 @@ def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Collection[str] =
         DataError: the rows can't be read; see `read_table`.
     """
     if isinstance(rows, Mapping):
-        return read_records([rows], names)
+        return frame_of_records([rows], names)
     if isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
-        return read_records(rows, names)
+        return frame_of_records(rows, names)
     if isinstance(rows, str | Path | duckdb.DuckDBPyRelation) or as_frame(rows) is not None:
         return read_source(rows, SourceOptions(wanted=tuple(names), as_text=tuple(as_text), **options)).frame
-    frame = array_frame(rows, "array", names)
+    frame = frame_of_array(rows, "array", names)
     if len(frame.columns) != len(names):
         message = f"the array has {counted(len(frame.columns), 'column')}, and the model knows {len(names)}"
         raise DataError(message, f"Give them in this order: {', '.join(names[:20])}.")
