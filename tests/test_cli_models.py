@@ -377,6 +377,19 @@ BAD = {
         ("predict", "{d}/cost.safetensors", "{d}/patients.csv", "--threshold", "0.4"),
         "for two labels",
     ),
+    "a coverage of 90": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--coverage", "90"), "coverage is 90"),
+    "a coverage of few rows": (
+        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.csv", "--coverage", "0.99"),
+        "needs errors on 99 rows, and the model has those of 80 rows. Ask for at most 0.987.",
+    ),
+    "classes without a coverage": (
+        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "--per-class"),
+        "per_class is for prediction sets",
+    ),
+    "classes of a number": (
+        ("predict", "{d}/cost.safetensors", "{d}/patients.csv", "--coverage", "0.9", "--per-class"),
+        "has no classes",
+    ),
     "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "does it lack a header?"),
     "a column too few": (("predict", "{d}/m.safetensors", "{d}/old.csv"), "no column 'town'. The model needs all its"),
     "a threshold of 2": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--threshold", "2"), "threshold is 2"),

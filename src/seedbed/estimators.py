@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from seedbed.arguments import check_arguments, shown
 from seedbed.data import Frame, Table, as_frame, coded_table, given_frame, label_texts
 from seedbed.errors import DataError, OptionError, TargetError
-from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model, predict_frame
+from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, predict_frame
 from seedbed.networks import BlendedMLPs, Candidate
 from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
 from seedbed.typing import Floats
@@ -370,6 +370,18 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         """
         return self._predictions(X).probabilities
 
+    def predict_set(self, X: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:
+        """Return for each row whether each label is in its prediction set [row, class], in the order of `classes_`.
+
+        Args:
+            X: as in `predict`.
+            coverage, per_class: as in `Model.predict_set`.
+
+        Raises:
+            ValueError: as `predict`; or there were too few rows for the coverage, or it isn't between 0 and 1.
+        """
+        return self.model_.covering(self._predictions(X), coverage, per_class=per_class)
+
 
 class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
     """A regressor that averages many small networks, or blends a portfolio of them.
@@ -413,3 +425,15 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
             ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to the model.
         """
         return self._predictions(X).values
+
+    def predict_interval(self, X: Any, *, coverage: float = COVERAGE) -> Floats:
+        """Return the ends of the interval around each predicted number [row, 2].
+
+        Args:
+            X: as in `predict`.
+            coverage: share of new rows whose number is to be in their interval.
+
+        Raises:
+            ValueError: as `predict`; or there were too few rows for the coverage, or it isn't between 0 and 1.
+        """
+        return self.model_.covering(self._predictions(X), coverage)

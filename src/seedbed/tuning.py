@@ -45,6 +45,7 @@ __all__ = [
     "fit_networks",
     "inner_splits",
     "n_choosing",
+    "outputs_left_out",
     "plan_round",
     "with_settings",
 ]
@@ -394,3 +395,38 @@ def fit_networks(
         raise TrainingError(f"candidate '{candidate.name}': every network diverged", "Give a lower learning rate.")
     kept = [states[network] for network in sorted(states)]
     return {name: torch.stack([state[name] for state in kept]) for name in kept[0]}, len(seeds) - len(kept)
+
+
+def outputs_left_out(
+    candidate: Candidate,
+    table: Table,
+    encoding: Encoding,
+    recipe: Recipe,
+    splits: Sequence[Split],
+    *,
+    seeds: Sequence[int],
+    weights: NDArray[np.float32] | None,
+    running: Running,
+) -> NDArray[np.float32]:
+    """Train a network on each split; return its outputs for the rows left out [row, output, network], NaN elsewhere.
+
+    Outputs of a regression are in units of the target. Those of networks that diverged are NaN.
+
+    Args:
+        splits, seeds: the split and the seed of each network.
+        weights: the weight of each row [row].
+
+    Raises:
+        SeedbedError: the network can't be trained.
+    """
+    outputs = np.full((table.n_rows, table.n_outputs, len(splits)), np.nan, dtype=np.float32)
+    if not splits:
+        return outputs
+    data = table_data(table, encoding, splits, weights)
+    runs = Runs(candidate, recipe, seeds, range(len(splits)), [recipe.lrs[0]] * len(splits))
+    which = plan_round(table, data, {0: runs}, engine=running.engine, device=running.device)
+    for network, column, result in running.networks("fitting", which):
+        outputs[:, :, network] = result.outputs[:, :, column]
+    if data.target_scale is not None and data.target_shift is not None:
+        outputs = (outputs - data.target_shift) / data.target_scale
+    return outputs

@@ -48,13 +48,13 @@ def by_command(model: Model, saved: Path, rows: pd.DataFrame) -> np.ndarray:
     return shaped(model, found if model.task == "regression" else found[[f"probability_{one}" for one in model.labels]])
 
 
-def served(saved: Path, rows: pd.DataFrame) -> list[dict[str, Any]]:
+def served(saved: Path, rows: pd.DataFrame, **asked: Any) -> list[dict[str, Any]]:
     records = json.loads(rows.to_json(orient="records", double_precision=15))
 
     async def ask() -> httpx.Response:
         with App(sb.load(saved), "model", Gate.of("127.0.0.1", 8000)) as app:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
-                return await client.post("/predict", json={"rows": records})
+                return await client.post("/predict", json={"rows": records, **asked})
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(asyncio.run, ask()).result()
@@ -135,6 +135,31 @@ def test_five_paths_give_the_same_for_every_part_of_networks(fitted, frame, tmp_
     expected = model.predictions(rows).values
     for path in PATHS:
         np.testing.assert_allclose(path(model, saved, rows), expected, atol=1e-5 * model.target_deviation)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("per_class", [False, True])
+def test_python_file_command_and_server_give_the_same_sets(fitted, frame, tmp_path, target, per_class):
+    model, options = fitted("relu:5", target), {"per_class": True} if per_class and target != "cost" else {}
+    rows = frame[list(model.feature_names_in_)].head(60)
+    saved, out = model.save(tmp_path / "m.safetensors"), tmp_path / "predictions.csv"
+    predicted = model.predictions(rows)
+    expected = model.covering(predicted, 0.8, **options)
+    np.testing.assert_array_equal(sb.load(saved).covering(predicted, 0.8, **options), expected)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    words = ["predict", saved, tmp_path / "rows.csv", "-o", out, "-q", "--coverage", 0.8]
+    with pytest.raises(SystemExit) as stop:
+        main([*map(str, words), *(["--per-class"] if options else [])])
+    assert not stop.value.code
+    written, answers = pd.read_csv(out), served(saved, rows, coverage=0.8, **options)
+    if target == "cost":
+        np.testing.assert_allclose(written[["low", "high"]], expected)
+        np.testing.assert_allclose([[row["low"], row["high"]] for row in answers], expected)
+        return
+    sets = [[label for label, inside in zip(model.labels, row, strict=True) if inside] for row in expected]
+    assert len(set(map(tuple, sets))) > 1
+    assert [row["set"] for row in answers] == sets
+    assert written["set"].fillna("").tolist() == ["; ".join(labels) for labels in sets]
 
 
 def test_python_command_and_server_flag_the_same_cells(fitted, frame, tmp_path):

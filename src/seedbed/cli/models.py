@@ -80,6 +80,16 @@ def predict(
     threshold: Annotated[
         float | None, Parameter(help="Of two labels: above which probability the positive one is predicted.")
     ] = None,
+    coverage: Annotated[
+        float | None,
+        Parameter(
+            help="Share of new rows, such as 0.9, whose truth is to be in their set of labels (column set) or their"
+            " interval (low, high)."
+        ),
+    ] = None,
+    per_class: Annotated[
+        bool, Parameter(help="The share of --coverage holds in each class; sets are larger.", negative=())
+    ] = False,
     keep: Annotated[
         tuple[str, ...],
         Parameter(
@@ -110,7 +120,9 @@ def predict(
     with interruptible(lambda: ("interrupted, no predictions written",)):
         text = (*as_text(fitted.schemas), *fitted.identifiers, *keep)
         frame = read_new_rows(table, fitted.feature_names_in_, as_text=text, **source.settings())
-        written = write_predictions(fitted, frame, output, threshold=threshold, keep=keep)
+        written = write_predictions(
+            fitted, frame, output, threshold=threshold, keep=keep, coverage=coverage, per_class=per_class
+        )
     if as_json:
         print(
             json.dumps(

@@ -172,7 +172,7 @@ def _model_of_table(
     table: Table, candidate: str, recipe: RecipeOptions, run: RunOptions, options: dict[str, Any]
 ) -> Model:
     from seedbed.experiment import Monitor
-    from seedbed.model import AUTO, blend_table, fit_model
+    from seedbed.model import AUTO, blend_table, fit_model, n_calibrating
     from seedbed.networks import candidate_from
     from seedbed.settings import N_NETWORKS
     from seedbed.training import own_module
@@ -189,13 +189,15 @@ def _model_of_table(
     parsed, n_networks, common = candidate_from(candidate), options["n_networks"] or N_NETWORKS, recipe.named("trained")
     settings = parsed.recipe(common)
     say(run, *filter(None, [own_module(parsed, table)]))
-    monitor = Monitor.of_one(parsed.name, settings.epochs, n_networks, n_choosing(settings, n_networks))
+    n_trained = n_networks + n_calibrating(table, n_networks)
+    monitor = Monitor.of_one(parsed.name, settings.epochs, n_trained, n_choosing(settings, n_networks))
     with shown(monitor, run):
         return fit_model(table, parsed, recipe=common, board_for=monitor.board_for, **options)
 
 
 def _model_of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
     from seedbed.experiment import Monitor, model_plan_from
+    from seedbed.model import n_calibrating
     from seedbed.settings import N_NETWORKS
     from seedbed.tuning import n_choosing
 
@@ -206,7 +208,8 @@ def _model_of_run(folder: Path, candidate: str | None, run: RunOptions, options:
         n_networks = options["n_networks"] or plan.networks or N_NETWORKS
         n_inner = 0 if plan.settled else n_choosing(plan.recipe, n_networks)
         epochs = plan.settled.epochs if plan.settled else plan.recipe.epochs
-        monitor = Monitor.of_one(plan.candidate.name, epochs, n_networks, n_inner)
+        n_trained = n_networks + n_calibrating(plan.table, n_networks)
+        monitor = Monitor.of_one(plan.candidate.name, epochs, n_trained, n_inner)
     with shown(monitor, run):
         return plan.fit(board_for=monitor.board_for, **options)
 

@@ -19,6 +19,7 @@ from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempe
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.members import (
     AUTO,
+    N_FOLDS,
     Fit,
     Member,
     MemberData,
@@ -27,18 +28,29 @@ from seedbed.model.members import (
     networks_for,
     recipe_for,
     settings_of,
+    splits_of_networks,
     target_scale,
     trained_members,
 )
 from seedbed.model.model import Model
 from seedbed.model.predicting import check_threshold
+from seedbed.model.sets import calibrate
 from seedbed.networks import Architecture, BlendedMLPs, candidate_from
 from seedbed.settings import N_NETWORKS, RECIPES, Compute, Recipe, place_of
 from seedbed.training import Board, Chunk, derive, one_thread, versions, warn_of_shares, with_inputs_of
-from seedbed.tuning import Running, TunedSettings, choose_settings, fit_networks, with_settings
+from seedbed.tuning import (
+    Running,
+    TunedSettings,
+    choose_settings,
+    fit_networks,
+    outputs_left_out,
+    with_settings,
+)
 from seedbed.typing import Floats
 
-__all__ = ["OutOfBag", "blend_table", "blend_tables", "fit_model"]
+__all__ = ["OutOfBag", "blend_table", "blend_tables", "fit_model", "n_calibrating"]
+
+_MANY_ROWS = 12_000  # of which a quarter is enough to know a model's errors
 
 
 @checked(lambda name: place_of(name, Compute, Recipe))
@@ -106,7 +118,21 @@ def fit_model(
     seeds = [derive(random_state, parsed.name, "model", number) for number in range(n_networks)]
     states, n_diverged = fit_networks(parsed, table, encoding, tuned, seeds=seeds, weights=weights, running=running)
     training = _facts(table, tuned, settled, len(seeds) - n_diverged, n_diverged, random_state)
-    return _model(table, parsed.name, parsed.architecture, states, Preprocessor.fit(table), training, score, threshold)
+    splits = splits_of_networks(table, max(n_networks, N_FOLDS), random_state)[: n_calibrating(table, n_networks)]
+    seeds = [derive(random_state, parsed.name, "sets", number) for number in range(len(splits))]
+    outputs = outputs_left_out(parsed, table, encoding, tuned, splits, seeds=seeds, weights=weights, running=running)
+    left_out = _mean_left_out(_by_draw(outputs, table))
+    return _model(
+        table, parsed.name, parsed.architecture, states, Preprocessor.fit(table), training, score, threshold, left_out
+    )
+
+
+def n_calibrating(table: Table, n_networks: int | None = None) -> int:
+    """Return how many networks of a candidate `fit_model` trains to know their errors on rows left out.
+
+    Of many rows, some are enough.
+    """
+    return 2 if table.n_rows >= _MANY_ROWS else max(N_NETWORKS if n_networks is None else n_networks, N_FOLDS)
 
 
 def _check_number(n_networks: int) -> None:
@@ -160,8 +186,13 @@ def _model(
     training: Mapping[str, Any],
     score: Mapping[str, Any] | None,
     threshold: float,
+    left_out: Floats,
 ) -> Model:
-    """Return the model of networks that were fitted to a table."""
+    """Return the model of networks that were fitted to a table.
+
+    Args:
+        left_out: predictions by networks that weren't trained on the row: probabilities [row, class], or numbers [row].
+    """
     mean, deviation = target_scale(table)
     return Model(
         candidate=candidate,
@@ -176,6 +207,7 @@ def _model(
         target_deviation=deviation,
         training=training,
         score=score,
+        calibration=calibrate(table, left_out),
         versions=versions(),
     )
 
@@ -291,12 +323,13 @@ def _finished(
     states = {
         f"{place}.{number}.{name}": value for number, member in enumerate(kept) for name, value in member.states.items()
     }
-    return _model(table, AUTO, blended, states, data.preprocessor, facts, score, threshold), out_of_bag
+    model = _model(table, AUTO, blended, states, data.preprocessor, facts, score, threshold, out_of_bag.values)
+    return model, out_of_bag
 
 
 def _blended(table: Table, trained: Sequence[Member], data: MemberData) -> tuple[BlendedMLPs, OutOfBag]:
     """Return the blend with the lowest loss on the rows that networks left out, and its predictions for them."""
-    draws = [_by_draw(member.outputs, table, data) for member in trained]
+    draws = [_by_draw(member.outputs, table, data.target_scale) for member in trained]
     left_out = np.isfinite(draws[0].reshape(len(draws[0]), table.n_rows, -1)).all(axis=2).any(axis=0)
     counts = (np.ones(table.n_rows) if data.weights is None else data.weights.astype(np.float64))[left_out]
     draws = [draw[:, left_out] for draw in draws]
@@ -341,10 +374,21 @@ def _blend_of(
     )
 
 
-def _by_draw(outputs: NDArray[np.float32], table: Table, data: MemberData) -> Floats:
+def _mean_left_out(draws: Floats) -> Floats:
+    """Return the mean of draws of predictions [draw, row, ...]; NaN for rows without any."""
+    known = np.isfinite(draws)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, draws, 0.0).sum(axis=0) / known.sum(axis=0))
+
+
+def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
     """Return predictions for rows left out: probabilities [draw, row, class] or numbers [draw, row].
 
     A row's draws are the networks that left it out. NaN fills up the draws of rows that were left out less often.
+
+    Args:
+        outputs: for rows left out [row, output, network]; NaN elsewhere.
+        scale: mean and deviation of a numeric target, if outputs are standardised.
     """
     there = np.isfinite(outputs[:, 0])
     place = there.cumsum(axis=1) - 1
@@ -353,7 +397,7 @@ def _by_draw(outputs: NDArray[np.float32], table: Table, data: MemberData) -> Fl
     row, network = np.nonzero(there)
     by_draw[place[row, network], row] = outputs[row, :, network]
     if table.task == "regression":
-        mean, deviation = data.target_scale
+        mean, deviation = scale
         return np.asarray(by_draw[:, :, 0] * deviation + mean)
     logits = torch.from_numpy(by_draw)
     if table.task == "binary":

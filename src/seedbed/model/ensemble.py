@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from seedbed.data import ColumnSchema, Frame, NewRows, Preprocessor, Remark, Task
 from seedbed.model.header import FORMAT
+from seedbed.model.sets import Calibration
 from seedbed.networks import MLP, Architecture, Blend, BlendedMLPs, architecture_to_values
 from seedbed.report import score_sentences
 from seedbed.training import StackedNetworks, seeded
@@ -42,6 +43,7 @@ class Ensemble:
         target_mean, target_deviation: of a numeric target, as the networks' outputs are standardised; else 0 and 1.
         training: how the model was made, as plain values.
         score: expected performance on new rows, and what was scored, as plain values; None if it wasn't measured.
+        calibration: errors on rows that networks weren't trained on, for prediction sets; None if there are none.
         versions: versions of the libraries that made it.
     """
 
@@ -57,6 +59,7 @@ class Ensemble:
     target_deviation: float = 1.0
     training: Mapping[str, Any] = field(default_factory=dict)
     score: Mapping[str, Any] | None = None
+    calibration: Calibration | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -186,6 +189,7 @@ class Ensemble:
             "columns": [_column(self.preprocessor, number) for number in range(len(self.feature_names_in_))],
             "training": dict(self.training),
             "score": None if self.score is None else dict(self.score),
+            "sets": None if self.calibration is None else self.calibration.describe(self.labels),
             "versions": dict(self.versions),
         }
         return {**card, "sentences": score_sentences(card)}

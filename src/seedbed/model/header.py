@@ -10,6 +10,7 @@ A model file is one `.safetensors` file, in which a JSON text describes the tens
     networks.NAME        as NAME  [network, ...]     for each NAME of a network's state_dict
     golden.cells         F64      [16, column]       NaN is missing, -1 an unknown level
     golden.values        F64      [16] or [16, class]
+    calibration.errors   F32      [point]                if the description has `calibration`
 
 The JSON stands in the file's own metadata under the key `seedbed`. It is canonical (ASCII, keys sorted, no spaces), and
 its `sha256` is that of the JSON without it, followed by the bytes of the tensors. docs/summary.md explains its keys.
@@ -144,6 +145,12 @@ class Performance(_Strict):
     chosen: ChosenScore | None
 
 
+class CalibrationRows(_Strict):
+    """How many rows of each class, or in all, the errors in `calibration.errors` are from."""
+
+    rows: Annotated[list[Annotated[int, Meta(ge=0, lt=1 << 40)]], Meta(min_length=1)]
+
+
 class Description(_Strict):
     """The JSON under the key `seedbed`. The packages `networks` and `data` check `architecture` and `inputs`."""
 
@@ -157,6 +164,7 @@ class Description(_Strict):
     score: Performance | None
     versions: dict[str, str]
     sha256: str
+    calibration: CalibrationRows | UnsetType = UNSET
 
 
 class Tensor(_Strict):

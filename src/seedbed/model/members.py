@@ -33,6 +33,7 @@ from seedbed.tuning import Running, inner_splits
 
 __all__ = [
     "AUTO",
+    "N_FOLDS",
     "Fit",
     "Member",
     "MemberData",
@@ -43,6 +44,7 @@ __all__ = [
     "networks_for",
     "recipe_for",
     "settings_of",
+    "splits_of_networks",
     "target_scale",
     "trained_members",
 ]
@@ -56,7 +58,8 @@ _RECIPE = Recipe(
 _USUAL_SHARE = 0.45  # of its epochs that a member usually trains before it stops
 LIMIT = 3.0
 """Limit of the clip in front of all members."""
-_FOLDS = 8
+N_FOLDS = 8
+"""Folds of the rows; each network of a member leaves out one."""
 # How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
 # falls by little in each epoch.
 _PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
@@ -288,9 +291,9 @@ def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
     """
     rows = np.arange(table.n_rows)
     if table.times is not None:
-        return [*inner_splits(table, rows, (), windows=_FOLDS - 1)][-1:] * n
+        return [*inner_splits(table, rows, (), windows=N_FOLDS - 1)][-1:] * n
     seed = derive(random_state, "blend") % 2**32
-    for folds in range(_FOLDS, 1, -1):
+    for folds in range(N_FOLDS, 1, -1):
         try:
             return [*inner_splits(table, rows, [seed], windows=0, folds=folds, repeats=-(-n // folds))][:n]
         except SeedbedError:
@@ -301,7 +304,7 @@ def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
 def _unstratified_folds(groups: NDArray[np.int64], n: int, seed: int) -> Iterator[Split]:
     """Yield n folds of whole groups; none if there is only one group."""
     names, of_row = np.unique(groups, return_inverse=True)
-    rng, folds = np.random.default_rng(seed), min(_FOLDS, len(names))
+    rng, folds = np.random.default_rng(seed), min(N_FOLDS, len(names))
     for number in range(n if folds > 1 else 0):
         if number % folds == 0:
             fold_of_row = (rng.permutation(len(names)) % folds)[of_row]

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seedbed.data import as_text, read_new_rows
-from seedbed.errors import counted
+from seedbed.errors import OptionError, counted
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.export import Exported, export
 from seedbed.model.model_file import read_model, save
 from seedbed.model.predicting import Predictions, check_threshold, predict_frame
+from seedbed.model.sets import COVERAGE
 from seedbed.report import card_text, text_fragment
 from seedbed.typing import Floats
 
@@ -27,7 +28,8 @@ class Model(Ensemble):
     """Networks, one per seed, whose predictions are averaged; from `fit_model`, `Comparison.model` or `load`.
 
     `Ensemble` documents the attributes: `candidate`, `architecture`, `states`, `preprocessor`, `target_name`,
-    `task`, `labels`, `threshold`, `target_mean`, `target_deviation`, `training`, `score` and `versions`.
+    `task`, `labels`, `threshold`, `target_mean`, `target_deviation`, `training`, `score`, `calibration` and
+    `versions`.
 
     Examples:
         >>> model = sb.fit_model("example:iris", "relu:5", n_networks=2)
@@ -62,6 +64,58 @@ class Model(Ensemble):
         if self.task == "regression":
             raise AttributeError("a regression model has no probabilities; use predict")
         return self.predictions(rows).probabilities
+
+    def predict_set(self, rows: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:
+        """Return for each row whether each label is in its prediction set [row, class], in the order of `classes_`.
+
+        Args:
+            rows: as in `predict`.
+            coverage: share of new rows whose label is to be in their set.
+            per_class: whether the share is to hold in each class, instead of over all rows. Sets are larger then.
+
+        Raises:
+            DataError: as `predict`.
+            OptionError: the coverage isn't between 0 and 1, there were too few rows for it, or the model has no sets.
+            AttributeError: the model predicts numbers.
+        """
+        if self.task == "regression":
+            raise AttributeError("a regression model has no sets of labels; use predict_interval")
+        return self.covering(self.predictions(rows), coverage, per_class=per_class)
+
+    def predict_interval(self, rows: Any, *, coverage: float = COVERAGE) -> Floats:
+        """Return the ends of the interval around each predicted number [row, 2].
+
+        Args:
+            rows: as in `predict`.
+            coverage: share of new rows whose number is to be in their interval.
+
+        Raises:
+            DataError: as `predict`.
+            OptionError: as `predict_set`.
+            AttributeError: the model predicts labels.
+        """
+        if self.task != "regression":
+            raise AttributeError("a model of labels has no intervals; use predict_set")
+        return self.covering(self.predictions(rows), coverage)
+
+    def covering(
+        self, predictions: Predictions, coverage: float = COVERAGE, *, per_class: bool = False
+    ) -> NDArray[Any]:
+        """Return the set of each row as booleans [row, class], or the ends of each interval [row, 2].
+
+        Args:
+            predictions: from `predictions`.
+            coverage, per_class: as in `predict_set`.
+
+        Raises:
+            OptionError: as `predict_set`, or `per_class` is given for numbers.
+        """
+        if per_class and self.task == "regression":
+            raise OptionError("a regression model has no classes", "Leave per_class out.")
+        if self.calibration is None:
+            message = "this model has no prediction sets: an earlier seedbed fitted it, or its rows couldn't be divided"
+            raise OptionError(message, "Fit it again, on rows of several groups or times.")
+        return self.calibration.covering(predictions.predicted, coverage, per_class=per_class)
 
     def predictions(self, rows: Any) -> Predictions:
         """Return the predictions, their spread over the networks, and the unusual cells of each row.

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from msgspec import UNSET
 from numpy.typing import NDArray
 from torch import nn
 
@@ -35,6 +36,7 @@ from seedbed.model.header import (
     read_header,
 )
 from seedbed.model.predicting import values_of
+from seedbed.model.sets import Calibration, n_points
 from seedbed.networks import (
     MLP,
     Architecture,
@@ -123,6 +125,9 @@ def to_bytes(model: Ensemble) -> bytes:
         "score": None if model.score is None else dict(model.score),
         "versions": dict(model.versions),
     }
+    if model.calibration is not None:
+        tensors["calibration.errors"] = torch.from_numpy(model.calibration.errors)
+        values["calibration"] = {"rows": list(model.calibration.rows)}
     # The library decides the order of the tensors' bytes, so they are serialized once to be hashed.
     draft = serialized(tensors, {KEY: ""})
     values["sha256"] = fingerprint(values, memoryview(draft)[8 + int.from_bytes(draft[:8], "little") :])
@@ -226,6 +231,11 @@ def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None
     expected = _network_shapes(architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks)
     expected["golden.cells"] = torch.float64, (N_GOLDEN, len(preprocessor.layout.schemas))
     expected["golden.values"] = torch.float64, (N_GOLDEN, n_outputs) if target.task == "multiclass" else (N_GOLDEN,)
+    calibrated = None if about.calibration is UNSET else tuple(about.calibration.rows)
+    if calibrated is not None:
+        if len(calibrated) != max(1, len(target.labels)) or not any(calibrated):
+            raise ModelFileError("the rows of its calibration don't fit the labels")
+        expected["calibration.errors"] = torch.float32, (sum(n_points(n, len(calibrated)) for n in calibrated),)
     try:
         _check_shapes({name: tensor for name, tensor in tensors.items() if not name.startswith("inputs.")}, expected)
     except ModelFileError as error:
@@ -244,10 +254,19 @@ def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None
         "threshold": target.threshold,
         "target_mean": target.mean,
         "target_deviation": target.deviation,
+        "calibration": None if calibrated is None else _calibration(tensors["calibration.errors"].numpy(), calibrated),
         **{name: header.values[name] for name in ("training", "score", "versions")},
     }
     _check_golden(Ensemble(**fields), tensors["golden.cells"].numpy(), tensors["golden.values"].numpy())
     return fields
+
+
+def _calibration(errors: NDArray[np.float32], rows: tuple[int, ...]) -> Calibration:
+    calibration = Calibration(errors, rows)
+    parts = [calibration.of_class(number)[0] for number in range(len(rows))]
+    if any((part[:1] < 0).any() or (np.diff(part) < 0).any() for part in parts):
+        raise ModelFileError("the errors of its calibration are negative or not sorted")
+    return calibration
 
 
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

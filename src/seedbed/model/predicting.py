@@ -51,10 +51,22 @@ class Predictions:
     doubtful: NDArray[np.bool_]
     notes: tuple[Note, ...] = ()
 
+    @classmethod
+    def of_no_rows(cls, model: Ensemble) -> Predictions:
+        """Return empty predictions."""
+        shape = (0, len(model.labels)) if model.task == "multiclass" else (0,)
+        none = np.zeros((0, len(model.feature_names_in_)), dtype=np.bool_)
+        return cls(model.task, np.zeros(shape), np.zeros(shape), Oddities(none, none, none, none), none[:, 0])
+
     @property
     def probabilities(self) -> Floats:
         """Probability of each class [row, class]."""
         return np.column_stack([1 - self.values, self.values]) if self.task == "binary" else self.values
+
+    @property
+    def predicted(self) -> Floats:
+        """Probability of each class [row, class], or the number [row]."""
+        return self.values if self.task == "regression" else self.probabilities
 
     @property
     def spreads(self) -> Floats:
@@ -114,11 +126,7 @@ def predict_rows(model: Ensemble, rows: NewRows) -> Predictions:
 def _joined(model: Ensemble, blocks: Iterable[Predictions]) -> Predictions:
     parts = list(blocks)
     if not parts:
-        shape = (0, len(model.labels)) if model.task == "multiclass" else (0,)
-        none = np.zeros((0, len(model.feature_names_in_)), dtype=np.bool_)
-        parts = [
-            Predictions(model.task, np.zeros(shape), np.zeros(shape), Oddities(none, none, none, none), none[:, 0])
-        ]
+        parts = [Predictions.of_no_rows(model)]
     odd = Oddities.joined([part.odd for part in parts])
     values, spread, doubtful = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "spread", "doubtful")

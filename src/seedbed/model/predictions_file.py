@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import shutil
 import sys
@@ -37,36 +38,94 @@ class Written:
 
 
 def write_predictions(
-    model: Model, frame: Frame, path: Path | None, *, threshold: float | None = None, keep: Sequence[str] = ()
+    model: Model,
+    frame: Frame,
+    path: Path | None,
+    *,
+    threshold: float | None = None,
+    keep: Sequence[str] = (),
+    coverage: float | None = None,
+    per_class: bool = False,
 ) -> Written:
     """Write the predictions for each row.
 
     The columns are `prediction`, `probability_LABEL` for each label, `spread` over the networks, and `flags`, which
-    names unusual columns of the row: `unseen: town; outlying: age; doubtful`.
+    names unusual columns of the row: `unseen: town; outlying: age; doubtful`. With a coverage, `set` has the labels of
+    the prediction set, `yes; no`, or `low` and `high` are the ends of the interval.
 
     Args:
         path: of the file, `.csv` or `.parquet`, written completely or not at all; None for CSV on stdout.
         threshold: for two labels, replaces the model's own threshold.
         keep: columns of the table to copy before the predictions. Identifiers known to the model are copied, too, so
             predictions can be joined to the table; one without a name is called `index`.
+        coverage, per_class: as in `Model.predict_set`; without a coverage, no sets are written.
 
     Raises:
-        OptionError: the path has another ending, or the threshold isn't a probability.
+        OptionError: the path has another ending, the threshold isn't a probability, or there are no such sets.
         ColumnError: a column that the model needs, or a column to keep, is missing.
         DataError: most cells are missing, unreadable or unknown to the model.
     """
     if path is not None and path.suffix.lower() not in _FORMATS:
         raise OptionError(f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file.")
     check_threshold(model.task, threshold)
-    kept = _kept(model, frame, keep)
+    columns = _Columns(model, threshold, coverage, per_class)
+    columns.check()
+    kept = _kept(columns, frame, keep)
     with _table() as connection:
-        notes = _fill(connection, model, frame, threshold, kept)
+        notes = _fill(connection, columns, frame, kept)
         if path is None:
             _print(connection)
         else:
             form = _FORMATS[path.suffix.lower()]
             write_checked(path, "predictions", lambda where: _copy(connection, where, form))
     return Written(frame.n_rows, notes)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of predictions; see `write_predictions`."""
+
+    model: Model
+    threshold: float | None
+    coverage: float | None
+    per_class: bool
+
+    def check(self) -> None:
+        """Raise OptionError if there are no such sets."""
+        if self.coverage is not None:
+            self._covering(Predictions.of_no_rows(self.model))
+        elif self.per_class:
+            raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")
+
+    @property
+    def names(self) -> list[str]:
+        added = [] if self.coverage is None else ["set"] if self.model.labels else ["low", "high"]
+        return ["prediction", *(f"probability_{label}" for label in self.model.labels), *added, "spread", "flags"]
+
+    @property
+    def types(self) -> list[str]:
+        kind = {"i": "BIGINT", "U": "VARCHAR", "f": "DOUBLE"}[self.model.classes_.dtype.kind]
+        added = {"set": "VARCHAR", "flags": "VARCHAR", "low": "DOUBLE", "high": "DOUBLE"}
+        return [kind, *(added.get(name, "FLOAT") for name in self.names[1:])]
+
+    def of(self, predictions: Predictions) -> list[np.ndarray[Any, Any]]:
+        """Return the columns of a block."""
+        columns = [self.model.labelled(predictions, self.threshold)]
+        if self.model.task != "regression":
+            columns += list(predictions.probabilities.astype(np.float32).T)  # networks are trained in float32
+        if self.coverage is not None and self.model.labels:
+            sets = self._covering(predictions).tolist()
+            columns.append(np.array(["; ".join(itertools.compress(self.model.labels, one)) for one in sets], object))
+        elif self.coverage is not None:
+            columns += list(self._covering(predictions).T)
+        columns = [
+            column.astype(object) if column.dtype.kind == "U" else np.ascontiguousarray(column) for column in columns
+        ]
+        return [*columns, predictions.spreads.astype(np.float32), _flags(self.model, predictions)]
+
+    def _covering(self, predictions: Predictions) -> np.ndarray[Any, Any]:
+        assert self.coverage is not None
+        return self.model.covering(predictions, self.coverage, per_class=self.per_class)
 
 
 @contextlib.contextmanager
@@ -78,30 +137,20 @@ def _table() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def _names(model: Model) -> list[str]:
-    """Return the names of the columns of predictions."""
-    return ["prediction", *(f"probability_{label}" for label in model.labels), "spread", "flags"]
-
-
-def _types(model: Model) -> list[str]:
-    kind = {"i": "BIGINT", "U": "VARCHAR", "f": "DOUBLE"}[model.classes_.dtype.kind]
-    return [kind, *["FLOAT"] * (len(model.labels) + 1), "VARCHAR"]
-
-
 def _quoted(name: str) -> str:
     """Return a column's name in SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _kept(model: Model, frame: Frame, keep: Sequence[str]) -> dict[str, int]:
+def _kept(columns: _Columns, frame: Frame, keep: Sequence[str]) -> dict[str, int]:
     """Return the positions of the columns to copy, by their names in the result."""
-    taken = _names(model)
+    taken = columns.names
     for name in keep:
         if name not in frame.names:
             raise ColumnError(f"{frame.where}: no column '{name}' to keep", did_you_mean(name, frame.names))
         if name in taken:
             raise OptionError(f"the column '{name}' can't be kept: a column of the predictions has its name")
-    known = [name for name in model.identifiers if name in frame.names and name not in taken]
+    known = [name for name in columns.model.identifiers if name in frame.names and name not in taken]
     names = list(dict.fromkeys([*known, *keep]))
     index = "index"
     while index in names:
@@ -110,13 +159,13 @@ def _kept(model: Model, frame: Frame, keep: Sequence[str]) -> dict[str, int]:
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection, model: Model, frame: Frame, threshold: float | None, kept: dict[str, int]
+    connection: duckdb.DuckDBPyConnection, columns: _Columns, frame: Frame, kept: dict[str, int]
 ) -> tuple[Note, ...]:
-    rows, remarks = model.read(frame)
-    blocks = Blocks(model, rows, _ROWS_A_BLOCK)
+    rows, remarks = columns.model.read(frame)
+    blocks = Blocks(columns.model, rows, _ROWS_A_BLOCK)
     copied = [frame.texts(position) for position in kept.values()]
-    names = [*kept, *_names(model)]
-    types = ["VARCHAR"] * len(kept) + _types(model)
+    names = [*kept, *columns.names]
+    types = ["VARCHAR"] * len(kept) + columns.types
     # DuckDB's names ignore case: it renames the second of 'Yes' and 'yes' to 'yes_1'. So the view has the names.
     shown = ", ".join(f"c{place} AS {_quoted(name)}" for place, name in enumerate(names))
     typed = ", ".join(f"c{place} {kind}" for place, kind in enumerate(types))
@@ -127,23 +176,12 @@ def _fill(
         block = slice(start, start + len(predictions.values))
         start = block.stop
         cells = [np.array([column.texts[i] or None for i in column.codes[block].tolist()], object) for column in copied]
-        cells += _columns(model, predictions, threshold)
+        cells += columns.of(predictions)
         connection.register("block", {f"c{place}": values for place, values in enumerate(cells)})
         flags = f"c{len(cells) - 1}"
         connection.execute(f"INSERT INTO cells SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM block")
         connection.unregister("block")
     return blocks.notes(frame, remarks)
-
-
-def _columns(model: Model, predictions: Predictions, threshold: float | None) -> list[np.ndarray[Any, Any]]:
-    """Return the columns of predictions of a block."""
-    columns = [model.labelled(predictions, threshold)]
-    if model.task != "regression":
-        columns += list(predictions.probabilities.astype(np.float32).T)  # networks are trained in float32
-    columns = [
-        column.astype(object) if column.dtype.kind == "U" else np.ascontiguousarray(column) for column in columns
-    ]
-    return [*columns, predictions.spreads.astype(np.float32), _flags(model, predictions)]
 
 
 def _flags(model: Model, predictions: Predictions) -> np.ndarray[Any, Any]:

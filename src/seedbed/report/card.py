@@ -21,7 +21,7 @@ _MOST_LEVELS = 6
 
 def card_text(card: Mapping[str, Any]) -> str:
     """Return what a model is as text: some lines, and a table of its columns."""
-    lines = [*_about(card), *_score(card)]
+    lines = [*_about(card), *_score(card), *_sets(card)]
     lines = [part for line in lines for part in textwrap.wrap(line, _WIDTH, subsequent_indent=_INDENT)]
     headings = ["column", "kind", "missing", "levels, or mean and deviation"]
     rows = [
@@ -107,6 +107,20 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
         f"{_INDENT}The model averages several such networks, fitted to all rows; that is usually at least as good, but "
         "it wasn't measured"
     )
+
+
+def _sets(card: Mapping[str, Any]) -> Iterator[str]:
+    if (sets := card["sets"]) is None:
+        return
+    rows = f"the errors on {sets['n_rows']:,} rows that networks weren't trained on"
+    share = f"{100 * sets['coverage']:g} %"
+    if card["target"]["task"] == "regression":
+        yield f"Sure:     {share} of intervals of ± {sets['threshold']:.4g} contain the number, by {rows}"
+        return
+    yield f"Sure:     {share} of sets of labels above {1 - sets['threshold']:.3g} contain the true one, by {rows}"
+    by_class = sorted(sets["by_class"].items(), key=lambda item: item[1])
+    least = ", ".join(f"{100 * share:.0f} % of {label}" for label, share in by_class[:_MOST_LEVELS])
+    yield f"{_INDENT}By label: {least}"
 
 
 def _range(name: str, value: float, low: float | None, high: float | None) -> str:

@@ -21,7 +21,8 @@ def document(model: Model, name: str, version: str, tensors: Tensors, *, token: 
     text = {"type": "string"}
     row, prediction = _ref("Row"), _ref("Predictions")
     rows = {"type": "array", "items": row}
-    asked = {"anyOf": [{"type": "object", "properties": {"rows": rows}, "required": ["rows"]}, rows, row]}
+    sets = {"coverage": {"type": "number"}, "per_class": {"type": "boolean"}}
+    asked = {"anyOf": [{"type": "object", "properties": {"rows": rows, **sets}, "required": ["rows"]}, rows, row]}
     paths = {
         "/": _get("A page with a form for one row", text, media="text/html", open=True),
         "/health": _get("Whether the server lives", _object({"status": {"const": "ok"}}), open=True),
@@ -68,11 +69,15 @@ def _schemas(model: Model, metadata: Values) -> Values:
     answered: Values = {"spread": {**number, "description": "The standard deviation over the networks."}}
     if model.task == "regression":
         answered["value"] = number
+        sets: Values = {"low": number, "high": number}
     else:
         answered["label"] = {"enum": list(model.labels)}
         answered["probabilities"] = _object(dict.fromkeys(model.labels, number))
+        sets = {"set": {"type": "array", "items": {"enum": list(model.labels)}}}
     answered |= {"flags": _object(dict.fromkeys(FLAGS, columns)), "doubtful": {"type": "boolean"}}
-    answer = _object({"predictions": {"type": "array", "items": _object(answered)}})
+    row = _object(answered)
+    row["properties"] |= sets
+    answer = _object({"predictions": {"type": "array", "items": row}})
     answer["properties"]["ignored"] = {**columns, "description": "Columns that the model doesn't use."}
     return {
         "Row": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seedbed.errors import ColumnError, DataError, counted, nearest
@@ -17,6 +17,7 @@ __all__ = ["RequestRows", "RowFormat"]
 _NAMED = 10
 _NEAR_ONES = 50  # names among which a mistyped one is searched: a request may have a hundred thousand
 _LARGEST = sys.float_info.max
+_SETS = ("coverage", "per_class")
 _INVOCATIONS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
@@ -46,17 +47,19 @@ class RowFormat:
         self._known = frozenset(self._names)
 
     def read_predict(self, values: Any) -> RequestRows:
-        """Read `{"rows": [...]}`, a list of records, or one record."""
+        """Read `{"rows": [...]}`, a list of records, or one record. Beside rows may be `coverage` and `per_class`."""
         if isinstance(values, list):
             return self.of_records(values)
         if not isinstance(values, dict):
             raise _bad_rows("the body holds no rows", 'Send {"rows": [{"COLUMN": VALUE, ...}]}.')
         # A column may be called rows; then it holds a value, and no list.
         if isinstance(values.get("rows"), list):
-            if len(values) > 1:
-                other = next(key for key in values if key != "rows")
-                raise _bad_rows(f"beside rows there is {other[:60]!r}", "Leave it out.")
-            return self.of_records(values["rows"])
+            if others := sorted(values.keys() - {"rows", *_SETS}):
+                raise _bad_rows(f"beside rows there is {others[0][:60]!r}", "Leave it out.")
+            asked = {key: value for key, value in values.items() if key in _SETS}
+            if "per_class" in asked and (type(asked["per_class"]) is not bool or "coverage" not in asked):
+                raise _bad_rows("per_class isn't true or false, or there is no coverage", 'Send "coverage": 0.9, too.')
+            return replace(self.of_records(values["rows"]), echo=asked)
         return self.of_records([values])
 
     def read_invocation(self, values: Any) -> RequestRows:
@@ -133,13 +136,17 @@ class RowFormat:
         """Return `{"predictions": [...]}`, and which columns weren't used if there are any."""
         spreads, doubtful = predictions.spreads.tolist(), predictions.doubtful.tolist()
         if self._model.task == "regression":
-            found = [{"value": value} for value in predictions.values.tolist()]
+            found: list[dict[str, Any]] = [{"value": value} for value in predictions.values.tolist()]
         else:
             of, probabilities = self._model.labels, predictions.probabilities.tolist()
             found = [
                 {"label": label, "probabilities": dict(zip(of, row, strict=True))}
                 for label, row in zip(self.labels(predictions), probabilities, strict=True)
             ]
+        if rows.echo:
+            labels, covering = self._model.labels, self._model.covering(predictions, **rows.echo).tolist()
+            for one, row in zip(found, covering, strict=True):
+                one |= {"set": [*itertools.compress(labels, row)]} if labels else {"low": row[0], "high": row[1]}
         answers = [
             {**one, "spread": spread, "flags": flags, "doubtful": is_doubtful}
             for one, spread, flags, is_doubtful in zip(found, spreads, self.flags(predictions), doubtful, strict=True)

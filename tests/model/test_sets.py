@@ -1,0 +1,178 @@
+"""Prediction sets and intervals: they contain the truth as often as they say, and a file keeps them or has none."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import seedbed as sb
+from seedbed.errors import ModelFileError, OptionError
+from seedbed.model import fit_model, load
+from seedbed.model.model_file import to_bytes
+from seedbed.model.sets import Calibration, calibrate, n_points
+from seedbed.settings import recipe_named
+
+from .conftest import FAST, TARGETS
+
+QUICK = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
+
+
+def calibrated(errors, codes=None, n_classes=1):
+    """The calibration of errors [row], of numbers or of the labels with these codes."""
+    target = np.zeros(len(errors)) if codes is None else np.asarray(codes)
+    labels = [str(number) for number in range(n_classes)] if codes is not None else []
+    table = SimpleNamespace(
+        task="regression" if codes is None else "multiclass", target=target, n_rows=len(errors), labels=labels
+    )
+    predicted = np.asarray(errors, dtype=float)
+    if codes is not None:
+        predicted = np.full((len(errors), n_classes), np.nan)
+        predicted[np.arange(len(errors)), codes] = 1 - np.asarray(errors)
+    return calibrate(table, predicted)
+
+
+@pytest.mark.parametrize(("n_rows", "coverage"), [(9, 0.9), (30, 0.8), (99, 0.99), (3000, 0.9)])
+def test_a_new_error_lies_below_the_threshold_as_often_as_asked_for(n_rows, coverage):
+    rng, below = np.random.default_rng(0), []
+    for _ in range(1000):
+        errors = rng.exponential(size=n_rows + 1)
+        below.append(errors[-1] <= calibrated(errors[:-1]).thresholds(coverage)[0])
+    extra = 1 / (n_rows + 1) + 1e-3  # the next rank, and the next quantile of many rows
+    assert coverage - 0.025 <= np.mean(below) <= coverage + extra + 0.025
+
+
+def test_each_class_is_covered_and_a_class_of_few_rows_is_in_every_set():
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1, 2], [4000, 300, 5])
+    errors = rng.random(len(codes)) * np.array([0.2, 1.0, 0.5])[codes]
+    kept = calibrated(errors, codes, 3)
+    assert kept.thresholds(0.9, per_class=True) == pytest.approx([0.18, 0.9, np.inf], abs=0.03)
+    assert kept.thresholds(0.9) == pytest.approx([np.quantile(errors, 0.9)] * 3, abs=0.01)
+    assert len(kept.errors) == sum(n_points(n, 3) for n in kept.rows) == 333 + 300 + 5
+    by_class = kept.describe(["a", "b", "c"])["by_class"]
+    assert by_class == pytest.approx({"a": 0.96, "b": 0.21, "c": 0.4}, abs=0.21)
+
+
+@pytest.mark.parametrize("coverage", [0, 1, 90, -0.1, True, "0.9", None, float("nan"), [0.9]])
+def test_a_coverage_is_a_share(coverage):
+    with pytest.raises(OptionError, match=r"coverage is .*a share between 0 and 1"):
+        calibrated(np.ones(50)).thresholds(coverage)
+
+
+def test_a_coverage_that_needs_more_rows_is_refused():
+    assert np.isfinite(calibrated(np.ones(9)).thresholds(0.9)).all()
+    assert calibrated(np.ones(8)).describe([]) is None
+    with pytest.raises(OptionError, match=r"0\.99 needs errors on 99 rows.* 30 rows\. Ask for at most 0\.967"):
+        calibrated(np.ones(30)).thresholds(0.99)
+
+
+def simulated(task, n_rows, rng):
+    """Features and a target that depends on them with much noise."""
+    X = rng.normal(size=(n_rows, 3))
+    noisy = X[:, 0] + X[:, 1] + rng.normal(size=n_rows)
+    return X, noisy if task == "regression" else np.digitize(noisy, [0.0] if task == "binary" else [-1.0, 1.0])
+
+
+@pytest.mark.parametrize("candidate", ["relu:8", "auto"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_new_rows_are_covered_as_often_as_asked_for(task, candidate):
+    rng = np.random.default_rng(1)
+    kind = sb.SeedbedRegressor if task == "regression" else sb.SeedbedClassifier
+    options = {"max_epochs": 20} if candidate == "auto" else {"candidate": candidate, "epochs": 60, "lr": 0.02}
+    model = kind(random_state=0, n_networks=8, **options).fit(*simulated(task, 400, rng))
+    X, y = simulated(task, 2000, rng)
+    if task == "regression":
+        ends = model.predict_interval(X)
+        covered = (ends[:, 0] <= y) & (y <= ends[:, 1])
+        np.testing.assert_allclose(ends.mean(axis=1), model.predict(X))
+    else:
+        covered = model.predict_set(X)[np.arange(2000), y]
+        apart = model.predict_set(X, per_class=True)[np.arange(2000), y]
+        assert min(apart[y == label].mean() for label in model.classes_) > 0.83
+    assert 0.86 < covered.mean() < 0.94  # 400 rows know the threshold to 1.5 points
+
+
+def test_errors_are_those_of_groups_that_networks_have_not_seen():
+    rng = np.random.default_rng(0)
+    patient = np.repeat(np.arange(50), 6)
+    X = rng.normal(size=(50, 4))[patient] + 0.01 * rng.normal(size=(300, 4))
+    rows = {"patient": patient, **{f"x{place}": X[:, place] for place in range(4)}, "y": rng.normal(size=50)[patient]}
+    recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=300)
+    half = {}
+    for group in (None, "patient"):
+        drop = [] if group else ["patient"]
+        model = fit_model(
+            sb.read_table(pd.DataFrame(rows), target="y", group=group, drop=drop), "tanh:64", recipe=recipe, **FAST
+        )
+        half[group] = model.calibration.thresholds()[0]
+    assert half["patient"] > 1.4 > 2 * half[None]
+
+
+def test_with_times_the_latest_rows_are_left_out():
+    rng = np.random.default_rng(0)
+    rows = {"x": rng.normal(size=300), "day": np.arange(300.0)}
+    rows["y"] = rows["x"] + rng.normal(size=300) * np.where(np.arange(300) < 270, 0.01, 3.0)
+    table = sb.read_table(pd.DataFrame(rows), target="y", time_split="day")
+    kept = fit_model(table, "linear:2", recipe=QUICK, **FAST).calibration
+    assert sum(kept.rows) < 30
+    assert kept.thresholds()[0] > 2
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_file_without_sets_is_read_and_says_so(fitted, frame, tmp_path, target):
+    model = fitted("relu:5", target)
+    older = dataclasses.replace(model, calibration=None)
+    assert b"calibration" not in to_bytes(older)
+    again = load(older.save(tmp_path / "older.safetensors"))
+    np.testing.assert_array_equal(again.predictions(frame).values, model.predictions(frame).values)
+    ask = again.predict_interval if target == "cost" else again.predict_set
+    with pytest.raises(OptionError, match=r"no prediction sets.*Fit it again"):
+        ask(frame)
+    assert again.card()["sets"] is None
+    assert "Sure:" in str(model)
+    assert "Sure:" not in str(again)
+
+
+def test_sets_and_intervals_belong_to_their_tasks(fitted, frame):
+    with pytest.raises(AttributeError, match="use predict_set"):
+        fitted().predict_interval(frame)
+    with pytest.raises(AttributeError, match="use predict_interval"):
+        fitted(target="cost").predict_set(frame)
+    with pytest.raises(OptionError, match="has no classes"):
+        fitted(target="cost").covering(fitted(target="cost").predictions(frame), per_class=True)
+
+
+HOSTILE = {
+    "not sorted": (lambda e, n: (e[::-1].copy(), n), "negative or not sorted"),
+    "negative": (lambda e, n: (e - 1, n), "negative or not sorted"),
+    "not a number": (lambda e, n: (np.where(e == e.max(), np.nan, e), n), "NaN or infinite"),
+    "infinite": (lambda e, n: (np.where(e == e.max(), np.inf, e), n), "NaN or infinite"),
+    "too short": (lambda e, n: (e[1:], n), "its description requires"),
+    "doubles": (lambda e, n: (e.astype(float), n), "its description requires"),
+    "many rows": (lambda e, n: (e, (n[0], 2**39)), "its description requires"),
+    "more rows": (lambda e, n: (e, (n[0], 2**60)), r"<= 1099511627775 - at `\$.calibration.rows"),
+    "no rows": (lambda e, n: (e[:0], (0, 0)), "don't fit the labels"),
+    "a class too many": (lambda e, n: (e, (*n, 0)), "don't fit the labels"),
+    "a class too few": (lambda e, n: (e, (sum(n),)), "don't fit the labels"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_errors_are_refused(fitted, tmp_path, what):
+    change, message = HOSTILE[what]
+    calibration = fitted().calibration
+    spoilt = Calibration(*change(calibration.errors, calibration.rows))
+    with pytest.raises(ModelFileError, match=message):
+        load(dataclasses.replace(fitted(), calibration=spoilt).save(tmp_path / "m.safetensors"))
+
+
+def test_a_long_table_adds_at_most_1000_errors_to_the_file():
+    rng = np.random.default_rng(0)
+    table = sb.read_table(pd.DataFrame(rng.normal(size=(13_000, 2)), columns=["x", "y"]), target="y")
+    kept = fit_model(table, "linear:2", recipe=recipe_named("trained", lr=0.02, epoch="last", epochs=2), **FAST)
+    assert len(kept.calibration.errors) == 1000
+    assert kept.calibration.rows == (3250,)  # two of eight folds are enough
