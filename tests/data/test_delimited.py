@@ -270,6 +270,11 @@ def test_a_row_with_too_many_or_too_few_cells_is_always_found(rows, data):
         read_source(path)
 
 
+def test_blank_lines_are_no_rows_of_a_single_column(write):
+    frame = read_source(write('town\n\n\nRome\n\nOslo\n""\n\nBonn\n')).frame
+    assert (frame.cells(0), frame.places([3])) == (["Rome", "Oslo", None, "Bonn"], {3: "line 9"})
+
+
 def test_an_empty_cell_too_many_at_the_end_of_a_row_is_ignored(write):
     frame = read_source(write("a,b,y\n1,2,0\n3,4,1,\n")).frame
     assert [frame.cells(i) for i in range(3)] == [["1", "3"], ["2", "4"], ["0", "1"]]

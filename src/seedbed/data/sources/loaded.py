@@ -154,10 +154,9 @@ class Loader:
 
     def _texts(self, i: int, kind: str, n_rows: int) -> Texts:
         text = f"coalesce({_text_sql(f'c{i}', kind)}, '') AS c"
-        [(first,)] = self.ask("SELECT coalesce(min(rowid), 0) FROM cells")  # not 0 if rows were deleted
         builder = Builder()
         for rows in windows(n_rows):
-            some = f"rowid >= {first + rows.start} AND rowid < {first + rows.stop}"
+            some = f"rowid >= {rows.start} AND rowid < {rows.stop}"
             query = f"SELECT {text} FROM cells WHERE {some} ORDER BY rowid"
             builder.add_texts(self.connection.execute(query).fetchnumpy()["c"].tolist())
         return builder.texts()
@@ -182,8 +181,7 @@ class Loader:
             for i, longest in zip(some, sizes[::2], strict=True):
                 if (longest or 0) > MAX_CELL:
                     [(row,)] = self.ask(
-                        "SELECT min(rowid) - (SELECT min(rowid) FROM cells) FROM cells "
-                        f"WHERE strlen(CAST(c{i} AS VARCHAR)) > {MAX_CELL}"
+                        f"SELECT min(rowid) FROM cells WHERE strlen(CAST(c{i} AS VARCHAR)) > {MAX_CELL}"
                     )
                     raise long_cell(self.where, places([row])[row], names[i])
         return n_text
