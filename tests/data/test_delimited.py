@@ -202,17 +202,26 @@ def plain(cell: str | None) -> str:
     return (cell or "").replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
+def pythons_rows(content: bytes, delimiter: str) -> list[list[str]]:
+    # DuckDB recognises a quote after spaces, and ignores empty cells at the end of a row.
+    text = io.StringIO(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read(), newline="")
+    reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=True)
+    header, *rows = [[plain(cell) for cell in row] for row in reader if row]
+    return [header, *(row[: len(header)] if not any(row[len(header) :]) else row for row in rows)]
+
+
 @FEWER
 @given(st.one_of(st.binary(max_size=200), st.tuples(st.sampled_from(BEGINNINGS), HOSTILE).map(b"".join)))
-def test_arbitrary_text_is_read_or_raises_a_seedbed_error(content):
-    with on_disk(content) as path:
-        with contextlib.suppress(SeedbedError):
-            read_table(path, target="y")
-        with contextlib.suppress(SeedbedError):
-            frame = read_source(path).frame
-            places = frame.places(range(frame.n_rows))
-            lines = [int(places[row].removeprefix("line ")) for row in range(frame.n_rows)]
-            assert lines == sorted(set(lines))
+def test_arbitrary_text_is_read_exactly_or_raises_a_seedbed_error(content):
+    with on_disk(content) as path, contextlib.suppress(SeedbedError):
+        frame = read_source(path, SourceOptions(as_text=("a", "b", "y"))).frame
+        places = frame.places(range(frame.n_rows))
+        lines = [int(places[row].removeprefix("line ")) for row in range(frame.n_rows)]
+        assert lines == sorted(set(lines))
+        for delimiter in ",;":
+            if content.startswith(delimiter.join("aby").encode()) and frame.names == ("a", "b", "y"):
+                cells = zip(*(map(plain, frame.cells(i)) for i in range(3)), strict=True)
+                assert [["a", "b", "y"], *map(list, cells)] == pythons_rows(content, delimiter)
 
 
 CELLS = st.text(
