@@ -24,7 +24,7 @@ TABLE = {
     "part": [1.234 + row % 11 for row in range(ROWS)],
     "gap": [None if row % 5 == 0 else row / 4 for row in range(ROWS)],
     "day": [dt.date(2024, 1 + row % 12, 1 + row % 28) for row in range(ROWS)],
-    "town": [("Rome", "Oslo", "007", None)[row % 4] for row in range(ROWS)],
+    "town": [("Rome", "New\r\nYork", "007", None)[row % 4] for row in range(ROWS)],
     "large": [2**60 + row % 3 for row in range(ROWS)],
     "flag": [row % 3 == 0 for row in range(ROWS)],
     "price": [f"{row % 9}.{row % 3}00,5 €" for row in range(ROWS)],

@@ -45,6 +45,7 @@ __all__ = [
     "name_from_zero",
     "serious_first",
     "text_of",
+    "trimmed",
 ]
 
 
@@ -79,7 +80,7 @@ class Texts:
     """A column of text by its distinct cells, so that costly work is done once per text.
 
     Attributes:
-        texts: distinct cells, ends stripped, in the order in which they first appear; '' for an empty cell.
+        texts: distinct cells, see `trimmed`, in the order in which they first appear; '' for an empty cell.
         codes: number of each row's text [row].
         counts: number of rows of each text [text].
     """
@@ -263,7 +264,7 @@ class Builder:
         for cell in dict.fromkeys(cells):
             if cell not in self._raw:
                 self._size += _OBJECT_BYTES + len(cell or "")
-                self._raw[cell] = self._code_of.setdefault((cell or "").strip(), len(self._code_of))
+                self._raw[cell] = self._code_of.setdefault(trimmed(cell), len(self._code_of))
         self._codes.append(np.fromiter(map(self._raw.__getitem__, cells), dtype=np.int32, count=len(cells)))
 
     @property
@@ -287,6 +288,11 @@ class Builder:
                 f"{self._where} holds half a character ({error.reason})", "Clean its text first."
             ) from error
         return self.texts() if keep_text else from_texts(self.texts())
+
+
+def trimmed(cell: str | None) -> str:
+    """Return a cell without spaces around it, and with LF line ends; empty for a missing one."""
+    return (cell or "").strip().replace("\r\n", "\n").replace("\r", "\n")
 
 
 def text_of(value: Any) -> str | None:

@@ -19,7 +19,7 @@ from seedbed.data.cells import (
     numeral,
     shown,
 )
-from seedbed.data.frame import Frame, Note, Numbers, as_notes, is_whole, text_of
+from seedbed.data.frame import Frame, Note, Numbers, as_notes, is_whole, text_of, trimmed
 from seedbed.data.kinds import (
     LEFT_OUT,
     Draft,
@@ -185,7 +185,7 @@ def _read_values(column: Sequence[Any], schema: ColumnSchema) -> tuple[Floats, d
     numbers = [float(value) if measured and type(value) in (int, float) else np.nan for value in column]
     values, odd = _read_numbers(np.array(numbers), schema)
     texts = {
-        row: (text_of(value) or "").strip()
+        row: trimmed(text_of(value))
         for row, value in enumerate(column)
         if value is not None and not (measured and type(value) in (int, float))
     }
@@ -224,9 +224,9 @@ def read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
         return [boolean_value(text, schema.levels) for text in texts]
     if schema.kind == "date":
         return [getattr(moment(text), schema.spelling) for text in texts]
-    code_of = {level: float(code) for code, level in enumerate(schema.levels)}
+    code_of = {trimmed(level): float(code) for code, level in enumerate(schema.levels)}
     # 1.0 is the level 1 where all levels are numbers.
-    code_of_number = {number: code_of[level] for level, number in exact_numbers(schema.levels).items()}
+    code_of_number = {number: code_of[trimmed(level)] for level, number in exact_numbers(schema.levels).items()}
     among_codes = is_code_column(schema.levels)
     values = []
     for text in texts:
