@@ -70,6 +70,11 @@ def test_an_invalid_option_is_refused(scores, options, message):
     assert message in str(caught.value)
 
 
+def test_a_named_score_without_candidates_is_refused(scores):
+    with pytest.raises(sb.ColumnError, match="no column names the candidates, and 'accuracy' looks like scores"):
+        sb.judge(without(scores(), "candidate"), score="accuracy", folds=10)
+
+
 def test_dropping_incomplete_splits_is_reported(scores):
     columns = {name: values[:-1] for name, values in scores(repeats=2, folds=5).items()}
     judgement = sb.judge(columns, drop_incomplete=True)

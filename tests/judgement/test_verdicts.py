@@ -133,12 +133,12 @@ def test_fifty_thousand_seeds_a_fold_need_memory_for_the_scores_only():
 
 def test_a_ranking_is_tested_in_one_calculation_for_each_candidate_not_for_each_pair(monkeypatch):
     calls = []
-    layouts = importlib.import_module("seedbed.judgement.scores")
-    monkeypatch.setattr(layouts, "corrected_t", lambda x, **level: calls.append(x) or corrected_t(x, **level))
+    judging = importlib.import_module("seedbed.judgement.judging")
+    monkeypatch.setattr(judging, "corrected_t", lambda x, **level: calls.append(x) or corrected_t(x, **level))
     rng = np.random.default_rng(0)
     table = {f"m{i:02}": 0.5 + 0.01 * i + 0.005 * rng.normal(size=10) for i in range(40)}
     judgement = sb.judge(table, score="accuracy", folds=10)
-    assert len(calls) == 39
+    assert len(calls) == 39 + 40  # verdicts, and the scores of the candidates
     assert 5 < len(judgement.to_dict()["brackets"]) < 40
 
 

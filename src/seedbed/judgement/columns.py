@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,16 @@ from seedbed.typing import Floats
 
 __all__ = [
     "Factor",
-    "Recognised",
-    "Roles",
+    "Question",
     "check_number",
     "factor",
-    "found_roles",
-    "is_beside",
+    "free_columns",
     "numbers",
+    "plain",
     "read_scores",
-    "recognise",
+    "readings",
+    "roles_of",
+    "score_columns",
     "score_kind",
     "target_of",
 ]
@@ -54,11 +55,43 @@ _DECIMAL_COMMA = re.compile(r"[+-]?(?:0*,[0-9]+|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,}))
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
+_MOST_TRIED = 1_000_000_000
+_MOST_PAIRED = 200
+"""Candidates of which all pairs get a verdict: 19,900 verdicts."""
+_NO_ROWS = "Give a row for each score."
+_PREFIX = re.compile(r"(test|val|valid|validation|cv|mean|out_of_fold|oof)_")
+_OTHER_NAMES = {
+    "acc": "accuracy",
+    "bal_acc": "balanced_accuracy",
+    "auc": "roc_auc",
+    "auroc": "roc_auc",
+    "average_precision": "pr_auc",
+    "auprc": "pr_auc",
+    "matthews_corrcoef": "mcc",
+    "brier_score": "brier",
+    "logloss": "log_loss",
+    "r_squared": "r2",
+}
+_HIGHER = frozenset(
+    {"score", "f1", "f1_macro", "f1_micro", "f1_weighted", "precision", "recall", "sensitivity", "specificity", "kappa",
+     "ndcg", "map", "iou", "dice", "bleu", "rouge", "top_1", "top_5", "explained_variance", "reward", "return", "gain",
+     "likelihood", "log_likelihood"}
+)  # fmt: skip
+_LOWER = frozenset(
+    {"loss", "nll", "cross_entropy", "error", "err", "mse", "rmse", "mean_squared_error", "root_mean_squared_error",
+     "mean_absolute_error", "mape", "perplexity", "ece", "wer", "cer", "deviance", "regret", "cost"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roles:
-    """The names of columns that the user gives; None for a column that is found by its usual name."""
+class Question:
+    """The options of `judge`, which explains them, and how a file was understood.
+
+    Attributes:
+        table: the name of the table.
+        understood: how the file was read, in sentences.
+        about: fields on the target of predictions.
+    """
 
     candidate: str | None = None
     dataset: str | None = None
@@ -68,23 +101,48 @@ class Roles:
     row: str | None = None
     target: str | None = None
     score: str | None = None
+    reference: str | None = None
+    margin: float | None = None
+    alpha: float = 0.05
+    tried: int = 0
+    all_pairs: bool = False
+    networks: int = 1
+    lower_is_better: bool | None = None
+    folds: int | None = None
+    test_share: float | None = None
+    drop_incomplete: bool = False
+    positive: str | None = None
+    table: str = "scores"
+    command: str = ""
+    understood: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise OptionError(f"alpha is {self.alpha}", "Give a share between 0 and 1: 0.05, say.")
+        if not 0 <= self.tried <= _MOST_TRIED:
+            hint = f"Give how many attempts were thrown away: 0 to {_MOST_TRIED:,}."
+            raise OptionError(f"tried is {self.tried:,}", hint)
+        if self.networks < 1:
+            raise OptionError(f"networks is {self.networks}", "Give how many networks the model averages: 1 or more.")
+        if self.margin is not None and not (self.margin > 0 and np.isfinite(self.margin)):
+            raise OptionError(f"the margin is {self.margin}", "Give the smallest difference that matters, above 0.")
 
-@dataclass(frozen=True)
-class Recognised:
-    """Positions of columns by what they hold.
+    def named(self, names: Sequence[str]) -> str:
+        """Return the reference.
 
-    Attributes:
-        roles: the keys of `CONVENTIONS` that the file has.
-        values: the column of scores; in the wide form, one column per candidate.
-        wide: whether each candidate has a column of its own.
-        score: the name of the score.
-    """
-
-    roles: Mapping[str, int]
-    values: tuple[int, ...]
-    wide: bool
-    score: str
+        Raises:
+            OptionError: it isn't there, there are fewer than two candidates, or too many for all pairs.
+        """
+        if len(names) < 2:
+            raise OptionError(f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more.")
+        if self.reference is not None and self.reference not in names:
+            message = f"the reference '{self.reference}' is not among the candidates"
+            raise OptionError(message, did_you_mean(self.reference, names))
+        if self.all_pairs and len(names) > _MOST_PAIRED:
+            hint = "Leave --all-pairs out: the brackets in --json show which candidates aren't shown to differ."
+            raise OptionError(f"all pairs of {len(names):,} candidates are too many; the most are {_MOST_PAIRED}", hint)
+        return self.reference or names[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,42 +164,37 @@ def read_scores(source: Any, **options: Any) -> Frame:
         lists = {str(name): np.asarray(column).tolist() for name, column in source.items()}
         if len({len(column) if isinstance(column, list) else 0 for column in lists.values()}) != 1:
             raise DataError("the columns aren't lists of one length", "Give one value a row in each of them.")
-        given = frame_of_values(list(lists.values()), list(lists), "the mapping")
-        if not given.n_rows:
-            raise DataError("the mapping: there are no rows", "Give a row for each score.")
-        return given
-    if isinstance(source, list) and not source:
-        raise DataError("there are no rows", "Give a row for each score.")
-    frame = read_new_rows(source, (), **options)
+        frame = frame_of_values(list(lists.values()), list(lists), "the mapping")
+    elif isinstance(source, list) and not source:
+        raise DataError("there are no rows", _NO_ROWS)
+    else:
+        frame = read_new_rows(source, (), **options)
     if not frame.n_rows:
-        raise DataError(f"{frame.where}: there are no rows", "Give a row for each score.")
+        raise DataError(f"{frame.where}: there are no rows", _NO_ROWS)
     return frame
 
 
-def recognise(columns: Frame, given: Roles) -> Recognised:
-    """Return the role of each column of a file of scores.
-
-    Raises:
-        ColumnError: a named column is missing; there are no candidates, no scores, or several columns that could be.
-    """
-    roles = found_roles(columns, given)
-    names = columns.names
-    if given.score is not None and given.score in names:
-        values: list[int] = [names.index(given.score)]
-    else:
-        taken = set(roles.values())
-        free = [i for i in range(len(names)) if i not in taken and not is_beside(names[i])]
-        values = [i for i in free if np.isfinite(readings(columns, i)).any()]
-    wide = "candidate" not in roles and (given.score is None or given.score not in names)
-    if not wide and given.score is not None and given.score not in names:
-        raise ColumnError(f"{columns.where}: there is no column '{given.score}'", did_you_mean(given.score, names))
-    _check_values(columns, values, wide=wide)
-    if wide:
-        check_number(columns.where, len(values))
-    return Recognised(roles, tuple(values), wide, (given.score or "") if wide else names[values[0]])
+def roles_of(columns: Frame, given: Question) -> dict[str, int]:
+    """Return positions of columns by the keys of `CONVENTIONS`. Raises ColumnError."""
+    roles, names = dict[str, int](), columns.names
+    asked = {getattr(given, role, None) for role in (*CONVENTIONS, "target", "score")}
+    for role, usual in CONVENTIONS.items():
+        name = getattr(given, role, None)
+        if name is not None and name not in names:
+            raise ColumnError(f"{columns.where}: there is no column '{name}'", did_you_mean(name, names))
+        there = [i for i, other in enumerate(names) if plain(other) in usual and other not in asked]
+        if name is not None:
+            there = [names.index(name)]
+        if len(there) > 1:
+            both = " and ".join(f"'{names[i]}'" for i in there[:2])
+            message = f"{columns.where}: the columns {both} could both be the {role}"
+            raise ColumnError(message, f"Name one: --{role} {names[there[0]]}.")
+        if there:
+            roles[role] = there[0]
+    return roles
 
 
-def target_of(columns: Frame, given: Roles, *, scores: bool) -> str | None:
+def target_of(columns: Frame, roles: Mapping[str, int], given: Question, *, scores: bool) -> str | None:
     """Return the column of true values if the file holds predictions, else None.
 
     If the user names none, it is a column with a usual name, provided that another one has a usual name of predictions,
@@ -156,7 +209,6 @@ def target_of(columns: Frame, given: Roles, *, scores: bool) -> str | None:
     """
     if given.target is not None:
         return given.target
-    roles = found_roles(columns, given)
     free = [name for i, name in enumerate(columns.names) if i not in roles.values() and name != given.score]
     wide = "candidate" not in roles and ("row" in roles or not scores)
     if not wide and not any(plain(name).startswith(_PREDICTIONS) for name in free):
@@ -174,44 +226,53 @@ def target_of(columns: Frame, given: Roles, *, scores: bool) -> str | None:
     return target
 
 
-def found_roles(columns: Frame, given: Roles) -> dict[str, int]:
-    """Return positions of columns by the keys of `CONVENTIONS`. Raises ColumnError."""
-    found = {}
-    for role, usual in CONVENTIONS.items():
-        name = getattr(given, role, None)
-        if name is not None:
-            if name not in columns.names:
-                raise ColumnError(f"{columns.where}: there is no column '{name}'", did_you_mean(name, columns.names))
-            found[role] = columns.names.index(name)
-            continue
-        asked = {getattr(given, other) for other in Roles.__dataclass_fields__}
-        there = [i for i, one in enumerate(columns.names) if plain(one) in usual and one not in asked]
-        if len(there) > 1:
-            both = " and ".join(f"'{columns.names[i]}'" for i in there[:2])
-            raise ColumnError(
-                f"{columns.where}: the columns {both} could both be the {role}",
-                f"Name one: --{role} {columns.names[there[0]]}.",
-            )
-        if there:
-            found[role] = there[0]
-    return found
+def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -> list[int]:
+    """Return the column of scores; of a file without candidates, which is in the wide form, one for each candidate.
 
+    Args:
+        score: the column of scores, or what the numbers of the wide form are.
 
-def _check_values(columns: Frame, values: Sequence[int], *, wide: bool) -> None:
-    where, names = columns.where, [columns.names[i] for i in values]
-    listed = ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
-    if not names:
+    Raises:
+        ColumnError: the named column is missing; there are no candidates, no scores, or several columns that could be.
+        OptionError: there are too many candidates.
+    """
+    where, names = columns.where, columns.names
+    if score is not None and score in names:
+        if "candidate" in roles:
+            return [names.index(score)]
+        raise _no_candidates(where, [score])
+    free = free_columns(columns, roles)
+    values = [i for i in free if np.isfinite(readings(columns, i)).any()]
+    shown = [names[i] for i in values]
+    wide = "candidate" not in roles
+    if not wide and score is not None:
+        raise ColumnError(f"{where}: there is no column '{score}'", did_you_mean(score, names))
+    if not values:
         raise ColumnError(
-            f"{where}: there is no column of scores among {', '.join(columns.names[:20])}",
+            f"{where}: there is no column of scores among {', '.join(names[:20])}",
             "Give a row for each candidate and split, with a column such as accuracy; or name it: --score NAME.",
         )
-    if not wide and len(names) > 1:
-        raise ColumnError(f"{where}: {listed} could all be the score", f"Name one: --score {names[0]}.")
-    if wide and (len(names) < 2 or all(_known(name) for name in names)):
-        raise ColumnError(
-            f"{where}: no column names the candidates, and {listed} look{'s' * (len(names) == 1)} like scores",
-            "Add a column 'candidate', or name the one there is: --candidate NAME.",
-        )
+    if not wide and len(values) > 1:
+        raise ColumnError(f"{where}: {_some(shown)} could all be the score", f"Name one: --score {shown[0]}.")
+    if wide and (len(values) < 2 or all(_known(name) for name in shown)):
+        raise _no_candidates(where, shown)
+    check_number(where, len(values))
+    return values
+
+
+def free_columns(columns: Frame, roles: Mapping[str, int]) -> list[int]:
+    """Return the columns without a role that may hold scores or predictions, and nothing such as time."""
+    taken = set(roles.values())
+    return [i for i, name in enumerate(columns.names) if i not in taken and _BESIDE.fullmatch(plain(name)) is None]
+
+
+def _no_candidates(where: str, scores: Sequence[str]) -> ColumnError:
+    message = f"{where}: no column names the candidates, and {_some(scores)} look{'s' * (len(scores) == 1)} like scores"
+    return ColumnError(message, "Add a column 'candidate', or name the one there is: --candidate NAME.")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
 
 
 def check_number(where: str, n_candidates: int, most: int = _MOST["candidate"]) -> None:
@@ -259,50 +320,21 @@ def numbers(columns: Frame, position: int) -> Floats:
     Raises:
         ColumnError: a cell holds a text.
     """
-    found = readings(columns, position)
-    missing = np.flatnonzero(~np.isfinite(found))
-    if missing.size:
-        cells = columns.cells(position)
-        for row in missing.tolist():
-            cell = str(cells[row] or "").strip()
-            if cell.lower() not in _NO_NUMBER:
-                place, name = columns.places([row])[row], columns.names[position]
-                raise ColumnError(f"{columns.where}: {place}, column '{name}' holds {cell[:40]!r}, which is no number")
-    return np.where(np.isfinite(found), found, np.nan)
-
-
-def is_beside(name: str) -> bool:
-    """Return whether a column is about something else than scores or predictions, such as time."""
-    return _BESIDE.fullmatch(plain(name)) is not None
+    values = readings(columns, position)
+    missing = ~np.isfinite(values)
+    if missing.any():
+        texts = columns.texts(position)
+        is_text = np.array([text.lower() not in _NO_NUMBER for text in texts.texts], dtype=np.bool_)
+        for row in np.flatnonzero(missing & is_text[texts.codes])[:1].tolist():
+            place, text = columns.places([row])[row], texts.text_at(row)[:40]
+            message = f"{place}, column '{columns.names[position]}' holds {text!r}, which is no number"
+            raise ColumnError(f"{columns.where}: {message}")
+    return np.where(missing, np.nan, values)
 
 
 def plain(name: str) -> str:
     """Return a column's name in lower case with underscores."""
     return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
-
-
-_PREFIX = re.compile(r"(test|val|valid|validation|cv|mean|out_of_fold|oof)_")
-_OTHER_NAMES = {
-    "acc": "accuracy",
-    "bal_acc": "balanced_accuracy",
-    "auc": "roc_auc",
-    "auroc": "roc_auc",
-    "average_precision": "pr_auc",
-    "auprc": "pr_auc",
-    "matthews_corrcoef": "mcc",
-    "brier_score": "brier",
-    "logloss": "log_loss",
-    "r_squared": "r2",
-}
-_HIGHER = frozenset(
-    {"score", "f1", "f1_macro", "f1_micro", "f1_weighted", "precision", "recall", "sensitivity", "specificity", "kappa",
-     "ndcg", "map", "iou", "dice", "bleu", "rouge", "top_1", "top_5", "explained_variance", "reward", "return", "gain",
-     "likelihood", "log_likelihood"}
-)  # fmt: skip
-_LOWER = frozenset(
-    {"loss", "nll", "cross_entropy", "error", "err", "mse", "rmse", "mean_squared_error", "root_mean_squared_error",
-     "mean_absolute_error", "mape", "perplexity", "ece", "wer", "cer", "deviance", "regret", "cost"}
-)  # fmt: skip
 
 
 def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
@@ -327,8 +359,8 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
 
 def _known(name: str) -> str | None:
     """Return the usual name of a score; of scikit-learn's negated losses, which grow where they get better, `score`."""
-    found = _PREFIX.sub("", plain(name))
-    if found.startswith("neg_"):
+    score = _PREFIX.sub("", plain(name))
+    if score.startswith("neg_"):
         return "score"
-    found = _OTHER_NAMES.get(found, found)
-    return found if found in METRICS or found in _HIGHER or found in _LOWER else None
+    score = _OTHER_NAMES.get(score, score)
+    return score if score in METRICS or score in _HIGHER or score in _LOWER else None

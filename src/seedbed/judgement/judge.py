@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,15 @@ from seedbed.data import Frame, native_frame
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
-from seedbed.judgement.columns import Factor, factor, found_roles, read_scores, recognise, score_kind, target_of
-from seedbed.judgement.judging import Question, conclude_scores
+from seedbed.judgement.columns import Question, factor, read_scores, roles_of, score_columns, score_kind, target_of
+from seedbed.judgement.judging import conclude_scores
 from seedbed.judgement.means import on_means
 from seedbed.judgement.predictions import on_predictions
-from seedbed.judgement.scores import cube_of, layout_of, numbered, paired, read_runs
+from seedbed.judgement.scores import paired, read_rows, scores_by_candidate, split_plan
 from seedbed.judgement.tables import over_tables
 from seedbed.report import glance_text, judgement_latex, tables_latex, tables_text, text_fragment, write_report
 
 __all__ = ["Judgement", "judge"]
-
-
-_GAIN = ("better", "better_by_margin")
 
 
 class Judgement:
@@ -75,7 +72,7 @@ class Judgement:
         Raises:
             OptionError: there is no such candidate, or it is the reference.
         """
-        return self._rule(candidate) in _GAIN
+        return self._rule(candidate) in ("better", "better_by_margin")
 
     def is_worse(self, candidate: str) -> bool:
         """Return whether a candidate is shown to be worse than the reference.
@@ -94,8 +91,8 @@ class Judgement:
         return next((one.rule for one in self.conclusion.verdicts if one.candidate == candidate), "")
 
     def __str__(self) -> str:
-        found = self.conclusion
-        return tables_text(found) if isinstance(found, TablesConclusion) else glance_text(found)
+        conclusion = self.conclusion
+        return tables_text(conclusion) if isinstance(conclusion, TablesConclusion) else glance_text(conclusion)
 
     def __repr__(self) -> str:
         said = "; ".join(f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts) or "no verdict"
@@ -118,8 +115,8 @@ class Judgement:
 
     def to_latex(self) -> str:
         """Return a table for a paper: each candidate's score, its difference from the reference, and the verdict."""
-        found = self.conclusion
-        return tables_latex(found) if isinstance(found, TablesConclusion) else judgement_latex(found)
+        conclusion = self.conclusion
+        return tables_latex(conclusion) if isinstance(conclusion, TablesConclusion) else judgement_latex(conclusion)
 
     def save(self, path: str | Path) -> Path:
         """Write the report (`.html`), the table for a paper (`.tex`) or the document (`.json`); return the path.
@@ -247,7 +244,8 @@ def judge(
     )
     about_scores = "drop_incomplete" if drop_incomplete else "lower_is_better" if lower_is_better is not None else ""
     columns = read_scores(scores, **(source or {}))
-    target = target_of(columns, question, scores=score is not None or bool(about_scores))
+    roles = roles_of(columns, question)
+    target = target_of(columns, roles, question, scores=score is not None or bool(about_scores))
     if target is not None and about_scores:
         message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
         raise OptionError(message, "Leave it out.")
@@ -255,55 +253,44 @@ def judge(
         message = f"networks is {networks}, and scores of single models don't tell the score of their mean"
         raise OptionError(message, "Give the predictions of each row, with a column of true values.")
     question = replace(question, target=target)
-    position = found_roles(columns, question).get("dataset")
-    tables = None if position is None else factor(columns, position, "dataset")
     judged = _on_scores if target is None else on_predictions
+    tables = factor(columns, roles["dataset"], "dataset") if "dataset" in roles else None
     if tables is None or len(tables.labels) == 1:
-        return Judgement(judged(columns, question))
-    conclusions = [judged(part, replace(question, table=label, command="")) for label, part in _parts(columns, tables)]
+        return Judgement(judged(columns, roles, question))
+    order, conclusions = np.argsort(tables.codes, kind="stable"), []
+    for label, rows in zip(tables.labels, np.split(order, np.cumsum(np.bincount(tables.codes))[:-1]), strict=True):
+        part = columns.rows(rows, f"{columns.where}, table {label}")
+        conclusions.append(judged(part, roles, replace(question, table=label, command="")))
     return Judgement(over_tables(conclusions, question, column=tables.name))
 
 
-def _parts(columns: Frame, tables: Factor) -> Iterator[tuple[str, Frame]]:
-    """Yield the rows of each table, with its label."""
-    order = np.argsort(tables.codes, kind="stable")
-    parts = np.split(order, np.cumsum(np.bincount(tables.codes))[:-1])
-    for label, rows in zip(tables.labels, parts, strict=True):
-        yield label, columns.rows(rows, f"{columns.where}, table {label}")
-
-
-def _on_scores(columns: Frame, question: Question) -> Conclusion:
+def _on_scores(columns: Frame, roles: Mapping[str, int], question: Question) -> Conclusion:
     """Return the conclusion from scores."""
-    concluded = on_means(columns, question)
+    concluded = on_means(columns, roles, question)
     if concluded is not None:
         return concluded
-    found = recognise(columns, question)
-    metric = score_kind(found.score, lower_is_better=question.lower_is_better)
-    runs = read_runs(columns, found.roles, [columns.names[i] for i in found.values] if found.wide else ())
+    values = score_columns(columns, roles, question.score)
+    names, wide = [columns.names[i] for i in values], "candidate" not in roles
+    metric = score_kind((question.score or "") if wide else names[0], lower_is_better=question.lower_is_better)
     in_order = question.folds is not None or question.test_share is not None
-    if not runs.fold.labels and not runs.repeat.labels and in_order:
-        runs = numbered(runs, wide=found.wide)
-    cube = cube_of(columns, found, runs)
-    layout = layout_of(runs, folds=question.folds, test_share=question.test_share)
-    by_name, dropped = paired(cube, runs, drop_incomplete=question.drop_incomplete)
-    percent = False
-    if metric.percent and max(abs(values).max() for values in by_name.values()) > 1:
-        by_name, percent = {name: values / 100 for name, values in by_name.items()}, True
+    rows = read_rows(columns, roles, names if wide else (), in_order=in_order)
+    scores = scores_by_candidate(columns, values, rows)
+    plan = split_plan(rows, folds=question.folds, test_share=question.test_share)
+    by_name, dropped = paired(scores, rows, drop_incomplete=question.drop_incomplete)
+    percent = metric.percent and max(abs(values).max() for values in by_name.values()) > 1
+    if percent:
+        by_name = {name: values / 100 for name, values in by_name.items()}
         question = replace(question, margin=None if question.margin is None else question.margin / 100)
     seeds = max(values.shape[1] for values in by_name.values())
     way = "higher" if metric.greater_is_better else "lower"
-    place = "in columns of their own" if found.wide else f"(column '{columns.names[found.roles['candidate']]}')"
-    which = metric.words if found.wide else f"{metric.words} (column '{columns.names[found.values[0]]}')"
-    single = [name for name, values in by_name.items() if values.shape[1] == 1]
-    alone = (
-        f"One seed of {', '.join(single)}, which doesn't show how much seeds matter." if seeds > 1 and single else ""
+    where = (
+        ("in columns of their own", "") if wide else (f"(column '{rows.candidate.name}')", f" (column '{names[0]}')")
     )
-    averaged = f"{seeds} seeds a split (column '{runs.seed.name}'), averaged within it."
-    understood = (
-        f"{len(by_name)} candidates {place}; {which}, {way} is better{'; given in percent' if percent else ''}.",
-        layout.words,
-        *([averaged] if seeds > 1 < len(runs.splits) else []),
-        *([alone] if single and seeds > 1 < len(runs.splits) else []),
-        *([dropped] if dropped else []),
-    )
-    return conclude_scores(by_name, metric, layout, replace(question, understood=understood))
+    better = f"{way} is better{'; given in percent' if percent else ''}"
+    understood = [f"{len(by_name)} candidates {where[0]}; {metric.words}{where[1]}, {better}.", plan.words]
+    if seeds > 1 < len(rows.splits):
+        understood.append(f"{seeds} seeds a split (column '{rows.seed.name}'), averaged within it.")
+        if single := [name for name, values in by_name.items() if values.shape[1] == 1]:
+            understood.append(f"One seed of {', '.join(single)}, which doesn't show how much seeds matter.")
+    understood += [dropped] if dropped else []
+    return conclude_scores(by_name, metric, plan, replace(question, understood=tuple(understood)))

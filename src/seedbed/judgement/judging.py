@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from seedbed.errors import OptionError, did_you_mean
+from seedbed.errors import OptionError
 from seedbed.evaluation import (
     Bounds,
     CandidateSummary,
     Conclusion,
     DecidingScore,
+    Estimate,
     Evidence,
     Margin,
     Metric,
@@ -24,94 +25,29 @@ from seedbed.evaluation import (
     Score,
     conclude,
     corrected_t,
+    corrected_ts,
+    fold_differences,
     more_repeats_ratio,
     n_together,
     seed_difference,
     seed_noise,
 )
-from seedbed.judgement.columns import Roles
-from seedbed.judgement.scores import Layout, SplitMeans
+from seedbed.judgement.columns import Question
+from seedbed.judgement.scores import SplitPlan
 from seedbed.typing import Floats
 
-__all__ = ["Question", "alike", "asked", "conclude_scores", "margin_of"]
+__all__ = ["alike", "asked", "conclude_scores", "margin_of"]
 
 
 _SHARE_OF_REFERENCE = 0.02
-_MOST_TRIED = 1_000_000_000
-_MOST_PAIRED = 200
-"""Candidates of which all pairs get a verdict: 19,900 verdicts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question(Roles):
-    """The comparison that is wanted, how its file is read, and how it was understood.
-
-    Attributes:
-        reference: the name of the reference candidate; None for the first one.
-        margin: the difference that matters, in units of the score; None for the default.
-        alpha: error level of all comparisons together.
-        tried: discarded attempts.
-        all_pairs: whether all pairs are judged, and not each candidate against the reference alone.
-        networks: how many networks the model averages, of predictions.
-        lower_is_better, folds, test_share, drop_incomplete, positive: see `judge`.
-        table: the name of the table.
-        command: the command line, for the document.
-        understood: how the file was read, in sentences.
-        about: fields on the target of predictions.
-    """
-
-    reference: str | None = None
-    margin: float | None = None
-    alpha: float = 0.05
-    tried: int = 0
-    all_pairs: bool = False
-    networks: int = 1
-    lower_is_better: bool | None = None
-    folds: int | None = None
-    test_share: float | None = None
-    drop_incomplete: bool = False
-    positive: str | None = None
-    table: str = "scores"
-    command: str = ""
-    understood: tuple[str, ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not 0 < self.alpha < 1:
-            raise OptionError(f"alpha is {self.alpha}", "Give a share between 0 and 1: 0.05, say.")
-        if not 0 <= self.tried <= _MOST_TRIED:
-            hint = f"Give how many attempts were thrown away: 0 to {_MOST_TRIED:,}."
-            raise OptionError(f"tried is {self.tried:,}", hint)
-        if self.networks < 1:
-            raise OptionError(f"networks is {self.networks}", "Give how many networks the model averages: 1 or more.")
-        if self.margin is not None and not (self.margin > 0 and np.isfinite(self.margin)):
-            raise OptionError(f"the margin is {self.margin}", "Give the smallest difference that matters, above 0.")
-
-    def named(self, names: Sequence[str]) -> str:
-        """Return the reference.
-
-        Raises:
-            OptionError: it isn't there, there are fewer than two candidates, or too many for all pairs.
-        """
-        if len(names) < 2:
-            raise OptionError(f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more.")
-        if self.reference is not None and self.reference not in names:
-            message = f"the reference '{self.reference}' is not among the candidates"
-            raise OptionError(message, did_you_mean(self.reference, names))
-        if self.all_pairs and len(names) > _MOST_PAIRED:
-            hint = "Leave --all-pairs out: the brackets in --json show which candidates aren't shown to differ."
-            raise OptionError(f"all pairs of {len(names):,} candidates are too many; the most are {_MOST_PAIRED}", hint)
-        return self.reference or names[0]
-
 
 _version = functools.cache(functools.partial(version, "seedbed"))  # it reads files, and there may be many tables
 
 
 def asked(
-    question: Question, metric: Metric, layout: Layout, *, reference: str, margin: Margin, seeds: int
+    question: Question, metric: Metric, plan: SplitPlan, *, reference: str, margin: Margin, seeds: int
 ) -> Conclusion:
     """Return the question that a conclusion answers: one without verdicts, ranking and candidates."""
-    folded = layout.kind == "cross_validation"
     return Conclusion(
         kind="judgement",
         command=question.command,
@@ -127,28 +63,28 @@ def asked(
             margin_source=margin.source,
         ),
         alpha=question.alpha,
-        interval={"one_split": None, "means": None, "held_out": "held_out"}.get(layout.kind, "corrected"),
+        interval={"one_split": None, "means": None, "held_out": "held_out"}.get(plan.kind, "corrected"),
         plan=PlanSummary(
-            kind=layout.kind,
-            repeats=layout.repeats,
-            folds=layout.folds,
+            kind=plan.kind,
+            repeats=plan.repeats,
+            folds=plan.folds,
             seeds=seeds,
             networks=question.networks,
-            test_share=None if layout.df is None else layout.overlap / (1 + layout.overlap),
-            df=layout.df,
+            test_share=None if plan.df is None else plan.overlap / (1 + plan.overlap),
+            df=plan.df,
             tried=question.tried,
             all_pairs=question.all_pairs,
-            reason=layout.words,
+            reason=plan.words,
         ),
         understood=question.understood,
-        more_repeats_ratio=more_repeats_ratio(layout.repeats, layout.folds) if folded else None,
+        more_repeats_ratio=more_repeats_ratio(plan.repeats, plan.folds) if plan.kind == "cross_validation" else None,
     )
 
 
 def conclude_scores(
     scores: Mapping[str, Floats],
     metric: Metric,
-    layout: Layout,
+    plan: SplitPlan,
     question: Question,
     margin: Margin | None = None,
 ) -> Conclusion:
@@ -161,36 +97,49 @@ def conclude_scores(
     Raises:
         OptionError: fewer than two candidates, or a reference that isn't there.
     """
-    reference = question.named(list(scores))
-    losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
+    reference, alpha = question.named(list(scores)), question.alpha
     margin = margin or margin_of(scores[reference], metric, question)
     seeds = max(values.shape[1] for values in scores.values())
-    question_asked = asked(question, metric, layout, reference=reference, margin=margin, seeds=seeds)
-    fixed = _constant(losses, reference)
-    if layout.kind == "one_split":
+    question_asked = asked(question, metric, plan, reference=reference, margin=margin, seeds=seeds)
+    losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
+    means = {name: values.mean(axis=1) for name, values in losses.items()}
+    fixed, bounds = _constant(means, reference), list[Bounds]()
+    usable = {name: values[None] for name, values in losses.items() if name not in fixed or plan.df is None}
+    if plan.df is None:
         reason = "its scores are all of one split, so they say nothing about other rows"
         fixed = {name: reason for name in scores if name != reference}
-    usable = {name: values for name, values in losses.items() if name not in fixed or layout.kind == "one_split"}
-    by_split = {name: SplitMeans.of(values) for name, values in usable.items()}
-    alpha = question.alpha
+        bounds = _of_seeds(losses, reference, alpha, n_together(list(losses)) + question.tried)
+    level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
+    noise = {name: next(iter(seed_noise(values)), 0.0) for name, values in usable.items()}
+
+    def difference(one: str, other: str, n: int) -> Estimate:
+        pair = usable[one], usable[other]
+        return corrected_t(fold_differences(*pair), comparisons=n, seed_noise=seed_noise(*pair), **level)
+
+    def differences(one: str, others: Sequence[str], n: int) -> Floats:
+        values = means[one] - np.stack([means[other] for other in others])
+        of_seeds = np.array([min(noise[one], noise[other]) for other in others])
+        return corrected_ts(values, comparisons=n, seed_noise=of_seeds, **level)
+
     evidence = Evidence(
-        runs={name: values[None] for name, values in usable.items()},
+        runs=usable,
         means={name: float(values.mean()) for name, values in usable.items()},
-        difference=lambda one, other, n: layout.difference(by_split[one], by_split[other], alpha=alpha, comparisons=n),
-        differences=lambda one, others, n: layout.differences(
-            by_split[one], [by_split[other] for other in others], alpha=alpha, comparisons=n
-        ),
+        difference=difference,
+        differences=differences,
     )
-    found = conclude(question_asked, evidence, without=fixed, n_parameters=alike(usable))
-    together = n_together(list(losses)) + question.tried
+    ours = scores[reference]
+    same = [name for name, values in scores.items() if name != reference and np.array_equal(values, ours)]
     return replace(
-        found,
-        on_these_rows=_of_seeds(losses, reference, alpha, together) if layout.kind == "one_split" else (),
+        conclude(question_asked, evidence, without=fixed, n_parameters=alike(usable)),
+        on_these_rows=tuple(bounds),
         candidates=tuple(
-            CandidateSummary(name=name, kind="scores", scores={metric.name: _score(values, metric, layout, alpha)})
+            CandidateSummary(name=name, kind="scores", scores={metric.name: _score(values, metric, plan, alpha)})
             for name, values in scores.items()
         ),
-        notes=tuple(Note(message=note) for note in _same_everywhere(scores, reference)),
+        notes=tuple(
+            Note(message=f"{name} and {reference} have the same scores everywhere. Are they the same model?")
+            for name in same
+        ),
     )
 
 
@@ -211,65 +160,48 @@ def margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
 
 
-def _same_everywhere(scores: Mapping[str, Floats], reference: str) -> list[str]:
-    ours = scores[reference]
-    same = [name for name, values in scores.items() if name != reference and np.array_equal(values, ours)]
-    return [f"{name} and {reference} have the same scores everywhere. Are they the same model?" for name in same]
-
-
-def _constant(losses: Mapping[str, Floats], reference: str) -> dict[str, str]:
+def _constant(means: Mapping[str, Floats], reference: str) -> dict[str, str]:
     """Return the candidates without a verdict: their difference is the same number in all splits, and either not 0, or
-    both have the same score in all splits.
+    both have the same score in all splits. `means` are losses [split].
     """
-    found = {}
-    same = np.ptp(losses[reference].mean(axis=1)) == 0
-    for name, values in losses.items():
-        x = losses[reference].mean(axis=1) - values.mean(axis=1)
+    reasons, ours = {}, means[reference]
+    for name, values in means.items():
+        x = ours - values
         if name == reference or np.ptp(x) > 1e-12 * np.abs(x).max():
             continue
         unseen = "in all splits, so their spread, which decides, can't be seen"
         if x.any():
-            found[name] = f"it differs from {reference} by the same {abs(float(x.mean())):.4g} {unseen}"
-        elif same:
-            score = abs(float(losses[name].mean()))
-            found[name] = f"it and {reference} have the same score, {score:.4g}, {unseen}; predictions show more"
-    return found
+            reasons[name] = f"it differs from {reference} by the same {abs(float(x.mean())):.4g} {unseen}"
+        elif np.ptp(ours) == 0:
+            score = abs(float(values.mean()))
+            reasons[name] = f"it and {reference} have the same score, {score:.4g}, {unseen}; predictions show more"
+    return reasons
 
 
-def _of_seeds(losses: Mapping[str, Floats], reference: str, alpha: float, together: int) -> tuple[Bounds, ...]:
+def _of_seeds(losses: Mapping[str, Floats], reference: str, alpha: float, together: int) -> list[Bounds]:
     """Return each candidate's difference on one split, with the interval over seeds if both have several."""
-    found, ours = [], losses[reference][0]
+    bounds, (ours,) = [], losses[reference]
     for name, (theirs,) in losses.items():
-        if name == reference:
-            continue
-        over_seeds = seed_difference(ours, theirs, alpha=alpha, comparisons=together)
-        found.append(
-            Bounds(
-                candidate=name,
-                reference=reference,
-                difference=float(ours.mean() - theirs.mean()),
-                low=None if over_seeds is None else over_seeds.low,
-                high=None if over_seeds is None else over_seeds.high,
-                seeds=(len(ours), len(theirs)),
-            )
-        )
-    return tuple(found)
+        if name != reference:
+            over_seeds = seed_difference(ours, theirs, alpha=alpha, comparisons=together)
+            ends = {} if over_seeds is None else {"low": over_seeds.low, "high": over_seeds.high}
+            difference, seeds = float(ours.mean() - theirs.mean()), (len(ours), len(theirs))
+            bounds.append(Bounds(candidate=name, reference=reference, difference=difference, seeds=seeds, **ends))
+    return bounds
 
 
-def _score(values: Floats, metric: Metric, layout: Layout, alpha: float) -> Score:
+def _score(values: Floats, metric: Metric, plan: SplitPlan, alpha: float) -> Score:
     """Return a candidate's mean score with its interval, and its spread over splits and over seeds.
 
     The same score in all splits has no interval: the spread of its error can't be seen.
     """
     by_split = values.mean(axis=1)
     low = high = fold_sd = None
-    if layout.kind != "one_split":
+    if plan.df is not None:
         noise = seed_noise(values[None])
-        found = corrected_t(
-            by_split[None], alpha=alpha, n_test_over_n_train=layout.overlap, df=layout.df, seed_noise=noise
-        )
+        mean = corrected_t(by_split[None], alpha=alpha, n_test_over_n_train=plan.overlap, df=plan.df, seed_noise=noise)
         fold_sd = float(by_split.std(ddof=1))
-        if found.se > 0:
-            low, high = max(metric.low, found.low), min(metric.high, found.high)
+        if mean.se > 0:
+            low, high = max(metric.low, mean.low), min(metric.high, mean.high)
     seed_sd = float(np.sqrt(values.var(axis=1, ddof=1).mean())) if values.shape[1] > 1 else None
     return Score(float(by_split.mean()), low, high, fold_sd, seed_sd)

@@ -17,27 +17,18 @@ from seedbed.evaluation import (
     CandidateSummary,
     Conclusion,
     Margin,
-    Metric,
     Protocol,
     conclude,
     default_margin,
     default_metric,
     margin_beside,
-    protocol,
+    too_few,
 )
-from seedbed.judgement.columns import (
-    Factor,
-    check_number,
-    factor,
-    found_roles,
-    is_beside,
-    numbers,
-    plain,
-    readings,
-)
-from seedbed.judgement.judging import Question, alike, asked, conclude_scores
-from seedbed.judgement.scores import Layout, Runs, layout_of, read_runs, seed_places
+from seedbed.judgement.columns import Factor, Question, check_number, factor, free_columns, numbers, plain, readings
+from seedbed.judgement.judging import alike, asked, conclude_scores
+from seedbed.judgement.scores import FileRows, SplitPlan, read_rows, seed_places, split_plan
 from seedbed.scoring import Result, evidence_of, without_verdict
+from seedbed.typing import Floats, Ints
 
 __all__ = ["on_predictions"]
 
@@ -54,33 +45,17 @@ _FEWEST_TESTED, _FEWEST_OUTSIDE = 30, 10
 with fewer the interval of a mean loss holds in 80 to 90 % of cases instead of 95 %."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Predicted:
-    """The predictions of a file.
+@dataclass(frozen=True, eq=False)
+class _Predicted:
+    """The target and the prediction of each line of a file.
 
     Attributes:
-        results: one per candidate, in order of appearance.
-        layout: how the splits were made.
         task: binary, multiclass or regression.
         labels: the classes; of two, the positive one is the last.
-        hard: whether labels are predicted instead of probabilities, so that only accuracy is known.
-    """
-
-    results: tuple[Result, ...]
-    layout: Layout
-    task: Task
-    labels: tuple[str, ...]
-    hard: bool
-
-
-@dataclass(frozen=True, eq=False)
-class _Answers:
-    """The target and the prediction of each line of the file.
-
-    Attributes:
         y: the target of each line: class codes or numbers.
         p: the prediction of each line: [line] or [line, class]; one array, or one for each candidate with a column of
             its own.
+        hard: whether labels are predicted instead of probabilities, so that only accuracy is known.
     """
 
     task: Task
@@ -90,23 +65,36 @@ class _Answers:
     hard: bool
 
 
-def read_predictions(columns: Frame, question: Question) -> Predicted:
+def read_predictions(
+    columns: Frame, roles: Mapping[str, int], question: Question
+) -> tuple[_Predicted, SplitPlan, tuple[Result, ...]]:
     """Return the predictions of a file that has a line for each candidate, split, seed and row; or a line for each
-    split, seed and row, with a column for each candidate.
+    split, seed and row, with a column for each candidate. Results are in order of appearance.
 
     Raises:
         ColumnError: there is no such column, or no predictions.
         DataError: predictions are missing, given twice, or of a row with two targets.
         OptionError: how the splits were made isn't clear.
     """
-    roles, positive = found_roles(columns, question), question.positive
     target_name = str(question.target)
     if target_name not in columns.names:
         raise ColumnError(
             f"{columns.where}: there is no column '{target_name}'", did_you_mean(target_name, columns.names)
         )
-    truth = _truth(columns, target_name)
-    wide = [] if "candidate" in roles else _wide(columns, roles, target_name, set(truth))
+    truth = _texts(columns, columns.names.index(target_name))
+    if "" in truth:
+        place = columns.places([truth.index("")])[truth.index("")]
+        message = f"{columns.where}: {place} has no target: column '{target_name}' is empty there"
+        raise ColumnError(message, "Fill it in.")
+    of_class = {  # by position, the label that a column of probabilities names
+        i: _WHOLE.sub(r"\1", match[2])
+        for i, name in enumerate(columns.names)
+        if (match := _OF_CLASS.fullmatch(name.strip())) and name != target_name
+    }
+    wide = [] if "candidate" in roles else [i for i in free_columns(columns, roles) if columns.names[i] != target_name]
+    if "candidate" not in roles and (len(wide) < 2 or all(of_class.get(i) in truth for i in wide)):
+        hint = "Add a column 'candidate', or name it: --candidate NAME. Or give a column of predictions per candidate."
+        raise ColumnError(f"{columns.where}: no column names the candidate", hint)
     if "row" in roles:
         row = _sorted(factor(columns, roles["row"], "row"))
     elif wide and not roles.keys() & {"repeat", "seed"}:  # each line is a row of its own
@@ -114,55 +102,64 @@ def read_predictions(columns: Frame, question: Question) -> Predicted:
     else:
         hint = "Add a column 'row', or name it: --row NAME."
         raise ColumnError(f"{columns.where}: no column names the row of the table that is predicted", hint)
-    runs = read_runs(columns, roles, ["each candidate"] if wide else ())
-    names = [columns.names[i] for i in wide] or runs.candidate.labels
+    rows = read_rows(columns, roles, ["each candidate"] if wide else ())
+    names = tuple(columns.names[i] for i in wide) or rows.candidate.labels
     check_number(columns.where, len(names), _MOST_CANDIDATES)
     if wide:
-        answers = _of_predictions(columns, truth, wide, target_name, positive)
+        predicted = _of_predictions(columns, truth, wide, question)
     else:
-        answers = _answers(columns, truth, target_name, positive, set(roles.values()))
-    if answers.hard and question.networks > 1:
+        predicted = _of_columns(columns, roles, truth, of_class, question)
+    if predicted.hard and question.networks > 1:
         message = f"networks is {question.networks}, and predicted labels don't tell what a mean of networks predicts"
         raise OptionError(f"{columns.where}: {message}", "Give probabilities, or leave it out.")
-    target = _target_of_rows(columns, row, answers)
-    layout, runs = _layout(runs, row, question.folds, question.test_share)
-    seeds, n_seeds = seed_places(runs)
-    repeats = _repeats_of_each(runs, row, seeds, n_seeds, layout)
-    design = _design(layout, target, answers, max(n_seeds))
-    tested = [np.unique(row.codes[runs.split == split]) for split in range(len(runs.splits))]
-    everything = np.arange(len(row.labels))
-    splits = tuple(
-        Split(*_place(number, layout), np.setdiff1d(everything, test, assume_unique=True), test)
-        for number, test in enumerate(tested)
-    )
-    repeat = np.array([split.repeat for split in splits])[runs.split]
-    dtype = np.float64 if answers.task == "regression" else np.float32
+    target = _target_of_rows(columns, row, predicted.y)
+    plan, tested = _splits(rows, row, question)
+    seeds, n_seeds = seed_places(rows)
+    design = _design(plan, target, predicted, max(n_seeds))
+    n_rows, splits = len(target), []
+    for number, test in enumerate(tested):  # each random split is a repeat of its own
+        at = divmod(number, plan.folds) if plan.kind == "cross_validation" else (number, 0)
+        splits.append(Split(*at, np.setdiff1d(np.arange(n_rows), test, assume_unique=True), test))
+    repeat = np.array([split.repeat for split in splits])[rows.split]
+    dtype = np.float64 if predicted.task == "regression" else np.float32
     results = []
-    for number, name in enumerate(names):
-        group, p = (0, answers.p[number]) if wide else (number, answers.p[0])
-        lines = np.flatnonzero(runs.candidate.codes == group)
-        own = tuple(split for split in splits if split.repeat < repeats[group])
-        table = np.full((repeats[group], n_seeds[group], len(everything), *p.shape[1:]), np.nan, dtype=dtype)
-        table[repeat[lines], seeds[lines], row.codes[lines]] = p[lines]
-        results.append(
-            Result(
-                name=name,
-                alpha=question.alpha,
-                networks=question.networks,
-                target=target,
-                splits=own,
-                design=design,
-                predictions=table,
-                task=answers.task,
+    for group, each in enumerate(rows.candidate.labels):
+        lines = np.flatnonzero(rows.candidate.codes == group)
+        seed, n = seeds[lines], n_seeds[group]
+        cells = np.unique((rows.split[lines] * n + seed) * n_rows + row.codes[lines])
+        if len(cells) < len(lines):
+            raise DataError(
+                f"{rows.where}: {each} has several predictions for one row in the same split and seed",
+                "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'.",
             )
-        )
-    return Predicted(
-        results=tuple(results),
-        layout=layout,
-        task=answers.task,
-        labels=answers.labels,
-        hard=answers.hard,
-    )
+        there = np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(-1, n)
+        last = np.flatnonzero(there.any(axis=1))[-1] if plan.kind == "cross_validation" else -1
+        n_repeats = splits[last].repeat + 1  # the last ones may be missing
+        lacking = (np.array([[len(test)] for test in tested]) - there)[: n_repeats * plan.folds]
+        if lacking.any():
+            first = int(np.flatnonzero(lacking.any(axis=1))[0])
+            raise DataError(
+                f"{rows.where}: {int(lacking.sum())} predictions of {each} are missing, the first of them in "
+                f"{rows.split_name(first)}",
+                "All candidates need predictions for the same rows, with as many seeds in all splits. Only the last "
+                "repeats of a cross-validation may be missing.",
+            )
+        for name, p in zip(names if wide else [each], predicted.p, strict=True):
+            table = np.full((n_repeats, n, n_rows, *p.shape[1:]), np.nan, dtype=dtype)
+            table[repeat[lines], seed, row.codes[lines]] = p[lines]
+            results.append(
+                Result(
+                    name=name,
+                    alpha=question.alpha,
+                    networks=question.networks,
+                    target=target,
+                    splits=tuple(split for split in splits if split.repeat < n_repeats),
+                    design=design,
+                    predictions=table,
+                    task=predicted.task,
+                )
+            )
+    return predicted, plan, tuple(results)
 
 
 def _sorted(row: Factor) -> Factor:
@@ -171,73 +168,57 @@ def _sorted(row: Factor) -> Factor:
         order = np.argsort([float(label) for label in row.labels], kind="stable")
     except ValueError:
         return row
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    return Factor(row.name, place[row.codes], tuple(row.labels[i] for i in order.tolist()))
-
-
-def _place(number: int, layout: Layout) -> tuple[int, int]:
-    """Return repeat and fold of a split; each random split is a repeat of its own."""
-    return divmod(number, layout.folds) if layout.kind == "cross_validation" else (number, 0)
+    return Factor(row.name, np.argsort(order)[row.codes], tuple(row.labels[i] for i in order.tolist()))
 
 
 def _texts(columns: Frame, position: int) -> list[str]:
     """Return cells as texts; 1.0 as 1, since one column of labels may have been read as decimal numbers."""
-    return [_WHOLE.sub(r"\1", (cell or "").strip()) for cell in columns.cells(position)]
+    column = columns.texts(position)
+    texts = [_WHOLE.sub(r"\1", text) for text in column.texts]
+    return [texts[code] for code in column.codes.tolist()]
 
 
-def _truth(columns: Frame, target: str) -> list[str]:
-    """Return the target of each line as text."""
-    truth = _texts(columns, columns.names.index(target))
-    if "" in truth:
-        place = columns.places([truth.index("")])[truth.index("")]
-        raise ColumnError(f"{columns.where}: {place} has no target: column '{target}' is empty there", "Fill it in.")
-    return truth
-
-
-def _wide(columns: Frame, roles: Mapping[str, int], target: str, labels: set[str]) -> list[int]:
-    """Return the columns of predictions of a file without a column of candidates: one for each candidate."""
+def _of_columns(
+    columns: Frame, roles: Mapping[str, int], truth: Sequence[str], of_class: Mapping[int, str], question: Question
+) -> _Predicted:
+    """Return what the columns of a file with a column of candidates predict."""
+    target, positive = str(question.target), question.positive
     taken = {*roles.values(), columns.names.index(target)}
-    free = [i for i, name in enumerate(columns.names) if i not in taken and not is_beside(name)]
-    of_class = [_OF_CLASS.fullmatch(columns.names[i].strip()) for i in free]
-    if len(free) < 2 or all(match and _WHOLE.sub(r"\1", match[2]) in labels for match in of_class):
-        hint = "Add a column 'candidate', or name it: --candidate NAME. Or give a column of predictions per candidate."
-        raise ColumnError(f"{columns.where}: no column names the candidate", hint)
-    return free
-
-
-def _answers(columns: Frame, truth: Sequence[str], target: str, positive: str | None, taken: set[int]) -> _Answers:
-    """Return truth and prediction of each line."""
-    names = {plain(name): i for i, name in enumerate(columns.names) if i not in taken and name != target}
-    found = {
-        _WHOLE.sub(r"\1", match[2]): columns.names.index(name)
-        for name in columns.names
-        if (match := _OF_CLASS.fullmatch(name.strip())) and name != target
-    }
-    if len(found) > 1:
-        return _of_classes(columns, truth, found, positive)
+    names = {plain(name): i for i, name in enumerate(columns.names) if i not in taken}
+    by_label = {label: i for i, label in of_class.items()}
+    if len(by_label) > 1:
+        labels = _ordered({*by_label, *truth}, positive)
+        if lacking := [label for label in labels if label not in by_label]:
+            message = f"the target has '{lacking[0]}', and there is no column 'probability_{lacking[0]}'"
+            raise ColumnError(f"{columns.where}: {message}", "Give a column of probabilities for each label.")
+        p = np.column_stack([numbers(columns, by_label[label]) for label in labels])
+        return _coded(truth, labels, [p[:, 1] if len(labels) == 2 else p])
     single = next((names[name] for name in _PROBABILITY if name in names), None)
-    if single is None and found and next(iter(found)) in truth:
-        positive, single = next(iter(found.items()))
+    if single is None and by_label.keys() & set(truth):
+        ((positive, single),) = by_label.items()
     if single is not None:
-        labels = _two_labels(columns, truth, target, positive)
+        labels = _ordered(set(truth), positive)
+        if len(labels) != 2:
+            raise ColumnError(
+                f"{columns.where}: column '{target}' has {len(labels)} different labels, and one probability is of two",
+                "Give a column 'probability_LABEL' for each label.",
+            )
         p = numbers(columns, single)
-        if (p < 0).any() or (p > 1).any():
+        if _outside(p):
             name = columns.names[single]
             raise ColumnError(f"{columns.where}: column '{name}' isn't a probability", "It must lie between 0 and 1.")
-        return _Answers("binary", labels, _coded(truth, labels), (p,), False)
+        return _coded(truth, labels, [p])
     predicted = next((names[name] for name in _PREDICTION if name in names), None)
     if predicted is None:
         raise ColumnError(
             f"{columns.where}: there is no column of predictions among {', '.join(columns.names[:20])}",
             "Give 'probability' (of the larger label), 'probability_LABEL' for each label, or 'prediction'.",
         )
-    return _of_predictions(columns, truth, [predicted], target, positive)
+    return _of_predictions(columns, truth, [predicted], question)
 
 
-def _are_classes(labels: set[str]) -> bool:
-    """Return whether so many different targets are labels: more of them may be texts than numbers."""
-    return len(labels) <= (_MOST_CLASSES if _texts_only(labels) else _MOST_LABELS)
+def _outside(p: Floats) -> bool:
+    return bool(((p < 0) | (p > 1)).any())
 
 
 def _texts_only(labels: set[str]) -> bool:
@@ -248,68 +229,54 @@ def _texts_only(labels: set[str]) -> bool:
         return True
 
 
-def _of_predictions(
-    columns: Frame, truth: Sequence[str], predicted: Sequence[int], target: str, positive: str | None
-) -> _Answers:
+def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[int], question: Question) -> _Predicted:
     """Return what columns predict: labels, as probabilities of 0 and 1, or numbers; several columns also probabilities
     of the larger of two labels.
     """
-    labels = set(truth)
-    strange = [next((cell for cell in _texts(columns, i) if cell not in labels), None) for i in predicted]
-    if _are_classes(labels) and strange == [None] * len(strange):
+    target, positive = question.target, question.positive
+    labels, names = set(truth), [columns.names[i] for i in predicted]
+    cells = [_texts(columns, i) for i in predicted]
+    strange = [next((cell for cell in column if cell not in labels), None) for column in cells]
+    texts_only = _texts_only(labels)
+    # More targets than this are texts or numbers and not classes.
+    if len(labels) <= (_MOST_CLASSES if texts_only else _MOST_LABELS) and not any(cell is not None for cell in strange):
         ordered = _ordered(labels, positive)
-        codes = [_coded(_texts(columns, i), ordered) for i in predicted]
-        if len(ordered) == 2:
-            return _Answers(
-                "binary", ordered, _coded(truth, ordered), tuple(one.astype(np.float32) for one in codes), True
-            )
-        one_hot = np.eye(len(ordered), dtype=np.float32)
-        return _Answers("multiclass", ordered, _coded(truth, ordered), tuple(one_hot[one] for one in codes), True)
-    names = [columns.names[i] for i in predicted]
-    values = [readings(columns, i) for i in predicted]
+        shares = np.eye(len(ordered), dtype=np.float32)
+        p = [shares[_codes(column, ordered)] for column in cells]
+        return _coded(truth, ordered, [each[:, 1] for each in p] if len(ordered) == 2 else p, hard=True)
     if len(labels) == 2 and len(predicted) > 1:
         ordered = _ordered(labels, positive)
-        for name, p, cell in zip(names, values, strange, strict=True):
-            if cell is not None and (not np.isfinite(p).any() or (p < 0).any() or (p > 1).any()):
+        for name, i, cell in zip(names, predicted, strange, strict=True):
+            values = readings(columns, i)
+            if cell is not None and (not np.isfinite(values).any() or _outside(values)):
                 message = f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor probabilities"
                 raise ColumnError(f"{columns.where}: {message}: '{cell}'", "Leave out what isn't a prediction.")
         if None in strange:
             message = f"column '{names[strange.index(None)]}' holds labels, and not all others do"
             raise ColumnError(f"{columns.where}: {message}", "Give labels of all candidates, or probabilities of all.")
-        shares = tuple(numbers(columns, i) for i in predicted)
-        return _Answers("binary", ordered, _coded(truth, ordered), shares, False)
-    if _texts_only(labels):
+        return _coded(truth, ordered, [numbers(columns, i) for i in predicted])
+    if texts_only:
         cell = next((cell for cell in strange if cell is not None), None)
         if cell is None:
             message = f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}"
             raise ColumnError(f"{columns.where}: {message}", "Another column of true values: --target NAME.")
-        name = names[strange.index(cell)]
-        message = f"'{cell}' is predicted (column '{name}'), and no row has that target"
+        message = f"'{cell}' is predicted (column '{names[strange.index(cell)]}'), and no row has that target"
         raise ColumnError(f"{columns.where}: {message}", "Give labels of the target.")
     y = np.array([float(cell) for cell in truth])
-    return _Answers("regression", (), y, tuple(numbers(columns, i) for i in predicted), False)
+    return _Predicted("regression", (), y, tuple(numbers(columns, i) for i in predicted), False)
 
 
-def _of_classes(columns: Frame, truth: Sequence[str], found: Mapping[str, int], positive: str | None) -> _Answers:
-    """Return the probabilities of each label."""
-    labels = _ordered(set(found) | set(truth), positive)
-    if lacking := [label for label in labels if label not in found]:
-        message = f"{columns.where}: the target has '{lacking[0]}', and there is no column 'probability_{lacking[0]}'"
-        raise ColumnError(message, "Give a column of probabilities for each label.")
-    p = np.column_stack([numbers(columns, found[label]) for label in labels])
-    if len(labels) == 2:
-        return _Answers("binary", labels, _coded(truth, labels), (p[:, 1],), False)
-    return _Answers("multiclass", labels, _coded(truth, labels), (p,), False)
+def _coded(
+    truth: Sequence[str], labels: tuple[str, ...], p: Sequence[NDArray[Any]], *, hard: bool = False
+) -> _Predicted:
+    """Return predictions of classes."""
+    task: Task = "binary" if len(labels) == 2 else "multiclass"
+    return _Predicted(task, labels, _codes(truth, labels), tuple(p), hard)
 
 
-def _two_labels(columns: Frame, truth: Sequence[str], target: str, positive: str | None) -> tuple[str, ...]:
-    labels = _ordered(set(truth), positive)
-    if len(labels) != 2:
-        raise ColumnError(
-            f"{columns.where}: column '{target}' has {len(labels)} different labels, and one probability is of two",
-            "Give a column 'probability_LABEL' for each label.",
-        )
-    return labels
+def _codes(cells: Sequence[str], labels: Sequence[str]) -> Ints:
+    codes = {label: code for code, label in enumerate(labels)}
+    return np.array([codes[cell] for cell in cells], dtype=np.int64)
 
 
 def _ordered(labels: set[str], positive: str | None) -> tuple[str, ...]:
@@ -325,125 +292,68 @@ def _ordered(labels: set[str], positive: str | None) -> tuple[str, ...]:
     return tuple(ordered)
 
 
-def _coded(cells: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
-    codes = {label: code for code, label in enumerate(labels)}
-    return np.array([codes[cell] for cell in cells], dtype=np.int64)
-
-
-def _target_of_rows(columns: Frame, row: Factor, answers: _Answers) -> NDArray[Any]:
+def _target_of_rows(columns: Frame, row: Factor, y: NDArray[Any]) -> NDArray[Any]:
     """Return the target of each row, checked to be the same in all lines."""
-    target = np.empty(len(row.labels), dtype=answers.y.dtype)
-    target[row.codes] = answers.y
-    wrong = np.flatnonzero(target[row.codes] != answers.y)
-    if wrong.size:
-        one = int(wrong[0])
-        label = row.labels[row.codes[one]]
+    target = np.empty(len(row.labels), dtype=y.dtype)
+    target[row.codes] = y
+    for line in np.flatnonzero(target[row.codes] != y)[:1].tolist():
+        place = columns.places([line])[line]
         raise DataError(
-            f"{columns.where}: row {label} has two different targets ({columns.places([one])[one]})",
+            f"{columns.where}: row {row.labels[row.codes[line]]} has two different targets ({place})",
             f"The column '{row.name}' must name a row of the table, the same in all splits.",
         )
     return target
 
 
-def _layout(runs: Runs, row: Factor, folds: int | None, test_share: float | None) -> tuple[Layout, Runs]:
-    """Return how the splits were made, from the columns, or else from the rows."""
-    n_rows, pairs = len(row.labels), np.unique(runs.split * len(row.labels) + row.codes)
-    times = np.bincount(pairs % n_rows, minlength=n_rows)
-    n_splits = len(runs.splits)
-    if n_splits == 1:
-        seeds = len(runs.seed.labels)
-        what = f"{seeds} seeds (column '{runs.seed.name}')" if seeds > 1 else "one fitted model of each candidate"
-        return replace(layout_of(runs), kind="held_out", words=f"One test set and {what}."), runs
-    if folds is None and test_share is None and not runs.repeat.labels:
-        if (times == 1).all():
+def _splits(rows: FileRows, row: Factor, question: Question) -> tuple[SplitPlan, list[Ints]]:
+    """Return how the splits were made, by the columns or else by the rows, and the tested rows of each split."""
+    n_rows, n_splits = len(row.labels), len(rows.splits)
+    pairs = np.unique(rows.split * n_rows + row.codes)
+    tested = np.split(pairs % n_rows, np.searchsorted(pairs, n_rows * np.arange(1, n_splits)))
+    folds, test_share = (question.folds, question.test_share) if n_splits > 1 else (None, None)
+    if folds is None and test_share is None and not rows.repeat.labels:
+        if len(pairs) == n_rows:  # each row is tested once
             folds = n_splits
-        elif "split" in runs.fold.name.lower() and runs.test_share is None:
+        elif "split" in rows.fold.name.lower() and rows.test_share is None:
             test_share = len(pairs) / n_splits / n_rows
-    layout = layout_of(runs, folds=folds, test_share=test_share)
-    if layout.kind == "cross_validation":
-        repeat = pairs // n_rows // layout.folds
-        tested = np.bincount(repeat * n_rows + pairs % n_rows, minlength=layout.repeats * n_rows)
-        if (tested != 1).any():
-            place = int(np.flatnonzero(tested != 1)[0])
+    plan = split_plan(rows, folds=folds, test_share=test_share, predicted=True)
+    for repeat in range(plan.repeats if plan.kind == "cross_validation" else 0):
+        of_repeat = np.concatenate(tested[repeat * plan.folds : (repeat + 1) * plan.folds])
+        times = np.bincount(of_repeat, minlength=n_rows)
+        for number in np.flatnonzero(times != 1)[:1].tolist():
             raise DataError(
-                f"{runs.where}: row {row.labels[place % n_rows]} is tested {tested[place]} times in one repeat of the "
+                f"{rows.where}: row {row.labels[number]} is tested {times[number]} times in one repeat of the "
                 "cross-validation, and not once",
                 "If the splits are random: --test-share 0.2, say. If rows are missing, complete them.",
             )
-    return layout, runs
+    return plan, tested
 
 
-def _repeats_of_each(
-    runs: Runs, row: Factor, seeds: NDArray[np.int64], n_seeds: Sequence[int], layout: Layout
-) -> list[int]:
-    """Return the number of repeats of each candidate, which may lack the last ones.
-
-    Raises:
-        DataError: another prediction is missing, or one is given twice.
-    """
-    n_rows, n_splits, found = len(row.labels), len(runs.splits), []
-    tested = np.bincount(np.unique(runs.split * n_rows + row.codes) // n_rows, minlength=n_splits)
-    for number, name in enumerate(runs.candidate.labels):
-        lines = runs.candidate.codes == number
-        key = runs.split[lines] * n_seeds[number] + seeds[lines]
-        cells = np.unique(key * n_rows + row.codes[lines])
-        if len(cells) < int(lines.sum()):
-            raise DataError(
-                f"{runs.where}: {name} has several predictions for one row in the same split and seed",
-                "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'.",
-            )
-        there = np.bincount(cells // n_rows, minlength=n_splits * n_seeds[number]).reshape(n_splits, -1)
-        lacking = tested[:, None] - there
-        n_repeats = _place(n_splits - 1, layout)[0] + 1
-        if layout.kind == "cross_validation" and there.any():
-            n_repeats = _place(int(np.flatnonzero(there.any(axis=1))[-1]), layout)[0] + 1
-            lacking = lacking[: n_repeats * layout.folds]
-        found.append(n_repeats)
-        if lacking.any():
-            split = int(np.flatnonzero(lacking.any(axis=1))[0])
-            raise DataError(
-                f"{runs.where}: {int(lacking.sum())} predictions of {name} are missing, the first of them in "
-                f"{runs.split_name(split)}",
-                "All candidates need predictions for the same rows, with as many seeds in all splits. Only the last "
-                "repeats of a cross-validation may be missing.",
-            )
-    return found
-
-
-def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int) -> Protocol:
+def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted, seeds: int) -> Protocol:
     """Return the design of a comparison with these splits. Too few rows have no verdict."""
-    n, outside = len(target), None
-    if answers.task != "regression":
+    n, outside, why = len(target), None, ""
+    if predicted.task != "regression":
         outside = n - int(np.bincount(target).max())
-    reason = layout.words
-    kind: Any = {"random_splits": "scores_only"}.get(layout.kind, layout.kind)
-    if layout.kind == "held_out":
-        if n < _FEWEST_TESTED:
-            kind, reason = (
-                "scores_only",
-                f"{n} rows are too few for a verdict on a test set (it needs {_FEWEST_TESTED})",
-            )
-        elif outside is not None and outside < _FEWEST_OUTSIDE and not answers.hard:
-            needs = f"(probabilities need {_FEWEST_OUTSIDE}, predicted labels none)"
-            kind, reason = "scores_only", f"{outside} rows outside the largest class are too few for a verdict {needs}"
-    elif n >= 4 and (outside is None or outside >= 2):
-        usual = protocol(n, outside)
-        if not usual.has_verdict:
-            kind, reason = "scores_only", usual.reason
-    else:
-        kind, reason = "scores_only", f"{n} rows, {outside} of them outside the largest class, are too few"
+    held_out = plan.kind == "held_out"
+    if held_out and n < _FEWEST_TESTED:
+        why = f"{n} rows are too few for a verdict on a test set (it needs {_FEWEST_TESTED})"
+    elif held_out and outside is not None and outside < _FEWEST_OUTSIDE and not predicted.hard:
+        needs = f"(probabilities need {_FEWEST_OUTSIDE}, predicted labels none)"
+        why = f"{outside} rows outside the largest class are too few for a verdict {needs}"
+    elif not held_out and (few := too_few(n, outside, None)):
+        why = f"{few}, so only scores are shown"
     return Protocol(
-        kind=kind,
-        repeats=layout.repeats,
-        folds=layout.folds,
+        kind="scores_only" if why or plan.kind == "random_splits" else "held_out" if held_out else "cross_validation",
+        repeats=plan.repeats,
+        folds=plan.folds,
         seeds=seeds,
-        df=layout.df,
-        locked_share=1.0 if layout.kind == "held_out" else 0.0,
-        reason=reason,
+        df=plan.df,
+        locked_share=1.0 if held_out else 0.0,
+        reason=why or plan.words,
     )
 
 
-def on_predictions(columns: Frame, question: Question) -> Conclusion:
+def on_predictions(columns: Frame, roles: Mapping[str, int], question: Question) -> Conclusion:
     """Return the conclusion from a file of predictions.
 
     Raises:
@@ -451,62 +361,56 @@ def on_predictions(columns: Frame, question: Question) -> Conclusion:
         OptionError: the score can't be tested on these predictions, there are fewer than two candidates, the reference
             isn't there, or how the splits were made isn't clear.
     """
-    found = read_predictions(columns, question)
-    known = [one for one, metric in METRICS.items() if metric.row_loss and found.task in metric.tasks]
-    if found.hard:
+    predicted, plan, results = read_predictions(columns, roles, question)
+    task, labels, hard = predicted.task, predicted.labels, predicted.hard
+    known = [name for name, metric in METRICS.items() if metric.row_loss and task in metric.tasks]
+    if hard:
         known = ["accuracy"]
-    name = question.score or ("accuracy" if found.hard else default_metric(found.task))
+    name = question.score or ("accuracy" if hard else default_metric(task))
     if name not in known:
         raise OptionError(f"'{name}' can't be tested on these predictions", did_you_mean(name, known))
-    metric, target = METRICS[name], found.results[0].target
-    seeds = max(result.predictions.shape[1] for result in found.results)
-    about: dict[str, Any] = {"target": question.target, "task": found.task, "n_rows": len(target)}
+    metric, target = METRICS[name], results[0].target
+    seeds = max(result.predictions.shape[1] for result in results)
+    about: dict[str, Any] = {"target": question.target, "task": task, "n_rows": len(target)}
     what = f"numbers, {question.target}"
-    if found.task != "regression":
-        counts = np.bincount(target, minlength=len(found.labels))
-        about["labels"] = dict(zip(found.labels, counts.tolist(), strict=True))
+    if labels:
+        counts = np.bincount(target, minlength=len(labels))
+        about["labels"] = dict(zip(labels, counts.tolist(), strict=True))
         about["majority_share"] = float(counts.max() / counts.sum())
-        several = len(found.labels) > 2
-        what = (
-            f"{len(found.labels)} labels of {question.target}" if several else f"{question.target} = {found.labels[-1]}"
-        )
-    said = "predicted labels" if found.hard else "predictions"
+        what = f"{len(labels)} labels of {question.target}" if labels[2:] else f"{question.target} = {labels[-1]}"
+    said = "predicted labels" if hard else "predictions"
     understood = (
-        f"{said} of {len(found.results)} candidates for {len(target):,} rows: {what}.",
-        found.layout.words,
-        *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and found.layout.kind != "held_out" else []),
+        f"{said} of {len(results)} candidates for {len(target):,} rows: {what}.",
+        plan.words,
+        *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and plan.kind != "held_out" else []),
     )
     question = replace(question, understood=understood, about=about)
-    by_name = {result.name: result for result in found.results}
+    by_name = {result.name: result for result in results}
     reference = question.named(list(by_name))
-    margin = _margin(by_name[reference], metric, question)
-    if found.layout.kind == "random_splits":
-        losses = {name: result.losses(metric.name)[:, 0].astype(np.float64) for name, result in by_name.items()}
-        values = {name: 1 - one if metric.greater_is_better else one for name, one in losses.items()}
-        return conclude_scores(values, metric, found.layout, question, margin)
-    question_asked = asked(question, metric, found.layout, reference=reference, margin=margin, seeds=seeds)
-    if not found.results[0].design.has_verdict:
-        question_asked = replace(question_asked, interval=None)
-    evidence = evidence_of(found.results, metric.name)
-    if found.layout.kind == "held_out":  # the file doesn't say how many rows were trained on
-        evidence = replace(evidence, n_train=None)
-    without = without_verdict(found.results, reference)
-    concluded = conclude(question_asked, evidence, without=without, n_parameters=alike(by_name))
-    return replace(concluded, candidates=tuple(_candidate(result, found.hard) for result in found.results))
-
-
-def _margin(reference: Result, metric: Metric, question: Question) -> Margin:
-    """Return the margin, by the rule of a comparison."""
     if question.margin is not None:
-        return Margin(question.margin, "given")
-    default = default_margin(metric.name, reference.target)
-    return margin_beside(metric.name, default, float(reference.losses(metric.name).mean()))
+        margin = Margin(question.margin, "given")
+    else:  # by the rule of a comparison
+        default = default_margin(name, target)
+        margin = margin_beside(name, default, float(by_name[reference].losses(name).mean()))
+    if plan.kind == "random_splits":
+        losses = {result.name: result.losses(name)[:, 0].astype(np.float64) for result in results}
+        scores = {each: 1 - values if metric.greater_is_better else values for each, values in losses.items()}
+        return conclude_scores(scores, metric, plan, question, margin)
+    question_asked = asked(question, metric, plan, reference=reference, margin=margin, seeds=seeds)
+    if not results[0].design.has_verdict:
+        question_asked = replace(question_asked, interval=None)
+    evidence = evidence_of(results, name)
+    if plan.kind == "held_out":  # the file doesn't say how many rows were trained on
+        evidence = replace(evidence, n_train=None)
+    without = without_verdict(results, reference)
+    concluded = conclude(question_asked, evidence, without=without, n_parameters=alike(by_name))
+    return replace(concluded, candidates=tuple(_candidate(result, hard=hard) for result in results))
 
 
-def _candidate(result: Result, hard: bool) -> CandidateSummary:
+def _candidate(result: Result, *, hard: bool) -> CandidateSummary:
     """Return a candidate with its scores. Predicted labels have the scores without probabilities."""
-    found = result.summary()
+    summary = result.summary()
     if not hard:
-        return found
-    scores = {name: found.scores[name] for name in ("accuracy", "balanced_accuracy", "mcc")}
-    return replace(found, calibration=None, scores=scores)
+        return summary
+    scores = {name: summary.scores[name] for name in ("accuracy", "balanced_accuracy", "mcc")}
+    return replace(summary, calibration=None, scores=scores)

@@ -24,7 +24,7 @@ from seedbed.evaluation import (
     rank_groups,
     signed_rank,
 )
-from seedbed.judgement.judging import Question
+from seedbed.judgement.columns import Question
 
 __all__ = ["over_tables"]
 
@@ -46,7 +46,8 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
         raise OptionError("all pairs are judged on one table", hint)
     first, name = tables[0], question.table
     metric, reference, n = first.metric, first.reference, len(tables)
-    names = [one.name for one in first.candidates]
+    names = [candidate.name for candidate in first.candidates]
+    others, enough = [other for other in names if other != reference], n >= _FEWEST
     scores = np.array([_means(table, names, name) for table in tables])
     losses = -scores if metric.greater_is_better else scores
     ours = losses[:, [names.index(reference)]]
@@ -56,27 +57,25 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
             table = tables[int((ours <= 0).ravel().argmax())].table
             raise DataError(f"{name}: the error of {reference} is 0 or less on {table}", "Leave that table out.")
         gains = gains / ours
-    ranks, others = mean_ranks(losses), [one for one in names if one != reference]
-    enough = n >= _FEWEST
-    verdicts: list[TableVerdict] = []
+    ranks, verdicts = mean_ranks(losses), list[TableVerdict]()
     if enough:
-        tests = [signed_rank(gains[:, names.index(one)]) for one in others]
-        adjusted = holm([p for p, _ in tests], tried=question.tried).tolist()
-        for one, (p, balance), p_adjusted in zip(others, tests, adjusted, strict=True):
-            gain = gains[:, names.index(one)]
+        by_name = {other: gains[:, names.index(other)] for other in others}
+        tests = {other: signed_rank(gain) for other, gain in by_name.items()}
+        adjusted = holm([p for p, _ in tests.values()], tried=question.tried).tolist()
+        for (other, (p, balance)), p_adjusted in zip(tests.items(), adjusted, strict=True):
             rule: Literal["better", "worse", "cannot_tell"] = "cannot_tell"
             if p_adjusted < question.alpha:
                 rule = "better" if balance > 0 else "worse"
             verdicts.append(
                 TableVerdict(
-                    candidate=one,
+                    candidate=other,
                     reference=reference,
                     rule=rule,
                     short=SHORT[rule],
-                    difference=float(np.median(gain)),
+                    difference=float(np.median(by_name[other])),
                     relative=relative,
-                    wins=int((gain > 0).sum()),
-                    losses=int((gain < 0).sum()),
+                    wins=int((by_name[other] > 0).sum()),
+                    losses=int((by_name[other] < 0).sum()),
                     n_tables=n,
                     p=p,
                     p_adjusted=p_adjusted,
@@ -103,12 +102,12 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
         understood=(f"{n} tables (column '{column}').", *first.understood),
         relative=relative,
         verdicts=tuple(verdicts),
-        no_verdict=() if enough else tuple(NoVerdict(one, reason) for one in others),
+        no_verdict=() if enough else tuple(NoVerdict(other, reason) for other in others),
         ranking=tuple(names[place] for place in np.argsort(ranks, kind="stable").tolist()),
         ranks=Ranks(
             mean=dict(zip(names, ranks, strict=True)), critical_difference=distance, groups=tuple(groups), n_tables=n
         ),
-        candidates=tuple(CandidateSummary(name=one, kind="scores") for one in names),
+        candidates=tuple(CandidateSummary(name=each, kind="scores") for each in names),
         tables=tuple(tables),
         notes=tuple(Note(message=note) for note in notes),
     )
@@ -116,9 +115,9 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
 
 def _means(table: Conclusion, names: Sequence[str], where: str) -> list[float]:
     """Return the mean score of each candidate on one table."""
-    found = {one.name: one.scores[table.metric.name].mean for one in table.candidates}
-    means = [mean for name in names if (mean := found.get(name)) is not None]
-    lacking = [name for name in names if found.get(name) is None] or [name for name in found if name not in names]
+    scores = {candidate.name: candidate.scores[table.metric.name].mean for candidate in table.candidates}
+    means = [mean for name in names if (mean := scores.get(name)) is not None]
+    lacking = [name for name in names if scores.get(name) is None] or [name for name in scores if name not in names]
     if lacking:
         raise DataError(
             f"{where}: {lacking[0]} doesn't have scores on all tables ({table.table})",
