@@ -11,7 +11,7 @@ import pytest
 
 import seedbed as sb
 from seedbed.errors import ModelFileError, OptionError
-from seedbed.model import fit_model, load
+from seedbed.model import blend_table, blend_tables, fit_model, load
 from seedbed.model.model_file import to_bytes
 from seedbed.model.sets import Calibration, calibrate, n_points
 from seedbed.settings import recipe_named
@@ -176,3 +176,16 @@ def test_a_long_table_adds_at_most_1000_errors_to_the_file():
     kept = fit_model(table, "linear:2", recipe=recipe_named("trained", lr=0.02, epoch="last", epochs=2), **FAST)
     assert len(kept.calibration.errors) == 1000
     assert kept.calibration.rows == (3250,)  # two of eight folds are enough
+
+
+def test_errors_of_a_blend_are_by_weights_chosen_without_the_row():
+    rng = np.random.default_rng(0)
+    table = sb.read_table(pd.DataFrame({"x": rng.normal(size=120), "y": rng.choice(["no", "yes"], 120)}), target="y")
+    options = {"portfolio": ["logistic", "relu:32", "tanh:32"], "n_networks": 8, "settings": {"epochs": 20}}
+    model, out_of_bag = blend_table(table, **options)
+    chosen = calibrate(table, out_of_bag.values)
+    assert chosen.rows == model.calibration.rows
+    assert -np.log(1 - model.calibration.errors).mean() > -np.log(1 - chosen.errors).mean() + 1e-4
+    again, same = blend_tables([table], calibrated=False, **options)[0]
+    assert again.calibration is None
+    np.testing.assert_array_equal(same.values, out_of_bag.values)

@@ -187,7 +187,7 @@ class Auto(FittedModel):
                 part = dataclasses.replace(part, target=codes, labels=labels, task=task)
             tables.append(part)
             classes.append(present)
-        blends = blend_tables(tables, random_state=self.estimator, compute=Compute(jobs=jobs))
+        blends = blend_tables(tables, random_state=self.estimator, compute=Compute(jobs=jobs), calibrated=False)
         predictions = []
         for split, present, (model, _) in zip(splits, classes, blends, strict=True):
             values, _ = values_of(model, model.preprocessor.inputs_of_values(table.features[split.test]))

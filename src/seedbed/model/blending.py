@@ -263,6 +263,7 @@ def blend_tables(
     random_state: int = 0,
     compute: Compute = Compute(),
     board_for: Callable[[str, Sequence[Chunk]], Board] | None = None,
+    calibrated: bool = True,
 ) -> list[tuple[Model, OutOfBag]]:
     """Return what `blend_table` does for each of several tables, such as the training rows of several splits.
 
@@ -276,6 +277,7 @@ def blend_tables(
         sample_weights: for each table the weight of each row [row]; 0 or more.
         time_limit: approximate seconds for training. With a limit, the members that are trained depend on the machine.
         score, threshold, random_state, compute, board_for: as in `fit_model`.
+        calibrated: whether the models get the errors for prediction sets, which takes a tenth of a fit.
 
     Raises:
         SeedbedError: an option is out of range, or a member can't be trained on a table.
@@ -295,19 +297,27 @@ def blend_tables(
     for number, member in trained_members(fits, random_state=random_state, running=running, time_limit=time_limit):
         trained[number].append(member)
     return [
-        _finished(fit, members, random_state=random_state, score=score, threshold=threshold)
+        _finished(fit, members, random_state=random_state, score=score, threshold=threshold, calibrated=calibrated)
         for fit, members in zip(fits, trained, strict=True)
     ]
 
 
 def _finished(
-    fit: Fit, trained: Sequence[Member], *, random_state: int, score: Mapping[str, Any] | None, threshold: float
+    fit: Fit,
+    trained: Sequence[Member],
+    *,
+    random_state: int,
+    score: Mapping[str, Any] | None,
+    threshold: float,
+    calibrated: bool,
 ) -> tuple[Model, OutOfBag]:
     """Return the blend of trained members, and its predictions for rows left out."""
     if not trained:
         raise TrainingError("every member of the portfolio diverged", "Give a lower learning rate.")
     table, data, splits = fit.table, fit.data, fit.data.splits
-    blended, out_of_bag = (_blended if splits else _averaged)(table, trained, data)
+    blended, out_of_bag, left_out = (
+        _blended(table, trained, data, crossed=calibrated) if splits else _averaged(table, trained, data)
+    )
     kept = [member for member in trained if member.candidate.name in blended.names]
     how = "by the rows that each network left out" if splits else "by the training rows, as none is left out"
     settled = TunedSettings(fit.recipe.lrs[0], max(member.epochs for member in kept), how)
@@ -323,12 +333,19 @@ def _finished(
     states = {
         f"{place}.{number}.{name}": value for number, member in enumerate(kept) for name, value in member.states.items()
     }
-    model = _model(table, AUTO, blended, states, data.preprocessor, facts, score, threshold, out_of_bag.values)
+    model = _model(table, AUTO, blended, states, data.preprocessor, facts, score, threshold, left_out)
     return model, out_of_bag
 
 
-def _blended(table: Table, trained: Sequence[Member], data: MemberData) -> tuple[BlendedMLPs, OutOfBag]:
-    """Return the blend with the lowest loss on the rows that networks left out, and its predictions for them."""
+def _blended(
+    table: Table, trained: Sequence[Member], data: MemberData, *, crossed: bool
+) -> tuple[BlendedMLPs, OutOfBag, Floats]:
+    """Return the blend with the lowest loss on the rows that networks left out, and its predictions for them.
+
+    Args:
+        crossed: whether the last part of the result is computed, which takes a tenth of a fit: predictions like those
+            out of bag, but by weights and a temperature that were chosen without the row's fold; otherwise NaN.
+    """
     draws = [_by_draw(member.outputs, table, data.target_scale) for member in trained]
     left_out = np.isfinite(draws[0].reshape(len(draws[0]), table.n_rows, -1)).all(axis=2).any(axis=0)
     counts = (np.ones(table.n_rows) if data.weights is None else data.weights.astype(np.float64))[left_out]
@@ -336,27 +353,49 @@ def _blended(table: Table, trained: Sequence[Member], data: MemberData) -> tuple
     target = table.target[left_out]
     if table.task == "regression":
         target = target.astype(np.float64)
-    alone = [np.nanmean(draw, axis=0) for draw in draws]
-    weights = blend_weights(alone, target, counts)
-    together = sum(weight * draw for weight, draw in zip(weights, draws, strict=True))
-    assert not isinstance(together, int)
-    temperature = 1.0
-    if table.task != "regression":
-        temperature = best_temperature(together, target, counts)
-        together = tempered(together, temperature)
-    values = np.full((table.n_rows, *together.shape[2:]), np.nan)
-    values[left_out] = np.nanmean(together, axis=0)
-    named = zip((member.candidate.name for member in trained), alone, strict=True)
-    losses = {name: mean_loss(predicted, target, counts) for name, predicted in named}
+    weights, temperature = _choice(draws, target, counts)
+    values = np.full((table.n_rows, *draws[0].shape[2:]), np.nan)
+    values[left_out] = _together(draws, weights, temperature)
+    alone = {member.candidate.name: np.nanmean(draw, axis=0) for member, draw in zip(trained, draws, strict=True)}
+    losses = {name: mean_loss(predicted, target, counts) for name, predicted in alone.items()}
     out_of_bag = OutOfBag(values, mean_loss(values[left_out], target, counts), losses)
-    return _blend_of(table, trained, data, weights, temperature), out_of_bag
+    blended = _blend_of(table, trained, data, weights, temperature)
+    if not crossed:
+        return blended, out_of_bag, np.full_like(values, np.nan)
+    apart = values[left_out]
+    for split in data.splits[:N_FOLDS]:
+        own = np.isin(np.flatnonzero(left_out), split.test)
+        if own.any() and not own.all():
+            chosen = _choice([draw[:, ~own] for draw in draws], target[~own], counts[~own])
+            apart[own] = _together([draw[:, own] for draw in draws], *chosen)
+    of_all = values.copy()
+    of_all[left_out] = apart
+    return blended, out_of_bag, of_all
 
 
-def _averaged(table: Table, trained: Sequence[Member], data: MemberData) -> tuple[BlendedMLPs, OutOfBag]:
+def _choice(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> tuple[Floats, float]:
+    """Return the weights and the temperature with the lowest loss of the members' predictions [draw, row, ...]."""
+    weights = blend_weights([np.nanmean(draw, axis=0) for draw in draws], target, counts)
+    if target.dtype.kind == "f":
+        return weights, 1.0
+    return weights, best_temperature(_weighted(draws, weights), target, counts)
+
+
+def _weighted(draws: Sequence[Floats], weights: Floats) -> Floats:
+    return np.asarray(sum(weight * draw for weight, draw in zip(weights, draws, strict=True)))
+
+
+def _together(draws: Sequence[Floats], weights: Floats, temperature: float) -> Floats:
+    """Return the blended predictions of members' predictions [draw, row] or [draw, row, class], averaged over draws."""
+    blended = _weighted(draws, weights)
+    return np.asarray(np.nanmean(blended if blended.ndim == 2 else tempered(blended, temperature), axis=0))
+
+
+def _averaged(table: Table, trained: Sequence[Member], data: MemberData) -> tuple[BlendedMLPs, OutOfBag, Floats]:
     """Return the blend with equal weights, as without rows left out members can't be compared."""
     blended = _blend_of(table, trained, data, np.full(len(trained), 1 / len(trained)))
     values = np.full((table.n_rows, len(table.labels)) if table.labels else table.n_rows, np.nan)
-    return blended, OutOfBag(values, np.nan, {member.candidate.name: np.nan for member in trained})
+    return blended, OutOfBag(values, np.nan, {member.candidate.name: np.nan for member in trained}), values
 
 
 def _blend_of(
