@@ -37,6 +37,23 @@ def test_by_default_the_blend_suits_the_number_of_rows(blobs):
     assert sum(classifier.weights_.values()) == pytest.approx(1)
 
 
+def test_groups_stay_together_in_the_bags():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(60), 4)
+    X = rng.normal(size=(60, 3))[groups] + rng.normal(scale=0.01, size=(240, 3))
+    y = rng.permutation(np.arange(60) % 2)[groups]  # chance, but alike within a group
+    shuffled = rng.permutation(240)
+    options = {**FAST, "portfolio": ("silu:32@lr=0.03",), "max_epochs": 60}
+
+    def losses(groups):
+        return [*SeedbedClassifier(**options).fit(X[shuffled], y[shuffled], groups=groups).oob_losses_.values()]
+
+    apart = losses([f"p{group}" for group in groups[shuffled]])
+    assert min(losses(None)) < 0.6 < 0.65 < min(apart)
+    with pytest.raises(ValueError, match=r"groups has shape \(2, 2\)"):
+        SeedbedRegressor(**FAST).fit(X, X[:, 0], groups=[[1, 2], [3, 4]])
+
+
 def test_each_member_has_its_own_loss(blended):
     assert list(blended.oob_losses_) == list(SMALL)
     assert 0 < min(blended.oob_losses_.values()) < np.log(2)

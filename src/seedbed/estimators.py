@@ -25,7 +25,7 @@ from seedbed.errors import DataError, OptionError, TargetError
 from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, predict_frame
 from seedbed.networks import BlendedMLPs, Candidate
 from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
-from seedbed.typing import Floats
+from seedbed.typing import Floats, Ints
 
 __all__ = ["SeedbedClassifier", "SeedbedRegressor"]
 
@@ -191,13 +191,20 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
 
 def _weighted_rows(
-    columns: Frame, target: NDArray[Any], sample_weight: ArrayLike | None
-) -> tuple[Frame, NDArray[Any], Floats]:
-    """Return the rows with a weight above zero, their targets and their weights [row].
+    columns: Frame, target: NDArray[Any], sample_weight: ArrayLike | None, groups: ArrayLike | None
+) -> tuple[Frame, NDArray[Any], Floats, Ints | None]:
+    """Return the rows with a weight above zero, their targets, their weights and their groups [row].
 
     Raises:
-        DataError: weights are negative, or fewer than two rows are left.
+        DataError: weights are negative, fewer than two rows are left, or groups aren't a value for each row.
     """
+    codes: Ints | None = None
+    if groups is not None:
+        names = np.asarray(groups)
+        if names.ndim != 1:
+            raise DataError(f"groups has shape {names.shape}, not [row]", "Give the name of its group for each row.")
+        check_consistent_length(target, names)
+        codes = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
     weights = np.ones(len(target))
     if sample_weight is not None:
         weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
@@ -210,9 +217,14 @@ def _weighted_rows(
     if np.count_nonzero(kept) < 2:
         raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
     if kept.all():
-        return columns, target, weights
+        return columns, target, weights, codes
     cells = tuple(column.rows(kept) for column in columns.columns)
-    return dataclasses.replace(columns, columns=cells), target[kept], weights[kept]
+    return (
+        dataclasses.replace(columns, columns=cells),
+        target[kept],
+        weights[kept],
+        codes if codes is None else codes[kept],
+    )
 
 
 def _word_in(y: Any) -> str | None:
@@ -305,13 +317,15 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
     class_weight: Mapping[Any, float] | Literal["balanced"] | None = None
     classes_: NDArray[Any] = field(init=False)
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit networks to all rows whose weight isn't zero.
 
         Args:
             X: cells [row, feature]: a data frame of any library, or an array. NaN is a missing cell.
             y: labels [row]; text, booleans or whole numbers.
             sample_weight: weight of each row [row], at least 0.
+            groups: names or numbers of groups [row], such as patients. Inner splits and bags keep the rows of a group
+                together.
 
         Raises:
             ValueError: X, y or a parameter can't be used; errors of seedbed are also a `SeedbedError`.
@@ -319,13 +333,14 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         """
         columns, labels = self._cases(X, y, y_numeric=False)
         check_classification_targets(labels)
-        columns, labels, weights = _weighted_rows(columns, labels, sample_weight)
+        columns, labels, weights, group = _weighted_rows(columns, labels, sample_weight, groups)
         classes, codes = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise TargetError(f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two.")
         weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
         task = "binary" if len(classes) == 2 else "multiclass"
-        table = self._table(columns, codes.astype(np.int64), task=task, labels=label_texts(classes), **_named(y))
+        coding = {"groups": group, "labels": label_texts(classes), **_named(y)}
+        table = self._table(columns, codes.astype(np.int64), task=task, **coding)
         self.classes_ = classes
         out_of_bag = self._fit_table(table, _unless_equal(weights))
         if out_of_bag is not None:
@@ -396,13 +411,14 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         (2,)
     """
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit networks to all rows whose weight isn't zero.
 
         Args:
             X: as in `SeedbedClassifier.fit`.
             y: numbers [row].
             sample_weight: weight of each row [row]; 0 or more.
+            groups: as in `SeedbedClassifier.fit`.
 
         Raises:
             ValueError: X, y or a parameter can't be used; errors of seedbed are also a `SeedbedError`.
@@ -411,8 +427,8 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         if (word := _word_in(y)) is not None:
             raise TargetError(f"y holds {word!r}, which isn't numeric", "For labels, use SeedbedClassifier.")
         columns, amounts = self._cases(X, y, y_numeric=True)
-        columns, amounts, weights = _weighted_rows(columns, amounts.astype(np.float64), sample_weight)
-        table = self._table(columns, amounts, task="regression", **_named(y))
+        columns, amounts, weights, group = _weighted_rows(columns, amounts.astype(np.float64), sample_weight, groups)
+        table = self._table(columns, amounts, task="regression", groups=group, **_named(y))
         out_of_bag = self._fit_table(table, _unless_equal(weights))
         if out_of_bag is not None:
             self.oob_prediction_ = out_of_bag.values

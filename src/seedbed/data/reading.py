@@ -387,6 +387,7 @@ def coded_table(
     labels: Sequence[str] = (),
     numeric: Sequence[str | int] | str | int = (),
     categorical: Sequence[str | int] | str | int = (),
+    groups: Ints | None = None,
     target_name: str = "y",
 ) -> Table:
     """Return the table of an estimator, in which each column of numbers is a numeric feature.
@@ -400,6 +401,7 @@ def coded_table(
         target: [row]; int64 codes of classes, or float64 numbers.
         labels: `labels[code]`.
         numeric, categorical: columns as in `read_table`, by name or position.
+        groups: [row]; numbers of groups whose rows stay together.
 
     Raises:
         DataError: no rows, or only identifiers.
@@ -429,7 +431,10 @@ def coded_table(
         task=task,
         notes=tuple(note for note in typed.notes if note.code not in LEFT_OUT - {"SB101"}),
     )
-    return dataclasses.replace(table, groups=find_duplicates(table)[0])
+    alike = find_duplicates(table)[0]
+    if groups is not None and alike is not None:
+        groups = merged_groups(groups, alike)
+    return dataclasses.replace(table, groups=alike if groups is None else groups)
 
 
 def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
