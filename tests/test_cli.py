@@ -1134,3 +1134,19 @@ def test_the_first_screen_is_as_wide_as_the_terminal(monkeypatch, columns, is_te
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr("sys.stdout", SimpleNamespace(isatty=lambda: is_terminal, write=print, flush=print))
     assert text_width() == width
+
+
+def test_columns_prints_which_help_and_asks_nothing_that_compares_models(call, here):
+    options = (*ENGINE, "--recipe", "tutorial", "--lr", "0.5", "--epochs", "50", "--repeats", "1", "--seeds", "2")
+    done = call("columns", "example:moons", *options, "--candidate", "linear:3")
+    assert (done.status, done.lines[0].partition(":")[0]) == (0, "moons")
+    assert done.lines[2] == "Helps      x2: linear:3 is shown to be worse without it"
+    folder = "seedbed-out/columns-moons"
+    assert names(here / folder) == FILES
+    assert (here / folder / "report.html").read_text().count("harms ← → helps") == 2
+    assert call("report", folder, "--text").status == 0
+    again = call("columns", "example:moons", *options, "--candidate", "linear:3")
+    assert "is finished already" in again.err
+    refused = call("columns", "example:moons", "--candidate", "relu:3", "--candidate", "linear:3")
+    assert refused.status == 2
+    assert "a second --candidate compares models, and this compares columns of one. Leave it out." in refused.err

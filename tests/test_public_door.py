@@ -119,7 +119,8 @@ def texts() -> Iterator[str]:
 
 
 def test_every_option_that_a_message_names_is_an_argument_in_python():
-    calls = (seedbed.read_table, seedbed.compare, seedbed.judge, seedbed.fit_model, seedbed.load, seedbed.playground)
+    calls = (seedbed.read_table, seedbed.compare, seedbed.judge, seedbed.fit_model, seedbed.load, seedbed.playground,
+             seedbed.columns)  # fmt: skip
     kinds = (seedbed.Design, seedbed.Recipe, seedbed.Compute, Address)
     known = {name for one in (*calls, *kinds) for name in inspect.signature(one).parameters}
     named = [(option, text) for text in texts() for option in re.findall(r"(?<!\w)--([a-z][a-z-]+)", text)]

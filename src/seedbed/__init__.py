@@ -31,7 +31,7 @@ from seedbed.errors import (
 if TYPE_CHECKING:
     from seedbed.data import Table, inspect_table, read_table
     from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
-    from seedbed.experiment import Comparison, compare
+    from seedbed.experiment import Comparison, columns, compare
     from seedbed.judgement import Judgement, judge
     from seedbed.model import Model, fit_model, load
     from seedbed.networks import MLP, Candidate
@@ -65,6 +65,7 @@ __all__ = [
     "TrainingError",
     "UnreadableError",
     "UsageError",
+    "columns",
     "compare",
     "fit_model",
     "inspect_table",
@@ -76,6 +77,7 @@ __all__ = [
 ]
 
 _PACKAGES = {
+    "columns": "experiment",
     "compare": "experiment",
     "Compute": "settings",
     "Design": "settings",

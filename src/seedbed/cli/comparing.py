@@ -10,7 +10,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -31,12 +31,22 @@ from seedbed.cli.terminal import (
 from seedbed.errors import OptionError, counted, did_you_mean, without_passwords
 
 if TYPE_CHECKING:
+    from seedbed.data import Table
     from seedbed.experiment import Checkpoint, Comparison, Experiment, Monitor, Plan
 
-__all__ = ["compare", "resume"]
+__all__ = ["Overwrite", "carried", "compare", "read", "resume"]
+
+Specified = Callable[..., "Experiment"]
+Finish = Callable[["Comparison", Path], "Comparison"] | None
 
 _INTERRUPTED = 130
 _AGAIN = "Run the command that began it again; it continues."
+
+
+Overwrite = Annotated[
+    bool,
+    Parameter(help="Train a finished run again; with --out, also discard another run in that folder.", negative=()),
+]
 
 
 def compare(
@@ -44,36 +54,17 @@ def compare(
     /,
     *,
     options: CompareOptions = CompareOptions(),
-    overwrite: Annotated[
-        bool,
-        Parameter(
-            help="Train a finished run again; with --out, also discard another run in that folder.",
-            negative=(),
-        ),
-    ] = False,
+    overwrite: Overwrite = False,
     begun: Annotated[str, Parameter(parse=False)] = "",
 ) -> int:
     """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
-    started, run, lrs = time.perf_counter(), options.run, options.recipe.lrs()
-    with working(f"Reading {table}", run) as now:
-        from seedbed.data import read_table
 
-        rows = read_table(table, **options.columns.settings())
-        size = f"{counted(rows.n_rows, 'row')}, {counted(rows.n_features, 'feature')}"
-        now(f"Planning. {rows.name}: {size}, predicting {rows.target_name}")
-        from seedbed.experiment import (  # loads torch, which takes seconds
-            carry_out,
-            folder_for,
-            grouping_of,
-            monitor_plan,
-            numbered,
-            open_folder,
-            plan_within,
-            specify,
-        )
-        from seedbed.report import check_files, serious_sentences
+    def ask(now: Callable[[str], None]) -> tuple[Specified, Finish]:
+        rows = read(table, options, now)
+        from seedbed.experiment import grouping_of, specify  # loads torch, which takes seconds
 
         grouping = None if options.by is None else grouping_of(rows, options.by)
+        lrs = options.recipe.lrs()
         specified = functools.partial(
             specify,
             rows,
@@ -83,9 +74,46 @@ def compare(
             lrs=lrs if len(lrs) > 1 else (),
             command=begun or command_line(),
         )
+        return specified, None if grouping is None else lambda comparison, folder: comparison.grouped(grouping)
+
+    return carried("compare", table, ask, options, overwrite=overwrite, resumed=bool(begun))
+
+
+def read(table: str, options: CompareOptions, now: Callable[[str], None]) -> Table:
+    """Return the table of a command."""
+    from seedbed.data import read_table
+
+    rows = read_table(table, **options.columns.settings())
+    size = f"{counted(rows.n_rows, 'row')}, {counted(rows.n_features, 'feature')}"
+    now(f"Planning. {rows.name}: {size}, predicting {rows.target_name}")
+    return rows
+
+
+def carried(
+    verb: str,
+    table: str,
+    ask: Callable[[Callable[[str], None]], tuple[Specified, Finish]],
+    options: CompareOptions,
+    *,
+    overwrite: bool,
+    resumed: bool = False,
+) -> int:
+    """Carry out a comparison in its folder, print it, and return the exit status.
+
+    Args:
+        verb: begins the name of the folder.
+        ask: gets a function that shows what is done now; returns what makes the experiment, and what adds to the
+            finished comparison in its folder, if anything does.
+    """
+    started, run = time.perf_counter(), options.run
+    with working(f"Reading {table}", run) as now:
+        specified, finish = ask(now)
+        from seedbed.experiment import carry_out, folder_for, monitor_plan, numbered, open_folder, plan_within
+        from seedbed.report import check_files, serious_sentences
+
         experiment = specified()
         _check_named(options.design.fail_if_worse, experiment)
-        folder = run.folder("compare", experiment.table.name)
+        folder = run.folder(verb, experiment.table.name)
         places = [] if overwrite else [folder] if run.out else numbered(folder)
         plan = plan_within(experiment, specified, run.compute(), places, functools.partial(say, run), started)
     warnings = serious_sentences(plan.experiment.table.notes)
@@ -96,14 +124,14 @@ def compare(
         if differing:
             say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
     asked = {"table": without_passwords(table), **kept_options(options)}
-    with open_folder(plan, folder, overwrite=overwrite, resumed=bool(begun), options=asked) as opened:
+    with open_folder(plan, folder, overwrite=overwrite, resumed=resumed, options=asked) as opened:
         comparison, last = opened.finished, list[str]()
         if comparison is not None:
             paths = sorted(path for path in folder.iterdir() if path.suffix)
             last = [f"the run in {folder} is finished already; --overwrite trains it again"]
             last += filter(None, [check_files(folder)])
-            if grouping is not None:
-                comparison = comparison.grouped(grouping)
+            if finish is not None:
+                comparison = finish(comparison, folder)
                 paths = opened.save(comparison, pictures=run.format)
             _print(comparison, options)
         else:
@@ -118,8 +146,8 @@ def compare(
                     comparison = carry_out(
                         plan, monitor, checkpoint=checkpoint, started=started, interrupted=interrupted
                     )
-                if grouping is not None:
-                    comparison = comparison.grouped(grouping)
+                if finish is not None:
+                    comparison = finish(comparison, folder)
                 try:
                     _print(comparison, options)
                 except BrokenPipeError:  # the reader has closed the pipe; the files are still written
@@ -153,6 +181,8 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]
     yield ""
     yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
     yield f"Details:  seedbed report {place} --text"
+    if spec.columns is not None:
+        return
     if AUTO not in spec.names and not spec.design.quick and "--no-auto" not in spec.command:
         seconds = blend_cost(spec.table, len(plan.all_splits[0].train)) * len(comparison.splits) / plan.workers
         others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
@@ -270,6 +300,8 @@ def _options(run: Path, frozen: Mapping[str, Any]) -> tuple[str, CompareOptions]
         OptionError: it was begun in Python or by an earlier seedbed, or its password isn't stored.
     """
     command = frozen.get("command", "")
+    if command.startswith("seedbed columns"):
+        raise OptionError(f"the run in {run} is of seedbed columns, whose command continues it", f"Run it: {command}")
     if not command.startswith("seedbed compare"):
         message = f"the run in {run} was begun in Python{f': {command}' if command else ''}"
         raise OptionError(message, "The same call with the same folder continues it.")

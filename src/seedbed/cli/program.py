@@ -23,6 +23,7 @@ from types import FrameType
 
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
+from seedbed.cli.columns import columns
 from seedbed.cli.comparing import compare, resume
 from seedbed.cli.judging import judge
 from seedbed.cli.models import export, predict, serve, show
@@ -44,7 +45,7 @@ app = App(
     version=lambda: version("seedbed"),
     suppress_keyboard_interrupt=False,  # it would exit without a message, also with --json
 )
-_ALL = (train, compare, judge, resume, report, show, predict, serve, export, inspect, examples, play)
+_ALL = (train, compare, columns, judge, resume, report, show, predict, serve, export, inspect, examples, play)
 _NAMES = [verb.__name__ for verb in _ALL]
 _NUMBERS = {int: "a whole number", float: "a number"}
 for verb in _ALL:

@@ -5,7 +5,7 @@ from seedbed.data.design import Encoding, encode
 from seedbed.data.frame import SERIOUS, Frame, Note, Remark, Texts, as_notes
 from seedbed.data.inspection import inspect_table
 from seedbed.data.layout import DATE_MIDDLES
-from seedbed.data.on_disk import ArrayWriter, rows_of, spill, windows
+from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, spill, windows
 from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor
 from seedbed.data.reading import coded_table, given_frame, label_texts, read_table, table_from_arrays
 from seedbed.data.scaling import TargetDesign, target_design
@@ -59,6 +59,7 @@ __all__ = [
     "in_order",
     "inner_holdout",
     "inspect_table",
+    "is_large",
     "label_texts",
     "likely_target",
     "native_frame",

@@ -66,6 +66,20 @@ class InputDesign:
     extra: Floats | None = None
     order: Ints | None = None
 
+    def without(self, sets: Sequence[Sequence[str]], sources: Sequence[str]) -> InputDesign:
+        """Return the design with all splits once for each set of columns, whose inputs are exactly zero in them.
+
+        Args:
+            sources: the column of each input [input].
+        """
+        kept = np.array([[source not in dropped for dropped in sets] for source in sources])
+
+        def tiled(part: Floats) -> Floats:
+            return np.asarray((part[:, None] * kept[:, :, None]).reshape(len(part), -1))
+
+        extra = None if self.extra is None else tiled(self.extra)
+        return dataclasses.replace(self, scale=tiled(self.scale), shift=tiled(self.shift), extra=extra)
+
 
 def as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:
     """Return numbers [..., input] as float32. If it can't hold one, ColumnError names the input's column [input]."""

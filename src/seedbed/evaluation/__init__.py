@@ -24,6 +24,7 @@ from seedbed.evaluation.checks import (
 )
 from seedbed.evaluation.choosing import Choice, Waiting, best_temperature, blend_weights, choose, mean_loss, tempered
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
+from seedbed.evaluation.columns import ColumnEffect, Columns, effects_of
 from seedbed.evaluation.conclusion import Evidence, Outlook, conclude, n_together, outlook
 from seedbed.evaluation.ensembles import ensemble_losses
 from seedbed.evaluation.estimates import (
@@ -124,6 +125,8 @@ __all__ = [
     "Check",
     "Choice",
     "ChosenCandidate",
+    "ColumnEffect",
+    "Columns",
     "Conclusion",
     "Curves",
     "DecidingScore",
@@ -176,6 +179,7 @@ __all__ = [
     "default_metric",
     "diverged",
     "document_of",
+    "effects_of",
     "ensemble_losses",
     "fold_differences",
     "gap_of",

@@ -14,6 +14,7 @@ import msgspec
 from seedbed.errors import UnreadableError
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
+from seedbed.evaluation.columns import Columns
 from seedbed.evaluation.ranking import Advice
 from seedbed.evaluation.single_runs import Curves, RunLottery
 from seedbed.evaluation.subgroups import Subgroups
@@ -332,6 +333,7 @@ class Conclusion(Summary):
         candidates: networks, then baselines.
         lottery: what single runs would have shown; None of a judgement.
         subgroups: the verdicts within the subgroups of a column; None if no column was named.
+        columns: which columns help; None unless that was asked.
     """
 
     reference: str
@@ -355,6 +357,7 @@ class Conclusion(Summary):
     candidates: tuple[CandidateSummary, ...] = ()
     lottery: Lotteries | None = None
     subgroups: Subgroups | None = None
+    columns: Columns | None = None
 
     def candidate(self, name: str) -> CandidateSummary:
         """Return a candidate by its name."""

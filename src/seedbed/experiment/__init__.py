@@ -4,7 +4,8 @@ from seedbed.experiment.baseline_fits import without_auto
 from seedbed.experiment.baselines import BASELINES
 from seedbed.experiment.by_column import conclusion_by, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
-from seedbed.experiment.compare import compare
+from seedbed.experiment.columns import specify_columns, with_alone
+from seedbed.experiment.compare import columns, compare
 from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.limiting import plan_within
 from seedbed.experiment.model_plan import model_plan_from
@@ -25,6 +26,7 @@ __all__ = [
     "Plan",
     "carry_out",
     "check_no_part_of_a_run",
+    "columns",
     "compare",
     "conclusion_by",
     "file_hash",
@@ -41,7 +43,9 @@ __all__ = [
     "read_specification",
     "run",
     "specify",
+    "specify_columns",
     "train",
     "training_on",
+    "with_alone",
     "without_auto",
 ]

@@ -66,12 +66,14 @@ class FittedModel(ABC):
         quick: whether it is known to take little time and to draw no random numbers of torch, so that a thread may fit
             it beside the networks.
         repeats: it is fitted on the splits of so many repeats; None for all.
+        without: columns of the table that it doesn't see.
     """
 
     name: str
     estimator: Any
     description: str
     repeats: int | None = None
+    without: tuple[str, ...] = ()
     kind: ClassVar[str]
     needs_columns: ClassVar[bool]
     timed: ClassVar[bool]
@@ -145,6 +147,8 @@ class Baseline(FittedModel):
         from sklearn.base import clone
 
         X = encoding.natural(split.train)
+        if self.without:  # constant and not removed, so that there is a column in any case
+            X = np.where(np.isin(encoding.layout.sources, self.without), 0.0, X)
         model, X_test = clone(self.estimator).fit(X[split.train], table.target[split.train]), X[split.test]
         if n_classes == 1:
             numbers = np.asarray(model.predict(X_test), dtype=np.float64)
@@ -178,6 +182,9 @@ class Auto(FittedModel):
         self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int, jobs: int
     ) -> list[Floats]:
         tables, classes = [], []
+        if self.without:
+            kept = tuple(column for column in table.columns if column.name not in self.without)
+            table = dataclasses.replace(table, columns=kept)
         for split in splits:
             part = table.of_rows(split.train)
             present, codes = np.unique(part.target, return_inverse=True)

@@ -12,8 +12,10 @@ from typing import Any, Literal
 from seedbed.arguments import checked, spelled
 from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError, without_passwords
+from seedbed.experiment.columns import specify_columns, with_alone
 from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.limiting import plan_within
+from seedbed.experiment.plan import Plan
 from seedbed.experiment.progress import monitor_plan
 from seedbed.experiment.run_folder import open_folder
 from seedbed.experiment.spec import specify
@@ -21,7 +23,7 @@ from seedbed.report import Progress, notebook_progress
 from seedbed.settings import RECIPES, Compute, Design, Recipe, merged, place_of, recipe_named
 from seedbed.training import warn_of_shares
 
-__all__ = ["compare"]
+__all__ = ["columns", "compare"]
 
 _LONGEST = 200
 
@@ -99,15 +101,88 @@ def compare(
     plan = plan_within(specified(), specified, compute, folders, started=started)
     for candidate in {one.architecture: one for one in plan.experiment.candidates}.values():
         warn_of_shares(candidate, plan.experiment.table)
+    return _carried(plan, on_progress, folder, overwrite, started, lambda comparison: comparison)
+
+
+def _carried(
+    plan: Plan,
+    on_progress: Callable[[Progress], None] | None,
+    folder: str | Path | None,
+    overwrite: bool,
+    started: float,
+    finish: Callable[[Comparison], Comparison],
+) -> Comparison:
+    """Return the comparison of a plan after `finish`; from its folder if it is finished there."""
     with notebook_progress() as shown:
         monitor = monitor_plan(plan, on_progress or shown, draws=folder is not None)
         if folder is None:
-            return carry_out(plan, monitor, started=started)
+            return finish(carry_out(plan, monitor, started=started))
         with open_folder(plan, folder, overwrite=overwrite) as opened:
-            comparison = opened.finished or carry_out(plan, monitor, checkpoint=opened.checkpoint, started=started)
-            if opened.finished is None:
-                opened.save(comparison)
+            if opened.finished is not None:
+                return opened.finished
+            comparison = finish(carry_out(plan, monitor, checkpoint=opened.checkpoint, started=started))
+            opened.save(comparison)
         return comparison
+
+
+@checked(_place)
+def columns(
+    table: Any,
+    y: Any = None,
+    *,
+    target: str | int | None = None,
+    candidate: Any = None,
+    column: Sequence[str] = (),
+    recipe: Recipe | Literal["trained", "tutorial"] = "trained",
+    design: Design | None = None,
+    compute: Compute = Compute(),
+    epochs: int | None = None,
+    lr: float | None = None,
+    seeds: int | None = None,
+    quick: bool = False,
+    folder: str | Path | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Comparison:
+    """Say which columns of a table help: train a model with all columns, and again without each, on the same splits.
+
+    Columns that stand for each other are also left out together. `conclusion.columns` has the answer.
+
+    Args:
+        table: as in `compare`; or the folder of a finished comparison, whose table, splits, network and recipe it uses.
+        y: the target [row], where `table` is an array.
+        target: the column to predict.
+        candidate: the model: a candidate as in `compare`, "auto", or a baseline such as "boosted-trees". If left out,
+            "relu:5", or of a folder the network that its comparison advises.
+        column: the columns to ask about, at most 40; all if left out. More than 40 columns are left out in 40 groups.
+        recipe, design, compute, epochs, lr, seeds, quick, folder, overwrite, on_progress: as in `compare`.
+
+    Raises:
+        SeedbedError: the table, the model, a column or an option can't be used.
+
+    Examples:
+        >>> design = sb.Design(repeats=1, seeds=2)
+        >>> found = sb.columns("example:iris", candidate="linear:5", epochs=5, lr=0.1, design=design)
+        >>> found.conclusion.columns.effects[0].verdict
+        'helps'
+    """
+    started = time.perf_counter()
+    run = Path(table) if isinstance(table, str | Path) and Path(table).is_dir() else None
+    rows = _table(table, y, target) if run is None else run
+    named = recipe_named(recipe) if isinstance(recipe, str) else recipe
+    common = merged(named, epochs=epochs, lr=lr)
+    asked = merged(design or Design(), seeds=seeds, quick=quick or None)
+    command = f"sb.columns({_word(str(run))})" if isinstance(rows, Path) else call_of(rows, None, common, (), asked)
+    arguments = {"candidate": candidate, "column": list(column) or None}
+    given = "".join(f", {name}={_word(value)}" for name, value in arguments.items() if value is not None)
+    command = f"{command.replace('sb.compare', 'sb.columns', 1)[:-1]}{given})"
+    specified = functools.partial(
+        specify_columns, rows, candidate, column, recipe=common, design=asked, command=command
+    )
+    folders = [] if overwrite or folder is None else [Path(folder)]
+    plan = plan_within(specified(), specified, compute, folders, started=started)
+    finish = functools.partial(with_alone, compute=compute, folder=None if folder is None else Path(folder))
+    return _carried(plan, on_progress, folder, overwrite, started, finish)
 
 
 def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:

@@ -20,7 +20,7 @@ from seedbed.report import guessing, read_summary
 from seedbed.settings import RECIPES, Recipe, recipe_in
 from seedbed.tuning import TunedSettings
 
-__all__ = ["model_plan", "model_plan_from", "opened_run", "table_of_run"]
+__all__ = ["compared_candidate", "model_plan", "model_plan_from", "opened_run", "table_of_run"]
 
 _TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."
 
@@ -105,7 +105,7 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     specified = next(one for one in conclusion.specification["candidates"] if one["name"] == summary.name)
     # A setting that it lacks didn't exist then; its default has the same effect.
     recipe = recipe_in(specified)
-    candidate = _candidate(summary.name, specified["architecture"], stored)
+    candidate = compared_candidate(summary.name, specified["architecture"], stored)
     if name is None and isinstance(candidate.architecture, FileArchitecture):
         message = f"the network that this comparison advises is Python code, {candidate.name}"
         raise OptionError(message, f"If you trust it, name it: --candidate {candidate.name}.")
@@ -122,6 +122,8 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
     check_comparison(folder)
     conclusion, stored = read_summary(folder / "comparison.json"), _stored(folder)
     assert isinstance(conclusion, Conclusion)
+    if conclusion.columns is not None:
+        raise OptionError(f"{folder} compares columns and not models", "Name the folder that seedbed compare has made.")
     if differing := differences(stored, conclusion.specification):
         message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
         raise OptionError(message, "Run compare again with --overwrite.")
@@ -198,7 +200,7 @@ def _stored(folder: Path) -> dict[str, Any]:
     return document
 
 
-def _candidate(name: str, architecture: str, stored: Mapping[str, Any]) -> Candidate:
+def compared_candidate(name: str, architecture: str, stored: Mapping[str, Any]) -> Candidate:
     """Return the candidate from its words; from its stored architecture if it has another name."""
     try:
         candidate = candidate_from(name)

@@ -297,27 +297,34 @@ class Plan:
         return f"{words}; about {duration(self.seconds)}"
 
 
-def make_plan(experiment: Experiment, compute: Compute) -> Plan:
-    """Return the plan of an experiment.
+def make_plan(
+    experiment: Experiment,
+    compute: Compute,
+    splits: tuple[Split, ...] | None = None,
+    encoding: Encoding | None = None,
+) -> Plan:
+    """Return the plan of an experiment, with its own splits and the encoding of its table unless others are given.
 
     Raises:
         SeedbedError: a candidate can't be built for this table, a class has fewer rows than folds, an option is wrong.
     """
     n_jobs, where, afar = pick_workers(compute.jobs, compute.device, compute.cluster)
-    splits = experiment.splits()
+    splits = experiment.splits() if splits is None else splits
     pairs = fold_pairs(splits) if experiment.nested else ()
     everything = splits + tuple(split for _, _, split in pairs)
     keys = [(split.repeat, split.fold) for split in splits] + [(split.repeat, i, j) for i, j, split in pairs]
     looks = looks_of(experiment)
     parts = [bisect.bisect_right(looks, split.repeat) for split in everything]
-    encoding = encode(experiment.table)
-    data, table = table_data(experiment.table, encoding, everything), experiment.table
+    encoding = encode(experiment.table) if encoding is None else encoding
+    table, without = experiment.table, experiment.without
+    data = table_data(table, encoding, everything, without=without)
     fitting = plan_round(table, data, _fitting(experiment, keys, parts), engine=compute.engine, device=where)
     inner: tuple[tuple[Split, ...], ...] = ()
     choosing = None
     if any(recipe.chooses for recipe in experiment.recipes().values()):
         inner = inner_of(experiment, everything)
-        data = dataclasses.replace(table_data(table, encoding, [one for group in inner for one in group]), X=data.X)
+        flat = [split for group in inner for split in group]
+        data = dataclasses.replace(table_data(table, encoding, flat, without=without), X=data.X)
         runs = _choosing(experiment, len(inner), len(inner[0]), parts)
         choosing = plan_round(table, data, runs, together=len(inner[0]), engine=compute.engine, device=where)
     target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
@@ -368,8 +375,9 @@ def _fitting(experiment: Experiment, keys: Sequence[tuple[int, ...]], parts: Seq
         recipe = candidate.recipe(experiment.recipe)
         # Every network has its own seed, so candidates and splits don't share chance.
         seeds = [derive(state, candidate.name, *keys[split], seed) for split, seed in places]
-        runs[number] = Runs(candidate, recipe, seeds, [split for split, _ in places], [recipe.lrs[0]] * len(places),
-                            [parts[split] for split, _ in places])  # fmt: skip
+        before = experiment.without.index(candidate.without) * len(keys)
+        runs[number] = Runs(candidate, recipe, seeds, [before + split for split, _ in places],
+                            [recipe.lrs[0]] * len(places), [parts[split] for split, _ in places])  # fmt: skip
     return runs
 
 
@@ -380,7 +388,9 @@ def _choosing(experiment: Experiment, n_splits: int, n_inner: int, parts: Sequen
         recipe = candidate.recipe(experiment.recipe)
         seed = functools.partial(derive, experiment.random_state, candidate.name, "inner")
         if recipe.chooses:
-            runs[number] = choosing_runs(candidate, recipe, n_splits, n_inner, seed, parts)
+            own = choosing_runs(candidate, recipe, n_splits, n_inner, seed, parts)
+            before = experiment.without.index(candidate.without) * n_splits * n_inner
+            runs[number] = dataclasses.replace(own, splits=[before + split for split in own.splits])
     return runs
 
 

@@ -29,7 +29,7 @@ from seedbed.data import (
     windows,
 )
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
-from seedbed.evaluation import METRICS, Protocol, default_margin, default_metric, protocol
+from seedbed.evaluation import METRICS, Columns, Protocol, default_margin, default_metric, protocol
 from seedbed.experiment.baseline_fits import FittedModel, auto, without_auto
 from seedbed.experiment.baselines import BASELINES, baselines_from
 from seedbed.model import AUTO, blend_cost
@@ -109,6 +109,7 @@ class Experiment:
         command: the command or call that repeats the run; empty if unknown. It decides nothing.
         whole: the table of which `table` is a sample; None if it isn't one.
         no_auto: why `auto` doesn't take part although no candidates were named; else empty.
+        columns: where the candidates are one model without one column or another: which model, yet without effects.
 
     Raises:
         OptionError: a number is out of range, or an option has no such word.
@@ -132,6 +133,7 @@ class Experiment:
     command: str = ""
     whole: Table | None = None
     no_auto: str = ""
+    columns: Columns | None = None
 
     def __post_init__(self) -> None:
         if self.nested and self.design.folds < 3:
@@ -147,6 +149,11 @@ class Experiment:
     def names(self) -> tuple[str, ...]:
         """The names of all models, those of baselines last."""
         return tuple([candidate.name for candidate in self.candidates] + [model.name for model in self.fitted])
+
+    @functools.cached_property
+    def without(self) -> tuple[tuple[str, ...], ...]:
+        """The sets of columns that a network doesn't see, each once; the first is usually empty."""
+        return tuple(dict.fromkeys(one.without for one in self.candidates)) or ((),)
 
     @property
     def nested(self) -> bool:
@@ -404,11 +411,14 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
                 "architecture": spelled(candidate.architecture),
                 **dataclasses.asdict(recipes[candidate.name]),
                 "choosing_ends": recipes[candidate.name].ending,
+                **({"without": candidate.without} if candidate.without else {}),
             }
             for candidate in spec.candidates
         ],
         "baselines": [
-            {"name": model.name, "description": model.description, "repeats": model.repeats} for model in spec.fitted
+            {"name": model.name, "description": model.description, "repeats": model.repeats}
+            | ({"without": model.without} if model.without else {})
+            for model in spec.fitted
         ],
         "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,

@@ -23,6 +23,7 @@ from seedbed.evaluation import (
     Lotteries,
     MeanInterval,
     PlanSummary,
+    effects_of,
     lottery,
     more_repeats_ratio,
     paired_runs,
@@ -97,9 +98,16 @@ def answer(run: Results) -> Conclusion:
     )
     judged = judge(experiment, results, asked)
     checks = diagnose(experiment, results, judged)
+    if experiment.columns is not None:
+        without = {one.name: one.without for one in experiment.candidates if one.without}
+        without |= {one.name: one.without for one in experiment.fitted if one.without}
+        columns = replace(experiment.columns, effects=effects_of(without, judged.verdicts))
+        judged = replace(judged, columns=columns, advice=None, rivals=(), top=None)
+        own = (check for check in checks if check.candidate == experiment.reference)
+        checks = tuple(replace(check, candidate=columns.model) for check in own)
     return replace(
         judged,
-        checks=tuple(checks),
+        checks=checks,
         candidates=tuple(result.summary(whole=False) for result in results),
     )
 

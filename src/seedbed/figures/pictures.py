@@ -198,8 +198,10 @@ class ConcatChart(alt.ConcatChart):
 def all_charts(
     summary: AnySummary, theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)
 ) -> dict[str, alt.ConcatChart]:
-    """Return the charts of a summary that have something to show, by name; or `only` the named ones, in that order."""
-    drawn = {name: _CHARTS[name](summary, theme=theme) for name in only if name in _OF_KIND[summary.kind]}
+    """Return the charts of a summary that have something to show, by name; or `only` the named ones, in that order.
+    Of models without some columns, that is `intervals` alone."""
+    known = ("intervals",) if getattr(summary, "columns", None) is not None else _OF_KIND[summary.kind]
+    drawn = {name: _CHARTS[name](summary, theme=theme) for name in only if name in known}
     return {name: chart for name, chart in drawn.items() if chart is not None}
 
 

@@ -46,11 +46,13 @@ class Candidate:
         name: its name in tables and pictures.
         architecture: builds one network from `n_features` and `n_outputs`.
         overrides: pairs of a setting and its value.
+        without: columns of the table that it doesn't see: their inputs are zero.
     """
 
     name: str
     architecture: Architecture
     overrides: tuple[tuple[str, Any], ...] = ()
+    without: tuple[str, ...] = ()
 
     def recipe(self, common: Recipe) -> Recipe:
         """Return the common recipe with this candidate's own settings."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seedbed.errors import counted, phrased
 from seedbed.evaluation import (
@@ -31,6 +31,14 @@ from seedbed.report.advice import (
     margin_words,
     rare_label,
     recommended,
+)
+from seedbed.report.columns import (
+    column_answers,
+    column_headings,
+    column_notes,
+    effect_cells,
+    label_of,
+    shown_effects,
 )
 from seedbed.report.judged import judged_sentences
 from seedbed.report.sentences import (
@@ -110,6 +118,7 @@ class FirstScreen:
         trained: what was trained, and how long that took.
         unit: of the intervals: `points` of accuracy, or the score's name.
         margin: the smallest gain in this unit that matters.
+        ends: what the left and the right end of the forest plot mean.
     """
 
     heading: str
@@ -122,6 +131,7 @@ class FirstScreen:
     trained: tuple[str, ...]
     unit: str
     margin: float
+    ends: tuple[str, str] = ("worse", "better")
 
 
 def first_screen(conclusion: Conclusion) -> FirstScreen:
@@ -141,7 +151,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     warnings = *serious_sentences(conclusion.notes), *_training(conclusion, serious=True)
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
     notes = *_key(conclusion, score), *_other_way(conclusion), *training
-    return FirstScreen(
+    screen = FirstScreen(
         heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if judged else _heading(conclusion),
         warnings=tuple(phrased(line, conclusion.command) for line in warnings),
         answers=tuple(answers(conclusion)),
@@ -156,6 +166,16 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         ),
         unit="points" if in_points else score.words,
         margin=(100.0 if in_points else 1.0) * metric.margin,
+    )
+    if conclusion.columns is None:
+        return screen
+    return replace(
+        screen,
+        answers=tuple((label, phrased(text, conclusion.command)) for label, text in column_answers(conclusion)),
+        columns=column_headings(score),
+        rows=tuple(_column_rows(conclusion, score)),
+        notes=tuple(phrased(line, conclusion.command) for line in (*column_notes(conclusion, score), *training)),
+        ends=("harms", "helps"),
     )
 
 
@@ -244,6 +264,24 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
                 else ("", "none" if model.finite else "none: it diverged", "")
             )
         yield Row(name, _label(conclusion, model, mixed), score, gain, others, words, look, name in chosen, interval)
+
+
+def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
+    """Yield the model with all columns, then those without some, the largest loss first."""
+    answer, reference = conclusion.columns, conclusion.reference
+    assert answer is not None
+    decimals, scale = decimals_of(metric, conclusion.metric.margin), 100.0 if metric.percent else 1.0
+    score = _score(metric, conclusion.candidate(reference), decimals)
+    yield Row(reference, "(nothing)", score, "", ("", ""), "", "reference", False, None)
+    for effect in shown_effects(answer):
+        interval, loss = None, ""
+        if effect.loss is not None and effect.low is not None and effect.high is not None:
+            interval = middle, low, high = scale * effect.loss, scale * effect.low, scale * effect.high
+            loss = f"{signed(middle, decimals)} ±{max(high - middle, middle - low):,.{decimals}f}"
+        score = _score(metric, conclusion.candidate(effect.without), decimals)
+        look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
+        beside = effect_cells(effect, metric, decimals)
+        yield Row(effect.without, label_of(effect.columns), score, loss, beside, effect.verdict, look, False, interval)
 
 
 def _label(conclusion: Conclusion, model: CandidateSummary, mixed: bool) -> str:

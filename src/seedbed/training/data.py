@@ -117,7 +117,12 @@ class TrainingData:
 
 
 def table_data(
-    table: Table, encoding: Encoding, splits: Sequence[Split], weights: npt.NDArray[np.floating] | None = None
+    table: Table,
+    encoding: Encoding,
+    splits: Sequence[Split],
+    weights: npt.NDArray[np.floating] | None = None,
+    *,
+    without: Sequence[Sequence[str]] = ((),),
 ) -> TrainingData:
     """Return a table as the engine takes it.
 
@@ -126,11 +131,12 @@ def table_data(
         encoding: turns the table's columns into inputs.
         splits: the splits, each of which gets a column of weights and scales.
         weights: weight of each row in training and in figures [row]; 1 if None.
+        without: sets of columns. The data has all splits once for each set, whose inputs are zero in them.
 
     Raises:
         SeedbedError: a column or the target is too large for float32.
     """
-    design = encoding.design(splits)
+    design, splits = encoding.design(splits).without(without, encoding.layout.sources), [*splits] * len(without)
     order = design.order
     train, test = counted_rows(table.n_rows, splits, weights, order)
     data = TrainingData(

@@ -1,0 +1,63 @@
+"""The verb `columns`: which columns of a table help."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from seedbed.cli.comparing import Finish, Overwrite, Specified, carried, read
+from seedbed.cli.options import CompareOptions, TableOptions
+from seedbed.cli.terminal import command_line
+from seedbed.errors import OptionError
+
+__all__ = ["columns"]
+
+
+def columns(
+    table: Annotated[str, Parameter(help="A table, as compare takes it; or the folder of a finished comparison.")],
+    /,
+    *,
+    column: Annotated[
+        tuple[str, ...],
+        Parameter(help="A column to ask about; may be repeated. All if left out.", negative=(), show_default=False),
+    ] = (),
+    options: CompareOptions = CompareOptions(),
+    overwrite: Overwrite = False,
+) -> int:
+    """Train one model with all columns and again without each, on the same splits, and say which columns help.
+
+    The model is --candidate: a network, auto, or a baseline such as boosted-trees; relu:5 if left out, or the network
+    that the comparison in the folder advises.
+    """
+    design, model = options.design, options.candidate
+    for name, given in (("--by", options.by), ("--baseline", design.baseline), ("--no-baselines", not design.baselines),
+                        ("--fail-if-worse", design.fail_if_worse), ("--reference", vars(design)["reference"]),
+                        ("a second --candidate", model[1:])):  # fmt: skip
+        if given:
+            raise OptionError(f"{name} compares models, and this compares columns of one", "Leave it out.")
+    if len(options.recipe.lrs()) > 1:
+        raise OptionError("several learning rates are compared by seedbed compare", "Give one, or leave --lr out.")
+
+    def ask(now: Callable[[str], None]) -> tuple[Specified, Finish]:
+        run = Path(table) if Path(table).is_dir() else None
+        if run is not None and options.columns != TableOptions():
+            raise OptionError(f"{run} has its own table, target and columns", "Leave these options out.")
+        rows = read(table, options, now) if run is None else run
+        from seedbed.experiment import specify_columns, with_alone  # loads torch, which takes seconds
+
+        specified = functools.partial(
+            specify_columns,
+            rows,
+            model[0] if model else None,
+            column,
+            recipe=options.recipe.named("trained"),
+            design=design.design(),
+            command=command_line(),
+        )
+        return specified, lambda comparison, folder: with_alone(comparison, options.run.compute(), folder)
+
+    return carried("columns", table, ask, options, overwrite=overwrite)

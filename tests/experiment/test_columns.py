@@ -1,0 +1,142 @@
+"""Which columns help: models that are trained again without them, on the same splits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import seedbed as sb
+from seedbed.data import Split, encode, table_from_arrays
+from seedbed.errors import ColumnError, OptionError
+from seedbed.evaluation import summary_from
+from seedbed.experiment import specify_columns
+from seedbed.experiment.columns import substitutes_of
+from seedbed.settings import RECIPES
+from seedbed.training import table_data
+
+DESIGN = sb.Design(repeats=2, folds=5, seeds=2)
+FAST: dict[str, Any] = {"epochs": 60, "lr": 0.05, "recipe": sb.Recipe(optimizer="adam"), "design": DESIGN}
+
+
+def rows(n: int = 240, *, n_columns: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(n, n_columns))
+    return X, (3 * X[:, 0] + rng.normal(size=n) > 0).astype(int)
+
+
+def verdicts(found: sb.Comparison) -> dict[tuple[str, ...], str]:
+    assert found.conclusion.columns is not None
+    return {one.columns: one.verdict for one in found.conclusion.columns.effects}
+
+
+@pytest.mark.parametrize("model", ["linear:5", "logistic-regression"])
+def test_the_column_that_decides_helps_and_noise_does_not(model: str) -> None:
+    found = sb.columns(*rows(), candidate=model, **FAST)
+    assert verdicts(found)["x0",] == "helps"
+    assert "helps" not in {verdicts(found)[f"x{number}",] for number in (1, 2, 3)}
+    assert found.conclusion.columns is not None
+    first, *others = found.conclusion.columns.effects
+    assert first.alone is not None
+    assert first.shuffled is not None
+    assert all(first.shuffled > (one.shuffled or 0) and first.alone < (one.alone or 0) for one in others)
+    assert {verdict.comparisons for verdict in found.verdicts} == {4}
+
+
+def test_a_network_without_a_column_sees_zeros_there_and_all_else_as_before() -> None:
+    X, y = rows()
+    table, split = table_from_arrays(X, y), Split(0, 0, np.arange(100), np.arange(100, 120))
+    data = table_data(table, encode(table), [split], without=[(), ("x1",)])
+    assert data.scale is not None
+    assert data.shift is not None
+    assert np.array_equal(data.scale[:, 1], data.scale[:, 0] * [1, 0, 1, 1])
+    assert data.shift[1, 1] == 0
+    assert np.array_equal(data.train[:, 0], data.train[:, 1])
+    moved = [
+        sb.columns(one, y, candidate="relu:3", column=["x1"], **FAST)["without x1"] for one in (X, X * [1, -9, 1, 1])
+    ]
+    assert np.array_equal(*(one.predictions for one in moved))  # whatever it holds
+
+
+def test_dropping_a_column_moves_no_row() -> None:
+    X, y = rows(120)
+    X[60:] = X[:60]  # equal rows stay in one fold, also where a column is left out
+    table = table_from_arrays(X, y)
+    asked = specify_columns(table, "linear:5", recipe=RECIPES["tutorial"], design=DESIGN)
+    plain = sb.compare(table, candidates="linear:5", epochs=1, lr=0.1, design=replace(DESIGN, baselines=["prior"]))
+    assert all(np.array_equal(one.test, other.test) for one, other in zip(asked.splits(), plain.splits, strict=True))
+
+
+def test_of_two_copies_neither_is_needed_but_one_of_them_is() -> None:
+    X, y = rows()
+    X[:, 3] = X[:, 0]
+    found = sb.columns(X, y, candidate="linear:5", **FAST | {"design": replace(DESIGN, margin=0.03)})
+    said = verdicts(found)
+    assert said["x0", "x3"] == "helps"
+    assert said["x0",] == said["x3",] == "no difference that matters"
+    assert "one of these two is enough" in " ".join(str(found).split())
+
+
+def test_columns_of_any_kind_that_stand_for_each_other_are_found() -> None:
+    rng = np.random.default_rng(0)
+    size, level = rng.normal(size=300), rng.integers(0, 5, 300)
+    columns = {"size": size, "cubed": size**3, "level": [f"l{one}" for one in level], "number of level": level,
+               "word": [f"w{4 - one}" for one in level], "noise": rng.normal(size=300)}  # fmt: skip
+    table = sb.read_table(_frame(columns | {"y": rng.integers(0, 2, 300)}), target="y")
+    names = [[table.feature_names[place] for place in group] for group in substitutes_of(table.columns)]
+    assert names == [["size", "cubed"], ["level", "number of level", "word"]]
+
+
+def _frame(columns: dict[str, Any]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(columns)
+
+
+def test_many_columns_are_left_out_in_forty_groups() -> None:
+    X, y = rows(200, n_columns=90)
+    X[:, 50] = X[:, 49] + 0.01 * X[:, 50]
+    asked = specify_columns(table_from_arrays(X, y), recipe=RECIPES["tutorial"], design=DESIGN)
+    groups = [one.without for one in asked.candidates[1:]]
+    assert len(groups) == 40
+    assert sorted(name for one in groups for name in one) == sorted(asked.table.feature_names)
+    assert any({"x49", "x50"} <= set(one) for one in groups)
+
+
+def test_a_single_column_and_a_copy_of_the_target_have_verdicts() -> None:
+    X, y = rows(n_columns=1)
+    assert verdicts(sb.columns(X, y, candidate="linear:5", **FAST)) == {("x0",): "helps"}
+    copied = sb.columns(np.column_stack([X, y]), y, candidate="linear:5", **FAST)
+    assert verdicts(copied)["x1",] == "helps"
+
+
+def test_unknown_columns_and_models_are_refused() -> None:
+    with pytest.raises(ColumnError, match="no column 'y1'") as error:
+        sb.columns(*rows(), column=["y1"], **FAST)
+    assert "x1" in error.value.hint
+    with pytest.raises(OptionError, match="no model 'boosted-tree'") as wrong:
+        sb.columns(*rows(), candidate="boosted-tree", **FAST)
+    assert "boosted-trees" in wrong.value.hint
+
+
+def test_a_finished_run_lends_its_splits_network_and_recipe(tmp_path: Path) -> None:
+    settings = FAST | {"design": replace(DESIGN, baselines=["prior"])}
+    compared = sb.compare("example:iris", candidates=["linear:5@lr=0.1", "relu:3"], folder=tmp_path / "run", **settings)
+    found = sb.columns(tmp_path / "run", column=["petal length (cm)", "sepal width (cm)"])
+    advice = compared.conclusion.advice
+    assert advice is not None
+    assert found.conclusion.columns is not None
+    assert (found.conclusion.columns.model, found.conclusion.columns.source) == (advice.network, "run")
+    assert all(np.array_equal(one.test, other.test) for one, other in zip(found.splits, compared.splits, strict=False))
+    assert found["all columns"].recipe == compared[advice.network].recipe
+
+
+def test_a_run_is_read_back_and_a_model_of_it_refused(tmp_path: Path) -> None:
+    found = sb.columns("example:iris", candidate="linear:5", folder=tmp_path, **FAST)
+    again = sb.columns("example:iris", candidate="linear:5", folder=tmp_path, **FAST)
+    assert again.conclusion == summary_from(found.summary())
+    with pytest.raises(OptionError, match="compares columns and not models"):
+        sb.columns(tmp_path)
