@@ -31,7 +31,7 @@ from seedbed.errors import (
 if TYPE_CHECKING:
     from seedbed.data import Table, inspect_table, read_table
     from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
-    from seedbed.experiment import Comparison, columns, compare
+    from seedbed.experiment import Comparison, columns, compare, rows
     from seedbed.judgement import Judgement, judge
     from seedbed.model import Model, fit_model, load
     from seedbed.networks import MLP, Candidate
@@ -73,12 +73,14 @@ __all__ = [
     "load",
     "playground",
     "read_table",
+    "rows",
     "train_many",
 ]
 
 _PACKAGES = {
     "columns": "experiment",
     "compare": "experiment",
+    "rows": "experiment",
     "Compute": "settings",
     "Design": "settings",
     "Recipe": "settings",

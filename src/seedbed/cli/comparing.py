@@ -61,19 +61,10 @@ def compare(
 
     def ask(now: Callable[[str], None]) -> tuple[Specified, Finish]:
         rows = read(table, options, now)
-        from seedbed.experiment import grouping_of, specify  # loads torch, which takes seconds
+        from seedbed.experiment import grouping_of  # loads torch, which takes seconds
 
         grouping = None if options.by is None else grouping_of(rows, options.by)
-        lrs = options.recipe.lrs()
-        specified = functools.partial(
-            specify,
-            rows,
-            options.candidate or None,
-            recipe=options.recipe.named("trained"),
-            design=options.design.design(),
-            lrs=lrs if len(lrs) > 1 else (),
-            command=begun or command_line(),
-        )
+        specified = specified_by(rows, options, begun)
         return specified, None if grouping is None else lambda comparison, folder: comparison.grouped(grouping)
 
     return carried("compare", table, ask, options, overwrite=overwrite, resumed=bool(begun))
@@ -87,6 +78,22 @@ def read(table: str, options: CompareOptions, now: Callable[[str], None]) -> Tab
     size = f"{counted(rows.n_rows, 'row')}, {counted(rows.n_features, 'feature')}"
     now(f"Planning. {rows.name}: {size}, predicting {rows.target_name}")
     return rows
+
+
+def specified_by(rows: Table, options: CompareOptions, command: str = "") -> Specified:
+    """Return what makes the experiment that the options of a comparison specify."""
+    from seedbed.experiment import specify
+
+    lrs = options.recipe.lrs()
+    return functools.partial(
+        specify,
+        rows,
+        options.candidate or None,
+        recipe=options.recipe.named("trained"),
+        design=options.design.design(),
+        lrs=lrs if len(lrs) > 1 else (),
+        command=command or command_line(),
+    )
 
 
 def carried(
@@ -300,8 +307,9 @@ def _options(run: Path, frozen: Mapping[str, Any]) -> tuple[str, CompareOptions]
         OptionError: it was begun in Python or by an earlier seedbed, or its password isn't stored.
     """
     command = frozen.get("command", "")
-    if command.startswith("seedbed columns"):
-        raise OptionError(f"the run in {run} is of seedbed columns, whose command continues it", f"Run it: {command}")
+    if command.startswith("seedbed ") and not command.startswith("seedbed compare"):
+        verb = " ".join(command.split(" ")[:2])
+        raise OptionError(f"the run in {run} is of {verb}, whose command continues it", f"Run it: {command}")
     if not command.startswith("seedbed compare"):
         message = f"the run in {run} was begun in Python{f': {command}' if command else ''}"
         raise OptionError(message, "The same call with the same folder continues it.")

@@ -342,12 +342,19 @@ _FEWEST_OF_A_CLASS = 20  # as far as there are so many: fewer can't be divided i
 _STRATA = 10  # of a target of numbers, by its quantiles
 
 
-def sample_rows(target: NDArray[Any], n_rows: int, *, random_state: int, groups: Ints | None = None) -> Ints:
+def sample_rows(
+    target: NDArray[Any],
+    n_rows: int,
+    *,
+    random_state: int,
+    groups: Ints | None = None,
+    fewest: int = _FEWEST_OF_A_CLASS,
+) -> Ints:
     """Return the numbers of about `n_rows` random rows, in ascending order, stratified by the target.
 
-    Rows are taken in proportion to the classes, but at least 20 of each class if it has so many. A numeric target is
-    divided into tenths. Groups are taken as a whole, each counted with the target of its first row. Times are ignored,
-    so the sample covers the same period as the table.
+    Rows are taken in proportion to the classes, but at least `fewest` of each class if it has so many. A numeric target
+    is divided into tenths. Groups are taken as a whole, each counted with the target of its first row. Times are
+    ignored, so the sample covers the same period as the table. A larger sample contains all rows of a smaller one.
     """
     if n_rows >= len(target):
         return np.arange(len(target))
@@ -364,7 +371,7 @@ def sample_rows(target: NDArray[Any], n_rows: int, *, random_state: int, groups:
         own = drawn[of_group[drawn] == stratum]
         before = np.cumsum(size[own]) - size[own]
         total = int(size[own].sum())
-        least = 0 if target.dtype.kind == "f" else min(_FEWEST_OF_A_CLASS, total)
+        least = 0 if target.dtype.kind == "f" else min(fewest, total)
         taken[own[before < max(least, round(total * n_rows / len(target)))]] = True
     return np.flatnonzero(taken[group])
 

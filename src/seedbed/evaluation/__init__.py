@@ -62,6 +62,7 @@ from seedbed.evaluation.ranking import (
     rank_groups,
     signed_rank,
 )
+from seedbed.evaluation.rows import TIMES, RowForecast, Rows, TrainingSize, forecast_rows
 from seedbed.evaluation.single_runs import (
     CURVES,
     MOST_GHOSTS,
@@ -116,6 +117,7 @@ __all__ = [
     "MOST_GHOSTS",
     "SCHEMA_VERSION",
     "SHORT",
+    "TIMES",
     "Advice",
     "AnySummary",
     "Bounds",
@@ -148,6 +150,8 @@ __all__ = [
     "PlanSummary",
     "Protocol",
     "Ranks",
+    "RowForecast",
+    "Rows",
     "RunLottery",
     "RunSpread",
     "Score",
@@ -158,6 +162,7 @@ __all__ = [
     "TableVerdict",
     "TablesConclusion",
     "TrainedNetworks",
+    "TrainingSize",
     "TrainingSummary",
     "Verdict",
     "Waiting",
@@ -182,6 +187,7 @@ __all__ = [
     "effects_of",
     "ensemble_losses",
     "fold_differences",
+    "forecast_rows",
     "gap_of",
     "holm",
     "inference",

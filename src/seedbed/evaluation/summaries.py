@@ -16,6 +16,7 @@ from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.columns import Columns
 from seedbed.evaluation.ranking import Advice
+from seedbed.evaluation.rows import Rows
 from seedbed.evaluation.single_runs import Curves, RunLottery
 from seedbed.evaluation.subgroups import Subgroups
 from seedbed.evaluation.verdicts import Rule, Verdict
@@ -334,6 +335,7 @@ class Conclusion(Summary):
         lottery: what single runs would have shown; None of a judgement.
         subgroups: the verdicts within the subgroups of a column; None if no column was named.
         columns: which columns help; None unless that was asked.
+        rows: what smaller training sets come to, and what more rows would bring; None unless that was asked.
     """
 
     reference: str
@@ -358,6 +360,7 @@ class Conclusion(Summary):
     lottery: Lotteries | None = None
     subgroups: Subgroups | None = None
     columns: Columns | None = None
+    rows: Rows | None = None
 
     def candidate(self, name: str) -> CandidateSummary:
         """Return a candidate by its name."""

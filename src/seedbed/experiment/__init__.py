@@ -5,7 +5,7 @@ from seedbed.experiment.baselines import BASELINES
 from seedbed.experiment.by_column import conclusion_by, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.columns import specify_columns, with_alone
-from seedbed.experiment.compare import columns, compare
+from seedbed.experiment.compare import columns, compare, rows
 from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.limiting import plan_within
 from seedbed.experiment.model_plan import model_plan_from
@@ -13,6 +13,7 @@ from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.progress import Monitor, monitor_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import folder_for, is_finished, numbered, open_folder
+from seedbed.experiment.sizes import check_sizes, with_rows
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.experiment.specification_file import check_no_part_of_a_run, file_hash, read_specification
 from seedbed.experiment.training_run import finished_curves, train, training_on
@@ -26,6 +27,7 @@ __all__ = [
     "Plan",
     "carry_out",
     "check_no_part_of_a_run",
+    "check_sizes",
     "columns",
     "compare",
     "conclusion_by",
@@ -41,11 +43,13 @@ __all__ = [
     "open_folder",
     "plan_within",
     "read_specification",
+    "rows",
     "run",
     "specify",
     "specify_columns",
     "train",
     "training_on",
     "with_alone",
+    "with_rows",
     "without_auto",
 ]

@@ -18,12 +18,13 @@ from seedbed.experiment.limiting import plan_within
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.progress import monitor_plan
 from seedbed.experiment.run_folder import open_folder
+from seedbed.experiment.sizes import check_sizes, with_rows
 from seedbed.experiment.spec import specify
 from seedbed.report import Progress, notebook_progress
 from seedbed.settings import RECIPES, Compute, Design, Recipe, merged, place_of, recipe_named
 from seedbed.training import warn_of_shares
 
-__all__ = ["columns", "compare"]
+__all__ = ["columns", "compare", "rows"]
 
 _LONGEST = 200
 
@@ -89,19 +90,92 @@ def compare(
         ...
         2 networks on 10 train/test splits with 2 seeds each: 40 networks in ...
     """
-    started, rows = time.perf_counter(), _table(table, y, target)
+    return _compared(
+        table, y, target, candidates, recipe, design, compute, epochs, lr, seeds, quick, folder, overwrite, on_progress
+    )
+
+
+@checked(_place)
+def rows(
+    table: Any,
+    y: Any = None,
+    *,
+    target: str | int | None = None,
+    candidates: Sequence[Any] | Mapping[str, Any] | str | None = None,
+    recipe: Recipe | Literal["trained", "tutorial"] = "trained",
+    design: Design | None = None,
+    compute: Compute = Compute(),
+    epochs: int | None = None,
+    lr: float | Iterable[float] | None = None,
+    seeds: int | None = None,
+    quick: bool = False,
+    folder: str | Path | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Comparison:
+    """Say whether more rows would help: compare, then train again on halves, quarters and so on of the training rows.
+
+    The test rows stay the same. `conclusion.rows` has the losses and verdicts at up to six sizes of the training set,
+    and what 2, 5 and 10 times as many rows would bring.
+
+    Args:
+        table, y, target, candidates, recipe, design, compute, epochs, lr, seeds, quick: as in `compare`.
+        folder: as in `compare`; it may hold a finished comparison of the same call, whose networks are used again.
+        overwrite, on_progress: as in `compare`.
+
+    Raises:
+        DataError: half of the training rows is too few to learn from.
+        SeedbedError: the table, a candidate or an option can't be used.
+
+    Examples:
+        >>> settings = {"candidates": ["linear:5"], "quick": True, "seeds": 2, "epochs": 5, "lr": 0.1}
+        >>> answer = sb.rows("example:iris", **settings)
+        >>> [size.n_train for size in answer.conclusion.rows.sizes]
+        [33, 69, 135]
+    """
+    return _compared(
+        table, y, target, candidates, recipe, design, compute, epochs, lr, seeds, quick, folder, overwrite, on_progress,
+        by_rows=True,
+    )  # fmt: skip
+
+
+def _compared(
+    table: Any,
+    y: Any,
+    target: str | int | None,
+    candidates: Sequence[Any] | Mapping[str, Any] | str | None,
+    recipe: Recipe | Literal["trained", "tutorial"],
+    design: Design | None,
+    compute: Compute,
+    epochs: int | None,
+    lr: float | Iterable[float] | None,
+    seeds: int | None,
+    quick: bool,
+    folder: str | Path | None,
+    overwrite: bool,
+    on_progress: Callable[[Progress], None] | None,
+    by_rows: bool = False,
+) -> Comparison:
+    """Return the comparison of `compare`, and what `rows` adds if it is requested."""
+    started, read = time.perf_counter(), _table(table, y, target)
     lrs = _lrs(lr)
     named = recipe_named(recipe) if isinstance(recipe, str) else recipe
     common = merged(named, epochs=epochs, lr=lrs[0] if len(lrs) == 1 else None)
     asked = merged(design or Design(), seeds=seeds, quick=quick or None)
     several = lrs if len(lrs) > 1 else ()
-    command = call_of(rows, candidates, common, several, asked)
-    specified = functools.partial(specify, rows, candidates, recipe=common, design=asked, lrs=several, command=command)
+    command = call_of(read, candidates, common, several, asked)
+    command = command.replace("sb.compare", "sb.rows", 1) if by_rows else command
+    specified = functools.partial(specify, read, candidates, recipe=common, design=asked, lrs=several, command=command)
     folders = [] if overwrite or folder is None else [Path(folder)]
-    plan = plan_within(specified(), specified, compute, folders, started=started)
+    experiment = specified()
+    if by_rows:
+        check_sizes(experiment)
+    plan = plan_within(experiment, specified, compute, folders, started=started)
     for candidate in {one.architecture: one for one in plan.experiment.candidates}.values():
         warn_of_shares(candidate, plan.experiment.table)
-    return _carried(plan, on_progress, folder, overwrite, started, lambda comparison: comparison)
+    place = None if folder is None else Path(folder)
+    finish = functools.partial(with_rows, compute=compute, folder=place) if by_rows else lambda comparison: comparison
+    return _carried(plan, on_progress, folder, overwrite, started, finish)
 
 
 def _carried(
@@ -118,10 +192,11 @@ def _carried(
         if folder is None:
             return finish(carry_out(plan, monitor, started=started))
         with open_folder(plan, folder, overwrite=overwrite) as opened:
-            if opened.finished is not None:
-                return opened.finished
-            comparison = finish(carry_out(plan, monitor, checkpoint=opened.checkpoint, started=started))
-            opened.save(comparison)
+            comparison = finish(
+                opened.finished or carry_out(plan, monitor, checkpoint=opened.checkpoint, started=started)
+            )
+            if comparison is not opened.finished:
+                opened.save(comparison)
         return comparison
 
 

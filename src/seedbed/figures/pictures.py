@@ -20,6 +20,7 @@ from seedbed.figures.calibration import calibration
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.intervals import mean_rank_chart, verdict_intervals
 from seedbed.figures.lottery import seed_lottery
+from seedbed.figures.rows import row_curves
 from seedbed.figures.theme import LIGHT, Theme
 from seedbed.files import private_cache, write_whole
 
@@ -41,7 +42,7 @@ _ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of wh
 VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 PICTURES = ("png", "svg", "pdf")
 _OF_KIND = {
-    "comparison": ("curves", "intervals", "lottery", "calibration"),
+    "comparison": ("curves", "intervals", "lottery", "calibration", "rows"),
     "training": ("curves", "lottery"),
     "judgement": ("intervals", "calibration"),
     "tables": ("ranks",),
@@ -185,6 +186,7 @@ _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
     "lottery": seed_lottery,
     "calibration": calibration,
     "ranks": mean_rank_chart,
+    "rows": row_curves,
 }
 
 

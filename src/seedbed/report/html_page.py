@@ -27,7 +27,7 @@ from seedbed.figures import (
     script_json,
     spec_of,
 )
-from seedbed.report import chart_numbers, findings, glance, judged, sentences, subgroups, tables, training_run
+from seedbed.report import chart_numbers, findings, glance, judged, rows, sentences, subgroups, tables, training_run
 
 __all__ = ["notebook_page", "report_page"]
 
@@ -102,7 +102,7 @@ class _Figure:
 
 def report_page(summary: AnySummary) -> str:
     """Return the report of a summary as one HTML page. It loads nothing and needs no network."""
-    drawn = ("curves", "lottery", "calibration", "ranks")  # the first table has the intervals
+    drawn = ("curves", "lottery", "calibration", "ranks", "rows")  # the first table has the intervals
     figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE, only=drawn).items()}
     names = [candidate.name for candidate in summary.candidates]
     unbroken = _Unbroken(names)
@@ -189,7 +189,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # The modules whose functions templates may call.
-    for module in (chart_numbers, findings, glance, judged, sentences, subgroups, tables, training_run):
+    for module in (chart_numbers, findings, glance, judged, rows, sentences, subgroups, tables, training_run):
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)

@@ -10,6 +10,7 @@ from rich.text import Text
 from seedbed.errors import visible
 from seedbed.evaluation import Conclusion
 from seedbed.report.glance import FirstScreen, first_screen
+from seedbed.report.rows import row_answers, row_notes, row_tables
 from seedbed.report.sentences import detail_sentences, note_sentences
 from seedbed.report.subgroups import number_tables, subgroup_screen
 from seedbed.report.tables import folded, score_table, table_lines, verdict_table
@@ -37,6 +38,13 @@ def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[
     lines += [line for text in screen.warnings for line in styled(text, "bold yellow")]
     if screen.no_verdict:
         lines += [Text(), *styled(screen.no_verdict, "bold")]
+    if conclusion.rows is not None:
+        lines += [Text(), *answer_lines(row_answers(conclusion), width, names)]
+        for table in row_tables(conclusion):
+            numbers = table_lines(table.columns, table.rows)
+            lines += [Text(), Text(table.caption), *(Text(visible(line)) for line in numbers if line)]
+        lines += [Text(), *(line for text in row_notes(conclusion) for line in styled(text, "dim", 2)), Text()]
+        return [*lines, *(line for text in screen.trained for line in styled(text, ""))]
     if screen.answers:
         lines += [Text(), *answer_lines(screen.answers, width, names)]
     lines += [Text(), *_table_lines(screen, width)]

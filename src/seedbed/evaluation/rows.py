@@ -1,0 +1,188 @@
+"""What more rows would bring: losses by the size of the training set, and a power law through them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from seedbed.evaluation.subgroups import Interval
+from seedbed.evaluation.verdicts import Verdict
+from seedbed.typing import Floats
+
+__all__ = ["TIMES", "RowForecast", "Rows", "TrainingSize", "forecast_rows"]
+
+TIMES = (2, 5, 10)
+"""How many times as many rows are forecast."""
+
+_BETTER, _WORSE = ("better_by_margin", "better"), ("worse",)
+_FEWEST_SIZES = 4
+_POWERS = np.linspace(0.2, 1.5, 27)  # -c in a + b n^-c
+_DRAWS, _LEVEL = 1000, 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSize:
+    """What models that are trained on so many rows come to.
+
+    Attributes:
+        n_train: rows of a training set, on average over the splits.
+        losses: of each model, by the metric that decides, with the interval of one model alone.
+        verdicts: on each model against the reference. The intervals of a size hold together.
+    """
+
+    n_train: int
+    losses: Mapping[str, Interval]
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowForecast:
+    """What a model would come to with more rows, each with a 90 % interval.
+
+    Attributes:
+        candidate: the model.
+        times: how many times as many rows.
+        n_train: rows of such a training set.
+        loss: by the metric that decides.
+        gain: the loss with today's rows minus this one.
+    """
+
+    candidate: str
+    times: int
+    n_train: int
+    loss: Interval
+    gain: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Losses by the number of training rows, on the same test rows.
+
+    Attributes:
+        repeats: of the smaller sizes, and of the largest where the sizes are compared with each other.
+        sizes: the smallest first; the last is the size of the comparison itself.
+        forecasts: of each model, in the order of `TIMES`; those of refused ones are left out.
+        refused: why there is no forecast, by model.
+        left_out: models of the comparison without a curve.
+    """
+
+    repeats: int
+    sizes: tuple[TrainingSize, ...]
+    forecasts: tuple[RowForecast, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def forecasts_of(self, name: str) -> tuple[RowForecast, ...]:
+        """Return the forecasts of a model."""
+        return tuple(one for one in self.forecasts if one.candidate == name)
+
+    def differs_from(self, name: str) -> tuple[int, str] | None:
+        """Return from how many training rows on a model is shown to be `better` or `worse` than the reference, at that
+        size and all larger ones; None if it isn't at the largest. As sizes are tested from the largest down to the
+        first one without a difference, they need no adjustment for their number."""
+        first: tuple[int, str] | None = None
+        for size in reversed(self.sizes):
+            rule = next((one.rule for one in size.verdicts if one.candidate == name), "")
+            word = "better" if rule in _BETTER else "worse" if rule in _WORSE else ""
+            if not word or (first is not None and first[1] != word):
+                break
+            first = size.n_train, word
+        return first
+
+
+def forecast_rows(
+    n_train: Sequence[float], losses: Floats, *, scale: float, df: float | None, offset: float, random_state: int
+) -> tuple[Mapping[int, tuple[Interval, Interval]], str]:
+    """Return loss and gain at `TIMES` as many rows, each with a 90 % interval, and why there are none, if so.
+
+    The losses follow a + b n^-c with a, b >= 0 and c between 0.2 and 1.5, fitted by least squares with weights of one
+    over the variance. Curves are drawn from the error of the measured ones, which the same rows and splits correlate
+    between sizes, and from what the law leaves unexplained. The law has to forecast the largest size from the
+    others first, within its interval.
+
+    Args:
+        n_train: training rows of each size, in ascending order.
+        losses: of blocks of rows, such as folds [block, size].
+        scale: squared standard error of a mean of blocks, over the variance between blocks.
+        df: degrees of freedom of that error; None if it is known.
+        offset: variance that all sizes have in common, of the rows that are tested.
+        random_state: of the draws.
+    """
+    sizes = np.asarray(n_train, dtype=np.float64)
+    if len(sizes) < _FEWEST_SIZES:
+        return {}, f"{len(sizes)} sizes of the training set are too few for a curve (it needs {_FEWEST_SIZES})"
+    mean, covariance = losses.mean(axis=0), np.cov(losses, rowvar=False) * scale
+    weights = 1 / np.maximum(np.diag(covariance), 1e-12 * max(1e-12, float(mean.max()) ** 2))
+    rng = np.random.default_rng(random_state)
+    noise = rng.multivariate_normal(np.zeros(len(sizes)), covariance, size=_DRAWS, method="eigh")
+    if df is not None:
+        noise *= np.sqrt(df / rng.chisquare(df, size=(_DRAWS, 1)))
+    others = slice(0, -1)
+    held = _fitted(sizes[others], mean[None, others], weights[others])
+    drawn = mean + noise + _unexplained(held, sizes, mean, others, rng)
+    gap = _fitted(sizes[others], drawn[:, others], weights[others]).at(sizes[-1]) - drawn[:, -1]
+    low, high = _ends(gap)
+    if not low <= 0 <= high:
+        return {}, "the curve of the smaller training sets doesn't forecast the largest one"
+    drawn = mean + noise + _unexplained(_fitted(sizes, mean[None], weights), sizes, mean, slice(None), rng)
+    several, common = _fitted(sizes, drawn, weights), rng.normal(scale=np.sqrt(offset), size=_DRAWS)
+    answer = {}
+    for times in TIMES:
+        n = times * sizes[-1]
+        answer[times] = (
+            _interval(np.maximum(several.at(n) + common, 0.0)),
+            _interval(several.at(sizes[-1]) - several.at(n)),
+        )
+    return answer, ""
+
+
+@dataclass(frozen=True)
+class _Law:
+    """a + b (n / unit)^-c of each draw."""
+
+    a: Floats
+    b: Floats
+    c: Floats
+    unit: float
+
+    def at(self, n: float) -> Floats:
+        return np.asarray(self.a + self.b * (n / self.unit) ** -self.c)
+
+
+def _fitted(sizes: Floats, losses: Floats, weights: Floats) -> _Law:
+    """Fit the law to each row of losses [draw, size]: for each power a line, and the power of the smallest error."""
+    unit, total = float(sizes[-1]), float(weights.sum())
+    best, law = np.full(len(losses), np.inf), np.zeros((3, len(losses)))
+    for power in _POWERS:
+        x = (sizes / unit) ** -power
+        centre = float(weights @ x) / total
+        middle = losses @ weights / total
+        b = np.maximum((losses * weights) @ (x - centre) / float(weights @ (x - centre) ** 2), 0.0)
+        a = middle - b * centre
+        through = np.maximum((losses * weights) @ x / float(weights @ x**2), 0.0)  # a line through zero
+        a, b = np.maximum(a, 0.0), np.where(a < 0, through, b)
+        error = ((losses - a[:, None] - b[:, None] * x) ** 2) @ weights
+        better = error < best
+        best = np.where(better, error, best)
+        law[:, better] = np.stack([a, b, np.full(len(a), power)])[:, better]
+    return _Law(law[0], law[1], law[2], unit)
+
+
+def _unexplained(law: _Law, sizes: Floats, mean: Floats, used: slice, rng: np.random.Generator) -> Any:
+    """Return noise [draw, size] with the deviation of what the law leaves unexplained."""
+    left = np.array([mean[place] - law.at(n)[0] for place, n in enumerate(sizes)])[used]
+    deviation = np.sqrt((left**2).sum() / max(1, len(left) - 3))
+    return rng.normal(scale=deviation, size=(_DRAWS, len(sizes)))
+
+
+def _ends(values: Floats) -> tuple[float, float]:
+    low, high = np.quantile(values, ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2))
+    return float(low), float(high)
+
+
+def _interval(values: Floats) -> Interval:
+    low, high = _ends(values)
+    return Interval(mean=float(np.median(values)), low=low, high=high)

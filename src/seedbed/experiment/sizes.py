@@ -1,0 +1,182 @@
+"""Would more rows help: a finished comparison again, with smaller training sets and the same test rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from seedbed.data import Split, Table, sample_rows
+from seedbed.errors import DataError, OptionError, counted
+from seedbed.evaluation import METRICS, Interval, RowForecast, Rows, TrainingSize, forecast_rows
+from seedbed.experiment.baseline_fits import one_blas_thread
+from seedbed.experiment.checkpoint import Checkpoint
+from seedbed.experiment.comparison import Comparison
+from seedbed.experiment.plan import make_plan
+from seedbed.experiment.run import run
+from seedbed.experiment.spec import Experiment
+from seedbed.experiment.summary import answer
+from seedbed.model import AUTO
+from seedbed.scoring import Result, of_one_model
+from seedbed.settings import Compute
+from seedbed.training import derive
+
+__all__ = ["check_sizes", "with_rows"]
+
+_MOST_SIZES = 6
+_FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 30, 5, 5  # of a training set; outside its largest class
+_MOST_REPEATS = 2  # of the smaller sizes, so that all take about as long as the largest one
+
+
+def smaller_splits(table: Table, splits: Sequence[Split], random_state: int) -> list[tuple[Split, ...]]:
+    """Return the splits with half of their training rows, a quarter and so on to a 32nd, the largest first; those with
+    fewer than 30 rows, 5 rows outside the largest class or 5 groups are left out.
+
+    Each training set is a part of the next larger one, test rows stay the same. Rows are drawn by `sample_rows`; those
+    with times are the latest.
+    """
+    sizes = []
+    for halvings in range(1, _MOST_SIZES):
+        smaller = tuple(_smaller(table, split, halvings, random_state) for split in splits)
+        if min(_enough(table, split) for split in smaller) < 1:
+            break
+        sizes.append(smaller)
+    return sizes
+
+
+def _smaller(table: Table, split: Split, halvings: int, random_state: int) -> Split:
+    n_rows, train = max(1, round(len(split.train) / 2**halvings)), np.sort(split.train)
+    if table.times is not None:
+        latest = np.argsort(table.times[train], kind="stable")[-n_rows:]
+        return dataclasses.replace(split, train=np.sort(train[latest]))
+    state = derive(random_state, "rows", split.repeat, split.fold) % 2**32
+    groups = None if table.groups is None else table.groups[train]
+    rows = sample_rows(table.target[train], n_rows, random_state=state, groups=groups, fewest=1)
+    return dataclasses.replace(split, train=train[rows])
+
+
+def _enough(table: Table, split: Split) -> float:
+    """Return how many times the fewest rows, rows outside the largest class, and groups a training set has."""
+    n_rows = len(split.train)
+    times = [n_rows / _FEWEST_ROWS]
+    if table.task != "regression":
+        times.append((n_rows - int(np.bincount(table.target[split.train]).max())) / _FEWEST_OUTSIDE)
+    if table.groups is not None:
+        times.append(len(np.unique(table.groups[split.train])) / _FEWEST_GROUPS)
+    return min(times)
+
+
+def check_sizes(experiment: Experiment) -> None:
+    """Raise DataError if half of the training rows is too few to learn from, OptionError if intervals are nested."""
+    if experiment.nested:
+        raise OptionError("sizes of the training set can't have nested intervals", "Leave --interval out.")
+    table, splits = experiment.table, experiment.splits()
+    if not smaller_splits(table, splits, experiment.random_state):
+        outside = "" if table.task == "regression" else f", {_FEWEST_OUTSIDE} of them outside the largest class"
+        groups = "" if table.groups is None else f", in {_FEWEST_GROUPS} groups"
+        message = f"{table.name} has {counted(len(splits[0].train), 'row')} to train on, and half of them is too few"
+        raise DataError(message, f"A training set needs {_FEWEST_ROWS} rows{outside}{groups}; add rows.")
+
+
+def with_rows(
+    comparison: Comparison,
+    compute: Compute,
+    folder: Path | None = None,
+    tell: Callable[[str], None] = lambda words: None,
+) -> Comparison:
+    """Return a finished comparison with the losses of smaller training sets, verdicts at each size, and forecasts.
+
+    The candidates are trained again on parts of each split's training rows, in at most two repeats. `auto` takes
+    part only if it was named, as it chooses and weights many networks for each split.
+
+    Args:
+        compute: what trains, and where.
+        folder: of the run, where finished work is kept until the results are written.
+        tell: gets a line before each size.
+    """
+    if comparison.ended == "interrupted" or comparison.conclusion.rows is not None:
+        return comparison  # or it is read back from its folder
+    spec = comparison.experiment
+    repeats = min(_MOST_REPEATS, spec.design.repeats)
+    design = dataclasses.replace(spec.design, repeats=repeats, stops=False, time_limit=None)
+    fitted = tuple(one for one in spec.fitted if one.name != AUTO or one.repeats is None or spec.reference == AUTO)
+    smaller = dataclasses.replace(
+        spec,
+        design=design,
+        fitted=fitted,
+        margin=comparison.conclusion.metric.margin,
+        margin_given=True,
+    )
+    names = [name for name in smaller.names if comparison[name].finite]
+    first = [split for split in comparison.splits if split.repeat < repeats]
+    results: list[dict[str, Result]] = [{name: comparison[name] for name in names}]
+    verdicts = [comparison.conclusion.verdicts]
+    for splits in smaller_splits(spec.table, first, spec.random_state):
+        tell(f"training sets of {_rows_of(splits):,} rows")
+        plan = make_plan(smaller, compute, splits)
+        part = run(plan, checkpoint=None if folder is None else Checkpoint(plan, folder))
+        results.insert(0, {result.name: result for result in part.results})
+        with one_blas_thread():
+            verdicts.insert(0, answer(part).verdicts)
+    sizes = tuple(
+        TrainingSize(
+            n_train=_rows_of(by_name[names[0]].splits),
+            losses={name: _loss(by_name[name], spec.metric) for name in names if by_name[name].finite},
+            verdicts=of_size,
+        )
+        for by_name, of_size in zip(results, verdicts, strict=True)
+    )
+    forecasts, refused = list[RowForecast](), dict[str, str]()
+    for name in names:
+        if name == "prior":
+            continue
+        curve = [by_name[name] for by_name in results]
+        answers, why = _forecast(curve, [size.n_train for size in sizes], repeats, spec)
+        refused |= {name: why} if why else {}
+        n = sizes[-1].n_train
+        forecasts += [
+            RowForecast(candidate=name, times=times, n_train=times * n, loss=loss, gain=gain)
+            for times, (loss, gain) in answers.items()
+        ]
+    rows = Rows(
+        repeats=repeats,
+        sizes=sizes,
+        forecasts=tuple(forecasts),
+        refused=refused,
+        left_out=tuple(name for name in spec.names if name not in names),
+    )
+    return dataclasses.replace(comparison, conclusion=dataclasses.replace(comparison.conclusion, rows=rows))
+
+
+def _rows_of(splits: Sequence[Split]) -> int:
+    return round(float(np.mean([len(split.train) for split in splits])))
+
+
+def _loss(result: Result, metric: str) -> Interval:
+    """Return the mean loss with the interval of its score, or without one if there is none."""
+    mean, score = float(result.losses(metric).mean()), result.scores[metric]
+    if score.mean is None or score.low is None or score.high is None:
+        return Interval(mean=mean, low=mean, high=mean)
+    ends = (1 - score.high, 1 - score.low) if METRICS[metric].greater_is_better else (score.low, score.high)
+    return Interval(mean=mean, low=ends[0], high=ends[1])
+
+
+def _forecast(
+    curve: Sequence[Result], n_train: Sequence[int], repeats: int, spec: Experiment
+) -> tuple[dict[int, tuple[Interval, Interval]], str]:
+    """Return the forecasts of one model from its results at each size, or why there are none."""
+    if not all(result.finite for result in curve):
+        return {}, "its networks diverged at some sizes"
+    if spec.design.kind != "cross_validation":
+        return {}, "rows are split by time" if spec.table.times is not None else "there is one split"
+    folds = [result.losses(spec.metric)[:repeats].mean(axis=2).ravel() for result in curve]
+    k = spec.design.folds
+    estimate, blocks = of_one_model(curve[-1], spec.metric), np.stack(folds, axis=1)
+    scale = 1 / len(blocks) + 1 / (k - 1)
+    offset = max(0.0, estimate.se**2 - float(blocks[:, -1].var(ddof=1)) * scale)
+    answers, why = forecast_rows(
+        n_train, blocks, scale=scale, df=k - 1, offset=offset, random_state=spec.random_state % 2**32
+    )
+    return dict(answers), why

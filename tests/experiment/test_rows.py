@@ -1,0 +1,117 @@
+"""Would more rows help: nested training sets, the forecast, and what is said of them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import seedbed as sb
+from seedbed.data import read_table, repeated_folds, time_holdout
+from seedbed.errors import CandidateError, DataError, OptionError
+from seedbed.evaluation import forecast_rows, summary_from
+from seedbed.experiment.sizes import smaller_splits
+from seedbed.report import glance_text
+
+SMALL = {"candidates": ["linear:5"], "epochs": 5, "lr": 0.1, "quick": True, "seeds": 2}
+
+
+def frame(n=240, **columns):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=n)
+    return pd.DataFrame({"x": x, "y": np.where(x + rng.normal(size=n) > 0.8, "yes", "no"), **columns})
+
+
+@pytest.mark.parametrize("groups", [None, "who"])
+def test_training_sets_are_nested_halves_with_the_same_classes_and_whole_groups(groups):
+    table = read_table(frame(who=[f"p{n // 3}" for n in range(240)]), target="y", group=groups)
+    splits = repeated_folds(table.target, repeats=1, folds=10, random_state=0, groups=table.groups)
+    sizes = smaller_splits(table, splits, 0)
+    assert [np.mean([len(split.train) for split in size]) for size in sizes] == pytest.approx([108, 54], abs=3)
+    for size, larger in zip(sizes, [splits, *sizes], strict=False):
+        for split, before in zip(size, larger, strict=True):
+            assert set(split.train) < set(before.train)
+            assert split.test is before.test
+            assert abs(table.target[split.train].mean() - table.target[before.train].mean()) < 0.12
+            left = np.setdiff1d(before.train, split.train)
+            assert groups is None or not np.isin(table.groups[split.train], table.groups[left]).any()
+
+
+def test_rows_with_times_are_the_latest():
+    table = read_table(frame(when=pd.date_range("2024", periods=240)), target="y", time_split="when")
+    (split,), *_ = smaller_splits(table, [whole := time_holdout(table.times)], 0)
+    assert split.train.tolist() == whole.train[len(whole.train) // 2 :].tolist()
+
+
+@pytest.mark.parametrize(("n", "share"), [(40, 0.5), (300, 0.03)], ids=["40 rows", "a rare class"])
+def test_a_table_whose_half_is_too_small_is_refused_before_training(n, share):
+    table = pd.DataFrame({"x": np.sin(np.arange(n)), "y": np.arange(n) < share * n})
+    with pytest.raises(DataError, match=r"half of them is too few.*needs 30 rows, 5 of them outside"):
+        sb.rows(table, target="y", **SMALL)
+
+
+def test_an_unknown_candidate_and_nested_intervals_are_refused():
+    with pytest.raises(CandidateError, match="relux"):
+        sb.rows(frame(), target="y", candidates=["relux:5"])
+    with pytest.raises(OptionError, match="nested"):
+        sb.rows(frame(), target="y", design=sb.Design(interval="nested"))
+
+
+def curve(n_train, law, n_folds=30, noise=0.01):
+    rng = np.random.default_rng(0)
+    common = rng.normal(scale=noise, size=(n_folds, 1))
+    return np.array([law(n) for n in n_train]) + common + rng.normal(scale=noise / 5, size=(n_folds, len(n_train)))
+
+
+def test_a_power_law_is_continued_and_another_curve_has_no_forecast():
+    n_train, about = [32, 64, 128, 256, 512, 1024], {"scale": 0.14, "df": 9, "offset": 0.0, "random_state": 0}
+
+    def law(n):
+        return 0.1 + 0.8 * n**-0.5
+
+    answers, why = forecast_rows(n_train, curve(n_train, law), **about)
+    assert (why, list(answers)) == ("", [2, 5, 10])
+    for times, (loss, gain) in answers.items():
+        assert loss.low < law(times * 1024) < loss.high
+        assert gain.low < law(1024) - law(times * 1024) < gain.high
+    jump = curve(n_train, lambda n: 0.3 if n < 1000 else 0.1)
+    assert forecast_rows(n_train, jump, **about)[1].startswith("the curve of the smaller")
+    assert forecast_rows(n_train[:3], jump[:, :3], **about)[1].startswith("3 sizes")
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rows")
+    table = frame(n=400)
+    return sb.rows(table, target="y", folder=folder, **SMALL), table, folder
+
+
+def test_sizes_have_losses_and_verdicts_and_are_read_back(asked, monkeypatch):
+    comparison, table, folder = asked
+    rows = comparison.conclusion.rows
+    assert [size.n_train for size in rows.sizes] == [45, 90, 180, 360]
+    for size in rows.sizes:
+        assert set(size.losses) == {"linear:5", "prior", "logistic-regression", "boosted-trees"}
+        assert len(size.verdicts) == 3
+    assert rows.sizes[-1].verdicts == comparison.verdicts
+    assert rows.sizes[0].losses["logistic-regression"].mean > rows.sizes[-1].losses["logistic-regression"].mean
+    assert summary_from(json.loads(json.dumps(comparison.summary()))).rows == rows
+    monkeypatch.setattr("seedbed.experiment.sizes.run", None)  # nothing is trained again
+    assert sb.rows(table, target="y", folder=folder, **SMALL).conclusion.rows == rows
+
+
+def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked):
+    comparison, _, folder = asked
+    text = glance_text(comparison.conclusion)
+    assert "\nMore rows  " in text
+    assert "\nDiffer     " in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert 'id="rows"' in (folder / "report.html").read_text()
+    comparison.plot(folder / "rows.svg", chart="rows")
+    assert "training rows" in (folder / "rows.svg").read_text()
+
+
+def test_numbers_have_a_curve_and_a_forecast():
+    table = frame(n=400).drop(columns="y").assign(z=lambda one: one.x + np.random.default_rng(1).normal(size=400))
+    rows = sb.rows(table, target="z", **SMALL).conclusion.rows
+    assert len(rows.forecasts_of("linear-regression")) == 3 or "linear-regression" in rows.refused
