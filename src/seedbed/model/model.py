@@ -13,6 +13,7 @@ from torch import nn
 
 from seedbed.data import as_text, read_new_rows
 from seedbed.errors import OptionError, counted
+from seedbed.model.effects import Contributions, Effect, contributions_of, effect_of
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.export import Exported, export
 from seedbed.model.model_file import read_model, save
@@ -124,6 +125,36 @@ class Model(Ensemble):
             DataError: as `predict`.
         """
         return predict_frame(self, read_new_rows(rows, self.feature_names_in_, as_text=as_text(self.schemas)))
+
+    def effect(self, column: str, rows: Any, *, label: Any = None) -> Effect:
+        """Return how the mean prediction over rows changes with a column, the others as they are: partial dependence.
+
+        Args:
+            column: its name. Numbers and dates get up to 20 quantiles of the rows, others the 20 most frequent levels.
+            rows: as in `predict`; of more than 500 rows, a random sample of 500, always the same.
+            label: the label whose probability is predicted, by default the positive one; required if there are several.
+
+        Raises:
+            DataError: as `predict`; or there are no rows, none has a value in the column, or the model lacks it.
+            OptionError: the model doesn't have the label.
+        """
+        return effect_of(self, column, rows, label)
+
+    def contributions(self, rows: Any, background: Any, *, label: Any = None) -> Contributions:
+        """Return what each column contributes to the prediction of each row: Shapley values.
+
+        They are exact for up to 8 columns, and sampled by at least 200 random orders of more, always the same ones.
+
+        Args:
+            rows: as in `predict`.
+            background: rows to compare with, such as the training rows; of more than 100, a random sample of 100.
+            label: as in `effect`.
+
+        Raises:
+            DataError: as `predict`, for either rows; or there are no rows.
+            OptionError: as `effect`.
+        """
+        return contributions_of(self, rows, background, label)
 
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
         """Return the predicted label, or number, of each row [row].

@@ -20,7 +20,16 @@ from seedbed.model.ensemble import Ensemble, Stacks
 from seedbed.training import one_thread, pick_jobs
 from seedbed.typing import Floats
 
-__all__ = ["FLAGS", "Blocks", "Predictions", "check_threshold", "predict_frame", "predict_rows", "values_of"]
+__all__ = [
+    "FLAGS",
+    "Blocks",
+    "Predictions",
+    "check_threshold",
+    "network_values",
+    "predict_frame",
+    "predict_rows",
+    "values_of",
+]
 
 FLAGS = ("unseen", "unreadable", "outlying", "missing")
 """Kinds of unusual cells, see `Oddities`."""
@@ -186,23 +195,32 @@ def values_of(
     """Return mean and standard deviation over the networks for inputs [row, input], as `Predictions` has them.
 
     Args:
+        networks: as in `network_values`.
+    """
+    spread, values = torch.std_mean(network_values(model, matrix, networks), dim=0, correction=0)
+    return values.numpy(), spread.numpy()
+
+
+@torch.inference_mode()
+def network_values(
+    model: Ensemble, matrix: NDArray[np.float32], networks: Iterable[nn.Module | Stacks] | None = None
+) -> torch.Tensor:
+    """Return each network's predictions [network, ...] for inputs [row, input], as `Predictions.values` has them.
+
+    Args:
         networks: the model's networks in double precision; by default those that the model keeps.
     """
-    with torch.inference_mode():
-        if networks is None and model.stacks is not None and len(matrix) <= model.stacks.most_rows:
-            outputs = model.stacks(torch.from_numpy(matrix))
-        else:
-            # No reference to a network may be kept while the next one is made.
-            made = model.precise_networks if networks is None else networks
-            outputs = torch.cat([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
-        if model.task == "multiclass":
-            predicted = torch.softmax(outputs, dim=2)
-        elif model.task == "binary":
-            predicted = torch.sigmoid(outputs[:, :, 0])
-        else:
-            predicted = outputs[:, :, 0] * model.target_deviation + model.target_mean
-        spread, values = torch.std_mean(predicted, dim=0, correction=0)
-    return values.numpy(), spread.numpy()
+    if networks is None and model.stacks is not None and len(matrix) <= model.stacks.most_rows:
+        outputs = model.stacks(torch.from_numpy(matrix))
+    else:
+        # No reference to a network may be kept while the next one is made.
+        made = model.precise_networks if networks is None else networks
+        outputs = torch.cat([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
+    if model.task == "multiclass":
+        return torch.softmax(outputs, dim=2)
+    if model.task == "binary":
+        return torch.sigmoid(outputs[:, :, 0])
+    return outputs[:, :, 0] * model.target_deviation + model.target_mean
 
 
 def _outputs(network: nn.Module | Stacks, matrix: NDArray[np.float32]) -> torch.Tensor:

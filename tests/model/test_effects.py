@@ -1,0 +1,157 @@
+"""Partial dependence and contributions: the laws of Shapley values, and scikit-learn's partial dependence as oracle."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.inspection import partial_dependence
+
+import seedbed as sb
+from seedbed.errors import ColumnError, DataError, OptionError
+from seedbed.model import effects, fit_model
+from seedbed.settings import recipe_named
+
+from .conftest import FAST, TARGETS
+
+QUICK = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
+LABELS = {"ill": None, "grade": "middle", "cost": None}
+
+
+def of_numbers(n_columns=4, **weights):
+    """A binary model of numbers, whose first weights of the columns c0, c1, ... are replaced; and its rows."""
+    X = np.random.default_rng(0).normal(size=(120, n_columns))
+    frame = pd.DataFrame(X, columns=[f"c{place}" for place in range(n_columns)])
+    model = fit_model(frame.assign(y=(X.sum(axis=1) > 0) * 1), "tanh:6", target="y", recipe=QUICK, **FAST)
+    states = {name: value.clone() for name, value in model.states.items()}
+    first = next(value for value in states.values() if value.dim() == 3)
+    for name, by in weights.items():
+        first[:, :, int(name[1:])] = 0 if by is None else first[:, :, int(by[1:])]
+    return dataclasses.replace(model, states=states), frame
+
+
+@pytest.mark.parametrize(("target", "candidate"), [*((target, "relu:5") for target in TARGETS), ("grade", "auto")])
+@pytest.mark.parametrize("most_exact", [8, 0], ids=["exact", "sampled"])
+def test_contributions_and_the_mean_of_the_background_add_up(fitted, frame, monkeypatch, target, candidate, most_exact):
+    monkeypatch.setattr(effects, "_MOST_EXACT", most_exact)
+    monkeypatch.setattr(effects, "_MOST_CELLS", 20_000)
+    model, rows, background = fitted(candidate, target), frame.head(3), frame.tail(20)
+    rows = rows.assign(name=["n3", "unknown", None])  # levels of a hash, and a missing cell
+    given = model.contributions(rows, background, label=LABELS[target])
+    values = [model.predictions(part).values for part in (rows, background)]
+    predicted, mean = ([each[:, 2] for each in values] if target == "grade" else values)  # fmt: skip
+    np.testing.assert_allclose(given.predictions, predicted, rtol=1e-9)
+    np.testing.assert_allclose(given.base, mean.mean(), rtol=1e-9)
+    np.testing.assert_allclose(given.values.sum(axis=1) + given.base, predicted, rtol=1e-9)
+    assert given.spread.shape == given.values.shape == (3, len(given.columns))
+    assert given.values.std() > 0
+    assert (given.spread > 0).any()
+
+
+def test_exact_contributions_are_the_mean_over_all_orders():
+    model, frame = of_numbers()
+    row, background = frame.to_numpy()[0], frame.to_numpy()[5:15]
+    slow = np.zeros(4)
+    for order in permutations(range(4)):
+        changed = background.copy()
+        for column in order:
+            before = model.predict_proba(changed)[:, 1].mean()
+            changed[:, column] = row[column]
+            slow[column] += (model.predict_proba(changed)[:, 1].mean() - before) / 24
+    np.testing.assert_allclose(model.contributions(row[None], background).values[0], slow, atol=1e-9)
+
+
+def test_sampled_contributions_are_near_the_exact_ones_and_reproducible(fitted, frame, monkeypatch):
+    model, rows = fitted("relu:5", "cost"), frame.head(5)
+    exact = model.contributions(rows, frame)
+    monkeypatch.setattr(effects, "_MOST_EXACT", 0)
+    sampled = model.contributions(rows, frame)
+    np.testing.assert_allclose(sampled.values, exact.values, atol=0.15 * np.abs(exact.values).max())
+    np.testing.assert_allclose(sampled.spread, exact.spread, atol=0.15 * exact.spread.max())
+    np.testing.assert_array_equal(model.contributions(rows, frame).values, sampled.values)
+    one = model.contributions(rows, frame.head(1))  # one background row has as many orders
+    np.testing.assert_allclose(one.values.sum(axis=1) + one.base, one.predictions, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_columns", [4, 12], ids=["exact", "sampled"])
+def test_a_column_that_the_networks_ignore_contributes_nothing_and_has_a_flat_effect(n_columns):
+    model, frame = of_numbers(n_columns, c2=None)
+    values, effect = model.contributions(frame.head(4), frame).values, model.effect("c2", frame)
+    np.testing.assert_allclose(values[:, 2], 0, atol=1e-15)
+    assert np.abs(np.delete(values, 2, axis=1)).min() > 1e-9
+    np.testing.assert_allclose(effect.mean, effect.mean[0], atol=1e-15)
+    assert np.ptp(model.effect("c1", frame).mean) > 0.1
+
+
+def test_columns_that_the_networks_treat_alike_contribute_the_same():
+    model, frame = of_numbers(c1="c0")
+    standard = (frame - model.preprocessor.means) / model.preprocessor.deviations
+    alike = standard.assign(c1=standard["c0"]) * model.preprocessor.deviations + model.preprocessor.means
+    values = model.contributions(alike.head(5), alike).values
+    np.testing.assert_allclose(values[:, 0], values[:, 1], rtol=1e-6)
+    assert not np.allclose(values[:, 0], values[:, 2])
+
+
+def test_an_effect_equals_scikit_learns_partial_dependence():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 15, 150), rng.normal(size=(150, 2))]).astype(float)
+    y = X[:, 0] + 5 * X[:, 1] + rng.normal(size=150) > 7
+    classifier = sb.SeedbedClassifier(candidate="relu:5", epochs=40, lr=0.02, n_networks=3).fit(X, y)
+    oracle = partial_dependence(classifier, X, [0], method="brute", response_method="predict_proba",
+                                percentiles=(0, 1))  # fmt: skip
+    effect = classifier.model_.effect(classifier.model_.feature_names_in_[0], X)
+    np.testing.assert_array_equal(effect.values, oracle["grid_values"][0])
+    np.testing.assert_allclose(effect.mean, oracle["average"][0], atol=1e-6)
+    other = classifier.model_.effect(effect.column, X, label=False)
+    np.testing.assert_allclose(1 - other.mean, effect.mean, atol=1e-12)
+    np.testing.assert_allclose(1 - other.low, effect.high, atol=1e-12)
+
+
+def test_an_effect_has_the_values_of_its_column_and_the_spread_of_the_networks(fitted, frame):
+    model = fitted("relu:5", "grade")
+    effect = {name: model.effect(name, frame, label="low") for name in ("size", "smokes", "day", "town", "name")}
+    assert effect["smokes"].values.tolist() == ["no", "yes"]
+    assert effect["town"].values.tolist() == ["Bonn", "Nowhere", "Oslo", "Rome"]
+    assert effect["day"].values.dtype == "datetime64[s]"
+    assert set(effect["size"].values) <= set(frame["size"])
+    assert [len(effect[name].values) for name in ("size", "day", "name")] == [20] * 3
+    rows = frame.assign(town="Oslo")
+    assert effect["town"].mean[2] == pytest.approx(model.predict_proba(rows)[:, 1].mean())
+    single = [dataclasses.replace(model, states={name: value[[k]] for name, value in model.states.items()})
+              for k in range(3)]  # fmt: skip
+    deviation = np.std([part.predict_proba(rows)[:, 1].mean() for part in single])
+    assert effect["town"].high[2] - effect["town"].mean[2] == pytest.approx(deviation)
+    assert effect["town"].mean[2] - effect["town"].low[2] == pytest.approx(deviation)
+
+
+def test_many_rows_are_sampled_and_the_sample_is_the_same(fitted, frame):
+    model, many = fitted(), pd.concat([frame] * 20, ignore_index=True)
+    read, inputs = effects._read(model, many, 500)
+    assert read.n_rows == len(inputs) == 500
+    np.testing.assert_array_equal(model.effect("size", many).mean, model.effect("size", many).mean)
+    assert model.effect("size", many).mean == pytest.approx(model.effect("size", frame).mean, abs=0.05)
+
+
+def test_what_has_no_effect_is_refused(fitted, frame):
+    model, none = fitted(), frame.head(0)
+    with pytest.raises(ColumnError, match=r"no column 'Size'\. Did you mean 'size'"):
+        model.effect("Size", frame)
+    for ask in (lambda: model.effect("size", none), lambda: model.contributions(none, frame),
+                lambda: model.contributions(frame, none)):  # fmt: skip
+        with pytest.raises(DataError, match="no rows"):
+            ask()
+    with pytest.raises(ColumnError, match="no column"):
+        model.contributions(frame.head(1), pd.DataFrame({"other": [1.0]}))
+    with pytest.raises(DataError, match="Is it the right table"):
+        model.contributions(frame, frame.assign(**dict.fromkeys(["size", "town", "name", "smokes", "day"], "what")))
+    with pytest.raises(DataError, match=r"'weight' has no number in these rows"):
+        model.effect("weight", frame.assign(weight=None))
+    with pytest.raises(OptionError, match=r"no label 'Ill'\. Did you mean 'ill'"):
+        model.effect("size", frame, label="Ill")
+    with pytest.raises(OptionError, match=r"has 3 labels\. Choose one: label='high'"):
+        fitted("relu:5", "grade").contributions(frame, frame)
+    with pytest.raises(OptionError, match="a regression model has no classes"):
+        fitted("relu:5", "cost").effect("size", frame, label="ill")
