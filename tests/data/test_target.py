@@ -11,7 +11,7 @@ from seedbed.errors import OptionError, TargetError
 
 
 def target_of(cells: list[str | None], **options) -> EncodedTarget:
-    return encode_target(read_frame(pl.DataFrame({"y": cells}, schema={"y": pl.String})), 0, **options)
+    return encode_target(read_frame(pl.DataFrame({"y": cells}, schema={"y": pl.String})), "y", **options)
 
 
 whole = [str(n) for n in range(21)]

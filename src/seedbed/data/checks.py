@@ -21,6 +21,35 @@ _BY_CHANCE = 0.1  # of the pairs of equal rows
 _FEWEST, _FEWEST_OUTSIDE = 20, 10  # different rows, and those outside the largest class: as a verdict needs them
 _SMALL_ENOUGH, _SHARE_OF_A_FOLD = 5, 10
 
+# Leaks
+_SUSPECT = 0.98
+_MOST_ROWS = 20_000
+_FEWEST_OF_A_CLASS = 10
+_FOLDS = 5
+_BINS_OF_A_CLASS, _ROWS_OF_A_BIN = 32, 3
+
+# Order
+_FEWEST_IN_ORDER = 50
+_WINDOW, _MOST_WINDOWS = 5_000, 10  # consecutive rows, of a larger table
+_LAGS = 10
+_ALIKE, _INFLATED, _CLEAR = 0.1, 2.0, 4.0  # correlation, factor of the variance of a mean, and its standard errors
+_SORTED, _ALIKE_WITHIN = 0.95, 0.4
+_FEWEST_BINS, _MOST_BINS, _ROWS_IN_A_BIN = 8, 64, 25  # of a feature
+_MOST_FEATURES, _ROWS_OF_A_FEATURE = 30, 20
+
+# Totals
+_LAST_ROWS = 3
+_FEWEST_ROWS = 10  # with fewer, one row may well have half of the variance
+_FEWEST_SUMMANDS = 3
+_ROUNDING = 1e-6  # of a sum, relative
+_LABEL = re.compile(
+    r"(?:grand |overall |sub-?)?(?:totals?|sums?)|sum of .{1,40}|total of .{1,40}|overall"
+    r"|(?:total|suma|somme|totale) (?:general|général|générale|generale|geral)|totale|totales|totaux|totaal"
+    r"|summen?|(?:gesamt|end|zwischen)summe|gesamt(?:ergebnis|wert|betrag)?|insgesamt|somme|suma|soma|razem|celkem"
+    r"|averages?|mean|mittelwert|durchschnitt|moyenne|promedio|média|gemiddelde|итого|всего|合计|总计|合計",
+    re.IGNORECASE,
+)
+
 
 def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None) -> Ints:
     """Return group numbers [row], equal for two rows if and only if all their features, and their targets, are equal.
@@ -51,11 +80,11 @@ def _comparable(features: Floats, target: NDArray[np.generic] | None) -> Floats:
 
 def _hashes(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return a hash [row] of rows [row, column]."""
-    found = np.zeros(len(bits), dtype=np.uint64)
+    hashes = np.zeros(len(bits), dtype=np.uint64)
     for column in bits.T:
-        found = (found ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        found ^= found >> np.uint64(32)
-    return found
+        hashes = (hashes ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        hashes ^= hashes >> np.uint64(32)
+    return hashes
 
 
 def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
@@ -121,11 +150,11 @@ def merged_groups(named: Ints, duplicates: Ints) -> Ints:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    one, other = (np.unique(groups, return_inverse=True)[1] for groups in (named, duplicates))
-    n_one, n_other = one.max() + 1, other.max() + 1
-    edges = coo_array((np.ones(len(one)), (one, n_one + other)), shape=(n_one + n_other,) * 2)
+    first, second = (np.unique(groups, return_inverse=True)[1] for groups in (named, duplicates))
+    second += first.max() + 1
+    edges = coo_array((np.ones(len(first)), (first, second)), shape=(second.max() + 1,) * 2)
     _, of_node = connected_components(edges, directed=False)
-    return np.asarray(of_node[one], dtype=np.int64)
+    return np.asarray(of_node[first], dtype=np.int64)
 
 
 def _pairs(sizes: Ints) -> float:
@@ -162,13 +191,6 @@ def _rows(n: int, one: str, many: str) -> str:
     return f"{n:,} row {one}" if n == 1 else f"{n:,} rows {many}"
 
 
-_SUSPECT = 0.98
-_MOST_ROWS = 20_000
-_FEWEST_OF_A_CLASS = 10
-_FOLDS = 5
-_BINS_OF_A_CLASS, _ROWS_OF_A_BIN = 32, 3
-
-
 def find_leaks(table: Table) -> tuple[Note, ...]:
     """Return a note (SB203) for each column that alone predicts the target almost perfectly.
 
@@ -199,9 +221,9 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         measure, most_bins = "balanced accuracy", n_classes * _BINS_OF_A_CLASS
     notes = []
     for column in table.columns:
-        found = score(*_binned(column, rows, most_bins))
-        if found > _SUSPECT:
-            shown = f"{min(found, 0.999):.3f}" if found < 1 else "1"
+        value = score(*_binned(column, rows, most_bins))
+        if value > _SUSPECT:
+            shown = f"{min(value, 0.999):.3f}" if value < 1 else "1"
             message = (
                 f"'{column.name}' alone predicts '{table.target_name}' almost perfectly ({measure} {shown} on rows not "
                 "looked at): is it known before the outcome? If not, leave it out: --drop "
@@ -275,15 +297,6 @@ def _r2(bins: Ints, fold: Ints, target: Floats) -> float:
     others, others_sum = n.sum(axis=0) - n, sums.sum(axis=0) - sums
     means = others_sum / np.maximum(others, 1)  # of an empty bin, the mean of all, which is 0
     return 1.0 - float(((centred - means.ravel()[cell]) ** 2).sum()) / spread
-
-
-_FEWEST_IN_ORDER = 50
-_WINDOW, _MOST_WINDOWS = 5_000, 10  # consecutive rows, of a larger table
-_LAGS = 10
-_ALIKE, _INFLATED, _CLEAR = 0.1, 2.0, 4.0  # correlation, factor of the variance of a mean, and its standard errors
-_SORTED, _ALIKE_WITHIN = 0.95, 0.4
-_FEWEST_BINS, _MOST_BINS, _ROWS_IN_A_BIN = 8, 64, 25  # of a feature
-_MOST_FEATURES, _ROWS_OF_A_FEATURE = 30, 20
 
 
 def find_order(table: Table, groups: Ints | None) -> tuple[Note, ...]:
@@ -392,19 +405,6 @@ def _left_over(values: Floats, inputs: Floats) -> Floats:
     return np.asarray(values - inputs @ np.linalg.lstsq(inputs, values, rcond=None)[0], dtype=np.float64)
 
 
-_LAST_ROWS = 3
-_FEWEST_ROWS = 10  # with fewer, one row may well have half of the variance
-_FEWEST_SUMMANDS = 3
-_ROUNDING = 1e-6  # of a sum, relative
-_LABEL = re.compile(
-    r"(?:grand |overall |sub-?)?(?:totals?|sums?)|sum of .{1,40}|total of .{1,40}|overall"
-    r"|(?:total|suma|somme|totale) (?:general|général|générale|generale|geral)|totale|totales|totaux|totaal"
-    r"|summen?|(?:gesamt|end|zwischen)summe|gesamt(?:ergebnis|wert|betrag)?|insgesamt|somme|suma|soma|razem|celkem"
-    r"|averages?|mean|mittelwert|durchschnitt|moyenne|promedio|média|gemiddelde|итого|всего|合计|总计|合計",
-    re.IGNORECASE,
-)
-
-
 def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
     """Return warnings about a row that outweighs all others (SB207), and about totals below the table (SB208).
 
@@ -418,7 +418,7 @@ def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column])
         rows: number in the source of each row of the table [row].
         typed: all typed columns, used or not, with all rows of the source.
     """
-    return [*_outweighing(table, rows), *(_labelled(frame, rows, typed) or _summed(table, rows, typed))]
+    return [*_outweighing(table, rows), *(_labelled(frame, rows) or _summed(table, rows, typed))]
 
 
 def _outweighing(table: Table, rows: Ints) -> list[Remark]:
@@ -439,15 +439,15 @@ def _outweighing(table: Table, rows: Ints) -> list[Remark]:
     return [Remark(message, table.target_name, "SB207", 1, [int(rows[worst])])]
 
 
-def _labelled(frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
+def _labelled(frame: Frame, rows: Ints) -> list[Remark]:
     """Find the last rows in which a cell says that they are a total."""
     start = max(0, frame.n_rows - _LAST_ROWS)
     last = [row for row in rows[-_LAST_ROWS:].tolist() if row >= start]
     for name, column in zip(frame.names, frame.columns, strict=True):
-        if isinstance(column, Texts) and (found := [row for row in last if _is_label(column.text_at(row))]):
+        if isinstance(column, Texts) and (totals := [row for row in last if _is_label(column.text_at(row))]):
             labels = np.array([*map(_is_label, column.texts)], dtype=np.bool_)
             if not labels[column.codes[:start]].any():
-                return [_total(f"'{column.text_at(found[0])}' in column '{name}'", found)]
+                return [_total(f"'{column.text_at(totals[0])}' in column '{name}'", totals)]
     return []
 
 
@@ -459,11 +459,11 @@ def _summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
     """Find the last row if its numbers are the sums of those above."""
     numbers = [column for column in typed if column.schema.kind == "number"]
     kept = slice(None) if numbers and len(rows) == len(numbers[0].values) else rows
-    found = {column.name: _is_sum(column.values[kept]) for column in numbers}
+    is_sum = {column.name: _is_sum(column.values[kept]) for column in numbers}
     if table.task == "regression":
-        found[table.target_name] = _is_sum(table.target)
-    sums = [name for name, is_sum in found.items() if is_sum]
-    tested = [is_sum for is_sum in found.values() if is_sum is not None]
+        is_sum[table.target_name] = _is_sum(table.target)
+    sums = [name for name, said in is_sum.items() if said]
+    tested = [said for said in is_sum.values() if said is not None]
     if not sums or 2 * len(sums) < len(tested):
         return []
     listed = ", ".join(f"'{name}'" for name in sums[:3]) + (", ..." if len(sums) > 3 else "")

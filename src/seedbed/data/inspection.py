@@ -22,6 +22,7 @@ __all__ = ["inspect_table"]
 
 N_BARS = 12
 MOST_LEVELS = 20
+SCHEMA_VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,7 +36,7 @@ def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -
     """
     values = column.values[~np.isnan(column.values)]
     kind = column.schema.kind
-    found: dict[str, Any] = {
+    overview: dict[str, Any] = {
         "name": column.name,
         "kind": kind,
         "used": used,
@@ -48,10 +49,10 @@ def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -
         if kind == "date":
             midnight = not (values % 86_400).any()
             numbers |= {name: _date(numbers[name], midnight) for name in ("low", "median", "high")}
-        return found | numbers
+        return overview | numbers
     counts = np.bincount(values.astype(np.intp), minlength=len(column.schema.levels))
     order = np.argsort(-counts, kind="stable")[:MOST_LEVELS].tolist()
-    return found | {"levels": {column.schema.levels[code]: int(counts[code]) for code in order if counts[code]}}
+    return overview | {"levels": {column.schema.levels[code]: int(counts[code]) for code in order if counts[code]}}
 
 
 def number_overview(values: Floats) -> dict[str, Any]:
@@ -76,9 +77,6 @@ def _date(seconds: float | None, midnight: bool) -> str | None:
         return None
     moment = _EPOCH + timedelta(seconds=seconds)
     return moment.date().isoformat() if midnight else moment.replace(tzinfo=None).isoformat(" ", "seconds")
-
-
-SCHEMA_VERSION = 1
 
 
 @checked()
@@ -151,16 +149,18 @@ def inspect_table(
 
 def _role_overview(table: Table, time_split: str) -> dict[str, Any]:
     """Describe the target, the number of inputs, and the columns of groups and times."""
-    found: dict[str, Any] = {"n_inputs": encode(table).layout.n_inputs}
     if table.task == "regression":
         described = number_overview(table.target)
     else:
         counts = np.bincount(table.target, minlength=len(table.labels))
         described = {"labels": dict(zip(table.labels, counts.tolist(), strict=True))}
-    found["target"] = {"name": table.target_name, "task": table.task, **described}
+    overview: dict[str, Any] = {
+        "n_inputs": encode(table).layout.n_inputs,
+        "target": {"name": table.target_name, "task": table.task, **described},
+    }
     if table.grouped_by:
-        found["group"] = {"name": table.grouped_by, "n_groups": table.n_groups}
+        overview["group"] = {"name": table.grouped_by, "n_groups": table.n_groups}
     if table.times is not None:
-        known = column_overview(Column(ColumnSchema(time_split, table.time_kind), table.times), used=False)
-        found["time_split"] = {key: known[key] for key in ("name", "kind", "n_unique", "low", "high")}
-    return found
+        times = column_overview(Column(ColumnSchema(time_split, table.time_kind), table.times), used=False)
+        overview["time_split"] = {key: times[key] for key in ("name", "kind", "n_unique", "low", "high")}
+    return overview

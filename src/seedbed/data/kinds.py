@@ -41,7 +41,7 @@ __all__ = [
     "finish_plain",
     "has_dotted_date",
     "is_sex",
-    "judge",
+    "objections",
     "understand",
 ]
 
@@ -51,6 +51,19 @@ PERCENT = 95  # of the filled cells must be numbers, or dates
 # What stands for 0 and what for 1.
 PAIRS = (("no", "yes"), ("false", "true"), ("f", "t"), ("n", "y"), ("off", "on"), ("f", "m"), ("female", "male"))
 SEXES = (("f", "m"), ("female", "male"))
+LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a feature
+
+ORDERS = {"ymd": "", "dmy": " with the day first", "mdy": " with the month first"}
+FEW_ROWS = 20  # too few to recognise an identifier
+MANY_LEVELS = 200
+MOST_SEARCHED = 10_000  # distinct dates, for the ways in which they are written
+_id_name = re.compile(
+    r"(?i:(?:.*[^a-z])?(?:id|uuid|guid|index|rowid|row[ _]?(?:name|number)s?)|id[^a-z].*)"
+    r"|.*[a-z](?:Id|ID)|Unnamed: \d+"
+)
+
+
+Finished = tuple[Column, list[Remark]]  # a typed column, and remarks on how it was read
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,15 +113,15 @@ def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERC
     """Return a draft of numbers if at least `percent` of the filled cells are numbers, else None."""
     if filled is None:
         filled = np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
-    found = _read(cells, filled, numeral, percent)
-    if found is None:
+    values = _read(cells, filled, numeral, percent)
+    settled = (
+        None if values is None else _settle(cells, filled, {"point": values[:, 0], "comma": values[:, 1]}, percent)
+    )
+    if values is None or settled is None:
         return None
-    point, comma = found.T
-    readings, sure = _settle(cells, {"point": point, "comma": comma})
-    if not all(_enough(cells, filled, values, percent) for values in readings.values()):
-        return None
-    certain = zip(cells.texts, np.isnan(comma) & ~np.isnan(point), strict=True)
-    thousands = sure == "point" and any(is_certain and "," in text for text, is_certain in certain)
+    readings, sure = settled
+    only_point = np.isnan(values[:, 1]) & ~np.isnan(values[:, 0])
+    thousands = sure == "point" and any("," in cells.texts[place] for place in np.flatnonzero(only_point).tolist())
     return Draft("number", cells, filled, readings, sure, thousands)
 
 
@@ -157,18 +170,17 @@ def _as_boolean(cells: Texts, filled: Bools) -> Draft | None:
 
 
 def _as_dates(cells: Texts, filled: Bools) -> Draft | None:
-    found = _read(cells, filled, moment, PERCENT)
-    if found is None:
+    values = _read(cells, filled, moment, PERCENT)
+    if values is None:
         return None
-    ymd, dmy, mdy = found.T
-    if np.isnan(dmy[np.isnan(ymd)]).all() and np.isnan(mdy[np.isnan(ymd)]).all():
-        readings, sure = {"ymd": ymd}, "ymd"
-    else:
-        readings, sure = _settle(cells, {"mdy": mdy, "dmy": dmy})
-        if not sure and len(readings) == 1 and has_dotted_date(cells):
-            readings, sure = {"dmy": dmy}, "dmy"
-    if not all(_enough(cells, filled, values, PERCENT) for values in readings.values()):
+    ymd, dmy, mdy = values.T
+    by_year = np.isnan(values[np.isnan(ymd), 1:]).all()
+    settled = _settle(cells, filled, {"ymd": ymd} if by_year else {"mdy": mdy, "dmy": dmy}, PERCENT)
+    if settled is None:
         return None
+    readings, sure = settled
+    if not sure and len(readings) == 1 and has_dotted_date(cells):
+        readings, sure = {"dmy": dmy}, "dmy"
     return Draft("date", cells, filled, readings, sure)
 
 
@@ -192,47 +204,29 @@ def _read(cells: Texts, filled: Bools, read: Callable[[str], Sequence[float]], p
     return np.array(values, dtype=np.float64)
 
 
-def _settle(cells: Texts, readings: dict[str, Floats]) -> tuple[dict[str, Floats], str]:
-    """Choose between two readings by the cells that have only one. Return what remains and the sure spelling.
+def _settle(
+    cells: Texts, filled: Bools, readings: dict[str, Floats], percent: int
+) -> tuple[dict[str, Floats], str] | None:
+    """Choose between readings by the cells that have only one. Return what remains and the sure spelling.
 
-    If the two agree in every row, the first is returned, and none is sure. If values differ, both are returned.
+    A single reading is sure. If two agree in every row, the first is returned, and none is sure. If values differ, both
+    are returned. It is None if less than `percent` of the filled cells have a value.
     """
-    (first, one), (second, other) = readings.items()
-    missing_one, missing_other = np.isnan(one), np.isnan(other)
-    for_first = int(cells.counts[~missing_one & missing_other].sum())
-    for_second = int(cells.counts[missing_one & ~missing_other].sum())
-    if for_first or for_second:
-        sure = first if for_first >= for_second else second
-        return {sure: readings[sure]}, sure
-    if (one != other)[~missing_one & ~missing_other].any():
-        return readings, ""
-    return {first: one}, ""
-
-
-def _enough(cells: Texts, filled: Bools, values: Floats, percent: int) -> bool:
-    n_filled = int(cells.counts[filled].sum())
-    return 100 * int(cells.counts[filled & ~np.isnan(values)].sum()) >= percent * n_filled
-
-
-LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a feature
-
-ORDERS = {"ymd": "", "dmy": " with the day first", "mdy": " with the month first"}
-FEW_ROWS = 20  # too few to recognise an identifier
-MANY_LEVELS = 200
-MOST_SEARCHED = 10_000  # distinct dates, for the ways in which they are written
-_id_name = re.compile(
-    r"(?i:(?:.*[^a-z])?(?:id|uuid|guid|index|rowid|row[ _]?(?:name|number)s?)|id[^a-z].*)"
-    r"|.*[a-z](?:Id|ID)|Unnamed: \d+"
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Finished:
-    """A typed column and remarks on it; `infinite` are the rows whose numbers are too large."""
-
-    column: Column
-    remarks: tuple[Remark, ...] = ()
-    infinite: Ints | None = None
+    first, *others = readings
+    sure = "" if others else first
+    if others:
+        one, other = readings.values()
+        only_one, only_other = ~np.isnan(one) & np.isnan(other), np.isnan(one) & ~np.isnan(other)
+        for_first, for_second = (int(cells.counts[only].sum()) for only in (only_one, only_other))
+        if for_first or for_second:
+            sure = first if for_first >= for_second else others[0]
+            readings = {sure: readings[sure]}
+        elif not (one != other)[~np.isnan(one)].any():
+            readings = {first: one}
+    least = percent * int(cells.counts[filled].sum())
+    if any(100 * int(cells.counts[filled & ~np.isnan(values)].sum()) < least for values in readings.values()):
+        return None
+    return readings, sure
 
 
 def finish_plain(name: str, plain: Numbers, *, spelling: str, forced: bool) -> Finished:
@@ -240,18 +234,12 @@ def finish_plain(name: str, plain: Numbers, *, spelling: str, forced: bool) -> F
 
     The spelling is for new rows: '1.234' is a thousand and more if it is "comma".
     """
-    words, values = plain.words, plain.floats()
-    missing = dict(zip(words.texts, words.counts.tolist(), strict=True)) if words else {}
-    infinite = np.flatnonzero(np.isinf(values))
-    return Finished(
-        _numbers(name, values, spelling, forced),
-        _missing_remarks(name, missing),
-        infinite if len(infinite) else None,
-    )
+    missing = dict(zip(plain.words.texts, plain.words.counts.tolist(), strict=True)) if plain.words else {}
+    return _numbers(name, plain.floats(), spelling, forced), _missing_remarks(name, missing)
 
 
 def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool) -> Finished:
-    """Type a draft by one of the spellings of its readings.
+    """Type a draft by one of the spellings of its readings. Numbers may be infinite.
 
     Args:
         known: whether other columns of the table decide the spelling.
@@ -261,7 +249,7 @@ def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool)
     values = by_text[cells.codes]
     unread = draft.filled & np.isnan(by_text)
     missing = {text: int(cells.counts[i]) for i, text in enumerate(cells.texts) if not draft.filled[i]}
-    remarks, infinite = [*_missing_remarks(name, missing)], None
+    remarks = _missing_remarks(name, missing)
     if unread.any():
         rows = cells.rows_of(unread)
         texts = [text for text, is_unread in zip(cells.texts, unread.tolist(), strict=True) if is_unread]
@@ -270,9 +258,7 @@ def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool)
         remarks.append(_remark_on_rows(name, message, "SB104", rows))
     if draft.kind == "number":
         remarks += _number_remarks(name, draft, spelling, known)
-        infinite = cells.rows_of(np.isinf(by_text)) if np.isinf(by_text).any() else None
-        column = _numbers(name, values, spelling, forced or bool(unread.any()))
-        return Finished(column, tuple(remarks), infinite)
+        return _numbers(name, values, spelling, forced or bool(unread.any())), remarks
     if draft.kind == "date":
         remarks += _date_remarks(name, draft, spelling, known)
     elif draft.kind == "boolean":
@@ -281,10 +267,10 @@ def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool)
     else:
         remarks += _category_remarks(name, draft, forced)
     schema = ColumnSchema(name, draft.kind, draft.levels, spelling, bool(np.isnan(values).any()))
-    return Finished(Column(schema, values), tuple(remarks))
+    return Column(schema, values), remarks
 
 
-def judge(column: Column, *, wanted: bool) -> list[Remark]:
+def objections(column: Column, *, wanted: bool) -> list[Remark]:
     """Return objections to a column as a feature. With a code in `LEFT_OUT`, it shouldn't be one.
 
     If it is `wanted`, the user said what it is, so it isn't an identifier.
@@ -293,10 +279,13 @@ def judge(column: Column, *, wanted: bool) -> list[Remark]:
     present = values[~np.isnan(values)]
     if not len(present):
         return [Remark(f"column '{name}' is left out: it has no value at all", name, "SB103", len(values))]
-    if schema.kind == "number" and not wanted and _indistinct(present):
+    low, high = float(present.min()), float(present.max())
+    # float64 may merge whole numbers that are far from zero and near each other.
+    indistinct = min(abs(low), abs(high)) >= 2**53 and high - low < 2**10 * np.spacing(high)
+    if schema.kind == "number" and not wanted and indistinct:
         message = f"column '{name}' is left out as an identifier: its whole numbers have more digits than float64 holds"
         return [Remark(message, name, "SB101", len(present))]
-    if len(present) == len(values) and present.min() == present.max():
+    if len(present) == len(values) and low == high:
         value = repr(schema.levels[int(values[0])]) if schema.levels else number_text(float(values[0])) or ""
         return [Remark(f"column '{name}' is left out: it is {value} in every row", name, "SB102")]
     remarks = [] if wanted else _identifier(column, present)
@@ -327,49 +316,39 @@ def _numbers(name: str, values: Floats, spelling: str, forced: bool) -> Column:
     return Column(ColumnSchema(name, "number", (), spelling, bool(missing.any())), values)
 
 
-def _words(texts: Collection[str]) -> tuple[str, ...]:
-    return tuple(sorted(text for text in texts if text))
-
-
-def _missing_remarks(name: str, missing: dict[str, int]) -> tuple[Remark, ...]:
+def _missing_remarks(name: str, missing: dict[str, int]) -> list[Remark]:
     """Report words that count as missing; empty cells need no remark."""
-    words = _words(missing)
-    if not words:
-        return ()
+    words = sorted(filter(None, missing))
     count = sum(missing[word] for word in words)
-    return (Remark(f"column '{name}': cells with {_some(words)} count as missing", name, "", count),)
+    return [Remark(f"column '{name}': cells with {_some(words)} count as missing", name, "", count)] if words else []
 
 
 def _number_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[Remark]:
     cells, values = draft.cells, draft.readings[spelling]
     two_ways = np.isfinite(values) & _differ(draft)
-    if two_ways.any():
-        text, value = _example(draft, two_ways, values)
-        example = f"{shown(text)} is {number_text(value)}"
-        sign = "commas" if "," in text else "points"
-        mark = "thousands" if ("," in text) == (spelling == "point") else "decimal"
-        if known:
-            return [Remark(f"column '{name}' is read by the mark of the other columns: {example}", name)]
-        message = f"column '{name}' could be read in two ways; its {sign} are taken for {mark} marks: {example}"
-        return [_remark_on_rows(name, message, "SB108", cells.rows_of(two_ways))]
-    dressed = np.array([parse_number(text) != value for text, value in zip(cells.texts, values.tolist(), strict=True)])
-    dressed = np.isfinite(values) & dressed
-    if not dressed.any():
+    dressed = [parse_number(text) != value for text, value in zip(cells.texts, values.tolist(), strict=True)]
+    chosen = two_ways if two_ways.any() else np.isfinite(values) & np.array(dressed, dtype=np.bool_)
+    if not chosen.any():
         return []
-    text, value = _example(draft, dressed, values)
-    message = f"column '{name}' is read as numbers: {shown(text)} is {number_text(value)}"
-    return [Remark(message, name, "", int(cells.counts[dressed].sum()))]
+    first = int(chosen.argmax())
+    text, example = cells.texts[first], f"{shown(cells.texts[first])} is {number_text(float(values[first]))}"
+    if not two_ways.any():
+        return [Remark(f"column '{name}' is read as numbers: {example}", name, "", int(cells.counts[chosen].sum()))]
+    if known:
+        return [Remark(f"column '{name}' is read by the mark of the other columns: {example}", name)]
+    sign = "commas" if "," in text else "points"
+    mark = "thousands" if ("," in text) == (spelling == "point") else "decimal"
+    message = f"column '{name}' could be read in two ways; its {sign} are taken for {mark} marks: {example}"
+    return [_remark_on_rows(name, message, "SB108", cells.rows_of(two_ways))]
 
 
 def _date_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[Remark]:
     values = draft.readings[spelling]
     two_ways = ~np.isnan(values) & _differ(draft)
-    chosen = two_ways if two_ways.any() else ~np.isnan(values)
-    if not chosen.any():
-        return []
+    first = int((two_ways if two_ways.any() else ~np.isnan(values)).argmax())
     # The first date of each way of writing: '2024-03-01' is '0-0-0', '1 March 2024' is '0 a 0'.
     examples: dict[str, tuple[str, str]] = {}
-    for place in [np.flatnonzero(chosen)[0], *np.flatnonzero(~np.isnan(values))[:MOST_SEARCHED]]:
+    for place in [first, *np.flatnonzero(~np.isnan(values))[:MOST_SEARCHED]]:
         text, day = draft.cells.texts[place], str(np.datetime64(int(values[place] // DAY), "D"))
         form = re.sub("[A-Za-z]+", "a", re.sub("[0-9]+", "0", re.split("[T ,][0-9]{1,2}:", text)[0].rstrip("T ,")))
         examples.setdefault(form, (text, day))
@@ -434,12 +413,6 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
     return [Remark(message, name, "SB101", n_distinct)]
 
 
-def _indistinct(present: Floats) -> bool:
-    """Return whether float64 may merge whole numbers, as they are far from zero and near each other."""
-    low, high = float(present.min()), float(present.max())
-    return min(abs(low), abs(high)) >= 2**53 and high - low < 2**10 * np.spacing(high)
-
-
 def _nearly_all(part: float, whole: int) -> bool:
     return 100 * part > 95 * whole
 
@@ -449,12 +422,6 @@ def _differ(draft: Draft) -> Bools:
     first, *others = draft.readings.values()
     differ: Bools = first != others[0] if others else np.zeros(len(first), dtype=bool)
     return differ
-
-
-def _example(draft: Draft, chosen: Bools, values: Floats) -> tuple[str, float]:
-    """Return the first of the chosen texts, and its value."""
-    first = int(chosen.argmax())
-    return draft.cells.texts[first], float(values[first])
 
 
 def _remark_on_rows(name: str, message: str, code: str, rows: Ints) -> Remark:

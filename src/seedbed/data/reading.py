@@ -93,7 +93,8 @@ def read_table(
         >>> sb.read_table("example:iris")
         <Table iris: 150 rows, 4 features, multiclass target species>
     """
-    opened = read_source(source, SourceOptions(table, query, skip_rows, limit))
+    options = SourceOptions(table, query, skip_rows, limit)
+    opened = read_source(source, options)
     frame, target = opened.frame, text_or_none(target) or opened.target
     if target is None:
         names = ", ".join(frame.names[:40]) + (", ..." if len(frame.names) > 40 else "")
@@ -106,10 +107,9 @@ def read_table(
     built = build_table(frame, roles, name=opened.name).table
     if not isinstance(source, str | Path):
         return built
-    asked = {"table": table, "query": query, "skip_rows": skip_rows, "limit": limit}
-    reading = {"source": str(source), **dataclasses.asdict(roles), **asked}
-    given = {name: value for name, value in reading.items() if value or value == 0}
-    reading = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    given = {"source": str(source), **dataclasses.asdict(roles), **dataclasses.asdict(options)}
+    reading = {name: value for name, value in given.items() if value or value == 0}
+    reading |= {name: list(value) for name, value in reading.items() if isinstance(value, tuple)}
     return dataclasses.replace(built, reading=reading)
 
 
@@ -163,13 +163,7 @@ def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
         reasons = [note.message for note in typed.notes if note.code in LEFT_OUT]
         listed = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
         raise DataError(f"{frame.where}: no feature is left besides the target '{roles.target}'", listed)
-    target = encode_target(
-        frame,
-        frame.names.index(roles.target),
-        task=roles.task,
-        positive=roles.positive,
-        decimal=typed.decimal,
-    )
+    target = encode_target(frame, roles.target, task=roles.task, positive=roles.positive, decimal=typed.decimal)
     kept = slice(None) if target.kept is None else target.kept
     rows = np.arange(frame.n_rows)[kept]
     groups, group_notes = _groups(frame, roles.group, kept)
@@ -189,8 +183,8 @@ def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
         time_kind="number" if times is not None and times.schema.kind == "number" else "date",
     )
     totals = as_notes(frame, find_totals(table, frame, rows, typed.columns))
-    duplicates, found = find_duplicates(table)
-    remarks = [dataclasses.replace(one, rows=rows[one.rows[:ROWS_NAMED]].tolist()) for one in found]
+    duplicates, equal_rows = find_duplicates(table)
+    remarks = [dataclasses.replace(remark, rows=rows[remark.rows[:ROWS_NAMED]].tolist()) for remark in equal_rows]
     if duplicates is not None:
         groups = duplicates if groups is None else merged_groups(groups, duplicates)
     notes = [*frame.notes, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
@@ -250,7 +244,7 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
     """Return the role of each column that isn't a feature. All names must be known, and roles may not contradict."""
     taken: dict[str, str] = {}
     kinds: dict[str, str] = {}
-    for found, names, role in (
+    for known, names, role in (
         (taken, [roles.target], "target"),
         (taken, roles.drop, "column to drop"),
         (taken, [roles.group], "group column"),
@@ -263,9 +257,9 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
                 continue
             if name not in frame.names:
                 raise ColumnError(f"{frame.where}: no {role} '{name}'", did_you_mean(name, frame.names))
-            if found.setdefault(name, role) != role:
-                article = "the" if found[name] == "target" else "a"
-                raise OptionError(f"'{name}' is both {article} {found[name]} and a {role}", "A column has one role.")
+            if known.setdefault(name, role) != role:
+                article = "the" if known[name] == "target" else "a"
+                raise OptionError(f"'{name}' is both {article} {known[name]} and a {role}", "A column has one role.")
     for name, kind in kinds.items():
         if name == roles.target:
             raise OptionError(f"'{name}' is both the target and a {kind}", "Set how it is predicted with --task.")
@@ -444,13 +438,13 @@ def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
 
 def _names_of(frame: Frame, option: str, given: Any) -> list[str]:
     """Return the names of columns that are given by name or position. A single one is a list of one."""
-    known, found = frame.names, []
-    for one in [given] if isinstance(given, str | numbers.Integral) else given:
-        if str(one) in known:
-            found.append(str(one))
-        elif isinstance(one, numbers.Integral) and 0 <= int(one) < len(known):
-            found.append(known[int(one)])
+    known, names = frame.names, list[str]()
+    for column in [given] if isinstance(given, str | numbers.Integral) else given:
+        if str(column) in known:
+            names.append(str(column))
+        elif isinstance(column, numbers.Integral) and 0 <= int(column) < len(known):
+            names.append(known[int(column)])
         else:
-            hint = did_you_mean(one, known) if isinstance(one, str) else f"There are {len(known)} columns."
-            raise OptionError(f"{option}: there is no column {one!r}", hint)
-    return found
+            hint = did_you_mean(column, known) if isinstance(column, str) else f"There are {len(known)} columns."
+            raise OptionError(f"{option}: there is no column {column!r}", hint)
+    return names

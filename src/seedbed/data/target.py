@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import (
-    exact_numbers,
-    in_order,
-    is_code,
-    near_duplicates,
-    parse_number,
-    shown,
-)
+from seedbed.data.cells import exact_numbers, in_order, is_code, near_duplicates, parse_number, shown
 from seedbed.data.frame import Frame, Note, Remark, Texts, as_notes, is_whole
 from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, finish
 from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean
-from seedbed.typing import Bools
+from seedbed.typing import Bools, Floats
 
 __all__ = ["encode_target", "likely_target"]
 
@@ -33,19 +26,7 @@ MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amount
 MOST_MISSING = 20  # percent
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
 SAYS_NO = {
-    "no",
-    "nein",
-    "non",
-    "false",
-    "off",
-    "negative",
-    "neg",
-    "-",
-    "absent",
-    "none",
-    "control",
-    "normal",
-    "healthy",
+    *("no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none", "control", "normal", "healthy")
 }
 SAYS_YES = {"yes", "ja", "oui", "true", "on", "positive", "pos", "+", "present", "case"}
 # In this order: 'class' may be that of a ship's passengers, and 'y' a coordinate.
@@ -85,17 +66,12 @@ class EncodedTarget:
 
 
 def encode_target(
-    frame: Frame,
-    position: int,
-    *,
-    task: str | None = None,
-    positive: str | None = None,
-    decimal: str = "",
+    frame: Frame, name: str, *, task: str | None = None, positive: str | None = None, decimal: str = ""
 ) -> EncodedTarget:
     """Encode the target.
 
     Args:
-        position: of the target.
+        name: of the target.
         task, positive: as in `read_table`.
         decimal: 'point' or 'comma' if other columns decide how '60,667' is meant, else ''.
 
@@ -106,47 +82,48 @@ def encode_target(
     """
     if task is not None and task not in TASKS:
         raise OptionError(f"there is no task '{task}'", did_you_mean(task, TASKS))
-    name = frame.names[position]
     where = f"{frame.where}: the target '{name}'"
-    cells = frame.texts(position)
+    cells = frame.texts(frame.names.index(name))
     if positive is not None and task not in (None, "binary"):
         raise OptionError(f"'{positive}' can't be the positive label of a {task} task", "Two labels have one.")
     numbers = as_numbers(cells, percent=0 if task == "regression" else 95)
-    finished = None
     if numbers is not None:
         mark = decimal if numbers.is_open else next(iter(numbers.readings))
         finished = finish(name, numbers, spelling=mark or "point", known=bool(mark), forced=True)
-    if finished is not None and finished.infinite is not None:
-        row, count = int(finished.infinite[0]), len(finished.infinite)
-        place = f"first in {frame.places([row])[row]}: {shown(cells.text_at(row))}"
-        raise TargetError(f"{where}: {count} infinite or too large numbers, {place}", "Repair or remove these rows.")
-    if finished is not None and (task == "regression" or (task is None and _are_amounts(cells, finished))):
-        if positive is not None:
-            raise OptionError(f"{where} holds numbers, so no label is the positive one", "Use --task binary.")
-        if np.isnan(finished.column.values).all() and not all(text == "" for text in cells.texts):
-            first = next(text for text in cells.texts if text != "")
-            raise TargetError(f"{where} holds no number, but text ({shown(first)})", "Leave --task regression out.")
-        return _regression(frame, where, cells, finished, explain=task is None)
+        values = finished[0].values
+        infinite = np.flatnonzero(np.isinf(values)).tolist()
+        if infinite:
+            place = f"first in {frame.places(infinite[:1])[infinite[0]]}: {shown(cells.text_at(infinite[0]))}"
+            message = f"{where}: {len(infinite)} infinite or too large numbers, {place}"
+            raise TargetError(message, "Repair or remove these rows.")
+        if task == "regression" or (task is None and _are_amounts(cells, values)):
+            if positive is not None:
+                raise OptionError(f"{where} holds numbers, so no label is the positive one", "Use --task binary.")
+            text = next((text for text in cells.texts if text != ""), None)
+            if text is not None and np.isnan(values).all():
+                raise TargetError(f"{where} holds no number, but text ({shown(text)})", "Leave --task regression out.")
+            return _regression(frame, where, cells, finished, explain=task is None)
     draft = as_category(cells)
     finished = finish(name, draft, spelling=next(iter(draft.readings)), known=True, forced=True)
     return _classes(frame, where, cells, finished, task=task, positive=positive)
 
 
-def _are_amounts(cells: Texts, finished: Finished) -> bool:
+def _are_amounts(cells: Texts, numbers: Floats) -> bool:
     """Return whether numbers are to be predicted as such, not as classes."""
-    values = np.unique(finished.column.values[~np.isnan(finished.column.values)])
+    values = np.unique(numbers[~np.isnan(numbers)])
     if not is_whole(values):
         return len(values) > 2
     return len(values) > MOST_WHOLE_NUMBERS and not any(map(is_code, cells.texts))
 
 
 def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, explain: bool) -> EncodedTarget:
-    name, values = finished.column.name, finished.column.values
+    column, remarks = finished
+    name, values = column.name, column.values
     kept = _kept(frame, where, "has no number", cells, np.isnan(values))
     present = values if kept is None else values[kept]
     if present.min() == present.max():
         raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
-    remarks = [*finished.remarks, *_missing_remarks(name, kept)]
+    remarks = [*remarks, *_missing_remarks(name, kept)]
     if explain:
         message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different ones"
         remarks.append(Remark(message, name))
@@ -154,27 +131,26 @@ def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, e
 
 
 def _classes(
-    frame: Frame,
-    where: str,
-    cells: Texts,
-    finished: Finished,
-    *,
-    task: str | None,
-    positive: str | None,
+    frame: Frame, where: str, cells: Texts, finished: Finished, *, task: str | None, positive: str | None
 ) -> EncodedTarget:
-    name, found, levels = finished.column.name, finished.column.values, finished.column.schema.levels
-    kept = _kept(frame, where, "is missing", cells, np.isnan(found))
+    column, remarks = finished
+    name, values, levels = column.name, column.values, column.schema.levels
+    kept = _kept(frame, where, "is missing", cells, np.isnan(values))
     labels = in_order(levels)
     _check_labels(where, labels, task)
     if positive is not None:
         labels = _with_positive(where, labels, positive)
     elif len(labels) == 2:
-        share = float((found == levels.index(labels[1])).sum() / (~np.isnan(found)).sum())
+        share = float((values == levels.index(labels[1])).sum() / (~np.isnan(values)).sum())
         labels = labels if _is_positive(labels, share) else labels[::-1]
     code_of = np.array([labels.index(level) for level in levels], dtype=np.int64)
-    codes = code_of[(found if kept is None else found[kept]).astype(np.intp)]
+    codes = code_of[(values if kept is None else values[kept]).astype(np.intp)]
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
-    remarks = [*finished.remarks, *_missing_remarks(name, kept), *_label_remarks(name, counts)]
+    remarks = [*remarks, *_missing_remarks(name, kept)]
+    alike, n_rows = near_duplicates(counts)
+    if alike:
+        message = f"the target '{name}' has labels that differ only in case or spaces, and remain different: {alike}"
+        remarks.append(Remark(message, name, "SB105", n_rows))
     if task is None and len(labels) > 2 and exact_numbers(labels):
         message = f"the {len(labels)} numbers of the target '{name}' are used as classes"
         remarks.append(Remark(f"{message}; to predict numbers: --task regression", name))
@@ -243,12 +219,3 @@ def _missing_remarks(name: str, kept: Bools | None) -> list[Remark]:
     rows = np.flatnonzero(~kept).tolist()
     what = f"{len(rows)} rows without a target are" if len(rows) > 1 else "a row without a target is"
     return [Remark(f"{what} left out", name, "SB205", len(rows), rows[:3])]
-
-
-def _label_remarks(name: str, counts: Mapping[str, int]) -> list[Remark]:
-    remarks = []
-    phrase, n_rows = near_duplicates(counts)
-    if phrase:
-        message = f"the target '{name}' has labels that differ only in case or spaces, and remain different: {phrase}"
-        remarks.append(Remark(message, name, "SB105", n_rows))
-    return remarks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,11 @@ from seedbed.data.kinds import (
     finish_plain,
     has_dotted_date,
     is_sex,
-    judge,
+    objections,
     understand,
 )
 from seedbed.data.on_disk import rows_of, spill
-from seedbed.data.table import Column, ColumnSchema
+from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.errors import ColumnError
 from seedbed.typing import Bools, Floats
 
@@ -62,16 +62,6 @@ class Typed:
     decimal: str = ""
 
 
-@dataclass(frozen=True)
-class _Habits:
-    """Spellings of a table for columns that can be read in two ways; `known` if other columns decide it."""
-
-    decimal: str
-    decimal_known: bool
-    dates: str
-    dates_known: bool
-
-
 def type_columns(
     frame: Frame, positions: Sequence[int], *, numeric: Collection[str] = (), categorical: Collection[str] = ()
 ) -> Typed:
@@ -86,31 +76,27 @@ def type_columns(
     everything = list(dict.fromkeys([*positions, *range(len(frame.names))]))
     looks = [_look(frame, position, numeric, categorical) for position in everything]
     habits = _habits(looks)
-    decimal = habits.decimal if habits.decimal_known else ""
-    finished = []
+    decimal, is_known = habits["number"]
+    finished = list[Finished]()
     for position, look in zip(positions, looks, strict=False):
         name = frame.names[position]
         if isinstance(look, Numbers):
-            spelling = "comma" if decimal == "comma" and look.point is False else "point"
-            finished.append(finish_plain(name, look, spelling=spelling, forced=name in forced))
+            spelling = "comma" if is_known and decimal == "comma" and look.point is False else "point"
+            column, remarks = finish_plain(name, look, spelling=spelling, forced=name in forced)
         else:
-            spelling, known = next(iter(look.readings)), True
-            if look.is_open and look.kind == "date":
-                spelling, known = habits.dates, habits.dates_known
-            elif look.is_open:
-                spelling, known = habits.decimal, habits.decimal_known
-            finished.append(finish(name, look, spelling=spelling, known=known, forced=name in forced))
-        column = finished[-1].column
-        finished[-1] = replace(finished[-1], column=Column(column.schema, spill(column.values)))
-    _refuse_infinite(frame, positions, finished)
-    _refuse_no_number(frame, numeric, finished)
-    judged = [judge(typed.column, wanted=typed.column.name in forced) for typed in finished]
-    remarks = [remark for typed, more in zip(finished, judged, strict=True) for remark in (*typed.remarks, *more)]
+            spelling, known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
+            column, remarks = finish(name, look, spelling=spelling, known=known, forced=name in forced)
+        finished.append((Column(column.schema, spill(column.values)), remarks))
+    columns = tuple(column for column, _ in finished)
+    _refuse_infinite(frame, positions, columns)
+    _refuse_no_number(frame, positions, columns, numeric)
+    against = [objections(column, wanted=column.name in forced) for column in columns]
+    all_remarks = [remark for (_, own), more in zip(finished, against, strict=True) for remark in (*own, *more)]
     return Typed(
-        columns=tuple(typed.column for typed in finished),
-        left_out=frozenset(remark.column for more in judged for remark in more if remark.code in LEFT_OUT),
-        notes=as_notes(frame, remarks),
-        decimal=decimal,
+        columns=columns,
+        left_out=frozenset(remark.column for more in against for remark in more if remark.code in LEFT_OUT),
+        notes=as_notes(frame, all_remarks),
+        decimal=decimal if is_known else "",
     )
 
 
@@ -207,16 +193,15 @@ def _read_numbers(values: Floats, schema: ColumnSchema) -> tuple[Floats, dict[in
 
 
 def _read_texts(texts: Sequence[str], schema: ColumnSchema) -> tuple[Floats, Bools]:
-    """Return the values of texts, and which ones can't be read or are unknown levels [text]."""
-    values = np.array(read_texts(texts, schema), dtype=np.float64)
+    """Return the values of texts as columns have them, and which can't be read or are unknown levels [text]."""
+    values = np.array(_values_of(texts, schema), dtype=np.float64)
     if schema.kind == "category":
         return values, values < 0
     filled = [not missing_in_number(text) for text in texts]
     return values, np.isnan(values) & np.array(filled, dtype=np.bool_)
 
 
-def read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
-    """Return the values of texts, ends stripped, as columns have them."""
+def _values_of(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
     if schema.kind == "number":
         numbers = [numeral(text).comma if schema.spelling == "comma" else numeral(text).point for text in texts]
         return [number if np.isfinite(number) else np.nan for number in numbers]
@@ -253,57 +238,56 @@ def _look(frame: Frame, position: int, numeric: Collection[str], categorical: Co
     return as_numbers(column, percent=0) or draft
 
 
-def _habits(looks: list[Numbers | Draft]) -> _Habits:
-    """Return how the table writes numbers and dates. In `looks`, numbers that may be thousands become drafts."""
+def _habits(looks: list[Numbers | Draft]) -> dict[Kind, tuple[str, bool]]:
+    """Return the spelling of numbers and of dates for columns that can be read in two ways, and whether other columns
+    decide it. In `looks`, numbers that may be thousands become drafts.
+    """
     drafts = [look for look in looks if isinstance(look, Draft)]
-    plain = [look for look in looks if isinstance(look, Numbers)]
-    comma = any(draft.sure == "comma" for draft in drafts)
-    thousands = any(draft.thousands for draft in drafts)
-    point = any(draft.sure == "point" for draft in drafts) or any(numbers.point for numbers in plain)
+    comma, thousands = any(draft.sure == "comma" for draft in drafts), any(draft.thousands for draft in drafts)
+    point = any(look.point if isinstance(look, Numbers) else look.sure == "point" for look in looks)
     if not point:
         # Whole numbers may be '2.000', too, but only decimal commas justify the search for these.
         for place, look in enumerate(looks):
             if isinstance(look, Numbers) and look.dotted is not None and (comma or not is_whole(look.floats())):
                 looks[place] = as_numbers(look.dotted, percent=0) or look
     decimal = "comma" if comma and not thousands else "point"
-    orders = {draft.sure for draft in drafts if draft.kind == "date"} & {"dmy", "mdy"}
-    one_order = len(orders) == 1
-    dotted_dates = any(draft.is_open and draft.kind == "date" and has_dotted_date(draft.cells) for draft in drafts)
-    return _Habits(
-        decimal=decimal,
-        decimal_known=comma != thousands or (point and not comma),
-        dates=orders.pop() if one_order else "dmy" if decimal == "comma" or dotted_dates else "mdy",
-        dates_known=one_order,
-    )
+    dates = [draft for draft in drafts if draft.kind == "date"]
+    orders = {draft.sure for draft in dates} & {"dmy", "mdy"}
+    dotted = any(draft.is_open and has_dotted_date(draft.cells) for draft in dates)
+    order = "dmy" if decimal == "comma" or dotted else "mdy"
+    return {
+        "number": (decimal, comma != thousands or (point and not comma)),
+        "date": (orders.pop(), True) if len(orders) == 1 else (order, False),
+    }
 
 
-def _refuse_no_number(frame: Frame, numeric: Collection[str], finished: Sequence[Finished]) -> None:
-    for typed in finished:
-        name = typed.column.name
-        if name in numeric and np.isnan(typed.column.values).all():
-            texts = frame.texts(frame.names.index(name)).texts
-            text = next((text for text in texts if not missing_in_number(text)), None)
+def _refuse_no_number(
+    frame: Frame, positions: Sequence[int], columns: Sequence[Column], numeric: Collection[str]
+) -> None:
+    for position, column in zip(positions, columns, strict=True):
+        if column.name in numeric and np.isnan(column.values).all():
+            text = next((text for text in frame.texts(position).texts if not missing_in_number(text)), None)
             if text:
-                message = f"{frame.where}: column '{name}' holds no number, but text ({shown(text)})"
-                raise ColumnError(message, f"Leave --numeric {shlex.quote(name)} out.")
+                message = f"{frame.where}: column '{column.name}' holds no number, but text ({shown(text)})"
+                raise ColumnError(message, f"Leave --numeric {shlex.quote(column.name)} out.")
 
 
-def _refuse_infinite(frame: Frame, positions: Sequence[int], finished: Sequence[Finished]) -> None:
+def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[Column]) -> None:
     """Raise one error that names every such column, so that the user can repair all at once."""
-    bad = [
-        (position, typed.infinite)
-        for position, typed in zip(positions, finished, strict=True)
-        if typed.infinite is not None
+    numbers = [
+        (position, column)
+        for position, column in zip(positions, columns, strict=True)
+        if column.schema.kind == "number"
     ]
+    bad = {position: rows for position, column in numbers if len(rows := np.flatnonzero(np.isinf(column.values)))}
     if not bad:
         return
-    places = frame.places({int(rows[0]) for _, rows in bad})
+    places = frame.places({int(rows[0]) for rows in bad.values()})
     listed = ", ".join(
         f"column '{frame.names[position]}' ({len(rows)} of {frame.n_rows} cells, first in {places[int(rows[0])]}: "
         f"{shown(frame.cells(position)[rows[0]])})"
-        for position, rows in bad
+        for position, rows in bad.items()
     )
-    drop = " ".join(f"--drop {shlex.quote(frame.names[position])}" for position, _ in bad)
-    raise ColumnError(
-        f"{frame.where}: infinite or too large numbers: {listed}", f"Repair or leave out what is named: {drop}"
-    )
+    drop = " ".join(f"--drop {shlex.quote(frame.names[position])}" for position in bad)
+    message = f"{frame.where}: infinite or too large numbers: {listed}"
+    raise ColumnError(message, f"Repair or leave out what is named: {drop}")
