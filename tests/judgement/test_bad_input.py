@@ -32,6 +32,7 @@ CASES = {
     "a score that is NaN": (lambda c: c | {"accuracy": [float("nan"), *c["accuracy"][1:]]}, "missing: old in repeat 0"),
     "a row given twice": (lambda c: {k: [*v, v[0]] for k, v in c.items()}, "are both scores of old, repeat 0, fold 0"),
     "an unknown score": (lambda c: without(c, "accuracy") | {"zork": c["accuracy"]}, "a low value of 'zork' is better"),
+    "no share": (lambda c: c | {"accuracy": [-v for v in c["accuracy"]]}, "accuracy of old goes from -0.8"),
     "training and test": (lambda c: c | {"fold": ["train", "test"] * 10}, "column 'fold' says train and test"),
     "one candidate": (lambda c: {k: v[:10] for k, v in c.items()}, "there is one candidate, old"),
     "no rows": (lambda c: {k: [] for k in c}, "there are no rows"),

@@ -127,6 +127,14 @@ def test_the_rows_say_whether_splits_are_folds_or_random(predictions):
     assert sb.judge(random, target="y").to_dict()["plan"]["kind"] == "random_splits"
 
 
+def test_random_splits_of_numbers_have_their_score_and_need_finite_predictions(predictions):
+    frame = predictions(repeats=1, folds=3).rename(columns={"fold": "split", "probability": "prediction"})
+    frame = frame[frame["split"] <= 1].drop(columns="repeat").assign(y=lambda f: f["row"] / 7)
+    assert "squared error" in str(sb.judge(frame, test_share=0.3))
+    with pytest.raises(sb.DataError, match="some predictions of sharp aren't finite"):
+        sb.judge(frame.assign(prediction=lambda f: f["prediction"].where(f["candidate"] != "sharp")), test_share=0.3)
+
+
 def test_predicted_labels_are_judged_by_accuracy_only(predictions):
     frame = predictions(gain=0.2)
     frame["prediction"] = np.where(frame.pop("probability") > 0.5, "yes", "no")

@@ -12,7 +12,7 @@ import numpy as np
 
 from seedbed.arguments import checked
 from seedbed.data import Frame, native_frame
-from seedbed.errors import OptionError, did_you_mean
+from seedbed.errors import DataError, OptionError, did_you_mean
 from seedbed.evaluation import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
 from seedbed.judgement.columns import Question, factor, read_scores, roles_of, score_columns, score_kind, target_of
@@ -281,6 +281,10 @@ def _on_scores(columns: Frame, roles: Mapping[str, int], question: Question) -> 
     if percent:
         by_name = {name: values / 100 for name, values in by_name.items()}
         question = replace(question, margin=None if question.margin is None else question.margin / 100)
+    for name, each in by_name.items():
+        if metric.percent and not ((each >= 0) & (each <= 1)).all():
+            message = f"{columns.where}: {metric.words} of {name} goes from {each.min():.4g} to {each.max():.4g}"
+            raise DataError(message, "It is a share: give 0 to 1, or 0 to 100 in percent; or another --score.")
     seeds = max(values.shape[1] for values in by_name.values())
     way = "higher" if metric.greater_is_better else "lower"
     where = (

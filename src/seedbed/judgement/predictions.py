@@ -394,6 +394,9 @@ def on_predictions(columns: Frame, roles: Mapping[str, int], question: Question)
         margin = margin_beside(name, default, float(by_name[reference].losses(name).mean()))
     if plan.kind == "random_splits":
         losses = {result.name: result.losses(name)[:, 0].astype(np.float64) for result in results}
+        if missing := [each for each, values in losses.items() if not np.isfinite(values).all()]:
+            message = f"{columns.where}: some predictions of {missing[0]} aren't finite numbers"
+            raise DataError(message, "Leave the candidate out, or predict all rows.")
         scores = {each: 1 - values if metric.greater_is_better else values for each, values in losses.items()}
         return conclude_scores(scores, metric, plan, question, margin)
     question_asked = asked(question, metric, plan, reference=reference, margin=margin, seeds=seeds)

@@ -183,13 +183,13 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         score = measure(metric.name, deciding.mean)
         yield f"{metric.words} {score}; its interval isn't known, as all splits have this score"
         return
-    if conclusion.task == "regression":
+    if conclusion.task == "regression" and "r2" in scores:
         for key in ("r2", "mae"):
             if _known(scores[key]):
                 unit = f", in units of {conclusion.target}" if METRICS[key].own_units else ""
                 yield f"{METRICS[key].words} {_range(key, scores[key], conclusion)}{unit}"
         return
-    if "accuracy" not in scores:  # the scores of a file
+    if "accuracy" not in scores:  # the scores of a file, or of random splits
         if _known(deciding):
             yield f"{metric.words} {_range(metric.name, deciding, conclusion)}"
         return
