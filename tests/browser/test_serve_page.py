@@ -103,6 +103,34 @@ def test_the_form_starts_with_typical_values_and_shows_a_probability(visit, addr
     assert widths == pytest.approx(100 * reported, abs=0.06)
 
 
+def test_the_page_shows_how_the_prediction_changes_with_one_column(visit, address, model):
+    page = visit(address)
+    assert not page.is_visible("#what-if")
+    row = {"size": 150, "weight": None, "smokes": "yes", "day": "2024-05-31", "<b>town</b>": "Oslo", "name": "n3"}
+    for name, cell in row.items():
+        field = page.get_by_label(name, exact=True)
+        field.select_option(cell) if name in ("smokes", "<b>town</b>") else field.fill(str(cell or ""))
+    predict(page)
+    assert page.locator("#vary option").all_inner_texts() == ["size", "weight", "smokes", "day", "<b>town</b>"]
+    for column, cells in {"size": [150.0], "weight": [], "day": ["2024-05-31"]}.items():
+        page.locator("#vary").select_option(column)
+        page.wait_for_selector(f"#varied[data-column={column}]")
+        card = next(each for each in model.card()["columns"] if each["name"] == column)
+        low = card["mean"] - 2 * card["deviation"]
+        cell = low if column != "day" else str(np.datetime64(int(low), "s"))[:10]
+        p = model.predict_proba({**row, column: cell})[0, 1]
+        assert f"From {100 * p:.1f}% ±" in page.inner_text("#varied")
+        points = page.get_attribute("#varied polyline", "points").split()
+        assert len(points) == 21 + len(cells)
+        assert float(points[0].split(",")[1]) == pytest.approx(150 * (1 - p), abs=0.02)
+        own = [float(dot.get_attribute("cy")) for dot in page.query_selector_all("#varied circle")]
+        assert own == pytest.approx([150 * (1 - model.predict_proba(row)[0, 1])] * len(cells), abs=0.02)
+    page.locator("#vary").select_option("<b>town</b>")
+    page.wait_for_selector("#varied li.chosen:has-text('Oslo')")
+    each = [f"{100 * model.predict_proba({**row, '<b>town</b>': town})[0, 1]:.1f}%" for town in ("Bonn", HOSTILE)]
+    assert all(words in page.inner_text("#varied") for words in each)
+
+
 def test_anomalies_are_flagged_and_refusals_are_shown(visit, address):
     page = visit(address, expect="422")
     page.get_by_label("size").fill("900")

@@ -2,9 +2,12 @@
 (() => {
   const MOST_CHOICES = 60;
   const MOST_BARS = 8;
+  const STEPS = 20;
   const at = (id) => document.getElementById(id);
   let token = "";
   let card = null;
+  let entered = null; // the row that was predicted, and its prediction
+  let asked = 0;
 
   // Everything that comes from the model is set as text: a level may well look like HTML.
   function make(tag, words = "", name = "") {
@@ -126,14 +129,89 @@
 
   function show(one) {
     const networks = card.n_networks === 1 ? "there is one network alone" : `the ${card.n_networks} networks differ by`;
-    const number = (value) => String(Number(value.toPrecision(5)));
     const spread = card.n_networks === 1 ? `${networks}, so nothing tells how networks differ.`
-      : `${networks} ${"value" in one ? number(one.spread) : (100 * one.spread).toFixed(1) + " points"} (standard deviation).`;
-    const head = "value" in one ? make("p", number(one.value), "big") : make("p", one.label, "big");
+      : `${networks} ${"value" in one ? rounded(one.spread, 5) : (100 * one.spread).toFixed(1) + " points"} (standard deviation).`;
+    const head = "value" in one ? make("p", rounded(one.value, 5), "big") : make("p", one.label, "big");
     const said = [make("p", `${card.target.name} is`, "kicker"), head];
     if (!("value" in one)) said.push(...bars(one));
     said.push(make("p", spread[0].toUpperCase() + spread.slice(1), "small"), ...flags(one));
     at("said").replaceChildren(...said);
+  }
+
+  const rounded = (value, digits = 4) => String(Number(value.toPrecision(digits)));
+
+  // How the prediction of the entered row changes with one column, the others as they are.
+  const canVary = (column) => column.levels.length ? column.levels.length <= MOST_CHOICES : column.deviation > 0;
+
+  function drawn(tag, attributes, words = "") {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.textContent = words;
+    return made;
+  }
+
+  // Values from two deviations below the mean of training rows to two above, and the row's own.
+  function scale(column, own) {
+    const isDate = column.kind === "date";
+    const words = isDate ? (x) => new Date(1000 * x).toISOString().slice(0, column.timed ? 16 : 10) : rounded;
+    const steps = Array.from({ length: STEPS + 1 }, (_, step) => column.mean + (4 * step / STEPS - 2) * column.deviation);
+    const x = own === null ? [] : [isDate ? Date.parse(own.includes("T") ? `${own}Z` : own) / 1000 : own];
+    return { x: [...steps, ...x].sort((a, b) => a - b), own: x, words, cell: isDate ? words : Number };
+  }
+
+  function line(column, { x, own, words }, seen, shown, of) {
+    const width = 300, height = 150, last = x.length - 1;
+    const ends = seen.flatMap(({ value, spread }) => [value - spread, value + spread]);
+    const [low, high] = of !== null ? [0, 1] : [Math.min(...ends), Math.max(...ends)];
+    const across = (value) => (width * (value - x[0]) / (x[last] - x[0])).toFixed(2);
+    const up = (value) => (height * (1 - Math.min(1, Math.max(0, (value - low) / (high - low || 1))))).toFixed(2);
+    const points = (value) => seen.map((one, place) => `${across(x[place])},${up(value(one))}`);
+    const said = `From ${shown(seen[0])} at ${words(x[0])} to ${shown(seen[last])} at ${words(x[last])}.`;
+    const chart = drawn("svg", { viewBox: `-6 -6 ${width + 12} ${height + 12}`, role: "img", "aria-label": said });
+    const band = [...points((one) => one.value - one.spread), ...points((one) => one.value + one.spread).reverse()];
+    chart.append(drawn("rect", { width, height, class: "frame" }), drawn("polygon", { points: band.join(" "), class: "band" }),
+      drawn("polyline", { points: points((one) => one.value).join(" "), class: "line" }));
+    for (const value of own) chart.append(drawn("circle", { cx: across(value), cy: up(seen[x.indexOf(value)].value), r: 5 }));
+    const below = [said, `The frame is ${of !== null ? "0 to 100%" : `${rounded(low)} to ${rounded(high)}`} high.`];
+    if (own.length) below.push("The dot is this row.");
+    if (seen.some(({ spread }) => spread)) below.push("± and the band: standard deviation over the networks.");
+    return [chart, make("p", below.join(" "), "small")];
+  }
+
+  function list(column, seen, shown, of) {
+    const all = make("ul", "", "bars");
+    column.levels.forEach((level, place) => {
+      const item = make("li", "", level === entered.row[column.name] ? "chosen" : "");
+      const words = make("div", "", "bar-words"), bar = make("div", "", "bar"), filled = make("div");
+      words.append(make("span", level), make("span", shown(seen[place])));
+      filled.style.width = of !== null ? percent(seen[place].value) : 0;
+      bar.append(filled);
+      item.append(words, ...of !== null ? [bar] : []);
+      all.append(item);
+    });
+    return [all, ...seen.some(({ spread }) => spread) ? [make("p", "±: standard deviation over the networks.", "small")] : []];
+  }
+
+  async function vary() {
+    const column = card.columns.find(({ name }) => name === at("vary").value), turn = ++asked;
+    if (!entered || !column) return;
+    const { labels, task } = card.target;
+    const of = task === "regression" ? null : task === "binary" ? labels[1] : entered.one.label;
+    try {
+      const along = column.levels.length ? null : scale(column, entered.row[column.name]);
+      const cells = along ? along.x.map(along.cell) : column.levels;
+      const answer = await ask("/predict", { rows: cells.map((cell) => ({ ...entered.row, [column.name]: cell })) });
+      // The spread is that of the most probable label, which may be another one.
+      const seen = answer.predictions.map((one) => ({ value: of !== null ? one.probabilities[of] : one.value, spread: task === "multiclass" ? 0 : one.spread }));
+      const shown = ({ value, spread }) => (of !== null ? percent(value) : rounded(value))
+        + (spread ? ` ±${of !== null ? (100 * spread).toFixed(1) : rounded(spread, 2)}` : "");
+      if (turn !== asked) return;
+      at("varied").dataset.column = column.name;
+      at("varied").replaceChildren(make("p", of !== null ? `Probability that ${card.target.name} is ${of}` : card.target.name, "kicker"),
+        ...along ? line(column, along, seen, shown, of) : list(column, seen, shown, of));
+    } catch (error) {
+      if (turn === asked) at("varied").replaceChildren(make("p", messageOf(error), "problem"));
+    }
   }
 
   function build() {
@@ -143,6 +221,7 @@
     const rows = card.training.n_rows === undefined ? "" : `, trained on ${card.training.n_rows.toLocaleString("en")} rows of ${card.training.table}`;
     at("about").textContent = `${card.candidate}, ${of}${rows}.`;
     at("fields").replaceChildren(...card.columns.map(field));
+    at("vary").replaceChildren(...card.columns.filter(canVary).map(({ name }) => new Option(name, name)));
     at("score").replaceChildren(...card.sentences.map((sentence) => make("p", sentence)));
     at("entry").hidden = true;
     at("model").hidden = false;
@@ -154,14 +233,21 @@
     const button = event.target.querySelector("button");
     button.disabled = true;
     try {
-      const answer = await ask("/predict", { rows: [values()] });
-      show(answer.predictions[0]);
+      const row = values();
+      const answer = await ask("/predict", { rows: [row] });
+      entered = { row, one: answer.predictions[0] };
+      show(entered.one);
+      at("what-if").hidden = !at("vary").options.length;
+      vary();
     } catch (error) {
       at("said").replaceChildren(make("p", messageOf(error), "problem"));
+      at("what-if").hidden = true;
     }
     button.disabled = false;
     at("result").scrollIntoView({ block: "nearest" });
   });
+
+  at("vary").addEventListener("change", vary);
 
   async function begin() {
     try {
