@@ -76,7 +76,9 @@ def test_a_power_law_is_continued_and_another_curve_has_no_forecast():
         assert gain.low < law(1024) - law(times * 1024) < gain.high
     jump = curve(n_train, lambda n: 0.3 if n < 1000 else 0.1)
     assert forecast_rows(n_train, jump, **about)[1].startswith("the curve of the smaller")
-    assert forecast_rows(n_train[:3], jump[:, :3], **about)[1].startswith("3 sizes")
+    assert forecast_rows(n_train[:3], curve(n_train[:3], law), **about)[1].startswith("it learns from 3 sizes")
+    late = np.concatenate([curve(n_train, lambda n: 0.25)[:, :1], curve(n_train, law)[:, 1:]], axis=1)
+    assert forecast_rows(n_train, late, prior=0.25, **about)[0][2][0].mean == pytest.approx(law(2048), rel=0.1)
 
 
 @pytest.fixture(scope="module")

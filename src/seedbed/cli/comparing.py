@@ -148,7 +148,7 @@ def carried(
                 say(run, f"taken along from the earlier run in {folder}: {repeats}")
             if checkpoint.networks or checkpoint.fits:
                 say(run, f"{_counted(checkpoint, monitor)} there already")
-            with interruptible(lambda: _left_behind(checkpoint, monitor)):
+            with interruptible(lambda: _left_behind(checkpoint, monitor, verb)):
                 with shown(monitor, run, score_name=plan.experiment.score_name):
                     comparison = carry_out(
                         plan, monitor, checkpoint=checkpoint, started=started, interrupted=interrupted
@@ -226,11 +226,11 @@ def _failed(name: str | None, comparison: Comparison) -> int:
     return 0
 
 
-def _left_behind(checkpoint: Checkpoint, monitor: Monitor) -> tuple[str, ...]:
+def _left_behind(checkpoint: Checkpoint, monitor: Monitor, verb: str) -> tuple[str, ...]:
     """Return what an interrupt leaves behind, and how to continue."""
     if checkpoint.networks or checkpoint.fits or checkpoint.begun or checkpoint.earlier:
         what = _counted(checkpoint, monitor) if checkpoint.networks or checkpoint.fits else "what is begun is"
-        hint = "The same command, or seedbed resume, continues from there."
+        hint = f"The same command{', or seedbed resume,' if verb == 'compare' else ''} continues from there."
         return f"interrupted; {what} kept in {checkpoint.folder}", hint
     why = f": {checkpoint.trouble}" if checkpoint.trouble else ""
     return (f"interrupted before anything was finished, so nothing is kept{why}",)

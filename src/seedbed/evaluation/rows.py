@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seedbed.errors import counted
 from seedbed.evaluation.subgroups import Interval
 from seedbed.evaluation.verdicts import Verdict
 from seedbed.typing import Floats
@@ -18,7 +19,7 @@ TIMES = (2, 5, 10)
 """How many times as many rows are forecast."""
 
 _BETTER, _WORSE = ("better_by_margin", "better"), ("worse",)
-_FEWEST_SIZES = 4
+_FEWEST_SIZES, _LEARNT = 4, 0.99  # share of the loss of the prior
 _POWERS = np.linspace(0.2, 1.5, 27)  # -c in a + b n^-c
 _DRAWS, _LEVEL = 1000, 0.9
 
@@ -94,14 +95,22 @@ class Rows:
 
 
 def forecast_rows(
-    n_train: Sequence[float], losses: Floats, *, scale: float, df: float | None, offset: float, random_state: int
+    n_train: Sequence[float],
+    losses: Floats,
+    *,
+    scale: float,
+    df: float | None,
+    offset: float,
+    prior: float | None = None,
+    random_state: int = 0,
 ) -> tuple[Mapping[int, tuple[Interval, Interval]], str]:
     """Return loss and gain at `TIMES` as many rows, each with a 90 % interval, and why there are none, if so.
 
     The losses follow a + b n^-c with a, b >= 0 and c between 0.2 and 1.5, fitted by least squares with weights of one
     over the variance. Curves are drawn from the error of the measured ones, which the same rows and splits correlate
     between sizes, and from what the law leaves unexplained. The law has to forecast the largest size from the
-    others first, within its interval.
+    others first, within its interval. It begins where the loss is highest, as smaller training sets teach nothing, and
+    leaves out sizes at which the model is no better than the prior.
 
     Args:
         n_train: training rows of each size, in ascending order.
@@ -109,11 +118,19 @@ def forecast_rows(
         scale: squared standard error of a mean of blocks, over the variance between blocks.
         df: degrees of freedom of that error; None if it is known.
         offset: variance that all sizes have in common, of the rows that are tested.
+        prior: the loss of predicting the class frequencies or the mean; None if that isn't known.
         random_state: of the draws.
     """
-    sizes = np.asarray(n_train, dtype=np.float64)
-    if len(sizes) < _FEWEST_SIZES:
-        return {}, f"{len(sizes)} sizes of the training set are too few for a curve (it needs {_FEWEST_SIZES})"
+    by_size = losses.mean(axis=0)
+    used = np.arange(len(by_size)) >= by_size.argmax()
+    if prior is not None:
+        used &= by_size < _LEARNT * prior
+    if used.sum() < _FEWEST_SIZES:
+        return (
+            {},
+            f"it learns from {counted(int(used.sum()), 'size')} of the training set (a curve needs {_FEWEST_SIZES})",
+        )
+    sizes, losses = np.asarray(n_train, dtype=np.float64)[used], losses[:, used]
     mean, covariance = losses.mean(axis=0), np.cov(losses, rowvar=False) * scale
     weights = 1 / np.maximum(np.diag(covariance), 1e-12 * max(1e-12, float(mean.max()) ** 2))
     rng = np.random.default_rng(random_state)

@@ -133,7 +133,9 @@ def with_rows(
         if name == "prior":
             continue
         curve = [by_name[name] for by_name in results]
-        answers, why = _forecast(curve, [size.n_train for size in sizes], repeats, spec)
+        answers, why = _forecast(
+            curve, [size.n_train for size in sizes], repeats, spec, comparison.conclusion.metric.of_prior
+        )
         refused |= {name: why} if why else {}
         n = sizes[-1].n_train
         forecasts += [
@@ -164,7 +166,7 @@ def _loss(result: Result, metric: str) -> Interval:
 
 
 def _forecast(
-    curve: Sequence[Result], n_train: Sequence[int], repeats: int, spec: Experiment
+    curve: Sequence[Result], n_train: Sequence[int], repeats: int, spec: Experiment, prior: float | None
 ) -> tuple[dict[int, tuple[Interval, Interval]], str]:
     """Return the forecasts of one model from its results at each size, or why there are none."""
     if not all(result.finite for result in curve):
@@ -177,6 +179,6 @@ def _forecast(
     scale = 1 / len(blocks) + 1 / (k - 1)
     offset = max(0.0, estimate.se**2 - float(blocks[:, -1].var(ddof=1)) * scale)
     answers, why = forecast_rows(
-        n_train, blocks, scale=scale, df=k - 1, offset=offset, random_state=spec.random_state % 2**32
+        n_train, blocks, scale=scale, df=k - 1, offset=offset, prior=prior, random_state=spec.random_state % 2**32
     )
     return dict(answers), why

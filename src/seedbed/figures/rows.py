@@ -35,7 +35,7 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart 
     scale = candidate_scale([candidate.name for candidate in summary.candidates], theme)
     x = alt.X("n:Q", axis=alt.Axis(title="training rows", grid=False), scale=alt.Scale(type="log", nice=False))
     y = alt.Y("mean:Q", axis=alt.Axis(title=metric.words), scale=alt.Scale(zero=False))
-    colour = alt.Color("candidate:N", scale=scale, legend=alt.Legend(title=None))
+    colour = alt.Color("candidate:N", scale=scale, legend=alt.Legend(title=None, values=list(last.losses)))
     tooltip = [
         alt.Tooltip("candidate:N"),
         alt.Tooltip("n:Q", title="training rows", format=","),

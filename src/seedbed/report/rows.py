@@ -48,8 +48,8 @@ def _help(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
             f"{name} by {_gain(conclusion, twice)}"
         )
         yield f"{most.times} times as many by {_gain(conclusion, most)}"
-    if advice is not None and name != advice.use and advice.use in rows.refused:
-        yield f"can't say for {advice.use}"
+    if before := [one for one in dict.fromkeys(names[: names.index(name)]) if one in rows.refused]:
+        yield f"can't say for {listed(before, _MOST_NAMED)}"
 
 
 def _gain(conclusion: Conclusion, one: RowForecast) -> str:
