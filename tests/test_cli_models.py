@@ -433,7 +433,7 @@ BAD = {
     "a table before the model": (("predict", "{d}/patients.csv", "{d}/m.safetensors"), "seedbed predict MODEL TABLE."),
     "stdin as a table": (("predict", "{d}/m.safetensors", "-"), "stdin isn't supported"),
     "a mistyped verb": (("shwo", "{d}/m.safetensors"), "no verb 'shwo'. Did you mean 'show'? The verbs are train, "),
-    "no verb at all": (("banana",), "there is no verb 'banana'. The verbs are train, compare, judge, resume, "),
+    "no verb at all": (("banana",), "there is no verb 'banana'. The verbs are train, compare, columns, "),
 }
 
 
