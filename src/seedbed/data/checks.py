@@ -187,8 +187,8 @@ def _repeated(groups: Ints) -> Ints:
     return np.flatnonzero(repeated)
 
 
-def _rows(n: int, one: str, many: str) -> str:
-    return f"{n:,} row {one}" if n == 1 else f"{n:,} rows {many}"
+def _rows(n: int, singular: str, plural: str) -> str:
+    return f"{n:,} row {singular}" if n == 1 else f"{n:,} rows {plural}"
 
 
 def find_leaks(table: Table) -> tuple[Note, ...]:
@@ -242,7 +242,7 @@ def _balanced(target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, int]:
     classes = np.flatnonzero(counts >= _FEWEST_OF_A_CLASS)
     order = rng.permutation(len(target))
     most = _MOST_ROWS // max(1, len(classes))
-    rows = np.concatenate([order[:0], *(order[target[order] == one][:most] for one in classes)])
+    rows = np.concatenate([order[:0], *(order[target[order] == code][:most] for code in classes)])
     rows = rng.permutation(rows)
     return rows, np.searchsorted(classes, target[rows]), len(classes)
 
@@ -333,14 +333,14 @@ def find_order(table: Table, groups: Ints | None) -> tuple[Note, ...]:
             np.vander(np.linspace(-1, 1, len(rows)), 4) if numeric else np.eye(len(table.labels))[table.target[rows]]
         )
         features = [_left_over(_ranks(column.values[rows]), within) for column in table.columns]
-        if np.median([neighbours.correlations(one)[0] for one in features]) < _ALIKE_WITHIN:
+        if np.median([neighbours.correlations(feature)[0] for feature in features]) < _ALIKE_WITHIN:
             return (Note(f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", name),)
         message = f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike"
         return (Note(f"{message}. {advice}", name, "SB209"),)
     means, n_bins = [], max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
     for column in table.columns:
         bins = _binned(column, rows, n_bins)[0]
-        sums = np.stack([np.bincount(bins, weights=one) for one in target.T], axis=1)
+        sums = np.stack([np.bincount(bins, weights=weights) for weights in target.T], axis=1)
         means.append((sums / np.bincount(bins)[:, None])[bins])
     means.sort(key=lambda fit: -float((fit**2).sum()))
     fits = means[: max(1, min(_MOST_FEATURES, len(rows) // _ROWS_OF_A_FEATURE))]
@@ -365,7 +365,7 @@ class _Neighbours:
         if total < 1e-12:
             return np.zeros(len(self._pairs))
         products = ((values[:-lag] * values[lag:]).sum(axis=1)[pair] for lag, pair in enumerate(self._pairs, start=1))
-        return np.array([one.mean() / total if one.size else 0.0 for one in products])
+        return np.array([product.mean() / total if product.size else 0.0 for product in products])
 
     def alike(self, values: Floats) -> bool:
         """Return whether centred values [row, column] are alike in neighbouring rows, clearly and enough to matter.

@@ -38,7 +38,6 @@ __all__ = [
     "as_numbers",
     "boolean_value",
     "finish",
-    "finish_plain",
     "has_dotted_date",
     "is_sex",
     "objections",
@@ -142,8 +141,8 @@ def as_category(cells: Texts) -> Draft:
 def boolean_value(text: str, levels: tuple[str, ...]) -> float:
     """Return 0 or 1, or NaN for another text. Yes also means true and 1, whichever word training had."""
     word, sex = text.lower(), is_sex(levels)
-    own = (levels[0].lower(), levels[1].lower())
-    for pair in (own,) if sex else (own, *(pair for pair in PAIRS if pair not in SEXES)):
+    trained = (levels[0].lower(), levels[1].lower())
+    for pair in (trained,) if sex else (trained, *(pair for pair in PAIRS if pair not in SEXES)):
         if word in pair:
             return float(word == pair[1])
     return np.nan if sex else next((number for number in numeral(text) if number in (0, 1)), np.nan)
@@ -215,36 +214,33 @@ def _settle(
     first, *others = readings
     sure = "" if others else first
     if others:
-        one, other = readings.values()
-        only_one, only_other = ~np.isnan(one) & np.isnan(other), np.isnan(one) & ~np.isnan(other)
-        for_first, for_second = (int(cells.counts[only].sum()) for only in (only_one, only_other))
+        values, other_values = readings.values()
+        has_first, has_second = ~np.isnan(values), ~np.isnan(other_values)
+        for_first, for_second = (
+            int(cells.counts[only].sum()) for only in (has_first & ~has_second, ~has_first & has_second)
+        )
         if for_first or for_second:
             sure = first if for_first >= for_second else others[0]
             readings = {sure: readings[sure]}
-        elif not (one != other)[~np.isnan(one)].any():
-            readings = {first: one}
+        elif not (values != other_values)[has_first].any():
+            readings = {first: values}
     least = percent * int(cells.counts[filled].sum())
     if any(100 * int(cells.counts[filled & ~np.isnan(values)].sum()) < least for values in readings.values()):
         return None
     return readings, sure
 
 
-def finish_plain(name: str, plain: Numbers, *, spelling: str, forced: bool) -> Finished:
-    """Type a column of numbers. If `forced`, the user said that it holds numbers, so 0 and 1 aren't a boolean.
-
-    The spelling is for new rows: '1.234' is a thousand and more if it is "comma".
-    """
-    missing = dict(zip(plain.words.texts, plain.words.counts.tolist(), strict=True)) if plain.words else {}
-    return _numbers(name, plain.floats(), spelling, forced), _missing_remarks(name, missing)
-
-
-def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool) -> Finished:
-    """Type a draft by one of the spellings of its readings. Numbers may be infinite.
+def finish(name: str, draft: Draft | Numbers, *, spelling: str, known: bool, forced: bool) -> Finished:
+    """Type numbers, or a draft by one of the spellings of its readings. Numbers may be infinite.
 
     Args:
+        spelling: of numbers, for new rows: '1.234' is a thousand and more if it is "comma".
         known: whether other columns of the table decide the spelling.
-        forced: whether the user said what the column is.
+        forced: whether the user said what the column is, so that 0 and 1 aren't a boolean.
     """
+    if isinstance(draft, Numbers):
+        words = dict(zip(draft.words.texts, draft.words.counts.tolist(), strict=True)) if draft.words else {}
+        return _numbers(name, draft.floats(), spelling, forced), _missing_remarks(name, words)
     cells, by_text = draft.cells, draft.readings[spelling]
     values = by_text[cells.codes]
     unread = draft.filled & np.isnan(by_text)

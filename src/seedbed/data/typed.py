@@ -28,7 +28,6 @@ from seedbed.data.kinds import (
     as_numbers,
     boolean_value,
     finish,
-    finish_plain,
     has_dotted_date,
     is_sex,
     objections,
@@ -81,17 +80,16 @@ def type_columns(
     for position, look in zip(positions, looks, strict=False):
         name = frame.names[position]
         if isinstance(look, Numbers):
-            spelling = "comma" if is_known and decimal == "comma" and look.point is False else "point"
-            column, remarks = finish_plain(name, look, spelling=spelling, forced=name in forced)
+            spelling, known = "comma" if is_known and decimal == "comma" and look.point is False else "point", True
         else:
             spelling, known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
-            column, remarks = finish(name, look, spelling=spelling, known=known, forced=name in forced)
+        column, remarks = finish(name, look, spelling=spelling, known=known, forced=name in forced)
         finished.append((Column(column.schema, spill(column.values)), remarks))
     columns = tuple(column for column, _ in finished)
     _refuse_infinite(frame, positions, columns)
     _refuse_no_number(frame, positions, columns, numeric)
     against = [objections(column, wanted=column.name in forced) for column in columns]
-    all_remarks = [remark for (_, own), more in zip(finished, against, strict=True) for remark in (*own, *more)]
+    all_remarks = [remark for (_, said), more in zip(finished, against, strict=True) for remark in (*said, *more)]
     return Typed(
         columns=columns,
         left_out=frozenset(remark.column for more in against for remark in more if remark.code in LEFT_OUT),

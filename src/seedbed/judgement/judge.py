@@ -46,7 +46,7 @@ class Judgement:
     @property
     def verdicts(self) -> list[dict[str, Any]]:
         """The verdict on each candidate against the reference, as plain dicts."""
-        return [asdict(one) if isinstance(one, TableVerdict) else one.as_dict() for one in self.conclusion.verdicts]
+        return [asdict(each) if isinstance(each, TableVerdict) else each.as_dict() for each in self.conclusion.verdicts]
 
     @property
     def reference(self) -> str:
@@ -57,7 +57,7 @@ class Judgement:
     def tables(self) -> list[dict[str, Any]]:
         """The document of each table, if there are several."""
         tables = self.conclusion.tables if isinstance(self.conclusion, TablesConclusion) else ()
-        return [document_of(one) for one in tables]
+        return [document_of(table) for table in tables]
 
     def __getitem__(self, candidate: str) -> dict[str, Any]:
         for verdict in self.verdicts:
@@ -83,12 +83,12 @@ class Judgement:
         return self._rule(candidate) == "worse"
 
     def _rule(self, candidate: str) -> str:
-        names = [one.name for one in self.conclusion.candidates]
+        names = [summary.name for summary in self.conclusion.candidates]
         if candidate not in names:
             raise OptionError(f"there is no candidate '{candidate}'", did_you_mean(candidate, names))
         if candidate == self.reference:
             raise OptionError(f"'{candidate}' is the reference itself", "Name another one with --reference.")
-        return next((one.rule for one in self.conclusion.verdicts if one.candidate == candidate), "")
+        return next((verdict.rule for verdict in self.conclusion.verdicts if verdict.candidate == candidate), "")
 
     def __str__(self) -> str:
         conclusion = self.conclusion

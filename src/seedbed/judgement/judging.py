@@ -112,13 +112,13 @@ def conclude_scores(
     level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
     noise = {name: next(iter(seed_noise(values)), 0.0) for name, values in usable.items()}
 
-    def difference(one: str, other: str, n: int) -> Estimate:
-        pair = usable[one], usable[other]
+    def difference(first: str, second: str, n: int) -> Estimate:
+        pair = usable[first], usable[second]
         return corrected_t(fold_differences(*pair), comparisons=n, seed_noise=seed_noise(*pair), **level)
 
-    def differences(one: str, others: Sequence[str], n: int) -> Floats:
-        values = means[one] - np.stack([means[other] for other in others])
-        of_seeds = np.array([min(noise[one], noise[other]) for other in others])
+    def differences(first: str, others: Sequence[str], n: int) -> Floats:
+        values = means[first] - np.stack([means[other] for other in others])
+        of_seeds = np.array([min(noise[first], noise[other]) for other in others])
         return corrected_ts(values, comparisons=n, seed_noise=of_seeds, **level)
 
     evidence = Evidence(
