@@ -76,6 +76,13 @@ def test_sampled_contributions_are_near_the_exact_ones_and_reproducible(fitted, 
     np.testing.assert_allclose(one.values.sum(axis=1) + one.base, one.predictions, rtol=1e-9)
 
 
+def test_sampled_contributions_are_exact_for_two_columns_as_each_order_comes_reversed(monkeypatch):
+    model, frame = of_numbers(c2=None, c3=None)
+    exact = model.contributions(frame.head(3), frame).values
+    monkeypatch.setattr(effects, "_MOST_EXACT", 0)
+    np.testing.assert_allclose(model.contributions(frame.head(3), frame).values, exact, atol=1e-12)
+
+
 @pytest.mark.parametrize("n_columns", [4, 12], ids=["exact", "sampled"])
 def test_a_column_that_the_networks_ignore_contributes_nothing_and_has_a_flat_effect(n_columns):
     model, frame = of_numbers(n_columns, c2=None)
