@@ -108,6 +108,7 @@ def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked):
     assert "\nMore rows  " in text
     assert "\nDiffer     " in text
     assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, glance_text(comparison.conclusion, width=70).splitlines()[:-20])) <= 70
     assert 'id="rows"' in (folder / "report.html").read_text()
     comparison.plot(folder / "rows.svg", chart="rows")
     assert "training rows" in (folder / "rows.svg").read_text()
@@ -115,5 +116,7 @@ def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked):
 
 def test_numbers_have_a_curve_and_a_forecast():
     table = frame(n=400).drop(columns="y").assign(z=lambda one: one.x + np.random.default_rng(1).normal(size=400))
-    rows = sb.rows(table, target="z", **SMALL).conclusion.rows
+    table["who"] = np.arange(400) // 4
+    rows = sb.rows(read_table(table, target="z", group="who"), **SMALL).conclusion.rows
+    assert [size.n_train for size in rows.sizes] == pytest.approx([45, 90, 180, 360], abs=3)
     assert len(rows.forecasts_of("linear-regression")) == 3 or "linear-regression" in rows.refused

@@ -19,6 +19,7 @@ from seedbed.experiment.run import run
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.summary import answer
 from seedbed.model import AUTO
+from seedbed.report import duration
 from seedbed.scoring import Result, of_one_model
 from seedbed.settings import Compute
 from seedbed.training import derive
@@ -53,7 +54,8 @@ def _smaller(table: Table, split: Split, halvings: int, random_state: int) -> Sp
         return dataclasses.replace(split, train=np.sort(train[latest]))
     state = derive(random_state, "rows", split.repeat, split.fold) % 2**32
     groups = None if table.groups is None else table.groups[train]
-    rows = sample_rows(table.target[train], n_rows, random_state=state, groups=groups, fewest=1)
+    strata = np.zeros(len(train), dtype=np.int64) if table.task == "regression" else table.target[train]
+    rows = sample_rows(strata, n_rows, random_state=state, groups=groups, fewest=1)
     return dataclasses.replace(split, train=train[rows])
 
 
@@ -114,8 +116,8 @@ def with_rows(
     results: list[dict[str, Result]] = [{name: comparison[name] for name in names}]
     verdicts = [comparison.conclusion.verdicts]
     for splits in smaller_splits(spec.table, first, spec.random_state):
-        tell(f"training sets of {_rows_of(splits):,} rows")
         plan = make_plan(smaller, compute, splits)
+        tell(f"training sets of {_rows_of(splits):,} rows; about {duration(plan.seconds)}")
         part = run(plan, checkpoint=None if folder is None else Checkpoint(plan, folder))
         results.insert(0, {result.name: result for result in part.results})
         with one_blas_thread():

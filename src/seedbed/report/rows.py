@@ -83,8 +83,12 @@ def _differ(conclusion: Conclusion, rows: Rows) -> str:
     return "; ".join(parts) or f"no model is shown to differ from {conclusion.reference} with all rows"
 
 
-def row_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
-    """Yield the losses by the size of the training set, and the forecasts, a row for each model."""
+def row_tables(conclusion: Conclusion, *, plain: bool = False) -> Iterator[NumberTable]:
+    """Yield the losses by the size of the training set, and the forecasts, a row for each model.
+
+    Args:
+        plain: without ±, for a narrow terminal.
+    """
     rows = conclusion.rows
     assert rows is not None
     metric = known_metric(conclusion.metric.name)
@@ -93,7 +97,7 @@ def row_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
     cells = []
     for name in names:
         of_sizes = [size.losses.get(name) for size in rows.sizes]
-        cells.append([name, *("-" if one is None else _plus_minus(metric, one, decimals) for one in of_sizes)])
+        cells.append([name, *("-" if one is None else _plus_minus(metric, one, decimals, plain) for one in of_sizes)])
     caption = f"{metric.words[:1].upper()}{metric.words[1:]} by training rows"
     yield NumberTable(["", *(f"{size.n_train:,}" for size in rows.sizes)], cells, caption)
     if not rows.forecasts:
@@ -115,10 +119,10 @@ def _shown(metric: Metric, loss: float, decimals: int) -> str:
     return measure(metric, _score(metric, loss)) if metric.percent else f"{loss:,.{decimals}f}"
 
 
-def _plus_minus(metric: Metric, loss: Interval, decimals: int) -> str:
+def _plus_minus(metric: Metric, loss: Interval, decimals: int, plain: bool) -> str:
     scale = 100.0 if metric.percent else 1.0
     half = scale * max(loss.high - loss.mean, loss.mean - loss.low)
-    return f"{_shown(metric, loss.mean, decimals)}" + (f" ±{half:,.{decimals}f}" if half > 0 else "")
+    return f"{_shown(metric, loss.mean, decimals)}" + (f" ±{half:,.{decimals}f}" if half > 0 and not plain else "")
 
 
 def _between(metric: Metric, loss: Interval, decimals: int) -> str:
@@ -127,15 +131,16 @@ def _between(metric: Metric, loss: Interval, decimals: int) -> str:
     return f"{middle} ({' to '.join(ends)})"
 
 
-def row_notes(conclusion: Conclusion) -> Iterator[str]:
-    """Yield how to read the tables, and what has no forecast."""
+def row_notes(conclusion: Conclusion, *, plain: bool = False) -> Iterator[str]:
+    """Yield how to read the tables, `plain` or not, and what has no forecast."""
     rows = conclusion.rows
     assert rows is not None
     metric = known_metric(conclusion.metric.name)
     way = f"{'High' if metric.greater_is_better else 'Low'} is good"
     yield f"{way}. A gain below {margin_words(conclusion.metric)} doesn't matter (the margin)."
-    level = f"{100 * (1 - conclusion.alpha):g}%"
-    yield f"±: {level} interval of one model alone. All sizes are tested on the same rows, so differences are surer."
+    if not plain:
+        level = f"{100 * (1 - conclusion.alpha):g}%"
+        yield f"±: {level} interval of one model alone. Differences are surer, as all sizes share their test rows."
     if rows.forecasts:
         yield "Forecast: a power law, a + b n^-c, through the losses; it holds if the new rows are like these."
     groups: dict[str, list[str]] = {}

@@ -40,10 +40,17 @@ def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[
         lines += [Text(), *styled(screen.no_verdict, "bold")]
     if conclusion.rows is not None:
         lines += [Text(), *answer_lines(row_answers(conclusion), width, names)]
-        for table in row_tables(conclusion):
+        narrowed = False
+        for table, plain in zip(row_tables(conclusion), row_tables(conclusion, plain=True), strict=True):
             numbers = table_lines(table.columns, table.rows)
+            if max(map(cell_len, numbers)) > width:
+                numbers, narrowed = table_lines(plain.columns, plain.rows), True
             lines += [Text(), Text(table.caption), *(Text(visible(line)) for line in numbers if line)]
-        lines += [Text(), *(line for text in row_notes(conclusion) for line in styled(text, "dim", 2)), Text()]
+        lines += [
+            Text(),
+            *(line for text in row_notes(conclusion, plain=narrowed) for line in styled(text, "dim", 2)),
+            Text(),
+        ]
         return [*lines, *(line for text in screen.trained for line in styled(text, ""))]
     if screen.answers:
         lines += [Text(), *answer_lines(screen.answers, width, names)]
