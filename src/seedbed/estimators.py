@@ -20,7 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seedbed.arguments import check_arguments, shown
-from seedbed.data import Frame, Table, as_frame, coded_table, given_frame, label_texts
+from seedbed.data import Frame, Table, as_frame, as_text, coded_table, given_frame, label_texts
 from seedbed.errors import DataError, OptionError, TargetError
 from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, predict_frame
 from seedbed.networks import BlendedMLPs, Candidate
@@ -164,11 +164,12 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         else:
             X = frame.to_native()
             validate_data(self, X, reset=reset, skip_check_array=True)
+        if not reset:
+            # By position: scikit-learn has compared the names, or has warned if one side has none.
+            return given_frame(X, self._names, as_text(self.model_.schemas))
         columns = given_frame(X)
-        if reset:
-            self._names = columns.names
-        # By position: scikit-learn has compared the names, or has warned if one side has none.
-        return dataclasses.replace(columns, names=self._names)
+        self._names: tuple[str, ...] = columns.names
+        return columns
 
     def _table(self, columns: Frame, target: NDArray[Any], **coding: Any) -> Table:
         return coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)

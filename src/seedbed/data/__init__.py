@@ -11,6 +11,7 @@ from seedbed.data.reading import coded_table, given_frame, label_texts, read_tab
 from seedbed.data.scaling import TargetDesign, target_design
 from seedbed.data.sources.memory import as_frame, frame_of_values, native_frame
 from seedbed.data.sources.opening import EXAMPLES, read_new_rows
+from seedbed.data.sources.options import EveryName
 from seedbed.data.splits import (
     Split,
     check_training,
@@ -34,6 +35,7 @@ __all__ = [
     "Column",
     "ColumnSchema",
     "Encoding",
+    "EveryName",
     "Frame",
     "NewRows",
     "Note",

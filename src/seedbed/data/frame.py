@@ -96,6 +96,15 @@ class Texts:
         builder.add_texts(list(cells))
         return builder.texts()
 
+    @classmethod
+    def of_booleans(cls, values: Bools) -> Texts:
+        """Return booleans [row] as a column of text."""
+        first = bool(values[0]) if len(values) else False
+        codes = (values != first).astype(np.int32)
+        counts = np.bincount(codes, minlength=2)
+        n_texts = int(np.count_nonzero(counts))
+        return cls((str(first), str(not first))[:n_texts], codes, counts[:n_texts])
+
     def __len__(self) -> int:
         return len(self.codes)
 
@@ -197,15 +206,12 @@ def from_texts(column: Texts) -> Cells:
     if not numbers or not all(missing_in_number(text) for text in set(column.texts) - set(numbers)):
         return column
     present = values[plain]
-    point = not may_be_dotted(present)
-    dotted = False
+    if not fits_float(present) or (is_whole(present) and any(map(_zeros.fullmatch, numbers))):
+        return column
+    point, dotted = not may_be_dotted(present), False
     if not point:
-        if not fits_float(present) or (is_whole(present) and any(map(_zeros.fullmatch, numbers))):
-            return column
         point = any(map(_certain_point.fullmatch, numbers))
         dotted = not point and any(map(_dotted.fullmatch, numbers))
-    elif not np.isfinite(present).all():
-        return column
     missing = None if plain.all() else column.only(~plain)
     return Numbers(values[column.codes], missing, point, column if dotted else None)
 
@@ -217,9 +223,8 @@ def is_whole(values: Floats) -> bool:
 
 
 def fits_float(values: Floats) -> bool:
-    """Return whether all numbers are finite, and float64 holds each digit of whole ones."""
-    largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
-    return largest < WHOLE_FLOATS or (largest < np.inf and not is_whole(values))
+    """Return whether all numbers are so small that float64 holds each digit of whole ones."""
+    return max(float(values.max(initial=0)), -float(values.min(initial=0))) < WHOLE_FLOATS
 
 
 def may_be_dotted(values: Floats) -> bool:
@@ -246,6 +251,9 @@ class Builder:
     def add(self, values: Sequence[Any]) -> None:
         """Add the next cells: numbers, texts, booleans, dates; None for a missing one."""
         kinds = set(map(type, values))
+        if any(issubclass(kind, np.number) for kind in kinds):
+            values = [value.item() if isinstance(value, np.number) else value for value in values]
+            kinds = set(map(type, values))
         if self._codes is None:
             if kinds <= {int, float, type(None)} and not any(
                 type(value) is int and abs(value) >= WHOLE_FLOATS for value in (values if int in kinds else ())

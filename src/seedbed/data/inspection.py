@@ -114,7 +114,8 @@ def inspect_table(
         >>> [column["name"] for column in found["columns"]][:2]
         ['sepal length (cm)', 'sepal width (cm)']
     """
-    opened = read_source(source, SourceOptions(table, query, skip_rows, limit))
+    as_text = () if group is None else (str(group),)
+    opened = read_source(source, SourceOptions(table, query, skip_rows, limit, as_text=as_text))
     frame, target = opened.frame, text_or_none(target) or opened.target
     roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
     if target is None:

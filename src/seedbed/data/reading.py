@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import numbers
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,8 @@ def read_table(
         <Table iris: 150 rows, 4 features, multiclass target species>
     """
     options = SourceOptions(table, query, skip_rows, limit)
-    opened = read_source(source, options)
+    as_text = () if group is None else (str(group),)  # 1.1 and 1.10 are two groups
+    opened = read_source(source, dataclasses.replace(options, as_text=as_text))
     frame, target = opened.frame, text_or_none(target) or opened.target
     if target is None:
         names = ", ".join(frame.names[:40]) + (", ..." if len(frame.names) > 40 else "")
@@ -345,15 +346,20 @@ def table_from_arrays(X: Any, y: Any) -> Table:
     return build_table(whole, ColumnRoles(target_name), name="arrays").table
 
 
-def given_frame(X: Any) -> Frame:
+def given_frame(X: Any, names: Sequence[str] = (), as_text: Collection[str] = ()) -> Frame:
     """Return the features [row, feature] of an estimator. Objects that are all numbers become numbers.
+
+    Args:
+        X: a data frame or an array.
+        names: of the columns, by default those of X.
+        as_text: names of columns whose text stays as it is, even if it is numbers.
 
     Raises:
         DataError: X can't be read.
         ColumnError: infinite numbers.
     """
     known = as_frame(X)
-    frame = frame_of_array(X if known is None else known.to_native(), "X")
+    frame = frame_of_array(X if known is None else known.to_native(), "X", names, as_text)
     if known is None:
         array = np.asarray(X)
         objects = {i: array[:, i].tolist() for i in range(array.shape[1])} if array.dtype == object else {}
@@ -364,7 +370,11 @@ def given_frame(X: Any) -> Frame:
         missing = [cell is None or type(cell).__name__ in MISSING_TYPES for cell in cells]
         filled = [cell for cell, gone in zip(cells, missing, strict=True) if not gone]
         if filled and all(isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in filled):
-            values = [np.nan if gone else float(cell) for cell, gone in zip(cells, missing, strict=True)]
+            try:
+                values = [np.nan if gone else float(cell) for cell, gone in zip(cells, missing, strict=True)]
+            except OverflowError:
+                message = f"X: column '{frame.names[position]}' holds a whole number that is too large"
+                raise ColumnError(message, "Repair it, or make it NaN.") from None
             columns[position] = Numbers(np.array(values))
     for name, column in zip(frame.names, columns, strict=True):
         if isinstance(column, Numbers) and np.isinf(column.values).any():

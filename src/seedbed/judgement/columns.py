@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Frame, Texts, frame_of_values, likely_target, parse_number, read_new_rows
+from seedbed.data import EveryName, Frame, Texts, frame_of_values, likely_target, parse_number, read_new_rows
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Metric, known_metric
 from seedbed.typing import Floats
@@ -164,11 +164,11 @@ def read_scores(source: Any, **options: Any) -> Frame:
         lists = {str(name): np.asarray(column).tolist() for name, column in source.items()}
         if len({len(column) if isinstance(column, list) else 0 for column in lists.values()}) != 1:
             raise DataError("the columns aren't lists of one length", "Give one value a row in each of them.")
-        frame = frame_of_values(list(lists.values()), list(lists), "the mapping")
+        frame = frame_of_values(list(lists.values()), list(lists), "the mapping", as_text=EveryName())
     elif isinstance(source, list) and not source:
         raise DataError("there are no rows", _NO_ROWS)
     else:
-        frame = read_new_rows(source, (), **options)
+        frame = read_new_rows(source, (), as_text=EveryName(), **options)  # 1.1 and 1.10 are two candidates
     if not frame.n_rows:
         raise DataError(f"{frame.where}: there are no rows", _NO_ROWS)
     return frame

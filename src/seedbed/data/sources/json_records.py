@@ -32,9 +32,14 @@ GROUP BY key ORDER BY min(record), arg_min(place, record)"""
 def _is_whole(path: Path) -> bool:
     """Return whether a list of records ends; DuckDB accepts one that is cut off after a comma."""
     with path.open("rb") as raw:
-        begins = raw.read(4096).lstrip()[:1]
-        raw.seek(max(0, path.stat().st_size - 4096))
-        return begins != b"[" or raw.read().rstrip().endswith(b"]")
+        is_list, end = raw.read(4096).lstrip().startswith(b"["), path.stat().st_size
+        while is_list and end > 0:
+            start = max(0, end - 4096)
+            raw.seek(start)
+            if last := raw.read(end - start).rstrip():
+                return last.endswith(b"]")
+            end = start
+        return True
 
 
 def is_json(path: Path) -> bool:
@@ -51,7 +56,7 @@ def read_json(loader: Loader, path: Path) -> Frame:
         text = loader.folder / "copy.json"
         charset.copy(path, text)
     if not _is_whole(text):
-        raise UnreadableError(f"{where} is not JSON (its list has no end)", FORMS)
+        raise UnreadableError(f"{where} is not JSON (its list has no end, or something follows it)", FORMS)
     try:
         loader.ask(
             "CREATE TEMP TABLE records AS SELECT json FROM read_json_objects(?, format='auto', compression='none', "
@@ -60,6 +65,7 @@ def read_json(loader: Loader, path: Path) -> Frame:
         )
     except duckdb.InvalidInputException as error:
         reason = re.sub(r' in file ".*?", at', " at", str(error).splitlines()[0].rpartition("Error: ")[2], count=1)
+        reason = re.sub(r"(line|record/value) (\d+)", lambda place: f"{place[1]} {int(place[2]) - 1}", reason)
         raise UnreadableError(f"{where} is not JSON ({reason.strip()})", FORMS) from error
     names = _keys(loader)
     for start in range(0, len(names), COLUMNS_A_QUERY):
@@ -111,19 +117,26 @@ def _load(loader: Loader, names: list[str], start: int) -> None:
         f"CREATE TEMP TABLE {values} AS SELECT {columns} FROM (SELECT json_extract(json, ?) AS found FROM records)",
         paths,
     )
-    kinds = ", ".join(f"list(DISTINCT json_type({alias}))" for alias in aliases)
-    largest = ", ".join(f"max(abs(TRY_CAST({alias}->>'$' AS DOUBLE)))" for alias in aliases)
-    [facts] = loader.ask(f"SELECT {kinds}, {largest} FROM {values}")
+    facts = [
+        fact
+        for alias in aliases
+        for fact in (
+            f"max(abs(TRY_CAST({alias}->>'$' AS DOUBLE)))",
+            *(f"coalesce(bool_or(json_type({alias}) = '{kind}'), false)" for kind in (*KINDS, "BOOLEAN", "VARCHAR")),
+        )
+    ]
+    [answers] = loader.ask(f"SELECT {', '.join(facts)} FROM {values}")
     wanted = []
-    for name, alias, kinds, most in zip(names, aliases, facts[: len(names)], facts[len(names) :], strict=True):
-        if nested := set(kinds or ()) & KINDS.keys():
-            (kind,) = sorted(nested)[:1]
+    for place, (name, alias) in enumerate(zip(names, aliases, strict=True)):
+        most, *nested, is_boolean, is_text = answers[5 * place : 5 * place + 5]
+        if any(nested):
+            kind = next(kind for kind, is_there in zip(KINDS, nested, strict=True) if is_there)
             [(row,)] = loader.ask(f"SELECT min(rowid) FROM {values} WHERE json_type({alias}) = ?", kind)
             message = f"{loader.where}: record {row + 1} has {KINDS[kind]} under the key '{name}'"
             raise UnreadableError(message, "Give each of its values a key of its own, or leave the key out.")
         text = f"{alias}->>'$'"
-        is_text = set(kinds or ()) & {"VARCHAR", "BOOLEAN"} or (most or 0) >= WHOLE_FLOATS
-        if "BOOLEAN" in kinds:
+        is_text = is_text or is_boolean or (most or 0) >= WHOLE_FLOATS
+        if is_boolean:
             words = f"CASE {text} WHEN 'true' THEN 'True' ELSE 'False' END"
             text = f"CASE json_type({alias}) WHEN 'BOOLEAN' THEN {words} ELSE {text} END"
         wanted.append(f"{text} AS {alias}" if is_text else f"CAST({text} AS DOUBLE) AS {alias}")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import WHOLE_FLOATS
-from seedbed.data.frame import Builder, Cells, Frame, Note, Numbers, name_from_zero
+from seedbed.data.frame import Builder, Cells, Frame, Note, Numbers, Texts, name_from_zero
 from seedbed.data.sources.loaded import FindPlaces, open_loader
 from seedbed.data.sources.options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import DataError, UnreadableError, error_line, nearest
@@ -62,8 +62,15 @@ def frame_of_rows(
     return Frame(where, tuple(names), columns, notes, places=places)
 
 
-def read_frame(frame: Any, *, where: str = "data frame", as_text: Collection[str] = ()) -> Frame:
-    """Return a pandas, Polars, PyArrow, ... data frame, or a DuckDB relation. An index isn't a column."""
+def read_frame(
+    frame: Any, names: Sequence[str] = (), *, where: str = "data frame", as_text: Collection[str] = ()
+) -> Frame:
+    """Return a pandas, Polars, PyArrow, ... data frame, or a DuckDB relation. An index isn't a column.
+
+    Args:
+        names: of the columns, by default those of the frame.
+        as_text: names of columns whose text stays as it is, even if it is numbers.
+    """
     if isinstance(frame, duckdb.DuckDBPyRelation):
         with open_loader("DuckDB relation", as_text=as_text) as loader:
             loader.load_arrow(_Stream(frame), n_columns=len(frame.columns))
@@ -74,7 +81,7 @@ def read_frame(frame: Any, *, where: str = "data frame", as_text: Collection[str
             f"a table can't be read from {type(frame).__name__}",
             "Give a path, 'example:NAME', a postgresql:// address or a data frame; arrays go in as X and y.",
         )
-    names = tuple(str(name) for name in known.columns)
+    names = tuple(names) or tuple(str(name) for name in known.columns)
     check_names(names, where)
     series = dict(enumerate(known.iter_columns()))
     columns = tuple(
@@ -129,9 +136,12 @@ def read_series(series: nw.Series[Any], where: str, *, keep_text: bool = False) 
         if dtype.is_integer() and dtype not in (nw.Int128, nw.UInt128):
             if whole:
                 return Numbers(np.array(series.to_numpy()))
-            if max(abs(series.max() or 0), abs(series.min() or 0)) > WHOLE_FLOATS:
+            present = series.drop_nulls()
+            if len(present) and max(abs(int(present.max())), abs(int(present.min()))) > WHOLE_FLOATS:
                 return _texts(series.to_list(), where, keep_text=keep_text)
         return Numbers(np.array(series.cast(nw.Float64).to_numpy()))  # decimals would come as objects
+    if dtype == nw.Boolean and whole:
+        return Texts.of_booleans(np.asarray(series.to_numpy(), dtype=np.bool_))
     if dtype in (nw.Date, nw.Datetime) and (moments := _moments(series)) is not None:
         return _texts(moments, where, keep_text=True)
     missing = series.is_null().to_list()
@@ -160,19 +170,20 @@ def _moments(series: nw.Series[Any]) -> list[str | None] | None:
     return list(array)
 
 
-def frame_of_array(X: Any, where: str, names: Sequence[str] = ()) -> Frame:
-    """Return features [row, feature]; those of an array are named x0, x1, ... by default."""
+def frame_of_array(X: Any, where: str, names: Sequence[str] = (), as_text: Collection[str] = ()) -> Frame:
+    """Return features [row, feature]; those of an array are named x0, x1, ... by default. See `read_frame`."""
     if as_frame(X) is not None:
-        return read_frame(X, where=where)
+        return read_frame(X, names, where=where, as_text=as_text)
     matrix = as_array(X, "X")
     if matrix.ndim != 2:
         raise DataError(
             f"{where}: X has shape {matrix.shape}, not [row, feature]",
             "Give two dimensions; one feature alone is X.reshape(-1, 1).",
         )
-    n_columns = matrix.shape[1]
-    columns = tuple(array_column(matrix[:, i], "X") for i in range(n_columns))
-    return Frame(where, tuple(names) or tuple(f"x{i}" for i in range(n_columns)), columns)
+    named = tuple(names) or tuple(f"x{i}" for i in range(matrix.shape[1]))
+    texts = [name in as_text for name in named] + [False] * matrix.shape[1]
+    columns = (array_column(matrix[:, i], "X", keep_text=texts[i]) for i in range(matrix.shape[1]))
+    return Frame(where, named, tuple(columns))
 
 
 def as_array(value: Any, role: str) -> NDArray[Any]:
@@ -187,13 +198,15 @@ def as_array(value: Any, role: str) -> NDArray[Any]:
         ) from error
 
 
-def array_column(array: NDArray[Any], role: str) -> Cells:
+def array_column(array: NDArray[Any], role: str, *, keep_text: bool = False) -> Cells:
     """Return a copy: numbers as they are, all else as text."""
     if array.dtype.kind in "iuf":
         return Numbers(array.copy())
+    if array.dtype.kind == "b":
+        return Texts.of_booleans(array)
     if array.dtype.kind in "cV":
         raise DataError(f"{role} holds {array.dtype} values", "Give real numbers.")
-    return _texts(array.tolist(), role, keep_text=False)
+    return _texts(array.tolist(), role, keep_text=keep_text)
 
 
 def frame_of_records(records: Sequence[Mapping[str, Any]], names: Sequence[str], where: str = "records") -> Frame:

@@ -94,8 +94,8 @@ def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Collection[str] =
     if isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
         return frame_of_records(rows, names)
     if isinstance(rows, str | Path | duckdb.DuckDBPyRelation) or as_frame(rows) is not None:
-        return read_source(rows, SourceOptions(wanted=tuple(names), as_text=tuple(as_text), **options)).frame
-    frame = frame_of_array(rows, "array", names)
+        return read_source(rows, SourceOptions(wanted=tuple(names), as_text=as_text, **options)).frame
+    frame = frame_of_array(rows, "array", names, as_text)
     if len(frame.columns) != len(names):
         message = f"the array has {counted(len(frame.columns), 'column')}, and the model knows {len(names)}"
         raise DataError(message, f"Give them in this order: {', '.join(names[:20])}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did
 __all__ = [
     "MAX_CELL",
     "NOTHING",
+    "EveryName",
     "SourceLimit",
     "SourceOptions",
     "check_names",
@@ -43,7 +44,7 @@ class SourceOptions:
     skip_rows: int | None = None
     limit: str | None = None
     wanted: tuple[str, ...] = ()
-    as_text: tuple[str, ...] = ()
+    as_text: Collection[str] = ()
 
     def __post_init__(self) -> None:
         rows: Any = self.skip_rows
@@ -67,6 +68,19 @@ class SourceOptions:
 
 
 NOTHING = SourceOptions()
+
+
+class EveryName(Collection[str]):
+    """Contains every name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def choose(
