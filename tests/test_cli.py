@@ -1140,7 +1140,7 @@ def test_columns_prints_which_help_and_asks_nothing_that_compares_models(call, h
     options = (*ENGINE, "--recipe", "tutorial", "--lr", "0.5", "--epochs", "50", "--repeats", "1", "--seeds", "2")
     done = call("columns", "example:moons", *options, "--candidate", "linear:3")
     assert (done.status, done.lines[0].partition(":")[0]) == (0, "moons")
-    assert done.lines[2] == "Helps      x2: linear:3 is shown to be worse without it"
+    assert done.lines[2] == "Helps      x2 and x1: shown to add to what linear:3 learns from the other columns"
     folder = "seedbed-out/columns-moons"
     assert names(here / folder) == FILES
     assert (here / folder / "report.html").read_text().count("harms ← → helps") == 2

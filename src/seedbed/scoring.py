@@ -42,7 +42,7 @@ from seedbed.evaluation import (
 )
 from seedbed.typing import Floats
 
-__all__ = ["Result", "difference", "evidence_of", "score", "without_verdict"]
+__all__ = ["Result", "added", "difference", "evidence_of", "score", "without_verdict"]
 
 
 SCORES: dict[Task, tuple[str, ...]] = {
@@ -464,6 +464,52 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
         at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]
         estimate = paired_shares(estimate, np.bincount(at, ours - theirs) / np.bincount(at))
     return estimate
+
+
+def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1) -> Estimate | None:
+    """Return what a model adds to another one that has fewer columns; None for metrics that aren't a squared error.
+
+    It is the mean of (y - p0) (p - p0), with p0 the prediction of the smaller model, of classes summed over them: half
+    of Clark and West's statistic (2007) for nested models. Where the smaller model lacks nothing, its errors are
+    unrelated to what the larger one adds, so the mean is zero; else it is, up to errors of both models, the loss that
+    leaving out the columns costs. That loss is the difference of two squares, which vary twice as much.
+
+    Both predictions are means over seeds; that p0 appears twice is corrected by its variance over seeds.
+
+    Args:
+        larger, smaller: finite results of the same splits; the level and the design are the larger one's.
+        comparisons: number of simultaneous intervals.
+    """
+    if metric not in ("brier", "squared_error"):
+        return None
+    level: dict[str, Any] = {"alpha": larger.alpha, "comparisons": comparisons}
+    n, y = min(len(larger.predictions), len(smaller.predictions)), larger.target[:, None]
+    if larger.task == "multiclass":
+        y = np.eye(larger.n_classes)[larger.target]
+    by_larger, by_smaller = [], []  # [row, seed], jackknifed over the seeds of either model
+    for repeat in range(n):
+        p, p0 = (
+            np.asarray(result.predictions[repeat], dtype=np.float64).reshape(result.predictions.shape[1], len(y), -1)
+            for result in (larger, smaller)
+        )
+        mean, mean0, seeds = p.mean(axis=0), p0.mean(axis=0), len(p0)
+        squares = p0 * (seeds * mean0 - p0) / (seeds - 1) if seeds > 1 else p0**2  # without the square of one seed
+        square = squares.mean(axis=0)
+        by_larger.append((y * (p - mean0) - mean0 * p + square).sum(axis=2))
+        by_smaller.append((y * (mean - p0) - mean * p0 + 2 * squares - square).sum(axis=2))
+    scale = larger.target_variance or 1.0
+    of_larger, of_smaller = np.stack(by_larger) / scale, np.stack(by_smaller) / scale
+    if larger.design.kind == "held_out":
+        rows = larger.tested
+        noise = of_larger[0].mean(axis=0) - of_larger[0]
+        about: dict[str, Any] = {"groups": larger.tested_groups, "times": larger.tested_times}
+        return paired_hold_out(of_smaller[0][:, rows], noise[:, rows], **about, **level)
+    folds = [
+        np.stack([values[split.repeat][:, split.test].mean(axis=1) for split in larger.splits if split.repeat < n])
+        for values in (of_larger, of_smaller)
+    ]
+    shaped = [values.reshape(n, -1, values.shape[1]) for values in folds]
+    return corrected_t(shaped[1].mean(axis=2), seed_noise=seed_noise(*shaped), **level)
 
 
 def evidence_of(results: Sequence[Result], metric: str) -> Evidence:

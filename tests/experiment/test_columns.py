@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import seedbed as sb
-from seedbed.data import Split, encode, table_from_arrays
+from seedbed.data import Split, Task, encode, table_from_arrays
 from seedbed.errors import ColumnError, OptionError
-from seedbed.evaluation import summary_from
+from seedbed.evaluation import effects_of, protocol, summary_from
 from seedbed.experiment import specify_columns
 from seedbed.experiment.columns import substitutes_of
+from seedbed.scoring import Result, added
 from seedbed.settings import RECIPES
 from seedbed.training import table_data
 
@@ -140,3 +141,51 @@ def test_a_run_is_read_back_and_a_model_of_it_refused(tmp_path: Path) -> None:
     assert again.conclusion == summary_from(found.summary())
     with pytest.raises(OptionError, match="compares columns and not models"):
         sb.columns(tmp_path)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_what_a_model_adds_is_the_covariance_of_its_change_with_what_the_smaller_one_leaves_open(task: Task) -> None:
+    rng = np.random.default_rng(5)
+    design = protocol(60)
+    splits = tuple(
+        Split(0, fold, np.arange(60)[np.arange(60) % 10 != fold], np.arange(fold, 60, 10)) for fold in range(10)
+    )
+    shape = (1, 3, 60, 3) if task == "multiclass" else (1, 3, 60)
+    y = rng.normal(size=60) if task == "regression" else rng.integers(0, 3 if task == "multiclass" else 2, 60)
+    results = [Result(name=name, alpha=0.05, target=y, task=task, splits=splits, design=replace(design, repeats=1),
+                      predictions=rng.random(shape), networks=10) for name in ("larger", "smaller")]  # fmt: skip
+    p, p0 = (result.predictions[0].reshape(3, 60, -1) for result in results)
+    truth = np.eye(3)[y] if task == "multiclass" else y[:, None]
+    pairs = [(truth - p0[i]) * (p.mean(axis=0) - p0[j]) for i in range(3) for j in range(3) if i != j]
+    scale = results[0].target_variance or 1.0
+    found = added(*results, "squared_error" if task == "regression" else "brier")
+    assert found is not None
+    assert np.isclose(found.mean, np.mean([pair.sum(axis=1) for pair in pairs]) / scale)
+    assert found.low < found.mean < found.high
+    assert added(*results, "accuracy") is None
+
+
+def test_what_a_column_adds_decides_where_its_loss_does_not() -> None:
+    verdict = sb.columns(*rows(), candidate="linear:5", column=["x1"], **FAST).verdicts[0]
+    without = {verdict.candidate: ("x1",)}
+    gain = added(*[sb.columns(*rows(), candidate="linear:5", column=["x0"], **FAST)[name]
+                   for name in ("all columns", "without x0")], "brier")  # fmt: skip
+    assert gain is not None
+    assert gain.low > 0
+    for rule, loss, words in (
+        ("cannot_tell", 0.01, "helps"),
+        ("cannot_tell", -0.01, "can't tell yet"),
+        ("no_practical_difference", 0.01, "no difference that matters"),
+        ("better", -0.01, "harms"),
+    ):
+        judged = replace(verdict, rule=rule, difference=-loss)
+        (effect,) = effects_of(without, [judged], {verdict.candidate: gain})
+        assert effect.verdict == words
+
+
+@pytest.mark.parametrize(("model", "seeds"), [("linear:5", 1), ("sklearn.ensemble.ExtraTreesClassifier", 2)])
+def test_noise_of_a_single_fit_is_not_taken_for_what_a_column_adds(model: str, seeds: int) -> None:
+    found = sb.columns(*rows(120), candidate=model, column=["x0"], **FAST | {"design": replace(DESIGN, seeds=seeds)})
+    assert found.conclusion.columns is not None
+    (effect,) = found.conclusion.columns.effects
+    assert (effect.adds, effect.verdict) == (None, "helps")

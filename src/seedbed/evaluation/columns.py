@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.verdicts import Rule, Verdict
 
 __all__ = ["ColumnEffect", "Columns", "effects_of"]
@@ -27,10 +28,12 @@ class ColumnEffect:
     Attributes:
         columns: their names.
         without: the name of the model without them, as in `Conclusion.verdicts`.
-        verdict: of the columns: they `help` if the model without them is shown to be worse, and `harm` if it is shown
-            to be better; `none` if there is no verdict.
+        verdict: of the columns: they `harm` if the model without them is shown to be better, and `help` if it is shown
+            to be worse, or if they are shown to add something and the loss is above zero; `none` without a verdict.
         loss, low, high: the loss without them minus that with all columns, with the interval of the verdict; None
             without a verdict.
+        adds, adds_low, adds_high: what the model with all columns adds to the one without them (`scoring.added`), with
+            an interval that holds for all columns together; None where the metric isn't a squared error.
         alone: the loss of a model that has only these columns, on one repeat; None if it wasn't trained.
         shuffled: how much the loss of the model with all columns rises on the same test rows if the values of these
             columns are shuffled among them, on one repeat; None if that wasn't computed.
@@ -42,6 +45,9 @@ class ColumnEffect:
     loss: float | None = None
     low: float | None = None
     high: float | None = None
+    adds: float | None = None
+    adds_low: float | None = None
+    adds_high: float | None = None
     alone: float | None = None
     shuffled: float | None = None
 
@@ -75,12 +81,16 @@ class Columns:
         return tuple(groups)
 
 
-def effects_of(without: Mapping[str, Sequence[str]], verdicts: Sequence[Verdict]) -> tuple[ColumnEffect, ...]:
+def effects_of(
+    without: Mapping[str, Sequence[str]], verdicts: Sequence[Verdict], added: Mapping[str, Estimate]
+) -> tuple[ColumnEffect, ...]:
     """Return the effects of columns, the largest loss first.
 
     Args:
         without: the columns that each model doesn't have, by its name.
         verdicts: on these models, against the model with all columns.
+        added: what that adds to each of them. Each of two tests may find at half of the error level that columns help,
+            so together they keep it.
     """
     judged = {verdict.candidate: verdict for verdict in verdicts}
     effects = []
@@ -89,6 +99,10 @@ def effects_of(without: Mapping[str, Sequence[str]], verdicts: Sequence[Verdict]
         if (verdict := judged.get(name)) is not None:
             loss, low, high = (-value + 0.0 for value in (verdict.difference, verdict.high, verdict.low))
             words = _OF_RULE.get(verdict.rule, "can't tell yet")
+            if name in added:
+                gain = added[name]
+                effect = replace(effect, adds=gain.mean, adds_low=gain.low, adds_high=gain.high)
+                words = "helps" if gain.low > 0 and loss > 0 and words == "can't tell yet" else words
             effect = replace(effect, verdict=words, loss=loss, low=low, high=high)
         effects.append(effect)
     return tuple(sorted(effects, key=lambda effect: (effect.loss is None, -(effect.loss or 0.0))))

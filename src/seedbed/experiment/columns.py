@@ -175,9 +175,13 @@ def substitutes_of(columns: Sequence[Column]) -> list[tuple[int, ...]]:
 
 
 def _association(first: Column, second: Column) -> float:
-    known = ~(np.isnan(first.values) | np.isnan(second.values))
-    a, b = first.values[known], second.values[known]
-    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+    # A missing category is a level of its own.
+    a, b = (
+        np.nan_to_num(one.values, nan=-1) if one.schema.kind == "category" else one.values for one in (first, second)
+    )
+    known = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[known], b[known]
+    if len(a) < max(3, len(known) / 2) or np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     from scipy.stats import rankdata
 

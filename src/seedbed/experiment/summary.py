@@ -17,9 +17,11 @@ from seedbed.errors import counted, phrased
 from seedbed.evaluation import (
     METRICS,
     MOST_GHOSTS,
+    Columns,
     Conclusion,
     Curves,
     DecidingScore,
+    Estimate,
     Lotteries,
     MeanInterval,
     PlanSummary,
@@ -30,10 +32,11 @@ from seedbed.evaluation import (
     prior_loss,
     summarize_curves,
 )
+from seedbed.experiment.baseline_fits import STANDARD
 from seedbed.experiment.conclusions import diagnose, judge, margin_of
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
-from seedbed.scoring import Result
+from seedbed.scoring import Result, added
 
 __all__ = ["answer", "json_text", "summarize", "table_of"]
 
@@ -99,16 +102,31 @@ def answer(run: Results) -> Conclusion:
     judged = judge(experiment, results, asked)
     checks = diagnose(experiment, results, judged)
     if experiment.columns is not None:
-        without = {one.name: one.without for one in experiment.candidates if one.without}
-        without |= {one.name: one.without for one in experiment.fitted if one.without}
-        columns = replace(experiment.columns, effects=effects_of(without, judged.verdicts))
+        columns = _with_effects(experiment.columns, experiment, judged, results)
         judged = replace(judged, columns=columns, advice=None, rivals=(), top=None)
-        own = (check for check in checks if check.candidate == experiment.reference)
-        checks = tuple(replace(check, candidate=columns.model) for check in own)
+        of_all = (check for check in checks if check.candidate == experiment.reference)
+        checks = tuple(replace(check, candidate=columns.model) for check in of_all)
     return replace(
         judged,
         checks=checks,
         candidates=tuple(result.summary(whole=False) for result in results),
+    )
+
+
+def _with_effects(columns: Columns, experiment: Experiment, judged: Conclusion, results: Sequence[Result]) -> Columns:
+    """Return what leaving out columns changes, by the verdicts and by what the first model adds to the others."""
+    without = {model.name: model.without for model in experiment.candidates}
+    without |= {model.name: model.without for model in experiment.fitted}
+    whole, *others = results
+    # Of one network, or of a baseline that draws random numbers, noise looks like what a column adds.
+    steady = experiment.design.seeds > 1 if experiment.candidates else columns.model in STANDARD[experiment.table.task]
+    gains = dict[str, Estimate]()
+    for other in others if steady else ():
+        if (verdict := judged.verdict(other.name)) is not None:
+            gain = added(whole, other, experiment.metric, comparisons=verdict.comparisons)
+            gains |= {} if gain is None else {other.name: gain}
+    return replace(
+        columns, effects=effects_of({other.name: without[other.name] for other in others}, judged.verdicts, gains)
     )
 
 

@@ -30,7 +30,7 @@ def label_of(columns: Sequence[str]) -> str:
 def column_headings(score: Metric) -> tuple[str, ...]:
     """Return the headings of the table."""
     points = " (points)" if score.percent else ""
-    return "without", score.words, f"loss{points}", "alone", f"shuffled{points}", "verdict"
+    return "without", f"adds{points}", f"loss{points}", "alone", f"shuffled{points}", "verdict"
 
 
 def effect_cells(effect: ColumnEffect, score: Metric, decimals: int) -> tuple[str, str]:
@@ -57,8 +57,7 @@ def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
         return listed(of[verdict], _MOST_NAMED)
 
     if "helps" in of:
-        it = "it" if len(of["helps"]) == 1 else "each of them"
-        yield "Helps", f"{named('helps')}: {answer.model} is shown to be worse without {it}"
+        yield "Helps", f"{named('helps')}: shown to add to what {answer.model} learns from the other columns"
     elif "none" not in of:
         yield "Helps", f"no column is shown to help {answer.model}, which isn't to say that none does"
     for group, surely in answer.substitutes:
@@ -66,8 +65,7 @@ def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
         enough = f"{perhaps}one of these two is enough"
         if len(group.columns) > 2:
             enough = f"{perhaps}not all of these {several} are needed"
-        worse = f"{answer.model} is shown to be worse without them together"
-        yield "Together", f"{label_of(group.columns)} stand for each other: {worse}, and {enough}"
+        yield "Together", f"{label_of(group.columns)} stand for each other, and add something together: {enough}"
     if "harms" in of:
         yield "Harms", f"{named('harms')}: {answer.model} is shown to be better without"
     if "no difference that matters" in of:
@@ -100,9 +98,15 @@ def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         words = f"The {score.words}" if score.name == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
         way = "high" if score.greater_is_better else "low"
         yield (
-            f"{words} decides ({way} is good). Loss: how much worse it is without the column, by networks that are "
+            f"{words} decides ({way} is good). Loss: how much worse it is without the column, by models that are "
             f"trained again. Below {margin_words(conclusion.metric)} it doesn't matter (the margin)."
         )
+        if any(effect.adds is not None for effect in answer.effects):
+            yield (
+                "Adds: how much of what the model without the column leaves open is explained by what the column "
+                "changes. It measures the same as the loss, but without the errors of both models, so it varies half "
+                "as much. A column helps if both are above 0, and one of them is shown to be."
+            )
         together = f"s, which hold for these {n} comparisons together" if n > 1 else ""
         yield f"±: {100 * (1 - conclusion.alpha):g}% interval{together}."
     if any(effect.alone is not None for effect in answer.effects):

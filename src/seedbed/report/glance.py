@@ -271,17 +271,21 @@ def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
     answer, reference = conclusion.columns, conclusion.reference
     assert answer is not None
     decimals, scale = decimals_of(metric, conclusion.metric.margin), 100.0 if metric.percent else 1.0
-    score = _score(metric, conclusion.candidate(reference), decimals)
-    yield Row(reference, "(nothing)", score, "", ("", ""), "", "reference", False, None)
+    whole = measure(metric, conclusion.score(reference, metric.name).mean or 0.0)
+    yield Row(reference, "(nothing)", "", "", (whole, ""), "", "reference", False, None)
     for effect in shown_effects(answer):
-        interval, loss = None, ""
+        interval, loss, adds = None, "", ""
         if effect.loss is not None and effect.low is not None and effect.high is not None:
             interval = middle, low, high = scale * effect.loss, scale * effect.low, scale * effect.high
             loss = f"{signed(middle, decimals)} ±{max(high - middle, middle - low):,.{decimals}f}"
-        score = _score(metric, conclusion.candidate(effect.without), decimals)
+        if effect.adds is not None and effect.adds_high is not None:
+            half = scale * (effect.adds_high - effect.adds)
+            adds = f"{signed(scale * effect.adds, decimals)} ±{half:,.{decimals}f}"
         look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
         beside = effect_cells(effect, metric, decimals)
-        yield Row(effect.without, label_of(effect.columns), score, loss, beside, effect.verdict, look, False, interval)
+        name, label = effect.without, label_of(effect.columns)
+        verdict = "doesn't matter" if effect.verdict == "no difference that matters" else effect.verdict
+        yield Row(name, label, adds, loss, beside, verdict, look, False, interval)
 
 
 def _label(conclusion: Conclusion, model: CandidateSummary, mixed: bool) -> str:

@@ -1,0 +1,151 @@
+"""Does `seedbed columns` say "helps" of useless columns, and does it find those that help?
+
+python benchmarks/columns.py                                   all worlds, printed as Markdown
+python benchmarks/columns.py --sets 50 --worlds 'linear-*'     a rough look at some
+
+Each table has 300 rows and six columns, standard normal, of which some decide the log-odds of class 1. The recipe is
+fixed, with about as many epochs as inner splits choose, which saves time. All else is as the command does it: groups of
+columns that stand for each other, five seeds, intervals that hold together; after three repeats of ten folds. "Found by
+loss" counts the verdicts on the model without the column, which the comparison alone gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rounds import say
+from scipy.special import expit
+
+import seedbed as sb
+from seedbed.data import table_from_arrays
+from seedbed.evaluation import wilson
+from seedbed.experiment import make_plan, run, specify_columns
+from seedbed.experiment.summary import answer
+
+Floats = NDArray[np.float64]
+MODEL = "relu:5@optimizer=adamw,lr=0.02,weight_decay=0.01,epochs=50"
+N_ROWS, N_COLUMNS, BOUND = 300, 6, 0.073
+
+
+@dataclass(frozen=True)
+class World:
+    """Where tables come from.
+
+    Attributes:
+        words: what it is.
+        logit: the log-odds of class 1 from the columns [row, column].
+        useful: numbers of the columns that help, alone or, in tuples, together.
+        mix: changes the standard normal columns, for instance correlates them.
+    """
+
+    words: str
+    logit: Callable[[Floats], Floats]
+    useful: tuple[int | tuple[int, ...], ...]
+    mix: Callable[[Floats], None] = lambda X: None
+
+
+def _correlated(X: Floats) -> None:
+    X[:, 2] = 0.7 * X[:, 0] + np.sqrt(1 - 0.7**2) * X[:, 2]
+
+
+def _copied(X: Floats) -> None:
+    X[:, 2] = X[:, 1]
+
+
+WORLDS = {
+    "null": World("no column helps; labels by chance", lambda X: 0 * X[:, 0], ()),
+    "linear-3": World("two help, one worth 3 points; a useless one has correlation 0.7 with the other",
+                      lambda X: 1.5 * X[:, 0] + 0.7 * X[:, 1], (0, 1), _correlated),
+    "copies": World("two copies and another one help", lambda X: 1.5 * X[:, 0] + 1.2 * X[:, 1], (0, (1, 2)), _copied),
+    "interaction": World("two help by their product", lambda X: 1.2 * X[:, 0] + 1.8 * X[:, 1] * X[:, 3], (0, 1, 3)),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said of one table.
+
+    Attributes:
+        verdicts: on each question, by the numbers of its columns.
+        by_loss: the questions on which the loss alone shows that its columns help.
+        seconds: of processor time.
+    """
+
+    verdicts: dict[tuple[int, ...], str]
+    by_loss: set[tuple[int, ...]]
+    seconds: float
+
+
+def draw(world: World, key: Sequence[int]) -> tuple[Floats, NDArray[np.int64]]:
+    """Return features and labels that depend on the key alone."""
+    rng = np.random.default_rng(key)
+    X = rng.normal(size=(N_ROWS, N_COLUMNS))
+    world.mix(X)
+    return X, (rng.random(N_ROWS) < expit(world.logit(X))).astype(np.int64)
+
+
+def ask(world: World, key: Sequence[int]) -> Said:
+    """Return what seedbed says of a table."""
+    table = table_from_arrays(*draw(world, key))
+    started = time.process_time()
+    experiment = specify_columns(table, MODEL, recipe=sb.Recipe(), design=sb.Design(repeats=3))
+    conclusion = answer(run(make_plan(experiment, sb.Compute(jobs=1))))
+    assert conclusion.columns is not None
+    verdicts, by_loss = {}, set()
+    for effect in conclusion.columns.effects:
+        question = tuple(table.feature_names.index(name) for name in effect.columns)
+        verdicts[question] = effect.verdict
+        if (verdict := conclusion.verdict(effect.without)) is not None and verdict.rule == "worse":
+            by_loss.add(question)
+    return Said(verdicts, by_loss, time.process_time() - started)
+
+
+def share(hits: Sequence[bool]) -> str:
+    """Return a share with Wilson's interval, in percent."""
+    low, high = wilson(sum(hits), len(hits))
+    return f"{100 * sum(hits) / len(hits):.1f} ({100 * low:.0f}-{100 * high:.0f})"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", type=int, default=400, help="tables of each world")
+    parser.add_argument("--worlds", default="*", help="a pattern of names")
+    options = parser.parse_args(arguments)
+    print("| world | tables | a useless column helps [%] | found [%] | found by loss [%] | seconds |")
+    print("|---|---:|---:|---|---|---:|")
+    failed = False
+    for number, (name, world) in enumerate(WORLDS.items()):
+        if not fnmatch.fnmatch(name, options.worlds):
+            continue
+        said = []
+        for table in range(options.sets):
+            said.append(ask(world, (7, number, table)))
+            if table % 20 == 19:
+                say(f"{name}: {table + 1} tables")
+        useful = [question if isinstance(question, tuple) else (question,) for question in world.useful]
+        helping = {column for question in useful for column in question}
+        useless = [(column,) for column in range(N_COLUMNS) if column not in helping]
+        false = [any(one.verdicts[question] == "helps" for question in useless) for one in said]
+        shown = [*useful, *((column,) for question in useful if len(question) > 1 for column in question)]
+        power = "; ".join(f"{_name(q)}: {share([one.verdicts.get(q) == 'helps' for one in said])}" for q in shown)
+        by_loss = "; ".join(f"{_name(q)}: {share([q in one.by_loss for one in said])}" for q in shown)
+        seconds = float(np.median([one.seconds for one in said]))
+        row = (f"{name}: {world.words}", len(said), share(false), power, by_loss, f"{seconds:.1f}")
+        print(f"| {' | '.join(map(str, row))} |", flush=True)
+        failed |= sum(false) / len(false) > BOUND
+    return int(failed)
+
+
+def _name(question: tuple[int, ...]) -> str:
+    return "+".join(f"x{column}" for column in question)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
