@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -99,7 +98,7 @@ def forecast_rows(
     losses: Floats,
     *,
     scale: float,
-    df: float | None,
+    df: float,
     offset: float,
     prior: float | None = None,
     random_state: int = 0,
@@ -116,7 +115,7 @@ def forecast_rows(
         n_train: training rows of each size, in ascending order.
         losses: of blocks of rows, such as folds [block, size].
         scale: squared standard error of a mean of blocks, over the variance between blocks.
-        df: degrees of freedom of that error; None if it is known.
+        df: degrees of freedom of that error.
         offset: variance that all sizes have in common, of the rows that are tested.
         prior: the loss of predicting the class frequencies or the mean; None if that isn't known.
         random_state: of the draws.
@@ -126,34 +125,31 @@ def forecast_rows(
     if prior is not None:
         used &= by_size < _LEARNT * prior
     if used.sum() < _FEWEST_SIZES:
-        return (
-            {},
-            f"it learns from {counted(int(used.sum()), 'size')} of the training set (a curve needs {_FEWEST_SIZES})",
-        )
+        n = counted(int(used.sum()), "size")
+        return {}, f"it learns from {n} of the training set (a curve needs {_FEWEST_SIZES})"
     sizes, losses = np.asarray(n_train, dtype=np.float64)[used], losses[:, used]
     mean, covariance = losses.mean(axis=0), np.cov(losses, rowvar=False) * scale
     weights = 1 / np.maximum(np.diag(covariance), 1e-12 * max(1e-12, float(mean.max()) ** 2))
     rng = np.random.default_rng(random_state)
     noise = rng.multivariate_normal(np.zeros(len(sizes)), covariance, size=_DRAWS, method="eigh")
-    if df is not None:
-        noise *= np.sqrt(df / rng.chisquare(df, size=(_DRAWS, 1)))
-    others = slice(0, -1)
-    held = _fitted(sizes[others], mean[None, others], weights[others])
-    drawn = mean + noise + _unexplained(held, sizes, mean, others, rng)
-    gap = _fitted(sizes[others], drawn[:, others], weights[others]).at(sizes[-1]) - drawn[:, -1]
-    low, high = _ends(gap)
-    if not low <= 0 <= high:
+    noise *= np.sqrt(df / rng.chisquare(df, size=(_DRAWS, 1)))
+
+    def drawn(n_sizes: int) -> Floats:
+        """Return curves [draw, size] with the errors of the losses, and what the law leaves unexplained of some."""
+        law = _fitted(sizes[:n_sizes], mean[None, :n_sizes], weights[:n_sizes])
+        left = mean[:n_sizes] - np.concatenate([law.at(n) for n in sizes[:n_sizes]])
+        deviation = np.sqrt((left**2).sum() / max(1, n_sizes - 3))
+        return np.asarray(mean + noise + rng.normal(scale=deviation, size=noise.shape))
+
+    held_back = drawn(len(sizes) - 1)
+    gap = _interval(_fitted(sizes[:-1], held_back[:, :-1], weights[:-1]).at(sizes[-1]) - held_back[:, -1])
+    if not gap.low <= 0 <= gap.high:
         return {}, "the curve of the smaller training sets doesn't forecast the largest one"
-    drawn = mean + noise + _unexplained(_fitted(sizes, mean[None], weights), sizes, mean, slice(None), rng)
-    several, common = _fitted(sizes, drawn, weights), rng.normal(scale=np.sqrt(offset), size=_DRAWS)
-    answer = {}
-    for times in TIMES:
-        n = times * sizes[-1]
-        answer[times] = (
-            _interval(np.maximum(several.at(n) + common, 0.0)),
-            _interval(several.at(sizes[-1]) - several.at(n)),
-        )
-    return answer, ""
+    several, common = _fitted(sizes, drawn(len(sizes)), weights), rng.normal(scale=np.sqrt(offset), size=_DRAWS)
+    now, later = several.at(sizes[-1]), {times: several.at(times * sizes[-1]) for times in TIMES}
+    return {
+        times: (_interval(np.maximum(loss + common, 0.0)), _interval(now - loss)) for times, loss in later.items()
+    }, ""
 
 
 @dataclass(frozen=True)
@@ -188,18 +184,6 @@ def _fitted(sizes: Floats, losses: Floats, weights: Floats) -> _Law:
     return _Law(law[0], law[1], law[2], unit)
 
 
-def _unexplained(law: _Law, sizes: Floats, mean: Floats, used: slice, rng: np.random.Generator) -> Any:
-    """Return noise [draw, size] with the deviation of what the law leaves unexplained."""
-    left = np.array([mean[place] - law.at(n)[0] for place, n in enumerate(sizes)])[used]
-    deviation = np.sqrt((left**2).sum() / max(1, len(left) - 3))
-    return rng.normal(scale=deviation, size=(_DRAWS, len(sizes)))
-
-
-def _ends(values: Floats) -> tuple[float, float]:
-    low, high = np.quantile(values, ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2))
-    return float(low), float(high)
-
-
 def _interval(values: Floats) -> Interval:
-    low, high = _ends(values)
-    return Interval(mean=float(np.median(values)), low=low, high=high)
+    low, median, high = np.quantile(values, ((1 - _LEVEL) / 2, 0.5, (1 + _LEVEL) / 2)).tolist()
+    return Interval(mean=median, low=low, high=high)
