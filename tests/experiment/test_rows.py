@@ -57,6 +57,11 @@ def test_an_unknown_candidate_and_nested_intervals_are_refused():
         sb.rows(frame(), target="y", design=sb.Design(interval="nested"))
 
 
+def test_a_folder_and_subgroups_are_refused(call, tmp_path):
+    assert "is a folder. Name the table" in call("rows", tmp_path).err
+    assert "--by divides" in call("rows", "example:iris", "--by", "species").err
+
+
 def curve(n_train, law, n_folds=30, noise=0.01):
     rng = np.random.default_rng(0)
     common = rng.normal(scale=noise, size=(n_folds, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 from seedbed.cli.comparing import Finish, Overwrite, Specified, carried, read, specified_by
 from seedbed.cli.options import CompareOptions, TableArgument
@@ -23,6 +24,9 @@ def rows(
     """Compare, then train on halves, quarters and so on of the training rows, and say whether more rows would help."""
     if options.by is not None:
         raise OptionError("--by divides the rows of a comparison", "Leave it out, or run seedbed compare.")
+    if Path(table).is_dir():
+        hint = f"Name the table; with --out {table} and the same options, its finished comparison is used again."
+        raise OptionError(f"{table} is a folder", hint)
 
     def ask(now: Callable[[str], None]) -> tuple[Specified, Finish]:
         read_rows = read(table, options, now)
