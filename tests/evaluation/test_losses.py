@@ -140,7 +140,7 @@ def test_the_margin_is_at_most_a_tenth_of_the_error_and_at_least_a_part_of_the_d
 def test_an_unknown_metric_suggests_the_nearest_name():
     with pytest.raises(OptionError, match="brier"):
         row_losses("breir", Y, P)
-    with pytest.raises(OptionError, match="no metric with a loss"):
+    with pytest.raises(OptionError, match="isn't a metric with a loss"):
         row_losses("roc_auc", Y, P)
 
 

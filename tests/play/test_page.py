@@ -131,7 +131,7 @@ def test_the_verb_writes_the_page_and_opens_it(call, mixed_file, here, monkeypat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--target", "kind"], "there is no table"),
+        (["--target", "kind"], "without a table"),
         (
             ["example:iris", "--time-split", "species"],
             "--time-split decides splits, and the page splits rows at random",
