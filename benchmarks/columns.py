@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         said = []
         for table in range(options.sets):
-            said.append(ask(world, (7, number, table)))
+            said.append(ask(world, (41, number, table)))
             if table % 20 == 19:
                 say(f"{name}: {table + 1} tables")
         useful = [question if isinstance(question, tuple) else (question,) for question in world.useful]
