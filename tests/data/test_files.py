@@ -258,7 +258,5 @@ def test_a_million_rows_are_read_in_seconds(tmp_path):
     words = {"city": random.choice(["Berlin", "New York, NY"], n_rows), "y": random.integers(0, 2, n_rows)}
     pl.DataFrame(numbers | words).write_csv(tmp_path / "t.csv")
     columns = read_file(tmp_path / "t.csv")
-    matrix = columns.numbers(range(12))
     assert columns.cells(10)[:5] == words["city"][:5].tolist()
-    assert matrix.shape == (n_rows, 12)
-    np.testing.assert_array_equal(matrix[:, 3], numbers["x3"])
+    np.testing.assert_array_equal(columns.numbers(3), numbers["x3"])
