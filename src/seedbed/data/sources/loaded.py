@@ -110,18 +110,48 @@ class Loader:
         columns: list[Cells] = []
         for start in range(0, len(names), width):
             some = range(start, min(start + width, len(names)))
-            numbers = self._fetch({i: number_sql(f"c{i}", types[i]) for i in some if not _has_no_numbers(types[i])})
-            columns += [
-                self._column(i, types[i], numbers.get(i), n_rows, as_text=names[i] in self.as_text) for i in some
-            ]
+            fetched = self._fetch({i: number_sql(f"c{i}", types[i]) for i in some if not _has_no_numbers(types[i])})
+            numbers = {i: np.ma.filled(np.ma.asarray(values, np.float64), np.nan) for i, values in fetched.items()}
+            plain = {i for i in numbers if types[i] == "VARCHAR" and names[i] not in self.as_text}
+            facts = self._facts({i: numbers[i] for i in plain})
+            for i in some:
+                as_text = names[i] in self.as_text and not NUMERIC_TYPES.fullmatch(types[i])
+                if i in numbers and not as_text:
+                    columns.append(self._column(i, types[i], numbers[i], n_rows, *facts.get(i, ())))
+                else:
+                    columns.append(self._texts(i, types[i], n_rows))
         return Frame(self.where, tuple(names), tuple(columns), notes, places=places)
 
-    def _column(self, i: int, kind: str, numbers: NDArray[Any] | None, n_rows: int, *, as_text: bool) -> Cells:
-        column = f"c{i}"
-        if numbers is None or (as_text and not NUMERIC_TYPES.fullmatch(kind)):
-            return self._texts(i, kind, n_rows)
-        values: Floats = np.ma.filled(np.ma.asarray(numbers, dtype=np.float64), np.nan)
-        present = values[~np.isnan(values)]
+    def _facts(self, numbers: dict[int, Floats]) -> dict[int, tuple[int, bool, bool, bool]]:
+        """Return facts about columns of text, by one query.
+
+        They are the number of filled cells, and whether some cell has leading zeros, may have a point between
+        thousands, or surely has a decimal point.
+        """
+        asked, places = ["count(*)"], {}  # of constants alone, SQL would return a row for each row
+        for i, values in numbers.items():
+            column, present = f"c{i}", values[~np.isnan(values)]
+            asked.append(f"count(*) FILTER ({column} <> '')" if len(present) < len(values) else f"{len(values)}")
+            if may_be_dotted(present) and len(present):
+                asked += [_any(column, LEADING_ZEROS), _any(column, DOTTED, "."), _any(column, CERTAIN_POINT, ".")]
+            else:
+                asked += ["false", "false", "true"]
+            places[i] = len(asked) - 4
+        [answers] = self.ask(f"SELECT {', '.join(asked)} FROM cells")
+        return {i: answers[place : place + 4] for i, place in places.items()}
+
+    def _column(
+        self,
+        i: int,
+        kind: str,
+        values: Floats,
+        n_rows: int,
+        n_filled: int = 0,
+        codes: bool = False,
+        dotted: bool = False,
+        point: bool = False,
+    ) -> Cells:
+        column, present = f"c{i}", values[~np.isnan(values)]
         if NUMERIC_TYPES.fullmatch(kind):
             if INTEGER_TYPES.fullmatch(kind) and not fits_float(present):
                 return self._texts(i, kind, n_rows)
@@ -129,28 +159,15 @@ class Loader:
         if not len(present) or kind != "VARCHAR":
             texts = self._texts(i, kind, n_rows)
             return from_texts(texts) if len(present) else texts
-        words = None
-        if len(present) < len(values):
-            [(n_filled,)] = self.ask(f"SELECT count(*) FILTER ({column} <> '') FROM cells")
-            if n_filled > len(present):
-                odd = f"SELECT coalesce({column}, '') AS c FROM cells WHERE coalesce(NOT {_is_number(column)}, true)"
-                words = Texts.of(self.connection.execute(f"{odd} ORDER BY rowid").fetchnumpy()["c"])
-                if not all(map(missing_in_number, words.texts)):
-                    return self._texts(i, kind, n_rows)
-        point = not may_be_dotted(present)
-        if not fits_float(present):
+        if not fits_float(present) or (codes and is_whole(present)):
             return self._texts(i, kind, n_rows)
-        dotted = False
-        if not point:
-            [(codes, dotted, point)] = self.ask(
-                f"SELECT {_any(column, LEADING_ZEROS)}, {_any(column, DOTTED, '.')}, "
-                f"{_any(column, CERTAIN_POINT, '.')} FROM cells"
-            )
-            if codes and is_whole(present):
+        words = None
+        if n_filled > len(present):
+            odd = f"SELECT coalesce({column}, '') AS c FROM cells WHERE coalesce(NOT {_is_number(column)}, true)"
+            words = Texts.of(self.connection.execute(f"{odd} ORDER BY rowid").fetchnumpy()["c"])
+            if not all(map(missing_in_number, words.texts)):
                 return self._texts(i, kind, n_rows)
-        return Numbers(
-            spill(values), words, bool(point), self._texts(i, kind, n_rows) if dotted and not point else None
-        )
+        return Numbers(spill(values), words, point, self._texts(i, kind, n_rows) if dotted and not point else None)
 
     def _texts(self, i: int, kind: str, n_rows: int) -> Texts:
         text = f"coalesce({_text_sql(f'c{i}', kind)}, '') AS c"
