@@ -2,7 +2,7 @@
 
 from seedbed.data.cells import in_order, parse_number
 from seedbed.data.design import Encoding, encode
-from seedbed.data.frame import SERIOUS, Frame, Note, Remark, Texts, as_notes
+from seedbed.data.frame import SERIOUS, Frame, Note, Remark, Texts, as_notes, check_characters, check_flat
 from seedbed.data.inspection import inspect_table
 from seedbed.data.layout import DATE_MIDDLES
 from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, spill, windows
@@ -11,7 +11,7 @@ from seedbed.data.reading import coded_table, given_frame, label_texts, read_tab
 from seedbed.data.scaling import TargetDesign, target_design
 from seedbed.data.sources.memory import as_frame, frame_of_values, native_frame
 from seedbed.data.sources.opening import EXAMPLES, read_new_rows
-from seedbed.data.sources.options import EveryName
+from seedbed.data.sources.options import EveryName, quoted
 from seedbed.data.splits import (
     Split,
     check_training,
@@ -51,6 +51,8 @@ __all__ = [
     "as_frame",
     "as_notes",
     "as_text",
+    "check_characters",
+    "check_flat",
     "check_training",
     "coded_table",
     "encode",
@@ -66,6 +68,7 @@ __all__ = [
     "likely_target",
     "native_frame",
     "parse_number",
+    "quoted",
     "read_new_rows",
     "read_table",
     "repeated_folds",

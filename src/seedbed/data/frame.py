@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,6 +38,8 @@ __all__ = [
     "Remark",
     "Texts",
     "as_notes",
+    "check_characters",
+    "check_flat",
     "fits_float",
     "from_texts",
     "is_whole",
@@ -289,13 +291,23 @@ class Builder:
         """Return the column. Text that is numbers becomes numbers, unless it is to be kept."""
         if self._codes is None and self._numbers:
             return Numbers(spill(np.concatenate(self._numbers)))
-        try:
-            "".join(self._code_of).encode()
-        except UnicodeEncodeError as error:
-            raise DataError(
-                f"{self._where} holds half a character ({error.reason})", "Clean its text first."
-            ) from error
+        check_characters(self._code_of, self._where)
         return self.texts() if keep_text else from_texts(self.texts())
+
+
+def check_flat(kinds: Iterable[type], where: str) -> None:
+    """Raise DataError if a type of cells is a list or a record."""
+    for kind in kinds:
+        if issubclass(kind, Mapping | list | tuple):
+            raise DataError(f"{where} holds a {kind.__name__}", "Give a number, a text or null.")
+
+
+def check_characters(texts: Iterable[str], where: str) -> None:
+    """Raise DataError if a text holds half a character, which UTF-8 can't encode."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where} holds half a character ({error.reason})", "Clean its text first.") from error
 
 
 def trimmed(cell: str | None) -> str:

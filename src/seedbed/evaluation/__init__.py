@@ -52,7 +52,7 @@ from seedbed.evaluation.metrics import (
     prior_loss,
     row_losses,
 )
-from seedbed.evaluation.numbers import known_metric, measure, p_words, percent, plain_number, signed
+from seedbed.evaluation.numbers import known_metric, measure, p_words, percent, plain_number, plus_minus, signed
 from seedbed.evaluation.protocol import FEWEST_ROWS, Protocol, protocol, too_few
 from seedbed.evaluation.ranking import (
     Advice,
@@ -210,6 +210,7 @@ __all__ = [
     "paired_shares",
     "percent",
     "plain_number",
+    "plus_minus",
     "prior_loss",
     "protocol",
     "rank_groups",

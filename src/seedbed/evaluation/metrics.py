@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,6 +41,7 @@ __all__ = [
 
 
 Codes = NDArray[np.intp]
+Number = TypeVar("Number", float, Floats)
 LOG_LOSS_CLIP = 1e-7
 """Probabilities are clipped to [1e-7, 1 - 1e-7] in the log loss, so one sure mistake costs 16.1 and not infinity."""
 _CLASSES = ("binary", "multiclass")
@@ -94,6 +95,10 @@ class Metric:
     by_fold: Callable[[Codes, Floats, NDArray[np.intp]], FoldAuc] | None = None
     skill_of: str | None = None
     value: Callable[[Codes, Floats], float | None] | None = None
+
+    def score_of(self, loss: Number) -> Number:
+        """Return the score of a mean loss, or of each loss of an array: 1 - loss if greater is better, else loss."""
+        return 1 - loss if self.greater_is_better else loss
 
 
 def default_metric(task: str) -> str:

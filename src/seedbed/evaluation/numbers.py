@@ -6,7 +6,7 @@ import math
 
 from seedbed.evaluation.metrics import METRICS, Metric
 
-__all__ = ["known_metric", "measure", "p_words", "percent", "plain_number", "signed"]
+__all__ = ["known_metric", "measure", "p_words", "percent", "plain_number", "plus_minus", "signed"]
 
 
 def plain_number(value: float, digits: int = 3) -> str:
@@ -20,6 +20,11 @@ def signed(value: float, decimals: int | None = None) -> str:
     if decimals is not None:
         return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
     return f"{'+' if value > 0 else ''}{plain_number(value)}"
+
+
+def plus_minus(value: float, half: float, decimals: int | None = None) -> str:
+    """Return a difference and half of its interval, as +1.8 ±0.6; with decimals as `signed` has them."""
+    return f"{signed(value, decimals)} ±{signed(half, decimals).removeprefix('+')}"
 
 
 def percent(probability: float) -> str:

@@ -6,20 +6,19 @@ import contextlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seedbed.data import Column, Table, fold_pairs, read_table, sample_rows
+from seedbed.data import Column, Table, fold_pairs, read_table
 from seedbed.errors import ColumnError, OptionError, counted, did_you_mean
-from seedbed.evaluation import FEWEST_ROWS, Conclusion, Protocol
-from seedbed.experiment.model_plan import opened_run, table_of_run
-from seedbed.experiment.spec import Experiment, hashed, splits_of
+from seedbed.evaluation import FEWEST_ROWS, Conclusion
+from seedbed.experiment.model_plan import opened_run, protocol_of_run, table_of_run
+from seedbed.experiment.spec import Experiment, hashed, sampled_rows, splits_of
 from seedbed.experiment.subgroups import Grouping, subgroups_of
 from seedbed.scoring import Result
-from seedbed.training import derive
 from seedbed.typing import Floats, Ints
 
 __all__ = ["conclusion_by", "grouped", "grouping_of"]
@@ -151,7 +150,7 @@ def _dates(value: float) -> Iterator[tuple[float, str]]:
 def grouped(results: Sequence[Any], spec: Experiment, conclusion: Conclusion, grouping: Grouping) -> Conclusion:
     """Return a conclusion with the verdicts within the subgroups of its table's rows; of a sample, of its rows."""
     if spec.whole is not None:
-        grouping = grouping.of_rows(_sample(spec.whole, spec.table.n_rows, spec.random_state))
+        grouping = grouping.of_rows(sampled_rows(spec.whole, spec.table.n_rows, spec.random_state))
     return replace(conclusion, subgroups=subgroups_of(results, grouping, conclusion))
 
 
@@ -171,7 +170,7 @@ def conclusion_by(folder: Path, column: str) -> Conclusion:
     grouping, specified, plan = grouping_of(whole, column), conclusion.specification, conclusion.plan
     table = whole
     if plan.sample_of:
-        rows = _sample(whole, specified["table"]["n_rows"], plan.random_state)
+        rows = sampled_rows(whole, specified["table"]["n_rows"], plan.random_state)
         table, grouping = whole.of_rows(rows), grouping.of_rows(rows)
     results = _stored_results(folder, conclusion, table)
     if not results:
@@ -186,7 +185,7 @@ def _stored_results(folder: Path, conclusion: Conclusion, table: Table) -> list[
 
     with contextlib.suppress(Exception):  # each version may lack something else
         specified = conclusion.specification
-        design = Protocol(**{one.name: specified["design"][one.name] for one in fields(Protocol)})
+        design = protocol_of_run(conclusion)
         splits = splits_of(table, design, conclusion.plan.random_state)
         pairs = fold_pairs(splits) if conclusion.interval == "nested" else ()
         judged = [*splits, *(split for *_, split in pairs)]
@@ -210,8 +209,3 @@ def _stored_results(folder: Path, conclusion: Conclusion, table: Table) -> list[
             for one in conclusion.candidates
         ]
     return []
-
-
-def _sample(whole: Table, n_rows: int, random_state: int) -> Ints:
-    """Return the rows of a table that a sample of it has."""
-    return sample_rows(whole.target, n_rows, random_state=derive(random_state, "sample"), groups=whole.groups)

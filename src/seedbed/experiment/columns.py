@@ -15,11 +15,10 @@ from seedbed.data import Column, Encoding, Split, Table, encode, is_large
 from seedbed.errors import ColumnError, OptionError, did_you_mean
 from seedbed.evaluation import Columns, Conclusion, Protocol
 from seedbed.experiment.baseline_fits import STANDARD, FittedModel
-from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.model_plan import compared_candidate, opened_run, table_of_run
-from seedbed.experiment.plan import Plan, make_plan
-from seedbed.experiment.run import Results, run
+from seedbed.experiment.model_plan import compared_candidate, opened_run, protocol_of_run, table_of_run
+from seedbed.experiment.plan import make_plan
+from seedbed.experiment.run import run_in
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.model import AUTO
 from seedbed.networks import Candidate, FileArchitecture
@@ -78,7 +77,7 @@ def specify_columns(
                 raise OptionError(message, f"If you trust it, name it: --candidate {candidate.name}.")
             model = dataclasses.replace(candidate, overrides=())
         table, plan = table_of_run(folder, conclusion, stored), conclusion.plan
-        protocol = Protocol(**{field.name: specified["design"][field.name] for field in dataclasses.fields(Protocol)})
+        protocol = protocol_of_run(conclusion)
         design = dataclasses.replace(
             design,
             quick=bool(plan.sample_of),
@@ -252,7 +251,7 @@ def with_alone(comparison: Comparison, compute: Compute, folder: Path | None = N
         for effect in effects
     ]
     plan = make_plan(_of(spec, only, design=first, columns=None), compute)
-    alone = {result.name: result for result in _results(plan, folder).results}
+    alone = {result.name: result for result in run_in(plan, folder).results}
     shuffled = _shuffled(spec, model, first, [effect.columns for effect in effects], plan.splits, compute, folder)
     effects = [
         dataclasses.replace(
@@ -264,10 +263,6 @@ def with_alone(comparison: Comparison, compute: Compute, folder: Path | None = N
     ]
     columns = dataclasses.replace(answer, effects=tuple(effects))
     return dataclasses.replace(comparison, conclusion=dataclasses.replace(comparison.conclusion, columns=columns))
-
-
-def _results(plan: Plan, folder: Path | None) -> Results:
-    return run(plan, checkpoint=None if folder is None else Checkpoint(plan, folder))
 
 
 def _shuffled(
@@ -305,7 +300,7 @@ def _shuffled(
         model = with_inputs_of(model, table)
     asked = _of(dataclasses.replace(spec, table=copied), [(model, _ALL, ())], design=design, columns=None)
     plan = make_plan(asked, compute, tested, Encoding(encoding.layout, copied.features))
-    (result,) = _results(plan, folder).results
+    (result,) = run_in(plan, folder).results
     if not result.finite:
         return
     losses = result.row_losses(spec.metric).mean(axis=(0, 1)).reshape(times, n)

@@ -159,29 +159,45 @@ def _compared(
     """Return the comparison of `compare`, and what `rows` adds if it is requested."""
     started, read = time.perf_counter(), _table(table, y, target)
     lrs = _lrs(lr)
-    named = recipe_named(recipe) if isinstance(recipe, str) else recipe
-    common = merged(named, epochs=epochs, lr=lrs[0] if len(lrs) == 1 else None)
-    asked = merged(design or Design(), seeds=seeds, quick=quick or None)
-    several = lrs if len(lrs) > 1 else ()
-    command = call_of(read, candidates, common, several, asked)
-    command = command.replace("sb.compare", "sb.rows", 1) if by_rows else command
+    several, rate = (lrs, None) if len(lrs) > 1 else ((), next(iter(lrs), None))
+    common, asked = _settings(recipe, design, epochs=epochs, lr=rate, seeds=seeds, quick=quick)
+    function = "rows" if by_rows else "compare"
+    command = call_of(read, candidates, common, several, asked, function=function)
     specified = functools.partial(specify, read, candidates, recipe=common, design=asked, lrs=several, command=command)
-    folders = [] if overwrite or folder is None else [Path(folder)]
+    place = None if folder is None else Path(folder)
     experiment = specified()
     if by_rows:
         check_sizes(experiment)
-    plan = plan_within(experiment, specified, compute, folders, started=started)
+    plan = plan_within(experiment, specified, compute, _begun(place, overwrite), started=started)
     for candidate in {one.architecture: one for one in plan.experiment.candidates}.values():
         warn_of_shares(candidate, plan.experiment.table)
-    place = None if folder is None else Path(folder)
     finish = functools.partial(with_rows, compute=compute, folder=place) if by_rows else lambda comparison: comparison
-    return _carried(plan, on_progress, folder, overwrite, started, finish)
+    return _carried(plan, on_progress, place, overwrite, started, finish)
+
+
+def _settings(
+    recipe: Recipe | str,
+    design: Design | None,
+    *,
+    epochs: int | None,
+    lr: float | None,
+    seeds: int | None,
+    quick: bool,
+) -> tuple[Recipe, Design]:
+    """Return recipe and design with what was given beside them."""
+    named = recipe_named(recipe) if isinstance(recipe, str) else recipe
+    return merged(named, epochs=epochs, lr=lr), merged(design or Design(), seeds=seeds, quick=quick or None)
+
+
+def _begun(folder: Path | None, overwrite: bool) -> list[Path]:
+    """Return the folder of a run that may be continued; empty if there is none."""
+    return [] if overwrite or folder is None else [folder]
 
 
 def _carried(
     plan: Plan,
     on_progress: Callable[[Progress], None] | None,
-    folder: str | Path | None,
+    folder: Path | None,
     overwrite: bool,
     started: float,
     finish: Callable[[Comparison], Comparison],
@@ -242,22 +258,18 @@ def columns(
         'helps'
     """
     started = time.perf_counter()
-    run = Path(table) if isinstance(table, str | Path) and Path(table).is_dir() else None
-    rows = _table(table, y, target) if run is None else run
-    named = recipe_named(recipe) if isinstance(recipe, str) else recipe
-    common = merged(named, epochs=epochs, lr=lr)
-    asked = merged(design or Design(), seeds=seeds, quick=quick or None)
-    command = f"sb.columns({_word(str(run))})" if isinstance(rows, Path) else call_of(rows, None, common, (), asked)
-    arguments = {"candidate": candidate, "column": list(column) or None}
-    given = "".join(f", {name}={_word(value)}" for name, value in arguments.items() if value is not None)
-    command = f"{command.replace('sb.compare', 'sb.columns', 1)[:-1]}{given})"
+    is_folder = isinstance(table, str | Path) and Path(table).is_dir()
+    read = Path(table) if is_folder else _table(table, y, target)
+    common, asked = _settings(recipe, design, epochs=epochs, lr=lr, seeds=seeds, quick=quick)
+    given = {"candidate": candidate, "column": list(column) or None}
+    command = call_of(read, None, common, (), asked, function="columns", **given)
     specified = functools.partial(
-        specify_columns, rows, candidate, column, recipe=common, design=asked, command=command
+        specify_columns, read, candidate, column, recipe=common, design=asked, command=command
     )
-    folders = [] if overwrite or folder is None else [Path(folder)]
-    plan = plan_within(specified(), specified, compute, folders, started=started)
-    finish = functools.partial(with_alone, compute=compute, folder=None if folder is None else Path(folder))
-    return _carried(plan, on_progress, folder, overwrite, started, finish)
+    place = None if folder is None else Path(folder)
+    plan = plan_within(specified(), specified, compute, _begun(place, overwrite), started=started)
+    finish = functools.partial(with_alone, compute=compute, folder=place)
+    return _carried(plan, on_progress, place, overwrite, started, finish)
 
 
 def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
@@ -282,29 +294,47 @@ def _table(table: Any, y: Any, target: str | int | None) -> Table:
     return table_from_arrays(table, y)
 
 
-def call_of(table: Table, candidates: Any, recipe: Recipe, lrs: Sequence[float], design: Design) -> str:
-    """Return the text of a call of `sb.compare` that repeats this one, such as `sb.compare('t.csv', target='y')`.
+def call_of(
+    table: Table | Path,
+    candidates: Any,
+    recipe: Recipe,
+    lrs: Sequence[float],
+    design: Design,
+    *,
+    function: str = "compare",
+    **others: Any,
+) -> str:
+    """Return the text of a call that repeats this one, such as `sb.compare('t.csv', target='y')`.
 
     Tables and objects without a short text are shown by their type, and passwords as stars.
+
+    Args:
+        table: the table; or the folder of a comparison, which decides recipe and design.
+        function: the one that was called.
+        others: its other arguments; None for one that wasn't given.
     """
-    reading = {name: value for name, value in (table.reading or {}).items() if name != "source"}
-    if table.reading is None:
-        arguments = [repr(table)]
-    elif reading.keys() <= {"target"}:
-        arguments = [_word(table.reading["source"]), *(f"{name}={_word(value)}" for name, value in reading.items())]
-    else:
-        words = [_word(table.reading["source"]), *(f"{name}={_word(value)}" for name, value in reading.items())]
-        arguments = [f"sb.read_table({', '.join(words)})"]
+    arguments = [_word(str(table))] if isinstance(table, Path) else _read_by(table)
     if candidates is not None:
         arguments.append(f"candidates={_word(candidates)}")
-    names = [name for name, known in RECIPES.items() if known == recipe]
-    if names != ["trained"]:
-        arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{recipe!r}")
-    if lrs:
-        arguments.append(f"lr={list(lrs)}")
-    if design != Design():
-        arguments.append(f"design=sb.{design!r}")
-    return without_passwords(f"sb.compare({', '.join(arguments)})")
+    if isinstance(table, Table):
+        names = [name for name, known in RECIPES.items() if known == recipe]
+        if names != ["trained"]:
+            arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{recipe!r}")
+        if lrs:
+            arguments.append(f"lr={list(lrs)}")
+        if design != Design():
+            arguments.append(f"design=sb.{design!r}")
+    arguments += [f"{name}={_word(value)}" for name, value in others.items() if value is not None]
+    return without_passwords(f"sb.{function}({', '.join(arguments)})")
+
+
+def _read_by(table: Table) -> list[str]:
+    """Return the arguments that say which table it is."""
+    if table.reading is None:
+        return [repr(table)]
+    others = [f"{name}={_word(value)}" for name, value in table.reading.items() if name != "source"]
+    arguments = [_word(table.reading["source"]), *others]
+    return arguments if table.reading.keys() <= {"source", "target"} else [f"sb.read_table({', '.join(arguments)})"]
 
 
 def _word(value: Any) -> str:

@@ -122,8 +122,7 @@ class Comparison(Results):
             raise OptionError(f"single runs have no score '{name}'", did_you_mean(name, known))
         columns: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", name)}
         for result in self.results:
-            losses = result.losses(name, single=True)
-            values = 1 - losses if METRICS[name].greater_is_better else losses
+            values = METRICS[name].score_of(result.losses(name, single=True))
             places = np.indices(values.shape).reshape(3, -1)
             columns["candidate"] += [result.name] * values.size
             for key, numbers in zip(("repeat", "fold", "seed"), places, strict=True):
@@ -252,10 +251,8 @@ class Comparison(Results):
         for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
             old.unlink(missing_ok=True)
         write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
-        written, specification = (
-            [write_report(self.conclusion, folder / "report.html"), arrays],
-            folder / SPECIFICATION,
-        )
+        written = [write_report(self.conclusion, folder / "report.html"), arrays]
+        specification = folder / SPECIFICATION
         if pictures is not None:
             from seedbed.figures import save_pictures  # loads what draws
 

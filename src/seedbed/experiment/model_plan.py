@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from seedbed.arguments import spelled
 from seedbed.data import Table, read_table
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, counted, did_you_mean
-from seedbed.evaluation import METRICS, CandidateSummary, Conclusion
+from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, Protocol
 from seedbed.experiment.spec import Experiment, table_specification
 from seedbed.experiment.specification_file import SPECIFICATION, check_comparison, differences
 from seedbed.model import AUTO, Model, fit_model
@@ -20,7 +20,7 @@ from seedbed.report import guessing, read_summary
 from seedbed.settings import RECIPES, Recipe, recipe_in
 from seedbed.tuning import TunedSettings
 
-__all__ = ["compared_candidate", "model_plan", "model_plan_from", "opened_run", "table_of_run"]
+__all__ = ["compared_candidate", "model_plan", "model_plan_from", "opened_run", "protocol_of_run", "table_of_run"]
 
 _TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."
 
@@ -128,6 +128,12 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
         message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
         raise OptionError(message, "Run compare again with --overwrite.")
     return conclusion, stored
+
+
+def protocol_of_run(conclusion: Conclusion) -> Protocol:
+    """Return the design of a finished comparison."""
+    design = conclusion.specification["design"]
+    return Protocol(**{field.name: design[field.name] for field in fields(Protocol)})
 
 
 def _taken(

@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +29,16 @@ from seedbed.settings import Recipe
 from seedbed.training import Beside, Chunk, ChunkResult, are_shares, ends_in_shares, train_chunks
 from seedbed.tuning import Round, Stack, choices_of
 
-__all__ = ["CandidateResult", "FittedResult", "GatheredCandidate", "GatheredFits", "Results", "run", "run_by_looks"]
+__all__ = [
+    "CandidateResult",
+    "FittedResult",
+    "GatheredCandidate",
+    "GatheredFits",
+    "Results",
+    "run",
+    "run_by_looks",
+    "run_in",
+]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -173,6 +183,11 @@ def run(plan: Plan, *, monitor: Monitor | None = None, checkpoint: Checkpoint | 
     """
     *_, results = run_by_looks(plan, monitor=monitor, checkpoint=checkpoint)
     return results
+
+
+def run_in(plan: Plan, folder: Path | None) -> Results:
+    """Run a plan, and store finished work in a folder if there is one, from which a later call continues."""
+    return run(plan, checkpoint=None if folder is None else Checkpoint(plan, folder))
 
 
 def run_by_looks(

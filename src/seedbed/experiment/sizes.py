@@ -12,10 +12,9 @@ from seedbed.data import Split, Table, sample_rows
 from seedbed.errors import DataError, OptionError, counted
 from seedbed.evaluation import METRICS, Interval, RowForecast, Rows, TrainingSize, forecast_rows
 from seedbed.experiment.baseline_fits import one_blas_thread
-from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.plan import make_plan
-from seedbed.experiment.run import run
+from seedbed.experiment.run import run_in
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.summary import answer
 from seedbed.model import AUTO
@@ -118,7 +117,7 @@ def with_rows(
     for splits in smaller_splits(spec.table, first, spec.random_state):
         plan = make_plan(smaller, compute, splits)
         tell(f"training sets of {_rows_of(splits):,} rows; about {duration(plan.seconds)}")
-        part = run(plan, checkpoint=None if folder is None else Checkpoint(plan, folder))
+        part = run_in(plan, folder)
         results.insert(0, {result.name: result for result in part.results})
         with one_blas_thread():
             verdicts.insert(0, answer(part).verdicts)

@@ -36,11 +36,13 @@ from seedbed.model import AUTO, blend_cost
 from seedbed.networks import Candidate, candidates_from
 from seedbed.settings import N_NETWORKS, Design, Interval, Recipe
 from seedbed.training import derive, network_operations, versions
+from seedbed.typing import Ints
 
 __all__ = [
     "LOSSES",
     "Experiment",
     "hashed",
+    "sampled_rows",
     "specification",
     "specify",
     "splits_of",
@@ -313,8 +315,12 @@ def _sampled(table: Table, rows: int | None, random_state: int) -> tuple[Table, 
     rows = _QUICK_ROWS if rows is None else rows
     if rows >= table.n_rows:
         return table, None
-    drawn = sample_rows(table.target, rows, random_state=derive(random_state, "sample"), groups=table.groups)
-    return table.of_rows(drawn), table
+    return table.of_rows(sampled_rows(table, rows, random_state)), table
+
+
+def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
+    """Return the rows of a table that a sample of `n_rows` rows has."""
+    return sample_rows(table.target, n_rows, random_state=derive(random_state, "sample"), groups=table.groups)
 
 
 def _expanded(

@@ -23,7 +23,7 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart 
     metric = known_metric(summary.metric.name)
 
     def record(name: str, part: str, n: int, loss: Interval) -> dict[str, Any]:
-        ends = [1 - value if metric.greater_is_better else value for value in (loss.mean, loss.low, loss.high)]
+        ends = [metric.score_of(value) for value in (loss.mean, loss.low, loss.high)]
         return {"candidate": name, "part": part, "n": n, "mean": ends[0], "low": min(ends), "high": max(ends)}
 
     records, last = [], rows.sizes[-1]

@@ -397,7 +397,7 @@ def on_predictions(columns: Frame, roles: Mapping[str, int], question: Question)
         if missing := [each for each, values in losses.items() if not np.isfinite(values).all()]:
             message = f"{columns.where}: some predictions of {missing[0]} aren't finite numbers"
             raise DataError(message, "Leave the candidate out, or predict all rows.")
-        scores = {each: 1 - values if metric.greater_is_better else values for each, values in losses.items()}
+        scores = {each: metric.score_of(values) for each, values in losses.items()}
         return conclude_scores(scores, metric, plan, question, margin)
     question_asked = asked(question, metric, plan, reference=reference, margin=margin, seeds=seeds)
     if not results[0].design.has_verdict:

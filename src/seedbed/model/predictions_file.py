@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from seedbed.data import Frame, Note
+from seedbed.data import Frame, Note, quoted
 from seedbed.errors import ColumnError, OptionError, did_you_mean, visible
 from seedbed.files import temporary_folder
 from seedbed.model.model import Model
@@ -137,11 +137,6 @@ def _table() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def _quoted(name: str) -> str:
-    """Return a column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _kept(columns: _Columns, frame: Frame, keep: Sequence[str]) -> dict[str, int]:
     """Return the positions of the columns to copy, by their names in the result."""
     taken = columns.names
@@ -167,7 +162,7 @@ def _fill(
     names = [*kept, *columns.names]
     types = ["VARCHAR"] * len(kept) + columns.types
     # DuckDB's names ignore case: it renames the second of 'Yes' and 'yes' to 'yes_1'. So the view has the names.
-    shown = ", ".join(f"c{place} AS {_quoted(name)}" for place, name in enumerate(names))
+    shown = ", ".join(f"c{place} AS {quoted(name)}" for place, name in enumerate(names))
     typed = ", ".join(f"c{place} {kind}" for place, kind in enumerate(types))
     connection.execute(f"CREATE TABLE cells ({typed})")
     connection.execute(f"CREATE VIEW predictions AS SELECT {shown} FROM cells")

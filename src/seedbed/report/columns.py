@@ -36,12 +36,8 @@ def column_headings(score: Metric) -> tuple[str, ...]:
 def effect_cells(effect: ColumnEffect, score: Metric, decimals: int) -> tuple[str, str]:
     """Return the score of a model with these columns only, and the rise of the loss if they are shuffled."""
     scale = 100.0 if score.percent else 1.0
-    alone = "-" if effect.alone is None else measure(score, _score(score, effect.alone))
+    alone = "-" if effect.alone is None else measure(score, score.score_of(effect.alone))
     return alone, "-" if effect.shuffled is None else signed(scale * effect.shuffled, decimals)
-
-
-def _score(score: Metric, loss: float) -> float:
-    return 1 - loss if score.greater_is_better else loss
 
 
 def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
@@ -111,7 +107,7 @@ def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         yield f"±: {100 * (1 - conclusion.alpha):g}% interval{together}."
     if any(effect.alone is not None for effect in answer.effects):
         prior = conclusion.metric.of_prior
-        beside = "" if prior is None else f" ({guessing(conclusion)} has {measure(score, _score(score, prior))})"
+        beside = "" if prior is None else f" ({guessing(conclusion)} has {measure(score, score.score_of(prior))})"
         yield (
             f"Alone: with this column only{beside}. Shuffled: the loss if its values are shuffled among the test rows, "
             "without training again (permutation importance). Both by one repeat and without a test."

@@ -19,6 +19,7 @@ from seedbed.evaluation import (
     Metric,
     measure,
     plain_number,
+    plus_minus,
     signed,
 )
 from seedbed.report.advice import (
@@ -253,8 +254,7 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
             points = points if metric.greater_is_better else -points
             if model.repeats != conclusion.candidate(conclusion.reference).repeats:
                 points = middle  # on the repeats that both have
-            half = max(high - middle, middle - low)
-            gain = f"{signed(points, decimals)} ±{half:,.{decimals}f}"
+            gain = plus_minus(points, max(high - middle, middle - low), decimals)
             words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
         elif conclusion.verdicts:
             is_reference = name == conclusion.reference
@@ -277,10 +277,9 @@ def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
         interval, loss, adds = None, "", ""
         if effect.loss is not None and effect.low is not None and effect.high is not None:
             interval = middle, low, high = scale * effect.loss, scale * effect.low, scale * effect.high
-            loss = f"{signed(middle, decimals)} ±{max(high - middle, middle - low):,.{decimals}f}"
+            loss = plus_minus(middle, max(high - middle, middle - low), decimals)
         if effect.adds is not None and effect.adds_high is not None:
-            half = scale * (effect.adds_high - effect.adds)
-            adds = f"{signed(scale * effect.adds, decimals)} ±{half:,.{decimals}f}"
+            adds = plus_minus(scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals)
         look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
         beside = effect_cells(effect, metric, decimals)
         name, label = effect.without, label_of(effect.columns)

@@ -111,12 +111,8 @@ def row_tables(conclusion: Conclusion, *, plain: bool = False) -> Iterator[Numbe
     yield NumberTable(["", *columns.values()], cells, "Forecast for more training rows, with 90% intervals")
 
 
-def _score(metric: Metric, loss: float) -> float:
-    return 1 - loss if metric.greater_is_better else loss
-
-
 def _shown(metric: Metric, loss: float, decimals: int) -> str:
-    return measure(metric, _score(metric, loss)) if metric.percent else f"{loss:,.{decimals}f}"
+    return measure(metric, metric.score_of(loss)) if metric.percent else f"{loss:,.{decimals}f}"
 
 
 def _plus_minus(metric: Metric, loss: Interval, decimals: int, plain: bool) -> str:

@@ -17,7 +17,7 @@ from seedbed.evaluation import (
     known_metric,
     measure,
     p_words,
-    signed,
+    plus_minus,
 )
 from seedbed.report.advice import listed
 from seedbed.report.glance import LOOKS, FirstScreen, Row, decimals_of
@@ -64,7 +64,7 @@ def _row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, metric: Met
         name=group.name,
         label=f"{group.name} ({counted(group.n_rows, 'row')})",
         score="-" if score is None else measure(metric, score.mean),
-        gain="" if interval is None else _plus_minus(*interval, decimals),
+        gain="" if interval is None else _shown(*interval, decimals),
         beside=("" if calibration is None else _calibration(conclusion, calibration),),
         verdict=few if verdict is None else SHORT[verdict.rule],
         look="" if verdict is None else LOOKS.get(verdict.rule, "unsure"),
@@ -78,21 +78,20 @@ def _scaled(value: Verdict | Gap | Interval, scale: float) -> tuple[float, float
     return scale * middle, scale * value.low, scale * value.high
 
 
-def _plus_minus(middle: float, low: float, high: float, decimals: int | None) -> str:
-    half = signed(max(high - middle, middle - low), decimals).removeprefix("+")
-    return f"{signed(middle, decimals)} ±{half}"
+def _shown(middle: float, low: float, high: float, decimals: int | None) -> str:
+    return plus_minus(middle, max(high - middle, middle - low), decimals)
 
 
 def _calibration(conclusion: Conclusion, value: Interval) -> str:
     """Return the mean prediction minus the mean of what was observed: of classes in points."""
     scale, decimals = (1.0, None) if conclusion.task == "regression" else (100.0, 1)
-    return _plus_minus(*_scaled(value, scale), decimals)
+    return _shown(*_scaled(value, scale), decimals)
 
 
 def _amount(conclusion: Conclusion, gap: Gap) -> str:
     metric = known_metric(conclusion.metric.name)
     decimals = decimals_of(metric, conclusion.metric.margin)
-    shown = _plus_minus(*_scaled(gap, 100.0 if metric.percent else 1.0), decimals)
+    shown = _shown(*_scaled(gap, 100.0 if metric.percent else 1.0), decimals)
     return f"{shown} points" if metric.percent else shown
 
 
@@ -155,7 +154,7 @@ def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
         for name, score in group.scores.items():
             one, cells = group.verdict(name), ["", "", ""]
             if one is not None:
-                cells = [_plus_minus(*_scaled(one, scale), decimals), one.short, p_words(one.p_adjusted)]
+                cells = [_shown(*_scaled(one, scale), decimals), one.short, p_words(one.p_adjusted)]
             ends = " to ".join(measure(metric, end, score.mean) for end in (score.low, score.high))
             calibration = _calibration(conclusion, group.calibration[name])
             rows.append([name, f"{measure(metric, score.mean)} ({ends})", *cells, calibration])

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedbed.errors import ColumnError, DataError, counted, nearest
+from seedbed.data import check_characters, check_flat
+from seedbed.errors import ColumnError, counted, nearest
 from seedbed.model import FLAGS, Model, Predictions
 from seedbed.serve.limits import Limits, RefusedError
 
@@ -181,9 +182,7 @@ class RowFormat:
         """Return the values. Raise DataError for a list, an object, half a character, or what is too large."""
         for column, schema in zip(values, self._schemas, strict=True):
             kinds = set(map(type, column))
-            if nested := kinds & {list, dict}:
-                message = f"rows: '{schema.name}' holds a {nested.pop().__name__}"
-                raise DataError(message, "Give a number, a text or null.")
+            check_flat(kinds, f"rows: '{schema.name}'")
             if int in kinds and any(type(value) is int and abs(value) > _LARGEST for value in column):
                 raise ColumnError(f"a number in '{schema.name}' is too large", "Look for a wrong cell.")
             if str not in kinds:
@@ -193,11 +192,7 @@ class RowFormat:
             if longest > self._limits.text:
                 message = f"a text in '{schema.name}' has {longest:,} characters, and a cell may have "
                 raise ColumnError(f"{message}{self._limits.text:,}")
-            try:
-                "".join(texts).encode()
-            except UnicodeEncodeError as error:
-                message = f"rows: '{schema.name}' holds half a character ({error.reason})"
-                raise DataError(message, "Clean its text first.") from error
+            check_characters(texts, f"rows: '{schema.name}'")
         return values
 
 

@@ -89,10 +89,10 @@ def _read_parquet(loader: Loader, path: Path) -> Frame:
     Its size is checked first: a few bytes can stand for any number of rows, for a list of any length, and for a text in
     each row.
     """
-    where, limit, place = loader.where, loader.limit, duckdb_path(path)
+    where, limit = loader.where, loader.limit
 
     def ask(query: str) -> list[tuple[Any, ...]]:
-        return loader.connection.execute(query, [place]).fetchall()
+        return loader.ask(query, duckdb_path(path))
 
     names = _parquet_names(ask("SELECT name, coalesce(num_children, 0) FROM parquet_schema(?)"))
     check_width(len(names), where)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import WHOLE_FLOATS
-from seedbed.data.frame import Builder, Cells, Frame, Note, Numbers, Texts, name_from_zero
+from seedbed.data.frame import Builder, Cells, Frame, Note, Numbers, Texts, check_flat, name_from_zero
 from seedbed.data.sources.loaded import FindPlaces, open_loader
 from seedbed.data.sources.options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import DataError, UnreadableError, error_line, nearest
@@ -232,10 +232,7 @@ def frame_of_values(
     """
     columns = []
     for name, column in zip(names, values, strict=True):
-        for value in column:
-            if isinstance(value, Mapping | list | tuple):
-                message = f"{where}: '{name}' holds a {type(value).__name__}"
-                raise DataError(message, "Give a number, a text or null.")
+        check_flat(dict.fromkeys(map(type, column)), f"{where}: '{name}'")
         builder = Builder(f"{where}: '{name}'")
         builder.add(column)
         columns.append(builder.cells(keep_text=name in as_text))
