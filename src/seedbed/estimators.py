@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import numbers
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -19,12 +21,18 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9
+    CallbackSupportMixin, with_callbacks = object, lambda fit: fit
+
 from seedbed.arguments import check_arguments, shown
 from seedbed.data import Frame, Table, as_frame, as_text, coded_table, given_frame, label_texts
-from seedbed.errors import DataError, OptionError, TargetError
-from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, predict_frame
-from seedbed.networks import BlendedMLPs, Candidate
+from seedbed.errors import DataError, OptionError, TargetError, visible
+from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, member_costs, predict_frame
+from seedbed.networks import BlendedMLPs, Candidate, candidate_from
 from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
+from seedbed.training import Board, Chunk, preparing
 from seedbed.typing import Floats, Ints
 
 __all__ = ["SeedbedClassifier", "SeedbedRegressor"]
@@ -33,12 +41,13 @@ __all__ = ["SeedbedClassifier", "SeedbedRegressor"]
 Auto = Literal["auto"]
 
 # The tools of scikit-learn may fit and predict in several threads. All threads share the random state of torch, from
-# which networks draw their parameters, and the calls of modules, which torch.fx replaces while it traces one.
-_one_at_a_time = threading.Lock()
+# which networks draw their parameters, and the calls of modules, which torch.fx replaces while it traces one. Callbacks
+# may predict during a fit.
+_one_at_a_time = threading.RLock()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # scikit-learn has no types
     """The base class of both estimators. Parameters are checked in `fit`, as scikit-learn requires.
 
     Settings of a `Recipe` have the names, types and defaults of `Recipe`, or the default "auto"; a test compares them.
@@ -68,6 +77,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     engine: Engine = "auto"
     device: str = "auto"
     n_jobs: int | None = None
+    verbose: int | bool = 0
     model_: Model = field(init=False)
 
     def __sklearn_tags__(self) -> Any:
@@ -77,38 +87,39 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         tags.input_tags.string = True
         return tags
 
-    def _fit_table(self, table: Table, weights: Floats | None) -> OutOfBag | None:
-        """Fit the model; return the out-of-bag predictions of a blend, otherwise None."""
+    def _fit_table(self, table: Table, weights: Floats | None, X: Any, y: Any, sample_weight: ArrayLike | None) -> Self:
+        """Fit the model and set the attributes of the fit; X, y and sample_weight are for callbacks."""
         n_networks = None if self._is_auto("n_networks") else self.n_networks
         if isinstance(n_networks, str):
             raise OptionError(f"n_networks is {shown(n_networks)}", "It must be a whole number from 1 up, or 'auto'.")
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)  # of an earlier fit
-        settings, out_of_bag = self._settings(), None
+        settings = self._settings()
         options: dict[str, Any] = {
             "n_networks": None if n_networks is None else int(n_networks),
             "sample_weight": weights,
             "random_state": self._seed(),
             "compute": Compute(engine=self.engine, device=self.device, jobs=self._jobs()),
         }
+        given = {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
         with _one_at_a_time:
             if self._is_auto("candidate"):
-                model, out_of_bag = blend_table(
-                    table, portfolio=self.portfolio, settings=settings, time_limit=self.time_limit, **options
-                )
+                size = options["n_networks"], settings, self.portfolio
+                members = list(member_costs(table, table.n_rows, portfolio=self.portfolio))
+                limits = {"portfolio": self.portfolio, "time_limit": self.time_limit}
+                with _watched(self, members, given, lambda kind: kind.of_blend(table, *size)) as watch:
+                    fitted = blend_table(table, settings=settings, **limits, **options, **watch)
+                    self.__dict__.update(_attributes(*fitted))
             else:
                 for name in ("portfolio", "time_limit"):
                     if getattr(self, name) is not None:
                         raise OptionError(f"{name} belongs to candidate='auto'", "Leave one of the two out.")
-                model = fit_model(table, self.candidate, recipe=self._recipe(settings), **options)
-        self.model_ = model
-        if out_of_bag is not None:
-            self.oob_losses_ = dict(out_of_bag.losses)
-        if isinstance(model.architecture, BlendedMLPs):
-            self.weights_ = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
-        self.n_iter_ = int(model.training["epochs"])
-        self.lr_ = float(model.training["lr"])
-        return out_of_bag
+                candidate, recipe = candidate_from(self.candidate), self._recipe(settings)
+                own = candidate.name, candidate.recipe(recipe), options["n_networks"]
+                with _watched(self, (), given, lambda kind: kind.of_model(table, *own)) as watch:
+                    model = fit_model(table, candidate, recipe=recipe, board_for=watch["board_for"], **options)
+                    self.__dict__.update(_attributes(model))
+        return self
 
     def _is_auto(self, option: str) -> bool:
         value = getattr(self, option)
@@ -189,6 +200,66 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         columns = self._given(X, reset=False)
         with _one_at_a_time:
             return predict_frame(self.model_, columns)
+
+
+def _attributes(model: Model, out_of_bag: OutOfBag | None = None) -> dict[str, Any]:
+    """Return the attributes that a fit sets."""
+    found = {"model_": model, "n_iter_": int(model.training["epochs"]), "lr_": float(model.training["lr"])}
+    if out_of_bag is not None:
+        assert isinstance(model.architecture, BlendedMLPs)
+        found["weights_"] = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
+        found["oob_losses_"] = dict(out_of_bag.losses)
+        found["oob_decision_function_" if model.labels else "oob_prediction_"] = out_of_bag.values
+    return found
+
+
+@contextlib.contextmanager
+def _watched(
+    estimator: Networks, members: Sequence[str], given: Mapping[str, Any], monitor_of: Callable[[Any], Any]
+) -> Iterator[dict[str, Any]]:
+    """Show the progress if the estimator is verbose, and call its callbacks; yield the functions for `blend_table`.
+
+    Args:
+        members: of a blend, in their words. Each is a subtask of the fit for callbacks.
+        given: X, y and metadata, for callbacks.
+        monitor_of: returns what watches the training, given the class `Monitor`.
+    """
+    begin = getattr(estimator, "_init_callback_context", None)  # since scikit-learn 1.9
+    fit: Any = begin and begin(max_subtasks=len(members), sequential_subtasks=False)
+    monitor: Any = None
+    tasks, given = dict[str, Any](), {"estimator": estimator, **given}
+
+    def board_for(stage: str, chunks: Sequence[Chunk]) -> Board:
+        for name in [chunk.name for chunk in chunks if fit and members]:
+            tasks[name] = fit.subcontext(name, members.index(name))
+            tasks[name].call_on_fit_task_begin(**given)
+        return monitor.board_for(stage, chunks) if monitor else Board()
+
+    def on_member(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> bool:
+        so_far = functools.cache(so_far)
+        if monitor:
+            blend = so_far()[1]
+            say(f"{visible(name)}: out-of-bag loss {blend.losses[name]:.4g}, of the blend so far {blend.loss:.4g}")
+        ready = {**given, "reconstruction_attributes": lambda: _attributes(*so_far())}
+        with preparing:  # callbacks may predict, and other threads may not trace modules meanwhile
+            return bool(fit and tasks.pop(name).call_on_fit_task_end(**ready))
+
+    with contextlib.ExitStack() as display:
+        if estimator.verbose:
+            from rich.console import Console
+
+            from seedbed import experiment, report
+
+            monitor, console = monitor_of(experiment.Monitor), Console(stderr=True)
+            say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
+            display.enter_context(report.ProgressDisplay(monitor.progress, console))
+        if fit:
+            fit.call_on_fit_task_begin(**given)
+        yield {"board_for": board_for, "on_member": on_member}
+        if monitor and not members:
+            say(f"{visible(estimator.model_.candidate)}: {estimator.n_iter_} epochs, learning rate {estimator.lr_:g}")
+    for task in [*tasks.values(), fit] if fit else ():  # members that diverged, and the fit
+        task.call_on_fit_task_end(**given, reconstruction_attributes={} if task is fit else None)
 
 
 def _weighted_rows(
@@ -293,6 +364,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         engine: as in `train_many`.
         device: as in `train_many`.
         n_jobs: number of chunks of networks to train at a time; None is 1, -1 uses all cores.
+        verbose: 1 shows the progress on stderr while `fit` trains, and the out-of-bag loss of each finished member.
 
     Attributes:
         classes_: the labels [class], sorted, of the type of `y`.
@@ -318,6 +390,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
     class_weight: Mapping[Any, float] | Literal["balanced"] | None = None
     classes_: NDArray[Any] = field(init=False)
 
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit networks to all rows whose weight isn't zero.
 
@@ -343,10 +416,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         coding = {"groups": group, "labels": label_texts(classes), **_named(y)}
         table = self._table(columns, codes.astype(np.int64), task=task, **coding)
         self.classes_ = classes
-        out_of_bag = self._fit_table(table, _unless_equal(weights))
-        if out_of_bag is not None:
-            self.oob_decision_function_ = out_of_bag.values
-        return self
+        return self._fit_table(table, _unless_equal(weights), X, y, sample_weight)
 
     def _weights_of_classes(self, classes: NDArray[Any], codes: NDArray[np.int64], weights: Floats) -> Floats:
         """Return the weight of each class [class]."""
@@ -412,6 +482,7 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         (2,)
     """
 
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit networks to all rows whose weight isn't zero.
 
@@ -430,10 +501,7 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         columns, amounts = self._cases(X, y, y_numeric=True)
         columns, amounts, weights, group = _weighted_rows(columns, amounts.astype(np.float64), sample_weight, groups)
         table = self._table(columns, amounts, task="regression", groups=group, **_named(y))
-        out_of_bag = self._fit_table(table, _unless_equal(weights))
-        if out_of_bag is not None:
-            self.oob_prediction_ = out_of_bag.values
-        return self
+        return self._fit_table(table, _unless_equal(weights), X, y, sample_weight)
 
     def predict(self, X: Any) -> Floats:
         """Return the prediction for each row [row].

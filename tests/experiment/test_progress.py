@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from seedbed.data import read_table
 from seedbed.experiment import Monitor, monitor_plan, run, train, training_on
 from seedbed.experiment.progress import MonitoredChunk
+from seedbed.model import blend_table
 from seedbed.settings import Compute, Recipe
 
 
@@ -113,6 +115,23 @@ def test_a_run_without_a_choosing_round_has_no_stage(planned):
     plan = planned("relu:3")
     run(plan, monitor=monitor_plan(plan, seen.append))
     assert {one.stage for one in seen} == {""}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_each_member_of_a_blend_has_a_line_and_is_done_when_it_stops_early(jobs):
+    portfolio, settings = ("logistic@epochs=7", "relu:16@ple=3,lr=0.1"), {"epochs": 400}
+    table, seen = read_table("example:moons"), {}
+    monitor = Monitor.of_blend(table, 8, settings, portfolio)
+    assert rows(monitor) == dict.fromkeys(portfolio, (0, 8, None, 400))
+
+    def record(name, so_far):
+        seen[name] = rows(monitor)[name]
+
+    options = {"portfolio": portfolio, "settings": settings, "compute": Compute(jobs=jobs), "n_networks": 8}
+    model, _ = blend_table(table, board_for=monitor.board_for, on_member=record, **options)
+    assert seen == {portfolio[0]: (8, 8, None, 7), portfolio[1]: (8, 8, None, 400)}
+    assert model.training["epochs"] < 200
+    assert monitor.progress()[0].seconds_left == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("seeds", [1, 5])

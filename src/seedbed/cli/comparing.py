@@ -181,7 +181,7 @@ def _print(comparison: Comparison, options: CompareOptions) -> None:
 
 def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]:
     """Yield lines with the report, the details and the next command."""
-    from seedbed.model import AUTO, blend_cost
+    from seedbed.model import AUTO, member_costs
     from seedbed.report import duration
 
     place, spec = shlex.quote(str(folder)), plan.experiment
@@ -191,7 +191,8 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]
     if spec.columns is not None:
         return
     if AUTO not in spec.names and not spec.design.quick and "--no-auto" not in spec.command:
-        seconds = blend_cost(spec.table, len(plan.all_splits[0].train)) * len(comparison.splits) / plan.workers
+        blend = sum(member_costs(spec.table, len(plan.all_splits[0].train)).values())
+        seconds = blend * len(comparison.splits) / plan.workers
         others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
         yield (
             f"To add:   {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}   "

@@ -15,7 +15,6 @@ from seedbed.errors import OptionError, counted
 
 if TYPE_CHECKING:
     from seedbed.data import Table
-    from seedbed.experiment import Monitor
     from seedbed.model import Model
 
 __all__ = ["train"]
@@ -172,51 +171,34 @@ def _model_of_table(
     table: Table, candidate: str, recipe: RecipeOptions, run: RunOptions, options: dict[str, Any]
 ) -> Model:
     from seedbed.experiment import Monitor
-    from seedbed.model import AUTO, blend_table, fit_model, n_calibrating
+    from seedbed.model import AUTO, blend_table, fit_model
     from seedbed.networks import candidate_from
-    from seedbed.settings import N_NETWORKS
     from seedbed.training import own_module
-    from seedbed.tuning import n_choosing
 
     if candidate == AUTO:
         for name in ("recipe", "epoch"):
             if getattr(recipe, name) is not None:
                 hint = "Leave it out; --epochs, --lr and the like are taken."
                 raise OptionError(f"--{name} can't be chosen for auto, which has a recipe of its own", hint)
-        monitor = _monitor_of_blend(table, options["n_networks"])
+        monitor = Monitor.of_blend(table, options["n_networks"], recipe.given())
         with shown(monitor, run):
             return blend_table(table, settings=recipe.given(), board_for=monitor.board_for, **options)[0]
-    parsed, n_networks, common = candidate_from(candidate), options["n_networks"] or N_NETWORKS, recipe.named("trained")
-    settings = parsed.recipe(common)
+    parsed, common = candidate_from(candidate), recipe.named("trained")
     say(run, *filter(None, [own_module(parsed, table)]))
-    n_trained = n_networks + n_calibrating(table, n_networks)
-    monitor = Monitor.of_one(parsed.name, settings.epochs, n_trained, n_choosing(settings, n_networks))
+    monitor = Monitor.of_model(table, parsed.name, parsed.recipe(common), options["n_networks"])
     with shown(monitor, run):
         return fit_model(table, parsed, recipe=common, board_for=monitor.board_for, **options)
 
 
 def _model_of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
     from seedbed.experiment import Monitor, model_plan_from
-    from seedbed.model import n_calibrating
-    from seedbed.settings import N_NETWORKS
-    from seedbed.tuning import n_choosing
+    from seedbed.tuning import with_settings
 
     plan = model_plan_from(folder, candidate)
     if isinstance(plan.candidate, str):
-        monitor = _monitor_of_blend(plan.table, options["n_networks"])
+        monitor = Monitor.of_blend(plan.table, options["n_networks"], {})
     else:
-        n_networks = options["n_networks"] or plan.networks or N_NETWORKS
-        n_inner = 0 if plan.settled else n_choosing(plan.recipe, n_networks)
-        epochs = plan.settled.epochs if plan.settled else plan.recipe.epochs
-        n_trained = n_networks + n_calibrating(plan.table, n_networks)
-        monitor = Monitor.of_one(plan.candidate.name, epochs, n_trained, n_inner)
+        settled = with_settings(plan.recipe, plan.settled) if plan.settled else plan.recipe
+        monitor = Monitor.of_model(plan.table, plan.candidate.name, settled, options["n_networks"] or plan.networks)
     with shown(monitor, run):
         return plan.fit(board_for=monitor.board_for, **options)
-
-
-def _monitor_of_blend(table: Table, n_networks: int | None) -> Monitor:
-    from seedbed.experiment import Monitor
-    from seedbed.model import AUTO, blend_size
-
-    n_members, epochs, usual = blend_size(table)
-    return Monitor.of_one(AUTO, epochs, n_members * (n_networks or usual))

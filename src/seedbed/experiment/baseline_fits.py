@@ -18,7 +18,7 @@ import numpy as np
 
 from seedbed.data import Encoding, Split, Table, Task
 from seedbed.errors import TrainingError, error_line
-from seedbed.model import AUTO, blend_cost, blend_tables, values_of
+from seedbed.model import AUTO, blend_tables, member_costs, values_of
 from seedbed.settings import Compute
 from seedbed.training import Cluster, derive, side_by_side
 from seedbed.typing import Floats
@@ -176,7 +176,7 @@ class Auto(FittedModel):
     timed = False
 
     def seconds(self, table: Table, n_rows: int) -> float:
-        return blend_cost(table, n_rows)
+        return sum(member_costs(table, n_rows).values())
 
     def fitted(
         self, table: Table, encoding: Encoding, splits: Sequence[Split], n_classes: int, jobs: int

@@ -158,7 +158,7 @@ class Checkpoint:
             return None
         device = torch.cuda.get_device_name(chunk.device) if chunk.device.startswith("cuda") else chunk.device
         stage = self._plan.stage(which)
-        settings = {field.name: getattr(chunk, field.name) for field in fields(chunk) if field.name != "build"}
+        settings = {one.name: getattr(chunk, one.name) for one in fields(chunk) if one.name not in ("build", "name")}
         chosen = settings.pop("stops"), settings.pop("lr") if stage == "fitting" else ()
         # repr writes numbers exactly.
         task = _hash([self._run, stage, code, device, repr(settings)])

@@ -5,11 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from seedbed.data import Table
 from seedbed.evaluation import Conclusion
 from seedbed.experiment.plan import Plan
+from seedbed.model import member_costs, n_calibrating, networks_for, recipe_for
 from seedbed.report import Progress
+from seedbed.settings import N_NETWORKS, Recipe
 from seedbed.training import Board, Chunk
+from seedbed.tuning import n_choosing
 
 __all__ = ["Band", "Monitor", "MonitoredChunk", "monitor_plan"]
 
@@ -69,7 +74,8 @@ class Monitor:
         scores: bool = True,
         stages: bool = True,
     ) -> None:
-        self._totals, self._epochs, self._tell, self._stages = dict(totals), epochs, tell, stages
+        self._totals, self._epochs, self._tell, self._stages = dict(totals), dict(epochs), tell, stages
+        self._costs: Mapping[str, float] = {}  # of the members of a blend
         self._pace, self._fit_seconds, self._after, self._taken = _Pace(cost), dict[str, float](), after, 0.0
         self.repeats = 0
         self.so_far: Conclusion | None = None
@@ -91,6 +97,23 @@ class Monitor:
         total = n_networks + n_choosing
         return cls({name: total}, {name: epochs}, total, scores=False, stages=n_choosing > 0)
 
+    @classmethod
+    def of_model(cls, table: Table, name: str, recipe: Recipe, n_networks: int | None) -> Monitor:
+        """Return what watches the training of a candidate as a model; arguments are those of `fit_model`."""
+        n = n_networks or N_NETWORKS
+        return cls.of_one(name, recipe.epochs, n + n_calibrating(table, n), n_choosing(recipe, n))
+
+    @classmethod
+    def of_blend(
+        cls, table: Table, n_networks: int | None, settings: Mapping[str, Any], portfolio: Sequence[Any] | None = None
+    ) -> Monitor:
+        """Return what watches the training of a blend, with a line for each member; arguments as in `blend_table`."""
+        costs, n = member_costs(table, table.n_rows, portfolio=portfolio), n_networks or networks_for(table.n_rows)
+        epochs = dict.fromkeys(costs, recipe_for(settings, table.n_rows).epochs)
+        monitor = cls(dict.fromkeys(costs, n), epochs, sum(costs.values()), scores=False, stages=False)
+        monitor._costs = costs
+        return monitor
+
     def expect(self, plan: Plan) -> None:
         """Take the costs of a plan, which give an estimate of the time left before anything is trained."""
         self.stage, self._fit_seconds = "", plan.fit_seconds
@@ -111,9 +134,12 @@ class Monitor:
         return self._board
 
     def board_for(self, stage: str, chunks: Sequence[Chunk]) -> Board:
-        """Return the board for chunks of the only candidate, as `fit_model` takes it."""
-        (name,) = self._totals
-        watched = [MonitoredChunk({name: n}, chunk.recipe.epochs, n) for chunk in chunks for n in [len(chunk.members)]]
+        """Return the board for chunks of the only candidate or of a blend's members, as `fit_model` takes it."""
+        watched = []
+        for chunk in chunks:
+            name, n = chunk.name or next(iter(self._totals)), len(chunk.members)
+            self._epochs[name] = epochs = chunk.recipe.epochs
+            watched.append(MonitoredChunk({name: n}, epochs, self._costs.get(name, n), chunk.usual_epochs))
         return self.begin(watched, stage if self._stages else "")
 
     def finish(self, number: int) -> None:

@@ -32,7 +32,7 @@ from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Columns, Protocol, default_margin, default_metric, protocol
 from seedbed.experiment.baseline_fits import FittedModel, auto, without_auto
 from seedbed.experiment.baselines import BASELINES, baselines_from
-from seedbed.model import AUTO, blend_cost
+from seedbed.model import AUTO, member_costs
 from seedbed.networks import Candidate, candidates_from
 from seedbed.settings import N_NETWORKS, Design, Interval, Recipe
 from seedbed.training import derive, network_operations, versions
@@ -283,7 +283,7 @@ def _repeats_of_auto(
             others += design.seeds * cost(n_train, recipe.epochs)
             if recipe.chooses:
                 others += n_inner * len(recipe.lrs) * cost(_INNER * n_train, _USUAL_SHARE * recipe.epochs)
-    repeats, a_repeat = design.repeats, blend_cost(table, round(n_train), network_operations)
+    repeats, a_repeat = design.repeats, sum(member_costs(table, round(n_train), network_operations).values())
     fewest, times = min(2, repeats), design.repeats * others / a_repeat
     if fewest > _MOST_TIMES * times:
         longer = f"{fewest / times:.0f} times" if fewest < 1000 * times else "a thousand times"

@@ -1,7 +1,7 @@
 """The model: networks fitted to all rows, which predict and can be saved in one safe file."""
 
 from seedbed.model.blending import OutOfBag, blend_table, blend_tables, fit_model, n_calibrating
-from seedbed.model.members import AUTO, blend_cost, blend_size
+from seedbed.model.members import AUTO, member_costs, networks_for, recipe_for
 from seedbed.model.model import Model, load
 from seedbed.model.model_file import check_target, check_writable
 from seedbed.model.predicting import FLAGS, Predictions, predict_frame, predict_rows, values_of
@@ -15,17 +15,18 @@ __all__ = [
     "Model",
     "OutOfBag",
     "Predictions",
-    "blend_cost",
-    "blend_size",
     "blend_table",
     "blend_tables",
     "check_target",
     "check_writable",
     "fit_model",
     "load",
+    "member_costs",
     "n_calibrating",
+    "networks_for",
     "predict_frame",
     "predict_rows",
+    "recipe_for",
     "values_of",
     "write_predictions",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -263,6 +265,7 @@ def blend_tables(
     random_state: int = 0,
     compute: Compute = Compute(),
     board_for: Callable[[str, Sequence[Chunk]], Board] | None = None,
+    on_member: Callable[[str, Callable[[], tuple[Model, OutOfBag]]], bool] | None = None,
     calibrated: bool = True,
 ) -> list[tuple[Model, OutOfBag]]:
     """Return what `blend_table` does for each of several tables, such as the training rows of several splits.
@@ -277,6 +280,8 @@ def blend_tables(
         sample_weights: for each table the weight of each row [row]; 0 or more.
         time_limit: approximate seconds for training. With a limit, the members that are trained depend on the machine.
         score, threshold, random_state, compute, board_for: as in `fit_model`.
+        on_member: called when a member has finished, with its words and a function that returns its table's result with
+            the members so far, uncalibrated. Training ends if it returns True.
         calibrated: whether the models get the errors for prediction sets, which takes a tenth of a fit.
 
     Raises:
@@ -292,26 +297,30 @@ def blend_tables(
         weights, members = _row_weights(table, sample_weight), members_for(portfolio, table)
         data = MemberData(table, n, weights, random_state)
         fits.append(Fit(table, members, recipe_for(settings or {}, table.n_rows), data))
-    trained: list[list[Member]] = [[] for _ in fits]
+    trained: list[dict[tuple[int, int], Member]] = [{} for _ in fits]
+    finished = functools.partial(_finished, random_state=random_state, score=score, threshold=threshold)
     running = Running.on(compute, board_for)
-    for number, member in trained_members(fits, random_state=random_state, running=running, time_limit=time_limit):
-        trained[number].append(member)
-    return [
-        _finished(fit, members, random_state=random_state, score=score, threshold=threshold, calibrated=calibrated)
-        for fit, members in zip(fits, trained, strict=True)
-    ]
+    training = trained_members(fits, random_state=random_state, running=running, time_limit=time_limit)
+    with contextlib.closing(training):
+        for place, number, member in training:
+            trained[number][place] = member
+            so_far = functools.partial(finished, fits[number], trained[number], calibrated=False)
+            if on_member is not None and on_member(member.candidate.name, so_far):
+                break
+    return [finished(fit, members, calibrated=calibrated) for fit, members in zip(fits, trained, strict=True)]
 
 
 def _finished(
     fit: Fit,
-    trained: Sequence[Member],
+    members: Mapping[tuple[int, int], Member],
     *,
     random_state: int,
     score: Mapping[str, Any] | None,
     threshold: float,
     calibrated: bool,
 ) -> tuple[Model, OutOfBag]:
-    """Return the blend of trained members, and its predictions for rows left out."""
+    """Return the blend of trained members, by their places, and its predictions for rows left out."""
+    trained = [members[place] for place in sorted(members)]
     if not trained:
         raise TrainingError("every member of the portfolio diverged", "Give a lower learning rate.")
     table, data, splits = fit.table, fit.data, fit.data.splits

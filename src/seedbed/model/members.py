@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from seedbed.errors import OptionError, SeedbedError
 from seedbed.networks import MLP, Candidate, SmoothClip, candidates_from
 from seedbed.settings import RECIPES, Recipe
 from seedbed.training import (
+    PATIENT_SHARE,
     Chunk,
     TrainingData,
     counted_rows,
@@ -37,8 +38,7 @@ __all__ = [
     "Fit",
     "Member",
     "MemberData",
-    "blend_cost",
-    "blend_size",
+    "member_costs",
     "members_for",
     "network_of",
     "networks_for",
@@ -55,7 +55,6 @@ AUTO = "auto"
 _RECIPE = Recipe(
     optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False, epochs=60, batch_size=64
 )
-_USUAL_SHARE = 0.45  # of its epochs that a member usually trains before it stops
 LIMIT = 3.0
 """Limit of the clip in front of all members."""
 N_FOLDS = 8
@@ -134,26 +133,24 @@ def _size(n_rows: int) -> _Size:
     return next(size for size in _SIZES if n_rows >= size.least)
 
 
-def blend_size(table: Table) -> tuple[int, int, int]:
-    """Return the defaults for a table: number of members, largest number of epochs, and networks of a member."""
-    members = members_for(None, table)
-    return len(members), recipe_for({}, table.n_rows).epochs, networks_for(table.n_rows)
-
-
-def blend_cost(
-    table: Table, n_rows: int, of_network: Callable[[nn.Module, float, float], float] = network_seconds
-) -> float:
-    """Estimate the time in which one core fits the blend to some rows of a table [s].
+def member_costs(
+    table: Table,
+    n_rows: int,
+    of_network: Callable[[nn.Module, float, float], float] = network_seconds,
+    portfolio: Sequence[Any] | None = None,
+) -> dict[str, float]:
+    """Estimate the time in which one core fits each member of a blend to some rows of a table, by its words [s].
 
     The estimate is right within a factor of about 2, as the epochs after which members stop aren't known.
 
     Args:
         of_network: another cost of training a network, of its rows and epochs.
+        portfolio: as in `blend_table`.
     """
-    n_inputs, n_epochs = encode(table).layout.n_inputs, _USUAL_SHARE * _RECIPE.epochs
+    n_inputs, n_epochs = encode(table).layout.n_inputs, PATIENT_SHARE * _RECIPE.epochs
     with torch.device("meta"):  # nothing is drawn
-        networks = [member.architecture(n_inputs, table.n_outputs) for member in members_for(None, table)]
-    return networks_for(n_rows) * sum(of_network(network, n_rows, n_epochs) for network in networks)
+        networks = {one.name: one.architecture(n_inputs, table.n_outputs) for one in members_for(portfolio, table)}
+    return {name: networks_for(n_rows) * of_network(one, n_rows, n_epochs) for name, one in networks.items()}
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
@@ -331,8 +328,10 @@ class Fit:
 
 def trained_members(
     fits: Sequence[Fit], *, random_state: int, running: Running, time_limit: float | None = None
-) -> Iterator[tuple[int, Member]]:
-    """Train the members of fits; yield the number of a fit and a member. Networks of several fits share stacks.
+) -> Generator[tuple[tuple[int, int], int, Member]]:
+    """Train the members of fits; yield a member's place, the number of its fit, and the member, as they finish.
+
+    Networks of several fits share stacks. The places give members the same order whatever finishes first.
 
     Members whose networks diverge are left out. With a time limit [s], each member gets its share of the remaining
     time, at least one epoch. Members that haven't started at the end are left out, but never the first one.
@@ -351,7 +350,8 @@ def trained_members(
                 return
             seconds = max(left, 0.0) * min(running.jobs, len(wave)) / n_left
         n_left -= len(wave)
-        yield from _trained(wave, fits, random_state, running, seconds)
+        for place, fit, member in _trained(wave, fits, random_state, running, seconds):
+            yield (number, place), fit, member
 
 
 def _by_inputs(fits: Sequence[Fit]) -> list[list[tuple[Candidate, list[int]]]]:
@@ -392,23 +392,22 @@ def _trained(
     random_state: int,
     running: Running,
     seconds: float | None,
-) -> Iterator[tuple[int, Member]]:
+) -> Iterator[tuple[int, int, Member]]:
     parts = list(_parts(wave, fits, random_state, running))
     order = sorted(range(len(parts)), key=lambda place: -parts[place].seconds)  # so that all cores end together
-    chunks = [dataclasses.replace(parts[place].chunk, seconds=seconds) for place in order]
-    trained = running.train("fitting", chunks, [parts[place].data for place in order])
-    results = {order[number]: result for number, result in trained}
-    for place, part in enumerate(parts):
-        result, size = results[place], part.chunk.together
-        assert result.stacked is not None
-        starts = np.cumsum([0, *(fits[number].table.n_rows for number in part.fits)])
-        for group, first in enumerate(part.chunk.members[::size]):
-            columns, which = slice(group * size, (group + 1) * size), first // size
-            states = {name: value[columns].cpu() for name, value in result.stacked.items()}
-            if all(value.isfinite().all() for value in states.values()):
-                outputs = result.outputs[starts[which] : starts[which + 1], :, columns]
-                member, front = Member(part.candidate, states, outputs, result.best[group]), part.fronts[which]
-                yield part.fits[which], member if front is None else front.before(member)
+    for places in [order] if running.jobs > 1 or running.cluster else [[place] for place in order]:
+        chunks = [dataclasses.replace(parts[place].chunk, seconds=seconds) for place in places]
+        for number, result in running.train("fitting", chunks, [parts[place].data for place in places]):
+            place, part = places[number], parts[places[number]]
+            assert result.stacked is not None
+            size, starts = part.chunk.together, np.cumsum([0, *(fits[number].table.n_rows for number in part.fits)])
+            for group, first in enumerate(part.chunk.members[::size]):
+                columns, which = slice(group * size, (group + 1) * size), first // size
+                states = {name: value[columns].cpu() for name, value in result.stacked.items()}
+                if all(value.isfinite().all() for value in states.values()):
+                    outputs = result.outputs[starts[which] : starts[which + 1], :, columns]
+                    member, front = Member(part.candidate, states, outputs, result.best[group]), part.fronts[which]
+                    yield place, part.fits[which], member if front is None else front.before(member)
 
 
 def _parts(
@@ -453,7 +452,8 @@ def _parts(
                     patience=(recipe.patience,) * 2 if recipe.patience else patience,
                 )
                 for chunk in plan.chunks:
-                    yield _Part(candidate, same, fronts, data, chunk, plan.cost(chunk))
+                    named = dataclasses.replace(chunk, name=candidate.name)
+                    yield _Part(candidate, same, fronts, data, named, plan.cost(chunk))
 
 
 def _joined(parts: Sequence[TrainingData]) -> TrainingData:

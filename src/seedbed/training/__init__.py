@@ -8,7 +8,7 @@ from seedbed.training.candidates import (
     warn_of_shares,
     with_inputs_of,
 )
-from seedbed.training.chunk import Board, Chunk, ChunkResult, Savepoint
+from seedbed.training.chunk import PATIENT_SHARE, Board, Chunk, ChunkResult, Savepoint
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
 from seedbed.training.forward import StackedNetworks
@@ -20,6 +20,7 @@ from seedbed.training.parallel import (
     end_workers,
     pick_jobs,
     pick_workers,
+    preparing,
     side_by_side,
     time_chunk,
     train_chunk,
@@ -29,6 +30,7 @@ from seedbed.training.planning import StackPlan, network_operations, network_sec
 from seedbed.training.randomness import derive, seeded
 
 __all__ = [
+    "PATIENT_SHARE",
     "Beside",
     "Board",
     "Chunk",
@@ -53,6 +55,7 @@ __all__ = [
     "pick_workers",
     "plan_candidate",
     "plan_stack",
+    "preparing",
     "processor",
     "seeded",
     "side_by_side",

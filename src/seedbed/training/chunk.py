@@ -25,6 +25,7 @@ __all__ = ["Board", "Chunk", "ChunkResult", "Place", "Savepoint"]
 # Epochs that networks which choose train for: 35 % of 1,000 on most tables, all where they learn slowly (see
 # benchmarks/LOG.md). With 65 %, an estimate of the time doesn't rise by more than half. Of few epochs, all are trained.
 _USUAL_SHARE, _FEW_EPOCHS = 0.65, 150
+PATIENT_SHARE = 0.45  # of its epochs that a chunk with patience usually trains
 NOT_BEGUN = -1
 _SECONDS = 30.0  # between two savings
 
@@ -55,6 +56,7 @@ class Chunk:
         keep_networks: whether the result includes the trained parameters.
         keep_outputs: whether the result includes outputs, which may be large.
         dtype, device: as torch names them.
+        name: of a blend's member, for displays of progress; otherwise empty.
     """
 
     build: Callable[[], nn.Module]
@@ -73,11 +75,14 @@ class Chunk:
     keep_outputs: bool = True
     dtype: str = "float32"
     device: str = "cpu"
+    name: str = ""
 
     @property
     def usual_epochs(self) -> float:
         """The expected number of epochs that its networks train for; exact if none ends early."""
         epochs = float(self.recipe.epochs)
+        if self.patience:
+            return PATIENT_SHARE * epochs
         return min(epochs, max(_USUAL_SHARE * epochs, _FEW_EPOCHS)) if self.together else epochs
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "end_workers",
     "pick_jobs",
     "pick_workers",
+    "preparing",
     "side_by_side",
     "time_chunk",
     "train_chunk",
@@ -44,7 +45,8 @@ T = TypeVar("T")
 _MOST_JOBS = 1024
 _SECONDS_AFTER_PARENT = 1.0
 _started = threading.Event()  # whether there ever were workers
-_preparing = threading.Lock()  # networks are drawn from the one random state of the process
+preparing = threading.Lock()
+"""Held while networks are drawn from the one random state of the process, and while torch.fx traces modules."""
 
 
 def pick_jobs(jobs: int | None) -> int:
@@ -184,7 +186,7 @@ def train_chunk(
     tell = tell or (lambda epochs: None)
     tell(0)
     with ready_to_train(chunk.device):
-        with _preparing, no_collection():
+        with preparing, no_collection():
             training = (NativeTraining if chunk.engine == "native" else Training)(chunk, data)
         return training.run_patiently(tell) if chunk.patience else training.run(tell, savepoint)
 
@@ -199,7 +201,7 @@ def time_chunk(chunk: Chunk, data: TrainingData, seconds: float) -> tuple[float,
     """
     with ready_to_train(chunk.device):
         started = time.perf_counter()
-        with _preparing, no_collection():
+        with preparing, no_collection():
             training = (NativeTraining if chunk.engine == "native" else Training)(chunk, data)
         built = time.perf_counter() - started
         with torch.no_grad():
