@@ -17,8 +17,8 @@ from seedbed.evaluation import summary_from
 KEYS = {
     "": "schema_version kind command table target task n_rows n_features labels majority_share target_mean target_sd "
     "reference metric alpha interval plan understood verdicts pairs no_verdict on_these_rows ranking brackets top "
-    "sweeps advice rivals checks more_repeats_ratio candidates lottery subgroups columns rows notes specification "
-    "seconds curves",
+    "sweeps advice rivals checks more_repeats_ratio candidates lottery subgroups columns rows effects notes "
+    "specification seconds curves",
     "metric": "name words greater_is_better margin margin_source of_prior",
     "plan": "kind repeats most_repeats ended folds seeds networks n_train n_test quick sample_of time_limit shortened "
     "epochs locked_share "

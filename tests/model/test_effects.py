@@ -11,8 +11,9 @@ import pytest
 from sklearn.inspection import partial_dependence
 
 import seedbed as sb
+from seedbed.data import read_table
 from seedbed.errors import ColumnError, DataError, OptionError
-from seedbed.model import effects, fit_model
+from seedbed.model import effects, effects_in, fit_model
 from seedbed.settings import recipe_named
 
 from .conftest import FAST, TARGETS
@@ -162,3 +163,49 @@ def test_what_has_no_effect_is_refused(fitted, frame):
         fitted("relu:5", "grade").contributions(frame, frame)
     with pytest.raises(OptionError, match="a regression model has no classes"):
         fitted("relu:5", "cost").effect("size", frame, label="ill")
+
+
+def test_the_effects_in_a_table_are_those_of_its_columns(fitted, frame, table_for):
+    effects = effects_in(fitted("relu:5", "grade"), table_for("grade"))
+    curves = {curve.column: curve for curve in effects.curves}
+    most = frame["grade"].mode()[0]
+    assert (effects.model, effects.networks, effects.label, effects.n_rows) == ("relu:5", 3, most, len(frame))
+    alone = fitted("relu:5", "grade").effect("smokes", frame, label=most)
+    np.testing.assert_allclose(curves["smokes"].mean, alone.mean, atol=1e-12)
+    np.testing.assert_allclose(curves["smokes"].spread, alone.high - alone.mean, atol=1e-12)
+    assert curves["town"].values == ("(missing)", "Bonn", "Oslo", "Rome")  # Nowhere has fewer than 2 % of the rows
+    assert curves["day"].values[0].startswith("2024-01-")
+    low, high = np.quantile(frame["size"], [0.05, 0.95], method="inverted_cdf")
+    assert curves["size"].values[:: len(curves["size"].values) - 1] == (low, high)
+    assert sorted(curve.change for curve in effects.curves) == [curve.change for curve in effects.curves[::-1]]
+
+
+def test_a_planted_effect_has_its_direction_and_an_ignored_column_is_flat_and_last():
+    model, frame = of_numbers(c2=None)
+    effects = effects_in(model, read_table(frame.assign(y=(frame.sum(axis=1) > 0) * 1), target="y"))
+    assert effects.curves[-1].column == "c2"
+    assert effects.curves[-1].change == pytest.approx(0, abs=1e-12)
+    assert effects.words(effects.curves[-1]).endswith("% everywhere")
+    for curve in effects.curves[:-1]:
+        assert (np.diff(curve.mean) > 0).all()
+        assert curve.mean[-1] - curve.mean[0] > 0.1
+
+
+def test_of_many_columns_the_twelve_with_the_largest_effects_are_kept():
+    model, frame = of_numbers(15, c0=None, c7=None, c14=None)
+    effects = effects_in(model, read_table(frame.assign(y=(frame.sum(axis=1) > 0) * 1), target="y"))
+    assert effects.n_columns == 15
+    assert {curve.column for curve in effects.curves} == set(frame) - {"c0", "c7", "c14"}
+
+
+def test_a_value_of_most_rows_is_one_of_the_values_and_not_all():
+    model, frame = of_numbers()
+    gains = frame.assign(c1=np.where(frame["c0"] > 1.3, frame["c1"].abs(), 0.0))
+    values = model.effect("c1", gains).values
+    assert values[0] == 0
+    assert len(values) == 1 + min(20, (gains["c1"] > 0).sum())
+
+
+def test_the_effects_in_another_table_are_refused(fitted, table_for):
+    with pytest.raises(OptionError, match="relu:5 was fitted to another table"):
+        effects_in(fitted("relu:5", "grade"), table_for("ill"))

@@ -28,7 +28,8 @@ from seedbed.cli.terminal import (
     text_width,
     working,
 )
-from seedbed.errors import OptionError, counted, did_you_mean, without_passwords
+from seedbed.cli.training import fitted
+from seedbed.errors import OptionError, SeedbedError, counted, did_you_mean, without_passwords
 
 if TYPE_CHECKING:
     from seedbed.data import Table
@@ -64,10 +65,30 @@ def compare(
         from seedbed.experiment import grouping_of  # loads torch, which takes seconds
 
         grouping = None if options.by is None else grouping_of(rows, options.by)
-        specified = specified_by(rows, options, begun)
-        return specified, None if grouping is None else lambda comparison, folder: comparison.grouped(grouping)
+
+        def finish(comparison: Comparison, folder: Path) -> Comparison:
+            comparison = comparison if grouping is None else comparison.grouped(grouping)
+            return _with_effects(comparison, options.run) if options.effects else comparison
+
+        return specified_by(rows, options, begun), finish if options.effects or grouping is not None else None
 
     return carried("compare", table, ask, options, overwrite=overwrite, resumed=bool(begun))
+
+
+def _with_effects(comparison: Comparison, run: RunOptions) -> Comparison:
+    """Return a finished comparison with what the predictions of the advised network depend on, if one is advised."""
+    from seedbed.experiment import plan_model
+
+    conclusion = comparison.conclusion
+    if comparison.ended == "interrupted" or conclusion.effects is not None:
+        return comparison  # or it is read back from its folder
+    try:
+        model = fitted(plan_model(conclusion, None, comparison.experiment), run, compute=run.compute())
+        with working(f"Computing what the predictions of {model.candidate} depend on", run):
+            return comparison.with_effects(model)
+    except SeedbedError as error:  # the comparison itself is worth more
+        say(run, f"no effects: {error.message}")
+        return comparison
 
 
 def read(table: str, options: CompareOptions, now: Callable[[str], None]) -> Table:
@@ -113,6 +134,8 @@ def carried(
             finished comparison in its folder, if anything does.
     """
     started, run = time.perf_counter(), options.run
+    if options.effects and verb != "compare":
+        raise OptionError("--effects is for a comparison of models", "Leave it out, or run seedbed compare.")
     with working(f"Reading {table}", run) as now:
         specified, finish = ask(now)
         from seedbed.experiment import carry_out, folder_for, monitor_plan, numbered, open_folder, plan_within

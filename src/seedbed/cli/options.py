@@ -306,6 +306,8 @@ class CompareOptions:
     candidate: Annotated[tuple[str, ...], _REPEATED] = ()
     "A candidate; may be repeated. The three of the tutorial and auto if left out."
     by: By = None
+    effects: Annotated[bool, Parameter(negative=())] = False
+    "Also fit the advised network to all rows, and show what its predictions depend on."
     details: Annotated[bool, Parameter(negative=())] = False
     "Print every verdict with its numbers, and the ranking with intervals."
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False

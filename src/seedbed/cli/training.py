@@ -15,9 +15,10 @@ from seedbed.errors import OptionError, counted
 
 if TYPE_CHECKING:
     from seedbed.data import Table
+    from seedbed.experiment import ModelPlan
     from seedbed.model import Model
 
-__all__ = ["train"]
+__all__ = ["fitted", "train"]
 
 
 def train(
@@ -133,6 +134,7 @@ def _train_model(
     """Train on all rows of a table, or as a comparison chose, and write the model."""
     from seedbed.data import read_table
     from seedbed.evaluation import Conclusion
+    from seedbed.experiment import model_plan_from
     from seedbed.model import check_target
     from seedbed.report import check_files, note_sentences, read_summary, recommendation, serious_sentences
 
@@ -151,7 +153,7 @@ def _train_model(
                     f"the comparison in {table} has a table and a recipe of its own",
                     "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
                 )
-            model = _model_of_run(Path(table), candidate, run, options)
+            model = fitted(model_plan_from(table, candidate), run, **options)
             conclusion = read_summary(table)
             say(run, *filter(None, [check_files(Path(table))]))
             if isinstance(conclusion, Conclusion) and conclusion.advice is not None:
@@ -190,15 +192,15 @@ def _model_of_table(
         return fit_model(table, parsed, recipe=common, board_for=monitor.board_for, **options)
 
 
-def _model_of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.experiment import Monitor, model_plan_from
+def fitted(plan: ModelPlan, run: RunOptions, n_networks: int | None = None, **options: Any) -> Model:
+    """Return the model of a compared candidate, and show how it trains; `options` are those of `fit_model`."""
+    from seedbed.experiment import Monitor
     from seedbed.tuning import with_settings
 
-    plan = model_plan_from(folder, candidate)
     if isinstance(plan.candidate, str):
-        monitor = Monitor.of_blend(plan.table, options["n_networks"], {})
+        monitor = Monitor.of_blend(plan.table, n_networks, {})
     else:
         settled = with_settings(plan.recipe, plan.settled) if plan.settled else plan.recipe
-        monitor = Monitor.of_model(plan.table, plan.candidate.name, settled, options["n_networks"] or plan.networks)
+        monitor = Monitor.of_model(plan.table, plan.candidate.name, settled, n_networks or plan.networks)
     with shown(monitor, run):
-        return plan.fit(board_for=monitor.board_for, **options)
+        return plan.fit(n_networks=n_networks, board_for=monitor.board_for, **options)

@@ -26,6 +26,7 @@ from seedbed.evaluation.choosing import Choice, Waiting, best_temperature, blend
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.columns import ColumnEffect, Columns, effects_of
 from seedbed.evaluation.conclusion import Evidence, Outlook, conclude, n_together, outlook
+from seedbed.evaluation.effects import EffectCurve, Effects
 from seedbed.evaluation.ensembles import ensemble_losses
 from seedbed.evaluation.estimates import (
     Estimate,
@@ -132,6 +133,8 @@ __all__ = [
     "Conclusion",
     "Curves",
     "DecidingScore",
+    "EffectCurve",
+    "Effects",
     "Ended",
     "Epochs",
     "Estimate",

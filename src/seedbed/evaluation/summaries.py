@@ -15,6 +15,7 @@ from seedbed.errors import UnreadableError
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.columns import Columns
+from seedbed.evaluation.effects import Effects
 from seedbed.evaluation.ranking import Advice
 from seedbed.evaluation.rows import Rows
 from seedbed.evaluation.single_runs import Curves, RunLottery
@@ -336,6 +337,7 @@ class Conclusion(Summary):
         subgroups: the verdicts within the subgroups of a column; None if no column was named.
         columns: which columns help; None unless that was asked.
         rows: what smaller training sets come to, and what more rows would bring; None unless that was asked.
+        effects: what the predictions of the advised network depend on; None unless that was asked.
     """
 
     reference: str
@@ -361,6 +363,7 @@ class Conclusion(Summary):
     subgroups: Subgroups | None = None
     columns: Columns | None = None
     rows: Rows | None = None
+    effects: Effects | None = None
 
     def candidate(self, name: str) -> CandidateSummary:
         """Return a candidate by its name."""

@@ -8,7 +8,7 @@ from seedbed.experiment.columns import specify_columns, with_alone
 from seedbed.experiment.compare import columns, compare, rows
 from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.limiting import plan_within
-from seedbed.experiment.model_plan import model_plan_from
+from seedbed.experiment.model_plan import ModelPlan, model_plan_from, plan_model
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.progress import Monitor, monitor_plan
 from seedbed.experiment.run import run
@@ -23,6 +23,7 @@ __all__ = [
     "Checkpoint",
     "Comparison",
     "Experiment",
+    "ModelPlan",
     "Monitor",
     "Plan",
     "carry_out",
@@ -41,6 +42,7 @@ __all__ = [
     "monitor_plan",
     "numbered",
     "open_folder",
+    "plan_model",
     "plan_within",
     "read_specification",
     "rows",

@@ -16,7 +16,7 @@ from seedbed.evaluation import METRICS, Check, Conclusion, Ended, Verdict, docum
 from seedbed.experiment.baseline_fits import one_blas_thread
 from seedbed.experiment.by_column import grouped, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
-from seedbed.experiment.model_plan import model_plan
+from seedbed.experiment.model_plan import plan_model
 from seedbed.experiment.plan import STOPS, Plan
 from seedbed.experiment.progress import Monitor
 from seedbed.experiment.run import Results, run_by_looks
@@ -24,7 +24,7 @@ from seedbed.experiment.specification_file import SPECIFICATION
 from seedbed.experiment.subgroups import Grouping
 from seedbed.experiment.summary import answer, json_text, summarize
 from seedbed.files import DIGESTS, write_digests, write_whole
-from seedbed.model import Model
+from seedbed.model import Model, effects_in
 from seedbed.report import comparison_text, glance_text, notebook_fragment, write_report
 from seedbed.settings import Compute
 
@@ -82,6 +82,19 @@ class Comparison(Results):
     def grouped(self, grouping: Grouping) -> Comparison:
         """Return the comparison with the verdicts within subgroups of all rows of its table."""
         return replace(self, conclusion=grouped(self.results, self.experiment, self.conclusion, grouping))
+
+    def with_effects(self, model: Model | None = None) -> Comparison:
+        """Return the comparison with what the predictions of a model depend on, in `conclusion.effects`; see
+        docs/effects.md.
+
+        Args:
+            model: from `model`; the one of the advised network if left out.
+
+        Raises:
+            CandidateError, OptionError: as `model`.
+        """
+        effects = effects_in(model or self.model(), self.experiment.whole or self.experiment.table)
+        return replace(self, conclusion=replace(self.conclusion, effects=effects))
 
     def details(self) -> str:
         """Return every verdict with its numbers, the ranking with intervals, and what would settle open questions."""
@@ -177,7 +190,7 @@ class Comparison(Results):
         Args:
             path: a file that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
             chart: `curves` (train and test score and loss per epoch, with bands), `intervals` (each difference to the
-                reference), `lottery` (what single runs would have shown) or `calibration`.
+                reference), `lottery` (what single runs would have shown), `calibration` or `effects`.
 
         Raises:
             OptionError: there is no such chart, it has nothing to show, or the path can't be written to.
@@ -224,7 +237,7 @@ class Comparison(Results):
             >>> comparison.model("relu:5", n_networks=2)
             <Model relu:5 of 2 networks, predicts species (multiclass)>
         """
-        planned = model_plan(self.conclusion, name, self.experiment)
+        planned = plan_model(self.conclusion, name, self.experiment)
         return planned.fit(n_networks=n_networks, threshold=threshold, compute=compute)
 
     def _repr_html_(self) -> str:

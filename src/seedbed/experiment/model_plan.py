@@ -20,7 +20,15 @@ from seedbed.report import guessing, read_summary
 from seedbed.settings import RECIPES, Recipe, recipe_in
 from seedbed.tuning import TunedSettings
 
-__all__ = ["compared_candidate", "model_plan", "model_plan_from", "opened_run", "protocol_of_run", "table_of_run"]
+__all__ = [
+    "ModelPlan",
+    "compared_candidate",
+    "model_plan_from",
+    "opened_run",
+    "plan_model",
+    "protocol_of_run",
+    "table_of_run",
+]
 
 _TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."
 
@@ -62,7 +70,7 @@ class ModelPlan:
         )
 
 
-def model_plan(conclusion: Conclusion, name: str | None, experiment: Experiment) -> ModelPlan:
+def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment) -> ModelPlan:
     """Return how a candidate of a comparison is fitted to all rows.
 
     Args:

@@ -18,6 +18,7 @@ from seedbed.errors import OptionError, did_you_mean, visible
 from seedbed.evaluation import AnySummary
 from seedbed.figures.calibration import calibration
 from seedbed.figures.curves import learning_curves
+from seedbed.figures.effects import effect_curves
 from seedbed.figures.intervals import mean_rank_chart, verdict_intervals
 from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.rows import row_curves
@@ -42,7 +43,7 @@ _ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of wh
 VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 PICTURES = ("png", "svg", "pdf")
 _OF_KIND = {
-    "comparison": ("curves", "intervals", "lottery", "calibration", "rows"),
+    "comparison": ("curves", "intervals", "lottery", "calibration", "rows", "effects"),
     "training": ("curves", "lottery"),
     "judgement": ("intervals", "calibration"),
     "tables": ("ranks",),
@@ -187,6 +188,7 @@ _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
     "calibration": calibration,
     "ranks": mean_rank_chart,
     "rows": row_curves,
+    "effects": effect_curves,
 }
 
 
@@ -208,7 +210,7 @@ def all_charts(
 
 
 def chart_of(summary: AnySummary, name: str) -> alt.ConcatChart:
-    """Return one chart of a summary: `curves`, `intervals`, `lottery` or `calibration`.
+    """Return one chart of a summary: `curves`, `intervals`, `lottery`, `calibration` or `effects`.
 
     Raises:
         OptionError: there is no chart of this name, or nothing for it to show.

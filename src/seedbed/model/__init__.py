@@ -1,6 +1,7 @@
 """The model: networks fitted to all rows, which predict and can be saved in one safe file."""
 
 from seedbed.model.blending import OutOfBag, blend_table, blend_tables, fit_model, n_calibrating
+from seedbed.model.effects import effects_in
 from seedbed.model.members import AUTO, member_costs, networks_for, recipe_for
 from seedbed.model.model import Model, load
 from seedbed.model.model_file import check_target, check_writable
@@ -19,6 +20,7 @@ __all__ = [
     "blend_tables",
     "check_target",
     "check_writable",
+    "effects_in",
     "fit_model",
     "load",
     "member_costs",

@@ -6,6 +6,7 @@ Each input of the networks belongs to one column, so inputs are exchanged betwee
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.arguments import shown
-from seedbed.data import NewRows, OddityReport, as_text, read_new_rows
+from seedbed.data import NewRows, OddityReport, Table, as_text, read_new_rows
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
+from seedbed.evaluation import EffectCurve, Effects
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.predicting import network_values
-from seedbed.training import one_thread
+from seedbed.training import one_thread, pick_jobs
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = ["Contributions", "Effect", "contributions_of", "effect_of"]
+__all__ = ["Contributions", "Effect", "contributions_of", "effect_of", "effects_in"]
 
 _MOST_VALUES, _MOST_ROWS, _MOST_BACKGROUND = 20, 500, 100
+_MOST_SHOWN, _FEW_VALUES, _FEW_ROWS = 12, 5, 100
+_MISSING, _LEAST_SHARE = "(missing)", 0.02
 _MOST_EXACT = 8  # columns; 256 coalitions
 _MOST_CELLS = 1 << 22  # inputs computed at a time
 
@@ -72,17 +76,91 @@ def effect_of(model: Ensemble, column: str, rows: Any, label: Any = None) -> Eff
     place = names.index(column)
     read, inputs = _read(model, rows, _MOST_ROWS)
     grid, values = _grid(model, place, read.columns[place])
-    others = [np.full(len(grid), cells[0]) for cells in read.columns]
+    curves = _means(model, place, grid, read, inputs, code)
+    mean, spread = curves.mean(axis=1), curves.std(axis=1)
+    return Effect(column, values, mean, mean - spread, mean + spread)
+
+
+def effects_in(model: Ensemble, table: Table) -> Effects:
+    """Return the partial dependence on the columns of the table that a model was fitted to, the largest change first.
+
+    Numbers and dates of more than 20 values get 20 quantiles, from 5 to 95 %. Columns with one value are left out. If
+    more than twelve are left, five values on 100 rows decide which are kept. Levels of fewer than 2 % of the rows are
+    left out, and a missing cell is a level. Of several labels, the most frequent one is meant.
+
+    Raises:
+        OptionError: the model was fitted to another table.
+    """
+    if model.target_name != table.target_name or model.schemas != tuple(column.schema for column in table.columns):
+        raise OptionError(f"the model {model.candidate} was fitted to another table", "Fit it to this one.")
+    code = int(np.bincount(table.target).argmax()) if model.task == "multiclass" else _code_of(model, None)
+    if table.n_rows > _MOST_ROWS:
+        table = table.of_rows(_sample(table.n_rows))
+    cells = tuple(column.values for column in table.columns)
+    rows = NewRows(table.n_rows, cells, ({},) * len(cells))
+    inputs, _ = model.preprocessor.inputs_of(rows)
+    known = [one if schema.levels else one[~np.isnan(one)] for one, schema in zip(cells, model.schemas, strict=True)]
+    places = [place for place, one in enumerate(known) if len(np.unique(one)) > 1]
+    if len(places) > _MOST_SHOWN:
+        few = inputs[:: -(-table.n_rows // _FEW_ROWS)]
+        coarse = [-_curve(model, place, rows, few, code, _FEW_VALUES).change for place in places]
+        places = [places[rank] for rank in np.argsort(coarse, kind="stable")[:_MOST_SHOWN]]
+    curves = [_curve(model, place, rows, inputs, code) for place in places]
+    return Effects(
+        model=model.candidate,
+        networks=model.n_networks,
+        label="" if model.task == "regression" else model.labels[code],
+        n_rows=table.n_rows,
+        n_columns=len(cells),
+        curves=tuple(sorted(curves, key=lambda curve: -curve.change)),
+    )
+
+
+def _curve(
+    model: Ensemble, place: int, rows: NewRows, inputs: NDArray[np.float32], code: int, most: int = _MOST_VALUES
+) -> EffectCurve:
+    schema, cells = model.schemas[place], rows.columns[place]
+    grid, values = _grid(model, place, cells, most, cut=1 / most)
+    if schema.kind == "date":
+        values = np.datetime_as_string(values, unit="s" if model.preprocessor.layout.timed[place] else "D")
+    if schema.levels:  # no rare ones, as the model has hardly seen them
+        grid, values, cells = np.append(-1.0, grid), np.append(_MISSING, values), np.nan_to_num(cells, nan=-1.0)
+        rows_of = (cells == grid[:, None]).sum(axis=1)
+        kept = rows_of >= _LEAST_SHARE * len(cells)
+        kept = kept if kept.sum() > 1 else rows_of > 0
+        grid, values = grid[kept], values[kept]
+    curves = _means(model, place, np.where(grid < 0, np.nan, grid) if schema.levels else grid, rows, inputs, code)
+    mean = curves.mean(axis=1)
+    found = cells[np.isin(cells, grid) if schema.levels else ~np.isnan(cells)]
+    return EffectCurve(
+        column=schema.name,
+        kind=schema.kind,
+        values=tuple(values.tolist()),
+        mean=tuple(mean.tolist()),
+        spread=tuple(curves.std(axis=1).tolist()),
+        change=float(np.interp(found, grid, mean).std()),
+    )
+
+
+def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDArray[np.float32], code: int) -> Floats:
+    """Return the networks' mean predictions if all rows have the same value of a column [value, network].
+
+    Args:
+        grid: the values, as `NewRows` has them [value].
+        inputs: of the rows, or of some of them [row, input].
+    """
+    others = [np.full(len(grid), cells[0]) for cells in rows.columns]
     others[place] = grid
     own = model.preprocessor.layout.places.sources == place
-    changed, _ = model.preprocessor.inputs_of(NewRows(len(grid), tuple(others), ({},) * len(names)))
-    curves = []  # [value][network]
-    with one_thread("cpu"):
-        for value in changed[:, own]:
-            inputs[:, own] = value
-            curves.append(_predicted(model, inputs, code).mean(axis=1))
-    mean, spread = np.mean(curves, axis=1), np.std(curves, axis=1)
-    return Effect(column, values, mean, mean - spread, mean + spread)
+    changed, _ = model.preprocessor.inputs_of(NewRows(len(grid), tuple(others), ({},) * len(others)))
+
+    def mean(value: NDArray[np.float32]) -> Floats:
+        same = inputs.copy()
+        same[:, own] = value
+        return np.asarray(_predicted(model, same, code).mean(axis=1))
+
+    with one_thread("cpu"), ThreadPoolExecutor(pick_jobs(None)) as pool:
+        return np.array([*pool.map(mean, changed[:, own])])
 
 
 def contributions_of(model: Ensemble, rows: Any, background: Any, label: Any = None) -> Contributions:
@@ -175,8 +253,7 @@ def _read(model: Ensemble, rows: Any, most: int | None = None) -> tuple[NewRows,
     if not frame.n_rows:
         raise DataError(f"{frame.where}: no rows", "At least one row is needed.")
     if most is not None and frame.n_rows > most:
-        sample = np.sort(np.random.default_rng(0).choice(frame.n_rows, most, replace=False))
-        frame = frame.rows(sample, frame.where)
+        frame = frame.rows(_sample(frame.n_rows, most), frame.where)
     read, _ = model.read(frame)
     inputs, odd = model.preprocessor.inputs_of(read)
     report = OddityReport(model.preprocessor)
@@ -185,18 +262,27 @@ def _read(model: Ensemble, rows: Any, most: int | None = None) -> tuple[NewRows,
     return read, inputs
 
 
-def _grid(model: Ensemble, place: int, cells: Floats) -> tuple[Floats, NDArray[Any]]:
+def _sample(n_rows: int, most: int = _MOST_ROWS) -> Ints:
+    """Return a random sample of rows, always the same, in ascending order."""
+    return np.sort(np.random.default_rng(0).choice(n_rows, most, replace=False))
+
+
+def _grid(
+    model: Ensemble, place: int, cells: Floats, most: int = _MOST_VALUES, cut: float = 0.0
+) -> tuple[Floats, NDArray[Any]]:
     """Return values of a column as `NewRows` has them, and as users read them [value]."""
     schema = model.schemas[place]
     if schema.levels:
         codes = np.arange(len(schema.levels))
-        if len(codes) > _MOST_VALUES:
+        if len(codes) > most:
             counts = np.bincount(cells[cells >= 0].astype(np.int64), minlength=len(codes))
-            codes = np.sort(np.argsort(-counts, kind="stable")[:_MOST_VALUES])
+            codes = np.sort(np.argsort(-counts, kind="stable")[:most])
         return codes.astype(np.float64), np.array(schema.levels)[codes]
-    known = np.unique(cells[~np.isnan(cells)])
+    known, counts = np.unique(cells[~np.isnan(cells)], return_counts=True)
     if not len(known):
         raise DataError(f"column '{schema.name}' has no {schema.kind} in these rows", "Give rows that have some.")
-    if len(known) > _MOST_VALUES:
-        known = np.unique(np.nanquantile(cells, np.linspace(0, 1, _MOST_VALUES), method="inverted_cdf"))
+    if len(known) > most:
+        usual = known[counts.argmax()] if 2 * counts.max() > counts.sum() else np.nan  # it would be all quantiles
+        quantiles = np.nanquantile(cells[cells != usual], np.linspace(cut, 1 - cut, most), method="inverted_cdf")
+        known = np.unique([*quantiles, *([] if np.isnan(usual) else [usual])])
     return known, known.astype("datetime64[s]") if schema.kind == "date" else known

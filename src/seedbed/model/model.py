@@ -130,7 +130,8 @@ class Model(Ensemble):
         """Return how the mean prediction over rows changes with a column, the others as they are: partial dependence.
 
         Args:
-            column: its name. Numbers and dates get up to 20 quantiles of the rows, others the 20 most frequent levels.
+            column: its name. Numbers and dates get up to 20 quantiles of the rows, and a value that most rows have;
+                others get the 20 most frequent levels.
             rows: as in `predict`; of more than 500 rows, a random sample of 500, always the same.
             label: the label whose probability is predicted, by default the positive one; required if there are several.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 
-from seedbed.evaluation import Conclusion, Curves, TrainingSummary, plain_number, signed
+from seedbed.evaluation import Conclusion, Curves, Effects, TrainingSummary, plain_number, signed
 from seedbed.figures import BANDS
 from seedbed.report.tables import NumberTable
 
@@ -13,6 +13,7 @@ __all__ = [
     "calibration_table",
     "confusion_tables",
     "curve_tables",
+    "effect_tables",
     "lottery_tables",
     "networks_shown",
 ]
@@ -105,6 +106,13 @@ def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
             candidate.name,
             [[share / top for share in row] for row in cells],
         )
+
+
+def effect_tables(effects: Effects) -> Iterator[NumberTable]:
+    """Yield, for each column, the mean prediction at each of its values, and how the networks differ there."""
+    for curve in effects.curves:
+        cells = [[effects.shown(one, 1) for one in numbers] for numbers in (curve.mean, curve.spread)]
+        yield NumberTable([curve.column, "mean prediction", "±"], list(zip(curve.texts, *cells, strict=True)))
 
 
 def _between(name: str, low: Sequence[float], high: Sequence[float], place: int) -> str:

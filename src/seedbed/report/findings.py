@@ -6,7 +6,7 @@ from seedbed.errors import counted
 from seedbed.evaluation import Conclusion, TrainingSummary, known_metric
 from seedbed.report.advice import listed
 
-__all__ = ["calibration", "confusion", "curves", "lottery"]
+__all__ = ["calibration", "confusion", "curves", "effect_answers", "lottery"]
 
 _MOST_NAMED = 3
 _FEW = 100  # runs from which a share is given of 100
@@ -85,3 +85,13 @@ def confusion(summary: Conclusion) -> str:
         return "Confusion"
     share, label = max(missed)
     return f"{name} misses {100 * share:.0f} of 100 rows of the class {label}"
+
+
+def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
+    """Return a label and how predictions change with the first columns; empty without effects."""
+    effects = summary.effects
+    if effects is None or not effects.curves:
+        return []
+    curves = [f"{curve.column} ({effects.words(curve)})" for curve in effects.curves[:_MOST_NAMED]]
+    what = f"largest on the {effects.what(summary.target)}, as {effects.model} predicts it"
+    return [("Effects", f"{what}: {listed(curves)}; they needn't be causes")]

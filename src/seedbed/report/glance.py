@@ -41,6 +41,7 @@ from seedbed.report.columns import (
     label_of,
     shown_effects,
 )
+from seedbed.report.findings import effect_answers
 from seedbed.report.judged import judged_sentences
 from seedbed.report.sentences import (
     averaged_sentence,
@@ -155,7 +156,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     screen = FirstScreen(
         heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if judged else _heading(conclusion),
         warnings=tuple(phrased(line, conclusion.command) for line in warnings),
-        answers=tuple(answers(conclusion)),
+        answers=(*answers(conclusion), *effect_answers(conclusion)),
         no_verdict=_no_verdict(conclusion),
         columns=columns,
         rows=tuple(_rows(conclusion, score, beside)),
