@@ -78,13 +78,14 @@ def test_dates_of_two_thousand_years_have_the_right_month_weekday_and_hour(tmp_p
 
 def test_columns_may_have_any_name_even_that_of_an_output(tmp_path):
     rng = np.random.default_rng(1)
-    names = ["label", "spread", "spread_", "probabilities", "seedbed/0.Abs", "seedbed_", "a b\n\"'{}", "größe", " "]
+    names = ["label", "spread", "spread_", "probabilities", "set", "seedbed/0.Abs", "seedbed_", "a b\n\"'{}", "größe",
+             " "]  # fmt: skip
     frame = pd.DataFrame({name: rng.normal(size=90) for name in names} | {"y": np.arange(90) % 2})
     model = fit_model(sb.read_table(frame, target="y"), recipe=QUICK, **FAST)
-    model.export(tmp_path / "model.onnx")
-    assert {*names[:4]} < {*model.feature_names_in_}
+    model.export(tmp_path / "model.onnx", coverage=0.8)
+    assert {*names[:5]} < {*model.feature_names_in_}
     found = run_onnx(tmp_path / "model.onnx", feed_of(model, frame))
-    assert list(found) == ["probabilities_", "spread__", "label_"]
+    assert list(found) == ["probabilities_", "spread__", "label_", "set_"]
     np.testing.assert_allclose(found["probabilities_"], model.predict_proba(frame), atol=CLOSE)
 
 
@@ -122,13 +123,16 @@ def test_an_export_names_a_category_whose_numbers_have_several_spellings(tmp_pat
 
 
 def test_the_file_describes_itself(fitted):
-    made = onnx_of(fitted("relu:5", "grade"))
+    sets = {"coverage": 0.8, "per_class": True, "thresholds": [0.5, 0.6, 0.7]}
+    made = onnx_of(fitted("relu:5", "grade"), sets)
     reported = {entry.key: entry.value for entry in made.metadata_props}
     assert (reported["task"], json.loads(reported["labels"])) == ("multiclass", ["high", "low", "middle"])
     assert json.loads(reported["card"])["candidate"] == reported["candidate"] == "relu:5"
+    assert reported["coverage"] == "0.8"
     assert {(one.domain, one.version) for one in made.opset_import} == {("", 13), ("ai.onnx.ml", 2)}
     assert [one.name for one in made.graph.input] == list(fitted().feature_names_in_)
-    assert [one.name for one in made.graph.output] == ["probabilities", "spread", "label"]
+    assert [one.name for one in made.graph.output] == ["probabilities", "spread", "label", "set"]
+    assert made.graph.output[3].doc_string.endswith("at a coverage of 0.8 in each class")
     onnx.checker.check_model(made, full_check=True)
 
 

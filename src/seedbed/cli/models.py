@@ -25,6 +25,15 @@ OwnNetwork = Annotated[
     str | None, Parameter(help="FILE.py:CLASS, if the model is of a network of your own.", show_default=False)
 ]
 
+Coverage = Annotated[
+    float | None,
+    Parameter(
+        help="Add sets of labels (set) or intervals of numbers (low, high) that contain the truth for this share of new"
+        " rows, such as 0.9."
+    ),
+]
+PerClass = Annotated[bool, Parameter(help="The share of --coverage holds in each class; sets are larger.", negative=())]
+
 
 def loaded(path: Path, network: str | None = None, *, otherwise: str = "") -> Model:
     """Return the model in a file.
@@ -80,16 +89,8 @@ def predict(
     threshold: Annotated[
         float | None, Parameter(help="Of two labels: above which probability the positive one is predicted.")
     ] = None,
-    coverage: Annotated[
-        float | None,
-        Parameter(
-            help="Share of new rows, such as 0.9, whose truth is to be in their set of labels (column set) or their"
-            " interval (low, high)."
-        ),
-    ] = None,
-    per_class: Annotated[
-        bool, Parameter(help="The share of --coverage holds in each class; sets are larger.", negative=())
-    ] = False,
+    coverage: Coverage = None,
+    per_class: PerClass = False,
     keep: Annotated[
         tuple[str, ...],
         Parameter(
@@ -147,6 +148,8 @@ def export(
     python: Annotated[
         bool, Parameter(help="Write plain PyTorch instead of ONNX, and its weights beside it.", negative=())
     ] = False,
+    coverage: Coverage = None,
+    per_class: PerClass = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -156,7 +159,7 @@ def export(
         kind = "plain PyTorch" if python else "an ONNX file"
         hint = f"Name a file that ends in {wanted}." if python or output.suffix != ".py" else "Add --python."
         raise OptionError(f"can't write {kind} to {output}", hint)
-    exported = loaded(model).export(output)
+    exported = loaded(model).export(output, coverage=coverage, per_class=per_class)
     if as_json:
         notes = [note.as_dict() for note in exported.notes]
         print(json.dumps({"files": [str(path) for path in exported.files], "notes": notes}))

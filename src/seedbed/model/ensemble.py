@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seedbed.data import ColumnSchema, Frame, NewRows, Preprocessor, Remark, Task
+from seedbed.errors import OptionError
 from seedbed.model.header import FORMAT
-from seedbed.model.sets import Calibration
+from seedbed.model.sets import COVERAGE, Calibration
 from seedbed.networks import MLP, Architecture, Blend, BlendedMLPs, architecture_to_values
 from seedbed.report import score_sentences
 from seedbed.training import StackedNetworks, seeded
+from seedbed.typing import Floats
 
 __all__ = ["Ensemble", "Stacks"]
 
@@ -103,6 +105,24 @@ class Ensemble:
             numbers = []
         whole = bool(numbers) and [str(number) for number in numbers] == list(self.labels)
         return np.array(numbers if whole and max(map(abs, numbers)) < 2**63 else self.labels)
+
+    def thresholds_of_sets(self, coverage: float | None = COVERAGE, *, per_class: bool = False) -> Floats:
+        """Return the largest error that a prediction set or an interval admits, for each class [class].
+
+        Args:
+            coverage, per_class: as in `Calibration.thresholds`.
+
+        Raises:
+            OptionError: as `Calibration.thresholds`, or the model has no sets, or no classes for `per_class`.
+        """
+        if per_class and coverage is None:
+            raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")
+        if per_class and self.task == "regression":
+            raise OptionError("a regression model has no classes", "Leave per_class out.")
+        if self.calibration is None:
+            message = "this model has no prediction sets: an earlier seedbed fitted it, or its rows couldn't be divided"
+            raise OptionError(message, "Fit it again, on rows of several groups or times.")
+        return self.calibration.thresholds(coverage, per_class=per_class)
 
     def networks(self) -> list[nn.Module]:
         """Return the networks as plain modules in evaluation mode.

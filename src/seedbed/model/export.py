@@ -7,6 +7,7 @@ import inspect
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +33,7 @@ _LAST = """
 NET = Net(__file__.removesuffix(".py") + ".safetensors")
 LABELS, predict, label = NET.about["labels"], NET.predict, NET.label
 """
+_LAST_OF_SETS = "predict_{} = NET.covering\n"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Exported:
     notes: tuple[Note, ...] = ()
 
 
-def export(model: Ensemble, path: str | os.PathLike[str]) -> Exported:
+def export(
+    model: Ensemble, path: str | os.PathLike[str], coverage: float | None = None, *, per_class: bool = False
+) -> Exported:
     """Write a model for programs without seedbed; see `Model.export`."""
     path = Path(path)
     if path.suffix not in (".onnx", ".py"):
@@ -52,8 +56,13 @@ def export(model: Ensemble, path: str | os.PathLike[str]) -> Exported:
         message = f"'{model.candidate}' is a network of your own; {kind} can be made of candidates in words only"
         hint = "Export it yourself: model.networks() are plain modules, and torch.onnx.export takes each of them."
         raise CandidateError(message, hint)
+    sets: dict[str, Any] = {}
+    if coverage is not None or per_class:
+        limits = model.thresholds_of_sets(coverage, per_class=per_class)
+        assert coverage is not None
+        sets = {"coverage": float(coverage), "per_class": per_class, "thresholds": limits.tolist()}
     if path.suffix == ".py":
-        return Exported(_write_python(model, path), _unlike_seedbed(model.preprocessor))
+        return Exported(_write_python(model, path, sets), _unlike_seedbed(model.preprocessor))
     try:
         import onnx  # noqa: F401 - the module that needs it is imported only if it is installed
     except ImportError:
@@ -61,7 +70,7 @@ def export(model: Ensemble, path: str | os.PathLike[str]) -> Exported:
     from seedbed.model.onnx_file import onnx_of
 
     check_writable(path, "the model")
-    content = onnx_of(model).SerializeToString()
+    content = onnx_of(model, sets).SerializeToString()
     write_checked(path, "the model", lambda where: where.write_bytes(content))
     return Exported((path,), _unlike_seedbed(model.preprocessor, hashed=False))
 
@@ -92,8 +101,12 @@ def _is_number(text: str) -> bool:
     return False
 
 
-def _write_python(model: Ensemble, path: Path) -> tuple[Path, Path]:
-    """Write the program and, beside it, the `.safetensors` file; both or neither. Return their paths."""
+def _write_python(model: Ensemble, path: Path, sets: Mapping[str, Any]) -> tuple[Path, Path]:
+    """Write the program and, beside it, the `.safetensors` file; both or neither. Return their paths.
+
+    Args:
+        sets: coverage, per_class and thresholds [class] of prediction sets; may be empty.
+    """
     from safetensors.torch import save
 
     weights = path.with_suffix(SUFFIX)
@@ -110,13 +123,15 @@ def _write_python(model: Ensemble, path: Path) -> tuple[Path, Path]:
     )
     source = "\n\n".join(map(inspect.getsource, custom))
     needs = f"{_SIGNATURE}{version('seedbed')}; needs torch, safetensors and the weights beside it.\n"
-    page = (needs + head + (f"{source}\n\n" if source else "") + "# fmt: off\n" + rest + _LAST).encode()
+    last = _LAST + (_LAST_OF_SETS.format("set" if model.labels else "interval") if sets else "")
+    page = (needs + head + (f"{source}\n\n" if source else "") + "# fmt: off\n" + rest + last).encode()
     plain = ("candidate", "task", "target_name", "threshold", "target_mean", "target_deviation", "n_networks")
     about = {
         **{name: getattr(model, name) for name in plain},
         "labels": model.classes_.tolist(),
         "layers": _spec(network),
         "columns": [_column(model.preprocessor, number) for number in range(len(model.feature_names_in_))],
+        **({"sets": sets} if sets else {}),
     }
     preprocessor, places = model.preprocessor, model.preprocessor.layout.places
     means, deviations = np.zeros(preprocessor.layout.n_inputs), np.ones(preprocessor.layout.n_inputs)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seedbed.data import as_text, read_new_rows
-from seedbed.errors import OptionError, counted
+from seedbed.errors import counted
 from seedbed.model.effects import Contributions, Effect, contributions_of, effect_of
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.export import Exported, export
@@ -111,12 +111,10 @@ class Model(Ensemble):
         Raises:
             OptionError: as `predict_set`, or `per_class` is given for numbers.
         """
-        if per_class and self.task == "regression":
-            raise OptionError("a regression model has no classes", "Leave per_class out.")
-        if self.calibration is None:
-            message = "this model has no prediction sets: an earlier seedbed fitted it, or its rows couldn't be divided"
-            raise OptionError(message, "Fit it again, on rows of several groups or times.")
-        return self.calibration.covering(predictions.predicted, coverage, per_class=per_class)
+        limits, predicted = self.thresholds_of_sets(coverage, per_class=per_class), predictions.predicted
+        if self.task == "regression":
+            return np.asarray(predicted[:, None] + limits[0] * np.array([-1.0, 1.0]))
+        return np.asarray(1 - predicted <= limits)
 
     def predictions(self, rows: Any) -> Predictions:
         """Return the predictions, their spread over the networks, and the unusual cells of each row.
@@ -183,7 +181,9 @@ class Model(Ensemble):
         """
         return save(self, path)
 
-    def export(self, path: str | os.PathLike[str]) -> Exported:
+    def export(
+        self, path: str | os.PathLike[str], *, coverage: float | None = None, per_class: bool = False
+    ) -> Exported:
         """Write the model for programs without seedbed, completely or not at all.
 
         - `.onnx`: preprocessing and all networks in one file for ONNX Runtime; needs the extra `seedbed[onnx]`.
@@ -191,14 +191,18 @@ class Model(Ensemble):
 
         docs/export.md describes what they accept and return.
 
+        Args:
+            path: the file.
+            coverage, per_class: as in `predict_set`. With a coverage, the file also returns sets or intervals.
+
         Returns:
             The files, and notes on where they differ from the model.
 
         Raises:
-            OptionError: the path can't be written to or has another ending, or a package is missing.
+            OptionError: the path can't be written to or has another ending, a package is missing, or as `predict_set`.
             CandidateError: the networks are your own module, not built from a candidate's words.
         """
-        return export(self, path)
+        return export(self, path, coverage, per_class=per_class)
 
     def __repr__(self) -> str:
         networks = counted(self.n_networks, "network")

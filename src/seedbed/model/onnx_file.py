@@ -5,6 +5,7 @@ Numbers are float64 until they are standardised.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -190,8 +191,12 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
     ]
 
 
-def onnx_of(model: Ensemble) -> ModelProto:
-    """Return the checked content of the file."""
+def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProto:
+    """Return the checked content of the file.
+
+    Args:
+        sets: coverage, per_class and thresholds [class] of prediction sets, which become outputs; may be empty.
+    """
     names = model.feature_names_in_
     if bad := [text for text in (*names, *model.labels, model.target_name) if not text or not _is_valid(text)]:
         raise OptionError(f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label.")
@@ -201,6 +206,8 @@ def onnx_of(model: Ensemble) -> ModelProto:
     outputs = add_networks(graph, network, model.states, add_inputs(graph, model.preprocessor))
     outputs = graph.cast(outputs, TensorProto.DOUBLE)
     declared = _add_number(graph, model, outputs) if model.task == "regression" else _add_classes(graph, model, outputs)
+    if sets:
+        declared += _add_sets(graph, model, sets)
     content = helper.make_graph(
         graph.nodes, "seedbed", declared_inputs(model.preprocessor), declared, initializer=graph.constants
     )
@@ -211,7 +218,7 @@ def onnx_of(model: Ensemble) -> ModelProto:
         producer_name="seedbed",
         producer_version=model.versions.get("seedbed", ""),
     )
-    helper.set_model_props(made, _properties(model))
+    helper.set_model_props(made, _properties(model) | ({"coverage": canonical(sets["coverage"])} if sets else {}))
     onnx.checker.check_model(made, full_check=True)
     return made
 
@@ -252,6 +259,20 @@ def _add_number(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoPr
         _value(value, ["n"], "predicted number, mean over the networks"),
         _value(spread, ["n"], "standard deviation of the number over the networks"),
     ]
+
+
+def _add_sets(graph: Graph, model: Ensemble, sets: Mapping[str, Any]) -> list[ValueInfoProto]:
+    """Add the set of each row, or the ends of its interval."""
+    limits, share = sets["thresholds"], f"at a coverage of {sets['coverage']}{' in each class' * sets['per_class']}"
+    if model.task == "regression":
+        value, limit = _output(model, "value"), graph.constant(limits[0])
+        low = graph.add("Sub", value, limit, output=_output(model, "low"))
+        high = graph.add("Add", value, limit, output=_output(model, "high"))
+        return [_value(end, ["n"], f"end of the prediction interval {share}") for end in (low, high)]
+    errors = graph.add("Sub", graph.constant(1.0), _output(model, "probabilities"))
+    inside = graph.add("LessOrEqual", errors, graph.constant(limits), output=_output(model, "set"))
+    about = f"whether each class is in the prediction set {share}"
+    return [_value(inside, ["n", len(model.labels)], about, TensorProto.BOOL)]
 
 
 def _squeezed(graph: Graph, value: str, axis: int) -> str:

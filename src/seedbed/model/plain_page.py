@@ -126,3 +126,10 @@ class Net:
         if self.about["task"] == "binary":
             return [labels[int(p > self.about["threshold"])] for _, p in predictions]
         return [labels[row.index(max(row))] for row in predictions]
+
+    def covering(self, rows: Any) -> list[list[Any]]:
+        """Return whether each label is in the set of each row, or the ends of the interval of each row."""
+        limits, predictions = self.about["sets"]["thresholds"], self.predict(rows)
+        if self.about["task"] == "regression":
+            return [[value - limits[0], value + limits[0]] for value in predictions]
+        return [[1 - p <= limit for p, limit in zip(row, limits, strict=True)] for row in predictions]

@@ -92,10 +92,8 @@ class _Columns:
 
     def check(self) -> None:
         """Raise OptionError if there are no such sets."""
-        if self.coverage is not None:
-            self._covering(Predictions.of_no_rows(self.model))
-        elif self.per_class:
-            raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")
+        if self.coverage is not None or self.per_class:
+            self.model.thresholds_of_sets(self.coverage, per_class=self.per_class)
 
     @property
     def names(self) -> list[str]:

@@ -49,7 +49,7 @@ class Calibration:
         start, size = sum(sizes[:number]), sizes[number]
         return self.errors[start : start + size], _ranks(self.rows[number], size)
 
-    def thresholds(self, coverage: float = COVERAGE, *, per_class: bool = False) -> Floats:
+    def thresholds(self, coverage: float | None = COVERAGE, *, per_class: bool = False) -> Floats:
         """Return the largest error that a set or an interval admits, for each class [class].
 
         Args:
@@ -63,7 +63,7 @@ class Calibration:
         given: Any = coverage  # of a request
         if isinstance(given, bool) or not isinstance(given, int | float | np.number) or not 0 < given < 1:
             raise OptionError(f"coverage is {shown(coverage)}", "It must be a share between 0 and 1, such as 0.9.")
-        coverage, n_rows = float(coverage), sum(self.rows)
+        coverage, n_rows = float(given), sum(self.rows)
         parts = [self.of_class(number) for number in range(len(self.rows))]
         if _needed(coverage, n_rows) > n_rows:
             least, known = math.ceil(coverage / (1 - coverage) - 1e-9), counted(n_rows, "row")
@@ -74,21 +74,6 @@ class Calibration:
         order = np.argsort(self.errors, kind="stable")
         counts = np.concatenate([np.diff(ranks, prepend=0) for _, ranks in parts])[order].cumsum()
         return np.full(len(self.rows), _threshold(self.errors[order], counts, _needed(coverage, n_rows)))
-
-    def covering(self, predicted: Floats, coverage: float = COVERAGE, *, per_class: bool = False) -> NDArray[Any]:
-        """Return whether each label is in the set [row, class], or the ends of the interval of each number [row, 2].
-
-        Args:
-            predicted: probabilities [row, class], or numbers [row].
-            coverage, per_class: as in `thresholds`.
-
-        Raises:
-            OptionError: as `thresholds`.
-        """
-        limits = self.thresholds(coverage, per_class=per_class)
-        if predicted.ndim == 1:
-            return np.asarray(predicted[:, None] + limits[0] * np.array([-1.0, 1.0]))
-        return np.asarray(1 - predicted <= limits)
 
     def describe(self, labels: Sequence[str]) -> dict[str, Any] | None:
         """Return threshold and coverage of each class at the default coverage, as plain values; None for few rows."""
