@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -193,6 +194,17 @@ def test_a_callback_may_end_the_fit_after_a_member(blobs, n_jobs):
     assert list(stopped.oob_losses_) == recorder.ended[:1]
     assert recorder.scores.count(None) == len(recorder.begun) - 2  # members that had begun beside it
     assert sorted(recorder.begun) == sorted(recorder.ended)
+
+
+@with_callbacks
+def test_the_rest_of_a_time_limit_is_watched_too(blobs, capsys):
+    recorder = Recorder()
+    options = {**FAST, "portfolio": SMALL[:2], "time_limit": 600, "verbose": 1}
+    classifier = SeedbedClassifier(**options).set_callbacks(recorder).fit(*blobs)
+    times = {name: 4 if name in classifier.weights_ else 1 for name in SMALL[:2]}
+    assert recorder.root is None
+    assert Counter(recorder.begun) == Counter(recorder.ended) == {"fit": 1, **times}
+    assert Counter(re.findall("(?m)^(.*): out-of-bag", capsys.readouterr().err)) == times
 
 
 @with_callbacks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
 import numbers
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from seedbed.arguments import check_arguments, shown
 from seedbed.data import Frame, Table, as_frame, as_text, coded_table, given_frame, label_texts
 from seedbed.errors import DataError, OptionError, TargetError, visible
 from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, member_costs, predict_frame
-from seedbed.networks import BlendedMLPs, Candidate, candidate_from
+from seedbed.networks import Candidate, candidate_from
 from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
 from seedbed.training import Board, Chunk, preparing
 from seedbed.typing import Floats, Ints
@@ -206,8 +207,7 @@ def _attributes(model: Model, out_of_bag: OutOfBag | None = None) -> dict[str, A
     """Return the attributes that a fit sets."""
     found = {"model_": model, "n_iter_": int(model.training["epochs"]), "lr_": float(model.training["lr"])}
     if out_of_bag is not None:
-        assert isinstance(model.architecture, BlendedMLPs)
-        found["weights_"] = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
+        found["weights_"] = dict(out_of_bag.weights)
         found["oob_losses_"] = dict(out_of_bag.losses)
         found["oob_decision_function_" if model.labels else "oob_prediction_"] = out_of_bag.values
     return found
@@ -225,13 +225,13 @@ def _watched(
         monitor_of: returns what watches the training, given the class `Monitor`.
     """
     begin = getattr(estimator, "_init_callback_context", None)  # since scikit-learn 1.9
-    fit: Any = begin and begin(max_subtasks=len(members), sequential_subtasks=False)
+    fit: Any = begin and begin(max_subtasks=None if estimator.time_limit else len(members), sequential_subtasks=False)
     monitor: Any = None
-    tasks, given = dict[str, Any](), {"estimator": estimator, **given}
+    tasks, given, ids = dict[str, Any](), {"estimator": estimator, **given}, itertools.count()
 
     def board_for(stage: str, chunks: Sequence[Chunk]) -> Board:
         for name in [chunk.name for chunk in chunks if fit and members]:
-            tasks[name] = fit.subcontext(name, members.index(name))
+            tasks[name] = fit.subcontext(name, next(ids))
             tasks[name].call_on_fit_task_begin(**given)
         return monitor.board_for(stage, chunks) if monitor else Board()
 
@@ -337,8 +337,9 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         portfolio: the candidates to blend, in words; None chooses them by the number of rows.
         n_networks: number of networks of a candidate, or of each member of a blend; "auto" is 10, or 8 or 16 in a
             blend, by the number of rows.
-        time_limit: approximate limit for the training of a blend in seconds; None for no limit. Members that aren't
-            reached in time are left out, so the model may differ between machines.
+        time_limit: seconds for the fit of a blend, kept within about a tenth; None trains the default members. Members
+            that aren't reached in time are left out. Time that is left trains other kinds of members, except with a
+            portfolio, and then up to four times as many networks. So the model may differ between machines.
         epochs: passes over the rows; "auto" chooses them by inner splits, up to `max_epochs`. In a blend, the largest
             number of epochs: each member stops when it doesn't improve.
         max_epochs: the largest number of epochs to choose; "auto" is 1000, or 60 in a blend.

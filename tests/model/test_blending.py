@@ -1,6 +1,7 @@
 """Models that are blends: their members, the rows that each is fitted to, and out-of-bag predictions."""
 
 import dataclasses
+import time
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import seedbed as sb
 from seedbed.data import ColumnSchema, Split, Table, encode, on_disk, read_table
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError, SeedbedError
-from seedbed.model import blend_table, blend_tables, fit_model, members
+from seedbed.model import blend_table, blend_tables, blending, fit_model, members
 from seedbed.model.members import members_for, recipe_for, splits_of_networks, words_for
 from seedbed.networks import BlendedMLPs, parse_candidate
 from seedbed.settings import Compute, recipe_named
@@ -167,9 +168,61 @@ def test_a_time_limit_leaves_out_late_members_and_keeps_the_first(table_for):
     assert model.architecture.names == SMALL[:1]
     assert model.training["epochs"] == 1
     assert "4 members left out" in str(model)
-    with_time, _ = blend_table(table_for("ill"), portfolio=SMALL, time_limit=600, **QUICK)
-    without, _ = blend_table(table_for("ill"), portfolio=SMALL, **QUICK)
-    assert with_time.training["out_of_bag_loss"] == without.training["out_of_bag_loss"]
+
+
+@pytest.mark.parametrize("name", ["ill", "grade", "cost"])
+def test_the_rest_of_a_time_limit_trains_more_networks_of_members_with_weight(table_for, name):
+    table = table_for(name)
+    once, few = blend_table(table, portfolio=SMALL[:3], **QUICK)
+    model, many = blend_table(table, portfolio=SMALL[:3], time_limit=600, **QUICK)
+    assert (once.n_networks, model.n_networks) == (8, 32)
+    assert {*many.losses} == {*SMALL[:3]}
+    assert {*many.weights} <= {*few.weights}
+    for member in {*SMALL[:3]} - {*few.weights}:
+        assert many.losses[member] == few.losses[member]
+
+
+def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_networks(table_for, monkeypatch):
+    seen = []
+    monkeypatch.setattr(blending, "joined", lambda bags: seen.append(members.joined(bags)) or seen[-1])
+    table = table_for("cost")
+    model, out_of_bag = blend_table(table, portfolio=SMALL[1:2], time_limit=600, **QUICK)
+    inputs = torch.from_numpy(model.preprocessor.inputs_of_values(table.features))
+    with torch.inference_mode():
+        outputs = torch.stack([network(inputs)[:, 0] for network in model.networks()]).double().numpy()
+    left_out = np.array([np.isin(np.arange(table.n_rows), split.test) for split in seen[-1][1].splits])
+    assert (left_out.sum(axis=0) == 4).all()
+    means = np.where(left_out, outputs, 0).sum(axis=0) / 4 * model.target_deviation + model.target_mean
+    np.testing.assert_allclose(out_of_bag.values, means, atol=2e-5 * model.target_deviation)
+
+
+def test_a_time_limit_lets_a_default_blend_try_other_kinds(monkeypatch):
+    monkeypatch.setattr(members, "words_for", lambda n_rows, numbers: ["logistic"])
+    monkeypatch.setattr(members, "more_words_for", lambda n_rows, numbers: ["relu:4", "tanh:4"])
+    model, out_of_bag = blend_table(noise(80), time_limit=600, **QUICK)
+    assert [*out_of_bag.losses] == ["logistic", "relu:4", "tanh:4"]
+    assert model.n_networks == 32
+
+
+def test_a_time_limit_trains_no_more_networks_than_a_model_may_have(monkeypatch):
+    monkeypatch.setattr(blending, "MOST_NETWORKS", 20)
+    model, _ = blend_table(noise(60), portfolio=SMALL[:1], time_limit=600, **QUICK)
+    assert model.n_networks == 16
+
+
+def test_a_bag_in_which_a_member_is_missing_does_not_count(table_for):
+    stopped = []
+    options = {"on_member": lambda name, so_far: stopped.append(name) or len(stopped) == 3, "time_limit": 600}
+    model, _ = blend_table(table_for("ill"), portfolio=SMALL[:2], **options, **QUICK)
+    once, _ = blend_table(table_for("ill"), portfolio=SMALL[:2], **QUICK)
+    assert model.n_networks == 8
+    assert model.training["out_of_bag_loss"] == once.training["out_of_bag_loss"]
+
+
+def test_a_time_limit_is_kept_by_a_tenth():
+    started = time.monotonic()
+    blend_table(noise(300), portfolio=("relu:64,64",), time_limit=1.5, n_networks=16, compute=Compute(jobs=1))
+    assert time.monotonic() - started < 1.5 * 1.1 + 0.5  # what comes before and after training
 
 
 def test_bags_with_one_row_more_or_less_train_in_equally_many_steps():

@@ -140,7 +140,14 @@ class Monitor:
             name, n = chunk.name or next(iter(self._totals)), len(chunk.members)
             self._epochs[name] = epochs = chunk.recipe.epochs
             watched.append(MonitoredChunk({name: n}, epochs, self._costs.get(name, n), chunk.usual_epochs))
-        return self.begin(watched, stage if self._stages else "")
+            self._done.setdefault(name, 0)  # of another kind, for which a blend with a time limit has time
+        board = self.begin(watched, stage if self._stages else "")
+        for name in {name for chunk in watched for name in chunk.networks}:
+            n = self._done[name] + sum(chunk.networks.get(name, 0) for chunk in watched)
+            self._totals[name] = max(self._totals.get(name, 0), n)
+            self._bands.setdefault(name, (None, None))
+        self._pace.cost = max(self._pace.cost, self._spent + sum(chunk.cost for chunk in watched))
+        return board
 
     def finish(self, number: int) -> None:
         """Count the chunk with this number as finished."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +24,11 @@ from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.members import (
     AUTO,
     N_FOLDS,
+    Bag,
     Fit,
     Member,
     MemberData,
+    joined,
     members_for,
     network_of,
     networks_for,
@@ -52,6 +56,7 @@ from seedbed.typing import Floats
 
 __all__ = ["OutOfBag", "blend_table", "blend_tables", "fit_model", "n_calibrating"]
 
+_MOST_BAGS = 4  # of a blend with a time limit
 _MANY_ROWS = 12_000  # of which a quarter is enough to know a model's errors
 
 
@@ -225,11 +230,13 @@ class OutOfBag:
         values: probabilities [row, class], or numbers [row]; NaN for rows that were never left out.
         loss: mean log loss, or mean squared error; NaN if no row was left out.
         losses: the same of each member alone, by its words; members without weight in the blend are included.
+        weights: the weight of each member in the blend, by its words, without members of weight 0.
     """
 
     values: Floats
     loss: float
     losses: Mapping[str, float]
+    weights: Mapping[str, float]
 
 
 def blend_table(table: Table, *, sample_weight: ArrayLike | None = None, **options: Any) -> tuple[Model, OutOfBag]:
@@ -278,7 +285,9 @@ def blend_tables(
         n_networks: networks of each member; by default as many as suit the number of rows.
         settings: of the recipe; they replace those that suit the number of rows.
         sample_weights: for each table the weight of each row [row]; 0 or more.
-        time_limit: approximate seconds for training. With a limit, the members that are trained depend on the machine.
+        time_limit: seconds for the fit; None trains each member once. Time that is left trains other kinds of members,
+            except with a portfolio, and then more networks of those with weight in the blend, in bags of their own
+            splits. What is trained depends on the machine.
         score, threshold, random_state, compute, board_for: as in `fit_model`.
         on_member: called when a member has finished, with its words and a function that returns its table's result with
             the members so far, uncalibrated. Training ends if it returns True.
@@ -290,40 +299,74 @@ def blend_tables(
     is_number = isinstance(time_limit, int | float | np.number) and not isinstance(time_limit, bool)
     if time_limit is not None and not (is_number and time_limit > 0):
         raise OptionError(f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None.")
-    fits = []
+    started, bags = time.monotonic(), list[list[Bag]]()
+    ends = None if time_limit is None else started + time_limit
     for table, sample_weight in zip(tables, sample_weights or [None] * len(tables), strict=True):
         n = networks_for(table.n_rows) if n_networks is None else n_networks
         _check_number(n)
         weights, members = _row_weights(table, sample_weight), members_for(portfolio, table)
         data = MemberData(table, n, weights, random_state)
-        fits.append(Fit(table, members, recipe_for(settings or {}, table.n_rows), data))
-    trained: list[dict[tuple[int, int], Member]] = [{} for _ in fits]
+        bags.append([Bag(Fit(table, members, recipe_for(settings or {}, table.n_rows), data))])
     finished = functools.partial(_finished, random_state=random_state, score=score, threshold=threshold)
     running = Running.on(compute, board_for)
-    training = trained_members(fits, random_state=random_state, running=running, time_limit=time_limit)
-    with contextlib.closing(training):
-        for place, number, member in training:
-            trained[number][place] = member
-            so_far = functools.partial(finished, fits[number], trained[number], calibrated=False)
-            if on_member is not None and on_member(member.candidate.name, so_far):
-                break
-    return [finished(fit, members, calibrated=calibrated) for fit, members in zip(fits, trained, strict=True)]
+
+    def train(fits: Sequence[Fit], to: Sequence[Bag], seed: int, until: float | None) -> bool:
+        """Train members of each table and add them to bags; return whether training may go on."""
+        training = trained_members(fits, random_state=seed, running=running, ends=until)
+        n_before = [len(bag.members) for bag in to]
+        with contextlib.closing(training):
+            for place, number, member in training:
+                to[number].members[n_before[number], *place] = member
+                so_far = functools.partial(finished, bags[number], calibrated=False)
+                if on_member is not None and on_member(member.candidate.name, so_far):
+                    return False
+        return True
+
+    fits = [first.fit for (first,) in bags]
+    goes_on = train(fits, [first for (first,) in bags], random_state, ends)
+    if ends is None or not all(fit.data.splits for fit in fits):
+        return [finished(of_table, calibrated=calibrated) for of_table in bags]
+    took, cost = time.monotonic() - started, sum(sum(fit.costs.values()) for fit in fits)
+
+    def expected(fits: Sequence[Fit]) -> float:
+        """Return about how long a training takes, by what the first one took."""
+        return took * sum(sum(fit.costs.values()) for fit in fits) / cost
+
+    # The rest of the time is for other kinds of members, then for more networks of those with weight in the blend.
+    others = [dataclasses.replace(fit, members=members_for(None, fit.table, more=True)) for fit in fits]
+    half = (time.monotonic() + ends) / 2
+    if goes_on and portfolio is None and expected(others) < half - time.monotonic():
+        for of_table, fit, other in zip(bags, fits, others, strict=True):
+            both = dataclasses.replace(fit, members=(*fit.members, *other.members))
+            of_table[0] = dataclasses.replace(of_table[0], fit=both)
+        goes_on = train(others, [first for (first,) in bags], random_state, half)
+    most = min(_MOST_BAGS, *(MOST_NETWORKS // fit.data.n_networks for fit in fits))
+    while goes_on and len(bags[0]) < most:
+        seed = derive(random_state, "bag", len(bags[0])) % 2**32
+        blends = [finished(of_table, calibrated=False)[1] for of_table in bags]
+        fits = [of_table[0].fit.again(blend.weights, seed) for of_table, blend in zip(bags, blends, strict=True)]
+        if time.monotonic() + expected(fits) > ends:
+            break
+        for of_table, fit in zip(bags, fits, strict=True):
+            of_table.append(Bag(fit))
+        goes_on = train(fits, [of_table[-1] for of_table in bags], seed, ends)
+    return [finished(of_table, calibrated=calibrated) for of_table in bags]
 
 
 def _finished(
-    fit: Fit,
-    members: Mapping[tuple[int, int], Member],
+    bags: Sequence[Bag],
     *,
     random_state: int,
     score: Mapping[str, Any] | None,
     threshold: float,
     calibrated: bool,
 ) -> tuple[Model, OutOfBag]:
-    """Return the blend of trained members, by their places, and its predictions for rows left out."""
-    trained = [members[place] for place in sorted(members)]
+    """Return the blend of the bags of a table, and its predictions for rows left out."""
+    trained, data = joined(bags)
     if not trained:
         raise TrainingError("every member of the portfolio diverged", "Give a lower learning rate.")
-    table, data, splits = fit.table, fit.data, fit.data.splits
+    fit = bags[0].fit
+    table, splits = fit.table, data.splits
     blended, out_of_bag, left_out = (
         _blended(table, trained, data, crossed=calibrated) if splits else _averaged(table, trained, data)
     )
@@ -355,20 +398,22 @@ def _blended(
         crossed: whether the last part of the result is computed, which takes a tenth of a fit: predictions like those
             out of bag, but by weights and a temperature that were chosen without the row's fold; otherwise NaN.
     """
-    draws = [_by_draw(member.outputs, table, data.target_scale) for member in trained]
-    left_out = np.isfinite(draws[0].reshape(len(draws[0]), table.n_rows, -1)).all(axis=2).any(axis=0)
+    of_each = [_by_draw(member.outputs, table, data.target_scale) for member in trained]
+    left_out = np.isfinite(of_each[0].reshape(len(of_each[0]), table.n_rows, -1)).all(axis=2).any(axis=0)
     counts = (np.ones(table.n_rows) if data.weights is None else data.weights.astype(np.float64))[left_out]
-    draws = [draw[:, left_out] for draw in draws]
+    of_each = [draw[:, left_out] for draw in of_each]
     target = table.target[left_out]
     if table.task == "regression":
         target = target.astype(np.float64)
+    alone = {member.candidate.name: np.nanmean(draw, axis=0) for member, draw in zip(trained, of_each, strict=True)}
+    full = [member.outputs.shape[2] == data.n_networks for member in trained]
+    draws, trained = list(itertools.compress(of_each, full)), list(itertools.compress(trained, full))
     weights, temperature = _choice(draws, target, counts)
     values = np.full((table.n_rows, *draws[0].shape[2:]), np.nan)
     values[left_out] = _together(draws, weights, temperature)
-    alone = {member.candidate.name: np.nanmean(draw, axis=0) for member, draw in zip(trained, draws, strict=True)}
     losses = {name: mean_loss(predicted, target, counts) for name, predicted in alone.items()}
-    out_of_bag = OutOfBag(values, mean_loss(values[left_out], target, counts), losses)
     blended = _blend_of(table, trained, data, weights, temperature)
+    out_of_bag = OutOfBag(values, mean_loss(values[left_out], target, counts), losses, blended.shares)
     if not crossed:
         return blended, out_of_bag, np.full_like(values, np.nan)
     apart = values[left_out]
@@ -404,7 +449,8 @@ def _averaged(table: Table, trained: Sequence[Member], data: MemberData) -> tupl
     """Return the blend with equal weights, as without rows left out members can't be compared."""
     blended = _blend_of(table, trained, data, np.full(len(trained), 1 / len(trained)))
     values = np.full((table.n_rows, len(table.labels)) if table.labels else table.n_rows, np.nan)
-    return blended, OutOfBag(values, np.nan, {member.candidate.name: np.nan for member in trained}), values
+    losses = {member.candidate.name: np.nan for member in trained}
+    return blended, OutOfBag(values, np.nan, losses, blended.shares), values
 
 
 def _blend_of(

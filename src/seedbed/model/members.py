@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -35,9 +37,11 @@ from seedbed.tuning import Running, inner_splits
 __all__ = [
     "AUTO",
     "N_FOLDS",
+    "Bag",
     "Fit",
     "Member",
     "MemberData",
+    "joined",
     "member_costs",
     "members_for",
     "network_of",
@@ -93,12 +97,19 @@ _SIZES = (
 )
 
 
-def members_for(portfolio: Sequence[Any] | None, table: Table) -> tuple[Candidate, ...]:
-    """Return the candidates to blend, adapted to the table's inputs. Without a portfolio, they suit the table."""
+def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = False) -> tuple[Candidate, ...]:
+    """Return the candidates to blend, adapted to the table's inputs. Without a portfolio, they suit the table.
+
+    Args:
+        portfolio: the candidates.
+        table: the rows.
+        more: return others, which a blend tries if its time limit allows it.
+    """
     if portfolio is None:
         encoding = encode(table)
         # Embeddings would multiply the inputs of a large table, which lies in a file.
-        portfolio = words_for(table.n_rows, numbers=bool(encoding.layout.number_inputs) and not encoding.is_large)
+        numbers = bool(encoding.layout.number_inputs) and not encoding.is_large
+        portfolio = (more_words_for if more else words_for)(table.n_rows, numbers=numbers)
     if not portfolio:
         raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
     members = candidates_from(portfolio)
@@ -116,6 +127,17 @@ def words_for(n_rows: int, *, numbers: bool) -> list[str]:
     if numbers:
         words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
         words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5"]
+    return words
+
+
+def more_words_for(n_rows: int, *, numbers: bool) -> list[str]:
+    """Return the words of candidates that a blend tries if its time limit allows it."""
+    size = _size(n_rows)
+    layers = f"silu:{size.width},{size.width}@layernorm,residual"
+    words = ["silu:256,256@layernorm,residual,dropout=0.2"]
+    if numbers:
+        words += [f"silu:{size.width}@plr=8,plr_frequencies=16,plr_sigma=0.2", f"{layers},ple={4 * size.bins}"]
+        words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5,weight_decay=0.3,dropout=0.1"]
     return words
 
 
@@ -325,31 +347,81 @@ class Fit:
     recipe: Recipe
     data: MemberData
 
+    @functools.cached_property
+    def costs(self) -> dict[str, float]:
+        """Return the estimated seconds of each member, by its words."""
+        return member_costs(self.table, self.table.n_rows, portfolio=self.members)
+
+    def again(self, names: Collection[str], random_state: int) -> Fit:
+        """Return the fit of some of the members on other splits."""
+        members = tuple(member for member in self.members if member.name in names)
+        data = MemberData(self.table, self.data.n_networks, self.data.weights, random_state)
+        return Fit(self.table, members, self.recipe, data)
+
+
+@dataclass(frozen=True, eq=False)
+class Bag:
+    """Members that are trained on the same splits.
+
+    Attributes:
+        fit: what is trained.
+        members: the trained ones, by their places. Those that diverge or aren't reached in time are missing.
+    """
+
+    fit: Fit
+    members: dict[tuple[int, ...], Member] = dataclasses.field(default_factory=dict)
+
+
+def joined(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
+    """Return the members of the first bag in order, with their networks in all bags, and the data of these networks.
+
+    A later bag has some of the members; the others stay as they are, with fewer networks. A later bag in which a member
+    is missing doesn't count.
+    """
+    first, *later = bags
+    members = [first.members[place] for place in sorted(first.members)]
+    later = [bag for bag in later if len(bag.members) == len(bag.fit.members)]
+    if not later:
+        return members, first.fit.data
+    again = [{member.candidate.name: member for member in bag.members.values()} for bag in later]
+    for number, member in enumerate(members):
+        same = [member, *(bag[member.candidate.name] for bag in again if member.candidate.name in bag)]
+        members[number] = Member(
+            member.candidate,
+            {name: torch.cat([one.states[name] for one in same]) for name in member.states},
+            np.concatenate([one.outputs for one in same], axis=2),
+            max(one.epochs for one in same),
+        )
+    data = copy.copy(first.fit.data)
+    data.splits = [split for bag in (first, *later) for split in bag.fit.data.splits]
+    data.n_networks = sum(bag.fit.data.n_networks for bag in (first, *later))
+    return members, data
+
 
 def trained_members(
-    fits: Sequence[Fit], *, random_state: int, running: Running, time_limit: float | None = None
+    fits: Sequence[Fit], *, random_state: int, running: Running, ends: float | None = None
 ) -> Generator[tuple[tuple[int, int], int, Member]]:
     """Train the members of fits; yield a member's place, the number of its fit, and the member, as they finish.
 
     Networks of several fits share stacks. The places give members the same order whatever finishes first.
 
-    Members whose networks diverge are left out. With a time limit [s], each member gets its share of the remaining
-    time, at least one epoch. Members that haven't started at the end are left out, but never the first one.
+    Members whose networks diverge are left out. If training is to end at a time of `time.monotonic`, each member gets a
+    share of the remaining time in proportion to its estimated cost, and at least one epoch. Members that haven't
+    started by then are left out, but never the first one.
     """
     waves = _by_inputs(fits)
     if running.jobs > 1:
         waves = [[member for wave in waves for member in wave]]
-    elif time_limit is not None:
+    elif ends is not None:
         waves = [[member] for wave in waves for member in wave]
-    started, n_left = time.monotonic(), sum(map(len, waves))
+    costs = [sum(fits[number].costs[member.name] for member, which in wave for number in which) for wave in waves]
     for number, wave in enumerate(waves):
         seconds = None
-        if time_limit is not None:
-            left = time_limit - (time.monotonic() - started)
+        if ends is not None:
+            left = ends - time.monotonic()
             if left <= 0 and number:
                 return
-            seconds = max(left, 0.0) * min(running.jobs, len(wave)) / n_left
-        n_left -= len(wave)
+            seconds = max(left, 0.0) * costs[number] / sum(costs[number:])
         for place, fit, member in _trained(wave, fits, random_state, running, seconds):
             yield (number, place), fit, member
 
@@ -395,8 +467,14 @@ def _trained(
 ) -> Iterator[tuple[int, int, Member]]:
     parts = list(_parts(wave, fits, random_state, running))
     order = sorted(range(len(parts)), key=lambda place: -parts[place].seconds)  # so that all cores end together
+    loads = [0.0] * running.jobs
+    for place in order:
+        loads[loads.index(min(loads))] += parts[place].seconds
     for places in [order] if running.jobs > 1 or running.cluster else [[place] for place in order]:
-        chunks = [dataclasses.replace(parts[place].chunk, seconds=seconds) for place in places]
+        shares = [seconds and seconds * parts[place].seconds / max(loads) for place in places]
+        chunks = [
+            dataclasses.replace(parts[place].chunk, seconds=share) for place, share in zip(places, shares, strict=True)
+        ]
         for number, result in running.train("fitting", chunks, [parts[place].data for place in places]):
             place, part = places[number], parts[places[number]]
             assert result.stacked is not None

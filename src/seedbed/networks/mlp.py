@@ -221,6 +221,11 @@ class BlendedMLPs:
         if not (0 < self.temperature < math.inf and 0 <= self.limit < math.inf):
             raise CandidateError("the temperature of a blend must be above 0, and its clip 0 or above")
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Return the weight of each member, by its name."""
+        return dict(zip(self.names, self.weights, strict=True))
+
     def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
         networks: list[nn.Module] = [member(n_features, n_outputs) for member in self.members]
         clip = [SmoothClip(self.limit)] if self.limit else []
