@@ -57,8 +57,7 @@ def test_an_unknown_candidate_and_nested_intervals_are_refused():
         sb.rows(frame(), target="y", design=sb.Design(interval="nested"))
 
 
-def test_a_folder_and_subgroups_are_refused(call, tmp_path):
-    assert "is a folder. Name the table" in call("rows", tmp_path).err
+def test_subgroups_are_refused(call):
     assert "--by divides" in call("rows", "example:iris", "--by", "species").err
 
 

@@ -1,16 +1,21 @@
 """The folder of a run: one writer, one specification, and clear errors."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import seedbed as sb
 from seedbed.errors import OptionError, UnreadableError
-from seedbed.experiment import is_finished, open_folder, read_specification
+from seedbed.evaluation import summary_from
+from seedbed.experiment import Checkpoint, is_finished, open_folder, read_specification, sizes
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
@@ -250,3 +255,90 @@ def test_a_read_only_disk_is_reported(planned, small_disk):
         open_folder(planned("relu:3"), small_disk / "run"),
     ):
         pass
+
+
+# A finished comparison in place of a table
+
+ONE_REPEAT = sb.Design(repeats=1, folds=3, seeds=2, baselines=["prior"])
+FAST = {"candidates": ["linear:5"], "epochs": 5, "lr": 0.1, "design": ONE_REPEAT}
+
+
+def rows_in_memory():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=400)
+    return pd.DataFrame({"x": x, "y": np.where(x + rng.normal(size=400) > 0.8, "yes", "no")})
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compared") / "run"
+    candidates = {"mine": "linear:5,5@lr=0.1", "relu:3": "relu:3@epochs=9"}
+    design = replace(ONE_REPEAT, reference="relu:3", margin=0.02)
+    settings = {"candidates": candidates, "epochs": 5, "lr": [0.1, 0.3], "design": design}
+    sb.compare("example:iris", folder=folder, **settings)
+    return folder, settings
+
+
+def test_a_finished_comparison_is_asked_without_training_it_again(finished, tmp_path, monkeypatch):
+    folder, settings = finished
+    usual = sb.rows("example:iris", **settings)
+    monkeypatch.setattr(sys.modules["seedbed.experiment.compare"], "carry_out", None)
+    found = sb.rows(folder, folder=tmp_path)
+    assert found.experiment.reference == "relu:3@lr=0.1"
+    assert found.conclusion == replace(
+        usual.conclusion, command=found.conclusion.command, seconds=found.conclusion.seconds
+    )
+    assert sb.rows(folder, folder=tmp_path).conclusion.rows == found.conclusion.rows
+    assert summary_from(json.loads((folder / "comparison.json").read_text())).rows is None
+
+
+def test_the_command_line_asks_a_finished_comparison_as_well(finished, call, tmp_path):
+    folder, settings = finished
+    done = call("rows", folder, "--out", tmp_path / "rows")
+    assert f"the comparison in {folder} isn't trained again" in done.err
+    assert "\nMore rows  " in done.out
+    written = summary_from(json.loads((tmp_path / "rows" / "comparison.json").read_text()))
+    assert written.rows == sb.rows("example:iris", **settings).conclusion.rows
+
+
+def test_what_a_finished_comparison_decides_is_refused(finished, call):
+    folder, _ = finished
+    for words, names in (("--epochs", 3), "--epochs"), (("--seeds", 2, "--target", "x"), "--target, --seeds"):
+        for verb in "rows", "columns":
+            assert f"has its own table, recipe and design. Leave {names} out." in call(verb, folder, *words).err
+    assert "its own networks. Leave --candidate out." in call("rows", folder, "--candidate", "relu:5").err
+    with pytest.raises(OptionError, match="Leave seeds, quick out"):
+        sb.rows(folder, seeds=2, quick=True)
+
+
+def test_a_folder_without_its_table_or_its_models_says_what_to_do(call, tmp_path):
+    with pytest.raises(OptionError, match="holds no finished run of compare"):
+        sb.rows(tmp_path)
+    sb.compare(rows_in_memory(), target="y", folder=tmp_path / "frame", **FAST)
+    again = "Name the table: with folder .* and the same options, its finished networks are used again"
+    with pytest.raises(OptionError, match=f"was given in Python, and isn't in its folder. {again}"):
+        sb.rows(tmp_path / "frame")
+    own = replace(ONE_REPEAT, baselines=[{"bayes": "sklearn.naive_bayes.GaussianNB"}])
+    sb.compare("example:iris", folder=tmp_path / "own", **FAST | {"design": own})
+    with pytest.raises(OptionError, match=f"the baseline bayes of this comparison isn't in the run's folder. {again}"):
+        sb.rows(tmp_path / "own")
+    assert "there is no folder" in (mistyped := call("rows", tmp_path / "fram").err)
+    assert f"Did you mean '{tmp_path / 'frame'}'" in mistyped
+
+
+def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(tmp_path, monkeypatch):
+    run_in, kept = sizes.run_in, []
+
+    def once(plan, folder):
+        kept.append(Checkpoint(plan, folder).networks)
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+        return run_in(plan, folder)
+
+    sb.compare(table := rows_in_memory(), target="y", folder=tmp_path, **FAST)
+    monkeypatch.setattr(sizes, "run_in", once)
+    with pytest.raises(KeyboardInterrupt):
+        sb.rows(table, target="y", folder=tmp_path, **FAST)
+    sb.rows(table, target="y", folder=tmp_path, **FAST)
+    assert [n > 0 for n in kept] == [False, False, True, False, False]
+    assert not (tmp_path / "unfinished").exists()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from seedbed.cli.comparing import Finish, Overwrite, Specified, carried, read
-from seedbed.cli.options import CompareOptions, TableOptions
+from seedbed.cli.comparing import Finish, Overwrite, Specified, TableOrRun, carried, read, run_named
+from seedbed.cli.options import CompareOptions
 from seedbed.cli.terminal import command_line
 from seedbed.errors import OptionError
 
@@ -18,7 +17,7 @@ __all__ = ["columns"]
 
 
 def columns(
-    table: Annotated[str, Parameter(help="A table, as compare takes it; or the folder of a finished comparison.")],
+    table: TableOrRun,
     /,
     *,
     column: Annotated[
@@ -41,11 +40,9 @@ def columns(
             raise OptionError(f"{name} compares models, and this compares columns of one", "Leave it out.")
     if len(options.recipe.lrs()) > 1:
         raise OptionError("several learning rates are compared by seedbed compare", "Give one, or leave --lr out.")
+    run = run_named(table, options)
 
     def ask(now: Callable[[str], None]) -> tuple[Specified, Finish]:
-        run = Path(table) if Path(table).is_dir() else None
-        if run is not None and options.columns != TableOptions():
-            raise OptionError(f"{run} has its own table, target and columns", "Leave these options out.")
         rows = read(table, options, now) if run is None else run
         from seedbed.experiment import specify_columns, with_alone  # loads torch, which takes seconds
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from seedbed.data import Table
     from seedbed.experiment import Checkpoint, Comparison, Experiment, Monitor, Plan
 
-__all__ = ["Overwrite", "carried", "compare", "read", "resume"]
+__all__ = ["Overwrite", "TableOrRun", "carried", "compare", "read", "resume", "run_named", "specified_by"]
 
 Specified = Callable[..., "Experiment"]
 Finish = Callable[["Comparison", Path], "Comparison"] | None
@@ -47,6 +47,10 @@ _AGAIN = "Run the command that began it again; it continues."
 Overwrite = Annotated[
     bool,
     Parameter(help="Train a finished run again; with --out, also discard another run in that folder.", negative=()),
+]
+
+TableOrRun = Annotated[
+    str, Parameter(help="A table, as compare takes it; or the folder of a finished comparison, in place of it.")
 ]
 
 
@@ -101,6 +105,26 @@ def read(table: str, options: CompareOptions, now: Callable[[str], None]) -> Tab
     return rows
 
 
+def run_named(table: str, options: CompareOptions) -> Path | None:
+    """Return the folder of a run that is named in place of a table; None if it is a table.
+
+    Raises:
+        OptionError: options are given that the run decides, or there is no such folder beside those of other runs.
+    """
+    if not Path(table).exists():
+        from seedbed.experiment import check_no_part_of_a_run
+
+        check_no_part_of_a_run(table)
+    if not Path(table).is_dir():
+        return None
+    ours = dataclasses.replace(options, candidate=(), details=False, as_json=False, run=RunOptions())
+    names = [name for group in kept_options(ours).values() for name in group]
+    if names:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+        raise OptionError(f"{table} has its own table, recipe and design", f"Leave {given} out.")
+    return Path(table)
+
+
 def specified_by(rows: Table, options: CompareOptions, command: str = "") -> Specified:
     """Return what makes the experiment that the options of a comparison specify."""
     from seedbed.experiment import specify
@@ -125,6 +149,7 @@ def carried(
     *,
     overwrite: bool,
     resumed: bool = False,
+    source: Path | None = None,
 ) -> int:
     """Carry out a comparison in its folder, print it, and return the exit status.
 
@@ -132,22 +157,36 @@ def carried(
         verb: begins the name of the folder.
         ask: gets a function that shows what is done now; returns what makes the experiment, and what adds to the
             finished comparison in its folder, if anything does.
+        source: the folder of the same comparison, finished, whose networks aren't trained again.
     """
     started, run = time.perf_counter(), options.run
     if options.effects and verb != "compare":
         raise OptionError("--effects is for a comparison of models", "Leave it out, or run seedbed compare.")
     with working(f"Reading {table}", run) as now:
         specified, finish = ask(now)
-        from seedbed.experiment import carry_out, folder_for, monitor_plan, numbered, open_folder, plan_within
+        from seedbed.experiment import (
+            carry_out,
+            finished_in,
+            folder_for,
+            make_plan,
+            monitor_plan,
+            numbered,
+            open_folder,
+            plan_within,
+        )
         from seedbed.report import check_files, serious_sentences
 
         experiment = specified()
         _check_named(options.design.fail_if_worse, experiment)
         folder = run.folder(verb, experiment.table.name)
-        places = [] if overwrite else [folder] if run.out else numbered(folder)
-        plan = plan_within(experiment, specified, run.compute(), places, functools.partial(say, run), started)
+        places, taken = [] if overwrite else [folder] if run.out else numbered(folder), None
+        if source is None:
+            plan = plan_within(experiment, specified, run.compute(), places, functools.partial(say, run), started)
+        else:
+            plan = make_plan(experiment, run.compute())
+            taken = finished_in(plan, source)
     warnings = serious_sentences(plan.experiment.table.notes)
-    say(run, *warnings, plan.sentence())
+    say(run, *warnings, plan.sentence() if taken is None else f"the comparison in {source} isn't trained again")
     if not run.out:
         first = folder
         folder, differing = folder_for(plan, folder)
@@ -155,38 +194,36 @@ def carried(
             say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
     asked = {"table": without_passwords(table), **kept_options(options)}
     with open_folder(plan, folder, overwrite=overwrite, resumed=resumed, options=asked) as opened:
-        comparison, last = opened.finished, list[str]()
-        if comparison is not None:
-            paths = sorted(path for path in folder.iterdir() if path.suffix)
+        checkpoint, monitor, last = opened.checkpoint, monitor_plan(plan, draws=True), list[str]()
+        comparison = opened.finished or taken
+        if opened.finished is not None:
             last = [f"the run in {folder} is finished already; --overwrite trains it again"]
             last += filter(None, [check_files(folder)])
-            if finish is not None:
-                comparison = finish(comparison, folder)
-                paths = opened.save(comparison, pictures=run.format)
-            _print(comparison, options)
-        else:
-            checkpoint, monitor = opened.checkpoint, monitor_plan(plan, draws=True)
-            if checkpoint.earlier:
-                repeats = counted(max(map(checkpoint.repeats, plan.experiment.names)), "repeat")
-                say(run, f"taken along from the earlier run in {folder}: {repeats}")
-            if checkpoint.networks or checkpoint.fits:
-                say(run, f"{_counted(checkpoint, monitor)} there already")
-            with interruptible(lambda: _left_behind(checkpoint, monitor, verb)):
+        elif checkpoint.earlier:
+            repeats = counted(max(map(checkpoint.repeats, plan.experiment.names)), "repeat")
+            say(run, f"taken along from the earlier run in {folder}: {repeats}")
+        if comparison is None and (checkpoint.networks or checkpoint.fits):
+            say(run, f"{_counted(checkpoint, monitor)} there already")
+        with interruptible(lambda: _left_behind(checkpoint, monitor, verb)):
+            if comparison is None:
                 with shown(monitor, run, score_name=plan.experiment.score_name):
                     comparison = carry_out(
                         plan, monitor, checkpoint=checkpoint, started=started, interrupted=interrupted
                     )
-                if finish is not None:
-                    comparison = finish(comparison, folder)
-                try:
-                    _print(comparison, options)
-                except BrokenPipeError:  # the reader has closed the pipe; the files are still written
-                    opened.save(comparison, pictures=run.format)
-                    raise
+            if finish is not None:
+                comparison = finish(comparison, folder)
+            try:
+                _print(comparison, options)
+            except BrokenPipeError:  # the reader has closed the pipe; the files are still written
+                opened.save(comparison, pictures=run.format)
+                raise
+            if comparison is opened.finished and run.format is None:
+                paths = sorted(path for path in folder.iterdir() if path.suffix)
+            else:
                 paths = opened.save(comparison, pictures=run.format)
     if options.as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
-    say(run, *last, *_pointers(plan, comparison, folder))
+    say(run, *last, *_pointers(plan, comparison, folder, again=source is None))
     if comparison.ended == "interrupted":
         return _INTERRUPTED
     return _failed(options.design.fail_if_worse, comparison)
@@ -202,8 +239,12 @@ def _print(comparison: Comparison, options: CompareOptions) -> None:
         print_lines(glance_lines(comparison.conclusion, width=text_width()))
 
 
-def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]:
-    """Yield lines with the report, the details and the next command."""
+def _pointers(plan: Plan, comparison: Comparison, folder: Path, *, again: bool) -> Iterator[str]:
+    """Yield lines with the report, the details and the next command.
+
+    Args:
+        again: whether the command can be given again with other options.
+    """
     from seedbed.model import AUTO, member_costs
     from seedbed.report import duration
 
@@ -213,7 +254,7 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]
     yield f"Details:  seedbed report {place} --text"
     if spec.columns is not None:
         return
-    if AUTO not in spec.names and not spec.design.quick and "--no-auto" not in spec.command:
+    if again and AUTO not in spec.names and not spec.design.quick and "--no-auto" not in spec.command:
         blend = sum(member_costs(spec.table, len(plan.all_splits[0].train)).values())
         seconds = blend * len(comparison.splits) / plan.workers
         others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
@@ -222,7 +263,7 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]
             f"(a blend of networks; about {duration(seconds)})"
         )
     advice = comparison.conclusion.advice
-    if spec.design.quick and spec.command.startswith("seedbed "):
+    if again and spec.design.quick and spec.command.startswith("seedbed "):
         yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
     elif advice is not None and not advice.no_gain:
         yield f"Next:     seedbed train {place} -o model.safetensors"

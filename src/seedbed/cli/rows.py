@@ -4,37 +4,45 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 
-from seedbed.cli.comparing import Finish, Overwrite, Specified, carried, read, specified_by
-from seedbed.cli.options import CompareOptions, TableArgument
-from seedbed.cli.terminal import say
+from seedbed.cli.comparing import Finish, Overwrite, Specified, TableOrRun, carried, read, run_named, specified_by
+from seedbed.cli.options import CompareOptions
+from seedbed.cli.terminal import command_line, say
 from seedbed.errors import OptionError
 
 __all__ = ["rows"]
 
 
 def rows(
-    table: TableArgument,
+    table: TableOrRun,
     /,
     *,
     options: CompareOptions = CompareOptions(),
     overwrite: Overwrite = False,
 ) -> int:
-    """Compare, then train on halves, quarters and so on of the training rows, and say whether more rows would help."""
+    """Compare, then train on halves, quarters and so on of the training rows, and say whether more rows would help.
+
+    The networks of a finished comparison, whose folder is named in place of a table, aren't trained again.
+    """
     if options.by is not None:
         raise OptionError("--by divides the rows of a comparison", "Leave it out, or run seedbed compare.")
-    if Path(table).is_dir():
-        hint = f"Name the table; with --out {table} and the same options, its finished comparison is used again."
-        raise OptionError(f"{table} is a folder", hint)
+    source = run_named(table, options)
+    if source is not None and options.candidate:
+        raise OptionError(f"{source} has its own networks", "Leave --candidate out.")
 
     def ask(now: Callable[[str], None]) -> tuple[Specified, Finish]:
-        read_rows = read(table, options, now)
-        from seedbed.experiment import check_sizes, with_rows  # loads torch, which takes seconds
+        specified: Specified
+        if source is None:
+            specified = specified_by(read(table, options, now), options)
+        else:
+            from seedbed.experiment import experiment_of_run
 
-        specified, run = specified_by(read_rows, options), options.run
+            specified = functools.cache(functools.partial(experiment_of_run, source, command_line()))
+        from seedbed.experiment import check_sizes, with_rows
+
+        run = options.run
         check_sizes(specified())
         tell = functools.partial(say, run)
         return specified, lambda comparison, folder: with_rows(comparison, run.compute(), folder, tell)
 
-    return carried("rows", table, ask, options, overwrite=overwrite)
+    return carried("rows", table, ask, options, overwrite=overwrite, source=source)

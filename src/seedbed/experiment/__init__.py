@@ -8,11 +8,11 @@ from seedbed.experiment.columns import specify_columns, with_alone
 from seedbed.experiment.compare import columns, compare, rows
 from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.limiting import plan_within
-from seedbed.experiment.model_plan import ModelPlan, model_plan_from, plan_model
+from seedbed.experiment.model_plan import ModelPlan, experiment_of_run, model_plan_from, plan_model
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.progress import Monitor, monitor_plan
 from seedbed.experiment.run import run
-from seedbed.experiment.run_folder import folder_for, is_finished, numbered, open_folder
+from seedbed.experiment.run_folder import finished_in, folder_for, is_finished, numbered, open_folder
 from seedbed.experiment.sizes import check_sizes, with_rows
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.experiment.specification_file import check_no_part_of_a_run, file_hash, read_specification
@@ -32,8 +32,10 @@ __all__ = [
     "columns",
     "compare",
     "conclusion_by",
+    "experiment_of_run",
     "file_hash",
     "finished_curves",
+    "finished_in",
     "folder_for",
     "grouping_of",
     "is_finished",

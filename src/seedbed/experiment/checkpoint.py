@@ -89,8 +89,8 @@ class Checkpoint:
 
     @property
     def begun(self) -> bool:
-        """Whether the state of an unfinished chunk is kept."""
-        return any(self._place.glob("*.state"))
+        """Whether the state of an unfinished chunk is kept, or finished parts of other runs, as of smaller tables."""
+        return any(path.stem not in self._there for path in self._place.glob("*.s*"))
 
     def chunk(self, which: Round, chunk: Chunk) -> ChunkResult | None:
         """Return the result of a chunk of a round, or None if it isn't kept."""

@@ -16,12 +16,12 @@ from seedbed.errors import ColumnError, OptionError, did_you_mean
 from seedbed.evaluation import Columns, Conclusion, Protocol
 from seedbed.experiment.baseline_fits import STANDARD, FittedModel
 from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.model_plan import compared_candidate, opened_run, protocol_of_run, table_of_run
+from seedbed.experiment.model_plan import compared_candidate, opened_run, specified_as, table_of_run
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run_in
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.model import AUTO
-from seedbed.networks import Candidate, FileArchitecture
+from seedbed.networks import Candidate
 from seedbed.settings import Compute, Design, Recipe, recipe_in
 from seedbed.training import derive, with_inputs_of
 from seedbed.typing import Floats
@@ -63,40 +63,31 @@ def specify_columns(
         SeedbedError: the model or an option can't be used, or the folder holds no finished comparison.
     """
     source: Literal["named", "default", "run"] = "default" if model is None else "named"
-    protocol: Protocol | None = None
+    conclusion: Conclusion | None = None
     if isinstance(table, Path):
         folder, source = table, "run" if model is None else "named"
         conclusion, stored = opened_run(folder)
         model = _advised(conclusion) if model is None else model
-        specified = conclusion.specification
-        known = next((saved for saved in specified["candidates"] if saved["name"] == model), None)
-        if known is not None:
-            candidate, recipe = compared_candidate(known["name"], known["architecture"], stored), recipe_in(known)
-            if source == "run" and isinstance(candidate.architecture, FileArchitecture):
-                message = f"the network that this comparison advises is Python code, {candidate.name}"
-                raise OptionError(message, f"If you trust it, name it: --candidate {candidate.name}.")
-            model = dataclasses.replace(candidate, overrides=())
-        table, plan = table_of_run(folder, conclusion, stored), conclusion.plan
-        protocol = protocol_of_run(conclusion)
-        design = dataclasses.replace(
-            design,
-            quick=bool(plan.sample_of),
-            random_state=plan.random_state,
-            metric=conclusion.metric.name,
-            margin=conclusion.metric.margin if specified["margin_rule"] == "given" else None,
-            alpha=conclusion.alpha,
-            networks=plan.networks,
-        )
-        rows = specified["table"]["n_rows"] if plan.sample_of else None
+        networks, instead = conclusion.specification["candidates"], "Name the table in place of the folder."
+        saved = next((one for one in networks if one["name"] == model), None)
+        if networks:  # a network that wasn't compared is trained as the first one
+            recipe = recipe_in(saved or networks[0])
+        if saved is not None:
+            code = f"If you trust it, name it: --candidate {model}." if source == "run" else ""
+            model = compared_candidate(saved, stored, recipe, code=code, instead=instead)
+        table = table_of_run(folder, conclusion, stored, instead)
     name = _DEFAULT if model is None else model
     if isinstance(name, str) and name.isidentifier() | ("-" in name and name.replace("-", "").isidentifier()):
         known = (*dict.fromkeys(itertools.chain(*STANDARD.values())), AUTO, "logistic")
         if name not in known:
             raise OptionError(f"no model '{name}'", did_you_mean(name, known))
     is_baseline, is_auto = _is_baseline(name), isinstance(name, str) and name == AUTO
-    design = dataclasses.replace(design, baselines=[name] if is_baseline else [], reference=None, auto=False)
-    given = [_DEFAULT, AUTO] if is_auto else [_DEFAULT if is_baseline else name]
-    base = specify(table, given, recipe=recipe, design=design, command=command, rows=rows)
+    given, baselines = [_DEFAULT, AUTO] if is_auto else [_DEFAULT if is_baseline else name], [name] * is_baseline
+    if conclusion is None:
+        design = dataclasses.replace(design, baselines=baselines, reference=None, auto=False)
+        base = specify(table, given, recipe=recipe, design=design, command=command, rows=rows)
+    else:
+        base = specified_as(conclusion, table, given, recipe=recipe, baselines=baselines, command=command)
     if base.nested:
         raise OptionError("columns can't have nested intervals", "Leave --interval out.")
     chosen: Model = base.fitted[0] if is_baseline or is_auto else base.candidates[0]
@@ -105,7 +96,6 @@ def specify_columns(
     return _of(
         base,
         variants,
-        design=base.design if protocol is None else protocol,
         columns=Columns(model=chosen.name, source=source, n_columns=base.table.n_features, effects=()),
     )
 

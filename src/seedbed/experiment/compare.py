@@ -15,9 +15,10 @@ from seedbed.errors import OptionError, without_passwords
 from seedbed.experiment.columns import specify_columns, with_alone
 from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.limiting import plan_within
-from seedbed.experiment.plan import Plan
+from seedbed.experiment.model_plan import experiment_of_run
+from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.progress import monitor_plan
-from seedbed.experiment.run_folder import open_folder
+from seedbed.experiment.run_folder import finished_in, open_folder
 from seedbed.experiment.sizes import check_sizes, with_rows
 from seedbed.experiment.spec import specify
 from seedbed.report import Progress, notebook_progress
@@ -119,7 +120,8 @@ def rows(
     and what 2, 5 and 10 times as many rows would bring.
 
     Args:
-        table, y, target, candidates, recipe, design, compute, epochs, lr, seeds, quick: as in `compare`.
+        table: as in `compare`; or the folder of a finished comparison, whose table, networks and design it uses.
+        y, target, candidates, recipe, design, compute, epochs, lr, seeds, quick: as in `compare`.
         folder: as in `compare`; it may hold a finished comparison of the same call, whose networks are used again.
         overwrite, on_progress: as in `compare`.
 
@@ -133,6 +135,10 @@ def rows(
         >>> [size.n_train for size in answer.conclusion.rows.sizes]
         [33, 69, 135]
     """
+    run = _run(table, y=y, target=target, candidates=candidates, recipe=recipe, design=design, epochs=epochs, lr=lr,
+               seeds=seeds, quick=quick)  # fmt: skip
+    if run is not None:
+        return _with_rows(run, compute, folder, overwrite, on_progress)
     return _compared(
         table, y, target, candidates, recipe, design, compute, epochs, lr, seeds, quick, folder, overwrite, on_progress,
         by_rows=True,
@@ -175,6 +181,22 @@ def _compared(
     return _carried(plan, on_progress, place, overwrite, started, finish)
 
 
+def _with_rows(
+    run: Path,
+    compute: Compute,
+    folder: str | Path | None,
+    overwrite: bool,
+    on_progress: Callable[[Progress], None] | None,
+) -> Comparison:
+    """Return the finished comparison in a folder, and what `rows` adds."""
+    started, place = time.perf_counter(), None if folder is None else Path(folder)
+    experiment = experiment_of_run(run, without_passwords(f"sb.rows({str(run)!r})"))
+    check_sizes(experiment)
+    plan = make_plan(experiment, compute)
+    finish = functools.partial(with_rows, compute=compute, folder=place)
+    return _carried(plan, on_progress, place, overwrite, started, finish, finished_in(plan, run))
+
+
 def _settings(
     recipe: Recipe | str,
     design: Design | None,
@@ -201,15 +223,16 @@ def _carried(
     overwrite: bool,
     started: float,
     finish: Callable[[Comparison], Comparison],
+    taken: Comparison | None = None,
 ) -> Comparison:
-    """Return the comparison of a plan after `finish`; from its folder if it is finished there."""
+    """Return the comparison of a plan after `finish`; it isn't trained if it is finished in its folder, or taken."""
     with notebook_progress() as shown:
         monitor = monitor_plan(plan, on_progress or shown, draws=folder is not None)
         if folder is None:
-            return finish(carry_out(plan, monitor, started=started))
+            return finish(taken or carry_out(plan, monitor, started=started))
         with open_folder(plan, folder, overwrite=overwrite) as opened:
             comparison = finish(
-                opened.finished or carry_out(plan, monitor, checkpoint=opened.checkpoint, started=started)
+                opened.finished or taken or carry_out(plan, monitor, checkpoint=opened.checkpoint, started=started)
             )
             if comparison is not opened.finished:
                 opened.save(comparison)
@@ -258,8 +281,8 @@ def columns(
         'helps'
     """
     started = time.perf_counter()
-    is_folder = isinstance(table, str | Path) and Path(table).is_dir()
-    read = Path(table) if is_folder else _table(table, y, target)
+    run = _run(table, y=y, target=target, recipe=recipe, design=design, epochs=epochs, lr=lr, seeds=seeds, quick=quick)
+    read = _table(table, y, target) if run is None else run
     common, asked = _settings(recipe, design, epochs=epochs, lr=lr, seeds=seeds, quick=quick)
     given = {"candidate": candidate, "column": list(column) or None}
     command = call_of(read, None, common, (), asked, function="columns", **given)
@@ -280,6 +303,20 @@ def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
         return () if lr is None else tuple(float(rate) for rate in (lr if isinstance(lr, Iterable) else [lr]))
     except (TypeError, ValueError):
         raise OptionError(f"lr is {lr!r}", "Give a number, or several.") from None
+
+
+def _run(table: Any, **others: Any) -> Path | None:
+    """Return the folder of a run that is given in place of a table; None if it is a table.
+
+    Raises:
+        OptionError: other arguments are given, which the run decides.
+    """
+    if not (isinstance(table, str | Path) and Path(table).is_dir()):
+        return None
+    given = [name for name, one in others.items() if one is not None and one is not False and str(one) != "trained"]
+    if given:
+        raise OptionError(f"{table} has its own table, networks and design", f"Leave {', '.join(given)} out.")
+    return Path(table)
 
 
 def _table(table: Any, y: Any, target: str | int | None) -> Table:

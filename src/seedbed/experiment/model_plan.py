@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,21 +14,24 @@ from seedbed.arguments import spelled
 from seedbed.data import Table, read_table
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, counted, did_you_mean
 from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, Protocol
-from seedbed.experiment.spec import Experiment, table_specification
+from seedbed.experiment.baseline_fits import STANDARD
+from seedbed.experiment.spec import Experiment, Sweep, specify, table_specification
 from seedbed.experiment.specification_file import SPECIFICATION, check_comparison, differences
 from seedbed.model import AUTO, Model, fit_model
 from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
 from seedbed.report import guessing, read_summary
-from seedbed.settings import RECIPES, Recipe, recipe_in
+from seedbed.settings import RECIPES, Design, Recipe, recipe_in
 from seedbed.tuning import TunedSettings
 
 __all__ = [
     "ModelPlan",
     "compared_candidate",
+    "experiment_of_run",
     "model_plan_from",
     "opened_run",
     "plan_model",
     "protocol_of_run",
+    "specified_as",
     "table_of_run",
 ]
 
@@ -113,10 +118,8 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     specified = next(one for one in conclusion.specification["candidates"] if one["name"] == summary.name)
     # A setting that it lacks didn't exist then; its default has the same effect.
     recipe = recipe_in(specified)
-    candidate = compared_candidate(summary.name, specified["architecture"], stored)
-    if name is None and isinstance(candidate.architecture, FileArchitecture):
-        message = f"the network that this comparison advises is Python code, {candidate.name}"
-        raise OptionError(message, f"If you trust it, name it: --candidate {candidate.name}.")
+    code = "" if name else f"If you trust it, name it: --candidate {summary.name}."
+    candidate = compared_candidate(specified, stored, recipe, code=code)
     return _taken(conclusion, summary, table_of_run(folder, conclusion, stored), candidate, recipe)
 
 
@@ -214,19 +217,98 @@ def _stored(folder: Path) -> dict[str, Any]:
     return document
 
 
-def compared_candidate(name: str, architecture: str, stored: Mapping[str, Any]) -> Candidate:
-    """Return the candidate from its words; from its stored architecture if it has another name."""
-    try:
+def compared_candidate(
+    saved: Mapping[str, Any], stored: Mapping[str, Any], common: Recipe, *, code: str = "", instead: str = ""
+) -> Candidate:
+    """Return a candidate of a run from its words; from its stored architecture if it has another name.
+
+    Args:
+        saved: the candidate in the specification of the run, with its whole recipe.
+        stored: the specification of the run.
+        common: the recipe whose settings the candidate need not repeat.
+        code: what to do if the network is code in a file; by default, it is used.
+        instead: what to do if the folder doesn't hold the network; by default, how to fit it.
+    """
+    recipe, name = recipe_in(saved), saved["name"]
+    own = [(one.name, getattr(recipe, one.name)) for one in fields(Recipe)]
+    overrides = tuple((setting, value) for setting, value in own if value != getattr(common, setting))
+    candidate = None
+    with contextlib.suppress(SeedbedError):
         candidate = candidate_from(name)
-        if spelled(candidate.architecture) == architecture:
-            return candidate
-    except SeedbedError:
-        pass
-    network = architecture_from_values(stored["networks"][name])
-    if isinstance(network, str):
-        message = f"the network of '{name}' is one of your own, {network}, and isn't in the run's folder"
-        raise CandidateError(message, "In Python, the comparison itself has it: comparison.model(...).")
-    return candidate_from(network, name)
+    if candidate is None or spelled(candidate.architecture) != saved["architecture"]:
+        network = architecture_from_values(stored["networks"][name])
+        if isinstance(network, str):
+            message = f"the network of '{name}' is one of your own, {network}, and isn't in the run's folder"
+            raise CandidateError(message, instead or "In Python, the comparison itself has it: comparison.model(...).")
+        candidate = candidate_from(network, name)
+    if code and isinstance(candidate.architecture, FileArchitecture):
+        raise OptionError(f"a network of this comparison is Python code, {name}", code)
+    return dataclasses.replace(candidate, overrides=overrides)
+
+
+def experiment_of_run(folder: Path, command: str = "") -> Experiment:
+    """Return the experiment of a finished comparison, with the table, which is read again.
+
+    Args:
+        folder: of the comparison.
+        command: the command or call that uses it.
+
+    Raises:
+        SeedbedError: the folder holds no finished comparison, its table is gone or has changed, or a model is code that
+            isn't in the folder, or isn't run without permission.
+    """
+    conclusion, stored = opened_run(folder)
+    again = f"Name the table: with --out {folder} and the same options, its finished networks are used again."
+    table, specified = table_of_run(folder, conclusion, stored, again), conclusion.specification
+    recipe = recipe_in(specified["candidates"][0]) if specified["candidates"] else RECIPES["trained"]
+    candidates: list[Candidate | str] = [
+        compared_candidate(saved, stored, recipe, code=f"If you trust it, n{again[1:]}", instead=again)
+        for saved in specified["candidates"]
+    ]
+    repeats = {saved["name"]: saved["repeats"] for saved in specified["baselines"]}
+    if own := sorted(repeats.keys() - {*STANDARD[table.task], AUTO}):
+        raise OptionError(f"the baseline {own[0]} of this comparison isn't in the run's folder", again)
+    baselines = [name for name in repeats if name != AUTO]
+    candidates += [AUTO] if AUTO in repeats else []
+    experiment = specified_as(conclusion, table, candidates, recipe=recipe, baselines=baselines, command=command)
+    return dataclasses.replace(
+        experiment,
+        fitted=tuple(dataclasses.replace(model, repeats=repeats[model.name]) for model in experiment.fitted),
+        reference=conclusion.reference,
+        interval=specified["interval"],
+        sweeps=tuple(Sweep(one["name"], tuple(one["members"]), tuple(one["lrs"])) for one in specified["sweeps"]),
+    )
+
+
+def specified_as(
+    conclusion: Conclusion,
+    table: Table,
+    candidates: Sequence[Any],
+    *,
+    recipe: Recipe,
+    baselines: Sequence[Any],
+    command: str,
+) -> Experiment:
+    """Return the experiment of some models with the splits and the design of a finished comparison.
+
+    Args:
+        table: of the comparison; if that used a sample, the same one is drawn.
+        candidates, recipe, command: as in `specify`.
+    """
+    plan, specified = conclusion.plan, conclusion.specification
+    design = Design(
+        quick=bool(plan.sample_of),
+        random_state=plan.random_state,
+        metric=conclusion.metric.name,
+        margin=conclusion.metric.margin if specified["margin_rule"] == "given" else None,
+        alpha=conclusion.alpha,
+        networks=plan.networks,
+        baselines=baselines,
+        auto=False,
+    )
+    rows = specified["table"]["n_rows"] if plan.sample_of else None
+    experiment = specify(table, candidates, recipe=recipe, design=design, rows=rows, command=command)
+    return dataclasses.replace(experiment, design=protocol_of_run(conclusion))
 
 
 def table_of_run(folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], instead: str = "") -> Table:

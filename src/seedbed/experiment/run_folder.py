@@ -35,7 +35,7 @@ from seedbed.experiment.specification_file import (
 from seedbed.files import DIGESTS, altered_files, remove_parts, write_whole
 from seedbed.report import check_files, draw_again
 
-__all__ = ["folder_for", "is_finished", "numbered", "open_folder"]
+__all__ = ["finished_in", "folder_for", "is_finished", "numbered", "open_folder"]
 
 _RESULTS, _TRAINING, _LOCK, _ARRAYS = "comparison.json", "training.json", ".writer", "curves.safetensors"
 _FILES = (_RESULTS, _TRAINING, DIGESTS, "report.html", "curves.png", _ARRAYS, "history.csv")
@@ -116,7 +116,8 @@ def open_folder(
         elif differing and (resumed or (not overwrite and _holds_results(checkpoint))):
             raise OptionError(*_refusal(folder, differing, resumed))
         if is_finished(folder) and not (overwrite or growing) and (done := restored(plan, stored, folder)) is not None:
-            checkpoint.remove()  # left by a run that was killed after its last file
+            if not checkpoint.begun:
+                checkpoint.remove()  # left by a run that was killed after its last file
             with _written(folder, "Free some space."):
                 draw_again(folder, done.conclusion)
             yield RunFolder(path, checkpoint, finished=done)
@@ -255,6 +256,22 @@ def _refusal(folder: Path, differing: list[str], resumed: bool) -> tuple[str, st
 def _shown(differing: list[str]) -> str:
     shown, more = "; ".join(differing[:_NAMED]), len(differing) - _NAMED
     return f"{shown}; and {more:,} more" if more > 0 else shown
+
+
+def finished_in(plan: Plan, folder: Path) -> Comparison:
+    """Return the finished comparison of a plan from its folder.
+
+    Raises:
+        OptionError: the folder holds another run, or its files can't be read.
+    """
+    stored = read_specification(folder)
+    differing = _differing(plan, folder)
+    done = None if differing else restored(plan, stored, folder)
+    if done is None:
+        why = _shown(differing) or "its files can't be read"
+        message = f"the networks of {folder} can't be used again: {why}"
+        raise OptionError(message, "Name the table in place of the folder, which trains all networks.")
+    return done
 
 
 Arrays = Mapping[str, npt.NDArray[Any]]

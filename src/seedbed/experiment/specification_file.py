@@ -47,7 +47,6 @@ _HASHED = {
 _GROWING = ("repeats", "stops", "quick", "time_limit", "shortened", "epochs", "reason")
 _COMPARISON, _TRAINING = "comparison.json", "training.json"
 _NAMED = 10
-_TABLE = "the table: seedbed train TABLE --target COLUMN --candidate CANDIDATE"
 # Libraries whose versions are part of every specification. Python's version covers the standard library.
 _KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
 
@@ -156,7 +155,7 @@ def check_comparison(folder: Path) -> None:
         raise OptionError(message, f"To continue it: seedbed resume {folder}")
     if (folder / _TRAINING).is_file():
         message = f"{folder} holds a training on one split, and no comparison"
-        raise OptionError(message, f"Name the folder of a comparison, or {_TABLE}.")
+        raise OptionError(message, "Name the folder of a comparison, or a table.")
     hint = "Name a folder that seedbed compare has written"
     if comparisons := _comparisons_in(folder):
         hint += f": {_listed(comparisons)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import PurePath
@@ -79,7 +80,8 @@ class MLP:
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
         if not isinstance(self.activations, str):
-            object.__setattr__(self, "activations", tuple(self.activations))
+            names = tuple(sys.intern(str(name)) for name in self.activations)  # so that equal ones are pickled alike
+            object.__setattr__(self, "activations", names)
         for width in self.widths:
             if width < 1:
                 raise CandidateError(f"a layer of width {width} can't be built", "A width is at least 1.")
@@ -292,7 +294,7 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | BlendedMLPs | s
             networks, names, weights = zip(*rows, strict=True) if rows else ((), (), ())
             architecture = BlendedMLPs(networks, names, weights, blend.temperature, blend.limit, blend.numbers)
         elif kind == "mlp":
-            architecture = msgspec.convert(values, MLP)
+            architecture = replace(msgspec.convert(values, MLP))  # all fields are set, for the hash of its pickle
         else:
             raise CandidateError(f"unknown kind of network {kind!r}")
     except ValueError as error:
