@@ -15,6 +15,7 @@ from seedbed.errors import ColumnError, OptionError
 from seedbed.evaluation import effects_of, protocol, summary_from
 from seedbed.experiment import specify_columns
 from seedbed.experiment.columns import substitutes_of
+from seedbed.report.columns import column_answers
 from seedbed.scoring import Result, added
 from seedbed.settings import RECIPES
 from seedbed.training import table_data
@@ -105,19 +106,37 @@ def test_many_columns_are_left_out_in_forty_groups() -> None:
     assert len(groups) == 40
     assert sorted(name for one in groups for name in one) == sorted(asked.table.feature_names)
     assert any({"x49", "x50"} <= set(one) for one in groups)
+    assert max(len(one.name) for one in asked.candidates) < 32  # and not all names of a group
 
 
 def test_a_single_column_and_a_copy_of_the_target_have_verdicts() -> None:
     X, y = rows(n_columns=1)
-    assert verdicts(sb.columns(X, y, candidate="linear:5", **FAST)) == {("x0",): "helps"}
+    found = sb.columns(X, y, candidate="linear:5", **FAST)
+    assert verdicts(found) == {("x0",): "helps"}
+    assert "x0: shown to help, as the only column" in str(found)
     copied = sb.columns(np.column_stack([X, y]), y, candidate="linear:5", **FAST)
     assert verdicts(copied)["x1",] == "helps"
+
+
+def test_groups_of_columns_are_separated_in_a_sentence() -> None:
+    found = sb.columns(*rows(), candidate="linear:5", column=["x0", "x1"], **FAST).conclusion
+    assert found.columns is not None
+    first, second = found.columns.effects
+    effects = [replace(first, columns=tuple(names), verdict="harms") for names in ("abcd", "efghi")]
+    said = dict(column_answers(replace(found, columns=replace(found.columns, effects=(*effects, second)))))
+    assert said["Harms"].startswith("a, b and 2 others; e, f and 3 others: ")
+    matters = replace(second, verdict="no difference that matters")
+    said = dict(column_answers(replace(found, columns=replace(found.columns, effects=(matters,)))))
+    assert said["No matter"] == "x1: leaving it out makes no difference that matters"
 
 
 def test_unknown_columns_and_models_are_refused() -> None:
     with pytest.raises(ColumnError, match="no column 'y1'") as error:
         sb.columns(*rows(), column=["y1"], **FAST)
     assert "x1" in error.value.hint
+    constant = _frame({"x": np.sin(np.arange(60)), "same": 1, "y": np.arange(60) % 2})
+    with pytest.raises(ColumnError, match="column 'same' is left out: it is 1 in every row"):
+        sb.columns(constant, target="y", column=["same"], **FAST)
     with pytest.raises(OptionError, match="no model 'boosted-tree'") as wrong:
         sb.columns(*rows(), candidate="boosted-tree", **FAST)
     assert "boosted-trees" in wrong.value.hint

@@ -118,6 +118,13 @@ def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked):
     assert "training rows" in (folder / "rows.svg").read_text()
 
 
+def test_locked_rows_have_no_forecast_and_the_answer_says_of_which_model():
+    table = read_table(frame(when=pd.date_range("2024", periods=240)), target="y", time_split="when")
+    answer = sb.rows(table, **SMALL | {"candidates": ["linear:5", "relu:5"]})
+    best = next(name for name in answer.conclusion.ranking if name != "prior")
+    assert f"More rows  can't say for {best}: rows are split by time" in glance_text(answer.conclusion)
+
+
 def test_numbers_have_a_curve_and_a_forecast():
     table = frame(n=400).drop(columns="y").assign(z=lambda one: one.x + np.random.default_rng(1).normal(size=400))
     table["who"] = np.arange(400) // 4

@@ -16,6 +16,7 @@ import seedbed as sb
 from seedbed.errors import OptionError, UnreadableError
 from seedbed.evaluation import summary_from
 from seedbed.experiment import Checkpoint, is_finished, open_folder, read_specification, sizes
+from seedbed.experiment.model_plan import opened_run
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
@@ -309,6 +310,14 @@ def test_what_a_finished_comparison_decides_is_refused(finished, call):
     assert "its own networks. Leave --candidate out." in call("rows", folder, "--candidate", "relu:5").err
     with pytest.raises(OptionError, match="Leave seeds, quick out"):
         sb.rows(folder, seeds=2, quick=True)
+
+
+def test_an_interrupted_comparison_is_continued_first(finished, monkeypatch):
+    conclusion, stored = opened_run(finished[0])
+    early = replace(conclusion, plan=replace(conclusion.plan, ended="interrupted"))
+    monkeypatch.setattr("seedbed.experiment.model_plan.opened_run", lambda folder: (early, stored))
+    with pytest.raises(OptionError, match=r"was interrupted\. To continue it: seedbed resume"):
+        sb.rows(finished[0])
 
 
 def test_a_folder_without_its_table_or_its_models_says_what_to_do(call, tmp_path):

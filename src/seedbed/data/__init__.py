@@ -4,6 +4,7 @@ from seedbed.data.cells import in_order, parse_number
 from seedbed.data.design import Encoding, encode
 from seedbed.data.frame import SERIOUS, Frame, Note, Remark, Texts, as_notes, check_characters, check_flat
 from seedbed.data.inspection import inspect_table
+from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.layout import DATE_MIDDLES
 from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, spill, windows
 from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor
@@ -30,6 +31,7 @@ from seedbed.data.typed import NewRows, as_text
 __all__ = [
     "DATE_MIDDLES",
     "EXAMPLES",
+    "LEFT_OUT",
     "SERIOUS",
     "ArrayWriter",
     "Column",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seedbed.data import Column, Encoding, Split, Table, encode, is_large
+from seedbed.data import LEFT_OUT, Column, Encoding, Split, Table, encode, is_large
 from seedbed.errors import ColumnError, OptionError, did_you_mean
 from seedbed.evaluation import Columns, Conclusion, Protocol
 from seedbed.experiment.baseline_fits import STANDARD, FittedModel
@@ -22,6 +22,7 @@ from seedbed.experiment.run import run_in
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.model import AUTO
 from seedbed.networks import Candidate
+from seedbed.report import label_of
 from seedbed.settings import Compute, Design, Recipe, recipe_in
 from seedbed.training import derive, with_inputs_of
 from seedbed.typing import Floats
@@ -91,7 +92,7 @@ def specify_columns(
     if base.nested:
         raise OptionError("columns can't have nested intervals", "Leave --interval out.")
     chosen: Model = base.fitted[0] if is_baseline or is_auto else base.candidates[0]
-    others = ((names, f"without {' and '.join(names)}") for names in _questions(base.table, columns))
+    others = ((names, f"without {label_of(names)}") for names in _questions(base.table, columns))
     variants = [(chosen, _ALL, ()), *((chosen, words, dropped) for dropped, words in others)]
     return _of(
         base,
@@ -135,7 +136,8 @@ def _questions(table: Table, asked: Sequence[str]) -> list[tuple[str, ...]]:
     names = table.feature_names
     for name in asked:
         if name not in names:
-            raise ColumnError(f"no column '{name}' among the features", did_you_mean(name, names))
+            why = next((note.message for note in table.notes if note.column == name and note.code in LEFT_OUT), "")
+            raise ColumnError(why or f"no column '{name}' among the features", did_you_mean(name, names))
     wanted = tuple(dict.fromkeys(asked)) or names
     if asked and len(wanted) > _MOST_ASKED:
         raise OptionError(f"{len(wanted)} columns are asked about", f"Name at most {_MOST_ASKED}.")
@@ -237,7 +239,7 @@ def with_alone(comparison: Comparison, compute: Compute, folder: Path | None = N
     model: Model = spec.candidates[0] if spec.candidates else spec.fitted[0]
     first = dataclasses.replace(spec.design, repeats=1, stops=False)
     only = [
-        (model, f"only {' and '.join(effect.columns)}", tuple(name for name in names if name not in effect.columns))
+        (model, f"only {label_of(effect.columns)}", tuple(name for name in names if name not in effect.columns))
         for effect in effects
     ]
     plan = make_plan(_of(spec, only, design=first, columns=None), compute)

@@ -258,6 +258,8 @@ def experiment_of_run(folder: Path, command: str = "") -> Experiment:
             isn't in the folder, or isn't run without permission.
     """
     conclusion, stored = opened_run(folder)
+    if conclusion.plan.ended == "interrupted":
+        raise OptionError(f"the comparison in {folder} was interrupted", f"To continue it: seedbed resume {folder}")
     again = f"Name the table: with --out {folder} and the same options, its finished networks are used again."
     table, specified = table_of_run(folder, conclusion, stored, again), conclusion.specification
     recipe = recipe_in(specified["candidates"][0]) if specified["candidates"] else RECIPES["trained"]

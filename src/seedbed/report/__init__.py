@@ -2,6 +2,7 @@
 
 from seedbed.report.advice import guessing, recommendation
 from seedbed.report.card import card_text, score_sentences
+from seedbed.report.columns import label_of
 from seedbed.report.judged import judgement_latex, tables_latex, tables_text
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, notebook_progress
@@ -32,6 +33,7 @@ __all__ = [
     "glance_text",
     "guessing",
     "judgement_latex",
+    "label_of",
     "note_sentences",
     "notebook_fragment",
     "notebook_progress",

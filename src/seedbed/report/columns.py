@@ -50,10 +50,15 @@ def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
             of.setdefault(effect.verdict, []).append(label_of(effect.columns))
 
     def named(verdict: str) -> str:
-        return listed(of[verdict], _MOST_NAMED)
+        labels = of[verdict]
+        if not any(", " in label for label in labels):
+            return listed(labels, _MOST_NAMED)
+        more = len(labels) - _MOST_NAMED
+        return "; ".join([*labels[:_MOST_NAMED], *([f"{more} others"] if more > 0 else [])])
 
     if "helps" in of:
-        yield "Helps", f"{named('helps')}: shown to add to what {answer.model} learns from the other columns"
+        adds = f"add to what {answer.model} learns from the other columns"
+        yield "Helps", f"{named('helps')}: shown to {adds if answer.n_columns > 1 else 'help, as the only column'}"
     elif "none" not in of:
         yield "Helps", f"no column is shown to help {answer.model}, which isn't to say that none does"
     for group, surely in answer.substitutes:
@@ -64,11 +69,8 @@ def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
         yield "Together", f"{label_of(group.columns)} stand for each other, and add something together: {enough}"
     if "harms" in of:
         yield "Harms", f"{named('harms')}: {answer.model} is shown to be better without"
-    if "no difference that matters" in of:
-        yield (
-            "No matter",
-            named("no difference that matters") + ": leaving out one of them makes no difference that matters",
-        )
+    if alike := of.get(same := "no difference that matters"):
+        yield "No matter", f"{named(same)}: leaving {'out one of them' if len(alike) > 1 else 'it out'} makes {same}"
     if "can't tell yet" in of:
         yield "Can't tell", named("can't tell yet") + ": these rows don't decide it"
     source = {

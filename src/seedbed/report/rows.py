@@ -31,8 +31,11 @@ def _help(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     names = [*([advice.use] if advice is not None else []), *conclusion.ranking]
     name = next((one for one in names if rows.forecasts_of(one)), None)
     if name is None:
-        reasons = dict.fromkeys(rows.refused.values())
-        yield f"can't say: {next(iter(reasons), 'there is no model beside predicting the same for every row')}"
+        first = next((one for one in names if one in rows.refused), None)
+        if first is None:
+            yield "can't say: there is no model beside predicting the same for every row"
+        else:
+            yield f"can't say for {first}: {rows.refused[first]}"
         return
     twice, *_, most = rows.forecasts_of(name)
     margin, words = conclusion.metric.margin, conclusion.metric.words
@@ -42,11 +45,8 @@ def _help(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
         how = f"{_gain(conclusion, most)}, less than the margin"
         yield f"they hardly help: {most.times} times as many would improve the {words} of {name} by {how}"
     else:
-        hardly = twice.gain.high < margin
-        yield (
-            f"{'twice as many hardly help' if hardly else 'they may help'}: twice as many would improve the {words} of "
-            f"{name} by {_gain(conclusion, twice)}"
-        )
+        hardly = "twice as many hardly help: they" if twice.gain.high < margin else "they may help: twice as many"
+        yield f"{hardly} would improve the {words} of {name} by {_gain(conclusion, twice)}"
         yield f"{most.times} times as many by {_gain(conclusion, most)}"
     if before := [one for one in dict.fromkeys(names[: names.index(name)]) if one in rows.refused]:
         yield f"can't say for {listed(before, _MOST_NAMED)}"
@@ -144,6 +144,8 @@ def row_notes(conclusion: Conclusion, *, plain: bool = False) -> Iterator[str]:
         groups.setdefault(why, []).append(name)
     for why, names in groups.items():
         yield f"No forecast for {listed(names, _MOST_NAMED)}: {why}."
-    if rows.left_out:
-        yield f"No curve for {listed(list(rows.left_out))}; --candidate {rows.left_out[0]} adds one, and takes longer."
+    if "auto" in rows.left_out:
+        yield "No curve for auto, which would take longer; name it beside the other candidates to have one."
+    if others := [name for name in rows.left_out if name != "auto"]:
+        yield f"No curve for {listed(others, _MOST_NAMED)}, without finite predictions."
     yield f"Smaller training sets: {counted(rows.repeats, 'repeat')}, each set a part of the next larger one."
