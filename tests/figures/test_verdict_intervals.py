@@ -59,6 +59,20 @@ def test_a_positive_difference_means_better_in_every_panel(compared, texts, rows
     assert all(row["difference"] < 0 for panel in ("judged", "accuracy") for row in rows_of(chart, panel))
 
 
+def test_columns_have_the_verdicts_of_their_table_and_show_what_they_add(compared, rows_of, texts):
+    summary = compared("all columns", "without a", "without b")
+    added = {"adds": 0.03, "adds_low": 0.01, "adds_high": 0.06}
+    verdicts = {"a": "helps", "b": "can't tell yet"}
+    effects = [{"columns": [n], "without": f"without {n}", "verdict": one, **added} for n, one in verdicts.items()]
+    summary["columns"] = {"model": "relu:5", "source": "named", "n_columns": 2, "effects": effects}
+    chart = verdict_intervals(summary)
+    seen = {row["candidate"]: (row["verdict"], row["look"], row["settled"]) for row in rows_of(chart, "judged")}
+    assert seen == {"without a": ("worse", "worse", True), "without b": ("can't tell yet", "unsure", False)}
+    assert [(row["low"], row["high"]) for row in rows_of(chart, "added")] == [(-0.06, -0.01)] * 2
+    assert "a column helps if one side shows it" in texts(chart)
+    assert rows_of(chart, "accuracy") == []
+
+
 def test_words_and_shapes_repeat_the_meaning_of_colours(compared, texts, rows_of):
     summary = _with(compared("linear:5", "a", "b", "c"), 0, -0.1, -0.01)
     summary["verdicts"][0] |= {"rule": "worse", "short": "worse"}

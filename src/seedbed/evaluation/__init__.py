@@ -104,6 +104,7 @@ from seedbed.evaluation.summaries import (
 )
 from seedbed.evaluation.verdicts import (
     SHORT,
+    Rule,
     Verdict,
     count_range,
     fold_differences,
@@ -155,6 +156,7 @@ __all__ = [
     "Ranks",
     "RowForecast",
     "Rows",
+    "Rule",
     "RunLottery",
     "RunSpread",
     "Score",

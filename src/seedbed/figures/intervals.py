@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import altair as alt
 
-from seedbed.evaluation import Conclusion, DecidingScore, TablesConclusion, Verdict, known_metric, signed
+from seedbed.evaluation import (
+    ColumnEffect,
+    Conclusion,
+    DecidingScore,
+    Rule,
+    TablesConclusion,
+    Verdict,
+    known_metric,
+    signed,
+)
 from seedbed.figures.panels import (
     PLAIN_AXIS,
     WIDE,
@@ -32,6 +42,12 @@ _ROW, _RANK_ROW = 42, 24
 _BELOW = 8  # points under the middle of a row, since the name is above it
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 _SETTLED = (*_LOOKS, "no_practical_difference")
+_WITHOUT: dict[str, Rule] = {
+    "helps": "worse",
+    "harms": "better",
+    "no difference that matters": "no_practical_difference",
+    "can't tell yet": "cannot_tell",
+}
 _SQUEEZED = 1 / 8  # share of the width that the typical interval takes at least
 _AIR = 0.04
 
@@ -40,9 +56,10 @@ def verdict_intervals(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.Conca
     """Draw a row for each verdict, in the order of the ranking: improvement and simultaneous interval.
 
     The first panel shows the metric that was judged, with the zone of differences that don't matter; the second one
-    accuracy, where there is any and it isn't the metric itself. An improvement is positive where the candidate is
-    better, in an error as in accuracy: the reference's loss minus the candidate's. What would flatten everything else
-    leaves the picture with an arrow, and the words above say so.
+    accuracy, where there is any and it isn't the metric itself. Of columns, it shows what they add, which decides as
+    well, and verdicts are those of the columns. An improvement is positive where the candidate is better, in an error
+    as in accuracy: the reference's loss minus the candidate's. What would flatten everything else leaves the picture
+    with an arrow, and the words above say so.
 
     Args:
         summary: as `Comparison.summary` gives it.
@@ -57,7 +74,12 @@ def verdict_intervals(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.Conca
     ranked = [verdicts[name] for name in by_rank(summary, list(verdicts))]
     judged, margin = _judged(ranked, metric)
     accuracy = _accuracy(ranked) if metric.name != "accuracy" else None
-    width = WIDE if accuracy is None else PANEL_WIDTH
+    added = None
+    if summary.columns is not None:
+        effects = {effect.without: effect for effect in summary.columns.effects}
+        ranked = [replace(verdict, rule=_WITHOUT[effects[verdict.candidate].verdict]) for verdict in ranked]
+        accuracy, added = None, _added([effects[verdict.candidate] for verdict in ranked])
+    width = WIDE if accuracy is None and added is None else PANEL_WIDTH
     words = f"{metric.words}, in points" if known_metric(metric.name).percent else metric.words
     limits = interval_limits([(low, high) for _, low, high in judged], least=margin)
     records = _records(ranked, "judged", judged, limits, margin)
@@ -66,6 +88,10 @@ def verdict_intervals(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.Conca
         limits = interval_limits([(low, high) for _, low, high in accuracy], least=0.0)
         records += _records(ranked, "accuracy", accuracy, limits, margin)
         panels.append(_panel("accuracy", "Improvement in accuracy, in points", reference, limits, None, width, theme))
+    if added is not None:
+        limits = interval_limits([(low, high) for _, low, high in added], least=margin)
+        records += _records(ranked, "added", added, limits, margin)
+        panels.append(_panel("added", "By what the columns add", reference, limits, margin, width, theme))
     about = f"{summary.target} of {summary.table}" if summary.target else summary.table
     title = f"{about}: improvements over {reference}"
     return panelled(panels, records, title=title, phrases=_phrases(summary, ranked, margin, records), theme=theme)
@@ -90,6 +116,16 @@ def _accuracy(verdicts: Sequence[Verdict]) -> list[Interval] | None:
     return [(100.0 * gain.difference, 100.0 * gain.low, 100.0 * gain.high) for gain in differences]
 
 
+def _added(effects: Sequence[ColumnEffect]) -> list[Interval] | None:
+    """Return what columns add, as the improvement without them; None if that isn't known of all."""
+    added = [
+        (-effect.adds, -effect.adds_high, -effect.adds_low)
+        for effect in effects
+        if effect.adds is not None and effect.adds_low is not None and effect.adds_high is not None
+    ]
+    return added if len(added) == len(effects) else None
+
+
 def _records(
     verdicts: Sequence[Verdict],
     panel: str,
@@ -100,7 +136,7 @@ def _records(
     """Return one record per row. `from` and `to` are the part of the interval that is in the picture."""
     first, last = limits
     decimals = 1
-    if panel == "judged":
+    if panel != "accuracy":
         decimals = min(12, max(0, 1 + math.ceil(-math.log10(margin))))
     records = []
     for place, (verdict, (difference, low, high)) in enumerate(zip(verdicts, intervals, strict=True)):
@@ -109,7 +145,7 @@ def _records(
             "candidate": verdict.candidate,
             "place": place,
             "verdict": verdict.short,
-            "look": _LOOKS.get(verdict.rule, "unsure") if panel == "judged" else "plain",
+            "look": _LOOKS.get(verdict.rule, "unsure") if panel != "accuracy" else "plain",
             "settled": verdict.rule in _SETTLED,
             "difference": difference,
             "low": low,
@@ -121,7 +157,7 @@ def _records(
         middle, *ends = (_signed(value, decimals) for value in (difference, low, high))
         numbers = f"{middle} ({ends[0]} to {ends[1]})"
         cut = f"{verdict.short}: {numbers}" if record["beyond"] else verdict.short
-        records.append(record | {"note": numbers if panel == "accuracy" else cut})
+        records.append(record | {"note": cut if panel == "judged" else numbers})
     return records
 
 
@@ -150,6 +186,8 @@ def _phrases(
         phrases.append("hollow: neither better nor worse is shown")
     if any(record["panel"] == "accuracy" for record in records):
         phrases.append(f"verdicts go by the {summary.metric.words}")
+    if any(record["panel"] == "added" for record in records):
+        phrases.append("right: the same without the errors of both models; a column helps if one side shows it")
     beyond = dict.fromkeys(record["candidate"] for record in records if record["beyond"])
     if beyond:
         phrases.append(f"arrow: goes on beyond the picture ({', '.join(beyond)})")
