@@ -1,4 +1,4 @@
-"""One fit at a time in a process of its own, on one thread, so that what takes too long can be killed."""
+"""One fit at a time in a process of its own, so that what takes too long can be killed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,11 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from peer_methods import METHODS
+from peer_methods import KINDS, METHODS
 from peer_tables import Labelled, fold_of, read
 from sklearn.metrics import log_loss, roc_auc_score
 
-# Before libraries are loaded in the process that fits: one thread each, and no GPU.
-ENVIRONMENT = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"),
-    "CUDA_VISIBLE_DEVICES": "",
-}
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 TINIEST = 1e-7  # probability; as float32 has it, in which some methods answer
 PREPARING_SECONDS = 900  # imports and a warm-up
 
@@ -48,12 +44,13 @@ class Fitter:
 
     def __init__(self, longest: float) -> None:
         self.longest = longest
+        self._threads = 0
         self._process: Any = None
         self._ours: Connection | None = None
 
     def __call__(self, fit: Fit) -> Outcome:
         """Scores and seconds of a fit, or the error of a fit that failed."""
-        ours = self._started()
+        ours = self._started(METHODS[fit.method].threads)
         ours.send(fit)
         outcome: Outcome = {}
         try:
@@ -79,22 +76,27 @@ class Fitter:
             self._process.join()
             self._process = self._ours = None
 
-    def _started(self) -> Connection:
+    def _started(self, threads: int) -> Connection:
+        if self._threads != threads:
+            self.close()
         if self._process is None:
+            self._threads = threads
             context = multiprocessing.get_context("spawn")
             self._ours, theirs = context.Pipe()
-            self._process = context.Process(target=answer, args=(theirs,), daemon=True)
-            with mock.patch.dict(os.environ, ENVIRONMENT):
+            self._process = context.Process(target=answer, args=(theirs, threads), daemon=True)
+            # Before libraries are loaded in the process that fits: so many threads each, and no GPU.
+            environment = dict.fromkeys(THREADS, str(threads)) | {"CUDA_VISIBLE_DEVICES": ""}
+            with mock.patch.dict(os.environ, environment):
                 self._process.start()
             theirs.close()
         return self._ours
 
 
-def answer(asked: Connection) -> None:
+def answer(asked: Connection, threads: int) -> None:
     """In the process that fits: for each fit what is known of the table, once all is ready, then what came of it."""
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
@@ -105,8 +107,8 @@ def answer(asked: Connection) -> None:
             except EOFError:
                 return
             try:
-                warm_up(fit.method)
                 table = loaded(fit.table)
+                warm_up(fit.method, KINDS[not table.n_classes])
                 facts = {"rows": len(table.y), "features": table.X.shape[1], "classes": table.n_classes}
                 asked.send(facts)
                 asked.send(outcome_of(fit, table))
@@ -121,28 +123,34 @@ def loaded(name: str) -> Labelled:
 
 
 @lru_cache
-def warm_up(method: str) -> None:
+def warm_up(method: str, kind: str) -> None:
     """A fit that doesn't count, so that imports and what is made once aren't timed."""
+    if METHODS[method].threads > 1:
+        return  # it would take its full minute
     generator = np.random.default_rng(0)
     numbers = {f"number {place}": generator.normal(size=100) for place in range(3)}
     X = pd.DataFrame(numbers).assign(level=pd.Series(generator.choice(["a", "b"], 100)).astype("category"))
-    y = (X["number 0"] > 0).to_numpy().astype(np.int64)
-    METHODS[method].make(X, 0).fit(X, y).predict_proba(X)
+    y = X["number 0"].to_numpy()
+    METHODS[method].make(X, 0, kind).fit(X, y if kind == "Regressor" else (y > 0).astype(np.int64)).predict(X)
 
 
 def outcome_of(fit: Fit, table: Labelled) -> Outcome:
     train, test = fold_of(table, fit.repeat, fit.fold)
-    known, y = np.unique(table.y[train], return_inverse=True)  # XGBoost wants classes without a gap
     X, X_test = (table.X.iloc[rows].reset_index(drop=True) for rows in (train, test))
-    classifier = METHODS[fit.method].make(X, 100 * fit.repeat + fit.fold)
+    y, known = table.y[train], None
+    if table.n_classes:
+        known, y = np.unique(y, return_inverse=True)  # XGBoost wants classes without a gap
+    model = METHODS[fit.method].make(X, 100 * fit.repeat + fit.fold, KINDS[known is None])
     started = time.perf_counter()
-    classifier.fit(X, y)
+    model.fit(X, y)
     fitted = time.perf_counter()
-    answers = classifier.predict_proba(X_test)
+    answers = model.predict(X_test) if known is None else model.predict_proba(X_test)
     predicted = time.perf_counter()
+    seconds = {"fit_seconds": fitted - started, "predict_seconds": predicted - fitted}
+    if known is None:
+        return {"rmse": float(np.sqrt(np.mean((np.ravel(answers) - table.y[test]) ** 2)))} | seconds
     probabilities = np.zeros((len(test), table.n_classes))
     probabilities[:, known] = answers
-    seconds = {"fit_seconds": fitted - started, "predict_seconds": predicted - fitted}
     return scores(table.y[test], probabilities) | seconds
 
 

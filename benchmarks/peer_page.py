@@ -6,24 +6,42 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from peer_methods import METHODS
-from peer_ranks import critical_difference, mean_ranks
+from peer_methods import KINDS, METHODS
+from peer_ranks import critical_difference, elo, improvability, mean_ranks
 from peer_rows import Row
-from peer_tables import FOLDS, HALVES
+from peer_tables import FOLDS, TABLES
 from tables import Table, number
 
-OURS, PLAIN = "seedbed", "logistic"
-SCORES = {"log_loss": "log loss", "auc": "ROC AUC", "accuracy": "accuracy"}
+import seedbed as sb
+
+OURS, FOREST = "seedbed", "forest"
+PLAIN = {"Classifier": "logistic", "Regressor": "ridge"}
+SCORES = {
+    "Classifier": {"log_loss": "log loss", "auc": "ROC AUC", "accuracy": "accuracy"},
+    "Regressor": {"rmse": "RMSE"},
+}
+HIGH_IS_GOOD = ("auc", "accuracy")
+FEWEST = 5  # tables, for a verdict over them
+ENDLESS = 1500  # points of difference, of which the likelihood says nothing else than that they are many
 
 INTRO = """\
-# How good is the classifier?
+# How good are the estimators?
 
-`SeedbedClassifier()` and {others} other classifiers, each with the defaults of its library, on {tables} real tables.
-All use the same {folds} folds per repeat and one thread{processor}.
+`SeedbedClassifier()` and `SeedbedRegressor()` beside other libraries, each with its defaults unless its name says
+otherwise, on {classes} tables with classes and {numbers} with numbers to predict. All use the same {folds} folds per
+repeat and one thread on one core{processor}; methods with "60 s" in their name have both cores for a minute.
 
-Each rank is by the score that its column names; 1 is the best, and methods are sorted by log loss. seedbed is fitted
-and chosen by log loss, so that column favours it over methods that choose by errors
-([limits](#limits-of-this-comparison)).
+- Each **rank** is by the score that its column names; 1 is the best, and methods are sorted by the first score. seedbed
+  is fitted and chosen by log loss, so that column favours it over methods that choose by errors
+  ([limits](#limits-of-this-comparison)).
+- **Elo** ratings and **improvability** are defined as in TabArena (Erickson et al. 2025), by the first score. Each pair
+  of methods plays once on each table, and the random forest has 1000; in brackets is the 95 % interval of 200 bootstrap
+  samples of the tables. Improvability is by how much of its error a method is above the best method of the ranking,
+  averaged over tables: 0 % is best on each table.
+- A table counts in a ranking if all of its methods have finished whole repeats of {folds} folds. Slow methods have been
+  run on the **first fold** of the first repeat only. They have rankings of their own, in which that fold alone counts
+  for all methods. A single fold says little about a table, but many tables say something together.
+- {foundation}
 
 The defaults of seedbed were chosen on the *deciding* half of the tables. The *confirming* half isn't wholly untouched:
 it was run once before the rule that chooses the epoch was changed (tables of the deciding half decided), and a trial on
@@ -32,56 +50,77 @@ adult suggested how bins treat frequent values. No setting was kept for its resu
 `make peers` runs missing fits and writes this page; `python benchmarks/peers.py --help` lists its options. Every fit
 is a line of `benchmarks/peers.csv`."""
 
+FOUNDATION = """\
+TabPFN and TabICL are missing, as their weights must be downloaded and weren't at hand; therefore this page doesn't
+  claim that any of its methods leads the field."""
+
 CAVEATS = """\
 ## Limits of this comparison
 
-- Defaults only. Tuning improves all methods, some much more than others.
+- Mostly defaults. Tuning improves all methods, some much more than others.
 - seedbed averages several networks. RealMLP-TD and TabM-D in pytabkit hold back a fifth of the rows and keep the epoch
   with the fewest errors there. So they learn from fewer rows, and their log loss ranks lower than their ROC AUC and
   accuracy. TabM-D stops after 16 epochs without an improvement, which is early on a small table; RealMLP-TD smooths the
-  labels. pytabkit can average five of them (`n_cv=5`) in five times the time; that isn't its default.
+  labels. "Five" are the ensembles of pytabkit (`n_cv=5`), which aren't its default.
+- AutoGluon chooses by log loss, or RMSE, instead of its default, accuracy; it has LightGBM, CatBoost, XGBoost, fastai
+  and its other usual models, but not Ray. The tuned CatBoost draws settings at random, fits each to five inner folds,
+  and averages the five models of the best draw.
 - Log loss is in nats, with probabilities of at least {tiniest:g}. With several classes, ROC AUC is the mean over
   one-versus-rest; a class without training rows gets probability 0.
+- Hardly any of the tables has a number as its target, so the targets of regressors are columns of these tables, named
+  after the colon, and labels are features. They are standardised, so that an RMSE of 1 is that of predicting the mean.
 - Text is a category, and so are codes that the index of the tables names. Methods that accept missing cells get them;
-  the others get medians and flags. The logistic regression, the forest and MLPClassifier also get standardised numbers
-  and one-hot levels. The regression may take 1,000 steps; all other settings are defaults.
+  the others get medians and flags. The linear models, forests and MLPs of scikit-learn also get standardised numbers
+  and one-hot levels. The logistic regression may take 1,000 steps.
 - Tables are used as published: some have columns that leak the outcome (heart_failure, bank_marketing), some have
   copies of rows in several folds (kc1, mammography, spambase, wine_quality), and electricity is ordered in time. All
   methods gain from that, and those that memorise gain more.
 - Most tables are small. Folds overlap, so the mean of a table is less certain than its number of folds suggests. The
   ranks count each table once.
-- Seconds are of one thread and include a method's own choice of settings, but not imports and a first, tiny fit. Other
-  programs may have run at the same time.
+- Seconds include a method's own choice of settings, but not imports and a first, tiny fit. Other programs may have run
+  at the same time.
+- Versions: {versions}.
 """
 
 
 class Results:
-    """The lines that have figures, and which repeats of which method are whole."""
+    """The fits of a kind that have figures and count: all of whole repeats, or the first fold of the first repeat."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self.rows = list(rows)
-        self._folds: dict[tuple[str, str], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
-        for row in sorted(self.rows, key=lambda row: row.key):
+    def __init__(self, rows: Iterable[Row], kind: str, *, first: bool = False) -> None:
+        names = {name for half in TABLES[kind].values() for name in half}
+        self.rows = [row for row in rows if row.table in names]
+        self.kind, self.first, self.scores = kind, first, SCORES[kind]
+        self.score = next(iter(self.scores))  # the one that decides
+        fits: dict[tuple[str, str], dict[tuple[int, int], Row]] = defaultdict(dict)
+        for row in self.rows:
             if not row.error:
-                self._folds[row.table, row.method][row.repeat].append(row)
-        present = {row.method for row in self.rows}
-        self.methods = [method for method in METHODS if method in present]
+                fits[row.table, row.method][row.repeat, row.fold] = row
+        self._fits: dict[tuple[str, str], dict[tuple[int, int], Row]] = defaultdict(dict)
+        for key, found in fits.items():
+            repeats = [repeat for repeat, _ in found]
+            for split, row in sorted(found.items()):
+                if split == (0, 0) if first else repeats.count(split[0]) == FOLDS:
+                    self._fits[key][split] = row
 
-    def repeats(self, table: str, methods: Iterable[str]) -> list[int]:
-        """The repeats of which all the methods have all folds."""
-        whole = [
-            {repeat for repeat, rows in self._folds[table, method].items() if len(rows) == FOLDS} for method in methods
-        ]
-        return sorted(set.intersection(*whole)) if whole else []
+    def methods(self, tables: Sequence[str]) -> list[str]:
+        """Those that have finished any of the tables."""
+        return [method for method in METHODS if self.counted([method], tables)]
 
-    def folds(self, table: str, method: str, repeats: Iterable[int]) -> list[Row]:
-        return [row for repeat in repeats for row in self._folds[table, method][repeat]]
+    def splits(self, table: str, methods: Iterable[str]) -> list[tuple[int, int]]:
+        """Repeats and folds that all the methods have."""
+        return sorted(set.intersection(*(set(self._fits[table, method]) for method in methods)))
 
-    def mean(self, table: str, method: str, repeats: Iterable[int], score: str) -> float:
-        return statistics.fmean(getattr(row, score) for row in self.folds(table, method, repeats))
+    def counted(self, methods: Sequence[str], tables: Sequence[str]) -> list[str]:
+        return [table for table in tables if self.splits(table, methods)]
 
-    def median(self, table: str, method: str, repeats: Iterable[int], seconds: str) -> float:
-        return statistics.median(getattr(row, seconds) for row in self.folds(table, method, repeats))
+    def values(self, table: str, method: str, methods: Iterable[str], name: str) -> list[float]:
+        """Scores or seconds of a method, by the folds that all the methods have."""
+        return [getattr(self._fits[table, method][split], name) for split in self.splits(table, methods)]
+
+    def errors(self, methods: Sequence[str], tables: Sequence[str], score: str) -> list[list[float]]:
+        """Means over folds [table, method], low is good."""
+        means = [[statistics.fmean(self.values(table, one, methods, score)) for one in methods] for table in tables]
+        return [[1 - mean for mean in row] for row in means] if score in HIGH_IS_GOOD else means
 
     def why_missing(self, table: str, method: str) -> str:
         own = [row for row in self.rows if (row.table, row.method) == (table, method)]
@@ -90,70 +129,93 @@ class Results:
 
 
 def page(rows: Sequence[Row]) -> str:
+    parts = [intro(rows)]
+    for kind, halves in TABLES.items():
+        for half, tables in halves.items():
+            parts += [f"## {kind}s: the {half} half", *half_of(rows, kind, tables)]
     from peer_fits import TINIEST
 
-    results = Results(rows)
-    parts = [intro(results)]
-    for half, tables in HALVES.items():
-        parts += [f"## The {half} half", *half_of(results, tables)]
-    parts.append(CAVEATS.format(tiniest=TINIEST))
-    return "\n\n".join(parts)
+    versions = ", ".join(sorted({row.version for row in rows if row.version}))
+    return "\n\n".join([*parts, CAVEATS.format(tiniest=TINIEST, versions=versions)])
 
 
-def intro(results: Results) -> str:
-    processors = sorted({row.processor for row in results.rows if row.processor})
+def intro(rows: Sequence[Row]) -> str:
+    tables = [sum(len({row.table for row in rows} & set(half)) for half in TABLES[kind].values()) for kind in KINDS]
+    processors = sorted({row.processor for row in rows if row.processor})
     return INTRO.format(
-        others=len(METHODS) - 1,
-        tables=sum(len(half) for half in HALVES.values()),
+        classes=tables[0],
+        numbers=tables[1],
         folds=FOLDS,
-        processor=f" on one core ({'; '.join(processors)})" if processors else "",
+        processor=f" ({', '.join(processors)})" if processors else "",
+        foundation=FOUNDATION,
     )
 
 
-def half_of(results: Results, tables: Sequence[str]) -> Iterator[str]:
-    yield ranking(results, results.methods, tables)
-    quick = finishers(results, tables)
-    if len(counted(results, quick, tables)) > len(counted(results, results.methods, tables)):
-        yield f"Without {labels(method for method in results.methods if method not in quick)}, on more tables:"
-        yield ranking(results, quick, tables)
-    yield worst_excess(results, tables)
-    for score in ("log_loss", "auc"):
-        yield scores_table(results, tables, score).markdown()
+def half_of(rows: Sequence[Row], kind: str, tables: Sequence[str]) -> Iterator[str]:
+    whole, first = (Results(rows, kind, first=first) for first in (False, True))
+    yield from rankings(whole, tables, set())
+    yield from rankings(first, tables, set(whole.methods(tables)))
+    yield differences(whole, first, tables)
+    yield worst_excess(whole, tables)
+    for score in list(whole.scores)[:2] if whole.methods(tables) else ():
+        yield scores_table(whole, tables, score).markdown()
 
 
-def finishers(results: Results, tables: Sequence[str]) -> list[str]:
-    """The methods that have all folds wherever seedbed has, or the first one where seedbed hasn't been run."""
-    measure = results.methods[:1]
-    wanted = counted(results, measure, tables)
-    return [method for method in results.methods if set(wanted) <= set(counted(results, [method], tables))]
+def rankings(results: Results, tables: Sequence[str], known: set[str]) -> Iterator[str]:
+    """First all methods on the tables that all have, then without those that have fewest tables, and so on.
 
-
-def counted(results: Results, methods: Sequence[str], tables: Sequence[str]) -> list[str]:
-    return [table for table in tables if results.repeats(table, methods)]
+    Rankings of known methods only are left out.
+    """
+    methods = results.methods(tables)
+    sizes = {method: len(results.counted([method], tables)) for method in methods}
+    for size in sorted(set(sizes.values())):
+        asked = [method for method in methods if sizes[method] >= size]
+        if set(asked) <= known or len(asked) < 2:
+            continue
+        if left := [method for method in methods if method not in asked]:
+            yield f"Without {labels(left)}, on more tables:"
+        yield ranking(results, asked, tables)
+    if not methods and not results.first:
+        yield "No table has been finished yet."
 
 
 def ranking(results: Results, methods: Sequence[str], tables: Sequence[str]) -> str:
-    """Mean ranks and seconds over the tables that all of the methods have finished."""
-    used = counted(results, methods, tables)
+    """Mean ranks, ratings and seconds over the tables that all of the methods have finished."""
+    used = results.counted(methods, tables)
     left_out = [table for table in tables if table not in used]
-    if not used or len(methods) < 2:
+    if not used:
         return f"No table has been finished by all yet. {reasons(results, methods, left_out)}"
-    repeats = {table: results.repeats(table, methods) for table in used}
-    ranks = {}
-    for score in SCORES:
-        values = [[results.mean(table, method, repeats[table], score) for method in methods] for table in used]
-        ranks[score] = dict(zip(methods, mean_ranks(values, low_is_good=score == "log_loss"), strict=True))
+    ranks = {
+        score: dict(zip(methods, mean_ranks(results.errors(methods, used, score)), strict=True))
+        for score in results.scores
+    }
+    errors = results.errors(methods, used, results.score)
+    above = dict(zip(methods, improvability(errors), strict=True))
+    ratings = dict.fromkeys(methods, "-")
+    if FOREST in methods:
+        found = zip(methods, elo(errors, methods.index(FOREST)), strict=True)
+        ratings = {method: "{} ({} to {})".format(*map(points, triple)) for method, triple in found}
+    ours = [OURS] if OURS in methods else []
     header = (
-        *("method", *(f"rank by {label}" for label in SCORES.values())),
-        *("fit, s", "predict, s", "times seedbed's fit", "version"),
+        *("method", *(f"rank by {label}" for label in results.scores.values())),
+        *("Elo", "improvability", "fit, s", "predict, s", *("times seedbed's fit" for _ in ours)),
     )
+    seconds = {
+        name: {
+            method: [statistics.median(results.values(table, method, methods, name)) for table in used]
+            for method in methods
+        }
+        for name in ("fit_seconds", "predict_seconds")
+    }
+    fit = seconds["fit_seconds"]
     rows = [
         (
-            *(name_of(method), *(f"{ranks[score][method]:.2f}" for score in SCORES)),
-            *seconds(results, method, repeats),
-            versions(results, method, used),
+            *(name_of(method), *(f"{ranks[score][method]:.2f}" for score in results.scores)),
+            *(ratings[method], f"{above[method]:.1%}"),
+            *(number(statistics.median(seconds[name][method])) for name in seconds),
+            *(number(statistics.median(a / b for a, b in zip(fit[method], fit[one], strict=True))) for one in ours),
         )
-        for method in sorted(methods, key=lambda method: ranks["log_loss"][method])
+        for method in sorted(methods, key=lambda method: ranks[results.score][method])
     ]
     difference = critical_difference(len(methods), len(used))
     about = (
@@ -161,27 +223,15 @@ def ranking(results: Results, methods: Sequence[str], tables: Sequence[str]) -> 
         f"{difference:.2f} apart don't differ significantly (Nemenyi's test at 5%, Demšar 2006). Seconds are medians "
         "over tables of the median over a table's folds."
     )
-    remarks = [about, significant(ranks, difference), reasons(results, methods, left_out)]
-    return Table("Mean ranks", header, rows, [remark for remark in remarks if remark]).markdown()
+    remarks = [about, significant(results, ranks, difference), reasons(results, methods, left_out)]
+    title = "Mean ranks, the first fold only" if results.first else "Mean ranks"
+    return Table(title, header, rows, [remark for remark in remarks if remark]).markdown()
 
 
-def seconds(results: Results, method: str, repeats: Mapping[str, Sequence[int]]) -> tuple[str, str, str]:
-    """To fit, to predict, and to fit in terms of seedbed's."""
-
-    def of(one: str, what: str) -> list[float]:
-        return [results.median(table, one, repeats[table], what) for table in repeats]
-
-    fit, predict = of(method, "fit_seconds"), of(method, "predict_seconds")
-    ratio = "-"
-    if OURS in results.methods:
-        ratio = number(statistics.median(a / b for a, b in zip(fit, of(OURS, "fit_seconds"), strict=True)))
-    return number(statistics.median(fit)), number(statistics.median(predict)), ratio
-
-
-def significant(ranks: Mapping[str, Mapping[str, float]], difference: float) -> str:
+def significant(results: Results, ranks: Mapping[str, Mapping[str, float]], difference: float) -> str:
     """Which peers differ significantly from seedbed, by each score."""
     sentences = []
-    for score, label in SCORES.items():
+    for score, label in results.scores.items():
         if OURS not in ranks[score]:
             return ""
         gaps = {method: rank - ranks[score][OURS] for method, rank in ranks[score].items()}
@@ -195,58 +245,95 @@ def reasons(results: Results, methods: Sequence[str], left_out: Sequence[str]) -
     """Why tables aren't counted; those with the same reason together."""
     tables_of = defaultdict(list)
     for table in left_out:
-        tables_of[reason(results, methods, table)].append(table)
+        methods_of = defaultdict(list)
+        for method in methods:
+            if not results.splits(table, [method]):
+                methods_of[results.why_missing(table, method)].append(method)
+        whys = (f"{'all' if these == methods else labels(these)}: {why}" for why, these in methods_of.items())
+        tables_of["; ".join(whys) or "no repeat has all folds of all"].append(table)
     sentences = [f"{', '.join(tables)} ({why})" for why, tables in tables_of.items()]
     return f"Not counted: {'; '.join(sentences)}." if sentences else ""
 
 
-def reason(results: Results, methods: Sequence[str], table: str) -> str:
-    methods_of = defaultdict(list)
-    for method in methods:
-        if not results.repeats(table, [method]):
-            methods_of[results.why_missing(table, method)].append(method)
-    if not methods_of:
-        return "no repeat has all folds of all"
-    return "; ".join(f"{'all' if these == methods else labels(these)}: {why}" for why, these in methods_of.items())
+def differences(whole: Results, first: Results, tables: Sequence[str]) -> str:
+    """The verdicts of `seedbed judge` on seedbed against each peer; of one fold, those over tables only."""
+    peers = [method for method in first.methods(tables) if method != OURS]
+    rows = []
+    for peer in peers:
+        results = whole if len(whole.counted([OURS, peer], tables)) >= FEWEST else first
+        used = results.counted([OURS, peer], tables)
+        if len(used) < FEWEST:
+            continue
+        scores: dict[str, list[object]] = {name: [] for name in ("table", "repeat", "fold", "model", results.score)}
+        for table in used:
+            for method in (OURS, peer):
+                splits = results.splits(table, [OURS, peer])
+                values = results.values(table, method, [OURS, peer], results.score)
+                for (repeat, fold), value in zip(splits, values, strict=True):
+                    for name, cell in zip(scores, (table, repeat, fold, method, value), strict=True):
+                        scores[name].append(cell)
+        judgement = sb.judge(scores, reference=peer, score=results.score, tried=len(peers) - 1)
+        verdict = judgement[OURS]
+        rules = {table["table"]: [one["rule"] for one in table["verdicts"]] for table in judgement.tables}
+        better = [table for table, found in rules.items() if found and found[0] in ("better", "better_by_margin")]
+        worse = [table for table, found in rules.items() if found == ["worse"]]
+        by_table = ("-", "-") if results.first else (str(len(better)), ", ".join(worse) or "none")
+        rows.append((
+            *(METHODS[peer].label, str(len(used)), *by_table, f"{verdict['difference']:+.1%}"),
+            *(f"{verdict['p_adjusted']:.2g}", verdict["short"]),
+        ))  # fmt: skip
+    if not rows:
+        return f"No peer shares {FEWEST} tables with seedbed yet."
+    label = whole.scores[whole.score]
+    header = ("peer", "tables", "shown better on", "shown worse on", "median gain", "p", "verdict over tables")
+    remark = (
+        f"Verdicts of [`seedbed judge`](judge.md) on seedbed's {label} against each peer's. A table's own verdict is "
+        "by the corrected t-test over its folds; a dash: one fold only, which has none. The verdict over tables is by "
+        "Wilcoxon's signed-rank test of gains as shares of the peer's error. All are corrected for the number of peers."
+    )
+    return Table("Where seedbed and a peer differ", header, rows, [remark]).markdown()
 
 
 def worst_excess(results: Results, tables: Sequence[str]) -> str:
-    """Where seedbed's log loss is worst beside that of the plain regression."""
-    both = (OURS, PLAIN)
-    ratios = {}
-    for table in counted(results, both, tables):
-        repeats = results.repeats(table, both)
-        ours, plain = (results.mean(table, method, repeats, "log_loss") for method in both)
-        ratios[table] = ours / plain - 1
+    """Where seedbed's error is worst beside that of the plain regression."""
+    both = (OURS, PLAIN[results.kind])
+    label, plain = results.scores[results.score], METHODS[both[1]].label
+    used = results.counted(both, tables)
+    ratios = {
+        table: ours / plain - 1
+        for table, (ours, plain) in zip(used, results.errors(both, used, results.score), strict=True)
+    }
     if not ratios:
-        return "seedbed hasn't been compared with the logistic regression here yet."
+        return f"seedbed hasn't been compared with the {plain} here yet."
     worst = max(ratios, key=lambda table: ratios[table])
     share = f"{abs(ratios[worst]):.1%} {'above' if ratios[worst] > 0 else 'below'}"
     return (
-        f"Beside the logistic regression, seedbed's log loss is worst on {worst}: {share} it. It is above it on "
+        f"Beside the {plain}, seedbed's {label} is worst on {worst}: {share} it. It is above it on "
         f"{sum(ratio > 0 for ratio in ratios.values())} of {len(ratios)} tables."
     )
 
 
 def scores_table(results: Results, tables: Sequence[str], score: str) -> Table:
     """Means over the folds that all who finished a table have; the best are bold."""
-    lines = []
+    methods, lines = results.methods(tables), []
     for table in tables:
-        finished = [method for method in results.methods if results.repeats(table, [method])]
-        if not (repeats := results.repeats(table, finished)):
+        finished = [method for method in methods if results.splits(table, [method])]
+        if not finished or not (splits := results.splits(table, finished)):
             continue
-        texts = {method: f"{results.mean(table, method, repeats, score):.4f}" for method in finished}
-        best = (min if score == "log_loss" else max)(texts.values(), key=float)
-        cells = [f"**{text}**" if text == best else text for text in (texts.get(one, "-") for one in results.methods)]
-        rows = results.folds(table, finished[0], repeats)[0].rows
-        lines.append((table, f"{rows:,}", *cells, str(len(repeats) * FOLDS)))
-    header = ("table", "rows", *(METHODS[method].label for method in results.methods), "folds")
-    return Table(f"{SCORES[score][0].upper()}{SCORES[score][1:]}", header, lines)
+        values = {method: results.values(table, method, finished, score) for method in finished}
+        texts = {method: f"{statistics.fmean(values[method]):.4f}" for method in finished}
+        best = (max if score in HIGH_IS_GOOD else min)(texts.values(), key=float)
+        cells = [f"**{text}**" if text == best else text for text in (texts.get(one, "-") for one in methods)]
+        (rows,) = {row.rows for row in results.rows if (row.table, row.method) == (table, finished[0])}
+        lines.append((table, f"{rows:,}", *cells, str(len(splits))))
+    header = ("table", "rows", *(METHODS[method].label for method in methods), "folds")
+    label = results.scores[score]
+    return Table(f"{label[0].upper()}{label[1:]}", header, lines)
 
 
-def versions(results: Results, method: str, tables: Sequence[str]) -> str:
-    found = {row.version for row in results.rows if row.method == method and row.table in tables}
-    return ", ".join(sorted(found))
+def points(rating: float) -> str:
+    """Ends of intervals are infinite where a bootstrap sample has a method that wins or loses everything."""
+    return f"{rating:.0f}" if abs(rating - 1000) < ENDLESS else "∞" if rating > 0 else "-∞"
 
 
 def labels(methods: Iterable[str]) -> str:

@@ -24,6 +24,7 @@ class Row:
     accuracy: float | None = None
     auc: float | None = None
     log_loss: float | None = None
+    rmse: float | None = None  # in deviations of the target
     fit_seconds: float | None = None
     predict_seconds: float | None = None
     version: str = ""

@@ -14,7 +14,8 @@ import pytest
 Module = Callable[[str], Any]
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-LOSSES = {"seedbed": 0.4, "forest": 0.5, "logistic": 0.38}
+LOSSES = {"seedbed": 0.4, "forest": 0.5, "logistic": 0.38, "ridge": 0.68, "autogluon": 0.6}
+COMPARED = ("seedbed", "forest", "logistic")
 
 
 @pytest.fixture
@@ -25,14 +26,14 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Module:
 
 
 def rows_of(
-    module: Module, table: str, methods: Iterable[str] = tuple(LOSSES), repeats: int = 1, folds: int = 5
+    module: Module, table: str, methods: Iterable[str] = COMPARED, repeats: int = 1, folds: int = 5
 ) -> Iterator[Any]:
     """Results that hardly differ between folds; a better loss goes with a better area and a longer fit."""
     for method in methods:
         for repeat in range(repeats):
             for fold in range(folds):
-                loss = LOSSES[method] + 0.01 * fold
-                figures = {"rows": 100, "log_loss": loss, "auc": 1 - loss, "accuracy": 0.9}
+                loss = LOSSES[method] * (1 + 0.02 * (fold - 2))
+                figures = {"rows": 100, "log_loss": loss, "rmse": loss, "auc": 1 - loss, "accuracy": 0.9}
                 seconds = {"fit_seconds": 1 / LOSSES[method], "predict_seconds": 0.01}
                 yield module("peer_rows").Row(table, repeat, fold, method, **figures, **seconds, version="some 1.0")
 
@@ -46,10 +47,22 @@ def test_the_critical_difference_equals_the_papers(module: Module, n_methods: in
 
 
 def test_equal_values_share_their_ranks(module: Module):
-    mean_ranks = module("peer_ranks").mean_ranks
-    values = [[0.1, 0.2, 0.3], [0.5, 0.4, 0.5]]
-    assert mean_ranks(values, low_is_good=True).tolist() == [1.75, 1.5, 2.75]
-    assert mean_ranks(values, low_is_good=False).tolist() == [2.25, 2.5, 1.25]
+    assert module("peer_ranks").mean_ranks([[0.1, 0.2, 0.3], [0.5, 0.4, 0.5]]).tolist() == [1.75, 1.5, 2.75]
+
+
+def test_three_wins_to_one_loss_are_191_points(module: Module):
+    errors = [[0.1, 0.2], [0.1, 0.3], [0.2, 0.1], [0.3, 0.4]]
+    (ours, low, high), forest = module("peer_ranks").elo(errors, reference=1)
+    assert ours - 1000 == pytest.approx(400 * np.log10(3), abs=0.1)
+    assert low <= 1000 < ours < high
+    assert forest.tolist() == [1000, 1000, 1000]
+    drawn = module("peer_ranks").elo([*errors, [0.2, 0.2], [0.3, 0.3]], reference=1)[0, 0]  # half a win each
+    assert drawn - 1000 == pytest.approx(400 * np.log10(4 / 2), abs=0.1)
+
+
+def test_improvability_is_the_mean_share_of_the_error_above_the_best(module: Module):
+    errors = [[0.1, 0.2], [0.4, 0.3], [0.0, 0.0], [0.0, 0.5]]
+    assert module("peer_ranks").improvability(errors).tolist() == pytest.approx([0.25 / 4, (0.5 + 1) / 4])
 
 
 def test_the_halves_are_disjoint_and_complete(module: Module, data_folder: Path):
@@ -58,17 +71,30 @@ def test_the_halves_are_disjoint_and_complete(module: Module, data_folder: Path)
     assert sorted(both) == sorted(path.name.partition(".")[0] for path in data_folder.glob("*.csv*"))
 
 
+@pytest.mark.usefixtures("data_folder")
+@pytest.mark.parametrize("half", ["deciding", "confirming"])
+def test_targets_of_regressors_are_standardised_columns_of_tables_of_the_same_half(module: Module, half: str):
+    tables = module("peer_tables")
+    for name in tables.NUMBERS[half]:
+        table, _, column = name.partition(": ")
+        found = tables.read(name)
+        assert table in tables.HALVES[half]
+        assert (found.n_classes, column in found.X) == (0, False)
+        assert (found.y.mean(), found.y.std()) == pytest.approx((0, 1), abs=1e-9)
+        assert found.X.shape[1] == tables.read(table).X.shape[1]
+
+
 def test_the_page_ranks_methods_on_tables_that_all_have_completed(module: Module):
     rows = [*rows_of(module, "cmc", repeats=2), *rows_of(module, "ilpd"), *rows_of(module, "sick", ["seedbed"])]
     page = module("peer_page").page([*rows, *rows_of(module, "kc1", folds=4)])
-    deciding = page.partition("## The confirming half")[0]
+    deciding = page.partition("## Classifiers: the confirming half")[0]
     assert "Tables counted: 2 of 15." in deciding
-    assert "| **seedbed** | 2.00 | 2.00 | 2.00 | 2.5 | 0.01 | 1 | some 1.0 |" in deciding
-    assert "| logistic regression | 1.00 | 1.00 | 2.00 | 2.63 | 0.01 | 1.05 | some 1.0 |" in deciding
+    assert "| **seedbed** | 2.00 | 2.00 | 2.00 | ∞ (∞ to ∞) | 5.0% | 2.5 | 0.01 | 1 |" in deciding
+    assert "| logistic regression | 1.00 | 1.00 | 2.00 | ∞ (∞ to ∞) | 0.0% | 2.63 | 0.01 | 1.05 |" in deciding
     assert "sick (random forest, logistic regression: not run)" in deciding
     assert "kc1 (all: not run to the end)" in deciding
-    assert "| cmc | 100 | 0.4200 | 0.5200 | **0.4000** | 10 |" in deciding
-    assert "worst on ilpd: 5.0% above it. It is above it on 2 of 2 tables." in deciding
+    assert "| cmc | 100 | 0.4000 | 0.5000 | **0.3800** | 10 |" in deciding
+    assert "worst on ilpd: 5.3% above it. It is above it on 2 of 2 tables." in deciding
 
 
 def test_a_method_that_timed_out_is_named_and_others_are_also_ranked_without_it(module: Module):
@@ -78,6 +104,26 @@ def test_a_method_that_timed_out_is_named_and_others_are_also_ranked_without_it(
     assert "cmc (random forest: longer than 9 s)" in page
     assert "Without random forest, on more tables:" in page
     assert page.index("Tables counted: 1 of 15.") < page.index("Tables counted: 2 of 15.")
+
+
+def test_a_slow_method_has_a_ranking_by_the_first_fold(module: Module):
+    tables = module("peer_tables").DECIDING[:6]
+    rows = [row for table in tables for row in rows_of(module, table)]
+    rows += [row for table in tables for row in rows_of(module, table, ["autogluon"], folds=1)]
+    page = module("peer_page").page(rows)
+    whole, _, first = page.partition("### Mean ranks, the first fold only")
+    assert "AutoGluon" not in whole
+    assert "| AutoGluon | 4.00 | 4.00 | 2.50 |" in first
+    assert "| AutoGluon | 6 | - | - | +33.3% | 0.094 | can't tell yet |" in first
+    assert "| random forest | 6 | 6 | none | +20.0% | 0.094 | can't tell yet |" in first
+
+
+def test_regressors_are_ranked_by_their_errors(module: Module):
+    page = module("peer_page").page(list(rows_of(module, "ilpd: Albumin", ["seedbed", "forest", "ridge"])))
+    regressors = page.partition("## Regressors: the deciding half")[2]
+    assert "| **seedbed** | 1.00 | ∞ (∞ to ∞) | 0.0% | 2.5 | 0.01 | 1 |" in regressors
+    assert "seedbed's RMSE is worst on ilpd: Albumin: 41.2% below it." in regressors
+    assert "| ilpd: Albumin | 100 | **0.4000** |" in regressors
 
 
 def test_results_are_read_unchanged_and_later_ones_win(module: Module, tmp_path: Path):
