@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
@@ -21,6 +22,12 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 KINDS = ("Classifier", "Regressor")  # as the names of their classes end
 MINUTE = 60
+# Ray would take seconds of the minute to start, and two cores gain nothing by it.
+BEST = {
+    "presets": "best_quality",
+    "time_limit": MINUTE,
+    "ag_args_ensemble": {"fold_fitting_strategy": "sequential_local"},
+}
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,7 @@ class AutoGluonRegressor(AutoGluonClassifier):
 
 
 @dataclass
-class TunedCatBoost:
+class TunedCatBoost(BaseEstimator):
     """CatBoost with settings drawn at random, the defaults first, as long as the time lasts.
 
     Each draw is fitted to five inner folds, each of which stops by its held-out part. The models of the best draw are
@@ -169,7 +176,7 @@ class TunedCatBoost:
             loss = float(np.mean([next(iter(model.get_best_score()["validation"].values())) for model in models]))
             longest = max(longest, time.monotonic() - began)
             if loss < best:
-                best, self.models = loss, models
+                best, self.models_ = loss, models
             settings = {
                 "learning_rate": float(np.exp(generator.uniform(np.log(0.01), np.log(0.3)))),
                 "depth": int(generator.integers(2, 9)),
@@ -181,7 +188,7 @@ class TunedCatBoost:
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[Any]:
-        return np.mean([model.predict_proba(X) for model in self.models], axis=0)
+        return np.mean([model.predict_proba(X) for model in self.models_], axis=0)
 
 
 def pytabkit(n_cv: int) -> dict[str, Any]:
@@ -218,6 +225,6 @@ METHODS = {
     ),
     "autogluon_60": Method(
         *("AutoGluon best_quality, 60 s", "autogluon.tabular", "peer_methods.AutoGluon"),
-        *({"threads": 2, "settings": {"presets": "best_quality", "time_limit": MINUTE}}, None, CLASSES, 2),
+        *({"threads": 2, "settings": BEST}, None, CLASSES, 2),
     ),
 }
