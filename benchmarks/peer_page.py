@@ -15,6 +15,8 @@ from tables import Table, number
 import seedbed as sb
 
 OURS, FOREST = "seedbed", "forest"
+USUAL = tuple(name for name, method in METHODS.items() if method.threads == 1)
+MINUTE = ("seedbed_60", "catboost_60", "autogluon_60", "seedbed", "catboost", "autogluon", FOREST)
 FEWEST = 5  # tables of a ranking by the first fold
 PLAIN = {"Classifier": "logistic", "Regressor": "ridge"}
 SCORES = {
@@ -30,7 +32,7 @@ INTRO = """\
 
 `SeedbedClassifier()` and `SeedbedRegressor()` beside other libraries, each with its defaults unless its name says
 otherwise, on {classes} tables with classes and {numbers} with numbers to predict. All use the same {folds} folds per
-repeat and one thread on one core{processor}; methods with "60 s" in their name have both cores for a minute.
+repeat and one thread on one core{processor}; only methods with "60 s" in their name have both cores, for a minute.
 
 - Each **rank** is by the score that its column names; 1 is the best, and methods are sorted by the first score. seedbed
   is fitted and chosen by log loss, so that column favours it over methods that choose by errors
@@ -55,6 +57,14 @@ FOUNDATION = """\
 TabPFN and TabICL are missing, as their weights must be downloaded and weren't at hand; therefore this page doesn't
   claim that any of its methods leads the field."""
 
+MINUTES = """\
+## A minute on both cores
+
+seedbed (`time_limit=60`), tuned CatBoost and AutoGluon (`best_quality`, `time_limit=60`) on both cores, beside methods
+with their defaults on one core. Tables of both halves are counted together, by the first fold only. Other programs ran
+at the same time, so the methods had less than both cores. That costs AutoGluon more than methods that end before their
+minute is over. Where it failed, the quarter of its minute in which it tries stacking was too short for any model."""
+
 CAVEATS = """\
 ## Limits of this comparison
 
@@ -78,10 +88,11 @@ CAVEATS = """\
   methods gain from that, and those that memorise gain more.
 - Most tables are small. Folds overlap, so the mean of a table is less certain than its number of folds suggests. The
   ranks count each table once.
-- Seconds of seedbed's classifier on tables of up to 12,000 rows, and of CatBoost's up to 9,000, are of the processor.
-  All others are by the clock, and other programs ran beside them. Seconds include a method's own choice of settings,
-  but not imports and a first, tiny fit. Methods with "60 s" had less than both cores; a ranking says how much. That
-  costs AutoGluon more than those that end before their minute is over.
+- Seconds are of the processor for all regressors, extra trees and five RealMLP-TD, for AutoGluon on tables of more than
+  1,400 rows, and for the classifiers of seedbed and CatBoost on tables of up to 12,000 and 9,000 rows. All others are
+  by the clock, and other programs ran beside some of them. They include a method's own choice of settings, but not
+  imports and a first, tiny fit.
+- Methods of `make peers` that haven't been run yet: {missing}.
 - Versions: {versions}.
 """
 
@@ -89,9 +100,9 @@ CAVEATS = """\
 class Results:
     """The fits of a kind that have figures and count: all of whole repeats, or the first fold of the first repeat."""
 
-    def __init__(self, rows: Iterable[Row], kind: str, *, first: bool = False) -> None:
+    def __init__(self, rows: Iterable[Row], kind: str, asked: Sequence[str] = USUAL, *, first: bool = False) -> None:
         names = {name for half in TABLES[kind].values() for name in half}
-        self.rows = [row for row in rows if row.table in names]
+        self.rows = [row for row in rows if row.table in names and row.method in asked]
         self.kind, self.first, self.scores = kind, first, SCORES[kind]
         self.score = next(iter(self.scores))  # the one that decides
         fits: dict[tuple[str, str], dict[tuple[int, int], Row]] = defaultdict(dict)
@@ -139,7 +150,9 @@ def page(rows: Sequence[Row]) -> str:
     from peer_fits import TINIEST
 
     versions = ", ".join(sorted({row.version for row in rows if row.version}))
-    return "\n\n".join([*parts, CAVEATS.format(tiniest=TINIEST, versions=versions)])
+    missing = labels(method for method in METHODS if method not in {row.method for row in rows}) or "none"
+    caveats = CAVEATS.format(tiniest=TINIEST, versions=versions, missing=missing)
+    return "\n\n".join([*parts, *minute(rows), caveats])
 
 
 def intro(rows: Sequence[Row]) -> str:
@@ -162,6 +175,15 @@ def half_of(rows: Sequence[Row], kind: str, tables: Sequence[str]) -> Iterator[s
     yield worst_excess(whole, tables)
     for score in list(whole.scores)[:2] if whole.methods(tables) else ():
         yield scores_table(whole, tables, score).markdown()
+
+
+def minute(rows: Sequence[Row]) -> Iterator[str]:
+    results = Results(rows, "Classifier", MINUTE, first=True)
+    names = [table for half in TABLES["Classifier"].values() for table in half]
+    if tables := results.counted(MINUTE[:1], names):
+        yield MINUTES
+        yield ranking(results, results.methods(tables), tables)
+        yield differences(results, results, tables, MINUTE[0])
 
 
 def rankings(results: Results, tables: Sequence[str], known: set[str]) -> Iterator[str]:
@@ -270,25 +292,25 @@ def reasons(results: Results, methods: Sequence[str], left_out: Sequence[str]) -
     return f"Not counted: {'; '.join(sentences)}." if sentences else ""
 
 
-def differences(whole: Results, first: Results, tables: Sequence[str]) -> str:
+def differences(whole: Results, first: Results, tables: Sequence[str], ours: str = OURS) -> str:
     """The verdicts of `seedbed judge` on seedbed against each peer; of one fold, those over tables only."""
-    peers = [method for method in first.methods(tables) if method != OURS]
+    peers = [method for method in first.methods(tables) if method != ours]
     rows = []
     for peer in peers:
-        results = whole if len(whole.counted([OURS, peer], tables)) >= FEWEST else first
-        used = results.counted([OURS, peer], tables)
+        results = whole if len(whole.counted([ours, peer], tables)) >= FEWEST else first
+        used = results.counted([ours, peer], tables)
         if len(used) < FEWEST:
             continue
         scores: dict[str, list[object]] = {name: [] for name in ("table", "repeat", "fold", "model", results.score)}
         for table in used:
-            for method in (OURS, peer):
-                splits = results.splits(table, [OURS, peer])
-                values = results.values(table, method, [OURS, peer], results.score)
+            for method in (ours, peer):
+                splits = results.splits(table, [ours, peer])
+                values = results.values(table, method, [ours, peer], results.score)
                 for (repeat, fold), value in zip(splits, values, strict=True):
                     for name, cell in zip(scores, (table, repeat, fold, method, value), strict=True):
                         scores[name].append(cell)
         judgement = sb.judge(scores, reference=peer, score=results.score, tried=len(peers) - 1)
-        verdict = judgement[OURS]
+        verdict = judgement[ours]
         rules = {table["table"]: [one["rule"] for one in table["verdicts"]] for table in judgement.tables}
         better = [table for table, found in rules.items() if found and found[0] in ("better", "better_by_margin")]
         worse = [table for table, found in rules.items() if found == ["worse"]]
@@ -302,9 +324,10 @@ def differences(whole: Results, first: Results, tables: Sequence[str]) -> str:
     label = whole.scores[whole.score]
     header = ("peer", "tables", "shown better on", "shown worse on", "median gain", "p", "verdict over tables")
     remark = (
-        f"Verdicts of [`seedbed judge`](judge.md) on seedbed's {label} against each peer's. A table's own verdict is "
-        "by the corrected t-test over its folds; a dash: one fold only, which has none. The verdict over tables is by "
-        "Wilcoxon's signed-rank test of gains as shares of the peer's error. All are corrected for the number of peers."
+        f"Verdicts of [`seedbed judge`](judge.md) on the {label} of {METHODS[ours].label} against each peer's. The "
+        "verdict on a table is by the corrected t-test over its folds; a dash: one fold only, which has none. The "
+        "verdict over tables is by Wilcoxon's signed-rank test of gains as shares of the peer's error. All are "
+        "corrected for the number of peers."
     )
     return Table("Where seedbed and a peer differ", header, rows, [remark]).markdown()
 
