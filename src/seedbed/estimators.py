@@ -30,7 +30,7 @@ except ImportError:  # scikit-learn before 1.9
 from seedbed.arguments import check_arguments, shown
 from seedbed.data import Frame, Table, as_frame, as_text, coded_table, given_frame, label_texts
 from seedbed.errors import DataError, OptionError, TargetError, visible
-from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, member_costs, predict_frame
+from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, members_for, predict_frame
 from seedbed.networks import Candidate, candidate_from
 from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
 from seedbed.training import Board, Chunk, preparing
@@ -106,9 +106,9 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
         with _one_at_a_time:
             if self._is_auto("candidate"):
                 size = options["n_networks"], settings, self.portfolio
-                members = list(member_costs(table, table.n_rows, portfolio=self.portfolio))
+                n_members = len(members_for(self.portfolio, table))
                 limits = {"portfolio": self.portfolio, "time_limit": self.time_limit}
-                with _watched(self, members, given, lambda kind: kind.of_blend(table, *size)) as watch:
+                with _watched(self, n_members, given, lambda kind: kind.of_blend(table, *size)) as watch:
                     fitted = blend_table(table, settings=settings, **limits, **options, **watch)
                     self.__dict__.update(_attributes(*fitted))
             else:
@@ -117,7 +117,7 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
                         raise OptionError(f"{name} belongs to candidate='auto'", "Leave one of the two out.")
                 candidate, recipe = candidate_from(self.candidate), self._recipe(settings)
                 own = candidate.name, candidate.recipe(recipe), options["n_networks"]
-                with _watched(self, (), given, lambda kind: kind.of_model(table, *own)) as watch:
+                with _watched(self, 0, given, lambda kind: kind.of_model(table, *own)) as watch:
                     model = fit_model(table, candidate, recipe=recipe, board_for=watch["board_for"], **options)
                     self.__dict__.update(_attributes(model))
         return self
@@ -215,22 +215,22 @@ def _attributes(model: Model, out_of_bag: OutOfBag | None = None) -> dict[str, A
 
 @contextlib.contextmanager
 def _watched(
-    estimator: Networks, members: Sequence[str], given: Mapping[str, Any], monitor_of: Callable[[Any], Any]
+    estimator: Networks, n_members: int, given: Mapping[str, Any], monitor_of: Callable[[Any], Any]
 ) -> Iterator[dict[str, Any]]:
     """Show the progress if the estimator is verbose, and call its callbacks; yield the functions for `blend_table`.
 
     Args:
-        members: of a blend, in their words. Each is a subtask of the fit for callbacks.
+        n_members: of a blend, otherwise 0. Each member is a subtask of the fit for callbacks.
         given: X, y and metadata, for callbacks.
         monitor_of: returns what watches the training, given the class `Monitor`.
     """
     begin = getattr(estimator, "_init_callback_context", None)  # since scikit-learn 1.9
-    fit: Any = begin and begin(max_subtasks=None if estimator.time_limit else len(members), sequential_subtasks=False)
+    fit: Any = begin and begin(max_subtasks=None if estimator.time_limit else n_members, sequential_subtasks=False)
     monitor: Any = None
     tasks, given, ids = dict[str, Any](), {"estimator": estimator, **given}, itertools.count()
 
     def board_for(stage: str, chunks: Sequence[Chunk]) -> Board:
-        for name in [chunk.name for chunk in chunks if fit and members]:
+        for name in [chunk.name for chunk in chunks if fit and n_members]:
             tasks[name] = fit.subcontext(name, next(ids))
             tasks[name].call_on_fit_task_begin(**given)
         return monitor.board_for(stage, chunks) if monitor else Board()
@@ -256,7 +256,7 @@ def _watched(
         if fit:
             fit.call_on_fit_task_begin(**given)
         yield {"board_for": board_for, "on_member": on_member}
-        if monitor and not members:
+        if monitor and not n_members:
             say(f"{visible(estimator.model_.candidate)}: {estimator.n_iter_} epochs, learning rate {estimator.lr_:g}")
     for task in [*tasks.values(), fit] if fit else ():  # members that diverged, and the fit
         task.call_on_fit_task_end(**given, reconstruction_attributes={} if task is fit else None)

@@ -2,7 +2,7 @@
 
 from seedbed.model.blending import OutOfBag, blend_table, blend_tables, fit_model, n_calibrating
 from seedbed.model.effects import effects_in
-from seedbed.model.members import AUTO, member_costs, networks_for, recipe_for
+from seedbed.model.members import AUTO, member_costs, members_for, networks_for, recipe_for
 from seedbed.model.model import Model, load
 from seedbed.model.model_file import check_target, check_writable
 from seedbed.model.predicting import FLAGS, Predictions, predict_frame, predict_rows, values_of
@@ -24,6 +24,7 @@ __all__ = [
     "fit_model",
     "load",
     "member_costs",
+    "members_for",
     "n_calibrating",
     "networks_for",
     "predict_frame",

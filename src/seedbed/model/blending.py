@@ -326,16 +326,16 @@ def blend_tables(
     goes_on = train(fits, [first for (first,) in bags], random_state, ends)
     if ends is None or not all(fit.data.splits for fit in fits):
         return [finished(of_table, calibrated=calibrated) for of_table in bags]
-    took, cost = time.monotonic() - started, sum(sum(fit.costs.values()) for fit in fits)
 
-    def expected(fits: Sequence[Fit]) -> float:
-        """Return about how long a training takes, by what the first one took."""
-        return took * sum(sum(fit.costs.values()) for fit in fits) / cost
+    def cost(fits: Sequence[Fit]) -> float:
+        return sum(sum(fit.costs.values()) for fit in fits)
+
+    pace = (time.monotonic() - started) / cost(fits)  # seconds for each second that was estimated
 
     # The rest of the time is for other kinds of members, then for more networks of those with weight in the blend.
     others = [dataclasses.replace(fit, members=members_for(None, fit.table, more=True)) for fit in fits]
     half = (time.monotonic() + ends) / 2
-    if goes_on and portfolio is None and expected(others) < half - time.monotonic():
+    if goes_on and portfolio is None and time.monotonic() + pace * cost(others) < half:
         for of_table, fit, other in zip(bags, fits, others, strict=True):
             both = dataclasses.replace(fit, members=(*fit.members, *other.members))
             of_table[0] = dataclasses.replace(of_table[0], fit=both)
@@ -345,7 +345,7 @@ def blend_tables(
         seed = derive(random_state, "bag", len(bags[0])) % 2**32
         blends = [finished(of_table, calibrated=False)[1] for of_table in bags]
         fits = [of_table[0].fit.again(blend.weights, seed) for of_table, blend in zip(bags, blends, strict=True)]
-        if time.monotonic() + expected(fits) > ends:
+        if time.monotonic() + pace * cost(fits) > ends:
             break
         for of_table, fit in zip(bags, fits, strict=True):
             of_table.append(Bag(fit))

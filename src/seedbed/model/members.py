@@ -414,14 +414,16 @@ def trained_members(
         waves = [[member for wave in waves for member in wave]]
     elif ends is not None:
         waves = [[member] for wave in waves for member in wave]
-    costs = [sum(fits[number].costs[member.name] for member, which in wave for number in which) for wave in waves]
     for number, wave in enumerate(waves):
         seconds = None
         if ends is not None:
             left = ends - time.monotonic()
             if left <= 0 and number:
                 return
-            seconds = max(left, 0.0) * costs[number] / sum(costs[number:])
+            costs = [
+                sum(fits[place].costs[one.name] for one, which in some for place in which) for some in waves[number:]
+            ]
+            seconds = max(left, 0.0) * costs[0] / sum(costs)
         for place, fit, member in _trained(wave, fits, random_state, running, seconds):
             yield (number, place), fit, member
 
