@@ -229,10 +229,13 @@ def _watched(
     monitor: Any = None
     tasks, given, ids = dict[str, Any](), {"estimator": estimator, **given}, itertools.count()
 
+    def begin_task(name: str) -> None:
+        tasks[name] = fit.subcontext(name, next(ids))
+        tasks[name].call_on_fit_task_begin(**given)
+
     def board_for(stage: str, chunks: Sequence[Chunk]) -> Board:
         for name in [chunk.name for chunk in chunks if fit and n_members]:
-            tasks[name] = fit.subcontext(name, next(ids))
-            tasks[name].call_on_fit_task_begin(**given)
+            begin_task(name)
         return monitor.board_for(stage, chunks) if monitor else Board()
 
     def on_member(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> bool:
@@ -241,6 +244,8 @@ def _watched(
             blend = so_far()[1]
             say(f"{visible(name)}: out-of-bag loss {blend.losses[name]:.4g}, of the blend so far {blend.loss:.4g}")
         ready = {**given, "reconstruction_attributes": lambda: _attributes(*so_far())}
+        if fit and name not in tasks:  # trees, which have no board
+            begin_task(name)
         with preparing:  # callbacks may predict, and other threads may not trace modules meanwhile
             return bool(fit and tasks.pop(name).call_on_fit_task_end(**ready))
 

@@ -16,7 +16,7 @@ from seedbed.experiment import Checkpoint, make_plan, run, specify
 from seedbed.experiment.baseline_fits import fit_on_splits
 from seedbed.experiment.baselines import baselines_from
 from seedbed.model import blend_table, blend_tables
-from seedbed.model.members import members_for
+from seedbed.model.portfolio import members_for
 from seedbed.settings import Compute, Design, recipe_named
 
 from .conftest import compare_with

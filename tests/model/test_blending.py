@@ -12,19 +12,21 @@ import seedbed as sb
 from seedbed.data import ColumnSchema, Split, Table, encode, on_disk, read_table
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError, SeedbedError
-from seedbed.model import blend_table, blend_tables, blending, fit_model, members
-from seedbed.model.members import members_for, recipe_for, splits_of_networks, words_for
-from seedbed.networks import BlendedMLPs, parse_candidate
+from seedbed.model import blend_table, blend_tables, blending, fit_model, members, portfolio
+from seedbed.model.members import splits_of_networks
+from seedbed.model.portfolio import members_for, recipe_for, words_for
+from seedbed.networks import BlendedMembers, parse_candidate
 from seedbed.settings import Compute, recipe_named
 
 QUICK = {"n_networks": 8, "settings": {"epochs": 15, "lr": 0.01}, "compute": Compute(jobs=1)}
 SMALL = ("logistic", "silu:8,8@layernorm,residual", "logistic@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
+TREES = ("extra-trees:3", "boosted-trees:20")
 
 
 @pytest.fixture(scope="module", params=["ill", "grade", "cost"])
 def blended(request, table_for):
     table = table_for(request.param)
-    return table, *blend_table(table, portfolio=SMALL, **QUICK)
+    return table, *blend_table(table, portfolio=SMALL + TREES, **QUICK)
 
 
 def test_out_of_bag_predictions_use_only_networks_that_left_the_row_out(blended):
@@ -61,7 +63,7 @@ def test_the_out_of_bag_loss_is_that_of_the_out_of_bag_predictions(blended):
 def test_a_blend_is_saved_and_loaded(blended, tmp_path):
     table, model, _ = blended
     found = sb.load(model.save(tmp_path / "blend.safetensors"))
-    assert isinstance(found.architecture, BlendedMLPs)
+    assert isinstance(found.architecture, BlendedMembers)
     assert found.architecture == model.architecture
     assert found.card() == model.card()
     assert f"{100 * max(model.architecture.weights):.0f}%" in str(found)
@@ -197,10 +199,10 @@ def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_network
 
 
 def test_a_time_limit_lets_a_default_blend_try_other_kinds(monkeypatch):
-    monkeypatch.setattr(members, "words_for", lambda n_rows, numbers: ["logistic"])
-    monkeypatch.setattr(members, "more_words_for", lambda n_rows, numbers: ["relu:4", "tanh:4"])
+    monkeypatch.setattr(portfolio, "words_for", lambda n_rows, numbers: ["logistic"])
+    monkeypatch.setattr(portfolio, "more_words_for", lambda n_rows, numbers: ["relu:4", "tanh:4", *TREES])
     model, out_of_bag = blend_table(noise(80), time_limit=600, **QUICK)
-    assert [*out_of_bag.losses] == ["logistic", "relu:4", "tanh:4"]
+    assert {*out_of_bag.losses} == {"logistic", "relu:4", "tanh:4", *TREES, "boosted-trees", "extra-trees"}
     assert model.n_networks == 32
 
 
@@ -324,7 +326,7 @@ def test_the_recipe_is_shown_with_the_settings_of_members(table_for):
 
 def test_portfolios_grow_with_the_rows():
     numbers = (100, 4_000, 30_000, 100_000)
-    sizes = [parse_candidate(words_for(n, numbers=True)[1]).architecture.widths[0] for n in numbers]
+    sizes = [parse_candidate(words_for(n, numbers=True)[-1]).architecture.widths[0] for n in numbers]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1]
     batches = [recipe_for({}, n).batch_size for n in numbers]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks import MLP, Blend, BlendedMLPs, SmoothClip, architecture_from_values, architecture_to_values
+from seedbed.networks import MLP, Blend, BlendedMembers, SmoothClip, architecture_from_values, architecture_to_values
 
 MEMBERS = (MLP((4,), "relu"), MLP((), "relu", ple=3), MLP((3, 3), "silu", residual=True, layernorm=True))
 NAMES, WEIGHTS = ("a", "b", "c"), (0.5, 0.2, 0.3)
@@ -19,7 +19,7 @@ def seeded():
 
 
 def blended(n_outputs, **options):
-    return BlendedMLPs(MEMBERS, NAMES, WEIGHTS, **options)(5, n_outputs)
+    return BlendedMembers(MEMBERS, NAMES, WEIGHTS, **options)(5, n_outputs)
 
 
 def of_members(network, x):
@@ -72,7 +72,7 @@ def test_certain_members_give_finite_logits():
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 1.5, "limit": 3.0}, {"numbers": True}])
 def test_a_blend_is_rebuilt_from_its_description(options):
-    made = BlendedMLPs(MEMBERS, NAMES, WEIGHTS, **options)
+    made = BlendedMembers(MEMBERS, NAMES, WEIGHTS, **options)
     values = json.loads(json.dumps(architecture_to_values(made)))
     found = architecture_from_values(values)
     assert (found.names, found.weights) == (made.names, made.weights)
@@ -97,18 +97,18 @@ def test_a_blend_is_rebuilt_from_its_description(options):
     ],
 )
 def test_a_damaged_description_is_refused(change):
-    values = architecture_to_values(BlendedMLPs(MEMBERS, NAMES, WEIGHTS))
+    values = architecture_to_values(BlendedMembers(MEMBERS, NAMES, WEIGHTS))
     with pytest.raises(CandidateError):
         architecture_from_values({**values, **change})
 
 
 def test_a_blend_in_a_blend_is_refused():
-    inner = architecture_to_values(BlendedMLPs(MEMBERS, NAMES, WEIGHTS))
-    with pytest.raises(CandidateError, match=r"members\[0\]\.network"):
+    inner = architecture_to_values(BlendedMembers(MEMBERS, NAMES, WEIGHTS))
+    with pytest.raises(CandidateError, match="neither a network in words nor trees"):
         architecture_from_values({**inner, "members": [{"name": "a", "weight": 1.0, "network": inner}]})
 
 
 @pytest.mark.parametrize("weights", [(0.5, 0.5, 0.0), (0.5, 0.2, 0.2), (1.2, -0.1, -0.1), (0.5, 0.5)])
 def test_invalid_weights_are_refused(weights):
     with pytest.raises(CandidateError):
-        BlendedMLPs(MEMBERS, NAMES, weights)
+        BlendedMembers(MEMBERS, NAMES, weights)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import itertools
 import time
 import warnings
@@ -20,7 +19,7 @@ from seedbed.data import Encoding, Split, Table, Task
 from seedbed.errors import TrainingError, error_line
 from seedbed.model import AUTO, blend_tables, member_costs, values_of
 from seedbed.settings import Compute
-from seedbed.training import Cluster, derive, side_by_side
+from seedbed.training import Cluster, derive, side_by_side, single_threads
 from seedbed.typing import Floats
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "auto",
     "fit_on_splits",
     "one_blas_thread",
-    "single_threads",
     "without_auto",
 ]
 
@@ -334,20 +332,6 @@ def _fit_some(
         return [(number, which, said) for which, said in zip(numbers, predictions, strict=True)]
 
 
-def single_threads(user_api: str | None = None) -> contextlib.AbstractContextManager[Any]:
-    """Let scikit-learn compute with one thread inside.
-
-    OpenMP has a limit for each thread, BLAS one for the process. So a fit beside others limits "openmp" only, within
-    `one_blas_thread` of the main thread: limits of two threads that overlap would leave BLAS with one thread for good.
-
-    The threads of HistGradientBoosting wait for each other many times longer than they work while another process keeps
-    a core busy. "sequential" of joblib is for classifiers that were given n_jobs.
-    """
-    threads = _threads() if user_api is None else _threads().select(user_api=user_api)
-    limited: contextlib.AbstractContextManager[Any] = threads.limit(limits=1)
-    return limited
-
-
 def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
     """Return a context in which matrices are multiplied on one thread. They are small: a second thread costs time, and
     changes the last digit of some sums."""
@@ -356,11 +340,3 @@ def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
 
     limits: contextlib.AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
     return limits
-
-
-@functools.cache
-def _threads() -> Any:
-    import sklearn.ensemble  # noqa: F401 - loads the libraries that the limit must find
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()

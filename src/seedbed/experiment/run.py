@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from seedbed.data import Split
 from seedbed.evaluation import CURVES, CandidateSummary, Choice, Ended, Epochs, Settled
-from seedbed.experiment.baseline_fits import FittedModel, fit_on_splits, one_blas_thread, single_threads
+from seedbed.experiment.baseline_fits import FittedModel, fit_on_splits, one_blas_thread
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.progress import Band, Monitor, MonitoredChunk, monitor_plan
@@ -26,7 +26,7 @@ from seedbed.experiment.spec import Experiment
 from seedbed.networks import MLP
 from seedbed.scoring import Result
 from seedbed.settings import Recipe
-from seedbed.training import Beside, Chunk, ChunkResult, are_shares, ends_in_shares, train_chunks
+from seedbed.training import Beside, Chunk, ChunkResult, are_shares, ends_in_shares, single_threads, train_chunks
 from seedbed.tuning import Round, Stack, choices_of
 
 __all__ = [

@@ -283,7 +283,7 @@ def _repeats_of_auto(
             others += design.seeds * cost(n_train, recipe.epochs)
             if recipe.chooses:
                 others += n_inner * len(recipe.lrs) * cost(_INNER * n_train, _USUAL_SHARE * recipe.epochs)
-    repeats, a_repeat = design.repeats, sum(member_costs(table, round(n_train), network_operations).values())
+    repeats, a_repeat = design.repeats, sum(member_costs(table, round(n_train), seconds=False).values())
     fewest, times = min(2, repeats), design.repeats * others / a_repeat
     if fewest > _MOST_TIMES * times:
         longer = f"{fewest / times:.0f} times" if fewest < 1000 * times else "a thousand times"

@@ -2,9 +2,9 @@
 
 from seedbed.model.blending import OutOfBag, blend_table, blend_tables, fit_model, n_calibrating
 from seedbed.model.effects import effects_in
-from seedbed.model.members import AUTO, member_costs, members_for, networks_for, recipe_for
 from seedbed.model.model import Model, load
 from seedbed.model.model_file import check_target, check_writable
+from seedbed.model.portfolio import AUTO, member_costs, members_for, networks_for, recipe_for
 from seedbed.model.predicting import FLAGS, Predictions, predict_frame, predict_rows, values_of
 from seedbed.model.predictions_file import write_predictions
 from seedbed.model.sets import COVERAGE

@@ -9,7 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,26 +22,21 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.members import (
-    AUTO,
     N_FOLDS,
     Bag,
     Fit,
     Member,
     MemberData,
     joined,
-    members_for,
-    network_of,
-    networks_for,
-    recipe_for,
-    settings_of,
     splits_of_networks,
     target_scale,
     trained_members,
 )
 from seedbed.model.model import Model
+from seedbed.model.portfolio import AUTO, members_for, networks_for, recipe_for, settings_of
 from seedbed.model.predicting import check_threshold
 from seedbed.model.sets import calibrate
-from seedbed.networks import Architecture, BlendedMLPs, candidate_from
+from seedbed.networks import MLP, Architecture, BlendedMembers, Trees, candidate_from
 from seedbed.settings import N_NETWORKS, RECIPES, Compute, Recipe, place_of
 from seedbed.training import Board, Chunk, derive, one_thread, versions, warn_of_shares, with_inputs_of
 from seedbed.tuning import (
@@ -344,7 +339,7 @@ def blend_tables(
     while goes_on and len(bags[0]) < most:
         seed = derive(random_state, "bag", len(bags[0])) % 2**32
         blends = [finished(of_table, calibrated=False)[1] for of_table in bags]
-        fits = [of_table[0].fit.again(blend.weights, seed) for of_table, blend in zip(bags, blends, strict=True)]
+        fits = [of_table[0].again(blend.weights, seed) for of_table, blend in zip(bags, blends, strict=True)]
         if time.monotonic() + pace * cost(fits) > ends:
             break
         for of_table, fit in zip(bags, fits, strict=True):
@@ -391,7 +386,7 @@ def _finished(
 
 def _blended(
     table: Table, trained: Sequence[Member], data: MemberData, *, crossed: bool
-) -> tuple[BlendedMLPs, OutOfBag, Floats]:
+) -> tuple[BlendedMembers, OutOfBag, Floats]:
     """Return the blend with the lowest loss on the rows that networks left out, and its predictions for them.
 
     Args:
@@ -445,7 +440,7 @@ def _together(draws: Sequence[Floats], weights: Floats, temperature: float) -> F
     return np.asarray(np.nanmean(blended if blended.ndim == 2 else tempered(blended, temperature), axis=0))
 
 
-def _averaged(table: Table, trained: Sequence[Member], data: MemberData) -> tuple[BlendedMLPs, OutOfBag, Floats]:
+def _averaged(table: Table, trained: Sequence[Member], data: MemberData) -> tuple[BlendedMembers, OutOfBag, Floats]:
     """Return the blend with equal weights, as without rows left out members can't be compared."""
     blended = _blend_of(table, trained, data, np.full(len(trained), 1 / len(trained)))
     values = np.full((table.n_rows, len(table.labels)) if table.labels else table.n_rows, np.nan)
@@ -455,11 +450,11 @@ def _averaged(table: Table, trained: Sequence[Member], data: MemberData) -> tupl
 
 def _blend_of(
     table: Table, trained: Sequence[Member], data: MemberData, weights: Floats, temperature: float = 1.0
-) -> BlendedMLPs:
+) -> BlendedMembers:
     """Return the blend of the members whose weight isn't 0."""
     used = [(member.candidate, float(weight)) for member, weight in zip(trained, weights, strict=True) if weight]
-    return BlendedMLPs(
-        members=tuple(network_of(candidate) for candidate, _ in used),
+    return BlendedMembers(
+        members=tuple(cast("MLP | Trees", candidate.architecture) for candidate, _ in used),
         names=tuple(candidate.name for candidate, _ in used),
         weights=tuple(weight for _, weight in used),
         temperature=temperature,

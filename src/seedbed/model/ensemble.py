@@ -17,7 +17,8 @@ from seedbed.data import ColumnSchema, Frame, NewRows, Preprocessor, Remark, Tas
 from seedbed.errors import OptionError
 from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, Calibration
-from seedbed.networks import MLP, Architecture, Blend, BlendedMLPs, architecture_to_values
+from seedbed.model.trees import walked
+from seedbed.networks import MLP, Architecture, Blend, BlendedMembers, Trees, architecture_to_values
 from seedbed.report import score_sentences
 from seedbed.training import StackedNetworks, seeded
 from seedbed.typing import Floats
@@ -141,7 +142,7 @@ class Ensemble:
 
         All networks in double precision take twice the file's size. Networks made one by one take a millisecond each.
         """
-        if not isinstance(self.architecture, MLP | BlendedMLPs):
+        if not isinstance(self.architecture, MLP | BlendedMembers):
             yield from self.made_networks()
             return
         size = max(1, _MOST_MADE // sum(value[0].numel() for value in self.states.values()))
@@ -153,7 +154,7 @@ class Ensemble:
     def _network(self, state: Mapping[str, Tensor]) -> nn.Module:
         """Return a network with these tensors. seedbed's own networks don't copy them."""
         network: nn.Module
-        if isinstance(self.architecture, MLP | BlendedMLPs):
+        if isinstance(self.architecture, MLP | BlendedMembers):
             with torch.device("meta"):  # takes no memory, and draws no random numbers
                 network = self.architecture(self.preprocessor.layout.n_inputs, self.n_outputs)
             network.load_state_dict(state, assign=True)
@@ -177,15 +178,16 @@ class Ensemble:
 
         A user's own networks keep their precision, as their code may not accept doubles.
         """
-        if not isinstance(self.architecture, MLP | BlendedMLPs):
+        if not isinstance(self.architecture, MLP | BlendedMembers):
             return self._networks
         states = self._precise_states.items()
-        return tuple(self._network({name: value[i] for name, value in states}) for i in range(self.n_networks))
+        made = (self._network({name: value[i] for name, value in states}) for i in range(self.n_networks))
+        return tuple(map(walked, made))
 
     @functools.cached_property
     def stacks(self) -> Stacks | None:
         """All networks stacked, in double precision; None for a user's own networks."""
-        if not isinstance(self.architecture, MLP | BlendedMLPs):
+        if not isinstance(self.architecture, MLP | BlendedMembers):
             return None
         return Stacks(self.architecture, self._precise_states, self.preprocessor.layout.n_inputs, self.n_outputs)
 
@@ -269,7 +271,7 @@ class Stacks:
     """
 
     def __init__(
-        self, architecture: MLP | BlendedMLPs, states: Mapping[str, Tensor], n_inputs: int, n_outputs: int
+        self, architecture: MLP | BlendedMembers, states: Mapping[str, Tensor], n_inputs: int, n_outputs: int
     ) -> None:
         with torch.device("meta"):  # takes no memory, and draws no random numbers
             network = architecture(n_inputs, n_outputs)
@@ -279,11 +281,15 @@ class Stacks:
         members = {"": architecture} if isinstance(architecture, MLP) else {
             f"{len(network) - 1}.{number}.": member for number, member in enumerate(architecture.members)
         }  # fmt: skip
-        self._members = []
+        self._members = list[_StackedTrees | StackedNetworks]()
         for start, member in members.items():
             own_states = {name.removeprefix(start): value for name, value in states.items() if name.startswith(start)}
-            self._members.append(StackedNetworks(member, n_inputs, n_outputs, own_states))
-        widest = max((n_inputs, *(max(value.shape[1:]) for value in states.values() if value.dim() > 1)))
+            if isinstance(member, Trees):
+                self._members.append(_StackedTrees(member, n_inputs, n_outputs, own_states))
+            else:
+                self._members.append(StackedNetworks(member, n_inputs, n_outputs, own_states))
+        sizes = (n_inputs, *(max(value.shape) for value in network.parameters() if value.dim()))
+        widest = max(sizes)
         self.most_rows = max(1, _MOST_NUMBERS // (widest * len(next(iter(states.values())))))
 
     def __call__(self, X: Tensor) -> Tensor:
@@ -293,3 +299,19 @@ class Stacks:
         if self._blend is None:
             return outputs[0]
         return self._blend.averaged(outputs.flatten(1, 2)).reshape(outputs.shape[1:])
+
+
+class _StackedTrees:
+    """The trees of several networks, as `StackedNetworks` are networks."""
+
+    def __init__(self, architecture: Trees, n_inputs: int, n_outputs: int, states: Mapping[str, Tensor]) -> None:
+        self._made = []
+        for number in range(len(states["0.left"])):
+            with torch.device("meta"):
+                network = architecture(n_inputs, n_outputs)
+            network.load_state_dict({name: value[number] for name, value in states.items()}, assign=True)
+            self._made.append(walked(network))
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Return the outputs [row, output, network] for inputs X [row, input]."""
+        return torch.stack([network(X) for network in self._made], 2)

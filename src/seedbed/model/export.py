@@ -23,7 +23,7 @@ from seedbed.model import plain_page
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import SUFFIX
 from seedbed.model.model_file import check_writable, write_checked
-from seedbed.networks import MLP, BlendedMLPs
+from seedbed.networks import MLP, BlendedMembers
 
 __all__ = ["Exported", "export"]
 
@@ -51,7 +51,7 @@ def export(
     path = Path(path)
     if path.suffix not in (".onnx", ".py"):
         raise OptionError(f"can't export a model to {path}", "Name a file that ends in .onnx, or in .py for PyTorch.")
-    if type(model.architecture) not in (MLP, BlendedMLPs):
+    if type(model.architecture) not in (MLP, BlendedMembers):
         kind = "an ONNX file" if path.suffix == ".onnx" else "plain PyTorch"
         message = f"'{model.candidate}' is a network of your own; {kind} can be made of candidates in words only"
         hint = "Export it yourself: model.networks() are plain modules, and torch.onnx.export takes each of them."

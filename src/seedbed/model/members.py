@@ -1,4 +1,4 @@
-"""The members of a blend: which ones suit a table, and how they train on inner splits of all rows."""
+"""The members of a blend: how they train on inner splits of all rows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import copy
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,49 +16,35 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seedbed.data import Encoding, Preprocessor, Split, Table, encode, target_design
-from seedbed.errors import OptionError, SeedbedError
-from seedbed.networks import MLP, Candidate, SmoothClip, candidates_from
-from seedbed.settings import RECIPES, Recipe
+from seedbed.errors import SeedbedError
+from seedbed.model.portfolio import member_costs
+from seedbed.model.trees import FittedTrees, TreeData, alike, fit_trees
+from seedbed.networks import MLP, Candidate, SmoothClip, Trees
+from seedbed.settings import Recipe
 from seedbed.training import (
-    PATIENT_SHARE,
     Chunk,
     TrainingData,
     counted_rows,
     derive,
     look_at,
-    network_seconds,
     plan_candidate,
     seeded,
     table_data,
-    with_inputs_of,
 )
 from seedbed.tuning import Running, inner_splits
 
 __all__ = [
-    "AUTO",
     "N_FOLDS",
     "Bag",
     "Fit",
     "Member",
     "MemberData",
     "joined",
-    "member_costs",
-    "members_for",
-    "network_of",
-    "networks_for",
-    "recipe_for",
-    "settings_of",
     "splits_of_networks",
     "target_scale",
     "trained_members",
 ]
 
-AUTO = "auto"
-"""The word for a blend of a portfolio's members."""
-
-_RECIPE = Recipe(
-    optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False, epochs=60, batch_size=64
-)
 LIMIT = 3.0
 """Limit of the clip in front of all members."""
 N_FOLDS = 8
@@ -68,118 +54,6 @@ N_FOLDS = 8
 _PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
 _MOST_BYTES = 1 << 29  # of binned inputs that are computed once
 _MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and their rows together
-
-
-class _Size(NamedTuple):
-    """What suits tables with at least `least` rows.
-
-    Attributes:
-        least: rows.
-        width: units of a hidden layer.
-        bins: bins of each input.
-        batch_size: rows of a step.
-        n_networks: networks of each member.
-    """
-
-    least: int
-    width: int
-    bins: int
-    batch_size: int
-    n_networks: int
-
-
-_SIZES = (
-    _Size(50_000, width=192, bins=16, batch_size=1024, n_networks=8),
-    _Size(12_000, width=128, bins=16, batch_size=512, n_networks=8),
-    _Size(4_000, width=128, bins=16, batch_size=256, n_networks=16),
-    _Size(2_000, width=64, bins=8, batch_size=128, n_networks=16),
-    _Size(0, width=64, bins=8, batch_size=64, n_networks=16),
-)
-
-
-def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = False) -> tuple[Candidate, ...]:
-    """Return the candidates to blend, adapted to the table's inputs. Without a portfolio, they suit the table.
-
-    Args:
-        portfolio: the candidates.
-        table: the rows.
-        more: return others, which a blend tries if its time limit allows it.
-    """
-    if portfolio is None:
-        encoding = encode(table)
-        # Embeddings would multiply the inputs of a large table, which lies in a file.
-        numbers = bool(encoding.layout.number_inputs) and not encoding.is_large
-        portfolio = (more_words_for if more else words_for)(table.n_rows, numbers=numbers)
-    if not portfolio:
-        raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
-    members = candidates_from(portfolio)
-    for member in members:
-        if not isinstance(member.architecture, MLP):
-            raise OptionError(f"'{member.name}' can't be blended", "A portfolio holds words such as relu:64,64 alone.")
-    return tuple(with_inputs_of(member, table) for member in members)
-
-
-def words_for(n_rows: int, *, numbers: bool) -> list[str]:
-    """Return the words of the candidates that suit a number of rows. If `numbers`, some inputs may be embedded."""
-    size = _size(n_rows)
-    layers = f"silu:{size.width},{size.width}@layernorm,residual"
-    words = ["logistic@lr=0.04", layers]
-    if numbers:
-        words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
-        words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5"]
-    return words
-
-
-def more_words_for(n_rows: int, *, numbers: bool) -> list[str]:
-    """Return the words of candidates that a blend tries if its time limit allows it."""
-    size = _size(n_rows)
-    layers = f"silu:{size.width},{size.width}@layernorm,residual"
-    words = ["silu:256,256@layernorm,residual,dropout=0.2"]
-    if numbers:
-        words += [f"silu:{size.width}@plr=8,plr_frequencies=16,plr_sigma=0.2", f"{layers},ple={4 * size.bins}"]
-        words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5,weight_decay=0.3,dropout=0.1"]
-    return words
-
-
-def recipe_for(given: Mapping[str, Any], n_rows: int) -> Recipe:
-    """Return the recipe of the members, which their words may override. `given` replaces what suits the rows."""
-    return dataclasses.replace(_RECIPE, **{"batch_size": _size(n_rows).batch_size, **given})
-
-
-def networks_for(n_rows: int) -> int:
-    """Return the default number of networks of a member."""
-    return _size(n_rows).n_networks
-
-
-def _size(n_rows: int) -> _Size:
-    return next(size for size in _SIZES if n_rows >= size.least)
-
-
-def member_costs(
-    table: Table,
-    n_rows: int,
-    of_network: Callable[[nn.Module, float, float], float] = network_seconds,
-    portfolio: Sequence[Any] | None = None,
-) -> dict[str, float]:
-    """Estimate the time in which one core fits each member of a blend to some rows of a table, by its words [s].
-
-    The estimate is right within a factor of about 2, as the epochs after which members stop aren't known.
-
-    Args:
-        of_network: another cost of training a network, of its rows and epochs.
-        portfolio: as in `blend_table`.
-    """
-    n_inputs, n_epochs = encode(table).layout.n_inputs, PATIENT_SHARE * _RECIPE.epochs
-    with torch.device("meta"):  # nothing is drawn
-        networks = {one.name: one.architecture(n_inputs, table.n_outputs) for one in members_for(portfolio, table)}
-    return {name: networks_for(n_rows) * of_network(one, n_rows, n_epochs) for name, one in networks.items()}
-
-
-def settings_of(recipe: Recipe) -> dict[str, Any]:
-    """Return the settings that the user changed: those that differ from the default recipe."""
-    usual = RECIPES["trained"]
-    names = [field.name for field in dataclasses.fields(Recipe) if field.name not in ("epoch", "horizon")]
-    return {name: getattr(recipe, name) for name in names if getattr(recipe, name) != getattr(usual, name)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,10 +73,15 @@ class Member:
     epochs: int
 
 
-def network_of(member: Candidate) -> MLP:
-    """Return the architecture of a portfolio's member."""
+def _network_of(member: Candidate) -> MLP:
+    """Return the architecture of a portfolio's member that is a network."""
     assert isinstance(member.architecture, MLP)
     return member.architecture
+
+
+def _trees_of(member: Candidate) -> Trees | None:
+    """Return the architecture of a portfolio's member that is trees."""
+    return member.architecture if isinstance(member.architecture, Trees) else None
 
 
 def target_scale(table: Table) -> tuple[float, float]:
@@ -352,12 +231,6 @@ class Fit:
         """Return the estimated seconds of each member, by its words."""
         return member_costs(self.table, self.table.n_rows, portfolio=self.members)
 
-    def again(self, names: Collection[str], random_state: int) -> Fit:
-        """Return the fit of some of the members on other splits."""
-        members = tuple(member for member in self.members if member.name in names)
-        data = MemberData(self.table, self.data.n_networks, self.data.weights, random_state)
-        return Fit(self.table, members, self.recipe, data)
-
 
 @dataclass(frozen=True, eq=False)
 class Bag:
@@ -370,6 +243,13 @@ class Bag:
 
     fit: Fit
     members: dict[tuple[int, ...], Member] = dataclasses.field(default_factory=dict)
+
+    def again(self, names: Collection[str], random_state: int) -> Fit:
+        """Return the fit of some of the members on other splits. It grows as many trees."""
+        trained = [self.members[place].candidate for place in sorted(self.members)]
+        members = tuple(candidate for candidate in trained if candidate.name in names)
+        data = MemberData(self.fit.table, self.fit.data.n_networks, self.fit.data.weights, random_state)
+        return Fit(self.fit.table, members, self.fit.recipe, data)
 
 
 def joined(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
@@ -386,9 +266,13 @@ def joined(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
     again = [{member.candidate.name: member for member in bag.members.values()} for bag in later]
     for number, member in enumerate(members):
         same = [member, *(bag[member.candidate.name] for bag in again if member.candidate.name in bag)]
+        candidate, states = member.candidate, [one.states for one in same]
+        if trees := _trees_of(candidate):
+            trees, states = alike([_trees_of(one.candidate) or trees for one in same], states)
+            candidate = dataclasses.replace(candidate, architecture=trees)
         members[number] = Member(
-            member.candidate,
-            {name: torch.cat([one.states[name] for one in same]) for name in member.states},
+            candidate,
+            {name: torch.cat([state[name] for state in states]) for name in member.states},
             np.concatenate([one.outputs for one in same], axis=2),
             max(one.epochs for one in same),
         )
@@ -409,6 +293,9 @@ def trained_members(
     share of the remaining time in proportion to its estimated cost, and at least one epoch. Members that haven't
     started by then are left out, but never the first one.
     """
+    for which, one in enumerate(fits):
+        for place, trees in _fitted_trees(one, random_state, running.jobs, ends):
+            yield (-1, place), which, trees
     waves = _by_inputs(fits)
     if running.jobs > 1:
         waves = [[member for wave in waves for member in wave]]
@@ -428,12 +315,42 @@ def trained_members(
             yield (number, place), fit, member
 
 
+def _fitted_trees(fit: Fit, random_state: int, jobs: int, ends: float | None) -> Iterator[tuple[int, Member]]:
+    """Fit the members that are trees; yield the place and the member. Those that would take half of the time that is
+    left are left out."""
+    table, fitted = fit.table, list[FittedTrees]()
+    members = [(place, member) for place, member in enumerate(fit.members) if _trees_of(member)]
+    if not members or not fit.data.splits:
+        return
+    target = table.target
+    if table.task == "regression":
+        mean, deviation = fit.data.target_scale
+        target = ((target - mean) / deviation).astype(np.float32)
+    data = TreeData(
+        fit.data.plain.X, target, fit.data.weights, fit.data.splits, table.n_outputs, table.task != "regression"
+    )
+    for place, member in members:
+        if ends is not None and fit.costs[member.name] > jobs * (ends - time.monotonic()) / 2:
+            continue
+        trees = _trees_of(member)
+        assert trees is not None
+        found = fit_trees(trees, data, random_state=random_state, jobs=jobs, rival=fitted[0] if fitted else None)
+        if found is not None:
+            fitted.append(found)
+            yield (
+                place,
+                Member(dataclasses.replace(member, architecture=found.architecture), found.states, found.outputs, 0),
+            )
+
+
 def _by_inputs(fits: Sequence[Fit]) -> list[list[tuple[Candidate, list[int]]]]:
     """Return each member with the numbers of its fits, grouped by what computes their inputs, which may take memory."""
     groups: dict[object, dict[object, tuple[Candidate, list[int]]]] = {}
     for number, fit in enumerate(fits):
         for member in fit.members:
-            network = network_of(member)
+            if _trees_of(member):
+                continue
+            network = _network_of(member)
             same = groups.setdefault((network.ple, bool(network.embed)), {})
             same.setdefault((member.name, network.numbers, network.categories), (member, []))[1].append(number)
     return [list(same.values()) for same in groups.values()]
@@ -497,7 +414,7 @@ def _parts(
     inputs: dict[object, tuple[TrainingData, _Front | None]] = {}
     joined: dict[object, TrainingData] = {}
     for candidate, numbers in wave:
-        network = network_of(candidate)
+        network = _network_of(candidate)
         key = network.ple, bool(network.embed)
         kinds: dict[object, list[int]] = {}
         for number in numbers:

@@ -40,7 +40,8 @@ from seedbed.model.sets import Calibration, n_points
 from seedbed.networks import (
     MLP,
     Architecture,
-    BlendedMLPs,
+    BlendedMembers,
+    Trees,
     architecture_from_values,
     architecture_to_values,
     candidate_from,
@@ -239,10 +240,11 @@ def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None
     try:
         _check_shapes({name: tensor for name, tensor in tensors.items() if not name.startswith("inputs.")}, expected)
     except ModelFileError as error:
-        if isinstance(architecture, MLP | BlendedMLPs):
+        if isinstance(architecture, MLP | BlendedMembers):
             raise
         message = f"the given network isn't the one that was saved: {error.message}"
         raise CandidateError(message, "Give the class with which the model was fitted.") from None
+    _check_trees(architecture, tensors, preprocessor.layout.n_inputs)
     fields: dict[str, Any] = {
         "candidate": about.candidate,
         "architecture": architecture,
@@ -287,11 +289,15 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
                 message, f"Give its class: --network FILE.py:{name if name.isidentifier() else 'NAME'}."
             )
         return candidate_from(given).architecture
-    for mlp in architecture.members if isinstance(architecture, BlendedMLPs) else (architecture,):
-        sizes = (*mlp.widths, mlp.plr, mlp.plr_frequencies, mlp.ple, mlp.embed)
-        if len(mlp.widths) > n_tensors or max(sizes) > MAX_FILE:
+    for member in architecture.members if isinstance(architecture, BlendedMembers) else (architecture,):
+        if isinstance(member, Trees):
+            if not 0 <= max(member.n_trees, member.depth) <= member.n_nodes <= MAX_FILE:
+                raise ModelFileError("its trees have other sizes than trees can have")
+            continue
+        sizes = (*member.widths, member.plr, member.plr_frequencies, member.ple, member.embed)
+        if len(member.widths) > n_tensors or max(sizes) > MAX_FILE:
             raise ModelFileError("its network has more layers or units than fit into the file")
-        if mlp.needs_inputs:
+        if member.needs_inputs:
             raise ModelFileError("the inputs that its network embeds aren't given")
     return architecture
 
@@ -302,7 +308,7 @@ def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n
         with torch.device("meta"):
             network = architecture(n_inputs, n_outputs)
     except SeedbedError as error:
-        if isinstance(architecture, MLP | BlendedMLPs):
+        if isinstance(architecture, MLP | BlendedMembers):
             raise ModelFileError(f"its network can't be built: {error.message}") from None
         raise
     except Exception as error:  # noqa: BLE001 - a user's own code, or widths whose product no tensor can have
@@ -326,6 +332,18 @@ def _check_shapes(tensors: Mapping[str, torch.Tensor], expected: _Shapes) -> Non
         if (tensor.dtype, tensor.shape) != (dtype, shape):
             message = f"the tensor '{name[:60]}' is {tensor.dtype} {list(tensor.shape)}"
             raise ModelFileError(f"{message}, and its description requires {dtype} {list(shape)}")
+
+
+def _check_trees(architecture: Architecture, tensors: Mapping[str, torch.Tensor], n_inputs: int) -> None:
+    """Raise ModelFileError if a node of a tree has a feature or children that don't exist."""
+    if not (isinstance(architecture, BlendedMembers) and any(isinstance(one, Trees) for one in architecture.members)):
+        return
+    for name, tensor in tensors.items():
+        limits = {"feature": n_inputs, "left": tensor.shape[-1]}
+        if (limit := limits.get(name.rpartition(".")[2])) is not None and tensor.numel():
+            least, most = (int(value) for value in tensor.aminmax())
+            if least < 0 or most >= limit:
+                raise ModelFileError("a node of its trees has a feature or a child that doesn't exist")
 
 
 def _tensors(described: Mapping[str, Tensor], data: bytearray) -> dict[str, torch.Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from seedbed.errors import CandidateError, OptionError
 from seedbed.networks import (
     Blend,
+    DecisionTrees,
     Embeddings,
     PeriodicEmbedding,
     PiecewiseLinearEncoding,
@@ -57,11 +58,44 @@ class Graph:
         """Add a constant, if the file doesn't become too large; return its name. Texts have the type `object`."""
         array = np.array(value, dtype=dtype, order="C")
         self._size += sum(map(len, array)) if array.dtype == object else array.nbytes
-        if self._size > _LIMIT:
-            raise OptionError("the model takes over 2 GiB, the limit of an ONNX file", "Fit fewer or smaller networks.")
+        self._check_size()
         name = f"{self._prefix}/constant.{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(array, name))
         return name
+
+    def _check_size(self) -> None:
+        if self._size > _LIMIT:
+            raise OptionError("the model takes over 2 GiB, the limit of an ONNX file", "Fit fewer or smaller networks.")
+
+    def trees(
+        self,
+        value: str,
+        n_trees: int,
+        feature: NDArray[np.int32],
+        threshold: NDArray[np.float32],
+        left: NDArray[np.int32],
+        leaf_value: NDArray[np.float32],
+    ) -> str:
+        """Add the sums of the leaves [n, output] that rows [n, column] reach in trees, given as in `DecisionTrees`."""
+        of_tree = np.arange(len(left))
+        inner = left != np.arange(len(left))
+        inner[len(left) - 1] = False
+        for node in np.flatnonzero(inner):  # parents come before their children
+            of_tree[left[node] : left[node] + 2] = of_tree[node]
+        nodes = np.argsort(of_tree, kind="stable")  # those of a tree must be together
+        nodes = nodes[of_tree[nodes] < n_trees]
+        leaves = nodes[~inner[nodes]]
+        n_outputs, right = leaf_value.shape[1], np.where(inner, left + 1, 0)
+        self._size += 60 * len(nodes) + 20 * n_outputs * len(leaves)
+        self._check_size()
+        return self.add(
+            "TreeEnsembleRegressor", value, domain="ai.onnx.ml", n_targets=n_outputs, aggregate_function="SUM",
+            nodes_treeids=of_tree[nodes], nodes_nodeids=nodes, nodes_featureids=feature[nodes],
+            nodes_values=threshold[nodes], nodes_modes=np.where(inner[nodes], "BRANCH_LEQ", "LEAF").tolist(),
+            nodes_truenodeids=np.where(inner, left, 0)[nodes], nodes_falsenodeids=right[nodes],
+            target_treeids=np.repeat(of_tree[leaves], n_outputs), target_nodeids=np.repeat(leaves, n_outputs),
+            target_ids=np.tile(np.arange(n_outputs), len(leaves)), target_weights=leaf_value[leaves].ravel(),
+        )  # fmt: skip
 
     def cast(self, value: str, to: int) -> str:
         """Convert a value to a member of `TensorProto.DataType`."""
@@ -149,7 +183,7 @@ def _add_blend(graph: Graph, layer: Blend, states: Mapping[str, Tensor], value: 
         stacked = [graph.add("Unsqueeze", one, graph.constant([0])) for one in weighted]
         return graph.add("ReduceLogSumExp", graph.add("Concat", *stacked, axis=0), axes=[0], keepdims=0)
 
-    if cast("nn.Linear", cast("nn.Sequential", layer[0])[-1]).out_features > 1:
+    if cast("nn.Linear | DecisionTrees", cast("nn.Sequential", layer[0])[-1]).out_features > 1:
         logits = log_mean([graph.add("LogSoftmax", one, axis=2) for one in each])
     else:
         yes = [graph.add("Neg", graph.add("Softplus", graph.add("Neg", one))) for one in each]
@@ -211,6 +245,23 @@ def _add_piecewise(graph: Graph, edges: Tensor, value: str) -> str:
     return graph.add("Reshape", come, graph.constant([0, 0, left.shape[1] * left.shape[2]]))
 
 
+def _add_trees(graph: Graph, layer: DecisionTrees, states: Mapping[str, Tensor], value: str) -> str:
+    """Return the sums of trees for inputs [row, input], or the logits of probabilities: [network, row, output]."""
+    each = []
+    for number in range(len(states["left"])):
+        state = {name: tensor[number].numpy() for name, tensor in states.items()}
+        sums = graph.trees(value, layer.n_trees, state["feature"], state["threshold"], state["left"], state["value"])
+        each.append(graph.add("Unsqueeze", sums, graph.constant([0])))
+    value = graph.add("Concat", *each, axis=0)
+    if not layer.probabilities:
+        return value
+    least = _scalar(graph, layer.least)
+    if layer.out_features > 1:
+        return graph.add("Log", graph.add("Max", value, least))
+    yes = graph.add("Min", graph.add("Max", value, least), _scalar(graph, 1 - layer.least))
+    return graph.add("Log", graph.add("Div", yes, graph.add("Sub", _scalar(graph, 1.0), yes)))
+
+
 _LAYERS: Mapping[type[nn.Module], Callable[[Graph, Any, Mapping[str, Tensor], str], str]] = {
     nn.Linear: _add_linear,
     nn.LayerNorm: _add_layernorm,
@@ -223,5 +274,6 @@ _LAYERS: Mapping[type[nn.Module], Callable[[Graph, Any, Mapping[str, Tensor], st
     Embeddings: _add_embeddings,
     PeriodicEmbedding: lambda graph, layer, states, value: _add_periodic(graph, states, value),
     PiecewiseLinearEncoding: lambda graph, layer, states, value: _add_piecewise(graph, states["edges"], value),
+    DecisionTrees: _add_trees,
 }
 """ONNX form of each layer that isn't an activation: (graph, module, state, name of inputs) to the name of outputs."""

@@ -2,8 +2,16 @@
 
 from seedbed.networks.activations import ACTIVATIONS, activation_of
 from seedbed.networks.candidate import Architecture, Candidate, candidate_from, candidates_from, parse_candidate
-from seedbed.networks.mlp import MLP, BlendedMLPs, architecture_from_values, architecture_to_values
-from seedbed.networks.parts import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
+from seedbed.networks.mlp import MLP, BlendedMembers, Trees, architecture_from_values, architecture_to_values
+from seedbed.networks.parts import (
+    Blend,
+    DecisionTrees,
+    Embeddings,
+    PeriodicEmbedding,
+    PiecewiseLinearEncoding,
+    Residual,
+    SmoothClip,
+)
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
 __all__ = [
@@ -11,14 +19,16 @@ __all__ = [
     "MLP",
     "Architecture",
     "Blend",
-    "BlendedMLPs",
+    "BlendedMembers",
     "Candidate",
+    "DecisionTrees",
     "Embeddings",
     "FileArchitecture",
     "PeriodicEmbedding",
     "PiecewiseLinearEncoding",
     "Residual",
     "SmoothClip",
+    "Trees",
     "UserArchitecture",
     "activation_of",
     "architecture_from_values",

@@ -25,7 +25,7 @@ from torch import nn
 from seedbed.arguments import shown
 from seedbed.errors import CandidateError, UsageError, did_you_mean
 from seedbed.networks.activations import ACTIVATIONS, is_activation
-from seedbed.networks.mlp import MLP, WORDS, BlendedMLPs
+from seedbed.networks.mlp import MLP, WORDS, BlendedMembers, Trees
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings import Recipe, kinds_of, parsed, settings_of
 
@@ -109,7 +109,7 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
             f"the candidate is a {type(spec).__name__} that is built already",
             "Give what builds it: the class, or a function.",
         )
-    if isinstance(spec, MLP | BlendedMLPs | FileArchitecture | UserArchitecture):
+    if isinstance(spec, MLP | Trees | BlendedMembers | FileArchitecture | UserArchitecture):
         return Candidate(name or repr(spec), spec)
     if callable(spec):
         label = name or str(getattr(spec, "__name__", type(spec).__name__))

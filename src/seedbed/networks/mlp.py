@@ -1,4 +1,4 @@
-"""Architectures made of words: multilayer perceptrons and blends of several; and their form in files."""
+"""Architectures made of words: multilayer perceptrons, decision trees, and blends; and their form in files."""
 
 from __future__ import annotations
 
@@ -6,19 +6,27 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import PurePath
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import msgspec
 from torch import nn
 
 from seedbed.errors import CandidateError
 from seedbed.networks.activations import activation, width_factor
-from seedbed.networks.parts import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
+from seedbed.networks.parts import (
+    Blend,
+    DecisionTrees,
+    Embeddings,
+    PeriodicEmbedding,
+    PiecewiseLinearEncoding,
+    Residual,
+    SmoothClip,
+)
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
-__all__ = ["MLP", "WORDS", "BlendedMLPs", "architecture_from_values", "architecture_to_values"]
+__all__ = ["MLP", "WORDS", "BlendedMembers", "Trees", "architecture_from_values", "architecture_to_values"]
 
 _ALWAYS_STORED = ("dropout", "layernorm", "batchnorm")  # others only if they differ from the default
 
@@ -191,8 +199,29 @@ WORDS = {field.name: type(field.default) for field in fields(MLP) if isinstance(
 
 
 @dataclass(frozen=True)
-class BlendedMLPs:
-    """An architecture that averages several multilayer perceptrons with weights.
+class Trees:
+    """An architecture: decision trees, which scikit-learn fits. They are a member of a blend, beside networks.
+
+    Attributes:
+        method: "boosted", each tree predicts what those before it leave over; or "extra", the mean of trees that split
+            at random thresholds (Geurts, Ernst and Wehenkel 2006, "Extremely randomized trees").
+        n_trees, n_nodes, depth, probabilities: as in `DecisionTrees`. Before a fit, `n_trees` is the number of extra
+            trees, or the largest number of boosting iterations.
+    """
+
+    method: Literal["boosted", "extra"]
+    n_trees: int
+    n_nodes: int = 0
+    depth: int = 0
+    probabilities: bool = False
+
+    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
+        return nn.Sequential(DecisionTrees(self.n_trees, self.n_nodes, n_outputs, self.depth, self.probabilities))
+
+
+@dataclass(frozen=True)
+class BlendedMembers:
+    """An architecture that averages multilayer perceptrons and decision trees with weights.
 
     Calling it builds one network of each member. They share a `SmoothClip` of the inputs, and `Blend` averages them.
 
@@ -208,7 +237,7 @@ class BlendedMLPs:
         CandidateError: members, names and weights differ in number, or a value is out of range.
     """
 
-    members: tuple[MLP, ...]
+    members: tuple[MLP | Trees, ...]
     names: tuple[str, ...]
     weights: tuple[float, ...]
     temperature: float = 1.0
@@ -237,7 +266,7 @@ class BlendedMLPs:
 class _Member(msgspec.Struct):
     name: str
     weight: float
-    network: MLP
+    network: dict[str, Any]
 
 
 class _Blend(msgspec.Struct):
@@ -250,10 +279,10 @@ class _Blend(msgspec.Struct):
 def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dict[str, Any]:
     """Return an architecture as plain values.
 
-    The values are `{"kind": "mlp", ...}`, `{"kind": "blend", "members": [...], ...}`, or
+    The values are `{"kind": "mlp", ...}`, `{"kind": "trees", ...}`, `{"kind": "blend", "members": [...], ...}`, or
     `{"kind": "module", "name": ...}` for a user-defined module.
     """
-    if isinstance(architecture, BlendedMLPs):
+    if isinstance(architecture, BlendedMembers):
         pairs = zip(architecture.names, architecture.weights, architecture.members, strict=True)
         members = [
             {"name": name, "weight": weight, "network": architecture_to_values(member)}
@@ -270,6 +299,8 @@ def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dic
         if architecture.numbers is not None:
             values |= {"numbers": list(architecture.numbers), "categories": list(map(list, architecture.categories))}
         return values
+    if isinstance(architecture, Trees):
+        return {"kind": "trees", **asdict(architecture)}
     if isinstance(architecture, FileArchitecture):
         return {"kind": "module", "name": f"{PurePath(architecture.path).name}:{architecture.name}"}
     build = architecture.build if isinstance(architecture, UserArchitecture) else architecture
@@ -277,7 +308,14 @@ def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dic
     return {"kind": "module", "name": f"{getattr(build, '__module__', None) or 'builtins'}.{name}"}
 
 
-def architecture_from_values(values: Mapping[str, Any]) -> MLP | BlendedMLPs | str:
+def _member_from(values: Mapping[str, Any]) -> MLP | Trees:
+    member = architecture_from_values(values)
+    if not isinstance(member, MLP | Trees):
+        raise CandidateError("a member of a blend is neither a network in words nor trees")
+    return member
+
+
+def architecture_from_values(values: Mapping[str, Any]) -> MLP | Trees | BlendedMembers | str:
     """Return the architecture that plain values describe, or the name of a user-defined module.
 
     Raises:
@@ -286,15 +324,17 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | BlendedMLPs | s
     kind = values.get("kind")
     if kind == "module" and values.keys() == {"kind", "name"} and isinstance(values["name"], str):
         return values["name"]
-    architecture: MLP | BlendedMLPs
+    architecture: MLP | Trees | BlendedMembers
     try:
         if kind == "blend":
             blend = msgspec.convert(values, _Blend)
-            rows = [(member.network, member.name, member.weight) for member in blend.members]
+            rows = [(_member_from(member.network), member.name, member.weight) for member in blend.members]
             networks, names, weights = zip(*rows, strict=True) if rows else ((), (), ())
-            architecture = BlendedMLPs(networks, names, weights, blend.temperature, blend.limit, blend.numbers)
+            architecture = BlendedMembers(networks, names, weights, blend.temperature, blend.limit, blend.numbers)
         elif kind == "mlp":
             architecture = replace(msgspec.convert(values, MLP))  # all fields are set, for the hash of its pickle
+        elif kind == "trees":
+            architecture = msgspec.convert(values, Trees)
         else:
             raise CandidateError(f"unknown kind of network {kind!r}")
     except ValueError as error:

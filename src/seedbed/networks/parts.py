@@ -10,6 +10,7 @@ from torch import nn
 
 __all__ = [
     "Blend",
+    "DecisionTrees",
     "Embeddings",
     "PeriodicEmbedding",
     "PiecewiseLinearEncoding",
@@ -60,6 +61,65 @@ class Blend(nn.ModuleList):
         yes = nn.functional.logsigmoid(outputs) + weights.log()
         no = nn.functional.logsigmoid(-outputs) + weights.log()
         return (yes.logsumexp(0) - no.logsumexp(0)) / self.temperature
+
+
+class DecisionTrees(nn.Module):
+    """Sum decision trees.
+
+    A node compares one feature with a threshold: rows with more than the threshold go
+    to the node `left + 1`, others to `left`. A leaf leads to itself. The trees begin at
+    the first nodes.
+
+    >>> DecisionTrees(n_trees=2, n_nodes=6, out_features=1, depth=1)(torch.zeros(3, 4)).shape
+    torch.Size([3, 1])
+
+    Args:
+        n_trees: number of trees.
+        n_nodes: nodes of all trees.
+        out_features: outputs of a row.
+        depth: steps from a first node to the deepest leaf.
+        probabilities: whether the sum is the probabilities of classes, or of the second
+            of two classes; the outputs are their logits.
+    """
+
+    feature: torch.Tensor
+    threshold: torch.Tensor
+    left: torch.Tensor
+    value: torch.Tensor
+    least = 1e-4  # probability; pure leaves would give infinite logits
+
+    def __init__(
+        self,
+        n_trees: int,
+        n_nodes: int,
+        out_features: int,
+        depth: int,
+        probabilities: bool = False,
+    ) -> None:
+        super().__init__()
+        self.n_trees, self.n_nodes, self.depth = n_trees, n_nodes, depth
+        self.out_features, self.probabilities = out_features, probabilities
+        nodes = torch.arange(n_nodes, dtype=torch.int32)
+        self.register_buffer("feature", torch.zeros_like(nodes))
+        self.register_buffer("threshold", torch.zeros(n_nodes))
+        self.register_buffer("left", nodes)
+        self.register_buffer("value", torch.zeros(n_nodes, out_features))
+
+    def leaves(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the leaf that each row reaches in each tree [row, tree]."""
+        at = torch.arange(self.n_trees, device=x.device).repeat(len(x), 1)
+        for _ in range(self.depth):
+            more = x.gather(1, self.feature[at].long()) > self.threshold[at]
+            at = self.left[at].long() + more
+        return at
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total = self.value[self.leaves(x)].sum(1)
+        if not self.probabilities:
+            return total
+        if self.out_features > 1:
+            return total.clamp(min=self.least).log()
+        return total.clamp(self.least, 1 - self.least).logit()
 
 
 class Embeddings(nn.ModuleList):

@@ -13,8 +13,9 @@ from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
 from seedbed.training.forward import StackedNetworks
 from seedbed.training.inputs import look_at
-from seedbed.training.machine import one_thread, processor, versions
+from seedbed.training.machine import one_thread, processor, single_threads, versions
 from seedbed.training.many import History, train_many
+from seedbed.training.native.walking import tree_leaves
 from seedbed.training.parallel import (
     Beside,
     end_workers,
@@ -26,7 +27,7 @@ from seedbed.training.parallel import (
     train_chunk,
     train_chunks,
 )
-from seedbed.training.planning import StackPlan, network_operations, network_seconds, plan_stack
+from seedbed.training.planning import StackPlan, network_operations, network_seconds, operation_seconds, plan_stack
 from seedbed.training.randomness import derive, seeded
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "network_operations",
     "network_seconds",
     "one_thread",
+    "operation_seconds",
     "own_module",
     "pick_jobs",
     "pick_workers",
@@ -59,11 +61,13 @@ __all__ = [
     "processor",
     "seeded",
     "side_by_side",
+    "single_threads",
     "table_data",
     "time_chunk",
     "train_chunk",
     "train_chunks",
     "train_many",
+    "tree_leaves",
     "versions",
     "warn_of_shares",
     "with_inputs_of",

@@ -22,7 +22,15 @@ from seedbed.training.forward import Chain, Forward, OneByOne, covers, shared_fo
 from seedbed.training.native import kernel
 from seedbed.training.stack import build_network
 
-__all__ = ["StackPlan", "check_engine", "network_operations", "network_seconds", "pick_device", "plan_stack"]
+__all__ = [
+    "StackPlan",
+    "check_engine",
+    "network_operations",
+    "network_seconds",
+    "operation_seconds",
+    "pick_device",
+    "plan_stack",
+]
 
 
 _LANES, _BLOCK = 16, 8  # networks come in full vectors of 16 floats for torch, in blocks of 8 for the kernel
@@ -366,6 +374,11 @@ def network_seconds(network: nn.Module, n_rows: float, epochs: float) -> float:
     if kernel("float32").library is None:
         a_row, n_units = _row_operations(network)
         operations += ((_TORCH_FACTOR - 1) * a_row + _A_TORCH_UNIT * n_units) * n_rows * epochs
+    return operation_seconds(operations)
+
+
+def operation_seconds(operations: float) -> float:
+    """Return an estimate of the time that one core takes for operations as `network_operations` counts them [s]."""
     return operations / (_matmul_rate() * _SHARE_OF_RATE)
 
 

@@ -68,6 +68,9 @@ def typed(library: ctypes.CDLL) -> ctypes.CDLL:
         library.train.restype, library.train.argtypes = None, [c_void_p, c_int64, c_int64]
         for function in (library.look, library.look_for_life):
             function.restype, function.argtypes = None, [c_void_p, c_int64, c_void_p, c_void_p]
+        array, size = c_void_p, c_int64
+        library.walk.restype = None
+        library.walk.argtypes = [array, size, size, array, array, array, size, size, size, array]
     except AttributeError as error:
         raise OSError(str(error)) from error
     return library

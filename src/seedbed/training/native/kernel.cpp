@@ -59,3 +59,33 @@ EXPORT void look_for_life(const Job* job, int64_t block, Number* alive, Number* 
   if (job->units_in_lanes) Wide(*job, block, true).look_for_life(alive, finite);
   else Narrow(*job, block, true).look_for_life(alive, finite);
 }
+
+#ifndef NETWORKS_IN_LANES_ALONE
+// Find the leaf that each row reaches in each tree [row, tree]: from a node, rows with more of a feature than the
+// threshold go to the node `left + 1`, others to `left`. A leaf leads to itself, and the trees begin at the first nodes.
+// Some trees walk side by side, so that one waits for memory while others go on.
+EXPORT void walk(const Number* x, int64_t n_rows, int64_t n_features, const int32_t* feature, const Number* threshold,
+                 const int32_t* left, int64_t n_nodes, int64_t n_trees, int64_t depth, int64_t* leaves) {
+  constexpr int64_t together = 8;
+  for (int64_t first = 0; first < n_trees; first += together) {
+    int64_t n = n_trees - first < together ? n_trees - first : together;
+    for (int64_t row = 0; row < n_rows; row++) {
+      const Number* values = x + row * n_features;
+      int64_t at[together];
+      for (int64_t tree = 0; tree < n; tree++) at[tree] = first + tree;
+      bool moved = true;
+      for (int64_t step = 0; step < depth && moved; step++) {
+        moved = false;
+        for (int64_t tree = 0; tree < n; tree++) {
+          int64_t node = at[tree];
+          int64_t next = left[node] + (values[feature[node]] > threshold[node]);
+          next = next < n_nodes ? next : node;  // whatever a damaged table says
+          moved |= next != node;
+          at[tree] = next;
+        }
+      }
+      for (int64_t tree = 0; tree < n; tree++) leaves[row * n_trees + first + tree] = at[tree];
+    }
+  }
+}
+#endif

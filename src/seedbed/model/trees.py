@@ -1,0 +1,296 @@
+"""Decision trees as members of a blend: scikit-learn fits them, and they become the tensors of `DecisionTrees`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seedbed.data import Split
+from seedbed.evaluation import blend_weights
+from seedbed.networks import DecisionTrees, Trees
+from seedbed.training import derive, single_threads, tree_leaves
+from seedbed.typing import Floats
+
+__all__ = ["FEATURES", "LEAVES", "MOST_ROWS", "FittedTrees", "TreeData", "alike", "fit_trees", "walked"]
+
+FEATURES = 0.5
+"""Share of the features among which a node looks for its split."""
+LEAVES = 15
+"""Leaves of a boosted tree."""
+MOST_ROWS = 16_384
+"""Rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement."""
+_ROUND = 50  # boosting iterations after which rows left out decide whether more may help
+_WAIT = 10  # iterations without a lower loss that end boosting
+_LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TreeData:
+    """What trees are fitted to.
+
+    Attributes:
+        X: inputs [row, input].
+        y: classes, or standardised numbers [row].
+        weights: the weight of each row [row], or None.
+        splits: of each network.
+        n_outputs: outputs of a row.
+        of_classes: whether the target is classes.
+    """
+
+    X: NDArray[np.float32]
+    y: NDArray[Any]
+    weights: NDArray[np.float32] | None
+    splits: Sequence[Split]
+    n_outputs: int
+    of_classes: bool
+
+    def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        return None if self.weights is None else self.weights[rows]
+
+    def predicted(self, outputs: Floats) -> Floats:
+        """Return probabilities [row, class], or numbers [row], of outputs [row, output]."""
+        if not self.of_classes:
+            return np.asarray(outputs[:, 0])
+        logits = outputs if self.n_outputs > 1 else np.column_stack([np.zeros(len(outputs)), outputs])
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def losses(self, outputs: Floats, rows: NDArray[np.int64]) -> Floats:
+        """Return the loss of each row [row] by outputs [row, output]."""
+        predicted, target = self.predicted(outputs), self.y[rows]
+        if not self.of_classes:
+            return np.asarray((predicted - target) ** 2)
+        return np.asarray(-np.log(np.maximum(predicted[np.arange(len(rows)), target], 1e-7)))
+
+
+class WalkedTrees(DecisionTrees):
+    """Trees whose leaves the kernel finds, in a tenth of the time."""
+
+    def leaves(self, x: Tensor) -> Tensor:
+        leaves = tree_leaves(x, self.feature, self.threshold, self.left, self.n_trees, self.depth)
+        return super().leaves(x) if leaves is None else leaves
+
+
+def walked(network: nn.Module) -> nn.Module:
+    """Return a network whose trees the kernel walks."""
+    for module in network.modules():
+        if type(module) is DecisionTrees:
+            module.__class__ = WalkedTrees
+    return network
+
+
+class FittedTrees(NamedTuple):
+    """Trees of all networks.
+
+    Attributes:
+        architecture: with the number of trees, nodes and steps.
+        states: of the networks [network, ...], by the names in their `state_dict`.
+        outputs: for the rows that a network's trees weren't fitted to [row, output, network]; NaN elsewhere.
+    """
+
+    architecture: Trees
+    states: dict[str, Tensor]
+    outputs: NDArray[np.float32]
+
+
+class _Nodes(NamedTuple):
+    """The nodes of several trees [node]. A leaf has no children, which is -1."""
+
+    feature: NDArray[np.int64]
+    threshold: Floats
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    value: Floats  # [node, output]
+    roots: NDArray[np.int64]
+
+    @classmethod
+    def joined(cls, trees: Iterable[_Nodes]) -> _Nodes:
+        trees = list(trees)
+        starts = [0, *itertools.accumulate(len(tree.left) for tree in trees)][: len(trees)]
+
+        def shifted(name: str) -> NDArray[np.int64]:
+            parts = zip((getattr(tree, name) for tree in trees), starts, strict=True)
+            return np.concatenate([np.where(part < 0, -1, part + start) for part, start in parts])
+
+        whole = {name: np.concatenate([getattr(tree, name) for tree in trees]) for name in ("feature", "threshold")}
+        value = np.concatenate([tree.value for tree in trees])
+        return cls(**whole, left=shifted("left"), right=shifted("right"), value=value, roots=shifted("roots"))
+
+    def module(self, *, probabilities: bool) -> DecisionTrees:
+        """Return the module, whose nodes are ordered by their depth, so that siblings are neighbours."""
+        levels = [self.roots]
+        while len(inner := levels[-1][self.left[levels[-1]] >= 0]):
+            levels.append(np.column_stack([self.left[inner], self.right[inner]]).ravel())
+        order = np.concatenate(levels)
+        place = np.empty(len(self.left), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        is_leaf = self.left[order] < 0
+        trees = WalkedTrees(len(self.roots), len(order), self.value.shape[1], len(levels) - 1, probabilities)
+        most = np.finfo(np.float32).max  # no input is above it
+        trees.feature.copy_(torch.from_numpy(np.where(is_leaf, 0, self.feature[order])))
+        trees.threshold.copy_(torch.from_numpy(np.where(is_leaf, most, self.threshold[order])))
+        trees.left.copy_(torch.from_numpy(np.where(is_leaf, np.arange(len(order)), place[self.left[order]])))
+        trees.value.copy_(torch.from_numpy(self.value[order]))
+        return trees
+
+
+def fit_trees(
+    trees: Trees, data: TreeData, *, random_state: int, jobs: int, rival: FittedTrees | None = None
+) -> FittedTrees | None:
+    """Fit trees for each network to the training rows of its split.
+
+    The rows left out decide how many boosting iterations there are. Their number is given if the trees were fitted
+    before, to other splits.
+
+    Args:
+        rival: other trees of the same splits. Extra trees that get no weight beside them for the rows of the first
+            split end there.
+
+    Returns:
+        None if training rows lack a class, or extra trees ended early.
+    """
+    n_classes = max(2, data.n_outputs) if data.of_classes else 0
+    if any(len(np.unique(data.y[split.train])) < n_classes for split in data.splits):
+        return None
+    seeds = [derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))]
+    with ThreadPoolExecutor(jobs) as pool:
+        if trees.method == "boosted":
+            modules = _boosted(trees, data, seeds, pool)
+        else:
+            fit = functools.partial(_extra, trees, data)
+            modules = [fit(data.splits[0], seeds[0])]
+            if rival is not None and _is_beaten(modules[0], rival, data):
+                return None
+            modules += pool.map(fit, data.splits[1:], seeds[1:])
+    return _together(trees, modules, data)
+
+
+def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTrees:
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+    rows, kind = split.train, ExtraTreesClassifier if data.of_classes else ExtraTreesRegressor
+    some = {"bootstrap": True, "max_samples": MOST_ROWS} if len(rows) > MOST_ROWS else {}
+    ensemble = kind(trees.n_trees, max_features=FEATURES, random_state=seed, n_jobs=1, **some)
+    ensemble.fit(data.X[rows], data.y[rows], sample_weight=data.weights_of(rows))
+    each = []
+    for member in ensemble.estimators_:
+        tree = member.tree_
+        value = tree.value[:, 0, 1:] if data.of_classes and data.n_outputs == 1 else tree.value[:, 0]
+        root, children = np.zeros(1, dtype=np.int64), (tree.children_left, tree.children_right)
+        each.append(_Nodes(tree.feature, tree.threshold, *children, value / trees.n_trees, root))
+    return _Nodes.joined(each).module(probabilities=data.of_classes)
+
+
+def booster(of_classes: bool, seed: int) -> Any:
+    """Return an estimator that isn't fitted."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    kind: Callable[..., Any] = HistGradientBoostingClassifier if of_classes else HistGradientBoostingRegressor
+    settings = {"max_leaf_nodes": LEAVES, "max_features": FEATURES, "min_samples_leaf": 2, "l2_regularization": 1.0}
+    return kind(learning_rate=0.1, early_stopping=False, warm_start=True, random_state=seed, **settings)
+
+
+def _boosted(trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoolExecutor) -> list[DecisionTrees]:
+    ensembles = [booster(data.of_classes, seed) for seed in seeds]
+    values = [np.unique(column) for column in data.X.T]
+
+    def grow(n_iterations: int, ensemble: Any, split: Split) -> Floats:
+        """Grow more trees; return the sums of the losses of the rows left out, after each iteration."""
+        with single_threads("openmp"):
+            ensemble.set_params(max_iter=n_iterations)
+            ensemble.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
+        module, rows = _of_iterations(ensemble, n_iterations, data.n_outputs, values), split.test
+        leaves = module.leaves(torch.from_numpy(data.X[rows]))
+        steps = module.value[leaves].unflatten(1, (n_iterations, data.n_outputs)).sum(2)  # [row, iteration, output]
+        outputs = steps.double().cumsum(1).numpy()
+        weights = data.weights_of(rows)
+        losses = [data.losses(outputs[:, number], rows) for number in range(n_iterations)]
+        return np.array([np.sum(loss if weights is None else loss * weights) for loss in losses])
+
+    n, most = (trees.n_trees // data.n_outputs,) * 2 if trees.n_nodes else (0, trees.n_trees)
+    best = n - 1
+    while n < most and best >= n - _WAIT:
+        n = min(n + _ROUND, most)
+        best = int(np.argmin(sum(pool.map(functools.partial(grow, n), ensembles, data.splits))))
+    if trees.n_nodes:  # as many iterations as before
+        list(pool.map(functools.partial(grow, n), ensembles, data.splits))
+    return [_of_iterations(ensemble, best + 1, data.n_outputs, values) for ensemble in ensembles]
+
+
+def _of_iterations(ensemble: Any, n: int, n_outputs: int, values: Sequence[NDArray[np.float32]]) -> DecisionTrees:
+    """Return the first iterations of boosted trees, whose nodes scikit-learn keeps to itself.
+
+    Args:
+        values: of each input, sorted. A threshold is moved to the middle between the two nearest of them, as it may be
+            one of them, and other programs compute inputs with other roundings.
+    """
+    each = []
+    for number, iteration in enumerate(ensemble._predictors[:n]):
+        for output, predictor in enumerate(iteration):
+            nodes = predictor.nodes
+            value = np.zeros((len(nodes), n_outputs))
+            value[:, output] = nodes["value"] + (ensemble._baseline_prediction.ravel()[output] if number == 0 else 0.0)
+            left, right = (np.where(nodes["is_leaf"], -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
+            feature = np.where(nodes["is_leaf"], -1, nodes["feature_idx"].astype(np.int64))
+            root = np.zeros(1, dtype=np.int64)
+            each.append(_Nodes(feature, nodes["num_threshold"].astype(np.float64), left, right, value, root))
+    joined = _Nodes.joined(each)
+    for number in np.unique(joined.feature[joined.feature >= 0]):
+        at = joined.feature == number
+        above = np.searchsorted(values[number], joined.threshold[at], side="right").clip(1, len(values[number]) - 1)
+        joined.threshold[at] = (values[number][above - 1].astype(np.float64) + values[number][above]) / 2
+    return joined.module(probabilities=False)
+
+
+def _is_beaten(module: DecisionTrees, rival: FittedTrees, data: TreeData) -> bool:
+    """Return whether trees get no weight beside others, for the rows that the first split leaves out."""
+    rows = data.splits[0].test
+    both = [rival.outputs[rows, :, 0].astype(np.float64), _outputs(module, data.X[rows]).astype(np.float64)]
+    weights = data.weights_of(rows)
+    counts = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
+    _, weight = blend_weights([data.predicted(outputs) for outputs in both], data.y[rows], counts)
+    return bool(weight < _LEAST_WEIGHT)
+
+
+@torch.inference_mode()
+def _outputs(module: DecisionTrees, X: NDArray[np.float32]) -> NDArray[np.float32]:
+    parts = torch.from_numpy(X).split(max(1, (1 << 20) // module.n_trees))
+    return torch.cat([module(part) for part in parts]).numpy()
+
+
+def _together(trees: Trees, modules: Sequence[DecisionTrees], data: TreeData) -> FittedTrees:
+    """Return modules as a stack."""
+    each, states = [], []
+    outputs = np.full((len(data.y), data.n_outputs, len(modules)), np.nan, dtype=np.float32)
+    for number, (module, split) in enumerate(zip(modules, data.splits, strict=True)):
+        sizes = {name: getattr(module, name) for name in ("n_trees", "n_nodes", "depth", "probabilities")}
+        each.append(dataclasses.replace(trees, **sizes))
+        states.append({f"0.{name}": value[None] for name, value in module.named_buffers()})
+        outputs[split.test, :, number] = _outputs(module, data.X[split.test])
+    architecture, states = alike(each, states)
+    return FittedTrees(
+        architecture, {name: torch.cat([state[name] for state in states]) for name in states[0]}, outputs
+    )
+
+
+def alike(each: Sequence[Trees], states: Sequence[dict[str, Tensor]]) -> tuple[Trees, list[dict[str, Tensor]]]:
+    """Return one architecture for equally many trees, and their states [network, ...] filled up with unused leaves."""
+    n_nodes, depth = max(trees.n_nodes for trees in each), max(trees.depth for trees in each)
+
+    def filled(name: str, value: Tensor) -> Tensor:
+        unused = value.new_zeros(len(value), n_nodes - value.shape[1], *value.shape[2:])
+        if name == "0.left":
+            unused += torch.arange(value.shape[1], n_nodes)
+        return torch.cat([value, unused], 1)
+
+    wide = [{name: filled(name, value) for name, value in state.items()} for state in states]
+    return dataclasses.replace(each[0], n_nodes=n_nodes, depth=depth), wide

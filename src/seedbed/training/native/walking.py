@@ -1,0 +1,26 @@
+"""Walk through decision trees by the kernel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seedbed.training.native.library import kernel
+
+__all__ = ["tree_leaves"]
+
+
+def tree_leaves(x: Tensor, feature: Tensor, threshold: Tensor, left: Tensor, n_trees: int, depth: int) -> Tensor | None:
+    """Return the leaf that each row reaches in each tree [row, tree]; None where there is no kernel.
+
+    Args:
+        x: inputs [row, feature], on the CPU.
+        feature, threshold, left, n_trees, depth: as in `DecisionTrees`; the features must exist.
+    """
+    library = kernel(str(x.dtype).removeprefix("torch.")).library if x.device.type == "cpu" else None
+    if library is None or threshold.dtype != x.dtype or not left.is_contiguous():
+        return None
+    x, leaves = x.contiguous(), torch.empty(len(x), n_trees, dtype=torch.int64)
+    nodes = feature.data_ptr(), threshold.data_ptr(), left.data_ptr()
+    library.walk(x.data_ptr(), *x.shape, *nodes, len(left), n_trees, depth, leaves.data_ptr())
+    return leaves

@@ -1,0 +1,242 @@
+"""Decision trees as members of a blend."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, HistGradientBoostingClassifier
+
+from seedbed.data import Split, read_table
+from seedbed.errors import ModelFileError, OptionError
+from seedbed.model import blend_table, load, members_for, portfolio, trees
+from seedbed.model.trees import TreeData, alike, fit_trees
+from seedbed.networks import DecisionTrees, Trees
+from seedbed.settings import Compute
+from seedbed.training import tree_leaves
+
+BOOSTED, EXTRA = Trees("boosted", 30), Trees("extra", 5)
+fit = functools.partial(fit_trees, random_state=0, jobs=1)
+
+
+def data_of(kind: str, n: int = 400, n_folds: int = 4) -> TreeData:
+    """Return rows with classes or numbers to which trees suit."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(n, 6)).astype(np.float32)
+    X[:, 4:] = X[:, 4:] > 0.5
+    score = np.sign(X[:, 0] * X[:, 1]) + X[:, 4] * (X[:, 2] > 0) + 0.3 * rng.normal(size=n)
+    y = {"numbers": score.astype(np.float32), "two": (score > 0) * 1, "three": np.digitize(score, [-0.5, 1])}[kind]
+    folds, rows = rng.permutation(n) % n_folds, np.arange(n)
+    splits = [Split(0, fold, rows[folds != fold], rows[folds == fold]) for fold in range(n_folds)]
+    return TreeData(X, y, None, splits, 3 if kind == "three" else 1, kind != "numbers")
+
+
+def modules_of(fitted: trees.FittedTrees, n_outputs: int) -> list[DecisionTrees]:
+    modules = []
+    for number in range(len(fitted.states["0.left"])):
+        network = fitted.architecture(6, n_outputs)
+        network.load_state_dict({name: value[number] for name, value in fitted.states.items()})
+        modules.append(network[0])
+    return modules
+
+
+@pytest.mark.parametrize("kind", ["two", "three", "numbers"])
+def test_extra_trees_are_those_of_scikit_learn(kind):
+    data = data_of(kind)
+    fitted = fit(EXTRA, data)
+    estimator = ExtraTreesRegressor if kind == "numbers" else ExtraTreesClassifier
+    for number, (module, split) in enumerate(zip(modules_of(fitted, data.n_outputs), data.splits, strict=True)):
+        seed = trees.derive(0, "extra", number) % 2**32
+        peer = estimator(5, max_features=0.5, random_state=seed).fit(data.X[split.train], data.y[split.train])
+        said = module(torch.from_numpy(data.X)).double().numpy()
+        if kind == "numbers":
+            np.testing.assert_allclose(said[:, 0], peer.predict(data.X), atol=1e-5)
+        else:
+            shares = peer.predict_proba(data.X).clip(1e-4, 1 - 1e-4 if kind == "two" else 1)
+            shares /= shares.sum(axis=1, keepdims=True)
+            np.testing.assert_allclose(data.predicted(said), shares, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["two", "three", "numbers"])
+def test_boosted_trees_are_the_first_iterations_of_scikit_learn(kind):
+    data = data_of(kind)
+    fitted = fit(BOOSTED, data)
+    n = fitted.architecture.n_trees // data.n_outputs
+    assert fitted.architecture.n_trees == n * data.n_outputs
+    for number, (module, split) in enumerate(zip(modules_of(fitted, data.n_outputs), data.splits, strict=True)):
+        peer = trees.booster(data.of_classes, trees.derive(0, "boosted", number) % 2**32).set_params(max_iter=n)
+        peer.fit(data.X[split.train], data.y[split.train])
+        said = module(torch.from_numpy(data.X)).double().numpy()
+        theirs = peer.predict(data.X) if kind == "numbers" else peer.decision_function(data.X)
+        np.testing.assert_allclose(said, theirs.reshape(said.shape), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["two", "three", "numbers"])
+@pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
+def test_outputs_are_those_of_the_trees_for_the_rows_that_their_split_leaves_out(kind, wanted):
+    data = data_of(kind)
+    fitted = fit(wanted, data)
+    for number, (module, split) in enumerate(zip(modules_of(fitted, data.n_outputs), data.splits, strict=True)):
+        said = module(torch.from_numpy(data.X[split.test])).numpy()
+        np.testing.assert_allclose(fitted.outputs[split.test, :, number], said, atol=1e-6)
+        assert np.isnan(fitted.outputs[split.train, :, number]).all()
+
+
+def test_rows_left_out_decide_how_many_iterations_there_are():
+    """With targets of pure chance, more iterations only memorise the training rows."""
+    chance = dataclasses.replace(data_of("two"), y=np.random.default_rng(0).integers(0, 2, 400))
+    of_chance, of_signal = fit(Trees("boosted", 300), chance), fit(Trees("boosted", 300), data_of("two"))
+    assert of_chance.architecture.n_trees < 10 < of_signal.architecture.n_trees < 300
+
+
+def test_trees_that_were_fitted_before_grow_to_the_same_number():
+    before = fit(BOOSTED, data_of("three"))
+    other = dataclasses.replace(data_of("three"), y=np.random.default_rng(0).integers(0, 3, 400))
+    assert fit(before.architecture, other).architecture.n_trees == before.architecture.n_trees
+
+
+@pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
+def test_any_number_of_threads_gives_the_same_trees(wanted):
+    one, two = (fit_trees(wanted, data_of("three"), random_state=0, jobs=jobs) for jobs in (1, 2))
+    assert one.architecture == two.architecture
+    assert all(torch.equal(one.states[name], two.states[name]) for name in one.states)
+
+
+@pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
+def test_weights_count_as_copies(wanted, monkeypatch):
+    """A row of weight 0 changes nothing, whatever its target."""
+    data, weights = data_of("two"), np.ones(400, dtype=np.float32)
+    weights[:40] = 0
+    wrong = dataclasses.replace(data, y=np.where(weights > 0, data.y, 1 - data.y), weights=weights)
+    right = dataclasses.replace(data, weights=weights)
+    a, b = fit(wanted, right), fit(wanted, wrong)
+    assert all(torch.equal(a.states[name], b.states[name]) for name in a.states)
+
+
+def test_a_threshold_lies_in_the_middle_between_values_of_rows():
+    data = data_of("two")
+    fitted = fit(BOOSTED, data)
+    inner = fitted.states["0.left"] != torch.arange(fitted.architecture.n_nodes)
+    thresholds, features = fitted.states["0.threshold"][inner].numpy(), fitted.states["0.feature"][inner].numpy()
+    assert {*thresholds[features >= 4].tolist()} == {0.5}
+    for feature in range(4):
+        values = np.sort(data.X[:, feature])
+        of_feature = np.unique(thresholds[features == feature])
+        above = np.searchsorted(values, of_feature)
+        np.testing.assert_allclose(of_feature, (values[above - 1] + values[above]) / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_kernel_finds_the_same_leaves_as_torch(dtype):
+    fitted = fit(Trees("extra", 19), data_of("three"))  # not a multiple of the trees that walk side by side
+    module = modules_of(fitted, 3)[0].to(dtype)
+    x = torch.randn(300, 6, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    sizes = module.n_trees, module.depth
+    leaves = tree_leaves(x, module.feature, module.threshold, module.left, *sizes)
+    assert leaves is not None
+    assert torch.equal(leaves, module.leaves(x))
+    assert tree_leaves(x, module.feature, module.threshold.half(), module.left, *sizes) is None
+
+
+def test_the_kernel_never_leaves_the_nodes():
+    """A file that was made to harm may lead anywhere."""
+    n = 5
+    left = torch.tensor([4, 3, 0, 4, 4], dtype=torch.int32)
+    threshold, feature = torch.full((n,), -1e30), torch.zeros(n, dtype=torch.int32)
+    leaves = tree_leaves(torch.zeros(2, 1), feature, threshold, left, 2, 10**6)
+    assert leaves.min() >= 0
+    assert leaves.max() < n
+
+
+def test_unused_nodes_lead_to_themselves():
+    small, large = fit(Trees("extra", 2), data_of("two")), fit(Trees("extra", 2), data_of("two", n=800))
+    both, states = alike([small.architecture, large.architecture], [small.states, large.states])
+    assert both.n_nodes == large.architecture.n_nodes
+    filled = dataclasses.replace(both)(6, 1)
+    filled.load_state_dict({name: value[0] for name, value in states[0].items()})
+    x = torch.from_numpy(data_of("two").X)
+    assert torch.equal(filled(x), modules_of(small, 1)[0](x)[:, None].reshape(len(x), 1))
+    added = torch.arange(small.architecture.n_nodes, both.n_nodes)
+    assert torch.equal(states[0]["0.left"][0, len(added) * -1 :].long(), added)
+
+
+def test_extra_trees_without_weight_beside_boosted_ones_end_after_the_first_split(monkeypatch):
+    rng, data = np.random.default_rng(0), data_of("two")
+    X = np.hstack([data.X, rng.normal(size=(400, 60)).astype(np.float32)])  # that splits at random drown in
+    noisy = dataclasses.replace(data, X=X, y=np.where(rng.random(400) < 0.3, 1 - data.y, data.y))
+    calls, real = [], trees._extra
+    monkeypatch.setattr(trees, "_extra", lambda *given: calls.append(1) or real(*given))
+    rival = fit(BOOSTED, noisy)
+    assert fit(EXTRA, noisy, rival=rival) is None
+    assert len(calls) == 1
+    assert fit(EXTRA, data, rival=fit(Trees("boosted", 1), data)) is not None
+
+
+def test_training_rows_without_a_class_have_no_trees():
+    data = data_of("three")
+    y = np.where(data.y == 2, 0, data.y)
+    y[data.splits[0].test[0]] = 2
+    assert fit(BOOSTED, dataclasses.replace(data, y=y)) is None
+
+
+def test_many_rows_are_drawn_for_each_extra_tree(monkeypatch):
+    monkeypatch.setattr(trees, "MOST_ROWS", 50)
+    assert fit(EXTRA, data_of("two")).architecture.n_nodes < 5 * 2 * 50
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "more", "expected"), [(1_499, False, 0), (1_499, True, 2), (1_500, False, 2), (1_500, True, 0)]
+)
+def test_trees_are_for_larger_tables_or_for_time_that_is_left(n_rows, more, expected):
+    table = read_table(pd.DataFrame({"x": np.arange(n_rows) % 7.0, "y": np.arange(n_rows) % 2}), target="y")
+    found = members_for(None, table, more=more)
+    assert sum(isinstance(member.architecture, Trees) for member in found) == expected
+
+
+@pytest.mark.parametrize("word", ["extra-trees:", "extra-trees:0", "boosted-trees:many", "extra-trees:1000000"])
+def test_a_word_needs_a_number_of_trees(table_for, word):
+    with pytest.raises(OptionError, match="has no number of trees"):
+        members_for([word], table_for("ill"))
+
+
+def test_costs_of_trees_are_of_the_right_size():
+    """A millisecond too much or too little for each row would be wrong by far more than the factor of 2."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(4_000, 10)), columns=[*"abcdefghij"])
+    table = read_table(frame.assign(y=np.arange(4_000) % 2), target="y")
+    costs = portfolio.member_costs(table, 4_000, portfolio=["boosted-trees", "extra-trees"])
+    assert 0.3 < costs["boosted-trees"] < 30
+    assert 0.3 < costs["extra-trees"] < 30
+
+
+def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
+    options = {"n_networks": 8, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
+    members = ["logistic", "extra-trees:10000"]
+    model, _ = blend_table(table_for("ill"), portfolio=members, time_limit=1.0, **options)
+    assert model.architecture.names == ("logistic",)
+
+
+@pytest.mark.parametrize(("name", "value"), [("feature", 10_000), ("feature", -1), ("left", 10**9), ("left", -5)])
+def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, value):
+    options = {"n_networks": 2, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
+    model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
+    key = next(key for key in model.states if key.endswith(f".{name}"))
+    node = torch.nonzero(model.states[key.replace(name, "left")][0] != torch.arange(model.states[key].shape[1]))[-1]
+    changed = model.states[key].clone()
+    changed[0, node] = value
+    damaged = dataclasses.replace(model, states={**model.states, key: changed})
+    path = tmp_path / "model.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seedbed.model.model_file.values_of", lambda *_: (np.zeros(16), None))
+        damaged.save(path)
+    with pytest.raises(ModelFileError, match="a feature or a child that doesn't exist"):
+        load(path)
+
+
+def test_scikit_learn_still_keeps_what_is_read_of_boosted_trees():
+    """These names are its own, so another version may change them."""
+    data = data_of("two")
+    nodes = HistGradientBoostingClassifier(max_iter=1).fit(data.X, data.y)._predictors[0][0].nodes
+    assert {"value", "left", "right", "feature_idx", "num_threshold", "is_leaf"} <= {*nodes.dtype.names}
