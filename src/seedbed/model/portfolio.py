@@ -50,9 +50,9 @@ class _Size(NamedTuple):
 
 
 _SIZES = (
-    _Size(50_000, width=192, bins=16, batch_size=1024),
-    _Size(12_000, width=128, bins=16, batch_size=512),
-    _Size(4_000, width=128, bins=16, batch_size=256),
+    _Size(50_000, width=192, bins=16, batch_size=1024, n_networks=4, epochs=15),
+    _Size(12_000, width=128, bins=16, batch_size=512, n_networks=4, epochs=15),
+    _Size(4_000, width=128, bins=16, batch_size=256, epochs=15),
     _Size(2_000, width=64, bins=8, batch_size=128),
     _Size(_LEAST_ROWS, width=64, bins=8, batch_size=64),
     _Size(0, width=64, bins=8, batch_size=64, n_networks=16, epochs=60),

@@ -229,7 +229,8 @@ def _outputs(network: nn.Module | Stacks, matrix: NDArray[np.float32]) -> torch.
     if isinstance(network, Stacks):
         return network(torch.from_numpy(matrix))
     weights = list(network.parameters())
-    dtype = weights[0].dtype if weights else torch.float32
+    dtypes = [value.dtype for value in (*weights, *network.buffers()) if value.is_floating_point()]
+    dtype = dtypes[0] if dtypes else torch.float32
     rows = max(1, _UNITS_AT_A_TIME // max([matrix.shape[1], *(len(weight) for weight in weights if weight.dim())]))
     parts = torch.from_numpy(matrix).to(dtype).split(rows)
     return torch.cat([network(inputs).reshape(1, len(inputs), -1) for inputs in parts], 1)

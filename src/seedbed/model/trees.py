@@ -28,7 +28,7 @@ LEAVES = 15
 """Leaves of a boosted tree."""
 MOST_ROWS = 16_384
 """Rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement."""
-_ROUND = 50  # boosting iterations after which rows left out decide whether more may help
+_ROUND = 25  # boosting iterations after which rows left out decide whether more may help
 _WAIT = 10  # iterations without a lower loss that end boosting
 _LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
 
