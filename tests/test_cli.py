@@ -243,7 +243,7 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
     folder = "seedbed-out/compare-moons"
     assert (empty, report) == ("", f"Report:   {folder}/report.html   (seedbed report {folder} --open)")
     assert details == f"Details:  seedbed report {folder} --text"
-    assert more.startswith("To add:   --candidate auto --out seedbed-out/compare-moons-auto   (a blend of networks; ")
+    assert more.startswith("To add:   --candidate auto --out seedbed-out/compare-moons-auto   (a blend; ")
     assert following == "Next:     seedbed train seedbed-out/compare-moons -o model.safetensors"
     assert plan.startswith("2 candidates x 3 splits x 2 seeds = 12 networks x 200 epochs; about ")
     assert names(here / "seedbed-out/compare-moons") == FILES

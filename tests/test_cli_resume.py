@@ -118,7 +118,7 @@ def test_a_finished_train_prints_its_lines_again_without_training(call, here, mo
 
 def test_the_blend_is_suggested_if_it_was_not_compared(call):
     done = call(*SMALL)
-    assert "To add:   --candidate auto --out seedbed-out/compare-moons-auto   (a blend of networks; about " in done.err
+    assert "To add:   --candidate auto --out seedbed-out/compare-moons-auto   (a blend; about " in done.err
     assert "To add" not in call(*SMALL, "--candidate", "auto", "--out", "x").err
 
 

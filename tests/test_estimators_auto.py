@@ -15,7 +15,7 @@ from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.errors import CandidateError, OptionError
 from seedbed.settings import RECIPES, Recipe
 
-SMALL = ("logistic@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
+SMALL = ("extra-trees:4", "logistic@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
 with_callbacks = pytest.mark.skipif(not importlib.util.find_spec("sklearn.callback"), reason="since scikit-learn 1.9")
 FAST = {"portfolio": SMALL, "n_networks": 8, "max_epochs": 15, "random_state": 0}
 
@@ -131,7 +131,7 @@ def test_auto_settings_of_a_candidate_are_the_default_recipe():
 
 def test_a_time_limit_ends_the_fit(blobs):
     quick = SeedbedClassifier(**{**FAST, "max_epochs": 10_000}, time_limit=0.01).fit(*blobs)
-    assert list(quick.weights_) == list(SMALL[:1])
+    assert list(quick.weights_) == list(SMALL[1:2])
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -178,7 +178,7 @@ class Recorder:
 def test_the_fit_and_each_member_are_tasks_of_callbacks(blended, blobs, n_jobs):
     recorder, weights = Recorder(), np.ones(150)
     watched = SeedbedClassifier(**FAST, n_jobs=n_jobs).set_callbacks(recorder).fit(*blobs, sample_weight=weights)
-    assert (recorder.root, recorder.over) == (3, True)
+    assert (recorder.root, recorder.over) == (4, True)
     assert recorder.begun[0] == recorder.ended[-1] == "fit"
     assert sorted(recorder.begun) == sorted(recorder.ended) == sorted(["fit", *SMALL])
     assert min(recorder.scores) > 0.7

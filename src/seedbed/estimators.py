@@ -332,22 +332,25 @@ def _named(y: Any) -> dict[str, str]:
 class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
     """A classifier that averages the probabilities of many small networks.
 
-    By default, it blends a portfolio of networks. Each member of the blend is a stack of networks with their own inner
-    splits, weighted by its predictions for the rows left out. With a candidate, it fits networks of that one.
+    By default, it blends a portfolio of networks, and from 1,500 rows on also of boosted trees and extra trees. Each
+    member of the blend is a stack of networks, or of trees, with their own inner splits, weighted by its predictions
+    for the rows left out. With a candidate, it fits networks of that one.
 
     Args:
         candidate: "auto" for the blend, or a candidate in words as for `seedbed compare --candidate`, or a callable
             that builds a module from `n_features` and `n_outputs`. Settings in words take precedence over the
             parameters below.
-        portfolio: the candidates to blend, in words; None chooses them by the number of rows.
-        n_networks: number of networks of a candidate, or of each member of a blend; "auto" is 10, or 8 or 16 in a
+        portfolio: the members to blend: candidates in words, "boosted-trees" and "extra-trees"; None chooses them by
+            the number of rows.
+        n_networks: number of networks of a candidate, or of each member of a blend; "auto" is 10, or 16, 8 or 4 in a
             blend, by the number of rows.
         time_limit: seconds for the fit of a blend, kept within about a tenth; None trains the default members. Members
             that aren't reached in time are left out. Time that is left trains other kinds of members, except with a
             portfolio, and then up to four times as many networks. So the model may differ between machines.
         epochs: passes over the rows; "auto" chooses them by inner splits, up to `max_epochs`. In a blend, the largest
             number of epochs: each member stops when it doesn't improve.
-        max_epochs: the largest number of epochs to choose; "auto" is 1000, or 60 in a blend.
+        max_epochs: the largest number of epochs to choose; "auto" is 1000, or 60, 30 or 15 in a blend, by the
+            number of rows.
         lr: learning rate; "auto" chooses from 0.001, 0.01 and 0.1 (SGD: 0.01, 0.1 and 1) by inner splits, and is 0.002
             in a blend.
         schedule: as in `Recipe`; "auto" is constant, or cosine in a blend.
@@ -381,8 +384,9 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         oob_losses_: of a blend, the mean log loss of each member on the rows that its networks weren't trained on, by
             its words; of the regressor, the mean squared error.
         oob_decision_function_: of a blend, the probabilities of each row [row, class] by the networks that weren't
-            trained on it; NaN if there are none, which happens with fewer than 8 networks. Rows of weight zero are left
-            out. Weights and epochs were chosen on these rows, so scores are slightly too good.
+            trained on it; NaN if there are none, which happens with fewer than 8 networks, so with more than 12,000
+            rows. Rows of weight zero are left out. Weights and epochs were chosen on these rows, so scores are slightly
+            too good.
         n_features_in_: number of columns of X.
         feature_names_in_: names of the columns of a data frame [column].
 

@@ -69,7 +69,7 @@ def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
             recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: SHARES[: len(found)])
-                patch.setattr("seedbed.model.portfolio._LEAST_ROWS", 100)  # so that there are trees
+                patch.setattr("seedbed.model.portfolio.TREE_ROWS", 100)  # so that there are trees
                 patch.setattr("seedbed.model.trees._LEAST_WEIGHT", -1)
                 found[candidate, target] = fit_model(table_for(target), candidate, recipe=recipe, **FAST)
         return found[candidate, target]

@@ -260,7 +260,7 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path, *, again: bool) 
         others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
         yield (
             f"To add:   {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}   "
-            f"(a blend of networks; about {duration(seconds)})"
+            f"(a blend; about {duration(seconds)})"
         )
     advice = comparison.conclusion.advice
     if again and spec.design.quick and spec.command.startswith("seedbed "):

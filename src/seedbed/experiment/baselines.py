@@ -5,7 +5,7 @@ A baseline is named on the command line or given in Python:
     standard                                        the default baselines:
     prior | logistic-regression | boosted-trees     if classes are predicted
     prior | linear-regression | boosted-trees       if numbers are predicted
-    auto                                            the blend of networks that `SeedbedClassifier()` fits; it may also
+    auto                                            the blend that `SeedbedClassifier()` fits; it may also
                                                     stand among the candidates
     sklearn.ensemble.RandomForestClassifier         any classifier with predict_proba, or any regressor, by import path
     sklearn.naive_bayes:GaussianNB                  the same, with a colon

@@ -322,15 +322,13 @@ def blend_tables(
     if ends is None or not all(fit.data.splits for fit in fits):
         return [finished(of_table, calibrated=calibrated) for of_table in bags]
 
-    def cost(fits: Sequence[Fit]) -> float:
-        return sum(sum(fit.costs.values()) for fit in fits)
-
-    pace = (time.monotonic() - started) / cost(fits)  # seconds for each second that was estimated
+    # Seconds for each second that was estimated. Members that overlap or are left out make it too low or too high.
+    pace = (time.monotonic() - started) / sum(fit.seconds() for fit in fits)
 
     # The rest of the time is for other kinds of members, then for more networks of those with weight in the blend.
     others = [dataclasses.replace(fit, members=members_for(None, fit.table, more=True)) for fit in fits]
     half = (time.monotonic() + ends) / 2
-    if goes_on and portfolio is None and time.monotonic() + pace * cost(others) < half:
+    if goes_on and portfolio is None and time.monotonic() + sum(fit.seconds(pace) for fit in others) < half:
         for of_table, fit, other in zip(bags, fits, others, strict=True):
             both = dataclasses.replace(fit, members=(*fit.members, *other.members))
             of_table[0] = dataclasses.replace(of_table[0], fit=both)
@@ -340,7 +338,7 @@ def blend_tables(
         seed = derive(random_state, "bag", len(bags[0])) % 2**32
         blends = [finished(of_table, calibrated=False)[1] for of_table in bags]
         fits = [of_table[0].again(blend.weights, seed) for of_table, blend in zip(bags, blends, strict=True)]
-        if time.monotonic() + pace * cost(fits) > ends:
+        if time.monotonic() + sum(fit.seconds(pace) for fit in fits) > ends:
             break
         for of_table, fit in zip(bags, fits, strict=True):
             of_table.append(Bag(fit))

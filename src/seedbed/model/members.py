@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from seedbed.data import Encoding, Preprocessor, Split, Table, encode, target_design
 from seedbed.errors import SeedbedError
 from seedbed.model.portfolio import member_costs
-from seedbed.model.trees import FittedTrees, TreeData, alike, fit_trees
+from seedbed.model.trees import FittedTrees, TreeData, alike, fit_trees, least_seconds
 from seedbed.networks import MLP, Candidate, SmoothClip, Trees
 from seedbed.settings import Recipe
 from seedbed.training import (
@@ -231,6 +231,11 @@ class Fit:
         """Return the estimated seconds of each member, by its words."""
         return member_costs(self.table, self.table.n_rows, portfolio=self.members)
 
+    def seconds(self, pace: float = 1.0) -> float:
+        """Return the estimated seconds of all members, those of networks times a pace."""
+        costs = [(self.costs[one.name], _trees_of(one) is not None) for one in self.members]
+        return sum(cost if is_trees else pace * cost for cost, is_trees in costs)
+
 
 @dataclass(frozen=True, eq=False)
 class Bag:
@@ -316,8 +321,7 @@ def trained_members(
 
 
 def _fitted_trees(fit: Fit, random_state: int, jobs: int, ends: float | None) -> Iterator[tuple[int, Member]]:
-    """Fit the members that are trees; yield the place and the member. Those that would take half of the time that is
-    left are left out."""
+    """Fit the members that are trees; yield the place and the member. Each may take half of the time that is left."""
     table, fitted = fit.table, list[FittedTrees]()
     members = [(place, member) for place, member in enumerate(fit.members) if _trees_of(member)]
     if not members or not fit.data.splits:
@@ -330,11 +334,13 @@ def _fitted_trees(fit: Fit, random_state: int, jobs: int, ends: float | None) ->
         fit.data.plain.X, target, fit.data.weights, fit.data.splits, table.n_outputs, table.task != "regression"
     )
     for place, member in members:
-        if ends is not None and fit.costs[member.name] > jobs * (ends - time.monotonic()) / 2:
-            continue
-        trees = _trees_of(member)
+        trees, now = _trees_of(member), time.monotonic()
         assert trees is not None
-        found = fit_trees(trees, data, random_state=random_state, jobs=jobs, rival=fitted[0] if fitted else None)
+        until = None if ends is None else (now + ends) / 2
+        if until is not None and now + least_seconds(trees, fit.costs[member.name]) / jobs > until:
+            continue
+        rival = fitted[0] if fitted else None
+        found = fit_trees(trees, data, random_state=random_state, jobs=jobs, rival=rival, until=until)
         if found is not None:
             fitted.append(found)
             yield (

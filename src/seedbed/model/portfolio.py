@@ -13,7 +13,7 @@ from seedbed.data import Table, encode
 from seedbed.errors import OptionError
 from seedbed.model.trees import FEATURES, LEAVES, MOST_ROWS
 from seedbed.networks import MLP, Candidate, Trees, candidates_from
-from seedbed.settings import RECIPES, Recipe
+from seedbed.settings import RECIPES, TREE_ROWS, Recipe
 from seedbed.training import PATIENT_SHARE, network_operations, network_seconds, operation_seconds, with_inputs_of
 
 __all__ = ["AUTO", "member_costs", "members_for", "networks_for", "recipe_for", "settings_of"]
@@ -24,9 +24,10 @@ AUTO = "auto"
 _RECIPE = Recipe(optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False)
 _BOOSTED, _EXTRA = Trees("boosted", 150), Trees("extra", 50)
 _TREES = {"boosted-trees": _BOOSTED, "extra-trees": _EXTRA}
-_LEAST_ROWS = 1_500  # from which on trees are among the members
-# Operations that a value takes at each level of a tree, and a boosted leaf beside them, as `network_operations` counts.
-_A_VALUE, _A_LEAF = 600.0, 7e6
+_MOST_CLASSES = 12  # for trees, as boosting grows one tree for each
+# Operations of a value at each level of a tree, of a boosted leaf and of an extra tree beside them, as
+# `network_operations` counts.
+_A_VALUE, _A_LEAF, _A_TREE = 1000.0, 7e6, 1e8
 
 
 class _Size(NamedTuple):
@@ -54,7 +55,7 @@ _SIZES = (
     _Size(12_000, width=128, bins=16, batch_size=512, n_networks=4, epochs=15),
     _Size(4_000, width=128, bins=16, batch_size=256, epochs=15),
     _Size(2_000, width=64, bins=8, batch_size=128),
-    _Size(_LEAST_ROWS, width=64, bins=8, batch_size=64),
+    _Size(TREE_ROWS, width=64, bins=8, batch_size=64),
     _Size(0, width=64, bins=8, batch_size=64, n_networks=16, epochs=60),
 )
 
@@ -72,7 +73,7 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = F
         # Embeddings and trees would need a large table, which lies in a file, in memory.
         numbers = bool(encoding.layout.number_inputs) and not encoding.is_large
         portfolio = (more_words_for if more else words_for)(table.n_rows, numbers=numbers)
-        if not encoding.is_large and more == (table.n_rows < _LEAST_ROWS):
+        if not encoding.is_large and table.n_outputs <= _MOST_CLASSES and more == (table.n_rows < TREE_ROWS):
             portfolio += _TREES
     if not portfolio:
         raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
@@ -102,7 +103,7 @@ def words_for(n_rows: int, *, numbers: bool) -> list[str]:
     size = _size(n_rows)
     layers = f"silu:{size.width},{size.width}@layernorm,residual"
     words = ["logistic@lr=0.04"]
-    if n_rows < _LEAST_ROWS or not numbers:  # beside trees it would have no weight
+    if n_rows < TREE_ROWS or not numbers:  # beside trees it would have no weight
         words.append(layers)
     if numbers:
         words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
@@ -164,9 +165,10 @@ def _tree_operations(trees: Trees, n_rows: int, n_inputs: int, n_outputs: int) -
     """Return about how many operations the trees of one network take, in terms of `network_operations`."""
     values = FEATURES * n_inputs * n_rows
     if trees.method == "boosted":
-        return trees.n_trees * n_outputs * (LEAVES * _A_LEAF + values * math.log2(LEAVES) * _A_VALUE)
-    n_leaves = min(n_rows, MOST_ROWS) / 3
-    return trees.n_trees * (min(n_rows, MOST_ROWS) / n_rows) * values * math.log2(n_leaves + 2) * _A_VALUE
+        n_trees = trees.n_trees if trees.n_nodes else trees.n_trees * n_outputs
+        return n_trees * (LEAVES * _A_LEAF + values * math.log2(LEAVES) * _A_VALUE)
+    share = min(1.0, MOST_ROWS / n_rows)
+    return trees.n_trees * (_A_TREE + share * values * math.log2(share * n_rows / 3 + 2) * _A_VALUE)
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -20,7 +21,17 @@ from seedbed.networks import DecisionTrees, Trees
 from seedbed.training import derive, single_threads, tree_leaves
 from seedbed.typing import Floats
 
-__all__ = ["FEATURES", "LEAVES", "MOST_ROWS", "FittedTrees", "TreeData", "alike", "fit_trees", "walked"]
+__all__ = [
+    "FEATURES",
+    "LEAVES",
+    "MOST_ROWS",
+    "FittedTrees",
+    "TreeData",
+    "alike",
+    "fit_trees",
+    "least_seconds",
+    "walked",
+]
 
 FEATURES = 0.5
 """Share of the features among which a node looks for its split."""
@@ -55,6 +66,12 @@ class TreeData:
 
     def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
         return None if self.weights is None else self.weights[rows]
+
+    def lacks_a_class(self) -> bool:
+        """Return whether the training rows of a split, without those of weight 0, lack a class."""
+        counts = np.ones(len(self.y), dtype=np.bool_) if self.weights is None else self.weights > 0
+        n_classes = max(2, self.n_outputs) if self.of_classes else 0
+        return any(len(np.unique(self.y[split.train[counts[split.train]]])) < n_classes for split in self.splits)
 
     def predicted(self, outputs: Floats) -> Floats:
         """Return probabilities [row, class], or numbers [row], of outputs [row, output]."""
@@ -144,7 +161,13 @@ class _Nodes(NamedTuple):
 
 
 def fit_trees(
-    trees: Trees, data: TreeData, *, random_state: int, jobs: int, rival: FittedTrees | None = None
+    trees: Trees,
+    data: TreeData,
+    *,
+    random_state: int,
+    jobs: int,
+    rival: FittedTrees | None = None,
+    until: float | None = None,
 ) -> FittedTrees | None:
     """Fit trees for each network to the training rows of its split.
 
@@ -154,20 +177,24 @@ def fit_trees(
     Args:
         rival: other trees of the same splits. Extra trees that get no weight beside them for the rows of the first
             split end there.
+        until: a time of `time.monotonic` after which boosting does no more iterations. Extra trees end after the first
+            split if the others would take longer.
 
     Returns:
         None if training rows lack a class, or extra trees ended early.
     """
-    n_classes = max(2, data.n_outputs) if data.of_classes else 0
-    if any(len(np.unique(data.y[split.train])) < n_classes for split in data.splits):
+    if data.lacks_a_class():
         return None
     seeds = [derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))]
     with ThreadPoolExecutor(jobs) as pool:
         if trees.method == "boosted":
-            modules = _boosted(trees, data, seeds, pool)
+            modules = _boosted(trees, data, seeds, pool, until)
         else:
-            fit = functools.partial(_extra, trees, data)
+            fit, started = functools.partial(_extra, trees, data), time.monotonic()
             modules = [fit(data.splits[0], seeds[0])]
+            seconds = (time.monotonic() - started) * (len(seeds) - 1) / jobs
+            if until is not None and time.monotonic() + seconds > until:
+                return None
             if rival is not None and _is_beaten(modules[0], rival, data):
                 return None
             modules += pool.map(fit, data.splits[1:], seeds[1:])
@@ -199,7 +226,15 @@ def booster(of_classes: bool, seed: int) -> Any:
     return kind(learning_rate=0.1, early_stopping=False, warm_start=True, random_state=seed, **settings)
 
 
-def _boosted(trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoolExecutor) -> list[DecisionTrees]:
+def least_seconds(trees: Trees, seconds: float) -> float:
+    """Return the time of the first rounds of boosting, as a share of that of all; of extra trees, which have no rounds,
+    that of all."""
+    return seconds * min(1.0, _ROUND / trees.n_trees) if trees.method == "boosted" else seconds
+
+
+def _boosted(
+    trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoolExecutor, until: float | None
+) -> list[DecisionTrees]:
     ensembles = [booster(data.of_classes, seed) for seed in seeds]
     values = [np.unique(column) for column in data.X.T]
 
@@ -209,16 +244,16 @@ def _boosted(trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoo
             ensemble.set_params(max_iter=n_iterations)
             ensemble.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
         module, rows = _of_iterations(ensemble, n_iterations, data.n_outputs, values), split.test
-        leaves = module.leaves(torch.from_numpy(data.X[rows]))
-        steps = module.value[leaves].unflatten(1, (n_iterations, data.n_outputs)).sum(2)  # [row, iteration, output]
-        outputs = steps.double().cumsum(1).numpy()
+        leaves = module.leaves(torch.from_numpy(data.X[rows])).unflatten(1, (n_iterations, data.n_outputs))
+        steps = [module.value[leaves[:, :, output], output] for output in range(data.n_outputs)]
+        outputs = torch.stack(steps, 2).double().cumsum(1).numpy()  # [row, iteration, output]
         weights = data.weights_of(rows)
         losses = [data.losses(outputs[:, number], rows) for number in range(n_iterations)]
         return np.array([np.sum(loss if weights is None else loss * weights) for loss in losses])
 
     n, most = (trees.n_trees // data.n_outputs,) * 2 if trees.n_nodes else (0, trees.n_trees)
     best = n - 1
-    while n < most and best >= n - _WAIT:
+    while n < most and best >= n - _WAIT and (not n or until is None or time.monotonic() < until):
         n = min(n + _ROUND, most)
         best = int(np.argmin(sum(pool.map(functools.partial(grow, n), ensembles, data.splits))))
     if trees.n_nodes:  # as many iterations as before

@@ -53,8 +53,11 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     }[target["task"]]
     networks, s = counted(card["n_networks"], "network"), "s" * (card["n_networks"] == 1)
     if _is_blend(card):
-        n_kinds = len(card["architecture"]["members"])
+        kinds = [member["network"]["kind"] for member in card["architecture"]["members"]]
+        n_kinds = kinds.count("mlp")
         networks += f" of each of {n_kinds} kinds" if n_kinds > 1 else " of one kind"
+        if "trees" in kinds:
+            networks, s = f"{networks} and decision trees" if n_kinds else "decision trees", ""
     yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
     of_what = "in one of each" if _is_blend(card) else "a network"
     size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} {of_what}"
@@ -71,7 +74,8 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"Trained:  on {rows} of {training['table']}" + ("; the others have no target" if left_out else "")
         yield f"Recipe:   {training['recipe']} ({training['chosen']})"
         if n := training.get("n_members_left_out"):
-            yield f"{_INDENT}{counted(n, 'member')} left out: diverged, or not reached within the time limit"
+            left_out_as = "diverged, without use, or not reached within the time limit"
+            yield f"{_INDENT}{counted(n, 'member')} left out: {left_out_as}"
         if training["n_diverged"]:
             yield f"{_INDENT}{counted(training['n_diverged'], 'network')} diverged and were left out"
 

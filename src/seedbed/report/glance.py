@@ -53,6 +53,7 @@ from seedbed.report.sentences import (
     slower_sentences,
     spread,
 )
+from seedbed.settings import TREE_ROWS
 
 __all__ = ["LOOKS", "FirstScreen", "Row", "decimals_of", "first_screen", "forest_of"]
 
@@ -290,7 +291,8 @@ def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
 
 def _label(conclusion: Conclusion, model: CandidateSummary, mixed: bool) -> str:
     """Return a name with what it is: how many networks are averaged, and a single one beside baselines."""
-    what = {"prior": guessing(conclusion).removeprefix("predicting the "), "auto": "blend of networks"}.get(model.name)
+    blend = "blend with trees" if (conclusion.plan.n_train or 0) >= TREE_ROWS else "blend of networks"
+    what = {"prior": guessing(conclusion).removeprefix("predicting the "), "auto": blend}.get(model.name)
     if what is None and model.kind == "network":
         what = f"{conclusion.plan.networks} networks" if _averaged(conclusion) else "network" if mixed else None
     return f"{model.name} ({what})" if what else str(model.name)
