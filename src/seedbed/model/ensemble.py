@@ -27,7 +27,7 @@ __all__ = ["Ensemble", "Stacks"]
 
 CARD_VERSION = 1
 _MOST_MADE = 1 << 18  # numbers of the networks that `made_stacks` makes at a time
-_MOST_NUMBERS = 1 << 17  # rows x units x networks of a layer that stay in the cache
+_MOST_NUMBERS = 1 << 19  # rows x units x networks of a layer that stay in the cache
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -169,27 +169,15 @@ class Ensemble:
         return tuple(self.made_networks())
 
     @functools.cached_property
-    def _precise_states(self) -> Mapping[str, Tensor]:
-        return {name: value.double() if value.is_floating_point() else value for name, value in self.states.items()}
+    def stacks(self) -> Stacks | None:
+        """All networks stacked, in double precision, so that a row's prediction doesn't depend on the rows beside it.
 
-    @functools.cached_property
-    def precise_networks(self) -> tuple[nn.Module, ...]:
-        """The networks in double precision, so that a row's prediction doesn't depend on the rows beside it.
-
-        A user's own networks keep their precision, as their code may not accept doubles.
+        None for a user's own networks, which keep their precision, as their code may not accept doubles.
         """
         if not isinstance(self.architecture, MLP | BlendedMembers):
-            return self._networks
-        states = self._precise_states.items()
-        made = (self._network({name: value[i] for name, value in states}) for i in range(self.n_networks))
-        return tuple(map(walked, made))
-
-    @functools.cached_property
-    def stacks(self) -> Stacks | None:
-        """All networks stacked, in double precision; None for a user's own networks."""
-        if not isinstance(self.architecture, MLP | BlendedMembers):
             return None
-        return Stacks(self.architecture, self._precise_states, self.preprocessor.layout.n_inputs, self.n_outputs)
+        states = {name: value.double() if value.is_floating_point() else value for name, value in self.states.items()}
+        return Stacks(self.architecture, states, self.preprocessor.layout.n_inputs, self.n_outputs)
 
     def card(self) -> dict[str, Any]:
         """Return a description of the model as a plain dict, fit for JSON. docs/summary.md explains its keys."""
@@ -218,7 +206,7 @@ class Ensemble:
 
     def __getstate__(self) -> dict[str, Any]:
         # Modules can be made again, and a user's own modules may not be picklable.
-        made = ("_networks", "_precise_states", "precise_networks", "stacks", "classes_")
+        made = ("_networks", "stacks", "classes_")
         return {name: value for name, value in self.__dict__.items() if name not in made}
 
 
@@ -261,13 +249,10 @@ def _usual(column: dict[str, Any]) -> str | float | None:
 class Stacks:
     """All networks of a model, which together predict few rows in a tenth of the time that one after the other takes.
 
-    Each member of a blend is one stack.
+    Each member of a blend is one stack. Rows are predicted in pieces, so that layers stay in the cache.
 
     Args:
         states: of the networks [network, ...], by the names in their `state_dict`, in double precision.
-
-    Attributes:
-        most_rows: number of rows up to which stacks are faster; with more rows, layers leave the cache.
     """
 
     def __init__(
@@ -289,11 +274,13 @@ class Stacks:
             else:
                 self._members.append(StackedNetworks(member, n_inputs, n_outputs, own_states))
         sizes = (n_inputs, *(max(value.shape) for value in network.parameters() if value.dim()))
-        widest = max(sizes)
-        self.most_rows = max(1, _MOST_NUMBERS // (widest * len(next(iter(states.values())))))
+        self._most_rows = max(1, _MOST_NUMBERS // (max(sizes) * len(next(iter(states.values())))))
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return the outputs [network, row, output] for inputs X [row, input]."""
+        return torch.cat([self._of(piece) for piece in X.split(self._most_rows)], 1)
+
+    def _of(self, X: Tensor) -> Tensor:
         seen = self._clip(X.double())
         outputs = torch.stack([member(seen).permute(2, 0, 1) for member in self._members])
         if self._blend is None:

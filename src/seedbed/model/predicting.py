@@ -208,14 +208,12 @@ def network_values(
     """Return each network's predictions [network, ...] for inputs [row, input], as `Predictions.values` has them.
 
     Args:
-        networks: the model's networks in double precision; by default those that the model keeps.
+        networks: the model's networks, or stacks of them; by default those that the model keeps.
     """
-    if networks is None and model.stacks is not None and len(matrix) <= model.stacks.most_rows:
-        outputs = model.stacks(torch.from_numpy(matrix))
-    else:
-        # No reference to a network may be kept while the next one is made.
-        made = model.precise_networks if networks is None else networks
-        outputs = torch.cat([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
+    if networks is None:
+        networks = model.networks() if model.stacks is None else [model.stacks]
+    # No reference to a network may be kept while the next one is made.
+    outputs = torch.cat([*map(functools.partial(_outputs, matrix=matrix), networks)]).double()
     if model.task == "multiclass":
         return torch.softmax(outputs, dim=2)
     if model.task == "binary":
@@ -229,8 +227,7 @@ def _outputs(network: nn.Module | Stacks, matrix: NDArray[np.float32]) -> torch.
     if isinstance(network, Stacks):
         return network(torch.from_numpy(matrix))
     weights = list(network.parameters())
-    dtypes = [value.dtype for value in (*weights, *network.buffers()) if value.is_floating_point()]
-    dtype = dtypes[0] if dtypes else torch.float32
+    dtype = weights[0].dtype if weights else torch.float32
     rows = max(1, _UNITS_AT_A_TIME // max([matrix.shape[1], *(len(weight) for weight in weights if weight.dim())]))
     parts = torch.from_numpy(matrix).to(dtype).split(rows)
     return torch.cat([network(inputs).reshape(1, len(inputs), -1) for inputs in parts], 1)
