@@ -384,8 +384,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         oob_losses_: of a blend, the mean log loss of each member on the rows that its networks weren't trained on, by
             its words; of the regressor, the mean squared error.
         oob_decision_function_: of a blend, the probabilities of each row [row, class] by the networks that weren't
-            trained on it; NaN if there are none, which happens with fewer than 8 networks, so with more than 12,000
-            rows. Rows of weight zero are left out. Weights and epochs were chosen on these rows, so scores are slightly
+            trained on it; NaN if there are none, which happens with fewer than 8 networks, so from 12,000 rows
+            on. Rows of weight zero are left out. Weights and epochs were chosen on these rows, so scores are slightly
             too good.
         n_features_in_: number of columns of X.
         feature_names_in_: names of the columns of a data frame [column].

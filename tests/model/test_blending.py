@@ -199,8 +199,8 @@ def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_network
 
 
 def test_a_time_limit_lets_a_default_blend_try_other_kinds(monkeypatch):
-    monkeypatch.setattr(portfolio, "words_for", lambda n_rows, numbers: ["logistic"])
-    monkeypatch.setattr(portfolio, "more_words_for", lambda n_rows, numbers: ["relu:4", "tanh:4", *TREES])
+    monkeypatch.setattr(portfolio, "words_for", lambda n_rows, **_: ["logistic"])
+    monkeypatch.setattr(portfolio, "more_words_for", lambda n_rows, **_: ["relu:4", "tanh:4", *TREES])
     model, out_of_bag = blend_table(noise(80), time_limit=600, **QUICK)
     assert {*out_of_bag.losses} == {"logistic", "relu:4", "tanh:4", *TREES, "boosted-trees", "extra-trees"}
     assert model.n_networks == 32
@@ -238,7 +238,7 @@ def test_bags_with_one_row_more_or_less_train_in_equally_many_steps():
 def test_members_that_diverge_are_left_out(table_for):
     model, _ = blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd", "relu:8"), **QUICK)
     assert model.architecture.names == ("relu:8",)
-    with pytest.raises(SeedbedError, match="every member"):
+    with pytest.raises(SeedbedError, match="no member"):
         blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd",), **QUICK)
 
 

@@ -10,14 +10,15 @@ import torch
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, HistGradientBoostingClassifier
 
 from seedbed.data import Split, read_table
-from seedbed.errors import ModelFileError, OptionError
-from seedbed.model import blend_table, load, members_for, portfolio, trees
+from seedbed.errors import CandidateError, ModelFileError, OptionError, TrainingError
+from seedbed.model import blend_table, load, members_for, model_file, portfolio, trees
 from seedbed.model.trees import TreeData, alike, fit_trees
-from seedbed.networks import DecisionTrees, Trees
+from seedbed.networks import DecisionTrees, Trees, architecture_to_values, parse_candidate
 from seedbed.settings import Compute
 from seedbed.training import tree_leaves
 
 BOOSTED, EXTRA = Trees("boosted", 30), Trees("extra", 5)
+SOME = ("boosted-trees:20", "extra-trees:5")
 fit = functools.partial(fit_trees, random_state=0, jobs=1)
 
 
@@ -143,8 +144,8 @@ def test_the_kernel_finds_the_same_leaves_as_torch(dtype):
 def test_the_kernel_never_leaves_the_nodes():
     """A file that was made to harm may lead anywhere."""
     n = 5
-    left = torch.tensor([4, 3, 0, 4, 4], dtype=torch.int32)
-    threshold, feature = torch.full((n,), -1e30), torch.zeros(n, dtype=torch.int32)
+    left = torch.tensor([4, 3, -7, 2**31 - 1, 4], dtype=torch.int32)
+    threshold, feature = torch.full((n,), -1e30), torch.tensor([0, -9, 2**31 - 1, 0, 5], dtype=torch.int32)
     leaves = tree_leaves(torch.zeros(2, 1), feature, threshold, left, 2, 10**6)
     assert leaves.min() >= 0
     assert leaves.max() < n
@@ -218,21 +219,103 @@ def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
     assert model.architecture.names == ("logistic",)
 
 
-@pytest.mark.parametrize(("name", "value"), [("feature", 10_000), ("feature", -1), ("left", 10**9), ("left", -5)])
+def test_rows_of_weight_zero_have_no_predictions_and_the_scale_of_weights_means_nothing(table_for, monkeypatch):
+    monkeypatch.setattr(trees, "_LEAST_WEIGHT", -1)
+    options = {"portfolio": ["logistic", *SOME], "n_networks": 8, "settings": {"epochs": 5}, "compute": Compute(jobs=1)}
+    weights = np.where(np.arange(160) % 3 == 0, 0.0, 1.0)
+    for target in ("ill", "grade", "cost"):
+        _, whole = blend_table(table_for(target), sample_weight=weights, **options)
+        _, small = blend_table(table_for(target), sample_weight=weights * 1e-4, **options)
+        assert np.isfinite([*whole.losses.values(), whole.loss]).all()
+        assert (np.isfinite(whole.values.reshape(160, -1)).all(axis=1) == (weights > 0)).all()
+        for name in SOME:
+            assert small.losses[name] == pytest.approx(whole.losses[name], rel=1e-3)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_rest_of_a_time_limit_may_be_for_trees_alone(jobs):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(240, 2)), columns=["a", "b"])
+    table = read_table(frame.assign(y=(frame.a * frame.b > 0) * 1), target="y")
+    options = {"n_networks": 8, "settings": {"epochs": 2}, "compute": Compute(jobs=jobs)}
+    model, out_of_bag = blend_table(table, portfolio=["logistic", "boosted-trees:30"], time_limit=600, **options)
+    assert [*out_of_bag.weights] == ["boosted-trees:30"]
+    assert model.n_networks == 32
+
+
+def test_extra_trees_with_weight_stay_in_later_bags(table_for, monkeypatch):
+    calls = []
+    monkeypatch.setattr(trees, "_is_beaten", lambda *_: calls.append(1) or len(calls) > 1)
+    options = {"n_networks": 8, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
+    monkeypatch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: np.full(len(found), 1 / len(found)))
+    model, _ = blend_table(table_for("cost"), portfolio=SOME, time_limit=600, **options)
+    assert model.n_networks == 32
+    assert len(calls) == 1
+
+
+def test_trees_do_not_suit_a_table_on_disk(table_for, monkeypatch):
+    monkeypatch.setattr("seedbed.data.design.Encoding.is_large", True)
+    assert not any(isinstance(member.architecture, Trees) for member in members_for(None, table_for("ill")))
+    with pytest.raises(OptionError, match="'extra-trees' needs a table that fits in memory"):
+        members_for(["logistic", "extra-trees"], table_for("ill"))
+
+
+def test_many_classes_have_the_plain_network_in_place_of_trees():
+    rows = np.arange(1_500)
+    table = read_table(pd.DataFrame({"x": np.cos(rows), "y": [f"class {row % 13}" for row in rows]}), target="y")
+    names = [member.name for member in members_for(None, table)]
+    assert "extra-trees" not in names
+    assert "silu:64,64@layernorm,residual" in names
+
+
+def test_trees_alone_that_cannot_be_fitted_say_so(table_for):
+    table = dataclasses.replace(table_for("ill"), groups=np.zeros(160, dtype=np.int64))
+    with pytest.raises(TrainingError, match="no member of the portfolio could be fitted"):
+        blend_table(table, portfolio=SOME, n_networks=8, compute=Compute(jobs=1))
+
+
+def test_a_candidate_cannot_be_trees():
+    with pytest.raises(CandidateError, match="boosted-trees are members of a blend"):
+        parse_candidate("boosted-trees")
+
+
+def test_the_card_counts_the_numbers_of_trees(table_for):
+    options = {"n_networks": 2, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
+    model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
+    assert model.card()["n_parameters"] == 2 * model.architecture.members[0].n_nodes
+    assert "Model auto: decision trees that predict" in str(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("feature", 10_000), ("feature", -1), ("left", 10**9), ("left", -5), ("left", 0), ("left", "of another")],
+)
 def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, value):
     options = {"n_networks": 2, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
     model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
     key = next(key for key in model.states if key.endswith(f".{name}"))
     node = torch.nonzero(model.states[key.replace(name, "left")][0] != torch.arange(model.states[key].shape[1]))[-1]
     changed = model.states[key].clone()
-    changed[0, node] = value
+    changed[0, node] = model.states[key][0, 0] if value == "of another" else value
     damaged = dataclasses.replace(model, states={**model.states, key: changed})
     path = tmp_path / "model.safetensors"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seedbed.model.model_file.values_of", lambda *_: (np.zeros(16), None))
         damaged.save(path)
-    with pytest.raises(ModelFileError, match="a feature or a child that doesn't exist"):
+    with pytest.raises(ModelFileError, match="a node of its trees has"):
         load(path)
+
+
+@pytest.mark.parametrize("change", [{"n_trees": 0}, {"n_nodes": 1}, {"depth": -1}, {"depth": 10**9}])
+def test_sizes_that_trees_cannot_have_are_refused(table_for, change):
+    options = {"n_networks": 2, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
+    model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
+    values = architecture_to_values(model.architecture)
+    values["members"][0]["network"].update(change)
+    with pytest.raises(ModelFileError, match="other sizes than trees can have"):
+        model_file._architecture(values, None, 10)
+    with pytest.raises(ModelFileError, match="members of a blend"):
+        model_file._architecture(values["members"][0]["network"], None, 10)
 
 
 def test_scikit_learn_still_keeps_what_is_read_of_boosted_trees():

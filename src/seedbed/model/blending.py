@@ -357,7 +357,8 @@ def _finished(
     """Return the blend of the bags of a table, and its predictions for rows left out."""
     trained, data = joined(bags)
     if not trained:
-        raise TrainingError("every member of the portfolio diverged", "Give a lower learning rate.")
+        hint = "Give a lower learning rate. Trees need rows of each class in all inner splits, and time."
+        raise TrainingError("no member of the portfolio could be fitted", hint)
     fit = bags[0].fit
     table, splits = fit.table, data.splits
     blended, out_of_bag, left_out = (

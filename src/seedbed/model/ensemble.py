@@ -18,7 +18,7 @@ from seedbed.errors import OptionError
 from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, Calibration
 from seedbed.model.trees import walked
-from seedbed.networks import MLP, Architecture, Blend, BlendedMembers, Trees, architecture_to_values
+from seedbed.networks import MLP, Architecture, Blend, BlendedMembers, DecisionTrees, Trees, architecture_to_values
 from seedbed.report import score_sentences
 from seedbed.training import StackedNetworks, seeded
 from seedbed.typing import Floats
@@ -188,7 +188,7 @@ class Ensemble:
             "candidate": self.candidate,
             "architecture": architecture_to_values(self.architecture),
             "n_networks": self.n_networks,
-            "n_parameters": sum(value.numel() for value in next(self.made_networks()).parameters()),
+            "n_parameters": _n_parameters(next(self.made_networks())),
             "n_inputs": self.preprocessor.layout.n_inputs,
             "target": {
                 "name": self.target_name,
@@ -208,6 +208,14 @@ class Ensemble:
         # Modules can be made again, and a user's own modules may not be picklable.
         made = ("_networks", "stacks", "classes_")
         return {name: value for name, value in self.__dict__.items() if name not in made}
+
+
+def _n_parameters(network: nn.Module) -> int:
+    """Return the number of parameters, and of thresholds and values of trees."""
+    trees = [module for module in network.modules() if isinstance(module, DecisionTrees)]
+    return sum(value.numel() for one in trees for value in (one.threshold, one.value)) + sum(
+        value.numel() for value in network.parameters()
+    )
 
 
 def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
@@ -274,7 +282,8 @@ class Stacks:
             else:
                 self._members.append(StackedNetworks(member, n_inputs, n_outputs, own_states))
         sizes = (n_inputs, *(max(value.shape) for value in network.parameters() if value.dim()))
-        self._most_rows = max(1, _MOST_NUMBERS // (max(sizes) * len(next(iter(states.values())))))
+        of_trees = max((one.n_trees for one in members.values() if isinstance(one, Trees)), default=0) * n_outputs
+        self._most_rows = max(1, _MOST_NUMBERS // max(max(sizes) * len(next(iter(states.values()))), of_trees))
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return the outputs [network, row, output] for inputs X [row, input]."""

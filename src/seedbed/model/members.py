@@ -302,7 +302,7 @@ def trained_members(
         for place, trees in _fitted_trees(one, random_state, running.jobs, ends):
             yield (-1, place), which, trees
     waves = _by_inputs(fits)
-    if running.jobs > 1:
+    if running.jobs > 1 and waves:
         waves = [[member for wave in waves for member in wave]]
     elif ends is not None:
         waves = [[member] for wave in waves for member in wave]
@@ -322,24 +322,25 @@ def trained_members(
 
 def _fitted_trees(fit: Fit, random_state: int, jobs: int, ends: float | None) -> Iterator[tuple[int, Member]]:
     """Fit the members that are trees; yield the place and the member. Each may take half of the time that is left."""
-    table, fitted = fit.table, list[FittedTrees]()
+    table, weights, splits, fitted = fit.table, fit.data.weights, fit.data.splits, list[FittedTrees]()
     members = [(place, member) for place, member in enumerate(fit.members) if _trees_of(member)]
-    if not members or not fit.data.splits:
+    if not members or not splits:
         return
+    if weights is not None:  # rows of weight 0 have no predictions; the weights' scale means nothing to networks
+        weights = (weights / weights[weights > 0].mean(dtype=np.float64)).astype(np.float32)
+        splits = [dataclasses.replace(split, test=split.test[weights[split.test] > 0]) for split in splits]
     target = table.target
     if table.task == "regression":
         mean, deviation = fit.data.target_scale
         target = ((target - mean) / deviation).astype(np.float32)
-    data = TreeData(
-        fit.data.plain.X, target, fit.data.weights, fit.data.splits, table.n_outputs, table.task != "regression"
-    )
+    data = TreeData(fit.data.plain.X, target, weights, splits, table.n_outputs, table.task != "regression")
     for place, member in members:
         trees, now = _trees_of(member), time.monotonic()
         assert trees is not None
         until = None if ends is None else (now + ends) / 2
         if until is not None and now + least_seconds(trees, fit.costs[member.name]) / jobs > until:
             continue
-        rival = fitted[0] if fitted else None
+        rival = fitted[0] if fitted and not trees.n_nodes else None
         found = fit_trees(trees, data, random_state=random_state, jobs=jobs, rival=rival, until=until)
         if found is not None:
             fitted.append(found)

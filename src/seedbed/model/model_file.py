@@ -53,6 +53,7 @@ N_GOLDEN = 16
 TOLERANCE = 1e-5
 """Largest allowed difference of a probability, or of a number in units of the target's deviation; another processor
 sums in another order."""
+_MOST_STEPS = 1 << 24  # of all trees of a network
 _BLOCK = 1 << 20  # numbers that are checked at a time
 _AGAIN = "Save it again, or fetch it again."
 
@@ -289,9 +290,12 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
                 message, f"Give its class: --network FILE.py:{name if name.isidentifier() else 'NAME'}."
             )
         return candidate_from(given).architecture
+    if isinstance(architecture, Trees):
+        raise ModelFileError("trees are members of a blend")
     for member in architecture.members if isinstance(architecture, BlendedMembers) else (architecture,):
         if isinstance(member, Trees):
-            if not 0 <= max(member.n_trees, member.depth) <= member.n_nodes <= MAX_FILE:
+            in_order = 1 <= member.n_trees <= member.n_nodes <= MAX_FILE
+            if not (in_order and 0 <= member.depth <= _MOST_STEPS // member.n_trees):
                 raise ModelFileError("its trees have other sizes than trees can have")
             continue
         sizes = (*member.widths, member.plr, member.plr_frequencies, member.ple, member.embed)
@@ -339,11 +343,15 @@ def _check_trees(architecture: Architecture, tensors: Mapping[str, torch.Tensor]
     if not (isinstance(architecture, BlendedMembers) and any(isinstance(one, Trees) for one in architecture.members)):
         return
     for name, tensor in tensors.items():
-        limits = {"feature": n_inputs, "left": tensor.shape[-1]}
-        if (limit := limits.get(name.rpartition(".")[2])) is not None and tensor.numel():
-            least, most = (int(value) for value in tensor.aminmax())
-            if least < 0 or most >= limit:
-                raise ModelFileError("a node of its trees has a feature or a child that doesn't exist")
+        kind = name.rpartition(".")[2]
+        if kind == "feature" and ((tensor < 0) | (tensor >= n_inputs)).any():
+            raise ModelFileError("a node of its trees has a feature that doesn't exist")
+        for left in tensor if kind == "left" else ():
+            # Children come later than their parents, and belong to one of them.
+            children = left[left != torch.arange(len(left))]
+            later = (left >= torch.arange(len(left))).all() and (children + 1 < len(left)).all()
+            if not later or len(torch.cat([children, children + 1]).unique()) < 2 * len(children):
+                raise ModelFileError("a node of its trees has children that aren't its own")
 
 
 def _tensors(described: Mapping[str, Tensor], data: bytearray) -> dict[str, torch.Tensor]:

@@ -72,38 +72,47 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = F
         encoding = encode(table)
         # Embeddings and trees would need a large table, which lies in a file, in memory.
         numbers = bool(encoding.layout.number_inputs) and not encoding.is_large
-        portfolio = (more_words_for if more else words_for)(table.n_rows, numbers=numbers)
-        if not encoding.is_large and table.n_outputs <= _MOST_CLASSES and more == (table.n_rows < TREE_ROWS):
+        may_have_trees = not encoding.is_large and table.n_outputs <= _MOST_CLASSES
+        trees = may_have_trees and table.n_rows >= TREE_ROWS
+        words = more_words_for if more else words_for
+        portfolio = words(table.n_rows, numbers=numbers, trees=trees)
+        if may_have_trees and more != trees:
             portfolio += _TREES
     if not portfolio:
         raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
-    members = candidates_from([_trees_of(one) or one for one in portfolio])
+    members = candidates_from([_tree_candidate(one) or one for one in portfolio])
     for member in members:
+        if isinstance(member.architecture, Trees) and encode(table).is_large:
+            raise OptionError(f"'{member.name}' needs a table that fits in memory", "Name networks alone.")
         if not isinstance(member.architecture, MLP | Trees):
-            hint = "A portfolio holds words such as relu:64,64, boosted-trees and extra-trees alone."
+            hint = "Name networks in words such as relu:64,64, boosted-trees or extra-trees."
             raise OptionError(f"'{member.name}' can't be blended", hint)
     return tuple(
         with_inputs_of(member, table) if isinstance(member.architecture, MLP) else member for member in members
     )
 
 
-def _trees_of(word: Any) -> Candidate | None:
+def _tree_candidate(word: Any) -> Candidate | None:
     """Return the candidate that `boosted-trees`, `extra-trees`, or either with a number such as `:100` means."""
     name, colon, number = word.strip().partition(":") if isinstance(word, str) else ("", "", "")
     if name not in _TREES:
         return None
-    if colon and not (number.isdecimal() and 0 < int(number) <= 10_000):
+    if colon and not (number.isascii() and number.isdecimal() and 0 < int(number) <= 10_000):
         raise OptionError(f"'{word}' has no number of trees", f"Write {name}, or {name}:100.")
     trees = dataclasses.replace(_TREES[name], n_trees=int(number)) if colon else _TREES[name]
     return Candidate(word.strip(), trees)
 
 
-def words_for(n_rows: int, *, numbers: bool) -> list[str]:
-    """Return the words of the candidates that suit a number of rows. If `numbers`, some inputs may be embedded."""
+def words_for(n_rows: int, *, numbers: bool, trees: bool = False) -> list[str]:
+    """Return the words of the networks that suit a number of rows. If `numbers`, some inputs may be embedded.
+
+    Args:
+        trees: whether trees are among the members, too.
+    """
     size = _size(n_rows)
     layers = f"silu:{size.width},{size.width}@layernorm,residual"
     words = ["logistic@lr=0.04"]
-    if n_rows < TREE_ROWS or not numbers:  # beside trees it would have no weight
+    if not (trees and numbers):  # beside trees it would have no weight
         words.append(layers)
     if numbers:
         words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
@@ -111,7 +120,7 @@ def words_for(n_rows: int, *, numbers: bool) -> list[str]:
     return words
 
 
-def more_words_for(n_rows: int, *, numbers: bool) -> list[str]:
+def more_words_for(n_rows: int, *, numbers: bool, trees: bool = False) -> list[str]:
     """Return the words of candidates that a blend tries if its time limit allows it."""
     size = _size(n_rows)
     layers = f"silu:{size.width},{size.width}@layernorm,residual"

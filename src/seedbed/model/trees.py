@@ -39,6 +39,7 @@ LEAVES = 15
 """Leaves of a boosted tree."""
 MOST_ROWS = 16_384
 """Rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement."""
+_MOST_VALUES = 1 << 20  # of leaves at a time
 _ROUND = 25  # boosting iterations after which rows left out decide whether more may help
 _WAIT = 10  # iterations without a lower loss that end boosting
 _LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
@@ -227,9 +228,10 @@ def booster(of_classes: bool, seed: int) -> Any:
 
 
 def least_seconds(trees: Trees, seconds: float) -> float:
-    """Return the time of the first rounds of boosting, as a share of that of all; of extra trees, which have no rounds,
-    that of all."""
-    return seconds * min(1.0, _ROUND / trees.n_trees) if trees.method == "boosted" else seconds
+    """Return the least time that trees take, if all of them take `seconds`: boosting may end after its first round, but
+    extra trees, and trees whose number is given, have no rounds."""
+    has_rounds = trees.method == "boosted" and not trees.n_nodes
+    return seconds * min(1.0, _ROUND / trees.n_trees) if has_rounds else seconds
 
 
 def _boosted(
@@ -243,13 +245,14 @@ def _boosted(
         with single_threads("openmp"):
             ensemble.set_params(max_iter=n_iterations)
             ensemble.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
-        module, rows = _of_iterations(ensemble, n_iterations, data.n_outputs, values), split.test
-        leaves = module.leaves(torch.from_numpy(data.X[rows])).unflatten(1, (n_iterations, data.n_outputs))
-        steps = [module.value[leaves[:, :, output], output] for output in range(data.n_outputs)]
-        outputs = torch.stack(steps, 2).double().cumsum(1).numpy()  # [row, iteration, output]
-        weights = data.weights_of(rows)
-        losses = [data.losses(outputs[:, number], rows) for number in range(n_iterations)]
-        return np.array([np.sum(loss if weights is None else loss * weights) for loss in losses])
+        module, total = _of_iterations(ensemble, n_iterations, data.n_outputs, values), np.zeros(n_iterations)
+        for rows in _pieces(split.test, module):
+            leaves = module.leaves(torch.from_numpy(data.X[rows])).unflatten(1, (n_iterations, data.n_outputs))
+            steps = [module.value[leaves[:, :, output], output] for output in range(data.n_outputs)]
+            outputs = torch.stack(steps, 2).double().cumsum(1).numpy()  # [row, iteration, output]
+            weights = 1.0 if data.weights is None else data.weights[rows]
+            total += [np.sum(data.losses(outputs[:, number], rows) * weights) for number in range(n_iterations)]
+        return total
 
     n, most = (trees.n_trees // data.n_outputs,) * 2 if trees.n_nodes else (0, trees.n_trees)
     best = n - 1
@@ -289,6 +292,8 @@ def _of_iterations(ensemble: Any, n: int, n_outputs: int, values: Sequence[NDArr
 def _is_beaten(module: DecisionTrees, rival: FittedTrees, data: TreeData) -> bool:
     """Return whether trees get no weight beside others, for the rows that the first split leaves out."""
     rows = data.splits[0].test
+    if not len(rows):
+        return False
     both = [rival.outputs[rows, :, 0].astype(np.float64), _outputs(module, data.X[rows]).astype(np.float64)]
     weights = data.weights_of(rows)
     counts = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
@@ -298,8 +303,13 @@ def _is_beaten(module: DecisionTrees, rival: FittedTrees, data: TreeData) -> boo
 
 @torch.inference_mode()
 def _outputs(module: DecisionTrees, X: NDArray[np.float32]) -> NDArray[np.float32]:
-    parts = torch.from_numpy(X).split(max(1, (1 << 20) // module.n_trees))
-    return torch.cat([module(part) for part in parts]).numpy()
+    return np.concatenate([module(torch.from_numpy(part)).numpy() for part in _pieces(X, module)])
+
+
+def _pieces(rows: NDArray[Any], module: DecisionTrees) -> list[NDArray[Any]]:
+    """Return rows in pieces, of which the leaves and their values take some megabytes."""
+    n = max(1, _MOST_VALUES // (module.n_trees * module.out_features))
+    return [rows[start : start + n] for start in range(0, max(len(rows), 1), n)]
 
 
 def _together(trees: Trees, modules: Sequence[DecisionTrees], data: TreeData) -> FittedTrees:

@@ -144,6 +144,9 @@ def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[
             raise _wrong(text, "'logistic' has no hidden layer", "Write logistic alone.")
         if name.endswith(".py"):
             raise _wrong(text, f"no class is named for {name}", f"Write {name}:CLASS.")
+        if name in ("boosted-trees", "extra-trees"):
+            hint = "Name them in the portfolio of an estimator, or compare trees as a baseline."
+            raise _wrong(text, f"{name} are members of a blend, and no network", hint)
         if not is_activation(name) and name != "linear":
             hint = did_you_mean(name, [*ACTIVATIONS, "linear", "logistic"])
             raise _wrong(text, f"no activation '{name}'", hint)

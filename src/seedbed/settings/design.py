@@ -46,8 +46,8 @@ class Design(Settings):
     )
     auto: bool = setting(
         True,
-        "If no candidates are named, compare auto as well, a blend of networks and trees, on as many repeats as cost no"
-        " more than all repeats of the other networks.",
+        "If no candidates are named, compare auto as well, a blend of networks, on larger tables also of trees, on as"
+        " many repeats as cost no more than all repeats of the other networks.",
         **_JUDGING,
     )
     metric: str | None = setting(

@@ -78,8 +78,10 @@ EXPORT void walk(const Number* x, int64_t n_rows, int64_t n_features, const int3
         moved = false;
         for (int64_t tree = 0; tree < n; tree++) {
           int64_t node = at[tree];
-          int64_t next = left[node] + (values[feature[node]] > threshold[node]);
-          next = next < n_nodes ? next : node;  // whatever a damaged table says
+          // Whatever a damaged file says, nothing else than nodes and features is read.
+          bool exists = uint64_t(feature[node]) < uint64_t(n_features);
+          int64_t next = left[node] + (exists && values[feature[node]] > threshold[node]);
+          next = uint64_t(next) < uint64_t(n_nodes) ? next : node;
           moved |= next != node;
           at[tree] = next;
         }

@@ -15,10 +15,12 @@ def tree_leaves(x: Tensor, feature: Tensor, threshold: Tensor, left: Tensor, n_t
 
     Args:
         x: inputs [row, feature], on the CPU.
-        feature, threshold, left, n_trees, depth: as in `DecisionTrees`; the features must exist.
+        feature, threshold, left, n_trees, depth: as in `DecisionTrees`.
     """
     library = kernel(str(x.dtype).removeprefix("torch.")).library if x.device.type == "cpu" else None
-    if library is None or threshold.dtype != x.dtype or not left.is_contiguous():
+    types = feature.dtype, left.dtype, threshold.dtype
+    are_whole = feature.is_contiguous() and left.is_contiguous() and threshold.is_contiguous()
+    if library is None or not are_whole or types != (torch.int32, torch.int32, x.dtype) or n_trees > len(left):
         return None
     x, leaves = x.contiguous(), torch.empty(len(x), n_trees, dtype=torch.int64)
     nodes = feature.data_ptr(), threshold.data_ptr(), left.data_ptr()
