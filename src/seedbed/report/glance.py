@@ -291,7 +291,7 @@ def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
 
 def _label(conclusion: Conclusion, model: CandidateSummary, mixed: bool) -> str:
     """Return a name with what it is: how many networks are averaged, and a single one beside baselines."""
-    blend = "blend with trees" if (conclusion.plan.n_train or 0) >= TREE_ROWS else "blend of networks"
+    blend = "blend" if (conclusion.plan.n_train or 0) >= TREE_ROWS else "blend of networks"  # it may have trees
     what = {"prior": guessing(conclusion).removeprefix("predicting the "), "auto": blend}.get(model.name)
     if what is None and model.kind == "network":
         what = f"{conclusion.plan.networks} networks" if _averaged(conclusion) else "network" if mixed else None
