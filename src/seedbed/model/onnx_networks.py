@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from seedbed.errors import CandidateError, OptionError
@@ -78,24 +78,34 @@ class Graph:
     ) -> str:
         """Add the sums of the leaves [n, output] that rows [n, column] reach in trees, given as in `DecisionTrees`."""
         of_tree = np.arange(len(left))
-        inner = left != np.arange(len(left))
-        inner[len(left) - 1] = False
-        for node in np.flatnonzero(inner):  # parents come before their children
-            of_tree[left[node] : left[node] + 2] = of_tree[node]
+        inner = left != of_tree
+        parents = np.flatnonzero(inner)
+        of_tree[left[parents]] = of_tree[left[parents] + 1] = parents
+        while (of_tree != (above := of_tree[of_tree])).any():  # twice as many steps towards the first node
+            of_tree = above
         nodes = np.argsort(of_tree, kind="stable")  # those of a tree must be together
         nodes = nodes[of_tree[nodes] < n_trees]
         leaves = nodes[~inner[nodes]]
         n_outputs, right = leaf_value.shape[1], np.where(inner, left + 1, 0)
         self._size += 60 * len(nodes) + 20 * n_outputs * len(leaves)
         self._check_size()
-        return self.add(
-            "TreeEnsembleRegressor", value, domain="ai.onnx.ml", n_targets=n_outputs, aggregate_function="SUM",
-            nodes_treeids=of_tree[nodes], nodes_nodeids=nodes, nodes_featureids=feature[nodes],
-            nodes_values=threshold[nodes], nodes_modes=np.where(inner[nodes], "BRANCH_LEQ", "LEAF").tolist(),
-            nodes_truenodeids=np.where(inner, left, 0)[nodes], nodes_falsenodeids=right[nodes],
-            target_treeids=np.repeat(of_tree[leaves], n_outputs), target_nodeids=np.repeat(leaves, n_outputs),
-            target_ids=np.tile(np.arange(n_outputs), len(leaves)), target_weights=leaf_value[leaves].ravel(),
-        )  # fmt: skip
+        lists: dict[str, NDArray[Any]] = {
+            "nodes_treeids": of_tree[nodes], "nodes_nodeids": nodes, "nodes_featureids": feature[nodes],
+            "nodes_truenodeids": np.where(inner, left, 0)[nodes], "nodes_falsenodeids": right[nodes],
+            "target_treeids": np.repeat(of_tree[leaves], n_outputs), "target_nodeids": np.repeat(leaves, n_outputs),
+            "target_ids": np.tile(np.arange(n_outputs), len(leaves)),
+        }  # fmt: skip
+        numbers = {"nodes_values": threshold[nodes], "target_weights": leaf_value[leaves].ravel()}
+        modes = np.where(inner[nodes], b"BRANCH_LEQ", b"LEAF").tolist()
+        # Not by make_node, which looks at each number.
+        attributes = [
+            AttributeProto(name="nodes_modes", type=AttributeProto.STRINGS, strings=modes),
+            *(AttributeProto(name=name, type=AttributeProto.INTS, ints=some.tolist()) for name, some in lists.items()),
+            *(AttributeProto(name=name, type=AttributeProto.FLOATS, floats=some) for name, some in numbers.items()),
+        ]
+        sums = self.add("TreeEnsembleRegressor", value, domain="ai.onnx.ml", n_targets=n_outputs)
+        self.nodes[-1].attribute.extend(attributes)
+        return sums
 
     def cast(self, value: str, to: int) -> str:
         """Convert a value to a member of `TensorProto.DataType`."""

@@ -40,6 +40,7 @@ LEAVES = 15
 MOST_ROWS = 16_384
 """Rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement."""
 _MOST_VALUES = 1 << 20  # of leaves at a time
+_DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
 _ROUND = 25  # boosting iterations after which rows left out decide whether more may help
 _WAIT = 10  # iterations without a lower loss that end boosting
 _LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
@@ -64,6 +65,11 @@ class TreeData:
     splits: Sequence[Split]
     n_outputs: int
     of_classes: bool
+
+    @functools.cached_property
+    def values(self) -> list[NDArray[np.float32]]:
+        """Return the values of each input, sorted."""
+        return [np.unique(column) for column in self.X.T]
 
     def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
         return None if self.weights is None else self.weights[rows]
@@ -143,8 +149,19 @@ class _Nodes(NamedTuple):
         value = np.concatenate([tree.value for tree in trees])
         return cls(**whole, left=shifted("left"), right=shifted("right"), value=value, roots=shifted("roots"))
 
-    def module(self, *, probabilities: bool) -> DecisionTrees:
-        """Return the module, whose nodes are ordered by their depth, so that siblings are neighbours."""
+    def module(self, values: Sequence[NDArray[np.float32]], *, probabilities: bool) -> DecisionTrees:
+        """Return the module, whose nodes are ordered by their depth, so that siblings are neighbours.
+
+        Args:
+            values: of each input, sorted. Thresholds keep a distance from them, as other programs and precisions
+                compute inputs with other roundings, and each row is to go the same way in all of them.
+        """
+        for number in np.unique(self.feature[self.left >= 0]):
+            at = (self.feature == number) & (self.left >= 0)
+            above = np.searchsorted(values[number], self.threshold[at], side="right").clip(1, len(values[number]) - 1)
+            low, high = (values[number][place].astype(np.float64) for place in (above - 1, above))
+            distance = np.minimum((high - low) / 2, _DISTANCE)
+            self.threshold[at] = self.threshold[at].clip(low + distance, high - distance)
         levels = [self.roots]
         while len(inner := levels[-1][self.left[levels[-1]] >= 0]):
             levels.append(np.column_stack([self.left[inner], self.right[inner]]).ravel())
@@ -215,7 +232,7 @@ def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTre
         value = tree.value[:, 0, 1:] if data.of_classes and data.n_outputs == 1 else tree.value[:, 0]
         root, children = np.zeros(1, dtype=np.int64), (tree.children_left, tree.children_right)
         each.append(_Nodes(tree.feature, tree.threshold, *children, value / trees.n_trees, root))
-    return _Nodes.joined(each).module(probabilities=data.of_classes)
+    return _Nodes.joined(each).module(data.values, probabilities=data.of_classes)
 
 
 def booster(of_classes: bool, seed: int) -> Any:
@@ -238,14 +255,13 @@ def _boosted(
     trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoolExecutor, until: float | None
 ) -> list[DecisionTrees]:
     ensembles = [booster(data.of_classes, seed) for seed in seeds]
-    values = [np.unique(column) for column in data.X.T]
 
     def grow(n_iterations: int, ensemble: Any, split: Split) -> Floats:
         """Grow more trees; return the sums of the losses of the rows left out, after each iteration."""
         with single_threads("openmp"):
             ensemble.set_params(max_iter=n_iterations)
             ensemble.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
-        module, total = _of_iterations(ensemble, n_iterations, data.n_outputs, values), np.zeros(n_iterations)
+        module, total = _of_iterations(ensemble, n_iterations, data), np.zeros(n_iterations)
         for rows in _pieces(split.test, module):
             leaves = module.leaves(torch.from_numpy(data.X[rows])).unflatten(1, (n_iterations, data.n_outputs))
             steps = [module.value[leaves[:, :, output], output] for output in range(data.n_outputs)]
@@ -261,32 +277,22 @@ def _boosted(
         best = int(np.argmin(sum(pool.map(functools.partial(grow, n), ensembles, data.splits))))
     if trees.n_nodes:  # as many iterations as before
         list(pool.map(functools.partial(grow, n), ensembles, data.splits))
-    return [_of_iterations(ensemble, best + 1, data.n_outputs, values) for ensemble in ensembles]
+    return [_of_iterations(ensemble, best + 1, data) for ensemble in ensembles]
 
 
-def _of_iterations(ensemble: Any, n: int, n_outputs: int, values: Sequence[NDArray[np.float32]]) -> DecisionTrees:
-    """Return the first iterations of boosted trees, whose nodes scikit-learn keeps to itself.
-
-    Args:
-        values: of each input, sorted. A threshold is moved to the middle between the two nearest of them, as it may be
-            one of them, and other programs compute inputs with other roundings.
-    """
+def _of_iterations(ensemble: Any, n: int, data: TreeData) -> DecisionTrees:
+    """Return the first iterations of boosted trees, whose nodes scikit-learn keeps to itself."""
     each = []
     for number, iteration in enumerate(ensemble._predictors[:n]):
         for output, predictor in enumerate(iteration):
             nodes = predictor.nodes
-            value = np.zeros((len(nodes), n_outputs))
+            value = np.zeros((len(nodes), data.n_outputs))
             value[:, output] = nodes["value"] + (ensemble._baseline_prediction.ravel()[output] if number == 0 else 0.0)
             left, right = (np.where(nodes["is_leaf"], -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
             feature = np.where(nodes["is_leaf"], -1, nodes["feature_idx"].astype(np.int64))
             root = np.zeros(1, dtype=np.int64)
             each.append(_Nodes(feature, nodes["num_threshold"].astype(np.float64), left, right, value, root))
-    joined = _Nodes.joined(each)
-    for number in np.unique(joined.feature[joined.feature >= 0]):
-        at = joined.feature == number
-        above = np.searchsorted(values[number], joined.threshold[at], side="right").clip(1, len(values[number]) - 1)
-        joined.threshold[at] = (values[number][above - 1].astype(np.float64) + values[number][above]) / 2
-    return joined.module(probabilities=False)
+    return _Nodes.joined(each).module(data.values, probabilities=False)
 
 
 def _is_beaten(module: DecisionTrees, rival: FittedTrees, data: TreeData) -> bool:
