@@ -187,6 +187,18 @@ def test_training_rows_without_a_class_have_no_trees():
     assert fit(BOOSTED, dataclasses.replace(data, y=y)) is None
 
 
+def test_a_node_looks_at_a_bounded_number_of_inputs():
+    assert [trees.inputs_share(n) for n in (1, 128, 640)] == [0.5, 0.5, 0.1]
+
+
+def test_a_table_of_very_many_inputs_has_no_trees():
+    rows = np.arange(1_500)
+    frame = pd.DataFrame({f"x{number}": np.cos(number + rows) for number in range(1_001)})
+    names = [member.name for member in members_for(None, read_table(frame.assign(y=rows % 2), target="y"))]
+    assert "extra-trees" not in names
+    assert "silu:64,64@layernorm,residual" in names
+
+
 def test_many_rows_are_drawn_for_each_extra_tree(monkeypatch):
     monkeypatch.setattr(trees, "MOST_ROWS", 50)
     assert fit(EXTRA, data_of("two")).architecture.n_nodes < 5 * 2 * 50

@@ -11,7 +11,7 @@ import torch
 
 from seedbed.data import Table, encode
 from seedbed.errors import OptionError
-from seedbed.model.trees import FEATURES, LEAVES, MOST_ROWS
+from seedbed.model.trees import LEAVES, MOST_ROWS, inputs_share
 from seedbed.networks import MLP, Candidate, Trees, candidates_from
 from seedbed.settings import RECIPES, TREE_ROWS, Recipe
 from seedbed.training import PATIENT_SHARE, network_operations, network_seconds, operation_seconds, with_inputs_of
@@ -24,7 +24,7 @@ AUTO = "auto"
 _RECIPE = Recipe(optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False)
 _BOOSTED, _EXTRA = Trees("boosted", 150), Trees("extra", 50)
 _TREES = {"boosted-trees": _BOOSTED, "extra-trees": _EXTRA}
-_MOST_CLASSES = 12  # for trees, as boosting grows one tree for each
+_MOST_CLASSES, _MOST_INPUTS = 12, 1_000  # for trees: boosting grows one for each class, and looks at all inputs
 # Operations of a value at each level of a tree, of a boosted leaf and of an extra tree beside them, as
 # `network_operations` counts.
 _A_VALUE, _A_LEAF, _A_TREE = 1000.0, 7e6, 1e8
@@ -72,7 +72,8 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = F
         encoding = encode(table)
         # Embeddings and trees would need a large table, which lies in a file, in memory.
         numbers = bool(encoding.layout.number_inputs) and not encoding.is_large
-        may_have_trees = not encoding.is_large and table.n_outputs <= _MOST_CLASSES
+        few = table.n_outputs <= _MOST_CLASSES and encoding.layout.n_inputs <= _MOST_INPUTS
+        may_have_trees = few and not encoding.is_large
         trees = may_have_trees and table.n_rows >= TREE_ROWS
         words = more_words_for if more else words_for
         portfolio = words(table.n_rows, numbers=numbers, trees=trees)
@@ -172,12 +173,12 @@ def member_costs(
 
 def _tree_operations(trees: Trees, n_rows: int, n_inputs: int, n_outputs: int) -> float:
     """Return about how many operations the trees of one network take, in terms of `network_operations`."""
-    values = FEATURES * n_inputs * n_rows
     if trees.method == "boosted":
         n_trees = trees.n_trees if trees.n_nodes else trees.n_trees * n_outputs
-        return n_trees * (LEAVES * _A_LEAF + values * math.log2(LEAVES) * _A_VALUE)
-    share = min(1.0, MOST_ROWS / n_rows)
-    return trees.n_trees * (_A_TREE + share * values * math.log2(share * n_rows / 3 + 2) * _A_VALUE)
+        return n_trees * (LEAVES * _A_LEAF + n_inputs * n_rows / 2 * math.log2(LEAVES) * _A_VALUE)
+    n_rows = min(n_rows, MOST_ROWS)
+    values = inputs_share(n_inputs) * n_inputs * n_rows
+    return trees.n_trees * (_A_TREE + values * math.log2(n_rows / 3 + 2) * _A_VALUE)
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:

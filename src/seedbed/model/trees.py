@@ -22,23 +22,22 @@ from seedbed.training import derive, single_threads, tree_leaves
 from seedbed.typing import Floats
 
 __all__ = [
-    "FEATURES",
     "LEAVES",
     "MOST_ROWS",
     "FittedTrees",
     "TreeData",
     "alike",
     "fit_trees",
+    "inputs_share",
     "least_seconds",
     "walked",
 ]
 
-FEATURES = 0.5
-"""Share of the features among which a node looks for its split."""
 LEAVES = 15
 """Leaves of a boosted tree."""
 MOST_ROWS = 16_384
 """Rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement."""
+_SHARE, _MOST_INPUTS = 0.5, 64  # of the inputs among which a node looks for its split; the number for extra trees
 _MOST_VALUES = 1 << 20  # of leaves at a time
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
 _ROUND = 25  # boosting iterations after which rows left out decide whether more may help
@@ -219,12 +218,18 @@ def fit_trees(
     return _together(trees, modules, data)
 
 
+def inputs_share(n_inputs: int) -> float:
+    """Return the share of the inputs among which a node of an extra tree looks for its split."""
+    return min(_SHARE, _MOST_INPUTS / n_inputs)
+
+
 def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTrees:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
     rows, kind = split.train, ExtraTreesClassifier if data.of_classes else ExtraTreesRegressor
+    share = inputs_share(data.X.shape[1])
     some = {"bootstrap": True, "max_samples": MOST_ROWS} if len(rows) > MOST_ROWS else {}
-    ensemble = kind(trees.n_trees, max_features=FEATURES, random_state=seed, n_jobs=1, **some)
+    ensemble = kind(trees.n_trees, max_features=share, random_state=seed, n_jobs=1, **some)
     ensemble.fit(data.X[rows], data.y[rows], sample_weight=data.weights_of(rows))
     each = []
     for member in ensemble.estimators_:
@@ -240,8 +245,9 @@ def booster(of_classes: bool, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     kind: Callable[..., Any] = HistGradientBoostingClassifier if of_classes else HistGradientBoostingRegressor
-    settings = {"max_leaf_nodes": LEAVES, "max_features": FEATURES, "min_samples_leaf": 2, "l2_regularization": 1.0}
-    return kind(learning_rate=0.1, early_stopping=False, warm_start=True, random_state=seed, **settings)
+    growth = {"early_stopping": False, "warm_start": True, "max_features": _SHARE}
+    leaves = {"max_leaf_nodes": LEAVES, "min_samples_leaf": 2, "l2_regularization": 1.0}
+    return kind(learning_rate=0.1, random_state=seed, **growth, **leaves)
 
 
 def least_seconds(trees: Trees, seconds: float) -> float:
