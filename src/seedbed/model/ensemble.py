@@ -17,7 +17,7 @@ from seedbed.data import ColumnSchema, Frame, NewRows, Preprocessor, Remark, Tas
 from seedbed.errors import OptionError
 from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, Calibration
-from seedbed.model.trees import walked
+from seedbed.model.trees import WalkedTrees
 from seedbed.networks import MLP, Architecture, Blend, BlendedMembers, DecisionTrees, Trees, architecture_to_values
 from seedbed.report import score_sentences
 from seedbed.training import StackedNetworks, seeded
@@ -278,7 +278,7 @@ class Stacks:
         for start, member in members.items():
             own_states = {name.removeprefix(start): value for name, value in states.items() if name.startswith(start)}
             if isinstance(member, Trees):
-                self._members.append(_StackedTrees(member, n_inputs, n_outputs, own_states))
+                self._members.append(_StackedTrees(member, n_outputs, own_states))
             else:
                 self._members.append(StackedNetworks(member, n_inputs, n_outputs, own_states))
         sizes = (n_inputs, *(max(value.shape) for value in network.parameters() if value.dim()))
@@ -300,14 +300,16 @@ class Stacks:
 class _StackedTrees:
     """The trees of several networks, as `StackedNetworks` are networks."""
 
-    def __init__(self, architecture: Trees, n_inputs: int, n_outputs: int, states: Mapping[str, Tensor]) -> None:
+    def __init__(self, trees: Trees, n_outputs: int, states: Mapping[str, Tensor]) -> None:
         self._made = []
         for number in range(len(states["0.left"])):
             with torch.device("meta"):
-                network = architecture(n_inputs, n_outputs)
-            network.load_state_dict({name: value[number] for name, value in states.items()}, assign=True)
-            self._made.append(walked(network))
+                made = WalkedTrees(trees.n_trees, trees.n_nodes, n_outputs, trees.depth, trees.probabilities)
+            made.load_state_dict(
+                {name.removeprefix("0."): value[number] for name, value in states.items()}, assign=True
+            )
+            self._made.append(made)
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return the outputs [row, output, network] for inputs X [row, input]."""
-        return torch.stack([network(X) for network in self._made], 2)
+        return torch.stack([made(X) for made in self._made], 2)

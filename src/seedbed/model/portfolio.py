@@ -22,8 +22,7 @@ AUTO = "auto"
 """The word for a blend of a portfolio's members."""
 
 _RECIPE = Recipe(optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False)
-_BOOSTED, _EXTRA = Trees("boosted", 150), Trees("extra", 50)
-_TREES = {"boosted-trees": _BOOSTED, "extra-trees": _EXTRA}
+_TREES = {"boosted-trees": Trees("boosted", 150), "extra-trees": Trees("extra", 50)}
 _MOST_CLASSES, _MOST_INPUTS = 12, 1_000  # for trees: boosting grows one for each class, and looks at all inputs
 # Operations of a value at each level of a tree, of a boosted leaf and of an extra tree beside them, as
 # `network_operations` counts.
@@ -75,16 +74,17 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = F
         few = table.n_outputs <= _MOST_CLASSES and encoding.layout.n_inputs <= _MOST_INPUTS
         may_have_trees = few and not encoding.is_large
         trees = may_have_trees and table.n_rows >= TREE_ROWS
-        words = more_words_for if more else words_for
-        portfolio = words(table.n_rows, numbers=numbers, trees=trees)
-        if may_have_trees and more != trees:
-            portfolio += _TREES
+        words = words_for(table.n_rows, numbers=numbers, trees=trees)
+        if more:
+            words = more_words_for(table.n_rows, numbers=numbers)
+        portfolio = [*words, *(_TREES if may_have_trees and more != trees else ())]
     if not portfolio:
         raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
     members = candidates_from([_tree_candidate(one) or one for one in portfolio])
+    trees_named = [member.name for member in members if isinstance(member.architecture, Trees)]
+    if trees_named and encode(table).is_large:
+        raise OptionError(f"'{trees_named[0]}' needs a table that fits in memory", "Name networks alone.")
     for member in members:
-        if isinstance(member.architecture, Trees) and encode(table).is_large:
-            raise OptionError(f"'{member.name}' needs a table that fits in memory", "Name networks alone.")
         if not isinstance(member.architecture, MLP | Trees):
             hint = "Name networks in words such as relu:64,64, boosted-trees or extra-trees."
             raise OptionError(f"'{member.name}' can't be blended", hint)
@@ -121,7 +121,7 @@ def words_for(n_rows: int, *, numbers: bool, trees: bool = False) -> list[str]:
     return words
 
 
-def more_words_for(n_rows: int, *, numbers: bool, trees: bool = False) -> list[str]:
+def more_words_for(n_rows: int, *, numbers: bool) -> list[str]:
     """Return the words of candidates that a blend tries if its time limit allows it."""
     size = _size(n_rows)
     layers = f"silu:{size.width},{size.width}@layernorm,residual"

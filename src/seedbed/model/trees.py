@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from seedbed.data import Split
 from seedbed.evaluation import blend_weights
@@ -26,11 +26,11 @@ __all__ = [
     "MOST_ROWS",
     "FittedTrees",
     "TreeData",
+    "WalkedTrees",
     "alike",
     "fit_trees",
     "inputs_share",
     "least_seconds",
-    "walked",
 ]
 
 LEAVES = 15
@@ -83,9 +83,10 @@ class TreeData:
         """Return probabilities [row, class], or numbers [row], of outputs [row, output]."""
         if not self.of_classes:
             return np.asarray(outputs[:, 0])
+        from scipy.special import softmax
+
         logits = outputs if self.n_outputs > 1 else np.column_stack([np.zeros(len(outputs)), outputs])
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        return np.asarray(softmax(logits, axis=1))
 
     def losses(self, outputs: Floats, rows: NDArray[np.int64]) -> Floats:
         """Return the loss of each row [row] by outputs [row, output]."""
@@ -101,14 +102,6 @@ class WalkedTrees(DecisionTrees):
     def leaves(self, x: Tensor) -> Tensor:
         leaves = tree_leaves(x, self.feature, self.threshold, self.left, self.n_trees, self.depth)
         return super().leaves(x) if leaves is None else leaves
-
-
-def walked(network: nn.Module) -> nn.Module:
-    """Return a network whose trees the kernel walks."""
-    for module in network.modules():
-        if type(module) is DecisionTrees:
-            module.__class__ = WalkedTrees
-    return network
 
 
 class FittedTrees(NamedTuple):
@@ -276,14 +269,13 @@ def _boosted(
             total += [np.sum(data.losses(outputs[:, number], rows) * weights) for number in range(n_iterations)]
         return total
 
-    n, most = (trees.n_trees // data.n_outputs,) * 2 if trees.n_nodes else (0, trees.n_trees)
-    best = n - 1
+    is_given = trees.n_nodes > 0  # the number of iterations
+    most = trees.n_trees // data.n_outputs if is_given else trees.n_trees
+    n, best = 0, -1
     while n < most and best >= n - _WAIT and (not n or until is None or time.monotonic() < until):
-        n = min(n + _ROUND, most)
+        n = most if is_given else min(n + _ROUND, most)
         best = int(np.argmin(sum(pool.map(functools.partial(grow, n), ensembles, data.splits))))
-    if trees.n_nodes:  # as many iterations as before
-        list(pool.map(functools.partial(grow, n), ensembles, data.splits))
-    return [_of_iterations(ensemble, best + 1, data) for ensemble in ensembles]
+    return [_of_iterations(ensemble, most if is_given else best + 1, data) for ensemble in ensembles]
 
 
 def _of_iterations(ensemble: Any, n: int, data: TreeData) -> DecisionTrees:
