@@ -338,10 +338,10 @@ def test_quick_uses_one_repeat_unless_more_are_given(call, options, plan):
     assert document["plan"]["quick"] == ("--quick" in options and "--repeats" not in options)
 
 
-def test_without_candidates_the_tutorials_three_are_compared(call):
+def test_without_candidates_the_tutorials_three_and_auto_are_compared(call):
     done = call(*COMPARE, "--repeats", 1, "--seeds", 1, "--json", "--quiet")
     document = strict(done.out)
-    assert [one["name"] for one in document["candidates"]] == ["linear:5", "linear:20,20", "relu:5"]
+    assert [one["name"] for one in document["candidates"]] == ["linear:5", "linear:20,20", "relu:5", "auto"]
     assert document["reference"] == "linear:5"
     assert done.err == ""
 
@@ -721,7 +721,7 @@ def test_a_missing_table_is_refused_with_the_nearest_name(call, here, table, ver
         (["--candidate", "relu:5", "--candidate", "relu:5"], ["two candidates are named 'relu:5'"]),
         (["--fail-if-worse", "relu5"], ["--fail-if-worse relu5", "Did you mean 'relu:5'?"]),
         (["--fail-if-worse", "linear:5"], ["linear:5 is the reference itself. Name another, or another --reference."]),
-        (["--no-baselines", "--reference", "prior"], ["'prior' isn't among the candidates. Known: linear"]),
+        (["--no-baselines", "--no-auto", "--reference", "prior"], ["'prior' isn't among the candidates"]),
         (["--margin", "0"], ["margin is 0", "above 0"]),
         (["--alpha", "2"], ["alpha is 2", "0.05"]),
         (["--metric", "briar"], ["'briar' can't be tested", "Did you mean 'brier'?"]),

@@ -39,7 +39,7 @@ def blended(blobs):
 def test_by_default_the_blend_suits_the_number_of_rows(blobs):
     classifier = SeedbedClassifier(random_state=0, max_epochs=2).fit(*blobs)
     assert classifier.model_.candidate == "auto"
-    assert classifier.model_.n_networks == 16
+    assert classifier.model_.n_networks == 8
     assert sum(classifier.weights_.values()) == pytest.approx(1)
 
 

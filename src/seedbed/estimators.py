@@ -332,9 +332,9 @@ def _named(y: Any) -> dict[str, str]:
 class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
     """A classifier that averages the probabilities of many small networks.
 
-    By default, it blends a portfolio of networks, and from 1,500 rows on also of boosted trees and extra trees. Each
-    member of the blend is a stack of networks, or of trees, with their own inner splits, weighted by its predictions
-    for the rows left out. With a candidate, it fits networks of that one.
+    By default, it blends a portfolio of networks, boosted trees and extra trees. Each member of the blend is a stack of
+    networks, or of trees, with their own inner splits, weighted by its predictions for the rows left out.
+    With a candidate, it fits networks of that one.
 
     Args:
         candidate: "auto" for the blend, or a candidate in words as for `seedbed compare --candidate`, or a callable
@@ -342,7 +342,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             parameters below.
         portfolio: the members to blend: candidates in words, "boosted-trees" and "extra-trees"; None chooses them by
             the number of rows.
-        n_networks: number of networks of a candidate, or of each member of a blend; "auto" is 10, or 16, 8 or 4 in a
+        n_networks: number of networks of a candidate, or of each member of a blend; "auto" is 10, or 8 or 4 in a
             blend, by the number of rows.
         time_limit: seconds for the fit of a blend, kept within about a tenth; None trains the default members. Members
             that aren't reached in time are left out. Time that is left trains other kinds of members, except with a

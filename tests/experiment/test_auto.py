@@ -150,10 +150,10 @@ def test_training_rows_may_lack_a_class(table_of):
 @pytest.mark.parametrize(
     ("named", "options", "recipe", "why"),
     [
-        (None, {}, {}, 4),
-        (None, {"repeats": 4}, {}, 2),
-        (None, {"repeats": 1}, {}, "it would take 2 times as long"),
-        (None, {"seeds": 1, "repeats": 3}, {"epochs": 50}, "it would take"),
+        (None, {}, {}, 2),
+        (None, {"repeats": 30}, {}, 5),
+        (None, {"repeats": 1}, {}, 1),
+        (None, {"seeds": 1, "repeats": 3}, {"epochs": 50}, 2),
         (None, {"quick": True}, {}, "this is a first look"),
         (None, {"time_limit": 600}, {}, "there is a time limit"),
         (None, {"interval": "nested"}, {}, "it would train networks for every pair of folds"),
@@ -172,6 +172,16 @@ def test_auto_takes_part_where_no_candidate_is_named_and_it_costs_about_as_much_
     assert blends == ([why] if isinstance(why, int) else [])
     assert isinstance(why, int) or spec.no_auto.startswith(why)
     assert bool(spec.no_auto) == (isinstance(why, str) and why != "")
+
+
+@pytest.mark.parametrize(("operations", "why"), [(1e10, "it would take 5 times as long"), (1e13, 1)])
+def test_auto_may_cost_more_than_the_others_if_it_is_quick(monkeypatch, table_of, operations, why):
+    monkeypatch.setattr("seedbed.experiment.spec._MOST_OPERATIONS", operations)
+    X = np.random.default_rng(4).normal(size=(299, 12))
+    table = table_of(X, (X[:, 0] > 0).astype(np.int64))
+    spec = specify(table, None, recipe=recipe_named("trained"), design=Design(repeats=1))
+    assert [one.repeats for one in spec.fitted if one.name == "auto"] == ([why] if isinstance(why, int) else [])
+    assert isinstance(why, int) or spec.no_auto.startswith(why)
 
 
 def test_a_model_with_fewer_repeats_is_ranked_by_what_it_gains_on_them():

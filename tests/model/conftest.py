@@ -69,7 +69,6 @@ def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
             recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: SHARES[: len(found)])
-                patch.setattr("seedbed.model.portfolio.TREE_ROWS", 100)  # so that there are trees
                 patch.setattr("seedbed.model.trees._LEAST_WEIGHT", -1)
                 found[candidate, target] = fit_model(table_for(target), candidate, recipe=recipe, **FAST)
         return found[candidate, target]
@@ -77,7 +76,7 @@ def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
     return fit
 
 
-SHARES = np.array([0.1, 0.2, 0.1, 0.2, 0.15, 0.25])
+SHARES = np.array([0.1, 0.2, 0.1, 0.1, 0.1, 0.15, 0.25])
 TARGETS = ("ill", "grade", "cost")
 PARTS = ("silu:4,4@residual,layernorm", "relu:4@plr=3,plr_frequencies=5,plr_sigma=0.5", "relu:4@ple=5,embed=3")
 CANDIDATES = ("logistic", "relu:5", "tanh:4,3@layernorm", "prelu:4@batchnorm,dropout=0.2", "glu:3", *PARTS, "auto")

@@ -67,7 +67,8 @@ def test_boosted_trees_are_the_first_iterations_of_scikit_learn(kind):
     n = fitted.architecture.n_trees // data.n_outputs
     assert fitted.architecture.n_trees == n * data.n_outputs
     for number, (module, split) in enumerate(zip(modules_of(fitted, data.n_outputs), data.splits, strict=True)):
-        peer = trees.booster(data.of_classes, trees.derive(0, "boosted", number) % 2**32).set_params(max_iter=n)
+        seed = trees.derive(0, "boosted", number) % 2**32
+        peer = trees.booster(data.of_classes, len(data.y), seed).set_params(max_iter=n)
         peer.fit(data.X[split.train], data.y[split.train])
         said = module(torch.from_numpy(data.X)).double().numpy()
         theirs = peer.predict(data.X) if kind == "numbers" else peer.decision_function(data.X)
@@ -204,13 +205,24 @@ def test_many_rows_are_drawn_for_each_extra_tree(monkeypatch):
     assert fit(EXTRA, data_of("two")).architecture.n_nodes < 5 * 2 * 50
 
 
-@pytest.mark.parametrize(
-    ("n_rows", "more", "expected"), [(1_499, False, 0), (1_499, True, 2), (1_500, False, 2), (1_500, True, 0)]
-)
-def test_trees_are_for_larger_tables_or_for_time_that_is_left(n_rows, more, expected):
-    table = read_table(pd.DataFrame({"x": np.arange(n_rows) % 7.0, "y": np.arange(n_rows) % 2}), target="y")
-    found = members_for(None, table, more=more)
-    assert sum(isinstance(member.architecture, Trees) for member in found) == expected
+def cycling(n_rows):
+    frame = pd.DataFrame({"x": np.arange(n_rows) % 7.0, "y": np.arange(n_rows) % 2})
+    return read_table(frame, target="y")
+
+
+@pytest.mark.parametrize("n_rows", [20, 1_499, 1_500])
+def test_trees_are_among_the_first_members_and_not_among_the_others(n_rows):
+    for more in (False, True):
+        found = members_for(None, cycling(n_rows), more=more)
+        assert sum(isinstance(member.architecture, Trees) for member in found) == (0 if more else 2)
+
+
+def test_small_tables_have_fewer_and_smaller_trees_and_keep_the_plain_network():
+    few, many = (members_for(None, cycling(n)) for n in (1_499, 1_500))
+    assert [one.architecture.n_trees for one in few[-2:]] == [150, 25]
+    assert [one.architecture.n_trees for one in many[-2:]] == [150, 50]
+    assert {one.name for one in few} - {one.name for one in many} == {"silu:64,64@layernorm,residual"}
+    assert trees.n_leaves(1_499) < trees.n_leaves(1_500)
 
 
 @pytest.mark.parametrize("word", ["extra-trees:", "extra-trees:0", "boosted-trees:many", "extra-trees:1000000"])

@@ -207,7 +207,7 @@ class Auto(FittedModel):
 def auto(random_state: int) -> Auto:
     """Return the blend of a comparison with this random state."""
     seed = derive(random_state, "baseline", AUTO) % 2**32
-    return Auto(AUTO, seed, "a blend of networks, on larger tables also of trees, weighted out of bag")
+    return Auto(AUTO, seed, "a blend of networks and trees, weighted out of bag")
 
 
 def without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Any, int]:

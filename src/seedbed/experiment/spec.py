@@ -58,7 +58,9 @@ DESIGN = Design()
 # each pair of folds. One seed is enough, as repeats average over seeds.
 _NESTED_REPEATS, _NESTED_FOLDS, _NESTED_SEEDS = 100, 5, 1
 
-_MOST_TIMES = 1.5  # `auto` takes part if its two repeats cost no more than so many times the other networks
+# `auto` takes part if its two repeats cost no more than so many times the other networks, or than so many operations,
+# about a minute of one core.
+_MOST_TIMES, _MOST_OPERATIONS = 1.5, 8e12
 _INNER, _USUAL_SHARE = 0.8, 0.4  # of rows and epochs that networks which choose usually train on
 _WITHOUT_AUTO = {
     "first look": "this is a first look",
@@ -264,8 +266,8 @@ def _repeats_of_auto(
 ) -> tuple[int, str]:
     """Return on how many repeats `auto` is compared if no candidates are named, and why on none.
 
-    On as many as cost no more than the other networks, at least two, and at most half. It follows from numbers of
-    operations, so it doesn't depend on the machine.
+    On as many as cost no more than the other networks, at least two, and at most half; on none if two cost far more
+    and take long. It follows from numbers of operations, so it doesn't depend on the machine.
 
     Args:
         recipes: the other networks, and how they are trained.
@@ -285,7 +287,7 @@ def _repeats_of_auto(
                 others += n_inner * len(recipe.lrs) * cost(_INNER * n_train, _USUAL_SHARE * recipe.epochs)
     repeats, a_repeat = design.repeats, sum(member_costs(table, round(n_train), seconds=False).values())
     fewest, times = min(2, repeats), design.repeats * others / a_repeat
-    if fewest > _MOST_TIMES * times:
+    if fewest > _MOST_TIMES * times and fewest * design.folds * a_repeat > _MOST_OPERATIONS:
         longer = f"{fewest / times:.0f} times" if fewest < 1000 * times else "a thousand times"
         return 0, f"it would take {longer} as long as the other networks"
     return max(fewest, min(repeats // 2, int(round(times, 6)))), ""

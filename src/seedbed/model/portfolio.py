@@ -11,9 +11,9 @@ import torch
 
 from seedbed.data import Table, encode
 from seedbed.errors import OptionError
-from seedbed.model.trees import LEAVES, MOST_ROWS, inputs_share
+from seedbed.model.trees import FEW_ROWS, MOST_ROWS, inputs_share, n_leaves
 from seedbed.networks import MLP, Candidate, Trees, candidates_from
-from seedbed.settings import RECIPES, TREE_ROWS, Recipe
+from seedbed.settings import RECIPES, Recipe
 from seedbed.training import PATIENT_SHARE, network_operations, network_seconds, operation_seconds, with_inputs_of
 
 __all__ = ["AUTO", "member_costs", "members_for", "networks_for", "recipe_for", "settings_of"]
@@ -22,7 +22,7 @@ AUTO = "auto"
 """The word for a blend of a portfolio's members."""
 
 _RECIPE = Recipe(optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False)
-_TREES = {"boosted-trees": Trees("boosted", 150), "extra-trees": Trees("extra", 50)}
+_TREES = ("boosted-trees", "extra-trees")
 _MOST_CLASSES, _MOST_INPUTS = 12, 1_000  # for trees: boosting grows one for each class, and looks at all inputs
 # Operations of a value at each level of a tree, of a boosted leaf and of an extra tree beside them, as
 # `network_operations` counts.
@@ -39,6 +39,7 @@ class _Size(NamedTuple):
         batch_size: rows of a step.
         n_networks: networks of each member.
         epochs: of a network, if no rows left out end its training.
+        extra_trees: extra trees beside each network.
     """
 
     least: int
@@ -47,6 +48,7 @@ class _Size(NamedTuple):
     batch_size: int
     n_networks: int = 8
     epochs: int = 30
+    extra_trees: int = 50
 
 
 _SIZES = (
@@ -54,8 +56,8 @@ _SIZES = (
     _Size(12_000, width=128, bins=16, batch_size=512, n_networks=4, epochs=15),
     _Size(4_000, width=128, bins=16, batch_size=256, epochs=15),
     _Size(2_000, width=64, bins=8, batch_size=128),
-    _Size(TREE_ROWS, width=64, bins=8, batch_size=64),
-    _Size(0, width=64, bins=8, batch_size=64, n_networks=16, epochs=60),
+    _Size(FEW_ROWS, width=64, bins=8, batch_size=64),
+    _Size(0, width=64, bins=8, batch_size=64, epochs=60, extra_trees=25),
 )
 
 
@@ -72,15 +74,14 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = F
         # Embeddings and trees would need a large table, which lies in a file, in memory.
         numbers = bool(encoding.layout.number_inputs) and not encoding.is_large
         few = table.n_outputs <= _MOST_CLASSES and encoding.layout.n_inputs <= _MOST_INPUTS
-        may_have_trees = few and not encoding.is_large
-        trees = may_have_trees and table.n_rows >= TREE_ROWS
-        words = words_for(table.n_rows, numbers=numbers, trees=trees)
+        trees = _TREES if few and not encoding.is_large else ()
         if more:
-            words = more_words_for(table.n_rows, numbers=numbers)
-        portfolio = [*words, *(_TREES if may_have_trees and more != trees else ())]
+            portfolio = more_words_for(table.n_rows, numbers=numbers)
+        else:
+            portfolio = [*words_for(table.n_rows, numbers=numbers, trees=bool(trees)), *trees]
     if not portfolio:
         raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
-    members = candidates_from([_tree_candidate(one) or one for one in portfolio])
+    members = candidates_from([_tree_candidate(one, table.n_rows) or one for one in portfolio])
     trees_named = [member.name for member in members if isinstance(member.architecture, Trees)]
     if trees_named and encode(table).is_large:
         raise OptionError(f"'{trees_named[0]}' needs a table that fits in memory", "Name networks alone.")
@@ -93,15 +94,16 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = F
     )
 
 
-def _tree_candidate(word: Any) -> Candidate | None:
+def _tree_candidate(word: Any, n_rows: int) -> Candidate | None:
     """Return the candidate that `boosted-trees`, `extra-trees`, or either with a number such as `:100` means."""
     name, colon, number = word.strip().partition(":") if isinstance(word, str) else ("", "", "")
     if name not in _TREES:
         return None
     if colon and not (number.isascii() and number.isdecimal() and 0 < int(number) <= 10_000):
         raise OptionError(f"'{word}' has no number of trees", f"Write {name}, or {name}:100.")
-    trees = dataclasses.replace(_TREES[name], n_trees=int(number)) if colon else _TREES[name]
-    return Candidate(word.strip(), trees)
+    boosted = name == _TREES[0]
+    n_trees = int(number) if colon else 150 if boosted else _size(n_rows).extra_trees
+    return Candidate(word.strip(), Trees("boosted" if boosted else "extra", n_trees))
 
 
 def words_for(n_rows: int, *, numbers: bool, trees: bool = False) -> list[str]:
@@ -113,7 +115,7 @@ def words_for(n_rows: int, *, numbers: bool, trees: bool = False) -> list[str]:
     size = _size(n_rows)
     layers = f"silu:{size.width},{size.width}@layernorm,residual"
     words = ["logistic@lr=0.04"]
-    if not (trees and numbers):  # beside trees it would have no weight
+    if n_rows < FEW_ROWS or not (trees and numbers):  # beside trees it would have no weight on a larger table
         words.append(layers)
     if numbers:
         words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
@@ -175,7 +177,8 @@ def _tree_operations(trees: Trees, n_rows: int, n_inputs: int, n_outputs: int) -
     """Return about how many operations the trees of one network take, in terms of `network_operations`."""
     if trees.method == "boosted":
         n_trees = trees.n_trees if trees.n_nodes else trees.n_trees * n_outputs
-        return n_trees * (LEAVES * _A_LEAF + n_inputs * n_rows / 2 * math.log2(LEAVES) * _A_VALUE)
+        leaves = n_leaves(n_rows)
+        return n_trees * (leaves * _A_LEAF + n_inputs * n_rows / 2 * math.log2(leaves) * _A_VALUE)
     n_rows = min(n_rows, MOST_ROWS)
     values = inputs_share(n_inputs) * n_inputs * n_rows
     return trees.n_trees * (_A_TREE + values * math.log2(n_rows / 3 + 2) * _A_VALUE)

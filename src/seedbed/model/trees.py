@@ -22,7 +22,7 @@ from seedbed.training import derive, single_threads, tree_leaves
 from seedbed.typing import Floats
 
 __all__ = [
-    "LEAVES",
+    "FEW_ROWS",
     "MOST_ROWS",
     "FittedTrees",
     "TreeData",
@@ -31,16 +31,17 @@ __all__ = [
     "fit_trees",
     "inputs_share",
     "least_seconds",
+    "n_leaves",
 ]
 
-LEAVES = 15
-"""Leaves of a boosted tree."""
+FEW_ROWS = 1_500
+"""Rows below which boosted trees are small."""
 MOST_ROWS = 16_384
 """Rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement."""
 _SHARE, _MOST_INPUTS = 0.5, 64  # of the inputs among which a node looks for its split; the number for extra trees
 _MOST_VALUES = 1 << 20  # of leaves at a time
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
-_ROUND = 25  # boosting iterations after which rows left out decide whether more may help
+_ROUND = 50  # boosting iterations after which rows left out decide whether more may help
 _WAIT = 10  # iterations without a lower loss that end boosting
 _LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
 
@@ -196,7 +197,7 @@ def fit_trees(
     if data.lacks_a_class():
         return None
     seeds = [derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))]
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs if len(data.y) >= FEW_ROWS else 1) as pool:  # small trees hold Python's lock
         if trees.method == "boosted":
             modules = _boosted(trees, data, seeds, pool, until)
         else:
@@ -233,14 +234,20 @@ def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTre
     return _Nodes.joined(each).module(data.values, probabilities=data.of_classes)
 
 
-def booster(of_classes: bool, seed: int) -> Any:
-    """Return an estimator that isn't fitted."""
+def n_leaves(n_rows: int) -> int:
+    """Return the number of leaves of a boosted tree, for a table of so many rows."""
+    return 4 if n_rows < FEW_ROWS else 15
+
+
+def booster(of_classes: bool, n_rows: int, seed: int) -> Any:
+    """Return an estimator for a table of so many rows. It isn't fitted."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     kind: Callable[..., Any] = HistGradientBoostingClassifier if of_classes else HistGradientBoostingRegressor
     growth = {"early_stopping": False, "warm_start": True, "max_features": _SHARE}
-    leaves = {"max_leaf_nodes": LEAVES, "min_samples_leaf": 2, "l2_regularization": 1.0}
-    return kind(learning_rate=0.1, random_state=seed, **growth, **leaves)
+    rate, least = (0.2, 5) if n_rows < FEW_ROWS else (0.1, 2)
+    leaves = {"max_leaf_nodes": n_leaves(n_rows), "min_samples_leaf": least, "l2_regularization": 1.0}
+    return kind(learning_rate=rate, random_state=seed, **growth, **leaves)
 
 
 def least_seconds(trees: Trees, seconds: float) -> float:
@@ -253,7 +260,7 @@ def least_seconds(trees: Trees, seconds: float) -> float:
 def _boosted(
     trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoolExecutor, until: float | None
 ) -> list[DecisionTrees]:
-    ensembles = [booster(data.of_classes, seed) for seed in seeds]
+    ensembles = [booster(data.of_classes, len(data.y), seed) for seed in seeds]
 
     def grow(n_iterations: int, ensemble: Any, split: Split) -> Floats:
         """Grow more trees; return the sums of the losses of the rows left out, after each iteration."""

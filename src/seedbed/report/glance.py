@@ -53,7 +53,6 @@ from seedbed.report.sentences import (
     slower_sentences,
     spread,
 )
-from seedbed.settings import TREE_ROWS
 
 __all__ = ["LOOKS", "FirstScreen", "Row", "decimals_of", "first_screen", "forest_of"]
 
@@ -291,8 +290,7 @@ def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
 
 def _label(conclusion: Conclusion, model: CandidateSummary, mixed: bool) -> str:
     """Return a name with what it is: how many networks are averaged, and a single one beside baselines."""
-    blend = "blend" if (conclusion.plan.n_train or 0) >= TREE_ROWS else "blend of networks"  # it may have trees
-    what = {"prior": guessing(conclusion).removeprefix("predicting the "), "auto": blend}.get(model.name)
+    what = {"prior": guessing(conclusion).removeprefix("predicting the "), "auto": "blend"}.get(model.name)
     if what is None and model.kind == "network":
         what = f"{conclusion.plan.networks} networks" if _averaged(conclusion) else "network" if mixed else None
     return f"{model.name} ({what})" if what else str(model.name)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from seedbed.settings.fields import Settings, documented, setting
 
-__all__ = ["N_NETWORKS", "TREE_ROWS", "Compute", "Design", "Engine", "Interval"]
+__all__ = ["N_NETWORKS", "Compute", "Design", "Engine", "Interval"]
 
 Interval = Literal["corrected", "nested"]
 
@@ -16,8 +16,6 @@ Engine = Literal["auto", "native", "torch"]
 
 N_NETWORKS = 10
 """Networks whose mean is the model of one candidate, by default."""
-TREE_ROWS = 1_500
-"""Rows from which on decision trees are among the members of a blend."""
 
 _MOST = 100_000
 _COUNT = {"at_least": 1, "at_most": _MOST, "hint": f"Give 1 to {_MOST:,}."}
@@ -46,8 +44,8 @@ class Design(Settings):
     )
     auto: bool = setting(
         True,
-        "If no candidates are named, compare auto as well, a blend of networks, on larger tables also of trees, on as"
-        " many repeats as cost no more than all repeats of the other networks.",
+        "If no candidates are named, compare auto as well, a blend of networks and trees, on as many repeats as cost no"
+        " more than all repeats of the other networks, at least two.",
         **_JUDGING,
     )
     metric: str | None = setting(
