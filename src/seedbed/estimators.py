@@ -205,7 +205,7 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
 
 def _attributes(model: Model, out_of_bag: OutOfBag | None = None) -> dict[str, Any]:
     """Return the attributes that a fit sets."""
-    found = {"model_": model, "n_iter_": int(model.training["epochs"]), "lr_": float(model.training["lr"])}
+    found = {"model_": model, "n_iter_": max(1, int(model.training["epochs"])), "lr_": float(model.training["lr"])}
     if out_of_bag is not None:
         found["weights_"] = dict(out_of_bag.weights)
         found["oob_losses_"] = dict(out_of_bag.losses)
@@ -342,8 +342,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             parameters below.
         portfolio: the members to blend: candidates in words, "boosted-trees" and "extra-trees"; None chooses them by
             the number of rows.
-        n_networks: number of networks of a candidate, or of each member of a blend; "auto" is 10, or 8 or 4 in a
-            blend, by the number of rows.
+        n_networks: number of networks of a candidate, or of each member of a blend; "auto" is 10, or 16, 8 or 4 in
+            a blend, by the number of rows.
         time_limit: seconds for the fit of a blend, kept within about a tenth; None trains the default members. Members
             that aren't reached in time are left out. Time that is left trains other kinds of members, except with a
             portfolio, and then up to four times as many networks. So the model may differ between machines.
@@ -378,7 +378,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
     Attributes:
         classes_: the labels [class], sorted, of the type of `y`.
         model_: the `Model`; `model_.save(path)` writes it.
-        n_iter_: number of epochs, given or chosen; in a blend, the largest of its members.
+        n_iter_: number of epochs, given or chosen; in a blend, the largest of its networks, or 1 without networks.
         lr_: learning rate, given or chosen; in a blend, that of members whose words don't set another.
         weights_: of a blend, the weight of each member by its words, without members of weight 0.
         oob_losses_: of a blend, the mean log loss of each member on the rows that its networks weren't trained on, by
@@ -480,7 +480,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
 
 
 class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
-    """A regressor that averages many small networks, or blends a portfolio of them.
+    """A regressor that averages many small networks, or blends networks and trees.
 
     Its parameters and attributes are those of `SeedbedClassifier`, without `class_weight` and `classes_`. The
     out-of-bag predictions of a blend are `oob_prediction_` [row].

@@ -60,15 +60,15 @@ def test_extra_trees_are_those_of_scikit_learn(kind):
             np.testing.assert_allclose(data.predicted(said), shares, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["two", "three", "numbers"])
-def test_boosted_trees_are_the_first_iterations_of_scikit_learn(kind):
-    data = data_of(kind)
+@pytest.mark.parametrize(("kind", "n"), [("two", 400), ("two", 1_600), ("three", 400), ("numbers", 400)])
+def test_boosted_trees_are_the_first_iterations_of_scikit_learn(kind, n):
+    data = data_of(kind, n)
     fitted = fit(BOOSTED, data)
-    n = fitted.architecture.n_trees // data.n_outputs
-    assert fitted.architecture.n_trees == n * data.n_outputs
+    n_iterations = fitted.architecture.n_trees // data.n_outputs
+    assert fitted.architecture.n_trees == n_iterations * data.n_outputs
     for number, (module, split) in enumerate(zip(modules_of(fitted, data.n_outputs), data.splits, strict=True)):
         seed = trees.derive(0, "boosted", number) % 2**32
-        peer = trees.booster(data.of_classes, len(data.y), seed).set_params(max_iter=n)
+        peer = trees.booster(data.of_classes, len(data.y), seed).set_params(max_iter=n_iterations)
         peer.fit(data.X[split.train], data.y[split.train])
         said = module(torch.from_numpy(data.X)).double().numpy()
         theirs = peer.predict(data.X) if kind == "numbers" else peer.decision_function(data.X)
@@ -186,6 +186,17 @@ def test_training_rows_without_a_class_have_no_trees():
     y = np.where(data.y == 2, 0, data.y)
     y[data.splits[0].test[0]] = 2
     assert fit(BOOSTED, dataclasses.replace(data, y=y)) is None
+
+
+def test_a_small_table_without_trees_has_twice_as_many_networks():
+    with_trees, without = members_for(None, cycling(200)), members_for(["logistic"], cycling(200))
+    found = {n: [portfolio.networks_for(n, members) for members in (with_trees, without)] for n in (200, 1_500)}
+    assert found == {200: [8, 16], 1_500: [8, 8]}
+    assert blend_table(cycling(200), portfolio=["logistic"], settings={"epochs": 1})[0].n_networks == 16
+
+
+def test_several_threads_fit_the_trees_of_larger_tables_only():
+    assert [trees.n_threads(n, 4) for n in (1_499, 1_500)] == [1, 4]
 
 
 def test_a_node_looks_at_a_bounded_number_of_inputs():

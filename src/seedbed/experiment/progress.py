@@ -10,7 +10,7 @@ from typing import Any
 from seedbed.data import Table
 from seedbed.evaluation import Conclusion
 from seedbed.experiment.plan import Plan
-from seedbed.model import member_costs, n_calibrating, networks_for, recipe_for
+from seedbed.model import member_costs, members_for, n_calibrating, networks_for, recipe_for
 from seedbed.report import Progress
 from seedbed.settings import N_NETWORKS, Recipe
 from seedbed.training import Board, Chunk
@@ -108,7 +108,8 @@ class Monitor:
         cls, table: Table, n_networks: int | None, settings: Mapping[str, Any], portfolio: Sequence[Any] | None = None
     ) -> Monitor:
         """Return what watches the training of a blend, with a line for each member; arguments as in `blend_table`."""
-        costs, n = member_costs(table, table.n_rows, portfolio=portfolio), n_networks or networks_for(table.n_rows)
+        costs = member_costs(table, table.n_rows, portfolio=portfolio)
+        n = n_networks or networks_for(table.n_rows, members_for(portfolio, table))
         epochs = dict.fromkeys(costs, recipe_for(settings, table.n_rows).epochs)
         monitor = cls(dict.fromkeys(costs, n), epochs, sum(costs.values()), scores=False, stages=False)
         monitor._costs = costs

@@ -266,8 +266,8 @@ def _repeats_of_auto(
 ) -> tuple[int, str]:
     """Return on how many repeats `auto` is compared if no candidates are named, and why on none.
 
-    On as many as cost no more than the other networks, at least two, and at most half; on none if two cost far more
-    and take long. It follows from numbers of operations, so it doesn't depend on the machine.
+    On as many as cost no more than the other networks, at least two, and at most half; on none if two cost over 1.5
+    times as much and take over a minute. It follows from numbers of operations, so it doesn't depend on the machine.
 
     Args:
         recipes: the other networks, and how they are trained.
@@ -287,7 +287,8 @@ def _repeats_of_auto(
                 others += n_inner * len(recipe.lrs) * cost(_INNER * n_train, _USUAL_SHARE * recipe.epochs)
     repeats, a_repeat = design.repeats, sum(member_costs(table, round(n_train), seconds=False).values())
     fewest, times = min(2, repeats), design.repeats * others / a_repeat
-    if fewest > _MOST_TIMES * times and fewest * design.folds * a_repeat > _MOST_OPERATIONS:
+    n_fits = fewest * (1 if design.kind == "held_out" or table.times is not None else design.folds)
+    if fewest > _MOST_TIMES * times and n_fits * a_repeat > _MOST_OPERATIONS:
         longer = f"{fewest / times:.0f} times" if fewest < 1000 * times else "a thousand times"
         return 0, f"it would take {longer} as long as the other networks"
     return max(fewest, min(repeats // 2, int(round(times, 6)))), ""

@@ -297,9 +297,9 @@ def blend_tables(
     started, bags = time.monotonic(), list[list[Bag]]()
     ends = None if time_limit is None else started + time_limit
     for table, sample_weight in zip(tables, sample_weights or [None] * len(tables), strict=True):
-        n = networks_for(table.n_rows) if n_networks is None else n_networks
-        _check_number(n)
         weights, members = _row_weights(table, sample_weight), members_for(portfolio, table)
+        n = networks_for(table.n_rows, members) if n_networks is None else n_networks
+        _check_number(n)
         data = MemberData(table, n, weights, random_state)
         bags.append([Bag(Fit(table, members, recipe_for(settings or {}, table.n_rows), data))])
     finished = functools.partial(_finished, random_state=random_state, score=score, threshold=threshold)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from seedbed.data import Encoding, Preprocessor, Split, Table, encode, target_design
 from seedbed.errors import SeedbedError
 from seedbed.model.portfolio import member_costs
-from seedbed.model.trees import FittedTrees, TreeData, alike, fit_trees, least_seconds
+from seedbed.model.trees import FittedTrees, TreeData, alike, fit_trees, least_seconds, n_threads
 from seedbed.networks import MLP, Candidate, SmoothClip, Trees
 from seedbed.settings import Recipe
 from seedbed.training import (
@@ -334,6 +334,7 @@ def _fitted_trees(fit: Fit, random_state: int, jobs: int, ends: float | None) ->
         mean, deviation = fit.data.target_scale
         target = ((target - mean) / deviation).astype(np.float32)
     data = TreeData(fit.data.plain.X, target, weights, splits, table.n_outputs, table.task != "regression")
+    jobs = n_threads(table.n_rows, jobs)
     for place, member in members:
         trees, now = _trees_of(member), time.monotonic()
         assert trees is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -37,7 +37,7 @@ class _Size(NamedTuple):
         width: units of a hidden layer.
         bins: bins of each input.
         batch_size: rows of a step.
-        n_networks: networks of each member.
+        n_networks: networks of each member; twice as many if a small table has no trees.
         epochs: of a network, if no rows left out end its training.
         extra_trees: extra trees beside each network.
     """
@@ -140,9 +140,10 @@ def recipe_for(given: Mapping[str, Any], n_rows: int) -> Recipe:
     return dataclasses.replace(_RECIPE, **{"batch_size": size.batch_size, "epochs": size.epochs, **given})
 
 
-def networks_for(n_rows: int) -> int:
-    """Return the default number of networks of a member."""
-    return _size(n_rows).n_networks
+def networks_for(n_rows: int, members: Iterable[Candidate]) -> int:
+    """Return the default number of networks of each member of a blend."""
+    has_trees = any(isinstance(member.architecture, Trees) for member in members)
+    return _size(n_rows).n_networks * (1 if has_trees or n_rows >= FEW_ROWS else 2)
 
 
 def _size(n_rows: int) -> _Size:
@@ -162,14 +163,16 @@ def member_costs(
     """
     n_inputs, n_epochs = encode(table).layout.n_inputs, PATIENT_SHARE * _size(n_rows).epochs
     of_network, costs = network_seconds if seconds else network_operations, {}
-    for member in members_for(portfolio, table):
+    members = members_for(portfolio, table)
+    n_networks = networks_for(n_rows, members)
+    for member in members:
         if isinstance(member.architecture, Trees):
             cost = _tree_operations(member.architecture, n_rows, n_inputs, table.n_outputs)
             cost = operation_seconds(cost) if seconds else cost
         else:
             with torch.device("meta"):  # nothing is drawn
                 cost = of_network(member.architecture(n_inputs, table.n_outputs), n_rows, n_epochs)
-        costs[member.name] = networks_for(n_rows) * cost
+        costs[member.name] = n_networks * cost
     return costs
 
 

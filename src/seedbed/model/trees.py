@@ -32,6 +32,7 @@ __all__ = [
     "inputs_share",
     "least_seconds",
     "n_leaves",
+    "n_threads",
 ]
 
 FEW_ROWS = 1_500
@@ -41,7 +42,7 @@ MOST_ROWS = 16_384
 _SHARE, _MOST_INPUTS = 0.5, 64  # of the inputs among which a node looks for its split; the number for extra trees
 _MOST_VALUES = 1 << 20  # of leaves at a time
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
-_ROUND = 50  # boosting iterations after which rows left out decide whether more may help
+_ROUND, _SMALL_ROUND = 25, 50  # boosting iterations after which rows left out decide whether more may help
 _WAIT = 10  # iterations without a lower loss that end boosting
 _LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
 
@@ -186,6 +187,7 @@ def fit_trees(
     before, to other splits.
 
     Args:
+        jobs: number of threads, see `n_threads`.
         rival: other trees of the same splits. Extra trees that get no weight beside them for the rows of the first
             split end there.
         until: a time of `time.monotonic` after which boosting does no more iterations. Extra trees end after the first
@@ -197,7 +199,7 @@ def fit_trees(
     if data.lacks_a_class():
         return None
     seeds = [derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))]
-    with ThreadPoolExecutor(jobs if len(data.y) >= FEW_ROWS else 1) as pool:  # small trees hold Python's lock
+    with ThreadPoolExecutor(jobs) as pool:
         if trees.method == "boosted":
             modules = _boosted(trees, data, seeds, pool, until)
         else:
@@ -210,6 +212,11 @@ def fit_trees(
                 return None
             modules += pool.map(fit, data.splits[1:], seeds[1:])
     return _together(trees, modules, data)
+
+
+def n_threads(n_rows: int, jobs: int) -> int:
+    """Return how many threads fit trees to so many rows. Small trees hold Python's lock, so more would gain nothing."""
+    return jobs if n_rows >= FEW_ROWS else 1
 
 
 def inputs_share(n_inputs: int) -> float:
@@ -278,9 +285,10 @@ def _boosted(
 
     is_given = trees.n_nodes > 0  # the number of iterations
     most = trees.n_trees // data.n_outputs if is_given else trees.n_trees
+    n_more = _ROUND if len(data.y) >= FEW_ROWS else _SMALL_ROUND  # a round bins the inputs again
     n, best = 0, -1
     while n < most and best >= n - _WAIT and (not n or until is None or time.monotonic() < until):
-        n = most if is_given else min(n + _ROUND, most)
+        n = most if is_given else min(n + n_more, most)
         best = int(np.argmin(sum(pool.map(functools.partial(grow, n), ensembles, data.splits))))
     return [_of_iterations(ensemble, most if is_given else best + 1, data) for ensemble in ensembles]
 

@@ -52,9 +52,9 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         "regression": f"the number {target['name']}",
     }[target["task"]]
     networks, s = counted(card["n_networks"], "network"), "s" * (card["n_networks"] == 1)
-    if _is_blend(card):
-        kinds = [member["network"]["kind"] for member in card["architecture"]["members"]]
-        n_kinds = kinds.count("mlp")
+    kinds = _kinds(card)
+    n_kinds = kinds.count("mlp")
+    if kinds:
         networks += f" of each of {n_kinds} kinds" if n_kinds > 1 else " of one kind"
         if "trees" in kinds:
             networks, s = f"{networks} and decision trees" if n_kinds else "decision trees", ""
@@ -72,7 +72,11 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         n_rows, left_out = training["n_rows"], training.get("n_left_out", 0)
         rows = f"{n_rows:,} of {n_rows + left_out:,} rows" if left_out else f"all {n_rows:,} rows"
         yield f"Trained:  on {rows} of {training['table']}" + ("; the others have no target" if left_out else "")
-        yield f"Recipe:   {training['recipe']} ({training['chosen']})"
+        recipe = f"{training['recipe']} ({training['chosen']})"
+        if "trees" in kinds:
+            of_trees = "trees by scikit-learn, the number of boosted ones by the rows left out"
+            recipe = f"networks by {recipe}; {of_trees}" if n_kinds else of_trees
+        yield f"Recipe:   {recipe}"
         if n := training.get("n_members_left_out"):
             left_out_as = "diverged, without use, or not reached within the time limit"
             yield f"{_INDENT}{counted(n, 'member')} left out: {left_out_as}"
@@ -84,12 +88,18 @@ def _is_blend(card: Mapping[str, Any]) -> bool:
     return bool(card["architecture"]["kind"] == "blend")
 
 
+def _kinds(card: Mapping[str, Any]) -> list[str]:
+    """Return the kind of each member of a blend, "mlp" or "trees"."""
+    return [member["network"]["kind"] for member in card["architecture"]["members"]] if _is_blend(card) else []
+
+
 def _score(card: Mapping[str, Any]) -> Iterator[str]:
     score, out_of_bag = card["score"], card["training"].get("out_of_bag_loss")
     if score is None and out_of_bag is not None:
         kind = "squared error" if card["target"]["task"] == "regression" else "log loss"
-        yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by the networks that weren't trained on it"
-        yield f"{_INDENT}Weights and epochs were chosen by these rows, so it is slightly optimistic"
+        what = "networks and trees" if "trees" in _kinds(card) else "the networks"
+        yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by {what} that weren't trained on it"
+        yield f"{_INDENT}These rows also chose weights and epochs, so it is slightly optimistic"
         return
     if score is None:
         yield "Score:    not measured; a comparison measures what such networks do on rows they weren't fitted to"

@@ -45,7 +45,7 @@ class Design(Settings):
     auto: bool = setting(
         True,
         "If no candidates are named, compare auto as well, a blend of networks and trees, on as many repeats as cost no"
-        " more than all repeats of the other networks, at least two.",
+        " more than all repeats of the other networks, at least two. It is left out where that takes too long.",
         **_JUDGING,
     )
     metric: str | None = setting(
