@@ -75,7 +75,7 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     assert "out of bag" in out
     assert "up to 40 epochs" in " ".join(out.split())
     own_words = any("lr=" in one["name"] for one in blend["members"])
-    assert ("except for settings in the members' words" in " ".join(out.split())) == own_words
+    assert ("settings after @ replace these" in " ".join(out.split())) == own_words
     assert call("predict", path, folder / "patients.csv", "-q")[0] == 0
     once_more = tmp_path / "again.safetensors"
     call("train", *words, "-o", once_more, "--epochs", 40, "--networks", 2, "--jobs", 2, "-q")

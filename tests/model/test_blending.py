@@ -319,10 +319,10 @@ def test_rows_that_cannot_be_divided_are_blended_without_out_of_bag_predictions(
 
 def test_the_recipe_is_shown_with_the_settings_of_members(table_for):
     reported = [
-        blend_table(table_for("ill"), portfolio=(words,), **QUICK)[0].training["recipe"]
+        blend_table(table_for("ill"), portfolio=(words,), **QUICK)[0].training["chosen"]
         for words in ("logistic", "logistic@lr=0.04")
     ]
-    assert [recipe.endswith(", except for settings in the members' words") for recipe in reported] == [False, True]
+    assert [chosen.endswith("; settings after @ replace these") for chosen in reported] == [False, True]
 
 
 def test_portfolios_grow_with_the_rows():

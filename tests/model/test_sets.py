@@ -135,8 +135,9 @@ def test_a_file_without_sets_is_read_and_says_so(fitted, frame, tmp_path, target
     with pytest.raises(OptionError, match=r"no prediction sets.*Fit it again"):
         ask(frame)
     assert again.card()["sets"] is None
-    assert "Sure:" in str(model)
-    assert "Sure:" not in str(again)
+    words = "Interval:" if target == "cost" else "Sets:"
+    assert words in str(model)
+    assert words not in str(again)
 
 
 def test_sets_and_intervals_belong_to_their_tasks(fitted, frame):

@@ -370,7 +370,7 @@ def _finished(
     recipe = dataclasses.replace(fit.recipe, epoch="inner")
     facts = _facts(table, recipe, settled, data.n_networks, 0, random_state)
     if any(member.candidate.overrides for member in kept):
-        facts["recipe"] += ", except for settings in the members' words"
+        facts["chosen"] += "; settings after @ replace these"
     if splits:
         facts["out_of_bag_loss"] = out_of_bag.loss
     if n_left_out := len(fit.members) - len(trained):

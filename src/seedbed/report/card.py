@@ -99,7 +99,7 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
         kind = "squared error" if card["target"]["task"] == "regression" else "log loss"
         what = "networks and trees" if "trees" in _kinds(card) else "the networks"
         yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by {what} that weren't trained on it"
-        yield f"{_INDENT}These rows also chose weights and epochs, so it is slightly optimistic"
+        yield f"{_INDENT}These rows also chose the blend, so expect a slightly higher loss on new rows"
         return
     if score is None:
         yield "Score:    not measured; a comparison measures what such networks do on rows they weren't fitted to"
@@ -126,15 +126,16 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
 def _sets(card: Mapping[str, Any]) -> Iterator[str]:
     if (sets := card["sets"]) is None:
         return
-    rows = f"the errors on {sets['n_rows']:,} rows that networks weren't trained on"
+    rows = f"the errors on {sets['n_rows']:,} rows left out of training"
     share = f"{100 * sets['coverage']:g} %"
     if card["target"]["task"] == "regression":
-        yield f"Sure:     {share} of intervals of ± {sets['threshold']:.4g} contain the number, by {rows}"
+        yield f"Interval: the prediction ± {sets['threshold']:.4g} contains the number for {share} of rows, by {rows}"
         return
-    yield f"Sure:     {share} of sets of labels above {1 - sets['threshold']:.3g} contain the true one, by {rows}"
+    above = f"{1 - sets['threshold']:.3g}"
+    yield f"Sets:     labels with a probability above {above} include the true label for {share} of rows, by {rows}"
     by_class = sorted(sets["by_class"].items(), key=lambda item: item[1])
-    least = ", ".join(f"{100 * share:.0f} % of {label}" for label, share in by_class[:_MOST_LEVELS])
-    yield f"{_INDENT}By label: {least}"
+    least = ", ".join(f"{100 * share:.0f} % for {label}" for label, share in by_class[:_MOST_LEVELS])
+    yield f"{_INDENT}By true label: {least}"
 
 
 def _range(name: str, value: float, low: float | None, high: float | None) -> str:
