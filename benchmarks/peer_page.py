@@ -43,8 +43,8 @@ repeat and one thread on one core{processor}; only methods with "60 s" in their 
   averaged over tables: 0 % is best on each table.
 - A table counts in a ranking if all of its methods have finished whole repeats of {folds} folds. Slow methods have been
   run on the **first fold** of the first repeat only. They have rankings of their own, in which that fold alone counts
-  for all methods. A single fold says little about a table, but many tables say something together. Tables of fewer than
-  1,500 rows have two repeats, except for TabM-D and slow methods; larger ones have one.
+  for all methods. A single fold says little about a table, but many tables say something together. Most methods have
+  two repeats on tables of fewer than 1,500 rows, which count in verdicts and in rankings of these methods alone.
 - {foundation}
 
 The defaults of seedbed were chosen on the *deciding* half of the tables. The *confirming* half isn't wholly untouched:
