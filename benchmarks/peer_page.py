@@ -17,14 +17,13 @@ import seedbed as sb
 OURS, FOREST = "seedbed", "forest"
 USUAL = tuple(name for name, method in METHODS.items() if method.threads == 1)
 MINUTE = ("seedbed_60", "catboost_60", "autogluon_60", "seedbed", "catboost", "autogluon", FOREST)
-FEWEST = 5  # tables of a ranking by the first fold
 PLAIN = {"Classifier": "logistic", "Regressor": "ridge"}
 SCORES = {
     "Classifier": {"log_loss": "log loss", "auc": "ROC AUC", "accuracy": "accuracy"},
     "Regressor": {"rmse": "RMSE"},
 }
 HIGH_IS_GOOD = ("auc", "accuracy")
-FEWEST = 5  # tables, for a verdict over them
+FEWEST = 5  # tables, for a verdict over them and a ranking by the first fold
 ENDLESS = 1500  # points of difference, of which the likelihood says nothing else than that they are many
 
 INTRO = """\
@@ -102,9 +101,9 @@ CAVEATS = """\
 
 
 class Results:
-    """The fits of a kind that have figures and count: all of whole repeats, or the first fold of the first repeat."""
+    """The fits of a kind that have figures and count: all of whole repeats, or the first folds of the first repeat."""
 
-    def __init__(self, rows: Iterable[Row], kind: str, asked: Sequence[str] = USUAL, *, first: bool = False) -> None:
+    def __init__(self, rows: Iterable[Row], kind: str, asked: Sequence[str] = USUAL, *, first: int = 0) -> None:
         names = {name for half in TABLES[kind].values() for name in half}
         self.rows = [row for row in rows if row.table in names and row.method in asked]
         self.kind, self.first, self.scores = kind, first, SCORES[kind]
@@ -116,9 +115,10 @@ class Results:
         self._fits: dict[tuple[str, str], dict[tuple[int, int], Row]] = defaultdict(dict)
         for key, found in fits.items():
             repeats = [repeat for repeat, _ in found]
-            for split, row in sorted(found.items()):
-                if split == (0, 0) if first else repeats.count(split[0]) == FOLDS:
-                    self._fits[key][split] = row
+            folds = {(0, fold) for fold in range(first)}
+            counts = folds or {split for split in found if repeats.count(split[0]) == FOLDS}
+            if counts <= set(found):
+                self._fits[key] = {split: found[split] for split in sorted(counts)}
 
     def methods(self, tables: Sequence[str]) -> list[str]:
         """Those that have finished any of the tables."""
@@ -172,7 +172,7 @@ def intro(rows: Sequence[Row]) -> str:
 
 
 def half_of(rows: Sequence[Row], kind: str, tables: Sequence[str]) -> Iterator[str]:
-    whole, first = (Results(rows, kind, first=first) for first in (False, True))
+    whole, first = (Results(rows, kind, first=first) for first in (0, 1))
     yield from rankings(whole, tables, set())
     yield from rankings(first, tables, set(whole.methods(tables)))
     yield differences(whole, first, tables)
@@ -182,29 +182,28 @@ def half_of(rows: Sequence[Row], kind: str, tables: Sequence[str]) -> Iterator[s
 
 
 def minute(rows: Sequence[Row]) -> Iterator[str]:
-    results = Results(rows, "Classifier", MINUTE, first=True)
+    results = Results(rows, "Classifier", MINUTE, first=1)
     names = [table for half in TABLES["Classifier"].values() for table in half]
     if tables := results.counted(MINUTE[:1], names):
         yield MINUTES
         yield ranking(results, results.methods(tables), tables)
         yield differences(results, results, tables, MINUTE[0])
-        yield first_two_folds(rows, MINUTE[0], "autogluon_60")
+        yield from first_two_folds(rows, (MINUTE[0], "autogluon_60"))
 
 
-def first_two_folds(rows: Sequence[Row], ours: str, peer: str) -> str:
-    """On how many confirming tables a method's mean log loss of two folds is lower than another's."""
-    asked = [(0, 0), (0, 1)]
-    losses = {(row.table, row.method, (row.repeat, row.fold)): row.log_loss for row in rows if not row.error}
+def first_two_folds(rows: Sequence[Row], both: tuple[str, str]) -> Iterator[str]:
+    """On how many confirming tables one method's mean log loss of two folds is lower than the other's."""
+    results = Results(rows, "Classifier", both, first=2)
+    tables = results.counted(both, TABLES["Classifier"]["confirming"])
+    if not tables:
+        return
     lower, higher = [], []
-    for table in TABLES["Classifier"]["confirming"]:
-        pairs = [[losses.get((table, method, split)) for split in asked] for method in (ours, peer)]
-        if None not in (*pairs[0], *pairs[1]):
-            (lower if statistics.fmean(pairs[0]) < statistics.fmean(pairs[1]) else higher).append(table)
-    a, b = (METHODS[method].label for method in (ours, peer))
-    return (
+    for table, (ours, theirs) in zip(tables, results.errors(both, tables, results.score), strict=True):
+        (lower if ours < theirs else higher).append(table)
+    a, b = (METHODS[method].label for method in both)
+    yield (
         f"On the first two folds together, the log loss of {a} is lower than that of {b} on {len(lower)} of "
-        f"{len(lower) + len(higher)} tables of the confirming half: {', '.join(lower)}. It is higher on "
-        f"{', '.join(higher)}."
+        f"{len(tables)} tables of the confirming half: {', '.join(lower)}. It is higher on {', '.join(higher)}."
     )
 
 

@@ -195,6 +195,12 @@ def test_a_small_table_without_trees_has_twice_as_many_networks():
     assert blend_table(cycling(200), portfolio=["logistic"], settings={"epochs": 1})[0].n_networks == 16
 
 
+def test_costs_are_of_the_networks_that_are_trained():
+    costs = [portfolio.member_costs(cycling(200), 200, portfolio=["logistic"], n_networks=n) for n in (None, 16, 4)]
+    assert costs[0] == pytest.approx(costs[1])
+    assert costs[1]["logistic"] == pytest.approx(4 * costs[2]["logistic"])
+
+
 def test_several_threads_fit_the_trees_of_larger_tables_only():
     assert [trees.n_threads(n, 4) for n in (1_499, 1_500)] == [1, 4]
 

@@ -108,8 +108,9 @@ class Monitor:
         cls, table: Table, n_networks: int | None, settings: Mapping[str, Any], portfolio: Sequence[Any] | None = None
     ) -> Monitor:
         """Return what watches the training of a blend, with a line for each member; arguments as in `blend_table`."""
-        costs = member_costs(table, table.n_rows, portfolio=portfolio)
-        n = n_networks or networks_for(table.n_rows, members_for(portfolio, table))
+        members = members_for(portfolio, table)
+        costs = member_costs(table, table.n_rows, portfolio=members)
+        n = n_networks or networks_for(table.n_rows, members)
         epochs = dict.fromkeys(costs, recipe_for(settings, table.n_rows).epochs)
         monitor = cls(dict.fromkeys(costs, n), epochs, sum(costs.values()), scores=False, stages=False)
         monitor._costs = costs

@@ -229,7 +229,8 @@ class Fit:
     @functools.cached_property
     def costs(self) -> dict[str, float]:
         """Return the estimated seconds of each member, by its words."""
-        return member_costs(self.table, self.table.n_rows, portfolio=self.members)
+        n_networks = self.data.n_networks
+        return member_costs(self.table, self.table.n_rows, portfolio=self.members, n_networks=n_networks)
 
     def seconds(self, pace: float = 1.0) -> float:
         """Return the estimated seconds of all members, those of networks times a pace."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -22,7 +22,7 @@ AUTO = "auto"
 """The word for a blend of a portfolio's members."""
 
 _RECIPE = Recipe(optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False)
-_TREES = ("boosted-trees", "extra-trees")
+_TREES: Mapping[str, Literal["boosted", "extra"]] = {"boosted-trees": "boosted", "extra-trees": "extra"}
 _MOST_CLASSES, _MOST_INPUTS = 12, 1_000  # for trees: boosting grows one for each class, and looks at all inputs
 # Operations of a value at each level of a tree, of a boosted leaf and of an extra tree beside them, as
 # `network_operations` counts.
@@ -74,7 +74,7 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = F
         # Embeddings and trees would need a large table, which lies in a file, in memory.
         numbers = bool(encoding.layout.number_inputs) and not encoding.is_large
         few = table.n_outputs <= _MOST_CLASSES and encoding.layout.n_inputs <= _MOST_INPUTS
-        trees = _TREES if few and not encoding.is_large else ()
+        trees = tuple(_TREES) if few and not encoding.is_large else ()
         if more:
             portfolio = more_words_for(table.n_rows, numbers=numbers)
         else:
@@ -101,9 +101,8 @@ def _tree_candidate(word: Any, n_rows: int) -> Candidate | None:
         return None
     if colon and not (number.isascii() and number.isdecimal() and 0 < int(number) <= 10_000):
         raise OptionError(f"'{word}' has no number of trees", f"Write {name}, or {name}:100.")
-    boosted = name == _TREES[0]
-    n_trees = int(number) if colon else 150 if boosted else _size(n_rows).extra_trees
-    return Candidate(word.strip(), Trees("boosted" if boosted else "extra", n_trees))
+    usual = {"boosted": 150, "extra": _size(n_rows).extra_trees}
+    return Candidate(word.strip(), Trees(_TREES[name], int(number) if colon else usual[_TREES[name]]))
 
 
 def words_for(n_rows: int, *, numbers: bool, trees: bool = False) -> list[str]:
@@ -151,20 +150,25 @@ def _size(n_rows: int) -> _Size:
 
 
 def member_costs(
-    table: Table, n_rows: int, *, portfolio: Sequence[Any] | None = None, seconds: bool = True
+    table: Table,
+    n_rows: int,
+    *,
+    portfolio: Sequence[Any] | None = None,
+    n_networks: int | None = None,
+    seconds: bool = True,
 ) -> dict[str, float]:
     """Estimate the time in which one core fits each member of a blend to some rows of a table, by its words [s].
 
     The estimate is right within a factor of about 2, as the epochs after which members stop aren't known.
 
     Args:
-        portfolio: as in `blend_table`.
+        portfolio, n_networks: as in `blend_table`.
         seconds: otherwise return operations, see `network_operations`.
     """
     n_inputs, n_epochs = encode(table).layout.n_inputs, PATIENT_SHARE * _size(n_rows).epochs
     of_network, costs = network_seconds if seconds else network_operations, {}
     members = members_for(portfolio, table)
-    n_networks = networks_for(n_rows, members)
+    n_networks = networks_for(n_rows, members) if n_networks is None else n_networks
     for member in members:
         if isinstance(member.architecture, Trees):
             cost = _tree_operations(member.architecture, n_rows, n_inputs, table.n_outputs)
