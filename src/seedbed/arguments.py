@@ -9,13 +9,14 @@ import inspect
 import numbers
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, did_you_mean
+from seedbed.removed import removed
 
-__all__ = ["check_arguments", "checked", "shown", "spelled"]
+__all__ = ["check_arguments", "checked", "refuse_unknown", "shown", "spelled"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,7 +52,7 @@ def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[
         hint: returns what to do about a keyword that the function doesn't have, given its name; empty if unknown.
 
     Raises:
-        OptionError: an argument has another type, or the function lacks a keyword for which there is a hint.
+        OptionError, TypeError: an argument has another type, or see `refuse_unknown`.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
@@ -59,15 +60,29 @@ def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            for name in kwargs:
-                if name not in signature.parameters and (words := hint(name)):
-                    raise OptionError(f"{function.__name__} has no argument {name}", words)
+            refuse_unknown(kwargs, function.__name__, signature.parameters, hint)
             check_arguments(function, signature.bind(*args, **kwargs).arguments)
             return function(*args, **kwargs)
 
         return call
 
     return decorate
+
+
+def refuse_unknown(
+    given: Iterable[str], function: str, known: Iterable[str], hint: Callable[[str], str] = lambda name: ""
+) -> None:
+    """Check the names of keyword arguments.
+
+    Raises:
+        OptionError: the function has no such argument, but it had, or there is a hint.
+        TypeError: it has none; the message suggests the nearest one.
+    """
+    for name in given:
+        if name not in known:
+            if words := removed(name, function) or hint(name):
+                raise OptionError(f"{function} has no argument {name}", words)
+            raise TypeError(f"{function} has no argument {name}. {did_you_mean(name, known)}")
 
 
 def shown(value: Any, longest: int = 60) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import inspect
 import itertools
 import numbers
 import threading
@@ -27,7 +28,7 @@ try:
 except ImportError:  # scikit-learn before 1.9
     CallbackSupportMixin, with_callbacks = object, lambda fit: fit
 
-from seedbed.arguments import check_arguments, shown
+from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.data import Frame, Table, as_frame, as_text, coded_table, given_frame, label_texts
 from seedbed.errors import DataError, OptionError, TargetError, visible
 from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, members_for, predict_frame
@@ -80,6 +81,11 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
     n_jobs: int | None = None
     verbose: int | bool = 0
     model_: Model = field(init=False)
+
+    def __new__(cls, **given: Any) -> Self:
+        refuse_unknown(given, cls.__name__, inspect.signature(cls.__init__).parameters)
+        instance: Self = super().__new__(cls)
+        return instance
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -479,6 +485,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         return self.model_.covering(self._predictions(X), coverage, per_class=per_class)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
     """A regressor that averages many small networks, or blends networks and trees.
 

@@ -10,10 +10,11 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
-from seedbed.arguments import check_arguments, shown
+from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.errors import OptionError, did_you_mean
+from seedbed.removed import removed
 
 __all__ = ["Settings", "documented", "kinds_of", "merged", "parsed", "place_of", "setting", "settings_of", "taking"]
 
@@ -106,12 +107,17 @@ class Settings:
         OptionError: a value has another type, is out of bounds or isn't one of the choices.
     """
 
+    def __new__(cls, **given: Any) -> Self:
+        refuse_unknown(given, cls.__name__, settings_of(cls))
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         check_arguments(type(self), self.__dict__)
         for name, (about, kinds) in _known(type(self)).items():
             value = getattr(self, name)
             if about.choices and value is not None and value not in about.choices:
-                raise OptionError(f"unknown {name} '{value}'", did_you_mean(value, about.choices))
+                hint = removed(f"{name}={value}") or did_you_mean(value, about.choices)
+                raise OptionError(f"unknown {name} '{value}'", hint)
             if value is not None and (int in kinds or float in kinds) and not about.allows(value):
                 raise OptionError(f"{name} is {shown(value)}", about.hint or _bounds(about, whole=int in kinds))
 

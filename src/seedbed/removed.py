@@ -1,0 +1,35 @@
+"""What left seedbed: verbs, options and arguments, with a sentence each on what to do instead."""
+
+from __future__ import annotations
+
+__all__ = ["removed"]
+
+_CONTINUES = "Leave it out: the same command or call continues an interrupted run."
+_AS_FRAME = "Read the table with pandas or Polars, and judge the data frame or a CSV file of it."
+
+# A key is a verb; an option or argument, with `_` for `-`, of all verbs and functions or of the named one; or one of
+# its values. Sentences fit the command line and Python.
+_REMOVED = {
+    "resume": "Run the same command again: it continues an interrupted run.",
+    "trust": _CONTINUES,
+    "interval": "Leave it out: all intervals are corrected for overlapping folds.",
+    "interval=nested": "Leave it out: all intervals are corrected for overlapping folds.",
+    "interval=pairs": "Leave it out: all intervals are corrected for overlapping folds.",
+    "judge all_pairs": "Name a reference, or rank all pairs with autorank or scikit-posthocs.",
+    "judge query": _AS_FRAME,
+    "judge table": _AS_FRAME,
+    "judge skip_rows": _AS_FRAME,
+    "judge limit": _AS_FRAME,
+    "export python": "Export ONNX; or in Python, save the state_dict of each of model.networks() with torch.save.",
+}
+
+
+def removed(name: str, place: str = "") -> str:
+    """Return what to do instead of a verb, option or argument that left; empty if it isn't one of them.
+
+    Args:
+        name: its name, with `_` or `-`, also with a value: `interval=nested`.
+        place: the verb or function.
+    """
+    name = name.lstrip("-").replace("-", "_")
+    return _REMOVED.get(f"{place} {name}") or _REMOVED.get(name, "")

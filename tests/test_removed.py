@@ -1,0 +1,43 @@
+"""What left is refused with a sentence on what to do instead."""
+
+import pytest
+
+import seedbed as sb
+from seedbed.cli import main
+from seedbed.removed import removed
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("compare example:moons --trust", f"there is no option --trust. {removed('trust')}"),
+        ("compare example:moons --interval pairs", f"--interval can't be 'pairs'. {removed('interval=pairs')}"),
+        ("gone x", "there is no verb 'gone'. Do that."),
+    ],
+)
+def test_the_command_line_says_what_to_do_instead(command, message, monkeypatch, capsys):
+    monkeypatch.setitem(removed.__globals__["_REMOVED"], "gone", "Do that.")
+    with pytest.raises(SystemExit) as stopped:
+        main(command.split())
+    assert (stopped.value.code, capsys.readouterr().err) == (2, f"seedbed: {message}\n")
+
+
+def test_python_says_what_to_do_instead():
+    with pytest.raises(sb.OptionError, match=r"train_many has no argument trust\. Leave it out"):
+        sb.train_many("relu:2", trust=True)
+    with pytest.raises(sb.OptionError, match=r"unknown interval 'pairs'\. Leave it out"):
+        sb.Design(interval="pairs")
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "near"),
+    [
+        (sb.train_many, "epoch", "epochs"),
+        (sb.compare, "candidate", "candidates"),
+        (sb.Recipe, "optimiser", "optimizer"),
+        (sb.SeedbedClassifier, "epoch", "epochs"),
+    ],
+)
+def test_an_unknown_argument_names_the_function_and_the_nearest_one(call, name, near):
+    with pytest.raises(TypeError, match=rf"{call.__name__} has no argument {name}\. Did you mean '{near}'\?"):
+        call(**{name: 3})
