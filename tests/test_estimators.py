@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -35,8 +36,9 @@ BLEND = {"portfolio": ("logistic", "relu:8@ple=3"), "n_networks": 3, "max_epochs
 BOTH = (SeedbedClassifier, SeedbedRegressor)
 ESTIMATORS = [kind(**options) for options in (QUICK, BLEND, CHOOSING) for kind in BOTH]
 EXPECTED = {
-    "check_sample_weight_equivalence_on_dense_data": "training is in float32, and the check wants 1e-7; and numbers "
+    f"check_sample_weight_equivalence_on_{kind}_data": "training is in float32, and the check wants 1e-7; and numbers "
     "are standardised by their rows, not by what these count"
+    for kind in ("dense", "sparse")
 }
 ARRAY_API = "check_array_api_input"
 
@@ -287,6 +289,23 @@ def test_an_invalid_target_raises_a_clear_error(quick, blobs):
         SeedbedRegressor(**QUICK).fit(X, np.where(y, "a", "b"))
 
 
+def test_log_probabilities_and_decisions_follow_from_the_probabilities(quick, blobs):
+    X, y = blobs
+    two, three = quick().fit(X, y), quick().fit(X, y + (X[:, 0] > 0))
+    for classifier in (two, three):
+        np.testing.assert_allclose(np.exp(classifier.predict_log_proba(X)), classifier.predict_proba(X))
+    np.testing.assert_allclose(1 / (1 + np.exp(-two.decision_function(X))), two.predict_proba(X)[:, 1])
+    assert (three.decision_function(X).argmax(axis=1) == three.predict(X)).all()
+
+
+def test_certain_predictions_have_finite_decisions(quick, blobs, monkeypatch):
+    classifier = quick().fit(*blobs)
+    monkeypatch.setattr(SeedbedClassifier, "predict_proba", lambda *_: np.array([[1.0, 0.0], [0.0, 1.0]]))
+    np.testing.assert_array_equal(np.sign(classifier.decision_function(blobs[0][:2])), [-1, 1])
+    assert np.isfinite(classifier.decision_function(blobs[0][:2])).all()
+    assert classifier.predict_log_proba(blobs[0][:2]).tolist() == [[0, -np.inf], [-np.inf, 0]]
+
+
 # Features
 
 
@@ -344,6 +363,21 @@ def test_constant_and_empty_columns_are_accepted_even_if_all_are(quick):
     assert np.ptp(probabilities[:, 1]) == 0
     assert abs(probabilities[0, 1] - 2 / 3) < 0.05
     assert quick(**{**CHOOSING, "epochs": "auto", "lr": "auto"}).fit(frame, y).predict(frame).all()
+
+
+def test_a_sparse_matrix_gives_the_predictions_of_a_dense_one(quick, blobs):
+    X, y = np.where(np.abs(blobs[0]) < 0.5, 0, blobs[0]), blobs[1]
+    dense = quick().fit(X, y)
+    for kind in (sparse.csr_matrix, sparse.coo_array, sparse.csc_array):
+        found = quick().fit(kind(X), y)
+        np.testing.assert_array_equal(found.predict_proba(kind(X)), dense.predict_proba(X))
+        np.testing.assert_array_equal(found.model_.predict(kind(X)), dense.model_.predict(X))
+
+
+def test_a_sparse_matrix_that_is_too_large_to_make_dense_is_refused(quick):
+    X = sparse.eye_array(10_000, format="csr")
+    with pytest.raises(DataError, match=r"X is a sparse matrix of 10,000 x 10,000 cells, .* at most 67,108,864"):
+        quick().fit(X, np.arange(10_000) % 2)
 
 
 def test_text_identifiers_are_dropped_unless_they_are_named(quick):

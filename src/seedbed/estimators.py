@@ -90,6 +90,7 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
@@ -178,7 +179,7 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
         """
         frame = as_frame(X)
         if frame is None:
-            X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
+            X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=None, ensure_all_finite="allow-nan")
         else:
             X = frame.to_native()
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -411,7 +412,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         """Fit networks to all rows whose weight isn't zero.
 
         Args:
-            X: cells [row, feature]: a data frame of any library, or an array. NaN is a missing cell.
+            X: cells [row, feature]: a data frame of any library, an array, or a sparse matrix of up to 67 million
+                cells, which is made dense. NaN is a missing cell.
             y: labels [row]; text, booleans or whole numbers.
             sample_weight: weight of each row [row], at least 0.
             groups: names or numbers of groups [row], such as patients. Inner splits and bags keep the rows of a group
@@ -471,6 +473,26 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             ValueError: as `predict`.
         """
         return self._predictions(X).probabilities
+
+    def predict_log_proba(self, X: Any) -> Floats:
+        """Return the logarithm of `predict_proba` [row, class]; -inf where a probability is 0.
+
+        Raises:
+            ValueError: as `predict`.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return the log-odds of the second of two classes [row], or the log probability of each class [row, class].
+
+        Probabilities of 0 count as 1e-300, so that all values are finite.
+
+        Raises:
+            ValueError: as `predict`.
+        """
+        logs = np.log(np.maximum(self.predict_proba(X), 1e-300))
+        return logs[:, 1] - logs[:, 0] if len(self.classes_) == 2 else logs
 
     def predict_set(self, X: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:
         """Return for each row whether each label is in its prediction set [row, class], in the order of `classes_`.

@@ -359,10 +359,10 @@ def given_frame(X: Any, names: Sequence[str] = (), as_text: Collection[str] = ()
         ColumnError: infinite numbers.
     """
     known = as_frame(X)
-    frame = frame_of_array(X if known is None else known.to_native(), "X", names, as_text)
+    X = as_array(X, "X") if known is None else known.to_native()
+    frame = frame_of_array(X, "X", names, as_text)
     if known is None:
-        array = np.asarray(X)
-        objects = {i: array[:, i].tolist() for i in range(array.shape[1])} if array.dtype == object else {}
+        objects = {i: X[:, i].tolist() for i in range(X.shape[1])} if X.dtype == object else {}
     else:
         objects = {i: known[name].to_list() for i, name in enumerate(known.columns) if known.schema[name] == nw.Object}
     columns = list(frame.columns)

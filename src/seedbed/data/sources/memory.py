@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 ROWS_AT_ONCE = 4096
+_MOST_DENSE = 1 << 26  # cells of a sparse matrix; half a gigabyte in float64
 
 
 def frame_of_rows(
@@ -187,7 +189,14 @@ def frame_of_array(X: Any, where: str, names: Sequence[str] = (), as_text: Colle
 
 
 def as_array(value: Any, role: str) -> NDArray[Any]:
-    """Return an array, a tensor or nested lists as an array. `role` is its name in errors: "X" or "y"."""
+    """Return an array, a sparse matrix, a tensor or nested lists as an array. `role` is its name in errors: "X" or
+    "y"."""
+    if hasattr(value, "toarray"):
+        if math.prod(value.shape) > _MOST_DENSE:
+            size = " x ".join(f"{length:,}" for length in value.shape)
+            message = f"{role} is a sparse matrix of {size} cells, too many to make dense: at most {_MOST_DENSE:,}"
+            raise DataError(message, "Use fewer columns, for example by sklearn.decomposition.TruncatedSVD.")
+        value = value.toarray()
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     try:
