@@ -1,9 +1,11 @@
 """The verb `judge`: text, JSON, files, exit status and imports."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,9 +51,23 @@ def test_bad_input_is_one_line_and_status_2(scores, csv, capsys):
     assert status(path, "--fail-if-worse", "old") == 2
     assert status(path, "-o", "verdicts.docx") == 2
     assert status("nowhere.csv") == 2
-    lines = capsys.readouterr().err.splitlines()
+    said, errors = capsys.readouterr()
+    lines = errors.splitlines()
+    assert said == ""  # no verdict before the name is checked
     assert lines[0] == "seedbed: there is no candidate 'nwe'. Did you mean 'new'?"
     assert len(lines) == 4
+
+
+def test_a_dash_reads_the_standard_input(scores, csv, capsys, monkeypatch):
+    path = Path(csv(scores(folds=5)))
+    assert status(path) == 0
+    from_file = capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    assert status("-") == 0
+    assert capsys.readouterr().out == from_file.replace("scores.csv", "stdin")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes().replace(b"0.8", b"oops", 1))))
+    assert status("-") == 2
+    assert capsys.readouterr().err.startswith("seedbed: stdin: line 2, column 'accuracy' holds 'oops")
 
 
 def test_json_is_the_whole_document(scores, csv, capsys):

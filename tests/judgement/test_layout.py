@@ -79,6 +79,14 @@ def test_contradictory_options_are_refused(scores):
         sb.judge(scores(), test_share=2.0)
 
 
+def test_a_seed_is_read_from_its_own_column_beside_the_runs_of_a_tracker(scores):
+    found = scores(folds=5, seeds=2)
+    tracked = renamed(found, accuracy="metrics.test_accuracy") | {"run": list(range(20)), "params.lr": [0.1] * 20}
+    assert sb.judge(tracked)["new"] == sb.judge(found)["new"]
+    assert "accuracy (column 'metrics.test_accuracy')" in str(sb.judge(tracked))
+    assert sb.judge(tracked | {"val_loss": [0.5] * 20}, score="accuracy")["new"] == sb.judge(found)["new"]
+
+
 def test_two_folds_give_wide_intervals_with_a_warning(scores):
     assert "2 folds give rough intervals" in str(sb.judge(scores(folds=2)))
 

@@ -157,7 +157,7 @@ def test_thirty_rows_of_one_test_set_give_verdicts_on_these_fitted_models(predic
     assert judgement.is_better("sharp")
     document, said = judgement.to_dict(), " ".join(str(judgement).split())
     assert (document["plan"]["kind"], document["interval"]) == ("held_out", "held_out")
-    assert "This holds for these fitted models, on rows like these 30. It doesn't say what training again" in said
+    assert "this holds for these fitted models, on rows like these 30. It doesn't say what training again" in said
     assert "Use sharp: shown to be better than plain" in said
     assert (judgement["sharp"]["n_rows"], judgement["sharp"]["n_train"]) == (30, None)
     several = str(sb.judge(predictions(n=30, repeats=1, folds=1, seeds=3, gain=0.2), target="y"))
@@ -252,9 +252,38 @@ def test_invalid_columns_of_predictions_raise_one_sentence(predictions, case):
     assert message in str(caught.value)
 
 
-def test_a_wide_file_of_scores_may_have_a_candidate_called_y():
-    judgement = sb.judge({"x": [0.80, 0.78, 0.83], "y": [0.85, 0.84, 0.88]}, score="accuracy", folds=3)
-    assert judgement.is_better("y")
+def test_naming_the_score_leaves_a_file_of_predictions_one(predictions):
+    rows = wide(predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed")
+    frame = pd.DataFrame({"y_true": rows["y"], **{n: np.where(rows[n] > 0.5, "yes", "no") for n in ("plain", "sharp")}})
+    assert sb.judge(frame, score="accuracy").to_dict() == sb.judge(frame).to_dict()
+    with pytest.raises(sb.OptionError, match=r"no column says which rows a fold tests\. Add a column 'fold'"):
+        sb.judge(frame, score="accuracy", folds=4)
+
+
+@pytest.mark.parametrize("score", [None, "accuracy"])
+def test_lines_with_a_fold_and_without_a_row_are_out_of_fold_predictions(predictions, score):
+    named = wide(predictions(repeats=1, gain=0.2), "repeat", "seed")
+    frame = named.drop(columns="row").assign(**{n: np.where(named[n] > 0.5, "yes", "no") for n in ("plain", "sharp")})
+    judged = sb.judge(frame, score=score)
+    assert judged.to_dict()["plan"]["folds"] == 5
+    assert [one["name"] for one in judged.to_dict()["candidates"]] == ["plain", "sharp"]
+
+
+@pytest.mark.parametrize("name", ["y", "y_true", "target", "label", "Y True"])
+def test_the_true_values_are_never_a_candidate(scores, name):
+    columns = scores() | {"candidate": ["old"] * 10 + [name] * 10}
+    with pytest.raises(sb.OptionError, match=f"a candidate is named '{name}', which is a usual name of the true"):
+        sb.judge(columns)
+    with pytest.raises(sb.ColumnError, match="no column names the candidate"):
+        sb.judge({"x": [0.80, 0.78, 0.83], name: [0.85, 0.84, 0.88]}, score="accuracy", folds=3)
+
+
+def test_without_a_column_of_folds_nothing_is_claimed_about_the_fitted_models(predictions):
+    frame = wide(predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed")
+    said = unfolded(sb.judge(frame))
+    assert "read as one test set. If these are out-of-fold predictions, add a column 'fold'." in said
+    assert "one fitted model" not in said
+    assert "add a column" not in unfolded(sb.judge(frame.assign(fold=0)))
 
 
 CASES = {

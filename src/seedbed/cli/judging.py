@@ -90,7 +90,9 @@ class QuestionOptions:
 def judge(
     scores: Annotated[
         str,
-        Parameter(help="A CSV, TSV, Excel, Parquet, JSON or SQLite file: a row for each candidate, split and seed."),
+        Parameter(
+            help="A CSV, TSV, Excel, Parquet, JSON or SQLite file: a row for each candidate and split; - is stdin."
+        ),
     ],
     /,
     *,
@@ -119,10 +121,10 @@ def judge(
         command=command_line(),
         source=source.settings(),
     )
+    better, worse = question.fail_unless_better, question.fail_if_worse
+    failed = (better is not None and not judged.is_better(better)) or (worse is not None and judged.is_worse(worse))
     print(json.dumps(judged.to_dict()) if as_json else judged)
     if output is not None:
         judged.save(output)
         print_stderr(f"wrote {output}")
-    better, worse = question.fail_unless_better, question.fail_if_worse
-    failed = (better is not None and not judged.is_better(better)) or (worse is not None and judged.is_worse(worse))
     return int(failed)

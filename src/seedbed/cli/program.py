@@ -115,7 +115,9 @@ def _interrupted_once() -> Iterator[None]:
 def _run(tokens: list[str]) -> int:
     try:
         with interruptible(lambda: ("interrupted",)), typed(tokens):
-            return int(app(tokens, exit_on_error=False, print_error=False) or 0)
+            judged = tokens[:1] == ["judge"]  # the only verb that reads the standard input
+            words = ["/dev/stdin" if judged and token == "-" else token for token in tokens]
+            return int(app(words, exit_on_error=False, print_error=False) or 0)
     except CycloptsError as error:
         return _fail("usage", *_misused(tokens, error), tokens, 2)
     except SeedbedError as error:
@@ -157,7 +159,7 @@ def _misused(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     if tokens and not tokens[0].startswith("-") and tokens[0] not in _NAMES:
         known = f"The verbs are {', '.join(_NAMES)}. See seedbed --help."
         return f"there is no verb '{tokens[0]}'", removed(tokens[0]) or f"{nearest(tokens[0], _NAMES)} {known}".lstrip()
-    if "-" in tokens:
+    if "-" in tokens and tokens[0] != "judge":
         return "stdin isn't supported", "Save the table as a file first."
     verb = f" {tokens[0]}" if tokens and tokens[0] in _NAMES else ""
     if isinstance(error, UnknownOptionError):

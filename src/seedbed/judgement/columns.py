@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from seedbed.data import EveryName, Frame, Texts, frame_of_values, likely_target, parse_number, read_new_rows
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Metric, known_metric
+from seedbed.files import scratch_folder
 from seedbed.typing import Floats
 
 __all__ = [
@@ -47,8 +49,11 @@ CONVENTIONS: Mapping[str, tuple[str, ...]] = {
 
 _PREDICTIONS = ("probability", "prediction", "proba", "y_prob", "y_pred", "y_score", "predicted")
 _BESIDE = re.compile(
-    r"(.*_)?(time|seconds|duration)|epochs?|steps?|n_parameters|parameters|params|train_.*|unnamed.*|index|"
+    r"(.*_)?(time|seconds|duration)|epochs?|steps?|n_parameters|parameters|params(_.*)?|(metrics_)?train_.*|unnamed.*"
+    r"|index|random_state|random_seed|seed|run|trial|"
 )
+_TRUE = ("y", "y_true", "target", "label", "truth", "true_label")
+"""Names of the true values, in lower case, which no candidate may have."""
 _PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
 # Not 1,234, which may be 1234.
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:0*,[0-9]+|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,}))")
@@ -56,10 +61,13 @@ _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "in
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
 _MOST_TRIED = 1_000_000_000
+STDIN = "/dev/stdin"
+"""The path of the standard input."""
+_MOST_STDIN = 1 << 28  # bytes
 _MOST_PAIRED = 200
 """Candidates of which all pairs get a verdict: 19,900 verdicts."""
 _NO_ROWS = "Give a row for each score."
-_PREFIX = re.compile(r"(test|val|valid|validation|cv|mean|out_of_fold|oof)_")
+_PREFIX = re.compile(r"(metrics|test|val|valid|validation|cv|mean|out_of_fold|oof)_")
 _OTHER_NAMES = {
     "acc": "accuracy",
     "bal_acc": "balanced_accuracy",
@@ -132,8 +140,14 @@ class Question:
         """Return the reference.
 
         Raises:
-            OptionError: it isn't there, there are fewer than two candidates, or too many for all pairs.
+            OptionError: it isn't there, there are fewer than two candidates or too many for all pairs, or one of them
+                has the name of the true values.
         """
+        if true := [name for name in names if plain(name) in _TRUE]:
+            hint = (
+                "Of predictions, keep this column of true values, and give no scores; of scores, rename the candidate."
+            )
+            raise OptionError(f"a candidate is named '{true[0]}', which is a usual name of the true values", hint)
         if len(names) < 2:
             raise OptionError(f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more.")
         if self.reference is not None and self.reference not in names:
@@ -167,6 +181,13 @@ def read_scores(source: Any, **options: Any) -> Frame:
         frame = frame_of_values(list(lists.values()), list(lists), "the mapping", as_text=EveryName())
     elif isinstance(source, list) and not source:
         raise DataError("there are no rows", _NO_ROWS)
+    elif isinstance(source, str) and source == STDIN:
+        path = scratch_folder() / "stdin"
+        content = sys.stdin.buffer.read(_MOST_STDIN + 1)
+        if len(content) > _MOST_STDIN:
+            raise DataError(f"stdin: over {_MOST_STDIN >> 20} MiB", "Save the table as a file and give its path.")
+        path.write_bytes(content)
+        frame = replace(read_new_rows(path, (), as_text=EveryName(), **options), where="stdin")
     else:
         frame = read_new_rows(source, (), as_text=EveryName(), **options)  # 1.1 and 1.10 are two candidates
     if not frame.n_rows:
@@ -185,6 +206,8 @@ def roles_of(columns: Frame, given: Question) -> dict[str, int]:
         there = [i for i, other in enumerate(names) if plain(other) in usual and other not in asked]
         if name is not None:
             there = [names.index(name)]
+        if role == "seed":  # exports of trackers name each run beside its seed
+            there = [i for i in there if plain(names[i]) == "seed"] or there
         if len(there) > 1:
             both = " and ".join(f"'{names[i]}'" for i in there[:2])
             message = f"{columns.where}: the columns {both} could both be the {role}"
@@ -201,8 +224,7 @@ def target_of(columns: Frame, roles: Mapping[str, int], given: Question, *, scor
     or that no column names the candidates, so that each of the others holds the predictions of one.
 
     Args:
-        scores: whether the user gives options about scores. Such a file has candidates in columns of predictions only
-            if it names the rows as well.
+        scores: whether the user gives options that are about scores only.
 
     Raises:
         ColumnError: several columns could be it, or rows are named and no column has a usual name.
@@ -210,12 +232,12 @@ def target_of(columns: Frame, roles: Mapping[str, int], given: Question, *, scor
     if given.target is not None:
         return given.target
     free = [name for i, name in enumerate(columns.names) if i not in roles.values() and name != given.score]
-    wide = "candidate" not in roles and ("row" in roles or not scores)
+    wide = "candidate" not in roles
     if not wide and not any(plain(name).startswith(_PREDICTIONS) for name in free):
         return None
     target = likely_target(free, usual_only=True)
     if target is None:
-        if wide and "row" in roles and not scores:
+        if wide and "row" in roles and not scores and given.score is None:
             message = f"{columns.where}: no column names the candidates, and none has a usual name of true values"
             raise ColumnError(message, "Predictions: --target NAME. Scores of candidates in columns: --score accuracy.")
         return None
@@ -237,14 +259,15 @@ def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -
         OptionError: there are too many candidates.
     """
     where, names = columns.where, columns.names
-    if score is not None and score in names:
-        if "candidate" in roles:
-            return [names.index(score)]
-        raise _no_candidates(where, [score])
-    free = free_columns(columns, roles)
+    wide, free = "candidate" not in roles, free_columns(columns, roles)
+    named = [i for i, name in enumerate(names) if name == score]
+    named = named or [i for i in free if not wide and _PREFIX.sub("", plain(names[i])) == plain(score or " ")]
+    if len(named) == 1:
+        if wide:
+            raise _no_candidates(where, [names[named[0]]])
+        return named
     values = [i for i in free if np.isfinite(readings(columns, i)).any()]
     shown = [names[i] for i in values]
-    wide = "candidate" not in roles
     if not wide and score is not None:
         raise ColumnError(f"{where}: there is no column '{score}'", did_you_mean(score, names))
     if not values:

@@ -97,7 +97,7 @@ def read_predictions(
         raise ColumnError(f"{columns.where}: no column names the candidate", hint)
     if "row" in roles:
         row = _sorted(factor(columns, roles["row"], "row"))
-    elif wide and not roles.keys() & {"repeat", "seed"}:  # each line is a row of its own
+    elif wide and not roles.keys() & {"repeat", "seed"}:  # each line is a row of its own, in one fold
         row = Factor("", np.arange(columns.n_rows), tuple(str(number + 1) for number in range(columns.n_rows)))
     else:
         hint = "Add a column 'row', or name it: --row NAME."
@@ -310,7 +310,12 @@ def _splits(rows: FileRows, row: Factor, question: Question) -> tuple[SplitPlan,
     n_rows, n_splits = len(row.labels), len(rows.splits)
     pairs = np.unique(rows.split * n_rows + row.codes)
     tested = np.split(pairs % n_rows, np.searchsorted(pairs, n_rows * np.arange(1, n_splits)))
-    folds, test_share = (question.folds, question.test_share) if n_splits > 1 else (None, None)
+    folds, test_share = question.folds, question.test_share
+    if n_splits == 1 and not (folds is None and test_share is None):
+        message = (
+            f"{rows.where}: {'folds' if folds else 'a test share'} is given, and no column says which rows a fold tests"
+        )
+        raise OptionError(message, "Add a column 'fold'.")
     if folds is None and test_share is None and not rows.repeat.labels:
         if len(pairs) == n_rows:  # each row is tested once
             folds = n_splits
@@ -368,7 +373,8 @@ def on_predictions(columns: Frame, roles: Mapping[str, int], question: Question)
         known = ["accuracy"]
     name = question.score or ("accuracy" if hard else default_metric(task))
     if name not in known:
-        raise OptionError(f"'{name}' can't be tested on these predictions", did_you_mean(name, known))
+        message = f"'{name}' can't be tested on these predictions (true values: column '{question.target}')"
+        raise OptionError(message, did_you_mean(name, known))
     metric, target = METRICS[name], results[0].target
     seeds = max(result.predictions.shape[1] for result in results)
     about: dict[str, Any] = {"target": question.target, "task": task, "n_rows": len(target)}

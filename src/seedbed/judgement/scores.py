@@ -265,9 +265,16 @@ def split_plan(rows: FileRows, *, folds: int | None, test_share: float | None, p
     n = len(rows.splits)
     if n == 1:
         seeds = len(rows.seed.labels)
-        what, alone = ("test set", "fitted model") if predicted else ("split of the rows", "run")
-        runs = f"{seeds} seeds (column '{rows.seed.name}')" if seeds > 1 else f"one {alone} of each candidate"
-        return SplitPlan(kind="held_out" if predicted else "one_split", words=f"One {what} and {runs}.")
+        runs = f" and {seeds} seeds (column '{rows.seed.name}')" if seeds > 1 else ""
+        if not predicted:
+            return SplitPlan(
+                kind="one_split", words=f"One split of the rows{runs or ' and one run of each candidate'}."
+            )
+        words = f"One test set{runs}."
+        if not (rows.repeat.name or rows.fold.name):
+            words = f"No column names folds: read as one test set{runs}. "
+            words += "If these are out-of-fold predictions, add a column 'fold'."
+        return SplitPlan(kind="held_out", words=words)
     share = rows.test_share if test_share is None else test_share
     k = _folds_of(rows, folds)
     if k is None or test_share is not None:

@@ -80,8 +80,8 @@ def _on_one_test_set(conclusion: Conclusion) -> Iterator[str]:
     several = conclusion.plan.seeds > 1
     models = "models trained on these training rows, with these or other seeds" if several else "these fitted models"
     yield (
-        f"This holds for {models}, on rows like these {conclusion.n_rows:,}. It doesn't say what training again on "
-        "other rows would give: for that, judge a cross-validation."
+        f"If all rows are of one test set, this holds for {models}, on rows like these {conclusion.n_rows:,}. It "
+        "doesn't say what training again on other rows would give: for that, judge a cross-validation."
     )
     if conclusion.metric.name == "accuracy" and not several:
         yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
