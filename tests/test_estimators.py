@@ -287,6 +287,8 @@ def test_an_invalid_target_raises_a_clear_error(quick, blobs):
         SeedbedRegressor(**QUICK).fit(X, np.zeros((len(X), 2)))
     with pytest.raises(TargetError, match=r"y holds 'b', which isn't numeric\. For labels, use SeedbedClassifier"):
         SeedbedRegressor(**QUICK).fit(X, np.where(y, "a", "b"))
+    with pytest.raises(TargetError, match=r"y holds a number over 1e\+30, which is too large"):
+        SeedbedRegressor(**QUICK).fit(X, y * 1.7e308)
 
 
 def test_log_probabilities_and_decisions_follow_from_the_probabilities(quick, blobs):

@@ -66,6 +66,7 @@ NO_TITLES = {
     "an index without a name": ",a,y\n0,1,2\n",
     "a name that is missing": "a,y\n9,1,0\n9,2,1\n",
     "two names that are missing": "a,,,y\n1,2,3,4\n",
+    "one of two names that is missing": "name,\nu,v\nw,1\n",
     "names that are years": "Class 10b\n2019,2020,2021\n1,2,3\n",
     "text alone": "Class 10b\nname,town,seat\nAnna,Rome,left\n",
     "a short row": "a,b,y\n1,2,0\n1,1\n",
@@ -167,6 +168,16 @@ def test_bytes_that_are_not_text_are_refused_with_their_line(write, case):
     with pytest.raises(UnreadableError) as caught:
         read_source(write(content))
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\r\n\ufeffx,1\r\ny,2\r\n", '"a",b\r\n\ufeffx,1\r\ny,2', "\ufeffa,b\n\ufeffx,1\ny,2\n"]
+)
+def test_only_the_first_character_of_a_file_is_a_byte_order_mark(write, text):
+    source = read_source(write(text))
+    assert (source.frame.names, source.frame.cells(0)) == (("a", "b"), ["\ufeffx", "y"])
+    with pytest.raises(UnreadableError, match="line 3 has 1 cell, the header has 2"):
+        read_source(write(text.replace("y,2", "y")))
 
 
 def test_a_letter_may_be_split_between_two_blocks(write):

@@ -206,6 +206,12 @@ def test_parquet_cells_are_converted_to_text_that_is_typed_correctly(tmp_path):
     }
 
 
+def test_a_parquet_column_without_a_name_may_stand_beside_any_other(tmp_path):
+    pl.DataFrame({"": ["u"], "c0": [2]}).write_parquet(tmp_path / "t.parquet")
+    columns = read_file(tmp_path / "t.parquet")
+    assert (columns.names, columns.cells(0), columns.cells(1)) == (("", "c0"), ["u"], ["2"])
+
+
 @pytest.mark.parametrize("option", [{"table": "t"}, {"query": "SELECT 1"}], ids=str)
 def test_table_and_query_are_refused_for_other_files(write, refusal, option):
     for source in (write("a,y\n1,0\n"), "example:xor", pl.DataFrame({"a": [1]})):

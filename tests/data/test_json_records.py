@@ -151,6 +151,10 @@ def test_json_that_is_not_a_table_is_refused_with_its_place(write, refusal, case
     assert "\n" not in str(error)
 
 
+def test_keys_are_read_without_spaces_around_them_as_other_names_are():
+    assert read('[{" a ": 1, "b\\t": 2}, {" a ": 3}]') == {"a": ["1", "3"], "b": ["2", None]}
+
+
 def test_infinite_numbers_are_read_as_such(write):
     source = read_source(write('[{"a": NaN}, {"a": -Infinity}, {"a": 1e999}]', "t.json"))
     np.testing.assert_array_equal(source.frame.numbers(0), [np.nan, -np.inf, np.inf])

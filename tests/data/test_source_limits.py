@@ -95,9 +95,11 @@ def test_a_record_with_150_000_keys_is_refused_quickly(write, refusal):
         assert "record 1 has 150,000 columns; the limit is 10,000" in refusal(write(text, "t.json")).message
 
 
-def test_short_records_after_a_wide_one_count_as_wide(write, refusal):
+def test_keys_that_a_record_lacks_count_toward_the_limit(write, refusal):
     error = refusal(write(KEYS + '{"y":0}\n' * 1000, "t.jsonl"), limit="10MB")
-    assert "rows and 9,001 columns need about 72 MB; the limit is 10 MB" in error.message
+    assert "1,001 rows and 9,001 columns need about 3 GB; the limit is 10 MB" in error.message
+    error = refusal(write("".join(f'{{"k{i}":1}}\n' for i in range(9_000)), "t.jsonl"))  # 110 kB
+    assert "9,000 rows and 9,000 columns need about 33 GB; the limit is 4 GB" in error.message
 
 
 def test_a_parquet_file_is_measured_before_it_is_read(tmp_path, refusal):

@@ -68,6 +68,7 @@ REFUSED = {
     "no numbers, but gaps": (["", None], {"task": "regression"}, "has no number in 2 of 2 rows, first in row 0"),
     "all missing": (["", None], {}, "is missing in 2 of 2 rows"),
     "infinite": (["1.5", "2.5", "inf"], {}, "1 infinite or too large numbers, first in row 2 (counted from 0): 'inf'"),
+    "too large": (["1.5", "2.5", "-1.7e308"], {}, "1 infinite or too large numbers, first in row 2 (counted from 0)"),
 }
 
 

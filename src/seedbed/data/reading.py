@@ -24,7 +24,7 @@ from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_
 from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.data.table import Column, Table, Task
-from seedbed.data.target import encode_target, likely_target
+from seedbed.data.target import LARGEST, encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean
 from seedbed.typing import Bools, Ints
@@ -411,6 +411,7 @@ def coded_table(
         DataError: no rows, or only identifiers.
         OptionError: no such column, or one that is both.
         ColumnError: one of `numeric` holds no number.
+        TargetError: a number to predict is too large.
     """
     numeric, categories = _names_of(frame, "numeric", numeric), _names_of(frame, "categorical", categorical)
     plain = [name for name, column in zip(frame.names, frame.columns, strict=True) if isinstance(column, Numbers)]
@@ -424,6 +425,8 @@ def coded_table(
     used = tuple(column for column in typed.columns if column.name not in identifiers)
     if not used:
         raise DataError(f"{frame.where}: no feature is left", "; ".join(list(identifiers.values())[:3]))
+    if task == "regression" and np.abs(target).max(initial=0) > LARGEST:
+        raise TargetError(f"y holds a number over {LARGEST:g}, which is too large", "Use a larger unit.")
     while target_name in frame.names:
         target_name += "_"
     table = Table(

@@ -17,13 +17,15 @@ from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.typing import Bools, Floats
 
-__all__ = ["encode_target", "likely_target"]
+__all__ = ["LARGEST", "encode_target", "likely_target"]
 
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_LABELS = 50
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
 MOST_MISSING = 20  # percent
+LARGEST = 1e30
+"""The largest number to predict: networks compute in float32, which holds numbers up to 3e38."""
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
 SAYS_NO = {
     *("no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none", "control", "normal", "healthy")
@@ -91,11 +93,11 @@ def encode_target(
         mark = decimal if numbers.is_open else next(iter(numbers.readings))
         finished = finish(name, numbers, spelling=mark or "point", known=bool(mark), forced=True)
         values = finished[0].values
-        infinite = np.flatnonzero(np.isinf(values)).tolist()
+        infinite = np.flatnonzero(np.abs(values) > LARGEST).tolist()
         if infinite:
             place = f"first in {frame.places(infinite[:1])[infinite[0]]}: {shown(cells.text_at(infinite[0]))}"
             message = f"{where}: {len(infinite)} infinite or too large numbers, {place}"
-            raise TargetError(message, "Repair or remove these rows.")
+            raise TargetError(message, "Repair or remove these rows, or use a larger unit.")
         if task == "regression" or (task is None and _are_amounts(cells, values)):
             if positive is not None:
                 raise OptionError(f"{where} holds numbers, so no label is the positive one", "Use --task binary.")

@@ -43,10 +43,14 @@ class Charset:
         return io.TextIOWrapper(gzip.open(path) if packed else path.open("rb"), encoding=self.codec)
 
     def copy(self, path: Path, to: Path, *, skip: int = 0) -> None:
-        """Write the text below some lines as UTF-8 with LF line ends and without byte order mark."""
+        """Write the text as UTF-8 with LF line ends and without byte order mark; an empty line stands for skipped ones.
+
+        A first cell that begins with U+FEFF would be read as a byte order mark without that line.
+        """
         with self.open(path) as text, to.open("w", encoding="utf-8", newline="\n") as out:
             for _ in itertools.islice(text, skip):
                 pass
+            out.write("\n" if skip else "")
             shutil.copyfileobj(text, out, CHUNK)
 
 

@@ -35,9 +35,9 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
     """Return the position of the header among the first rows of a table; 0 if there is no other.
 
     A row is the header if it has all names that are `wanted`. Otherwise, rows are titles if at least two of their cells
-    are empty or lacking (of two columns: one). The first row that isn't a title is the header if it has a text for each
-    column, except perhaps the first one, and some row below it has a number. Below the header, all rows have as many
-    cells.
+    are empty or lacking (of two columns: one is lacking, or both are empty). The first row that isn't a title is the
+    header if it has a text for each column, except perhaps the first one, and some row below it has a number. Below the
+    header, all rows have as many cells.
 
     Examples:
         >>> find_header([["Class 10b"], ["name", "grade", "age"], ["Anna", "2", "16"]])
@@ -53,7 +53,7 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
             if position and not any(map(_is_number, (cell for other in below for cell in other))):
                 return 0
             return position
-        if sum(bool(cell.strip()) for cell in row) > max(1, width - 2):
+        if sum(bool(cell.strip()) for cell in row) > max(int(len(row) < width), width - 2):
             return 0
     return 0
 
@@ -90,8 +90,8 @@ def read_delimited(loader: Loader, path: Path, named: Path, options: SourceOptio
     check_width(len(names), where)
     text, skipped = path, 0
     if not charset.plain or header.ambiguous:
-        text, skipped = loader.folder / "copy.csv", header.last_line
-        charset.copy(path, text, skip=skipped)
+        text, skipped = loader.folder / "copy.csv", header.last_line - 1
+        charset.copy(path, text, skip=header.last_line)
     loader.load_csv(
         duckdb_path(text), n_columns=len(names), delimiter=header.delimiter, skip=header.last_line - skipped
     )

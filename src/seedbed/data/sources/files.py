@@ -16,7 +16,7 @@ from seedbed.data.sources.databases import SQLITE_MAGIC, read_sqlite
 from seedbed.data.sources.delimited import duckdb_path, read_delimited
 from seedbed.data.sources.json_records import is_json, read_json
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader, open_loader
-from seedbed.data.sources.options import MAX_CELL, NOTHING, SourceLimit, SourceOptions, check_width, long_cell, quoted
+from seedbed.data.sources.options import MAX_CELL, NOTHING, SourceLimit, SourceOptions, check_width, long_cell
 from seedbed.errors import TableNotFoundError, UnreadableError
 
 __all__ = ["SUFFIXES", "read_file"]
@@ -103,17 +103,15 @@ def _read_parquet(loader: Loader, path: Path) -> Frame:
     ):
         if (length or 0) * LIST_BYTES > MAX_CELL:
             raise long_cell(where, "its rows", name.split(",")[0])
-    table = "read_parquet(?, hive_partitioning=false)"
-    texts = [
-        f"strlen({quoted(name)})" for name, kind, *_ in ask(f"DESCRIBE SELECT * FROM {table}") if kind == "VARCHAR"
-    ]
+    aliases = ", ".join(f"c{i}" for i in range(len(names)))  # DuckDB names a column without a name, too
+    table = f"read_parquet(?, hive_partitioning=false) AS file({aliases})"
+    texts = [f"strlen({alias})" for alias, kind, *_ in ask(f"DESCRIBE SELECT * FROM {table}") if kind == "VARCHAR"]
     n_text = 0
     for start in range(0, len(texts), COLUMNS_A_QUERY):
         wanted = " + ".join(f"coalesce(sum({text}), 0)" for text in texts[start : start + COLUMNS_A_QUERY])
         n_text += int(ask(f"SELECT {wanted} FROM {table}")[0][0])
         limit.check_rows(n_rows, len(names), where, n_text=n_text)
-    aliases = ", ".join(f"c{i}" for i in range(len(names)))
-    ask(f"CREATE TEMP TABLE cells AS SELECT * FROM {table} AS file({aliases})")
+    ask(f"CREATE TEMP TABLE cells AS SELECT * FROM {table}")
     return loader.frame(names)
 
 
