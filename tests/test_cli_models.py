@@ -117,6 +117,17 @@ def test_a_compared_blend_is_saved_with_its_score(folder, call, tmp_path):
     assert sb.load(path).candidate == "auto"
 
 
+def test_a_model_of_one_network_is_not_called_several_nor_its_score_that_of_single_networks(folder, call, tmp_path):
+    small = ("--repeats", 1, "--folds", 2, "--seeds", 2, "--epochs", 3, "--no-baselines", "--jobs", 1, "-q")
+    words = ("--target", "ill", "--candidate", "relu:3", "--out", tmp_path / "run")
+    assert call("compare", folder / "patients.csv", *words, *small)[0] == 0
+    train = ("train", tmp_path / "run", "--candidate", "relu:3", "-o", tmp_path / "m.safetensors", "--networks", 1)
+    shown = " ".join(call(*train, "--jobs", 1)[1].split())
+    assert "the mean of 10 networks (2 for scores other than" in shown
+    assert "The model: 1 network of all rows, usually at least as good, which wasn't measured" in shown
+    assert "single networks" not in shown
+
+
 def test_the_same_command_writes_the_same_bytes(folder, call, tmp_path):
     for name in ("a", "b"):
         words = (folder / "patients.csv", "--target", "ill", "--candidate", "relu:3")

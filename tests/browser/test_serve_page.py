@@ -169,7 +169,7 @@ def test_the_page_can_only_connect_to_its_server(visit, address):
 
 def test_the_score_is_shown_with_its_candidate(visit, address):
     reported = visit(address).inner_text("#score")
-    assert "By a comparison of mine; of single networks, on rows that they weren't trained on." in reported
+    assert "By a comparison of mine, on rows that weren't trained on." in reported
     assert "Brier score 0.123, from 0.100 to 0.150." in reported
 
 

@@ -113,5 +113,13 @@ def test_without_a_prior_baseline_an_advised_model_must_gain():
     losses = without("trees", "logistic", "prior")
     apart = ~np.eye(len(losses), dtype=bool)
     assert advise(losses, apart, SIZES, margin=0.02).use == "big"
-    none = advise(losses, apart, SIZES, margin=0.02, gains=False)
+    none = advise(losses, apart, SIZES, margin=0.02, gains=lambda name: False)
     assert (none.use, none.guess, none.no_gain) == ("big", True, True)
+
+
+def test_without_a_prior_baseline_each_model_must_gain_by_itself():
+    losses = {"big": 0.5, "small": 0.51}
+    apart = np.zeros((2, 2), dtype=bool)
+    assert advise(losses, apart, SIZES, margin=0.02, gains=lambda name: name == "big").use == "big"
+    small = advise(losses, apart, SIZES, margin=0.02, gains=lambda name: name == "small")
+    assert (small.use, small.guess) == ("small", False)

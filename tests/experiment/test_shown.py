@@ -8,6 +8,7 @@ import pytest
 
 from seedbed.errors import OptionError
 from seedbed.experiment import compare, train, training_on
+from seedbed.experiment.model_plan import plan_model
 from seedbed.experiment.run import Results
 from seedbed.experiment.summary import answer, json_text
 from seedbed.report import glance_text, read_summary
@@ -52,6 +53,19 @@ def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(co
     assert glance_text(alone) == glance_text(whole)
     assert (alone.checks, alone.curves, alone.lottery) == (whole.checks, None, None)
     assert list(alone.candidates[0].scores) == list(whole.candidates[0].scores)
+
+
+@pytest.mark.parametrize(
+    ("networks", "seeds", "words"),
+    [(10, 10, "the mean of 10 networks"), (10, 1, "single networks"), (1, 5, "single networks"),
+     (10, 5, "the mean of 10 networks (5 for scores other than the Brier score and the squared error)")],
+)  # fmt: skip
+def test_the_score_of_a_model_says_of_how_many_networks_it_is(comparison, networks, seeds, words):
+    conclusion = comparison.conclusion
+    candidates = tuple(replace(one, networks=networks) for one in conclusion.candidates)
+    conclusion = replace(conclusion, candidates=candidates, plan=replace(conclusion.plan, seeds=seeds))
+    score = plan_model(conclusion, "linear:3", comparison.experiment).score
+    assert score["of"].endswith(f" rows to train on; {words}")
 
 
 @pytest.mark.parametrize("chart", ["curves", "intervals", "lottery", "calibration"])

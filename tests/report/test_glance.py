@@ -63,6 +63,22 @@ def test_the_heading_names_the_target_and_the_last_line_the_number_of_networks(d
     assert last == "3 networks and 3 baselines on 100 train/test splits with 5 seeds each: 1,500 networks in 12 s"
 
 
+def test_the_heading_counts_rows_without_a_target(document, make):
+    (note,) = make.notes("65 rows without a target are left out")
+    first, *_ = glance_text(document(notes=[note | {"code": "SB205", "count": 65}]), width=200).splitlines()
+    assert first.endswith("67.9% in the larger class; 65 rows without a target are left out)")
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict"), [(0.009, "helps, but by less than matters"), (0.011, "helps"), (0.02, "helps")]
+)
+def test_a_column_that_helps_by_less_than_the_margin_is_said_to(make, loss, verdict):
+    effect = {"columns": ["a"], "without": "without a", "verdict": "helps", "loss": loss, "low": 0.001, "high": 0.04}
+    columns = {"model": "relu:5", "source": "named", "n_columns": 2, "effects": [effect]}
+    screen = first_screen(make.document(make.network("all columns"), make.network("without a"), columns=columns))
+    assert screen.rows[1].verdict == verdict
+
+
 def test_the_answers_come_before_the_table_and_the_table_before_its_key(document):
     text = glance_text(document())
     order = [

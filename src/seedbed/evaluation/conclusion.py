@@ -79,7 +79,7 @@ def conclude(
     without: Mapping[str, str] | None = None,
     gate: str = "",
     n_parameters: Mapping[str, int] | None = None,
-    gains: Callable[[str], bool] | None = None,
+    gains: Callable[[str], bool] = lambda name: True,
 ) -> Conclusion:
     """Return a conclusion with the verdicts, the ranking, its brackets and the advice that losses support.
 
@@ -90,7 +90,7 @@ def conclude(
         gate: a candidate whose comparison with the reference is a question of its own, at the whole error level; it
             doesn't count among the comparisons. If it is the reference, all comparisons hold together.
         n_parameters: of each network; all others but the blend are baselines.
-        gains: whether the best network is shown to be better than `prior`, if that isn't among the candidates.
+        gains: whether a model is shown to be better than `prior`, if that isn't among the candidates.
 
     Raises:
         OptionError: the margin isn't positive.
@@ -141,9 +141,7 @@ def conclude(
     if verdicts:
         sizes = n_parameters or {}
         losses = {name: evidence.means[name] for name in ranking}
-        first = next((name for name in ranking if name in sizes), None)
-        shown = "prior" in losses or gains is None or first is None or gains(first)
-        advice = advise(losses, apart, sizes, margin=margin, gains=shown)
+        advice = advise(losses, apart, sizes, margin=margin, gains=gains)
     if advice is not None:
         alike = ~apart[ranking.index(advice.use)]
         rivals = [(name, advice.use) for name, same in zip(ranking, alike, strict=True) if same and name != advice.use]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -135,7 +136,7 @@ def advise(
     n_parameters: Mapping[str, int],
     *,
     margin: float,
-    gains: bool = True,
+    gains: Callable[[str], bool] = lambda name: True,
 ) -> Advice | None:
     """Return which model to use, or None if no network was ranked.
 
@@ -148,8 +149,7 @@ def advise(
         n_parameters: of each network. All others are baselines, except `auto`, which counts as the largest
             network.
         margin: the difference that matters, in units of the loss.
-        gains: whether the network with the lowest error is shown to be better than `prior`. If `prior` is among the
-            models, `separated` decides.
+        gains: whether a model is shown to be better than `prior`. If that is among the models, `separated` decides.
     """
     ranking, apart = list(losses), np.asarray(separated, dtype=bool)
     sizes = {name: n_parameters.get(name, math.inf) for name in ranking if name in n_parameters or name == "auto"}
@@ -161,9 +161,10 @@ def advise(
     def shown(one: str, other: str) -> bool:
         return bool(apart[place[one], place[other]])
 
+    @functools.cache
     def gain(name: str) -> bool:
         """Return whether a model is shown to be better than `prior`."""
-        return (place[name] < place["prior"] and shown("prior", name)) if "prior" in place else gains
+        return (place[name] < place["prior"] and shown("prior", name)) if "prior" in place else gains(name)
 
     def as_good_as_first(name: str) -> bool:
         if place[name] < place[first]:

@@ -194,15 +194,19 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
 
 
 def _whose(conclusion: Conclusion, summary: CandidateSummary) -> str:
-    """Return in words how the score was measured."""
-    plan = conclusion.plan
-    seeds = f", {counted(plan.seeds, 'seed')}" if summary.kind == "network" else ""  # the blend has none
+    """Return in words how the score was measured, and what was scored."""
+    plan, seeds, what = conclusion.plan, "", "such blends"
+    if summary.kind == "network":
+        seeds = f", {counted(plan.seeds, 'seed')}"
+        n = min(summary.networks, plan.seeds)
+        what = f"the mean of {summary.networks} networks" if n > 1 else "single networks"
+        what += f" ({n} for scores other than the Brier score and the squared error)" * (1 < n < summary.networks)
     if plan.kind == "held_out":
-        return f"a look at {plan.n_test:,} rows that were locked away{seeds}"
+        return f"a look at {plan.n_test:,} rows that were locked away{seeds}; {what}"
     folds = f"{summary.repeats or plan.repeats} x {plan.folds}-fold cross-validation"
     if plan.sample_of:
         folds += f" of a sample of {conclusion.n_rows:,} rows"
-    return f"{folds}{seeds}, about {plan.n_train:,} rows to train on"
+    return f"{folds}{seeds}, about {plan.n_train:,} rows to train on; {what}"
 
 
 def _stored(folder: Path) -> dict[str, Any]:

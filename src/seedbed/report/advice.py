@@ -109,6 +109,8 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         nearest = next(iter(_open_rivals(conclusion)), "")
         lead = "by a lead too small to matter" if alike else f"but its lead over {nearest} may be chance"
         yield f"{use}: the {extreme} {score.words}, {lead}"
+    if advice.guess:
+        yield f"it isn't shown to be better than {guessing(conclusion)}"
 
 
 def _network(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
@@ -131,8 +133,6 @@ def _how_sure(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         if rivals:
             yield f"can't tell whether {listed(rivals, _MOST_NAMED, 'or')} is better than that"
     else:
-        if advice.guess:
-            yield f"{use} isn't shown to be better than {guessing(conclusion)}"
         names = _perhaps_best(conclusion, {use, *rivals} - {"prior"} - learnt_nothing(conclusion))
         names = sorted(names, key=lambda name: name != use)  # which keeps the order of the others
         if len(names) > 1:

@@ -104,8 +104,7 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
     if score is None:
         yield "Score:    not measured; a comparison measures what such networks do on rows they weren't fitted to"
         return
-    whose = "of such blends" if _is_blend(card) else "of single networks"
-    yield f"Score:    by {score['of']}; {whose}, on rows that they weren't trained on"
+    yield f"Score:    by {score['of']}, on rows that weren't trained on"
     names = {one["words"]: one["name"] for one in score["scores"]}
     for one in score["scores"]:
         yield f"{_INDENT}{one['words']} {_range(one['name'], one['mean'], one['low'], one['high'])}"
@@ -117,10 +116,8 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
         )
     if _is_blend(card):
         return
-    yield (
-        f"{_INDENT}The model averages several such networks, fitted to all rows; that is usually at least as good, but "
-        "it wasn't measured"
-    )
+    model = counted(card["n_networks"], "network")
+    yield f"{_INDENT}The model: {model} of all rows, usually at least as good, which wasn't measured"
 
 
 def _sets(card: Mapping[str, Any]) -> Iterator[str]:

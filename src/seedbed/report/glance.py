@@ -204,7 +204,8 @@ def _heading(conclusion: Conclusion) -> str:
     rows = counted(conclusion.n_rows or 0, "row")
     if sample_of := conclusion.plan.sample_of:
         rows = f"a sample of {conclusion.n_rows:,} of {sample_of:,} rows"
-    size = f"{rows}, {counted(conclusion.n_features or 0, 'feature')}; {spread(conclusion)}"
+    parts = [f"{rows}, {counted(conclusion.n_features or 0, 'feature')}", spread(conclusion)]
+    size = "; ".join([*parts, *(note.message for note in conclusion.notes if note.code == "SB205")])
     return f"{conclusion.table}: predicting {conclusion.target} ({size})"
 
 
@@ -284,7 +285,9 @@ def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
         look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
         beside = effect_cells(effect, metric, decimals)
         name, label = effect.without, label_of(effect.columns)
-        verdict = "doesn't matter" if effect.verdict == "no difference that matters" else effect.verdict
+        verdict = {"no difference that matters": "doesn't matter"}.get(effect.verdict, str(effect.verdict))
+        if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
+            verdict = "helps, but by less than matters"
         yield Row(name, label, adds, loss, beside, verdict, look, False, interval)
 
 

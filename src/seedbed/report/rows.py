@@ -21,7 +21,9 @@ def row_answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     rows = conclusion.rows
     assert rows is not None
     texts = [("More rows", "; ".join(_help(conclusion, rows))), ("Differ", _differ(conclusion, rows))]
-    texts += [(label, text) for label, text in answers(conclusion) if label == "To settle"]
+    doubtful = conclusion.advice is not None and (conclusion.advice.guess or conclusion.advice.use == "prior")
+    shown = ("Use", "To settle") if doubtful else ("To settle",)
+    texts += [(label, text) for label, text in answers(conclusion) if label in shown]
     return [(label, phrased(text, conclusion.command)) for label, text in texts if text]
 
 
