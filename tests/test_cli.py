@@ -221,7 +221,7 @@ def test_the_test_size_is_the_share_of_test_rows(call, here):
 def test_diverged_networks_of_train_are_counted_and_excluded(call):
     done = call(*TRAIN, "--epochs", 20, "--every", 19, "--seeds", 3, "--candidate", "linear:4", "--lr", "1e30")
     assert done.lines[-1] == "Epoch: 19, Loss: -, Accuracy: - | Test loss: -, Test acc: -"
-    assert done.err.splitlines()[0] == "3 of 3 networks diverged; try a lower --lr"
+    assert done.err.splitlines()[0] == "all 3 networks diverged: try a lower learning rate, lr"
 
 
 def test_out_sets_the_folder_and_quiet_prints_nothing(call, here, tmp_path):

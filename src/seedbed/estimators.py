@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 
 import joblib
 import numpy as np
+import torch
 from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -77,7 +78,7 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
     categorical: Sequence[str | int] = ()
     random_state: int | np.random.RandomState | None = None
     engine: Engine = "auto"
-    device: str = "auto"
+    device: str | torch.device = "auto"
     n_jobs: int | None = None
     verbose: int | bool = 0
     model_: Model = field(init=False)
@@ -107,7 +108,7 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
             "n_networks": None if n_networks is None else int(n_networks),
             "sample_weight": weights,
             "random_state": self._seed(),
-            "compute": Compute(engine=self.engine, device=self.device, jobs=self._jobs()),
+            "compute": Compute(engine=self.engine, device=str(self.device), jobs=self._jobs()),
         }
         given = {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
         with _one_at_a_time:

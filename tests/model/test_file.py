@@ -171,6 +171,7 @@ HOSTILE = {
     "one identifier": (lambda v, h: v["training"].update(identifiers="id"), r"training.identifiers`"),
     "a score of text": (lambda v, h: v.update(score={"of": "us"}), r"`alpha` - at `\$.score`"),
     "two equal labels": (lambda v, h: v["target"].update(labels=["ill", "ill"]), "labels don't fit a binary target"),
+    "many labels": (lambda v, h: v["target"].update(labels=[str(n) for n in range(10_001)]), "of length <= 10000"),
     "one label": (lambda v, h: v["target"].update(labels=["ill"]), "labels don't fit a binary target"),
     "a threshold of 2": (lambda v, h: v["target"].update(threshold=2.0), r"<= 1.0 - at `\$.target.threshold`"),
     "an integer for a float": (lambda v, h: v["target"].update(mean=0), "isn't in canonical form"),

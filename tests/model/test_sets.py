@@ -37,6 +37,16 @@ def calibrated(errors, codes=None, n_classes=1):
     return calibrate(table, predicted)
 
 
+def test_reading_the_errors_of_many_classes_takes_time_in_proportion(monkeypatch):
+    computed = []
+    sizes = n_points
+    monkeypatch.setattr("seedbed.model.sets.n_points", lambda *args: computed.append(args) or sizes(*args))
+    calibration = Calibration(np.arange(10_000, dtype=np.float32), (2,) * 5000)
+    parts = [calibration.of_class(number)[0].tolist() for number in range(5000)]
+    assert parts == [[2 * number, 2 * number + 1] for number in range(5000)]
+    assert len(computed) == 5000
+
+
 @pytest.mark.parametrize(("n_rows", "coverage"), [(9, 0.9), (30, 0.8), (99, 0.99), (3000, 0.9)])
 def test_a_new_error_lies_below_the_threshold_as_often_as_asked_for(n_rows, coverage):
     rng, below = np.random.default_rng(0), []

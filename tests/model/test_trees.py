@@ -334,7 +334,15 @@ def test_the_card_counts_the_numbers_of_trees(table_for):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("feature", 10_000), ("feature", -1), ("left", 10**9), ("left", -5), ("left", 0), ("left", "of another")],
+    [
+        ("feature", 10_000),
+        ("feature", -1),
+        ("left", 10**9),
+        ("left", 2**31 - 1),
+        ("left", -5),
+        ("left", 0),
+        ("left", "of another"),
+    ],
 )
 def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, value):
     options = {"n_networks": 2, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
@@ -352,7 +360,7 @@ def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, v
         load(path)
 
 
-@pytest.mark.parametrize("change", [{"n_trees": 0}, {"n_nodes": 1}, {"depth": -1}, {"depth": 10**9}])
+@pytest.mark.parametrize("change", [{"n_trees": 0}, {"n_nodes": 1}, {"depth": -1}, {"depth": 10**4}, {"depth": 10**9}])
 def test_sizes_that_trees_cannot_have_are_refused(table_for, change):
     options = {"n_networks": 2, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
     model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)

@@ -40,6 +40,17 @@ def test_predictions_have_the_shape_of_their_task(task):
     assert several.predict(X_test.tolist()).dtype == np.float32
 
 
+@pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_networks_in_float64_predict_in_float64(task, loss, seeds):
+    history = train_many("relu:4", *task(loss).parts, **{**QUICK, "seeds": seeds}, dtype=torch.float64)
+    predicted = history.predict(task(loss).X)
+    assert predicted.dtype == history.test_loss.dtype == np.float64
+    if loss == "mse":  # sums of squares agree beyond the precision of float32
+        off = ((predicted[70:] - task(loss).y[70:, None]) ** 2).mean(0)
+        np.testing.assert_allclose(off, history.test_loss[-1], rtol=1e-12)
+
+
 def test_probabilities_are_between_zero_and_one_and_sum_to_one(task):
     several = train_many("relu:4", *task("cross_entropy").parts, **QUICK).predict(task("cross_entropy").X)
     np.testing.assert_allclose(several.sum(1), 1, atol=1e-6)
@@ -70,15 +81,16 @@ def test_diverged_networks_are_counted_and_excluded_from_the_mean(task):
 
 
 def test_a_history_of_diverged_networks_works(task, tmp_path):
-    history = train_many("linear:4", *task("mse").parts, **{**QUICK, "lr": 1e20})
+    history = train_many("linear:4", *task("mse").parts, **{**QUICK, "lr": 1e20}, task="regression")
     assert history.diverged.all()
+    assert history.note == "all 3 networks diverged: try a lower learning rate, lr"
     assert repr(history) == "<History: 3 networks x 6 epochs, mean test R2 none, 3 diverged>"
     history.plot(tmp_path / "curves.png")
     assert len(history.networks()) == len(history) == 3
 
 
 def test_a_history_has_a_readable_repr(task):
-    history = train_many("relu:4", *task("bce").parts, **QUICK)
+    history = train_many("relu:4", *task("bce").parts, **QUICK, task="binary")
     mean = history.test_accuracy[-1].mean()
     assert repr(history) == f"<History: 3 networks x 6 epochs, mean test accuracy {mean:.4f}>"
     assert isinstance(history, History)

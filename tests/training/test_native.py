@@ -153,7 +153,7 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
 
 
 def test_without_a_kernel_torch_trains_with_a_note(task, no_kernel):
-    history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2)
+    history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, task="binary")
     assert history.note == f"trained by torch, which is slower: {NOT_BUILT}"
     with pytest.raises(OptionError, match=f"the training kernel isn't available: {NOT_BUILT}. Use engine='torch'"):
         train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, engine="native")
@@ -177,7 +177,7 @@ def test_with_a_damaged_library_torch_trains_with_a_note(task, no_kernel, damage
         whole = next(Path(library.__file__).parent.glob(f"kernel-linux-{level}-float32-*")).read_bytes()
         damaged = {"a page of it": whole[:4096], "half of it": whole[: len(whole) // 2]}
         (no_kernel / name).write_bytes(damaged.get(damage, whole[:18] + b"\x08" + whole[19:]))  # MIPS
-    history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2)
+    history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, task="binary")
     assert "\n" not in history.note
     assert history.note.startswith(f"trained by torch, which is slower: the kernel can't be loaded: {no_kernel / name}")
     assert history.note.endswith("; install seedbed again")

@@ -11,7 +11,7 @@ from torch import nn
 
 from seedbed.errors import OptionError, SeedbedError, TrainingError
 from seedbed.networks import MLP, candidate_from, parse_candidate
-from seedbed.settings import Recipe
+from seedbed.settings import Compute, Recipe
 from seedbed.training import TrainingData, plan_stack, train_chunk, train_many
 
 QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
@@ -167,6 +167,101 @@ def test_a_candidate_gets_as_many_outputs_as_the_loss_needs(task, loss, asked, n
     history = train_many("relu:3", *task(loss).parts, loss=asked, **QUICK)
     assert history.networks()[0][-1].out_features == n_outputs
     assert history.score_name == ("R2" if "mse" in (loss, asked) else "accuracy")
+
+
+def with_labels(task, *labels):
+    """Return a task of three classes with other labels in their place."""
+    X_train, y_train, X_test, y_test = task("cross_entropy").parts
+    labels = np.array(labels)
+    return X_train, labels[y_train], X_test, labels[y_test]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ((-1, 1, 1), "numbers"),
+        ((1, 2, 2), "codes of 3 classes"),
+        ((0.0, 1.0, 2.0), "codes of 3 classes"),
+        ((0, 1, 1), "labels 0 and 1"),
+    ],
+)
+def test_without_a_task_the_note_says_what_the_target_was_taken_as(task, labels, words):
+    history = train_many("relu:3", *with_labels(task, *labels), **QUICK)
+    assert history.note.startswith(f"y was taken as {words}, by its values; task='binary'")
+
+
+@pytest.mark.parametrize(
+    ("labels", "asked", "n_outputs", "score"),
+    [
+        ((0.0, 1.0, 2.0), "regression", 1, "R2"),
+        ((0, 1, 1), "regression", 1, "R2"),
+        ((0, 1, 1), "binary", 1, "accuracy"),
+        ((0, 1, 1), "multiclass", 2, "accuracy"),
+        ((0, 60, 3), "multiclass", 61, "accuracy"),
+    ],
+)
+@pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
+def test_the_task_decides_loss_and_outputs(task, labels, asked, n_outputs, score, seeds):
+    history = train_many("relu:3", *with_labels(task, *labels), **{**QUICK, "seeds": seeds}, task=asked)
+    assert (history.networks()[0][-1].out_features, history.score_name, history.note) == (n_outputs, score, "")
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        (
+            (-1, 1, 1),
+            {"task": "binary"},
+            r"needs labels 0 and 1, and the target has -1 and 1\. Code it: np",
+        ),
+        ((1, 2, 3), {"task": "multiclass"}, r"needs class codes 0, 1, 2, \.\.\., and the target has 1 to 3"),
+        ((0, 1, 1), {"task": "regression", "loss": "bce"}, "task is regression, and loss bce isn't for that"),
+        ((0, 1, 1), {"task": 3}, "task is 3. It must be 'binary', 'multiclass', 'regression' or None"),
+        ((0, 1, 1), {"task": "classes"}, "unknown task 'classes'. Known: binary, multiclass, regression"),
+    ],
+)
+def test_a_target_that_the_task_does_not_fit_is_refused(task, labels, options, message):
+    with pytest.raises(SeedbedError, match=message):
+        train_many("relu:3", *with_labels(task, *labels), **QUICK, **options)
+
+
+class Mixed(nn.Module):
+    """One of its layers is in float64."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.first, self.last = nn.Linear(n_features, 3), nn.Linear(3, n_outputs).double()
+
+    def forward(self, x):
+        z = self.first(x)
+        return self.last(z.double()) if self.casts else self.last(z)
+
+    casts = False
+
+
+class Casting(Mixed):
+    casts = True
+
+
+@pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
+@pytest.mark.parametrize("build", [Mixed, Casting])
+def test_a_module_with_float64_inside_gets_a_hint_on_types(task, build, seeds):
+    with pytest.raises(SeedbedError) as caught:
+        train_many(build, *task("bce").parts, **{**QUICK, "seeds": seeds})
+    assert caught.value.hint.startswith("The module mixes float32 and float64")
+
+
+def test_devices_and_dtypes_of_torch_are_accepted(task):
+    named = train_many("relu:3", *task("bce").parts, **QUICK, device="cpu", dtype="float64")
+    given = train_many("relu:3", *task("bce").parts, **QUICK, device=torch.device("cpu"), dtype=torch.float64)
+    assert np.array_equal(named.test_loss, given.test_loss)
+    assert Compute(device=torch.device("cuda", 1)) == Compute(device="cuda:1")
+
+
+def test_a_device_that_this_torch_lacks_is_refused_in_one_sentence(task):
+    with pytest.raises(OptionError) as caught:
+        train_many("relu:3", *task("bce").parts, **QUICK, device="vulkan")
+    assert str(caught.value) == "no device 'vulkan': this torch has no such backend. Use auto, cpu or cuda."
 
 
 def test_an_error_of_torch_raises_an_error_of_one_line(task):

@@ -102,7 +102,7 @@ def _train_on_a_split(
         every,
     )
     notes = [history.note] if history.note else []
-    if history.diverged.any():
+    if history.diverged.any() and not history.diverged.all():
         notes.append(f"{history.diverged.sum()} of {counted(seeds, 'network')} diverged; try a lower --lr")
     trained.save(folder, pictures=run.format)
     say(run, *notes, "", training_text(trained.conclusion()))

@@ -260,6 +260,7 @@ def train(
         X[split.test],
         y[split.test],
         seeds=training.seeds,
+        task=table.task,
         **{name: getattr(recipe, name) for name, about in settings_of(Recipe).items() if not about.choosing},
         **dataclasses.asdict(compute),
         watch=functools.partial(monitor.board_for, "") if monitor else None,

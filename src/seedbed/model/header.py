@@ -38,6 +38,7 @@ __all__ = [
     "KEY",
     "MAX_FILE",
     "MAX_HEADER",
+    "MOST_LABELS",
     "MOST_NETWORKS",
     "SUFFIX",
     "Tensor",
@@ -54,6 +55,7 @@ SUFFIX = ".safetensors"
 MAX_HEADER = 1 << 20
 MAX_FILE = 1 << 31
 MOST_NETWORKS = 100_000
+MOST_LABELS = 10_000
 
 DTYPES: Mapping[str, torch.dtype] = {
     "F64": torch.float64,
@@ -86,7 +88,7 @@ class Target(_Strict):
 
     name: str
     task: Task
-    labels: list[str]
+    labels: Annotated[list[str], Meta(max_length=MOST_LABELS)]
     threshold: Annotated[float, Meta(ge=0, le=1)]
     mean: _Real
     deviation: Annotated[float, Meta(gt=0, le=1e300)]

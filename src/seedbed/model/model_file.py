@@ -29,6 +29,7 @@ from seedbed.model.header import (
     KEY,
     MAX_FILE,
     MAX_HEADER,
+    MOST_LABELS,
     SUFFIX,
     Tensor,
     canonical,
@@ -107,6 +108,9 @@ def to_bytes(model: Ensemble) -> bytes:
     """Return the content of a model's file, if it can be loaded again; equal models have equal files."""
     from safetensors.torch import save as serialized
 
+    if len(model.labels) > MOST_LABELS:
+        message = f"the target has {len(model.labels):,} labels, and a model file at most {MOST_LABELS:,}"
+        raise ModelFileError(message, "Merge rare labels.")
     inputs, arrays = model.preprocessor.to_state()
     cells = golden_cells(model.preprocessor)
     expected, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_stacks())
@@ -295,7 +299,9 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
     for member in architecture.members if isinstance(architecture, BlendedMembers) else (architecture,):
         if isinstance(member, Trees):
             in_order = 1 <= member.n_trees <= member.n_nodes <= MAX_FILE
-            if not (in_order and 0 <= member.depth <= _MOST_STEPS // member.n_trees):
+            # Each step of a tree leads to one of two more nodes.
+            most = (member.n_nodes - member.n_trees) // 2
+            if not (in_order and 0 <= member.depth <= min(most, _MOST_STEPS // member.n_trees)):
                 raise ModelFileError("its trees have other sizes than trees can have")
             continue
         sizes = (*member.widths, member.plr, member.plr_frequencies, member.ple, member.embed)
@@ -346,7 +352,7 @@ def _check_trees(architecture: Architecture, tensors: Mapping[str, torch.Tensor]
         kind = name.rpartition(".")[2]
         if kind == "feature" and ((tensor < 0) | (tensor >= n_inputs)).any():
             raise ModelFileError("a node of its trees has a feature that doesn't exist")
-        for left in tensor if kind == "left" else ():
+        for left in tensor.long() if kind == "left" else ():  # int32 + 1 could wrap
             # Children come later than their parents, and belong to one of them.
             children = left[left != torch.arange(len(left))]
             later = (left >= torch.arange(len(left))).all() and (children + 1 < len(left)).all()

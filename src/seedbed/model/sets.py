@@ -7,6 +7,8 @@ that they weren't trained on.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,9 +47,13 @@ class Calibration:
 
     def of_class(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the errors of a class, ascending, and how many of its rows have at most that error [point]."""
-        sizes = [n_points(rows, len(self.rows)) for rows in self.rows]
-        start, size = sum(sizes[:number]), sizes[number]
-        return self.errors[start : start + size], _ranks(self.rows[number], size)
+        start, end = self._ends[number : number + 2]
+        return self.errors[start:end], _ranks(self.rows[number], end - start)
+
+    @functools.cached_property
+    def _ends(self) -> list[int]:
+        """Where the errors of each class end, after a 0."""
+        return [0, *itertools.accumulate(n_points(rows, len(self.rows)) for rows in self.rows)]
 
     def thresholds(self, coverage: float | None = COVERAGE, *, per_class: bool = False) -> Floats:
         """Return the largest error that a set or an interval admits, for each class [class].

@@ -118,3 +118,8 @@ class Compute(Settings):
         "What trains: native is a kernel in C++ that comes with the package; torch trains all networks.",
     )
     device: str = setting("auto", "auto, cpu or cuda.")
+
+    def __post_init__(self) -> None:
+        if type(self.device).__name__ == "device":  # torch.device; settings don't load torch
+            object.__setattr__(self, "device", str(self.device))
+        super().__post_init__()

@@ -17,7 +17,7 @@ from seedbed.data import Encoding, Split, Table, rows_of, spill, target_design, 
 from seedbed.errors import CandidateError, OptionError, TrainingError, counted
 from seedbed.training.losses import Loss, pick_loss
 
-__all__ = ["TrainingData", "counted_rows", "one_split", "table_data"]
+__all__ = ["TrainingData", "counted_rows", "dtype_hint", "one_split", "table_data"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ class TrainingData:
             first_line = (str(error) or type(error).__name__).splitlines()[0]
             shapes = isinstance(error, RuntimeError) and "shape" in first_line
             hint = "Its first layer must have as many inputs as the table has features." if shapes else ""
+            hint = hint or dtype_hint(first_line)
             raise CandidateError(
                 f"the network can't take {counted(self.X.shape[1], 'feature')}: {first_line}", hint
             ) from error
@@ -114,6 +115,13 @@ class TrainingData:
                 f"the network returned shape {list(z.shape)} for 2 rows", "It must return [row, output], or [row]."
             )
         return z.shape[1] if z.dim() == 2 else 1
+
+
+def dtype_hint(message: str) -> str:
+    """Return what to do about an error of torch on the types of numbers; empty if it isn't one."""
+    if "dtype" not in message and "scalar type" not in message:
+        return ""
+    return "The module mixes float32 and float64: create layers and buffers as float32, and don't cast in forward()."
 
 
 def table_data(

@@ -30,6 +30,7 @@ from torch.func import functional_call, vjp, vmap
 from seedbed.errors import TrainingError
 from seedbed.networks import MLP, activation_of
 from seedbed.settings import Tensors
+from seedbed.training.data import dtype_hint
 from seedbed.training.embeddings import Piecewise
 from seedbed.training.hooks import hide_slow_vmap
 from seedbed.training.inputs import Inputs, counting, expanded
@@ -306,9 +307,11 @@ class General:
         try:
             return vmap(one, in_dims=(-1, axis, 0), out_dims=(-1, -1), randomness="error")(values, X, now.keys)
         except RuntimeError as error:
+            line = str(error).splitlines()[0]
             raise TrainingError(
-                f"this network can't be stacked: {str(error).splitlines()[0]}",
-                "Random layers are nn.Dropout and nn.RReLU; a forward() mustn't branch on the values it computes.",
+                f"this network can't be stacked: {line}",
+                dtype_hint(line)
+                or "Random layers are nn.Dropout and nn.RReLU; a forward() mustn't branch on the values it computes.",
             ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 import warnings
@@ -16,14 +17,14 @@ from torch import Tensor, nn
 
 from seedbed.arguments import checked, shown
 from seedbed.data import Task, native_frame
-from seedbed.errors import OptionError, TrainingError, counted, warn
+from seedbed.errors import OptionError, TrainingError, counted, did_you_mean, warn
 from seedbed.evaluation import CURVES, MOST_GHOSTS, Curves, summarize_curves
 from seedbed.networks import Candidate, candidate_from
 from seedbed.settings import Engine, Recipe, taking
 from seedbed.training.candidates import shares_warning
 from seedbed.training.chunk import Board, Chunk
 from seedbed.training.cluster import Cluster
-from seedbed.training.data import TrainingData, one_split
+from seedbed.training.data import TrainingData, dtype_hint, one_split
 from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
 from seedbed.training.machine import one_thread
 from seedbed.training.parallel import pick_workers, train_chunks
@@ -48,12 +49,13 @@ def train_many(
     y_test: Any,
     *,
     seeds: Sequence[int] | int = 100,
+    task: Task | None = None,
     sample_weight: Any = None,
     engine: Engine = "auto",
-    device: str = "auto",
+    device: str | torch.device = "auto",
     jobs: int | None = None,
     cluster: str | None = None,
-    dtype: str = "float32",
+    dtype: str | torch.dtype = "float32",
     watch: Callable[[Sequence[Chunk]], Board] | None = None,
     **recipe: Any,
 ) -> History:
@@ -74,6 +76,8 @@ def train_many(
         X_test: features of the test rows [row, feature].
         y_test: targets of the test rows.
         seeds: one seed per network; a number means `range(number)`.
+        task: `"binary"` predicts labels 0 and 1, `"multiclass"` class codes from 0, `"regression"` numbers. If left
+            out, the values of `y_train` and `y_test` decide, and `History.note` says how.
         sample_weight: weight of each training row in loss and training figures [row].
         engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all; `"auto"` uses the kernel if
             possible.
@@ -91,13 +95,19 @@ def train_many(
         UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits.
     """
     common = Recipe(**recipe)
+    dtype = str(dtype).removeprefix("torch.")
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
-    make, settings = _builder(candidate_from(build), data, common)
-    numbers, (n_jobs, where, afar) = _seeds(seeds), pick_workers(jobs, device, cluster)
+    make, settings = _builder(candidate_from(build), data, common, task)
+    numbers, (n_jobs, where, afar) = _seeds(seeds), pick_workers(jobs, str(device), cluster)
     check_engine(engine)
     if len(numbers) == 1 and sample_weight is None:
-        return _single(make, data, settings, numbers[0], where, watch)
-    return _stacked(make, data, settings, numbers, watch, n_jobs, afar, engine=engine, device=where, dtype=dtype)
+        history = _single(make, data, settings, numbers[0], where, watch)
+    else:
+        options = {"engine": engine, "device": where, "dtype": dtype}
+        history = _stacked(make, data, settings, numbers, watch, n_jobs, afar, **options)
+    if task is None and settings.loss == "auto":
+        history.note = "; ".join(filter(None, (history.note, history._assumed())))
+    return history
 
 
 def _stacked(
@@ -148,7 +158,8 @@ def _single(
         try:
             curves = train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed, tell=place.writer())
         except (RuntimeError, ValueError) as error:
-            raise TrainingError(f"this network can't be trained: {str(error).splitlines()[0]}") from error
+            line = str(error).splitlines()[0]
+            raise TrainingError(f"this network can't be trained: {line}", dtype_hint(line)) from error
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     return History(
         *curves.astype(data.X.dtype)[:, :, None], seeds=(seed,), recipe=recipe, build=make, states=(state,), loss=loss,
@@ -167,19 +178,45 @@ def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) 
     return n_outputs, loss
 
 
-def _builder(candidate: Candidate, data: TrainingData, common: Recipe) -> tuple[Callable[[], nn.Module], Recipe]:
-    """Return a function that builds a network for this table, and the candidate's recipe."""
+def _builder(
+    candidate: Candidate, data: TrainingData, common: Recipe, task: Task | None
+) -> tuple[Callable[[], nn.Module], Recipe]:
+    """Return a function that builds a network for this table, and the candidate's recipe with the loss of the task."""
     recipe = candidate.recipe(common)
     if recipe.chooses:
         raise OptionError("a learning rate or epoch chosen by inner splits needs a comparison", "Give lr=0.01, say.")
     if recipe.patience is not None:
         raise OptionError("patience applies to an epoch chosen by inner splits, which needs a comparison", "Remove it.")
+    if task is not None:
+        recipe = _of_task(recipe, task, data.y)
     codes = data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())
     n_classes = int(data.y.max()) + 1 if codes and data.y.min() >= 0 else 0
     n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]
     if n_classes and (recipe.loss == "cross_entropy" or (recipe.loss == "auto" and 2 < n_classes <= 50)):
         n_outputs = n_classes
     return functools.partial(candidate.architecture, data.X.shape[1], n_outputs), recipe
+
+
+def _of_task(recipe: Recipe, task: Task, y: npt.NDArray[np.generic]) -> Recipe:
+    """Return the recipe with a loss of the task. Raise TrainingError if the target isn't coded as the task needs it."""
+    losses = {"binary": ("auto", "bce", "cross_entropy"), "multiclass": ("cross_entropy",), "regression": ("mse",)}
+    if task not in losses:
+        raise OptionError(f"unknown task '{task}'", did_you_mean(task, losses))
+    known = losses[task]
+    if recipe.loss not in ("auto", *known):
+        raise OptionError(f"task is {task}, and loss {recipe.loss} isn't for that", "Leave one of them out.")
+    values = np.unique(y)
+    is_coded = {
+        "binary": set(values) <= {0, 1},
+        "multiclass": y.ndim == 1 and values[0] == 0 and bool((values == np.floor(values)).all()),
+        "regression": True,
+    }[task]
+    if not is_coded:
+        labels = f"{values[0]:g} and {values[1]:g}" if len(values) == 2 else f"{values[0]:g} to {values[-1]:g}"
+        needed = "labels 0 and 1" if task == "binary" else "class codes 0, 1, 2, ..."
+        hint = "Code it: np.unique(y, return_inverse=True)[1] of training and test rows together."
+        raise TrainingError(f"task {task} needs {needed}, and the target has {labels}", hint)
+    return dataclasses.replace(recipe, loss=known[0]) if recipe.loss == "auto" else recipe
 
 
 def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:
@@ -202,21 +239,21 @@ if TYPE_CHECKING:
     from altair import ConcatChart
 
 
-Curve = npt.NDArray[np.float32]
+Curve = npt.NDArray[np.floating]
 
 
 class History:
     """Curves and networks of `train_many`.
 
     Attributes:
-        train_loss, test_loss: float32 [epoch, network]. Training figures are from before an epoch's step, test figures
-            from after it.
+        train_loss, test_loss: in the dtype of the training [epoch, network]. Training figures are from before an
+            epoch's step, test figures from after it.
         train_score, test_score: accuracy as a share for classes, R2 for numbers [epoch, network].
         score_name: `accuracy` or `R2`.
         seeds: one per network.
         recipe: how the networks were trained.
         diverged: whether a network's curves contain a value that isn't finite [network].
-        note: a warning about the training, or an empty text.
+        note: what was assumed, and warnings about the training; may be empty.
     """
 
     def __init__(
@@ -239,7 +276,15 @@ class History:
         self.seeds, self.recipe, self.note = seeds, recipe, note
         self.score_name = loss.score_name
         self.diverged = ~(np.isfinite(train_loss).all(0) & np.isfinite(test_loss).all(0))
+        if self.diverged.all():
+            words = f"all {len(seeds)} networks" if len(seeds) > 1 else "the network"
+            self.note = "; ".join(filter(None, (note, f"{words} diverged: try a lower learning rate, lr")))
         self._build, self._states, self._loss, self._n_outputs = build, states, loss, n_outputs
+
+    def _assumed(self) -> str:
+        n = self._n_outputs
+        words = {"bce": "labels 0 and 1", "cross_entropy": f"codes of {n} classes", "mse": "numbers"}[self._loss.name]
+        return f"y was taken as {words}, by its values; task='binary', 'multiclass' or 'regression' decides it"
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -296,7 +341,7 @@ class History:
         network.to(dtype).load_state_dict(state, strict=False)  # the state contains tied weights once
         return network.eval()
 
-    def predict(self, X: Any) -> npt.NDArray[np.float32]:
+    def predict(self, X: Any) -> Curve:
         """Return each network's prediction for each row.
 
         Args:
@@ -325,7 +370,7 @@ class History:
             z = torch.sigmoid(z)
         elif self._loss.name == "cross_entropy":
             z = torch.softmax(z, 1)
-        array: npt.NDArray[np.float32] = z.float().numpy()
+        array: Curve = z.numpy().astype(self.train_loss.dtype)
         return array[:, 0] if self._n_outputs == 1 else array
 
     def curves(self, *, title: str = "", name: str = "networks") -> Curves:

@@ -222,7 +222,10 @@ def pick_device(device: str) -> str:
         chosen = torch.device(device)
         torch.ones(1, device=chosen).item()
     except (RuntimeError, AssertionError, TypeError) as error:
-        raise OptionError(f"no device '{device}': {str(error).splitlines()[0]}", "Use auto, cpu or cuda.") from None
+        # torch's dispatcher lists all of its backends.
+        is_unknown = isinstance(error, NotImplementedError)
+        why = "this torch has no such backend" if is_unknown else str(error).splitlines()[0]
+        raise OptionError(f"no device '{device}': {why}", "Use auto, cpu or cuda.") from None
     return "cpu" if chosen.type == "cpu" else str(chosen)
 
 

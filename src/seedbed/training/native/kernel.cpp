@@ -80,7 +80,7 @@ EXPORT void walk(const Number* x, int64_t n_rows, int64_t n_features, const int3
           int64_t node = at[tree];
           // Whatever a damaged file says, nothing else than nodes and features is read.
           bool exists = uint64_t(feature[node]) < uint64_t(n_features);
-          int64_t next = left[node] + (exists && values[feature[node]] > threshold[node]);
+          int64_t next = int64_t(left[node]) + (exists && values[feature[node]] > threshold[node]);
           next = uint64_t(next) < uint64_t(n_nodes) ? next : node;
           moved |= next != node;
           at[tree] = next;
