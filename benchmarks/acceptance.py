@@ -21,8 +21,7 @@ are about choosing the epoch (a-inner, c, d): a short recipe makes hundreds of t
     difference has a small error; a gain of the same size from unrelated blocks would be far harder to see. Without the
     gain accuracy is about 77 % at 300 rows and 81 % at 1000; where it is lower, as many points are harder to see.
 (f) The interval against the truth: the mean difference over many training sets, each scored on fresh rows. In (a) it
-    is zero, by symmetry. The corrected t is about training sets of the folds' size, the nested interval about whole
-    tables.
+    is zero, by symmetry. The corrected t is about training sets of the folds' size.
 (g) What a t-test makes of the trainings of (a). If it didn't find false winners, the simulation couldn't show any.
 (h) The trainings of (a), from the first seed alone and from all five.
 (m) The trainings of (a), (b) and (e) again, judged as means of ten networks, which is what a model is. In (a) and (b)
@@ -50,7 +49,7 @@ import numpy as np
 from acceptance_rows import ROWS, Result, Row, Stops, Truth, truths_of
 from rounds import say
 from tables import Table, machine, number, print_or_write
-from trials import CORRECTED, LOOKS, NESTED, RECIPE, Protocol, run_tasks
+from trials import CORRECTED, LOOKS, RECIPE, Protocol, run_tasks
 
 FEWEST_SETS, FEWEST_SHOWN = 400, 50
 
@@ -82,14 +81,7 @@ the epoch by inner splits; all others use the last step. The Brier score is test
 - i: whether the margin is a tenth of the reference's error, as in a-easy, where each block predicts 97 of 100 rows
   correctly, or the default, as in all other rows. This choice depends on the run and must not add false winners.
 
-For each candidate and table, the corrected interval comes from {corrected},
-the nested one from {nested}.
-"""
-
-NESTED_BEFORE = """
-The rows of nested cross-validation were measured with an earlier version, 400 tables each: false winners 2.0 % (a-100),
-4.2 % (a-300), 3.0 % (a-minority) and 0.0 % (b-300); gains found 96.5 % (e-300) and 86.2 % (e-1000); the true difference
-covered in 98.0 % (f-a-100), 95.8 % (f-a-300), 98.2 % (f-e-300) and 99.2 % (f-e-1000, missed: above 99 %).
+For each candidate and table, the interval comes from {corrected}.
 """
 
 REPEAT = """\
@@ -142,23 +134,17 @@ def chosen(patterns: str | None) -> list[Row]:
 
 def page(results: Sequence[Result], truths: Sequence[Truth], stops: Sequence[Stops], *, seconds: float) -> str:
     """The table as a page in Markdown, with what it means and what it took."""
-    intro = INTRO.format(
-        epochs=RECIPE["epochs"], lr=RECIPE["lr"], corrected=networks(CORRECTED), nested=networks(NESTED)
-    )
-    if not any(result.name.endswith("-nested") for result in results):
-        intro += NESTED_BEFORE
-    tables = (results_table(results), stops_table(stops), truths_table(truths), side_by_side(results))
+    intro = INTRO.format(epochs=RECIPE["epochs"], lr=RECIPE["lr"], corrected=networks(CORRECTED))
+    tables = (results_table(results), stops_table(stops), truths_table(truths))
     repeat = REPEAT.format(minutes=number(seconds / 60), processor=machine()["processor"])
     return "\n".join([intro, *(f"{table.markdown()}\n" for table in tables if table.rows), repeat])
 
 
 def networks(protocol: Protocol) -> str:
     """How many networks a protocol trains for a candidate, in words."""
-    splits, pairs = protocol.repeats * protocol.folds, ""
-    if protocol.interval == "nested":
-        splits, pairs = splits * (protocol.folds + 1) // 2, " and their pairs"
+    total = protocol.repeats * protocol.folds * protocol.seeds
     return (
-        f"{splits * protocol.seeds:,} networks ({protocol.repeats} x {protocol.folds} folds{pairs}, "
+        f"{total:,} networks ({protocol.repeats} x {protocol.folds} folds, "
         f"{protocol.seeds} {'seed' if protocol.seeds == 1 else 'seeds'})"
     )
 
@@ -240,24 +226,6 @@ def truths_table(truths: Sequence[Truth]) -> Table:
     ]
     header = ("setting", "trained on", "accuracy without", "points gained", "lower Brier score", "fresh rows")
     return Table("The true gains", header, rows, ["With standard errors; several networks for each training set."])
-
-
-def side_by_side(results: Sequence[Result]) -> Table:
-    """What was found both ways; how often the truth is covered stands in the large table."""
-    by_name = {one.name: one for one in results if not one.name.startswith("f-")}
-    pairs = [(one, by_name[f"{name}-nested"]) for name, one in by_name.items() if f"{name}-nested" in by_name]
-    rows = [
-        (
-            one.what,
-            *(shares(way)[0] for way in (one, other)),
-            *(f"{way.width:.4f}" for way in (one, other)),
-            *(f"{way.seconds:.2f} s" for way in (one, other)),
-        )
-        for one, other in pairs
-    ]
-    header = ("what", "corrected", "nested", "width, corrected", "width, nested", "time, corrected", "time, nested")
-    remark = "Width: of the interval, mean, in units of the Brier score. Time: for one table."
-    return Table("Corrected and nested side by side", header, rows, [remark])
 
 
 def rates(*names: str, n_sets: int, protocol: Protocol, jobs: int = 1) -> list[float]:

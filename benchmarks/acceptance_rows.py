@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from simulated import SETTINGS
-from trials import BATCH, CORRECTED, FRESH_ROWS, LOOKS, NESTED, Protocol, Record, Task
+from trials import BATCH, CORRECTED, FRESH_ROWS, LOOKS, Protocol, Record, Task
 
 from seedbed.evaluation import count_range, wilson
 
@@ -229,9 +229,8 @@ class Row:
 
     @property
     def n_train(self) -> int:
-        """What the interval is about: training sets of the folds' size, or whole tables for the nested one."""
-        n, folds = SETTINGS[self.setting].n_rows, self.protocol.folds
-        return n if self.protocol.interval == "nested" else round(n * (folds - 1) / folds)
+        """What the interval is about: training sets of the folds' size."""
+        return round(SETTINGS[self.setting].n_rows * (self.protocol.folds - 1) / self.protocol.folds)
 
     def judging(self, n_sets: int) -> list[Task]:
         """The tables to be judged."""
@@ -326,13 +325,6 @@ def at_least(percent: int) -> Bound:
 SHOWN = Bound("shown only")
 
 
-def _both(*rows: Row) -> Iterator[Row]:
-    """Each row as it is and with the nested interval."""
-    yield from rows
-    for row in rows:
-        yield replace(row, name=f"{row.name}-nested", what=f"{row.what}; nested interval", protocol=NESTED)
-
-
 def _seeds(number: int) -> Protocol:
     return replace(CORRECTED, seeds=number)
 
@@ -340,13 +332,9 @@ def _seeds(number: int) -> Protocol:
 def _rows() -> Iterator[Row]:
     false, true, means = "false winners", "true difference covered", "means of ten networks"
     blocks = {"100": "100 rows", "300": "300 rows", "minority": "300 rows, a tenth of class 1"}
-    yield from _both(
-        *(
-            Row(f"a-{name}", f"{false}, two equal blocks, {words}", f"blocks-{name}", false_winner, AT_MOST)
-            for name, words in blocks.items()
-        ),
-        Row("b-300", f"{false}, a network against itself, 300 rows", "itself-300", false_winner, AT_MOST),
-    )
+    for name, words in blocks.items():
+        yield Row(f"a-{name}", f"{false}, two equal blocks, {words}", f"blocks-{name}", false_winner, AT_MOST)
+    yield Row("b-300", f"{false}, a network against itself, 300 rows", "itself-300", false_winner, AT_MOST)
     others = {
         "inner": "300 rows, epoch chosen by inner splits",
         "easy": "300 rows, hardly any errors",
@@ -369,7 +357,7 @@ def _rows() -> Iterator[Row]:
     yield Row("c-300", what, "shuffled-300", called_better, AT_MOST)
     yield Row("d-300", "accuracy on noise at the chosen epoch, 300 rows", "noise-300", accuracy, HALF)
     gain = {"truth": "brier"}
-    yield from _both(
+    yield from (
         Row("e-300", "a gain of 6 points found, 300 rows", "gain-300", called_better, at_least(90), **gain),
         Row("e-1000", "a gain of 1.7 points found, 1000 rows", "gain-1000", called_better, at_least(70), **gain),
         Row("f-a-100", f"{true}, two equal blocks, 100 rows", "blocks-100", covered, COVERAGE),

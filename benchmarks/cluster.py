@@ -151,10 +151,8 @@ def plans(path: Path) -> Iterator[tuple[str, Plan]]:
         "the tutorial's three",
         make_plan(specify(table, three, recipe=recipe_named("tutorial"), design=Design(baselines=())), Compute(jobs=2)),
     )
-    for words, interval in (("three to relu:128,128", "corrected"), ("the same, --interval nested", "nested")):
-        experiment = specify(
-            table, wide, recipe=recipe_named("trained"), design=Design(baselines=(), interval=interval)
-        )
+    for words, repeats in (("three to relu:128,128", None), ("the same, --repeats 30", 30)):
+        experiment = specify(table, wide, recipe=recipe_named("trained"), design=Design(baselines=(), repeats=repeats))
         yield words, make_plan(experiment, Compute(jobs=2))
 
 

@@ -419,7 +419,7 @@ Draws with fewer than ten rows of a class are left out, as seedbed gives no verd
 - Bayle et al. (2020): the central limit theorem for the rows of one run.
 
 Nested cross-validation isn't among them: it needs a model for each pair of folds, 45 in place of 10 for each run of ten
-folds, and a hundred runs. [The simulated tables](acceptance.md) have it. Width is that of the interval
+folds, and a hundred runs. Width is that of the interval
 between two networks, beside the corrected *t*. What lies outside 93 to 99 % is a miss, and stays here.
 """
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import joblib
 import numpy as np
@@ -57,15 +57,13 @@ Record = dict[str, Any]
 class Protocol:
     """How one table is judged: what `compare` takes under these names."""
 
-    interval: Literal["corrected", "nested"]
     repeats: int
     folds: int
     seeds: int
 
 
-CORRECTED = Protocol("corrected", repeats=10, folds=10, seeds=5)
-NESTED = Protocol("nested", repeats=100, folds=5, seeds=1)
-"""The default for tables of fewer than 2000 rows, and nested cross-validation's."""
+CORRECTED = Protocol(repeats=10, folds=10, seeds=5)
+"""The default for tables of fewer than 2000 rows."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class Task:
     def key(self) -> str:
         """What the result depends on, seedbed itself apart."""
         settings = repr((SETTINGS[self.setting], self.protocol, self.n_train, RECIPE, TRUTH_SEEDS, FRESH_ROWS))
-        kind = self.protocol.interval if self.protocol else f"truth-{self.n_train}"
+        kind = "corrected" if self.protocol else f"truth-{self.n_train}"
         kind = "looks" if self.looks else kind
         mark = hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()
         return f"{self.setting}/{kind}/{mark}/{self.number}"
@@ -116,7 +114,6 @@ def compared(setting: Setting, protocol: Protocol, number: int) -> tuple[Experim
         here = {name: one for name, one in setting.candidates.items() if one.blocks == blocks}
         design = sb.Design(
             baselines=[] if results else list(setting.baselines),
-            interval=protocol.interval,
             seeds=protocol.seeds,
             metric=setting.metric,
             random_state=number,

@@ -21,8 +21,8 @@ def acceptance(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def rates(acceptance: ModuleType):
     """A function that returns the rates in rows of the table, from few tables, repeats and seeds."""
 
-    def measure(*rows: str, n_sets=N_SETS, interval="corrected", repeats=10, folds=10, seeds=1):
-        protocol = acceptance.Protocol(interval, repeats=repeats, folds=folds, seeds=seeds)
+    def measure(*rows: str, n_sets=N_SETS, repeats=10, folds=10, seeds=1):
+        protocol = acceptance.Protocol(repeats=repeats, folds=folds, seeds=seeds)
         return acceptance.rates(*rows, n_sets=n_sets, protocol=protocol)
 
     return measure
@@ -48,8 +48,3 @@ def test_a_gain_of_six_points_is_found_in_most_tables(rates):
 @pytest.mark.slow
 def test_random_labels_are_predicted_by_chance_at_the_chosen_epoch(rates):
     assert rates("d-300", repeats=1)[0] == pytest.approx(0.5, abs=0.02)
-
-
-@pytest.mark.slow
-def test_nested_intervals_seldom_call_equal_candidates_different(rates):
-    assert rates("a-100-nested", interval="nested", folds=5)[0] <= 3 / N_SETS

@@ -468,21 +468,6 @@ def test_options_of_judging_reach_the_verdicts(call):
     assert sure["high"] - sure["low"] > plain["high"] - plain["low"]
 
 
-def test_nested_intervals_train_a_network_for_each_pair_of_folds(call):
-    options = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--interval", "nested")
-    done = call(*options, "--repeats", 2, "--seeds", 1, "--details")
-    assert done.err.startswith("2 candidates x (6 splits + 6 pairs of folds) x 1 seed = 24 networks")
-    assert "The intervals of the gains are those of nested cross-validation." in done.out
-    document = strict(call(*options, "--repeats", 2, "--seeds", 1, "--json").out)
-    assert document["interval"] == "nested"
-    assert document["candidates"][0]["n_networks"] == 6
-
-
-def test_nested_intervals_need_three_folds(call, here, table):
-    options = ("--target", "outcome", "--interval", "nested", "--folds", 2)
-    refused(call("compare", table(n_rows=60), *options), here, "nested intervals need at least 3 folds")
-
-
 def test_few_rows_give_scores_and_no_verdict(call, here, table):
     options = (*ENGINE, "--target", "outcome", "--candidate", "logistic", "--candidate", "relu:2", "--epochs", 2,
                "--recipe", "tutorial", "--no-baselines", "--fail-if-worse", "relu:2", "--repeats", 1)  # fmt: skip
@@ -957,7 +942,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs, n_files):
                        until=lambda: len(list(place.glob("*.safetensors"))) >= n_files)  # fmt: skip
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
-    assert done.stderr.endswith(" kept in cut. The same command, or seedbed resume, continues from there.\n")
+    assert done.stderr.endswith(f" kept in cut. To continue: seedbed {' '.join(LONG)} --jobs {jobs} --out cut\n")
     for folder in ("cut", "whole"):
         command = [sys.executable, "-m", "seedbed", *LONG, "--jobs", "2", "--out", folder]
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
@@ -968,7 +953,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs, n_files):
     assert (cut / "curves.safetensors").read_bytes() == (whole / "curves.safetensors").read_bytes()
 
 
-def test_stored_work_is_reported_on_interrupt_and_on_resume(call, here, monkeypatch):
+def test_stored_work_is_reported_on_interrupt_and_when_the_run_continues(call, here, monkeypatch):
     from seedbed.experiment import Comparison
 
     def interrupt(*arguments, **options):
@@ -978,7 +963,7 @@ def test_stored_work_is_reported_on_interrupt_and_on_resume(call, here, monkeypa
         patch.setattr(Comparison, "save", interrupt)  # after all training and before any result
         done = call(*SMALL, "--json")
     message = "interrupted; 12 of 12 networks are kept in seedbed-out/compare-moons"
-    hint = "The same command, or seedbed resume, continues from there."
+    hint = f"To continue: seedbed {' '.join(map(str, SMALL))} --json"
     assert done.err.splitlines()[-1] == f"seedbed: {message}. {hint}"
     assert strict(done.out)["error"] == {"code": "interrupted", "message": message, "hint": hint}
     assert call(*SMALL).err.splitlines()[1] == "12 of 12 networks are there already"

@@ -83,6 +83,24 @@ def test_only_our_own_partial_files_are_removed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".download.part", ".theirs.0.seedbed-part"]
 
 
+def test_a_new_part_of_a_named_file_stays_as_its_writer_may_still_run(tmp_path):
+    old, new, other = (tmp_path / f".{name}.seedbed-part" for name in ("m[1].x.0", "m[1].x.1", "n.x.0"))
+    for path in (old, new, other):
+        path.write_text("a")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    remove_parts(tmp_path, "m[1].x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([new.name, other.name])
+
+
+def test_folders_above_a_new_folder_are_synced_once_each(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "_sync", synced.append)
+    for _ in range(2):
+        files.make_folder(tmp_path / "a" / "b")
+    assert sorted(synced) == [tmp_path, tmp_path / "a"]
+
+
 @ROOT
 @pytest.mark.parametrize("planted", ["folder", "link", "owner", "open"])
 def test_temporary_folders_of_another_user_are_left_unchanged(tmp_path, monkeypatch, planted):

@@ -70,7 +70,6 @@ def test_no_run_prints_control_characters(table, call):
     check(
         call,
         (0, "compare", table, "--target", f"target{EVIL}", *recipe, *design),
-        (0, "resume", f"run{EVIL}"),
         (0, "report", f"run{EVIL}", "-o", f"r{EVIL}.html"),
     )
 

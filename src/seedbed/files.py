@@ -6,8 +6,10 @@ import atexit
 import contextlib
 import errno
 import functools
+import glob
 import hashlib
 import importlib
+import json
 import os
 import re
 import secrets
@@ -24,7 +26,9 @@ from filelock import FileLock, Timeout
 __all__ = [
     "DIGESTS",
     "altered_files",
+    "make_folder",
     "private_cache",
+    "read_document",
     "remove_parts",
     "scratch_folder",
     "temporary_folder",
@@ -36,6 +40,7 @@ DIGESTS = "sha256sums.txt"
 """The file of the digests of a folder's files, as `sha256sum --check` reads it."""
 
 _PART = ".seedbed-part"
+_STALE = 3600.0  # seconds since the last byte of a partial file, after which its process counts as killed
 _LONGEST = 200  # bytes of a name; most file systems take 255
 _PREFIX, _OWNER = "seedbed-", "owner"
 _SECONDS_TO_LOCK = 60.0  # a scratch folder is created a moment before its lock
@@ -71,15 +76,38 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         _sync(path.parent)
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove what `write_whole` was writing into a folder when its process was killed.
+def remove_parts(folder: Path, name: str | None = None) -> None:
+    """Remove what `write_whole` was writing into a folder when its process was killed. Files of other users stay.
 
-    Call it only if no other process writes there. Files of other users stay.
+    Args:
+        folder: no other process writes there, unless a name is given.
+        name: remove only parts of this file that have been left for an hour.
     """
-    for path in folder.glob(f".*{_PART}"):
+    for path in folder.glob(f".*{_PART}" if name is None else f".{glob.escape(name)}.*{_PART}"):
         with contextlib.suppress(OSError):
-            if not hasattr(os, "geteuid") or path.lstat().st_uid == os.geteuid():
+            status = path.lstat()
+            mine = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+            if mine and (name is None or time.time() - status.st_mtime > _STALE):
                 path.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, so that they are still there after a power cut."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        with contextlib.suppress(OSError):  # not every system can sync a folder
+            _sync(place.parent)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return the contents of a JSON file; empty if it doesn't exist, can't be read, or is a device or a pipe, which may
+    have no end."""
+    with contextlib.suppress(OSError, ValueError):
+        document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if isinstance(document, dict):
+            return document
+    return {}
 
 
 def write_digests(paths: Iterable[Path], last: Path | None = None, text: str = "") -> Path:
@@ -128,8 +156,10 @@ def _digests(file: Path) -> dict[str, str]:
 
 def _digest(path: Path) -> str:
     """Return the SHA-256 of a file; an empty text if it can't be read."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with contextlib.suppress(OSError):
+        if path.is_file():  # a device or a pipe may have no end
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
     return ""
 
 

@@ -28,7 +28,6 @@ from seedbed.evaluation import (
     default_metric,
     ensemble_losses,
     fold_differences,
-    nested_interval,
     paired_hold_out,
     paired_shares,
     prior_loss,
@@ -71,8 +70,6 @@ class Result:
         task: which of the three.
         groups: int64 [row]; rows of one group may be alike. None if each row stands for itself.
         times: [row] of rows that are split by time, as neighbours may be alike; else None.
-        pairs: of nested cross-validation, [repeat, fold, seed, row] (and class): the prediction by what was trained
-            without `fold` and without the row's own fold; NaN for the rows of `fold`. None otherwise.
         networks: how many networks are averaged in the model that is judged; 1 judges single networks.
     """
 
@@ -85,16 +82,13 @@ class Result:
     task: Task = "binary"
     groups: npt.NDArray[np.int64] | None = None
     times: npt.NDArray[np.float64] | None = None
-    pairs: npt.NDArray[np.floating] | None = None
     networks: int = 1
     _losses: dict[tuple[str, bool], Floats] = field(default_factory=dict, init=False)
 
     @functools.cached_property
     def finite(self) -> bool:
         """Whether every network has a finite prediction for every row that it is tested on."""
-        if not np.isfinite(self.predictions[:, :, self.tested]).all():
-            return False
-        return self.pairs is None or bool((np.isfinite(self.pairs).sum(axis=1) == self.pairs.shape[1] - 1).all())
+        return bool(np.isfinite(self.predictions[:, :, self.tested]).all())
 
     @functools.cached_property
     def tested(self) -> npt.NDArray[np.int64]:
@@ -152,20 +146,6 @@ class Result:
             for p in self.predictions
         )
         return np.stack(list(of_repeats))
-
-    def pair_losses(self, metric: str) -> Floats:
-        """Return the loss of each prediction of `pairs` [repeat, fold, seed, row], for nested cross-validation.
-
-        Raises:
-            ValueError: there are none.
-        """
-        if self.pairs is None:
-            raise ValueError("there are no pairs of folds")
-        sets = self.pairs.reshape(-1, *self.pairs.shape[2:])
-        losses = [
-            ensemble_losses(metric, self.target, p, networks=self.networks, variance=self.target_variance) for p in sets
-        ]
-        return np.stack(losses).reshape(self.pairs.shape[:4])
 
     def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
         """Return the mean of `row_losses` over the test rows of each split [repeat, fold, seed]; smaller is better."""
@@ -436,9 +416,9 @@ def _spread(values: Floats) -> tuple[float | None, float | None, float | None]:
 def difference(reference: Result, candidate: Result, metric: str, *, comparisons: int = 1) -> Estimate:
     """Return the loss of the reference minus that of the candidate, with the interval that suits the design.
 
-    Locked rows: the error of rows and seeds. Predictions for pairs of folds: nested cross-validation. Else the
-    corrected t. The error level is the reference's `alpha`. Shares of locked rows by one network each, and shares that
-    don't vary, have an interval for counts (`evaluation.paired_shares`).
+    Locked rows: the error of rows and seeds. Else the corrected t. The error level is the reference's `alpha`. Shares
+    of locked rows by one network each, and shares that don't vary, have an interval for counts
+    (`evaluation.paired_shares`).
 
     If one of the two has fewer repeats, the others of the other one aren't used, and the interval is wider.
     """
@@ -449,16 +429,9 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
         ours, theirs = (result.row_losses(metric)[0][:, result.tested] for result in pair)
         estimate: Estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
         counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
-    elif reference.pairs is None:
+    else:
         ours, theirs = (result.losses(metric)[:n] for result in pair)
         estimate = corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)
-    else:
-        outer = np.subtract(*(result.row_losses(metric)[:n].mean(axis=1) for result in pair))
-        inner = np.subtract(*(result.pair_losses(metric)[:n].mean(axis=2) for result in pair))
-        folds = np.empty(outer.shape, dtype=np.int64)
-        for split in reference.splits[: n * reference.design.folds]:
-            folds[split.repeat, split.test] = split.fold
-        estimate = nested_interval(outer, inner, folds, **level)
     if METRICS[metric].percent and (counted or estimate.se == 0):
         ours, theirs = (result.row_losses(metric)[:n, :, result.tested].mean(axis=(0, 1)) for result in pair)
         at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]

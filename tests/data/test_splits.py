@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, StratifiedGroupKFold, train_test_split
 
-from seedbed.data import fold_pairs, holdout, inner_holdout, read_table, repeated_folds, sample_rows
+from seedbed.data import holdout, inner_holdout, read_table, repeated_folds, sample_rows
 from seedbed.data.splits import group_rows, time_folds, time_holdout
 from seedbed.errors import OptionError, TargetError
 
@@ -159,17 +159,6 @@ def test_an_inner_holdout_with_a_class_too_small_to_stratify_works(n, m):
     train, rest = inner_holdout(target, np.arange(n + m), random_state=0)
     assert sorted([*train, *rest]) == list(range(n + m))
     assert len(rest) == -(-(n + m) // 5)
-
-
-def test_a_pair_of_folds_tests_both_and_trains_on_the_rest():
-    splits = repeated_folds(TARGET, repeats=2, folds=4, random_state=5)
-    pairs = fold_pairs(splits)
-    every = [(repeat, one, other) for repeat in range(2) for one in range(4) for other in range(one + 1, 4)]
-    assert [(split.repeat, one, other) for one, other, split in pairs] == every
-    for one, other, split in pairs:
-        both = np.concatenate([splits[split.repeat * 4 + fold].test for fold in (one, other)])
-        assert split.test.tolist() == sorted(both)
-        assert split.train.tolist() == sorted(set(range(100)) - set(both))
 
 
 # A group is never split between both sides, and folds are as even as possible

@@ -102,12 +102,11 @@ def test_a_run_may_stop_when_the_other_repeats_would_narrow_no_interval_by_a_ten
     assert outlook(found, most, fewer={"close": repeats}) == Outlook(stop="rows", narrowing=0.0)
 
 
-def test_a_run_goes_on_without_verdicts_and_with_nested_intervals_but_not_for_locked_rows():
+def test_a_run_goes_on_without_verdicts_but_not_for_locked_rows():
     found = replace(concluded(repeated(5, worse=-0.1, close=0.005)), rivals=())
     goes_on = Outlook(stop=None, narrowing=None)
     assert outlook(replace(found, verdicts=()), 10) == goes_on
     assert outlook(replace(found, verdicts=found.verdicts[:1]), 10) == goes_on
-    assert outlook(replace(found, interval="nested"), 10) == goes_on
     by_counts = [replace(one, spread=None) for one in found.verdicts]
     assert outlook(replace(found, verdicts=tuple(by_counts)), 10) == goes_on
     locked = [replace(one, held_out=True) for one in by_counts]

@@ -9,11 +9,9 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from seedbed.evaluation import (
-    Estimate,
     corrected_t,
     fold_differences,
     more_repeats_ratio,
-    nested_interval,
     protocol,
     seed_noise,
 )
@@ -138,10 +136,3 @@ def test_without_degrees_of_freedom_the_interval_is_normal():
     low, high = stats.norm.interval(1 - 0.1, 0.3, 0.1)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-10)
     assert found.p == pytest.approx(2 * stats.norm.sf(3), abs=1e-10)
-
-
-def test_every_kind_of_estimate_is_an_estimate():
-    folds = np.tile(np.arange(12) % 3, (2, 1))
-    inner = np.zeros((2, 3, 12))
-    assert isinstance(nested_interval(np.zeros((2, 12)), inner, folds), Estimate)
-    assert isinstance(corrected_t(draws()), Estimate)

@@ -156,7 +156,6 @@ def test_training_rows_may_lack_a_class(table_of):
         (None, {"seeds": 1, "repeats": 3}, {"epochs": 50}, 2),
         (None, {"quick": True}, {}, "this is a first look"),
         (None, {"time_limit": 600}, {}, "there is a time limit"),
-        (None, {"interval": "nested"}, {}, "it would train networks for every pair of folds"),
         (None, {"auto": False}, {}, ""),
         (["relu:3"], {}, {}, ""),
     ],

@@ -143,21 +143,6 @@ def test_other_metrics_can_be_judged_but_not_those_of_regressions(compared, tabl
         compared(table, "linear:3", metric="squared_error")
 
 
-def test_nested_pairs_contain_every_class(compared, table_of, rows):
-    table = table_of(*rows, "multiclass")
-    found = compared(table, "linear:3", "tanh:4", interval="nested", repeats=2, folds=3, baselines=["prior"])
-    pairs = found["linear:3"].pairs
-    assert pairs.shape == (2, 3, 2, 90, 3)
-    assert found["linear:3"].finite
-    split, other = found.splits[0], found.splits[1]
-    rest = np.setdiff1d(split.train, other.test)
-    np.testing.assert_allclose(
-        found["prior"].pairs[0, 0, 0, other.test[0]], np.bincount(rows[1][rest], minlength=3) / len(rest), atol=1e-6
-    )
-    np.testing.assert_allclose(guessing_like(found["linear:3"]).pairs, found["prior"].pairs, atol=1e-6)
-    assert len(found.verdicts) == 2
-
-
 def test_intervals_cover_the_range_of_multiclass_brier_scores(compared, table_of, rows):
     found = compared(table_of(*rows, "multiclass"), "linear:3", "tanh:4", "linear:2", "tanh:5", folds=2)
     ends = [abs(end) for verdict in found.verdicts for end in (verdict.low, verdict.high)]

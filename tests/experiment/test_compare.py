@@ -133,7 +133,7 @@ def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
     (plan,) = plans
     spec = plan.experiment
     assert [one.name for one in spec.fitted] == [*STANDARD["binary"], "auto"]
-    assert (spec.metric, spec.interval) == ("brier", "corrected")
+    assert spec.metric == "brier"
     assert spec.recipe == dataclasses.replace(RECIPES["trained"], loss="bce")
     assert (spec.design.repeats, spec.design.folds, spec.design.seeds) == (10, 10, 5)
     assert len(plan.inner) == 100
@@ -166,8 +166,6 @@ def test_results_are_accessed_by_name_and_an_unknown_name_lists_them(comparison)
         ({"margin": float("nan")}, OptionError, "margin is nan"),
         ({"metric": "roc_auc"}, OptionError, "'roc_auc' can't be tested on this target"),
         ({"metric": "briar"}, OptionError, "Did you mean 'brier'"),
-        ({"interval": "nest"}, OptionError, "Did you mean 'nested'"),
-        ({"interval": "nested", "folds": 2}, OptionError, "at least 3 folds"),
         ({"recipe": "tutorials"}, OptionError, "Did you mean 'tutorial'"),
         ({"epoch": "best"}, OptionError, "unknown epoch 'best'"),
         ({"lr": [0.1, -1.0]}, CandidateError, r"linear:3@lr=-1'.*lr is -1\.0"),

@@ -41,34 +41,12 @@ def test_the_size_of_the_table_decides(n_rows, rare, expected):
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "rare", "expected"),
-    [
-        (300, None, ("cross_validation", 100, 5, 1, 4)),
-        (2500, None, ("cross_validation", 100, 5, 1, 4)),
-        (300, 10, ("cross_validation", 100, 5, 1, 4)),
-        (40, None, ("scores_only", 1, 10, 5, None)),
-    ],
-)
-def test_nested_cross_validation_has_many_repeats_of_few_folds(n_rows, rare, expected):
-    assert counts(design_of(n_rows, rare, interval="nested")) == expected
-
-
-def test_nested_cross_validation_is_refused_with_held_out_rows():
-    with pytest.raises(OptionError, match="nested intervals need cross-validation, but a fifth of the 100,001 rows"):
-        design_of(100_001, None, interval="nested")
-    assert design_of(100_001, None, interval="nested", folds=5).repeats == 100
-    assert design_of(100_001, 50).kind == "held_out"
-    assert counts(design_of(100_001, 49)) == ("cross_validation", 1, 10, 3, 9)
-
-
-@pytest.mark.parametrize(
     ("n_rows", "options", "expected"),
     [
         (300, {"repeats": 4}, ("cross_validation", 4, 10, 5, 9)),
         (300, {"folds": 5}, ("cross_validation", 10, 5, 5, 4)),
         (300, {"seeds": 1}, ("cross_validation", 10, 10, 1, 9)),
         (300, {"repeats": 2, "folds": 3, "seeds": 4}, ("cross_validation", 2, 3, 4, 2)),
-        (300, {"repeats": 7, "interval": "nested"}, ("cross_validation", 7, 5, 1, 4)),
         (300, {"quick": True}, ("cross_validation", 1, 10, 5, 9)),
         (300, {"quick": True, "seeds": 2}, ("cross_validation", 1, 10, 2, 9)),
         (300, {"quick": True, "repeats": 2}, ("cross_validation", 2, 10, 5, 9)),
@@ -92,7 +70,6 @@ def test_given_options_replace_the_defaults(n_rows, options, expected):
         (300, {}, "300 rows: up to 10 x 10 folds x 5 seeds"),
         (300, {"seeds": 2}, "300 rows: up to 10 x 10 folds x 2 seeds, as asked for"),
         (300, {"quick": True}, "300 rows: a first look, 1 x 10 folds x 5 seeds"),
-        (300, {"interval": "nested"}, "300 rows: 100 x 5 folds x 1 seed"),
         (40, {"seeds": 2}, "40 rows are too few for a verdict (it needs 50 rows)"),
         (
             100_001,
@@ -104,10 +81,6 @@ def test_given_options_replace_the_defaults(n_rows, options, expected):
 )
 def test_the_reason_describes_the_design(n_rows, options, words):
     assert design_of(n_rows, **options).reason.startswith(words)
-
-
-def test_quick_also_applies_to_nested_intervals():
-    assert design_of(300, interval="nested", quick=True).repeats < design_of(300, interval="nested").repeats
 
 
 def test_splits_and_held_out_rows_follow_the_design():
@@ -157,7 +130,7 @@ def test_a_group_column_counts_its_groups_but_equal_rows_do_not(n_rows, n_groups
 
 @pytest.mark.parametrize(
     ("n_rows", "options", "n_splits", "n_inner"),
-    [(40, {}, 10, 5), (120, {}, 100, 5), (120, {"interval": "nested", "repeats": 1}, 5, 1), (100_500, {}, 1, 15)],
+    [(40, {}, 10, 5), (120, {}, 100, 5), (100_500, {}, 1, 15)],
     ids=str,
 )
 def test_neither_outer_nor_inner_splits_divide_a_group(n_rows, options, n_splits, n_inner):
@@ -227,8 +200,6 @@ def test_designs_that_times_make_impossible_are_refused():
     times = np.arange(300.0)
     with pytest.raises(OptionError, match="repeats is 2, but rows can be split by time in one way only"):
         spec_of(300, {"repeats": 2}, times=times)
-    with pytest.raises(OptionError, match="nested intervals need cross-validation, but rows are split by time"):
-        spec_of(300, {"interval": "nested"}, times=times)
     with pytest.raises(OptionError, match="repeats is 0"):
         spec_of(300, {"repeats": 0}, times=times)
     of_one_class = np.arange(300) % 2 * 1000.0  # class 1 comes after class 0

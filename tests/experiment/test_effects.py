@@ -69,7 +69,7 @@ def test_an_interrupt_while_effects_are_fitted_loses_nothing(call, here, table, 
         patch.setattr(comparing, "fitted", interrupt)
         status, _, err = call(*COMMAND, "--effects")
     assert (status, "kept in run" in err) == (130, True)
-    status, _, err = call("resume", "run")
+    status, _, err = call(*COMMAND, "--effects")
     assert (status, "networks are there already" in err) == (0, True)
     assert json.loads((here / "run" / "comparison.json").read_text())["effects"]["model"] == "linear:3"
 

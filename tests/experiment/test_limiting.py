@@ -9,7 +9,8 @@ import pytest
 
 from seedbed.data import table_from_arrays
 from seedbed.errors import OptionError
-from seedbed.experiment import plan_within, read_specification, specify
+from seedbed.experiment import plan_within, specify
+from seedbed.experiment.specification_file import read_specification
 from seedbed.report.glance import first_screen
 from seedbed.settings import Compute, Design, recipe_named
 

@@ -63,7 +63,6 @@ def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_with_a_time_limit_at_each(p
     looks = [looks_of(planned("relu:3", repeats=n).experiment) for n in (1, 3, 4, 10, 25)]
     assert looks == [(1,), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 5, 10), (1, 2, 3, 5, 10, 20, 25)]
     assert looks_of(planned("relu:3", repeats=5, time_limit=100).experiment) == (1, 2, 3, 4, 5)
-    assert looks_of(planned("relu:3", repeats=4, interval="nested").experiment) == (4,)
 
 
 @pytest.mark.parametrize(("reason", "them"), [("decided", "the other 4"), ("rows", "them")])

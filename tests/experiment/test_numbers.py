@@ -16,7 +16,6 @@ from torch import nn
 from seedbed.data import Split
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation import corrected_t, fold_differences, protocol, seed_noise
-from seedbed.experiment.conclusions import guessing_like
 from seedbed.report import comparison_text
 from seedbed.scoring import Result, score
 from seedbed.settings import Recipe
@@ -203,18 +202,6 @@ def test_an_untrained_network_is_worse_than_linear_regression(compared, table_of
     assert {"under_trained", "worse_than_logistic", "no_better_than_prior"} <= checks.keys()
     assert checks["under_trained"].evidence["prior_loss"] == 1
     assert "plain linear regression" in checks["worse_than_logistic"].message
-
-
-def test_nested_pairs_are_in_the_targets_units(compared, table_of, rows):
-    found = compared(table_of(*rows, "regression"), "linear:3", "tanh:4", interval="nested", repeats=2, folds=3,
-                     baselines=["prior"])  # fmt: skip
-    pairs = found["linear:3"].pairs
-    assert (pairs.shape, pairs.dtype) == ((2, 3, 2, 80), np.float64)
-    assert 1900 < np.nanmin(pairs) < np.nanmax(pairs) < 2100
-    rest = np.setdiff1d(found.splits[0].train, found.splits[1].test)
-    assert found["prior"].pairs[0, 0, 0, found.splits[1].test] == pytest.approx(rows[1][rest].mean())
-    np.testing.assert_allclose(guessing_like(found["linear:3"]).pairs, found["prior"].pairs)
-    assert len(found.verdicts) == 2
 
 
 def test_epoch_and_rate_are_chosen(compared, table_of, rows):

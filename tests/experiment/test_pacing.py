@@ -79,6 +79,6 @@ def test_what_a_first_fit_loads_is_not_part_of_its_time(planned, monkeypatch):
 
 def test_one_long_fit_keeps_other_cores_waiting(planned):
     plan = dataclasses.replace(planned("relu:3", baselines=["prior"], folds=2), jobs=2)
-    (splits, seconds) = len(plan.all_splits), plan.fit_seconds["prior"]
+    (splits, seconds) = len(plan.splits), plan.fit_seconds["prior"]
     assert (splits, plan.fitting_seconds()) == (2, pytest.approx(seconds))
     assert plan.paced(Pace({0: (0.1, 0.1)}, {"prior": ((20, 9.0),)})).fitting_seconds() == pytest.approx(13.5)

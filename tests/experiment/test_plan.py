@@ -3,9 +3,6 @@
 import re
 
 import pytest
-from torch import nn
-
-from seedbed.networks import candidate_from
 
 
 def test_the_sentence_gives_the_number_of_networks_as_a_product(planned):
@@ -29,21 +26,6 @@ def test_the_sentence_gives_the_number_of_networks_as_a_product(planned):
 )
 def test_the_sentence_uses_singular_and_plural(planned, candidates, options, words):
     assert words in planned(*candidates, **options).sentence()
-
-
-class Own(nn.Linear):
-    def __init__(self, n_features, bias=True):
-        super().__init__(n_features, 1, bias=bias)
-
-
-def test_each_user_defined_module_is_described_once(planned):
-    other = candidate_from(lambda: nn.Linear(3, 1), "other")
-    plan = planned(candidate_from(Own, "mine"), "relu:3", other, lrs=[0.1, 0.2])
-    note = "  Note: not all of its layers are known, so torch.func.vmap trains it, which is slower."
-    assert list(plan.modules()) == [
-        f"mine: 4 parameters, 3 inputs\n  Own(in_features=3, out_features=1, bias=True)\n{note}",
-        "other: 4 parameters, 3 inputs\n  Linear(in_features=3, out_features=1, bias=True)",
-    ]
 
 
 def test_every_network_is_in_one_chunk_in_the_order_repeat_fold_seed(planned):

@@ -8,7 +8,7 @@ import pytest
 
 import seedbed as sb
 from seedbed.data import read_table, repeated_folds, time_holdout
-from seedbed.errors import CandidateError, DataError, OptionError
+from seedbed.errors import CandidateError, DataError
 from seedbed.evaluation import forecast_rows, summary_from
 from seedbed.experiment.sizes import smaller_splits
 from seedbed.report import glance_text
@@ -50,11 +50,9 @@ def test_a_table_whose_half_is_too_small_is_refused_before_training(n, share):
         sb.rows(table, target="y", **SMALL)
 
 
-def test_an_unknown_candidate_and_nested_intervals_are_refused():
+def test_an_unknown_candidate_is_refused():
     with pytest.raises(CandidateError, match="relux"):
         sb.rows(frame(), target="y", candidates=["relux:5"])
-    with pytest.raises(OptionError, match="nested"):
-        sb.rows(frame(), target="y", design=sb.Design(interval="nested"))
 
 
 def test_subgroups_are_refused(call):

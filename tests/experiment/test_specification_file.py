@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("plain_charts")
 
 
 def document_of(plan, folder):
-    return json.loads(write_specification(plan.experiment, plan.specification, folder, {}).read_text())
+    return json.loads(write_specification(plan.experiment, plan.specification, folder).read_text())
 
 
 def test_the_specification_is_written_before_the_first_fit(small, tmp_path):
@@ -70,7 +70,7 @@ def test_the_specification_has_every_setting(planned, tmp_path):
     assert document["baselines"] == [{"name": "prior", "description": description, "repeats": None}]
     assert document["design"] == dataclasses.asdict(plan.experiment.design)
     settings = {"reference": "prior", "metric": "log_loss", "margin": 0.03, "margin_rule": "given", "alpha": 0.1,
-                "interval": "corrected", "random_state": 9}  # fmt: skip
+                "random_state": 9}  # fmt: skip
     assert document.items() >= settings.items()
     assert torch.__version__.startswith(document["versions"]["torch"])  # the metadata may lack "+cu124"
 

@@ -206,12 +206,9 @@ def test_a_run_says_what_to_do_where_its_table_or_its_predictions_are_missing(vi
         conclusion_by(tmp_path / "other", "site")
 
 
-@pytest.mark.parametrize(
-    "more", [{"interval": "nested", "repeats": 2}, {"metric": "accuracy"}], ids=["nested", "accuracy"]
-)
-def test_other_intervals_and_scores_have_subgroups_and_words(visits, small, more):
+def test_other_scores_have_subgroups_and_words(visits, small):
     table = read_table(visits, target="y", drop=["name"])
-    found = small(table, candidates=["linear:2", "relu:2"], **more).by("site").conclusion
+    found = small(table, candidates=["linear:2", "relu:2"], metric="accuracy").by("site").conclusion
     assert [group.name for group in found.subgroups.subgroups] == ["north", "south"]
     heading = "By site: relu:2 against linear:2"
     assert heading in glance_text(found)

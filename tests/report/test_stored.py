@@ -46,7 +46,7 @@ def test_a_missing_run_is_refused_with_advice(tmp_path, place):
         ("{", "isn't JSON"),
         ("[1]", "isn't the summary"),
         ({"kind": "comparison"}, "isn't the summary"),
-        ({"kind": "comparison", "schema_version": 99}, "schema version 99, and this seedbed reads 3"),
+        ({"kind": "comparison", "schema_version": 99}, r"written by a newer seedbed\. Run the same"),
         ({"kind": "comparison", "schema_version": 3, "notes": []}, "lacks curves, lottery, seconds"),
     ],
 )
@@ -78,7 +78,7 @@ def test_a_failed_report_keeps_the_old_one(tmp_path, summary, monkeypatch):
 
 def test_an_unfinished_run_has_a_specific_error(tmp_path):
     (tmp_path / "experiment.json").write_text("{}")
-    with pytest.raises(OptionError, match=r"isn't finished\. To continue it: seedbed resume "):
+    with pytest.raises(OptionError, match=r"isn't finished\. Run the same command again\."):
         read_summary(tmp_path)
 
 

@@ -190,11 +190,6 @@ def test_the_share_of_uncertainty_from_seeds_is_given(make, shares, words):
     assert "Seeds cause" not in comparison_text(document)  # one seed can't show it
 
 
-def test_nested_cross_validation_is_named(make):
-    assert "those of nested cross-validation." in comparison_text(two(make, "better", interval="nested"))
-    assert "nested" not in comparison_text(two(make, "better"))
-
-
 @pytest.mark.parametrize(("n", "words"), [(0, None), (1, "1 earlier row of groups"), (72, "72 earlier rows of groups")])
 def test_rows_that_are_unusable_because_of_groups_are_counted(make, n, words):
     text = comparison_text(two(make, "better", plan={"n_unused": n}))

@@ -1,22 +1,19 @@
-"""The verbs that compare: `compare`, and `resume`, which goes on with an interrupted comparison."""
+"""The verb that compares, and what it shares with `columns` and `rows`."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import json
-import re
 import shlex
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from seedbed.cli.options import AsJson, CompareOptions, Quiet, RunOptions, TableArgument, kept_options, options_from
+from seedbed.cli.options import CompareOptions, RunOptions, TableArgument, given_options
 from seedbed.cli.terminal import (
     command_line,
     interrupted,
@@ -29,20 +26,18 @@ from seedbed.cli.terminal import (
     working,
 )
 from seedbed.cli.training import fitted
-from seedbed.errors import OptionError, SeedbedError, counted, did_you_mean, without_passwords
+from seedbed.errors import OptionError, SeedbedError, counted, did_you_mean
 
 if TYPE_CHECKING:
     from seedbed.data import Table
     from seedbed.experiment import Checkpoint, Comparison, Experiment, Monitor, Plan
 
-__all__ = ["Overwrite", "TableOrRun", "carried", "compare", "read", "resume", "run_named", "specified_by"]
+__all__ = ["Overwrite", "TableOrRun", "carried", "compare", "read", "run_named", "specified_by"]
 
 Specified = Callable[..., "Experiment"]
 Finish = Callable[["Comparison", Path], "Comparison"] | None
 
 _INTERRUPTED = 130
-_AGAIN = "Run the command that began it again; it continues."
-
 
 Overwrite = Annotated[
     bool,
@@ -60,7 +55,6 @@ def compare(
     *,
     options: CompareOptions = CompareOptions(),
     overwrite: Overwrite = False,
-    begun: Annotated[str, Parameter(parse=False)] = "",
 ) -> int:
     """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
 
@@ -74,9 +68,9 @@ def compare(
             comparison = comparison if grouping is None else comparison.grouped(grouping)
             return _with_effects(comparison, options.run) if options.effects else comparison
 
-        return specified_by(rows, options, begun), finish if options.effects or grouping is not None else None
+        return specified_by(rows, options), finish if options.effects or grouping is not None else None
 
-    return carried("compare", table, ask, options, overwrite=overwrite, resumed=bool(begun))
+    return carried("compare", table, ask, options, overwrite=overwrite)
 
 
 def _with_effects(comparison: Comparison, run: RunOptions) -> Comparison:
@@ -118,14 +112,12 @@ def run_named(table: str, options: CompareOptions) -> Path | None:
     if not Path(table).is_dir():
         return None
     ours = dataclasses.replace(options, candidate=(), details=False, as_json=False, run=RunOptions())
-    names = [name for group in kept_options(ours).values() for name in group]
-    if names:
-        given = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+    if given := ", ".join(given_options(ours)):
         raise OptionError(f"{table} has its own table, recipe and design", f"Leave {given} out.")
     return Path(table)
 
 
-def specified_by(rows: Table, options: CompareOptions, command: str = "") -> Specified:
+def specified_by(rows: Table, options: CompareOptions) -> Specified:
     """Return what makes the experiment that the options of a comparison specify."""
     from seedbed.experiment import specify
 
@@ -137,7 +129,7 @@ def specified_by(rows: Table, options: CompareOptions, command: str = "") -> Spe
         recipe=options.recipe.named("trained"),
         design=options.design.design(),
         lrs=lrs if len(lrs) > 1 else (),
-        command=command or command_line(),
+        command=command_line(),
     )
 
 
@@ -148,7 +140,6 @@ def carried(
     options: CompareOptions,
     *,
     overwrite: bool,
-    resumed: bool = False,
     source: Path | None = None,
 ) -> int:
     """Carry out a comparison in its folder, print it, and return the exit status.
@@ -174,7 +165,7 @@ def carried(
             open_folder,
             plan_within,
         )
-        from seedbed.report import check_files, serious_sentences
+        from seedbed.report import serious_sentences
 
         experiment = specified()
         _check_named(options.design.fail_if_worse, experiment)
@@ -192,19 +183,17 @@ def carried(
         folder, differing = folder_for(plan, folder)
         if differing:
             say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
-    asked = {"table": without_passwords(table), **kept_options(options)}
-    with open_folder(plan, folder, overwrite=overwrite, resumed=resumed, options=asked) as opened:
+    with open_folder(plan, folder, overwrite=overwrite) as opened:
         checkpoint, monitor, last = opened.checkpoint, monitor_plan(plan, draws=True), list[str]()
         comparison = opened.finished or taken
         if opened.finished is not None:
             last = [f"the run in {folder} is finished already; --overwrite trains it again"]
-            last += filter(None, [check_files(folder)])
         elif checkpoint.earlier:
             repeats = counted(max(map(checkpoint.repeats, plan.experiment.names)), "repeat")
             say(run, f"taken along from the earlier run in {folder}: {repeats}")
         if comparison is None and (checkpoint.networks or checkpoint.fits):
             say(run, f"{_counted(checkpoint, monitor)} there already")
-        with interruptible(lambda: _left_behind(checkpoint, monitor, verb)):
+        with interruptible(lambda: _left_behind(checkpoint, monitor)):
             if comparison is None:
                 with shown(monitor, run, score_name=plan.experiment.score_name):
                     comparison = carry_out(
@@ -255,7 +244,7 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path, *, again: bool) 
     if spec.columns is not None:
         return
     if again and AUTO not in spec.names and not spec.design.quick and "--no-auto" not in spec.command:
-        blend = sum(member_costs(spec.table, len(plan.all_splits[0].train)).values())
+        blend = sum(member_costs(spec.table, len(plan.splits[0].train)).values())
         seconds = blend * len(comparison.splits) / plan.workers
         others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
         yield (
@@ -291,12 +280,11 @@ def _failed(name: str | None, comparison: Comparison) -> int:
     return 0
 
 
-def _left_behind(checkpoint: Checkpoint, monitor: Monitor, verb: str) -> tuple[str, ...]:
+def _left_behind(checkpoint: Checkpoint, monitor: Monitor) -> tuple[str, ...]:
     """Return what an interrupt leaves behind, and how to continue."""
     if checkpoint.networks or checkpoint.fits or checkpoint.begun or checkpoint.earlier:
         what = _counted(checkpoint, monitor) if checkpoint.networks or checkpoint.fits else "what is begun is"
-        hint = f"The same command{', or seedbed resume,' if verb == 'compare' else ''} continues from there."
-        return f"interrupted; {what} kept in {checkpoint.folder}", hint
+        return f"interrupted; {what} kept in {checkpoint.folder}", f"To continue: {command_line()}"
     why = f": {checkpoint.trouble}" if checkpoint.trouble else ""
     return (f"interrupted before anything was finished, so nothing is kept{why}",)
 
@@ -307,133 +295,3 @@ def _counted(checkpoint: Checkpoint, monitor: Monitor) -> str:
     if checkpoint.networks:
         return f"{checkpoint.networks:,} of {counted(total, 'network')} {'is' if checkpoint.networks == 1 else 'are'}"
     return f"{counted(checkpoint.fits, 'fit')} of baselines {'is' if checkpoint.fits == 1 else 'are'}"
-
-
-def resume(
-    run: Annotated[Path, Parameter(help="The folder of a comparison that was interrupted or killed.")],
-    /,
-    *,
-    jobs: Annotated[int | None, Parameter(help="Processes that train at a time; as the run was begun.")] = None,
-    trust: Annotated[
-        bool,
-        Parameter(
-            help="Don't ask before the folder's command loads Python code or connects to another machine.",
-            negative=(),
-        ),
-    ] = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> int:
-    """Continue a comparison that was interrupted or killed, to the same results."""
-    from seedbed.experiment import is_finished, read_specification
-    from seedbed.report import check_files
-
-    check_files(run)
-    frozen = read_specification(run)
-    if not frozen:
-        raise OptionError(f"{run} holds no comparison", "Name the folder that seedbed compare has made.")
-    if is_finished(run):
-        return _told(run, RunOptions(quiet=quiet), as_json)
-    table, options = _options(run, frozen)
-    here: dict[str, Any] = {"out": run.absolute(), "quiet": options.run.quiet or quiet}
-    if jobs is not None:
-        here["jobs"] = jobs
-    options = dataclasses.replace(
-        options, as_json=options.as_json or as_json, run=dataclasses.replace(options.run, **here)
-    )
-    with contextlib.chdir(_begun_in(run, frozen)):
-        if not trust:
-            _check_trusted(run, table, options, frozen)
-        return compare(table, options=options, begun=frozen["command"])
-
-
-def _told(run: Path, options: RunOptions, as_json: bool) -> int:
-    """Print the results of a finished run."""
-    from seedbed.evaluation import Conclusion, document_of
-    from seedbed.report import check_files, draw_again, glance_lines, read_summary
-
-    conclusion = read_summary(run / "comparison.json")
-    assert isinstance(conclusion, Conclusion)
-    draw_again(run, conclusion)
-    if as_json:
-        document = document_of(conclusion)
-        del document["curves"]
-        print(json.dumps(document, allow_nan=False))
-    else:
-        print_lines(glance_lines(conclusion, width=text_width()))
-    say(options, f"the run in {run} is finished already", *filter(None, [check_files(run)]))
-    return 0
-
-
-def _options(run: Path, frozen: Mapping[str, Any]) -> tuple[str, CompareOptions]:
-    """Return the table and the options that a run was begun with.
-
-    Raises:
-        OptionError: it was begun in Python or by an earlier seedbed, or its password isn't stored.
-    """
-    command = frozen.get("command", "")
-    if command.startswith("seedbed ") and not command.startswith("seedbed compare"):
-        verb = " ".join(command.split(" ")[:2])
-        raise OptionError(f"the run in {run} is of {verb}, whose command continues it", f"Run it: {command}")
-    if not command.startswith("seedbed compare"):
-        message = f"the run in {run} was begun in Python{f': {command}' if command else ''}"
-        raise OptionError(message, "The same call with the same folder continues it.")
-    if "***" in command:
-        raise OptionError(f"the password in the command of {run} isn't stored", _AGAIN)
-    try:
-        kept = dict(frozen["options"])
-        return kept.pop("table"), options_from(CompareOptions, kept)
-    except (KeyError, TypeError, ValueError):
-        message = f"the run in {run} was begun by another version of seedbed"
-        raise OptionError(message, f"Run the command again: {command}") from None
-
-
-def _check_trusted(run: Path, table: str, options: CompareOptions, frozen: Mapping[str, Any]) -> None:
-    """Ask before the command of a folder loads code or connects to another machine, as it may be someone else's.
-
-    Raises:
-        OptionError: a file of code has changed since the run was begun, there is no terminal, or the answer is no.
-    """
-    doings = list(_doings(run, table, options, frozen))
-    if not doings:
-        return
-    message = f"the command in {run} {' and '.join(doings)}"
-    if _is_terminal(sys.stdin) and _is_terminal(sys.stderr):
-        print_stderr(f"seedbed: {message}. Do you trust it? [y/N]")
-        if sys.stdin.readline().strip().lower() in ("y", "yes"):
-            return
-    raise OptionError(message, f"Look at the code and at {run / 'experiment.json'}; if you trust them, add --trust.")
-
-
-def _doings(run: Path, table: str, options: CompareOptions, frozen: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a command does except read a local table and train models of seedbed and scikit-learn."""
-    from seedbed.experiment import file_hash, without_auto
-    from seedbed.networks import FileArchitecture, candidates_from
-
-    files = frozen.get("files") or {}
-    for one in candidates_from(without_auto(options.candidate)[0] or "relu:5"):
-        if isinstance(one.architecture, FileArchitecture):
-            path = one.architecture.path
-            if not (digest := file_hash(Path(path))) or files.get(path) != digest:
-                message = f"{path} isn't the file that the run in {run} was begun with"
-                raise OptionError(message, "If you trust it as it is now, add --trust: its networks are trained again.")
-            yield f"runs the Python code in {Path(path).absolute()}"
-    for word in options.design.baseline:
-        package, *inner = re.split("[.:]", word.partition("(")[0].strip())
-        if inner and package != "sklearn":
-            yield f"imports {word}"
-    if "://" in table:
-        yield f"connects to {table}"
-    if cluster := options.run.compute().cluster:
-        yield f"sends the work to {cluster}"
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()
-
-
-def _begun_in(run: Path, frozen: dict[str, Any]) -> Path:
-    """Return the folder in which its command was run: this one, or one above the run that holds its table."""
-    source = (frozen.get("reading") or {}).get("source", "")
-    places = [Path.cwd(), *run.absolute().parents]
-    return next((place for place in places if (place / source).is_file()), places[0])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Group, Parameter
 
@@ -26,8 +26,7 @@ __all__ = [
     "SplitOptions",
     "TableArgument",
     "TableOptions",
-    "kept_options",
-    "options_from",
+    "given_options",
 ]
 
 T = TypeVar("T")
@@ -301,7 +300,7 @@ class RunOptions:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """The options of a comparison, except its table. They are stored in the folder of the run, for `resume`."""
+    """The options of a comparison, except its table."""
 
     candidate: Annotated[tuple[str, ...], _REPEATED] = ()
     "A candidate; may be repeated. The three of the tutorial and auto if left out."
@@ -318,30 +317,13 @@ class CompareOptions:
     run: RunOptions = RunOptions()
 
 
-def kept_options(options: Any) -> dict[str, Any]:
-    """Return options as plain values, fit for JSON, without defaults."""
-    plain: dict[str, Any] = {}
+def given_options(options: Any) -> list[str]:
+    """Return the names of those options that differ from their defaults: `--target`."""
+    names: list[str] = []
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if dataclasses.is_dataclass(value):
-            plain[field.name] = kept_options(value)
+            names += given_options(value)
         elif value != field.default:
-            plain[field.name] = str(value) if isinstance(value, Path) else value
-    return {name: value for name, value in plain.items() if value != {}}
-
-
-def options_from(kind: type[T], kept: Mapping[str, Any]) -> T:
-    """Return options from the values of `kept_options`.
-
-    Raises:
-        TypeError, KeyError: they are from another version.
-    """
-    hints, values = get_type_hints(kind), dict[str, Any]()
-    for name, value in kept.items():
-        if isinstance(value, dict):
-            values[name] = options_from(hints[name], value)
-        elif isinstance(value, list):
-            values[name] = tuple(value)
-        else:
-            values[name] = Path(value) if Path in get_args(hints[name]) else value
-    return kind(**values)
+            names.append(f"--{field.name.replace('_', '-')}")
+    return names

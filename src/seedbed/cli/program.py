@@ -24,7 +24,7 @@ from types import FrameType
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 
 from seedbed.cli.columns import columns
-from seedbed.cli.comparing import compare, resume
+from seedbed.cli.comparing import compare
 from seedbed.cli.judging import judge
 from seedbed.cli.models import export, predict, serve, show
 from seedbed.cli.rows import rows
@@ -47,7 +47,7 @@ app = App(
     version=lambda: version("seedbed"),
     suppress_keyboard_interrupt=False,  # it would exit without a message, also with --json
 )
-_ALL = (train, compare, columns, rows, judge, resume, report, show, predict, serve, export, inspect, examples, play)
+_ALL = (train, compare, columns, rows, judge, report, show, predict, serve, export, inspect, examples, play)
 _NAMES = [verb.__name__ for verb in _ALL]
 _NUMBERS = {int: "a whole number", float: "a number"}
 for verb in _ALL:

@@ -80,7 +80,6 @@ def report(
     from seedbed.figures import save_pictures
     from seedbed.files import altered_files, write_digests
     from seedbed.report import (
-        check_files,
         comparison_text,
         glance_text,
         read_summary,
@@ -99,8 +98,6 @@ def report(
         if not isinstance(summary, Conclusion) or summary.kind != "comparison":
             raise OptionError(f"--by is for a comparison, and {run} holds none", "Leave it out.")
         summary = conclusion_by(folder, by)
-    if run.is_dir() and not quiet and (older := check_files(run)):
-        print_stderr(older)
     if text:
         if isinstance(summary, Conclusion):
             print((comparison_text if summary.kind == "comparison" else glance_text)(summary))

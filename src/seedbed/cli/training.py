@@ -136,7 +136,7 @@ def _train_model(
     from seedbed.evaluation import Conclusion
     from seedbed.experiment import model_plan_from
     from seedbed.model import check_target
-    from seedbed.report import check_files, note_sentences, read_summary, recommendation, serious_sentences
+    from seedbed.report import note_sentences, read_summary, recommendation, serious_sentences
 
     assert wanted.output is not None
     check_target(wanted.output)
@@ -155,7 +155,6 @@ def _train_model(
                 )
             model = fitted(model_plan_from(table, candidate), run, **options)
             conclusion = read_summary(table)
-            say(run, *filter(None, [check_files(Path(table))]))
             if isinstance(conclusion, Conclusion) and conclusion.advice is not None:
                 warnings = [recommendation(conclusion)] if candidate is None and conclusion.advice.as_good else []
         else:

@@ -16,7 +16,6 @@ from seedbed.data.sources.options import EveryName, quoted
 from seedbed.data.splits import (
     Split,
     check_training,
-    fold_pairs,
     holdout,
     inner_holdout,
     repeated_folds,
@@ -58,7 +57,6 @@ __all__ = [
     "check_training",
     "coded_table",
     "encode",
-    "fold_pairs",
     "frame_of_values",
     "given_frame",
     "holdout",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,6 @@ from seedbed.typing import Floats, Ints
 __all__ = [
     "Split",
     "check_training",
-    "fold_pairs",
     "holdout",
     "inner_holdout",
     "repeated_folds",
@@ -197,18 +195,6 @@ def _apportioned(counts: Ints, n: int, random: np.random.RandomState) -> Ints:
         alike = np.flatnonzero(remainders == value)
         parts[random.choice(alike, size=min(len(alike), missing), replace=False)] += 1
     return np.asarray(parts, dtype=np.int64)
-
-
-def fold_pairs(splits: Sequence[Split]) -> tuple[tuple[int, int, Split], ...]:
-    """Return, for each repeat and pair of its folds, the two folds and the split whose test rows are those of both."""
-    pairs = []
-    for repeat in dict.fromkeys(split.repeat for split in splits):
-        folds = [split for split in splits if split.repeat == repeat]
-        for one, other in itertools.combinations(folds, 2):
-            train = np.setdiff1d(one.train, other.test, assume_unique=True)
-            test = np.sort(np.concatenate([one.test, other.test]))
-            pairs.append((one.fold, other.fold, Split(repeat, one.fold, train, test)))
-    return tuple(pairs)
 
 
 def check_training(target: NDArray[Any], split: Split) -> None:

@@ -176,9 +176,9 @@ def outlook(conclusion: Conclusion, most: int, *, fewer: Mapping[str, int] | Non
     """Return whether a run may stop after the repeats that a conclusion is about, and what the others could do.
 
     A verdict is decided if it says better, worse or no difference that matters; the other three rules are open. The
-    verdicts on the rivals of the recommended model count as well. The run goes on where nothing is judged, where a
-    model in the ranking has no verdict yet, and with nested intervals, which need all their repeats. Repeats can't
-    narrow the interval of locked rows. Groups need no rule of their own: they are whole in each fold.
+    verdicts on the rivals of the recommended model count as well. The run goes on where nothing is judged, or a model
+    in the ranking has no verdict yet. Repeats can't narrow the interval of locked rows. Groups need no rule of their
+    own: they are whole in each fold.
 
     Args:
         most: the largest number of repeats.
@@ -186,7 +186,7 @@ def outlook(conclusion: Conclusion, most: int, *, fewer: Mapping[str, int] | Non
     """
     verdicts = (*(conclusion.pairs or conclusion.verdicts), *conclusion.rivals)
     judged = {name for verdict in verdicts for name in (verdict.candidate, verdict.reference)}
-    if not judged or conclusion.interval == "nested" or not judged.issuperset(conclusion.ranking):
+    if not judged or not judged.issuperset(conclusion.ranking):
         return Outlook(stop=None, narrowing=None)
     undecided = [verdict for verdict in verdicts if verdict.rule in _OPEN]
     narrowing: float | None = 0.0

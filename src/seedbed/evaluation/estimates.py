@@ -1,12 +1,10 @@
 """An estimated difference with its error: interval, p-value, and probability of being better.
 
-All of these follow from four numbers (mean, standard error, degrees of freedom, level). Three designs lead to them:
+All of these follow from four numbers (mean, standard error, degrees of freedom, level). Two designs lead to them:
 
 - repeated k-fold cross-validation: `corrected_t`. The folds share training rows, so their differences are correlated. A
   plain t-test over folds finds a winner in half of all tables where there is none; the correction widens the error.
 - a test set that is used once: `paired_hold_out`.
-- nested cross-validation: `nested_interval`. It trains k times more networks, and estimates the mean squared error of
-  the cross-validated difference itself.
 """
 
 from __future__ import annotations
@@ -29,7 +27,6 @@ __all__ = [
     "corrected_ts",
     "holm",
     "inference",
-    "nested_interval",
     "p_better",
     "paired_hold_out",
     "paired_shares",
@@ -540,52 +537,3 @@ def seed_difference(
         return None
     parts = [(float(losses.var(ddof=1)) / losses.size, losses.size - 1) for losses in (ours, theirs)]
     return _of_parts(float(ours.mean() - theirs.mean()), parts, alpha, comparisons)
-
-
-def nested_interval(
-    outer: ArrayLike, inner: ArrayLike, folds: ArrayLike, *, alpha: float = 0.05, comparisons: int = 1
-) -> Estimate:
-    """Return the difference between two learners trained on all n rows, with its nested cross-validation interval.
-
-    It is normal, so df is None, and its mean is corrected for bias.
-
-    In each repeat the rows fall into k folds. For each pair of folds {i, j} both learners are trained without either;
-    that one training predicts the rows of i (for outer fold j) and of j (for outer fold i).
-
-    a = (inner mean of outer fold j - outer mean of fold j)^2, b = variance of the outer differences in fold j / its
-    rows, MSE = (k-1)/k mean(a - b), SE = sqrt(max(MSE, 0)) clipped to [1, sqrt(k)] x s_in / sqrt(n),
-    bias = (1 + (k-2)/k)(Err_ncv - Err_cv), estimate = Err_ncv - bias (Bates, Hastie & Tibshirani 2023, JASA;
-    s_in is the deviation of all inner differences). Use at least a hundred repeats: a and b are noisy.
-
-    Args:
-        outer: [repeat, row], loss of the reference minus loss of the candidate, mean over seeds, both trained without
-            the row's own fold.
-        inner: [repeat, fold, row], the same, both trained without `fold` and without the row's own fold; entries where
-            the row lies in `fold` itself are not used and may be NaN.
-        folds: [repeat, row], integers 0..k-1, each row's fold.
-        alpha, comparisons: of the simultaneous intervals.
-
-    Raises:
-        ValueError: a fold has fewer than 2 rows, k is below 3, or a used value isn't finite.
-    """
-    d_out, d_in, fold = np.asarray(outer, np.float64), np.asarray(inner, np.float64), np.asarray(folds, np.intp)
-    n_folds, n_rows = d_in.shape[1:]
-    if n_folds < 3:
-        raise ValueError(f"at least 3 folds are needed; got {n_folds}")
-    member = fold[:, None, :] == np.arange(n_folds)[None, :, None]
-    size = member.sum(axis=2)
-    if size.min() < 2:
-        raise ValueError("every fold needs at least 2 rows")
-    used = d_in[~member]
-    if not (np.isfinite(used).all() and np.isfinite(d_out).all()):
-        raise ValueError("differences must be finite")
-    spread = d_out[:, None, :]
-    out_mean = np.where(member, spread, 0.0).sum(axis=2) / size
-    out_var = np.where(member, (spread - out_mean[:, :, None]) ** 2, 0.0).sum(axis=2) / (size - 1)
-    in_mean = np.where(member, 0.0, d_in).sum(axis=2) / (n_rows - size)
-    mse = (n_folds - 1) / n_folds * float(np.mean((in_mean - out_mean) ** 2 - out_var / size))
-    naive = 0.0 if np.ptp(used) == 0 else float(used.std(ddof=1)) / math.sqrt(n_rows)
-    se = float(np.clip(math.sqrt(max(mse, 0.0)), naive, naive * math.sqrt(n_folds)))
-    inner_mean = float(used.mean())
-    bias = (1 + (n_folds - 2) / n_folds) * (inner_mean - float(d_out.mean()))
-    return inference(inner_mean - bias, se, df=None, alpha=alpha, comparisons=comparisons)

@@ -315,7 +315,7 @@ class Conclusion(Summary):
         reference: the candidate that the others are compared with.
         metric: the score that decides, with the difference that matters.
         alpha: error level of all comparisons together.
-        interval: how those of the verdicts were computed: `corrected`, `nested` or `held_out`; None without verdicts.
+        interval: how those of the verdicts were computed: `corrected` or `held_out`; None without verdicts.
         plan: how the candidates were trained and tested.
         understood: how a file of scores was read, in sentences.
         verdicts: on every candidate but the reference, in the order of the table.

@@ -1,6 +1,5 @@
 """Experiments: what to train, the plan, the run, and what came out."""
 
-from seedbed.experiment.baseline_fits import without_auto
 from seedbed.experiment.baselines import BASELINES
 from seedbed.experiment.by_column import conclusion_by, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
@@ -12,10 +11,10 @@ from seedbed.experiment.model_plan import ModelPlan, experiment_of_run, model_pl
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.progress import Monitor, monitor_plan
 from seedbed.experiment.run import run
-from seedbed.experiment.run_folder import finished_in, folder_for, is_finished, numbered, open_folder
+from seedbed.experiment.run_folder import finished_in, folder_for, numbered, open_folder
 from seedbed.experiment.sizes import check_sizes, with_rows
 from seedbed.experiment.spec import Experiment, specify
-from seedbed.experiment.specification_file import check_no_part_of_a_run, file_hash, read_specification
+from seedbed.experiment.specification_file import check_no_part_of_a_run
 from seedbed.experiment.training_run import finished_curves, train, training_on
 
 __all__ = [
@@ -33,12 +32,10 @@ __all__ = [
     "compare",
     "conclusion_by",
     "experiment_of_run",
-    "file_hash",
     "finished_curves",
     "finished_in",
     "folder_for",
     "grouping_of",
-    "is_finished",
     "make_plan",
     "model_plan_from",
     "monitor_plan",
@@ -46,7 +43,6 @@ __all__ = [
     "open_folder",
     "plan_model",
     "plan_within",
-    "read_specification",
     "rows",
     "run",
     "specify",
@@ -55,5 +51,4 @@ __all__ = [
     "training_on",
     "with_alone",
     "with_rows",
-    "without_auto",
 ]

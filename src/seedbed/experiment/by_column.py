@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data import Column, Table, fold_pairs, read_table
+from seedbed.data import Column, Table, read_table
 from seedbed.errors import ColumnError, OptionError, counted, did_you_mean
 from seedbed.evaluation import FEWEST_ROWS, Conclusion
 from seedbed.experiment.model_plan import opened_run, protocol_of_run, table_of_run
 from seedbed.experiment.spec import Experiment, hashed, sampled_rows, splits_of
+from seedbed.experiment.specification_file import read_arrays
 from seedbed.experiment.subgroups import Grouping, subgroups_of
 from seedbed.scoring import Result
 from seedbed.typing import Floats, Ints
@@ -181,17 +182,13 @@ def conclusion_by(folder: Path, column: str) -> Conclusion:
 
 def _stored_results(folder: Path, conclusion: Conclusion, table: Table) -> list[Result]:
     """Return the results of a run without its networks; empty if the files don't hold them."""
-    from safetensors.numpy import load_file
-
     with contextlib.suppress(Exception):  # each version may lack something else
         specified = conclusion.specification
         design = protocol_of_run(conclusion)
         splits = splits_of(table, design, conclusion.plan.random_state)
-        pairs = fold_pairs(splits) if conclusion.interval == "nested" else ()
-        judged = [*splits, *(split for *_, split in pairs)]
-        if hashed(*(rows for split in judged for rows in (split.train, split.test))) != specified["splits_sha256"]:
+        if hashed(*(rows for split in splits for rows in (split.train, split.test))) != specified["splits_sha256"]:
             return []
-        arrays = load_file(folder / "curves.safetensors")
+        arrays = read_arrays(folder / "curves.safetensors")
         predictions = {one.name: arrays[f"{one.name}/predictions"] for one in conclusion.candidates}
         return [
             Result(

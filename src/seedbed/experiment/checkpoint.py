@@ -24,7 +24,7 @@ from seedbed.experiment.baseline_fits import FittedModel
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import hashed
 from seedbed.experiment.specification_file import code_hash
-from seedbed.files import remove_parts, write_whole
+from seedbed.files import make_folder, remove_parts, write_whole
 from seedbed.training import Chunk, ChunkResult, Savepoint, TrainingData, processor
 from seedbed.tuning import Round
 
@@ -61,7 +61,6 @@ class Checkpoint:
     Attributes:
         earlier: the arrays of a finished run of fewer repeats, as `Comparison.save` writes them, which this run takes
             along; empty if there is none.
-        others: the number of files of other runs.
         trouble: why a file couldn't be written; empty if all could.
     """
 
@@ -70,7 +69,7 @@ class Checkpoint:
         self._place = self.folder / "unfinished"
         self._origins: dict[int, tuple[object, str | None]] = {}
         self.earlier: Arrays = {}
-        self.others, self.trouble = 0, ""
+        self.trouble = ""
         self._there = self._kept_files() if self._place.is_dir() else {}
 
     @property
@@ -113,7 +112,7 @@ class Checkpoint:
         if key is None:
             return None
         with contextlib.suppress(OSError):
-            self._place.mkdir(parents=True, exist_ok=True)
+            make_folder(self._place)
         return Savepoint((self._place / key.name).absolute())
 
     def fit(self, model: FittedModel, split: int) -> npt.NDArray[np.floating] | None:
@@ -122,7 +121,7 @@ class Checkpoint:
         if key is None or (arrays := self._read(key)) is None:
             return None
         predictions, table = arrays.get("predictions"), self._plan.experiment.table
-        shape = (len(self._plan.all_splits[split].test), *((table.n_outputs,) if table.task == "multiclass" else ()))
+        shape = (len(self._plan.splits[split].test), *((table.n_outputs,) if table.task == "multiclass" else ()))
         if predictions is None or predictions.shape != shape:
             self._forget(key)
             return None
@@ -182,15 +181,13 @@ class Checkpoint:
         keys = [
             self._of_chunk(which, chunk) for which in rounds for stack in which.stacks for chunk in stack.plan.chunks
         ]
-        keys += [self._of_fit(one, split) for one in plan.experiment.fitted for split in range(len(plan.all_splits))]
+        keys += [self._of_fit(one, split) for one in plan.experiment.fitted for split in range(len(plan.splits))]
         tasks = {key.task for key in keys if key is not None}
         networks = {}
         for path in self._place.glob("*.safetensors"):
             about = _about(path)
             if about.get("task") in tasks and about.get("networks", "").isdecimal():
                 networks[path.stem] = int(about["networks"])
-            else:
-                self.others += 1
         return networks
 
     def _path(self, key: _Key) -> Path:
@@ -218,7 +215,7 @@ class Checkpoint:
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         about = {"task": key.task, "networks": str(n_networks), "sha256": _of_arrays(whole)}
         try:
-            self._place.mkdir(parents=True, exist_ok=True)
+            make_folder(self._place)
             write_whole(self._path(key), lambda path: path.write_bytes(save(whole, metadata=about)))
         except Exception as error:  # noqa: BLE001 - a full disk raises several errors; the run continues
             self.trouble = getattr(error, "strerror", None) or str(error)
@@ -260,6 +257,8 @@ def _about(path: Path) -> dict[str, str]:
     """Return the metadata of a file; empty if it is damaged."""
     from safetensors import safe_open
 
+    if not path.is_file():  # a device or a pipe may have no end
+        return {}
     with contextlib.suppress(Exception), safe_open(path, framework="numpy") as file:
         return dict(file.metadata() or {})
     return {}

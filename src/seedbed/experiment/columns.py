@@ -89,8 +89,6 @@ def specify_columns(
         base = specify(table, given, recipe=recipe, design=design, command=command, rows=rows)
     else:
         base = specified_as(conclusion, table, given, recipe=recipe, baselines=baselines, command=command)
-    if base.nested:
-        raise OptionError("columns can't have nested intervals", "Leave --interval out.")
     chosen: Model = base.fitted[0] if is_baseline or is_auto else base.candidates[0]
     others = ((names, f"without {label_of(names)}") for names in _questions(base.table, columns))
     variants = [(chosen, _ALL, ()), *((chosen, words, dropped) for dropped, words in others)]

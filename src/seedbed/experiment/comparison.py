@@ -276,7 +276,6 @@ class Comparison(Results):
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         arrays = {f"{result.name}/predictions": result.predictions for result in self.results}
-        arrays |= {f"{result.name}/pairs": result.pairs for result in self.results if result.pairs is not None}
         for result in self.networks:
             arrays |= {f"{result.name}/{name}": getattr(result, name) for name in ("epochs", "lrs", "dead")}
             arrays |= {f"{result.name}/{name}": np.ascontiguousarray(one) for name, one in result.by_name().items()}

@@ -98,7 +98,6 @@ def _gains(experiment: Experiment, network: Result) -> bool:
 def guessing_like(like: Result) -> Result:
     """Return the predictions of the training rows' class frequencies or mean, on the splits of another result."""
     predictions = np.full_like(like.predictions[:, :1], np.nan)
-    pairs = None if like.pairs is None else np.full_like(like.pairs[:, :, :1], np.nan)
 
     def guess(rows: npt.NDArray[np.int64]) -> Any:
         if like.task == "multiclass":
@@ -107,11 +106,6 @@ def guessing_like(like: Result) -> Result:
 
     for split in like.splits:
         predictions[split.repeat, 0, split.test] = guess(split.train)
-        if pairs is not None:
-            for other in like.splits:
-                if other.repeat == split.repeat and other.fold != split.fold:
-                    both = np.setdiff1d(split.train, other.test)
-                    pairs[split.repeat, split.fold, 0, other.test] = guess(both)
     return Result(
         name=PRIOR,
         target=like.target,
@@ -122,7 +116,6 @@ def guessing_like(like: Result) -> Result:
         design=like.design,
         alpha=like.alpha,
         predictions=predictions,
-        pairs=pairs,
     )
 
 

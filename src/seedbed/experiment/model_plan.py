@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,14 +11,14 @@ from typing import Any
 
 from seedbed.arguments import spelled
 from seedbed.data import Table, read_table
-from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, counted, did_you_mean
+from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, counted, did_you_mean
 from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, Protocol
 from seedbed.experiment.baseline_fits import STANDARD
-from seedbed.experiment.spec import Experiment, Sweep, specify, table_specification
-from seedbed.experiment.specification_file import SPECIFICATION, check_comparison, differences
+from seedbed.experiment.spec import SCHEMA_VERSION, Experiment, Sweep, specify, table_specification
+from seedbed.experiment.specification_file import SPECIFICATION, differences, read_specification
 from seedbed.model import AUTO, Model, fit_model
 from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
-from seedbed.report import guessing, read_summary
+from seedbed.report import command_hint, guessing, read_summary
 from seedbed.settings import RECIPES, Design, Recipe, recipe_in
 from seedbed.tuning import TunedSettings
 
@@ -130,11 +129,13 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
         OptionError: the folder holds no finished comparison, or is of an earlier version.
         UnreadableError: a file of the run has changed.
     """
-    check_comparison(folder)
-    conclusion, stored = read_summary(folder / "comparison.json"), _stored(folder)
-    assert isinstance(conclusion, Conclusion)
+    conclusion, stored = read_summary(folder), read_specification(folder)
+    if not isinstance(conclusion, Conclusion) or conclusion.kind != "comparison":
+        raise OptionError(f"{folder} holds no comparison", "Name the folder that seedbed compare has made, or a table.")
     if conclusion.columns is not None:
         raise OptionError(f"{folder} compares columns and not models", "Name the folder that seedbed compare has made.")
+    if stored.get("schema_version") != SCHEMA_VERSION:
+        raise OptionError(f"the run in {folder} was written by an older seedbed", command_hint(folder))
     if differing := differences(stored, conclusion.specification):
         message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
         raise OptionError(message, "Run compare again with --overwrite.")
@@ -209,18 +210,6 @@ def _whose(conclusion: Conclusion, summary: CandidateSummary) -> str:
     return f"{folds}{seeds}, about {plan.n_train:,} rows to train on; {what}"
 
 
-def _stored(folder: Path) -> dict[str, Any]:
-    try:
-        document = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnreadableError(
-            f"{folder / 'experiment.json'} can't be read ({error})", "Name the run's folder."
-        ) from None
-    if not isinstance(document, dict) or not {"reading", "networks"} <= document.keys():
-        raise OptionError(f"{folder} is of an earlier seedbed", _TABLE)
-    return document
-
-
 def compared_candidate(
     saved: Mapping[str, Any], stored: Mapping[str, Any], common: Recipe, *, code: str = "", instead: str = ""
 ) -> Candidate:
@@ -263,7 +252,7 @@ def experiment_of_run(folder: Path, command: str = "") -> Experiment:
     """
     conclusion, stored = opened_run(folder)
     if conclusion.plan.ended == "interrupted":
-        raise OptionError(f"the comparison in {folder} was interrupted", f"To continue it: seedbed resume {folder}")
+        raise OptionError(f"the comparison in {folder} was interrupted", command_hint(folder))
     again = f"Name the table: with --out {folder} and the same options, its finished networks are used again."
     table, specified = table_of_run(folder, conclusion, stored, again), conclusion.specification
     recipe = recipe_in(specified["candidates"][0]) if specified["candidates"] else RECIPES["trained"]
@@ -281,7 +270,6 @@ def experiment_of_run(folder: Path, command: str = "") -> Experiment:
         experiment,
         fitted=tuple(dataclasses.replace(model, repeats=repeats[model.name]) for model in experiment.fitted),
         reference=conclusion.reference,
-        interval=specified["interval"],
         sweeps=tuple(Sweep(one["name"], tuple(one["members"]), tuple(one["lrs"])) for one in specified["sweeps"]),
     )
 

@@ -11,11 +11,11 @@ import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.data import Encoding, Split, Table, TargetDesign, encode, fold_pairs, target_design
+from seedbed.data import Encoding, Split, Table, TargetDesign, encode, target_design
 from seedbed.errors import TrainingError, counted
 from seedbed.experiment.baseline_fits import STANDARD, FittedModel, fit_on_splits
 from seedbed.experiment.spec import Experiment, specification
@@ -27,7 +27,6 @@ from seedbed.training import (
     Cluster,
     TrainingData,
     derive,
-    own_module,
     pick_workers,
     table_data,
     time_chunk,
@@ -81,13 +80,12 @@ class Plan:
         experiment: the specification.
         encoding: computes inputs from the columns of the table.
         splits: row numbers, shared by all models.
-        pairs: of nested cross-validation: two folds of a repeat, and the split without both.
-        fitting: the networks that are judged; those of a candidate in the order (split, seed), with `pairs` last.
+        fitting: the networks that are judged; those of a candidate in the order (split, seed).
         inner: the inner splits of each split, one for each seed; empty if nothing is chosen.
         choosing: the networks by which learning rates and epochs are chosen, trained first; those of a candidate in the
             order (split, learning rate, inner split). None if nothing is chosen.
-        target_design: of regression, the standardised target of each of `all_splits`; otherwise None.
-        specification: everything that decides the result, fit for JSON; computed once, here.
+        target_design: of regression, the standardised target of each of `splits`; otherwise None.
+        specification: splits that decides the result, fit for JSON; computed once, here.
         jobs: number of chunks at a time.
         cluster: trains there instead of here; it doesn't change the result.
         pace: its measured costs; None before `timed`.
@@ -96,7 +94,6 @@ class Plan:
     experiment: Experiment
     encoding: Encoding
     splits: tuple[Split, ...]
-    pairs: tuple[tuple[int, int, Split], ...]
     fitting: Round
     inner: tuple[tuple[Split, ...], ...]
     choosing: Round | None
@@ -105,11 +102,6 @@ class Plan:
     jobs: int
     cluster: Cluster | None = None
     pace: Pace | None = None
-
-    @functools.cached_property
-    def all_splits(self) -> tuple[Split, ...]:
-        """The splits that are judged, then those of `pairs`."""
-        return self.splits + tuple(split for _, _, split in self.pairs)
 
     @functools.cached_property
     def looks(self) -> tuple[int, ...]:
@@ -140,14 +132,14 @@ class Plan:
         return tuple(
             (number, place)
             for number, model in enumerate(self.experiment.fitted)
-            for place, split in enumerate(self.all_splits)
+            for place, split in enumerate(self.splits)
             if model.repeats is None or split.repeat < model.repeats
         )
 
     def fits_of(self, part: int) -> list[tuple[int, int]]:
         """Return the fits of one part."""
         first, last = (0, *self.looks)[part], self.looks[part]
-        return [(number, split) for number, split in self.fits if first <= self.all_splits[split].repeat < last]
+        return [(number, split) for number, split in self.fits if first <= self.splits[split].repeat < last]
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
@@ -166,7 +158,7 @@ class Plan:
     @functools.cached_property
     def fit_seconds(self) -> dict[str, float]:
         """The seconds of one core for one fit of each baseline, by name."""
-        spec, n_rows, pace = self.experiment, len(self.all_splits[0].train), self.pace
+        spec, n_rows, pace = self.experiment, len(self.splits[0].train), self.pace
         return {
             model.name: pace.fit_seconds(model.name, n_rows) if pace and model.name in pace.fits
             else model.seconds(spec.table, n_rows)
@@ -199,7 +191,7 @@ class Plan:
         """Return the seconds of one core for the networks and fits up to a look."""
         parts = range(self.looks.index(repeats) + 1)
         networks = (stack.plan.cost(chunk) for stack in self.stacks for part in parts for chunk in stack.chunks(part))
-        fits = (self.experiment.fitted[n].name for n, split in self.fits if self.all_splits[split].repeat < repeats)
+        fits = (self.experiment.fitted[n].name for n, split in self.fits if self.splits[split].repeat < repeats)
         return sum(networks) + sum(self.fit_seconds[name] for name in fits)
 
     @property
@@ -250,33 +242,19 @@ class Plan:
         n_fits = Counter(number for number, _ in self.fits)
         return counts | {model.name: n_fits[number] for number, model in enumerate(self.experiment.fitted)}
 
-    def _splits(self) -> str:
-        splits = counted(len(self.splits), "split")
-        return f"({splits} + {len(self.pairs):,} pairs of folds)" if self.pairs else splits
-
-    def modules(self) -> Iterator[str]:
-        """Yield `own_module` and the note on training of each user-defined module, once if candidates share it."""
-        seen = set()
-        for stack in self.fitting.stacks:
-            candidate = self.experiment.candidates[stack.owners[0][0]]
-            text = own_module(candidate, self.experiment.table)
-            if text and candidate.architecture not in seen:
-                seen.add(candidate.architecture)
-                yield f"{text}\n  Note: {stack.plan.note}." if stack.plan.note else text
-
     def sentence(self) -> str:
         """Return the plan in one line."""
         spec = self.experiment
         total = sum(len(stack.owners) for stack in self.fitting.stacks)
         if not spec.candidates:  # auto alone
-            words = f"{counted(len(spec.fitted), 'model')} x {self._splits()}"
+            words = f"{counted(len(spec.fitted), 'model')} x {counted(len(self.splits), 'split')}"
             return f"{words}; about {duration(self.seconds)}"
         epochs = sorted({recipe.epochs for recipe in spec.recipes().values()})
         shown = counted(epochs[-1], "epoch")
         if len(epochs) > 1:
             shown = f"{epochs[0]:,} to {shown}"
         words = (
-            f"{counted(len(spec.candidates), 'candidate')} x {self._splits()} x "
+            f"{counted(len(spec.candidates), 'candidate')} x {counted(len(self.splits), 'split')} x "
             f"{counted(spec.design.seeds, 'seed')} = {counted(total, 'network')} x {shown}"
         )
         if self.fitting.data.order is not None:
@@ -310,26 +288,24 @@ def make_plan(
     """
     n_jobs, where, afar = pick_workers(compute.jobs, compute.device, compute.cluster)
     splits = experiment.splits() if splits is None else splits
-    pairs = fold_pairs(splits) if experiment.nested else ()
-    everything = splits + tuple(split for _, _, split in pairs)
-    keys = [(split.repeat, split.fold) for split in splits] + [(split.repeat, i, j) for i, j, split in pairs]
+    keys = [(split.repeat, split.fold) for split in splits]
     looks = looks_of(experiment)
-    parts = [bisect.bisect_right(looks, split.repeat) for split in everything]
+    parts = [bisect.bisect_right(looks, split.repeat) for split in splits]
     encoding = encode(experiment.table) if encoding is None else encoding
     table, without = experiment.table, experiment.without
-    data = table_data(table, encoding, everything, without=without)
+    data = table_data(table, encoding, splits, without=without)
     fitting = plan_round(table, data, _fitting(experiment, keys, parts), engine=compute.engine, device=where)
     inner: tuple[tuple[Split, ...], ...] = ()
     choosing = None
     if any(recipe.chooses for recipe in experiment.recipes().values()):
-        inner = inner_of(experiment, everything)
+        inner = inner_of(experiment, splits)
         flat = [split for group in inner for split in group]
         data = dataclasses.replace(table_data(table, encoding, flat, without=without), X=data.X)
         runs = _choosing(experiment, len(inner), len(inner[0]), parts)
         choosing = plan_round(table, data, runs, together=len(inner[0]), engine=compute.engine, device=where)
-    target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
-    decided = specification(experiment, fitting.data.X.shape[1], everything)
-    plan = Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, decided, n_jobs, afar)
+    target = target_design(experiment.table.target, splits) if experiment.table.task == "regression" else None
+    decided = specification(experiment, fitting.data.X.shape[1], splits)
+    plan = Plan(experiment, encoding, splits, fitting, inner, choosing, target, decided, n_jobs, afar)
     chunks = [(stack.plan, chunk) for stack in plan.stacks for chunk in stack.plan.chunks]
     if chunks and where == "cpu" and afar is None and all(chunk.engine != "native" for _, chunk in chunks):
         seconds = sum(stack.cost(chunk) for stack, chunk in chunks)
@@ -343,8 +319,6 @@ def looks_of(experiment: Experiment) -> tuple[int, ...]:
     With a time limit it is every repeat, as the run ends where the next one doesn't fit.
     """
     most = experiment.design.repeats
-    if experiment.nested:
-        return (most,)
     if experiment.design.time_limit is not None:
         return tuple(range(1, most + 1))
     return (*itertools.takewhile(lambda look: look < most, itertools.chain(STOPS, itertools.count(20, 10))), most)
@@ -414,7 +388,7 @@ def timed(plan: Plan, fits: Mapping[str, tuple[tuple[int, float], ...]] | None =
         place = which if stack in which.stacks else plan.fitting
         tasks.append((_timed_chunk, number, stack.plan.chunks[0], place.data))
     baselines = [model for model in plan.experiment.fitted if model.timed] if fits is None else []
-    tasks += [(_timed_fit, model, plan.experiment.table, plan.encoding, plan.all_splits[0]) for model in baselines]
+    tasks += [(_timed_fit, model, plan.experiment.table, plan.encoding, plan.splits[0]) for model in baselines]
     paces, curves = dict[int, tuple[float, float]](), dict(fits or {})
     for function, *arguments in tasks:
         what, measured = function(*arguments)

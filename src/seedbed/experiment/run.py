@@ -233,7 +233,7 @@ class _Work:
             elif not self._take_fit(number, split):
                 (quick if plan.cluster is None and models[number].quick else others).append((number, split))
         for other in fit_on_splits(
-            models, table, plan.encoding, plan.all_splits, others, jobs=plan.jobs, cluster=plan.cluster
+            models, table, plan.encoding, plan.splits, others, jobs=plan.jobs, cluster=plan.cluster
         ):
             self._add_fit(*other)
         # Only now, as two threads that import parts of scikit-learn and joblib may find half a module.
@@ -267,7 +267,7 @@ class _Work:
         for number, split in places:
             with single_threads("openmp"):
                 (predictions,) = plan.experiment.fitted[number].predict(
-                    plan.experiment.table, plan.encoding, [plan.all_splits[split]]
+                    plan.experiment.table, plan.encoding, [plan.splits[split]]
                 )
             yield number, split, predictions
 
@@ -293,7 +293,7 @@ class _Work:
         """
         plan = self.plan
         assert plan.choosing is not None
-        n_splits = sum(split.repeat < plan.looks[part] for split in plan.all_splits)
+        n_splits = sum(split.repeat < plan.looks[part] for split in plan.splits)
         losses: dict[int, npt.NDArray[np.float32]] = {}
         for number, gathered in enumerate(self.networks):
             if (recipe := gathered.recipe).chooses and n_splits > len(gathered.choices):
@@ -384,24 +384,11 @@ class _OutOfFold:
         # Targets such as years or prices may have more digits than float32.
         dtype = np.float64 if kind == "regression" else np.float32
         self.predictions: Floats = np.full((n_repeats, n_seeds, *row), np.nan, dtype=dtype)
-        self.pairs: Floats | None = None
-        if plan.pairs:
-            self.pairs = np.full((n_repeats, spec.design.folds, n_seeds, *row), np.nan, dtype=dtype)
 
     def add(self, number: int, seed: int, predictions: Floats) -> None:
-        """Add the predictions for the test rows of a split, by its number in `plan.all_splits`."""
-        n_outer = len(self.plan.splits)
-        if number < n_outer:
-            split = self.plan.splits[number]
-            self.predictions[split.repeat, seed, split.test] = predictions
-            return
-        assert self.pairs is not None
-        one, other, split = self.plan.pairs[number - n_outer]
-        folds = self.plan.splits[split.repeat * self.plan.experiment.design.folds :]
-        # The network is trained without both folds: either may be the outer one, and the other one is tested.
-        for outer, tested in ((one, other), (other, one)):
-            rows = folds[tested].test
-            self.pairs[split.repeat, outer, seed, rows] = predictions[np.searchsorted(split.test, rows)]
+        """Add the predictions for the test rows of a split, by its number."""
+        split = self.plan.splits[number]
+        self.predictions[split.repeat, seed, split.test] = predictions
 
     def take_along(self, predictions: Floats) -> None:
         """Add the predictions of the first repeats."""
@@ -420,7 +407,6 @@ class _OutOfFold:
             "design": spec.design,
             "alpha": spec.alpha,
             "predictions": self.predictions[: spec.design.repeats],
-            "pairs": self.pairs,
         }
 
 
@@ -468,16 +454,15 @@ class GatheredCandidate:
     def add(self, network: int, column: int, result: ChunkResult) -> None:
         """Add a network, given its number in the candidate and its column in the result of its chunk."""
         split, seed = divmod(network, self.plan.experiment.design.seeds)
-        outputs = result.outputs[self.plan.all_splits[split].test, :, column]
+        outputs = result.outputs[self.plan.splits[split].test, :, column]
         self._found.add(split, seed, self._predictions(outputs, split))
         self._shares = self._shares and are_shares(outputs, self.plan.experiment.table.task)
         known = outputs[np.isfinite(outputs)]
         if known.size:
             self._range = min(self._range[0], float(known.min())), max(self._range[1], float(known.max()))
-        if network < len(self.done):
-            self.curves[:, :, network] = result.curves[:, :, column]
-            self.dead[network] = result.dead[column]
-            self.done[network] = True
+        self.curves[:, :, network] = result.curves[:, :, column]
+        self.dead[network] = result.dead[column]
+        self.done[network] = True
 
     def take_along(self, arrays: Mapping[str, npt.NDArray[Any]], repeats: int) -> None:
         """Add the results of the first repeats from the arrays of an earlier run."""

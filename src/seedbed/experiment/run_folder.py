@@ -6,11 +6,9 @@ import contextlib
 import dataclasses
 import functools
 import itertools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,10 +27,11 @@ from seedbed.experiment.specification_file import (
     code_hashes,
     differences,
     grows,
+    read_arrays,
     read_specification,
     write_specification,
 )
-from seedbed.files import DIGESTS, altered_files, remove_parts, write_whole
+from seedbed.files import DIGESTS, altered_files, make_folder, read_document, remove_parts, write_whole
 from seedbed.report import check_files, draw_again
 
 __all__ = ["finished_in", "folder_for", "is_finished", "numbered", "open_folder"]
@@ -64,6 +63,9 @@ class RunFolder:
             OptionError: they can't be written; what is kept stays.
         """
         folder = self.specification.parent
+        if not self.specification.is_file():
+            message = f"{folder} was removed or replaced while the run was writing to it, so no results are written"
+            raise OptionError(message, "Run the same command again.")
         with _written(folder, "Free some space; the same command then continues from what is kept there."):
             paths = comparison.save(folder, pictures=pictures)
         if comparison.ended != "interrupted":
@@ -77,15 +79,11 @@ def open_folder(
     folder: str | Path,
     *,
     overwrite: bool = False,
-    resumed: bool = False,
-    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[RunFolder]:
     """Lock the folder of a run, create it if it doesn't exist, and write the specification into it.
 
     Args:
         overwrite: train a finished run again, and discard the files of another run.
-        resumed: refuse the folder of any other run, even if nothing of it is finished.
-        options: the options of the command as plain values, kept beside the specification.
 
     Raises:
         OptionError: another process is writing there, the folder is read-only, or it holds another run.
@@ -95,7 +93,7 @@ def open_folder(
     if "\0" in str(folder):
         raise OptionError(f"folder is {shown(str(folder))}", "A folder's name can't hold a null character.")
     with _written(folder, "Name another folder."):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = FileLock(folder / _LOCK)
         try:
             lock.acquire(blocking=False)
@@ -113,8 +111,9 @@ def open_folder(
         if growing:
             with _written(folder, "Free some space."):
                 _set_aside(plan, folder)
-        elif differing and (resumed or (not overwrite and _holds_results(checkpoint))):
-            raise OptionError(*_refusal(folder, differing, resumed))
+        elif differing and not overwrite and _holds_results(folder):
+            message = f"{folder} holds another run: {_shown(differing)}"
+            raise OptionError(message, "Name another folder, or discard that run with --overwrite.")
         if is_finished(folder) and not (overwrite or growing) and (done := restored(plan, stored, folder)) is not None:
             if not checkpoint.begun:
                 checkpoint.remove()  # left by a run that was killed after its last file
@@ -126,12 +125,13 @@ def open_folder(
             with _written(folder, "Name another folder."):
                 for name in [*_FILES, *(altered_files(folder) or ())]:  # no file of another run beside the new one
                     (folder / name).unlink(missing_ok=True)
-                write_specification(plan.experiment, plan.specification, folder, options)
+                write_specification(plan.experiment, plan.specification, folder)
         checkpoint.earlier = _earlier(plan, folder)
         yield RunFolder(path, checkpoint)
     finally:
         # Another process that has opened the lock by now finds it deleted, and opens it again.
-        Path(lock.lock_file).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may have been replaced
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
@@ -156,8 +156,7 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
     free = [
         place
         for place in places
-        if place in growing
-        or not (_differing(plan, place) and ((place / _LOCK).exists() or _holds_results(Checkpoint(plan, place))))
+        if place in growing or not (_differing(plan, place) and ((place / _LOCK).exists() or _holds_results(place)))
     ]
     same = [place for place in free if place in growing or (read_specification(place) and not _differing(plan, place))]
     following = f"{folder.name}-{len(places) + 1}" if places else folder.name
@@ -177,7 +176,7 @@ def _differing(plan: Plan, folder: Path) -> list[str]:
 
 def _grows(plan: Plan, folder: Path) -> bool:
     """Return whether the results in a folder are those of the first repeats of a plan, which then takes them along."""
-    return (folder / _RESULTS).is_file() and not plan.pairs and _begins(read_specification(folder), plan)
+    return (folder / _RESULTS).is_file() and _begins(read_specification(folder), plan)
 
 
 def _begins(stored: Mapping[str, Any], plan: Plan) -> bool:
@@ -195,7 +194,7 @@ def _set_aside(plan: Plan, folder: Path) -> None:
     interrupted answer may have fewer than the run that was set aside before it."""
     from safetensors.numpy import save
 
-    place, arrays = folder / "unfinished" / EARLIER, _arrays_in(folder)
+    place, arrays = folder / "unfinished" / EARLIER, read_arrays(folder / _ARRAYS)
     before = _earlier(plan, folder)
     for name in plan.experiment.names:
         if len(before.get(f"{name}/predictions", ())) > len(arrays.get(f"{name}/predictions", ())):
@@ -209,27 +208,19 @@ def _set_aside(plan: Plan, folder: Path) -> None:
 def _earlier(plan: Plan, folder: Path) -> Arrays:
     """Return the arrays of the run that was set aside; empty if there is none, or if it is another one."""
     place = folder / "unfinished" / EARLIER
-    return _arrays_in(place) if _begins(read_specification(place), plan) else {}
+    return read_arrays(place / _ARRAYS) if _begins(read_specification(place), plan) else {}
 
 
-def _arrays_in(folder: Path) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of a run; empty if the file is damaged in any way, so that all is trained again."""
-    from safetensors.numpy import load_file
-
-    with contextlib.suppress(Exception):
-        return load_file(folder / _ARRAYS)
-    return {}
-
-
-def _holds_results(checkpoint: Checkpoint) -> bool:
-    """Return whether a folder holds results, or finished parts of another run."""
-    return bool(checkpoint.others) or any((checkpoint.folder / name).exists() for name in (_RESULTS, _TRAINING))
+def _holds_results(folder: Path) -> bool:
+    """Return whether a folder holds results, or finished parts of a run."""
+    kept = (folder / "unfinished").glob("*.s*")
+    return any(kept) or any((folder / name).exists() for name in (_RESULTS, _TRAINING))
 
 
 def is_finished(folder: Path) -> bool:
     """Return whether the results in a folder are those of the specification in it."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        summary = json.loads((folder / _RESULTS).read_text(encoding="utf-8"))
+    with contextlib.suppress(KeyError, TypeError):
+        summary = read_document(folder / _RESULTS)
         whole = summary["plan"]["ended"] != "interrupted"
         return whole and not differences(read_specification(folder), summary["specification"])
     return False
@@ -242,15 +233,6 @@ def _written(folder: Path, hint: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise OptionError(f"can't write to {folder}: {error.strerror or error}", hint) from error
-
-
-def _refusal(folder: Path, differing: list[str], resumed: bool) -> tuple[str, str]:
-    shown = _shown(differing)
-    if resumed:
-        message = f"the run in {folder} can't continue as it was begun: {shown}"
-        return message, "Restore that, or run seedbed compare with another --out."
-    message = f"{folder} holds another run: {shown}"
-    return message, "Name another folder, or discard that run with --overwrite."
 
 
 def _shown(differing: list[str]) -> str:
@@ -287,12 +269,10 @@ def restored(plan: Plan, stored: Mapping[str, Any], folder: Path) -> Comparison 
     code = code_hashes(plan.experiment)
     if stored.get("code") != code or None in code.values():
         return None  # the code of a network or a baseline has changed, or is unknown
-    from safetensors.numpy import load_file
-
     with contextlib.suppress(Exception):  # files without digests that are damaged in any way: train again
-        conclusion = summary_from(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
+        conclusion = summary_from(read_document(folder / _RESULTS))
         assert isinstance(conclusion, Conclusion)
-        arrays = load_file(folder / _ARRAYS)
+        arrays = read_arrays(folder / _ARRAYS)
         notes = {candidate.name: candidate.note for candidate in conclusion.candidates}
         spec, part = plan.experiment, plan.first(conclusion.plan.repeats)
         networks = [
@@ -317,9 +297,7 @@ def _network(empty: CandidateResult, arrays: Arrays, note: str) -> CandidateResu
 
 def _with(empty: R, arrays: Arrays) -> R:
     """Return a result with the predictions from the files."""
-    values: dict[str, Any] = {"predictions": arrays[f"{empty.name}/predictions"]}
-    if empty.pairs is not None:
-        values["pairs"] = arrays[f"{empty.name}/pairs"]
-    if any(array.shape != getattr(empty, name).shape for name, array in values.items()):
+    predictions = arrays[f"{empty.name}/predictions"]
+    if predictions.shape != empty.predictions.shape:
         raise ValueError("predictions of another plan")
-    return dataclasses.replace(empty, **values)
+    return dataclasses.replace(empty, predictions=predictions)

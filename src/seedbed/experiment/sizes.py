@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.data import Split, Table, sample_rows
-from seedbed.errors import DataError, OptionError, counted
+from seedbed.errors import DataError, counted
 from seedbed.evaluation import METRICS, Interval, RowForecast, Rows, TrainingSize, forecast_rows
 from seedbed.experiment.baseline_fits import one_blas_thread
 from seedbed.experiment.comparison import Comparison
@@ -70,9 +70,7 @@ def _enough(table: Table, split: Split) -> float:
 
 
 def check_sizes(experiment: Experiment) -> None:
-    """Raise DataError if half of the training rows is too few to learn from, OptionError if intervals are nested."""
-    if experiment.nested:
-        raise OptionError("sizes of the training set can't have nested intervals", "Leave --interval out.")
+    """Raise DataError if half of the training rows is too few to learn from."""
     table, splits = experiment.table, experiment.splits()
     if not smaller_splits(table, splits, experiment.random_state):
         outside = "" if table.task == "regression" else f", {_FEWEST_OUTSIDE} of them outside the largest class"

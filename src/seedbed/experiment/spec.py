@@ -34,12 +34,13 @@ from seedbed.experiment.baseline_fits import FittedModel, auto, without_auto
 from seedbed.experiment.baselines import BASELINES, baselines_from
 from seedbed.model import AUTO, member_costs
 from seedbed.networks import Candidate, candidates_from
-from seedbed.settings import N_NETWORKS, Design, Interval, Recipe
+from seedbed.settings import N_NETWORKS, Design, Recipe
 from seedbed.training import derive, network_operations, versions
 from seedbed.typing import Ints
 
 __all__ = [
     "LOSSES",
+    "SCHEMA_VERSION",
     "Experiment",
     "hashed",
     "sampled_rows",
@@ -49,14 +50,13 @@ __all__ = [
     "table_specification",
 ]
 
+SCHEMA_VERSION = 2
+"""Of `experiment.json`."""
+
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
 """The three networks of the tutorial: with `auto`, the candidates of a comparison that names none."""
 
 DESIGN = Design()
-
-# Of nested cross-validation: 100 repeats, as its error estimate is noisy, and few folds, as it trains a network for
-# each pair of folds. One seed is enough, as repeats average over seeds.
-_NESTED_REPEATS, _NESTED_FOLDS, _NESTED_SEEDS = 100, 5, 1
 
 # `auto` takes part if its two repeats cost no more than so many times the other networks, or than so many operations,
 # about a minute of one core.
@@ -65,7 +65,6 @@ _INNER, _USUAL_SHARE = 0.8, 0.4  # of rows and epochs that networks which choose
 _WITHOUT_AUTO = {
     "first look": "this is a first look",
     "time limit": "there is a time limit",
-    "nested": "it would train networks for every pair of folds",
 }
 
 # With `--quick`: the most rows, as more can't be trained on in a minute, and the time limit.
@@ -106,7 +105,6 @@ class Experiment:
             see `evaluation.margin_beside`.
         margin_given: whether the user gave the margin.
         alpha: error level of all comparisons together.
-        interval: how the error of a difference is computed.
         networks: how many networks a model averages; verdicts are about their mean.
         sweeps: candidates that were expanded into several learning rates.
         random_state: all randomness is derived from it.
@@ -130,7 +128,6 @@ class Experiment:
     margin: float
     margin_given: bool = False
     alpha: float = 0.05
-    interval: Interval = "corrected"
     networks: int = N_NETWORKS
     sweeps: tuple[Sweep, ...] = ()
     random_state: int = 0
@@ -140,8 +137,6 @@ class Experiment:
     columns: Columns | None = None
 
     def __post_init__(self) -> None:
-        if self.nested and self.design.folds < 3:
-            raise OptionError("nested intervals need at least 3 folds", "Give --folds 5.")
         for name in self.names:
             if self.names.count(name) > 1:
                 raise CandidateError(f"a candidate and a baseline are both named '{name}'", "Rename one.")
@@ -158,11 +153,6 @@ class Experiment:
     def without(self) -> tuple[tuple[str, ...], ...]:
         """The sets of columns that a network doesn't see, each once; the first is usually empty."""
         return tuple(dict.fromkeys(one.without for one in self.candidates)) or ((),)
-
-    @property
-    def nested(self) -> bool:
-        """Whether networks are also trained for pairs of folds."""
-        return self.interval == "nested" and self.design.kind == "cross_validation"
 
     @property
     def score_name(self) -> str:
@@ -251,7 +241,6 @@ def specify(
         margin=default_margin(metric, table.target) if design.margin is None else float(design.margin),
         margin_given=design.margin is not None,
         alpha=float(design.alpha),
-        interval=design.interval,
         networks=design.networks,
         sweeps=sweeps,
         random_state=random_state,
@@ -272,7 +261,7 @@ def _repeats_of_auto(
     Args:
         recipes: the other networks, and how they are trained.
     """
-    reasons = {"first look": asked.quick, "time limit": design.time_limit, "nested": asked.interval == "nested"}
+    reasons = {"first look": asked.quick, "time limit": design.time_limit}
     for words, holds in reasons.items():
         if holds:
             return 0, _WITHOUT_AUTO[words]
@@ -354,8 +343,7 @@ def _expanded(
 
 def _protocol(table: Table, asked: Design) -> Protocol:
     """Return the protocol for a table of this size, with the given settings in place of its own."""
-    quick, nested = asked.quick, asked.interval == "nested"
-    by_time = table.times is not None
+    quick, by_time = asked.quick, table.times is not None
     named = table.groups if table.grouped_by else None  # equal rows that are kept together don't count as groups
     design = protocol(
         table.n_rows,
@@ -379,18 +367,10 @@ def _protocol(table: Table, asked: Design) -> Protocol:
         )
     if design.kind == "held_out" and not by_time and {"repeats", "folds"} & given.keys():
         design = dataclasses.replace(design, kind="cross_validation", locked_share=0.0)
-    if nested and by_time:
-        raise OptionError("nested intervals need cross-validation, but rows are split by time", "Leave them out.")
-    if nested and design.kind == "held_out":
-        message = f"nested intervals need cross-validation, but a fifth of the {table.n_rows:,} rows is held out"
-        raise OptionError(message, "Add --folds 5, or leave --interval out.")
-    if nested and design.kind == "cross_validation":
-        n = _NESTED_REPEATS // 5 if quick else _NESTED_REPEATS
-        design = dataclasses.replace(design, repeats=n, folds=min(design.folds, _NESTED_FOLDS), seeds=_NESTED_SEEDS)
-    design = dataclasses.replace(design, stops=design.stops and not nested and "repeats" not in given)
+    design = dataclasses.replace(design, stops=design.stops and "repeats" not in given)
     if given:
         design = dataclasses.replace(design, **given, quick=design.quick and "repeats" not in given)  # type: ignore[arg-type]
-    if not (given or nested) or not design.has_verdict:
+    if not given or not design.has_verdict:
         return design
     folds_and_seeds = f"{counted(design.folds, 'fold')} x {counted(design.seeds, 'seed')}"
     words = f"{table.n_rows} rows: {'up to ' if design.stops else ''}{design.repeats} x {folds_and_seeds}"
@@ -399,7 +379,7 @@ def _protocol(table: Table, asked: Design) -> Protocol:
     elif design.kind == "held_out":
         words = f"{table.n_rows} rows: a fifth is locked away and looked at once, the rest chooses in {folds_and_seeds}"
     df = design.folds - 1 if design.kind == "cross_validation" else None
-    return dataclasses.replace(design, df=df, reason=f"{words}, as asked for" if given else words)
+    return dataclasses.replace(design, df=df, reason=f"{words}, as asked for")
 
 
 def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> dict[str, Any]:
@@ -407,12 +387,11 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
 
     Args:
         n_inputs: number of inputs of a network.
-        splits: those that are judged, then those of nested cross-validation.
     """
     recipes, whole = spec.recipes(), spec.whole
     sample = None if whole is None else {"of": whole.n_rows, "sha256": hashed(whole.features, whole.target)}
     decided = {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "table": {**table_specification(spec.table, n_inputs), "sample": sample},
         "candidates": [
             {
@@ -437,7 +416,6 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         "margin": spec.margin,
         "margin_rule": "given" if spec.margin_given else "at most a tenth of the reference's error",
         "alpha": spec.alpha,
-        "interval": spec.interval,
         "averaged_networks": spec.networks,
         "random_state": spec.random_state,
         "versions": versions(),

@@ -16,21 +16,22 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from seedbed.errors import OptionError, nearest, without_passwords
 from seedbed.experiment.spec import Experiment
-from seedbed.files import write_whole
+from seedbed.files import make_folder, read_document, write_whole
 from seedbed.model import AUTO
 from seedbed.networks import FileArchitecture, architecture_to_values
 
 __all__ = [
     "SPECIFICATION",
-    "check_comparison",
     "check_no_part_of_a_run",
     "code_hash",
     "code_hashes",
     "differences",
-    "file_hash",
     "grows",
+    "read_arrays",
     "read_specification",
     "write_specification",
 ]
@@ -38,10 +39,11 @@ __all__ = [
 SPECIFICATION = "experiment.json"
 """The file of the specification in the folder of a run."""
 
-_HASHED = {
+_UNSHOWN = {
     "table sha256": "the table's cells have changed",
     "table groups_sha256": "the table's groups have changed",
     "table times_sha256": "the table's times have changed",
+    "table features": "the table has other columns",
     "splits_sha256": "the splits differ",
 }
 _GROWING = ("repeats", "stops", "quick", "time_limit", "shortened", "epochs", "reason")
@@ -51,29 +53,20 @@ _NAMED = 10
 _KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
 
 
-def write_specification(
-    experiment: Experiment, specification: Mapping[str, Any], folder: str | Path, options: Mapping[str, Any]
-) -> Path:
+def write_specification(experiment: Experiment, specification: Mapping[str, Any], folder: str | Path) -> Path:
     """Write `experiment.json` into a folder, which is created if it doesn't exist.
 
     Args:
         specification: everything that decides the result, from the plan.
-        options: the options of the command, for `seedbed resume`; empty for a call in Python.
     """
     path = Path(folder) / SPECIFICATION
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     reading = experiment.table.reading
     document = dict(specification) | {
         "command": experiment.command,
-        "options": dict(options),
         "reading": reading and {**reading, "source": without_passwords(reading["source"])},
         "networks": {one.name: architecture_to_values(one.architecture) for one in experiment.candidates},
         "code": code_hashes(experiment),
-        "files": {
-            candidate.architecture.path: file_hash(Path(candidate.architecture.path))
-            for candidate in experiment.candidates
-            if isinstance(candidate.architecture, FileArchitecture)
-        },
         "frozen_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
@@ -87,20 +80,17 @@ def code_hashes(experiment: Experiment) -> dict[str, str | None]:
     return networks | {model.name: code_hash(model.estimator) for model in experiment.fitted}
 
 
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file; an empty text if it can't be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
-
-
 def read_specification(folder: Path) -> dict[str, Any]:
     """Return the contents of `experiment.json` in a folder; empty if it doesn't exist or can't be read."""
-    with contextlib.suppress(OSError, ValueError):
-        document = json.loads((folder / SPECIFICATION).read_text(encoding="utf-8"))
-        if isinstance(document, dict):
-            return document
+    return read_document(folder / SPECIFICATION)
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a safetensors file; empty if it doesn't exist or is damaged in any way."""
+    from safetensors.numpy import load_file
+
+    with contextlib.suppress(Exception):
+        return load_file(path) if path.is_file() else {}
     return {}
 
 
@@ -108,6 +98,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return in words how a specification differs from one on disk; empty if there is none on disk."""
     if not then:
         return []
+    if then.get("schema_version") != now["schema_version"]:
+        return ["it was written by an older seedbed"]
     return [words for key in now for words in _between(key, _by_name(key, then.get(key)), _by_name(key, now[key]))]
 
 
@@ -134,8 +126,8 @@ def _between(place: str, then: Any, now: Any) -> list[str]:
         return [difference for differences in inside for difference in differences]
     if then == now:
         return []
-    if place in _HASHED:
-        return [_HASHED[place]]
+    if place in _UNSHOWN:
+        return [_UNSHOWN[place]]
     if isinstance(then, dict) or isinstance(now, dict) or None in (then, now):
         return [f"{place} is {'new' if then is None else 'gone'}"]
     return [f"{place} was {then}, is {now}"]
@@ -144,22 +136,6 @@ def _between(place: str, then: Any, now: Any) -> list[str]:
 def _by_name(key: str, value: Any) -> Any:
     """Return a list of documents with names as a mapping."""
     return {entry["name"]: entry for entry in value or ()} if key in ("candidates", "baselines", "sweeps") else value
-
-
-def check_comparison(folder: Path) -> None:
-    """Raise OptionError unless a folder holds a finished comparison; the hint names comparisons in its subfolders."""
-    if (folder / _COMPARISON).is_file():
-        return
-    if (folder / SPECIFICATION).is_file():
-        message = f"the comparison in {folder} isn't finished"
-        raise OptionError(message, f"To continue it: seedbed resume {folder}")
-    if (folder / _TRAINING).is_file():
-        message = f"{folder} holds a training on one split, and no comparison"
-        raise OptionError(message, "Name the folder of a comparison, or a table.")
-    hint = "Name a folder that seedbed compare has written"
-    if comparisons := _comparisons_in(folder):
-        hint += f": {_listed(comparisons)}"
-    raise OptionError(f"{folder} holds no finished run of compare", f"{hint}.")
 
 
 def check_no_part_of_a_run(table: str) -> None:
@@ -172,6 +148,8 @@ def check_no_part_of_a_run(table: str) -> None:
         left = (_COMPARISON, _TRAINING, SPECIFICATION, "report.html")
         if place.name in left:
             raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {beside}.")
+    if not place.exists() and (inside := Path("seedbed-out") / place).is_dir():
+        raise OptionError(f"there is no folder {place}", f"Did you mean {inside}?")
     if not place.exists() and not place.suffix and (comparisons := _comparisons_in(beside)):
         hint = nearest(str(place), map(str, comparisons)) or f"Comparisons beside it: {_listed(comparisons)}."
         raise OptionError(f"there is no folder {place}", hint)

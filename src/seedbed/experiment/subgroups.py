@@ -149,7 +149,7 @@ def _too_few(result: Result, rows: Ints) -> str:
 
 def _part(result: Result, rows: Bools, known: dict[tuple[str | None, bool], Floats]) -> Part:
     inherited = {one.name: getattr(result, one.name) for one in fields(Result) if one.init}
-    return Part(**{**inherited, "pairs": None}, rows=rows, known=known)
+    return Part(**inherited, rows=rows, known=known)
 
 
 def _score(part: Part, metric: str) -> Interval:

@@ -73,7 +73,7 @@ def answer(run: Results) -> Conclusion:
             of_prior=prior_loss(experiment.metric, experiment.table.target),
         ),
         alpha=experiment.alpha,
-        interval={"cross_validation": experiment.interval, "held_out": "held_out"}.get(design.kind),
+        interval={"cross_validation": "corrected", "held_out": "held_out"}.get(design.kind),
         plan=PlanSummary(
             kind=design.kind,
             locked_share=design.locked_share,

@@ -33,7 +33,7 @@ from seedbed.evaluation import (
 from seedbed.experiment.progress import Monitor
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, table_of
-from seedbed.files import DIGESTS, altered_files, write_digests, write_whole
+from seedbed.files import DIGESTS, altered_files, read_document, write_digests, write_whole
 from seedbed.networks import MLP, Candidate, candidate_from
 from seedbed.report import check_files, draw_again, notebook_fragment, write_report
 from seedbed.settings import Compute, Recipe, settings_of
@@ -284,9 +284,11 @@ def finished_curves(folder: Path, training: TrainingSpec) -> tuple[NDArray[Any],
         return None
     check_files(folder)
     with contextlib.suppress(Exception):  # if older files are damaged in any way, the networks are trained again
-        summary = json.loads((folder / "training.json").read_text())
+        summary = read_document(folder / "training.json")
         then = summary["specification"]
         if then != training.specification(then["table"]["n_inputs"]) or summary["seeds"] != list(training.seeds):
+            return None
+        if not (folder / "history.csv").is_file():  # a device or a pipe may have no end
             return None
         with duckdb.connect() as connection:
             columns = connection.read_csv(str(folder / "history.csv")).fetchnumpy()

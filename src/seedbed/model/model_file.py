@@ -21,7 +21,7 @@ from torch import nn
 
 from seedbed.data import Preprocessor
 from seedbed.errors import CandidateError, DataError, ModelFileError, OptionError, SeedbedError, error_line
-from seedbed.files import write_whole
+from seedbed.files import remove_parts, write_whole
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import (
     DTYPES,
@@ -98,6 +98,7 @@ def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
     """Write a file with `write_whole`, or raise OptionError. Errors name the content `what`, such as "the model"."""
     check_writable(path, what)
     try:
+        remove_parts(path.parent, path.name)
         write_whole(path, write)
     except OSError as error:
         message = f"can't write {what} to {path}: {error.strerror or error}"

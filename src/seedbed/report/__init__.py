@@ -9,6 +9,7 @@ from seedbed.report.progress import Progress, ProgressDisplay, notebook_progress
 from seedbed.report.sentences import duration, note_sentences, serious_sentences
 from seedbed.report.stored import (
     check_files,
+    command_hint,
     draw_again,
     drawing_seconds,
     notebook_fragment,
@@ -24,6 +25,7 @@ __all__ = [
     "ProgressDisplay",
     "card_text",
     "check_files",
+    "command_hint",
     "comparison_text",
     "draw_again",
     "drawing_seconds",

@@ -102,8 +102,6 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         if plan.kind == "cross_validation" and plan.folds < _FEW_FOLDS:
             yield f"{plan.folds} folds give rough intervals: use {_FEW_FOLDS} or more."
         yield from (f"No verdict on {missing.candidate}: {missing.reason}." for missing in conclusion.no_verdict)
-    if conclusion.interval == "nested":
-        yield "The intervals of the gains are those of nested cross-validation."
     shares = [100 * verdict.seed_share for verdict in conclusion.verdicts if verdict.seed_share is not None]
     if shares and plan.seeds > 1:  # one seed doesn't show how much seeds matter
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"

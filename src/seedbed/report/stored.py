@@ -12,10 +12,11 @@ from pathlib import Path
 
 from seedbed.errors import OptionError, UnreadableError
 from seedbed.evaluation import SCHEMA_VERSION, AnySummary, summary_from
-from seedbed.files import altered_files, write_digests, write_whole
+from seedbed.files import altered_files, read_document, write_digests, write_whole
 
 __all__ = [
     "check_files",
+    "command_hint",
     "draw_again",
     "drawing_seconds",
     "notebook_fragment",
@@ -84,26 +85,20 @@ def drawing_seconds() -> float:
     return _DRAWING_COUNTS * statistics.median(timings)
 
 
-def check_files(folder: Path) -> str:
+def check_files(folder: Path) -> None:
     """Check the files of a finished run by their digests, except reports and pictures.
-
-    Returns:
-        An empty text; of a run without digests a line that says so.
 
     Raises:
         UnreadableError: a file of a finished run has changed or is missing.
     """
-    altered = altered_files(folder)
-    if altered is None:
-        return f"{folder} is of an earlier seedbed and has no digests, so a change in its files isn't noticed"
+    altered = altered_files(folder) or {}
     if any(name in altered and not (folder / name).exists() for name in _FILES):
-        return ""  # without the summary, which is written last, the run isn't finished
+        return  # without the summary, which is written last, the run isn't finished
     for name, is_altered in altered.items():
         if is_altered and not name.endswith(_DRAWN):
             there = (folder / name).exists()
             message = f"{folder / name} {'has changed since the run wrote it' if there else 'is missing'}"
             raise UnreadableError(message, "Restore it, or run the same command with --overwrite, which trains again.")
-    return ""
 
 
 def draw_again(folder: Path, summary: AnySummary) -> Path | None:
@@ -117,6 +112,12 @@ def draw_again(folder: Path, summary: AnySummary) -> Path | None:
     if altered is not None:
         write_digests([page])
     return page
+
+
+def command_hint(folder: Path) -> str:
+    """Return which command continues the run in a folder, or trains it again."""
+    command = read_document(folder / "experiment.json").get("command")
+    return f"Run the command again: {command}" if command else "Run the same command again."
 
 
 def read_summary(path: str | os.PathLike[str]) -> AnySummary:
@@ -134,14 +135,15 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
     if path.is_dir():
         files = [path / name for name in _FILES if (path / name).is_file()]
         if not files and (path / "experiment.json").is_file():
-            message = f"the run in {path} isn't finished"
-            raise OptionError(message, f"To continue it: seedbed resume {path}")
+            raise OptionError(f"the run in {path} isn't finished", command_hint(path))
         if not files:
             message = f"{path} holds no finished run: neither {' nor '.join(_FILES)} is in it"
-            raise OptionError(message, _NAME_A_RUN)
+            below = ", ".join(sorted(str(file.parent) for file in path.glob("*/comparison.json")))
+            raise OptionError(message, f"{_NAME_A_RUN[:-1]}: {below}." if below else _NAME_A_RUN)
         path = max(files, key=lambda file: file.stat().st_mtime)
     if not path.is_file():
-        raise OptionError(f"there is no run {path}", _NAME_A_RUN)
+        inside = Path("seedbed-out") / path
+        raise OptionError(f"there is no run {path}", f"Did you mean {inside}?" if inside.exists() else _NAME_A_RUN)
     if path.name in _FILES:
         check_files(path.parent)
     try:
@@ -152,6 +154,6 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
         raise UnreadableError(f"{path} isn't the summary of a run", "Name the folder of a run.")
     version = summary["schema_version"]
     if version != SCHEMA_VERSION:
-        message = f"{path} has schema version {version}, and this seedbed reads {SCHEMA_VERSION}"
-        raise UnreadableError(message, "Use the version of seedbed that wrote it.")
+        age = "an older" if isinstance(version, int) and version < SCHEMA_VERSION else "a newer"
+        raise UnreadableError(f"{path} was written by {age} seedbed", command_hint(path.parent))
     return summary_from(summary, str(path))

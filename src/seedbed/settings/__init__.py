@@ -1,6 +1,6 @@
 """Settings: how networks are trained, how a comparison is designed, and on what it is computed. Without torch."""
 
-from seedbed.settings.design import N_NETWORKS, Compute, Design, Engine, Interval
+from seedbed.settings.design import N_NETWORKS, Compute, Design, Engine
 from seedbed.settings.fields import Settings, kinds_of, merged, parsed, place_of, settings_of, taking
 from seedbed.settings.optimizers import BETAS, OPTIMIZERS, State, Step, Tensors
 from seedbed.settings.recipe import RECIPES, Recipe, Schedule, recipe_in, recipe_named
@@ -13,7 +13,6 @@ __all__ = [
     "Compute",
     "Design",
     "Engine",
-    "Interval",
     "Recipe",
     "Schedule",
     "Settings",

@@ -8,9 +8,7 @@ from typing import Any, Literal
 
 from seedbed.settings.fields import Settings, documented, setting
 
-__all__ = ["N_NETWORKS", "Compute", "Design", "Engine", "Interval"]
-
-Interval = Literal["corrected", "nested"]
+__all__ = ["N_NETWORKS", "Compute", "Design", "Engine"]
 
 Engine = Literal["auto", "native", "torch"]
 
@@ -69,9 +67,6 @@ class Design(Settings):
         below=1,
         hint="Give an error level such as 0.05.",
         **_JUDGING,
-    )
-    interval: Interval = setting(
-        "corrected", "How ranges are computed; nested trains many times more networks.", **_JUDGING
     )
     repeats: int | None = setting(
         None,

@@ -237,6 +237,8 @@ def _write(path: Path, epochs: int, tensors: Mapping[str, Tensor]) -> None:
 def _read(path: Path) -> tuple[int, dict[str, Tensor]] | None:
     from safetensors import safe_open
 
+    if not path.is_file():  # a device or a pipe may have no end
+        return None
     with contextlib.suppress(Exception), safe_open(path, framework="pt") as file:  # a damaged file raises many types
         about = file.metadata()
         whole = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it isn't a mapping

@@ -1,6 +1,5 @@
-"""`seedbed resume`: an interrupted or killed comparison continues from its folder."""
+"""An interrupted or killed comparison continues by the same command; a finished one is shown again."""
 
-import io
 import json
 import os
 import shutil
@@ -42,9 +41,9 @@ def document(folder):
     return {key: value for key, value in found.items() if key != "seconds"}
 
 
-def test_resume_writes_what_the_command_would_have_written(call, begun, here):
+def test_the_same_command_writes_what_it_would_have_written_at_once(call, begun, here):
     folder = begun()
-    done = call("resume", "seedbed-out/compare-moons")
+    done = call(*SMALL)
     assert done.status == 0
     assert "12 of 12 networks are there already" in done.err
     assert not (folder / "unfinished").exists()
@@ -55,17 +54,6 @@ def test_resume_writes_what_the_command_would_have_written(call, begun, here):
     assert mine == its
     one, other = (place / "curves.safetensors" for place in (folder, here / "whole"))
     assert one.read_bytes() == other.read_bytes()
-
-
-def test_a_finished_run_is_printed_again_without_training(call, here):
-    whole = call(*SMALL)
-    before = (here / "seedbed-out" / "compare-moons" / "comparison.json").stat().st_mtime_ns
-    done = call("resume", "seedbed-out/compare-moons")
-    assert (done.status, done.out) == (0, whole.out)
-    assert "finished already" in done.err
-    as_json = json.loads(call("resume", "seedbed-out/compare-moons", "--json").out)
-    assert as_json["kind"] == "comparison"
-    assert (here / "seedbed-out" / "compare-moons" / "comparison.json").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("stopped", ["seedbed.figures.save_pictures", "seedbed.experiment.comparison.write_report"])
@@ -79,7 +67,7 @@ def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch
     assert cut.status == 130
     assert "12 of 12 networks are kept in seedbed-out/compare-moons" in cut.err
     assert cut.out.startswith("moons: predicting moon ")  # the verdict is printed
-    done = call("resume", "seedbed-out/compare-moons")
+    done = call(*SMALL)
     assert (done.status, done.out.splitlines()[2:]) == (0, cut.out.splitlines()[2:])  # the second names the time
     assert (here / "seedbed-out" / "compare-moons" / "report.html").exists()
 
@@ -144,7 +132,6 @@ def test_every_verb_refuses_a_run_whose_files_have_changed(call, here):
     (folder / "comparison.json").write_text(stored.replace('"relu:3"', '"relu:4"'))
     for words in (
         SMALL,
-        ("resume", run),
         ("report", run),
         ("report", run, "--text"),
         ("train", run, "-o", "m.safetensors"),
@@ -158,48 +145,15 @@ def test_every_verb_refuses_a_run_whose_files_have_changed(call, here):
 
 def test_a_report_that_is_missing_or_cut_short_is_drawn_again(call, here):
     call(*SMALL)
-    run, page = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons" / "report.html"
+    page = here / "seedbed-out" / "compare-moons" / "report.html"
     whole = page.read_bytes()
-    for words in (SMALL, ("resume", run)):
-        for damage in (page.unlink, lambda: page.write_bytes(whole[:1000])):
-            damage()
-            assert call(*words).status == 0
-            assert page.read_bytes() == whole
+    for damage in (page.unlink, lambda: page.write_bytes(whole[:1000])):
+        damage()
+        assert call(*SMALL).status == 0
+        assert page.read_bytes() == whole
     before = page.stat().st_mtime_ns
-    assert call("resume", run).status == 0
+    assert call(*SMALL).status == 0
     assert page.stat().st_mtime_ns == before
-
-
-def test_a_run_of_an_earlier_seedbed_opens_with_a_line_and_a_mixture_of_two_runs_is_not_used(call, here):
-    call(*SMALL)
-    run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
-    (folder / "sha256sums.txt").unlink()
-    train = ("train", run, "--candidate", "relu:3", "--networks", "2", "-o", "model.safetensors")
-    for words in (SMALL, ("resume", run), ("report", run), ("report", run, "--text"), train):
-        done = call(*words)
-        assert (done.status, done.err.count("has no digests, so a change in its files isn't noticed")) == (0, 1)
-    frozen = json.loads((folder / "experiment.json").read_text())
-    (folder / "experiment.json").write_text(json.dumps(frozen | {"random_state": 1}))
-    done = call(*train)
-    assert (done.status, "are of two runs: random_state was 1, is 0" in done.err) == (2, True)
-
-
-def test_resume_uses_the_options_of_the_command(call, begun):
-    folder = begun(*SMALL, "--format", "svg", "--fail-if-worse", "linear:2", "--json", "--quiet")
-    done = call("resume", str(folder))
-    assert done.err.count("\n") <= 1
-    assert json.loads(done.out)["kind"] == "comparison"
-    assert (folder / "curves.svg").exists()
-
-
-def test_resume_accepts_another_folder_and_number_of_processes(call, begun, here, real_table, monkeypatch):
-    shutil.copy(real_table("heart_failure.csv"), here / "patients.csv")
-    folder = begun("compare", "patients.csv", "--target", "DEATH_EVENT", *SMALL[2:],
-                   folder="seedbed-out/compare-patients")  # fmt: skip
-    monkeypatch.chdir("/")
-    done = call("resume", str(folder), "--jobs", "2", "-q")
-    assert (done.status, done.err) == (0, "")
-    assert (folder / "report.html").exists()
 
 
 def test_another_table_is_refused(call, begun, here, real_table):
@@ -208,36 +162,10 @@ def test_another_table_is_refused(call, begun, here, real_table):
                    folder="seedbed-out/compare-patients")  # fmt: skip
     lines = (here / "patients.csv").read_text().splitlines(keepends=True)
     (here / "patients.csv").write_text("".join(lines[:-1]))
-    done = call("resume", str(folder))
+    done = call("compare", "patients.csv", "--target", "DEATH_EVENT", *SMALL[2:], "--out", folder)
     assert done.status == 2
-    assert "can't continue as it was begun: table n_rows was 299, is 298; the table's cells have changed; " in done.err
+    assert "holds another run: table n_rows was 299, is 298; the table's cells have changed; " in done.err
     assert sorted(path.name for path in folder.iterdir()) == ["experiment.json", "unfinished"]
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (None, "holds no comparison"),
-        ("{}", "holds no comparison"),
-        (
-            '{"command": "sb.compare(frame)"}',
-            "was begun in Python: sb.compare(frame). The same call with the same folder",
-        ),
-        ('{"command": "seedbed compare postgresql://me:***@host/db"}', "password in the command of run isn't stored"),
-        ('{"versions": {}}', "was begun in Python"),
-        ('{"command": "seedbed compare t.csv"}', "was begun by another version of seedbed. Run the command again"),
-        ('{"command": "seedbed compare t.csv", "options": {"table": "t", "old": 1}}', "by another version of seedbed"),
-    ],
-    ids=str,
-)
-def test_a_run_that_cannot_continue_is_refused_in_one_line(call, here, content, words):
-    (here / "run").mkdir()
-    if content is not None:
-        (here / "run" / "experiment.json").write_text(content)
-    done = call("resume", "run")
-    assert (done.status, done.out) == (2, "")
-    assert words in done.err
-    assert done.err.count("\n") == 1
 
 
 OWN = """
@@ -246,37 +174,6 @@ from torch import nn
 Path("ran").touch()
 def net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)
 """
-
-
-@pytest.fixture
-def strange(begun, here):
-    """The folder of a comparison of a network in a file that creates a file `ran` when it is imported."""
-    (here / "net.py").write_text(OWN)
-    folder = begun(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
-    (here / "ran").unlink()
-    for name in [name for name in sys.modules if name.startswith("seedbed_user_")]:
-        del sys.modules[name]  # as in a new process
-    return folder
-
-
-def test_code_named_by_a_folder_is_not_run_without_consent(call, strange, here):
-    done = call("resume", "seedbed-out/compare-moons")
-    assert (done.status, done.out) == (2, "")
-    assert f"the command in seedbed-out/compare-moons runs the Python code in {here / 'net.py'}" in done.err
-    assert "if you trust them, add --trust" in done.err
-    assert not (here / "ran").exists()
-    assert call("resume", "seedbed-out/compare-moons", "--trust").status == 0
-    assert (here / "ran").exists()
-
-
-def test_on_a_terminal_the_user_is_asked_for_consent(call, strange, here, monkeypatch):
-    monkeypatch.setattr("seedbed.cli.comparing._is_terminal", lambda stream: True)
-    for answer, status in (("", 2), ("n", 2), ("y", 0)):
-        monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
-        done = call("resume", "seedbed-out/compare-moons")
-        assert done.status == status
-        assert "Do you trust it? [y/N]" in done.err
-        assert (here / "ran").exists() == (status == 0)
 
 
 def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):
@@ -290,40 +187,92 @@ def test_an_advised_user_network_is_not_imported_without_consent(call, here, mon
     assert call(*words, "--candidate", "net.py:net").status == 0
 
 
-def test_changed_code_is_refused_without_a_question(call, strange, here, monkeypatch):
-    monkeypatch.setattr("seedbed.cli.comparing._is_terminal", lambda stream: True)
-    (here / "net.py").write_text(OWN + "# more\n")
-    done = call("resume", "seedbed-out/compare-moons")
-    assert done.status == 2
-    assert "net.py isn't the file that the run in seedbed-out/compare-moons was begun with" in done.err
-    assert not (here / "ran").exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "doing"),
-    [
-        ({"design": {"baseline": ["this.Zen(x=1)"]}}, "imports this.Zen(x=1)"),
-        ({"design": {"baseline": ["this:Zen"]}}, "imports this:Zen"),
-        ({"table": "postgresql://host/db", "columns": {"target": "y"}}, "connects to postgresql://host/db"),
-        ({"run": {"cluster": "ray:host:1"}}, "sends the work to ray:host:1"),
-        ({"design": {"baseline": ["\x1b[2Jthis.A"]}}, r"imports \x1b[2Jthis.A"),
-    ],
-)
-def test_baselines_and_clusters_also_need_consent(call, here, words, doing):
-    (here / "run").mkdir()
-    frozen = {"command": "seedbed compare", "options": {"table": "example:moons"} | words}
-    (here / "run" / "experiment.json").write_text(json.dumps(frozen))
-    done = call("resume", "run")
-    assert (done.status, done.out) == (2, "")
-    assert f"the command in run {doing}. Look at the code" in done.err
-    assert "this" not in sys.modules
-
-
-def test_report_and_train_refuse_an_unfinished_run(call, begun):
+def test_an_unfinished_run_names_the_command_that_continues_it(call, begun):
     begun()
-    done = call("report", "seedbed-out/compare-moons")
-    assert done.status == 2
-    assert "To continue it: seedbed resume seedbed-out/compare-moons" in done.err
+    run = "seedbed-out/compare-moons"
+    for words in ("report", run), ("columns", run), ("rows", run), ("train", run, "-o", "m.safetensors"):
+        done = call(*words)
+        assert (done.status, done.out) == (2, "")
+        assert f"the run in {run} isn't finished. Run the command again: seedbed {' '.join(SMALL)}" in done.err
+
+
+def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(call, begun, here):
+    begun()
+    run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
+    frozen = json.loads((folder / "experiment.json").read_text())
+    (folder / "experiment.json").write_text(json.dumps(frozen | {"schema_version": 1}))
+    before = sorted(path.name for path in (folder / "unfinished").iterdir())
+    done = call(*SMALL)
+    said = f"{run} holds another run, so this one is in {run}-2: it was written by an older seedbed"
+    assert (done.status, said in done.err, "there already" in done.err) == (0, True, False)
+    assert "holds another run: it was written by an older seedbed. " in call(*SMALL, "--out", run).err
+    assert sorted(path.name for path in (folder / "unfinished").iterdir()) == before
+
+
+def test_questions_to_a_finished_run_of_an_older_seedbed_name_its_command(call, here):
+    call(*SMALL)
+    run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
+    (folder / "sha256sums.txt").unlink()
+    for name, version in (("experiment.json", 1), ("comparison.json", 2)):
+        document = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(document | {"schema_version": version}))
+        for words in ("columns", run), ("rows", run), ("train", run, "-o", "m.safetensors"), ("report", run):
+            if words[0] != "report" or name == "comparison.json":
+                done = call(*words)
+                said = f"was written by an older seedbed. Run the command again: seedbed {' '.join(SMALL)}"
+                assert (done.status, said in done.err) == (2, True)
+
+
+def test_a_run_that_lies_in_the_usual_folder_is_named(call):
+    call(*SMALL)
+    for words in ("report",), ("columns",), ("train", "-o", "m.safetensors"):
+        assert "Did you mean seedbed-out/compare-moons?" in call(words[0], "compare-moons", *words[1:]).err
+
+
+def test_other_columns_are_not_listed(call, here):
+    for name, columns in (("one", "a,b,y"), ("other", "c,d,y")):
+        rows = [f"{i % 7},{i % 5},{'ab'[i % 3 == 0]}" for i in range(60)]
+        (here / f"{name}.csv").write_text("\n".join([columns, *rows, ""]))
+    words = ("--target", "y", *SMALL[2:], "--out", "run")
+    assert call("compare", "one.csv", *words).status == 0
+    assert "the table has other columns" in (done := call("compare", "other.csv", *words)).err
+    assert "features was" not in done.err
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless"])
+@pytest.mark.parametrize("name", ["comparison.json", "experiment.json", "curves.safetensors", "sha256sums.txt"])
+def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, here, name, kind):
+    call(*SMALL)
+    run, path = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons" / name
+    path.unlink()
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+    (path.parent / "unfinished").mkdir()
+    os.mkfifo(path.parent / "unfinished" / "a.safetensors")
+    os.mkfifo(path.parent / "unfinished" / "a.0.state")
+    signal.alarm(60)  # a read that waits would wait for ever
+    try:
+        for words in (SMALL, ("report", run), ("columns", run), ("report", run, "--by", "x")):
+            assert call(*words).status in (0, 2)
+    finally:
+        signal.alarm(0)
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_folder_that_disappears_during_the_run_is_an_error(call, here, monkeypatch, how):
+    folder = here / "seedbed-out" / "compare-moons"
+    details = Comparison.details
+
+    def vanish(comparison):
+        shutil.rmtree(folder)
+        if how == "replaced":
+            folder.write_text("a file")
+        return details(comparison)
+
+    monkeypatch.setattr(Comparison, "details", vanish)
+    done = call(*SMALL, "--details")
+    assert (done.status, "Report:" in done.err) == (2, False)
+    message = "seedbed-out/compare-moons was removed or replaced while the run was writing to it"
+    assert done.err.splitlines()[-1].startswith(f"seedbed: {message}")
 
 
 def test_a_second_process_in_the_same_folder_is_refused(call, begun, here):
@@ -347,9 +296,8 @@ def test_another_command_in_the_same_folder_needs_overwrite(call, begun):
 @pytest.mark.slow
 def test_a_killed_run_continues_after_its_workers_ended(here):
     """The whole program, training in threads, is killed during training."""
-    seedbed = (sys.executable, "-m", "seedbed")
-    compare = (*seedbed, "compare", "example:moons", "--recipe", "tutorial", "--epochs", "400", "--repeats", "2",
-               "--jobs", "2", "--no-baselines")  # fmt: skip
+    compare = (sys.executable, "-m", "seedbed", "compare", "example:moons", "--recipe", "tutorial", "--epochs", "400",
+               "--repeats", "2", "--jobs", "2", "--no-baselines")  # fmt: skip
     nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     run = subprocess.Popen([*compare, "--out", "cut"], start_new_session=True, **nowhere)
     for _ in range(3000):
@@ -359,7 +307,7 @@ def test_a_killed_run_continues_after_its_workers_ended(here):
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     assert list(here.glob("cut/unfinished/*.safetensors"))
-    done = subprocess.run([*seedbed, "resume", "cut"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*compare, "--out", "cut"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "there already" in done.stderr
     subprocess.run([*compare, "--out", "whole"], check=True, **nowhere)
