@@ -287,7 +287,7 @@ def test_the_specification_is_written_before_the_first_training(call, here, monk
     call(*SMALL, "--out", here / "out", "--metric", "accuracy", "--margin", 0.02, "--alpha", 0.1)
     assert seen == [[".writer", "experiment.json"]]
     frozen = strict((here / "out" / "experiment.json").read_text())
-    expected = {"metric": "accuracy", "margin": 0.02, "alpha": 0.1, "interval": "corrected", "reference": "relu:3"}
+    expected = {"metric": "accuracy", "margin": 0.02, "alpha": 0.1, "reference": "relu:3"}
     assert {key: frozen[key] for key in expected} == expected
     assert [one["name"] for one in frozen["candidates"]] == ["relu:3", "linear:2"]
 

@@ -422,7 +422,7 @@ BAD = {
     "a baseline": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--candidate", "prior"), "no candidate 'prior'"),
     "a folder without a run": (("train", "{t}", "-o", "{t}/m.safetensors"), "holds no finished run"),
     "a run without -o": (("train", "{d}/run"), "Add -o model.safetensors"),
-    "a folder of runs": (("train", "{d}", "-o", "{t}/m.safetensors"), "seedbed compare has written: {d}/run."),
+    "a folder of runs": (("train", "{d}", "-o", "{t}/m.safetensors"), "seedbed train has written: {d}/run."),
     "one split": (
         ("train", "{d}/split", "-o", "{t}/m.safetensors"),
         "a training on one split, and no comparison",

@@ -8,7 +8,6 @@ from typing import get_args, get_type_hints
 import pytest
 
 import seedbed as sb
-from seedbed.cli.options import CompareOptions, kept_options, options_from
 from seedbed.errors import OptionError
 from seedbed.networks import parse_candidate
 from seedbed.settings import kinds_of, merged, parsed, settings_of
@@ -48,15 +47,6 @@ def test_every_recipe_setting_works_in_a_candidate_and_is_documented(name):
     if about.none:
         assert parse_candidate(f"relu:5@{name}={about.none}").overrides == ((name, None),)
     assert f"`{name}" in (ROOT / "docs" / "candidates.md").read_text()
-
-
-def test_options_are_read_back_from_the_folder_of_a_run():
-    empty = CompareOptions()
-    assert kept_options(empty) == {}
-    changed = dataclasses.replace(empty.run, out=Path("a/b"), quiet=True)
-    given = dataclasses.replace(empty, candidate=("relu:5", "auto"), run=changed)
-    assert kept_options(given) == {"candidate": ("relu:5", "auto"), "run": {"out": "a/b", "quiet": True}}
-    assert options_from(CompareOptions, kept_options(given)) == given
 
 
 def test_given_settings_replace_those_of_a_recipe_except_none():

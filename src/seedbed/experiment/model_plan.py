@@ -131,7 +131,8 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
     """
     conclusion, stored = read_summary(folder), read_specification(folder)
     if not isinstance(conclusion, Conclusion) or conclusion.kind != "comparison":
-        raise OptionError(f"{folder} holds no comparison", "Name the folder that seedbed compare has made, or a table.")
+        message = f"{folder} holds a training on one split, and no comparison"
+        raise OptionError(message, "Name the folder that seedbed compare has made, or a table.")
     if conclusion.columns is not None:
         raise OptionError(f"{folder} compares columns and not models", "Name the folder that seedbed compare has made.")
     if stored.get("schema_version") != SCHEMA_VERSION:
