@@ -63,7 +63,9 @@ def postgres() -> Iterator[str]:
         started = [*control, "-l", f"{folder}/log", "-o", settings, "start"]
         subprocess.run(started, check=True, stdout=subprocess.DEVNULL, cwd=folder, **other)
         try:
-            yield f"postgresql://gardener:s3cret%2Fword@127.0.0.1:{port}"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("PGPASSWORD", "s3cret/word")
+                yield f"postgresql://gardener@127.0.0.1:{port}"
         finally:
             stopped = [*control, "-m", "immediate", "stop"]
             subprocess.run(stopped, check=True, stdout=subprocess.DEVNULL, cwd=folder, **other)

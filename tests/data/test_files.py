@@ -217,8 +217,8 @@ def test_table_and_query_are_refused_for_other_files(write, refusal, option):
     for source in (write("a,y\n1,0\n"), "example:xor", pl.DataFrame({"a": [1]})):
         error = refusal(source, **option)
         assert isinstance(error, OptionError)
-        assert error.message.endswith(f"is not a database, so there is no {next(iter(option))} to choose")
-        assert error.hint == "SQLite files and postgresql:// addresses take --query and --table, Excel files --table."
+        assert error.message.endswith(f" has no {next(iter(option))} to choose")
+        assert error.hint.startswith("SQLite files take --query and --table, postgresql:// addresses --query, Excel")
 
 
 def test_an_unsupported_address_is_not_quoted(refusal):

@@ -1,9 +1,11 @@
 """Small sources that would exhaust memory, disk or time are refused, and the error says how to read them."""
 
+import _thread
 import contextlib
 import gzip
 import json
 import sqlite3
+import threading
 
 import duckdb
 import pytest
@@ -12,6 +14,7 @@ from seedbed.data import inspect_table, read_table
 from seedbed.data.sources.options import SourceLimit
 from seedbed.errors import OptionError
 
+VIEW = "SELECT * FROM v"
 COUNT = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
 KEYS = '{"y":1,' + ",".join(f'"k{i}":1' for i in range(9_000)) + "}\n"
 
@@ -50,24 +53,19 @@ def test_a_large_file_may_hold_twenty_times_its_size():
 
 
 def test_an_endless_view_is_stopped_and_the_error_says_how_to_wait_longer(view, refusal):
-    error = refusal(view(COUNT + "SELECT count(*) FROM c"), limit="0.2s")
+    error = refusal(view(COUNT + "SELECT count(*) FROM c"), query=VIEW, limit="0.2s")
     assert error.message.endswith("t.db: the query was stopped after 0.2 seconds")
     assert error.hint == "If you trust the source, raise the limit: --limit 1h."
 
 
 def test_a_view_of_endless_rows_is_stopped_by_its_size(view, refusal):
-    error = refusal(view(COUNT + "SELECT x, 'text' AS y FROM c"), limit="2MB")
+    error = refusal(view(COUNT + "SELECT x, 'text' AS y FROM c"), query=VIEW, limit="2MB")
     assert "rows and 2 columns need about 2 MB; the limit is 2 MB" in error.message
     assert "raise the limit: --limit 3MB" in error.hint
 
 
-def test_a_view_that_fills_the_disk_is_stopped(view, refusal):
-    growing = COUNT + "SELECT x, hex(zeroblob(30000)) AS y FROM c ORDER BY y DESC"
-    assert "t.db: the query needs over" in refusal(view(growing), limit="20MB,60s").message
-
-
 def test_huge_values_of_sqlite_are_refused_before_they_use_memory(view, refusal):
-    error = refusal(view("SELECT hex(zeroblob(490000000)) AS x, 1 AS y"))
+    error = refusal(view("SELECT hex(zeroblob(490000000)) AS x, 1 AS y"), query=VIEW)
     assert error.message.endswith("t.db: a value is over 262,144 bytes")
 
 
@@ -80,13 +78,10 @@ def test_a_large_blob_in_an_unselected_column_is_not_read(tmp_path):
     assert table.features.tolist() == [[1], [2]]
 
 
-def test_ctrl_c_interrupts_a_query(view, monkeypatch):
-    def pressed() -> float:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("seedbed.data.sources.databases._temporary_bytes", pressed)
+def test_ctrl_c_interrupts_a_query(view):
+    threading.Timer(0.3, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt):
-        inspect_table(view(COUNT + "SELECT count(*) FROM c"))
+        inspect_table(view(COUNT + "SELECT count(*) FROM c"), query=VIEW)
 
 
 def test_a_record_with_150_000_keys_is_refused_quickly(write, refusal):

@@ -43,8 +43,12 @@ def test_the_only_table_is_taken_with_a_note(database):
 def test_a_table_with_an_odd_name_can_be_chosen_among_several(database):
     source = read_source(database(TWO), SourceOptions(table='odd "name'))
     assert (source.name, source.frame.cells(0), source.frame.notes) == ('odd "name', ["0.1", "-3"], ())
-    source = read_source(database("CREATE VIEW v AS SELECT 1 AS one", "view.db"))
-    assert source.frame.cells(0) == ["1"]
+
+
+def test_a_view_runs_by_a_query_alone(database, refusal):
+    path = database("CREATE VIEW v AS SELECT 1 AS one", "view.db")
+    assert "has no tables. A view needs a query" in str(refusal(path))
+    assert read_source(path, SourceOptions(query="SELECT * FROM v")).frame.cells(0) == ["1"]
 
 
 def test_a_query_is_run_unchanged(database):
@@ -94,7 +98,7 @@ def test_a_write_ahead_log_of_another_program_is_read_and_left_unchanged(tmp_pat
 
 
 BAD = {
-    "SELECT x'ff' AS picture": "row 1, column 'picture' holds bytes (a BLOB)",
+    "SELECT x'ff' AS picture": "row 1, column 'picture' holds bytes, neither text nor a number",
     "SELECT 1 WHERE false": "there are no rows",
     "SELECT missing FROM t": "no such column: missing",
     "SELECT": "the query can't be run (incomplete input)",

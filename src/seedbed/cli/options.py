@@ -116,7 +116,7 @@ class SourceOptions:
     """The place of a table in its source, and how much of it is read."""
 
     sql_table: Annotated[str | None, Parameter(name="--table")] = None
-    "Which table of a database, or which sheet of an Excel file."
+    "Which table of an SQLite file, or which sheet of an Excel file."
     query: str | None = None
     "A query for a database, in SQL."
     skip_rows: int | None = None

@@ -75,7 +75,7 @@ def read_table(
             under 40 % of the rows, else the larger.
         group: a column whose rows of one value stay together; not a feature.
         time_split: a column of dates or numbers that orders rows in time; not a feature.
-        table: a table of a database, or a sheet of an Excel file.
+        table: a table of an SQLite file, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
         skip_rows: rows above the header of a text or an Excel file; by default the header is searched.
         limit: how large the table may be, how long the query may run, or both: "50GB", "30min", "50GB,30min". By

@@ -53,6 +53,9 @@ def frame_of_rows(
     while part := list(itertools.islice(source, ROWS_AT_ONCE)):
         for name, builder, cells in zip(names, builders, zip(*part, strict=True), strict=True):
             for row, cell in enumerate(cells):
+                if type(cell) is bytes:
+                    message = f"{where}: row {n_rows + row + 1}, column '{name}' holds bytes, neither text nor a number"
+                    raise UnreadableError(message, "Leave the column out by a --query that names the others.")
                 if type(cell) is str and len(cell) > MAX_CELL // 4 and len(cell.encode()) > MAX_CELL:
                     raise long_cell(where, places([n_rows + row])[n_rows + row], name)
             builder.add(cells)

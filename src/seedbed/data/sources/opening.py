@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame
-from seedbed.data.sources.databases import DatabaseAddress, is_address, read_postgres
+from seedbed.data.sources.databases import read_postgres
 from seedbed.data.sources.files import SUFFIXES, read_file
 from seedbed.data.sources.memory import array_column, as_frame, frame_of_array, frame_of_records, read_frame
 from seedbed.data.sources.options import NOTHING, SourceOptions
@@ -55,10 +56,9 @@ def read_source(source: Any, options: SourceOptions = NOTHING) -> Source:
         UnreadableError: bytes, rows or a header that can't be understood, or a table or query over the limit.
         DataError: not a table at all, a database that can't be reached, or a query that it refuses.
     """
-    if isinstance(source, str) and is_address(source):
-        address = DatabaseAddress.of(source)
-        options.check(address.shown, "table", "query")
-        return Source(read_postgres(address, options), options.table or address.database or "query")
+    if isinstance(source, str) and source.lower().startswith(("postgresql://", "postgres://")):
+        options.check("a PostgreSQL database", "query")
+        return Source(read_postgres(source, options), urlsplit(source).path.strip("/") or "query")
     if isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
         scheme = SCHEME.match(str(source)) if isinstance(source, str) else None
         if scheme:  # the address isn't quoted: it may hold a password

@@ -31,7 +31,7 @@ class SourceOptions:
     """Which part of a source to read.
 
     Attributes:
-        table: a table of a database, or a sheet of an Excel file.
+        table: a table of an SQLite file, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
         skip_rows: rows above the header of a text or an Excel file; None to search the header.
         limit: how large the table may be and how long a query may run, as `SourceLimit.of` reads it.
@@ -56,8 +56,8 @@ class SourceOptions:
         for option in ("table", "query"):
             if getattr(self, option) is not None and option not in takes:
                 raise OptionError(
-                    f"{where} is not a database, so there is no {option} to choose",
-                    "SQLite files and postgresql:// addresses take --query and --table, Excel files --table.",
+                    f"{where} has no {option} to choose",
+                    "SQLite files take --query and --table, postgresql:// addresses --query, Excel files --table.",
                 )
         if self.skip_rows is not None and "skip_rows" not in takes:
             raise OptionError(
@@ -88,7 +88,7 @@ def choose(
 ) -> tuple[int, tuple[Note, ...]]:
     """Return the position of the wanted table, or sheet. If none is named, return the only one, with a note."""
     if not names:
-        raise TableNotFoundError(f"{where} has no {kind}s")
+        raise TableNotFoundError(f"{where} has no {kind}s", "A view needs a --query." if kind == "table" else "")
     if wanted is not None:
         if wanted not in names:
             raise TableNotFoundError(f"{where}: no {kind} '{wanted}'", did_you_mean(wanted, names))
