@@ -1,6 +1,5 @@
 """The classifier and the regressor with default options."""
 
-import importlib.util
 import re
 from collections import Counter
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
-from sklearn.model_selection import GridSearchCV
 
 import seedbed as sb
 from seedbed import SeedbedClassifier, SeedbedRegressor
@@ -16,7 +14,6 @@ from seedbed.errors import CandidateError, OptionError
 from seedbed.settings import RECIPES, Recipe
 
 SMALL = ("extra-trees:4", "logistic@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
-with_callbacks = pytest.mark.skipif(not importlib.util.find_spec("sklearn.callback"), reason="since scikit-learn 1.9")
 FAST = {"portfolio": SMALL, "n_networks": 8, "max_epochs": 15, "random_state": 0}
 
 
@@ -152,87 +149,11 @@ def test_a_verbose_fit_of_a_candidate_reports_its_epochs_and_learning_rate(blobs
     assert re.fullmatch(r"relu:5: [1-9] epochs, learning rate 0.1\n", capsys.readouterr().err)
 
 
-class Recorder:
-    """A callback that keeps the tasks that begin and end, and ends the fit after some of them."""
-
-    def __init__(self, most=99):
-        self.begun, self.ended, self.scores, self.most, self.over = [], [], [], most, False
-
-    def setup(self, estimator, context):
-        self.root = context.max_subtasks
-
-    def teardown(self, estimator, context):
-        self.over = True
-
-    def on_fit_task_begin(self, estimator, context):
-        self.begun.append(context.task_name)
-
-    def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
-        self.ended.append(context.task_name)
-        self.scores.append(fitted_estimator and fitted_estimator.score(X, y, **metadata))
-        return len(self.ended) >= self.most
-
-
-@with_callbacks
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_the_fit_and_each_member_are_tasks_of_callbacks(blended, blobs, n_jobs):
-    recorder, weights = Recorder(), np.ones(150)
-    watched = SeedbedClassifier(**FAST, n_jobs=n_jobs).set_callbacks(recorder).fit(*blobs, sample_weight=weights)
-    assert (recorder.root, recorder.over) == (4, True)
-    assert recorder.begun[0] == recorder.ended[-1] == "fit"
-    assert sorted(recorder.begun) == sorted(recorder.ended) == sorted(["fit", *SMALL])
-    assert min(recorder.scores) > 0.7
-    assert recorder.scores[-1] == watched.score(*blobs)
-    assert (watched.predict_proba(blobs[0]) == blended.predict_proba(blobs[0])).all()
-
-
-@with_callbacks
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_callback_may_end_the_fit_after_a_member(blobs, n_jobs):
-    recorder = Recorder(most=1)
-    stopped = SeedbedClassifier(**FAST, n_jobs=n_jobs).set_callbacks(recorder).fit(*blobs)
-    assert list(stopped.oob_losses_) == recorder.ended[:1]
-    assert recorder.scores.count(None) == len(recorder.begun) - 2  # members that had begun beside it
-    assert sorted(recorder.begun) == sorted(recorder.ended)
-
-
-@with_callbacks
-def test_the_rest_of_a_time_limit_is_watched_too(blobs, capsys):
-    recorder = Recorder()
+def test_the_rest_of_a_time_limit_is_reported_too(blobs, capsys):
     options = {**FAST, "portfolio": SMALL[:2], "time_limit": 600, "verbose": 1}
-    classifier = SeedbedClassifier(**options).set_callbacks(recorder).fit(*blobs)
+    classifier = SeedbedClassifier(**options).fit(*blobs)
     times = {name: 4 if name in classifier.weights_ else 1 for name in SMALL[:2]}
-    assert recorder.root is None
-    assert Counter(recorder.begun) == Counter(recorder.ended) == {"fit": 1, **times}
     assert Counter(re.findall("(?m)^(.*): out-of-bag", capsys.readouterr().err)) == times
-
-
-@with_callbacks
-def test_the_task_of_a_member_that_diverges_ends_without_a_model():
-    X, y = make_regression(100, 3, random_state=0)
-    recorder, portfolio = Recorder(), ("relu:8@lr=1e30,optimizer=sgd", "relu:8")
-    SeedbedRegressor(**{**FAST, "portfolio": portfolio}).set_callbacks(recorder).fit(X, y)
-    assert sorted(recorder.ended) == sorted(["fit", *portfolio])
-    assert recorder.scores[recorder.ended.index(portfolio[0])] is None
-
-
-@with_callbacks
-def test_scikit_learns_own_callbacks_watch_a_fit_within_a_search(blobs):
-    from sklearn.callback import ProgressBar, ScoringMonitor
-
-    monitor = ScoringMonitor(scoring="neg_log_loss")
-    classifier = SeedbedClassifier(candidate="relu:5", n_networks=2, lr=0.1).set_callbacks(monitor)
-    search = GridSearchCV(classifier, {"epochs": [2, 30]}, cv=2).set_callbacks(ProgressBar())
-    search.fit(*blobs)
-    scores = [row["neg_log_loss"] for row in monitor.get_logs().data]
-    assert len(scores) == 5  # two values on two folds, and the final fit
-    assert search.best_params_ == {"epochs": 30}
-
-
-@with_callbacks
-def test_older_versions_of_scikit_learn_need_no_callbacks(blended, blobs, monkeypatch):
-    monkeypatch.delattr("sklearn.callback.CallbackSupportMixin._init_callback_context")
-    assert (SeedbedClassifier(**FAST).fit(*blobs).predict_proba(blobs[0]) == blended.predict_proba(blobs[0])).all()
 
 
 def test_weights_of_rows_and_classes_change_the_blend(blobs):

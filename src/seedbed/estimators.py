@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import inspect
-import itertools
 import numbers
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,18 +23,12 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:  # scikit-learn before 1.9
-    CallbackSupportMixin, with_callbacks = object, lambda fit: fit
-
 from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.data import Frame, Table, as_frame, as_text, coded_table, given_frame, label_texts
 from seedbed.errors import DataError, OptionError, TargetError, visible
-from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, members_for, predict_frame
+from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, predict_frame
 from seedbed.networks import Candidate, candidate_from
 from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
-from seedbed.training import Board, Chunk, preparing
 from seedbed.typing import Floats, Ints
 
 __all__ = ["SeedbedClassifier", "SeedbedRegressor"]
@@ -44,13 +37,12 @@ __all__ = ["SeedbedClassifier", "SeedbedRegressor"]
 Auto = Literal["auto"]
 
 # The tools of scikit-learn may fit and predict in several threads. All threads share the random state of torch, from
-# which networks draw their parameters, and the calls of modules, which torch.fx replaces while it traces one. Callbacks
-# may predict during a fit.
+# which networks draw their parameters, and the calls of modules, which torch.fx replaces while it traces one.
 _one_at_a_time = threading.RLock()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # scikit-learn has no types
+class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The base class of both estimators. Parameters are checked in `fit`, as scikit-learn requires.
 
     Settings of a `Recipe` have the names, types and defaults of `Recipe`, or the default "auto"; a test compares them.
@@ -96,8 +88,8 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
         tags.input_tags.string = True
         return tags
 
-    def _fit_table(self, table: Table, weights: Floats | None, X: Any, y: Any, sample_weight: ArrayLike | None) -> Self:
-        """Fit the model and set the attributes of the fit; X, y and sample_weight are for callbacks."""
+    def _fit_table(self, table: Table, weights: Floats | None) -> Self:
+        """Fit the model and set the attributes of the fit."""
         n_networks = None if self._is_auto("n_networks") else self.n_networks
         if isinstance(n_networks, str):
             raise OptionError(f"n_networks is {shown(n_networks)}", "It must be a whole number from 1 up, or 'auto'.")
@@ -110,13 +102,11 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
             "random_state": self._seed(),
             "compute": Compute(engine=self.engine, device=str(self.device), jobs=self._jobs()),
         }
-        given = {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
         with _one_at_a_time:
             if self._is_auto("candidate"):
                 size = options["n_networks"], settings, self.portfolio
-                n_members = len(members_for(self.portfolio, table))
                 limits = {"portfolio": self.portfolio, "time_limit": self.time_limit}
-                with _watched(self, n_members, given, lambda kind: kind.of_blend(table, *size)) as watch:
+                with _watched(self, lambda kind: kind.of_blend(table, *size)) as watch:
                     fitted = blend_table(table, settings=settings, **limits, **options, **watch)
                     self.__dict__.update(_attributes(*fitted))
             else:
@@ -125,8 +115,8 @@ class Networks(BaseEstimator, CallbackSupportMixin):  # type: ignore[misc]  # sc
                         raise OptionError(f"{name} belongs to candidate='auto'", "Leave one of the two out.")
                 candidate, recipe = candidate_from(self.candidate), self._recipe(settings)
                 own = candidate.name, candidate.recipe(recipe), options["n_networks"]
-                with _watched(self, 0, given, lambda kind: kind.of_model(table, *own)) as watch:
-                    model = fit_model(table, candidate, recipe=recipe, board_for=watch["board_for"], **options)
+                with _watched(self, lambda kind: kind.of_model(table, *own)) as watch:
+                    model = fit_model(table, candidate, recipe=recipe, board_for=watch.get("board_for"), **options)
                     self.__dict__.update(_attributes(model))
         return self
 
@@ -222,57 +212,30 @@ def _attributes(model: Model, out_of_bag: OutOfBag | None = None) -> dict[str, A
 
 
 @contextlib.contextmanager
-def _watched(
-    estimator: Networks, n_members: int, given: Mapping[str, Any], monitor_of: Callable[[Any], Any]
-) -> Iterator[dict[str, Any]]:
-    """Show the progress if the estimator is verbose, and call its callbacks; yield the functions for `blend_table`.
+def _watched(estimator: Networks, monitor_of: Callable[[Any], Any]) -> Iterator[dict[str, Any]]:
+    """Show the progress if the estimator is verbose; yield the functions for `blend_table`.
 
     Args:
-        n_members: of a blend, otherwise 0. Each member is a subtask of the fit for callbacks.
-        given: X, y and metadata, for callbacks.
         monitor_of: returns what watches the training, given the class `Monitor`.
     """
-    begin = getattr(estimator, "_init_callback_context", None)  # since scikit-learn 1.9
-    fit: Any = begin and begin(max_subtasks=None if estimator.time_limit else n_members, sequential_subtasks=False)
-    monitor: Any = None
-    tasks, given, ids = dict[str, Any](), {"estimator": estimator, **given}, itertools.count()
+    if not estimator.verbose:
+        yield {}
+        return
+    from rich.console import Console
 
-    def begin_task(name: str) -> None:
-        tasks[name] = fit.subcontext(name, next(ids))
-        tasks[name].call_on_fit_task_begin(**given)
+    from seedbed import experiment, report
 
-    def board_for(stage: str, chunks: Sequence[Chunk]) -> Board:
-        for name in [chunk.name for chunk in chunks if fit and n_members]:
-            begin_task(name)
-        return monitor.board_for(stage, chunks) if monitor else Board()
+    monitor, console = monitor_of(experiment.Monitor), Console(stderr=True)
+    say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
 
-    def on_member(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> bool:
-        so_far = functools.cache(so_far)
-        if monitor:
-            blend = so_far()[1]
-            say(f"{visible(name)}: out-of-bag loss {blend.losses[name]:.4g}, of the blend so far {blend.loss:.4g}")
-        ready = {**given, "reconstruction_attributes": lambda: _attributes(*so_far())}
-        if fit and name not in tasks:  # trees, which have no board
-            begin_task(name)
-        with preparing:  # callbacks may predict, and other threads may not trace modules meanwhile
-            return bool(fit and tasks.pop(name).call_on_fit_task_end(**ready))
+    def on_member(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> None:
+        blend = so_far()[1]
+        say(f"{visible(name)}: out-of-bag loss {blend.losses[name]:.4g}, of the blend so far {blend.loss:.4g}")
 
-    with contextlib.ExitStack() as display:
-        if estimator.verbose:
-            from rich.console import Console
-
-            from seedbed import experiment, report
-
-            monitor, console = monitor_of(experiment.Monitor), Console(stderr=True)
-            say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
-            display.enter_context(report.ProgressDisplay(monitor.progress, console))
-        if fit:
-            fit.call_on_fit_task_begin(**given)
-        yield {"board_for": board_for, "on_member": on_member}
-        if monitor and not n_members:
+    with report.ProgressDisplay(monitor.progress, console):
+        yield {"board_for": monitor.board_for, "on_member": on_member}
+        if not estimator._is_auto("candidate"):
             say(f"{visible(estimator.model_.candidate)}: {estimator.n_iter_} epochs, learning rate {estimator.lr_:g}")
-    for task in [*tasks.values(), fit] if fit else ():  # members that diverged, and the fit
-        task.call_on_fit_task_end(**given, reconstruction_attributes={} if task is fit else None)
 
 
 def _weighted_rows(
@@ -408,7 +371,6 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
     class_weight: Mapping[Any, float] | Literal["balanced"] | None = None
     classes_: NDArray[Any] = field(init=False)
 
-    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit networks to all rows whose weight isn't zero.
 
@@ -435,7 +397,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         coding = {"groups": group, "labels": label_texts(classes), **_named(y)}
         table = self._table(columns, codes.astype(np.int64), task=task, **coding)
         self.classes_ = classes
-        return self._fit_table(table, _unless_equal(weights), X, y, sample_weight)
+        return self._fit_table(table, _unless_equal(weights))
 
     def _weights_of_classes(self, classes: NDArray[Any], codes: NDArray[np.int64], weights: Floats) -> Floats:
         """Return the weight of each class [class]."""
@@ -522,7 +484,6 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         (2,)
     """
 
-    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit networks to all rows whose weight isn't zero.
 
@@ -541,7 +502,7 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         columns, amounts = self._cases(X, y, y_numeric=True)
         columns, amounts, weights, group = _weighted_rows(columns, amounts.astype(np.float64), sample_weight, groups)
         table = self._table(columns, amounts, task="regression", groups=group, **_named(y))
-        return self._fit_table(table, _unless_equal(weights), X, y, sample_weight)
+        return self._fit_table(table, _unless_equal(weights))
 
     def predict(self, X: Any) -> Floats:
         """Return the prediction for each row [row].

@@ -267,7 +267,7 @@ def blend_tables(
     random_state: int = 0,
     compute: Compute = Compute(),
     board_for: Callable[[str, Sequence[Chunk]], Board] | None = None,
-    on_member: Callable[[str, Callable[[], tuple[Model, OutOfBag]]], bool] | None = None,
+    on_member: Callable[[str, Callable[[], tuple[Model, OutOfBag]]], None] | None = None,
     calibrated: bool = True,
 ) -> list[tuple[Model, OutOfBag]]:
     """Return what `blend_table` does for each of several tables, such as the training rows of several splits.
@@ -285,7 +285,7 @@ def blend_tables(
             splits. What is trained depends on the machine.
         score, threshold, random_state, compute, board_for: as in `fit_model`.
         on_member: called when a member has finished, with its words and a function that returns its table's result with
-            the members so far, uncalibrated. Training ends if it returns True.
+            the members so far, uncalibrated.
         calibrated: whether the models get the errors for prediction sets, which takes a tenth of a fit.
 
     Raises:
@@ -305,20 +305,19 @@ def blend_tables(
     finished = functools.partial(_finished, random_state=random_state, score=score, threshold=threshold)
     running = Running.on(compute, board_for)
 
-    def train(fits: Sequence[Fit], to: Sequence[Bag], seed: int, until: float | None) -> bool:
-        """Train members of each table and add them to bags; return whether training may go on."""
+    def train(fits: Sequence[Fit], to: Sequence[Bag], seed: int, until: float | None) -> None:
+        """Train members of each table and add them to bags."""
         training = trained_members(fits, random_state=seed, running=running, ends=until)
         n_before = [len(bag.members) for bag in to]
         with contextlib.closing(training):
             for place, number, member in training:
                 to[number].members[n_before[number], *place] = member
                 so_far = functools.partial(finished, bags[number], calibrated=False)
-                if on_member is not None and on_member(member.candidate.name, so_far):
-                    return False
-        return True
+                if on_member is not None:
+                    on_member(member.candidate.name, so_far)
 
     fits = [first.fit for (first,) in bags]
-    goes_on = train(fits, [first for (first,) in bags], random_state, ends)
+    train(fits, [first for (first,) in bags], random_state, ends)
     if ends is None or not all(fit.data.splits for fit in fits):
         return [finished(of_table, calibrated=calibrated) for of_table in bags]
 
@@ -328,13 +327,13 @@ def blend_tables(
     # The rest of the time is for other kinds of members, then for more networks of those with weight in the blend.
     others = [dataclasses.replace(fit, members=members_for(None, fit.table, more=True)) for fit in fits]
     half = (time.monotonic() + ends) / 2
-    if goes_on and portfolio is None and time.monotonic() + sum(fit.seconds(pace) for fit in others) < half:
+    if portfolio is None and time.monotonic() + sum(fit.seconds(pace) for fit in others) < half:
         for of_table, fit, other in zip(bags, fits, others, strict=True):
             both = dataclasses.replace(fit, members=(*fit.members, *other.members))
             of_table[0] = dataclasses.replace(of_table[0], fit=both)
-        goes_on = train(others, [first for (first,) in bags], random_state, half)
+        train(others, [first for (first,) in bags], random_state, half)
     most = min(_MOST_BAGS, *(MOST_NETWORKS // fit.data.n_networks for fit in fits))
-    while goes_on and len(bags[0]) < most:
+    while len(bags[0]) < most:
         seed = derive(random_state, "bag", len(bags[0])) % 2**32
         blends = [finished(of_table, calibrated=False)[1] for of_table in bags]
         fits = [of_table[0].again(blend.weights, seed) for of_table, blend in zip(bags, blends, strict=True)]
@@ -342,7 +341,7 @@ def blend_tables(
             break
         for of_table, fit in zip(bags, fits, strict=True):
             of_table.append(Bag(fit))
-        goes_on = train(fits, [of_table[-1] for of_table in bags], seed, ends)
+        train(fits, [of_table[-1] for of_table in bags], seed, ends)
     return [finished(of_table, calibrated=calibrated) for of_table in bags]
 
 

@@ -34,7 +34,6 @@ __all__ = [
     "end_workers",
     "pick_jobs",
     "pick_workers",
-    "preparing",
     "side_by_side",
     "time_chunk",
     "train_chunk",
@@ -45,7 +44,7 @@ T = TypeVar("T")
 _MOST_JOBS = 1024
 _SECONDS_AFTER_PARENT = 1.0
 _started = threading.Event()  # whether there ever were workers
-preparing = threading.Lock()
+_preparing = threading.Lock()
 """Held while networks are drawn from the one random state of the process, and while torch.fx traces modules."""
 
 
@@ -186,7 +185,7 @@ def train_chunk(
     tell = tell or (lambda epochs: None)
     tell(0)
     with ready_to_train(chunk.device):
-        with preparing, no_collection():
+        with _preparing, no_collection():
             training = (NativeTraining if chunk.engine == "native" else Training)(chunk, data)
         return training.run_patiently(tell) if chunk.patience else training.run(tell, savepoint)
 
@@ -201,7 +200,7 @@ def time_chunk(chunk: Chunk, data: TrainingData, seconds: float) -> tuple[float,
     """
     with ready_to_train(chunk.device):
         started = time.perf_counter()
-        with preparing, no_collection():
+        with _preparing, no_collection():
             training = (NativeTraining if chunk.engine == "native" else Training)(chunk, data)
         built = time.perf_counter() - started
         with torch.no_grad():
