@@ -1,9 +1,8 @@
-"""Partial dependence and contributions: the laws of Shapley values, and scikit-learn's partial dependence as oracle."""
+"""Partial dependence, with scikit-learn's as oracle."""
 
 from __future__ import annotations
 
 import dataclasses
-from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -16,91 +15,29 @@ from seedbed.errors import ColumnError, DataError, OptionError
 from seedbed.model import effects, effects_in, fit_model
 from seedbed.settings import recipe_named
 
-from .conftest import FAST, TARGETS
+from .conftest import FAST
 
 QUICK = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
 LABELS = {"ill": None, "grade": "middle", "cost": None}
 
 
-def of_numbers(n_columns=4, **weights):
-    """A binary model of numbers, whose first weights of the columns c0, c1, ... are replaced; and its rows."""
+def of_numbers(n_columns=4, ignored=()):
+    """A binary model of numbers c0, c1, ..., which ignores some of them; and its rows."""
     X = np.random.default_rng(0).normal(size=(120, n_columns))
     frame = pd.DataFrame(X, columns=[f"c{place}" for place in range(n_columns)])
     model = fit_model(frame.assign(y=(X.sum(axis=1) > 0) * 1), "tanh:6", target="y", recipe=QUICK, **FAST)
     states = {name: value.clone() for name, value in model.states.items()}
     first = next(value for value in states.values() if value.dim() == 3)
-    for name, by in weights.items():
-        first[:, :, int(name[1:])] = 0 if by is None else first[:, :, int(by[1:])]
+    for place in ignored:
+        first[:, :, place] = 0
     return dataclasses.replace(model, states=states), frame
 
 
-@pytest.mark.parametrize(("target", "candidate"), [*((target, "relu:5") for target in TARGETS), ("grade", "auto")])
-@pytest.mark.parametrize("most_exact", [8, 0], ids=["exact", "sampled"])
-def test_contributions_and_the_mean_of_the_background_add_up(fitted, frame, monkeypatch, target, candidate, most_exact):
-    monkeypatch.setattr(effects, "_MOST_EXACT", most_exact)
-    monkeypatch.setattr(effects, "_MOST_CELLS", 20_000)
-    model, rows, background = fitted(candidate, target), frame.head(3), frame.tail(20)
-    rows = rows.assign(name=["n3", "unknown", None])  # levels of a hash, and a missing cell
-    given = model.contributions(rows, background, label=LABELS[target])
-    values = [model.predictions(part).values for part in (rows, background)]
-    predicted, mean = ([each[:, 2] for each in values] if target == "grade" else values)  # fmt: skip
-    np.testing.assert_allclose(given.predictions, predicted, rtol=1e-9)
-    np.testing.assert_allclose(given.base, mean.mean(), rtol=1e-9)
-    np.testing.assert_allclose(given.values.sum(axis=1) + given.base, predicted, rtol=1e-9)
-    assert given.spread.shape == given.values.shape == (3, len(given.columns))
-    assert given.values.std() > 0
-    assert (given.spread > 0).any()
-
-
-def test_exact_contributions_are_the_mean_over_all_orders():
-    model, frame = of_numbers()
-    row, background = frame.to_numpy()[0], frame.to_numpy()[5:15]
-    slow = np.zeros(4)
-    for order in permutations(range(4)):
-        changed = background.copy()
-        for column in order:
-            before = model.predict_proba(changed)[:, 1].mean()
-            changed[:, column] = row[column]
-            slow[column] += (model.predict_proba(changed)[:, 1].mean() - before) / 24
-    np.testing.assert_allclose(model.contributions(row[None], background).values[0], slow, atol=1e-9)
-
-
-def test_sampled_contributions_are_near_the_exact_ones_and_reproducible(fitted, frame, monkeypatch):
-    model, rows = fitted("relu:5", "cost"), frame.head(5)
-    exact = model.contributions(rows, frame)
-    monkeypatch.setattr(effects, "_MOST_EXACT", 0)
-    sampled = model.contributions(rows, frame)
-    np.testing.assert_allclose(sampled.values, exact.values, atol=0.15 * np.abs(exact.values).max())
-    np.testing.assert_allclose(sampled.spread, exact.spread, atol=0.15 * exact.spread.max())
-    np.testing.assert_array_equal(model.contributions(rows, frame).values, sampled.values)
-    one = model.contributions(rows, frame.head(1))  # one background row has as many orders
-    np.testing.assert_allclose(one.values.sum(axis=1) + one.base, one.predictions, rtol=1e-9)
-
-
-def test_sampled_contributions_are_exact_for_two_columns_as_each_order_comes_reversed(monkeypatch):
-    model, frame = of_numbers(c2=None, c3=None)
-    exact = model.contributions(frame.head(3), frame).values
-    monkeypatch.setattr(effects, "_MOST_EXACT", 0)
-    np.testing.assert_allclose(model.contributions(frame.head(3), frame).values, exact, atol=1e-12)
-
-
-@pytest.mark.parametrize("n_columns", [4, 12], ids=["exact", "sampled"])
-def test_a_column_that_the_networks_ignore_contributes_nothing_and_has_a_flat_effect(n_columns):
-    model, frame = of_numbers(n_columns, c2=None)
-    values, effect = model.contributions(frame.head(4), frame).values, model.effect("c2", frame)
-    np.testing.assert_allclose(values[:, 2], 0, atol=1e-15)
-    assert np.abs(np.delete(values, 2, axis=1)).min() > 1e-9
+def test_a_column_that_the_networks_ignore_has_a_flat_effect():
+    model, frame = of_numbers(ignored=[2])
+    effect = model.effect("c2", frame)
     np.testing.assert_allclose(effect.mean, effect.mean[0], atol=1e-15)
     assert np.ptp(model.effect("c1", frame).mean) > 0.1
-
-
-def test_columns_that_the_networks_treat_alike_contribute_the_same():
-    model, frame = of_numbers(c1="c0")
-    standard = (frame - model.preprocessor.means) / model.preprocessor.deviations
-    alike = standard.assign(c1=standard["c0"]) * model.preprocessor.deviations + model.preprocessor.means
-    values = model.contributions(alike.head(5), alike).values
-    np.testing.assert_allclose(values[:, 0], values[:, 1], rtol=1e-6)
-    assert not np.allclose(values[:, 0], values[:, 2])
 
 
 def test_an_effect_equals_scikit_learns_partial_dependence():
@@ -137,7 +74,7 @@ def test_an_effect_has_the_values_of_its_column_and_the_spread_of_the_networks(f
 
 def test_many_rows_are_sampled_and_the_sample_is_the_same(fitted, frame):
     model, many = fitted(), pd.concat([frame] * 20, ignore_index=True)
-    read, inputs = effects._read(model, many, 500)
+    read, inputs = effects._read(model, many)
     assert read.n_rows == len(inputs) == 500
     np.testing.assert_array_equal(model.effect("size", many).mean, model.effect("size", many).mean)
     assert model.effect("size", many).mean == pytest.approx(model.effect("size", frame).mean, abs=0.05)
@@ -147,22 +84,22 @@ def test_what_has_no_effect_is_refused(fitted, frame):
     model, none = fitted(), frame.head(0)
     with pytest.raises(ColumnError, match=r"no column 'Size'\. Did you mean 'size'"):
         model.effect("Size", frame)
-    for ask in (lambda: model.effect("size", none), lambda: model.contributions(none, frame),
-                lambda: model.contributions(frame, none)):  # fmt: skip
-        with pytest.raises(DataError, match="no rows"):
-            ask()
+    with pytest.raises(DataError, match="no rows"):
+        model.effect("size", none)
     with pytest.raises(ColumnError, match="no column"):
-        model.contributions(frame.head(1), pd.DataFrame({"other": [1.0]}))
+        model.effect("size", pd.DataFrame({"other": [1.0]}))
     with pytest.raises(DataError, match="Is it the right table"):
-        model.contributions(frame, frame.assign(**dict.fromkeys(["size", "town", "name", "smokes", "day"], "what")))
+        model.effect("size", frame.assign(**dict.fromkeys(["size", "town", "name", "smokes", "day"], "what")))
     with pytest.raises(DataError, match=r"'weight' has no number in these rows"):
         model.effect("weight", frame.assign(weight=None))
     with pytest.raises(OptionError, match=r"no label 'Ill'\. Did you mean 'ill'"):
         model.effect("size", frame, label="Ill")
     with pytest.raises(OptionError, match=r"has 3 labels\. Choose one: label='high'"):
-        fitted("relu:5", "grade").contributions(frame, frame)
+        fitted("relu:5", "grade").effect("size", frame)
     with pytest.raises(OptionError, match="a regression model has no classes"):
         fitted("relu:5", "cost").effect("size", frame, label="ill")
+    with pytest.raises(OptionError, match=r"contributions left.*shap\.Explainer\(model\.predict_proba, background\)"):
+        model.contributions(frame.head(1), frame)
 
 
 def test_the_effects_in_a_table_are_those_of_its_columns(fitted, frame, table_for):
@@ -181,7 +118,7 @@ def test_the_effects_in_a_table_are_those_of_its_columns(fitted, frame, table_fo
 
 
 def test_a_planted_effect_has_its_direction_and_an_ignored_column_is_flat_and_last():
-    model, frame = of_numbers(c2=None)
+    model, frame = of_numbers(ignored=[2])
     effects = effects_in(model, read_table(frame.assign(y=(frame.sum(axis=1) > 0) * 1), target="y"))
     assert effects.curves[-1].column == "c2"
     assert effects.curves[-1].change == pytest.approx(0, abs=1e-12)
@@ -192,7 +129,7 @@ def test_a_planted_effect_has_its_direction_and_an_ignored_column_is_flat_and_la
 
 
 def test_of_many_columns_the_twelve_with_the_largest_effects_are_kept():
-    model, frame = of_numbers(15, c0=None, c7=None, c14=None)
+    model, frame = of_numbers(15, ignored=[0, 7, 14])
     effects = effects_in(model, read_table(frame.assign(y=(frame.sum(axis=1) > 0) * 1), target="y"))
     assert effects.n_columns == 15
     assert {curve.column for curve in effects.curves} == set(frame) - {"c0", "c7", "c14"}

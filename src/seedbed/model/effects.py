@@ -1,11 +1,7 @@
-"""What predictions depend on: partial dependence on one column, and each column's contribution to single predictions.
-
-Each input of the networks belongs to one column, so inputs are exchanged between rows, column by column.
-"""
+"""What predictions depend on: partial dependence on each column."""
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -20,15 +16,13 @@ from seedbed.evaluation import EffectCurve, Effects
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.predicting import network_values
 from seedbed.training import one_thread, pick_jobs
-from seedbed.typing import Bools, Floats, Ints
+from seedbed.typing import Floats, Ints
 
-__all__ = ["Contributions", "Effect", "contributions_of", "effect_of", "effects_in"]
+__all__ = ["Effect", "effect_of", "effects_in"]
 
-_MOST_VALUES, _MOST_ROWS, _MOST_BACKGROUND = 20, 500, 100
+_MOST_VALUES, _MOST_ROWS = 20, 500
 _MOST_SHOWN, _FEW_VALUES, _FEW_ROWS = 12, 5, 100
 _MISSING, _LEAST_SHARE = "(missing)", 0.02
-_MOST_EXACT = 8  # columns; 256 coalitions
-_MOST_CELLS = 1 << 22  # inputs computed at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,32 +43,13 @@ class Effect:
     high: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class Contributions:
-    """What each column contributes to predictions: Shapley values.
-
-    Attributes:
-        columns: names of the columns.
-        values: contributions; those of a row and the base add up to its prediction [row, column].
-        spread: standard deviation of `values` over the networks [row, column].
-        base: mean prediction for the background rows.
-        predictions: the predictions [row].
-    """
-
-    columns: tuple[str, ...]
-    values: Floats
-    spread: Floats
-    base: float
-    predictions: Floats
-
-
 def effect_of(model: Ensemble, column: str, rows: Any, label: Any = None) -> Effect:
     """Return the partial dependence of the prediction on a column; `Model.effect` documents it."""
     names, code = model.feature_names_in_, _code_of(model, label)
     if column not in names:
         raise ColumnError(f"the model has no column {shown(column)}", did_you_mean(str(column), names))
     place = names.index(column)
-    read, inputs = _read(model, rows, _MOST_ROWS)
+    read, inputs = _read(model, rows)
     grid, values = _grid(model, place, read.columns[place])
     curves = _means(model, place, grid, read, inputs, code)
     mean, spread = curves.mean(axis=1), curves.std(axis=1)
@@ -163,69 +138,6 @@ def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDA
         return np.array([*pool.map(mean, changed[:, own])])
 
 
-def contributions_of(model: Ensemble, rows: Any, background: Any, label: Any = None) -> Contributions:
-    """Return what each column contributes to the prediction of each row; `Model.contributions` documents it."""
-    code, sources = _code_of(model, label), model.preprocessor.layout.places.sources
-    _, inputs = _read(model, rows)
-    _, behind = _read(model, background, _MOST_BACKGROUND)
-    n_columns = len(model.feature_names_in_)
-    if exact := n_columns <= _MOST_EXACT:
-        coalitions = (np.arange(1 << n_columns)[:, None] >> np.arange(n_columns) & 1).astype(np.bool_)
-        walks, n_masks = len(behind), len(coalitions)
-    else:
-        ranks, n_masks = _ranks(len(behind), n_columns), n_columns + 1
-        walks = len(ranks)
-    step = max(1, _MOST_CELLS // (n_masks * len(sources)))
-    values = []  # [row][network, column]
-    with one_thread("cpu"):
-        predicted, base = _predicted(model, inputs, code).mean(axis=0), _predicted(model, behind, code).mean()
-        for row in inputs:
-            total: Any = 0.0
-            for start in range(0, walks, step):
-                numbers = np.arange(start, min(start + step, walks))
-                own = coalitions[None] if exact else ranks[numbers, None] < np.arange(n_masks)[:, None]
-                mixed = np.where(own[..., sources], row, behind[numbers % len(behind), None])
-                outputs = _predicted(model, mixed.reshape(-1, len(sources)), code)
-                outputs = outputs.reshape(len(outputs), len(numbers), n_masks)
-                if exact:
-                    total = total + _exact(outputs, coalitions)
-                else:  # what a column adds where it is exchanged
-                    total = total + np.take_along_axis(np.diff(outputs), ranks[numbers][None], axis=2).sum(axis=1)
-            values.append(total / walks)
-    return Contributions(
-        model.feature_names_in_, np.mean(values, axis=1), np.std(values, axis=1), float(base), predicted
-    )
-
-
-def _ranks(n_background: int, n_columns: int) -> Ints:
-    """Return the order in which columns are exchanged [walk, column], for each background row in turn.
-
-    Each background row has as many orders, and each order comes reversed, too: contributions add up without error,
-    and random ones cancel out.
-    """
-    rng = np.random.default_rng(0)
-    shape = n_background * -(-_MOST_BACKGROUND // n_background), n_columns
-    ranks = rng.permuted(np.broadcast_to(np.arange(n_columns), shape), axis=1)
-    return np.concatenate([ranks, n_columns - 1 - ranks])
-
-
-def _exact(outputs: Floats, coalitions: Bools) -> Floats:
-    """Return Shapley values [network, column], summed over background rows.
-
-    Args:
-        outputs: predictions for each coalition [network, background row, coalition].
-        coalitions: whether a column has the row's own value [coalition, column]; the bits of the coalition's number.
-    """
-    total, n = outputs.sum(axis=1), coalitions.shape[1]
-    sizes = coalitions.sum(axis=1)
-    weights = np.array([1 / (n * math.comb(n - 1, size)) for size in range(n)])
-    shares = []
-    for column in range(n):
-        without = np.flatnonzero(~coalitions[:, column])
-        shares.append((total[:, without | 1 << column] - total[:, without]) @ weights[sizes[without]])
-    return np.stack(shares, axis=1)
-
-
 def _code_of(model: Ensemble, label: Any) -> int:
     """Return the number of the class whose probability is meant; 0 for numbers."""
     if label is not None:
@@ -247,13 +159,13 @@ def _predicted(model: Ensemble, matrix: NDArray[np.float32], code: int) -> Float
     return values if model.task == "regression" else values[..., code]
 
 
-def _read(model: Ensemble, rows: Any, most: int | None = None) -> tuple[NewRows, NDArray[np.float32]]:
-    """Return rows, of many a random sample, and their inputs [row, input]."""
+def _read(model: Ensemble, rows: Any) -> tuple[NewRows, NDArray[np.float32]]:
+    """Return rows, of more than 500 a random sample, and their inputs [row, input]."""
     frame = read_new_rows(rows, model.feature_names_in_, as_text=as_text(model.schemas))
     if not frame.n_rows:
         raise DataError(f"{frame.where}: no rows", "At least one row is needed.")
-    if most is not None and frame.n_rows > most:
-        frame = frame.rows(_sample(frame.n_rows, most), frame.where)
+    if frame.n_rows > _MOST_ROWS:
+        frame = frame.rows(_sample(frame.n_rows), frame.where)
     read, _ = model.read(frame)
     inputs, odd = model.preprocessor.inputs_of(read)
     report = OddityReport(model.preprocessor)
@@ -262,9 +174,9 @@ def _read(model: Ensemble, rows: Any, most: int | None = None) -> tuple[NewRows,
     return read, inputs
 
 
-def _sample(n_rows: int, most: int = _MOST_ROWS) -> Ints:
-    """Return a random sample of rows, always the same, in ascending order."""
-    return np.sort(np.random.default_rng(0).choice(n_rows, most, replace=False))
+def _sample(n_rows: int) -> Ints:
+    """Return a random sample of 500 rows, always the same, in ascending order."""
+    return np.sort(np.random.default_rng(0).choice(n_rows, _MOST_ROWS, replace=False))
 
 
 def _grid(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from seedbed.data import as_text, read_new_rows
-from seedbed.errors import counted
-from seedbed.model.effects import Contributions, Effect, contributions_of, effect_of
+from seedbed.errors import OptionError, counted
+from seedbed.model.effects import Effect, effect_of
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.export import Exported, export
 from seedbed.model.model_file import read_model, save
@@ -139,21 +139,12 @@ class Model(Ensemble):
         """
         return effect_of(self, column, rows, label)
 
-    def contributions(self, rows: Any, background: Any, *, label: Any = None) -> Contributions:
-        """Return what each column contributes to the prediction of each row: Shapley values.
-
-        They are exact for up to 8 columns, and sampled by at least 200 random orders of more, always the same ones.
-
-        Args:
-            rows: as in `predict`.
-            background: rows to compare with, such as the training rows; of more than 100, a random sample of 100.
-            label: as in `effect`.
-
-        Raises:
-            DataError: as `predict`, for either rows; or there are no rows.
-            OptionError: as `effect`.
-        """
-        return contributions_of(self, rows, background, label)
+    def contributions(self, *rows: Any, **options: Any) -> NoReturn:
+        """Raise OptionError: use the package shap for what each column contributes to a prediction."""
+        instead = "predict" if self.task == "regression" else "predict_proba"
+        raise OptionError(
+            "contributions left seedbed", f"Use the package shap: shap.Explainer(model.{instead}, background)(rows)."
+        )
 
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
         """Return the predicted label, or number, of each row [row].
