@@ -57,7 +57,7 @@ def test_no_verb_prints_control_characters(table, call):
         (0, "show", model),
         (2, "show", f"none{EVIL}"),
         (0, "predict", model, table, "-o", f"p{EVIL}.csv"),
-        (0, "export", model, "--python", "-o", f"n{EVIL}.py"),
+        (0, "export", model, "-o", f"n{EVIL}.onnx"),
         (2, "train", table, *target, "--candidate", f"relu{EVIL}:5"),
         (2, f"verb{EVIL}"),
     )

@@ -30,11 +30,6 @@ def feed_of(model: Model, rows: pd.DataFrame) -> dict[str, np.ndarray]:
     return feed
 
 
-def cells(model: Model, rows: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Rows for plain PyTorch: numbers, seconds of dates, and texts of levels."""
-    return pd.DataFrame({name: values[:, 0] for name, values in feed_of(model, rows).items()}).to_dict("records")
-
-
 def run_onnx(path: Path, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The outputs of the file by name."""
     import onnxruntime

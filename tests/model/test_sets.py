@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import runpy
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +17,7 @@ from seedbed.model.sets import Calibration, calibrate, n_points
 from seedbed.settings import recipe_named
 
 from .conftest import FAST, TARGETS
-from .onnx_cells import cells, feed_of, run_onnx, sown
+from .onnx_cells import feed_of, run_onnx, sown
 
 QUICK = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
 
@@ -159,61 +158,55 @@ def test_sets_and_intervals_belong_to_their_tasks(fitted, frame):
         fitted(target="cost").covering(fitted(target="cost").predictions(frame), per_class=True)
 
 
-def check_exports(model, rows, folder, **asked):
-    """Compare the sets or intervals of both exports with the model's; return the latter."""
-    onnx, page = (model.export(folder / name, **asked).files[0] for name in ("m.onnx", "net.py"))
-    predicted, found, net = model.predictions(rows), run_onnx(onnx, feed_of(model, rows)), runpy.run_path(str(page))
+def check_export(model, rows, folder, **asked):
+    """Compare the sets or intervals of the ONNX file with the model's; return the latter."""
+    predicted, path = model.predictions(rows), model.export(folder / "m.onnx", **asked).files[0]
+    found = run_onnx(path, feed_of(model, rows))
     expected, close = model.covering(predicted, **asked), 1e-5 * model.target_deviation
     if model.task == "regression":
-        for ends in (np.column_stack([found["low"], found["high"]]), net["predict_interval"](cells(model, rows))):
-            np.testing.assert_allclose(ends, expected, rtol=1e-5, atol=close)
+        ends = np.column_stack([found["low"], found["high"]])
+        np.testing.assert_allclose(ends, expected, rtol=1e-5, atol=close)
         return expected
     near = np.abs(1 - predicted.probabilities - model.thresholds_of_sets(**asked)) < close
-    for sets in (found["set"], np.array(net["predict_set"](cells(model, rows)))):
-        assert sets.dtype == bool
-        np.testing.assert_array_equal(sets | near, expected | near)
+    assert found["set"].dtype == bool
+    np.testing.assert_array_equal(found["set"] | near, expected | near)
     assert near.mean() < 0.05
     return expected
 
 
 @pytest.mark.parametrize("per_class", [False, True])
 @pytest.mark.parametrize(("candidate", "target"), [*(("relu:5", target) for target in TARGETS), ("auto", "grade")])
-def test_exports_give_the_sets_and_intervals_of_the_model(fitted, frame, tmp_path, candidate, target, per_class):
+def test_an_export_gives_the_sets_and_intervals_of_the_model(fitted, frame, tmp_path, candidate, target, per_class):
     model = fitted(candidate, target)
-    expected = check_exports(
-        model, sown(frame, model), tmp_path, coverage=0.8, per_class=per_class and target != "cost"
-    )
+    expected = check_export(model, sown(frame, model), tmp_path, coverage=0.8, per_class=per_class and target != "cost")
     assert len(np.unique(expected, axis=0)) > 1
     model.export(tmp_path / "m.onnx")
-    model.export(tmp_path / "net.py")
     assert not {"set", "low", "high"} & run_onnx(tmp_path / "m.onnx", feed_of(model, frame)).keys()
-    assert not {"predict_set", "predict_interval"} & runpy.run_path(str(tmp_path / "net.py")).keys()
 
 
 @pytest.mark.parametrize("candidate", ["relu:5", "auto"])
 @pytest.mark.parametrize(("name", "target"), [("heart_failure", "DEATH_EVENT"), ("glass", "Type"), ("titanic", "Fare")])
-def test_exports_give_the_sets_and_intervals_of_real_tables(real_table, tmp_path, name, target, candidate):
+def test_an_export_gives_the_sets_and_intervals_of_real_tables(real_table, tmp_path, name, target, candidate):
     rows = pd.read_csv(real_table(f"{name}.csv"))
     recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=5)
     model = fit_model(sb.read_table(rows, target=target), candidate, recipe=recipe, **FAST)
     asked = {"coverage": 0.95, "per_class": name == "glass"}
-    expected = check_exports(model, sown(rows.head(200), model), tmp_path, **asked)
+    expected = check_export(model, sown(rows.head(200), model), tmp_path, **asked)
     if name == "glass":  # a label has 9 rows, which are too few
         assert expected.all(axis=0).any()
     assert len(np.unique(expected, axis=0)) > 1
 
 
 @pytest.mark.parametrize("asked", [{"coverage": 0.999}, {"coverage": 90}, {"coverage": 0.9, "per_class": True}])
-@pytest.mark.parametrize("suffix", [".onnx", ".py"])
-def test_an_export_refuses_a_coverage_as_predicting_does(fitted, frame, tmp_path, suffix, asked):
+def test_an_export_refuses_a_coverage_as_predicting_does(fitted, frame, tmp_path, asked):
     model = fitted(target="cost")
     with pytest.raises(OptionError) as predicting:
         model.covering(model.predictions(frame), **asked)
     with pytest.raises(OptionError) as exporting:
-        model.export(tmp_path / f"m{suffix}", **asked)
+        model.export(tmp_path / "m.onnx", **asked)
     assert (exporting.value.message, exporting.value.hint) == (predicting.value.message, predicting.value.hint)
     with pytest.raises(OptionError, match="no prediction sets"):
-        dataclasses.replace(model, calibration=None).export(tmp_path / f"m{suffix}", coverage=0.9)
+        dataclasses.replace(model, calibration=None).export(tmp_path / "m.onnx", coverage=0.9)
     assert list(tmp_path.iterdir()) == []
 
 

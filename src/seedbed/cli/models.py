@@ -143,22 +143,14 @@ def export(
     *,
     output: Annotated[
         Path,
-        Parameter(name=["--output", "-o"], help="The file to write; it ends in .onnx or, with --python, in .py."),
+        Parameter(name=["--output", "-o"], help="The file to write; it ends in .onnx."),
     ],
-    python: Annotated[
-        bool, Parameter(help="Write plain PyTorch instead of ONNX, and its weights beside it.", negative=())
-    ] = False,
     coverage: Coverage = None,
     per_class: PerClass = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a model for use without seedbed: one ONNX file with preprocessing and all networks, or plain PyTorch."""
-    wanted = ".py" if python else ".onnx"
-    if output.suffix != wanted:
-        kind = "plain PyTorch" if python else "an ONNX file"
-        hint = f"Name a file that ends in {wanted}." if python or output.suffix != ".py" else "Add --python."
-        raise OptionError(f"can't write {kind} to {output}", hint)
+    """Write a model for use without seedbed: one ONNX file with preprocessing and all networks."""
     exported = loaded(model).export(output, coverage=coverage, per_class=per_class)
     if as_json:
         notes = [note.as_dict() for note in exported.notes]

@@ -175,19 +175,17 @@ class Model(Ensemble):
     def export(
         self, path: str | os.PathLike[str], *, coverage: float | None = None, per_class: bool = False
     ) -> Exported:
-        """Write the model for programs without seedbed, completely or not at all.
+        """Write preprocessing and all networks as one ONNX file, completely or not at all.
 
-        - `.onnx`: preprocessing and all networks in one file for ONNX Runtime; needs the extra `seedbed[onnx]`.
-        - `.py`: a program in plain PyTorch; weights, layers and preprocessing are in a `.safetensors` file beside it.
-
-        docs/export.md describes what they accept and return.
+        This needs the extra `seedbed[onnx]`; the file needs ONNX Runtime alone. docs/export.md describes its inputs and
+        outputs.
 
         Args:
-            path: the file.
+            path: the file, which ends in `.onnx`.
             coverage, per_class: as in `predict_set`. With a coverage, the file also returns sets or intervals.
 
         Returns:
-            The files, and notes on where they differ from the model.
+            The file, and notes on where it differs from the model.
 
         Raises:
             OptionError: the path can't be written to or has another ending, a package is missing, or as `predict_set`.

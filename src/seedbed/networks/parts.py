@@ -1,7 +1,4 @@
-"""Modules that torch doesn't have.
-
-An exported page contains their source code, so their lines are short and need torch alone.
-"""
+"""Modules that torch doesn't have."""
 
 from __future__ import annotations
 
