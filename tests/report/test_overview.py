@@ -114,3 +114,10 @@ def test_only_the_first_of_very_many_columns_are_shown(n):
 
 def test_square_brackets_are_not_markup():
     assert "[red]" in overview_text(document(column("[red]")))
+
+
+def test_notes_that_differ_in_their_column_only_are_one():
+    notes = [{**note(f"column '{name}' has two values: 'no' is 0, 'yes' is 1"), "column": name} for name in "abcdefgh"]
+    text = overview_text(document(column("a"), notes=[*notes, note("By the way."), note("By the way.")]), width=200)
+    assert text.count("has two values: 'no' is 0, 'yes' is 1; the same holds for b, c, d and 4 others") == 1
+    assert text.count("By the way.") == 1

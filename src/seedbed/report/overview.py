@@ -8,7 +8,7 @@ from typing import Any
 
 from seedbed.errors import counted, visible
 from seedbed.evaluation import Note
-from seedbed.report.sentences import note_sentence
+from seedbed.report.sentences import joined_notes, note_sentence
 from seedbed.report.tables import table_lines
 
 __all__ = ["overview_text"]
@@ -67,8 +67,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
 def _warnings(warnings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if warnings:
         yield ""
-    for warning in warnings:
-        yield note_sentence(Note(**warning))
+    yield from map(note_sentence, joined_notes(Note(**one) for one in warnings))
 
 
 def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Iterator[Sequence[str]]:
@@ -85,10 +84,10 @@ def _rest(columns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _notes(notes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for note in notes[:_MOST_NOTES]:
-        yield note_sentence(Note(**note))
-    if len(notes) > _MOST_NOTES:
-        yield f"and {counted(len(notes) - _MOST_NOTES, 'more note')}: --json lists all."
+    joined = joined_notes(Note(**one) for one in notes)
+    yield from map(note_sentence, joined[:_MOST_NOTES])
+    if len(joined) > _MOST_NOTES:
+        yield f"and {counted(len(joined) - _MOST_NOTES, 'more note')}: --json lists all."
 
 
 def _content(column: Mapping[str, Any], n_rows: int) -> str:

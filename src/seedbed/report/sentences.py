@@ -25,6 +25,7 @@ __all__ = [
     "duration",
     "ended_sentence",
     "fewer_repeats",
+    "joined_notes",
     "no_verdict_reason",
     "note_sentence",
     "note_sentences",
@@ -119,9 +120,11 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         worse = one.expected < one.apparent if metric.greater_is_better else one.expected > one.apparent
         more = f", not its own {apparent}" if worse and apparent != value else ""
         yield f"{first}; corrected for this choice, expect {metric.words} {value} ({low} to {high}) of it{more}."
+    notes: dict[str, list[str]] = {}
     for candidate in conclusion.candidates:
         for note in _candidate_notes(candidate, plan):
-            yield f"{candidate.name}: {note}."
+            notes.setdefault(note, []).append(candidate.name)
+    yield from (f"{listed(names, 3)}: {note}." for note, names in notes.items())
     yield from (f"Note: {check.message}" for check in conclusion.checks)
 
 
@@ -166,16 +169,30 @@ def slower_sentences(conclusion: Conclusion) -> Iterator[str]:
 
 def serious_sentences(notes: Iterable[Note]) -> list[str]:
     """Return the warnings about a table that may make a result wrong."""
-    return [note_sentence(note) for note in notes if note.code in SERIOUS]
+    return [note_sentence(note) for note in joined_notes(notes) if note.code in SERIOUS]
 
 
 def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
     """Yield what else was found in the table."""
-    for note in notes:
+    for note in joined_notes(notes):
         if note.code in SERIOUS:
             continue
         if note.code or not note.column:  # what a single column is taken for, seedbed inspect tells
             yield note_sentence(note)
+
+
+def joined_notes(notes: Iterable[Note]) -> list[Note]:
+    """Return notes about a table; of those that differ only in their column, the first one, which names the others."""
+    alike: dict[tuple[str, str, tuple[str, ...]], list[Note]] = {}
+    for note in notes:
+        message = note.message.replace(f"'{note.column}'", "") if note.column else note.message
+        alike.setdefault((note.code, message, tuple(note.rows)), []).append(note)
+    return [
+        replace(first, message=f"{first.message}; the same holds for {listed([one.column for one in others], 3)}")
+        if others and first.column
+        else first
+        for first, *others in alike.values()
+    ]
 
 
 def note_sentence(note: Note) -> str:
