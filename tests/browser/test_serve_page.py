@@ -44,7 +44,7 @@ def model() -> Model:
 
 @pytest.fixture(scope="module")
 def address(model: Model) -> Iterator[str]:
-    with serving(model, "heart", Address(port=0)) as found:
+    with serving(model, Address(port=0)) as found:
         yield found
 
 
@@ -174,7 +174,7 @@ def test_the_score_is_shown_with_its_candidate(visit, address):
 
 
 def test_the_page_asks_for_a_token_and_does_not_store_it(visit, model):
-    with serving(model, "heart", Address(port=0, token=TOKEN)) as guarded:
+    with serving(model, Address(port=0, token=TOKEN)) as guarded:
         page = visit(guarded, expect="401")
         assert page.is_visible("#entry")
         assert not page.is_visible("#model")

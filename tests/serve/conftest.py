@@ -146,7 +146,7 @@ def ask(app: App, method: str, path: str, body: Any = None, **options: Any) -> A
 @contextlib.contextmanager
 def application(model: Model, token: str | None = None, limits: Limits | None = None, **options: Any) -> Iterator[App]:
     """The application as served at 127.0.0.1:8000."""
-    with App(model, "heart", Gate.of("127.0.0.1", 8000, token, **options), limits, "1.0") as app:
+    with App(model, Gate.of("127.0.0.1", 8000, token, **options), limits, "1.0") as app:
         yield app
 
 
@@ -167,7 +167,7 @@ def guarded(fitted: Callable[[str], Model]) -> Iterator[App]:
 @contextlib.contextmanager
 def running(model: Model, token: str | None = None, limits: Limits | None = None) -> Iterator[int]:
     """A server on a free port."""
-    with serving(model, "heart", Address(port=0, token=token), limits=limits) as url:
+    with serving(model, Address(port=0, token=token), limits=limits) as url:
         yield int(url.rpartition(":")[2])
 
 
@@ -186,8 +186,8 @@ def exchange(port: int, *parts: bytes, pause: float = 0.0, wait: float = 10.0) -
         return said
 
 
-def head_of(port: int, length: int | str | None = None, path: str = "/predict") -> bytes:
+def head_of(port: int, length: int | None = None) -> bytes:
     """The head of a POST."""
     size = f"Content-Length: {length}\r\n" if length is not None else ""
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n{size}"
+    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n{size}"
     return head.encode()

@@ -206,3 +206,33 @@ def test_concurrent_requests_are_predicted_in_one_batch(fitted, records, monkeyp
     with application(fitted("ill")) as app:
         assert {one.status for one in run(together(app))} == {200}
     assert max(sizes) > 1
+
+
+@pytest.mark.parametrize("target", ["ill", "cost"])
+def test_the_card_is_that_of_the_model(fitted, target):
+    model = fitted(target)
+    with application(model) as app:
+        card = ask(app, "GET", "/card").values
+    assert card == json.loads(json.dumps(model.card()))
+    usual = {column["name"]: column["usual"] for column in card["columns"]}
+    assert usual["size"] == pytest.approx(170, abs=3)
+    assert (usual["smokes"], usual["town"], usual["day"][:2]) == ("no", None, "20")
+
+
+def test_health_and_metrics_are_served(app, records):
+    assert ask(app, "GET", "/health").values == {"status": "ok"}
+    ask(app, "POST", "/predict", records[:7])
+    text = ask(app, "GET", "/metrics").body.decode()
+    assert 'seedbed_requests_total{route="/predict",status="200"}' in text
+    assert "seedbed_queue_length 0" in text
+
+
+def test_metrics_count_rows_and_times_without_unknown_paths(fitted, records):
+    with application(fitted("ill")) as app:
+        ask(app, "POST", "/predict", records[:7])
+        ask(app, "GET", '/x"\n{}')
+        text = ask(app, "GET", "/metrics").body.decode()
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert lines["seedbed_rows_total"] == "7"
+    assert lines['seedbed_requests_total{route="other",status="404"}'] == "1"
+    assert lines['seedbed_request_seconds_bucket{le="+Inf"}'] == lines["seedbed_request_seconds_count"] == "2"

@@ -142,8 +142,6 @@ def test_at_most_ten_thousand_rows_are_answered(fitted, records):
     with application(fitted("ill"), limits=Limits(body=1 << 22)) as app:
         assert len(ask(app, "POST", "/predict", [row] * 10_000).values["predictions"]) == 10_000
         answer = ask(app, "POST", "/predict", [row] * 10_001)
-        split = {"dataframe_split": {"columns": list(row), "data": [list(row.values())] * 10_001}}
-        assert ask(app, "POST", "/invocations", split).status == 413
     assert (answer.status, answer.error["message"]) == (413, "the request has 10,001 rows, and may have 10,000")
 
 
@@ -276,16 +274,15 @@ def test_the_number_of_open_connections_is_limited(port):
 
 
 def test_a_client_that_does_not_read_answers_is_cut_off(port):
-    names = ["size", "weight", "price", "smokes", "day", "town"]
-    rows = {"columns": names, "data": [[170, 70, 3, "no", "2024-05-05", "Oslo"]] * 10_000}
-    body = json.dumps({"dataframe_split": rows}).encode()
+    row = {"size": 170, "weight": 70, "price": 3, "smokes": "no", "day": "2024-05-05", "town": "Oslo"}
+    body = json.dumps([row] * 10_000).encode()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(5)
         connection.connect(("127.0.0.1", port))
         with contextlib.suppress(OSError):
             for _ in range(8):  # the system itself buffers
-                connection.sendall(head_of(port, len(body), "/invocations") + b"\r\n" + body)
+                connection.sendall(head_of(port, len(body)) + b"\r\n" + body)
         cut_off = select.poll()
         cut_off.register(connection, 0)  # the log reports the cut connection even
         assert cut_off.poll(60_000)

@@ -192,4 +192,4 @@ def serve(
     def started(url: str) -> None:
         print_stderr(f"serving {fitted.candidate} at {url} (Ctrl-C ends it)")
 
-    serve_model(fitted, model.stem, address, version=version("seedbed"), started=started)
+    serve_model(fitted, address, version=version("seedbed"), started=started)

@@ -17,9 +17,7 @@ from seedbed.serve.gate import Gate
 from seedbed.serve.limits import Limits, RefusedError, write_json
 from seedbed.serve.openapi import document
 from seedbed.serve.page import page
-from seedbed.serve.rows import RowFormat
-from seedbed.serve.tensors import Tensors
-from seedbed.serve.worker import Form, Worker, ending
+from seedbed.serve.worker import Worker, ending
 
 __all__ = ["App"]
 
@@ -94,24 +92,22 @@ class Route:
     Attributes:
         method: the only HTTP method.
         open: whether no token is needed, as the answer contains nothing of the model.
-        content: of a GET: returns headers and body.
-        form: of a POST: the form of its rows.
+        content: of a GET: returns headers and body; None predicts the rows of a POST.
     """
 
     method: str
     open: bool = False
     content: Callable[[], tuple[Headers, bytes]] | None = None
-    form: Form | None = None
 
 
 class App:
-    """An ASGI application that serves one model, `name` in paths, and a context manager for its thread."""
+    """An ASGI application that serves one model, and a context manager for its thread."""
 
-    def __init__(self, model: Model, name: str, gate: Gate, limits: Limits | None = None, version: str = "") -> None:
+    def __init__(self, model: Model, gate: Gate, limits: Limits | None = None, version: str = "") -> None:
         self._gate, self._limits = gate, limits or Limits()
         self.worker = Worker(model, self._limits)
         self._metrics = Metrics(lambda: self.worker.waiting)
-        self.routes = self._routes(model, name, version)
+        self.routes = self._routes(model, version)
 
     def __enter__(self) -> Self:
         self.worker.__enter__()
@@ -130,7 +126,7 @@ class App:
         except (RefusedError, asyncio.CancelledError) as stopped:  # the server cancels requests when it ends
             refusal = stopped if isinstance(stopped, RefusedError) else ending()
             status = refusal.status
-            headers, body = [*_JSON, *refusal.headers], write_json(refusal.values(as_text=path.startswith("/v2")))
+            headers, body = [*_JSON, *refusal.headers], write_json(refusal.values())
             if scope["method"] not in ("GET", "HEAD"):
                 headers.append((b"connection", b"close"))  # the rest of the body won't be read
         except _GoneError:
@@ -139,7 +135,7 @@ class App:
             print(visible(traceback.format_exc()), end="", file=sys.stderr)
             failure = RefusedError(500, "internal", "the server failed", "This is a bug in seedbed.")
             status, headers = 500, [*_JSON, (b"connection", b"close")]
-            body = write_json(failure.values(as_text=path.startswith("/v2")))
+            body = write_json(failure.values())
         await send({"type": "http.response.start", "status": status,
                     "headers": [*headers, (b"content-length", b"%d" % len(body))]})  # fmt: skip
         await send({"type": "http.response.body", "body": body})
@@ -155,20 +151,15 @@ class App:
             self._gate.check_token(_values(given, b"authorization"))
         if route is None:
             raise RefusedError(
-                404, "not_found", "there is nothing at this path", "GET /openapi.json lists what there is."
+                404, "not_found", "there is nothing at this path", "POST rows to /predict; GET /openapi.json lists all."
             )
         if scope["method"] != route.method:
             allowed = ((b"allow", route.method.encode()),)
             raise RefusedError(405, "method", f"this path accepts {route.method} only", headers=allowed)
-        if scope["query_string"]:
-            raise RefusedError(
-                400, "query", "this server accepts no query parameters", "Remove everything from the ? on."
-            )
         if route.content is not None:
             return route.content()
-        assert route.form is not None
         _check_json(given)
-        body, rows = await self.worker.answer(route.form, await self._body(given, receive))
+        body, rows = await self.worker.answer(await self._body(given, receive))
         self._metrics.rows += rows
         return _JSON, body
 
@@ -197,24 +188,16 @@ class App:
             seconds = self._limits.body_seconds
             raise RefusedError(408, "timeout", f"the body didn't arrive within {seconds:g} seconds") from None
 
-    def _routes(self, model: Model, name: str, version: str) -> dict[str, Route]:
-        rows = RowFormat(model, self._limits)
-        tensors, (page_headers, page_body) = Tensors(model, name, rows), page(self._gate.token is not None)
-        at = f"/v2/models/{name}"
+    def _routes(self, model: Model, version: str) -> dict[str, Route]:
+        has_token = self._gate.token is not None
+        page_headers, page_body = page(has_token)
         return {
             "/": Route("GET", open=True, content=lambda: ([*page_headers, *_SAFE], page_body)),
             "/health": _fixed({"status": "ok"}, open=True),
             "/card": _fixed(model.card()),
-            "/openapi.json": _fixed(document(model, name, version, tensors, token=self._gate.token is not None)),
+            "/openapi.json": _fixed(document(model, version, token=has_token)),
             "/metrics": Route("GET", content=lambda: (_TEXT, self._metrics.text().encode())),
-            "/predict": Route("POST", form=Form(rows.read_predict, rows.answer)),
-            "/invocations": Route("POST", form=Form(rows.read_invocation, rows.answer)),
-            "/v2": _fixed({"name": "seedbed", "version": version, "extensions": []}),
-            "/v2/health/live": _fixed({"live": True}, open=True),
-            "/v2/health/ready": _fixed({"ready": True}, open=True),
-            at: _fixed(tensors.metadata()),
-            f"{at}/ready": _fixed({"name": name, "ready": True}),
-            f"{at}/infer": Route("POST", form=Form(tensors.read, tensors.write)),
+            "/predict": Route("POST"),
         }
 
 

@@ -7,8 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.errors import one_line
-
 __all__ = ["Limits", "RefusedError", "read_json", "write_json"]
 
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -69,10 +67,8 @@ class RefusedError(Exception):
         super().__init__(message)
         self.status, self.code, self.message, self.hint, self.headers = status, code, message, hint, headers
 
-    def values(self, *, as_text: bool) -> dict[str, Any]:
-        """Return plain values for JSON. The inference protocol wants the error as one text."""
-        if as_text:
-            return {"error": one_line(self.message, self.hint), "code": self.code}
+    def values(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
         return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
 
 
@@ -110,9 +106,7 @@ def _check_depth(body: bytes, depth: int) -> None:
 
 
 def _too_deep(depth: int) -> RefusedError:
-    return RefusedError(
-        400, "json", f"the body is nested more than {depth} deep", "Send rows as records, or as columns."
-    )
+    return RefusedError(400, "json", f"the body is nested more than {depth} deep", "Send rows as records.")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

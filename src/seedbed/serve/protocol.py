@@ -105,7 +105,7 @@ class _Limited(HttpToolsProtocol):
         """Answer without the application, and close the connection."""
         if self.transport.is_closing():
             return
-        body = write_json(refusal.values(as_text=False))
+        body = write_json(refusal.values())
         head = f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}\r\ncontent-type: application/json\r\n"
         head += f"content-length: {len(body)}\r\nconnection: close\r\ncache-control: no-store\r\n"
         head += "x-content-type-options: nosniff\r\ncontent-security-policy: default-src 'none'\r\n"

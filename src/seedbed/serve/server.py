@@ -58,7 +58,6 @@ def check_address(address: Address) -> None:
 
 def serve_model(
     model: Model,
-    name: str,
     address: Address,
     *,
     limits: Limits | None = None,
@@ -70,7 +69,6 @@ def serve_model(
     Current answers are finished first.
 
     Args:
-        name: of the model in paths.
         version: of seedbed, as clients see it.
         started: called with the server's address when it listens.
 
@@ -79,7 +77,7 @@ def serve_model(
             installed.
     """
     try:
-        with _opened(model, name, address, limits or Limits(), version) as (app, server, bound):
+        with _opened(model, address, limits or Limits(), version) as (app, server, bound):
             before = signal.signal(signal.SIGTERM, _end)
             try:
                 started(address.url(bound.getsockname()[1]))
@@ -94,15 +92,13 @@ def serve_model(
 
 
 @contextlib.contextmanager
-def serving(
-    model: Model, name: str, address: Address, *, limits: Limits | None = None, version: str = ""
-) -> Iterator[str]:
+def serving(model: Model, address: Address, *, limits: Limits | None = None, version: str = "") -> Iterator[str]:
     """Run a server in a thread of this process while the context is open; yield its address.
 
     Raises:
         OptionError: as `serve_model`.
     """
-    with _opened(model, name, address, limits or Limits(), version) as (_, server, bound):
+    with _opened(model, address, limits or Limits(), version) as (_, server, bound):
         thread = threading.Thread(target=_run, args=(server, bound), name="seedbed-serves")
         thread.start()
         try:
@@ -114,13 +110,13 @@ def serving(
 
 @contextlib.contextmanager
 def _opened(
-    model: Model, name: str, address: Address, limits: Limits, version: str
+    model: Model, address: Address, limits: Limits, version: str
 ) -> Iterator[tuple[App, uvicorn.Server, socket.socket]]:
     """Yield an application, its server that is ready to run, and a socket that accepts connections already."""
     check_address(address)
     with _listening(address) as bound:
         gate = Gate.of(address.host, bound.getsockname()[1], address.token, address.names)
-        with App(model, name, gate, limits, version) as app:
+        with App(model, gate, limits, version) as app:
             yield app, _http_server(app, limits), bound
 
 

@@ -7,35 +7,26 @@ import contextlib
 import itertools
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from seedbed.errors import SeedbedError
 from seedbed.model import Model, Predictions, predict_rows
 from seedbed.serve.limits import Limits, RefusedError, read_json, write_json
-from seedbed.serve.rows import RequestRows
+from seedbed.serve.rows import RequestRows, RowFormat
 
-__all__ = ["Form", "Worker", "ending"]
+__all__ = ["Worker", "ending"]
 
 _TOGETHER = 64  # requests
 _LAST_SECONDS = 0.5  # for the current request when the server ends
 _BYTES_TOGETHER = 1 << 17  # of their bodies; a longer one is predicted alone, so that short ones don't wait for it
 
 
-@dataclass(frozen=True)
-class Form:
-    """The form of a route: how the body's values become rows, and rows with predictions the answer's values."""
-
-    read: Callable[[Any], RequestRows]
-    write: Callable[[RequestRows, Predictions], Any]
-
-
 @dataclass(frozen=True, eq=False)
 class _Job:
-    form: Form
     body: bytes
     future: asyncio.Future[tuple[bytes, int]]
 
@@ -51,7 +42,7 @@ class Worker:
     """
 
     def __init__(self, model: Model, limits: Limits) -> None:
-        self._model, self._limits = model, limits
+        self._model, self._limits, self._format = model, limits, RowFormat(model, limits)
         self._queue: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._ending = False
@@ -77,9 +68,9 @@ class Worker:
         """Requests in the queue."""
         return len(self._queue)
 
-    async def answer(self, form: Form, body: bytes) -> tuple[bytes, int]:
+    async def answer(self, body: bytes) -> tuple[bytes, int]:
         """Return the answer to a body as JSON, and its number of rows."""
-        job = _Job(form, body, asyncio.get_running_loop().create_future())
+        job = _Job(body, asyncio.get_running_loop().create_future())
         with self._changed:
             if self._ending:
                 raise ending()
@@ -120,7 +111,7 @@ class Worker:
             if job.future.cancelled():
                 continue
             try:
-                rows = job.form.read(read_json(job.body, self._limits.depth))
+                rows = self._format.read(read_json(job.body, self._limits.depth))
             except Exception as error:  # noqa: BLE001 - an error of a job mustn't end the thread
                 yield job, error
             else:
@@ -129,7 +120,7 @@ class Worker:
         for place, (job, request) in enumerate(together):
             try:
                 part = parts[place] if parts else self._alone(request)
-                yield job, (write_json(job.form.write(request, part)), request.n_rows)
+                yield job, (write_json(self._format.answer(request, part)), request.n_rows)
             except Exception as error:  # noqa: BLE001 - as above
                 yield job, error
 
