@@ -85,7 +85,7 @@ def test_the_first_line_is_the_header_if_no_rows_are_skipped_explicitly(write):
 
 def test_titles_above_columns_of_text_are_refused_with_advice(write):
     for title, cells in (("Klasse 10b", "line 2 has 3 cells"), ("Klasse 10b, Mathe", "line 2 has 1 cell")):
-        with pytest.raises(UnreadableError, match=rf"{cells}, the header has .* line 2 is the header: skip_rows=1"):
+        with pytest.raises(UnreadableError, match=rf"{cells}, the header has .* further down: skip_rows=1"):
             opened(write(title + "\nname;town;seat\nAnna;Rome;left\nBert;Bonn;right\n"))
 
 

@@ -200,7 +200,8 @@ def _refuse_rejected(loader: Loader, text: Path, header: _Header, skipped: int) 
     )
     raise UnreadableError(
         f"{loader.where}: line {line} has {n_cells} cell{'s' * (n_cells != 1)}, the header has {n_names}",
-        _ragged_advice(line, line - header.last_line - 1, n_cells - n_names),
+        "Is a name missing in the header, or a delimiter in a cell without quotes? If the header is further down: "
+        f"--skip-rows {line - 1 if line == header.last_line + 1 else 'N'}.",
     )
 
 
@@ -255,16 +256,3 @@ def _first_rows(path: Path, delimiter: str, charset: Charset, where: str, skip: 
     except UnreadableError:
         return rows, False
     return rows, True
-
-
-def _ragged_advice(line: int, rows_before: int, excess: int) -> str:
-    """Return what to do about a row with `excess` more cells than the header; fewer if negative."""
-    if rows_before == 0 and excess == 1:
-        return "Is a name missing in the header? A cell that holds the delimiter must be in quotes."
-    if rows_before == 0:
-        return f"If line {line} is the header: --skip-rows {line - 1}."
-    if rows_before < ROWS_LOOKED_AT and excess > 1:
-        return "If the header is further down, say how many lines stand above it: --skip-rows N."
-    if excess > 0:
-        return "A cell that holds the delimiter must be in quotes."
-    return "A cell left out shifts the others: write it as an empty cell."

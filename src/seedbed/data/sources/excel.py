@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import lzma
 import struct
 import zipfile
@@ -172,35 +171,23 @@ def _sheet_name(workbook: CalamineWorkbook, wanted: str | None, where: str) -> t
 
 
 def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options: SourceOptions) -> Frame:
-    above, title = _above(sheet, options)
-    (number, header), *rows = _filled_rows(sheet, above) or [(0, [])]
+    rows = [
+        (number, [None if cell == "" else cell for cell in row])
+        for number, row in enumerate(sheet.iter_rows(), start=1)
+        if number > (options.skip_rows or 0) and any(cell != "" for cell in row)
+    ]
+    if options.skip_rows is None:
+        texts = [[text_of(cell) or "" for cell in row] for _, row in rows[:ROWS_LOOKED_AT]]
+        filled = [i for i in range(len(texts[0]) if texts else 0) if any(row[i] for row in texts[1:])]
+        if place := find_header([[row[i] for i in filled] for row in texts], options.wanted):
+            notes = (*notes, header_note(f"row {rows[place][0]}", texts[0]))
+            rows = rows[place:]
+    (_, header), *rows = rows or [(0, [])]
     used = [i for i, cell in enumerate(header) if cell is not None or any(row[i] is not None for _, row in rows)]
     names = tuple((text_of(header[i]) or "").strip() for i in used)
 
     def places(some: Iterable[int]) -> dict[int, str]:
         return {row: f"row {rows[row][0]}" for row in some}
 
-    notes = (*notes, header_note(f"row {number}", title)) if title else notes
     cells = ([row[i] for i in used] for _, row in rows)
     return frame_of_rows(cells, names, loader.where, loader.limit, places=places, as_text=loader.as_text, notes=notes)
-
-
-def _above(sheet: CalamineSheet, options: SourceOptions) -> tuple[int, list[str]]:
-    """Return the number of rows above the header, and the first of these if the user didn't give the number."""
-    if options.skip_rows is not None:
-        return options.skip_rows, []
-    rows = [(number, [text_of(cell) or "" for cell in row]) for number, row in _filled_rows(sheet, 0, ROWS_LOOKED_AT)]
-    used = [i for i in range(len(rows[0][1]) if rows else 0) if any(row[i] for _, row in rows[1:])]
-    place = find_header([[row[i] for i in used] for _, row in rows], options.wanted)
-    return (rows[place][0] - 1, rows[0][1]) if place else (0, [])
-
-
-def _filled_rows(sheet: CalamineSheet, above: int, most: int | None = None) -> list[tuple[int, list[Any]]]:
-    """Return each row that has a cell, with its number in the sheet, below the first `above` rows; None if empty."""
-    numbered = enumerate(sheet.iter_rows(), start=1)
-    filled = (
-        (number, [None if cell == "" else cell for cell in row])
-        for number, row in numbered
-        if number > above and any(cell != "" for cell in row)
-    )
-    return list(itertools.islice(filled, most))
