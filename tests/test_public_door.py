@@ -139,7 +139,7 @@ def test_every_option_that_a_message_names_is_an_argument_in_python():
         ("--epochs 2000 or a higher --lr may help.", "epochs=2000 or a higher lr may help."),
         ("Add --higher-is-better, or name it: --score NAME.", "Add lower_is_better=False, or name it: score=NAME."),
         ("run it without --quick; use --task binary.", "run it without quick=True; use task='binary'."),
-        ("Raise it: --limit 40MB. Leave --all-pairs out", "Raise it: limit='40MB'. Leave all_pairs=True out"),
+        ("Raise it: --limit 40MB. Leave --quick out", "Raise it: limit='40MB'. Leave quick=True out"),
     ],
 )
 def test_options_in_a_message_become_arguments_in_python(shell, python):

@@ -56,7 +56,7 @@ _WORDED = (
     "|target|task|time-split"
 )
 _LISTS = ("categorical", "drop", "numeric")
-_FLAGS = ("all-pairs", "drop-incomplete", "lower-is-better", "overwrite", "quick")
+_FLAGS = ("drop-incomplete", "lower-is-better", "overwrite", "quick")
 _RENAMED = {
     "allow-host": "names",
     "higher-is-better": "lower_is_better=False",

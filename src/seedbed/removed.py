@@ -15,11 +15,12 @@ _REMOVED = {
     "interval": "Leave it out: all intervals are corrected for overlapping folds.",
     "interval=nested": "Leave it out: all intervals are corrected for overlapping folds.",
     "interval=pairs": "Leave it out: all intervals are corrected for overlapping folds.",
-    "judge all_pairs": "Name a reference, or rank all pairs with autorank or scikit-posthocs.",
+    "judge all_pairs": "Leave it out, or name a reference; autorank and scikit-posthocs judge all pairs.",
     "judge query": _AS_FRAME,
     "judge table": _AS_FRAME,
     "judge skip_rows": _AS_FRAME,
     "judge limit": _AS_FRAME,
+    "judge source": _AS_FRAME,
     "export python": "Export ONNX; or in Python, save the state_dict of each of model.networks() with torch.save.",
 }
 

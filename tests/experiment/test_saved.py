@@ -16,13 +16,13 @@ from seedbed.evaluation import summary_from
 
 KEYS = {
     "": "schema_version kind command table target task n_rows n_features labels majority_share target_mean target_sd "
-    "reference metric alpha interval plan understood verdicts pairs no_verdict on_these_rows ranking brackets top "
+    "reference metric alpha interval plan understood verdicts no_verdict on_these_rows ranking brackets top "
     "sweeps advice rivals checks more_repeats_ratio candidates lottery subgroups columns rows effects notes "
     "specification seconds curves",
     "metric": "name words greater_is_better margin margin_source of_prior",
     "plan": "kind repeats most_repeats ended folds seeds networks n_train n_test quick sample_of time_limit shortened "
     "epochs locked_share "
-    "n_unused reason random_state recipe test_share df tried all_pairs",
+    "n_unused reason random_state recipe test_share df tried",
     "top": "name winner among apparent expected low high",
     "advice": "use guess best undecided network first among as_good ahead no_gain",
     "verdicts": "candidate reference rule metric difference low high margin p p_adjusted p_better p_better_by_margin "
@@ -81,7 +81,7 @@ def test_the_document_has_exactly_these_keys(saved, comparison):
 
 def test_a_summary_that_lacks_newer_keys_is_read_and_one_of_another_type_refused(saved, comparison):
     document = json.loads((saved[0] / "comparison.json").read_text())
-    older = {key: value for key, value in document.items() if key not in ("understood", "pairs", "on_these_rows")}
+    older = {key: value for key, value in document.items() if key not in ("understood", "on_these_rows")}
     older["plan"] = {key: value for key, value in document["plan"].items() if key not in ("tried", "df")}
     assert summary_from(older) == comparison.conclusion
     with pytest.raises(UnreadableError, match=r"expected `float`, got `str` - at `\$\.alpha`\. Run it again"):
@@ -98,7 +98,6 @@ def test_the_document_describes_the_comparison(comparison):
                                 "n_train": 40, "n_test": 20, "locked_share": 0.0, "n_unused": 0, "quick": False,
                                 "reason": reason, "random_state": 7, "sample_of": None, "time_limit": None,
                                 "shortened": "", "epochs": None, "test_share": None, "df": None, "tried": 0,
-                                "all_pairs": False,
                                 "recipe": "SGD, lr 0.5, full batch, 4 epochs"}  # fmt: skip
     assert [one["name"] for one in document["candidates"]] == ["linear:3", "tanh:4", "prior"]
     assert [one["kind"] for one in document["candidates"]] == ["network", "network", "baseline"]

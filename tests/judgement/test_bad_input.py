@@ -1,5 +1,6 @@
 """Each error in a file of scores raises one clear sentence."""
 
+import openpyxl
 import pytest
 
 import seedbed as sb
@@ -63,6 +64,8 @@ def test_bad_input_raises_one_sentence_that_says_what_to_do(scores, case):
         ({"fold": "fould"}, "there is no column 'fould'. Did you mean 'fold'?"),
         ({"score": "acuracy"}, "there is no column 'acuracy'. Did you mean 'accuracy'?"),
         ({"tried": "many"}, "tried is 'many'. It must be a whole number"),
+        ({"all_pairs": True}, "judge has no argument all_pairs. Leave it out, or name a reference"),
+        ({"source": {}}, "judge has no argument source. Read the table with pandas or Polars"),
     ],
 )
 def test_an_invalid_option_is_refused(scores, options, message):
@@ -74,6 +77,38 @@ def test_an_invalid_option_is_refused(scores, options, message):
 def test_a_named_score_without_candidates_is_refused(scores):
     with pytest.raises(sb.ColumnError, match="no column names the candidates, and 'accuracy' looks like scores"):
         sb.judge(without(scores(), "candidate"), score="accuracy", folds=10)
+
+
+MEANS = {
+    "mean and std": {"model": ["a", "b"], "mean": [0.85, 0.87], "std": [0.02, 0.03], "count": [10, 10]},
+    "names with the score": {"net": ["a", "b"], "accuracy_mean": [0.85, 0.87], "accuracy_sd": [0.02, 0.03]},
+    "plus and minus": {"method": ["a", "b"], "accuracy": ["85.0 ± 2.0", "87.0 +/- 3.0%"]},
+}
+
+
+@pytest.mark.parametrize("form", MEANS)
+def test_means_with_standard_deviations_are_refused_with_the_reason(scores, form):
+    with pytest.raises(sb.OptionError, match=r"deviations of scores\. They don't say how the scores of two"):
+        sb.judge(MEANS[form], score="accuracy", folds=10)
+    assert sb.judge(scores(gain=0.03) | {"std": [0.1] * 20}, score="accuracy").is_better("new")
+
+
+def test_scores_in_percent_and_with_decimal_commas_are_refused(scores):
+    columns = scores()
+    with pytest.raises(sb.DataError, match=r"goes from 78.* to 8.*divide percent by 100"):
+        sb.judge(columns | {"accuracy": [100 * value for value in columns["accuracy"]]})
+    with pytest.raises(sb.ColumnError, match=r"'0,8.*', which is no number\. Write a decimal point"):
+        sb.judge(columns | {"accuracy": ["0,81", *columns["accuracy"][1:]]})
+
+
+def test_a_file_of_several_sheets_is_refused_without_an_option_that_left(tmp_path):
+    book = openpyxl.Workbook()
+    for sheet in (book.active, book.create_sheet("more")):
+        sheet.append(["model", "accuracy"])
+        sheet.append(["a", 0.5])
+    book.save(tmp_path / "scores.xlsx")
+    with pytest.raises(sb.SeedbedError, match=r"has 2 sheets: .*\. Save the scores as a CSV file of their own\."):
+        sb.judge(tmp_path / "scores.xlsx")
 
 
 def test_dropping_incomplete_splits_is_reported(scores):
@@ -97,14 +132,12 @@ def test_options_for_scores_are_refused_together_with_a_target(scores):
         sb.judge(scores(), target="accuracy", drop_incomplete=True)
 
 
-def test_more_candidates_tables_pairs_and_attempts_than_can_be_judged_are_refused(scores):
+def test_more_candidates_tables_and_attempts_than_can_be_judged_are_refused(scores):
     names = [str(i // 2) for i in range(2002)]
     many = {"fold": [0, 1] * 1001, "name": names, "accuracy": [0.5, 0.6] * 1001}
     with pytest.raises(sb.OptionError, match="has 1,001 different values; the most are 1,000"):
         sb.judge(many)
     with pytest.raises(sb.OptionError, match="1,001 columns or names look like candidates; the most are 1,000"):
         sb.judge({name: [0.5, 0.6] for name in names}, score="accuracy", folds=2)
-    with pytest.raises(sb.OptionError, match="all pairs of 201 candidates are too many"):
-        sb.judge({name: [0.5, 0.6] for name in names[:402]}, score="accuracy", folds=2, all_pairs=True)
     with pytest.raises(sb.OptionError, match="tried is 10,000,000,000"):
         sb.judge(scores(), tried=10**10)

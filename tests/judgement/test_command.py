@@ -40,7 +40,7 @@ def test_the_exit_status_says_whether_a_candidate_is_better_or_worse(scores, csv
 
 
 def test_seeds_on_one_split_fail_a_check_for_better(scores, csv):
-    path = csv(scores(folds=1, seeds=20, gain=0.2))
+    path = csv(scores(folds=1, seeds=20, gain=0.1))
     assert status(path, "--fail-unless-better", "new") == 1
     assert status(path, "--fail-if-worse", "new") == 0
 
@@ -49,13 +49,16 @@ def test_bad_input_is_one_line_and_status_2(scores, csv, capsys):
     path = csv(scores())
     assert status(path, "--fail-unless-better", "nwe") == 2
     assert status(path, "--fail-if-worse", "old") == 2
-    assert status(path, "-o", "verdicts.docx") == 2
+    assert status(path, "-o", "verdicts.tex") == 2
+    assert status(path, "--query", "SELECT 1") == 2
     assert status("nowhere.csv") == 2
     said, errors = capsys.readouterr()
     lines = errors.splitlines()
     assert said == ""  # no verdict before the name is checked
     assert lines[0] == "seedbed: there is no candidate 'nwe'. Did you mean 'new'?"
-    assert len(lines) == 4
+    assert lines[2].endswith("for LaTeX, pandas writes judgement.to_frame() in Python.")
+    assert lines[3].startswith("seedbed: there is no option --query. Read the table with pandas or Polars")
+    assert len(lines) == 5
 
 
 def test_a_dash_reads_the_standard_input(scores, csv, capsys, monkeypatch):
@@ -78,11 +81,10 @@ def test_json_is_the_whole_document(scores, csv, capsys):
     assert [one["candidate"] for one in document["verdicts"]] == ["new"]
 
 
-def test_report_and_paper_table_are_written(scores, csv, tmp_path, capsys):
+def test_report_and_document_are_written(scores, csv, tmp_path, capsys):
     path = csv(scores(folds=5))
     for name, part in (
         ("r.html", '<dl class="answers">'),
-        ("v.tex", r"\begin{tabular}"),
         ("d.json", '"judgement"'),
     ):
         assert status(path, "-o", tmp_path / name) == 0

@@ -95,28 +95,3 @@ def test_each_split_may_have_different_seeds(scores):
     found = scores(repeats=2, folds=5, seeds=2)
     own = found | {"seed": list(range(len(found["seed"])))}
     assert sb.judge(own)["new"] == sb.judge(found)["new"]
-
-
-GERMAN = {
-    "long": ("model;fold;auc", lambda i: "ab"[i % 2] + f";{i // 2};0,{80 + i * 7 % 11}"),
-    "wide": ("fold;a;b", lambda i: f"{i};0,{80 + i * 7 % 11};{i % 2}"),
-    "predictions": ("id;y;a;b", lambda i: f"{i};{i % 2};0,{10 + i * 7 % 80};0,{10 + i * 11 % 80}"),
-    "means": ("model;mean;std", lambda i: f"m{i};0,{800 + i};0,02"),
-}
-
-
-@pytest.mark.parametrize("form", GERMAN)
-def test_decimal_commas_are_read_like_decimal_points(tmp_path, form):
-    header, line = GERMAN[form]
-    text = "\n".join([header, *map(line, range(40 if form == "predictions" else 20 if form == "long" else 10))])
-    options = {"score": "accuracy"} if form == "wide" else {}
-    (tmp_path / "points.csv").write_text(text.replace(",", "."))
-    expected = sb.judge(str(tmp_path / "points.csv"), **options)
-    (tmp_path / "points.csv").write_text(text)
-    assert sb.judge(str(tmp_path / "points.csv"), **options).to_dict() == expected.to_dict()
-
-
-def test_a_comma_that_may_separate_thousands_is_refused(tmp_path):
-    (tmp_path / "s.csv").write_text("model;fold;mse\na;0;1,234\na;1;1,235\nb;0;1,236\nb;1;1,237\n")
-    with pytest.raises(sb.ColumnError, match="'1,234', which is no number"):
-        sb.judge(str(tmp_path / "s.csv"), score="mse")

@@ -82,14 +82,6 @@ def test_without_row_counts_the_rows_needed_are_a_multiple():
     assert "times as many rows would show" in str(found)
 
 
-def test_scores_in_percent_give_the_same_verdict_as_shares():
-    percent = {"fold": WIDE["fold"], "old": [100 * one for one in OLD], "new": [100 * one for one in NEW]}
-    one, other = sb.judge(percent, score="acc", margin=2), sb.judge(WIDE, score="accuracy", margin=0.02)
-    assert one["new"]["low"] == pytest.approx(other["new"]["low"])
-    assert one["new"]["margin"] == pytest.approx(0.02)
-    assert "given in percent" in str(one)
-
-
 def test_long_and_wide_forms_and_frames_of_any_library_give_one_answer(scores, csv):
     long = scores(folds=6, gain=0.01)
     table = pd.DataFrame(long)
@@ -122,7 +114,8 @@ def test_a_billion_discarded_attempts_widen_the_interval_and_take_no_memory(scor
 def test_fifty_thousand_seeds_a_fold_need_memory_for_the_scores_only():
     rng = np.random.default_rng(0)
     n, tracemalloc = 50_000, importlib.import_module("tracemalloc")
-    table = pd.DataFrame({"fold": np.repeat([0, 1], n), "a": rng.random(2 * n), "b": rng.random(2 * n) + 0.1})
+    table = pd.DataFrame({"fold": np.repeat([0, 1], n), "a": 0.9 * rng.random(2 * n)})
+    table["b"] = 0.9 * rng.random(2 * n) + 0.09
     table["seed"] = np.arange(2 * n)  # another seed in each row
     tracemalloc.start()
     verdict = sb.judge(table, score="accuracy")["b"]
@@ -140,23 +133,6 @@ def test_a_ranking_is_tested_in_one_calculation_for_each_candidate_not_for_each_
     judgement = sb.judge(table, score="accuracy", folds=10)
     assert len(calls) == 39 + 40  # verdicts, and the scores of the candidates
     assert 5 < len(judgement.to_dict()["brackets"]) < 40
-
-
-def test_all_pairs_are_consistent(scores):
-    found = scores(folds=10, gain=0.02)
-    third = {key: [*values, *values[:10]] for key, values in found.items()}
-    third["candidate"][-10:] = ["third"] * 10
-    third["accuracy"][-10:] = [one + 0.001 * (-1) ** number for number, one in enumerate(found["accuracy"][:10])]
-    judgement = sb.judge(third, all_pairs=True)
-    pairs = judgement.to_dict()["pairs"]
-    assert [(one["reference"], one["candidate"]) for one in pairs] == [
-        ("old", "new"),
-        ("old", "third"),
-        ("new", "third"),
-    ]
-    assert {one["comparisons"] for one in pairs} == {3}
-    assert "third against new" in str(judgement)
-    assert len(judgement.to_frame()) == 3
 
 
 def test_identical_candidates_are_named_and_a_constant_difference_has_no_verdict():
@@ -184,14 +160,6 @@ def test_the_default_margin_is_a_point_a_hundredth_or_a_share_of_the_reference()
     assert [margin("accuracy"), margin("f1")] == [0.01, 0.01]
     assert margin("rmse", 100) == pytest.approx(0.02 * 80.2)
     assert margin("r2", -3) == 0.01
-
-
-def test_a_table_for_a_paper_has_a_row_for_each_candidate():
-    text = sb.judge({"fold": WIDE["fold"], "old_1": OLD, "new": NEW}, score="accuracy").to_latex()
-    assert r"old\_1 & 80.2\% " in text
-    assert r"new & 83.2\% " in text
-    assert text.count(r" \\") == 3
-    assert "$+3.0$" in text
 
 
 def test_judgements_and_verdicts_have_a_short_repr():

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from seedbed.cli.options import AsJson, SourceOptions
+from seedbed.cli.options import AsJson
 from seedbed.cli.terminal import command_line, print_stderr
 from seedbed.errors import OptionError
 
@@ -72,8 +72,6 @@ class QuestionOptions:
     "Error level: how often a difference may be claimed although there is none, over all comparisons together."
     tried: int = 0
     "How many attempts were thrown away; each counts as one more comparison."
-    all_pairs: Annotated[bool, Parameter(negative=())] = False
-    "Judge all pairs, and not each candidate against the reference alone."
     networks: int = 1
     "Of predictions with several seeds: networks that the model averages, whose mean is judged; 1 judges single models."
     fail_unless_better: str | None = None
@@ -83,7 +81,7 @@ class QuestionOptions:
 
     def settings(self) -> dict[str, Any]:
         """Return the keyword arguments of `seedbed.judge`."""
-        names = ("reference", "margin", "alpha", "tried", "all_pairs", "networks")
+        names = ("reference", "margin", "alpha", "tried", "networks")
         return {name: getattr(self, name) for name in names}
 
 
@@ -98,28 +96,25 @@ def judge(
     *,
     output: Annotated[
         Path | None,
-        Parameter(name=["--output", "-o"], help="Also write report.html, or a table for a paper: verdicts.tex."),
+        Parameter(name=["--output", "-o"], help="Also write report.html or verdicts.json."),
     ] = None,
     as_json: AsJson = False,
     question: QuestionOptions = QuestionOptions(),
     columns: ColumnOptions = ColumnOptions(),
     layout: LayoutOptions = LayoutOptions(),
-    source: SourceOptions = SourceOptions(),
 ) -> int:
     """Say which candidates are better, from your own scores of any library. Nothing is trained."""
     from seedbed.judgement import judge as judge_scores
 
-    suffix = "" if output is None else output.suffix.lower()
-    if output is not None and suffix not in (".html", ".htm", ".tex", ".json"):
-        hint = "End its name in .html, .tex or .json."
-        raise OptionError(f"can't write {output}: a report is HTML, a table for a paper is LaTeX", hint)
+    if output is not None and output.suffix.lower() not in (".html", ".htm", ".json"):
+        hint = "End its name in .html or .json; for LaTeX, pandas writes judgement.to_frame() in Python."
+        raise OptionError(f"can't write {output}: a report is HTML or JSON", hint)
     judged = judge_scores(
         scores,
         **question.settings(),
         **dataclasses.asdict(columns),
         **dataclasses.asdict(layout),
         command=command_line(),
-        source=source.settings(),
     )
     better, worse = question.fail_unless_better, question.fail_if_worse
     failed = (better is not None and not judged.is_better(better)) or (worse is not None and judged.is_worse(worse))

@@ -1,8 +1,8 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
-from seedbed.data.cells import in_order, parse_number
+from seedbed.data.cells import in_order
 from seedbed.data.design import Encoding, encode
-from seedbed.data.frame import SERIOUS, Frame, Note, Remark, Texts, as_notes, check_characters, check_flat
+from seedbed.data.frame import SERIOUS, Frame, Note, Remark, as_notes, check_characters, check_flat
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.layout import DATE_MIDDLES
@@ -48,7 +48,6 @@ __all__ = [
     "Table",
     "TargetDesign",
     "Task",
-    "Texts",
     "as_frame",
     "as_notes",
     "as_text",
@@ -67,7 +66,6 @@ __all__ = [
     "label_texts",
     "likely_target",
     "native_frame",
-    "parse_number",
     "quoted",
     "read_new_rows",
     "read_table",

@@ -34,7 +34,6 @@ from seedbed.evaluation.estimates import (
     corrected_t,
     corrected_ts,
     holm,
-    inference,
     paired_hold_out,
     paired_shares,
     seed_difference,
@@ -57,9 +56,7 @@ from seedbed.evaluation.protocol import FEWEST_ROWS, Protocol, protocol, too_few
 from seedbed.evaluation.ranking import (
     Advice,
     bbc_cv,
-    critical_difference,
     mean_ranks,
-    rank_groups,
     signed_rank,
 )
 from seedbed.evaluation.rows import TIMES, RowForecast, Rows, TrainingSize, forecast_rows
@@ -182,7 +179,6 @@ __all__ = [
     "corrected_t",
     "corrected_ts",
     "count_range",
-    "critical_difference",
     "dead_units",
     "default_margin",
     "default_metric",
@@ -194,7 +190,6 @@ __all__ = [
     "forecast_rows",
     "gap_of",
     "holm",
-    "inference",
     "judge_all",
     "known_metric",
     "lottery",
@@ -216,7 +211,6 @@ __all__ = [
     "plus_minus",
     "prior_loss",
     "protocol",
-    "rank_groups",
     "row_losses",
     "row_mean_se",
     "score_interval",

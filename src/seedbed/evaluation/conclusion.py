@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -99,11 +98,7 @@ def conclude(
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     due = asked.interval is not None and reference in names
     others = [name for name in names if name != reference]
-    pairs, together = [(reference, name) for name in others], n_together(names, reference=reference, gate=gate)
-    if asked.plan.all_pairs:
-        pairs = list(itertools.combinations([reference, *others], 2))
-        together = max(1, len(pairs))
-    together += asked.plan.tried
+    together = n_together(names, reference=reference, gate=gate) + asked.plan.tried
 
     def level(pair: tuple[str, str]) -> int:
         return 1 if set(pair) == {gate, reference} else together
@@ -127,7 +122,7 @@ def conclude(
             design=evidence.design,
         )
 
-    verdicts = judged(pairs) if due else ()
+    verdicts = judged([(reference, name) for name in others]) if due else ()
     apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
     if asked.interval is not None and len(ranking) > 1:
         apart = separated(
@@ -147,8 +142,7 @@ def conclude(
         rivals = [(name, advice.use) for name, same in zip(ranking, alike, strict=True) if same and name != advice.use]
     return replace(
         asked,
-        verdicts=tuple(verdict for verdict in verdicts if verdict.reference == reference),
-        pairs=verdicts if asked.plan.all_pairs else (),
+        verdicts=verdicts,
         no_verdict=tuple(NoVerdict(name, reason) for name, reason in (without or {}).items()),
         ranking=ranking,
         brackets=brackets(apart),
@@ -184,7 +178,7 @@ def outlook(conclusion: Conclusion, most: int, *, fewer: Mapping[str, int] | Non
         most: the largest number of repeats.
         fewer: of each model that takes part in fewer of them, its largest number.
     """
-    verdicts = (*(conclusion.pairs or conclusion.verdicts), *conclusion.rivals)
+    verdicts = (*conclusion.verdicts, *conclusion.rivals)
     judged = {name for verdict in verdicts for name in (verdict.candidate, verdict.reference)}
     if not judged or not judged.issuperset(conclusion.ranking):
         return Outlook(stop=None, narrowing=None)

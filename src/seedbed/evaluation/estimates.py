@@ -26,7 +26,6 @@ __all__ = [
     "corrected_t",
     "corrected_ts",
     "holm",
-    "inference",
     "p_better",
     "paired_hold_out",
     "paired_shares",

@@ -21,9 +21,7 @@ __all__ = [
     "advise",
     "bbc_cv",
     "brackets",
-    "critical_difference",
     "mean_ranks",
-    "rank_groups",
     "separated",
     "signed_rank",
 ]
@@ -270,26 +268,3 @@ def mean_ranks(losses: ArrayLike) -> list[float]:
 
     ranks: list[float] = rankdata(losses, axis=1).mean(axis=0).tolist()
     return ranks
-
-
-def critical_difference(n_candidates: int, n_tables: int, *, alpha: float = 0.05) -> float:
-    """Return by how much two mean ranks must differ for Nemenyi's test (Demsar 2006): q sqrt(k (k + 1) / (6 N)).
-
-    q is the quantile of the studentized range for k candidates and infinitely many degrees of freedom, over sqrt(2).
-    """
-    from scipy.stats import studentized_range
-
-    q = float(studentized_range.ppf(1 - alpha, n_candidates, np.inf)) / math.sqrt(2)
-    return q * math.sqrt(n_candidates * (n_candidates + 1) / (6 * n_tables))
-
-
-def rank_groups(ranks: ArrayLike, difference: float) -> list[list[int]]:
-    """Return the largest groups of candidates whose mean ranks lie closer than a difference, at least two in each."""
-    values = np.asarray(ranks, dtype=np.float64)
-    order = np.argsort(values, kind="stable").tolist()
-    groups: list[list[int]] = []
-    for first in range(len(order)):
-        group = [place for place in order[first:] if values[place] - values[order[first]] < difference]
-        if len(group) > 1 and not any(set(group) <= set(other) for other in groups):
-            groups.append(group)
-    return groups

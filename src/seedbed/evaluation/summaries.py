@@ -107,7 +107,7 @@ class PlanSummary:
         most_repeats: how many repeats there would have been, had the run not ended before.
         ended: why it did: its verdicts are `decided`, more repeats would hardly narrow them (only more `rows` would),
             its `time` limit, or an interrupt (`interrupted`). Empty if it didn't.
-        test_share, df, tried, all_pairs: of a judgement.
+        test_share, df, tried: of a judgement.
     """
 
     kind: str
@@ -132,7 +132,6 @@ class PlanSummary:
     test_share: float | None = None
     df: int | None = None
     tried: int = 0
-    all_pairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,9 +147,8 @@ class Bounds:
     """What is known of a difference without a verdict.
 
     Attributes:
-        low, high: on one split, the interval over other seeds; of means with deviations, that of unrelated scores.
-        seeds: of the reference and of the candidate; None for means.
-        correlated_low, correlated_high: of means, the interval of scores that rise and fall together.
+        low, high: on one split, the interval over other seeds.
+        seeds: of the reference and of the candidate.
     """
 
     candidate: str
@@ -158,9 +156,7 @@ class Bounds:
     difference: float
     low: float | None = None
     high: float | None = None
-    seeds: tuple[int, int] | None = None
-    correlated_low: float | None = None
-    correlated_high: float | None = None
+    seeds: tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,7 +315,6 @@ class Conclusion(Summary):
         plan: how the candidates were trained and tested.
         understood: how a file of scores was read, in sentences.
         verdicts: on every candidate but the reference, in the order of the table.
-        pairs: on all pairs, if a judgement was asked for them.
         no_verdict: candidates that get none.
         on_these_rows: what is known of differences without a verdict.
         ranking: names, the best first; models without a finite score are left out.
@@ -347,7 +342,6 @@ class Conclusion(Summary):
     plan: PlanSummary
     understood: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
-    pairs: tuple[Verdict, ...] = ()
     no_verdict: tuple[NoVerdict, ...] = ()
     on_these_rows: tuple[Bounds, ...] = ()
     ranking: tuple[str, ...] = ()
@@ -453,11 +447,9 @@ class TableVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """Mean ranks over tables, Nemenyi's critical difference, and the groups of candidates within it."""
+    """Mean ranks over tables."""
 
     mean: Mapping[str, float]
-    critical_difference: float
-    groups: tuple[tuple[str, ...], ...]
     n_tables: int
 
 
@@ -473,7 +465,6 @@ class TablesConclusion(Summary):
     understood: tuple[str, ...]
     relative: bool
     verdicts: tuple[TableVerdict, ...]
-    pairs: tuple[Verdict, ...] = ()
     no_verdict: tuple[NoVerdict, ...]
     ranking: tuple[str, ...]
     ranks: Ranks
@@ -491,7 +482,7 @@ def document_of(summary: AnySummary) -> dict[str, Any]:
     """Return a summary as a plain dict, fit for JSON; docs/summary.md explains its keys."""
     document: dict[str, Any] = _with_lists(msgspec.to_builtins(summary))
     if isinstance(summary, Conclusion):
-        document |= {key: [one.as_dict() for one in getattr(summary, key)] for key in ("verdicts", "pairs", "rivals")}
+        document |= {key: [one.as_dict() for one in getattr(summary, key)] for key in ("verdicts", "rivals")}
         if summary.subgroups is not None:
             for one, group in zip(document["subgroups"]["subgroups"], summary.subgroups.subgroups, strict=True):
                 one["verdicts"] = [verdict.as_dict() for verdict in group.verdicts]

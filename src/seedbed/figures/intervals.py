@@ -1,11 +1,11 @@
-"""Verdicts as pictures: the improvement of each candidate over the reference, and mean ranks over several tables."""
+"""Verdicts as pictures: the improvement of each candidate over the reference."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 
@@ -14,13 +14,11 @@ from seedbed.evaluation import (
     Conclusion,
     DecidingScore,
     Rule,
-    TablesConclusion,
     Verdict,
     known_metric,
     signed,
 )
 from seedbed.figures.panels import (
-    PLAIN_AXIS,
     WIDE,
     along,
     by_rank,
@@ -36,9 +34,9 @@ from seedbed.figures.panels import (
 )
 from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme
 
-__all__ = ["interval_limits", "mean_rank_chart", "verdict_intervals"]
+__all__ = ["interval_limits", "verdict_intervals"]
 
-_ROW, _RANK_ROW = 42, 24
+_ROW = 42
 _BELOW = 8  # points under the middle of a row, since the name is above it
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 _SETTLED = (*_LOOKS, "no_practical_difference")
@@ -266,56 +264,3 @@ def _zone(theme: Theme, margin: float, limits: tuple[float, float]) -> alt.Chart
     data = alt.InlineData(values=[{"from": low, "to": high}])
     zone: alt.Chart = alt.Chart(data).mark_rect(color=theme.zone).encode(x=alt.X("from:Q"), x2=alt.X2("to"))
     return zone
-
-
-# ---- several tables
-
-
-def mean_rank_chart(summary: TablesConclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
-    """Draw the mean rank of each candidate, the best at the left, and a bar for each group that the test can't
-    separate.
-
-    Args:
-        summary: of `seedbed.judge` with several tables.
-
-    Returns:
-        None if there is one table.
-    """
-    ranks, names = summary.ranks, summary.ranking
-    middle = (len(names) + 1) / 2
-    records: list[dict[str, Any]] = [
-        {
-            "candidate": name,
-            "part": "left" if ranks.mean[name] <= middle else "right",
-            "place": place,
-            "rank": ranks.mean[name],
-            "to": ranks.mean[name],
-            "note": f"{name} ({ranks.mean[name]:.2f})",
-        }
-        for place, name in enumerate(names)
-    ]
-    for number, group in enumerate(ranks.groups, start=len(names)):
-        ends = [ranks.mean[name] for name in group]
-        bar = {"candidate": "", "part": "bar", "place": number, "rank": min(ends), "to": max(ends)}
-        records.append({**bar, "note": ", ".join(group)})
-    phrases = [
-        f"point: mean rank over {ranks.n_tables} tables, 1 is the best",
-        f"bar: closer than {ranks.critical_difference:.2f}, so Nemenyi's test finds no difference",
-    ]
-    scale = alt.Scale(domain=[1, len(names)], nice=False, zero=False)
-    x = alt.X("rank:Q", axis=alt.Axis(title="mean rank", **PLAIN_AXIS), scale=scale)
-    tooltip = [alt.Tooltip("note:N"), alt.Tooltip("rank:Q", format=".3f")]
-    bars = shown("datum.part == 'bar'").mark_rule(strokeWidth=4, color=theme.unsure)
-    layers = [bars.encode(x=x, x2=alt.X2("to"), y=row_axis(), tooltip=tooltip)]
-    sides: tuple[tuple[Literal["left", "right"], int], ...] = (("left", 10), ("right", -10))
-    for side, offset in sides:
-        rows = shown(f"datum.part == '{side}'")
-        point = rows.mark_point(filled=True, size=80, opacity=1, color=theme.ink)
-        text = rows.mark_text(align=side, dx=offset, fontSize=12, fontWeight="bold", color=theme.ink)
-        layers += [
-            point.encode(x=x, y=row_axis(), tooltip=tooltip),
-            text.encode(x=x, y=row_axis(), text=alt.Text("note:N")),
-        ]
-    panel = alt.LayerChart(layer=layers, width=WIDE, height=alt.Step(_RANK_ROW), title=heading("Mean ranks"))
-    title = f"{summary.table}: mean ranks over {ranks.n_tables} tables"
-    return panelled([panel], records, title=title, phrases=phrases, theme=theme)

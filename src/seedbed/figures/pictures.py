@@ -19,7 +19,7 @@ from seedbed.evaluation import AnySummary
 from seedbed.figures.calibration import calibration
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.effects import effect_curves
-from seedbed.figures.intervals import mean_rank_chart, verdict_intervals
+from seedbed.figures.intervals import verdict_intervals
 from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.rows import row_curves
 from seedbed.figures.theme import LIGHT, Theme
@@ -46,7 +46,7 @@ _OF_KIND = {
     "comparison": ("curves", "intervals", "lottery", "calibration", "rows", "effects"),
     "training": ("curves", "lottery"),
     "judgement": ("intervals", "calibration"),
-    "tables": ("ranks",),
+    "tables": (),
 }
 
 
@@ -186,7 +186,6 @@ _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
     "intervals": verdict_intervals,
     "lottery": seed_lottery,
     "calibration": calibration,
-    "ranks": mean_rank_chart,
     "rows": row_curves,
     "effects": effect_curves,
 }

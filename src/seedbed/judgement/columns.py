@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import EveryName, Frame, Texts, frame_of_values, likely_target, parse_number, read_new_rows
-from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
+from seedbed.data import EveryName, Frame, frame_of_values, likely_target, read_new_rows
+from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean
 from seedbed.evaluation import METRICS, Metric, known_metric
 from seedbed.files import scratch_folder
 from seedbed.typing import Floats
@@ -26,7 +26,6 @@ __all__ = [
     "numbers",
     "plain",
     "read_scores",
-    "readings",
     "roles_of",
     "score_columns",
     "score_kind",
@@ -55,8 +54,8 @@ _BESIDE = re.compile(
 _TRUE = ("y", "y_true", "target", "label", "truth", "true_label")
 """Names of the true values, in lower case, which no candidate may have."""
 _PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
-# Not 1,234, which may be 1234.
-_DECIMAL_COMMA = re.compile(r"[+-]?(?:0*,[0-9]+|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,}))")
+_DEVIATION = re.compile(r"(.*_)?(standard_deviation|std_?dev|stdev|std|sd)(_.*)?")
+_PLUS_MINUS = re.compile(r"[0-9]%? *(±|\+/?-|\\pm)")
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
@@ -64,8 +63,6 @@ _MOST_TRIED = 1_000_000_000
 STDIN = "/dev/stdin"
 """The path of the standard input."""
 _MOST_STDIN = 1 << 28  # bytes
-_MOST_PAIRED = 200
-"""Candidates of which all pairs get a verdict: 19,900 verdicts."""
 _NO_ROWS = "Give a row for each score."
 _PREFIX = re.compile(r"(metrics|test|val|valid|validation|cv|mean|out_of_fold|oof)_")
 _OTHER_NAMES = {
@@ -113,7 +110,6 @@ class Question:
     margin: float | None = None
     alpha: float = 0.05
     tried: int = 0
-    all_pairs: bool = False
     networks: int = 1
     lower_is_better: bool | None = None
     folds: int | None = None
@@ -140,8 +136,8 @@ class Question:
         """Return the reference.
 
         Raises:
-            OptionError: it isn't there, there are fewer than two candidates or too many for all pairs, or one of them
-                has the name of the true values.
+            OptionError: it isn't there, there are fewer than two candidates, or one of them has the name of the true
+                values.
         """
         if true := [name for name in names if plain(name) in _TRUE]:
             hint = (
@@ -153,9 +149,6 @@ class Question:
         if self.reference is not None and self.reference not in names:
             message = f"the reference '{self.reference}' is not among the candidates"
             raise OptionError(message, did_you_mean(self.reference, names))
-        if self.all_pairs and len(names) > _MOST_PAIRED:
-            hint = "Leave --all-pairs out: the brackets in --json show which candidates aren't shown to differ."
-            raise OptionError(f"all pairs of {len(names):,} candidates are too many; the most are {_MOST_PAIRED}", hint)
         return self.reference or names[0]
 
 
@@ -168,7 +161,7 @@ class Factor:
     labels: tuple[str, ...]
 
 
-def read_scores(source: Any, **options: Any) -> Frame:
+def read_scores(source: Any) -> Frame:
     """Read a path, a data frame, or a mapping from names to columns.
 
     Raises:
@@ -187,9 +180,14 @@ def read_scores(source: Any, **options: Any) -> Frame:
         if len(content) > _MOST_STDIN:
             raise DataError(f"stdin: over {_MOST_STDIN >> 20} MiB", "Save the table as a file and give its path.")
         path.write_bytes(content)
-        frame = replace(read_new_rows(path, (), as_text=EveryName(), **options), where="stdin")
+        frame = replace(read_scores(path), where="stdin")
     else:
-        frame = read_new_rows(source, (), as_text=EveryName(), **options)  # 1.1 and 1.10 are two candidates
+        try:
+            frame = read_new_rows(source, (), as_text=EveryName())  # 1.1 and 1.10 are two candidates
+        except SeedbedError as error:
+            if "--" not in error.hint:  # an option of tables, which scores don't have
+                raise
+            raise type(error)(error.message, "Save the scores as a CSV file of their own.") from error
     if not frame.n_rows:
         raise DataError(f"{frame.where}: there are no rows", _NO_ROWS)
     return frame
@@ -266,7 +264,7 @@ def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -
         if wide:
             raise _no_candidates(where, [names[named[0]]])
         return named
-    values = [i for i in free if np.isfinite(readings(columns, i)).any()]
+    values = [i for i in free if np.isfinite(columns.numbers(i)).any()]
     shown = [names[i] for i in values]
     if not wide and score is not None:
         raise ColumnError(f"{where}: there is no column '{score}'", did_you_mean(score, names))
@@ -281,6 +279,22 @@ def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -
         raise _no_candidates(where, shown)
     check_number(where, len(values))
     return values
+
+
+def refuse_means(columns: Frame, roles: Mapping[str, int]) -> None:
+    """Raise OptionError if the file has one row for each candidate, with a mean and a standard deviation."""
+    free = free_columns(columns, roles)
+    texts = [i for i in free if not np.isfinite(columns.numbers(i)).any()]
+    found = [i for i in texts if any(map(_PLUS_MINUS.search, columns.texts(i).texts))]
+    names = [roles["candidate"]] if "candidate" in roles else texts
+    if not roles.keys() & {"fold", "repeat", "seed", "row"} and any(
+        len(columns.texts(i).texts) == columns.n_rows for i in names
+    ):
+        found += [i for i in free if _DEVIATION.fullmatch(plain(columns.names[i]))]
+    if found:
+        message = f"{columns.where}: column '{columns.names[found[0]]}' holds standard deviations of scores"
+        why = "They don't say how the scores of two candidates vary together over the splits, which decides."
+        raise OptionError(message, f"{why} Give a row for each candidate and fold.")
 
 
 def free_columns(columns: Frame, roles: Mapping[str, int]) -> list[int]:
@@ -328,22 +342,13 @@ def factor(columns: Frame, position: int, role: str) -> Factor:
     return Factor(name, codes, order)
 
 
-def readings(columns: Frame, position: int) -> Floats:
-    """Return a column as numbers [row], '0,85' as 0.85 if some cell certainly has a decimal comma; others are NaN."""
-    column = columns.columns[position]
-    if not isinstance(column, Texts) or not any(map(_DECIMAL_COMMA.fullmatch, column.texts)):
-        return columns.numbers(position)
-    texts = (text if "." in text else text.replace(",", ".") for text in column.texts)
-    return np.array([parse_number(text) for text in texts])[column.codes]
-
-
 def numbers(columns: Frame, position: int) -> Floats:
     """Return a column as numbers [row], NaN for empty cells.
 
     Raises:
         ColumnError: a cell holds a text.
     """
-    values = readings(columns, position)
+    values = columns.numbers(position)
     missing = ~np.isfinite(values)
     if missing.any():
         texts = columns.texts(position)
@@ -351,7 +356,7 @@ def numbers(columns: Frame, position: int) -> Floats:
         for row in np.flatnonzero(missing & is_text[texts.codes])[:1].tolist():
             place, text = columns.places([row])[row], texts.text_at(row)[:40]
             message = f"{place}, column '{columns.names[position]}' holds {text!r}, which is no number"
-            raise ColumnError(f"{columns.where}: {message}")
+            raise ColumnError(f"{columns.where}: {message}", "Write a decimal point." if "," in text else "")
     return np.where(missing, np.nan, values)
 
 

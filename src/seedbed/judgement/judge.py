@@ -15,15 +15,25 @@ from seedbed.data import Frame, native_frame
 from seedbed.errors import DataError, OptionError, did_you_mean
 from seedbed.evaluation import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
-from seedbed.judgement.columns import Question, factor, read_scores, roles_of, score_columns, score_kind, target_of
+from seedbed.judgement.columns import (
+    Question,
+    factor,
+    read_scores,
+    refuse_means,
+    roles_of,
+    score_columns,
+    score_kind,
+    target_of,
+)
 from seedbed.judgement.judging import conclude_scores
-from seedbed.judgement.means import on_means
 from seedbed.judgement.predictions import on_predictions
 from seedbed.judgement.scores import paired, read_rows, scores_by_candidate, split_plan
 from seedbed.judgement.tables import over_tables
-from seedbed.report import glance_text, judgement_latex, tables_latex, tables_text, text_fragment, write_report
+from seedbed.report import glance_text, tables_text, text_fragment, write_report
 
 __all__ = ["Judgement", "judge"]
+
+_LATEX = "Write .html or .json, or in Python to_frame().to_latex() of pandas."
 
 
 class Judgement:
@@ -106,31 +116,26 @@ class Judgement:
         return document_of(self.conclusion)
 
     def to_frame(self) -> Any:
-        """Return a data frame with a row for each verdict; with `all_pairs`, for each pair."""
+        """Return a data frame with a row for each verdict."""
         keys: tuple[str, ...] = ("candidate", "reference", "rule", "difference", "p", "p_adjusted")
         several = isinstance(self.conclusion, TablesConclusion)
         keys += ("wins", "losses", "n_tables") if several else ("low", "high", "margin", "p_better")
-        rows = self.conclusion.pairs or self.conclusion.verdicts
-        return native_frame({key: [getattr(row, key) for row in rows] for key in keys})
-
-    def to_latex(self) -> str:
-        """Return a table for a paper: each candidate's score, its difference from the reference, and the verdict."""
-        conclusion = self.conclusion
-        return tables_latex(conclusion) if isinstance(conclusion, TablesConclusion) else judgement_latex(conclusion)
+        return native_frame({key: [getattr(row, key) for row in self.conclusion.verdicts] for key in keys})
 
     def save(self, path: str | Path) -> Path:
-        """Write the report (`.html`), the table for a paper (`.tex`) or the document (`.json`); return the path.
+        """Write the report (`.html`) or the document (`.json`); return the path.
 
         Raises:
             OptionError: the path has another suffix, or its folder doesn't exist.
         """
         path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix not in (".tex", ".json"):
+        if path.suffix.lower() == ".tex":
+            raise OptionError(f"can't write {path}: LaTeX isn't written", _LATEX)
+        if path.suffix.lower() != ".json":
             return write_report(self.conclusion, path)
         if not path.parent.is_dir():
             raise OptionError(f"can't write {path}: there is no folder {path.parent}", "Make the folder first.")
-        text = self.to_latex() if suffix == ".tex" else f"{json.dumps(self.to_dict(), indent=1, ensure_ascii=False)}\n"
+        text = f"{json.dumps(self.to_dict(), indent=1, ensure_ascii=False)}\n"
         write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
         return path
 
@@ -151,7 +156,6 @@ def judge(
     margin: float | None = None,
     alpha: float = 0.05,
     tried: int = 0,
-    all_pairs: bool = False,
     networks: int = 1,
     lower_is_better: bool | None = None,
     folds: int | None = None,
@@ -167,7 +171,6 @@ def judge(
     row: str | None = None,
     positive: str | None = None,
     command: str = "",
-    source: Mapping[str, Any] | None = None,
 ) -> Judgement:
     """Judge which candidates are better than the reference, from your own scores or predictions.
 
@@ -183,7 +186,6 @@ def judge(
             else 2 % of the reference's mean.
         alpha: how often a difference may be claimed where there is none, over all comparisons together.
         tried: how many attempts were discarded; each counts as one more comparison.
-        all_pairs: judge all pairs instead of each candidate against the reference.
         networks: of predictions with several seeds, how many networks the model averages: verdicts and scores are then
             about the mean of so many. A file doesn't say it, so single models are judged if it is left out.
         lower_is_better: which way is better; by the score's name if left out.
@@ -205,7 +207,6 @@ def judge(
             labels, numbers, or probabilities of the larger of two labels.
         positive: of two labels, the one whose probability is given; the larger one if left out.
         command: the command line, for the document.
-        source: how a path is read: `table`, `query`, `skip_rows` and `limit` of `read_table`.
 
     Raises:
         ColumnError: a column is missing, or several could be meant.
@@ -224,7 +225,6 @@ def judge(
         margin=margin,
         alpha=alpha,
         tried=tried,
-        all_pairs=all_pairs,
         networks=networks,
         lower_is_better=lower_is_better,
         folds=folds,
@@ -243,7 +243,7 @@ def judge(
         command=command,
     )
     about_scores = "drop_incomplete" if drop_incomplete else "lower_is_better" if lower_is_better is not None else ""
-    columns = read_scores(scores, **(source or {}))
+    columns = read_scores(scores)
     roles = roles_of(columns, question)
     target = target_of(columns, roles, question, scores=score is not None or bool(about_scores))
     if target is not None and about_scores:
@@ -266,9 +266,7 @@ def judge(
 
 def _on_scores(columns: Frame, roles: Mapping[str, int], question: Question) -> Conclusion:
     """Return the conclusion from scores."""
-    concluded = on_means(columns, roles, question)
-    if concluded is not None:
-        return concluded
+    refuse_means(columns, roles)
     values = score_columns(columns, roles, question.score)
     names, wide = [columns.names[i] for i in values], "candidate" not in roles
     metric = score_kind((question.score or "") if wide else names[0], lower_is_better=question.lower_is_better)
@@ -277,21 +275,16 @@ def _on_scores(columns: Frame, roles: Mapping[str, int], question: Question) -> 
     scores = scores_by_candidate(columns, values, rows)
     plan = split_plan(rows, folds=question.folds, test_share=question.test_share)
     by_name, dropped = paired(scores, rows, drop_incomplete=question.drop_incomplete)
-    percent = metric.percent and max(abs(values).max() for values in by_name.values()) > 1
-    if percent:
-        by_name = {name: values / 100 for name, values in by_name.items()}
-        question = replace(question, margin=None if question.margin is None else question.margin / 100)
     for name, each in by_name.items():
         if metric.percent and not ((each >= 0) & (each <= 1)).all():
             message = f"{columns.where}: {metric.words} of {name} goes from {each.min():.4g} to {each.max():.4g}"
-            raise DataError(message, "It is a share: give 0 to 1, or 0 to 100 in percent; or another --score.")
+            raise DataError(message, "It is a share, from 0 to 1: divide percent by 100, or name another --score.")
     seeds = max(values.shape[1] for values in by_name.values())
     way = "higher" if metric.greater_is_better else "lower"
     where = (
         ("in columns of their own", "") if wide else (f"(column '{rows.candidate.name}')", f" (column '{names[0]}')")
     )
-    better = f"{way} is better{'; given in percent' if percent else ''}"
-    understood = [f"{len(by_name)} candidates {where[0]}; {metric.words}{where[1]}, {better}.", plan.words]
+    understood = [f"{len(by_name)} candidates {where[0]}; {metric.words}{where[1]}, {way} is better.", plan.words]
     if seeds > 1 < len(rows.splits):
         understood.append(f"{seeds} seeds a split (column '{rows.seed.name}'), averaged within it.")
         if single := [name for name, values in by_name.items() if values.shape[1] == 1]:

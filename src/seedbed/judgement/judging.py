@@ -36,7 +36,7 @@ from seedbed.judgement.columns import Question
 from seedbed.judgement.scores import SplitPlan
 from seedbed.typing import Floats
 
-__all__ = ["alike", "asked", "conclude_scores", "margin_of"]
+__all__ = ["alike", "asked", "conclude_scores"]
 
 
 _SHARE_OF_REFERENCE = 0.02
@@ -63,7 +63,7 @@ def asked(
             margin_source=margin.source,
         ),
         alpha=question.alpha,
-        interval={"one_split": None, "means": None, "held_out": "held_out"}.get(plan.kind, "corrected"),
+        interval={"one_split": None, "held_out": "held_out"}.get(plan.kind, "corrected"),
         plan=PlanSummary(
             kind=plan.kind,
             repeats=plan.repeats,
@@ -73,7 +73,6 @@ def asked(
             test_share=None if plan.df is None else plan.overlap / (1 + plan.overlap),
             df=plan.df,
             tried=question.tried,
-            all_pairs=question.all_pairs,
             reason=plan.words,
         ),
         understood=question.understood,
@@ -92,13 +91,13 @@ def conclude_scores(
 
     Args:
         scores: candidate -> [split, seed], finite, the same splits of all.
-        margin: the difference that matters; by `margin_of` if left out.
+        margin: the difference that matters; by `_margin_of` if left out.
 
     Raises:
         OptionError: fewer than two candidates, or a reference that isn't there.
     """
     reference, alpha = question.named(list(scores)), question.alpha
-    margin = margin or margin_of(scores[reference], metric, question)
+    margin = margin or _margin_of(scores[reference], metric, question)
     seeds = max(values.shape[1] for values in scores.values())
     question_asked = asked(question, metric, plan, reference=reference, margin=margin, seeds=seeds)
     losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
@@ -148,7 +147,7 @@ def alike(names: Iterable[str]) -> dict[str, int]:
     return {name: 1 for name in names if name != "prior"}
 
 
-def margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:
+def _margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:
     """Return the margin: one point of a share, 0.01 of a score up to 1, or 2 % of the reference's score."""
     if question.margin is not None:
         return Margin(question.margin, "given")

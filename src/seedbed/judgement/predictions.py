@@ -24,7 +24,7 @@ from seedbed.evaluation import (
     margin_beside,
     too_few,
 )
-from seedbed.judgement.columns import Factor, Question, check_number, factor, free_columns, numbers, plain, readings
+from seedbed.judgement.columns import Factor, Question, check_number, factor, free_columns, numbers, plain
 from seedbed.judgement.judging import alike, asked, conclude_scores
 from seedbed.judgement.scores import FileRows, SplitPlan, read_rows, seed_places, split_plan
 from seedbed.scoring import Result, evidence_of, without_verdict
@@ -247,7 +247,7 @@ def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[in
     if len(labels) == 2 and len(predicted) > 1:
         ordered = _ordered(labels, positive)
         for name, i, cell in zip(names, predicted, strange, strict=True):
-            values = readings(columns, i)
+            values = columns.numbers(i)
             if cell is not None and (not np.isfinite(values).any() or _outside(values)):
                 message = f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor probabilities"
                 raise ColumnError(f"{columns.where}: {message}: '{cell}'", "Leave out what isn't a prediction.")

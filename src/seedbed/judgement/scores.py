@@ -15,8 +15,6 @@ from seedbed.judgement.columns import Factor, factor, numbers
 from seedbed.typing import Floats, Ints
 
 __all__ = [
-    "MOST_DF",
-    "MOST_FOLDS",
     "FileRows",
     "SplitPlan",
     "paired",
@@ -29,8 +27,8 @@ __all__ = [
 
 _MOST_CELLS = 50_000_000
 _MOST_NAMED = 4
-MOST_FOLDS = 20
-MOST_DF = 9
+_MOST_FOLDS = 20
+_MOST_DF = 9
 """For random splits. More splits of the same rows don't add evidence; see docs/judge.md."""
 
 
@@ -231,15 +229,14 @@ class SplitPlan:
     """How the splits were made.
 
     Attributes:
-        kind: repeated k-fold; random splits; predictions of one test set; or, without verdicts, scores of one split,
-            and means with deviations.
+        kind: repeated k-fold; random splits; predictions of one test set; or, without verdicts, scores of one split.
         repeats, folds: of k-fold; for random splits 1 and their number.
         overlap: test rows over training rows.
         df: degrees of freedom of the corrected t; None for a single split.
         words: what was understood, as a sentence.
     """
 
-    kind: Literal["cross_validation", "random_splits", "held_out", "one_split", "means"]
+    kind: Literal["cross_validation", "random_splits", "held_out", "one_split"]
     repeats: int = 1
     folds: int = 1
     overlap: float = 0.0
@@ -307,7 +304,7 @@ def _folds_of(rows: FileRows, given: int | None) -> int | None:
         return None if sizes == {1} else sizes.pop()
     if "split" in rows.fold.name.lower() or not rows.fold.labels:
         return None
-    if n > MOST_FOLDS:
+    if n > _MOST_FOLDS:
         raise OptionError(
             f"{rows.where}: {n:,} different values of '{rows.fold.name}' may be {n:,} folds or repeats of fewer",
             "Give the folds of a repeat, --folds 10 say; if the splits are random: --test-share 0.2.",
@@ -325,7 +322,7 @@ def _random_splits(rows: FileRows, share: float | None) -> SplitPlan:
         )
     words = f"{n} random splits ({which}), {100 * share:.3g} % of the rows tested in each."
     overlap = share / (1 - share)
-    return SplitPlan(kind="random_splits", folds=n, overlap=overlap, df=min(n - 1, MOST_DF), words=words)
+    return SplitPlan(kind="random_splits", folds=n, overlap=overlap, df=min(n - 1, _MOST_DF), words=words)
 
 
 def _columns(rows: FileRows) -> str:

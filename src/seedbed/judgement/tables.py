@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from seedbed.errors import DataError, OptionError, counted
+from seedbed.errors import DataError, counted
 from seedbed.evaluation import (
     SHORT,
     CandidateSummary,
@@ -18,10 +18,8 @@ from seedbed.evaluation import (
     Ranks,
     TablesConclusion,
     TableVerdict,
-    critical_difference,
     holm,
     mean_ranks,
-    rank_groups,
     signed_rank,
 )
 from seedbed.judgement.columns import Question
@@ -35,15 +33,11 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
     """Return the conclusion from several tables.
 
     The difference of the mean scores on a table is one number. Errors are compared as shares of the reference's error,
-    since tables may have errors of any size. Wilcoxon's signed-rank test with Holm's adjustment decides. Mean ranks and
-    Nemenyi's critical difference are given as well (Demsar 2006).
+    since tables may have errors of any size. Wilcoxon's signed-rank test with Holm's adjustment decides (Demsar 2006).
 
     Raises:
         DataError: the tables have different candidates, or the reference's error is 0 on one of them.
     """
-    if question.all_pairs:
-        hint = "Leave --all-pairs out: mean ranks and their critical difference are about all pairs."
-        raise OptionError("all pairs are judged on one table", hint)
     first, name = tables[0], question.table
     metric, reference, n = first.metric, first.reference, len(tables)
     names = [candidate.name for candidate in first.candidates]
@@ -88,8 +82,6 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
             f"{question.alpha:g}, however clear the difference: more tables are needed."
         )
     reason = f"{n} tables are too few for a verdict over tables, which needs {_FEWEST}"
-    distance = critical_difference(len(names), n, alpha=question.alpha)
-    groups = [tuple(names[place] for place in group) for group in rank_groups(ranks, distance)] if enough else []
     return TablesConclusion(
         kind="tables",
         command=question.command,
@@ -104,9 +96,7 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
         verdicts=tuple(verdicts),
         no_verdict=() if enough else tuple(NoVerdict(other, reason) for other in others),
         ranking=tuple(names[place] for place in np.argsort(ranks, kind="stable").tolist()),
-        ranks=Ranks(
-            mean=dict(zip(names, ranks, strict=True)), critical_difference=distance, groups=tuple(groups), n_tables=n
-        ),
+        ranks=Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n),
         candidates=tuple(CandidateSummary(name=each, kind="scores") for each in names),
         tables=tuple(tables),
         notes=tuple(Note(message=note) for note in notes),

@@ -3,7 +3,7 @@
 from seedbed.report.advice import guessing, recommendation
 from seedbed.report.card import card_text, score_sentences
 from seedbed.report.columns import label_of
-from seedbed.report.judged import judgement_latex, tables_latex, tables_text
+from seedbed.report.judged import tables_text
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, notebook_progress
 from seedbed.report.sentences import duration, note_sentences, serious_sentences
@@ -34,7 +34,6 @@ __all__ = [
     "glance_lines",
     "glance_text",
     "guessing",
-    "judgement_latex",
     "label_of",
     "note_sentences",
     "notebook_fragment",
@@ -45,7 +44,6 @@ __all__ = [
     "score_sentences",
     "serious_sentences",
     "subgroup_lines",
-    "tables_latex",
     "tables_text",
     "text_fragment",
     "training_text",

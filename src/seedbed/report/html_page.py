@@ -102,7 +102,7 @@ class _Figure:
 
 def report_page(summary: AnySummary) -> str:
     """Return the report of a summary as one HTML page. It loads nothing and needs no network."""
-    drawn = ("curves", "lottery", "calibration", "ranks", "rows", "effects")  # the first table has the intervals
+    drawn = ("curves", "lottery", "calibration", "rows", "effects")  # the first table has the intervals
     figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE, only=drawn).items()}
     names = [candidate.name for candidate in summary.candidates]
     unbroken = _Unbroken(names)

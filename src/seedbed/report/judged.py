@@ -1,8 +1,8 @@
-"""What only judgements say: p-values, pairs, one test set, means, several tables; and tables for a paper."""
+"""What only judgements say: p-values, one test set, one split, several tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from seedbed.errors import counted, phrased, visible
 from seedbed.evaluation import (
@@ -17,15 +17,13 @@ from seedbed.evaluation import (
 )
 from seedbed.report.advice import listed
 from seedbed.report.sentences import averaged_sentence
-from seedbed.report.tables import NumberTable, folded, measured, table_lines
+from seedbed.report.tables import NumberTable, folded, table_lines
 
 __all__ = [
     "judged_sentences",
-    "judgement_latex",
     "rank_numbers",
     "table_numbers",
     "tables_headline",
-    "tables_latex",
     "tables_sentences",
     "tables_text",
 ]
@@ -38,9 +36,8 @@ _MOST_NAMED = 20
 def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
     """Yield what the verdicts of a judgement rest on, what is known without one, and what was found in the file."""
     plan, verdicts, metric = conclusion.plan, conclusion.verdicts, conclusion.metric
-    shown = conclusion.pairs or verdicts
-    if shown:
-        n = max(verdict.comparisons for verdict in shown)
+    if verdicts:
+        n = max(verdict.comparisons for verdict in verdicts)
         thrown = f", {counted(plan.tried, 'thrown away attempt')} among them" if plan.tried else ""
         holm = f", adjusted for {n} comparisons{thrown}" if n > 1 else ""
         yield f"p{holm}: {', '.join(f'{one.candidate} {p_words(one.p_adjusted)}' for one in verdicts[:_MOST_NAMED])}."
@@ -54,24 +51,13 @@ def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
             yield averaged_sentence(plan)
         for without in conclusion.no_verdict:
             yield f"No verdict on {without.candidate}: {without.reason}."
-    for pair in conclusion.pairs:
-        if pair.reference != conclusion.reference:
-            yield f"{pair.sentence}, p {p_words(pair.p_adjusted)}."
     for bounds in conclusion.on_these_rows:
-        yield _known(bounds, metric, means=plan.kind == "means")
-    if conclusion.on_these_rows and plan.kind != "means":
+        yield _known(bounds, metric)
+    if conclusion.on_these_rows:
         yield (
             "For a verdict, score the candidates by cross-validation, 10 repeats of 10 folds say, and give a row for "
             "each fold. Or give the predictions of each row: they tell these fitted models apart."
         )
-    if plan.kind == "means":
-        yield "With the scores of each split there is a verdict: give a row for each candidate and fold."
-        if plan.df is not None:
-            together = " that hold together" * (len(conclusion.on_these_rows) > 1)
-            yield (
-                f"These are {100 * (1 - conclusion.alpha):g}% intervals{together}, corrected for overlapping training "
-                "rows, if the deviations are those over splits. A negative correlation would make them wider."
-            )
     yield from (f"Note: {note.message}" for note in conclusion.notes)
 
 
@@ -87,60 +73,19 @@ def _on_one_test_set(conclusion: Conclusion) -> Iterator[str]:
         yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
 
 
-def _known(bounds: Bounds, metric: DecidingScore, *, means: bool) -> str:
+def _known(bounds: Bounds, metric: DecidingScore) -> str:
     """Return what is known of a difference without a verdict."""
-    on = "" if means else ", on this test set"
     gain = f"{_size(metric, bounds.difference)}{' points' * known_metric(metric.name).percent}"
-    said = f"{bounds.candidate} against {bounds.reference}{on}: {metric.words} improved by {gain}"
+    said = f"{bounds.candidate} against {bounds.reference}, on this test set: {metric.words} improved by {gain}"
     if bounds.low is None or bounds.high is None:
-        return f"{said}." if means else f"{said}; a single run doesn't show the effect of seeds."
+        return f"{said}; a single run doesn't show the effect of seeds."
     low, high = _size(metric, bounds.low), _size(metric, bounds.high)
-    if bounds.correlated_low is None or bounds.correlated_high is None:
-        return f"{said}, and with other seeds on the same rows plausibly by {low} to {high}."
-    near = f"{_size(metric, bounds.correlated_low)} to {_size(metric, bounds.correlated_high)}"
-    return (
-        f"{said}; plausibly by {near} if both scores rise and fall together over the splits (correlation 1), by {low} "
-        f"to {high} if they are unrelated (correlation 0)."
-    )
+    return f"{said}, and with other seeds on the same rows plausibly by {low} to {high}."
 
 
 def _size(metric: DecidingScore, value: float) -> str:
     """Return an improvement with its sign, in points if the score is a share."""
     return signed(100 * value, 1) if known_metric(metric.name).percent else signed(value)
-
-
-def judgement_latex(conclusion: Conclusion) -> str:
-    """Return the ranking as a LaTeX table (booktabs): score, difference from the reference with interval, verdict."""
-    metric, rows = conclusion.metric, []
-    for name in (model.name for model in conclusion.in_order()):
-        verdict, cells = conclusion.verdict(name), ["", ""]
-        word = "reference" if name == conclusion.reference else "no verdict"
-        if verdict is not None:
-            middle, low, high = (_size(metric, value) for value in (verdict.difference, verdict.low, verdict.high))
-            cells, word = [f"${middle}$", f"$[{low}, {high}]$"], verdict.short
-        score = latex_text(measured(metric.name, conclusion.score(name)))
-        rows.append([latex_text(name), score, *cells, latex_text(word)])
-    certain = f"{100 * (1 - conclusion.alpha):g}"
-    unit = " (points)" if known_metric(metric.name).percent else ""
-    head = ["Candidate", latex_text(metric.words), f"Improvement{unit}", f"{certain}\\,\\% interval", "Verdict"]
-    caption = f"{conclusion.table}: {' '.join(conclusion.understood)} The reference is {conclusion.reference}."
-    return _latex(caption, "lrrrl", [head, *rows])
-
-
-def _latex(comment: str, columns: str, rows: Sequence[Sequence[str]], last: Sequence[str] = ()) -> str:
-    head, *lines = (" & ".join(row) + r" \\" for row in rows)
-    end = [r"\midrule", " & ".join(last) + r" \\"] if last else []
-    return "\n".join(
-        [f"% {visible(comment)}".replace("\n", " "), rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule",
-         *lines, *end, r"\bottomrule", r"\end{tabular}", ""]
-    )  # fmt: skip
-
-
-def latex_text(text: str) -> str:
-    """Return a text as LaTeX shows it."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--"}
-    escaped = {sign: f"\\{sign}" for sign in "&%$#_{}"}
-    return "".join((special | escaped).get(letter, letter) for letter in visible(text))
 
 
 # ---- several tables
@@ -171,11 +116,7 @@ def tables_headline(conclusion: TablesConclusion) -> str:
 
 
 def tables_sentences(conclusion: TablesConclusion) -> Iterator[str]:
-    """Yield which mean ranks don't differ, and what else a reader should know."""
-    if conclusion.ranks.groups:
-        distance = f"{conclusion.ranks.critical_difference:.2f}"
-        groups = "; ".join(listed(group) for group in conclusion.ranks.groups)
-        yield f"Nemenyi's test of all pairs finds no difference between mean ranks closer than {distance}: {groups}."
+    """Yield what else a reader should know."""
     if conclusion.relative:
         yield "Improvements are shares of the reference's error on each table."
     if conclusion.verdicts:
@@ -209,12 +150,3 @@ def table_numbers(conclusion: TablesConclusion) -> NumberTable:
 
 def _mean(table: Conclusion, name: str) -> str:
     return measure(table.metric.name, table.score(name).mean or 0.0)
-
-
-def tables_latex(conclusion: TablesConclusion) -> str:
-    """Return a LaTeX table (booktabs): each table's mean scores, then mean ranks."""
-    names, ranks = conclusion.ranking, conclusion.ranks
-    rows = [[latex_text(one.table), *(latex_text(_mean(one, name)) for name in names)] for one in conclusion.tables]
-    last = ["Mean rank", *(f"{ranks.mean[name]:.2f}" for name in names)]
-    comment = f"Critical difference of mean ranks (Nemenyi): {ranks.critical_difference:.3f}"
-    return _latex(comment, f"l{'r' * len(names)}", [["Table", *map(latex_text, names)], *rows], last)

@@ -16,7 +16,6 @@ from seedbed.evaluation import Conclusion, Score, known_metric, measure, p_words
 __all__ = [
     "NumberTable",
     "folded",
-    "measured",
     "score_table",
     "table_lines",
     "verdict_table",
@@ -89,7 +88,7 @@ def folded(text: str, width: int, indent: int = 0, names: Sequence[str] = (), *,
     return [line.replace(_SPACE_OF_A_NAME, " ") for line in lines] or [""]
 
 
-def measured(name: str, score: Score) -> str:
+def _measured(name: str, score: Score) -> str:
     """Return a score with its interval, if it has one, and whether folds were pooled."""
     if score.mean is None:
         return "-"
@@ -114,7 +113,7 @@ def score_table(conclusion: Conclusion, names: Iterable[str] = ()) -> NumberTabl
     rows = []
     for model in conclusion.in_order():
         # Where networks have diverged, the scores of the others are optimistic.
-        cells = [measured(score, model.scores[score]) if model.name in conclusion.ranking else "-" for score in names]
+        cells = [_measured(score, model.scores[score]) if model.name in conclusion.ranking else "-" for score in names]
         if trained and model.epochs is None:
             cells += ["", "", ""]
         elif model.epochs is not None:
@@ -126,13 +125,12 @@ def score_table(conclusion: Conclusion, names: Iterable[str] = ()) -> NumberTabl
 
 
 def verdict_table(conclusion: Conclusion) -> NumberTable:
-    """Return the numbers of each verdict, and of each pair if a judgement was asked for all of them."""
+    """Return the numbers of each verdict."""
     unit = " (points)" if known_metric(conclusion.metric.name).percent else ""
     columns = [f"gain in {conclusion.metric.words}{unit}", "interval", "in accuracy (points)", "interval"]
     columns += ["probability that it is better", "runs that say otherwise", "p, adjusted", "rows for the margin"]
     rows = []
-    for one in conclusion.pairs or conclusion.verdicts:
-        pair = f"{one.candidate} against {one.reference}" if conclusion.pairs else one.candidate
+    for one in conclusion.verdicts:
         cells = _improvement(one.difference, one.low, one.high, 100 if unit else None)
         a = one.accuracy
         cells += ["", ""] if a is None or one.metric == "accuracy" else _improvement(a.difference, a.low, a.high, 100)
@@ -141,7 +139,7 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
         open_rule = one.rule in ("no_worse", "no_better", "cannot_tell")
         ends = one.rows_needed if open_rule else None
         needed = "" if ends is None else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
-        rows.append([pair, *cells, percent(one.p_better), opposite, p_words(one.p_adjusted), needed])
+        rows.append([one.candidate, *cells, percent(one.p_better), opposite, p_words(one.p_adjusted), needed])
     used = [place for place in range(1, 9) if any(row[place] for row in rows)]
     return NumberTable(
         ["", *(columns[place - 1] for place in used)], [[row[0], *(row[p] for p in used)] for row in rows]
