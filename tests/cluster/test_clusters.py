@@ -9,7 +9,7 @@ from torch import nn
 import seedbed as sb
 from seedbed.errors import SeedbedError, TrainingError
 from seedbed.training import train_many
-from seedbed.training.cluster import Asked
+from seedbed.training.cluster import _kind as kind
 
 NET = """
 from torch import nn
@@ -55,7 +55,7 @@ def test_a_killed_dask_worker_does_not_change_the_result(compared, local, assert
 def test_a_lost_dask_scheduler_is_an_error_and_finished_chunks_are_kept(start_dask, compared, tmp_path):
     cluster = start_dask(n_workers=1)
     lost = _once(cluster.processes[0].kill)
-    with pytest.raises(TrainingError, match="the connection to the Dask cluster was lost"):
+    with pytest.raises(TrainingError, match=r"Dask stopped a task: .*connection"):
         compared(cluster=f"dask:{cluster.address}", on_progress=lost, folder=tmp_path)
     assert list((tmp_path / "unfinished").glob("*.safetensors"))
 
@@ -113,8 +113,8 @@ def test_an_error_on_a_node_is_raised_locally(cluster):
 
 
 def test_a_node_with_another_version_of_torch_is_refused(cluster, monkeypatch):
-    other = Asked.__dataclass_fields__["kind"].default_factory() | {"torch": "1.0"}
-    monkeypatch.setattr("seedbed.training.cluster.Asked", lambda: Asked(other))
+    other = kind() | {"torch": "1.0"}
+    monkeypatch.setattr("seedbed.training.cluster._kind", lambda: other)
     with pytest.raises(TrainingError, match=r"the version of torch on node \S+ is .*, and 1\.0 where seedbed runs"):
         sb.compare("example:moons", candidates=["relu:3"], **SMALL, compute=sb.Compute(cluster=cluster))
 

@@ -9,13 +9,12 @@ import contextlib
 import ctypes
 import functools
 import importlib
-import os
 import sys
 from typing import Any
 
 from torch import nn
 
-__all__ = ["has_hooks", "hide_slow_vmap", "keep_freed_memory", "keep_large_workers", "quiet_ray_workers", "ray_address"]
+__all__ = ["has_hooks", "hide_slow_vmap", "keep_freed_memory", "keep_large_workers", "quiet_ray_workers"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _KEPT_BYTES = 256 << 20
@@ -70,22 +69,6 @@ def hide_slow_vmap() -> None:
     with contextlib.suppress(ImportError, AttributeError):
         functorch: Any = importlib.import_module("torch._C._functorch")
         functorch._set_vmap_fallback_warning_enabled(False)
-
-
-def ray_address(address: str) -> str:
-    """Return HOST:PORT of a Ray cluster, or of the running one if the address is empty. Ray 2.50 to 2.60.
-
-    Fallback: the address itself, the variable RAY_ADDRESS, or "auto".
-    Gain: an address without a cluster is an error after 3 seconds instead of minutes.
-
-    Raises:
-        ConnectionError, ValueError, OSError: it isn't an address, or no cluster runs on this machine.
-    """
-    try:
-        canonical = importlib.import_module("ray._private.services").canonicalize_bootstrap_address
-    except (ImportError, AttributeError):
-        return address or os.environ.get("RAY_ADDRESS", "auto")
-    return str(canonical(address or "auto"))
 
 
 def quiet_ray_workers() -> None:
