@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seedbed.data import Encoding, Split, Table, inner_holdout, repeated_folds, spill, time_folds
+from seedbed.data import Encoding, Split, Table, inner_holdout, repeated_folds, time_folds
 from seedbed.errors import TrainingError
 from seedbed.evaluation import Choice, choose
 from seedbed.networks import Candidate
@@ -240,8 +240,7 @@ def inner_splits(
                 table.target[rows], repeats=repeats, folds=folds, random_state=state, groups=groups
             )
         )
-    # One at a time, as they may be large.
-    return tuple(Split(0, number, spill(train), spill(test)) for number, (train, test) in enumerate(parts))
+    return tuple(Split(0, number, train, test) for number, (train, test) in enumerate(parts))
 
 
 # Networks of one candidate for all rows

@@ -11,7 +11,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from seedbed.data import on_disk
 from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.errors import SeedbedError
@@ -86,13 +85,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def tiny_windows(monkeypatch):
-    """Make every table count as large, with windows of a few dozen rows."""
-    for name, value in (("LARGE_ROWS", 1), ("LARGE_CELLS", 1), ("LARGE_BYTES", 1), ("WINDOW_BYTES", 3000)):
-        monkeypatch.setattr(on_disk, name, value)
 
 
 @pytest.fixture(scope="module")

@@ -299,13 +299,6 @@ def test_extra_trees_with_weight_stay_in_later_bags(table_for, monkeypatch):
     assert len(calls) == 1
 
 
-def test_trees_do_not_suit_a_table_on_disk(table_for, monkeypatch):
-    monkeypatch.setattr("seedbed.data.design.Encoding.is_large", True)
-    assert not any(isinstance(member.architecture, Trees) for member in members_for(None, table_for("ill")))
-    with pytest.raises(OptionError, match="'extra-trees' needs a table that fits in memory"):
-        members_for(["logistic", "extra-trees"], table_for("ill"))
-
-
 def test_many_classes_have_the_plain_network_in_place_of_trees():
     rows = np.arange(1_500)
     table = read_table(pd.DataFrame({"x": np.cos(rows), "y": [f"class {row % 13}" for row in rows]}), target="y")

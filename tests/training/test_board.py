@@ -15,7 +15,7 @@ from seedbed.training import Board, TrainingData, plan_stack, train_chunks, trai
 @pytest.fixture(autouse=True)
 def small_chunks_and_short_slices(monkeypatch):
     monkeypatch.setattr("seedbed.training.planning._MOST_NATIVE", 16)
-    monkeypatch.setattr("seedbed.training.native.training._SECONDS", 1e-4)
+    monkeypatch.setattr("seedbed.training.loop._SECONDS", 1e-4)
 
 
 @pytest.fixture(scope="module")

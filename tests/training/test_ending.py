@@ -9,9 +9,7 @@ import pytest
 from seedbed.evaluation import Waiting
 from seedbed.networks import parse_candidate
 from seedbed.settings import Recipe
-from seedbed.training import Savepoint, plan_stack, stepping, train_chunk
-
-from .test_stops import KINDS
+from seedbed.training import Savepoint, loop, plan_stack, train_chunk
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -53,8 +51,8 @@ def losses(chunks, data):
 @pytest.mark.parametrize("batch_size", [None, 15])
 def test_losses_equal_a_full_training_up_to_the_end(two_splits, chunks, monkeypatch, checked, batch_size):
     whole = losses(chunks(EPOCHS - 1, batch_size=batch_size), two_splits)
-    monkeypatch.setattr(stepping, "_CHECKED", checked)
-    monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
+    monkeypatch.setattr(loop, "_CHECKED", checked)
+    monkeypatch.setattr("seedbed.training.loop._SECONDS", 0.0)
     found, waiting = losses(chunks(3, batch_size=batch_size), two_splits), Waiting(9, (1.0, 3))
     waiting.see(whole)
     assert len(set(waiting.ends)) > 2
@@ -90,8 +88,8 @@ class StopError(Exception):
 
 def test_after_a_kill_the_losses_are_the_same(two_splits, chunks, monkeypatch, tmp_path):
     monkeypatch.setattr("seedbed.training.chunk._SECONDS", -1.0)
-    monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
-    monkeypatch.setattr(stepping, "_CHECKED", 2)
+    monkeypatch.setattr("seedbed.training.loop._SECONDS", 0.0)
+    monkeypatch.setattr(loop, "_CHECKED", 2)
 
     def stop(epochs):
         if epochs > 17:
@@ -104,10 +102,6 @@ def test_after_a_kill_the_losses_are_the_same(two_splits, chunks, monkeypatch, t
         except StopError:
             found = train_chunk(chunk, two_splits, lambda epochs: None, Savepoint(place))
             np.testing.assert_array_equal(found.curves, expected.curves)
-
-
-def test_modules_that_look_at_their_rows_are_trained_to_the_end(chunks):
-    assert {chunk.together for chunk in chunks(3, KINDS["general"])} == {0}
 
 
 def test_with_a_schedule_training_ends_early_only_with_patience():

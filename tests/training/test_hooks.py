@@ -15,7 +15,6 @@ def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
 
     monkeypatch.setattr(importlib, "import_module", missing)
     hooks.keep_large_workers()
-    hooks.hide_slow_vmap.__wrapped__()
     hooks.quiet_ray_workers()
 
 

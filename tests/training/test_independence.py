@@ -1,15 +1,12 @@
 """Laws 2 and 3: a network's result doesn't depend on others, and its initial values are torch's."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from seedbed.networks import parse_candidate
-from seedbed.settings import Recipe
-from seedbed.training import TrainingData, plan_stack, planning, train_chunk, train_many
+from seedbed.training import TrainingData, planning, train_many
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -100,20 +97,6 @@ def test_a_network_that_becomes_nan_does_not_change_others_with_a_full_recipe(ta
     healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
     assert np.isfinite(curves_of(healthy)).all()
     assert_others_equal(healthy, sick)
-
-
-@pytest.mark.parametrize("words", KINDS)
-def test_padding_networks_of_a_chunk_change_nothing(task, words):
-    data, build = one_split(task("bce")), poisoned(words, None)
-    plan = plan_stack(build, data, Recipe(epochs=10), seeds=range(3), splits=[0] * 3, dtype="float64")
-    (chunk,) = plan.chunks
-    filling = {
-        name: getattr(chunk, name) + getattr(chunk, name)[-1:] * 13 for name in ("seeds", "splits", "lr", "decay")
-    }
-    alone, filled = train_chunk(chunk, data), train_chunk(dataclasses.replace(chunk, **filling), data)
-    assert filled.curves.shape == alone.curves.shape == (4, 10, 3)
-    np.testing.assert_allclose(filled.curves, alone.curves, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(filled.outputs, alone.outputs, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("seeds", [[5, 6], [5]], ids=["stack", "single"])

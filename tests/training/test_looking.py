@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.data import on_disk, spill
 from seedbed.networks import PiecewiseLinearEncoding
 from seedbed.settings import Recipe
 from seedbed.training import plan_stack, train_chunk, train_many
@@ -103,27 +102,6 @@ def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
     for network in (*stacked, alone):
         assert network.shown.tolist() == [1, 20]
         assert torch.equal(network.least, X[np.linspace(0, 69, 20).astype(int)].amin(0))
-
-
-@pytest.fixture
-def on_the_disk(mapped, monkeypatch):
-    """The same rows in a file, in another order, eleven per window."""
-    monkeypatch.setattr(on_disk, "WINDOW_BYTES", 8 * 5 * 11)
-    monkeypatch.setattr(on_disk, "LARGE_BYTES", 1)
-    order = np.random.default_rng(9).permutation(95)
-    parts = {name: spill(getattr(mapped, name)[order]) for name in ("X", "y", "train", "test")}
-    return dataclasses.replace(mapped, **parts, order=order)
-
-
-@pytest.mark.parametrize("most", [25, 1000])
-def test_of_a_table_on_disk_the_first_shuffled_rows_are_shown(on_the_disk, monkeypatch, most):
-    monkeypatch.setattr("seedbed.training.inputs.MOST_ROWS", most)
-    data = on_the_disk
-    for split, state in enumerate(networks_of(data, Centred)):
-        rows = np.flatnonzero(data.train[:, split])[:most]
-        seen = np.asarray(data.X)[rows] * data.scale[:, split] + data.shift[:, split]
-        assert state["shown"].tolist() == [1, len(rows)]
-        np.testing.assert_allclose(state["least"], seen.min(0))
 
 
 def test_rows_of_other_splits_do_not_change_the_edges(mapped):

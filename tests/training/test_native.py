@@ -19,8 +19,8 @@ from seedbed.errors import OptionError
 from seedbed.networks import ACTIVATIONS, parse_candidate
 from seedbed.settings import Recipe
 from seedbed.training import plan_stack, planning, train_chunk, train_chunks, train_many
-from seedbed.training.forward import covers, forward_of
-from seedbed.training.native import library
+from seedbed.training.chain import checked_chain, covers
+from seedbed.training.native import NativeEngine, library
 
 ROOT = Path(__file__).parents[2]
 NOT_BUILT = "no kernel was built for this processor and system"
@@ -48,7 +48,7 @@ def no_kernel(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "hardtanh(-2,2)"])
 def test_the_kernel_supports_every_elementwise_activation(name):
     network = parse_candidate(f"{name}:4@layernorm,dropout=0.1").architecture(5, 1)
-    assert covers(forward_of(network, 5), network) == (name not in FOR_TORCH)
+    assert covers(checked_chain(network, 5), network) == (name not in FOR_TORCH)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_kernel_supports_every_elementwise_activation(name):
 )
 def test_the_kernel_supports_what_the_documentation_says(words, covered):
     network = parse_candidate(words).architecture(5, 1)
-    assert covers(forward_of(network, 5), network) == covered
+    assert covers(checked_chain(network, 5), network) == covered
 
 
 def test_frozen_and_shared_layers_are_trained_by_torch():
@@ -69,7 +69,7 @@ def test_frozen_and_shared_layers_are_trained_by_torch():
     shared = nn.Linear(5, 5)
     twice = nn.Sequential(shared, nn.ReLU(), shared, nn.Linear(5, 1))
     for network in (frozen, twice):
-        assert not covers(forward_of(network, 5), network)
+        assert not covers(checked_chain(network, 5), network)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_frozen_and_shared_layers_are_trained_by_torch():
 def test_units_are_in_vector_lanes_if_layers_are_wide(words, wide):
     network = parse_candidate(words).architecture(12, 1)
     shapes = {name: value.shape for name, value in network.named_parameters()}
-    assert forward_of(network, 12).program(shapes, {}).units_in_lanes == wide
+    assert checked_chain(network, 12).program(shapes, {}).units_in_lanes == wide
 
 
 @pytest.mark.product
@@ -246,9 +246,7 @@ def test_an_unknown_target_ends_the_build_with_the_known_ones(hook, monkeypatch)
 def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
     plan = plan_stack(lambda: parse_candidate("relu:4").architecture(5, 1), two_splits, Recipe(epochs=2), seeds=[1, 2],
                       splits=[0, 0])  # fmt: skip
-    from seedbed.training.native import job
-
-    rows, steps = job.Blocks._rows, job.Blocks._steps
+    rows, steps = NativeEngine._rows, NativeEngine._steps
 
     def halved(function):
         def call(self, *args):
@@ -256,8 +254,8 @@ def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, w
 
         return call
 
-    monkeypatch.setattr(job.Blocks, "_rows", halved(rows))
-    monkeypatch.setattr(job.Blocks, "_steps", halved(steps))
+    monkeypatch.setattr(NativeEngine, "_rows", halved(rows))
+    monkeypatch.setattr(NativeEngine, "_steps", halved(steps))
     with pytest.raises(AssertionError, match=f"{what} has shape"):
         train_chunk(plan.chunks[0], two_splits)
 

@@ -8,7 +8,7 @@ from torch import nn
 from seedbed.networks import MLP, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, candidate_from
 from seedbed.settings import Recipe
 from seedbed.training import planning, train_many
-from seedbed.training.forward import Chain, forward_of
+from seedbed.training.chain import checked_chain
 from seedbed.training.layers import Dropout
 
 EXACT = 1e-9
@@ -75,10 +75,10 @@ class Own(nn.Tanh):
 def test_a_residual_layer_in_two_places_draws_two_masks(gap, task, unknown):
     found = gap(lambda n_features, n_outputs: Twice(unknown), task("bce"))
     assert max(found.curves, found.parameters, found.outputs) < EXACT
-    forward = forward_of(Twice(unknown), 5)
-    assert isinstance(forward, Chain) == (unknown is None) == (found.history.note == "")
+    chain = checked_chain(Twice(unknown), 5)
+    assert (chain is not None) == (unknown is None) == (found.history.note == "")
     if unknown is None:
-        drawn = [layer.number for layer in forward._alone if isinstance(layer, Dropout)]
+        drawn = [layer.number for layer in chain._alone if isinstance(layer, Dropout)]
         assert len(drawn) == len(set(drawn)) == 2
 
 

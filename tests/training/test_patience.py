@@ -9,7 +9,7 @@ from seedbed.evaluation import mean_loss
 from seedbed.networks import parse_candidate
 from seedbed.settings import Recipe
 from seedbed.training import Chunk, plan_stack, train_chunk
-from seedbed.training.stepping import Best
+from seedbed.training.loop import Best
 
 from .test_stops import KINDS, SEEDS, SPLITS
 
@@ -43,11 +43,7 @@ def loss_by_epoch(kind, data, chunk, **recipe):
         tested = np.isfinite(draws).any(axis=0)
         counts = np.isfinite(draws[:, tested]).sum(axis=0)
         both = np.stack([1 - draws, draws], axis=2)[:, tested]
-        if isinstance(chunk.build(), torch.nn.Sequential):
-            found.append(mean_loss(np.nanmean(both, axis=0), target[tested], counts))
-        else:
-            truth = np.where(target == 1, draws, 1 - draws)
-            found.append(np.mean(np.nanmean(-np.log(truth), axis=1)))
+        found.append(mean_loss(np.nanmean(both, axis=0), target[tested], counts))
     return found
 
 

@@ -10,8 +10,6 @@ from seedbed.networks import parse_candidate
 from seedbed.settings import Recipe
 from seedbed.training import Savepoint, plan_stack, train_chunk
 
-from .test_stops import Unmapped
-
 pytestmark = pytest.mark.usefixtures("engine")
 
 EPOCHS = 7
@@ -24,7 +22,7 @@ class StopError(Exception):
 @pytest.fixture(autouse=True)
 def in_every_epoch(monkeypatch):
     monkeypatch.setattr("seedbed.training.chunk._SECONDS", -1.0)
-    monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
+    monkeypatch.setattr("seedbed.training.loop._SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -83,15 +81,6 @@ def test_a_stopped_chunk_continues_to_the_same_bits(chunk, two_splits, stopped, 
     reported, result = stopped(one, tmp_path / "a", after)
     assert reported == [0, *range(after + 1, EPOCHS + 1)]
     same(result, train_chunk(one, two_splits))
-
-
-@pytest.mark.parametrize("batch_size", [None, 16])
-def test_networks_trained_one_by_one_continue_to_the_same_bits(two_splits, stopped, tmp_path, batch_size):
-    recipe = Recipe(epochs=EPOCHS, lr=0.1, optimizer="adam", batch_size=batch_size)
-    plan = plan_stack(Unmapped, two_splits, recipe, seeds=[3, 8], splits=[0, 0], keep_networks=True)
-    reported, result = stopped(plan.chunks[0], tmp_path / "a", 3)
-    assert reported == [0, *range(4, EPOCHS + 1)]
-    same(result, train_chunk(plan.chunks[0], two_splits))
 
 
 def test_outputs_from_before_the_stop_are_kept(chunk, two_splits, stopped, tmp_path):

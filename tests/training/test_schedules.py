@@ -151,7 +151,7 @@ def test_a_float32_stack_follows_the_plain_loop(task, course):
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_stopped_training_continues_with_the_right_rate(two_splits, tmp_path, monkeypatch, course, words):
     monkeypatch.setattr("seedbed.training.chunk._SECONDS", -1.0)
-    monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
+    monkeypatch.setattr("seedbed.training.loop._SECONDS", 0.0)
     chunk, *_ = planned(two_splits, words, optimizer="adam", batch_size=16, dtype="float32", **course).chunks
 
     def stop(epochs):
@@ -166,15 +166,6 @@ def test_a_stopped_training_continues_with_the_right_rate(two_splits, tmp_path, 
     assert reported[:2] == [0, 8]
     np.testing.assert_array_equal(found.curves, expected.curves)
     np.testing.assert_array_equal(found.outputs, expected.outputs)
-
-
-def test_a_constant_rate_keeps_its_tensor(two_splits):
-    from seedbed.training.stepping import Training
-
-    (chunk,) = planned(two_splits).chunks
-    training = Training(chunk, two_splits)
-    assert training.factors is None
-    assert training._hyper(3).lr is training.hyper.lr
 
 
 def test_chunks_of_different_schedules_differ(two_splits):

@@ -264,8 +264,8 @@ def test_a_device_that_this_torch_lacks_is_refused_in_one_sentence(task):
     assert str(caught.value) == "no device 'vulkan': this torch has no such backend. Use auto, cpu or cuda."
 
 
-def test_an_error_of_torch_raises_an_error_of_one_line(task):
-    with pytest.raises(TrainingError, match="can't be trained: Expected more than 1 value per channel"):
+def test_a_single_network_needs_two_rows_in_a_minibatch_for_batch_normalisation(task):
+    with pytest.raises(TrainingError, match="a minibatch holds a single row"):
         train_many("relu:3@batchnorm", *task("bce").parts, **{**QUICK, "seeds": 1}, batch_size=23)  # 70 = 3 x 23 + 1
 
 

@@ -1,12 +1,11 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
 from seedbed.data.cells import in_order
-from seedbed.data.design import Encoding, encode
+from seedbed.data.design import Encoding, encode, is_large
 from seedbed.data.frame import SERIOUS, Frame, Note, Remark, as_notes, check_characters, check_flat
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.layout import DATE_MIDDLES
-from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, spill, windows
 from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor
 from seedbed.data.reading import coded_table, given_frame, label_texts, read_table, table_from_arrays
 from seedbed.data.scaling import TargetDesign, target_design
@@ -32,7 +31,6 @@ __all__ = [
     "EXAMPLES",
     "LEFT_OUT",
     "SERIOUS",
-    "ArrayWriter",
     "Column",
     "ColumnSchema",
     "Encoding",
@@ -70,12 +68,9 @@ __all__ = [
     "read_new_rows",
     "read_table",
     "repeated_folds",
-    "rows_of",
     "sample_rows",
-    "spill",
     "table_from_arrays",
     "target_design",
     "time_folds",
     "time_holdout",
-    "windows",
 ]

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame, Note, Remark, Texts
-from seedbed.data.on_disk import rows_of, windows
 from seedbed.data.table import Column, Table
 from seedbed.typing import Floats, Ints
 
@@ -42,6 +41,7 @@ _LAST_ROWS = 3
 _FEWEST_ROWS = 10  # with fewer, one row may well have half of the variance
 _FEWEST_SUMMANDS = 3
 _ROUNDING = 1e-6  # of a sum, relative
+_ROWS_HASHED = 1 << 16  # at a time, for little memory
 _LABEL = re.compile(
     r"(?:grand |overall |sub-?)?(?:totals?|sums?)|sum of .{1,40}|total of .{1,40}|overall"
     r"|(?:total|suma|somme|totale) (?:general|général|générale|generale|geral)|totale|totales|totaux|totaal"
@@ -57,8 +57,8 @@ def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None
     A missing cell equals a missing cell, and 0 equals -0.
     """
     parts = [
-        _hashes(_comparable(rows_of(features, rows), None if target is None else target[rows]).view(np.uint64))
-        for rows in windows(*features.shape)
+        _hashes(_comparable(features[rows], None if target is None else target[rows]).view(np.uint64))
+        for rows in (slice(start, start + _ROWS_HASHED) for start in range(0, len(features), _ROWS_HASHED))
     ]
     _, numbers, counts = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
     suspect = counts[numbers] > 1  # usually few: sorting whole rows takes ten times as long

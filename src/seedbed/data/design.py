@@ -15,26 +15,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.layout import Cells, Layout, Places, date_parts, layout_of
-from seedbed.data.on_disk import (
-    GATHERED_WINDOWS,
-    ArrayWriter,
-    column_of,
-    gather_rows,
-    is_large,
-    rows_of,
-    spill,
-    windows,
-)
+from seedbed.data.layout import Cells, Layout, Places, layout_of
 from seedbed.data.scaling import Sizes, coarse_sizes, medians_of, moments
 from seedbed.data.splits import Split
 from seedbed.data.table import Table
 from seedbed.errors import ColumnError
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = ["Encoding", "as_float32", "encode", "live_inputs", "natural_inputs"]
+__all__ = ["Encoding", "as_float32", "encode", "is_large", "live_inputs", "natural_inputs"]
 
 _CANCELLED = 1e-3  # a variance below this share of the mean square has lost digits in the sums
+
+
+_LARGE_ROWS, _LARGE_CELLS = 1 << 17, 1 << 24
+
+
+def is_large(n_rows: int, n_columns: int) -> bool:
+    """Return whether a table has so many rows and cells that networks train in minibatches by default."""
+    return n_rows >= _LARGE_ROWS and n_rows * n_columns >= _LARGE_CELLS
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +47,12 @@ class InputDesign:
     among the training rows counts in its bucket. An input that training rows say nothing about is exactly zero.
 
     Attributes:
-        matrix: float64 [row, input], sized so that a cast to float32 keeps what a split can see; of a large table
-            float32, in a temporary file.
+        matrix: float64 [row, input], sized so that a cast to float32 keeps what a split can see.
         scale: [input, split].
         shift: [input, split].
         also: [input]; the input that a column adds to, its own number if it adds to none. None if no column adds to
             another in any split.
         extra: [input, split]; factors of `also`. None if `also` is None.
-        order: [row]; which row of the table each row of the matrix is, if the table is large and was shuffled.
     """
 
     matrix: NDArray[np.floating]
@@ -64,7 +60,6 @@ class InputDesign:
     shift: Floats
     also: Ints | None = None
     extra: Floats | None = None
-    order: Ints | None = None
 
     def without(self, sets: Sequence[Sequence[str]], sources: Sequence[str]) -> InputDesign:
         """Return the design with all splits once for each set of columns, whose inputs are exactly zero in them.
@@ -153,7 +148,7 @@ class Encoding:
 
     @property
     def is_large(self) -> bool:
-        """Whether the matrix lies in a file."""
+        """Whether a full batch of the rows would take too long, so that networks train in minibatches by default."""
         return is_large(len(self.values), self.layout.n_inputs)
 
     def design(self, splits: Sequence[Split]) -> InputDesign:
@@ -166,17 +161,10 @@ class Encoding:
             ColumnError: a column's sizes differ so much that float32 can't hold them.
         """
         places = self.layout.places
-        matrix: NDArray[np.floating]
-        order: Ints | None
-        if self.is_large:
-            (matrix, largest, order), sizes = self._written, self._sizes
-            found = _learn_in_windows(self.layout, self.values, sizes, splits)
-        else:
-            (whole, sizes), order = self._shared, None
-            largest = np.abs(whole).max(axis=0, initial=0.0)
-            found, matrix = self._learn(whole, sizes, splits), whole
+        matrix, sizes = self._shared
+        largest = np.maximum(matrix.max(axis=0, initial=0.0), -matrix.min(axis=0, initial=0.0))
         scale, shift, extra = (np.zeros((self.layout.n_inputs, len(splits))) for _ in range(3))
-        for number, one in enumerate(found):
+        for number, one in enumerate(self._learn(matrix, sizes, splits)):
             divisor = np.where(one.deviation > 0, one.deviation, np.inf)
             with np.errstate(over="ignore"):
                 scale[places.numbers, number] = 1 / divisor
@@ -189,7 +177,7 @@ class Encoding:
             for part in (scale, shift, extra, largest[:, None] * scale + np.abs(shift)):
                 as_float32(part.T, self.layout.sources)
         adds = bool(extra.any())
-        return InputDesign(matrix, scale, shift, places.also if adds else None, extra if adds else None, order)
+        return InputDesign(matrix, scale, shift, places.also if adds else None, extra if adds else None)
 
     def natural(self, train_rows: Ints) -> Floats:
         """Return all rows' inputs [row, input] by the statistics of some training rows, before standardisation.
@@ -244,32 +232,6 @@ class Encoding:
         as_float32(matrix, self.layout.sources)
         matrix.setflags(write=False)
         return matrix, sizes
-
-    @functools.cached_property
-    def _sizes(self) -> Sizes:
-        """Sizes of the numbers of a large table, computed column by column."""
-        sizes = [coarse_sizes(numbers) for numbers in _numbers(self.layout, self.values)]
-        exponents = [np.empty(0, dtype=np.int64), *(one.exponents for one in sizes)]
-        return Sizes(np.concatenate(exponents), np.concatenate([np.empty(0), *(one.centres for one in sizes)]))
-
-    @functools.cached_property
-    def _written(self) -> tuple[NDArray[np.float32], Floats, Ints]:
-        """Of a large table: the shared matrix in a file, its largest numbers [input], and the table's row of each row.
-
-        Rows are shuffled once, by their number alone. So each window of the file is a fair sample of every split, even
-        if the table was sorted, and training may read its rows in windows.
-        """
-        layout, values = self.layout, self.values
-        order = np.random.default_rng(0).permutation(len(values))
-        writer, largest = ArrayWriter((layout.n_inputs,), np.float32), np.zeros(layout.n_inputs)
-        for part in windows(len(values), values.shape[1], times=GATHERED_WINDOWS):
-            together = gather_rows(values, order[part])
-            for rows in windows(len(together), layout.n_inputs):
-                matrix = _shared_rows(layout.places, layout.cells(together[rows]), self._sizes)
-                as_float32(matrix, layout.sources)
-                np.maximum(largest, np.abs(matrix).max(axis=0), out=largest)
-                writer.write(matrix)
-        return writer.finish(), largest, spill(order)
 
     def __getstate__(self) -> dict[str, Any]:
         # Without what is cached, as it can be computed again.
@@ -342,66 +304,9 @@ def _shared_rows(places: Places, cells: Cells, sizes: Sizes) -> Floats:
     return matrix
 
 
-def _learn_in_windows(layout: Layout, values: Floats, sizes: Sizes, splits: Sequence[Split]) -> Iterator[_Statistics]:
-    """Yield each split's statistics, for a large table."""
-    places, n = layout.places, len(splits)
-    train = [split.train if (np.diff(split.train) > 0).all() else np.sort(split.train) for split in splits]
-    total, squares, n_missing = np.zeros((3, n, len(places.numbers)))
-    counts = np.zeros((n, layout.n_inputs), dtype=np.int64)
-    for rows in windows(*values.shape):
-        cells = layout.cells(rows_of(values, rows))
-        missing = np.isnan(cells.numbers)
-        sized = np.where(missing, 0.0, sizes.sized(cells.numbers))
-        member = np.zeros((n, rows.stop - rows.start), dtype=np.bool_)
-        for number, own in enumerate(train):
-            first, last = np.searchsorted(own, (rows.start, rows.stop))
-            member[number, own[first:last] - rows.start] = True
-        weights = member.astype(np.float64)
-        total += weights @ sized
-        squares += weights @ (sized * sized)
-        n_missing += weights @ missing
-        for number in range(n if layout.categories else 0):
-            counts[number] += places.count_levels(cells.levels[member[number]])
-    medians = _medians_by_column(layout, values, train)
-    for number in range(n):
-        sums = _Sums(total[number], squares[number], n_missing[number], len(train[number]))
-
-        def look(columns: Ints, own: Ints = train[number]) -> Floats:
-            found, first = [], 0
-            for numbers in _numbers(layout, values):
-                found += [numbers[own, place] for place in range(numbers.shape[1]) if first + place in columns]
-                first += numbers.shape[1]
-            return np.column_stack(found)
-
-        yield _statistics(places, sums, medians[:, number], counts[number], sizes, look)
-
-
 def _members(n_rows: int, parts: Sequence[Ints]) -> Bools:
     """Return whether each row belongs to each part [row, part]."""
     member = np.zeros((n_rows, len(parts)), dtype=np.bool_)
     for number, rows in enumerate(parts):
         member[rows, number] = True
     return member
-
-
-def _numbers(layout: Layout, values: Floats) -> Iterator[Floats]:
-    """Yield the numbers [row, number] of each column: one, of dates several. Categories are skipped."""
-    for column, schema in enumerate(layout.schemas):
-        if schema.kind == "date":
-            yield date_parts(column_of(values, column), layout.timed[column])
-        elif schema.kind != "category":
-            yield column_of(values, column)[:, None]
-
-
-def _medians_by_column(layout: Layout, values: Floats, train: Sequence[Ints]) -> Floats:
-    """Return medians of each split's training rows [number, split]; 0 for numbers that are never missing."""
-    medians = np.zeros((len(layout.places.numbers), len(train)))
-    gappy = set(layout.places.flagged.tolist())  # of a date, its days alone
-    if not gappy:
-        return medians
-    member, first = _members(len(values), train), 0
-    for numbers in _numbers(layout, values):
-        own = [place for place in range(numbers.shape[1]) if first + place in gappy]
-        medians[[first + place for place in own]] = medians_of(numbers[:, own], member)
-        first += numbers.shape[1]
-    return medians

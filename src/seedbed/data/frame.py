@@ -21,7 +21,6 @@ from seedbed.data.cells import (
     number_texts,
     parse_number,
 )
-from seedbed.data.on_disk import spill
 from seedbed.errors import DataError
 from seedbed.evaluation import Note
 from seedbed.typing import Bools, Floats, Ints
@@ -285,12 +284,12 @@ class Builder:
     def texts(self) -> Texts:
         """Return the cells as a column of text."""
         codes = np.concatenate([np.empty(0, dtype=np.int32), *(self._codes or ())])
-        return Texts(tuple(self._code_of), spill(codes), np.bincount(codes, minlength=len(self._code_of)))
+        return Texts(tuple(self._code_of), codes, np.bincount(codes, minlength=len(self._code_of)))
 
     def cells(self, *, keep_text: bool = False) -> Cells:
         """Return the column. Text that is numbers becomes numbers, unless it is to be kept."""
         if self._codes is None and self._numbers:
-            return Numbers(spill(np.concatenate(self._numbers)))
+            return Numbers(np.concatenate(self._numbers))
         check_characters(self._code_of, self._where)
         return self.texts() if keep_text else from_texts(self.texts())
 

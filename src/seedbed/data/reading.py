@@ -19,7 +19,6 @@ from seedbed.data.cells import number_text
 from seedbed.data.checks import find_duplicates, find_leaks, find_order, find_totals, merged_groups
 from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Note, Numbers, Remark, as_notes, serious_first
 from seedbed.data.kinds import LEFT_OUT
-from seedbed.data.on_disk import spill
 from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
@@ -173,7 +172,7 @@ def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
     feature_notes = [note for note in typed.notes if roles.time_split is None or note.code != "SB204"]
     table = Table(
         name=name,
-        columns=tuple(Column(column.schema, spill(column.values[kept])) for column in used),
+        columns=tuple(Column(column.schema, column.values[kept]) for column in used),
         target_name=roles.target,
         target=target.values,
         labels=target.labels,

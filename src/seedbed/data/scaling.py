@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.on_disk import windows
 from seedbed.data.splits import Split
 from seedbed.errors import TargetError
 from seedbed.typing import Bools, Floats, Ints
@@ -16,6 +15,7 @@ from seedbed.typing import Bools, Floats, Ints
 __all__ = ["Sizes", "TargetDesign", "coarse_sizes", "medians_of", "moments", "target_design"]
 
 _LARGEST = np.finfo(np.float64).max
+_CELLS_COUNTED = 1 << 21  # at a time, for little memory
 _UNIT_STEP = 64  # units are powers of 2**64; in between, float32 can hold any sum of products
 _UNIT_LIMIT = 960  # 2**1024 is infinite, 2**-1088 is zero
 _GRID_STEP = 4  # grids are powers of 16
@@ -109,7 +109,9 @@ def medians_of(numbers: Floats, member: Bools) -> Floats:
         order = np.argsort(values)[: len(values) - np.isnan(values).sum()]
         if not len(order):
             continue
-        for some in windows(member.shape[1], len(order)):  # a few splits at a time, where there are many rows
+        n_splits = max(1, _CELLS_COUNTED // len(order))  # a few at a time, where there are many rows
+        for start in range(0, member.shape[1], n_splits):
+            some = slice(start, start + n_splits)
             medians[column, some] = _medians(values, order, member[:, some])
     return medians
 

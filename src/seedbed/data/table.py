@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.frame import Note
-from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, windows
 from seedbed.errors import counted
 from seedbed.typing import Floats, Ints
 
@@ -141,12 +140,7 @@ class Table:
 
     @functools.cached_property
     def features(self) -> Floats:
-        """The columns' values [row, feature], read-only; in a temporary file if the table is large."""
-        if is_large(self.n_rows, self.n_features):
-            writer = ArrayWriter((self.n_features,), np.float64)
-            for rows in windows(self.n_rows, self.n_features):
-                writer.write(np.column_stack([rows_of(column.values, rows) for column in self.columns]))
-            return writer.finish()
+        """The columns' values [row, feature], read-only."""
         matrix = np.column_stack([column.values for column in self.columns])
         matrix.setflags(write=False)
         return matrix

@@ -33,7 +33,6 @@ from seedbed.data.kinds import (
     objections,
     understand,
 )
-from seedbed.data.on_disk import rows_of, spill
 from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.errors import ColumnError
 from seedbed.typing import Bools, Floats
@@ -84,7 +83,7 @@ def type_columns(
         else:
             spelling, known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
         column, remarks = finish(name, look, spelling=spelling, known=known, forced=name in forced)
-        finished.append((Column(column.schema, spill(column.values)), remarks))
+        finished.append((Column(column.schema, column.values), remarks))
     columns = tuple(column for column, _ in finished)
     _refuse_infinite(frame, positions, columns)
     _refuse_no_number(frame, positions, columns, numeric)
@@ -121,7 +120,7 @@ class NewRows:
     def window(self, start: int, stop: int) -> NewRows:
         """Return the rows from `start` to before `stop`."""
         stop = min(stop, self.n_rows)
-        columns = tuple(rows_of(column, slice(start, stop)) for column in self.columns)
+        columns = tuple(column[start:stop] for column in self.columns)
         odd = tuple(
             {row - start: text for row, text in texts.items() if start <= row < stop} if texts else texts
             for texts in self.odd
@@ -161,7 +160,7 @@ def _read(frame: Frame, position: int, schema: ColumnSchema) -> tuple[Floats, di
     if unread.any():
         rows = texts.rows_of(unread)
         odd = {row: texts.texts[code] for row, code in zip(rows.tolist(), texts.codes[rows].tolist(), strict=True)}
-    return spill(by_text[texts.codes]), odd
+    return by_text[texts.codes], odd
 
 
 def _read_values(column: Sequence[Any], schema: ColumnSchema) -> tuple[Floats, dict[int, str]]:

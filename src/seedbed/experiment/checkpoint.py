@@ -250,7 +250,7 @@ def _unpacked(arrays: Arrays, which: Round, chunk: Chunk, n_outputs: int) -> Chu
 
 def _tested(data: TrainingData, chunk: Chunk) -> npt.NDArray[np.bool_]:
     """Return which rows each network has outputs for [network, row]."""
-    return np.stack([data.tested(split) for split in chunk.splits[: len(chunk.members)]])
+    return np.asarray(data.test[:, list(chunk.splits)].T != 0)
 
 
 def _about(path: Path) -> dict[str, str]:

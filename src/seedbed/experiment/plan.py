@@ -257,9 +257,6 @@ class Plan:
             f"{counted(len(spec.candidates), 'candidate')} x {counted(len(self.splits), 'split')} x "
             f"{counted(spec.design.seeds, 'seed')} = {counted(total, 'network')} x {shown}"
         )
-        if self.fitting.data.order is not None:
-            sizes = sorted({recipe.batch_size or 0 for recipe in spec.recipes().values()})
-            words += f" in batches of {' or '.join(f'{size:,}' for size in sizes)} rows, read from disk"
         if self.choosing is not None:
             words += f", after {sum(len(stack.owners) for stack in self.choosing.stacks):,} to choose how to train them"
         baselines = [one for one in spec.fitted if one.kind == "baseline"]

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +22,8 @@ from seedbed.data import (
     encode,
     holdout,
     repeated_folds,
-    rows_of,
     sample_rows,
     time_holdout,
-    windows,
 )
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Columns, Protocol, default_margin, default_metric, protocol
@@ -449,6 +446,5 @@ def hashed(*arrays: np.ndarray[Any, Any]) -> str:
     """Return the SHA-256 of the bytes of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
-        for rows in windows(len(array), math.prod(array.shape[1:])):
-            digest.update(np.ascontiguousarray(rows_of(array, rows)).tobytes())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -22,6 +22,7 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.members import (
+    LIMIT,
     N_FOLDS,
     Bag,
     Fit,
@@ -456,7 +457,7 @@ def _blend_of(
         names=tuple(candidate.name for candidate, _ in used),
         weights=tuple(weight for _, weight in used),
         temperature=temperature,
-        limit=data.limit,
+        limit=LIMIT,
         numbers=table.task == "regression",
     )
 

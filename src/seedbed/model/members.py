@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seedbed.data import Encoding, Preprocessor, Split, Table, encode, target_design
+from seedbed.data import Preprocessor, Split, Table, target_design
 from seedbed.errors import SeedbedError
 from seedbed.model.portfolio import member_costs
 from seedbed.model.trees import FittedTrees, TreeData, alike, fit_trees, least_seconds, n_threads
@@ -29,7 +29,6 @@ from seedbed.training import (
     look_at,
     plan_candidate,
     seeded,
-    table_data,
 )
 from seedbed.tuning import Running, inner_splits
 
@@ -108,23 +107,18 @@ class MemberData:
         plain: inputs that aren't embedded, targets and splits.
         splits: the split of each network; none if rows can't be divided, and all networks train on all rows.
         preprocessor: computes the inputs.
-        limit: of the clip of the inputs; 0 without a clip, which is the case for a large table.
         target_scale: mean and deviation of a numeric target.
     """
 
     def __init__(self, table: Table, n_networks: int, weights: NDArray[np.float32] | None, random_state: int) -> None:
-        encoding, self.preprocessor = encode(table), Preprocessor.fit(table)
-        self.limit = 0.0 if encoding.is_large else LIMIT
+        self.preprocessor = Preprocessor.fit(table)
         self.target_scale, self.n_networks, self.weights = target_scale(table), n_networks, weights
         self.splits, rows = splits_of_networks(table, n_networks, random_state), np.arange(table.n_rows)
         splits = self.splits or [Split(number, 0, rows, rows) for number in range(n_networks)]
-        if encoding.is_large:
-            plain = _in_windows(table, encoding, splits, weights)
-        else:
-            inputs = torch.from_numpy(self.preprocessor.inputs_of_values(table.features))
-            target = table.target.astype(np.float32) if table.task == "regression" else table.target
-            train, test = counted_rows(table.n_rows, splits, weights)
-            plain = TrainingData(X=SmoothClip(self.limit)(inputs).numpy(), y=target, train=train, test=test)
+        inputs = torch.from_numpy(self.preprocessor.inputs_of_values(table.features))
+        target = table.target.astype(np.float32) if table.task == "regression" else table.target
+        train, test = counted_rows(table.n_rows, splits, weights)
+        plain = TrainingData(X=SmoothClip(LIMIT)(inputs).numpy(), y=target, train=train, test=test)
         if table.task == "regression":
             mean, deviation = (np.full(self.n_networks, value, dtype=np.float32) for value in self.target_scale)
             plain = dataclasses.replace(plain, target_scale=1 / deviation, target_shift=-mean / deviation)
@@ -137,7 +131,7 @@ class MemberData:
         """
         n_rows, n_inputs = self.plain.X.shape
         most = n_rows * (n_inputs if member.numbers is None else len(member.numbers)) * member.ple * 4
-        if not member.ple or member.embed or self.plain.order is not None or most > _MOST_BYTES:
+        if not member.ple or member.embed or most > _MOST_BYTES:
             return self.plain, None
         with seeded(0):  # leaves the caller's random state alone
             layer = member(n_inputs, 1)[0]
@@ -431,9 +425,8 @@ def _parts(
             if (number, key) not in inputs:
                 inputs[number, key] = fit.data.for_member(network)
             data, front = inputs[number, key]
-            alone = None if data.order is None else number  # rows in a file
             shape = data.X.shape[1], front is None, fit.table.task, fit.table.n_outputs
-            kinds.setdefault((alone, *shape, fit.data.n_networks, fit.recipe.batch_size), []).append(number)
+            kinds.setdefault((*shape, fit.data.n_networks, fit.recipe.batch_size), []).append(number)
         for kind in kinds.values():
             most = max(1, min(_MOST_FITS, _MOST_ROWS // max(fits[number].table.n_rows for number in kind)))
             for some in np.array_split(kind, -(-len(kind) // most)):
@@ -484,23 +477,4 @@ def _joined(parts: Sequence[TrainingData]) -> TrainingData:
         test=diagonal("test"),
         target_scale=scales("target_scale"),
         target_shift=scales("target_shift"),
-    )
-
-
-def _in_windows(
-    table: Table, encoding: Encoding, splits: Sequence[Split], weights: NDArray[np.float32] | None
-) -> TrainingData:
-    """Return the data of a large table. All splits have the inputs as all rows standardise them."""
-    rows = np.arange(table.n_rows)
-    design = encoding.design([Split(0, 0, rows, rows)])
-
-    def repeated(values: NDArray[np.float64] | None) -> NDArray[np.float32] | None:
-        return None if values is None else np.repeat(values, len(splits), axis=1).astype(np.float32)
-
-    return dataclasses.replace(
-        table_data(table, encoding, splits, weights),
-        scale=repeated(design.scale),
-        shift=repeated(design.shift),
-        also=design.also,
-        extra=repeated(design.extra),
     )

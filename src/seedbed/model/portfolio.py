@@ -71,10 +71,9 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = F
     """
     if portfolio is None:
         encoding = encode(table)
-        # Embeddings and trees would need a large table, which lies in a file, in memory.
-        numbers = bool(encoding.layout.number_inputs) and not encoding.is_large
+        numbers = bool(encoding.layout.number_inputs)
         few = table.n_outputs <= _MOST_CLASSES and encoding.layout.n_inputs <= _MOST_INPUTS
-        trees = tuple(_TREES) if few and not encoding.is_large else ()
+        trees = tuple(_TREES) if few else ()
         if more:
             portfolio = more_words_for(table.n_rows, numbers=numbers)
         else:
@@ -82,9 +81,6 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = F
     if not portfolio:
         raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
     members = candidates_from([_tree_candidate(one, table.n_rows) or one for one in portfolio])
-    trees_named = [member.name for member in members if isinstance(member.architecture, Trees)]
-    if trees_named and encode(table).is_large:
-        raise OptionError(f"'{trees_named[0]}' needs a table that fits in memory", "Name networks alone.")
     for member in members:
         if not isinstance(member.architecture, MLP | Trees):
             hint = "Name networks in words such as relu:64,64, boosted-trees or extra-trees."

@@ -8,10 +8,10 @@ from seedbed.training.candidates import (
     warn_of_shares,
     with_inputs_of,
 )
+from seedbed.training.chain import StackedNetworks
 from seedbed.training.chunk import PATIENT_SHARE, Board, Chunk, ChunkResult, Savepoint
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
-from seedbed.training.forward import StackedNetworks
 from seedbed.training.inputs import look_at
 from seedbed.training.machine import one_thread, processor, single_threads, versions
 from seedbed.training.many import History, train_many

@@ -37,22 +37,22 @@ class Chunk:
     Attributes:
         build: builds one network.
         recipe: their common settings; `lr` and `decay` override its learning rate and weight decay.
-        seeds: one per network; the last may be repeated to fill the chunk up to the common shape.
+        seeds: one per network.
         splits: the number of the split that each network trains on.
         lr, decay: one per network.
-        members: positions of the networks in the plan; further networks of the chunk are filling.
+        members: positions of the networks in the plan.
         stops: the epoch after which each network's outputs are taken; None takes them after the last epoch. Networks
             always train to the last epoch, so the curves are complete.
         together: how many consecutive networks, the inner splits of one learning rate, choose an epoch together. They
             train until `Waiting` ends them by the recipe's patience, and later figures are NaN. 0 trains all networks
             to the last epoch.
         patience: if not None, training ends when the best epoch is half as many epochs ago as it took to reach it, but
-            at least the first and at most the second of these numbers. The networks and outputs are then those of the
-            epoch with the lowest loss on test rows, for each `together` consecutive networks, or for all if that is 0:
-            the loss of the mean prediction, see `Ensembles`. For modules that aren't a chain, and for tables in a file,
-            it is the mean loss.
+            at least the first and at most the second of these numbers. A group is `together` consecutive networks, or
+            all if that is 0. Its networks stop together, and the networks and outputs are then those of the epoch with
+            the lowest loss on test rows: the loss of the mean prediction, see `Ensembles`.
         seconds: the time after which training with patience ends, with at least one epoch; None for no limit.
-        engine: `native` is the kernel of `training.native`, for networks that it covers; `torch` takes all.
+        engine: `native` is the kernel, for chains of layers that it covers; `torch` takes all chains; `plain` takes all
+            modules, one network after the other.
         keep_networks: whether the result includes the trained parameters.
         keep_outputs: whether the result includes outputs, which may be large.
         dtype, device: as torch names them.
@@ -70,7 +70,7 @@ class Chunk:
     together: int = 0
     patience: tuple[int, int] | None = None
     seconds: float | None = None
-    engine: Literal["native", "torch"] = "torch"
+    engine: Literal["native", "torch", "plain"] = "torch"
     keep_networks: bool = False
     keep_outputs: bool = True
     dtype: str = "float32"

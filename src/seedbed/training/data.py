@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seedbed.data import Encoding, Split, Table, rows_of, spill, target_design, windows
+from seedbed.data import Encoding, Split, Table, target_design
 from seedbed.errors import CandidateError, OptionError, TrainingError, counted
 from seedbed.training.losses import Loss, pick_loss
 
@@ -25,14 +25,13 @@ class TrainingData:
     """A table for training.
 
     Attributes:
-        X: features [row, feature]; those of a large table are in a file, shuffled once.
+        X: features [row, feature].
         y: target: class codes or numbers [row], or numbers [row, output].
         train: weight of each row in a split's training, 0 if it isn't part of it [row, split].
         test: weight of each row in a split's test figures [row, split].
         scale, shift: a split's networks see `scale * X + shift` [feature, split]; None for X itself.
         also: the other input that each column adds to, its own number if none [feature]; None without scale and shift.
         extra: column k adds `extra[k] * X[:, k]` to input `also[k]`, unless that is k [feature, split].
-        order: the table's row number of each row, if rows were shuffled [row]. Such data is read window by window.
         target_scale, target_shift: a split's networks learn `target_scale * y + target_shift` [split], or y if None.
             Loss and outputs are in these units.
     """
@@ -45,7 +44,6 @@ class TrainingData:
     shift: npt.NDArray[np.floating] | None = None
     also: npt.NDArray[np.int64] | None = None
     extra: npt.NDArray[np.floating] | None = None
-    order: npt.NDArray[np.int64] | None = None
     target_scale: npt.NDArray[np.floating] | None = None
     target_shift: npt.NDArray[np.floating] | None = None
 
@@ -74,26 +72,17 @@ class TrainingData:
             largest = largest * factor + np.abs(self.shift[:, list(splits)])
         return bool(largest.max() > np.finfo(self.X.dtype).max ** (1 / 3))
 
-    def tested(self, split: int) -> npt.NDArray[np.bool_]:
-        """Return whether each row of the table is a test row of a split [row]."""
-        counts = self.test[:, split] != 0
-        is_tested: npt.NDArray[np.bool_] = np.empty(len(counts), dtype=np.bool_)
-        is_tested[slice(None) if self.order is None else self.order] = counts
-        return is_tested
-
     @functools.cached_property
     def _largest(self) -> npt.NDArray[np.float64]:
-        parts = [rows_of(self.X, rows) for rows in windows(*self.X.shape)] if self.order is not None else [self.X]
-        largest: npt.NDArray[np.float64] = np.max([np.maximum(part.max(0), -part.min(0)) for part in parts], 0)
-        return largest.astype(np.float64)
+        return np.maximum(self.X.max(0), -self.X.min(0)).astype(np.float64)  # type: ignore[no-any-return]
 
     def n_outputs(self, network: nn.Module) -> int:
-        """Return the number of a network's outputs for these features.
+        """Return the number of a network's outputs for these features. `forward` runs, so give a network that isn't
+        trained later.
 
         Raises:
             CandidateError: the network can't take the features, or doesn't return a row of outputs per row.
         """
-        was_training = network.training
         try:
             with torch.no_grad():
                 like = next(network.parameters(), torch.zeros(0))
@@ -106,8 +95,6 @@ class TrainingData:
             raise CandidateError(
                 f"the network can't take {counted(self.X.shape[1], 'feature')}: {first_line}", hint
             ) from error
-        finally:
-            network.train(was_training)
         if not isinstance(z, Tensor):
             raise CandidateError(f"the network returned a {type(z).__name__}", "It must return a tensor.")
         if z.dim() not in (1, 2) or len(z) != 2:
@@ -145,50 +132,37 @@ def table_data(
         SeedbedError: a column or the target is too large for float32.
     """
     design, splits = encoding.design(splits).without(without, encoding.layout.sources), [*splits] * len(without)
-    order = design.order
-    train, test = counted_rows(table.n_rows, splits, weights, order)
+    train, test = counted_rows(table.n_rows, splits, weights)
     data = TrainingData(
-        X=design.matrix.astype(np.float32) if order is None else design.matrix,
-        y=table.target if order is None else table.target[order].astype(np.min_scalar_type(len(table.labels))),
+        X=design.matrix.astype(np.float32),
+        y=table.target,
         train=train,
         test=test,
         scale=design.scale.astype(np.float32),
         shift=design.shift.astype(np.float32),
         also=design.also,
         extra=None if design.extra is None else design.extra.astype(np.float32),
-        order=order,
     )
     if table.task != "regression":
         return data
     target = target_design(table.target, splits)
     return dataclasses.replace(
         data,
-        y=(target.values if order is None else target.values[order]).astype(np.float32),
+        y=target.values.astype(np.float32),
         target_scale=target.scale.astype(np.float32),
         target_shift=target.shift.astype(np.float32),
     )
 
 
 def counted_rows(
-    n_rows: int,
-    splits: Sequence[Split],
-    weights: npt.NDArray[np.floating] | None,
-    order: npt.NDArray[np.int64] | None = None,
-) -> list[npt.NDArray[np.number]]:
+    n_rows: int, splits: Sequence[Split], weights: npt.NDArray[np.floating] | None
+) -> list[npt.NDArray[np.float32]]:
     """Return the weight of each row in each split's training, and in its test figures [row, split]."""
-    places = np.arange(n_rows)
-    if order is not None:
-        places = np.empty(n_rows, dtype=np.int32)
-        places[order] = np.arange(n_rows, dtype=np.int32)
     counted = np.ones(n_rows) if weights is None else weights
-    counts: list[npt.NDArray[np.number]] = []
-    for part in ("train", "test"):
-        # Weights of 0 and 1 take a byte each in a file.
-        matrix = np.zeros((n_rows, len(splits)), dtype=np.float32 if order is None or weights is not None else np.uint8)
-        for number, split in enumerate(splits):
-            rows = getattr(split, part)
-            matrix[places[rows], number] = counted[rows]
-        counts.append(matrix if order is None else spill(matrix))
+    counts = [np.zeros((n_rows, len(splits)), dtype=np.float32) for _ in ("train", "test")]
+    for number, split in enumerate(splits):
+        for matrix, rows in zip(counts, (split.train, split.test), strict=True):
+            matrix[rows, number] = counted[rows]
     return counts
 
 

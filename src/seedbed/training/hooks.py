@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["has_hooks", "hide_slow_vmap", "keep_freed_memory", "keep_large_workers", "quiet_ray_workers"]
+__all__ = ["has_hooks", "keep_freed_memory", "keep_large_workers", "quiet_ray_workers"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _KEPT_BYTES = 256 << 20
@@ -54,21 +54,12 @@ def keep_large_workers() -> None:
 def has_hooks(module: nn.Module) -> bool:
     """Return whether a module has forward hooks. torch 2.6 to 2.13.
 
-    Fallback: hooks aren't seen, but `forward._agrees` finds the difference that they make on random rows.
+    Fallback: hooks aren't seen, but `chain._agrees` finds the difference that they make on random rows.
     Gain: hooks that change no output, such as counters, are kept as well.
     """
     return any(getattr(module, name, None) for name in ("_forward_hooks", "_forward_pre_hooks"))
 
 
-@functools.cache
-def hide_slow_vmap() -> None:
-    """Keep torch.func.vmap from warning of operations that it runs one network at a time. torch 2.6 to 2.13.
-
-    Fallback: torch warns, once in each process. Gain: users see the note of the plan only, which says how slow it is.
-    """
-    with contextlib.suppress(ImportError, AttributeError):
-        functorch: Any = importlib.import_module("torch._C._functorch")
-        functorch._set_vmap_fallback_warning_enabled(False)
 
 
 def quiet_ray_workers() -> None:

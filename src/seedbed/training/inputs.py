@@ -8,7 +8,7 @@ linear layer, so that all networks share one matmul with X.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +16,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seedbed.data import rows_of, windows
 from seedbed.networks import Embeddings
 from seedbed.training.data import TrainingData
 
-__all__ = ["Inputs", "Placing", "as_seen", "counting", "expanded", "folded", "look_at", "look_at_splits", "looking"]
+__all__ = [
+    "Inputs",
+    "Placing",
+    "as_seen",
+    "counting",
+    "expanded",
+    "folded",
+    "look_at",
+    "look_at_splits",
+    "looking",
+    "rows_seen",
+]
 
 MOST_ROWS = 1 << 14
 """Rows that a module's `look_at` receives at most. Their quantiles are usually exact to half a percent of the rows."""
@@ -157,48 +167,41 @@ def summed_at(parts: Tensor, places: Tensor, n: int, *, dim: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Placing:
-    """How a table becomes tensors of a chunk.
+    """Where and how the tensors of a stack are stored.
 
     Attributes:
-        data: the table.
-        splits: the number of the split that each network trains on.
-        seeds: one per network.
-        batch_size: batch size of the recipe.
-        is_chain: whether the networks are a `Chain`; all others get scaled rows.
-        network_first: whether the network axis varies slowest in memory.
         device, dtype: as torch has them.
+        network_first: whether the network axis varies slowest in memory.
     """
 
-    data: TrainingData
-    splits: tuple[int, ...]
-    seeds: tuple[int, ...]
-    batch_size: int | None
-    is_chain: bool
-    network_first: bool
     device: torch.device
     dtype: torch.dtype
-
-    def inputs(self, X: npt.NDArray[np.floating]) -> Inputs:
-        """Return the inputs for rows X [row, feature]."""
-        data, matrix = self.data, torch.from_numpy(X).to(self.device, self.dtype)
-        extra = self.of_splits(data.extra)
-        also = None if data.also is None else torch.from_numpy(data.also).to(self.device)
-        added = None if also is None or extra is None else across(also, extra)
-        inputs = Inputs(matrix, self.of_splits(data.scale), self.of_splits(data.shift), added)
-        if self.is_chain or inputs.scale is None:
-            return inputs
-        return Inputs(as_seen(matrix[:, :, None], inputs)[:, :, 0])
-
-    def of_splits(self, values: npt.NDArray[np.floating] | None) -> Tensor | None:
-        """Return values [..., split] as [..., network]."""
-        return None if values is None else self.placed(torch.from_numpy(values[..., list(self.splits)]))
+    network_first: bool = False
 
     def placed(self, value: Tensor) -> Tensor:
-        """Return a tensor [..., network] on the device, in the memory layout and number type of the chunk."""
+        """Return a tensor [..., network] on the device, in the memory layout and number type of the stack."""
         value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
         if self.network_first:
             return value.permute(*reversed(range(value.dim()))).contiguous().permute(*reversed(range(value.dim())))
         return value.contiguous()
+
+    def of_splits(self, values: npt.NDArray[np.floating] | None, splits: Sequence[int]) -> Tensor | None:
+        """Return values [..., split] as [..., network], given the split of each network."""
+        return None if values is None else self.placed(torch.from_numpy(values[..., list(splits)]))
+
+    def inputs(self, data: TrainingData, splits: Sequence[int]) -> Inputs:
+        """Return the table as the networks of these splits [network] see it."""
+        extra = self.of_splits(data.extra, splits)
+        also = None if data.also is None else torch.from_numpy(data.also).to(self.device)
+        added = None if also is None or extra is None else across(also, extra)
+        matrix = torch.from_numpy(data.X).to(self.device, self.dtype)
+        return Inputs(matrix, self.of_splits(data.scale, splits), self.of_splits(data.shift, splits), added)
+
+
+def rows_seen(data: TrainingData, split: int, rows: npt.NDArray[np.int64], dtype: torch.dtype) -> Tensor:
+    """Return rows of a table as the networks of a split see them [row, feature]."""
+    inputs = Placing(torch.device("cpu"), dtype).inputs(replace(data, X=data.X[rows]), [split])
+    return as_seen(inputs.X[:, :, None], inputs)[:, :, 0]
 
 
 def look_at(network: nn.Module, X: Tensor) -> None:
@@ -218,7 +221,8 @@ def look_at_splits(
     """Give each network the training rows of its split, see `look_at`."""
     if not looking(networks[0]):
         return
-    seen = {split: _training_rows(data, split, dtype) for split in dict.fromkeys(splits)}
+    trained = {split: data.train[:, split].nonzero()[0] for split in dict.fromkeys(splits)}
+    seen = {split: rows_seen(data, split, rows[_some(len(rows))], dtype) for split, rows in trained.items()}
     for network, split in zip(networks, splits, strict=True):
         look_at(network.to(dtype), seen[split])
 
@@ -231,26 +235,6 @@ def looking(network: nn.Module) -> list[nn.Module]:
     return [network] if callable(getattr(network, "look_at", None)) else inside
 
 
-def _training_rows(data: TrainingData, split: int, dtype: torch.dtype) -> Tensor:
-    """Return training rows as the split's networks see them."""
-    if data.order is None:
-        rows = data.train[:, split].nonzero()[0]
-        X = data.X[rows[_some(len(rows))]]
-    else:
-        X = _first_rows(data, split)
-    return Placing(data, (split,), (0,), None, False, False, torch.device("cpu"), dtype).inputs(X).X
-
-
 def _some(n_rows: int) -> npt.NDArray[np.int64]:
     """Return all rows, or evenly spaced ones, because the table may be sorted."""
     return np.linspace(0, n_rows - 1, min(n_rows, MOST_ROWS)).astype(np.int64)
-
-
-def _first_rows(data: TrainingData, split: int) -> npt.NDArray[np.floating]:
-    """Return the first training rows of a table in a file, whose rows are shuffled."""
-    parts: list[npt.NDArray[np.floating]] = []
-    for rows in windows(*data.X.shape):
-        parts.append(rows_of(data.X, rows)[rows_of(data.train, rows)[:, split] > 0])
-        if sum(map(len, parts)) >= MOST_ROWS:
-            break
-    return np.concatenate(parts)[:MOST_ROWS]

@@ -45,14 +45,12 @@ class StackedLayer:
         modules: the classes of torch that it stands for. Their subclasses don't count, as they may do anything.
         layers: the layers inside it.
         differs_in_training: whether `train()` and `eval()` give different outputs.
-        normalises_batches: whether a batch of one row can't be trained on.
         embeds: whether it makes many numbers of each input.
     """
 
     modules: ClassVar[tuple[type[nn.Module], ...]] = ()
     layers: tuple[StackedLayer, ...] = ()
     differs_in_training: ClassVar[bool] = False
-    normalises_batches: ClassVar[bool] = False
     embeds: ClassVar[bool] = False
 
     @property
@@ -365,7 +363,6 @@ class BatchNorm1d(StackedLayer):
 
     modules = (nn.BatchNorm1d,)
     differs_in_training = True
-    normalises_batches = True
 
     name: str
     eps: float

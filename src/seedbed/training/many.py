@@ -24,14 +24,13 @@ from seedbed.settings import Engine, Recipe, taking
 from seedbed.training.candidates import shares_warning
 from seedbed.training.chunk import Board, Chunk
 from seedbed.training.cluster import Cluster
-from seedbed.training.data import TrainingData, dtype_hint, one_split
-from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
-from seedbed.training.machine import one_thread
+from seedbed.training.data import TrainingData, one_split
+from seedbed.training.losses import Loss, check_smoothing, pick_loss
 from seedbed.training.parallel import pick_workers, train_chunks
 from seedbed.training.planning import check_engine, plan_stack
 from seedbed.training.randomness import seeded
-from seedbed.training.reference import Rows, outputs_of, train_reference
-from seedbed.training.stack import build_network
+from seedbed.training.reference import outputs_of
+from seedbed.training.stack import build_network, load_state
 
 __all__ = ["History", "train_many"]
 
@@ -100,11 +99,9 @@ def train_many(
     make, settings = _builder(candidate_from(build), data, common, task)
     numbers, (n_jobs, where, afar) = _seeds(seeds), pick_workers(jobs, str(device), cluster)
     check_engine(engine)
-    if len(numbers) == 1 and sample_weight is None:
-        history = _single(make, data, settings, numbers[0], where, watch)
-    else:
-        options = {"engine": engine, "device": where, "dtype": dtype}
-        history = _stacked(make, data, settings, numbers, watch, n_jobs, afar, **options)
+    alone = len(numbers) == 1 and sample_weight is None  # its digits are exactly those of the tutorial's loop
+    options: dict[str, Any] = {"engine": engine, "device": where, "dtype": dtype, "plain": alone}
+    history = _stacked(make, data, settings, numbers, watch, n_jobs, afar, **options)
     if task is None and settings.loss == "auto":
         history.note = "; ".join(filter(None, (history.note, history._assumed())))
     return history
@@ -134,36 +131,6 @@ def _stacked(
     return History(
         *curves, seeds=seeds, recipe=recipe, build=make, states=tuple(states[i] for i in range(len(seeds))), loss=loss,
         n_outputs=n_outputs, note=plan.note,
-    )  # fmt: skip
-
-
-def _single(
-    make: Callable[[], nn.Module],
-    data: TrainingData,
-    recipe: Recipe,
-    seed: int,
-    device: str,
-    watch: Callable[[Sequence[Chunk]], Board] | None,
-) -> History:
-    """Train one network by the plain loop, whose digits are exactly those of the tutorial."""
-    n_outputs, loss = _loss_of(make, data, recipe)
-    n_train = int(data.train.sum())
-    X = torch.from_numpy(data.X).to(device)
-    y = encode_target(loss, data.y, n_outputs, X.dtype).to(device)
-    train, test = Rows(X[:n_train], y[:n_train]), Rows(X[n_train:], y[n_train:])
-    alone = Chunk(make, recipe, (seed,), (0,), (recipe.lrs[0],), (recipe.decay,), (0,))
-    board = watch([alone]) if watch else Board()
-    with seeded(seed), one_thread(device), board.laid_out(1) as (place,):
-        network = make().to(device, X.dtype)
-        try:
-            curves = train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed, tell=place.writer())
-        except (RuntimeError, ValueError) as error:
-            line = str(error).splitlines()[0]
-            raise TrainingError(f"this network can't be trained: {line}", dtype_hint(line)) from error
-    state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-    return History(
-        *curves.astype(data.X.dtype)[:, :, None], seeds=(seed,), recipe=recipe, build=make, states=(state,), loss=loss,
-        n_outputs=n_outputs,
     )  # fmt: skip
 
 
@@ -338,7 +305,7 @@ class History:
             network = self._build()
         state = self._states[index]
         dtype = next((value.dtype for value in state.values() if value.is_floating_point()), torch.float32)
-        network.to(dtype).load_state_dict(state, strict=False)  # the state contains tied weights once
+        load_state(network.to(dtype), state)
         return network.eval()
 
     def predict(self, X: Any) -> Curve:

@@ -17,17 +17,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar, cast
 
-import torch
-
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.training.chunk import Board, Chunk, ChunkResult, Place, Savepoint
 from seedbed.training.cluster import Cluster, Tasks, pick_cluster
 from seedbed.training.data import TrainingData
+from seedbed.training.loop import Training
 from seedbed.training.machine import no_collection, ready_to_train
-from seedbed.training.native import NativeTraining
 from seedbed.training.planning import pick_device
-from seedbed.training.stepping import Training
 
 __all__ = [
     "Beside",
@@ -180,14 +177,14 @@ def train_chunk(
         data: the table that they train on.
         tell: called often with the number of epochs done, from 0 on, so it must be fast.
         savepoint: where the state of the training is saved from time to time. An interrupted training continues from
-            there, to the same bits. Training with patience is short and doesn't use it.
+            there, to the same bits. See `Training.run`.
     """
     tell = tell or (lambda epochs: None)
     tell(0)
     with ready_to_train(chunk.device):
         with _preparing, no_collection():
-            training = (NativeTraining if chunk.engine == "native" else Training)(chunk, data)
-        return training.run_patiently(tell) if chunk.patience else training.run(tell, savepoint)
+            training = Training(chunk, data)
+        return training.run(tell, savepoint)
 
 
 def time_chunk(chunk: Chunk, data: TrainingData, seconds: float) -> tuple[float, float]:
@@ -201,10 +198,9 @@ def time_chunk(chunk: Chunk, data: TrainingData, seconds: float) -> tuple[float,
     with ready_to_train(chunk.device):
         started = time.perf_counter()
         with _preparing, no_collection():
-            training = (NativeTraining if chunk.engine == "native" else Training)(chunk, data)
+            training = Training(chunk, data)
         built = time.perf_counter() - started
-        with torch.no_grad():
-            return built, training.epoch_seconds(seconds)
+        return built, training.epoch_seconds(seconds)
 
 
 def train_chunks(

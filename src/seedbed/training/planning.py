@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -16,10 +16,14 @@ from torch import nn
 from seedbed.errors import OptionError
 from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, activation_of
 from seedbed.settings import Engine, Recipe
+from seedbed.training.chain import Chain, changed_by_forward, covers, shared_chain
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
-from seedbed.training.forward import Chain, Forward, OneByOne, covers, shared_forward
+from seedbed.training.machine import one_thread
 from seedbed.training.native import kernel
+from seedbed.training.plain_engine import in_one_line
+from seedbed.training.randomness import seeded
+from seedbed.training.reference import outputs_of
 from seedbed.training.stack import build_network
 
 __all__ = [
@@ -49,7 +53,6 @@ _A_ROW = 200.0  # loss and figures
 _A_UNIT, _A_BIN = 15.0, 25.0  # an output of a linear layer or of ReLU; a bin of an encoding
 _A_FUNCTION = 50.0  # an output of another function, a normalisation or dropout
 _A_MINIBATCH_ROW, _AN_ORDER = 2500.0, 2.5e6  # a row gathered from memory; an order drawn for one network and epoch
-_A_FILE_ROW = 4000.0  # a row drawn and gathered from a file
 # torch's engine needs twice the operations, and passes every unit through memory.
 _TORCH_FACTOR, _A_TORCH_UNIT = 2.0, 350.0
 # A chunk of the kernel holds networks for about this many operations, some tenths of a second, and at most this many
@@ -58,11 +61,11 @@ _TORCH_FACTOR, _A_TORCH_UNIT = 2.0, 350.0
 _NATIVE_OPERATIONS, _MOST_NATIVE = 2e10, 96
 
 
-_SLOWER = "not all of its layers are known, so torch.func.vmap trains it, which is slower"
-_ONE_BY_ONE = (
-    "torch.func.vmap can't map it ({reason}), so its networks are trained one after the other, as in a plain loop: "
-    "small ones take about 5 times as long as networks that can be mapped, and 10 to 100 times as long as common layers"
+_PLAIN = (
+    "not all of its layers are known, so its networks are trained one after the other, as in a plain loop: they take "
+    "10 to 100 times as long as common layers"
 )  # see benchmarks/LOG.md
+_LOST = ". Its forward() may change {}, not registered as a buffer: trained networks that are returned have a new one"
 # Networks that train one after the other get small chunks, so that all cores have work.
 _FEW = 8
 _EVALUATING = 1.3  # time of an epoch with its evaluation, relative to its steps
@@ -125,6 +128,7 @@ def plan_stack(
     keep_outputs: bool = True,
     together: int = 0,
     patience: tuple[int, int] | None = None,
+    plain: bool = False,
 ) -> StackPlan:
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
 
@@ -139,7 +143,8 @@ def plan_stack(
         device, dtype: as torch names them.
         keep_networks, keep_outputs: see `Chunk`.
         together: how many consecutive networks choose an epoch together, see `Chunk`; with patience, 0 means all.
-        patience: see `Chunk`. All networks of a chain are then one chunk.
+        patience: see `Chunk`. All networks of a chain are then one chunk, others a chunk for each group.
+        plain: whether the plain loop trains them, as it trains all networks that aren't a chain of known layers.
 
     Raises:
         CandidateError: the network can't be built, or doesn't suit the table.
@@ -147,20 +152,19 @@ def plan_stack(
     """
     network = build_network(build, seeds[0])
     data.n_outputs(network)
-    chain = shared_forward(build, network, data.X.shape[1])
-    native, note = _native(engine, chain, network, data, recipe, device, dtype)
+    chain = None if plain else shared_chain(build, network, data.X.shape[1])
+    trainer, note = _engine(engine, chain, network, data.X.shape[1], recipe, device, dtype)
     rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
-    if isinstance(chain, OneByOne):
-        size, seconds = _FEW, _seconds_one_by_one(chain, network, data, recipe)
-    else:
-        operations = _operations(network, data, recipe, native=native)
-        size = _native_size(operations) if native else _chunk_size(network, data, recipe, device, dtype)
-        seconds = operations / (_matmul_rate() * _SHARE_OF_RATE)
-    size = len(seeds) if patience else size
     if patience:
         together = together or len(seeds)
     elif recipe.waits[1] >= recipe.epochs:
         together = 0
+    if trainer == "plain":
+        size, seconds = max(_FEW, together), _plain_seconds(build_network(build, seeds[0]), data, recipe)
+    else:
+        operations = _operations(network, data, recipe, native=trainer == "native")
+        size = _native_size(operations) if trainer == "native" else _chunk_size(network, data, recipe, device, dtype)
+        size, seconds = len(seeds) if patience else size, operations / (_matmul_rate() * _SHARE_OF_RATE)
     parts = tuple(parts) or (0,) * len(seeds)
     chunks = tuple(
         Chunk(
@@ -173,16 +177,18 @@ def plan_stack(
             members=tuple(members),
             together=alike,
             patience=patience,
-            engine="native" if native else "torch",
+            engine=trainer,
             keep_networks=keep_networks,
             keep_outputs=keep_outputs,
             dtype=dtype,
             device=device,
         )
-        for alike, group in _groups(chain, data, recipe, splits, parts, rates, together, patient=bool(patience))
-        for members in _cut(group, size, alike, full=native)
+        for alike, group in _groups(
+            data, recipe, splits, parts, rates, together, patient=bool(patience), plain=trainer == "plain"
+        )
+        for members in _cut(group, size, alike, full=trainer == "native")
     )
-    plan = StackPlan(chunks, 0.0, note, _n_parameters(network))
+    plan = StackPlan(chunks, 0.0, "" if plain else note, _n_parameters(network))
     return replace(plan, seconds=seconds * plan.work / recipe.epochs)
 
 
@@ -192,22 +198,28 @@ def check_engine(engine: str) -> None:
         raise OptionError(f"engine is '{engine}'", f"It must be {', '.join(known[:-1])} or {known[-1]}.")
 
 
-def _native(
-    engine: Engine, chain: Forward, network: nn.Module, data: TrainingData, recipe: Recipe, device: str, dtype: str
-) -> tuple[bool, str]:
-    """Return whether the kernel trains networks like this one, and a note for users if it would be faster."""
+def _engine(
+    engine: Engine,
+    chain: Chain | None,
+    network: nn.Module,
+    n_features: int,
+    recipe: Recipe,
+    device: str,
+    dtype: str,
+) -> tuple[Literal["native", "torch", "plain"], str]:
+    """Return what trains networks like this one, and a note for users if it would be faster with other layers or on
+    another machine."""
     check_engine(engine)
-    if isinstance(chain, OneByOne):
-        return False, _ONE_BY_ONE.format(reason=chain.reason)
-    if not isinstance(chain, Chain):
-        return False, _SLOWER
-    covered = device == "cpu" and data.order is None and recipe.native and covers(chain, network)
-    if engine == "torch" or not covered:
-        return False, ""
+    if chain is None:
+        lost = changed_by_forward(network, n_features) - {"_parameters", "_buffers", "_modules"}
+        return "plain", _PLAIN + (_LOST.format(", ".join(sorted(lost))) if lost else "")
+    if engine == "torch" or not (device == "cpu" and recipe.native and covers(chain, network)):
+        return "torch", ""
     library, reason = kernel(dtype)
     if library is None and engine == "native":
         raise OptionError(f"the training kernel isn't available: {reason}", "Use --engine torch.")
-    return library is not None, f"trained by torch, which is slower: {reason}" if reason else ""
+    note = f"trained by torch, which is slower: {reason}" if reason else ""
+    return "torch" if library is None else "native", note
 
 
 def pick_device(device: str) -> str:
@@ -230,7 +242,6 @@ def pick_device(device: str) -> str:
 
 
 def _groups(
-    chain: object,
     data: TrainingData,
     recipe: Recipe,
     splits: Sequence[int],
@@ -239,22 +250,22 @@ def _groups(
     together: int,
     *,
     patient: bool,
+    plain: bool,
 ) -> Iterator[tuple[int, list[int]]]:
     """Yield how many consecutive networks choose together, and the positions of networks that may share a chunk.
 
-    With patience, networks that choose together take equally many steps, so some may have smaller minibatches.
+    With patience, networks of a stack that choose together take equally many steps, so some may have smaller
+    minibatches.
     """
     keys: list[tuple[object, ...]] = []
     for split, part in zip(splits, parts, strict=True):
-        if not isinstance(chain, Chain):
-            keys.append((part, split))  # it sees only its own rows
-        elif recipe.batch_size is not None:
+        if recipe.batch_size is not None and not plain:
             n_train = int((data.train[:, split] > 0).sum())
             keys.append((part, math.ceil(n_train / recipe.batch_size)))  # equally many steps
         else:
             keys.append((part,))
     alike = [0] * len(keys)
-    for start in range(0, len(keys), together) if together and isinstance(chain, Chain) else ():
+    for start in range(0, len(keys), together) if together else ():
         places = range(start, start + together)
         most = max(keys[start : start + together])
         for place in places if patient or all(keys[place] == most for place in places) else ():
@@ -282,7 +293,7 @@ def _native_size(operations: float) -> int:
 
 
 def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: str, dtype: str) -> int:
-    most = _most_embedded(network, len(data.X), dtype) if data.order is None else _ON_GPU
+    most = _most_embedded(network, len(data.X), dtype)
     if device != "cpu":
         return min(most, _ON_GPU)
     widths = [_units(module) for module in network.modules()]
@@ -353,20 +364,23 @@ def _operations(network: nn.Module, data: TrainingData, recipe: Recipe, *, nativ
     """Return about how many operations one network's training takes, in the kernel or in torch."""
     a_row, n_units = _row_operations(network)
     a_row = a_row if native else _TORCH_FACTOR * a_row + _A_TORCH_UNIT * n_units
-    if data.order is not None:
-        a_row += _A_FILE_ROW
-    elif recipe.batch_size is not None:
+    if recipe.batch_size is not None:
         a_row += _A_MINIBATCH_ROW + _AN_ORDER / len(data.X)
     return a_row * len(data.X) * recipe.epochs
 
 
-def _seconds_one_by_one(forward: OneByOne, network: nn.Module, data: TrainingData, recipe: Recipe) -> float:
-    """Estimate the seconds of one network's training."""
+def _plain_seconds(network: nn.Module, data: TrainingData, recipe: Recipe) -> float:
+    """Estimate the seconds of one network's training by the plain loop, by some forward and backward passes."""
     n_train = int((data.train[:, 0] > 0).sum())
     batch = min(n_train, recipe.batch_size or n_train)
-    n_rows = min(batch, _MOST_ROWS)
-    step = forward.seconds_a_step(network, n_rows, data.X.shape[1]) * batch / n_rows
-    return step * math.ceil(n_train / batch) * _EVALUATING * recipe.epochs
+    n_rows, times = min(batch, _MOST_ROWS), []
+    X = torch.zeros(n_rows, data.X.shape[1], dtype=next(network.parameters()).dtype)
+    with seeded(0), one_thread("cpu"), in_one_line():
+        for _ in range(3):
+            started = time.perf_counter()
+            outputs_of(network, X).sum().backward()
+            times.append(time.perf_counter() - started)
+    return min(times) * batch / n_rows * math.ceil(n_train / batch) * _EVALUATING * recipe.epochs
 
 
 def network_seconds(network: nn.Module, n_rows: float, epochs: float) -> float:

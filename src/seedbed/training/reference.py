@@ -1,13 +1,14 @@
-"""The reference trainer: the tutorial's loop, one plain `nn.Module` at a time.
+"""The plain loop: the tutorial's, one `nn.Module` at a time.
 
 A stack's network must equal the result of this loop for the same seed and rows. Tests compare every architecture,
-activation, optimizer and loss with it. It also trains single networks.
+activation, optimizer and loss with it. It also trains single networks, and modules that aren't a chain of known layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from seedbed.training.losses import Loss, r2
 from seedbed.training.optimizers import make_torch_optimizer, make_torch_schedule
 from seedbed.training.randomness import Draws, network_keys, reseed, seeded, shuffled, stateless
 
-__all__ = ["Rows", "outputs_of", "train_reference"]
+__all__ = ["PlainNetwork", "Rows", "outputs_of", "train_reference"]
 
 
 @dataclass(frozen=True)
@@ -31,90 +32,139 @@ class Rows:
     Attributes:
         X: features [row, feature].
         y: encoded target [row, output].
+        weights: weight of each row in loss and figures [row]; None if all are equal.
     """
 
     X: Tensor
     y: Tensor
+    weights: Tensor | None = None
+
+    def at(self, places: Tensor) -> Rows:
+        """Return some of the rows."""
+        return Rows(self.X[places], self.y[places], None if self.weights is None else self.weights[places])
+
+    @property
+    def total(self) -> float:
+        """The sum of the weights."""
+        return len(self.X) if self.weights is None else float(self.weights.sum())
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the weighted mean of losses: of torch's mean, or of each row's [row] or [row, output]."""
+        if self.weights is None:
+            return values.mean()
+        return values.reshape(len(values), -1).mean(1) @ self.weights / self.weights.sum()
 
 
-def train_reference(
-    network: nn.Module,
-    train: Rows,
-    test: Rows,
-    *,
-    recipe: Recipe,
-    loss: Loss,
-    seed: int,
-    numbers: Tensor | None = None,
-    tell: Callable[[int], None] = lambda epochs: None,
-) -> npt.NDArray[np.float64]:
-    """Train one network in place and return its curves [4, epoch], in the order of `CURVES`.
+class PlainNetwork:
+    """A network in training by the plain loop.
 
     Figures don't include label smoothing. With minibatches, the training figures of an epoch are means over its rows,
     each from before its own step. torch's own generators are seeded at each step, see `reseed`.
 
     Args:
-        network: the network, already built. It first sees its training rows, see `inputs.look_at`.
+        network: the network, already built; it is trained in place. It first sees its training rows, see
+            `inputs.look_at`.
         train, test: the rows.
         recipe: how it is trained.
         loss: the loss.
         seed: decides dropout masks and the order of minibatches.
         numbers: the rows' numbers in the table, which decide the masks of a full batch; 0, 1, 2, ... if None.
-        tell: called after each epoch with the number of epochs done.
+
+    Attributes:
+        network: the network.
+        outputs: its outputs for the test rows after the last epoch [row, output].
     """
-    look_at(network, train.X)
-    criterion = loss.module()
-    smoothed = loss.smoothing.module(recipe.label_smoothing) if loss.smoothing and recipe.label_smoothing else None
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    optimizer = make_torch_optimizer(recipe, parameters)
-    schedule = make_torch_schedule(recipe, optimizer, -(-len(train.X) // (recipe.batch_size or len(train.X))))
-    draws = Draws(network_keys([seed], "draws", train.X.device)[0], rows=None if recipe.batch_size else numbers)
-    n_train = len(train.X)
-    curves = np.empty((len(CURVES), recipe.epochs))
 
-    with seeded(seed), stateless(network, draws):
-        for epoch in range(recipe.epochs):
-            network.train()
-            train_loss, train_hits = 0.0, 0.0
-            for X, y in _batches(train, recipe, seed, epoch):
-                reseed(draws.key, draws.step, training=True)
-                z = outputs_of(network, X)
-                batch_loss = criterion(z, y)
-                train_loss += batch_loss.item() * len(X) / n_train
-                train_hits += _hits(loss, z, y) / n_train
-                optimizer.zero_grad()
-                (batch_loss if smoothed is None else smoothed(z, y)).backward()
-                if recipe.clip_norm is not None:
-                    nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
-                optimizer.step()
-                if schedule is not None:
-                    schedule.step()
-                draws.next_step()
+    outputs: Tensor
 
-            network.eval()
-            reseed(draws.key, draws.step, training=False)
-            with torch.inference_mode():
-                z = outputs_of(network, test.X)
-                test_loss = criterion(z, test.y).item()
-                test_hits = _hits(loss, z, test.y) / len(test.X)
-            curves[:, epoch] = train_loss, train_hits, test_loss, test_hits
-            tell(epoch + 1)
+    def __init__(
+        self,
+        network: nn.Module,
+        train: Rows,
+        test: Rows,
+        *,
+        recipe: Recipe,
+        loss: Loss,
+        seed: int,
+        numbers: Tensor | None = None,
+    ) -> None:
+        look_at(network, train.X)
+        self.network, self._train, self._test = network, train, test
+        self._recipe, self._loss, self._seed = recipe, loss, seed
+        self._criterion: Any = loss.module()
+        smoothed: Any = loss.smoothing.module(recipe.label_smoothing) if loss.smoothing else None
+        self._smoothed = smoothed if recipe.label_smoothing else self._criterion
+        for module in (self._criterion, self._smoothed) if train.weights is not None else ():
+            module.reduction = "none"
+        self._parameters = [p for p in network.parameters() if p.requires_grad]
+        self._optimizer = make_torch_optimizer(recipe, self._parameters)
+        n_batches = -(-len(train.X) // (recipe.batch_size or len(train.X)))
+        self._schedule = make_torch_schedule(recipe, self._optimizer, n_batches)
+        key = network_keys([seed], "draws", train.X.device)[0]
+        self._draws = Draws(key, rows=None if recipe.batch_size else numbers)
 
-    if loss.hits is None:
-        curves[1] = r2(curves[0], train.y.numpy(force=True))
-        curves[3] = r2(curves[2], test.y.numpy(force=True))
+    def train(self, start: int, end: int) -> npt.NDArray[np.float64]:
+        """Train from epoch `start` to before `end`; return their curves [4, epoch], with hits as the scores."""
+        figures = np.empty((len(CURVES), end - start))
+        with seeded(self._seed), stateless(self.network, self._draws):
+            for epoch in range(start, end):
+                figures[:, epoch - start] = *self._trained(epoch), *self._tested()
+        return figures
+
+    def _trained(self, epoch: int) -> tuple[float, float]:
+        """Train for an epoch; return loss and hits before the steps."""
+        network, draws, train_loss, train_hits = self.network, self._draws, 0.0, 0.0
+        network.train()
+        for rows in self._batches(epoch):
+            reseed(draws.key, draws.step, training=True)
+            z = outputs_of(network, rows.X)
+            batch_loss, share = rows.mean(self._criterion(z, rows.y)), rows.total / self._train.total
+            train_loss += batch_loss.item() * share
+            train_hits += self._hits(z, rows) * share
+            if self._smoothed is not self._criterion:
+                batch_loss = rows.mean(self._smoothed(z, rows.y))
+            self._optimizer.zero_grad()
+            batch_loss.backward()
+            if self._recipe.clip_norm is not None:
+                nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip_norm)
+            self._optimizer.step()
+            if self._schedule is not None:
+                self._schedule.step()
+            draws.next_step()
+        return train_loss, train_hits
+
+    def _tested(self) -> tuple[float, float]:
+        """Compute the outputs of the test rows; return loss and hits."""
+        self.network.eval()
+        reseed(self._draws.key, self._draws.step, training=False)
+        with torch.inference_mode():
+            self.outputs = outputs_of(self.network, self._test.X)
+            loss = self._test.mean(self._criterion(self.outputs, self._test.y)).item()
+            return loss, self._hits(self.outputs, self._test)
+
+    def _batches(self, epoch: int) -> list[Rows]:
+        if self._recipe.batch_size is None:
+            return [self._train]
+        order = shuffled(len(self._train.X), self._seed, epoch).to(self._train.X.device)
+        return [self._train.at(batch) for batch in torch.split(order, self._recipe.batch_size)]
+
+    def _hits(self, z: Tensor, rows: Rows) -> float:
+        if self._loss.hits is None:
+            return 0.0
+        hits = self._loss.hits(z, rows.y)
+        return float(hits.sum()) / len(hits) if rows.weights is None else float(rows.mean(hits))
+
+
+def train_reference(network: nn.Module, train: Rows, test: Rows, **how: Any) -> npt.NDArray[np.float64]:
+    """Train one network in place and return its curves [4, epoch], in the order of `CURVES`. The arguments are those of
+    `PlainNetwork`."""
+    plain = PlainNetwork(network, train, test, **how)
+    curves = plain.train(0, how["recipe"].epochs)
+    if how["loss"].hits is None:
+        for row, rows in ((1, train), (3, test)):
+            weights = None if rows.weights is None else rows.weights.numpy(force=True)
+            curves[row] = r2(curves[row - 1], rows.y.numpy(force=True), weights)
     return curves
-
-
-def _batches(rows: Rows, recipe: Recipe, seed: int, epoch: int) -> list[tuple[Tensor, Tensor]]:
-    if recipe.batch_size is None:
-        return [(rows.X, rows.y)]
-    order = shuffled(len(rows.X), seed, epoch).to(rows.X.device)
-    return [(rows.X[batch], rows.y[batch]) for batch in torch.split(order, recipe.batch_size)]
-
-
-def _hits(loss: Loss, z: Tensor, y: Tensor) -> float:
-    return float(loss.hits(z, y).sum()) if loss.hits is not None else 0.0
 
 
 def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:

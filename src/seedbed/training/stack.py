@@ -110,13 +110,19 @@ def stack_networks(networks: Sequence[nn.Module], layout: Layout) -> tuple[Tenso
     Raises:
         CandidateError: the networks differ in shape.
     """
-    states = [network.state_dict() for network in networks]
+    return stack_states(networks[0], joined([network.state_dict() for network in networks]), layout)
+
+
+def joined(states: Sequence[Mapping[str, Tensor]]) -> Tensors:
+    """Return states of networks as one [network, ...].
+
+    Raises:
+        CandidateError: the networks differ in shape.
+    """
     shapes = [{name: value.shape for name, value in state.items()} for state in states]
     if any(shape != shapes[0] for shape in shapes):
         raise CandidateError("the networks of one candidate differ in shape", "Only initial values may differ by seed.")
-    return stack_states(
-        networks[0], {name: torch.stack([state[name] for state in states]) for name in states[0]}, layout
-    )
+    return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
 
 def stack_states(network: nn.Module, states: Mapping[str, Tensor], layout: Layout) -> tuple[Tensors, Tensors]:
@@ -141,7 +147,23 @@ def stack_states(network: nn.Module, states: Mapping[str, Tensor], layout: Layou
     return params, {name: value for name, value in stacked.items() if name not in params}
 
 
-def unstack(values: Tensors, layout: Layout, n: int) -> Tensors:
-    """Return the states of the first n networks, by the names in a `state_dict` [network, ...]."""
-    states = {name: value[..., :n].detach().movedim(-1, 0) for name, value in values.items()}
+def unstack(values: Tensors, layout: Layout) -> Tensors:
+    """Return the states of networks, by the names in a `state_dict` [network, ...]."""
+    states = {name: value.detach().movedim(-1, 0) for name, value in values.items()}
     return {name: (value.transpose(1, 2) if name in layout else value).contiguous() for name, value in states.items()}
+
+
+def state_of(network: nn.Module) -> Tensors:
+    """Return copies of a network's parameters and buffers, also of buffers that aren't in its `state_dict`."""
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    return {name: value.detach().cpu().clone() for name, value in tensors}
+
+
+def load_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load what `state_of` returned into another network of the same class."""
+    for name, value in state.items():
+        path, _, buffer = name.rpartition(".")
+        module = network.get_submodule(path)
+        if buffer in module._buffers:
+            module._buffers[buffer] = value.clone()
+    network.load_state_dict(state, strict=False)  # the state contains tied weights once

@@ -27,7 +27,6 @@ from seedbed.data.frame import (
     is_whole,
     may_be_dotted,
 )
-from seedbed.data.on_disk import spill, windows
 from seedbed.data.sources.options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import UnreadableError
 from seedbed.files import temporary_folder
@@ -35,6 +34,7 @@ from seedbed.typing import Floats
 
 __all__ = ["COLUMNS_A_QUERY", "FindPlaces", "Loader", "name_rows", "open_loader"]
 
+_ROWS_A_QUERY = 1 << 21  # of a column of text
 COLUMNS_A_QUERY = 200  # ten thousand columns in one statement take DuckDB far longer than in pieces
 CELLS_A_QUERY = 1_000_000  # a query per column takes half a minute for ten thousand columns
 INTEGER_TYPES = re.compile("U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|BIGNUM")
@@ -155,7 +155,7 @@ class Loader:
         if NUMERIC_TYPES.fullmatch(kind):
             if INTEGER_TYPES.fullmatch(kind) and not fits_float(present):
                 return self._texts(i, kind, n_rows)
-            return Numbers(spill(values))
+            return Numbers(values)
         if not len(present) or kind != "VARCHAR":
             texts = self._texts(i, kind, n_rows)
             return from_texts(texts) if len(present) else texts
@@ -167,13 +167,13 @@ class Loader:
             words = Texts.of(self.connection.execute(f"{odd} ORDER BY rowid").fetchnumpy()["c"])
             if not all(map(missing_in_number, words.texts)):
                 return self._texts(i, kind, n_rows)
-        return Numbers(spill(values), words, point, self._texts(i, kind, n_rows) if dotted and not point else None)
+        return Numbers(values, words, point, self._texts(i, kind, n_rows) if dotted and not point else None)
 
     def _texts(self, i: int, kind: str, n_rows: int) -> Texts:
         text = f"coalesce({_text_sql(f'c{i}', kind)}, '') AS c"
         builder = Builder()
-        for rows in windows(n_rows):
-            some = f"rowid >= {rows.start} AND rowid < {rows.stop}"
+        for start in range(0, n_rows, _ROWS_A_QUERY):
+            some = f"rowid >= {start} AND rowid < {start + _ROWS_A_QUERY}"
             query = f"SELECT {text} FROM cells WHERE {some} ORDER BY rowid"
             builder.add_texts(self.connection.execute(query).fetchnumpy()["c"].tolist())
         return builder.texts()

@@ -1,0 +1,234 @@
+"""The one training loop: train a chunk from the first epoch to the last, on one thread, whatever engine computes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from seedbed.evaluation import Waiting
+from seedbed.settings import Tensors
+from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
+from seedbed.training.data import TrainingData
+from seedbed.training.losses import r2
+from seedbed.training.native import NativeEngine
+from seedbed.training.plain_engine import PlainEngine
+from seedbed.training.rows import Ensembles
+from seedbed.training.stacked import Stack
+from seedbed.training.torch_engine import TorchEngine
+
+__all__ = ["Training"]
+
+_SECONDS = 0.2  # of a slice of epochs, which is how long an interrupt may wait
+_CHECKED = 16  # epochs between two checks whether networks may end, or an eighth of the epochs done
+
+
+class Engine(Protocol):
+    """What trains the networks of a `Stack`.
+
+    Attributes:
+        figures: loss and hits of training rows before the steps of an epoch, and of test rows before the epoch [epoch,
+            4, network]. Those of test rows are there after `train` or `look`.
+        most_epochs: the most epochs of one call of `train`.
+    """
+
+    most_epochs: int
+
+    @property
+    def figures(self) -> Tensor: ...
+
+    def train(self, start: int, end: int) -> None:
+        """Train from epoch `start` to before `end`."""
+
+    def losses(self, start: int, end: int) -> Tensor:
+        """Return test losses [epoch, network] before the steps of epochs `start` to before `end`."""
+
+    def look(self, epoch: int, *, ended: bool = True) -> Tensor:
+        """Write down the test figures before an epoch; return each network's outputs for its own test rows [place,
+        output, network]. Those of networks that ended aren't needed if `ended` is false."""
+
+    def keep(self, networks: npt.NDArray[np.bool_]) -> None:
+        """Keep the parameters and buffers of these networks [network]."""
+
+    def end(self, networks: npt.NDArray[np.bool_]) -> bool:
+        """Allow these networks [network] to stop training; return whether all have stopped."""
+
+    def dead_units(self) -> Tensor:
+        """Return the share of ReLU units that are zero for all training rows [network], NaN if unknown."""
+
+    def states(self) -> Tensors:
+        """Return the kept states, or else the present ones, by the names in a `state_dict` [network, ...]."""
+
+
+class Resumable(Engine, Protocol):
+    """An engine whose training can be saved."""
+
+    def saved(self) -> Tensors:
+        """Return everything that the epochs so far have changed."""
+
+    def restore(self, saved: Tensors) -> None:
+        """Restore what `saved` returned."""
+
+
+class Best:
+    """The epoch with the lowest loss of each group of networks; the first one if several are equal.
+
+    The networks of a group share an epoch. The epoch of a single network's lowest loss on its few test rows depends
+    mostly on chance, so its predictions for these rows would look better than they are. If one network diverges, no
+    later epoch is better.
+
+    Args:
+        chunk: the networks.
+
+    Attributes:
+        size: number of networks of a group; its networks are consecutive.
+        epochs: the best epoch, counted from 1; 0 before the first [group].
+        ends: the epoch after which training ended; 0 before [group].
+    """
+
+    def __init__(self, chunk: Chunk) -> None:
+        self._patience, self._started, self._seconds = chunk.patience or (0, 0), time.monotonic(), chunk.seconds
+        self.size = chunk.together or len(chunk.seeds)
+        n_groups = len(chunk.seeds) // self.size
+        self.epochs, self.ends = np.zeros(n_groups, dtype=np.int64), np.zeros(n_groups, dtype=np.int64)
+        self._losses = np.full(n_groups, math.inf)
+
+    def see(self, epoch: int, losses: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Return which networks [network] are better than before, given the losses [group] after an epoch."""
+        better = (self.ends == 0) & ((losses < self._losses) | (self.epochs == 0))
+        self.epochs[better], self._losses[better] = epoch, np.where(np.isfinite(losses), losses, math.inf)[better]
+        late = self._seconds is not None and time.monotonic() - self._started > self._seconds
+        patience = np.clip((self.epochs + 1) // 2, *self._patience)
+        self.ends[(self.ends == 0) & (late | (epoch - self.epochs >= patience))] = epoch
+        return np.repeat(better, self.size)
+
+
+class Training:
+    """The training of a chunk's networks.
+
+    Raises:
+        SeedbedError: the networks can't be stacked, or the recipe doesn't suit them.
+    """
+
+    def __init__(self, chunk: Chunk, data: TrainingData) -> None:
+        self.chunk, self.stack = chunk, Stack(chunk, data)
+        engines: dict[str, Callable[[Stack], Engine]]
+        engines = {"native": NativeEngine, "torch": TorchEngine, "plain": PlainEngine}
+        self.engine = engines[chunk.engine](self.stack)
+
+    def run(self, tell: Callable[[int], None], savepoint: Savepoint | None = None) -> ChunkResult:
+        """Train to the last epoch, or until all networks have ended.
+
+        Args:
+            tell: called after a slice of epochs with the number of epochs done.
+            savepoint: where the state is saved from time to time, and taken from at the start. Training with patience
+                is short, and the plain loop may change what can't be saved: both begin again.
+        """
+        chunk, engine, rows = self.chunk, self.engine, self.stack.rows
+        epochs, stops = chunk.recipe.epochs, torch.tensor(chunk.stops or (chunk.recipe.epochs,))
+        best = Best(chunk) if chunk.patience else None
+        means = Ensembles(rows, best.size) if best else None
+        waiting = Waiting(self.stack.n // chunk.together, chunk.recipe.waits) if chunk.together and not best else None
+        resumable = None if best or isinstance(engine, PlainEngine) else savepoint
+        (done, taken), size, all_ended = self._resumed(resumable), 1, False
+        while done < epochs and not all_ended:
+            started = time.monotonic()
+            to = min([done + size, epochs, *(stop for stop in stops.tolist() if stop > done)])
+            if best:
+                to = done + 1
+            elif waiting:
+                to = min(to, max(_next_check(waiting), done + 1))
+            engine.train(done, to)
+            seconds = max((time.monotonic() - started) / (to - done), 1e-9)
+            done, size = to, min(engine.most_epochs, 2 * size, max(1, int(_SECONDS / seconds)))
+            if best and means:
+                outputs = engine.look(done, ended=False)
+                better = best.see(done, means.losses(self.stack.loss, outputs))
+                if better.any():
+                    engine.keep(better)
+                    taken = _merged(torch.from_numpy(better), outputs, taken)
+                all_ended = engine.end(np.repeat(best.ends > 0, best.size))
+            elif waiting and done >= _next_check(waiting):
+                losses = engine.losses(waiting.n_epochs + 1, done).numpy(force=True)
+                waiting.see(losses.T.reshape(len(waiting.ends), chunk.together, len(losses)))
+                all_ended = engine.end(np.repeat(waiting.ends > 0, chunk.together))
+            if done < epochs and chunk.stops and done in chunk.stops:
+                taken = _merged(stops == done, engine.look(done), taken)
+            tell(epochs if all_ended else done)
+            if resumable is not None and resumable.due and done < epochs:
+                resumable.save(done, engine.saved() | ({} if taken is None else {"taken": taken}))  # type: ignore[attr-defined]
+        if best:
+            ends, dead = best.ends, torch.full((self.stack.n,), math.nan)
+        else:
+            taken = _merged(stops == epochs, engine.look(epochs), taken)
+            ends, dead = waiting.ends if waiting else np.zeros(1, dtype=np.int64), engine.dead_units()
+        assert taken is not None
+        curves = self._curves(engine.figures[: 1 + (done if best else epochs)], ends)
+        outputs = rows.spread(taken) if chunk.keep_outputs else taken[:0]
+        return ChunkResult(
+            curves=curves,
+            outputs=outputs.float().numpy(force=True),
+            dead=dead.float().numpy(force=True),
+            stacked=engine.states() if chunk.keep_networks else None,
+            best=tuple(best.epochs.tolist()) if best else (),
+        )
+
+    def epoch_seconds(self, seconds: float) -> float:
+        """Measure the seconds of an epoch, by one epoch or as many as there is time for."""
+        begun, done = time.perf_counter(), 0
+        while not done or (done < self.chunk.recipe.epochs and time.perf_counter() - begun < seconds):
+            self.engine.train(done, done + 1)
+            done += 1
+        return (time.perf_counter() - begun) / done
+
+    def _resumed(self, savepoint: Savepoint | None) -> tuple[int, Tensor | None]:
+        """Restore a saved state; return the epochs done, and the outputs that were taken."""
+        saved = savepoint.load() if savepoint is not None else None
+        if saved is None:
+            return 0, None
+        done, tensors = saved
+        taken = tensors.pop("taken", None)
+        self.engine.restore(tensors)  # type: ignore[attr-defined]
+        return done, None if taken is None else taken.to(self.engine.figures.device)
+
+    def _curves(self, figures: Tensor, ends: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
+        """Return figures as curves [4, epoch, network], with NaN after the end of each group of networks."""
+        curves, size = torch.cat([figures[:-1, :2], figures[1:, 2:]], 1).movedim(1, 0), self.stack.n // len(ends)
+        for group, end in enumerate(ends.tolist()):
+            if end:
+                curves[:, end:, group * size : (group + 1) * size] = torch.nan
+        array, data = curves.numpy(force=True), self.stack.data
+        if self.stack.loss.hits is None:
+            for row, weights in ((1, data.train), (3, data.test)):
+                array[row] = _r2_by_split(array[row - 1], data, weights, self.chunk.splits)
+        return array.astype(self.chunk.dtype, copy=False)
+
+
+def _next_check(waiting: Waiting) -> int:
+    """Return the epoch before which to check whether networks may end. It affects the time, not the results."""
+    done = waiting.n_epochs + 1  # losses after the last epoch aren't known yet
+    return done + max(_CHECKED, done // 8)
+
+
+def _merged(here: Tensor, value: Tensor, other: Tensor | None) -> Tensor:
+    """Return the value for the networks that `here` names [network], and another one for the rest."""
+    return value if other is None else torch.where(here.to(value.device), value, other)
+
+
+def _r2_by_split(
+    mse: npt.NDArray[np.floating], data: TrainingData, weights: npt.NDArray[np.number], splits: tuple[int, ...]
+) -> npt.NDArray[np.floating]:
+    """Return R2 [epoch, network] of the target in the units that each split's networks learn."""
+    y = data.y.reshape(len(data.y), -1).astype(np.float64)
+    scores = np.empty_like(mse)
+    for split in set(splits):
+        here = np.array(splits) == split
+        scale = 1.0 if data.target_scale is None else float(data.target_scale[split])
+        scores[:, here] = r2(mse[:, here], scale * y, weights[:, split])
+    return scores

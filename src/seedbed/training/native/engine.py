@@ -1,0 +1,289 @@
+"""Train a stack by the kernel: the stack in the kernel's layout, and checked calls of the kernel."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from seedbed.errors import TrainingError
+from seedbed.settings import OPTIMIZERS, Tensors
+from seedbed.training.chain import dead_share
+from seedbed.training.embeddings import bins_between
+from seedbed.training.inputs import Inputs
+from seedbed.training.native.job import Job, Layer, Segment
+from seedbed.training.native.library import kernel
+from seedbed.training.optimizers import clock, rate_factors
+from seedbed.training.rows import Batch
+from seedbed.training.stack import unstack
+from seedbed.training.stacked import Stack
+
+__all__ = ["NativeEngine"]
+
+_LOSSES = ("bce", "cross_entropy", "mse")
+_MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
+_TILE_BYTES = 384 << 10
+"""Bytes of all buffers of a tile: a part of the second-level cache."""
+
+
+class NativeEngine:
+    """Trains a stack by the kernel: networks in blocks, one per lane of a vector. The last block is filled up.
+
+    Its public methods are those of every engine, see `loop.Engine`.
+
+    Raises:
+        TrainingError: this machine has no kernel.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        chunk, rows, fit, params = stack.chunk, stack.rows, stack.rows.fit, stack.params
+        library, reason = kernel(chunk.dtype)
+        if library is None:
+            message = f"node {platform.node()} has no training kernel: {reason}"
+            raise TrainingError(message, "Install a seedbed there that was built for it, or use --engine torch.")
+        assert stack.chain is not None
+        shapes = {name: value.shape[:-1] for name, value in params.items()}
+        shapes = {name: torch.Size(reversed(shape)) if name in stack.chain.layout else shape
+                  for name, shape in shapes.items()}  # fmt: skip
+        program = stack.chain.program(shapes, {name: value.shape[:-1] for name, value in stack.buffers.items()})
+        assert program is not None
+        self._library, self._program, self._n, self._stack = library, program, stack.n, stack
+        self._dtype = next(iter(params.values())).numpy().dtype
+        assert self._dtype.itemsize == library.number_bytes()
+        self._lanes = 1 if program.units_in_lanes else library.vector_bytes() // self._dtype.itemsize
+        self._n_blocks = -(-self._n // self._lanes)
+        self._n_rows, self._n_outputs = rows.n_rows, fit.y.shape[1]
+        self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
+        recipe = chunk.recipe
+        size = rows.batch_rows if recipe.batch_size else 0
+        self.most_epochs = max(1, _MOST_PICKED // (self._n_rows * self._n)) if size else recipe.epochs
+        optimizer = OPTIMIZERS[recipe.optimizer]
+        n_moments = optimizer.n_moments(recipe.momentum)
+        self._params = self._laned(torch.cat([params[s.name].reshape(-1, self._n) for s in program.segments]))
+        self._kept = self._params
+        self._moments = _aligned((self._n_blocks, n_moments, program.n_params, self._lanes), self._dtype)
+        self._figures = _aligned((self._n_blocks, recipe.epochs + 1, 4, self._lanes), self._dtype)
+        self._tests, self._ended = dict[int, Tensor](), np.zeros(self._n_blocks, dtype=np.int32)
+        tested = torch.where(rows.tested[1] > 0, rows.tested[0], -1)
+        arrays = {
+            **self._rows(fit, rows.test.weights),
+            **self._steps(),
+            "params": self._params,
+            "moments": self._moments,
+            "tested": self._filled(tested.numpy()),
+            "figures": self._figures,
+            "ended": self._ended,
+            "layers": (Layer * len(program.layers))(*(Layer(*layer) for layer in program.layers)),
+            "segments": (Segment * len(program.segments))(
+                *(Segment(s.start, s.size, int(s.is_weight or recipe.decay_biases)) for s in program.segments)
+            ),
+        }
+        if program.edges:
+            arrays["constants"] = self._laned(torch.cat([_constants(stack.buffers[name]) for name in program.edges]))
+        n_features = fit.inputs.X.shape[1]
+        units = program.n_values + program.n_gradients + (n_features if size else 0)
+        tile = _TILE_BYTES // (units * self._lanes * self._dtype.itemsize)
+        self._job = Job(
+            n_layers=len(program.layers), n_segments=len(program.segments), n_rows=self._n_rows, n_features=n_features,
+            n_outputs=self._n_outputs, n_params=program.n_params, n_moments=n_moments,
+            n_constants=program.n_constants,
+            n_givers=len(arrays.get("givers", ())), n_blocks=self._n_blocks, n_tested=len(tested),
+            n_values=program.n_values,
+            n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
+            loss=_LOSSES.index(stack.loss.name), optimizer=optimizer.native, batch_size=size,
+            n_batches=rows.n_steps, n_epochs=recipe.epochs, nesterov=int(recipe.nesterov),
+            guarded=int(stack.guarded), patient=int(bool(chunk.patience)),
+            same_in_training=int(program.same_in_training), units_in_lanes=int(program.units_in_lanes),
+            momentum=recipe.momentum, smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
+        )  # fmt: skip
+        for name, array in arrays.items():
+            setattr(self._job, name, _address(array))
+        self._arrays = arrays  # the job holds their addresses
+        self._check()
+        self._work = _aligned((library.workspace(ctypes.addressof(self._job)),), np.uint8)
+        self._job.work = _address(self._work)
+
+    def _rows(self, fit: Batch, test_weights: Tensor) -> dict[str, Any]:
+        """Return the table, and each network's scales and weights of it."""
+        inputs = _ordered(fit.inputs, self._program.order)
+        arrays: dict[str, Any] = {
+            "X": self._plain(inputs.X),
+            "y": self._plain(fit.y[:, :, 0]),
+            "train": self._laned(fit.weights),
+            "test": self._laned(test_weights),
+        }
+        if inputs.scale is not None and inputs.shift is not None:
+            arrays |= {"scale": self._laned(inputs.scale), "shift": self._laned(inputs.shift)}
+        if inputs.across is not None:
+            givers, takers = inputs.across.givers, inputs.across.takers
+            arrays |= {"extra": self._laned(inputs.across.extra[givers]), "givers": self._plain(givers, np.int32),
+                       "takers": self._plain(takers, np.int32)}  # fmt: skip
+        if fit.y_scale is not None and fit.y_shift is not None:
+            arrays |= {"y_scale": self._laned(fit.y_scale), "y_shift": self._laned(fit.y_shift)}
+        return arrays
+
+    def _steps(self) -> dict[str, Any]:
+        """Return arrays that steps need."""
+        chunk, n_steps = self._stack.chunk, self._stack.rows.n_steps
+        factors = rate_factors(chunk.recipe, n_steps)
+        arrays = {
+            "keys": self._laned(self._stack.keys, np.int32),
+            "lr": self._laned(torch.tensor(chunk.lr, dtype=torch.float64), np.float64),
+            "decay": self._laned(torch.tensor(chunk.decay, dtype=torch.float64)),
+            "clock": self._plain(clock(chunk.recipe.epochs * n_steps, torch.float64), np.float64),
+        }
+        return arrays if factors is None else {**arrays, "factors": self._plain(factors, np.float64)}
+
+    def _check(self) -> None:
+        """Check all shapes and row numbers, because the kernel doesn't."""
+        job, blocks, lanes = self._job, self._n_blocks, self._lanes
+        by_feature, steps = (blocks, job.n_features, lanes), job.n_epochs * job.n_batches
+        expected = {
+            "X": (self._n_rows, job.n_features), "y": (self._n_rows, self._n_outputs),
+            "train": (blocks, self._n_rows, lanes), "test": (blocks, self._n_rows, lanes), "scale": by_feature,
+            "shift": by_feature, "extra": (blocks, job.n_givers, lanes), "givers": (job.n_givers,),
+            "takers": (job.n_givers,), "y_scale": (blocks, lanes), "y_shift": (blocks, lanes),
+            "keys": (blocks, lanes), "lr": (blocks, lanes), "decay": (blocks, lanes), "clock": (steps, 3),
+            "factors": (steps,), "ended": (blocks,), "params": (blocks, job.n_params, lanes),
+            "constants": (blocks, job.n_constants, lanes), "tested": (job.n_tested, blocks * lanes),
+        }  # fmt: skip
+        for name, shape in expected.items():
+            actual = self._arrays[name].shape if name in self._arrays else shape
+            assert actual == shape, f"{name} has shape {actual}, not {shape}"
+        assert (self._program.layers[0].n_in, self._program.layers[-1].n_out) == (job.n_features, self._n_outputs)
+        assert ((self._arrays["tested"] >= -1) & (self._arrays["tested"] < self._n_rows)).all()
+        for name in ("givers", "takers"):
+            places = self._arrays.get(name, np.empty(0))
+            assert ((places >= 0) & (places < job.n_features)).all()
+
+    def train(self, start: int, end: int) -> None:
+        assert 0 <= start < end <= self._job.n_epochs
+        if self._job.batch_size:
+            picked = np.stack([self._stack.rows.picked(epoch) for epoch in range(start, end)])
+            assert picked.shape == (end - start, self._job.n_batches * self._job.batch_size, self._n)
+            assert picked.min() >= -1
+            assert picked.max() < self._n_rows
+            picked = self._filled(picked)
+            self._job.picked, self._job.first_epoch = _address(picked), start
+        self._library.train(ctypes.addressof(self._job), start, end)
+
+    @property
+    def figures(self) -> Tensor:
+        figures = self._stacked(self._figures)
+        for epoch, tests in self._tests.items():
+            figures[epoch, 2:] = tests
+        return figures
+
+    def losses(self, start: int, end: int) -> Tensor:
+        return self._stacked(self._figures[:, start:end, 2])
+
+    def look(self, epoch: int, *, ended: bool = True) -> Tensor:
+        blocks = np.arange(self._n_blocks) if ended else np.flatnonzero(self._ended == 0)
+        figures, outputs = self._looked(self._library.look, blocks, (2,), (self._job.n_tested, self._n_outputs))
+        if self._job.patient or epoch == self._job.n_epochs:  # the next epoch's steps don't give them
+            self._tests[epoch] = figures
+        return outputs
+
+    def keep(self, networks: npt.NDArray[np.bool_]) -> None:
+        if self._kept is self._params:
+            self._kept = self._params.copy()
+        lanes = self._laned(torch.from_numpy(networks), np.bool_)
+        whole = lanes.all(axis=1)
+        self._kept[whole] = self._params[whole]
+        if (lanes.any(axis=1) & ~whole).any():
+            np.copyto(self._kept, self._params, where=lanes[:, None])
+
+    def end(self, networks: npt.NDArray[np.bool_]) -> bool:
+        """Stop blocks that contain only these networks."""
+        filling = self._n_blocks * self._lanes - self._n
+        self._ended[:] = np.pad(networks, (0, filling), mode="edge").reshape(self._n_blocks, self._lanes).all(axis=1)
+        return bool(self._ended.all())
+
+    def dead_units(self) -> Tensor:
+        blocks = np.arange(self._n_blocks)
+        alive, finite = self._looked(self._library.look_for_life, blocks, (self._program.n_alive,), ())
+        return dead_share(alive > 0 if len(alive) else None, finite > 0, self._stack.keys)
+
+    def saved(self) -> Tensors:
+        arrays = {"params": self._params, "moments": self._moments, "figures": self._figures}
+        return {name: self._stacked(array) for name, array in arrays.items()}
+
+    def restore(self, saved: Tensors) -> None:
+        for name, array in (("params", self._params), ("moments", self._moments), ("figures", self._figures)):
+            array[...] = self._laned(saved[name])
+
+    def _looked(self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]) -> list[Tensor]:
+        """Return the results of a function of the library [..., network]."""
+        results = [_aligned((self._n_blocks, *size, self._lanes), self._dtype) for size in sizes]
+        starts = [(_address(array), array.strides[0]) for array in results]
+        for block in blocks.tolist():
+            look(ctypes.addressof(self._job), block, *(start + block * stride for start, stride in starts))
+        return [self._stacked(array) for array in results]
+
+    def states(self) -> Tensors:
+        assert self._stack.chain is not None
+        flat = self._stacked(self._kept)
+        parts = zip(self._program.segments, self._shapes, strict=True)
+        params = {one.name: flat[one.start : one.start + one.size].reshape(*shape, self._n) for one, shape in parts}
+        values = {**{name: params[name] for name in self._stack.params}, **self._stack.buffers}
+        return unstack(values, self._stack.chain.layout)
+
+    def _stacked(self, array: npt.NDArray[Any]) -> Tensor:
+        """Return an array [block, ..., lane] as [..., network]."""
+        flat = np.moveaxis(array, 0, -2).reshape(*array.shape[1:-1], self._n_blocks * self._lanes)
+        return torch.from_numpy(np.ascontiguousarray(flat[..., : self._n]))
+
+    def _plain(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
+        return np.ascontiguousarray(values.numpy(), dtype=dtype or self._dtype)
+
+    def _filled(self, places: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        """Return row numbers [..., network] for all lanes of all blocks. The last network fills the last block up."""
+        filling = self._n_blocks * self._lanes - self._n
+        padded = np.pad(places, [(0, 0)] * (places.ndim - 1) + [(0, filling)], mode="edge")
+        return np.ascontiguousarray(padded, dtype=np.int32)
+
+    def _laned(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
+        """Return values [..., network] as [block, ..., lane]. The last network fills the last block up."""
+        array = values.detach().numpy()
+        filling = self._n_blocks * self._lanes - self._n
+        array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, filling)], mode="edge")
+        array = np.moveaxis(array.reshape(*array.shape[:-1], self._n_blocks, self._lanes), -2, 0)
+        aligned = _aligned(array.shape, dtype or self._dtype)
+        aligned[...] = array
+        return aligned
+
+
+def _ordered(inputs: Inputs, order: Sequence[int] | None) -> Inputs:
+    """Return inputs in another order, given by their numbers, or unchanged if it is None."""
+    if order is None:
+        return inputs
+    scale, shift, across = inputs.scale, inputs.shift, inputs.across
+    if across is not None:
+        places = torch.tensor(order).argsort()  # of each input in the new order
+        across = across._replace(extra=across.extra[order], givers=places[across.givers], takers=places[across.takers])
+    scale, shift = (None if values is None else values[order] for values in (scale, shift))
+    return Inputs(inputs.X[:, order], scale, shift, across)
+
+
+def _constants(edges: Tensor) -> Tensor:
+    """Return the constants of a piecewise linear encoding's bins [constant, network], in the order of embeddings.h."""
+    return torch.cat([part.flatten(0, 1) for part in bins_between(edges)])
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+    """Return zeros at an address that is aligned for vectors."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    aligned: npt.NDArray[Any] = raw[start : start + size].view(dtype).reshape(shape)
+    return aligned
+
+
+def _address(array: Any) -> int:
+    return ctypes.addressof(array) if isinstance(array, ctypes.Array) else int(array.ctypes.data)

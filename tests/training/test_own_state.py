@@ -1,0 +1,57 @@
+"""Modules whose `forward` changes the module are no chain; each network equals the plain loop, the first one too."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from seedbed.settings import Recipe
+from seedbed.training import train_many
+from seedbed.training.chain import checked_chain
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+class Counter(nn.Module):
+    """Counts its forward passes, in a buffer or an attribute, without an effect on its outputs."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.n, self.last = kind, 0, nn.Linear(5, 1)
+        if kind != "attribute":
+            self.register_buffer("count", torch.zeros(()), persistent=kind == "buffer")
+
+    def forward(self, x):
+        if self.training:
+            self.n += self.kind == "attribute"
+            if self.kind != "attribute":
+                self.count += 1
+        return self.last(x)
+
+
+@pytest.mark.parametrize("kind", ["buffer", "not persistent", "attribute"])
+def test_a_module_that_forward_changes_is_no_chain_and_stays_as_it_was(kind):
+    network = Counter(kind)
+    assert checked_chain(network, 5) is None
+    assert (network.n, float(getattr(network, "count", 0))) == (0, 0)
+    assert checked_chain(network.last, 5) is not None
+
+
+@pytest.mark.parametrize("kind", ["buffer", "not persistent"])
+def test_every_network_keeps_the_updates_of_its_buffers(task, kind):
+    history = train_many(lambda: Counter(kind), *task("bce").parts, seeds=3, epochs=7, jobs=1)
+    assert [float(network.count) for network in history.networks()] == [7, 7, 7]
+
+
+def test_a_counter_is_not_reported_as_a_difference_by_seed(task):
+    history = train_many(lambda: Counter("attribute"), *task("bce").parts, seeds=3, epochs=2, jobs=1)
+    assert history.recipe == Recipe(epochs=2)
+    assert "forward() may change n, not registered as a buffer" in history.note
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_modules_drawn_at_random_equal_a_plain_loop(monkeypatch, number):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    assert importlib.import_module("fuzz_engines").own_gap(number) < 1e-9
