@@ -30,7 +30,6 @@ __all__ = [
     "private_cache",
     "read_document",
     "remove_parts",
-    "scratch_folder",
     "temporary_folder",
     "write_digests",
     "write_whole",

@@ -18,7 +18,7 @@ from seedbed.networks import parse_candidate
 from seedbed.settings import Compute, Recipe, recipe_named
 from seedbed.training import derive, with_inputs_of
 from seedbed.training.losses import LOSSES
-from seedbed.training.reference import Rows, train_reference
+from seedbed.training.reference import PlainNetwork, Rows
 from seedbed.training.stack import build_network
 from seedbed.tuning import TunedSettings, with_settings
 
@@ -176,8 +176,8 @@ def test_networks_of_a_model_use_the_schedule_on_which_their_epochs_were_chosen(
         seed = derive(0, "relu:3", "model", number)
         for horizon, same in ((40, True), (None, False)):
             plain = build_network(lambda: parse_candidate("relu:3").architecture(X.shape[1], 1), seed)
-            train_reference(plain, rows, rows, recipe=dataclasses.replace(own, horizon=horizon), loss=LOSSES["bce"],
-                            seed=seed)  # fmt: skip
+            how = {"recipe": dataclasses.replace(own, horizon=horizon), "loss": LOSSES["bce"], "seed": seed}
+            PlainNetwork(plain, rows, rows, **how).train(0, n_epochs)
             pairs = zip(ours.parameters(), plain.parameters(), strict=True)
             gap = max(float((a - b).detach().abs().max()) for a, b in pairs)
             assert (gap < 1e-4) == same

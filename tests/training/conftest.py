@@ -17,8 +17,10 @@ from seedbed.training import History, TrainingData, planning, train_many
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.machine import one_thread
 from seedbed.training.native.library import Kernel
-from seedbed.training.reference import Rows, train_reference
+from seedbed.training.reference import Rows
 from seedbed.training.stack import build_network
+
+from .plain_loop import train_reference
 
 FEATURES = 5
 

@@ -15,8 +15,10 @@ from seedbed.settings import Recipe
 from seedbed.training import TrainingData, plan_stack, train_chunk
 from seedbed.training.inputs import Inputs, _Added, across, expanded, folded
 from seedbed.training.losses import encode_target
-from seedbed.training.reference import Rows, train_reference
+from seedbed.training.reference import Rows
 from seedbed.training.stack import build_network
+
+from .plain_loop import train_reference
 
 pytestmark = pytest.mark.usefixtures("engine")
 

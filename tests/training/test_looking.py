@@ -11,7 +11,9 @@ from seedbed.networks import PiecewiseLinearEncoding
 from seedbed.settings import Recipe
 from seedbed.training import plan_stack, train_chunk, train_many
 from seedbed.training.losses import LOSSES
-from seedbed.training.reference import Rows, train_reference
+from seedbed.training.reference import Rows
+
+from .plain_loop import train_reference
 
 
 class Centred(nn.Module):

@@ -9,7 +9,9 @@ from seedbed.networks import ACTIVATIONS, parse_candidate
 from seedbed.settings import OPTIMIZERS, Recipe
 from seedbed.training import train_many
 from seedbed.training.losses import LOSSES
-from seedbed.training.reference import Rows, train_reference
+from seedbed.training.reference import Rows
+
+from .plain_loop import train_reference
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -9,8 +9,10 @@ from seedbed.networks import parse_candidate
 from seedbed.settings import Recipe
 from seedbed.training import TrainingData, plan_stack, train_chunk, train_many
 from seedbed.training.losses import encode_target, pick_loss
-from seedbed.training.reference import Rows, train_reference
+from seedbed.training.reference import Rows
 from seedbed.training.stack import build_network
+
+from .plain_loop import train_reference
 
 pytestmark = pytest.mark.usefixtures("engine")
 

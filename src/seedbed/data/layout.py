@@ -22,7 +22,6 @@ __all__ = [
     "Layout",
     "Places",
     "bucket_of",
-    "date_parts",
     "layout_from_values",
     "layout_of",
     "layout_to_values",

@@ -2,7 +2,7 @@
 
 from seedbed.settings.design import N_NETWORKS, Compute, Design, Engine
 from seedbed.settings.fields import Settings, kinds_of, merged, parsed, place_of, settings_of, taking
-from seedbed.settings.optimizers import BETAS, OPTIMIZERS, State, Step, Tensors
+from seedbed.settings.optimizers import BETAS, OPTIMIZERS, Step, Tensors
 from seedbed.settings.recipe import RECIPES, Recipe, Schedule, recipe_in, recipe_named
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Recipe",
     "Schedule",
     "Settings",
-    "State",
     "Step",
     "Tensors",
     "kinds_of",

@@ -33,7 +33,6 @@ __all__ = [
     "Chain",
     "StackedNetworks",
     "changed_by_forward",
-    "checked_chain",
     "covers",
     "dead_share",
     "read_chain",

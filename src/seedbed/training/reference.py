@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from seedbed.evaluation import CURVES
 from seedbed.settings import Recipe
 from seedbed.training.inputs import look_at
-from seedbed.training.losses import Loss, r2
+from seedbed.training.losses import Loss
 from seedbed.training.optimizers import make_torch_optimizer, make_torch_schedule
 from seedbed.training.randomness import Draws, network_keys, reseed, seeded, shuffled, stateless
 
-__all__ = ["PlainNetwork", "Rows", "outputs_of", "train_reference"]
+__all__ = ["PlainNetwork", "Rows", "outputs_of"]
 
 
 @dataclass(frozen=True)
@@ -153,18 +153,6 @@ class PlainNetwork:
             return 0.0
         hits = self._loss.hits(z, rows.y)
         return float(hits.sum()) / len(hits) if rows.weights is None else float(rows.mean(hits))
-
-
-def train_reference(network: nn.Module, train: Rows, test: Rows, **how: Any) -> npt.NDArray[np.float64]:
-    """Train one network in place and return its curves [4, epoch], in the order of `CURVES`. The arguments are those of
-    `PlainNetwork`."""
-    plain = PlainNetwork(network, train, test, **how)
-    curves = plain.train(0, how["recipe"].epochs)
-    if how["loss"].hits is None:
-        for row, rows in ((1, train), (3, test)):
-            weights = None if rows.weights is None else rows.weights.numpy(force=True)
-            curves[row] = r2(curves[row - 1], rows.y.numpy(force=True), weights)
-    return curves
 
 
 def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
