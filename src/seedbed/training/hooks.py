@@ -60,8 +60,6 @@ def has_hooks(module: nn.Module) -> bool:
     return any(getattr(module, name, None) for name in ("_forward_hooks", "_forward_pre_hooks"))
 
 
-
-
 def quiet_ray_workers() -> None:
     """Keep Ray from printing events of its nodes to stdout. Ray 2.50 to 2.60.
 
