@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
 import seedbed as sb
-from seedbed.evaluation import mean_ranks, signed_rank
+from seedbed.evaluation import signed_rank
 
 
 @pytest.fixture
@@ -48,8 +48,10 @@ def test_ties_get_their_mean_rank_and_zeros_are_dropped():
     assert signed_rank([1, -1, 2]) == (pytest.approx(2 * 3 / 8), pytest.approx(0.5))
 
 
-def test_ranks_share_ties():
-    assert mean_ranks([[0.1, 0.2, 0.2], [0.3, 0.1, 0.2]]) == [2.0, 1.75, 2.25]
+def test_mean_ranks_share_ties():
+    scores = {"table": ["s", "s", "t", "t"], "fold": [0, 1, 0, 1], "a": [0.9, 0.8, 0.7, 0.7], "b": [0.8, 0.7, 0.9, 0.8],
+              "c": [0.8, 0.7, 0.8, 0.7]}  # fmt: skip
+    assert sb.judge(scores, score="accuracy").to_dict()["ranks"]["mean"] == {"a": 2.0, "b": 1.75, "c": 2.25}
 
 
 def test_a_candidate_that_gains_on_all_of_eight_tables_is_better_over_tables(tables):

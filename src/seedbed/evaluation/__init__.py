@@ -56,7 +56,6 @@ from seedbed.evaluation.protocol import FEWEST_ROWS, Protocol, protocol, too_few
 from seedbed.evaluation.ranking import (
     Advice,
     bbc_cv,
-    mean_ranks,
     signed_rank,
 )
 from seedbed.evaluation.rows import TIMES, RowForecast, Rows, TrainingSize, forecast_rows
@@ -195,7 +194,6 @@ __all__ = [
     "lottery",
     "margin_beside",
     "mean_loss",
-    "mean_ranks",
     "measure",
     "more_repeats_ratio",
     "n_together",

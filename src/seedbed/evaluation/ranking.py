@@ -1,4 +1,4 @@
-"""What a ranking shows: which models differ, which to use, what the winner is worth, and ranks over tables."""
+"""What a ranking shows: which models differ, which to use, what the winner is worth; and a test over tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ __all__ = [
     "advise",
     "bbc_cv",
     "brackets",
-    "mean_ranks",
     "separated",
     "signed_rank",
 ]
@@ -260,11 +259,3 @@ def signed_rank(differences: ArrayLike) -> tuple[float, float]:
         chances = (chances + shifted) / 2
     smaller = min(positive, total - positive)
     return min(1.0, 2 * float(chances[: smaller + 1].sum())), balance
-
-
-def mean_ranks(losses: ArrayLike) -> list[float]:
-    """Return the mean rank of each candidate; [table, candidate] -> [candidate]. 1 is the best; ties share ranks."""
-    from scipy.stats import rankdata
-
-    ranks: list[float] = rankdata(losses, axis=1).mean(axis=0).tolist()
-    return ranks

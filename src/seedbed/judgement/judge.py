@@ -33,8 +33,6 @@ from seedbed.report import glance_text, tables_text, text_fragment, write_report
 
 __all__ = ["Judgement", "judge"]
 
-_LATEX = "Write .html or .json, or in Python to_frame().to_latex() of pandas."
-
 
 class Judgement:
     """The verdicts of `judge`.
@@ -130,7 +128,7 @@ class Judgement:
         """
         path = Path(path)
         if path.suffix.lower() == ".tex":
-            raise OptionError(f"can't write {path}: LaTeX isn't written", _LATEX)
+            raise OptionError(f"can't write {path}: LaTeX isn't written", "Give pandas' to_latex() the to_frame().")
         if path.suffix.lower() != ".json":
             return write_report(self.conclusion, path)
         if not path.parent.is_dir():

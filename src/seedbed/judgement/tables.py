@@ -19,7 +19,6 @@ from seedbed.evaluation import (
     TablesConclusion,
     TableVerdict,
     holm,
-    mean_ranks,
     signed_rank,
 )
 from seedbed.judgement.columns import Question
@@ -38,6 +37,8 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
     Raises:
         DataError: the tables have different candidates, or the reference's error is 0 on one of them.
     """
+    from scipy.stats import rankdata  # it loads slowly, and one table does without
+
     first, name = tables[0], question.table
     metric, reference, n = first.metric, first.reference, len(tables)
     names = [candidate.name for candidate in first.candidates]
@@ -51,7 +52,7 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
             table = tables[int((ours <= 0).ravel().argmax())].table
             raise DataError(f"{name}: the error of {reference} is 0 or less on {table}", "Leave that table out.")
         gains = gains / ours
-    ranks, verdicts = mean_ranks(losses), list[TableVerdict]()
+    ranks, verdicts = rankdata(losses, axis=1).mean(axis=0).tolist(), list[TableVerdict]()
     if enough:
         by_name = {other: gains[:, names.index(other)] for other in others}
         tests = {other: signed_rank(gain) for other, gain in by_name.items()}
