@@ -11,22 +11,27 @@ from seedbed.removed import removed
     ("command", "message"),
     [
         ("compare example:moons --trust", f"there is no option --trust. {removed('trust')}"),
-        ("compare example:moons --interval pairs", f"--interval can't be 'pairs'. {removed('interval=pairs')}"),
+        ("compare example:moons --interval pairs", f"there is no option --interval. {removed('interval')}"),
+        ("compare example:moons --schedule steps", "--schedule can't be 'steps'. Do that."),
         ("gone x", "there is no verb 'gone'. Do that."),
     ],
 )
 def test_the_command_line_says_what_to_do_instead(command, message, monkeypatch, capsys):
-    monkeypatch.setitem(removed.__globals__["_REMOVED"], "gone", "Do that.")
+    for key in ("gone", "schedule=steps"):
+        monkeypatch.setitem(removed.__globals__["_REMOVED"], key, "Do that.")
     with pytest.raises(SystemExit) as stopped:
         main(command.split())
     assert (stopped.value.code, capsys.readouterr().err) == (2, f"seedbed: {message}\n")
 
 
-def test_python_says_what_to_do_instead():
+def test_python_says_what_to_do_instead(monkeypatch):
+    monkeypatch.setitem(removed.__globals__["_REMOVED"], "schedule=steps", "Do that.")
     with pytest.raises(sb.OptionError, match=r"train_many has no argument trust\. Leave it out"):
         sb.train_many("relu:2", trust=True)
-    with pytest.raises(sb.OptionError, match=r"unknown interval 'pairs'\. Leave it out"):
+    with pytest.raises(sb.OptionError, match=r"Design has no argument interval\. Leave it out"):
         sb.Design(interval="pairs")
+    with pytest.raises(sb.OptionError, match=r"unknown schedule 'steps'\. Do that"):
+        sb.Recipe(schedule="steps")
 
 
 @pytest.mark.parametrize(

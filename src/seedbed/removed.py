@@ -13,8 +13,6 @@ _REMOVED = {
     "resume": "Run the same command again: it continues an interrupted run.",
     "trust": _CONTINUES,
     "interval": "Leave it out: all intervals are corrected for overlapping folds.",
-    "interval=nested": "Leave it out: all intervals are corrected for overlapping folds.",
-    "interval=pairs": "Leave it out: all intervals are corrected for overlapping folds.",
     "judge all_pairs": "Leave it out, or name a reference; autorank and scikit-posthocs judge all pairs.",
     "judge query": _AS_FRAME,
     "judge table": _AS_FRAME,
