@@ -16,7 +16,8 @@ from pathlib import Path
 
 COMPARE = """
 import seedbed as sb
-sb.compare({path!r}, target="y", candidates=["relu:5"], epochs=2, lr=0.01, epoch="last", baselines=[], jobs=2)
+recipe, compute = sb.Recipe(epochs=2), sb.Compute(jobs=2)
+sb.compare({path!r}, target="y", candidates=["relu:5"], recipe=recipe, design=sb.Design(baselines=[]), compute=compute)
 """
 BLEND = """
 import seedbed as sb

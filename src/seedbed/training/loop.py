@@ -30,11 +30,12 @@ _CHECKED = 16  # epochs between two checks whether networks may end, or an eight
 
 
 class Engine(Protocol):
-    """What trains the networks of a `Stack`.
+    """What trains the networks of a `Stack`. Engines but the plain loop's also have `saved`, which returns everything
+    that the epochs so far have changed, and `restore`.
 
     Attributes:
         figures: loss and hits of training rows before the steps of an epoch, and of test rows before the epoch [epoch,
-            4, network]. Those of test rows are there after `train` or `look`.
+            4, network]. Those of test rows are there up to the epoch before the last one trained, or after `look`.
         most_epochs: the most epochs of one call of `train`.
     """
 
@@ -45,9 +46,6 @@ class Engine(Protocol):
 
     def train(self, start: int, end: int) -> None:
         """Train from epoch `start` to before `end`."""
-
-    def losses(self, start: int, end: int) -> Tensor:
-        """Return test losses [epoch, network] before the steps of epochs `start` to before `end`."""
 
     def look(self, epoch: int, *, ended: bool = True) -> Tensor:
         """Write down the test figures before an epoch; return each network's outputs for its own test rows [place,
@@ -64,16 +62,6 @@ class Engine(Protocol):
 
     def states(self) -> Tensors:
         """Return the kept states, or else the present ones, by the names in a `state_dict` [network, ...]."""
-
-
-class Resumable(Engine, Protocol):
-    """An engine whose training can be saved."""
-
-    def saved(self) -> Tensors:
-        """Return everything that the epochs so far have changed."""
-
-    def restore(self, saved: Tensors) -> None:
-        """Restore what `saved` returned."""
 
 
 class Best:
@@ -155,7 +143,7 @@ class Training:
                     taken = _merged(torch.from_numpy(better), outputs, taken)
                 all_ended = engine.end(np.repeat(best.ends > 0, best.size))
             elif waiting and done >= _next_check(waiting):
-                losses = engine.losses(waiting.n_epochs + 1, done).numpy(force=True)
+                losses = engine.figures[waiting.n_epochs + 1 : done, 2].numpy(force=True)
                 waiting.see(losses.T.reshape(len(waiting.ends), chunk.together, len(losses)))
                 all_ended = engine.end(np.repeat(waiting.ends > 0, chunk.together))
             if done < epochs and chunk.stops and done in chunk.stops:

@@ -60,9 +60,6 @@ class PlainEngine:
                 self.figures[start:end, :2, number] = figures[:, :2]
                 self.figures[start + 1 : end + 1, 2:, number] = figures[:, 2:]
 
-    def losses(self, start: int, end: int) -> Tensor:
-        return self.figures[start:end, 2]
-
     def look(self, epoch: int, *, ended: bool = True) -> Tensor:
         rows = self._stack.rows.tested[0]
         outputs = [one.outputs for one in self._networks]

@@ -69,9 +69,6 @@ class TorchEngine:
                 shown = total / count
             self.figures[epoch, : len(shown)] = shown
 
-    def losses(self, start: int, end: int) -> Tensor:
-        return self.figures[start:end, 2]
-
     @torch.no_grad()
     def look(self, epoch: int, *, ended: bool = True) -> Tensor:
         rows = self._stack.rows

@@ -180,9 +180,6 @@ class NativeEngine:
             figures[epoch, 2:] = tests
         return figures
 
-    def losses(self, start: int, end: int) -> Tensor:
-        return self._stacked(self._figures[:, start:end, 2])
-
     def look(self, epoch: int, *, ended: bool = True) -> Tensor:
         blocks = np.arange(self._n_blocks) if ended else np.flatnonzero(self._ended == 0)
         figures, outputs = self._looked(self._library.look, blocks, (2,), (self._job.n_tested, self._n_outputs))
