@@ -427,11 +427,8 @@ def test_the_heading_describes_the_common_recipe_of_a_sweep(call, here):
     assert document["plan"]["recipe"] == "SGD, lr 0.1, 1 compared, full batch, 3 epochs"
     assert f"Recipe: {document['plan']['recipe']};" in " ".join(done.out.split())
     shown = [line for line in done.lines if ": SGD, lr " in line and not line.startswith("Recipe")]
-    rates = {"relu:3@lr=0.1": "0.1", "relu:3@lr=1": "1", "linear:2@lr=0.1": "0.1", "linear:2@lr=1": "1"}
-    expected = [
-        f"{name}: SGD, lr {lr}, full batch, 3 epochs." for name, lr in (*rates.items(), ("tanh:2@lr=0.5", "0.5"))
-    ]
-    assert shown == expected
+    rates = {"relu:3@lr=0.1 and linear:2@lr=0.1": 0.1, "relu:3@lr=1 and linear:2@lr=1": 1, "tanh:2@lr=0.5": 0.5}
+    assert shown == [f"{names}: SGD, lr {lr}, full batch, 3 epochs." for names, lr in rates.items()]
 
 
 # How a comparison is judged
@@ -448,7 +445,7 @@ def test_by_default_three_baselines_are_compared(call, table):
 def test_a_baseline_can_be_added_and_be_the_reference(call):
     options = ("--baseline", "sklearn.naive_bayes.GaussianNB", "--reference", "GaussianNB")
     done = call(*SMALL, *options, "--details")
-    assert [line.split()[0] for line in done.lines if " (" in line and "–" in line][:1] == ["GaussianNB"]
+    assert next(line[2:].split()[0] for line in done.lines if "%  " in line or "reference" in line) == "GaussianNB"
     assert [line.split()[-1] for line in done.lines if line.startswith("  relu:3")] == ["worse"]
     assert any(line.startswith("GaussianNB: GaussianNB()") for line in done.lines)
     document = strict(call(*SMALL, *options, "--json").out)
@@ -1062,9 +1059,9 @@ def test_a_narrow_encoding_only_replaces_the_dashes_of_the_text(call, here):
     done = subprocess.run(command, cwd=here, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     text = done.stdout.decode("ascii")
-    (row,) = [line for line in text.splitlines() if line.split()[:2] == ["linear:2", "|"] or " (0" in line][:1]
-    assert re.search(r" 0\.\d{3} \(0\.\d{3}-0\.\d{3}\) ", row)
-    assert "\nIntervals of scores: 95%" in text
+    (row,) = [line for line in text.splitlines() if line.startswith(("linear:2 ", " linear:2 "))]
+    assert " to " in row
+    assert "\n ----" in text
 
 
 def test_python_dash_m_equals_the_installed_command(here):

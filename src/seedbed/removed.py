@@ -13,6 +13,8 @@ _REMOVED = {
     "resume": "Run the same command again: it continues an interrupted run.",
     "trust": _CONTINUES,
     "interval": "Leave it out: all intervals are corrected for overlapping folds.",
+    "chart=intervals": "The first table of the report draws the ranges.",
+    "chart=ranks": "The report has the mean ranks as a table.",
     "judge all_pairs": "Leave it out, or name a reference; autorank and scikit-posthocs judge all pairs.",
     "judge query": _AS_FRAME,
     "judge table": _AS_FRAME,

@@ -19,7 +19,7 @@ settings = {"recipe": "tutorial", "epochs": 3, "quick": True, "compute": sb.Comp
 comparison = sb.compare("example:moons", candidates=["linear:5", "relu:3"], **settings)
 comparison
 ---
-comparison.plot(chart="intervals")
+comparison.plot(chart="lottery")
 ---
 model = comparison.model("relu:3", n_networks=2)
 model

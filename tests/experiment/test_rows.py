@@ -112,7 +112,6 @@ def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked):
     advice = comparison.conclusion.advice
     assert ("\nUse " in text) == (advice.guess or advice.use == "prior")
     assert max(map(len, text.splitlines())) <= 100
-    assert max(map(len, glance_text(comparison.conclusion, width=70).splitlines()[:-20])) <= 70
     assert 'id="rows"' in (folder / "report.html").read_text()
     comparison.plot(folder / "rows.svg", chart="rows")
     assert "training rows" in (folder / "rows.svg").read_text()

@@ -66,10 +66,10 @@ def printed(*state, lines=1, console=None):
 
 def test_a_table_shows_networks_epoch_and_scores_of_every_candidate():
     assert drawn(WAITING, TRAINING, BASELINE) == [
-        "candidate        networks           epoch                    train                     test",
-        "linear:5       0 of 1,500               -                        -                        -",
-        "relu:5     1,250 of 1,500    640 of 1,000     90.0% (85.0 to 95.0)     80.0% (75.0 to 85.0)",
-        "prior           30 of 100               -                        -                        -",
+        "candidate        networks           epoch   train    test",
+        "linear:5       0 of 1,500               -       -       -",
+        "relu:5     1,250 of 1,500    640 of 1,000   90.0%   80.0%",
+        "prior           30 of 100               -       -       -",
         "about 61 s left",
     ]
 
@@ -198,7 +198,7 @@ def test_markup_in_the_name_of_a_candidate_is_shown_unchanged():
 
 def test_r2_is_shown_as_a_plain_number_under_its_name():
     lines = drawn(Progress("relu:5", 250, 500, (0.5, 0.25, 0.75), (-0.1234, -1.5, 0.2)), score_name="R2")
-    for words in ("train R2", "test R2", "0.500 (0.250 to 0.750)", "-0.123 (-1.500 to 0.200)"):
+    for words in ("train R2", "test R2", "0.500", "-0.123"):
         assert words in "\n".join(lines)
     assert "%" not in "\n".join(lines)
 

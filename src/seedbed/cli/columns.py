@@ -38,6 +38,8 @@ def columns(
                         ("a second --candidate", model[1:])):  # fmt: skip
         if given:
             raise OptionError(f"{name} compares models, and this compares columns of one", "Leave it out.")
+    if options.run.format is not None:
+        raise OptionError("columns have no charts as pictures", "Leave out --format: the report draws the ranges.")
     if len(options.recipe.lrs()) > 1:
         raise OptionError("several learning rates are compared by seedbed compare", "Give one, or leave --lr out.")
     run = run_named(table, options)

@@ -308,7 +308,7 @@ class CompareOptions:
     effects: Annotated[bool, Parameter(negative=())] = False
     "Also fit the advised network to all rows, and show what its predictions depend on."
     details: Annotated[bool, Parameter(negative=())] = False
-    "Print every verdict with its numbers, and the ranking with intervals."
+    "Print every verdict with its numbers, and how models were trained."
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
     "One JSON document on stdout."
     columns: TableOptions = TableOptions()

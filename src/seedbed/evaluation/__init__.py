@@ -99,7 +99,6 @@ from seedbed.evaluation.summaries import (
 )
 from seedbed.evaluation.verdicts import (
     SHORT,
-    Rule,
     Verdict,
     count_range,
     fold_differences,
@@ -151,7 +150,6 @@ __all__ = [
     "Ranks",
     "RowForecast",
     "Rows",
-    "Rule",
     "RunLottery",
     "RunSpread",
     "Score",

@@ -97,7 +97,7 @@ class Comparison(Results):
         return replace(self, conclusion=replace(self.conclusion, effects=effects))
 
     def details(self) -> str:
-        """Return every verdict with its numbers, the ranking with intervals, and what would settle open questions."""
+        """Return the first screen, every verdict with its numbers, and how models were trained."""
         return comparison_text(self.conclusion)
 
     def __repr__(self) -> str:
@@ -189,8 +189,8 @@ class Comparison(Results):
 
         Args:
             path: a file that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
-            chart: `curves` (train and test score and loss per epoch, with bands), `intervals` (each difference to the
-                reference), `lottery` (what single runs would have shown), `calibration` or `effects`.
+            chart: `curves` (train and test score and loss per epoch, with bands), `lottery` (what single runs would
+                have shown), `calibration`, `rows` or `effects`.
 
         Raises:
             OptionError: there is no such chart, it has nothing to show, or the path can't be written to.

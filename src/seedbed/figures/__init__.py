@@ -1,18 +1,14 @@
 """Charts: summaries in, Altair charts out, and files of them."""
 
 from seedbed.figures.curves import BANDS, learning_curves
-from seedbed.figures.intervals import interval_limits
+from seedbed.figures.drawing import save_chart, spec_of, svg_of
 from seedbed.figures.pictures import (
     all_charts,
     browser_library,
     chart_of,
     csv_library,
-    for_notebooks,
-    save_chart,
     save_pictures,
     script_json,
-    spec_of,
-    svg_of,
 )
 from seedbed.figures.theme import DARK, LIGHT, PAGE, Theme, colours, css_variables
 
@@ -28,8 +24,6 @@ __all__ = [
     "colours",
     "css_variables",
     "csv_library",
-    "for_notebooks",
-    "interval_limits",
     "learning_curves",
     "save_chart",
     "save_pictures",

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from seedbed.evaluation import CandidateCurves, Curves
+from seedbed.figures.drawing import ConcatChart
 from seedbed.figures.panels import SHOWN, SUBTITLE_WIDTH, along, phrase_lines, span, title_lines
 from seedbed.figures.theme import (
     DASHES,
@@ -149,7 +150,7 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT) -> alt.ConcatChart:
     n_ghosts = sum(len(ghosts_of(candidate, "loss")) for candidate in shown)
     heading = title_lines(curves.title)
     subtitle = _subtitle_lines(curves, n_ghosts=n_ghosts, beyond=beyond, chosen=theme is PAGE)
-    chart = alt.concat(*panels, columns=2, title=alt.TitleParams(text=heading, subtitle=subtitle))
+    chart = ConcatChart(concat=panels, columns=2, title=alt.TitleParams(text=heading, subtitle=subtitle))
     # Set without Altair, which would copy each number and check it against its schema.
     chart.params = _variables(candidates, limits, networks=bool(shown))
     chart.datasets = {"lines": line_records(drawn), "networks": network_records(drawn)}

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import altair as alt
 
 from seedbed.evaluation import AnySummary, Conclusion
+from seedbed.figures.drawing import ConcatChart
 from seedbed.figures.theme import PANEL_WIDTH, Theme, themed
 
 __all__ = [
@@ -75,7 +76,7 @@ def panelled(
     spacing: int = SPACING,
 ) -> alt.ConcatChart:
     """Return panels side by side that draw the same records, with the words above them."""
-    chart = alt.concat(*panels, columns=columns, data=alt.NamedData(name=_DATA), spacing=spacing)
+    chart = ConcatChart(concat=panels, columns=columns, data=alt.NamedData(name=_DATA), spacing=spacing)
     chart.title = alt.TitleParams(title_lines(title), subtitle=phrase_lines(phrases))
     chart.params = [alt.VariableParameter(name="hidden", value=[])]  # candidates that a page hides
     chart.datasets = {_DATA: list(records)}

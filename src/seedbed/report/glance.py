@@ -20,7 +20,6 @@ from seedbed.evaluation import (
     measure,
     plain_number,
     plus_minus,
-    signed,
 )
 from seedbed.report.advice import (
     answers,
@@ -54,7 +53,7 @@ from seedbed.report.sentences import (
     spread,
 )
 
-__all__ = ["LOOKS", "FirstScreen", "Row", "decimals_of", "first_screen", "forest_of"]
+__all__ = ["LOOKS", "FirstScreen", "Row", "decimals_of", "first_screen"]
 
 
 _MOST_NAMED = 3
@@ -72,8 +71,6 @@ _STANDS_OUT = {
     "seeds_apart": "The result of {names} depends strongly on the seed: take more --seeds, or average over networks.",
 }
 _SERIOUS = {"confined_outputs", "learnt_nothing"}
-_STEPS = (1, 2, 5, 10)
-_MOST_TICKS = 5
 
 
 @dataclass(frozen=True)
@@ -405,78 +402,3 @@ def _other_way(conclusion: Conclusion) -> Iterator[str]:
     if parts:
         reference, score = conclusion.reference, conclusion.metric.words
         yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One row's range and point.
-
-    Attributes:
-        left, width: of the range.
-        point: where the difference lies; None if it is beyond the plot.
-        words: the numbers, `+1.3 (-6.0 to +8.6)`.
-        cut_left, cut_right: whether the range continues beyond the plot.
-    """
-
-    left: float
-    width: float
-    point: float | None
-    words: str
-    cut_left: bool
-    cut_right: bool
-
-
-@dataclass(frozen=True)
-class Forest:
-    """The whole plot.
-
-    Attributes:
-        marks: by the model's name.
-        zero: where no difference lies.
-        zone: (left, width) of the differences that are too small to matter.
-        ticks: (place, label) of the axis.
-    """
-
-    marks: dict[str, Mark]
-    zero: float
-    zone: tuple[float, float]
-    ticks: tuple[tuple[float, str], ...]
-
-
-def forest_of(screen: FirstScreen) -> Forest | None:
-    """Return the forest plot of a first screen; None if there is no verdict."""
-    from seedbed.figures import interval_limits  # loads Altair, which the terminal doesn't need
-
-    spans = {row.name: row.interval for row in screen.rows if row.interval is not None}
-    if not spans:
-        return None
-    # The prior is often far off, and would squeeze all others.
-    seen = [ends for name, (_, *ends) in spans.items() if name != "prior"] or [ends for _, *ends in spans.values()]
-    low, high = interval_limits([(low, high) for low, high in seen], least=screen.margin)
-
-    def place(value: float) -> float:
-        return round(100 * (min(max(value, low), high) - low) / (high - low), 2)
-
-    decimals = max(0, 1 if screen.unit == "points" else 2 - math.floor(math.log10(high - low)))
-    marks = {}
-    for name, (middle, first, last) in spans.items():
-        words = f"{_signed_end(middle, decimals)} ({_signed_end(first, decimals)} to {_signed_end(last, decimals)})"
-        point = place(middle) if low <= middle <= high else None
-        marks[name] = Mark(place(first), round(place(last) - place(first), 2), point, words, first < low, last > high)
-    zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
-    return Forest(marks, place(0.0), zone, tuple((place(value), _tick(value)) for value in _ticks(low, high)))
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Return round numbers within the plot, zero among them."""
-    power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
-    step = next(power * one for one in _STEPS if (high - low) / (power * one) <= _MOST_TICKS)
-    return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
-def _tick(value: float) -> str:
-    return f"{value:+.6g}".replace("-", "−") if abs(value) > 1e-12 else "0"
-
-
-def _signed_end(value: float, decimals: int) -> str:
-    return signed(value, decimals).replace("-", "−")

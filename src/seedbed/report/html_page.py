@@ -27,7 +27,18 @@ from seedbed.figures import (
     script_json,
     spec_of,
 )
-from seedbed.report import chart_numbers, findings, glance, judged, rows, sentences, subgroups, tables, training_run
+from seedbed.report import (
+    chart_numbers,
+    findings,
+    forest,
+    glance,
+    judged,
+    rows,
+    sentences,
+    subgroups,
+    tables,
+    training_run,
+)
 
 __all__ = ["notebook_page", "report_page"]
 
@@ -102,8 +113,7 @@ class _Figure:
 
 def report_page(summary: AnySummary) -> str:
     """Return the report of a summary as one HTML page. It loads nothing and needs no network."""
-    drawn = ("curves", "lottery", "calibration", "rows", "effects")  # the first table has the intervals
-    figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE, only=drawn).items()}
+    figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE).items()}
     names = [candidate.name for candidate in summary.candidates]
     unbroken = _Unbroken(names)
     return _render(
@@ -189,7 +199,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # The modules whose functions templates may call.
-    for module in (chart_numbers, findings, glance, judged, rows, sentences, subgroups, tables, training_run):
+    for module in (chart_numbers, findings, forest, glance, judged, rows, sentences, subgroups, tables, training_run):
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)

@@ -33,8 +33,7 @@ _PLAIN_EVERY = 10.0
 _NOTEBOOK_EVERY = 0.5
 _LOOKS_EVERY = 0.5  # the estimate of the time left needs more frequent updates than a line is printed
 _NAMED_IN_A_LINE = 3
-_BETWEEN_COLUMNS, _ONE_LINE = 2, 10_000
-_NARROW_SCORE = len("100.0%")
+_ONE_LINE = 10_000
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ class ProgressDisplay:
                 # One line, even if it is wider than the terminal.
                 self._console.print(_line(state), highlight=False, markup=False, soft_wrap=True)
 
-    def _screen(self) -> Table | Group:
+    def _screen(self) -> Group:
         """Return what a terminal shows: a table of progress, and from the first repeat on the answer so far."""
         state = self._state()
         if not state or (so_far := state[0].so_far) is None:
@@ -146,28 +145,22 @@ class ProgressDisplay:
             *lines[: max(1, self._console.height - 3)], Text(f"{next_one}; {left}" if left else next_one, "dim")
         )
 
-    def _table(self, state: Sequence[Progress]) -> Table:
-        rows = [_cells(model, self._score_name, bands=True) for model in state]
+    def _table(self, state: Sequence[Progress]) -> Group:
         of = " R2" if self._score_name == "R2" else ""
         headings = ["candidate", "networks", "epoch", f"train{of}", f"test{of}"]
         # As wide as a column will ever be, so that it doesn't move.
         widths = [max(map(cell_len, column)) for column in zip(headings, *map(_widest, state), strict=True)]
-        if sum(widths) + _BETWEEN_COLUMNS * (len(widths) - 1) > self._console.width:
-            rows = [_cells(model, self._score_name, bands=False) for model in state]
-            widths[3:] = [max(len(heading), _NARROW_SCORE) for heading in headings[3:]]
         shown = len(headings) if any(model.test_score is not None for model in state) else 3
-        table = Table(
-            box=None, pad_edge=False, header_style="dim", caption=_summary(state) or None, caption_justify="left"
-        )
+        table = Table(box=None, pad_edge=False, header_style="dim")
         for heading, width in list(zip(headings, widths, strict=True))[:shown]:
             first = heading == "candidate"
             # Only a column that may wrap shrinks on a narrow terminal. So the column of names may, and its cells don't.
             table.add_column(
                 heading, justify="left" if first else "right", no_wrap=not first, min_width=None if first else width
             )
-        for name, *cells in rows:
+        for name, *cells in (_cells(model, self._score_name) for model in state):
             table.add_row(Text(name, no_wrap=True, overflow="ellipsis"), *map(Text, cells[: shown - 1]))
-        return table
+        return Group(table, Text(_summary(state), "dim"))
 
 
 @contextlib.contextmanager
@@ -198,17 +191,16 @@ def notebook_progress() -> Iterator[Callable[[Progress], None] | None]:
 def _widest(model: Progress) -> tuple[str, ...]:
     """Return the cells of a row at their widest."""
     epochs = f"{model.epochs:,} of {model.epochs:,}" if model.epochs else "-"
-    score = "100.0% (100.0 to 100.0)"
-    return model.name, f"{model.total:,} of {model.total:,}", epochs, score, score
+    return model.name, f"{model.total:,} of {model.total:,}", epochs, "100.0%", "100.0%"
 
 
-def _cells(model: Progress, score_name: str, *, bands: bool) -> tuple[str, ...]:
+def _cells(model: Progress, score_name: str) -> tuple[str, ...]:
     epoch = "-"
     if model.done >= model.total:
         epoch = "done"
     elif model.epoch is not None and model.epochs:
         epoch = f"{model.epoch:,} of {model.epochs:,}"
-    scores = [_score(band, score_name, bands=bands) for band in (model.train_score, model.test_score)]
+    scores = [_score(band, score_name) for band in (model.train_score, model.test_score)]
     return model.name, f"{model.done:,} of {model.total:,}", epoch, *scores
 
 
@@ -254,10 +246,7 @@ def _left(state: Sequence[Progress]) -> str:
     return "" if left is None else f"about {duration(left)} left"
 
 
-def _score(band: Band | None, score_name: str, *, bands: bool) -> str:
+def _score(band: Band | None, score_name: str) -> str:
     if band is None or band[0] != band[0]:
         return "-"
-    if score_name == "R2":
-        return "{:.3f} ({:.3f} to {:.3f})".format(*band) if bands else f"{band[0]:.3f}"
-    mean, low, high = (100 * value for value in band)
-    return f"{mean:.1f}% ({low:.1f} to {high:.1f})" if bands else f"{mean:.1f}%"
+    return f"{band[0]:.3f}" if score_name == "R2" else f"{100 * band[0]:.1f}%"

@@ -85,12 +85,8 @@ def _differ(conclusion: Conclusion, rows: Rows) -> str:
     return "; ".join(parts) or f"no model is shown to differ from {conclusion.reference} with all rows"
 
 
-def row_tables(conclusion: Conclusion, *, plain: bool = False) -> Iterator[NumberTable]:
-    """Yield the losses by the size of the training set, and the forecasts, a row for each model.
-
-    Args:
-        plain: without ±, for a narrow terminal.
-    """
+def row_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
+    """Yield the losses by the size of the training set, and the forecasts, a row for each model."""
     rows = conclusion.rows
     assert rows is not None
     metric = known_metric(conclusion.metric.name)
@@ -99,7 +95,7 @@ def row_tables(conclusion: Conclusion, *, plain: bool = False) -> Iterator[Numbe
     cells = []
     for name in names:
         of_sizes = [size.losses.get(name) for size in rows.sizes]
-        cells.append([name, *("-" if one is None else _plus_minus(metric, one, decimals, plain) for one in of_sizes)])
+        cells.append([name, *("-" if one is None else _plus_minus(metric, one, decimals) for one in of_sizes)])
     caption = f"{metric.words[:1].upper()}{metric.words[1:]} by training rows"
     yield NumberTable(["", *(f"{size.n_train:,}" for size in rows.sizes)], cells, caption)
     if not rows.forecasts:
@@ -117,10 +113,10 @@ def _shown(metric: Metric, loss: float, decimals: int) -> str:
     return measure(metric, metric.score_of(loss)) if metric.percent else f"{loss:,.{decimals}f}"
 
 
-def _plus_minus(metric: Metric, loss: Interval, decimals: int, plain: bool) -> str:
+def _plus_minus(metric: Metric, loss: Interval, decimals: int) -> str:
     scale = 100.0 if metric.percent else 1.0
     half = scale * max(loss.high - loss.mean, loss.mean - loss.low)
-    return f"{_shown(metric, loss.mean, decimals)}" + (f" ±{half:,.{decimals}f}" if half > 0 and not plain else "")
+    return f"{_shown(metric, loss.mean, decimals)}" + (f" ±{half:,.{decimals}f}" if half > 0 else "")
 
 
 def _between(metric: Metric, loss: Interval, decimals: int) -> str:
@@ -129,16 +125,15 @@ def _between(metric: Metric, loss: Interval, decimals: int) -> str:
     return f"{middle} ({' to '.join(ends)})"
 
 
-def row_notes(conclusion: Conclusion, *, plain: bool = False) -> Iterator[str]:
-    """Yield how to read the tables, `plain` or not, and what has no forecast."""
+def row_notes(conclusion: Conclusion) -> Iterator[str]:
+    """Yield how to read the tables, and what has no forecast."""
     rows = conclusion.rows
     assert rows is not None
     metric = known_metric(conclusion.metric.name)
     way = f"{'High' if metric.greater_is_better else 'Low'} is good"
     yield f"{way}. A gain below {margin_words(conclusion.metric)} doesn't matter (the margin)."
-    if not plain:
-        level = f"{100 * (1 - conclusion.alpha):g}%"
-        yield f"±: {level} interval of one model alone. Differences are surer, as all sizes share their test rows."
+    level = f"{100 * (1 - conclusion.alpha):g}%"
+    yield f"±: {level} interval of one model alone. Differences are surer, as all sizes share their test rows."
     if rows.forecasts:
         yield "Forecast: a power law, a + b n^-c, through the losses; it holds if the new rows are like these."
     groups: dict[str, list[str]] = {}

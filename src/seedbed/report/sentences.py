@@ -108,7 +108,6 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
         share = f"{high}%" if low == high else f"{low} to {high}%"
         yield f"Seeds cause {share} of the uncertainty of the gains{'' if low == '100' else '; rows cause the rest'}."
-    yield f"Intervals of scores: {100 * (1 - conclusion.alpha):g}%, each holds by itself."
     chosen = (*conclusion.sweeps, *([conclusion.top] if conclusion.top else []))
     for one in chosen if conclusion.interval is not None else ():
         apparent, low, value, high = (

@@ -99,13 +99,9 @@ def _measured(name: str, score: Score) -> str:
     return f"{value} ({low}–{high})"
 
 
-def score_table(conclusion: Conclusion, names: Iterable[str] = ()) -> NumberTable:
-    """Return scores with their intervals, the best model first, and for networks how they were trained.
-
-    Args:
-        names: of scores; all of them if left out.
-    """
-    names = list(names) or list(conclusion.candidates[0].scores)
+def score_table(conclusion: Conclusion) -> NumberTable:
+    """Return all scores with their intervals, the best model first, and for networks how they were trained."""
+    names = list(conclusion.candidates[0].scores)
     trained = any(candidate.epochs is not None for candidate in conclusion.candidates)
     numeric = conclusion.task == "regression"
     columns = ["", *(known_metric(name).words for name in names)]
@@ -121,7 +117,9 @@ def score_table(conclusion: Conclusion, names: Iterable[str] = ()) -> NumberTabl
             shown = "-" if train is None else measure("r2" if numeric else "accuracy", train)
             cells += [shown, f"{model.epochs.median:,}", f"{model.n_parameters:,}"]
         rows.append([model.name, *cells])
-    return NumberTable(columns, rows)
+    return NumberTable(
+        columns, rows, f"Scores with {100 * (1 - conclusion.alpha):g}% intervals, each of which holds by itself"
+    )
 
 
 def verdict_table(conclusion: Conclusion) -> NumberTable:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
+from rich.console import Console
+from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from seedbed.errors import visible
@@ -13,11 +16,12 @@ from seedbed.report.glance import FirstScreen, first_screen
 from seedbed.report.rows import row_answers, row_notes, row_tables
 from seedbed.report.sentences import detail_sentences, note_sentences
 from seedbed.report.subgroups import number_tables, subgroup_screen
-from seedbed.report.tables import folded, score_table, table_lines, verdict_table
+from seedbed.report.tables import folded, table_lines, verdict_table
 
 __all__ = ["comparison_text", "glance_lines", "glance_text", "so_far_lines", "subgroup_lines"]
 
 _GLANCE_WIDTH = 100
+_UNBROKEN = 1000  # wide enough for every table
 _LABEL = 11  # letters of the labels of the answers, with the space behind them
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
 
@@ -40,17 +44,10 @@ def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[
         lines += [Text(), *styled(screen.no_verdict, "bold")]
     if conclusion.rows is not None:
         lines += [Text(), *answer_lines(row_answers(conclusion), width, names)]
-        narrowed = False
-        for table, plain in zip(row_tables(conclusion), row_tables(conclusion, plain=True), strict=True):
+        for table in row_tables(conclusion):
             numbers = table_lines(table.columns, table.rows)
-            if max(map(cell_len, numbers)) > width:
-                numbers, narrowed = table_lines(plain.columns, plain.rows), True
             lines += [Text(), Text(table.caption), *(Text(visible(line)) for line in numbers if line)]
-        lines += [
-            Text(),
-            *(line for text in row_notes(conclusion, plain=narrowed) for line in styled(text, "dim", 2)),
-            Text(),
-        ]
+        lines += [Text(), *(line for text in row_notes(conclusion) for line in styled(text, "dim", 2)), Text()]
         return [*lines, *(line for text in screen.trained for line in styled(text, ""))]
     if screen.answers:
         lines += [Text(), *answer_lines(screen.answers, width, names)]
@@ -91,65 +88,33 @@ def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence
 
 
 def _table_lines(screen: FirstScreen, width: int) -> list[Text]:
-    """Return the table: names and verdicts to the left, numbers to the right.
-
-    In a narrow terminal the columns stand closer, then headings take two lines, then scores that don't decide are left
-    out. If that isn't enough, each model has a line for its name and one for its numbers.
-    """
-    rows = [[row.label, row.score, row.gain, *row.beside, row.verdict] for row in screen.rows]
-    rows = [[visible(cell) for cell in row] for row in rows]
-    headings = [visible(heading) for heading in screen.columns]
-    last = len(headings) - 1
-    used = [column for column in range(last + 1) if any(row[column] for row in rows)]
-    deciding = [column for column in used if column in (0, 1, 2, last)]
-    for columns, gap, most in ((used, 3, 1), (used, 2, 1), (used, 2, 2), (deciding, 2, 2)):
-        heads = {column: _in_lines(headings[column], most) for column in columns}
-        widths = {column: max(map(cell_len, (*heads[column], *(row[column] for row in rows)))) for column in columns}
-        if 2 + sum(widths.values()) + gap * (len(columns) - 1) <= width:
-            break
-    else:
-        return _stacked_lines(screen, rows, width)
-
-    def line(cells: Mapping[int, str], mark: str, styles: Mapping[int, str]) -> Text:
-        text = Text(mark)
-        for column in columns:
-            space = " " * (widths[column] - cell_len(cells[column]))
-            left = column in (0, last)
-            text.append(cells[column] + space if left else space + cells[column], styles.get(column, ""))
-            text.append(" " * gap)
-        text.rstrip()
-        return text
-
-    dim = dict.fromkeys(columns, "dim")
-    depth = max(len(head) for head in heads.values())
-    lines = [
-        line({c: (["", *heads[c]] if len(heads[c]) < depth else heads[c])[n] for c in columns}, "  ", dim)
-        for n in range(depth)
-    ]
-    for row, cells in zip(screen.rows, rows, strict=True):
-        lines.append(line(dict(enumerate(cells)), "> " if row.chosen else "  ", {last: _STYLES[row.look]}))
-    return lines
-
-
-def _in_lines(heading: str, most: int) -> list[str]:
-    """Return a heading in one line, or broken at the space that makes it narrowest."""
-    words = heading.split(" ")
-    if most == 1 or len(words) == 1:
-        return [heading]
-    places = range(1, len(words))
-    return min(([" ".join(words[:at]), " ".join(words[at:])] for at in places), key=lambda two: max(map(len, two)))
-
-
-def _stacked_lines(screen: FirstScreen, rows: Sequence[Sequence[str]], width: int) -> list[Text]:
-    """Return the table with a line for each model's name, and one or two for its numbers and verdict."""
-    lines = [Text(line, "dim") for line in folded(", ".join(filter(None, (*screen.columns[1:3], "verdict"))), width, 2)]
-    for row, (label, score, gain, *_, verdict) in zip(screen.rows, rows, strict=True):
-        numbers, style = f"    {score}  {gain}".rstrip(), _STYLES[row.look]
-        lines.append(Text(f"{'>' if row.chosen else ' '} {label}"))
-        if len(numbers) + 2 + len(verdict) <= width:
-            lines.append(Text(f"{numbers}  " if verdict else numbers).append(verdict, style))
-        else:
-            lines += [Text(numbers), Text(f"    {verdict}", style)]
+    """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide, headings take
+    several lines; cells are never cut."""
+    last, columns = len(screen.columns) - 1, dict[int, list[str]]()
+    for place in range(last + 1):
+        cells = [(row.label, row.score, row.gain, *row.beside, row.verdict)[place] for row in screen.rows]
+        if not place:
+            cells = [f"{'>' if row.chosen else ' '} {row.label}" for row in screen.rows]
+        if any(cells):
+            columns[place] = list(map(visible, cells))
+    headings = {place: visible(screen.columns[place] if place else f"  {screen.columns[0]}") for place in columns}
+    widths = {place: max(map(cell_len, [headings[place], *cells])) for place, cells in columns.items()}
+    if sum(widths.values()) + 2 * (len(widths) - 1) > width:
+        widths = {place: max(map(cell_len, [*headings[place].split(), *cells])) for place, cells in columns.items()}
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for place, heading in headings.items():
+        table.add_column(Text(heading), justify="left" if place in (0, last) else "right", width=widths[place])
+    for row, *cells in zip(screen.rows, *columns.values(), strict=True):
+        table.add_row(
+            *(
+                Text(cell, _STYLES[row.look] if place == last else "")
+                for place, cell in zip(columns, cells, strict=True)
+            )
+        )
+    segments = Console(width=_UNBROKEN, color_system=None, force_jupyter=False).render(table)
+    lines = [Text.assemble(*((one.text, one.style or "") for one in line)) for line in Segment.split_lines(segments)]
+    for line in lines:
+        line.rstrip()
     return lines
 
 
@@ -167,9 +132,6 @@ def comparison_text(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> st
     if conclusion.verdicts:
         numbers = verdict_table(conclusion)
         lines += table_lines(numbers.columns, numbers.rows)
-    named = dict.fromkeys((conclusion.metric.name, "accuracy", "roc_auc", "r2", "mae"))
-    numbers = score_table(conclusion, [name for name in named if name in conclusion.candidates[0].scores])
-    lines += table_lines(numbers.columns, numbers.rows)
     for table in number_tables(conclusion):
         lines += [table.caption, *table_lines(table.columns, table.rows)]
     for sentence in (*detail_sentences(conclusion), *note_sentences(conclusion.notes)):

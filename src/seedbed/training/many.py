@@ -379,9 +379,9 @@ class History:
             path: also save the chart there; it ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
             title: the title of the chart.
         """
-        from seedbed.figures import for_notebooks, learning_curves, save_chart
+        from seedbed.figures import learning_curves, save_chart
 
-        chart = for_notebooks(learning_curves(self.curves(title=title)))
+        chart = learning_curves(self.curves(title=title))
         if path is not None:
             save_chart(chart, path)
         return chart
