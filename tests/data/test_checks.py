@@ -228,6 +228,32 @@ def test_a_column_that_contains_the_outcome_is_reported_and_a_useful_one_is_not(
     assert leaks(as_levels, target, kind="category") == ["copy", "noisy copy"]
 
 
+@pytest.mark.parametrize(("n_few", "n_many"), [(10, 12), (20, 35), (59, 130)])
+def test_a_cut_that_separates_the_classes_of_few_rows_is_no_accident(n_few, n_many):
+    rng = np.random.default_rng(n_few)
+    grams = np.append(rng.integers(700, 2500, n_few), rng.integers(2500, 5000, n_many)).astype(float)
+    low = (grams < 2500).astype(np.int64)
+    (note,) = find_leaks(table_with({"bwt": np.round(grams, -2), "age": rng.integers(14, 45, n_few + n_many)}, low))
+    assert (note.code, note.column) == ("SB203", "bwt")
+    of_three = np.digitize(grams, [1500, 3500])
+    if np.bincount(of_three).min() >= 10:
+        assert leaks({"bwt": grams}, of_three) == ["bwt"]
+    assert leaks({"level": np.where(low, 3, 1)}, low, kind="category") == ["level"]
+
+
+def test_ranks_like_those_of_a_target_in_few_rows_are_reported():
+    target = np.random.default_rng(0).normal(size=20)
+    assert leaks({"copy": np.exp(target), "noise": np.arange(20.0)}, target, "regression") == ["copy"]
+
+
+def test_a_column_that_does_nearly_all_of_a_high_score_has_a_code_of_its_own():
+    target = np.arange(1000) % 2
+    column = np.where(np.arange(1000) % 33 == 0, 1 - target, target)
+    (note,) = find_leaks(table_with({"x": column}, target))
+    assert note.code == "SB212"
+    assert note.message.endswith("If not, leave it out: --drop x")
+
+
 def test_the_warning_says_how_to_drop_the_column():
     target = np.arange(100) % 2
     (note,) = find_leaks(table_with({"day's end": target}, target))
@@ -488,6 +514,20 @@ def test_targets_alike_in_neighbouring_rows_are_warned_of_unless_sorting_explain
     rng = np.random.default_rng(3)
     tables = [table_from_arrays(*in_order(kind, rng, n)) for n in (300, 300, 300, 1000, 1000, 1000)]
     assert [any(note.code == "SB209" for note in table.notes) for table in tables] == [warns] * 6
+
+
+def test_pairs_are_warned_of_and_the_warning_names_the_column_that_explains_them():
+    rng = np.random.default_rng(0)
+    pair = np.repeat(np.arange(150), 2)
+    frame = pd.DataFrame({"x": rng.normal(size=300), "y": np.where(rng.random(150) < 0.5, "a", "b")[pair]})
+    (note,) = (note for note in read_table(frame, target="y").notes if note.code == "SB209")
+    assert note.message.startswith("the rows come in pairs that are alike in 'y', as two visits of one patient. Folds")
+    (note,) = (note for note in read_table(frame.assign(eye_id=pair), target="y").notes if note.code == "SB209")
+    assert note.message.endswith(", as rows with the same 'eye_id' are. Keep them in one fold: --group eye_id")
+    grouped = read_table(frame.assign(eye_id=pair), target="y", group="eye_id")
+    assert [note.code for note in grouped.notes] == []
+    shuffled = frame.sample(frac=1, random_state=0)
+    assert "SB209" not in [note.code for note in read_table(shuffled, target="y").notes]
 
 
 def test_a_table_split_by_time_or_by_groups_of_neighbours_is_not_warned_of_their_order():

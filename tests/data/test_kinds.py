@@ -169,7 +169,7 @@ def test_levels_that_differ_only_in_case_or_inner_spaces_stay_separate_with_a_wa
     typed = type_columns(columns_of(a=["New York", "new  york", "Rome", "Rome "], b=["u", "v", "w", "u"]), [0, 1])
     assert typed.columns[0].schema.levels == ("New York", "Rome", "new  york")
     assert (codes_of(typed, "a"), codes_of(typed, "b")) == (["SB105"], [])
-    assert "'New York' (1) and 'new  york' (1)" in typed.notes[0].message
+    assert "'New York' (1) and 'new␣␣york' (1)" in typed.notes[0].message  # a screen joins spaces
 
 
 def test_over_200_levels_give_a_warning_and_200_do_not():

@@ -57,6 +57,14 @@ def test_the_text_of_six_candidates_has_at_most_25_lines_of_100_characters(docum
     assert max(map(len, lines)) <= 100
 
 
+def test_a_column_that_does_nearly_all_of_a_score_above_97_percent_is_a_warning(document, make):
+    note = {"message": "'bwt' alone predicts 'low'", "column": "bwt", "code": "SB212"}
+    best = make.scores(accuracy=(0.98, 0.96, 0.99))
+    for scores, warnings in ((make.scores(), ()), (best, ("SB212: 'bwt' alone predicts 'low'",))):
+        networks = [make.network("linear:5"), make.network("relu:5", scores=scores)]
+        assert first_screen(make.document(*networks, notes=[note])).warnings == warnings
+
+
 def test_the_heading_names_the_target_and_the_last_line_the_number_of_networks(document):
     first, *_, last = glance_text(document()).splitlines()
     assert first == "heart_failure: predicting DEATH_EVENT (1,299 rows, 12 features; 67.9% in the larger class)"

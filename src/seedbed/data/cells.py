@@ -313,7 +313,8 @@ def near_duplicates(counts: Mapping[str, int]) -> tuple[str, int]:
     groups = [group for group in alike.values() if len(group) > 1]
     phrases = []
     for group in groups[:3]:
-        *first, last = (f"{shown(level)} ({counts[level]})" for level in sorted(group))
+        # A screen joins spaces, and messages cut long texts.
+        *first, last = (f"{shown(level, 400).replace('  ', '␣␣')} ({counts[level]})" for level in sorted(group))
         phrases.append(f"{', '.join(first)} and {last}")
     more = f", and {len(groups) - 3} more such groups" if len(groups) > 3 else ""
     return "; ".join(phrases) + more, sum(counts[level] for group in groups for level in group)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ _FEWEST, _FEWEST_OUTSIDE = 20, 10  # different rows, and those outside the large
 _SMALL_ENOUGH, _SHARE_OF_A_FOLD = 5, 10
 
 # Leaks
-_SUSPECT = 0.98
+_SUSPECT, _NEARLY = 0.98, 0.96
+_BY_LUCK = 1e-3  # that any column of the table is cut so well
 _MOST_ROWS = 20_000
 _FEWEST_OF_A_CLASS = 10
 _FOLDS = 5
@@ -32,7 +34,7 @@ _FEWEST_IN_ORDER = 50
 _WINDOW, _MOST_WINDOWS = 5_000, 10  # consecutive rows, of a larger table
 _LAGS = 10
 _ALIKE, _INFLATED, _CLEAR = 0.1, 2.0, 4.0  # correlation, factor of the variance of a mean, and its standard errors
-_SORTED, _ALIKE_WITHIN = 0.95, 0.4
+_SORTED, _ALIKE_WITHIN, _IN_PAIRS = 0.95, 0.4, 0.3
 _FEWEST_BINS, _MOST_BINS, _ROWS_IN_A_BIN = 8, 64, 25  # of a feature
 _MOST_FEATURES, _ROWS_OF_A_FEATURE = 30, 20
 
@@ -192,13 +194,17 @@ def _rows(n: int, singular: str, plural: str) -> str:
 
 
 def find_leaks(table: Table) -> tuple[Note, ...]:
-    """Return a note (SB203) for each column that alone predicts the target almost perfectly.
+    """Return a note (SB203) for each column that alone predicts the target almost perfectly, or (SB212) nearly so.
 
     Values are put into up to 64 bins of equally many rows (32 per class). A frequent value, each level of a category
     and missing cells have bins of their own. In each of 5 folds, a bin is predicted by its rows in the other folds: as
     the class of which it has the largest part, or as their mean; an empty bin predicts nothing. A column is suspect
-    with a balanced accuracy above .98, or an R2 above .98 of the target's ranks. Ranks, because one huge number would
-    decide the R2 of the target itself.
+    with a balanced accuracy above .98, or an R2 above .98 of the target's ranks; nearly so above .96. Ranks, because
+    one huge number would decide the R2 of the target itself.
+
+    In few rows, bins are too coarse. So a column is suspect, too, if cuts between its values, one fewer than classes,
+    or its levels separate the classes with a balanced accuracy above .98, and chance would do that for one column in
+    less than a thousandth of such tables (`_separates`); or if its ranks correlate with those of a numeric target.
 
     At most 20,000 rows are used, equally many of each class if possible, and classes of at least 10 rows. With fewer
     than two such classes, nothing is found.
@@ -212,6 +218,7 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
 
         ranks = np.asarray(rankdata(table.target[rows]), dtype=np.float64)
         score, measure = functools.partial(_r2, target=ranks), "R2"
+        in_few_rows = functools.partial(_monotone, rows=rows, target=ranks - ranks.mean())
         most_bins = 2 * _BINS_OF_A_CLASS
     else:
         rows, codes, n_classes = _balanced(table.target, rng)
@@ -219,18 +226,68 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
             return ()
         score = functools.partial(_balanced_accuracy, codes=codes, n_classes=n_classes)
         measure, most_bins = "balanced accuracy", n_classes * _BINS_OF_A_CLASS
+        in_few_rows = functools.partial(
+            _separates, rows=rows, codes=codes, n_classes=n_classes, n_columns=len(table.columns)
+        )
     notes = []
     for column in table.columns:
-        value = score(*_binned(column, rows, most_bins))
-        if value > _SUSPECT:
+        value, where = score(*_binned(column, rows, most_bins)), "on rows not looked at"
+        if value <= _SUSPECT and (cut := in_few_rows(column)) > _SUSPECT:
+            value, where = cut, "on all rows, and isn't chance"
+        if value > _NEARLY:
             shown = f"{min(value, 0.999):.3f}" if value < 1 else "1"
+            how = "almost perfectly" if value > _SUSPECT else "well enough for nearly all of the score"
             message = (
-                f"'{column.name}' alone predicts '{table.target_name}' almost perfectly ({measure} {shown} on rows not "
-                "looked at): is it known before the outcome? If not, leave it out: --drop "
-                f"{shlex.quote(column.name)}"
+                f"'{column.name}' alone predicts '{table.target_name}' {how} ({measure} {shown} {where}): is it known "
+                f"before the outcome? If not, leave it out: --drop {shlex.quote(column.name)}"
             )
-            notes.append(Note(message, column.name, "SB203"))
+            notes.append(Note(message, column.name, "SB203" if value > _SUSPECT else "SB212"))
     return tuple(notes)
+
+
+def _monotone(column: Column, rows: Ints, target: Floats) -> float:
+    """Return the squared rank correlation of a column with centred ranks; 0 of a category or a constant column."""
+    ranks = _ranks(column.values[rows])[:, 0]
+    spread = float((ranks**2).sum() * (target**2).sum())
+    return float((ranks @ target) ** 2) / spread if spread > 0 and column.schema.kind != "category" else 0.0
+
+
+def _separates(column: Column, rows: Ints, codes: Ints, n_classes: int, n_columns: int) -> float:
+    """Return the balanced accuracy of the best cuts of a column, or of its levels; 0 if it may be chance.
+
+    If labels were permuted, at most n_classes! (n_classes^levels) of the n! / prod(n_c!) arrangements are separated by
+    cuts (levels), times those of the rows that are on the wrong side. A level of one row predicts nothing.
+    """
+    values, sizes = column.values[rows], np.bincount(codes, minlength=n_classes)
+    order = np.argsort(values, kind="stable")  # missing cells come last
+    ordered, present = values[order], len(rows) - int(np.isnan(values).sum())
+    if not present:
+        return 0.0
+    of_class = np.eye(n_classes)[codes[order]]
+    ends = np.append(np.flatnonzero(ordered[1:present] != ordered[: present - 1]) + 1, present)
+    before = np.vstack([np.zeros(n_classes), np.cumsum(of_class, axis=0)[ends - 1]]) / sizes
+    missing = of_class[present:].sum(axis=0)
+    if column.schema.kind == "category":
+        levels = np.diff(before, axis=0) * sizes
+        right = float((levels[levels.sum(axis=1) > 1] / sizes).max(axis=1).sum())
+        arrangements = len(ends) * np.log(n_classes)
+    else:
+        by_mean = np.argsort([np.mean(np.flatnonzero(one)) for one in of_class.T])
+        gained = before[:, by_mean[0]]
+        for code in by_mean[1:]:
+            gained = np.maximum.accumulate(gained - before[:, code]) + before[:, code]
+        right = float(gained[-1])
+        arrangements = math.lgamma(n_classes + 1)
+    if missing.sum() > 1:
+        right += float((missing / sizes).max())
+        arrangements += np.log(n_classes)
+    n, wrong = len(rows), np.arange(1 + round((n_classes - right) * sizes.max()))
+    if right <= _SUSPECT * n_classes or len(wrong) > n:
+        return 0.0
+    log_factorial = np.append(0.0, np.cumsum(np.log(np.arange(1, n + 1))))
+    misplaced = log_factorial[n] - log_factorial[wrong] - log_factorial[n - wrong] + wrong * np.log(n_classes - 1)
+    chance = arrangements + np.logaddexp.reduce(misplaced) - log_factorial[n] + log_factorial[sizes].sum()
+    return right / n_classes if chance + np.log(n_columns) < np.log(_BY_LUCK) else 0.0
 
 
 def _balanced(target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, int]:
@@ -299,7 +356,7 @@ def _r2(bins: Ints, fold: Ints, target: Floats) -> float:
     return 1.0 - float(((centred - means.ravel()[cell]) ** 2).sum()) / spread
 
 
-def find_order(table: Table, groups: Ints | None) -> tuple[Note, ...]:
+def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = ()) -> tuple[Note, ...]:
     """Return a warning (SB209) if neighbouring rows are alike in the target, as in measurements over time.
 
     Shuffled folds then put neighbours on both sides of a split, and errors of neighbours don't cancel: scores and
@@ -313,19 +370,34 @@ def find_order(table: Table, groups: Ints | None) -> tuple[Note, ...]:
 
     Args:
         groups: of rows that stay in one fold [row]; pairs within a group don't count. None if each row stands alone.
+        identifiers: features with repeated values. If no likeness is left between rows with different ones, the warning
+            names the feature.
     """
+    message, in_order = _order(table, groups)
+    if not in_order:
+        return (Note(message, table.target_name),) if message else ()
+    advice = (
+        "Folds are shuffled, so scores and verdicts may be too good: --time-split by a column of time or one that "
+        "numbers the rows, or --group rows that belong together"
+    )
+    for column in (one for one in table.columns if one.name in identifiers):
+        same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
+        if not _order(table, same if groups is None else merged_groups(groups, same))[1]:
+            message = message.rsplit(", as ", 1)[0] + f", as rows with the same '{column.name}' are"
+            advice = f"Keep them in one fold: --group {shlex.quote(column.name)}"
+    return (Note(f"{message}. {advice}", table.target_name, "SB209"),)
+
+
+def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
+    """Return what is to be said about the order of the rows, and whether it does harm."""
     name, n_rows = table.target_name, table.n_rows
     starts = np.linspace(0, n_rows - _WINDOW, _MOST_WINDOWS).astype(np.int64)
     few = n_rows <= _WINDOW * _MOST_WINDOWS
     rows = np.arange(n_rows) if few else (starts[:, None] + np.arange(_WINDOW)).ravel()
     target, neighbours = _centred(table, rows), _Neighbours(rows, None if groups is None else groups[rows])
-    if len(rows) < _FEWEST_IN_ORDER or not neighbours.alike(target):
-        return ()
+    if len(rows) < _FEWEST_IN_ORDER or not (neighbours.alike(target) or neighbours.in_pairs(target)):
+        return "", False
     correlation = neighbours.correlations(target)[0]
-    advice = (
-        "Folds are shuffled, so scores and verdicts may be too good: --time-split by a column of time or one that "
-        "numbers the rows, or --group rows that belong together"
-    )
     steps = np.diff(table.target[rows])
     numeric = table.task == "regression"
     if min((steps < 0).mean(), (steps > 0).mean()) < 0.01 if numeric else correlation > _SORTED:
@@ -334,9 +406,8 @@ def find_order(table: Table, groups: Ints | None) -> tuple[Note, ...]:
         )
         features = [_left_over(_ranks(column.values[rows]), within) for column in table.columns]
         if np.median([neighbours.correlations(feature)[0] for feature in features]) < _ALIKE_WITHIN:
-            return (Note(f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", name),)
-        message = f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike"
-        return (Note(f"{message}. {advice}", name, "SB209"),)
+            return f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", False
+        return f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike", True
     means, n_bins = [], max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
     for column in table.columns:
         bins = _binned(column, rows, n_bins)[0]
@@ -344,10 +415,15 @@ def find_order(table: Table, groups: Ints | None) -> tuple[Note, ...]:
         means.append((sums / np.bincount(bins)[:, None])[bins])
     means.sort(key=lambda fit: -float((fit**2).sum()))
     fits = means[: max(1, min(_MOST_FEATURES, len(rows) // _ROWS_OF_A_FEATURE))]
-    if not neighbours.alike(_left_over(target, np.hstack([np.ones((len(rows), 1)), *fits]))):
-        return ()
-    message = f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f}), as in measurements over time"
-    return (Note(f"{message}. {advice}", name, "SB209"),)
+    left_over = _left_over(target, np.hstack([np.ones((len(rows), 1)), *fits]))
+    if neighbours.alike(left_over):
+        return (
+            f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f}), as in measurements over time",
+            True,
+        )
+    if neighbours.in_pairs(target) and neighbours.in_pairs(left_over):
+        return f"the rows come in pairs that are alike in '{name}', as two visits of one patient", True
+    return "", False
 
 
 class _Neighbours:
@@ -382,6 +458,16 @@ class _Neighbours:
         shared = float((covariance**2).sum() / np.trace(covariance) ** 2)  # 1 for one column or two classes
         sizes = np.array([max(1, pair.sum()) for pair in self._pairs])
         return total > _CLEAR * float(np.sqrt((weights**2 * shared / sizes).sum()))
+
+    def in_pairs(self, values: Floats) -> bool:
+        """Return whether each second row clearly resembles the one before, at least twice as much as the one after."""
+        product = (values[:-1] * values[1:]).sum(axis=1) / max(float((values**2).sum(axis=1).mean()), 1e-12)
+        by_place = [product[start::2][self._pairs[0][start::2]] for start in (0, 1)]
+        if min(map(len, by_place)) < _FEWEST_IN_ORDER // 4:
+            return False
+        first, second = sorted((float(one.mean()) for one in by_place), reverse=True)
+        clear = max(_IN_PAIRS, _CLEAR * float(np.sqrt(1 / len(by_place[0]) + 1 / len(by_place[1]))))
+        return first - second > clear and first > 2 * second
 
 
 def _centred(table: Table, rows: Ints) -> Floats:

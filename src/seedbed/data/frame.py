@@ -52,7 +52,7 @@ __all__ = [
 
 ROWS_NAMED = 3  # by a note
 
-SERIOUS = ("SB203", "SB209", "SB207", "SB208", "SB105")
+SERIOUS = ("SB210", "SB211", "SB203", "SB209", "SB207", "SB208", "SB105")
 """Codes of warnings that may make a result wrong."""
 
 _OBJECT_BYTES = 150  # of a text and its places in dicts

@@ -22,6 +22,7 @@ from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
+from seedbed.data.suspects import find_codes, find_follow_up, find_repeated_identifiers
 from seedbed.data.table import Column, Table, Task
 from seedbed.data.target import LARGEST, encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
@@ -168,8 +169,6 @@ def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
     rows = np.arange(frame.n_rows)[kept]
     groups, group_notes = _groups(frame, roles.group, kept)
     times, time_notes = _times(frame, roles, rows)
-    # Advice to split by time (SB204, SB209) is left out if that is done.
-    feature_notes = [note for note in typed.notes if roles.time_split is None or note.code != "SB204"]
     table = Table(
         name=name,
         columns=tuple(Column(column.schema, column.values[kept]) for column in used),
@@ -182,15 +181,23 @@ def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
         times=None if times is None else times.values[kept],
         time_kind="number" if times is not None and times.schema.kind == "number" else "date",
     )
+    # Advice to split by time (SB204, SB209) is left out if that is done, or if the time is part of the outcome.
+    follow_up = find_follow_up(table)
+    feature_notes = [
+        note for note in typed.notes if note.code != "SB204" or not (roles.time_split or note.column in follow_up)
+    ]
+    identifiers = {} if roles.time_split else find_repeated_identifiers(table)
+    suspects = [*identifiers.values(), *dict.fromkeys(follow_up.values())]
+    chosen = (*roles.numeric, *roles.categorical)
     totals = as_notes(frame, find_totals(table, frame, rows, typed.columns))
     duplicates, equal_rows = find_duplicates(table)
     remarks = [dataclasses.replace(remark, rows=rows[remark.rows[:ROWS_NAMED]].tolist()) for remark in equal_rows]
     if duplicates is not None:
         groups = duplicates if groups is None else merged_groups(groups, duplicates)
-    notes = [*frame.notes, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
-    notes += [*as_notes(frame, remarks), *find_leaks(table)]
+    notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
+    notes += [*as_notes(frame, remarks), *find_leaks(table), *find_codes(table, chosen)]
     if roles.time_split is None:
-        notes += find_order(table, groups)
+        notes += find_order(table, groups, identifiers)
     return BuiltTable(typed, kept, dataclasses.replace(table, groups=groups, notes=serious_first(notes)))
 
 

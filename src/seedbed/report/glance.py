@@ -48,6 +48,7 @@ from seedbed.report.sentences import (
     ended_sentence,
     fewer_repeats,
     no_verdict_reason,
+    note_sentence,
     serious_sentences,
     slower_sentences,
     spread,
@@ -58,6 +59,7 @@ __all__ = ["LOOKS", "FirstScreen", "Row", "decimals_of", "first_screen"]
 
 _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
+_TOO_GOOD = 0.97  # a score that one column may explain
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
 LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 _STANDS_OUT = {
@@ -147,7 +149,11 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         *(one.words for one in beside),
         "verdict" if len(reference) > _LONG // 2 else f"verdict against {reference}",
     )
-    warnings = *serious_sentences(conclusion.notes), *_training(conclusion, serious=True)
+    warnings = (
+        *serious_sentences(conclusion.notes),
+        *_one_column(conclusion),
+        *_training(conclusion, serious=True),
+    )
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
     notes = *_key(conclusion, score), *_other_way(conclusion), *training
     screen = FirstScreen(
@@ -184,6 +190,13 @@ def _beside(conclusion: Conclusion) -> Iterator[str]:
     for name in ("r2", "mae") if conclusion.task == "regression" else names:
         if all(name in candidate.scores for candidate in conclusion.candidates):
             yield name
+
+
+def _one_column(conclusion: Conclusion) -> Iterator[str]:
+    """Yield the warnings about columns that alone predict well, if a model is so good that they do nearly all of it."""
+    scores = [one.scores[name].mean or 0.0 for name in [*_beside(conclusion)][:1] for one in conclusion.candidates]
+    if max(scores, default=0.0) > _TOO_GOOD:
+        yield from (note_sentence(note) for note in conclusion.notes if note.code == "SB212")
 
 
 def _no_verdict(conclusion: Conclusion) -> str:

@@ -1,0 +1,229 @@
+"""Features that may not be features: identifiers whose values repeat, time under observation, codes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import warnings
+from typing import Any
+
+import numpy as np
+
+from seedbed.data.frame import Note
+from seedbed.data.table import Column, Table
+from seedbed.typing import Ints
+
+__all__ = ["find_codes", "find_follow_up", "find_repeated_identifiers"]
+
+# Identifiers
+_PERSON = re.compile(
+    r"(?i:id|(?:subj|subject|patient|individual|person|participant|respondent)s?"
+    r"(?:[^a-z]*(?:id|no|nr|num|number|code))?[^a-z]*)"
+)
+_IDENTIFIER = re.compile(
+    r"(?i:(?:.*[^a-z])?(?:ids?|uuid|guid|idcode|idno|idnum)|id[^a-z].*|p(?:t|at)?[^a-z]?id|pidnum)|.*[a-z](?:Id|ID)"
+)
+_CALENDAR = re.compile(r"(?i:.*(?:year|yr|time|date|day|week|month|quarter|period|wave|visit|age)s?[^a-z]*)")
+_FEWEST = 5  # different values
+_FEWEST_UNNAMED = 20  # of a column whose name says nothing
+_AS_OFTEN = 0.75  # of the values of such a column occur equally often
+_RESEMBLANCE, _CLEAR = 0.3, 4.0  # correlation of rows with the same value, and its standard errors
+_MOST_FITTED, _MOST_FEATURES = 2_000, 300
+_MATTERS = 0.02
+
+# Time under observation
+_UNIT = r"(?:[^a-z]*(?:in|of|to)?[^a-z]*(?:days?|weeks?|months?|years?|d))?[^a-z]*"
+_OUTCOME = re.compile(r"(?i)(?:.*[^a-z])?(?:deaths?|died|dead|deceased|cens.*|fustat|fstat)(?:[^a-z].*)?")
+_PERHAPS_OUTCOME = re.compile(
+    r"(?i)(?:.*[^a-z])?(?:status|events?|delta|relapsed?|arrest(?:ed)?|recid|fail(?:ed|ure)?)(?:[^a-z].*)?"
+)
+_FOLLOW_UP = re.compile(
+    r"(?i)(?:.*[^a-z])?(?:futime|fu|follow|follow[^a-z]?up(?:[^a-z]?time)?|surv|survival|lenfol|t?stop|os|[pdre]fs"
+    rf"|time[^a-z]to[^a-z].*|(?:surv|survival|rec|death|event|os|[pdre]fs)[^a-z]?time){_UNIT}"
+)
+_PERHAPS_FOLLOW_UP = re.compile(
+    rf"(?i)(?:(?:obs|observation|exit|end|last|total)[^a-z]*)?(?:s?time|weeks?|days|months|durat(?:ion)?){_UNIT}"
+)
+_LAST_DATE = re.compile(
+    r"(?i)(?:.*[^a-z])?(?:death|died|dead|rec|recurrence|relapse|fu|follow|last|end|exit|cens[a-z]*|event)"
+    r"(?:(?:[^a-z]|date|dt|day|up).*)?"
+)
+_CHANCE = 0.1
+
+# Codes
+_MOST_CODES, _HIGHEST_FIRST, _IN_SEQUENCE, _ROWS_OF_A_CODE = 40, 3, 10, 10
+
+
+def find_repeated_identifiers(table: Table) -> dict[str, Note]:
+    """Return a warning (SB210) by the name of each feature that looks like an identifier and whose values repeat.
+
+    Rows with one value may be of one patient, who is then in training and in test. A feature is suspect if it holds
+    text or whole numbers with at least n/10 different values (of one named `id` or like a person, 5), and
+
+    - it is named like an identifier, or
+    - it has at least 20 values, most of which occur equally often, and in at least half of the other columns, rows with
+      the same value resemble each other more than rows with the next one. Columns named like dates or ages don't count.
+
+    A column whose values lie within the groups given by the user is no suspect.
+    """
+    found = {}
+    for column in table.columns:
+        rows = np.flatnonzero(~np.isnan(column.values))
+        values, person = column.values[rows], _PERSON.fullmatch(column.name) is not None
+        fewest = max(_FEWEST, 0 if person else len(rows) / 10)
+        whole = column.schema.kind in ("number", "category") and (np.floor(values) == values).all()
+        if not whole or not len(rows) or np.ptp(values) + 1 < fewest:  # np.unique takes long
+            continue
+        codes, counts = np.unique(values, return_inverse=True, return_counts=True)[1:]
+        n = len(counts)
+        if not fewest <= n < len(rows):
+            continue
+        named = person or _IDENTIFIER.fullmatch(column.name) is not None
+        usual = int(np.bincount(counts).argmax())
+        equally_often = n >= _FEWEST_UNNAMED and usual > 1 and (counts == usual).mean() >= _AS_OFTEN
+        if not named and (not equally_often or _CALENDAR.fullmatch(column.name)):
+            continue
+        if (
+            table.grouped_by
+            and table.groups is not None
+            and len(np.unique(np.column_stack([codes, table.groups[rows]]), axis=0)) == n
+        ):
+            continue
+        others = [one for one in table.columns if one is not column]
+        if not named and 2 * sum(_only_equal_resemble(one, rows, codes) for one in others) < max(1, len(others)):
+            continue
+        identity = len(counts) + np.arange(table.n_rows)  # a row without a value stands alone
+        identity[rows] = codes
+        message = (
+            f"column '{column.name}' looks like an identifier that repeats ({n:,} values in {len(rows):,} rows), and "
+            f"is used as a feature: the same one may be in training and in test{_optimism(table, identity)}. Keep its "
+            f"rows in one fold: --group {shlex.quote(column.name)}"
+        )
+        found[column.name] = Note(message, column.name, "SB210", n)
+    return found
+
+
+def _only_equal_resemble(column: Column, rows: Ints, codes: Ints) -> bool:
+    """Return whether rows with the same code resemble each other in a column, and rows with the next code less so.
+
+    Of a quantity, such as years of education, the next value is nearly the same.
+    """
+    from scipy.stats import rankdata
+
+    order = np.random.default_rng(0).permutation(len(rows))
+    order = order[np.argsort(codes[order], kind="stable")]
+    same = codes[order][1:] == codes[order][:-1]
+    values = np.where(np.isnan(column.values), -np.inf, column.values)[rows[order]]
+    if column.schema.kind in ("category", "boolean"):
+        shares = np.unique(values, return_counts=True)[1] / len(values)
+        likeness = ((values[1:] == values[:-1]) - (shares**2).sum()) / max(1 - float((shares**2).sum()), 1e-9)
+    else:
+        ranks = rankdata(values) - (len(values) + 1) / 2
+        likeness = ranks[1:] * ranks[:-1] / max(float(ranks.var()), 1e-9)
+    of_same = float(likeness[same].mean())
+    clear = max(_RESEMBLANCE, _CLEAR / np.sqrt(same.sum()))
+    return bool(of_same > clear and of_same - float(likeness[~same].mean()) > clear / 2)
+
+
+def _optimism(table: Table, identity: Ints) -> str:
+    """Return by how much shuffled folds are too good for a cheap fit, as a clause; empty if they hardly are.
+
+    The fit is the better of logistic or ridge regression and a small forest in shuffled folds, of at most 2,000 rows
+    and 300 features. It matters from two points of accuracy or R2 on, and two standard errors.
+    """
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if table.n_features > _MOST_FEATURES:
+        return ""
+    drawn = np.random.default_rng(0).permutation(identity.max() + 1)
+    within = np.cumsum(np.bincount(identity)[drawn]) <= _MOST_FITTED
+    rows = np.flatnonzero(np.isin(identity, drawn[within]))
+    target, groups, numeric = table.target[rows], identity[rows], table.task == "regression"
+    columns = [column.values[rows] for column in table.columns]
+    features = np.column_stack(
+        [np.where(np.isnan(one), np.append(one[~np.isnan(one)], 0).mean(), one) for one in columns]
+    )
+    forest = RandomForestRegressor if numeric else RandomForestClassifier
+    linear: Any = Ridge() if numeric else LogisticRegression()
+    models = make_pipeline(StandardScaler(), linear), forest(30, random_state=0)
+    losses = np.empty((2, 2, len(rows)))  # [model, whether rows of an identity stay together, row]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a regression that stops early, or a rare class
+        for place, model in enumerate(models):
+            for together, folds in enumerate((KFold(5, shuffle=True, random_state=0), GroupKFold(5))):
+                predicted = cross_val_predict(model, features, target, groups=groups, cv=folds)
+                wrong = (predicted - target) ** 2 / max(float(target.var()), 1e-300) if numeric else predicted != target
+                losses[place, together] = wrong
+    apart, together = losses[losses[:, 0].mean(axis=1).argmin()]
+    excess = together - apart
+    if excess.mean() < max(_MATTERS, 2 * float(excess.std()) / np.sqrt(len(excess))):
+        return ""
+    scores = 1 - together.mean(), 1 - apart.mean()
+    low, high = (f"{max(score, 0):.2f}" if numeric else f"{100 * score:.0f} %" for score in scores)
+    return f", which raises the {'R2' if numeric else 'accuracy'} of a quick fit from {low} to {high}"
+
+
+def find_follow_up(table: Table) -> dict[str, Note]:
+    """Return a warning (SB211) by the name of each feature that looks like the time under observation of a target such
+    as death or censoring.
+
+    Both must be named so. Where names can mean other things, such as `status` and `time`, the distribution of the
+    times must differ between the classes, too (Kolmogorov-Smirnov, p < .1).
+    """
+    name = table.target_name
+    certain = any(_OUTCOME.fullmatch(word) for word in (name, *table.labels))
+    if table.task == "regression" or not (certain or _PERHAPS_OUTCOME.fullmatch(name)):
+        return {}
+    kinds = {"date": _LAST_DATE, "number": _FOLLOW_UP}
+    names = [
+        column.name
+        for column in table.columns
+        if ((known := kinds.get(column.schema.kind)) and known.fullmatch(column.name))
+        or (
+            column.schema.kind == "number"
+            and _PERHAPS_FOLLOW_UP.fullmatch(column.name)
+            and (certain or _differs(column, table.target))
+        )
+    ]
+    if not names:
+        return {}
+    listed = ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
+    message = (
+        f"{listed} like follow-up time, part of the outcome '{name}': a row that was censored isn't a survivor. "
+        f"Leave it out: {' '.join(f'--drop {shlex.quote(one)}' for one in names)}"
+    )
+    return dict.fromkeys(names, Note(message, names[0], "SB211"))
+
+
+def _differs(column: Column, target: Ints) -> bool:
+    """Return whether a column is distributed differently in some class than in the others."""
+    from scipy.stats import ks_2samp
+
+    present = ~np.isnan(column.values)
+    values, codes = column.values[present], target[present]
+    parts = [(values[codes == code], values[codes != code]) for code in np.unique(codes)]
+    return any(len(inside) and len(outside) and ks_2samp(inside, outside).pvalue < _CHANCE for inside, outside in parts)
+
+
+def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
+    """Return one note about numeric features that may be codes of categories, unless the user chose what they are.
+
+    Such a column holds at most 40 different whole numbers, beginning with 1, 2 or 3, in at least ten rows each on
+    average. More than ten of them have gaps.
+    """
+    names = []
+    for column in (one for one in table.columns if one.schema.kind == "number" and one.name not in chosen):
+        levels = np.unique(column.values[~np.isnan(column.values)])
+        few = 3 <= len(levels) <= min(_MOST_CODES, table.n_rows / _ROWS_OF_A_CODE)
+        gaps = len(levels) <= _IN_SEQUENCE or levels[-1] - levels[0] >= len(levels)
+        if few and gaps and 1 <= levels[0] <= _HIGHEST_FIRST and (np.floor(levels) == levels).all():
+            names.append(column.name)
+    if not names:
+        return []
+    listed = ", ".join(f"'{name}'" for name in names[:5]) + (", ..." if len(names) > 5 else "")
+    advice = f"if these are codes of categories: --categorical {shlex.quote(names[0])}"
+    return [Note(f"few whole numbers, used as such: {listed}; {advice}")]

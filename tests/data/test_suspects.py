@@ -1,0 +1,131 @@
+"""Features that may not be features: repeated identifiers, follow-up time, codes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seedbed import read_table
+from seedbed.data import suspects
+
+
+@pytest.fixture(autouse=True)
+def quick(request, monkeypatch):
+    """Without the fit that says how much a repeated identifier matters, unless the test is about it."""
+    if "matters" not in request.node.name:
+        monkeypatch.setattr(suspects, "_optimism", lambda *_: "")
+
+
+def patients(n=150, name="id", *, repeats=2, seed=0):
+    """Patients with several rows each: an outcome and a measurement of the patient, and noise of the row."""
+    rng = np.random.default_rng(seed)
+    patient = np.repeat(rng.permutation(n), repeats)
+    level, outcome = rng.normal(size=n), rng.integers(0, 2, n)
+    noise = rng.normal(size=n * repeats)
+    sex = np.where(rng.integers(0, 2, n) > 0, "f", "m")
+    table = {name: patient, "level": level[patient] + 0.1 * noise, "sex": sex[patient], "noise": noise}
+    return pd.DataFrame({**table, "y": outcome[patient]}).sample(frac=1, random_state=seed)
+
+
+def notes_of(frame, code, target="y", **roles):
+    return [note for note in read_table(frame, target=target, **roles).notes if note.code == code]
+
+
+def test_patients_with_two_rows_each_are_the_first_warning_which_says_how_much_it_matters():
+    first = read_table(patients(300), target="y").notes[0]
+    assert (first.code, first.column, first.count) == ("SB210", "id", 300)
+    assert first.message.startswith("column 'id' looks like an identifier that repeats (300 values in 600 rows)")
+    low, high = (int(part.split()[-1]) for part in first.message.split(" %")[:2])
+    assert 35 <= low <= 60
+    assert high >= low + 10
+    assert first.message.endswith("Keep its rows in one fold: --group id")
+
+
+def test_a_repeated_identifier_stays_a_feature_and_a_group_by_it_ends_the_warning():
+    frame = patients().assign(person=lambda rows: rows.id)
+    assert {"id", "person"} <= set(read_table(frame, target="y").feature_names)
+    assert notes_of(frame, "SB210", group="id") == []  # rows of a person lie in one group
+    assert notes_of(frame, "SB210", drop=["id", "person"]) == []
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "Subject", "patient", "individual", "case_id", "Individual ID", "eyeId"])
+def test_columns_named_like_identifiers_are_found_as_numbers_and_as_text(name):
+    frame = patients(60, name).drop(columns=["level", "sex"])
+    assert [note.column for note in notes_of(frame, "SB210")] == [name]
+    assert [note.column for note in notes_of(frame.assign(**{name: "P" + frame[name].astype(str)}), "SB210")] == [name]
+
+
+def test_a_column_is_recognised_by_its_values_if_the_rows_of_each_are_alike():
+    assert [note.column for note in notes_of(patients(60, "tree", repeats=3), "SB210")] == ["tree"]
+    unlike = patients(60, "tree", repeats=3)
+    unlike["tree"] = np.random.default_rng(1).permutation(unlike["tree"])
+    assert notes_of(unlike, "SB210") == []
+    assert notes_of(patients(60, "birth year", repeats=3), "SB210") == []
+
+
+def test_unique_identifiers_codes_and_quantities_raise_no_warning():
+    rng = np.random.default_rng(2)
+    n = 600
+    education = np.repeat(np.arange(300), 2)
+    frame = pd.DataFrame(
+        {
+            "id": rng.permutation(n) * 7 + 1000,
+            "product_id": rng.integers(0, 50, n),
+            "postcode": rng.integers(10_000, 10_400, n),
+            "education": education,
+            "income": education + rng.normal(size=n),
+            "paid": rng.integers(0, 400, n),
+            "y": rng.integers(0, 2, n),
+        }
+    )
+    assert notes_of(frame, "SB210") == []
+
+
+def survival(time="time", status="status", *, informative=True):
+    rng = np.random.default_rng(0)
+    event = rng.integers(0, 2, 200)
+    times = rng.exponential(100, 200) * np.where(event & informative, 0.4, 1.0)
+    return pd.DataFrame({"age": rng.normal(60, 9, 200).round(1), time: times.round(1), status: event})
+
+
+@pytest.mark.parametrize(
+    ("time", "status"),
+    [("time", "DEATH_EVENT"), ("futime", "death"), ("survtime", "event"), ("stop", "event"), ("week", "arrest"),
+     ("days", "cens"), ("followup", "died"), ("os_time", "os_status"), ("Survival_in_days", "Status")],
+)  # fmt: skip
+def test_follow_up_time_is_named_with_the_option_that_drops_it(time, status):
+    (note,) = notes_of(survival(time, status), "SB211", status)
+    assert note.message == (
+        f"{time} looks like follow-up time, part of the outcome '{status}': a row that was censored isn't a survivor. "
+        f"Leave it out: --drop {time}"
+    )
+    assert notes_of(survival(time, status), "SB211", status, drop=[time]) == []
+
+
+def test_times_of_other_targets_or_without_a_pattern_raise_no_warning():
+    assert notes_of(survival("time", "passed"), "SB211", "passed") == []
+    assert notes_of(survival("time", "status", informative=False), "SB211", "status") == []
+    assert notes_of(survival("diagnosis_time", "status"), "SB211", "status") == []
+    assert notes_of(survival("weight", "death"), "SB211", "death") == []
+
+
+def test_dates_of_the_outcome_are_no_advice_for_a_split_by_time():
+    days = pd.date_range("2001-01-01", periods=200)
+    frame = survival("rectime", "censdead").assign(diagdate=days, deathdate=days + pd.Timedelta(days=100))
+    notes = read_table(frame, target="censdead").notes
+    assert [note.column for note in notes if note.code == "SB204"] == ["diagdate"]
+    assert [note.message.rpartition(": ")[2] for note in notes if note.code == "SB211"] == [
+        "--drop rectime --drop deathdate"
+    ]
+
+
+def test_whole_numbers_that_may_be_codes_are_one_note_with_the_option():
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"race": rng.integers(1, 4, 600), "state": rng.choice([1, 2, 5, 9, 12, 20, 33], 600)})
+    frame["hour"], frame["visits"], frame["age"] = rng.integers(1, 25, 600), rng.integers(0, 4, 600), 40.5
+    frame.loc[::2, "age"], frame["y"] = 30, rng.integers(0, 2, 600)
+    said = [note.message for note in read_table(frame, target="y").notes if "codes of categories" in note.message]
+    assert said == [
+        "few whole numbers, used as such: 'race', 'state'; if these are codes of categories: --categorical race"
+    ]
+    chosen = read_table(frame, target="y", categorical=["race"], numeric=["state"]).notes
+    assert not any("codes of categories" in note.message for note in chosen)
