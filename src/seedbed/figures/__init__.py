@@ -1,6 +1,6 @@
 """Charts: summaries in, Altair charts out, and files of them."""
 
-from seedbed.figures.curves import BANDS, learning_curves
+from seedbed.figures.curves import learning_curves
 from seedbed.figures.drawing import save_chart, spec_of, svg_of
 from seedbed.figures.pictures import (
     all_charts,
@@ -13,7 +13,6 @@ from seedbed.figures.pictures import (
 from seedbed.figures.theme import DARK, LIGHT, PAGE, Theme, colours, css_variables
 
 __all__ = [
-    "BANDS",
     "DARK",
     "LIGHT",
     "PAGE",

@@ -28,7 +28,7 @@ from seedbed.figures.theme import (
     themed,
 )
 
-__all__ = ["BANDS", "learning_curves"]
+__all__ = ["learning_curves"]
 
 
 MEASURES = ("score", "loss")

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from seedbed.evaluation import Conclusion, Curves, Effects, TrainingSummary, plain_number, signed
-from seedbed.figures import BANDS
 from seedbed.report.tables import NumberTable
 
 __all__ = [
     "calibration_table",
     "confusion_tables",
-    "curve_tables",
     "effect_tables",
     "lottery_tables",
     "networks_shown",
 ]
 
-_EPOCHS = 11
 _MOST_CLASSES = 12
-_BANDS = {"middle half": BANDS["middle"], "5 to 95%": BANDS["wide"], "mean's interval": BANDS["mean"]}
 
 
 def networks_shown(curves: Curves) -> str:
@@ -29,31 +25,6 @@ def networks_shown(curves: Curves) -> str:
     kept = sum(len(candidate.curves["test_loss"].ghosts) for candidate in candidates)
     n = sum(candidate.n_networks - candidate.n_diverged for candidate in candidates)
     return "every network" if kept == n else f"{kept:,} of the {n:,} networks, evenly chosen"
-
-
-def curve_tables(curves: Curves) -> Iterator[NumberTable]:
-    """Yield, for each candidate, all that the chart can show at some epochs."""
-    name = curves.score_name
-    for candidate in curves.candidates:
-        if not candidate.curves["test_loss"].mean:
-            continue
-        last = len(candidate.epochs) - 1
-        places = sorted({round(step * last / (_EPOCHS - 1)) for step in range(_EPOCHS)})
-        columns = ["epoch"]
-        for words in (name, "loss"):
-            columns += [f"training {words}", f"test {words}", *(f"test {words}, {band}" for band in _BANDS)]
-        rows = []
-        for place in places:
-            row = [f"{candidate.epochs[place]:,}"]
-            for key in ("score", "loss"):
-                words = {"score": name, "loss": "loss"}[key]
-                train, test = (candidate.curves[f"{part}_{key}"] for part in ("train", "test"))
-                row += [_shown(words, curve.mean[place]) for curve in (train, test)]
-                row += [
-                    _between(words, getattr(test, low), getattr(test, high), place) for low, high in _BANDS.values()
-                ]
-            rows.append(row)
-        yield NumberTable(columns, rows, candidate.name)
 
 
 def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTable]:
@@ -113,10 +84,6 @@ def effect_tables(effects: Effects) -> Iterator[NumberTable]:
     for curve in effects.curves:
         cells = [[effects.shown(one, 1) for one in numbers] for numbers in (curve.mean, curve.spread)]
         yield NumberTable([curve.column, "mean prediction", "±"], list(zip(curve.texts, *cells, strict=True)))
-
-
-def _between(name: str, low: Sequence[float], high: Sequence[float], place: int) -> str:
-    return f"{_shown(name, low[place])} to {_shown(name, high[place])}" if low else "-"
 
 
 def _shown(name: str, value: float) -> str:
