@@ -83,11 +83,8 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
         equally_often = n >= _FEWEST_UNNAMED and usual > 1 and (counts == usual).mean() >= _AS_OFTEN
         if not named and (not equally_often or _CALENDAR.fullmatch(column.name)):
             continue
-        if (
-            table.grouped_by
-            and table.groups is not None
-            and len(np.unique(np.column_stack([codes, table.groups[rows]]), axis=0)) == n
-        ):
+        groups = table.groups[rows] if table.groups is not None and table.grouped_by else np.arange(len(rows))
+        if len(np.unique(np.column_stack([codes, groups]), axis=0)) == n:
             continue
         others = [one for one in table.columns if one is not column]
         if not named and 2 * sum(_only_equal_resemble(one, rows, codes) for one in others) < max(1, len(others)):
@@ -178,6 +175,17 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     certain = any(_OUTCOME.fullmatch(word) for word in (name, *table.labels))
     if table.task == "regression" or not (certain or _PERHAPS_OUTCOME.fullmatch(name)):
         return {}
+
+    def differs(column: Column) -> bool:
+        """Return whether a column is distributed differently in some class than in the others."""
+        from scipy.stats import ks_2samp
+
+        present = ~np.isnan(column.values)
+        values, codes = column.values[present], table.target[present]
+        classes = np.unique(codes)
+        of_class = (codes == code for code in classes if len(classes) > 1)
+        return any(ks_2samp(values[inside], values[~inside]).pvalue < _CHANCE for inside in of_class)
+
     kinds = {"date": _LAST_DATE, "number": _FOLLOW_UP}
     names = [
         column.name
@@ -186,7 +194,7 @@ def find_follow_up(table: Table) -> dict[str, Note]:
         or (
             column.schema.kind == "number"
             and _PERHAPS_FOLLOW_UP.fullmatch(column.name)
-            and (certain or _differs(column, table.target))
+            and (certain or differs(column))
         )
     ]
     if not names:
@@ -197,16 +205,6 @@ def find_follow_up(table: Table) -> dict[str, Note]:
         f"Leave it out: {' '.join(f'--drop {shlex.quote(one)}' for one in names)}"
     )
     return dict.fromkeys(names, Note(message, names[0], "SB211"))
-
-
-def _differs(column: Column, target: Ints) -> bool:
-    """Return whether a column is distributed differently in some class than in the others."""
-    from scipy.stats import ks_2samp
-
-    present = ~np.isnan(column.values)
-    values, codes = column.values[present], target[present]
-    parts = [(values[codes == code], values[codes != code]) for code in np.unique(codes)]
-    return any(len(inside) and len(outside) and ks_2samp(inside, outside).pvalue < _CHANCE for inside, outside in parts)
 
 
 def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
