@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seedbed.data import table_from_arrays
+from seedbed.errors import DataError
 from seedbed.experiment import make_plan, specify
 from seedbed.model import fit_model
 from seedbed.scoring import resamples_for
@@ -37,6 +38,12 @@ def test_a_model_of_a_large_table_is_fitted_in_batches(arrays):
     recipe = Recipe(epochs=40, lr=0.5)
     model = fit_model(table_from_arrays(*arrays), "relu:4", recipe=recipe, n_networks=2, compute=Compute(jobs=1))
     assert "batches of 4096" in model.training["recipe"]
+
+
+def test_a_table_that_does_not_fit_in_memory_is_refused_with_its_sizes(arrays, monkeypatch):
+    monkeypatch.setattr("seedbed.data.design._free_bytes", lambda: 1.0)
+    with pytest.raises(DataError, match=r"^5,000 rows x 3 inputs need about 0 GiB of memory, and 0 GiB are free"):
+        recipe_of(arrays, Recipe(epochs=2))
 
 
 def test_more_rows_use_fewer_bootstrap_resamples():

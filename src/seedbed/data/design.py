@@ -6,10 +6,13 @@ Statistics (median, mean, deviation, which levels have enough rows) come from th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +22,7 @@ from seedbed.data.layout import Cells, Layout, Places, layout_of
 from seedbed.data.scaling import Sizes, coarse_sizes, medians_of, moments
 from seedbed.data.splits import Split
 from seedbed.data.table import Table
-from seedbed.errors import ColumnError
+from seedbed.errors import ColumnError, DataError
 from seedbed.typing import Bools, Floats, Ints
 
 __all__ = ["Encoding", "as_float32", "encode", "is_large", "live_inputs", "natural_inputs"]
@@ -28,6 +31,7 @@ _CANCELLED = 1e-3  # a variance below this share of the mean square has lost dig
 
 
 _LARGE_ROWS, _LARGE_CELLS = 1 << 17, 1 << 24
+_BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/big_tables.md
 
 
 def is_large(n_rows: int, n_columns: int) -> bool:
@@ -179,6 +183,14 @@ class Encoding:
         adds = bool(extra.any())
         return InputDesign(matrix, scale, shift, places.also if adds else None, extra if adds else None)
 
+    def _check_memory(self) -> None:
+        """Raise DataError if the inputs of a large table don't fit in memory, which the system would end by a kill."""
+        n_rows, n_inputs, free = len(self.values), self.layout.n_inputs, _free_bytes()
+        needed = n_rows * n_inputs * _BYTES_A_CELL
+        if self.is_large and needed > free:
+            message = f"{n_rows:,} rows x {n_inputs:,} inputs need about {needed / 2**30:.0f} GiB of memory, and "
+            raise DataError(f"{message}{free / 2**30:.0f} GiB are free", "Use a sample of the rows, or fewer columns.")
+
     def natural(self, train_rows: Ints) -> Floats:
         """Return all rows' inputs [row, input] by the statistics of some training rows, before standardisation.
 
@@ -227,6 +239,7 @@ class Encoding:
     @functools.cached_property
     def _shared(self) -> tuple[Floats, Sizes]:
         """The shared matrix [row, input], and the sizes of its numbers."""
+        self._check_memory()
         sizes = coarse_sizes(self._cells.numbers)
         matrix = _shared_rows(self.layout.places, self._cells, sizes)
         as_float32(matrix, self.layout.sources)
@@ -236,6 +249,14 @@ class Encoding:
     def __getstate__(self) -> dict[str, Any]:
         # Without what is cached, as it can be computed again.
         return {"layout": dataclasses.replace(self.layout), "values": self.values}
+
+
+def _free_bytes() -> float:
+    """Return how much memory the system can give; infinity if unknown."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    return math.inf
 
 
 class _Statistics(NamedTuple):
