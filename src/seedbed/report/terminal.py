@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
@@ -88,8 +89,8 @@ def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence
 
 
 def _table_lines(screen: FirstScreen, width: int) -> list[Text]:
-    """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide, headings take
-    several lines; cells are never cut."""
+    """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide, headings take two
+    lines; cells are never cut."""
     last, columns = len(screen.columns) - 1, dict[int, list[str]]()
     for place in range(last + 1):
         cells = [(row.label, row.score, row.gain, *row.beside, row.verdict)[place] for row in screen.rows]
@@ -98,12 +99,12 @@ def _table_lines(screen: FirstScreen, width: int) -> list[Text]:
         if any(cells):
             columns[place] = list(map(visible, cells))
     headings = {place: visible(screen.columns[place] if place else f"  {screen.columns[0]}") for place in columns}
-    widths = {place: max(map(cell_len, [headings[place], *cells])) for place, cells in columns.items()}
-    if sum(widths.values()) + 2 * (len(widths) - 1) > width:
-        widths = {place: max(map(cell_len, [*headings[place].split(), *cells])) for place, cells in columns.items()}
+    widths = [max(map(cell_len, [headings[place], *cells])) for place, cells in columns.items()]
+    if sum(widths) + 2 * (len(widths) - 1) > width:
+        headings |= {place: _in_two_lines(heading) for place, heading in headings.items() if place}
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for place, heading in headings.items():
-        table.add_column(Text(heading), justify="left" if place in (0, last) else "right", width=widths[place])
+        table.add_column(Text(heading), justify="left" if place in (0, last) else "right")
     for row, *cells in zip(screen.rows, *columns.values(), strict=True):
         table.add_row(
             *(
@@ -116,6 +117,12 @@ def _table_lines(screen: FirstScreen, width: int) -> list[Text]:
     for line in lines:
         line.rstrip()
     return lines
+
+
+def _in_two_lines(heading: str) -> str:
+    """Return a heading broken at the space that makes it narrowest."""
+    wrapped = (textwrap.wrap(heading, width, break_long_words=False) for width in range(1, len(heading) + 1))
+    return "\n".join(next(lines for lines in wrapped if len(lines) <= 2))
 
 
 def _spaced_names(conclusion: Conclusion) -> list[str]:
