@@ -375,7 +375,7 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     done = call(*COMPARE, *options)
     words = " ".join(done.out.split())
     assert "No verdict on linear:4: some predictions of the reference, linear:4@lr=1e30, aren't finite." in words
-    assert "Some networks of linear:4@lr=1e30 diverged: try a lower --lr." in words
+    assert "Some networks of linear:4@lr=1e30 diverged: try a lower 'lr'." in words
     assert "linear:4@lr=1e30 lost 15 of 15 networks" in " ".join(call(*COMPARE, *options, "--details").out.split())
     assert (done.status, "no verdict on linear:4" in done.err) == (0, True)
     one, other = strict(call(*COMPARE, *options, "--json").out)["candidates"]
@@ -574,7 +574,7 @@ def test_inspect_prints_json(call, table):
 def test_inspect_needs_no_target_and_writes_nothing(call, table, here):
     done = call("inspect", table(CARS))
     assert (done.status, names(here)) == (0, [])
-    assert "--target COLUMN" in done.out
+    assert "target: COLUMN" in done.out
 
 
 @pytest.mark.parametrize(

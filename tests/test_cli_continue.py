@@ -183,7 +183,7 @@ def test_an_advised_user_network_is_not_imported_without_consent(call, here, mon
     words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--networks", "2", "-q")
     done = call(*words)
     assert done.status == 2
-    assert "is Python code, net.py:net. If you trust it, name it: --candidate net.py:net." in done.err
+    assert "is Python code, net.py:net. If you trust it, name it as candidate: net.py:net." in done.err
     assert call(*words, "--candidate", "net.py:net").status == 0
 
 

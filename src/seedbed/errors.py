@@ -15,7 +15,8 @@
 UsageError and DataError are ValueErrors as well, since scikit-learn's tools expect that of an estimator.
 
 A message says what was found and where; the hint says what to do. The command line prints both on one line and
-exits with status 2. Both name options of the command line; `str(error)` has arguments of Python in their place.
+exits with status 2. Both fit the command line and Python: `time_split: day` stands for `--time-split day` and for
+`time_split="day"`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-import shlex
 import warnings
 from collections.abc import Iterable
 
@@ -44,33 +44,11 @@ __all__ = [
     "error_line",
     "nearest",
     "one_line",
-    "phrased",
     "visible",
     "warn",
     "without_passwords",
 ]
 
-# Options whose value may be any word. After other options, a word that begins with a small letter isn't a value.
-_WORDED = (
-    "candidate|categorical|cluster|dataset|drop|engine|epoch|fold|limit|metric|numeric|repeat|row|score|seed|table"
-    "|target|task|time-split"
-)
-_LISTS = ("categorical", "drop", "numeric")
-_FLAGS = ("drop-incomplete", "lower-is-better", "overwrite", "quick")
-_RENAMED = {
-    "allow-host": "names",
-    "higher-is-better": "lower_is_better=False",
-    "json": "to_dict()",
-    "network": "architecture",
-    "no-baselines": "baselines=[]",
-    "out": "folder",
-}
-_PLACEHOLDERS = ("COLUMN", "K", "N", "NAME", "S")
-_WORD = r"""(?:'(?:[^']|'"'"')*'|[\w@%+=:,./-]*[\w@%+=/-])"""  # as shlex.quote writes it
-_OPTION = re.compile(
-    rf"(?<!\w)--(?!head\b|nworkers\b|nthreads\b)"  # options of Ray and Dask
-    rf"(?:({_WORDED}) ({_WORD}(?: --\1 {_WORD})*)|([a-z][a-z-]+)(?: (?:FILE\.py:)?([A-Z0-9_](?:[\w.]*\w)?))?)"
-)
 # Characters that move a terminal's cursor, change its state, or reverse the order of text. Also code points that aren't
 # characters: surrogates, which come from undecodable bytes of file names, and two that XML forbids.
 _NONE = [*range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
@@ -85,12 +63,12 @@ _PASSWORD_OPTION = re.compile(r"(?<=[?&\s]password=)[^&\s]+?(?=['\"]?[,)]{0,2}(?
 class SeedbedError(Exception):
     """The base of all errors that a user can cause.
 
-    `str(error)` is both, with arguments of Python in place of options.
+    `str(error)` is both.
 
     Attributes:
         code: a stable, lower-case identifier of the kind of error, for scripts.
         message: what was found, and where.
-        hint: what to do about it, on the command line; may be empty.
+        hint: what to do about it; may be empty.
 
     Examples:
         >>> import seedbed as sb
@@ -109,7 +87,7 @@ class SeedbedError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return one_line(in_python(self.message), in_python(self.hint))
+        return one_line(self.message, self.hint)
 
 
 class UsageError(SeedbedError, ValueError):
@@ -170,29 +148,6 @@ class TrainingError(SeedbedError):
     """A network can't be trained as requested."""
 
     code = "training"
-
-
-def in_python(text: str) -> str:
-    """Return a text with arguments of Python in place of options: `epochs=20` for `--epochs 20`, `lr` for `--lr`."""
-    return _OPTION.sub(_argument, text).replace("seedbed compare", "sb.compare")
-
-
-def phrased(text: str, command: str) -> str:
-    """Return a text on a run with options as the command has them: as they are, or as arguments of Python."""
-    return text if command.startswith("seedbed ") else in_python(text)
-
-
-def _argument(match: re.Match[str]) -> str:
-    worded, words, other, value = match.groups()
-    name = worded or other
-    argument = _RENAMED.get(name, name.replace("-", "_"))
-    if worded:
-        spelled = [word if word in _PLACEHOLDERS else repr(*shlex.split(word)) for word in words.split(f" --{worded} ")]
-        return f"{argument}=[{', '.join(spelled)}]" if worded in _LISTS else f"{argument}={spelled[0]}"
-    if value is None:
-        return f"{argument}=True" if name in _FLAGS else argument
-    plain = value in _PLACEHOLDERS or name == "network" or re.fullmatch(r"\d+(\.\d+)?", value)
-    return f"{argument}={value if plain else repr(value)}"
 
 
 def visible(text: str) -> str:

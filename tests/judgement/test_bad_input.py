@@ -24,7 +24,7 @@ CASES = {
     "two columns of candidates": (lambda c: c | {"model": c["candidate"]}, "'candidate' and 'model' could both be the"),
     "two scores": (
         lambda c: c | {"f1": c["accuracy"]},
-        "'accuracy', 'f1' could all be the score. Name one: score=",
+        "'accuracy', 'f1' could all be the score. Name one with score: ",
     ),
     "no score": (lambda c: without(c, "accuracy"), "there is no column of scores among candidate, repeat, fold, seed"),
     "a text": (lambda c: c | {"accuracy": ["oops", *c["accuracy"][1:]]}, "holds 'oops', which is no number"),

@@ -385,10 +385,10 @@ def test_a_user_defined_network_needs_its_class(table_for, frame, loaded):
     model = fit_model(table_for("ill"), Own, recipe=recipe_named("tutorial", epochs=5), **FAST)
     content = to_bytes(model)
     with pytest.raises(
-        CandidateError, match=r"a network of your own, .*Own\. Give its class: architecture=Own\."
+        CandidateError, match=r"a network of your own, .*Own\. Give its class, as in FILE.py:Own\."
     ) as failed:
         loaded(content)
-    assert failed.value.hint == "Give its class: --network FILE.py:Own."
+    assert failed.value.hint == "Give its class, as in FILE.py:Own."
     again = loaded(content, architecture=Own)
     np.testing.assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
     with pytest.raises(CandidateError, match=r"isn't the one that was saved: it lacks the tensor"):

@@ -32,7 +32,7 @@ def test_one_network_is_described_as_one_of_many_possible_results(summary):
     assert headline(summary()) == "Test accuracy 80.0%, once."
     assert list(training_sentences(summary())) == [
         "One network on one split, after 1,000 epochs: another seed or split may give another result.",
-        "--seeds 100 shows other seeds, seedbed compare other splits.",
+        "More 'seeds' show other random starts, a comparison other splits.",
     ]
 
 

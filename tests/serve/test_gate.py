@@ -174,7 +174,7 @@ def test_loopback_addresses_need_no_token(host):
 
 
 def test_the_wildcard_address_needs_a_host_name():
-    with pytest.raises(OptionError, match="several names with names"):
+    with pytest.raises(OptionError, match="several names with --allow-host"):
         Gate.of("0.0.0.0", 8000, TOKEN)
 
 

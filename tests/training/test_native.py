@@ -155,7 +155,7 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
 def test_without_a_kernel_torch_trains_with_a_note(task, no_kernel):
     history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, task="binary")
     assert history.note == f"trained by torch, which is slower: {NOT_BUILT}"
-    with pytest.raises(OptionError, match=f"the training kernel isn't available: {NOT_BUILT}. Use engine='torch'"):
+    with pytest.raises(OptionError, match=f"the training kernel isn't available: {NOT_BUILT}. Use engine: torch"):
         train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, engine="native")
 
 

@@ -239,7 +239,7 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
             how = "almost perfectly" if value > _SUSPECT else "well enough for nearly all of the score"
             message = (
                 f"'{column.name}' alone predicts '{table.target_name}' {how} ({measure} {shown} {where}): is it known "
-                f"before the outcome? If not, leave it out: --drop {shlex.quote(column.name)}"
+                f"before the outcome? If not, leave it out, drop: {shlex.quote(column.name)}"
             )
             notes.append(Note(message, column.name, "SB203" if value > _SUSPECT else "SB212"))
     return tuple(notes)
@@ -377,14 +377,14 @@ def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = (
     if not in_order:
         return (Note(message, table.target_name),) if message else ()
     advice = (
-        "Folds are shuffled, so scores and verdicts may be too good: --time-split by a column of time or one that "
-        "numbers the rows, or --group rows that belong together"
+        "Folds are shuffled, so scores and verdicts may be too good: 'time_split' by a column of time or one that "
+        "numbers the rows, or 'group' rows that belong together"
     )
     for column in (one for one in table.columns if one.name in identifiers):
         same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
         if not _order(table, same if groups is None else merged_groups(groups, same))[1]:
             message = message.rsplit(", as ", 1)[0] + f", as rows with the same '{column.name}' are"
-            advice = f"Keep them in one fold: --group {shlex.quote(column.name)}"
+            advice = f"Keep them in one fold, group: {shlex.quote(column.name)}"
     return (Note(f"{message}. {advice}", table.target_name, "SB209"),)
 
 

@@ -299,8 +299,8 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
             )
             remarks.append(Remark(message, name, "SB106", len(schema.levels)))
     if schema.kind == "date":
-        advice = f"--time-split {shlex.quote(name)}"
-        message = f"column '{name}' holds dates; if rows are ordered in time, train on the past: {advice}"
+        advice = f"time_split: {shlex.quote(name)}"
+        message = f"column '{name}' holds dates; if rows are ordered in time, train on the past, {advice}"
         remarks.append(Remark(message, name, "SB204"))
     return remarks
 
@@ -379,7 +379,7 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
         message = f"column '{name}' is a category: {count} of {n_filled} cells are numbers"
         if (draft.filled & ~plain).any():
             message += f", but {shown(cells.texts[int((draft.filled & ~plain).argmax())])} isn't"
-        message += f"; --numeric {shlex.quote(name)} takes the rest as missing"
+        message += f"; numeric: {shlex.quote(name)} takes the rest as missing"
         remarks.append(Remark(message, name, "", count))
     return remarks
 
@@ -403,9 +403,9 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
         reason = f"it is named so, and {n_distinct} of {n} values are different"
     else:
         message = f"column '{name}' may be an identifier, as {n_distinct} of its {n} whole numbers are different; "
-        return [Remark(f"{message}if it is one: --drop {shlex.quote(name)}", name, "SB107", n_distinct)]
-    keep = f"--{'numeric' if kind == 'number' else 'categorical'} {shlex.quote(name)}"
-    message = f"column '{name}' is left out as an identifier: {reason}; to keep it: {keep}"
+        return [Remark(f"{message}if it is one, drop: {shlex.quote(name)}", name, "SB107", n_distinct)]
+    keep = f"{'numeric' if kind == 'number' else 'categorical'}: {shlex.quote(name)}"
+    message = f"column '{name}' is left out as an identifier: {reason}; to keep it, {keep}"
     return [Remark(message, name, "SB101", n_distinct)]
 
 

@@ -102,7 +102,7 @@ def read_table(
         likely = likely_target(frame.names) or "COLUMN"
         raise TargetError(
             f"{frame.where}: which column is to be predicted? It has {names}",
-            f"Name one, such as --target {shlex.quote(likely)}.",
+            f"Name one, such as target: {shlex.quote(likely)}.",
         )
     roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
     built = build_table(frame, roles, name=opened.name).table
@@ -237,7 +237,7 @@ def _check_names(frame: Frame, unnamed: int | None) -> None:
         if not name:
             raise UnreadableError(
                 f"{frame.where}: column {position} of {len(frame.names)} has no name",
-                "Give every column a name in the header. If the header is further down: --skip-rows N.",
+                "Give every column a name in the header. If the header is further down, skip rows (skip_rows: N).",
             )
         if name in seen:
             raise UnreadableError(
@@ -269,7 +269,7 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
                 raise OptionError(f"'{name}' is both {article} {known[name]} and a {role}", "A column has one role.")
     for name, kind in kinds.items():
         if name == roles.target:
-            raise OptionError(f"'{name}' is both the target and a {kind}", "Set how it is predicted with --task.")
+            raise OptionError(f"'{name}' is both the target and a {kind}", "Set how it is predicted with 'task'.")
         if taken.get(name) == "column to drop":
             raise OptionError(f"'{name}' is both a {taken[name]} and a {kind}", "Drop it, or use it.")
     return taken

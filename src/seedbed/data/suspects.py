@@ -94,7 +94,7 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
         message = (
             f"column '{column.name}' looks like an identifier that repeats ({n:,} values in {len(rows):,} rows), and "
             f"is used as a feature: the same one may be in training and in test{_optimism(table, identity)}. Keep its "
-            f"rows in one fold: --group {shlex.quote(column.name)}"
+            f"rows in one fold, group: {shlex.quote(column.name)}"
         )
         found[column.name] = Note(message, column.name, "SB210", n)
     return found
@@ -202,7 +202,7 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     listed = ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
     message = (
         f"{listed} like follow-up time, part of the outcome '{name}': a row that was censored isn't a survivor. "
-        f"Leave it out: {' '.join(f'--drop {shlex.quote(one)}' for one in names)}"
+        f"Leave it out, drop: {', '.join(map(shlex.quote, names))}"
     )
     return dict.fromkeys(names, Note(message, names[0], "SB211"))
 
@@ -223,5 +223,5 @@ def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
     if not names:
         return []
     listed = ", ".join(f"'{name}'" for name in names[:5]) + (", ..." if len(names) > 5 else "")
-    advice = f"if these are codes of categories: --categorical {shlex.quote(names[0])}"
+    advice = f"if these are codes of categories, categorical: {shlex.quote(names[0])}"
     return [Note(f"few whole numbers, used as such: {listed}; {advice}")]

@@ -266,7 +266,7 @@ def _refuse_no_number(
             text = next((text for text in frame.texts(position).texts if not missing_in_number(text)), None)
             if text:
                 message = f"{frame.where}: column '{column.name}' holds no number, but text ({shown(text)})"
-                raise ColumnError(message, f"Leave --numeric {shlex.quote(column.name)} out.")
+                raise ColumnError(message, f"Leave numeric: {shlex.quote(column.name)} out.")
 
 
 def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[Column]) -> None:
@@ -285,6 +285,6 @@ def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[C
         f"{shown(frame.cells(position)[rows[0]])})"
         for position, rows in bad.items()
     )
-    drop = " ".join(f"--drop {shlex.quote(frame.names[position])}" for position in bad)
+    drop = ", ".join(shlex.quote(frame.names[position]) for position in bad)
     message = f"{frame.where}: infinite or too large numbers: {listed}"
-    raise ColumnError(message, f"Repair or leave out what is named: {drop}")
+    raise ColumnError(message, f"Repair or leave out what is named, drop: {drop}")

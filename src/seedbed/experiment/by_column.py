@@ -176,7 +176,7 @@ def conclusion_by(folder: Path, column: str) -> Conclusion:
     results = _stored_results(folder, conclusion, table)
     if not results:
         message = f"{folder} is of another version of seedbed, and its splits or predictions can't be read"
-        raise OptionError(message, "Train it again: the same command with --overwrite.")
+        raise OptionError(message, "Train it again: the same command with 'overwrite'.")
     return replace(conclusion, subgroups=subgroups_of(results, grouping, conclusion))
 
 

@@ -74,7 +74,7 @@ def specify_columns(
         if networks:  # a network that wasn't compared is trained as the first one
             recipe = recipe_in(saved or networks[0])
         if saved is not None:
-            code = f"If you trust it, name it: --candidate {model}." if source == "run" else ""
+            code = f"If you trust it, name it as candidate: {model}." if source == "run" else ""
             model = compared_candidate(saved, stored, recipe, code=code, instead=instead)
         table = table_of_run(folder, conclusion, stored, instead)
     name = _DEFAULT if model is None else model
@@ -141,7 +141,7 @@ def _questions(table: Table, asked: Sequence[str]) -> list[tuple[str, ...]]:
         raise OptionError(f"{len(wanted)} columns are asked about", f"Name at most {_MOST_ASKED}.")
     if len(names) > _MOST_COLUMNS and not asked:
         message = f"{table.name} has {len(names):,} columns, and at most {_MOST_COLUMNS:,} are divided into groups"
-        raise OptionError(message, "Name the columns that you ask about: --column NAME.")
+        raise OptionError(message, "Name the columns that you ask about (column: NAME).")
     columns = [table.columns[names.index(name)] for name in wanted]
     if len(wanted) > _MOST_ASKED:
         return [tuple(wanted[place] for place in group) for group in _clusters(columns, _MOST_ASKED)]

@@ -132,17 +132,17 @@ def _too_long(plan: Plan, limit: float) -> str:
     rates = {len(recipe.lrs) for recipe in spec.recipes().values() if recipe.lr is None}
     if rates and plan.choosing:
         saved = plan.passes(plan.choosing, most=True, part=0) * (1 - 1 / max(rates))
-        ways.append(f"--lr 0.01, one learning rate in place of {max(rates)} ({duration(seconds - saved)})")
+        ways.append(f"lr: 0.01, one learning rate in place of {max(rates)} ({duration(seconds - saved)})")
     epochs = math.floor(spec.recipe.epochs * (_CAUTION * limit - plan.overhead - fits) / networks)
     if 1 <= epochs < spec.recipe.epochs:
-        ways.append(f"--epochs {epochs}")
+        ways.append(f"epochs: {epochs}")
     if not spec.design.quick and spec.table.n_rows > _FEWEST_ROWS:
-        ways.append("--quick, which may take a sample of the rows")
+        ways.append("quick, which may take a sample of the rows")
     if len(spec.candidates) > 1:
         ways.append("fewer candidates")
     if fits > networks:
-        ways.append(f"--no-baselines ({duration(seconds - fits)})")
-    ways.append(f"--time-limit {math.ceil(seconds / _CAUTION / 10) * 10}")
+        ways.append(f"without baselines ({duration(seconds - fits)})")
+    ways.append(f"time_limit: {math.ceil(seconds / _CAUTION / 10) * 10}")
     repeat = "it" if spec.design.repeats == 1 else "one repeat"
     return (
         f"This doesn't fit {limit:g} s: {repeat} may take {duration(seconds)}. What makes it fit or shorter: "

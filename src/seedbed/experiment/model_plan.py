@@ -117,7 +117,7 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     specified = next(one for one in conclusion.specification["candidates"] if one["name"] == summary.name)
     # A setting that it lacks didn't exist then; its default has the same effect.
     recipe = recipe_in(specified)
-    code = "" if name else f"If you trust it, name it: --candidate {summary.name}."
+    code = "" if name else f"If you trust it, name it as candidate: {summary.name}."
     candidate = compared_candidate(specified, stored, recipe, code=code)
     return _taken(conclusion, summary, table_of_run(folder, conclusion, stored), candidate, recipe)
 
@@ -139,7 +139,7 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
         raise OptionError(f"the run in {folder} was written by an older seedbed", command_hint(folder))
     if differing := differences(stored, conclusion.specification):
         message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
-        raise OptionError(message, "Run compare again with --overwrite.")
+        raise OptionError(message, "Run compare again with 'overwrite'.")
     return conclusion, stored
 
 
@@ -254,7 +254,7 @@ def experiment_of_run(folder: Path, command: str = "") -> Experiment:
     conclusion, stored = opened_run(folder)
     if conclusion.plan.ended == "interrupted":
         raise OptionError(f"the comparison in {folder} was interrupted", command_hint(folder))
-    again = f"Name the table: with --out {folder} and the same options, its finished networks are used again."
+    again = f"Name the table: with folder {folder} and the same options, its finished networks are used again."
     table, specified = table_of_run(folder, conclusion, stored, again), conclusion.specification
     recipe = recipe_in(specified["candidates"][0]) if specified["candidates"] else RECIPES["trained"]
     candidates: list[Candidate | str] = [

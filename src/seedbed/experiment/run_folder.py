@@ -113,7 +113,7 @@ def open_folder(
                 _set_aside(plan, folder)
         elif differing and not overwrite and _holds_results(folder):
             message = f"{folder} holds another run: {_shown(differing)}"
-            raise OptionError(message, "Name another folder, or discard that run with --overwrite.")
+            raise OptionError(message, "Name another folder, or discard that run with 'overwrite'.")
         if is_finished(folder) and not (overwrite or growing) and (done := restored(plan, stored, folder)) is not None:
             if not checkpoint.begun:
                 checkpoint.remove()  # left by a run that was killed after its last file

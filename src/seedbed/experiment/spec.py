@@ -219,7 +219,7 @@ def specify(
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     settings = [candidate.recipe(recipe) for candidate in expanded]
     if any(setting.patience is not None for setting in settings) and all(one.epoch == "last" for one in settings):
-        hint = "Leave it out, or have one chosen: --epoch inner."
+        hint = "Leave it out, or have one chosen with epoch: inner."
         raise OptionError("patience requires an epoch chosen by inner splits", hint)
     reference, protocol, common = design.reference, _protocol(table, design), _recipe_for(table, recipe, lrs)
     blends, no_auto = list[Any]([AUTO] * n_blends), ""
@@ -334,7 +334,7 @@ def _expanded(
         sweeps.append(Sweep(candidate.name, tuple(member.name for member in members), tuple(lrs)))
         expanded += members
     if lrs and not sweeps:
-        raise OptionError("every candidate has a learning rate of its own", "Leave --lr out.")
+        raise OptionError("every candidate has a learning rate of its own", "Leave 'lr' out.")
     return candidates_from(expanded), tuple(sweeps)
 
 

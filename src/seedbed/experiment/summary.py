@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.data import Table
-from seedbed.errors import counted, phrased
+from seedbed.errors import counted
 from seedbed.evaluation import (
     METRICS,
     MOST_GHOSTS,
@@ -139,7 +139,7 @@ def table_of(table: Table, command: str) -> dict[str, Any]:
         "task": table.task,
         "n_rows": table.n_rows,
         "n_features": table.n_features,
-        "notes": tuple(replace(note, message=phrased(note.message, command)) for note in table.notes),
+        "notes": table.notes,
     }
     if table.task == "regression":
         return about | {"target_mean": float(table.target.mean()), "target_sd": float(table.target.std())}

@@ -216,7 +216,7 @@ def training_on(
     parsed = candidate_from(candidate)
     settings = parsed.recipe(recipe or Recipe())
     if settings.lr is None or settings.epoch != "last":
-        raise OptionError("a single split has no inner splits to choose by", "Give --lr, and leave --epoch inner out.")
+        raise OptionError("a single split has no inner splits to choose by", "Give 'lr', and leave epoch: inner out.")
     if settings.patience is not None:
         raise OptionError("patience requires an epoch chosen by inner splits", "Leave it out, or add -o for a model.")
     if settings.horizon is not None:

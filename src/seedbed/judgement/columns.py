@@ -59,6 +59,7 @@ _PLUS_MINUS = re.compile(r"[0-9]%? *(±|\+/?-|\\pm)")
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
+_OF_TABLES = re.compile(r"'(query|skip_rows)'|(table|skip_rows|limit): ")  # options that scores don't have
 _MOST_TRIED = 1_000_000_000
 STDIN = "/dev/stdin"
 """The path of the standard input."""
@@ -185,7 +186,7 @@ def read_scores(source: Any) -> Frame:
         try:
             frame = read_new_rows(source, (), as_text=EveryName())  # 1.1 and 1.10 are two candidates
         except SeedbedError as error:
-            if "--" not in error.hint:  # an option of tables, which scores don't have
+            if not _OF_TABLES.search(error.hint):
                 raise
             raise type(error)(error.message, "Save the scores as a CSV file of their own.") from error
     if not frame.n_rows:
@@ -209,7 +210,7 @@ def roles_of(columns: Frame, given: Question) -> dict[str, int]:
         if len(there) > 1:
             both = " and ".join(f"'{names[i]}'" for i in there[:2])
             message = f"{columns.where}: the columns {both} could both be the {role}"
-            raise ColumnError(message, f"Name one: --{role} {names[there[0]]}.")
+            raise ColumnError(message, f"Name one with {role}: {names[there[0]]}.")
         if there:
             roles[role] = there[0]
     return roles
@@ -237,12 +238,14 @@ def target_of(columns: Frame, roles: Mapping[str, int], given: Question, *, scor
     if target is None:
         if wide and "row" in roles and not scores and given.score is None:
             message = f"{columns.where}: no column names the candidates, and none has a usual name of true values"
-            raise ColumnError(message, "Predictions: --target NAME. Scores of candidates in columns: --score accuracy.")
+            raise ColumnError(
+                message, "Predictions need target: NAME, scores of candidates in columns score: accuracy."
+            )
         return None
     other = likely_target([name for name in free if name != target], usual_only=True)
     if other is not None:
         message = f"{columns.where}: the columns '{target}' and '{other}' could both hold the true values"
-        raise ColumnError(message, f"Name one: --target {target}.")
+        raise ColumnError(message, f"Name one with target: {target}.")
     return target
 
 
@@ -271,10 +274,10 @@ def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -
     if not values:
         raise ColumnError(
             f"{where}: there is no column of scores among {', '.join(names[:20])}",
-            "Give a row for each candidate and split, with a column such as accuracy; or name it: --score NAME.",
+            "Give a row for each candidate and split, with a column such as accuracy; or name it with score: NAME.",
         )
     if not wide and len(values) > 1:
-        raise ColumnError(f"{where}: {_some(shown)} could all be the score", f"Name one: --score {shown[0]}.")
+        raise ColumnError(f"{where}: {_some(shown)} could all be the score", f"Name one with score: {shown[0]}.")
     if wide and (len(values) < 2 or all(_known(name) for name in shown)):
         raise _no_candidates(where, shown)
     check_number(where, len(values))
@@ -305,7 +308,7 @@ def free_columns(columns: Frame, roles: Mapping[str, int]) -> list[int]:
 
 def _no_candidates(where: str, scores: Sequence[str]) -> ColumnError:
     message = f"{where}: no column names the candidates, and {_some(scores)} look{'s' * (len(scores) == 1)} like scores"
-    return ColumnError(message, "Add a column 'candidate', or name the one there is: --candidate NAME.")
+    return ColumnError(message, "Add a column 'candidate', or name the one there is with candidate: NAME.")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -316,7 +319,7 @@ def check_number(where: str, n_candidates: int, most: int = _MOST["candidate"]) 
     """Raise OptionError where there are too many candidates."""
     if n_candidates > most:
         message = f"{where}: {n_candidates:,} columns or names look like candidates; the most are {most:,}"
-        raise OptionError(message, "Judge fewer, and count the others with --tried N.")
+        raise OptionError(message, "Judge fewer, and count the others with tried: N.")
 
 
 def factor(columns: Frame, position: int, role: str) -> Factor:
@@ -338,7 +341,7 @@ def factor(columns: Frame, position: int, role: str) -> Factor:
         raise OptionError(message, "Keep the scores of test rows, and number the splits.")
     if len(order) > _MOST.get(role, len(order)):
         message = f"{columns.where}: column '{name}' has {len(order):,} different values; the most are {_MOST[role]:,}"
-        raise OptionError(message, f"If another column names the {role}s: --{role} NAME. Otherwise judge fewer.")
+        raise OptionError(message, f"If another column names the {role}s, give {role}: NAME. Otherwise judge fewer.")
     return Factor(name, codes, order)
 
 
@@ -379,8 +382,8 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
         what = f"'{name}'" if name else "a score without a name"
         raise OptionError(
             f"it isn't known whether a high or a low value of {what} is better",
-            "Add --higher-is-better or --lower-is-better"
-            + ("." if name else ", or say what the numbers are: --score accuracy."),
+            "Say whether lower is better ('lower_is_better')"
+            + ("." if name else ", or say what the numbers are, as in score: accuracy."),
         )
     return metric if known in METRICS else replace(metric, greater_is_better=known in _HIGHER)
 

@@ -95,7 +95,7 @@ class Judgement:
         if candidate not in names:
             raise OptionError(f"there is no candidate '{candidate}'", did_you_mean(candidate, names))
         if candidate == self.reference:
-            raise OptionError(f"'{candidate}' is the reference itself", "Name another one with --reference.")
+            raise OptionError(f"'{candidate}' is the reference itself", "Name another one with 'reference'.")
         return next((verdict.rule for verdict in self.conclusion.verdicts if verdict.candidate == candidate), "")
 
     def __str__(self) -> str:
@@ -276,7 +276,7 @@ def _on_scores(columns: Frame, roles: Mapping[str, int], question: Question) -> 
     for name, each in by_name.items():
         if metric.percent and not ((each >= 0) & (each <= 1)).all():
             message = f"{columns.where}: {metric.words} of {name} goes from {each.min():.4g} to {each.max():.4g}"
-            raise DataError(message, "It is a share, from 0 to 1: divide percent by 100, or name another --score.")
+            raise DataError(message, "It is a share, from 0 to 1: divide percent by 100, or name another 'score'.")
     seeds = max(values.shape[1] for values in by_name.values())
     way = "higher" if metric.greater_is_better else "lower"
     where = (

@@ -155,7 +155,7 @@ def _margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:
         return Margin(0.01, "default")
     size = abs(float(reference.mean()))
     if not size > 0:
-        raise OptionError("the reference's mean score is 0, so there is no default margin", "Give one: --margin.")
+        raise OptionError("the reference's mean score is 0, so there is no default margin", "Give 'margin'.")
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
 
 

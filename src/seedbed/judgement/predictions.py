@@ -93,14 +93,14 @@ def read_predictions(
     }
     wide = [] if "candidate" in roles else [i for i in free_columns(columns, roles) if columns.names[i] != target_name]
     if "candidate" not in roles and (len(wide) < 2 or all(of_class.get(i) in truth for i in wide)):
-        hint = "Add a column 'candidate', or name it: --candidate NAME. Or give a column of predictions per candidate."
+        hint = "Add a column 'candidate', or name it with candidate: NAME. Or give each candidate a column."
         raise ColumnError(f"{columns.where}: no column names the candidate", hint)
     if "row" in roles:
         row = _sorted(factor(columns, roles["row"], "row"))
     elif wide and not roles.keys() & {"repeat", "seed"}:  # each line is a row of its own, in one fold
         row = Factor("", np.arange(columns.n_rows), tuple(str(number + 1) for number in range(columns.n_rows)))
     else:
-        hint = "Add a column 'row', or name it: --row NAME."
+        hint = "Add a column 'row', or name it with row: NAME."
         raise ColumnError(f"{columns.where}: no column names the row of the table that is predicted", hint)
     rows = read_rows(columns, roles, ["each candidate"] if wide else ())
     names = tuple(columns.names[i] for i in wide) or rows.candidate.labels
@@ -259,7 +259,7 @@ def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[in
         cell = next((cell for cell in strange if cell is not None), None)
         if cell is None:
             message = f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}"
-            raise ColumnError(f"{columns.where}: {message}", "Another column of true values: --target NAME.")
+            raise ColumnError(f"{columns.where}: {message}", "Name another column of true values with target: NAME.")
         message = f"'{cell}' is predicted (column '{names[strange.index(cell)]}'), and no row has that target"
         raise ColumnError(f"{columns.where}: {message}", "Give labels of the target.")
     y = np.array([float(cell) for cell in truth])
@@ -329,7 +329,7 @@ def _splits(rows: FileRows, row: Factor, question: Question) -> tuple[SplitPlan,
             raise DataError(
                 f"{rows.where}: row {row.labels[number]} is tested {times[number]} times in one repeat of the "
                 "cross-validation, and not once",
-                "If the splits are random: --test-share 0.2, say. If rows are missing, complete them.",
+                "If the splits are random, give test_share: 0.2, say. If rows are missing, complete them.",
             )
     return plan, tested
 

@@ -131,7 +131,7 @@ def scores_by_candidate(columns: Frame, values: Sequence[int], rows: FileRows) -
         raise DataError(
             f"{rows.where}: {len(names):,} candidates on {n_splits:,} splits with up to {max(n_seeds):,} seeds are too "
             "many scores",
-            "Name the columns of candidates, folds and seeds: --candidate, --fold, --seed.",
+            "Name the columns of candidates, folds and seeds: 'candidate', 'fold', 'seed'.",
         )
     order = np.argsort(rows.candidate.codes, kind="stable")
     lines_of = np.split(order, np.cumsum(np.bincount(rows.candidate.codes))[:-1])
@@ -173,7 +173,7 @@ def _copies(columns: Frame, rows: FileRows, name: str, lines: Ints) -> DataError
     if not which:
         return DataError(
             f"{message}, and no column says whether they are folds, random splits or seeds",
-            "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order: --folds 10.",
+            "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give folds: 10.",
         )
     hint = "Keep one of them." if seed else "Keep one of them; if they are different seeds, add a column 'seed'."
     return DataError(f"{message}, {', '.join(which)}", hint)
@@ -206,7 +206,7 @@ def paired(scores: Mapping[str, Floats], rows: FileRows, *, drop_incomplete: boo
         raise DataError(
             f"{rows.where}: scores are missing: {_listed(lacking)}",
             f"All candidates need all splits{', with all of their seeds' * several}. If a run failed, report that; "
-            "--drop-incomplete leaves out the splits in which a score is missing.",
+            "'drop_incomplete' leaves out the splits in which a score is missing.",
         )
     if keep.sum() < 2:
         left_over = "no split has" if not keep.any() else "a single split has"
@@ -282,7 +282,7 @@ def split_plan(rows: FileRows, *, folds: int | None, test_share: float | None, p
     repeats = n // k
     if k < 2 or repeats * k != n:
         message = f"{rows.where}: {n} splits aren't repeats of {k} folds"
-        raise OptionError(message, "Give --folds K, or --test-share S if the splits are random.")
+        raise OptionError(message, "Give folds: K, or test_share: S if the splits are random.")
     times = f"{repeats} repeats of {k} folds" if repeats > 1 else f"{k} folds"
     words = f"Cross-validation: {times} ({_columns(rows)})."
     return SplitPlan(kind="cross_validation", repeats=repeats, folds=k, overlap=1 / (k - 1), df=k - 1, words=words)
@@ -294,20 +294,20 @@ def _folds_of(rows: FileRows, given: int | None) -> int | None:
     sizes, n = set(per_repeat.values()), len(rows.splits)
     if given is not None:
         if given < 2 or (rows.repeat.labels and sizes != {given}):
-            raise OptionError(f"folds is {given}, and the file has {max(sizes)} in a repeat", "Leave --folds out.")
+            raise OptionError(f"folds is {given}, and the file has {max(sizes)} in a repeat", "Leave 'folds' out.")
         return given
     if len(per_repeat) > 1:
         if len(sizes) > 1:
             repeat = rows.repeat.labels[min(per_repeat, key=lambda code: per_repeat[code])]
             message = f"{rows.where}: repeats have {min(sizes)} to {max(sizes)} folds (fewest: {repeat})"
-            raise OptionError(message, "Complete them; if the splits are random: --test-share S.")
+            raise OptionError(message, "Complete them; if the splits are random, give test_share: S.")
         return None if sizes == {1} else sizes.pop()
     if "split" in rows.fold.name.lower() or not rows.fold.labels:
         return None
     if n > _MOST_FOLDS:
         raise OptionError(
             f"{rows.where}: {n:,} different values of '{rows.fold.name}' may be {n:,} folds or repeats of fewer",
-            "Give the folds of a repeat, --folds 10 say; if the splits are random: --test-share 0.2.",
+            "Give the folds of a repeat, folds: 10 say; if the splits are random, give test_share: 0.2.",
         )
     return n
 
@@ -317,8 +317,8 @@ def _random_splits(rows: FileRows, share: float | None) -> SplitPlan:
     if share is None:
         raise OptionError(
             f"{rows.where}: {n:,} splits ({which}) may be random splits or folds",
-            "For random splits give the share of test rows, --test-share 0.2 say, or columns n_train and n_test; for "
-            "folds give how many a repeat has: --folds 10.",
+            "For random splits give the share of test rows, test_share: 0.2 say, or columns n_train and n_test; for "
+            "folds give how many a repeat has: folds: 10.",
         )
     words = f"{n} random splits ({which}), {100 * share:.3g} % of the rows tested in each."
     overlap = share / (1 - share)

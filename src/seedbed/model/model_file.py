@@ -291,9 +291,7 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
         if given is None:
             message = f"it is a model of a network of your own, {architecture}"
             name = architecture.rpartition(".")[2]
-            raise CandidateError(
-                message, f"Give its class: --network FILE.py:{name if name.isidentifier() else 'NAME'}."
-            )
+            raise CandidateError(message, f"Give its class, as in FILE.py:{name if name.isidentifier() else 'NAME'}.")
         return candidate_from(given).architecture
     if isinstance(architecture, Trees):
         raise ModelFileError("trees are members of a blend")

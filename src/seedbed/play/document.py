@@ -16,8 +16,8 @@ __all__ = ["table_document"]
 
 _LIMITS = {
     "rows": (20_000, "Give a file with fewer rows."),
-    "inputs": (500, "Leave out columns with --drop; a text column makes many inputs."),
-    "cells": (2_000_000, "Give a file with fewer rows, or leave out columns with --drop."),
+    "inputs": (500, "Leave out columns with 'drop'; a text column makes many inputs."),
+    "cells": (2_000_000, "Give a file with fewer rows, or leave out columns with 'drop'."),
     "classes": (20, "Choose another target, or merge rare classes."),
 }
 """What the page trains on quickly, and still opens on a school laptop."""

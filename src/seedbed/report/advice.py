@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from seedbed.errors import counted, phrased
+from seedbed.errors import counted
 from seedbed.evaluation import (
     METRICS,
     Advice,
@@ -59,7 +59,7 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     else:
         alone = len(conclusion.candidates) == len(ranking) == 1
         pairs = [("How sure", _limits(conclusion)), ("Expect", _expect(conclusion, ranking[0]) if alone else iter(()))]
-    texts = [(label, phrased("; ".join(parts), conclusion.command)) for label, parts in pairs]
+    texts = [(label, "; ".join(parts)) for label, parts in pairs]
     return [(label, text) for label, text in texts if text]
 
 
@@ -155,7 +155,7 @@ def _limits(conclusion: Conclusion) -> Iterator[str]:
         rows = f"{conclusion.n_rows:,} of {plan.sample_of:,} rows"
         yield f"this is a sample of {rows}, and all rows may change any of this"
     if is_first_look(conclusion) or plan.sample_of:
-        yield f"a first look with {counted(plan.repeats, 'repeat')}: run it without --quick before you rely on it"
+        yield f"a first look with {counted(plan.repeats, 'repeat')}: run it without 'quick' before you rely on it"
     if has_networks(conclusion) and not any(candidate.kind == "baseline" for candidate in conclusion.candidates):
         yield "no baseline was compared, so this doesn't show whether a network is needed"
 

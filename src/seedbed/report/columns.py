@@ -86,11 +86,11 @@ def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     answer = conclusion.columns
     assert answer is not None
     if (left := len(answer.effects) - _MOST_ROWS) > 0:
-        yield f"{counted(left, 'row')} more, whose loss is smaller, {'is' if left == 1 else 'are'} in --json."
+        yield f"{counted(left, 'row')} more, whose loss is smaller, {'is' if left == 1 else 'are'} in the JSON."
     grouped = {name for effect in answer.effects for name in effect.columns}
     if not any(len(effect.columns) == 1 for effect in answer.effects) or len(grouped) > len(answer.effects):
         many = f"{counted(answer.n_columns, 'column')} are too many to be left out one by one"
-        yield f"{many}, so similar ones are left out together; --column NAME asks about a single one."
+        yield f"{many}, so similar ones are left out together; column: NAME asks about a single one."
     if conclusion.verdicts:
         n = conclusion.verdicts[0].comparisons
         words = f"The {score.words}" if score.name == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"

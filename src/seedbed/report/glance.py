@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from seedbed.errors import counted, phrased
+from seedbed.errors import counted
 from seedbed.evaluation import (
     METRICS,
     SHORT,
@@ -64,13 +64,13 @@ _LONG = 24  # letters of a name that doesn't fit into the heading of a number
 LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
-    "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another --lr.",
-    "under_trained": "{names} {was} still learning at the end: {epochs} or a higher --lr may help.",
-    "over_trained": "{names} {was} trained for too long: --epoch inner stops earlier.",
-    "diverged": "Some networks of {names} diverged: try a lower --lr.",
-    "dead_units": "Many ReLU units of {names} are dead: try a lower --lr, or leakyrelu in place of relu.",
+    "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another 'lr'.",
+    "under_trained": "{names} {was} still learning at the end: {epochs} or a higher 'lr' may help.",
+    "over_trained": "{names} {was} trained for too long: epoch: inner stops earlier.",
+    "diverged": "Some networks of {names} diverged: try a lower 'lr'.",
+    "dead_units": "Many ReLU units of {names} are dead: try a lower 'lr', or leakyrelu in place of relu.",
     "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
-    "seeds_apart": "The result of {names} depends strongly on the seed: take more --seeds, or average over networks.",
+    "seeds_apart": "The result of {names} depends strongly on the seed: take more 'seeds', or average over networks.",
 }
 _SERIOUS = {"confined_outputs", "learnt_nothing"}
 
@@ -158,12 +158,12 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     notes = *_key(conclusion, score), *_other_way(conclusion), *training
     screen = FirstScreen(
         heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if judged else _heading(conclusion),
-        warnings=tuple(phrased(line, conclusion.command) for line in warnings),
+        warnings=tuple(warnings),
         answers=(*answers(conclusion), *effect_answers(conclusion)),
         no_verdict=_no_verdict(conclusion),
         columns=columns,
         rows=tuple(_rows(conclusion, score, beside)),
-        notes=tuple(phrased(line, conclusion.command) for line in notes),
+        notes=tuple(notes),
         trained=(
             *(judged_sentences(conclusion) if judged else _trained(conclusion)),
             *ended_sentence(conclusion),
@@ -176,10 +176,10 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         return screen
     return replace(
         screen,
-        answers=tuple((label, phrased(text, conclusion.command)) for label, text in column_answers(conclusion)),
+        answers=tuple(column_answers(conclusion)),
         columns=column_headings(score),
         rows=tuple(_column_rows(conclusion, score)),
-        notes=tuple(phrased(line, conclusion.command) for line in (*column_notes(conclusion, score), *training)),
+        notes=(*column_notes(conclusion, score), *training),
         ends=("harms", "helps"),
     )
 
@@ -396,7 +396,7 @@ def _more_epochs(checks: Sequence[Check]) -> str:
     """Return the option that doubles the epochs, unless a candidate has epochs of its own."""
     epochs = max((int(check.evidence.get("epochs") or 0) for check in checks), default=0)
     given = any("epochs=" in check.candidate for check in checks)
-    return f"--epochs {2 * epochs}" if epochs and not given else "more epochs"
+    return f"epochs: {2 * epochs}" if epochs and not given else "more epochs"
 
 
 def _other_way(conclusion: Conclusion) -> Iterator[str]:

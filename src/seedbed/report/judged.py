@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seedbed.errors import counted, phrased, visible
+from seedbed.errors import counted, visible
 from seedbed.evaluation import (
     Bounds,
     Conclusion,
@@ -99,7 +99,7 @@ def tables_text(conclusion: TablesConclusion, *, width: int = _WIDTH) -> str:
     for numbers in (rank_numbers(conclusion), table_numbers(conclusion)):
         lines += table_lines(numbers.columns, numbers.rows, left=["verdict"])
     if (more := len(conclusion.tables) - _MOST_TABLES) > 0:
-        lines.append(phrased(f"and {more} more tables: --json lists all.", conclusion.command))
+        lines.append(f"and {more} more tables: the JSON lists all.")
     lines += [line for sentence in tables_sentences(conclusion) for line in folded(sentence, width)]
     return visible("\n".join(lines).rstrip())
 

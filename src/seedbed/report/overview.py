@@ -45,7 +45,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"{document['table']}: {counted(document['n_rows'], 'row')}, {columns}{inputs}"
     target = document["target"]
     if target is None:
-        yield "No target is named: with --target COLUMN its balance and more warnings are shown."
+        yield "No target is named; with target: COLUMN its balance and more warnings are shown."
         return
     if target["task"] == "regression":
         low, median, high = _numbers(target["low"], target["median"], target["high"])
@@ -80,14 +80,14 @@ def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Iterator[Sequ
 
 def _rest(columns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if len(columns) > _MOST_COLUMNS:
-        yield f"and {counted(len(columns) - _MOST_COLUMNS, 'more column')}: --json lists all."
+        yield f"and {counted(len(columns) - _MOST_COLUMNS, 'more column')}: the JSON lists all."
 
 
 def _notes(notes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     joined = joined_notes(Note(**one) for one in notes)
     yield from map(note_sentence, joined[:_MOST_NOTES])
     if len(joined) > _MOST_NOTES:
-        yield f"and {counted(len(joined) - _MOST_NOTES, 'more note')}: --json lists all."
+        yield f"and {counted(len(joined) - _MOST_NOTES, 'more note')}: the JSON lists all."
 
 
 def _content(column: Mapping[str, Any], n_rows: int) -> str:

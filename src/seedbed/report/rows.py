@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seedbed.errors import counted, phrased
+from seedbed.errors import counted
 from seedbed.evaluation import Conclusion, Interval, Metric, RowForecast, Rows, known_metric, measure, signed
 from seedbed.report.advice import answers, listed, margin_words
 from seedbed.report.glance import decimals_of
@@ -24,7 +24,7 @@ def row_answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     doubtful = conclusion.advice is not None and (conclusion.advice.guess or conclusion.advice.use == "prior")
     shown = ("Use", "To settle") if doubtful else ("To settle",)
     texts += [(label, text) for label, text in answers(conclusion) if label in shown]
-    return [(label, phrased(text, conclusion.command)) for label, text in texts if text]
+    return [one for one in texts if one[1]]
 
 
 def _help(conclusion: Conclusion, rows: Rows) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from seedbed.data import SERIOUS
-from seedbed.errors import counted, phrased
+from seedbed.errors import counted
 from seedbed.evaluation import (
     METRICS,
     CandidateSummary,
@@ -42,7 +42,7 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
     left = plan.most_repeats - plan.repeats
     others, them = ("the other one", "it") if left == 1 else (f"the other {left}", "them")
-    add = f"too, add --repeats {plan.most_repeats} to the command."
+    add = f"too, add repeats: {plan.most_repeats} to the command."
     hardly = f"{others} would narrow the ± of an undecided verdict by a tenth at most"
     yield from {
         "decided": [f"It stopped after {after}, as every verdict is decided. To run {others}, {add}"],
@@ -92,8 +92,7 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         unused = counted(plan.n_unused, "earlier row")
         yield f"{unused} of groups in the test rows can't be used for training."
     if plan.kind == "held_out" and plan.seeds == 1:
-        too_narrow = "One seed doesn't show how much seeds matter, so all ranges are too narrow: leave --seeds out."
-        yield phrased(too_narrow, conclusion.command)
+        yield "One seed doesn't show how much seeds matter, so all ranges are too narrow: leave 'seeds' out."
     if conclusion.verdicts:
         meaning = METRICS[metric.name].meaning
         if metric.name == "brier" and conclusion.task == "multiclass":

@@ -98,7 +98,7 @@ def check_files(folder: Path) -> None:
         if is_altered and not name.endswith(_DRAWN):
             there = (folder / name).exists()
             message = f"{folder / name} {'has changed since the run wrote it' if there else 'is missing'}"
-            raise UnreadableError(message, "Restore it, or run the same command with --overwrite, which trains again.")
+            raise UnreadableError(message, "Restore it, or run the same command with 'overwrite', which trains again.")
 
 
 def draw_again(folder: Path, summary: AnySummary) -> Path | None:

@@ -42,7 +42,7 @@ def training_sentences(summary: TrainingSummary) -> Iterator[str]:
     (run,) = score.runs
     if one.n_networks == 1:
         yield f"One network on one split, after {epochs}: another seed or split may give another result."
-        yield "--seeds 100 shows other seeds, seedbed compare other splits."
+        yield "More 'seeds' show other random starts, a comparison other splits."
         return
     extremes = ""
     if run.n >= _FEWEST_FOR_TENTHS:  # of fewer, the headline has them

@@ -217,7 +217,7 @@ def _engine(
         return "torch", ""
     library, reason = kernel(dtype)
     if library is None and engine == "native":
-        raise OptionError(f"the training kernel isn't available: {reason}", "Use --engine torch.")
+        raise OptionError(f"the training kernel isn't available: {reason}", "Use engine: torch.")
     note = f"trained by torch, which is slower: {reason}" if reason else ""
     return "torch" if library is None else "native", note
 

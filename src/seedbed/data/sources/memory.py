@@ -55,7 +55,7 @@ def frame_of_rows(
             for row, cell in enumerate(cells):
                 if type(cell) is bytes:
                     message = f"{where}: row {n_rows + row + 1}, column '{name}' holds bytes, neither text nor a number"
-                    raise UnreadableError(message, "Leave the column out by a --query that names the others.")
+                    raise UnreadableError(message, "Leave the column out by a 'query' that names the others.")
                 if type(cell) is str and len(cell) > MAX_CELL // 4 and len(cell.encode()) > MAX_CELL:
                     raise long_cell(where, places([n_rows + row])[n_rows + row], name)
             builder.add(cells)

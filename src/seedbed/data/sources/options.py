@@ -57,11 +57,11 @@ class SourceOptions:
             if getattr(self, option) is not None and option not in takes:
                 raise OptionError(
                     f"{where} has no {option} to choose",
-                    "SQLite files take --query and --table, postgresql:// addresses --query, Excel files --table.",
+                    "SQLite files take 'query' and 'table', postgresql:// addresses 'query', Excel files 'table'.",
                 )
         if self.skip_rows is not None and "skip_rows" not in takes:
             raise OptionError(
-                f"{where} has no rows to skip", "Text (CSV and the like) and Excel files take --skip-rows."
+                f"{where} has no rows to skip", "Text (CSV and the like) and Excel files take 'skip_rows'."
             )
         if self.table is not None and self.query is not None:
             raise OptionError(f"{where}: both a table and a query are given", "Give one of them.")
@@ -88,15 +88,15 @@ def choose(
 ) -> tuple[int, tuple[Note, ...]]:
     """Return the position of the wanted table, or sheet. If none is named, return the only one, with a note."""
     if not names:
-        raise TableNotFoundError(f"{where} has no {kind}s", "A view needs a --query." if kind == "table" else "")
+        raise TableNotFoundError(f"{where} has no {kind}s", "A view needs a 'query'." if kind == "table" else "")
     if wanted is not None:
         if wanted not in names:
             raise TableNotFoundError(f"{where}: no {kind} '{wanted}'", did_you_mean(wanted, names))
         return names.index(wanted), ()
     if len(names) > 1:
         some = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
-        more = ", or give a --query" if kind == "table" else ""
-        hint = f"Name one, such as --table {shlex.quote(names[0])}{more}."
+        more = ", or give a 'query'" if kind == "table" else ""
+        hint = f"Name one, such as table: {shlex.quote(names[0])}{more}."
         raise OptionError(f"{where} has {len(names)} {kind}s: {some}", hint)
     which = "in the database" if kind == "table" else "that is visible and not empty"
     return 0, (Note(f"the {kind} is '{names[0]}', the only one {which}"),)
@@ -221,4 +221,4 @@ def _rounded_up(size: float) -> float:
 
 def _advice(larger: str) -> str:
     word = larger.replace(" ", "").replace(",", "")
-    return f"If you trust the source, raise the limit: --limit {word}."
+    return f"If you trust the source, raise it with limit: {word}."

@@ -46,7 +46,7 @@ class NativeEngine:
         library, reason = kernel(chunk.dtype)
         if library is None:
             message = f"node {platform.node()} has no training kernel: {reason}"
-            raise TrainingError(message, "Install a seedbed there that was built for it, or use --engine torch.")
+            raise TrainingError(message, "Install a seedbed there that was built for it, or use engine: torch.")
         assert stack.chain is not None
         shapes = {name: value.shape[:-1] for name, value in params.items()}
         shapes = {name: torch.Size(reversed(shape)) if name in stack.chain.layout else shape
