@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import functools
 import inspect
 import numbers
+import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -26,15 +25,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.data import Frame, Table, as_frame, as_text, coded_table, given_frame, label_texts
 from seedbed.errors import DataError, OptionError, TargetError, visible
-from seedbed.model import COVERAGE, Model, OutOfBag, Predictions, blend_table, fit_model, predict_frame
-from seedbed.networks import Candidate, candidate_from
-from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
+from seedbed.model import AUTO, COVERAGE, Model, OutOfBag, Predictions, blend_table, predict_frame
+from seedbed.networks import Candidate
+from seedbed.settings import Compute, Engine, Recipe, Schedule, settings_of
 from seedbed.typing import Floats, Ints
 
 __all__ = ["SeedbedClassifier", "SeedbedRegressor"]
 
-
-Auto = Literal["auto"]
 
 # The tools of scikit-learn may fit and predict in several threads. All threads share the random state of torch, from
 # which networks draw their parameters, and the calls of modules, which torch.fx replaces while it traces one.
@@ -45,23 +42,22 @@ _one_at_a_time = threading.RLock()
 class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The base class of both estimators. Parameters are checked in `fit`, as scikit-learn requires.
 
-    Settings of a `Recipe` have the names, types and defaults of `Recipe`, or the default "auto"; a test compares them.
+    Settings of a `Recipe` have the names, types and defaults of `Recipe`; a test compares them.
     """
 
-    candidate: str | Candidate | Callable[..., Any] = "auto"
+    candidate: str | Candidate | Callable[..., Any] = field(default="auto", kw_only=False)
     portfolio: Sequence[str] | None = None
-    n_networks: int | Auto = "auto"
+    n_networks: int | None = None
     time_limit: float | None = None
-    epochs: int | Auto = "auto"
-    max_epochs: int | Auto = "auto"
-    lr: float | Auto = "auto"
-    schedule: Schedule | Auto = "auto"
+    epochs: int | None = None
+    lr: float | None = None
+    schedule: Schedule = "cosine"
     warmup: float = 0.0
     optimizer: str = "adamw"
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float | None = None
-    decay_biases: bool | Auto = "auto"
+    decay_biases: bool = False
     clip_norm: float | None = None
     label_smoothing: float = 0.0
     batch_size: int | None = None
@@ -75,7 +71,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     verbose: int | bool = 0
     model_: Model = field(init=False)
 
-    def __new__(cls, **given: Any) -> Self:
+    def __new__(cls, *positional: Any, **given: Any) -> Self:
         refuse_unknown(given, cls.__name__, inspect.signature(cls.__init__).parameters)
         instance: Self = super().__new__(cls)
         return instance
@@ -90,57 +86,27 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
     def _fit_table(self, table: Table, weights: Floats | None) -> Self:
         """Fit the model and set the attributes of the fit."""
-        n_networks = None if self._is_auto("n_networks") else self.n_networks
-        if isinstance(n_networks, str):
-            raise OptionError(f"n_networks is {shown(n_networks)}", "It must be a whole number from 1 up, or 'auto'.")
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)  # of an earlier fit
-        settings = self._settings()
-        options: dict[str, Any] = {
-            "n_networks": None if n_networks is None else int(n_networks),
-            "sample_weight": weights,
-            "random_state": self._seed(),
-            "compute": Compute(engine=self.engine, device=str(self.device), jobs=self._jobs()),
-        }
+        portfolio: Sequence[Any] | None = [self.candidate]
+        if isinstance(self.candidate, str) and self.candidate.strip() == AUTO:
+            portfolio = self.portfolio
+        elif self.portfolio is not None:
+            raise OptionError("portfolio belongs to candidate='auto'", "Leave one of the two out.")
         with _one_at_a_time:
-            if self._is_auto("candidate"):
-                size = options["n_networks"], settings, self.portfolio
-                limits = {"portfolio": self.portfolio, "time_limit": self.time_limit}
-                with _watched(self, lambda kind: kind.of_blend(table, *size)) as watch:
-                    fitted = blend_table(table, settings=settings, **limits, **options, **watch)
-                    self.__dict__.update(_attributes(*fitted))
-            else:
-                for name in ("portfolio", "time_limit"):
-                    if getattr(self, name) is not None:
-                        raise OptionError(f"{name} belongs to candidate='auto'", "Leave one of the two out.")
-                candidate, recipe = candidate_from(self.candidate), self._recipe(settings)
-                own = candidate.name, candidate.recipe(recipe), options["n_networks"]
-                with _watched(self, lambda kind: kind.of_model(table, *own)) as watch:
-                    model = fit_model(table, candidate, recipe=recipe, board_for=watch.get("board_for"), **options)
-                    self.__dict__.update(_attributes(model))
+            fitted = blend_table(
+                table,
+                portfolio=portfolio,
+                n_networks=None if self.n_networks is None else int(self.n_networks),
+                recipe=Recipe(**{name: getattr(self, name) for name in settings_of(Recipe) if hasattr(self, name)}),
+                sample_weight=weights,
+                time_limit=self.time_limit,
+                random_state=self._seed(),
+                compute=Compute(engine=self.engine, device=str(self.device), jobs=self._jobs()),
+                on_member=_say if self.verbose else None,
+            )
+            self.__dict__.update(_attributes(*fitted))
         return self
-
-    def _is_auto(self, option: str) -> bool:
-        value = getattr(self, option)
-        return isinstance(value, str) and value == "auto"
-
-    def _settings(self) -> dict[str, Any]:
-        """Return the settings of a recipe that aren't defaults."""
-        for name in ("epochs", "lr", "max_epochs"):
-            value = getattr(self, name)
-            if value is None or (isinstance(value, str) and value != "auto"):
-                raise OptionError(f"{name} is {value!r}", "It must be a number, or 'auto'.")
-        usual = type(self)().get_params()
-        names = [name for name in settings_of(Recipe) if name in usual]
-        changed = {name: getattr(self, name) for name in names if getattr(self, name) != usual[name]}
-        if self._is_auto("epochs"):
-            changed["epochs"] = self.max_epochs
-        return {name: value for name, value in changed.items() if not (isinstance(value, str) and value == "auto")}
-
-    def _recipe(self, settings: Mapping[str, Any]) -> Recipe:
-        """Return the recipe of a single candidate; inner splits choose epochs and learning rate that aren't given."""
-        chosen = self._is_auto("epochs")
-        return dataclasses.replace(RECIPES["trained"], epoch="inner" if chosen else "last", **settings)
 
     def _seed(self) -> int:
         """Return the random state if it is a whole number, so that `fit_model` gives the same model; else draw one."""
@@ -201,41 +167,23 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             return predict_frame(self.model_, columns)
 
 
-def _attributes(model: Model, out_of_bag: OutOfBag | None = None) -> dict[str, Any]:
+def _attributes(model: Model, out_of_bag: OutOfBag) -> dict[str, Any]:
     """Return the attributes that a fit sets."""
-    found = {"model_": model, "n_iter_": max(1, int(model.training["epochs"])), "lr_": float(model.training["lr"])}
-    if out_of_bag is not None:
-        found["weights_"] = dict(out_of_bag.weights)
-        found["oob_losses_"] = dict(out_of_bag.losses)
-        found["oob_decision_function_" if model.labels else "oob_prediction_"] = out_of_bag.values
-    return found
+    return {
+        "model_": model,
+        "n_iter_": max(1, int(model.training["epochs"])),
+        "lr_": float(model.training["lr"]),
+        "weights_": dict(out_of_bag.weights),
+        "oob_losses_": dict(out_of_bag.losses),
+        "oob_decision_function_" if model.labels else "oob_prediction_": out_of_bag.values,
+    }
 
 
-@contextlib.contextmanager
-def _watched(estimator: Networks, monitor_of: Callable[[Any], Any]) -> Iterator[dict[str, Any]]:
-    """Show the progress if the estimator is verbose; yield the functions for `blend_table`.
-
-    Args:
-        monitor_of: returns what watches the training, given the class `Monitor`.
-    """
-    if not estimator.verbose:
-        yield {}
-        return
-    from rich.console import Console
-
-    from seedbed import experiment, report
-
-    monitor, console = monitor_of(experiment.Monitor), Console(stderr=True)
-    say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
-
-    def on_member(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> None:
-        blend = so_far()[1]
-        say(f"{visible(name)}: out-of-bag loss {blend.losses[name]:.4g}, of the blend so far {blend.loss:.4g}")
-
-    with report.ProgressDisplay(monitor.progress, console):
-        yield {"board_for": monitor.board_for, "on_member": on_member}
-        if not estimator._is_auto("candidate"):
-            say(f"{visible(estimator.model_.candidate)}: {estimator.n_iter_} epochs, learning rate {estimator.lr_:g}")
+def _say(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> None:
+    """Print the loss of a member that has finished."""
+    model = so_far()[1]
+    line = f"{visible(name)}: out-of-bag loss {model.losses[name]:.4g}, of the model so far {model.loss:.4g}"
+    print(line, file=sys.stderr, flush=True)
 
 
 def _weighted_rows(
@@ -303,32 +251,28 @@ def _named(y: Any) -> dict[str, str]:
 class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
     """A classifier that averages the probabilities of many small networks.
 
-    By default, it blends a portfolio of networks, boosted trees and extra trees. Each member of the blend is a stack of
-    networks, or of trees, with their own inner splits, weighted by its predictions for the rows left out.
-    With a candidate, it fits networks of that one.
+    By default, it blends the default models: logistic regression, networks, boosted trees and extra trees. Each member
+    of the blend is a stack of networks, or of trees, that leave out different rows, weighted by its predictions for the
+    rows left out. With a candidate, it is a model of that one.
 
     Args:
-        candidate: "auto" for the blend, or a candidate in words as for `seedbed compare --candidate`, or a callable
-            that builds a module from `n_features` and `n_outputs`. Settings in words take precedence over the
-            parameters below.
-        portfolio: the members to blend: candidates in words, "boosted-trees" and "extra-trees"; None chooses them by
-            the number of rows.
-        n_networks: number of networks of a candidate, or of each member of a blend; "auto" is 10, or 16, 8 or 4 in
-            a blend, by the number of rows.
+        candidate: "auto" for the blend; the name of a default model, such as "network-2"; a candidate in words as for
+            `seedbed compare --candidate`; or a callable that builds a module from `n_features` and `n_outputs`.
+            Settings in words take precedence over the parameters below.
+        portfolio: the members to blend: names of default models, and candidates in words; None blends all default
+            models.
+        n_networks: number of networks of each member; None is 8, or 4 from 12,000 rows on. A single one is trained on
+            all rows for all epochs.
         time_limit: seconds for the fit of a blend, kept within about a tenth; None trains the default members. Members
             that aren't reached in time are left out. Time that is left trains other kinds of members, except with a
             portfolio, and then up to four times as many networks. So the model may differ between machines.
-        epochs: passes over the rows; "auto" chooses them by inner splits, up to `max_epochs`. In a blend, the largest
-            number of epochs: each member stops when it doesn't improve.
-        max_epochs: the largest number of epochs to choose; "auto" is 1000, or 60, 30 or 15 in a blend, by the
-            number of rows.
-        lr: learning rate; "auto" chooses from 0.001, 0.01 and 0.1 (SGD: 0.01, 0.1 and 1) by inner splits, and is 0.002
-            in a blend.
-        schedule: as in `Recipe`; "auto" is constant, or cosine in a blend.
-        decay_biases: as in `Recipe`; "auto" is True, or False in a blend.
-        batch_size: as in `Recipe`; None is all rows, or 64 to 1024 in a blend, by the number of rows.
-        patience: epochs without a lower validation loss after which training ends if epochs are chosen; None waits
-            until 1.5 times the best epoch plus 50, or for 3 to 8 epochs in a blend.
+        epochs: the largest number of passes over the rows; None suits the number of rows. Networks stop when they don't
+            improve.
+        lr: learning rate; None suits the optimizer and the candidate.
+        schedule: as in `Recipe`.
+        decay_biases: as in `Recipe`.
+        batch_size: as in `Recipe`.
+        patience: as in `Recipe`.
         warmup: as in `Recipe`.
         optimizer: as in `Recipe`.
         momentum: as in `Recipe`.
@@ -344,26 +288,26 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         engine: as in `train_many`.
         device: as in `train_many`.
         n_jobs: number of chunks of networks to train at a time; None is 1, -1 uses all cores.
-        verbose: 1 shows the progress on stderr while `fit` trains, and the out-of-bag loss of each finished member.
+        verbose: 1 shows the out-of-bag loss of each finished member on stderr.
 
     Attributes:
         classes_: the labels [class], sorted, of the type of `y`.
         model_: the `Model`; `model_.save(path)` writes it.
-        n_iter_: number of epochs, given or chosen; in a blend, the largest of its networks, or 1 without networks.
-        lr_: learning rate, given or chosen; in a blend, that of members whose words don't set another.
-        weights_: of a blend, the weight of each member by its words, without members of weight 0.
-        oob_losses_: of a blend, the mean log loss of each member on the rows that its networks weren't trained on, by
-            its words; of the regressor, the mean squared error.
-        oob_decision_function_: of a blend, the probabilities of each row [row, class] by the networks that weren't
-            trained on it; NaN if there are none, which happens with fewer than 8 networks, so from 12,000 rows
-            on. Rows of weight zero are left out. Weights and epochs were chosen on these rows, so scores are slightly
-            too good.
+        n_iter_: number of epochs after which networks are used; in a blend, the largest of its members, or 1 without
+            networks.
+        lr_: learning rate; in a blend, that of members whose words don't set another.
+        weights_: the weight of each member by its name, without members of weight 0.
+        oob_losses_: the mean log loss of each member on the rows that its networks weren't trained on, by its name; of
+            the regressor, the mean squared error.
+        oob_decision_function_: the probabilities of each row [row, class] by the networks that weren't trained on it;
+            NaN if there are none, which happens with fewer than 8 networks, so from 12,000 rows on. Rows of weight zero
+            are left out. Weights and epochs were chosen on these rows, so scores are slightly too good.
         n_features_in_: number of columns of X.
         feature_names_in_: names of the columns of a data frame [column].
 
     Examples:
         >>> X, y = [[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]] * 5, ["low", "low", "low", "high", "high", "high"] * 5
-        >>> classifier = sb.SeedbedClassifier(candidate="relu:5", n_networks=2, epochs=50, lr=0.1, random_state=0)
+        >>> classifier = sb.SeedbedClassifier("relu:5", n_networks=2, epochs=50, lr=0.1, random_state=0)
         >>> classifier.fit(X, y).predict([[0.05], [0.95]]).tolist()
         ['low', 'high']
     """
@@ -479,7 +423,7 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
 
     Examples:
         >>> X, y = [[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]] * 5, [1.5, 1.6, 1.7, 2.3, 2.4, 2.5] * 5
-        >>> regressor = sb.SeedbedRegressor(candidate="relu:5", n_networks=2, epochs=50, lr=0.1, random_state=0)
+        >>> regressor = sb.SeedbedRegressor("relu:5", n_networks=2, epochs=50, lr=0.1, random_state=0)
         >>> regressor.fit(X, y).predict([[0.05], [0.95]]).shape
         (2,)
     """

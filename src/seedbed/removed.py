@@ -10,6 +10,16 @@ _AS_FRAME = "Read the table with pandas or Polars, and judge the data frame or a
 # A key is a verb; an option or argument, with `_` for `-`, of all verbs and functions or of the named one; or one of
 # its values. Sentences fit the command line and Python.
 _REMOVED = {
+    "max_epochs": "Give epochs: training ends by rows left out, after so many epochs at most.",
+    "epoch": "Leave it out: training ends by rows left out; patience=0 trains on all rows for all epochs.",
+    "horizon": "Leave it out: the schedule is planned for all epochs.",
+    "compare seeds": "Give n_networks: a model averages so many networks, each with its own seed.",
+    "columns seeds": "Give n_networks: a model averages so many networks, each with its own seed.",
+    "rows seeds": "Give n_networks: a model averages so many networks, each with its own seed.",
+    "Design seeds": "Give n_networks: a model averages so many networks, each with its own seed.",
+    "networks": "Give n_networks: a model averages so many networks.",
+    "auto": "Leave it out: the default comparison has auto; named candidates have it if it is named.",
+    "recipe=trained": "Leave it out: it is the default.",
     "resume": "Run the same command again: it continues an interrupted run.",
     "trust": _CONTINUES,
     "interval": "Leave it out: all intervals are corrected for overlapping folds.",

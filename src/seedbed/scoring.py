@@ -26,7 +26,6 @@ from seedbed.evaluation import (
     confusion_matrix,
     corrected_t,
     default_metric,
-    ensemble_losses,
     fold_differences,
     paired_hold_out,
     paired_shares,
@@ -70,7 +69,8 @@ class Result:
         task: which of the three.
         groups: int64 [row]; rows of one group may be alike. None if each row stands for itself.
         times: [row] of rows that are split by time, as neighbours may be alike; else None.
-        networks: how many networks are averaged in the model that is judged; 1 judges single networks.
+        singles: the predictions of the single networks of each model, in the shape of `predictions` with a network in
+            place of a seed; None without networks.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Result:
     task: Task = "binary"
     groups: npt.NDArray[np.int64] | None = None
     times: npt.NDArray[np.float64] | None = None
-    networks: int = 1
+    singles: npt.NDArray[np.floating] | None = None
     _losses: dict[tuple[str, bool], Floats] = field(default_factory=dict, init=False)
 
     @functools.cached_property
@@ -126,30 +126,20 @@ class Result:
             return int(self.predictions.shape[3])
         return 2 if self.task == "binary" else 0
 
-    @property
-    def averaged(self) -> npt.NDArray[np.floating]:
-        """The predictions of the model that is judged [repeat, set, row] (and class): the mean over the seeds, or each
-        single network."""
-        several = self.networks > 1 and self.predictions.shape[1] > 1
-        return self.predictions.mean(axis=1, keepdims=True, dtype=np.float64) if several else self.predictions
-
     def row_losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
-        """Return losses [repeat, seed, row] whose mean over seeds is the loss of the model that is judged, see
-        `evaluation.ensemble_losses`; by default of the task's metric.
+        """Return losses [repeat, seed, row]; by default of the task's metric.
 
         Args:
-            single: of each single network instead.
+            single: of each single network instead, if there are any.
         """
-        name, networks = metric or default_metric(self.task), 1 if single else self.networks
-        of_repeats = (
-            ensemble_losses(name, self.target, p, networks=networks, variance=self.target_variance)
-            for p in self.predictions
-        )
-        return np.stack(list(of_repeats))
+        name = metric or default_metric(self.task)
+        sets = self.singles if single and self.singles is not None else self.predictions
+        truth = np.broadcast_to(self.target, sets.shape[1:3])
+        return np.stack([row_losses(name, truth, p, variance=self.target_variance) for p in sets])
 
     def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
         """Return the mean of `row_losses` over the test rows of each split [repeat, fold, seed]; smaller is better."""
-        key = (metric or default_metric(self.task), single or self.networks == 1)
+        key = (metric or default_metric(self.task), single and self.singles is not None)
         if key not in self._losses:
             by_row = self.row_losses(metric, single=single)
             folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
@@ -160,7 +150,7 @@ class Result:
         """Return the target of the tested rows [row], and the prediction sets that are finite for all of them: [set,
         row] or [set, row, class].
         """
-        means = self.averaged[:, :, self.tested].astype(np.float64)
+        means = self.predictions[:, :, self.tested].astype(np.float64)
         sets = means.reshape(-1, *means.shape[2:])
         return self.target[self.tested], sets[np.isfinite(sets).reshape(len(sets), -1).all(axis=1)]
 
@@ -173,7 +163,7 @@ class Result:
         """Return the share of rows [true class, predicted class] over all out-of-fold predictions; None for numbers."""
         if self.task == "regression":
             return None
-        p = self.averaged[:, :, self.tested]
+        p = self.predictions[:, :, self.tested]
         truth = np.broadcast_to(self.target[self.tested], p.shape[:3]).reshape(-1)
         cells = confusion_matrix(truth, p.reshape(-1, *p.shape[3:]))
         return tuple(tuple(row) for row in (cells / max(1, cells.sum())).tolist())
@@ -207,7 +197,7 @@ class Result:
             name=self.name,
             kind="predictions",
             finite=self.finite,
-            networks=self.networks,
+            networks=1 if self.singles is None else self.singles.shape[1],
             repeats=len(self.predictions),
             scores=dict(self.scores) if whole else self.scores,
             confusion=self.confusion() if whole else None,
@@ -275,7 +265,8 @@ def _row_mean(metric: Metric, result: Result) -> Score:
     losses = result.losses(metric.name)
     low, high = _loss_interval(metric, result, losses)
     mean, fold_sd, _ = _spread(losses.reshape(-1, losses.shape[2]))
-    seed_sd = _spread(result.losses(metric.name, single=True).reshape(-1, losses.shape[2]))[2]
+    single = result.losses(metric.name, single=True)
+    seed_sd = _spread(single.reshape(-1, single.shape[2]))[2]
     if metric.greater_is_better:
         mean, low, high = (None if value is None else 1 - value for value in (mean, high, low))
     return Score(mean, low, high, fold_sd, seed_sd)
@@ -354,7 +345,7 @@ def _by_fold(by_fold: Callable[..., FoldAuc], result: Result) -> tuple[float | N
     """Return the mean over repeats and seeds of a score within folds, and whether folds had to be pooled."""
     values, pooled = [], False
     y = result.target[result.tested]
-    for repeat, by_seed in enumerate(result.averaged[:, :, result.tested]):
+    for repeat, by_seed in enumerate(result.predictions[:, :, result.tested]):
         folds = np.empty(len(result.target), dtype=np.int64)
         for split in result.splits:
             if split.repeat == repeat:
@@ -419,21 +410,18 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
     Locked rows: the error of rows and seeds. Else the corrected t. The error level is the reference's `alpha`. Shares
     of locked rows by one network each, and shares that don't vary, have an interval for counts
     (`evaluation.paired_shares`).
-
-    If one of the two has fewer repeats, the others of the other one aren't used, and the interval is wider.
     """
     pair, groups, counted = (reference, candidate), reference.tested_groups, False
-    n = min(len(result.predictions) for result in pair)
     level: dict[str, Any] = {"alpha": reference.alpha, "comparisons": comparisons}
     if reference.design.kind == "held_out":
         ours, theirs = (result.row_losses(metric)[0][:, result.tested] for result in pair)
         estimate: Estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
         counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
     else:
-        ours, theirs = (result.losses(metric)[:n] for result in pair)
+        ours, theirs = (result.losses(metric) for result in pair)
         estimate = corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)
     if METRICS[metric].percent and (counted or estimate.se == 0):
-        ours, theirs = (result.row_losses(metric)[:n, :, result.tested].mean(axis=(0, 1)) for result in pair)
+        ours, theirs = (result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in pair)
         at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]
         estimate = paired_shares(estimate, np.bincount(at, ours - theirs) / np.bincount(at))
     return estimate
@@ -447,7 +435,7 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
     unrelated to what the larger one adds, so the mean is zero; else it is, up to errors of both models, the loss that
     leaving out the columns costs. That loss is the difference of two squares, which vary twice as much.
 
-    Both predictions are means over seeds; that p0 appears twice is corrected by its variance over seeds.
+    Both predictions are means over networks; that p0 appears twice is corrected by its variance over networks.
 
     Args:
         larger, smaller: finite results of the same splits; the level and the design are the larger one's.
@@ -462,8 +450,8 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
     by_larger, by_smaller = [], []  # [row, seed], jackknifed over the seeds of either model
     for repeat in range(n):
         p, p0 = (
-            np.asarray(result.predictions[repeat], dtype=np.float64).reshape(result.predictions.shape[1], len(y), -1)
-            for result in (larger, smaller)
+            np.asarray(sets[repeat], dtype=np.float64).reshape(sets.shape[1], len(y), -1)
+            for sets in (_sets(larger), _sets(smaller))
         )
         mean, mean0, seeds = p.mean(axis=0), p0.mean(axis=0), len(p0)
         squares = p0 * (seeds * mean0 - p0) / (seeds - 1) if seeds > 1 else p0**2  # without the square of one seed
@@ -485,6 +473,11 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
     return corrected_t(shaped[1].mean(axis=2), seed_noise=seed_noise(*shaped), **level)
 
 
+def _sets(result: Result) -> npt.NDArray[np.floating]:
+    """Return the predictions of single networks, or of the model if it has none."""
+    return result.predictions if result.singles is None else result.singles
+
+
 def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
     """Return what results of the same splits say about the difference of any two, for `evaluation.conclude`. Those
     with predictions that aren't finite are left out.
@@ -499,28 +492,13 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
 
     return Evidence(
         runs={name: result.losses(metric, single=True) for name, result in usable.items()},
-        means=_means(usable, metric),
+        means={name: float(result.losses(metric).mean()) for name, result in usable.items()},
         difference=by(metric),
         in_accuracy=None if first.task == "regression" else by("accuracy"),
         n_rows=len(first.target),
         n_train=round(float(np.mean([len(split.train) for split in first.splits]))),
         design=first.design,
     )
-
-
-def _means(results: Mapping[str, Result], metric: str) -> dict[str, float]:
-    """Return the mean loss of each model, as if all had the most repeats.
-
-    What a model with fewer repeats lost on these is corrected by what the other models lost on the others, so that it
-    is ranked by the differences on the repeats that it shares with them.
-    """
-    losses = {name: result.losses(metric).mean(axis=(1, 2)) for name, result in results.items()}
-    most = max(map(len, losses.values()), default=0)
-    whole = [loss for loss in losses.values() if len(loss) == most]
-    return {
-        name: float(one.mean()) + float(np.mean([other.mean() - other[: len(one)].mean() for other in whole]))
-        for name, one in losses.items()
-    }
 
 
 def without_verdict(results: Sequence[Result], reference: str) -> dict[str, str]:

@@ -29,8 +29,8 @@ def columns(
 ) -> int:
     """Train one model with all columns and again without each, on the same splits, and say which columns help.
 
-    The model is --candidate: a network, auto, or a baseline such as boosted-trees; relu:5 if left out, or the network
-    that the comparison in the folder advises.
+    The model is --candidate: a candidate, the name of a default model such as boosted-trees, or auto; network-1 if left
+    out, or the model that the comparison in the folder recommends.
     """
     design, model = options.design, options.candidate
     for name, given in (("--by", options.by), ("--baseline", design.baseline), ("--no-baselines", not design.baselines),
@@ -53,7 +53,7 @@ def columns(
             rows,
             model[0] if model else None,
             column,
-            recipe=options.recipe.named("trained"),
+            recipe=options.recipe.named("default"),
             design=design.design(),
             command=command_line(),
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
 
 from seedbed.cli.options import CompareOptions, RunOptions, TableArgument, given_options
 from seedbed.cli.terminal import (
@@ -21,7 +22,6 @@ from seedbed.cli.terminal import (
     print_lines,
     print_stderr,
     say,
-    shown,
     text_width,
     working,
 )
@@ -30,7 +30,7 @@ from seedbed.errors import OptionError, SeedbedError, counted, did_you_mean
 
 if TYPE_CHECKING:
     from seedbed.data import Table
-    from seedbed.experiment import Checkpoint, Comparison, Experiment, Monitor, Plan
+    from seedbed.experiment import Checkpoint, Comparison, Experiment, Plan
 
 __all__ = ["Overwrite", "TableOrRun", "carried", "compare", "read", "run_named", "specified_by"]
 
@@ -56,7 +56,7 @@ def compare(
     options: CompareOptions = CompareOptions(),
     overwrite: Overwrite = False,
 ) -> int:
-    """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
+    """Fit models on the same splits, and say which is better than the reference, if any."""
 
     def ask(now: Callable[[str], None]) -> tuple[Specified, Finish]:
         rows = read(table, options, now)
@@ -126,7 +126,7 @@ def specified_by(rows: Table, options: CompareOptions) -> Specified:
         specify,
         rows,
         options.candidate or None,
-        recipe=options.recipe.named("trained"),
+        recipe=options.recipe.named("default"),
         design=options.design.design(),
         lrs=lrs if len(lrs) > 1 else (),
         command=command_line(),
@@ -155,27 +155,13 @@ def carried(
         raise OptionError("--effects is for a comparison of models", "Leave it out, or run seedbed compare.")
     with working(f"Reading {table}", run) as now:
         specified, finish = ask(now)
-        from seedbed.experiment import (
-            carry_out,
-            finished_in,
-            folder_for,
-            make_plan,
-            monitor_plan,
-            numbered,
-            open_folder,
-            plan_within,
-        )
-        from seedbed.report import serious_sentences
+        from seedbed.experiment import carry_out, finished_in, folder_for, make_plan, open_folder
+        from seedbed.report import ProgressDisplay, serious_sentences
 
         experiment = specified()
         _check_named(options.design.fail_if_worse, experiment)
-        folder = run.folder(verb, experiment.table.name)
-        places, taken = [] if overwrite else [folder] if run.out else numbered(folder), None
-        if source is None:
-            plan = plan_within(experiment, specified, run.compute(), places, functools.partial(say, run), started)
-        else:
-            plan = make_plan(experiment, run.compute())
-            taken = finished_in(plan, source)
+        folder, plan = run.folder(verb, experiment.table.name), make_plan(experiment, run.compute())
+        taken = None if source is None else finished_in(plan, source)
     warnings = serious_sentences(plan.experiment.table.notes)
     say(run, *warnings, plan.sentence() if taken is None else f"the comparison in {source} isn't trained again")
     if not run.out:
@@ -184,21 +170,19 @@ def carried(
         if differing:
             say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
     with open_folder(plan, folder, overwrite=overwrite) as opened:
-        checkpoint, monitor, last = opened.checkpoint, monitor_plan(plan, draws=True), list[str]()
+        checkpoint, last = opened.checkpoint, list[str]()
         comparison = opened.finished or taken
         if opened.finished is not None:
             last = [f"the run in {folder} is finished already; --overwrite trains it again"]
         elif checkpoint.earlier:
             repeats = counted(max(map(checkpoint.repeats, plan.experiment.names)), "repeat")
-            say(run, f"taken along from the earlier run in {folder}: {repeats}")
-        if comparison is None and (checkpoint.networks or checkpoint.fits):
-            say(run, f"{_counted(checkpoint, monitor)} there already")
-        with interruptible(lambda: _left_behind(checkpoint, monitor)):
+            say(run, f"reused from the earlier run in {folder}: {repeats}")
+        if comparison is None and checkpoint.n_splits:
+            say(run, f"{counted(checkpoint.n_splits, 'fitted split')} in {folder} are reused")
+        with interruptible(lambda: _left_behind(checkpoint)):
             if comparison is None:
-                with shown(monitor, run, score_name=plan.experiment.score_name):
-                    comparison = carry_out(
-                        plan, monitor, checkpoint=checkpoint, started=started, interrupted=interrupted
-                    )
+                with ProgressDisplay(Console(stderr=True), quiet=run.quiet) as shown:
+                    comparison = carry_out(plan, shown, checkpoint=checkpoint, started=started, interrupted=interrupted)
             if finish is not None:
                 comparison = finish(comparison, folder)
             try:
@@ -234,27 +218,16 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path, *, again: bool) 
     Args:
         again: whether the command can be given again with other options.
     """
-    from seedbed.model import AUTO, member_costs
-    from seedbed.report import duration
-
     place, spec = shlex.quote(str(folder)), plan.experiment
     yield ""
     yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
     yield f"Details:  seedbed report {place} --text"
     if spec.columns is not None:
         return
-    if again and AUTO not in spec.names and not spec.design.quick and "--no-auto" not in spec.command:
-        blend = sum(member_costs(spec.table, len(plan.splits[0].train)).values())
-        seconds = blend * len(comparison.splits) / plan.workers
-        others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
-        yield (
-            f"To add:   {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}   "
-            f"(a blend; about {duration(seconds)})"
-        )
     advice = comparison.conclusion.advice
     if again and spec.design.quick and spec.command.startswith("seedbed "):
         yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
-    elif advice is not None and not advice.no_gain:
+    elif advice is not None:
         yield f"Next:     seedbed train {place} -o model.safetensors"
 
 
@@ -280,18 +253,10 @@ def _failed(name: str | None, comparison: Comparison) -> int:
     return 0
 
 
-def _left_behind(checkpoint: Checkpoint, monitor: Monitor) -> tuple[str, ...]:
+def _left_behind(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Return what an interrupt leaves behind, and how to continue."""
-    if checkpoint.networks or checkpoint.fits or checkpoint.begun or checkpoint.earlier:
-        what = _counted(checkpoint, monitor) if checkpoint.networks or checkpoint.fits else "what is begun is"
-        return f"interrupted; {what} kept in {checkpoint.folder}", f"To continue: {command_line()}"
+    if checkpoint.n_splits or checkpoint.earlier:
+        n = counted(checkpoint.n_splits, "fitted split")
+        return f"interrupted; {n} kept in {checkpoint.folder}", f"To continue: {command_line()}"
     why = f": {checkpoint.trouble}" if checkpoint.trouble else ""
     return (f"interrupted before anything was finished, so nothing is kept{why}",)
-
-
-def _counted(checkpoint: Checkpoint, monitor: Monitor) -> str:
-    """Return how many networks are kept, or how many fits of baselines if there are no networks."""
-    total = sum(model.total for model in monitor.progress() if model.epochs)
-    if checkpoint.networks:
-        return f"{checkpoint.networks:,} of {counted(total, 'network')} {'is' if checkpoint.networks == 1 else 'are'}"
-    return f"{counted(checkpoint.fits, 'fit')} of baselines {'is' if checkpoint.fits == 1 else 'are'}"

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,9 +17,6 @@ from rich.text import Text
 from seedbed.cli.options import RunOptions
 from seedbed.errors import visible, without_passwords
 
-if TYPE_CHECKING:
-    from seedbed.experiment import Monitor
-
 __all__ = [
     "command_line",
     "interrupted",
@@ -28,7 +24,6 @@ __all__ = [
     "print_lines",
     "print_stderr",
     "say",
-    "shown",
     "text_width",
     "typed",
     "working",
@@ -36,15 +31,6 @@ __all__ = [
 
 interrupted = threading.Event()  # by Ctrl-C
 _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
-
-
-@contextlib.contextmanager
-def shown(monitor: Monitor, run: RunOptions, *, score_name: str = "accuracy") -> Iterator[None]:
-    """Show the progress live on stderr."""
-    from seedbed.report import ProgressDisplay
-
-    with ProgressDisplay(monitor.progress, Console(stderr=True), quiet=run.quiet, score_name=score_name):
-        yield
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SplitOptions, TableOptions
-from seedbed.cli.terminal import command_line, interruptible, say, shown
+from seedbed.cli.terminal import command_line, interruptible, say, working
 from seedbed.errors import OptionError, counted
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _train_on_a_split(
     import numpy as np
 
     from seedbed.data import read_table
-    from seedbed.experiment import Monitor, finished_curves, training_on
+    from seedbed.experiment import finished_curves, training_on
     from seedbed.experiment import train as train_networks
     from seedbed.networks import candidate_from
     from seedbed.report import training_text
@@ -92,9 +92,8 @@ def _train_on_a_split(
         _print_epochs(*curves, every)
         say(run, f"the run in {folder} is finished already; --overwrite trains it again")
         return
-    monitor = Monitor.of_one(parsed.name, training.recipe.epochs, seeds)
-    with shown(monitor, run), interruptible(lambda: ("interrupted, no results written",)):
-        trained = train_networks(training, compute=run.compute(), command=command_line(), monitor=monitor)
+    with working(f"Training {parsed.name}", run), interruptible(lambda: ("interrupted, no results written",)):
+        trained = train_networks(training, compute=run.compute(), command=command_line())
     history = trained.history
     _print_epochs(
         np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score]),
@@ -141,7 +140,7 @@ def _train_model(
     assert wanted.output is not None
     check_target(wanted.output)
     options: dict[str, Any] = {
-        "n_networks": wanted.networks,
+        "n_networks": wanted.n_networks,
         "threshold": 0.5 if wanted.threshold is None else wanted.threshold,
         "compute": run.compute(),
     }
@@ -151,7 +150,7 @@ def _train_model(
             if columns != TableOptions() or recipe != RecipeOptions() or random_state:
                 raise OptionError(
                     f"the comparison in {table} has a table and a recipe of its own",
-                    "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
+                    "Leave all but --candidate, --n-networks and --threshold out, or name the table instead.",
                 )
             model = fitted(model_plan_from(table, candidate), run, **options)
             conclusion = read_summary(table)
@@ -161,7 +160,7 @@ def _train_model(
             rows = read_table(table, **columns.settings())
             warnings = [*serious_sentences(rows.notes), *note_sentences(rows.notes)]
             options["random_state"] = random_state
-            model = _model_of_table(rows, candidate or "relu:5", recipe, run, options)
+            model = _model_of_table(rows, candidate or "auto", recipe, run, options)
         path = model.save(wanted.output)
     if not run.quiet:
         print(model)
@@ -171,35 +170,17 @@ def _train_model(
 def _model_of_table(
     table: Table, candidate: str, recipe: RecipeOptions, run: RunOptions, options: dict[str, Any]
 ) -> Model:
-    from seedbed.experiment import Monitor
-    from seedbed.model import AUTO, blend_table, fit_model
-    from seedbed.networks import candidate_from
+    from seedbed.model import AUTO, candidates_for, fit_model
     from seedbed.training import own_module
 
-    if candidate == AUTO:
-        for name in ("recipe", "epoch"):
-            if getattr(recipe, name) is not None:
-                hint = "Leave it out; --epochs, --lr and the like are taken."
-                raise OptionError(f"--{name} can't be chosen for auto, which has a recipe of its own", hint)
-        monitor = Monitor.of_blend(table, options["n_networks"], recipe.given())
-        with shown(monitor, run):
-            return blend_table(table, settings=recipe.given(), board_for=monitor.board_for, **options)[0]
-    parsed, common = candidate_from(candidate), recipe.named("trained")
-    say(run, *filter(None, [own_module(parsed, table)]))
-    monitor = Monitor.of_model(table, parsed.name, parsed.recipe(common), options["n_networks"])
-    with shown(monitor, run):
-        return fit_model(table, parsed, recipe=common, board_for=monitor.board_for, **options)
+    if candidate != AUTO:
+        say(run, *filter(None, [own_module(candidates_for([candidate], table)[0], table)]))
+    with working(f"Training {candidate}", run):
+        return fit_model(table, candidate, recipe=recipe.named("default"), **options)
 
 
-def fitted(plan: ModelPlan, run: RunOptions, n_networks: int | None = None, **options: Any) -> Model:
-    """Return the model of a compared candidate, and show how it trains; `options` are those of `fit_model`."""
-    from seedbed.experiment import Monitor
-    from seedbed.tuning import with_settings
-
-    if isinstance(plan.candidate, str):
-        monitor = Monitor.of_blend(plan.table, n_networks, {})
-    else:
-        settled = with_settings(plan.recipe, plan.settled) if plan.settled else plan.recipe
-        monitor = Monitor.of_model(plan.table, plan.candidate.name, settled, n_networks or plan.networks)
-    with shown(monitor, run):
-        return plan.fit(n_networks=n_networks, board_for=monitor.board_for, **options)
+def fitted(plan: ModelPlan, run: RunOptions, **options: Any) -> Model:
+    """Return the model of a comparison; `options` are those of `fit_model`."""
+    name = plan.candidate if isinstance(plan.candidate, str) else plan.candidate.name
+    with working(f"Training {name}", run):
+        return plan.fit(**options)

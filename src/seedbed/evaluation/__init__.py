@@ -17,17 +17,15 @@ from seedbed.evaluation.checks import (
     diverged,
     no_better_than_prior,
     over_trained,
-    seeds_alike,
-    seeds_apart,
+    stopped_at_the_end,
     under_trained,
     worse_than_logistic,
 )
-from seedbed.evaluation.choosing import Choice, Waiting, best_temperature, blend_weights, choose, mean_loss, tempered
+from seedbed.evaluation.choosing import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.columns import ColumnEffect, Columns, effects_of
 from seedbed.evaluation.conclusion import Evidence, Outlook, conclude, n_together, outlook
 from seedbed.evaluation.effects import EffectCurve, Effects
-from seedbed.evaluation.ensembles import ensemble_losses
 from seedbed.evaluation.estimates import (
     Estimate,
     HoldOut,
@@ -88,7 +86,6 @@ from seedbed.evaluation.summaries import (
     PlanSummary,
     Ranks,
     Score,
-    Settled,
     SplitSizes,
     TablesConclusion,
     TableVerdict,
@@ -121,7 +118,6 @@ __all__ = [
     "CandidateCurves",
     "CandidateSummary",
     "Check",
-    "Choice",
     "ChosenCandidate",
     "ColumnEffect",
     "Columns",
@@ -153,7 +149,6 @@ __all__ = [
     "RunLottery",
     "RunSpread",
     "Score",
-    "Settled",
     "SplitSizes",
     "Subgroup",
     "Subgroups",
@@ -163,12 +158,10 @@ __all__ = [
     "TrainingSize",
     "TrainingSummary",
     "Verdict",
-    "Waiting",
     "bbc_cv",
     "best_temperature",
     "blend_weights",
     "calibration_of",
-    "choose",
     "conclude",
     "confined_outputs",
     "confusion_matrix",
@@ -182,7 +175,6 @@ __all__ = [
     "diverged",
     "document_of",
     "effects_of",
-    "ensemble_losses",
     "fold_differences",
     "forecast_rows",
     "gap_of",
@@ -212,11 +204,10 @@ __all__ = [
     "score_interval",
     "seed_difference",
     "seed_noise",
-    "seeds_alike",
-    "seeds_apart",
     "share_interval",
     "signed",
     "signed_rank",
+    "stopped_at_the_end",
     "summarize_curves",
     "summary_from",
     "tempered",

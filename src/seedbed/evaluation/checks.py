@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedbed.errors import counted
-from seedbed.evaluation.estimates import Estimate, corrected_t, variance_shares
+from seedbed.evaluation.estimates import Estimate, corrected_t
 from seedbed.typing import Floats
 
 __all__ = [
@@ -30,8 +30,7 @@ __all__ = [
     "diverged",
     "no_better_than_prior",
     "over_trained",
-    "seeds_alike",
-    "seeds_apart",
+    "stopped_at_the_end",
     "under_trained",
     "worse_than_logistic",
 ]
@@ -45,8 +44,6 @@ CODES: dict[str, str] = {
     "dead_units": "many of its ReLU units return 0 for every row",
     "no_better_than_prior": "it shows no gain over predicting the same for every row, or is worse",
     "worse_than_logistic": "it is worse than a plain logistic regression, or a linear one where a number is predicted",
-    "seeds_alike": "its seeds give nearly the same result; the spread comes from the rows",
-    "seeds_apart": "most of its uncertainty comes from seeds and not from rows",
 }
 """Each code and what it means, in the order in which they are shown."""
 
@@ -54,9 +51,6 @@ CODES: dict[str, str] = {
 MATTERS = 0.01  # of the prior's loss: a fall or rise of the loss that matters
 LATE = 0.9  # of the epochs: a training that went so far counts as complete
 MANY_DEAD = 0.2  # of the ReLU units, mean over networks; ordinary trainings stay below 0.07
-ALIKE = 0.02  # of a single run's variance: without it, an interval would shrink by 1 % at most
-APART = 0.5  # of the variance of a mean over seeds
-FEW_SPLITS = 5  # below, the variance between splits says nothing
 ROUNDING = 1e-12  # a difference of losses within this is none
 
 Shape = tuple[int, int, int]
@@ -94,11 +88,10 @@ def consistent(checks: Iterable[Check]) -> list[Check]:
     return [by_code[code] for code in CODES if code in by_code]
 
 
-def confined_outputs(candidate: str, *, low: float, high: float, kind: Literal["sigmoid", "softmax"]) -> Check:
+def confined_outputs(candidate: str, *, kind: Literal["sigmoid", "softmax"]) -> Check:
     """Return the check of a network that returns probabilities.
 
     Args:
-        low, high: the smallest and the largest of its outputs.
         kind: what its `forward()` seems to end with.
     """
     seen, logit = ("all its outputs lie between 0 and 1", "logit")
@@ -108,7 +101,7 @@ def confined_outputs(candidate: str, *, low: float, high: float, kind: Literal["
         f"{candidate} returns probabilities, and is trained as if they were logits: {seen}. forward() seems to end "
         f"with a {kind}: return the {logit}, the input of that activation."
     )
-    return Check(candidate, "confined_outputs", message, {"low": low, "high": high})
+    return Check(candidate, "confined_outputs", message, {})
 
 
 def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
@@ -167,76 +160,6 @@ def worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str 
     )
 
 
-def seeds_alike(
-    candidate: str, *, losses: ArrayLike, margin: float, reference_losses: ArrayLike | None = None
-) -> Check | None:
-    """Check whether seeds give nearly the same result while splits differ: seeds make up less than 2 % of a run's
-    variance.
-
-    Args:
-        losses: [repeat, fold, seed], each run's mean loss.
-        margin: the difference that matters; there is no finding if splits differ by less (standard deviation).
-        reference_losses: [repeat, fold, seed] of the candidate that it is compared with, if any. The same must then
-            hold for the difference to their mean over seeds: a hard fold is hard for both and cancels, a seed doesn't.
-    """
-    alone, paired = _spread(losses, None), _spread(losses, reference_losses)
-    if alone is None or paired is None or min(alone["row_sd"], paired["row_sd"]) < margin:
-        return None
-    larger = max(alone, paired, key=lambda spread: spread["share_of_run"])
-    if larger["share_of_run"] >= ALIKE:
-        return None
-    return Check(
-        candidate,
-        "seeds_alike",
-        f"{candidate} gives nearly the same result with any seed: {_percent(larger['share_of_run'])} of the spread "
-        "between single runs comes from its seeds, the rest from the rows. One seed per split is enough; more rows "
-        "would narrow the intervals, more seeds wouldn't.",
-        {**larger},
-    )
-
-
-def seeds_apart(
-    candidate: str, *, losses: ArrayLike, margin: float, reference_losses: ArrayLike | None = None
-) -> Check | None:
-    """Check whether seeds make up more than half of the variance of the means over seeds.
-
-    Args:
-        margin: the difference that matters; there is no finding if two seeds differ by less (standard deviation).
-        reference_losses: if given, the variance is that of the difference from their mean over seeds.
-        losses: as in `seeds_alike`.
-    """
-    spread = _spread(losses, reference_losses)
-    if spread is None or spread["seed_sd"] < margin or spread["share_of_mean"] <= APART:
-        return None
-    return Check(
-        candidate,
-        "seeds_apart",
-        f"{candidate} makes training a lottery: on the same rows its loss varies by ± {spread['seed_sd']:.2g} with the "
-        f"seed, and {_percent(spread['share_of_mean'])} of the uncertainty comes from that. More seeds, or an average "
-        "over networks, will steady it.",
-        {**spread},
-    )
-
-
-def _spread(losses: ArrayLike, reference_losses: ArrayLike | None) -> dict[str, float] | None:
-    """Return the share of seeds in the variance of a single run and of a mean over seeds, and both standard
-    deviations.
-    """
-    values = np.asarray(losses, dtype=np.float64)
-    others = np.zeros_like(values) if reference_losses is None else np.asarray(reference_losses, dtype=np.float64)
-    if values.shape[0] * values.shape[1] < FEW_SPLITS or not (np.isfinite(values).all() and np.isfinite(others).all()):
-        return None
-    shares = variance_shares((values - others.mean(axis=2, keepdims=True)).reshape(-1, values.shape[2]))
-    if shares.seeds is None or shares.variance_seeds is None:
-        return None
-    return {
-        "share_of_run": shares.variance_seeds / (shares.variance_rows + shares.variance_seeds),
-        "share_of_mean": shares.seeds,
-        "seed_sd": math.sqrt(shares.variance_seeds),
-        "row_sd": math.sqrt(shares.variance_rows),
-    }
-
-
 def _higher(estimate: Estimate) -> str:
     """Return by how much the candidate's loss is higher, where that is shown."""
     mean, low, high = (_same_digits(-value, estimate) for value in (estimate.mean, estimate.high, estimate.low))
@@ -258,30 +181,22 @@ def _percent(share: float) -> str:
 
 
 def under_trained(
-    candidate: str,
-    *,
-    train_loss: ArrayLike,
-    test_loss: ArrayLike,
-    shape: Shape,
-    prior_loss: float,
-    epochs: ArrayLike | None = None,
+    candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, shape: Shape, prior_loss: float
 ) -> Check | None:
-    """Check whether a candidate has learnt nothing yet, or its test loss was still falling over the last tenth of
-    the epochs.
+    """Check whether networks that train for all epochs have learnt nothing yet, or their test loss was still falling
+    over the last tenth of the epochs.
 
-    It has learnt nothing if its mean training loss stayed 1 % above `prior_loss`. Its loss was falling if it fell by
-    at least 1 % of `prior_loss`, clearly over splits (`corrected_t`, one-sided 5 %). That doesn't count if half of
-    the splits or more stopped before 0.9 of the epochs, since these could have continued.
+    They have learnt nothing if their mean training loss stayed 1 % above `prior_loss`. Their loss was falling if it
+    fell by at least 1 % of `prior_loss`, clearly over splits (`corrected_t`, one-sided 5 %).
 
     Args:
         prior_loss: the loss of predicting the class frequencies or the mean, in units of the curves.
         The others are described at the top of this file.
     """
     losses, training = _by_split(shape, test_loss, train_loss)
-    n_epochs, n_units = losses.shape
+    n_epochs = len(losses)
     if not losses.size:
         return None
-    late = epochs is None or np.mean(_stops(epochs, shape, n_units) + 1 >= LATE * n_epochs) > 0.5
     reached = float(training.mean(axis=1).min())
     if reached > (1 + MATTERS) * prior_loss:
         return Check(
@@ -292,7 +207,7 @@ def under_trained(
             f"{_loss(prior_loss, prior_loss)}.",
             {"training_loss": reached, "prior_loss": prior_loss, "epochs": n_epochs},
         )
-    if not late or n_epochs < 2:
+    if n_epochs < 2:
         return None
     tenth = max(1, n_epochs // 10)
     fall = losses[-1 - tenth] - losses[-1]
@@ -308,21 +223,34 @@ def under_trained(
     )
 
 
+def stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) -> Check | None:
+    """Check whether the best epoch of networks that stop by rows left out was among the last tenth of all epochs, in
+    most splits.
+
+    Args:
+        epochs: [split], the epoch after which the networks were used.
+        most: the largest number of epochs.
+    """
+    late = np.asarray(epochs) >= LATE * most
+    if most < 2 or late.mean() <= 0.5:
+        return None
+    return Check(
+        candidate,
+        "under_trained",
+        f"{candidate} was still learning when its training ended: in {int(late.sum()):,} of "
+        f"{counted(late.size, 'split')} its best epoch was among the last tenth of {most:,} epochs.",
+        {"late": int(late.sum()), "splits": late.size, "epochs": most},
+    )
+
+
 def over_trained(
-    candidate: str,
-    *,
-    train_loss: ArrayLike,
-    test_loss: ArrayLike,
-    shape: Shape,
-    prior_loss: float,
-    epochs: ArrayLike | None = None,
+    candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, shape: Shape, prior_loss: float
 ) -> Check | None:
-    """Check whether the test loss rises again while the training loss falls.
+    """Check whether the test loss of networks that train for all epochs rises again while the training loss falls.
 
     The last epoch is compared with that of the lowest loss, which is taken for each split from the curves of the
-    others, since a minimum is low by chance. With `epochs`, it is compared with the last epoch of training. The
-    limits are those of `under_trained`: 1 % of `prior_loss`, and clear over splits. In the evidence, `loss_low` is
-    the mean test loss at those epochs and `epoch_low` their median.
+    others, since a minimum is low by chance. The limits are those of `under_trained`: 1 % of `prior_loss`, and clear
+    over splits. In the evidence, `loss_low` is the mean test loss at those epochs and `epoch_low` their median.
 
     Args: as `under_trained`.
     """
@@ -330,23 +258,15 @@ def over_trained(
     n_epochs, n_units = test.shape
     if not test.size or n_epochs < 2:
         return None
-    stop = _lowest_of_the_others(test) if epochs is None else _stops(epochs, shape, n_units)
-    units = np.arange(n_units)
+    stop, units = _lowest_of_the_others(test), np.arange(n_units)
     rise, fall = test[-1] - test[stop, units], train[stop, units] - train[-1]
     if not (fall.mean() > 0 and _matters(rise, shape, prior_loss)):
         return None
     low, end, at = float(test[stop, units].mean()), float(test[-1].mean()), round(float(np.median(stop))) + 1
-    before, after = _loss(low, prior_loss), _loss(end, prior_loss)
-    if epochs is None:
-        message = (
-            f"{candidate} was trained for too long: after about epoch {at:,} of {n_epochs:,} its test loss rose from "
-            f"{before} to {after} while its training loss kept falling."
-        )
-    else:
-        message = (
-            f"{candidate} overfits if trained for long: its training stopped at about epoch {at:,} of "
-            f"{n_epochs:,} with a test loss of {before}; at the last epoch it would be {after}."
-        )
+    message = (
+        f"{candidate} was trained for too long: after about epoch {at:,} of {n_epochs:,} its test loss rose from "
+        f"{_loss(low, prior_loss)} to {_loss(end, prior_loss)} while its training loss kept falling."
+    )
     evidence = {"rise": end - low, "loss_low": low, "loss_end": end, "epoch_low": at, "epochs": n_epochs}
     return Check(candidate, "over_trained", message, evidence)
 
@@ -416,12 +336,6 @@ def _lowest_of_the_others(losses: Floats) -> NDArray[np.intp]:
     """Return for each split the epoch at which the mean loss of all others is lowest; [epoch, split] -> [split]."""
     others = losses.sum(axis=1, keepdims=True) - losses if losses.shape[1] > 1 else losses
     return np.asarray(others.argmin(axis=0), dtype=np.intp)
-
-
-def _stops(epochs: ArrayLike, shape: Shape, n_units: int) -> NDArray[np.intp]:
-    """Return the index of the epoch up to which each unit of `_by_split` was trained."""
-    stops = np.asarray(epochs, dtype=np.intp).ravel() - 1
-    return stops if shape[0] * shape[1] == n_units else np.repeat(stops, n_units)
 
 
 def _loss(value: float, prior_loss: float) -> str:

@@ -166,7 +166,7 @@ class Outlook:
     narrowing: float | None
 
 
-def outlook(conclusion: Conclusion, most: int, *, fewer: Mapping[str, int] | None = None) -> Outlook:
+def outlook(conclusion: Conclusion, most: int) -> Outlook:
     """Return whether a run may stop after the repeats that a conclusion is about, and what the others could do.
 
     A verdict is decided if it says better, worse or no difference that matters; the other three rules are open. The
@@ -176,7 +176,6 @@ def outlook(conclusion: Conclusion, most: int, *, fewer: Mapping[str, int] | Non
 
     Args:
         most: the largest number of repeats.
-        fewer: of each model that takes part in fewer of them, its largest number.
     """
     verdicts = (*conclusion.verdicts, *conclusion.rivals)
     judged = {name for verdict in verdicts for name in (verdict.candidate, verdict.reference)}
@@ -185,9 +184,8 @@ def outlook(conclusion: Conclusion, most: int, *, fewer: Mapping[str, int] | Non
     undecided = [verdict for verdict in verdicts if verdict.rule in _OPEN]
     narrowing: float | None = 0.0
     for verdict in undecided or verdicts:
-        repeats = min(most, *((fewer or {}).get(name, most) for name in (verdict.candidate, verdict.reference)))
         if verdict.spread is not None and narrowing is not None:
-            narrowing = max(narrowing, verdict.spread.narrowing(repeats))
+            narrowing = max(narrowing, verdict.spread.narrowing(most))
         elif not verdict.held_out:
             narrowing = None
     hardly = narrowing is not None and narrowing <= _HARDLY

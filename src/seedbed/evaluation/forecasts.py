@@ -56,7 +56,7 @@ def rows_factor(
 
 def _se_by(later: Protocol, design: Protocol, spread: Spread) -> float:
     """Return the standard error of `corrected_t` if the same rows had another design."""
-    of_seeds, of_rows = spread.seeds * design.seeds / later.seeds, spread.variance - spread.seeds
+    of_seeds, of_rows = spread.seeds, spread.variance - spread.seeds
     if later.kind == "held_out":
         return math.sqrt(of_rows / (later.locked_share * design.folds) + of_seeds)
     then = replace(spread, variance=of_rows + of_seeds, seeds=of_seeds, folds=later.folds, ratio=1 / (later.folds - 1))

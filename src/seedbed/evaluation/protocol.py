@@ -12,8 +12,7 @@ __all__ = ["FEWEST_ROWS", "Protocol", "designs_by_rows", "protocol", "too_few"]
 Kind = Literal["scores_only", "cross_validation", "held_out"]
 
 FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 50, 10, 20
-_MEDIUM, _LARGE = 2_000, 100_000
-_MOST_ROWS_REPEATED = 60_000  # repeats x rows from _MEDIUM on: three repeats up to 20,000 rows, two up to 30,000
+_MEDIUM, _MANY, _LARGE = 2_000, 20_000, 200_000  # rows up to which there are 10, 3 and 1 repeats
 _LOCKED = 0.2
 _FEWEST_TO_LOCK = 50  # rows outside the largest class: ten of them are locked away
 
@@ -24,28 +23,23 @@ class Protocol:
 
     Attributes:
         kind: "cross_validation"; "scores_only" if there can be no verdict; "held_out" if rows are locked away first.
-        repeats, folds, seeds: of the cross-validation; if rows are locked away, of the others, for choices only.
+        repeats, folds: of the cross-validation; 1 and 1 if rows are locked away.
         stops: whether the run ends before the last repeat if its answer is decided, or more repeats hardly change it.
         df: degrees of freedom of the corrected t; None without such a test.
         locked_share: of the rows, looked at once at the end; 0 unless "held_out" or split by time.
         quick: whether it is a first look.
-        time_limit: seconds that the run may take, about; None if there is no limit.
-        shortened: repeats, seeds and epochs without the time limit, in words; empty if the limit changes nothing.
-        epochs: to which a time limit has cut those of the recipe; None if it hasn't.
+        time_limit: seconds after which the run ends at the next look; None if there is no limit.
         reason: why this design, in words for the user.
     """
 
     kind: Kind
     repeats: int
     folds: int
-    seeds: int
     df: int | None
     stops: bool = False
     locked_share: float = 0.0
     quick: bool = False
     time_limit: float | None = None
-    shortened: str = ""
-    epochs: int | None = None
     reason: str
 
     @property
@@ -82,35 +76,31 @@ def protocol(
     folds = min(10, n_rows // 2, 10 if n_groups is None else n_groups // 2)
     if why:
         folds, reason = max(2, min(folds, outside_largest or 10)), f"{why}, so only scores are shown"
-        return Protocol(kind="scores_only", repeats=1, folds=folds, seeds=5, df=None, quick=quick, reason=reason)
+        return Protocol(kind="scores_only", repeats=1, folds=folds, df=None, quick=quick, reason=reason)
     if _can_lock(n_rows, outside_largest, n_groups):
         return Protocol(
             kind="held_out",
             repeats=1,
-            folds=5,
-            seeds=3,
+            folds=1,
             df=None,
             locked_share=_LOCKED,
             quick=quick,
-            reason=f"{n_rows} rows: a fifth is locked away and looked at once, the rest chooses in 5 folds x 3 seeds",
+            reason=f"{n_rows} rows: a fifth is locked away and looked at once",
         )
     rare = ""
     if outside_largest is not None and outside_largest // 2 < folds:
         folds = outside_largest // 2
         rare = f"; no more folds, since {outside_largest} rows lie outside the largest class"
-    repeats, seeds = (10, 5) if n_rows < _MEDIUM else (max(1, min(3, _MOST_ROWS_REPEATED // n_rows)), 3)
-    if quick:
-        repeats = 1
+    repeats = 1 if quick or n_rows > _MANY else 10 if n_rows < _MEDIUM else 3
     first_look = "a first look, " if quick else "up to " if repeats > 1 else ""
     return Protocol(
         kind="cross_validation",
         repeats=repeats,
         folds=folds,
-        seeds=seeds,
         df=folds - 1,
         stops=repeats > 1,
         quick=quick,
-        reason=f"{n_rows} rows: {first_look}{repeats} x {folds} folds x {seeds} seeds{rare}",
+        reason=f"{n_rows} rows: {first_look}{repeats} x {folds} folds{rare}",
     )
 
 
@@ -121,9 +111,9 @@ def designs_by_rows(design: Protocol, n_rows: int) -> tuple[tuple[float, Protoco
     limit or `--quick` has changed it, stays the same for all numbers of rows.
     """
     usual = protocol(n_rows)
-    if design.kind != usual.kind or (design.repeats, design.seeds) != (usual.repeats, usual.seeds):
+    if design.kind != usual.kind or design.repeats != usual.repeats:
         return ((0, design),)
-    starts = [_MEDIUM, *(_MOST_ROWS_REPEATED // repeats + 1 for repeats in (3, 2)), _LARGE + 1]
+    starts = [_MEDIUM, _MANY + 1, _LARGE + 1]
     larger = [(start, protocol(start)) for start in starts if start > n_rows]
     folds, df = design.folds, design.folds - 1
     larger = [(n, design if design.df is None else replace(design, folds=folds, df=df)) for n, design in larger]
@@ -166,8 +156,7 @@ def _by_time(n_rows: int, why: str, *, quick: bool) -> Protocol:
     return Protocol(
         kind="scores_only" if why else "held_out",
         repeats=1,
-        folds=5,
-        seeds=5 if n_rows < _MEDIUM and not quick else 3,
+        folds=1,
         df=None,
         locked_share=_LOCKED,
         quick=quick,

@@ -38,7 +38,6 @@ __all__ = [
     "PlanSummary",
     "Ranks",
     "Score",
-    "Settled",
     "SplitSizes",
     "TableVerdict",
     "TablesConclusion",
@@ -124,8 +123,6 @@ class PlanSummary:
     quick: bool = False
     sample_of: int | None = None
     time_limit: float | None = None
-    shortened: str = ""
-    epochs: int | None = None
     reason: str = ""
     random_state: int = 0
     recipe: str = ""
@@ -191,14 +188,6 @@ class Epochs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
-    """The learning rate and the epochs for all rows."""
-
-    lr: float
-    epochs: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class CandidateSummary:
     """A candidate or baseline.
 
@@ -211,7 +200,6 @@ class CandidateSummary:
         confusion: share of rows [true class, predicted class]; None for numbers.
         description: what it is, or its recipe.
         n_parameters: of one network; this and what follows is of networks only.
-        lr: how many splits have each learning rate.
         train_accuracy, train_r2: on training rows; one of them.
         note: on how it was trained; usually empty.
     """
@@ -229,13 +217,10 @@ class CandidateSummary:
     n_networks: int | None = None
     n_diverged: int | None = None
     epochs: Epochs | None = None
-    lr: Mapping[str, int] | None = None
-    settled: Settled | None = None
     train_accuracy: float | None = None
     train_r2: float | None = None
     train_loss: float | None = None
     test_loss: float | None = None
-    lowest_test_loss_epoch: int | None = None
     note: str = ""
 
 

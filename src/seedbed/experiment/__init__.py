@@ -1,15 +1,12 @@
 """Experiments: what to train, the plan, the run, and what came out."""
 
-from seedbed.experiment.baselines import BASELINES
 from seedbed.experiment.by_column import conclusion_by, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.columns import specify_columns, with_alone
 from seedbed.experiment.compare import columns, compare, rows
 from seedbed.experiment.comparison import Comparison, carry_out
-from seedbed.experiment.limiting import plan_within
 from seedbed.experiment.model_plan import ModelPlan, experiment_of_run, model_plan_from, plan_model
 from seedbed.experiment.plan import Plan, make_plan
-from seedbed.experiment.progress import Monitor, monitor_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import finished_in, folder_for, numbered, open_folder
 from seedbed.experiment.sizes import check_sizes, with_rows
@@ -18,12 +15,10 @@ from seedbed.experiment.specification_file import check_no_part_of_a_run
 from seedbed.experiment.training_run import finished_curves, train, training_on
 
 __all__ = [
-    "BASELINES",
     "Checkpoint",
     "Comparison",
     "Experiment",
     "ModelPlan",
-    "Monitor",
     "Plan",
     "carry_out",
     "check_no_part_of_a_run",
@@ -38,11 +33,9 @@ __all__ = [
     "grouping_of",
     "make_plan",
     "model_plan_from",
-    "monitor_plan",
     "numbered",
     "open_folder",
     "plan_model",
-    "plan_within",
     "rows",
     "run",
     "specify",

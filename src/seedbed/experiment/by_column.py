@@ -201,7 +201,6 @@ def _stored_results(folder: Path, conclusion: Conclusion, table: Table) -> list[
                 predictions=predictions[one.name],
                 groups=table.groups,
                 times=table.times,
-                networks=one.networks,
             )
             for one in conclusion.candidates
         ]

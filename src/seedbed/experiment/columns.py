@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from seedbed.data import LEFT_OUT, Column, Encoding, Split, Table, encode, is_large
+from seedbed.data import LEFT_OUT, Column, Split, Table
 from seedbed.errors import ColumnError, OptionError, did_you_mean
 from seedbed.evaluation import Columns, Conclusion, Protocol
-from seedbed.experiment.baseline_fits import STANDARD, FittedModel
 from seedbed.experiment.comparison import Comparison
+from seedbed.experiment.fits import Estimator, Group, Unit
 from seedbed.experiment.model_plan import compared_candidate, opened_run, specified_as, table_of_run
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run_in
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.model import AUTO
-from seedbed.networks import Candidate
 from seedbed.report import label_of
-from seedbed.settings import Compute, Design, Recipe, recipe_in
-from seedbed.training import derive, with_inputs_of
+from seedbed.settings import Compute, Design, Recipe
+from seedbed.training import derive
 from seedbed.typing import Floats
 
 __all__ = ["specify_columns", "with_alone"]
@@ -32,13 +30,11 @@ __all__ = ["specify_columns", "with_alone"]
 _ALL = "all columns"
 _MOST_ASKED = 40  # questions; more columns are left out in so many groups
 
-_DEFAULT = "relu:5"
-_PATH = re.compile(r"([^=(]+=)?[A-Za-z_]\w*(\.\w+)+(:\w+)?(\(|$)")
+_DEFAULT = "network-1"
 _CLOSE = 0.9
 _MOST_COLUMNS = 5_000  # whose correlations are computed
 _MOST_LEVELS = 50  # of categories that are compared with each other
-
-Model = Candidate | FittedModel
+_MOST_CELLS = 1 << 25  # of all copies of a table whose columns are shuffled
 
 
 def specify_columns(
@@ -49,80 +45,82 @@ def specify_columns(
     recipe: Recipe,
     design: Design,
     command: str = "",
-    rows: int | None = None,
 ) -> Experiment:
     """Return the experiment that trains a model with all columns, and without each one.
 
     Args:
-        table: the table; or the folder of a finished comparison, whose table, splits, network and recipe are taken.
-        model: a candidate, `auto` or a baseline; `relu:5` if left out, or the network that the comparison advises.
+        table: the table; or the folder of a finished comparison, whose table, splits, model and recipe are used.
+        model: a candidate, the name of a default model, `auto` or an estimator; `network-1` if left out, or the model
+            that the comparison recommends.
         columns: those to ask about; all if left out.
-        recipe, design, command, rows: as in `specify`.
+        recipe, design, command: as in `specify`.
 
     Raises:
         ColumnError: there is no such column.
         SeedbedError: the model or an option can't be used, or the folder holds no finished comparison.
     """
     source: Literal["named", "default", "run"] = "default" if model is None else "named"
-    conclusion: Conclusion | None = None
     if isinstance(table, Path):
-        folder, source = table, "run" if model is None else "named"
-        conclusion, stored = opened_run(folder)
-        model = _advised(conclusion) if model is None else model
-        networks, instead = conclusion.specification["candidates"], "Name the table in place of the folder."
-        saved = next((one for one in networks if one["name"] == model), None)
-        if networks:  # a network that wasn't compared is trained as the first one
-            recipe = recipe_in(saved or networks[0])
-        if saved is not None:
-            code = f"If you trust it, name it as candidate: {model}." if source == "run" else ""
-            model = compared_candidate(saved, stored, recipe, code=code, instead=instead)
-        table = table_of_run(folder, conclusion, stored, instead)
-    name = _DEFAULT if model is None else model
-    if isinstance(name, str) and name.isidentifier() | ("-" in name and name.replace("-", "").isidentifier()):
-        known = (*dict.fromkeys(itertools.chain(*STANDARD.values())), AUTO, "logistic")
-        if name not in known:
-            raise OptionError(f"no model '{name}'", did_you_mean(name, known))
-    is_baseline, is_auto = _is_baseline(name), isinstance(name, str) and name == AUTO
-    given, baselines = [_DEFAULT, AUTO] if is_auto else [_DEFAULT if is_baseline else name], [name] * is_baseline
-    if conclusion is None:
-        design = dataclasses.replace(design, baselines=baselines, reference=None, auto=False)
-        base = specify(table, given, recipe=recipe, design=design, command=command, rows=rows)
+        conclusion, stored = opened_run(table)
+        source = "run" if model is None else "named"
+        name = _advised(conclusion) if model is None else model
+        chosen = compared_candidate(stored, name) if isinstance(name, str) else name
+        read = table_of_run(table, conclusion, stored)
+        base = specified_as(conclusion, stored, read, [chosen], baselines=["prior"], command=command)
     else:
-        base = specified_as(conclusion, table, given, recipe=recipe, baselines=baselines, command=command)
-    chosen: Model = base.fitted[0] if is_baseline or is_auto else base.candidates[0]
-    others = ((names, f"without {label_of(names)}") for names in _questions(base.table, columns))
-    variants = [(chosen, _ALL, ()), *((chosen, words, dropped) for dropped, words in others)]
+        name = _DEFAULT if model is None else model
+        design = dataclasses.replace(design, baselines=["prior"], reference=None)
+        estimator = not isinstance(name, str) and hasattr(name, "fit")
+        if isinstance(name, str) and "." in name and ".py:" not in name and "@" not in name:
+            estimator = True
+        if estimator:
+            design = dataclasses.replace(design, baselines=["prior", name])
+        base = specify(table, [AUTO if estimator else name], recipe=recipe, design=design, command=command)
+    unit, what = _unit(base, name)
+    others = [(dropped, f"without {label_of(dropped)}") for dropped in _questions(base.table, columns)]
     return _of(
         base,
-        variants,
-        columns=Columns(model=chosen.name, source=source, n_columns=base.table.n_features, effects=()),
+        [(unit, _ALL, ()), *((unit, words, dropped) for dropped, words in others)],
+        columns=Columns(model=what, source=source, n_columns=base.table.n_features, effects=()),
     )
 
 
+def _unit(experiment: Experiment, name: Any) -> tuple[Unit, str]:
+    """Return what is fitted for one model, and its name."""
+    if experiment.estimators:
+        return experiment.estimators[0], experiment.estimators[0].name
+    group = experiment.groups[-1]
+    if isinstance(name, str) and name.strip() == AUTO:
+        return dataclasses.replace(group, lines={AUTO: AUTO}), AUTO
+    member = experiment.groups[0].members[0]
+    return Group((member,), {member.name: member.name}), member.name
+
+
 def _advised(conclusion: Conclusion) -> str:
-    """Return the network that a comparison advises, or its best one where that is none or the blend."""
-    networks = [summary.name for summary in conclusion.candidates if summary.kind == "network"]
-    advised = [] if conclusion.advice is None else [conclusion.advice.network]
-    best = [name for name in (*advised, *conclusion.ranking) if name in networks]
-    if not best:
-        raise OptionError("this comparison has no network", "Name a model, such as relu:5 or boosted-trees.")
-    return best[0]
+    """Return the model that a comparison recommends, or its best one."""
+    names = ([] if conclusion.advice is None else [conclusion.advice.use]) + list(conclusion.ranking)
+    if not (usable := [name for name in names if name != "prior"]):
+        raise OptionError("this comparison recommends no model", "Name one, such as network-1 or boosted-trees.")
+    return usable[0]
 
 
-def _is_baseline(model: Any) -> bool:
-    """Return whether a model is a baseline: a name of seedbed's own, an import path, or an object with `fit`."""
-    if not isinstance(model, str):
-        return hasattr(model, "fit")
-    return model in itertools.chain(*STANDARD.values()) or bool(_PATH.match(model) and ".py:" not in model)
-
-
-def _of(experiment: Experiment, variants: Sequence[tuple[Model, str, tuple[str, ...]]], **changes: Any) -> Experiment:
+def _of(experiment: Experiment, variants: Sequence[tuple[Unit, str, tuple[str, ...]]], **changes: Any) -> Experiment:
     """Return an experiment with these models in place of its own: (model, its name, columns that it doesn't see)."""
-    models = [dataclasses.replace(model, name=name, without=without) for model, name, without in variants]
-    candidates = tuple(model for model in models if isinstance(model, Candidate))
-    fitted = tuple(model for model in models if isinstance(model, FittedModel))
+    groups, estimators = list[Group](), list[Estimator]()
+    for unit, name, without in variants:
+        if isinstance(unit, Group):
+            (key,) = unit.lines
+            groups.append(dataclasses.replace(unit, lines={key: name}, without=without))
+        else:
+            estimators.append(dataclasses.replace(unit, name=name, without=without))
     return dataclasses.replace(
-        experiment, candidates=candidates, fitted=fitted, reference=models[0].name, sweeps=(), **changes
+        experiment,
+        groups=tuple(groups),
+        estimators=tuple(estimators),
+        reference=variants[0][1],
+        sweeps=(),
+        missing={},
+        **changes,
     )
 
 
@@ -234,15 +232,15 @@ def with_alone(comparison: Comparison, compute: Compute, folder: Path | None = N
     if comparison.ended == "interrupted" or any(effect.alone is not None for effect in answer.effects):
         return comparison  # or it is read back from its folder
     effects, names = list(answer.effects), spec.table.feature_names
-    model: Model = spec.candidates[0] if spec.candidates else spec.fitted[0]
+    unit = spec.units[0]
     first = dataclasses.replace(spec.design, repeats=1, stops=False)
     only = [
-        (model, f"only {label_of(effect.columns)}", tuple(name for name in names if name not in effect.columns))
+        (unit, f"only {label_of(effect.columns)}", tuple(name for name in names if name not in effect.columns))
         for effect in effects
     ]
     plan = make_plan(_of(spec, only, design=first, columns=None), compute)
     alone = {result.name: result for result in run_in(plan, folder).results}
-    shuffled = _shuffled(spec, model, first, [effect.columns for effect in effects], plan.splits, compute, folder)
+    shuffled = _shuffled(spec, unit, first, [effect.columns for effect in effects], plan.splits, compute, folder)
     effects = [
         dataclasses.replace(
             effect,
@@ -257,7 +255,7 @@ def with_alone(comparison: Comparison, compute: Compute, folder: Path | None = N
 
 def _shuffled(
     spec: Experiment,
-    model: Model,
+    unit: Unit,
     design: Protocol,
     questions: Sequence[tuple[str, ...]],
     splits: Sequence[Split],
@@ -269,9 +267,8 @@ def _shuffled(
     The table gets a copy of its rows for each set. The copies of test rows are predicted by the networks of their split
     and train none. Nothing is yielded for tables that are too large to be copied so often.
     """
-    table, encoding = spec.table, encode(spec.table)
-    n, times = table.n_rows, 1 + len(questions)
-    if encoding.is_large or is_large(n * times, encoding.layout.n_inputs):
+    table, n, times = spec.table, spec.table.n_rows, 1 + len(questions)
+    if n * times * max(1, table.n_features) > _MOST_CELLS:
         return
     rng = np.random.default_rng(derive(spec.random_state, "shuffled") % 2**63)
     order = np.tile(np.arange(n), (times, 1))
@@ -286,10 +283,8 @@ def _shuffled(
     tested = tuple(
         dataclasses.replace(split, test=(np.arange(times)[:, None] * n + split.test).ravel()) for split in splits
     )
-    if isinstance(model, Candidate):
-        model = with_inputs_of(model, table)
-    asked = _of(dataclasses.replace(spec, table=copied), [(model, _ALL, ())], design=design, columns=None)
-    plan = make_plan(asked, compute, tested, Encoding(encoding.layout, copied.features))
+    asked = _of(dataclasses.replace(spec, table=copied), [(unit, _ALL, ())], design=design, columns=None)
+    plan = make_plan(asked, compute, tested)
     (result,) = run_in(plan, folder).results
     if not result.finite:
         return

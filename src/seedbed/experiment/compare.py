@@ -14,10 +14,8 @@ from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError, without_passwords
 from seedbed.experiment.columns import specify_columns, with_alone
 from seedbed.experiment.comparison import Comparison, carry_out
-from seedbed.experiment.limiting import plan_within
 from seedbed.experiment.model_plan import experiment_of_run
 from seedbed.experiment.plan import Plan, make_plan
-from seedbed.experiment.progress import monitor_plan
 from seedbed.experiment.run_folder import finished_in, open_folder
 from seedbed.experiment.sizes import check_sizes, with_rows
 from seedbed.experiment.spec import specify
@@ -44,12 +42,11 @@ def compare(
     *,
     target: str | int | None = None,
     candidates: Sequence[Any] | Mapping[str, Any] | str | None = None,
-    recipe: Recipe | Literal["trained", "tutorial"] = "trained",
+    recipe: Recipe | Literal["default", "tutorial"] = "default",
     design: Design | None = None,
     compute: Compute = Compute(),
     epochs: int | None = None,
     lr: float | Iterable[float] | None = None,
-    seeds: int | None = None,
     quick: bool = False,
     folder: str | Path | None = None,
     overwrite: bool = False,
@@ -70,7 +67,6 @@ def compare(
         compute: what trains, and where, see `Compute`.
         epochs: of the recipe.
         lr: of the recipe; with several, every candidate is compared at each of them.
-        seeds: of the design.
         quick: of the design.
         folder: for specification and results. The same call continues an interrupted run, and reads a finished run
             back without training.
@@ -92,7 +88,7 @@ def compare(
         2 networks on 10 train/test splits with 2 seeds each: 40 networks in ...
     """
     return _compared(
-        table, y, target, candidates, recipe, design, compute, epochs, lr, seeds, quick, folder, overwrite, on_progress
+        table, y, target, candidates, recipe, design, compute, epochs, lr, quick, folder, overwrite, on_progress
     )
 
 
@@ -103,12 +99,11 @@ def rows(
     *,
     target: str | int | None = None,
     candidates: Sequence[Any] | Mapping[str, Any] | str | None = None,
-    recipe: Recipe | Literal["trained", "tutorial"] = "trained",
+    recipe: Recipe | Literal["default", "tutorial"] = "default",
     design: Design | None = None,
     compute: Compute = Compute(),
     epochs: int | None = None,
     lr: float | Iterable[float] | None = None,
-    seeds: int | None = None,
     quick: bool = False,
     folder: str | Path | None = None,
     overwrite: bool = False,
@@ -121,7 +116,7 @@ def rows(
 
     Args:
         table: as in `compare`; or the folder of a finished comparison, whose table, networks and design it uses.
-        y, target, candidates, recipe, design, compute, epochs, lr, seeds, quick: as in `compare`.
+        y, target, candidates, recipe, design, compute, epochs, lr, quick: as in `compare`.
         folder: as in `compare`; it may hold a finished comparison of the same call, whose networks are used again.
         overwrite, on_progress: as in `compare`.
 
@@ -136,11 +131,11 @@ def rows(
         [33, 69, 135]
     """
     run = _run(table, y=y, target=target, candidates=candidates, recipe=recipe, design=design, epochs=epochs, lr=lr,
-               seeds=seeds, quick=quick)  # fmt: skip
+               quick=quick)  # fmt: skip
     if run is not None:
         return _with_rows(run, compute, folder, overwrite, on_progress)
     return _compared(
-        table, y, target, candidates, recipe, design, compute, epochs, lr, seeds, quick, folder, overwrite, on_progress,
+        table, y, target, candidates, recipe, design, compute, epochs, lr, quick, folder, overwrite, on_progress,
         by_rows=True,
     )  # fmt: skip
 
@@ -150,12 +145,11 @@ def _compared(
     y: Any,
     target: str | int | None,
     candidates: Sequence[Any] | Mapping[str, Any] | str | None,
-    recipe: Recipe | Literal["trained", "tutorial"],
+    recipe: Recipe | Literal["default", "tutorial"],
     design: Design | None,
     compute: Compute,
     epochs: int | None,
     lr: float | Iterable[float] | None,
-    seeds: int | None,
     quick: bool,
     folder: str | Path | None,
     overwrite: bool,
@@ -166,16 +160,15 @@ def _compared(
     started, read = time.perf_counter(), _table(table, y, target)
     lrs = _lrs(lr)
     several, rate = (lrs, None) if len(lrs) > 1 else ((), next(iter(lrs), None))
-    common, asked = _settings(recipe, design, epochs=epochs, lr=rate, seeds=seeds, quick=quick)
+    common, asked = _settings(recipe, design, epochs=epochs, lr=rate, quick=quick)
     function = "rows" if by_rows else "compare"
     command = call_of(read, candidates, common, several, asked, function=function)
-    specified = functools.partial(specify, read, candidates, recipe=common, design=asked, lrs=several, command=command)
     place = None if folder is None else Path(folder)
-    experiment = specified()
+    experiment = specify(read, candidates, recipe=common, design=asked, lrs=several, command=command)
     if by_rows:
         check_sizes(experiment)
-    plan = plan_within(experiment, specified, compute, _begun(place, overwrite), started=started)
-    for candidate in {one.architecture: one for one in plan.experiment.candidates}.values():
+    plan = make_plan(experiment, compute)
+    for candidate in plan.experiment.members:
         warn_of_shares(candidate, plan.experiment.table)
     finish = functools.partial(with_rows, compute=compute, folder=place) if by_rows else lambda comparison: comparison
     return _carried(plan, on_progress, place, overwrite, started, finish)
@@ -203,17 +196,11 @@ def _settings(
     *,
     epochs: int | None,
     lr: float | None,
-    seeds: int | None,
     quick: bool,
 ) -> tuple[Recipe, Design]:
     """Return recipe and design with what was given beside them."""
     named = recipe_named(recipe) if isinstance(recipe, str) else recipe
-    return merged(named, epochs=epochs, lr=lr), merged(design or Design(), seeds=seeds, quick=quick or None)
-
-
-def _begun(folder: Path | None, overwrite: bool) -> list[Path]:
-    """Return the folder of a run that may be continued; empty if there is none."""
-    return [] if overwrite or folder is None else [folder]
+    return merged(named, epochs=epochs, lr=lr), merged(design or Design(), quick=quick or None)
 
 
 def _carried(
@@ -227,12 +214,12 @@ def _carried(
 ) -> Comparison:
     """Return the comparison of a plan after `finish`; it isn't trained if it is finished in its folder, or taken."""
     with notebook_progress() as shown:
-        monitor = monitor_plan(plan, on_progress or shown, draws=folder is not None)
+        tell = on_progress or shown
         if folder is None:
-            return finish(taken or carry_out(plan, monitor, started=started))
+            return finish(taken or carry_out(plan, tell, started=started))
         with open_folder(plan, folder, overwrite=overwrite) as opened:
             comparison = finish(
-                opened.finished or taken or carry_out(plan, monitor, checkpoint=opened.checkpoint, started=started)
+                opened.finished or taken or carry_out(plan, tell, checkpoint=opened.checkpoint, started=started)
             )
             if comparison is not opened.finished:
                 opened.save(comparison)
@@ -247,12 +234,11 @@ def columns(
     target: str | int | None = None,
     candidate: Any = None,
     column: Sequence[str] = (),
-    recipe: Recipe | Literal["trained", "tutorial"] = "trained",
+    recipe: Recipe | Literal["default", "tutorial"] = "default",
     design: Design | None = None,
     compute: Compute = Compute(),
     epochs: int | None = None,
     lr: float | None = None,
-    seeds: int | None = None,
     quick: bool = False,
     folder: str | Path | None = None,
     overwrite: bool = False,
@@ -269,7 +255,7 @@ def columns(
         candidate: the model: a candidate as in `compare`, "auto", or a baseline such as "boosted-trees". If left out,
             "relu:5", or of a folder the network that its comparison advises.
         column: the columns to ask about, at most 40; all if left out. More than 40 columns are left out in 40 groups.
-        recipe, design, compute, epochs, lr, seeds, quick, folder, overwrite, on_progress: as in `compare`.
+        recipe, design, compute, epochs, lr, quick, folder, overwrite, on_progress: as in `compare`.
 
     Raises:
         SeedbedError: the table, the model, a column or an option can't be used.
@@ -281,16 +267,13 @@ def columns(
         'helps'
     """
     started = time.perf_counter()
-    run = _run(table, y=y, target=target, recipe=recipe, design=design, epochs=epochs, lr=lr, seeds=seeds, quick=quick)
+    run = _run(table, y=y, target=target, recipe=recipe, design=design, epochs=epochs, lr=lr, quick=quick)
     read = _table(table, y, target) if run is None else run
-    common, asked = _settings(recipe, design, epochs=epochs, lr=lr, seeds=seeds, quick=quick)
+    common, asked = _settings(recipe, design, epochs=epochs, lr=lr, quick=quick)
     given = {"candidate": candidate, "column": list(column) or None}
     command = call_of(read, None, common, (), asked, function="columns", **given)
-    specified = functools.partial(
-        specify_columns, read, candidate, column, recipe=common, design=asked, command=command
-    )
-    place = None if folder is None else Path(folder)
-    plan = plan_within(specified(), specified, compute, _begun(place, overwrite), started=started)
+    experiment = specify_columns(read, candidate, column, recipe=common, design=asked, command=command)
+    place, plan = None if folder is None else Path(folder), make_plan(experiment, compute)
     finish = functools.partial(with_alone, compute=compute, folder=place)
     return _carried(plan, on_progress, place, overwrite, started, finish)
 
@@ -313,7 +296,7 @@ def _run(table: Any, **others: Any) -> Path | None:
     """
     if not (isinstance(table, str | Path) and Path(table).is_dir()):
         return None
-    given = [name for name, one in others.items() if one is not None and one is not False and str(one) != "trained"]
+    given = [name for name, one in others.items() if one is not None and one is not False and str(one) != "default"]
     if given:
         raise OptionError(f"{table} has its own table, networks and design", f"Leave {', '.join(given)} out.")
     return Path(table)
@@ -355,7 +338,7 @@ def call_of(
         arguments.append(f"candidates={_word(candidates)}")
     if isinstance(table, Table):
         names = [name for name, known in RECIPES.items() if known == recipe]
-        if names != ["trained"]:
+        if names != ["default"]:
             arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{recipe!r}")
         if lrs:
             arguments.append(f"lr={list(lrs)}")

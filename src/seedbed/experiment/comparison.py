@@ -13,19 +13,18 @@ import numpy as np
 from seedbed.data import native_frame
 from seedbed.errors import OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Check, Conclusion, Ended, Verdict, document_of, outlook
-from seedbed.experiment.baseline_fits import one_blas_thread
 from seedbed.experiment.by_column import grouped, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
+from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.model_plan import plan_model
 from seedbed.experiment.plan import STOPS, Plan
-from seedbed.experiment.progress import Monitor
-from seedbed.experiment.run import Results, run_by_looks
+from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.specification_file import SPECIFICATION
 from seedbed.experiment.subgroups import Grouping
 from seedbed.experiment.summary import answer, json_text, summarize
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model import Model, effects_in
-from seedbed.report import comparison_text, glance_text, notebook_fragment, write_report
+from seedbed.report import Progress, comparison_text, glance_text, notebook_fragment, write_report
 from seedbed.settings import Compute
 
 if TYPE_CHECKING:
@@ -120,7 +119,6 @@ class Comparison(Results):
 
     def scores(self, metric: str | None = None) -> Any:
         """Return a data frame with the score of each run, as `sb.judge` takes it: candidate, repeat, fold, seed, score.
-        If `auto` has fewer repeats than the others, `sb.judge(..., drop_incomplete=True)` leaves those out for all.
 
         Args:
             metric: the score; that of the verdicts if left out.
@@ -135,7 +133,7 @@ class Comparison(Results):
             raise OptionError(f"single runs have no score '{name}'", did_you_mean(name, known))
         columns: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", name)}
         for result in self.results:
-            values = METRICS[name].score_of(result.losses(name, single=True))
+            values = METRICS[name].score_of(result.losses(name))
             places = np.indices(values.shape).reshape(3, -1)
             columns["candidate"] += [result.name] * values.size
             for key, numbers in zip(("repeat", "fold", "seed"), places, strict=True):
@@ -218,23 +216,22 @@ class Comparison(Results):
         threshold: float = 0.5,
         compute: Compute = Compute(),
     ) -> Model:
-        """Return the model of a candidate: networks fitted to all rows, with the learning rate and the epochs that the
-        inner splits of the comparison chose, and the score that it measured.
+        """Return a model of the comparison, fitted to all rows, with the score that was measured.
 
         Args:
-            name: the candidate; `conclusion.advice.network` if left out. "auto" blends networks of all rows.
+            name: the model; the recommended one if left out.
             n_networks: number of networks, whose predictions are averaged; as many as were compared if left out.
             threshold: of two labels, the probability above which the positive one is predicted.
             compute: what trains, and where, see `Compute`.
 
         Raises:
-            CandidateError: there is no such candidate, or it is a baseline.
-            OptionError: no name is given, and none is advised; or a number is out of range.
+            CandidateError: there is no such model, or it is a scikit-learn estimator.
+            OptionError: no name is given, and none is recommended; or a number is out of range.
 
         Examples:
-            >>> settings = {"quick": True, "epochs": 5, "lr": 0.1, "design": sb.Design(baselines=[])}
-            >>> comparison = sb.compare("example:iris", candidates=["linear:5", "relu:5"], **settings)
-            >>> comparison.model("relu:5", n_networks=2)
+            >>> design = sb.Design(baselines=[], n_networks=2)
+            >>> comparison = sb.compare("example:iris", candidates=["linear:5", "relu:5"], quick=True, design=design)
+            >>> comparison.model("relu:5")
             <Model relu:5 of 2 networks, predicts species (multiclass)>
         """
         planned = plan_model(self.conclusion, name, self.experiment)
@@ -248,8 +245,8 @@ class Comparison(Results):
 
         The files are `comparison.json` (the summary), `report.html`, `curves.safetensors` and
         `sha256sums.txt` (the digests of all files of the run). `curves.safetensors` holds the out-of-fold predictions
-        of each model [repeat, seed, row], or [repeat, seed, row, class] for several classes, and of each candidate the
-        curves [epoch, network], `epochs` and `lrs` [split], and `dead` [network].
+        of each model [repeat, 1, row], or [repeat, 1, row, class] for several classes, those of its single `networks`
+        [repeat, network, row], and of networks the curves [epoch, network], `epochs` [split], and `dead` [network].
 
         Args:
             folder: created if it doesn't exist.
@@ -276,15 +273,16 @@ class Comparison(Results):
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         arrays = {f"{result.name}/predictions": result.predictions for result in self.results}
+        arrays |= {f"{result.name}/networks": result.singles for result in self.results if result.singles is not None}
         for result in self.networks:
-            arrays |= {f"{result.name}/{name}": getattr(result, name) for name in ("epochs", "lrs", "dead")}
+            arrays |= {f"{result.name}/{name}": getattr(result, name) for name in ("epochs", "dead")}
             arrays |= {f"{result.name}/{name}": np.ascontiguousarray(one) for name, one in result.by_name().items()}
         return arrays
 
 
 def carry_out(
     plan: Plan,
-    monitor: Monitor,
+    tell: Tell | None = None,
     *,
     checkpoint: Checkpoint | None = None,
     started: float | None = None,
@@ -295,27 +293,33 @@ def carry_out(
     An interrupt after the first repeat ends the run, too: the answer is that of the finished repeats.
 
     Args:
-        monitor: gets the answer so far after each look.
+        tell: gets the progress after each fit, and the interim result after each look.
         checkpoint: stores finished work, and returns what an earlier run has finished.
         started: `time.perf_counter()` at the start of the time limit; now if None.
-        interrupted: set by what raises KeyboardInterrupt; an error after that is taken for it. Cleared when the answer
-            so far is computed, so that a second interrupt ends that.
+        interrupted: set by what raises KeyboardInterrupt; an error after that is taken for it. Cleared when the interim
+            result is computed, so that a second interrupt ends that.
 
     Raises:
-        TrainingError: a baseline can't be fitted.
+        TrainingError: an estimator can't be fitted.
         KeyboardInterrupt: it came before the first repeat was finished.
     """
     started = time.perf_counter() if started is None else started
     results: Results | None = None
     ended: Ended = ""
+    seen: tuple[int, Conclusion | None] = 0, None
     before = 0.0
-    looks = run_by_looks(plan, monitor=monitor, checkpoint=checkpoint)
+
+    def told(progress: Progress) -> None:
+        if tell is not None:
+            tell(replace(progress, seconds=time.perf_counter() - started, repeats=seen[0], so_far=seen[1]))
+
+    looks = run_by_looks(plan, tell=told, checkpoint=checkpoint)
     try:
         for results in looks:
             if (repeats := results.experiment.design.repeats) < plan.experiment.design.repeats:
                 with one_blas_thread():
                     so_far = answer(results)
-                monitor.look(plan, repeats, so_far)
+                seen = repeats, so_far
                 if ended := _ended(plan, results, so_far, results.seconds - before, time.perf_counter() - started):
                     break
                 before = results.seconds
@@ -334,14 +338,11 @@ def carry_out(
 
 def _ended(plan: Plan, results: Results, so_far: Conclusion, last: float, passed: float) -> Ended:
     """Return why a run ends after the repeats so far; empty if it goes on. With a time limit the next repeat is
-    expected to take as long as the last one: those before it may be taken from an earlier run."""
+    expected to take as long as the last one: those before it may be reused from an earlier run."""
     design, repeats = plan.experiment.design, results.experiment.design.repeats
-    if design.stops and repeats in STOPS:
-        fewer = {model.name: model.repeats for model in plan.experiment.fitted if model.repeats is not None}
-        if stop := outlook(so_far, design.repeats, fewer=fewer).stop:
-            return stop
-    needed = last + plan.overhead
-    return "time" if design.time_limit is not None and passed + needed > design.time_limit else ""
+    if design.stops and repeats in STOPS and (stop := outlook(so_far, design.repeats).stop):
+        return stop
+    return "time" if design.time_limit is not None and passed + last > design.time_limit else ""
 
 
 def conclude(results: Results) -> Comparison:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seedbed.evaluation import (
     METRICS,
@@ -26,14 +24,14 @@ from seedbed.evaluation import (
     no_better_than_prior,
     over_trained,
     prior_loss,
-    seeds_alike,
-    seeds_apart,
     share_interval,
+    stopped_at_the_end,
     under_trained,
     worse_than_logistic,
 )
-from seedbed.experiment.run import CandidateResult
+from seedbed.experiment.run import NetworkResult
 from seedbed.experiment.spec import Experiment
+from seedbed.model import linear_name
 from seedbed.scoring import Result, difference, evidence_of, without_verdict
 
 __all__ = ["PRIOR", "diagnose", "judge", "margin_of"]
@@ -48,7 +46,7 @@ def judge(experiment: Experiment, results: Sequence[Result], asked: Conclusion) 
         asked: the question, see `evaluation.conclude`.
     """
     usable = {result.name: result for result in results if result.finite}
-    sizes = {result.name: result.n_parameters for result in results if isinstance(result, CandidateResult)}
+    sizes = {result.name: result.n_parameters for result in results if isinstance(result, NetworkResult)}
     conclusion = conclude(
         asked,
         evidence_of(results, experiment.metric),
@@ -98,14 +96,12 @@ def _gains(experiment: Experiment, network: Result) -> bool:
 def guessing_like(like: Result) -> Result:
     """Return the predictions of the training rows' class frequencies or mean, on the splits of another result."""
     predictions = np.full_like(like.predictions[:, :1], np.nan)
-
-    def guess(rows: npt.NDArray[np.int64]) -> Any:
-        if like.task == "multiclass":
-            return np.bincount(like.target[rows], minlength=like.n_classes) / len(rows)
-        return like.target[rows].mean()
-
     for split in like.splits:
-        predictions[split.repeat, 0, split.test] = guess(split.train)
+        target = like.target[split.train]
+        if like.task == "multiclass":
+            predictions[split.repeat, 0, split.test] = np.bincount(target, minlength=like.n_classes) / len(target)
+        else:
+            predictions[split.repeat, 0, split.test] = target.mean()
     return Result(
         name=PRIOR,
         target=like.target,
@@ -124,52 +120,41 @@ def diagnose(experiment: Experiment, results: Sequence[Result], conclusion: Conc
     finite = {result.name: result for result in results if result.finite}
     diagnosed: list[Check] = []
     for result in results:
-        if isinstance(result, CandidateResult):
+        if isinstance(result, NetworkResult):
             checks = _checks(experiment, result, finite, conclusion)
             diagnosed += consistent(check for check in checks if check is not None)
     return tuple(diagnosed)
 
 
 def _checks(
-    experiment: Experiment, result: CandidateResult, others: Mapping[str, Result], conclusion: Conclusion
+    experiment: Experiment, result: NetworkResult, others: Mapping[str, Result], conclusion: Conclusion
 ) -> Iterator[Check | None]:
-    design, name = experiment.design, result.name
+    name = result.name
     if result.confined:
-        low, high = result.output_range
-        yield confined_outputs(name, low=low, high=high, kind=result.confined)
+        yield confined_outputs(name, kind=result.confined)
         return
     train, test = result.curves[0], result.curves[2]
     # Networks learn the standardised target, for which predicting the mean has a loss of 1.
     numeric = experiment.table.task == "regression"
-    prior = 1.0 if numeric else prior_loss("log_loss", experiment.table.target)
-    epochs = result.epochs if result.recipe.epoch == "inner" else None
-    repeats = len(result.predictions)
-    shape = (repeats, len(result.splits) // repeats, design.seeds)
-    untrained = under_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior, epochs=epochs)
-    yield untrained
-    yield over_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior, epochs=epochs)
-    yield diverged(name, train_loss=train, test_loss=test, predictions_finite=result.finite)
+    if result.recipe.leaves_out and experiment.n_networks > 1:
+        yield stopped_at_the_end(name, epochs=result.epochs, most=result.recipe.n_epochs)
+    else:
+        prior = 1.0 if numeric else prior_loss("log_loss", experiment.table.target)
+        repeats = len(result.predictions)
+        shape = (repeats, len(result.splits) // repeats, result.n_networks)
+        yield under_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
+        yield over_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
+    yield diverged(
+        name, train_loss=result.used(0)[None], test_loss=result.used(2)[None], predictions_finite=result.finite
+    )
     yield dead_units(name, share=result.dead)
-    if not (result.finite and design.has_verdict):
+    if not (result.finite and experiment.design.has_verdict):
         return
 
     yield no_better_than_prior(name, estimate=difference(guessing_like(result), result, experiment.metric))
-    kind = "linear" if numeric else "logistic"
-    plain = f"{kind}-regression"
-    if plain in others and experiment.reference != plain and not conclusion.joined(name, plain):
+    kind = linear_name(experiment.table.task)
+    if kind in others and experiment.reference != kind and not conclusion.joined(name, kind):
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
         n = n_together(list(others), reference=experiment.reference, gate=PRIOR)
-        estimate = difference(others[plain], result, experiment.metric, comparisons=n)
+        estimate = difference(others[kind], result, experiment.metric, comparisons=n)
         yield worse_than_logistic(name, estimate=estimate, kind=kind)
-    if untrained is not None or experiment.networks > 1:
-        return  # the spread of its seeds isn't meaningful yet, or the mean of several networks is judged
-    # A hard fold is hard for the reference as well and cancels in the difference; chance between seeds doesn't. So
-    # seeds that are alike must also be alike in the difference.
-    reference = others.get(experiment.reference, result)
-    beside = None if reference is result else reference.losses(experiment.metric, single=True)
-    losses = result.losses(experiment.metric, single=True)[: len(reference.predictions)]
-    margin = conclusion.metric.margin
-    alike = seeds_alike(name, losses=losses, margin=margin)
-    if beside is None or seeds_alike(name, losses=losses, margin=margin, reference_losses=beside) is not None:
-        yield alike
-    yield seeds_apart(name, losses=losses, margin=margin, reference_losses=beside)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from seedbed.arguments import spelled
 from seedbed.data import Table, read_table
-from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, counted, did_you_mean
+from seedbed.errors import CandidateError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, Protocol
-from seedbed.experiment.baseline_fits import STANDARD
 from seedbed.experiment.spec import SCHEMA_VERSION, Experiment, Sweep, specify, table_specification
 from seedbed.experiment.specification_file import SPECIFICATION, differences, read_specification
-from seedbed.model import AUTO, Model, fit_model
+from seedbed.model import AUTO, LINES, Model, fit_model
 from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
-from seedbed.report import command_hint, guessing, read_summary
-from seedbed.settings import RECIPES, Design, Recipe, recipe_in
-from seedbed.tuning import TunedSettings
+from seedbed.report import command_hint, read_summary
+from seedbed.settings import Design, Recipe, recipe_in
 
 __all__ = [
     "ModelPlan",
@@ -39,35 +35,31 @@ _TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidat
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """A compared candidate, ready to be fitted to all rows.
+    """A model of a comparison, ready to be fitted to all rows.
 
     Attributes:
         table: the table of the comparison.
         candidate: what is fitted; "auto" is the blend.
-        recipe: its recipe in the comparison.
-        settled: learning rate and epochs. None if they are still to be chosen: for the blend, and if a sample of the
-            rows was compared.
+        recipe: the recipe of the comparison.
         score: the score that the comparison measured, and its source.
-        networks: how many networks it averages; None for the blend.
+        n_networks: how many networks it averages.
         random_state: that of the comparison.
     """
 
     table: Table
     candidate: Candidate | str
     recipe: Recipe
-    settled: TunedSettings | None
     score: Mapping[str, Any]
-    networks: int | None
+    n_networks: int
     random_state: int
 
     def fit(self, **options: Any) -> Model:
         """Return the model; `options` are those of `fit_model`."""
-        options["n_networks"] = options.get("n_networks") or self.networks
+        options["n_networks"] = options.get("n_networks") or self.n_networks
         return fit_model(
             self.table,
             self.candidate,
             recipe=self.recipe,
-            settled=self.settled,
             score=self.score,
             random_state=self.random_state,
             **options,
@@ -75,51 +67,48 @@ class ModelPlan:
 
 
 def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment) -> ModelPlan:
-    """Return how a candidate of a comparison is fitted to all rows.
+    """Return how a model of a comparison is fitted to all rows.
 
     Args:
         conclusion: of the comparison.
-        name: the candidate; the one that the comparison advises if left out.
+        name: the model; the one that the comparison recommends if left out.
         experiment: the specification of the comparison.
 
     Raises:
-        CandidateError: there is no such candidate, or it is a baseline.
-        OptionError: no name is given, and the comparison advises none.
+        CandidateError: there is no such model, or it is a scikit-learn estimator.
+        OptionError: no name is given, and the comparison recommends none.
     """
-    summary, table = _named(conclusion, name), experiment.whole or experiment.table
-    if summary.name == AUTO:
-        return _taken(conclusion, summary, table, AUTO, RECIPES["trained"])
-    candidate = next(one for one in experiment.candidates if one.name == summary.name)
-    return _taken(conclusion, summary, table, candidate, candidate.recipe(experiment.recipe))
+    summary = _named(conclusion, name, [model.name for model in experiment.estimators])
+    line = next(line for line in experiment.lines if line.name == summary.name)
+    candidate: Candidate | str = AUTO if line.candidate is None else line.candidate
+    table = experiment.whole or experiment.table
+    return _planned(conclusion, summary, table, candidate, experiment.recipe)
 
 
 def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
-    """Return how a candidate of a finished comparison is fitted to all rows, from the folder of the comparison.
+    """Return how a model of a finished comparison is fitted to all rows, from the folder of the comparison.
 
     The table is read again from its source, and must be the same.
 
     Args:
         folder: the folder of the comparison.
-        name: the candidate; the one that the comparison advises if left out.
+        name: the model; the one that the comparison recommends if left out.
 
     Raises:
-        OptionError: the folder holds no finished comparison, the password of a database isn't stored, or no name is
-            given and the network is code in a file, which isn't run without permission.
-        CandidateError: there is no such candidate, or the folder doesn't hold its network.
+        OptionError: the folder holds no finished comparison, or no name is given and the network is code in a file,
+            which isn't run without permission.
+        CandidateError: there is no such model, or the folder doesn't hold its network.
         DataError: the table has changed.
         UnreadableError: a file of the run has changed.
     """
     folder = Path(folder)
     conclusion, stored = opened_run(folder)
-    summary = _named(conclusion, name)
-    if summary.name == AUTO:
-        return _taken(conclusion, summary, table_of_run(folder, conclusion, stored), AUTO, RECIPES["trained"])
-    specified = next(one for one in conclusion.specification["candidates"] if one["name"] == summary.name)
-    # A setting that it lacks didn't exist then; its default has the same effect.
-    recipe = recipe_in(specified)
+    summary = _named(conclusion, name, [model["name"] for model in stored["estimators"]])
     code = "" if name else f"If you trust it, name it as candidate: {summary.name}."
-    candidate = compared_candidate(specified, stored, recipe, code=code)
-    return _taken(conclusion, summary, table_of_run(folder, conclusion, stored), candidate, recipe)
+    candidate = AUTO if summary.name == AUTO else compared_candidate(stored, summary.name, code=code)
+    return _planned(
+        conclusion, summary, table_of_run(folder, conclusion, stored), candidate, recipe_in(stored["recipe"])
+    )
 
 
 def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
@@ -149,36 +138,26 @@ def protocol_of_run(conclusion: Conclusion) -> Protocol:
     return Protocol(**{field.name: design[field.name] for field in fields(Protocol)})
 
 
-def _taken(
+def _planned(
     conclusion: Conclusion, summary: CandidateSummary, table: Table, candidate: Candidate | str, recipe: Recipe
 ) -> ModelPlan:
-    how = "by the comparison's inner splits" if recipe.chooses else "as in the comparison"
-    settled = None if summary.settled is None else TunedSettings(summary.settled.lr, summary.settled.epochs, how)
-    if conclusion.plan.sample_of and recipe.chooses:
-        settled = None  # what is best for a sample may not be best for all rows
-    networks = None if candidate == AUTO else summary.networks
-    random_state = conclusion.plan.random_state
-    return ModelPlan(table, candidate, recipe, settled, _score(conclusion, summary), networks, random_state)
+    plan = conclusion.plan
+    return ModelPlan(table, candidate, recipe, _score(conclusion, summary), plan.networks, plan.random_state)
 
 
-def _named(conclusion: Conclusion, name: str | None) -> CandidateSummary:
-    """Return what is known of a candidate."""
-    networks = {one.name: one for one in conclusion.candidates if one.kind == "network" or one.name == AUTO}
+def _named(conclusion: Conclusion, name: str | None, estimators: Sequence[str]) -> CandidateSummary:
+    """Return what is known of a model."""
+    models = {one.name: one for one in conclusion.candidates}
     if name is None:
         if conclusion.advice is None:
-            raise OptionError("this comparison advises no candidate", f"Name one: {', '.join(networks)}.")
-        if conclusion.advice.no_gain:
-            hint = f"Name one: {', '.join(networks)}."
-            why = f"none is shown to be better than {guessing(conclusion)}"
-            raise OptionError(f"this comparison advises none of its networks: {why}", hint)
-        name = conclusion.advice.network
-    if name not in networks:
-        if any(candidate.name == name for candidate in conclusion.candidates):
-            raise CandidateError(
-                f"'{name}' is a baseline", "Fit it with scikit-learn; seedbed makes models of networks."
-            )
-        raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, networks))
-    return networks[name]
+            raise OptionError("this comparison recommends no model", f"Name one: {', '.join(models)}.")
+        name = conclusion.advice.use
+    if name not in models:
+        raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, models))
+    if name in estimators:
+        hint = "Fit it with scikit-learn, and save it with joblib; seedbed writes its own models."
+        raise CandidateError(f"'{name}' is a scikit-learn model", hint)
+    return models[name]
 
 
 def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
@@ -192,52 +171,39 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
     if top is not None and top.winner == summary.name:
         chosen = {"words": conclusion.metric.words, "among": top.among, "expected": top.expected}
         chosen |= {"low": top.low, "high": top.high}
-    return {"of": _whose(conclusion, summary), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
+    return {"of": _whose(conclusion), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
 
 
-def _whose(conclusion: Conclusion, summary: CandidateSummary) -> str:
-    """Return in words how the score was measured, and what was scored."""
-    plan, seeds, what = conclusion.plan, "", "such blends"
-    if summary.kind == "network":
-        seeds = f", {counted(plan.seeds, 'seed')}"
-        n = min(summary.networks, plan.seeds)
-        what = f"the mean of {summary.networks} networks" if n > 1 else "single networks"
-        what += f" ({n} for scores other than the Brier score and the squared error)" * (1 < n < summary.networks)
+def _whose(conclusion: Conclusion) -> str:
+    """Return in words how the score was measured."""
+    plan = conclusion.plan
     if plan.kind == "held_out":
-        return f"a look at {plan.n_test:,} rows that were locked away{seeds}; {what}"
-    folds = f"{summary.repeats or plan.repeats} x {plan.folds}-fold cross-validation"
+        return f"a look at {plan.n_test:,} rows that were locked away"
+    folds = f"{plan.repeats} x {plan.folds}-fold cross-validation"
     if plan.sample_of:
         folds += f" of a sample of {conclusion.n_rows:,} rows"
-    return f"{folds}{seeds}, about {plan.n_train:,} rows to train on; {what}"
+    return f"{folds}, about {plan.n_train:,} rows to train on"
 
 
-def compared_candidate(
-    saved: Mapping[str, Any], stored: Mapping[str, Any], common: Recipe, *, code: str = "", instead: str = ""
-) -> Candidate:
-    """Return a candidate of a run from its words; from its stored architecture if it has another name.
+def compared_candidate(stored: Mapping[str, Any], name: str, *, code: str = "") -> Candidate | str:
+    """Return a candidate of a run from its specification; of a default model its name.
 
     Args:
-        saved: the candidate in the specification of the run, with its whole recipe.
         stored: the specification of the run.
-        common: the recipe whose settings the candidate need not repeat.
+        name: the candidate; one that wasn't compared is read from its words.
         code: what to do if the network is code in a file; by default, it is used.
-        instead: what to do if the folder doesn't hold the network; by default, how to fit it.
     """
-    recipe, name = recipe_in(saved), saved["name"]
-    own = [(one.name, getattr(recipe, one.name)) for one in fields(Recipe)]
-    overrides = tuple((setting, value) for setting, value in own if value != getattr(common, setting))
-    candidate = None
-    with contextlib.suppress(SeedbedError):
-        candidate = candidate_from(name)
-    if candidate is None or spelled(candidate.architecture) != saved["architecture"]:
-        network = architecture_from_values(stored["networks"][name])
-        if isinstance(network, str):
-            message = f"the network of '{name}' is one of your own, {network}, and isn't in the run's folder"
-            raise CandidateError(message, instead or "In Python, the comparison itself has it: comparison.model(...).")
-        candidate = candidate_from(network, name)
-    if code and isinstance(candidate.architecture, FileArchitecture):
+    members = {one["name"]: one for one in stored["candidates"]}
+    if name in (*LINES, "linear", AUTO) or name not in members:
+        return name
+    network = architecture_from_values(stored["networks"][name])
+    if isinstance(network, str):
+        message = f"the network of '{name}' is one of your own, {network}, and isn't in the run's folder"
+        raise CandidateError(message, "In Python, the comparison itself has it: comparison.model(...).")
+    if code and isinstance(network, FileArchitecture):
         raise OptionError(f"a network of this comparison is Python code, {name}", code)
-    return dataclasses.replace(candidate, overrides=overrides)
+    overrides = tuple((setting, value) for setting, value in members[name]["overrides"])
+    return dataclasses.replace(candidate_from(network, name), overrides=overrides)
 
 
 def experiment_of_run(folder: Path, command: str = "") -> Experiment:
@@ -255,54 +221,48 @@ def experiment_of_run(folder: Path, command: str = "") -> Experiment:
     if conclusion.plan.ended == "interrupted":
         raise OptionError(f"the comparison in {folder} was interrupted", command_hint(folder))
     again = f"Name the table: with folder {folder} and the same options, its finished networks are used again."
-    table, specified = table_of_run(folder, conclusion, stored, again), conclusion.specification
-    recipe = recipe_in(specified["candidates"][0]) if specified["candidates"] else RECIPES["trained"]
-    candidates: list[Candidate | str] = [
-        compared_candidate(saved, stored, recipe, code=f"If you trust it, n{again[1:]}", instead=again)
-        for saved in specified["candidates"]
-    ]
-    repeats = {saved["name"]: saved["repeats"] for saved in specified["baselines"]}
-    if own := sorted(repeats.keys() - {*STANDARD[table.task], AUTO}):
-        raise OptionError(f"the baseline {own[0]} of this comparison isn't in the run's folder", again)
-    baselines = [name for name in repeats if name != AUTO]
-    candidates += [AUTO] if AUTO in repeats else []
-    experiment = specified_as(conclusion, table, candidates, recipe=recipe, baselines=baselines, command=command)
-    return dataclasses.replace(
-        experiment,
-        fitted=tuple(dataclasses.replace(model, repeats=repeats[model.name]) for model in experiment.fitted),
-        reference=conclusion.reference,
-        sweeps=tuple(Sweep(one["name"], tuple(one["members"]), tuple(one["lrs"])) for one in specified["sweeps"]),
-    )
+    if stored["estimators"]:
+        name = stored["estimators"][0]["name"]
+        raise OptionError(f"the scikit-learn model {name} of this comparison isn't in the run's folder", again)
+    table = table_of_run(folder, conclusion, stored, again)
+    blended = any(AUTO in group["lines"] for group in stored["groups"])
+    names = [name for group in stored["groups"] for name in group["members"] if name in group["lines"]]
+    if blended:
+        names = [name for name in names if name not in (*LINES, "linear")]
+    code = f"If you trust it, n{again[1:]}"
+    candidates = [compared_candidate(stored, name, code=code) for name in names] + [AUTO] * blended
+    experiment = specified_as(conclusion, stored, table, candidates, command=command)
+    sweeps = tuple(Sweep(one["name"], tuple(one["members"]), tuple(one["lrs"])) for one in stored["sweeps"])
+    return dataclasses.replace(experiment, reference=conclusion.reference, sweeps=sweeps)
 
 
 def specified_as(
     conclusion: Conclusion,
+    stored: Mapping[str, Any],
     table: Table,
     candidates: Sequence[Any],
     *,
-    recipe: Recipe,
-    baselines: Sequence[Any],
     command: str,
+    baselines: Sequence[Any] = (),
 ) -> Experiment:
-    """Return the experiment of some models with the splits and the design of a finished comparison.
+    """Return the experiment of some models with the splits, the recipe and the design of a finished comparison.
 
     Args:
+        stored: the specification of the run.
         table: of the comparison; if that used a sample, the same one is drawn.
-        candidates, recipe, command: as in `specify`.
+        candidates, command: as in `specify`.
     """
-    plan, specified = conclusion.plan, conclusion.specification
+    plan = conclusion.plan
     design = Design(
         quick=bool(plan.sample_of),
         random_state=plan.random_state,
         metric=conclusion.metric.name,
-        margin=conclusion.metric.margin if specified["margin_rule"] == "given" else None,
+        margin=conclusion.metric.margin if stored["margin_rule"] == "given" else None,
         alpha=conclusion.alpha,
-        networks=plan.networks,
+        n_networks=plan.networks,
         baselines=baselines,
-        auto=False,
     )
-    rows = specified["table"]["n_rows"] if plan.sample_of else None
-    experiment = specify(table, candidates, recipe=recipe, design=design, rows=rows, command=command)
+    experiment = specify(table, candidates, recipe=recipe_in(stored["recipe"]), design=design, command=command)
     return dataclasses.replace(experiment, design=protocol_of_run(conclusion))
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
-from seedbed.evaluation import CURVES, Conclusion, summary_from
+from seedbed.evaluation import Conclusion, summary_from
 from seedbed.experiment.checkpoint import EARLIER, Checkpoint
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.run import CandidateResult, FittedResult, GatheredCandidate, GatheredFits, Results
+from seedbed.experiment.run import Gathered, Results
 from seedbed.experiment.specification_file import (
     SPECIFICATION,
     code_hashes,
@@ -39,7 +37,6 @@ __all__ = ["finished_in", "folder_for", "numbered", "open_folder"]
 _RESULTS, _TRAINING, _LOCK, _ARRAYS = "comparison.json", "training.json", ".writer", "curves.safetensors"
 _FILES = (_RESULTS, _TRAINING, DIGESTS, "report.html", "curves.png", _ARRAYS, "history.csv")
 _NAMED = 3  # differences that a message names
-R = TypeVar("R", CandidateResult, FittedResult)
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def open_folder(
             message = f"{folder} holds another run: {_shown(differing)}"
             raise OptionError(message, "Name another folder, or discard that run with 'overwrite'.")
         if is_finished(folder) and not (overwrite or growing) and (done := restored(plan, stored, folder)) is not None:
-            if not checkpoint.begun:
+            if not checkpoint.others:
                 checkpoint.remove()  # left by a run that was killed after its last file
             with _written(folder, "Free some space."):
                 draw_again(folder, done.conclusion)
@@ -273,31 +270,11 @@ def restored(plan: Plan, stored: Mapping[str, Any], folder: Path) -> Comparison 
         conclusion = summary_from(read_document(folder / _RESULTS))
         assert isinstance(conclusion, Conclusion)
         arrays = read_arrays(folder / _ARRAYS)
-        notes = {candidate.name: candidate.note for candidate in conclusion.candidates}
         spec, part = plan.experiment, plan.first(conclusion.plan.repeats)
-        networks = [
-            _network(GatheredCandidate(plan, number).result(part), arrays, notes[one.name])
-            for number, one in enumerate(spec.candidates)
-        ]
-        baselines = [_with(GatheredFits(plan, model).result(part), arrays) for model in spec.fitted]
-        results, seconds = (*networks, *baselines), conclusion.seconds or 0.0
+        gathered = [Gathered(plan, line) for line in spec.lines]
+        for one, number in itertools.product(gathered, range(len(part.splits))):
+            one.add(number, one.stored(arrays, number))
+        results, seconds = tuple(one.result(part) for one in gathered), conclusion.seconds or 0.0
         whole = Results(part.experiment, part.splits, results, seconds, conclusion.specification, conclusion.plan.ended)
         return Comparison(**vars(whole), conclusion=conclusion)
     return None
-
-
-def _network(empty: CandidateResult, arrays: Arrays, note: str) -> CandidateResult:
-    curves = np.stack([arrays[f"{empty.name}/{name}"] for name in CURVES])
-    if curves.shape != empty.curves.shape:
-        raise ValueError("curves of another plan")
-    chosen: dict[str, Any] = {name: arrays[f"{empty.name}/{name}"] for name in ("epochs", "lrs", "dead")}
-    diverged = np.asarray(~np.isfinite(curves[[0, 2]]).all(axis=(0, 1)))
-    return dataclasses.replace(_with(empty, arrays), curves=curves, diverged=diverged, note=note, **chosen)
-
-
-def _with(empty: R, arrays: Arrays) -> R:
-    """Return a result with the predictions from the files."""
-    predictions = arrays[f"{empty.name}/predictions"]
-    if predictions.shape != empty.predictions.shape:
-        raise ValueError("predictions of another plan")
-    return dataclasses.replace(empty, predictions=predictions)

@@ -11,14 +11,12 @@ import numpy as np
 from seedbed.data import Split, Table, sample_rows
 from seedbed.errors import DataError, counted
 from seedbed.evaluation import METRICS, Interval, RowForecast, Rows, TrainingSize, forecast_rows
-from seedbed.experiment.baseline_fits import one_blas_thread
 from seedbed.experiment.comparison import Comparison
+from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run_in
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.summary import answer
-from seedbed.model import AUTO
-from seedbed.report import duration
 from seedbed.scoring import Result, of_one_model
 from seedbed.settings import Compute
 from seedbed.training import derive
@@ -87,8 +85,7 @@ def with_rows(
 ) -> Comparison:
     """Return a finished comparison with the losses of smaller training sets, verdicts at each size, and forecasts.
 
-    The candidates are trained again on parts of each split's training rows, in at most two repeats. `auto` takes
-    part only if it was named, as it chooses and weights many networks for each split.
+    The models are fitted again to parts of each split's training rows, in at most two repeats.
 
     Args:
         compute: what trains, and where.
@@ -100,21 +97,14 @@ def with_rows(
     spec = comparison.experiment
     repeats = min(_MOST_REPEATS, spec.design.repeats)
     design = dataclasses.replace(spec.design, repeats=repeats, stops=False, time_limit=None)
-    fitted = tuple(one for one in spec.fitted if one.name != AUTO or one.repeats is None or spec.reference == AUTO)
-    smaller = dataclasses.replace(
-        spec,
-        design=design,
-        fitted=fitted,
-        margin=comparison.conclusion.metric.margin,
-        margin_given=True,
-    )
+    smaller = dataclasses.replace(spec, design=design, margin=comparison.conclusion.metric.margin, margin_given=True)
     names = [name for name in smaller.names if comparison[name].finite]
     first = [split for split in comparison.splits if split.repeat < repeats]
     results: list[dict[str, Result]] = [{name: comparison[name] for name in names}]
     verdicts = [comparison.conclusion.verdicts]
     for splits in smaller_splits(spec.table, first, spec.random_state):
         plan = make_plan(smaller, compute, splits)
-        tell(f"training sets of {_rows_of(splits):,} rows; about {duration(plan.seconds)}")
+        tell(f"training sets of {_rows_of(splits):,} rows")
         part = run_in(plan, folder)
         results.insert(0, {result.name: result for result in part.results})
         with one_blas_thread():

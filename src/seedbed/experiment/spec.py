@@ -6,12 +6,11 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from seedbed.arguments import spelled
 from seedbed.data import (
@@ -27,18 +26,19 @@ from seedbed.data import (
 )
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Columns, Protocol, default_margin, default_metric, protocol
-from seedbed.experiment.baseline_fits import FittedModel, auto, without_auto
-from seedbed.experiment.baselines import BASELINES, baselines_from
-from seedbed.model import AUTO, member_costs
-from seedbed.networks import Candidate, candidates_from
-from seedbed.settings import N_NETWORKS, Design, Recipe
-from seedbed.training import derive, network_operations, versions
+from seedbed.experiment.estimators import estimators_from
+from seedbed.experiment.fits import Estimator, Group, Unit
+from seedbed.model import AUTO, anchors, candidates_for, default_models, is_network, linear_name, n_networks_for
+from seedbed.networks import MLP, Candidate, Prior, Trees, unique_names
+from seedbed.settings import Design, Recipe
+from seedbed.training import derive, ends_in_shares, n_parameters_of, versions
 from seedbed.typing import Ints
 
 __all__ = [
     "LOSSES",
     "SCHEMA_VERSION",
     "Experiment",
+    "Line",
     "hashed",
     "sampled_rows",
     "specification",
@@ -47,25 +47,15 @@ __all__ = [
     "table_specification",
 ]
 
-SCHEMA_VERSION = 2
-"""Of `experiment.json`."""
-
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
-"""The three networks of the tutorial: with `auto`, the candidates of a comparison that names none."""
+"""The three networks of the tutorial: the candidates of a comparison with its recipe that names none."""
 
 DESIGN = Design()
 
-# `auto` takes part if its two repeats cost no more than so many times the other networks, or than so many operations,
-# about a minute of one core.
-_MOST_TIMES, _MOST_OPERATIONS = 1.5, 8e12
-_INNER, _USUAL_SHARE = 0.8, 0.4  # of rows and epochs that networks which choose usually train on
-_WITHOUT_AUTO = {
-    "first look": "this is a first look",
-    "time limit": "there is a time limit",
-}
+SCHEMA_VERSION = 3
+"""Of `experiment.json`."""
 
-# With `--quick`: the most rows, as more can't be trained on in a minute, and the time limit.
-_QUICK_ROWS, _QUICK_SECONDS = 100_000, 60.0
+_QUICK_ROWS = 5_000
 
 LOSSES: dict[Task, str] = {"binary": "bce", "multiclass": "cross_entropy", "regression": "mse"}
 """The loss that networks of each task minimise."""
@@ -86,38 +76,60 @@ class Sweep:
     lrs: tuple[float, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One model that is compared.
+
+    Attributes:
+        name: its name in tables.
+        candidate: what is fitted; None of a blend, and of an estimator.
+        is_blend: whether it blends the members of its group.
+        description: what it is, in a few words.
+        recipe: of its networks, for the rows of the table; None of other models.
+        n_parameters: of one network; 0 of other models.
+        confined: the last layer of a user-defined module that seems to return probabilities; else empty.
+    """
+
+    name: str
+    candidate: Candidate | None
+    is_blend: bool
+    description: str
+    recipe: Recipe | None = None
+    n_parameters: int = 0
+    confined: Literal["", "sigmoid", "softmax"] = ""
+
+
 @dataclass(frozen=True)
 class Experiment:
     """The frozen specification of a comparison.
 
     Attributes:
         table: features and target.
-        candidates: the networks that are compared.
-        fitted: models that are fitted on each split: baselines, and `auto` where it is a candidate.
+        groups: the models that are compared; those of a group are fitted together.
+        estimators: scikit-learn models of the user that are compared.
         reference: the name of the model that the others are compared with.
         recipe: the recipe that the candidates share.
-        design: the splits, the number of seeds, and whether there are verdicts.
+        design: the splits, and whether there are verdicts.
         metric: the primary metric, which is tested.
         margin: the difference that matters, in units of the loss of the metric; unless it is given, its largest value,
             see `evaluation.margin_beside`.
         margin_given: whether the user gave the margin.
         alpha: error level of all comparisons together.
-        networks: how many networks a model averages; verdicts are about their mean.
+        n_networks: how many networks a model averages.
         sweeps: candidates that were expanded into several learning rates.
         random_state: all randomness is derived from it.
         command: the command or call that repeats the run; empty if unknown. It decides nothing.
         whole: the table of which `table` is a sample; None if it isn't one.
-        no_auto: why `auto` doesn't take part although no candidates were named; else empty.
+        missing: default models that don't suit the table, and why.
         columns: where the candidates are one model without one column or another: which model, yet without effects.
 
     Raises:
-        OptionError: a number is out of range, or an option has no such word.
         CandidateError: the reference isn't among the candidates, or two have the same name.
     """
 
     table: Table
-    candidates: tuple[Candidate, ...]
-    fitted: tuple[FittedModel, ...]
+    groups: tuple[Group, ...]
+    estimators: tuple[Estimator, ...]
     reference: str
     recipe: Recipe
     design: Protocol
@@ -125,40 +137,73 @@ class Experiment:
     margin: float
     margin_given: bool = False
     alpha: float = 0.05
-    networks: int = N_NETWORKS
+    n_networks: int = 8
     sweeps: tuple[Sweep, ...] = ()
     random_state: int = 0
     command: str = ""
     whole: Table | None = None
-    no_auto: str = ""
+    missing: Mapping[str, str] = field(default_factory=dict)
     columns: Columns | None = None
 
     def __post_init__(self) -> None:
         for name in self.names:
             if self.names.count(name) > 1:
-                raise CandidateError(f"a candidate and a baseline are both named '{name}'", "Rename one.")
+                raise CandidateError(f"two models are named '{name}'", "Rename one.")
         if self.reference not in self.names:
             hint = did_you_mean(self.reference, self.names)
             raise CandidateError(f"the reference '{self.reference}' isn't among the candidates", hint)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all models, those of baselines last."""
-        return tuple([candidate.name for candidate in self.candidates] + [model.name for model in self.fitted])
+        """The names of all models."""
+        return tuple(name for unit in self.units for name in unit.names)
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """What is fitted on each split."""
+        units: list[Unit] = [*self.groups, *self.estimators]
+        return tuple(units)
+
+    @property
+    def members(self) -> tuple[Candidate, ...]:
+        """All candidates, once if they are in several groups."""
+        return tuple({one.name: one for group in self.groups for one in group.members}.values())
+
+    @property
+    def n_members(self) -> int:
+        """The number of candidates that are networks."""
+        return sum(is_network(member) for member in self.members)
 
     @functools.cached_property
-    def without(self) -> tuple[tuple[str, ...], ...]:
-        """The sets of columns that a network doesn't see, each once; the first is usually empty."""
-        return tuple(dict.fromkeys(one.without for one in self.candidates)) or ((),)
+    def lines(self) -> tuple[Line, ...]:
+        """The models that are compared, in order."""
+        lines = []
+        for group in self.groups:
+            of_group = {member.name: member for member in group.members}
+            lines += [self._line(line, of_group.get(name)) for name, line in group.lines.items()]
+        return (*lines, *(Line(one.name, None, False, one.description) for one in self.estimators))
+
+    def _line(self, name: str, candidate: Candidate | None) -> Line:
+        if candidate is None:
+            return Line(name, None, True, "a blend of the others, weighted by their predictions for rows left out")
+        if not is_network(candidate):
+            return Line(name, candidate, False, _description(candidate, self.table))
+        recipe, n_inputs = self.recipe_of(candidate), encode(self.table).layout.n_inputs
+        confined: Literal["", "sigmoid", "softmax"] = ""
+        if not isinstance(candidate.architecture, MLP):
+            build = functools.partial(candidate.architecture, n_inputs, self.table.n_outputs)
+            confined = ends_in_shares(build, n_inputs, self.table.task)
+        n_parameters = n_parameters_of(candidate.architecture, n_inputs, self.table.n_outputs)
+        return Line(name, candidate, False, recipe.describe(), recipe, n_parameters, confined)
 
     @property
     def score_name(self) -> str:
         """The score beside the loss in curves: accuracy or R2."""
         return "R2" if self.table.task == "regression" else "accuracy"
 
-    def recipes(self) -> dict[str, Recipe]:
-        """Return the recipe of each candidate."""
-        return {candidate.name: candidate.recipe(self.recipe) for candidate in self.candidates}
+    def recipe_of(self, candidate: Candidate) -> Recipe:
+        """Return the recipe of a candidate for the rows of the table."""
+        return candidate.recipe(self.recipe).for_rows(self.table.n_rows)
 
     def splits(self) -> tuple[Split, ...]:
         """Return the splits that all candidates share, repeat by repeat; a held-out set is one split.
@@ -167,6 +212,18 @@ class Experiment:
             SeedbedError: the classes, groups or times don't allow these splits.
         """
         return splits_of(self.table, self.design, self.random_state)
+
+
+def _description(candidate: Candidate, table: Table) -> str:
+    """Return what a model without training epochs is, in a few words."""
+    numbers = table.task == "regression"
+    if isinstance(candidate.architecture, Trees):
+        return {"boosted": "gradient-boosted trees", "extra": "extremely randomised trees"}[
+            candidate.architecture.method
+        ]
+    if isinstance(candidate.architecture, Prior):
+        return f"predicts the {'mean' if numbers else 'class frequencies'} of the training rows"
+    return "ridge regression" if numbers else "logistic regression, lightly penalised"
 
 
 def splits_of(table: Table, design: Protocol, random_state: int) -> tuple[Split, ...]:
@@ -190,104 +247,122 @@ def specify(
     recipe: Recipe,
     design: Design = DESIGN,
     lrs: Sequence[float] = (),
-    rows: int | None = None,
     command: str = "",
 ) -> Experiment:
     """Return the experiment that compares candidates, given as a user gives them.
 
     Args:
-        candidates: if left out, `TUTORIAL`, and `auto` unless the design or the table speaks against it.
+        candidates: if left out, the default models and their blend; with a recipe that leaves out no rows, `TUTORIAL`.
         recipe: the recipe that the candidates share.
         design: the table decides what it leaves out, see `evaluation.protocol`.
         lrs: learning rates into which each candidate without its own one is expanded.
-        rows: rows of the sample with `--quick`; if left out, at most 100,000.
         command: the command or call that repeats the run.
 
     Raises:
         SeedbedError: a candidate, a baseline or an option can't be used.
     """
     random_state = int(design.random_state)
-    table, whole = _sampled(table, rows, random_state) if design.quick else (table, None)
-    networks, n_blends = without_auto(TUTORIAL if candidates is None else candidates)
-    alone = n_blends > 0 and not networks
-    expanded, sweeps = ((), ()) if alone else _expanded(candidates_from(networks), lrs)
-    given = BASELINES if design.baselines is None else design.baselines
-    baselines = (given,) if isinstance(given, str | Mapping) else tuple(given)
-    if alone and not baselines:
-        raise CandidateError("auto is compared with nothing", "Name another candidate, such as relu:5, or a baseline.")
-    metric = _metric(design.metric, table.task)
+    table, whole = _sampled(table, random_state) if design.quick else (table, None)
+    recipe = _recipe_for(table, recipe)
+    is_default = candidates is None and recipe.leaves_out
+    named: Any = TUTORIAL if candidates is None else candidates
+    others, has_auto = ([], True) if is_default else _without_auto(named)
+    expanded, sweeps = ((), ()) if not others else _expanded(candidates_for(others, table), lrs)
+    usual = () if is_default else anchors(table.task)
+    given: Any = usual if design.baselines is None else design.baselines
+    known, mine = _known_baselines(given, table.task)
+    lines, missing = default_models(table) if has_auto else ((), dict[str, str]())
+    names = {member.name for member in expanded}
+    more = [name for name in dict.fromkeys([*lines, *known]) if name not in names]
+    members = unique_names([*expanded, *(candidates_for(more, table) if more else ())])
+    estimators = estimators_from(mine, random_state=random_state, task=table.task)
+    n_networks = n_networks_for(table.n_rows) if design.n_networks is None else design.n_networks
+    groups = _groups(members, set(lines), has_auto=has_auto)
+    if has_auto and (n_networks == 1 or not recipe.leaves_out):
+        raise OptionError("auto needs rows that networks leave out", "Leave it out, or give n_networks=2 or more.")
+    if len(members) + len(estimators) == 1 and not has_auto:
+        raise CandidateError(f"{members[0].name} is compared with nothing", "Name another candidate, such as relu:5.")
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
-    settings = [candidate.recipe(recipe) for candidate in expanded]
-    if any(setting.patience is not None for setting in settings) and all(one.epoch == "last" for one in settings):
-        hint = "Leave it out, or have one chosen with epoch: inner."
-        raise OptionError("patience requires an epoch chosen by inner splits", hint)
-    reference, protocol, common = design.reference, _protocol(table, design), _recipe_for(table, recipe, lrs)
-    blends, no_auto = list[Any]([AUTO] * n_blends), ""
-    if candidates is None and design.auto and AUTO not in baselines:
-        recipes = ((candidate, candidate.recipe(common)) for candidate in expanded)
-        repeats, no_auto = _repeats_of_auto(table, design, protocol, recipes)
-        blends = [dataclasses.replace(auto(random_state), repeats=repeats)] if repeats else []
+    first = linear_name(table.task) if is_default or not expanded else expanded[0].name
+    metric = _metric(design.metric, table.task)
     return Experiment(
         table=table,
-        candidates=expanded,
-        fitted=baselines_from((*baselines, *blends), random_state=random_state, task=table.task),
-        reference=(AUTO if alone else expanded[0].name) if reference is None else swept.get(reference, reference),
-        recipe=common,
-        design=protocol,
+        groups=groups,
+        estimators=estimators,
+        reference=first if design.reference is None else swept.get(design.reference, design.reference),
+        recipe=recipe,
+        design=_protocol(table, design),
         metric=metric,
         margin=default_margin(metric, table.target) if design.margin is None else float(design.margin),
         margin_given=design.margin is not None,
         alpha=float(design.alpha),
-        networks=design.networks,
+        n_networks=n_networks,
         sweeps=sweeps,
         random_state=random_state,
         command=command,
         whole=whole,
-        no_auto=no_auto,
+        missing=missing,
     )
 
 
-def _repeats_of_auto(
-    table: Table, asked: Design, design: Protocol, recipes: Iterable[tuple[Candidate, Recipe]]
-) -> tuple[int, str]:
-    """Return on how many repeats `auto` is compared if no candidates are named, and why on none.
+def _groups(members: Sequence[Candidate], blended: set[str], *, has_auto: bool) -> tuple[Group, ...]:
+    """Return the groups of models: those that are blended, with their blend, and the others."""
+    if not has_auto:
+        return (Group(tuple(members), {member.name: member.name for member in members}),)
+    inside = [member for member in members if member.name in blended]
+    outside = [member for member in members if member.name not in blended]
+    lines = {member.name: member.name for member in inside}
+    group = Group(tuple(inside), {**lines, AUTO: AUTO})
+    if not outside:
+        return (group,)
+    return Group(tuple(outside), {member.name: member.name for member in outside}), group
 
-    On as many as cost no more than the other networks, at least two, and at most half; on none if two cost over 1.5
-    times as much and take over a minute. It follows from numbers of operations, so it doesn't depend on the machine.
 
-    Args:
-        recipes: the other networks, and how they are trained.
+def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Any, bool]:
+    """Return the other candidates, and whether `auto` is among the given ones.
+
+    Raises:
+        CandidateError: it is there twice.
     """
-    reasons = {"first look": asked.quick, "time limit": design.time_limit}
-    for words, holds in reasons.items():
-        if holds:
-            return 0, _WITHOUT_AUTO[words]
-    n_train, n_inputs = table.n_rows * (design.folds - 1) / design.folds, encode(table).layout.n_inputs
-    n_inner, others = design.seeds * (design.folds if design.kind == "held_out" else 1), 0.0
-    with torch.device("meta"):  # nothing is drawn
-        for candidate, recipe in recipes:
-            network, in_batches = candidate.architecture(n_inputs, table.n_outputs), recipe.batch_size is not None
-            cost = functools.partial(network_operations, network, in_batches=in_batches)
-            others += design.seeds * cost(n_train, recipe.epochs)
-            if recipe.chooses:
-                others += n_inner * len(recipe.lrs) * cost(_INNER * n_train, _USUAL_SHARE * recipe.epochs)
-    repeats, a_repeat = design.repeats, sum(member_costs(table, round(n_train), seconds=False).values())
-    fewest, times = min(2, repeats), design.repeats * others / a_repeat
-    n_fits = fewest * (1 if design.kind == "held_out" or table.times is not None else design.folds)
-    if fewest > _MOST_TIMES * times and n_fits * a_repeat > _MOST_OPERATIONS:
-        longer = f"{fewest / times:.0f} times" if fewest < 1000 * times else "a thousand times"
-        return 0, f"it would take {longer} as long as the other networks"
-    return max(fewest, min(repeats // 2, int(round(times, 6)))), ""
+
+    def is_auto(candidate: Any) -> bool:
+        return isinstance(candidate, str) and candidate.strip() == AUTO
+
+    if isinstance(candidates, Mapping):
+        others: Any = {name: one for name, one in candidates.items() if not is_auto(one)}
+        return others, len(others) < len(candidates)
+    given = [candidates] if isinstance(candidates, str) else list(candidates)
+    if not given:
+        raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
+    others = [one for one in given if not is_auto(one)]
+    if len(given) - len(others) > 1:
+        raise CandidateError("two candidates are named 'auto'", "Leave one out.")
+    return others, len(others) < len(given)
 
 
-def _recipe_for(table: Table, recipe: Recipe, lrs: Sequence[float]) -> Recipe:
+def _known_baselines(specs: Any, task: Task) -> tuple[list[str], list[Any]]:
+    """Return the names of default models among baselines, and the others."""
+    known, others = list[str](), list[Any]()
+    for spec in [specs] if isinstance(specs, str | Mapping) else specs:
+        word = spec.strip() if isinstance(spec, str) else ""
+        if word == "standard":
+            known += anchors(task)
+        elif word in (*anchors(task), "extra-trees"):
+            known.append(word)
+        elif word in ("logistic-regression", "linear-regression", "logistic", "linear"):
+            raise OptionError(f"no baseline '{word}'", f"Name {linear_name(task)}.")
+        else:
+            others.append(spec)
+    return known, others
+
+
+def _recipe_for(table: Table, recipe: Recipe) -> Recipe:
     """Return the recipe that the candidates share on a table, with the loss of its task, which also decides how
     outputs become predictions."""
     loss = LOSSES[table.task]
     if recipe.loss not in ("auto", loss):
         raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}.")
-    recipe = dataclasses.replace(recipe, loss=loss, lr=lrs[0] if lrs else recipe.lr)
-    return recipe.in_batches() if encode(table).is_large else recipe
+    return dataclasses.replace(recipe, loss=loss)
 
 
 def _metric(metric: str | None, task: Task) -> str:
@@ -299,12 +374,11 @@ def _metric(metric: str | None, task: Task) -> str:
     return metric
 
 
-def _sampled(table: Table, rows: int | None, random_state: int) -> tuple[Table, Table | None]:
-    """Return a sample of `rows` rows and its table; the table itself and None if it is small enough."""
-    rows = _QUICK_ROWS if rows is None else rows
-    if rows >= table.n_rows:
+def _sampled(table: Table, random_state: int) -> tuple[Table, Table | None]:
+    """Return a sample of a first look and its table; the table itself and None if it is small enough."""
+    if table.n_rows <= _QUICK_ROWS:
         return table, None
-    return table.of_rows(sampled_rows(table, rows, random_state)), table
+    return table.of_rows(sampled_rows(table, _QUICK_ROWS, random_state)), table
 
 
 def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
@@ -335,17 +409,17 @@ def _expanded(
         expanded += members
     if lrs and not sweeps:
         raise OptionError("every candidate has a learning rate of its own", "Leave 'lr' out.")
-    return candidates_from(expanded), tuple(sweeps)
+    return unique_names(expanded), tuple(sweeps)
 
 
 def _protocol(table: Table, asked: Design) -> Protocol:
     """Return the protocol for a table of this size, with the given settings in place of its own."""
-    quick, by_time = asked.quick, table.times is not None
+    by_time = table.times is not None
     named = table.groups if table.grouped_by else None  # equal rows that are kept together don't count as groups
     design = protocol(
         table.n_rows,
         None if table.task == "regression" else table.n_rows - int(np.bincount(table.target).max()),
-        quick=quick,
+        quick=asked.quick,
         n_groups=None if named is None else len(np.unique(named)),
         by_time=by_time,
     )
@@ -354,29 +428,25 @@ def _protocol(table: Table, asked: Design) -> Protocol:
         n = table.n_rows - len(split.train) - len(split.test)
         words = f"{design.reason}; {counted(n, 'earlier row')} of its groups can't be trained on"
         design = dataclasses.replace(design, reason=words) if n else design
-    counts = {"repeats": asked.repeats, "folds": asked.folds, "seeds": asked.seeds}
+    counts = {"repeats": asked.repeats, "folds": asked.folds}
     given = {name: int(value) for name, value in counts.items() if value is not None}
-    limit = (_QUICK_SECONDS if quick else None) if asked.time_limit is None else float(asked.time_limit)
+    limit = None if asked.time_limit is None else float(asked.time_limit)
     design = dataclasses.replace(design, time_limit=limit)
-    if by_time and given.get("repeats", 1) > 1:
+    if by_time and given:
+        name = next(iter(given))
         raise OptionError(
-            f"repeats is {given['repeats']}, but rows can be split by time in one way only", "Leave repeats out."
+            f"{name} is {given[name]}, but rows can be split by time in one way only", f"Leave {name} out."
         )
-    if design.kind == "held_out" and not by_time and {"repeats", "folds"} & given.keys():
-        design = dataclasses.replace(design, kind="cross_validation", locked_share=0.0)
-    design = dataclasses.replace(design, stops=design.stops and "repeats" not in given)
-    if given:
-        design = dataclasses.replace(design, **given, quick=design.quick and "repeats" not in given)  # type: ignore[arg-type]
-    if not given or not design.has_verdict:
+    if not given:
         return design
-    folds_and_seeds = f"{counted(design.folds, 'fold')} x {counted(design.seeds, 'seed')}"
-    words = f"{table.n_rows} rows: {'up to ' if design.stops else ''}{design.repeats} x {folds_and_seeds}"
-    if by_time:
-        words = f"{design.reason}; chosen by up to {folds_and_seeds}"
-    elif design.kind == "held_out":
-        words = f"{table.n_rows} rows: a fifth is locked away and looked at once, the rest chooses in {folds_and_seeds}"
-    df = design.folds - 1 if design.kind == "cross_validation" else None
-    return dataclasses.replace(design, df=df, reason=f"{words}, as asked for")
+    if design.kind == "held_out":
+        design = dataclasses.replace(design, kind="cross_validation", locked_share=0.0, folds=10)
+    stops, quick = design.stops and "repeats" not in given, design.quick and "repeats" not in given
+    design = dataclasses.replace(design, **given, stops=stops, quick=quick)  # type: ignore[arg-type]
+    if not design.has_verdict:
+        return design
+    words = f"{table.n_rows} rows: {'up to ' if design.stops else ''}{design.repeats} x {counted(design.folds, 'fold')}"
+    return dataclasses.replace(design, df=design.folds - 1, reason=f"{words}, as requested")
 
 
 def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> dict[str, Any]:
@@ -385,26 +455,33 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
     Args:
         n_inputs: number of inputs of a network.
     """
-    recipes, whole = spec.recipes(), spec.whole
+    whole = spec.whole
     sample = None if whole is None else {"of": whole.n_rows, "sha256": hashed(whole.features, whole.target)}
     decided = {
         "schema_version": SCHEMA_VERSION,
         "table": {**table_specification(spec.table, n_inputs), "sample": sample},
         "candidates": [
             {
-                "name": candidate.name,
-                "architecture": spelled(candidate.architecture),
-                **dataclasses.asdict(recipes[candidate.name]),
-                "choosing_ends": recipes[candidate.name].ending,
-                **({"without": candidate.without} if candidate.without else {}),
+                "name": member.name,
+                "architecture": spelled(member.architecture),
+                "overrides": [list(pair) for pair in member.overrides],
+                **(dataclasses.asdict(spec.recipe_of(member)) if is_network(member) else {}),
             }
-            for candidate in spec.candidates
+            for member in spec.members
         ],
-        "baselines": [
-            {"name": model.name, "description": model.description, "repeats": model.repeats}
-            | ({"without": model.without} if model.without else {})
-            for model in spec.fitted
+        "groups": [
+            {
+                "members": [member.name for member in group.members],
+                "lines": dict(group.lines),
+                "without": list(group.without),
+            }
+            for group in spec.groups
         ],
+        "estimators": [
+            {"name": model.name, "description": model.description, "without": list(model.without)}
+            for model in spec.estimators
+        ],
+        "recipe": dataclasses.asdict(spec.recipe),
         "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,
         "design": dataclasses.asdict(spec.design),
@@ -413,7 +490,7 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         "margin": spec.margin,
         "margin_rule": "given" if spec.margin_given else "at most a tenth of the reference's error",
         "alpha": spec.alpha,
-        "averaged_networks": spec.networks,
+        "n_networks": spec.n_networks,
         "random_state": spec.random_state,
         "versions": versions(),
     }
@@ -446,5 +523,5 @@ def hashed(*arrays: np.ndarray[Any, Any]) -> str:
     """Return the SHA-256 of the bytes of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
+        digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

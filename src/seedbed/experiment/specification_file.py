@@ -21,7 +21,7 @@ import numpy.typing as npt
 from seedbed.errors import OptionError, nearest, without_passwords
 from seedbed.experiment.spec import Experiment
 from seedbed.files import make_folder, read_document, write_whole
-from seedbed.model import AUTO
+from seedbed.model import is_network
 from seedbed.networks import FileArchitecture, architecture_to_values
 
 __all__ = [
@@ -46,7 +46,7 @@ _UNSHOWN = {
     "table features": "the table has other columns",
     "splits_sha256": "the splits differ",
 }
-_GROWING = ("repeats", "stops", "quick", "time_limit", "shortened", "epochs", "reason")
+_GROWING = ("repeats", "stops", "quick", "time_limit", "reason")
 _COMPARISON, _TRAINING = "comparison.json", "training.json"
 _NAMED = 10
 # Libraries whose versions are part of every specification. Python's version covers the standard library.
@@ -65,7 +65,9 @@ def write_specification(experiment: Experiment, specification: Mapping[str, Any]
     document = dict(specification) | {
         "command": experiment.command,
         "reading": reading and {**reading, "source": without_passwords(reading["source"])},
-        "networks": {one.name: architecture_to_values(one.architecture) for one in experiment.candidates},
+        "networks": {
+            one.name: architecture_to_values(one.architecture) for one in experiment.members if is_network(one)
+        },
         "code": code_hashes(experiment),
         "frozen_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -75,9 +77,9 @@ def write_specification(experiment: Experiment, specification: Mapping[str, Any]
 
 
 def code_hashes(experiment: Experiment) -> dict[str, str | None]:
-    """Return a hash of the code of each candidate and each baseline, see `code_hash`; None if it is unknown."""
-    networks = {candidate.name: code_hash(candidate.architecture) for candidate in experiment.candidates}
-    return networks | {model.name: code_hash(model.estimator) for model in experiment.fitted}
+    """Return a hash of the code of each model by name; None where it is unknown."""
+    codes = {member.name: code_hash(member.architecture) for member in experiment.members}
+    return codes | {model.name: code_hash(model.estimator) for model in experiment.estimators}
 
 
 def read_specification(folder: Path) -> dict[str, Any]:
@@ -104,7 +106,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Return whether a specification is that of another, perhaps with more repeats, and with or without `auto`.
+    """Return whether a specification is that of another, perhaps with more repeats.
 
     The repeats that both have are then the same.
     """
@@ -112,8 +114,7 @@ def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     def common(document: Mapping[str, Any]) -> dict[str, Any]:
         whole = {key: value for key, value in document.items() if key in now and key != "splits_sha256"}
         design = {key: value for key, value in document["design"].items() if key not in _GROWING}
-        models = [{**model, "repeats": None} for model in document["baselines"] if model["name"] != AUTO]
-        return {**whole, "design": design, "baselines": models}
+        return {**whole, "design": design}
 
     with contextlib.suppress(KeyError, TypeError, AttributeError):
         return common(then) == common(now) and then["design"]["repeats"] <= now["design"]["repeats"]
@@ -135,7 +136,7 @@ def _between(place: str, then: Any, now: Any) -> list[str]:
 
 def _by_name(key: str, value: Any) -> Any:
     """Return a list of documents with names as a mapping."""
-    return {entry["name"]: entry for entry in value or ()} if key in ("candidates", "baselines", "sweeps") else value
+    return {entry["name"]: entry for entry in value or ()} if key in ("candidates", "estimators", "sweeps") else value
 
 
 def check_no_part_of_a_run(table: str) -> None:

@@ -32,7 +32,6 @@ from seedbed.evaluation import (
     prior_loss,
     summarize_curves,
 )
-from seedbed.experiment.baseline_fits import STANDARD
 from seedbed.experiment.conclusions import diagnose, judge, margin_of
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
@@ -81,16 +80,13 @@ def answer(run: Results) -> Conclusion:
             most_repeats=run.specification.get("design", {}).get("repeats", design.repeats),
             ended=run.ended,
             folds=design.folds,
-            seeds=design.seeds,
-            networks=experiment.networks,
+            networks=experiment.n_networks,
             n_train=round(float(np.mean([len(split.train) for split in splits]))),
             n_test=round(float(np.mean([len(split.test) for split in splits]))),
             n_unused=experiment.table.n_rows - len(splits[0].train) - len(splits[0].test),
             quick=design.quick,
             sample_of=None if experiment.whole is None else experiment.whole.n_rows,
             time_limit=design.time_limit,
-            shortened=design.shortened,
-            epochs=design.epochs,
             reason=design.reason,
             random_state=experiment.random_state,
             recipe=_recipe_words(experiment),
@@ -115,13 +111,11 @@ def answer(run: Results) -> Conclusion:
 
 def _with_effects(columns: Columns, experiment: Experiment, judged: Conclusion, results: Sequence[Result]) -> Columns:
     """Return what leaving out columns changes, by the verdicts and by what the first model adds to the others."""
-    without = {model.name: model.without for model in experiment.candidates}
-    without |= {model.name: model.without for model in experiment.fitted}
+    without = {name: unit.without for unit in experiment.units for name in unit.names}
     whole, *others = results
-    # Of one network, or of a baseline that draws random numbers, noise looks like what a column adds.
-    steady = experiment.design.seeds > 1 if experiment.candidates else columns.model in STANDARD[experiment.table.task]
     gains = dict[str, Estimate]()
-    for other in others if steady else ():
+    # Of a single network, or of an estimator that draws random numbers, noise looks like what a column adds.
+    for other in others if whole.singles is not None and whole.singles.shape[1] > 1 else ():
         if (verdict := judged.verdict(other.name)) is not None:
             gain = added(whole, other, experiment.metric, comparisons=verdict.comparisons)
             gains |= {} if gain is None else {other.name: gain}
@@ -153,10 +147,10 @@ def table_of(table: Table, command: str) -> dict[str, Any]:
 def _curves(results: Results) -> Curves:
     """Return training and test curves of every candidate: means, bands, some single networks."""
     experiment, splits, networks = results.experiment, results.splits, results.networks
-    size = f"{counted(len(splits), 'split')} x {counted(experiment.design.seeds, 'seed')}"
+    size = f"{counted(len(splits), 'split')} x {counted(experiment.n_networks, 'network')}"
     interval = MeanInterval(alpha=experiment.alpha)
     if experiment.design.kind != "held_out":
-        groups = np.repeat(np.arange(len(splits)), experiment.design.seeds)
+        groups = np.repeat(np.arange(len(splits)), experiment.n_networks)
         df = experiment.design.folds - 1
         interval = MeanInterval(groups, 1 / df, df, experiment.alpha)
     ghosts = max(10, MOST_GHOSTS // max(1, len(networks)))
@@ -198,7 +192,7 @@ def _lotteries(experiment: Experiment, results: Sequence[Result]) -> Lotteries:
 
 def _recipe_words(experiment: Experiment) -> str:
     """Return the shared recipe in words, with all learning rates of a sweep."""
-    words = experiment.recipe.describe()
+    words = experiment.recipe.for_rows(experiment.table.n_rows).describe()
     if not experiment.sweeps:
         return words
     lrs = experiment.sweeps[0].lrs

@@ -30,7 +30,6 @@ from seedbed.evaluation import (
     lottery,
     summary_from,
 )
-from seedbed.experiment.progress import Monitor
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.files import DIGESTS, altered_files, read_document, write_digests, write_whole
@@ -128,7 +127,7 @@ class TrainingRun:
                     n_parameters=history.n_parameters,
                     n_networks=len(history),
                     n_diverged=int(history.diverged.sum()),
-                    epochs=recipe.epochs,
+                    epochs=recipe.n_epochs,
                     note=history.note,
                 ),
             ),
@@ -214,13 +213,9 @@ def training_on(
     """
     table = table if isinstance(table, Table) else read_table(table)
     parsed = candidate_from(candidate)
-    settings = parsed.recipe(recipe or Recipe())
-    if settings.lr is None or settings.epoch != "last":
-        raise OptionError("a single split has no inner splits to choose by", "Give 'lr', and leave epoch: inner out.")
-    if settings.patience is not None:
-        raise OptionError("patience requires an epoch chosen by inner splits", "Leave it out, or add -o for a model.")
-    if settings.horizon is not None:
-        raise OptionError("horizon can't be set here", "Leave it out.")
+    settings = parsed.recipe(recipe or Recipe.tutorial()).for_rows(table.n_rows)
+    if settings.leaves_out:
+        raise OptionError("a single split leaves out no rows for patience", "Leave it out, or add -o for a model.")
     if table.times is not None:
         split = time_holdout(table.times, test_size=test_size, groups=table.groups)
     else:
@@ -230,9 +225,7 @@ def training_on(
                     random_state=random_state)  # fmt: skip
 
 
-def train(
-    training: TrainingSpec, *, compute: Compute = Compute(), command: str = "", monitor: Monitor | None = None
-) -> TrainingRun:
+def train(training: TrainingSpec, *, compute: Compute = Compute(), command: str = "") -> TrainingRun:
     """Train a candidate on one split, one network for each seed.
 
     Features are standardised by the mean and the population deviation of the training rows, as float32, and each
@@ -242,7 +235,6 @@ def train(
         training: what is trained, from `training_on`.
         compute: what trains, and where.
         command: the command that repeats the run.
-        monitor: shows the progress.
 
     Raises:
         SeedbedError: the networks can't be trained.
@@ -263,7 +255,6 @@ def train(
         task=table.task,
         **{name: getattr(recipe, name) for name, about in settings_of(Recipe).items() if not about.choosing},
         **dataclasses.asdict(compute),
-        watch=functools.partial(monitor.board_for, "") if monitor else None,
     )
     seconds = time.perf_counter() - started
     return TrainingRun(training=training, history=history, n_inputs=X.shape[1], command=command, seconds=seconds)

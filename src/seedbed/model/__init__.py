@@ -1,10 +1,18 @@
 """The model: networks fitted to all rows, which predict and can be saved in one safe file."""
 
-from seedbed.model.blending import OutOfBag, blend_table, blend_tables, fit_model, n_calibrating
+from seedbed.model.blending import (
+    OutOfBag,
+    blend_members,
+    blend_table,
+    blended_predictions,
+    fit_model,
+    member_predictions,
+)
 from seedbed.model.effects import effects_in
+from seedbed.model.members import Fit, Member, MemberData, Running, is_network, trained_members
 from seedbed.model.model import Model, load
 from seedbed.model.model_file import check_target, check_writable
-from seedbed.model.portfolio import AUTO, member_costs, members_for, networks_for, recipe_for
+from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, linear_name, n_networks_for
 from seedbed.model.predicting import FLAGS, Predictions, predict_frame, predict_rows, values_of
 from seedbed.model.predictions_file import write_predictions
 from seedbed.model.sets import COVERAGE
@@ -13,23 +21,32 @@ __all__ = [
     "AUTO",
     "COVERAGE",
     "FLAGS",
+    "LINES",
+    "Fit",
+    "Member",
+    "MemberData",
     "Model",
     "OutOfBag",
     "Predictions",
+    "Running",
+    "anchors",
+    "blend_members",
     "blend_table",
-    "blend_tables",
+    "blended_predictions",
+    "candidates_for",
     "check_target",
     "check_writable",
+    "default_models",
     "effects_in",
     "fit_model",
+    "is_network",
+    "linear_name",
     "load",
-    "member_costs",
-    "members_for",
-    "n_calibrating",
-    "networks_for",
+    "member_predictions",
+    "n_networks_for",
     "predict_frame",
     "predict_rows",
-    "recipe_for",
+    "trained_members",
     "values_of",
     "write_predictions",
 ]

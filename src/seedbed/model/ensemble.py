@@ -264,14 +264,14 @@ class Stacks:
     """
 
     def __init__(
-        self, architecture: MLP | BlendedMembers, states: Mapping[str, Tensor], n_inputs: int, n_outputs: int
+        self, architecture: MLP | Trees | BlendedMembers, states: Mapping[str, Tensor], n_inputs: int, n_outputs: int
     ) -> None:
         with torch.device("meta"):  # takes no memory, and draws no random numbers
             network = architecture(n_inputs, n_outputs)
         last = network[-1]
         self._blend = last if isinstance(last, Blend) else None
         self._clip = network[0] if self._blend is not None and len(network) > 1 else nn.Identity()
-        members = {"": architecture} if isinstance(architecture, MLP) else {
+        members = {"": architecture} if not isinstance(architecture, BlendedMembers) else {
             f"{len(network) - 1}.{number}.": member for number, member in enumerate(architecture.members)
         }  # fmt: skip
         self._members = list[_StackedTrees | StackedNetworks]()

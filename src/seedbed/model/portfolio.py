@@ -1,32 +1,52 @@
-"""The members of a blend that suit a table: networks in words, and decision trees."""
+"""The models that suit a table: those of the default comparison, which `auto` blends, and candidates in words."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
 
-from seedbed.data import Table, encode
+from seedbed.data import Table, Task, encode
 from seedbed.errors import OptionError
 from seedbed.model.trees import FEW_ROWS, MOST_ROWS, inputs_share, n_leaves
-from seedbed.networks import MLP, Candidate, Trees, candidates_from
-from seedbed.settings import RECIPES, Recipe
-from seedbed.training import PATIENT_SHARE, network_operations, network_seconds, operation_seconds, with_inputs_of
+from seedbed.networks import MLP, Candidate, Prior, Regression, Trees, candidate_from, unique_names
+from seedbed.training import PATIENT_SHARE, network_seconds, operation_seconds, with_inputs_of
 
-__all__ = ["AUTO", "member_costs", "members_for", "networks_for", "recipe_for", "settings_of"]
+__all__ = [
+    "AUTO",
+    "LINES",
+    "anchors",
+    "candidates_for",
+    "default_models",
+    "member_costs",
+    "more_members",
+    "n_networks_for",
+]
 
 AUTO = "auto"
-"""The word for a blend of a portfolio's members."""
+"""The word for a blend of the default models."""
 
-_RECIPE = Recipe(optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False)
+LINES = (
+    "prior",
+    "logistic",
+    "network-1",
+    "network-2",
+    "network-2-bins",
+    "network-2-waves",
+    "boosted-trees",
+    "extra-trees",
+)
+"""The names of the default models, for classes. For numbers, `linear` stands in place of `logistic`."""
+
 _TREES: Mapping[str, Literal["boosted", "extra"]] = {"boosted-trees": "boosted", "extra-trees": "extra"}
 _MOST_CLASSES, _MOST_INPUTS = 12, 1_000  # for trees: boosting grows one for each class, and looks at all inputs
 # Operations of a value at each level of a tree, of a boosted leaf and of an extra tree beside them, as
-# `network_operations` counts.
+# `network_seconds` counts.
 _A_VALUE, _A_LEAF, _A_TREE = 1000.0, 7e6, 1e8
+_MANY_ROWS = 12_000  # from which on a model has fewer networks
 
 
 class _Size(NamedTuple):
@@ -36,148 +56,134 @@ class _Size(NamedTuple):
         least: rows.
         width: units of a hidden layer.
         bins: bins of each input.
-        batch_size: rows of a step.
-        n_networks: networks of each member; twice as many if a small table has no trees.
-        epochs: of a network, if no rows left out end its training.
+        epochs: of the default networks, which learn faster than plain ones.
         extra_trees: extra trees beside each network.
     """
 
     least: int
     width: int
     bins: int
-    batch_size: int
-    n_networks: int = 8
-    epochs: int = 30
+    epochs: int
     extra_trees: int = 50
 
 
 _SIZES = (
-    _Size(50_000, width=192, bins=16, batch_size=1024, n_networks=4, epochs=15),
-    _Size(12_000, width=128, bins=16, batch_size=512, n_networks=4, epochs=15),
-    _Size(4_000, width=128, bins=16, batch_size=256, epochs=15),
-    _Size(2_000, width=64, bins=8, batch_size=128),
-    _Size(FEW_ROWS, width=64, bins=8, batch_size=64),
-    _Size(0, width=64, bins=8, batch_size=64, epochs=60, extra_trees=25),
+    _Size(50_000, width=192, bins=16, epochs=15),
+    _Size(12_000, width=128, bins=16, epochs=15),
+    _Size(4_000, width=128, bins=16, epochs=30),
+    _Size(FEW_ROWS, width=64, bins=8, epochs=30),
+    _Size(0, width=64, bins=8, epochs=60, extra_trees=25),
 )
 
 
-def members_for(portfolio: Sequence[Any] | None, table: Table, *, more: bool = False) -> tuple[Candidate, ...]:
-    """Return the candidates to blend, adapted to the table's inputs. Without a portfolio, they suit the table.
+def linear_name(task: Task) -> str:
+    """Return the name of the linear model."""
+    return "linear" if task == "regression" else "logistic"
 
-    Args:
-        portfolio: the candidates.
-        table: the rows.
-        more: return others, which a blend tries if its time limit allows it.
+
+def anchors(task: Task) -> tuple[str, ...]:
+    """Return the names of the models that named candidates are compared with."""
+    return "prior", linear_name(task), "boosted-trees"
+
+
+def default_models(table: Table) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the names of the default models of a table, and why others are missing."""
+    layout = encode(table).layout
+    missing = dict[str, str]()
+    if not layout.number_inputs:
+        missing |= dict.fromkeys(("network-2-bins", "network-2-waves"), "there are no numbers")
+    if table.n_outputs > _MOST_CLASSES:
+        missing |= dict.fromkeys(_TREES, f"there are more than {_MOST_CLASSES} classes")
+    elif layout.n_inputs > _MOST_INPUTS:
+        missing |= dict.fromkeys(_TREES, f"there are more than {_MOST_INPUTS:,} inputs")
+    lines = (linear_name(table.task) if name == "logistic" else name for name in LINES)
+    return tuple(name for name in lines if name not in missing), missing
+
+
+def candidates_for(specs: Sequence[Any] | Mapping[str, Any] | str, table: Table) -> tuple[Candidate, ...]:
+    """Return candidates adapted to a table's inputs, from names of default models, words, or callables.
+
+    Raises:
+        CandidateError: a word is unknown, there are no candidates, or two have one name.
     """
-    if portfolio is None:
-        encoding = encode(table)
-        numbers = bool(encoding.layout.number_inputs)
-        few = table.n_outputs <= _MOST_CLASSES and encoding.layout.n_inputs <= _MOST_INPUTS
-        trees = tuple(_TREES) if few else ()
-        if more:
-            portfolio = more_words_for(table.n_rows, numbers=numbers)
-        else:
-            portfolio = [*words_for(table.n_rows, numbers=numbers, trees=bool(trees)), *trees]
-    if not portfolio:
-        raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
-    members = candidates_from([_tree_candidate(one, table.n_rows) or one for one in portfolio])
-    for member in members:
-        if not isinstance(member.architecture, MLP | Trees):
-            hint = "Name networks in words such as relu:64,64, boosted-trees or extra-trees."
-            raise OptionError(f"'{member.name}' can't be blended", hint)
-    return tuple(
-        with_inputs_of(member, table) if isinstance(member.architecture, MLP) else member for member in members
-    )
+    if isinstance(specs, str):
+        specs = [specs]
+    named = specs.items() if isinstance(specs, Mapping) else [(None, spec) for spec in specs]
+    candidates = []
+    for name, spec in named:
+        line = _line(spec.strip(), table) if isinstance(spec, str) else None
+        candidate = candidate_from(spec, name) if line is None else dataclasses.replace(line, name=name or line.name)
+        candidates.append(with_inputs_of(candidate, table))
+    return unique_names(candidates)
 
 
-def _tree_candidate(word: Any, n_rows: int) -> Candidate | None:
-    """Return the candidate that `boosted-trees`, `extra-trees`, or either with a number such as `:100` means."""
-    name, colon, number = word.strip().partition(":") if isinstance(word, str) else ("", "", "")
-    if name not in _TREES:
+def _line(word: str, table: Table) -> Candidate | None:
+    """Return the default model of this name, or trees with a number such as `extra-trees:100`."""
+    size = _size(table.n_rows)
+    if word == "prior":
+        return Candidate(word, Prior())
+    if word == linear_name(table.task):
+        return Candidate(word, Regression())
+    name, colon, number = word.partition(":")
+    if name in _TREES:
+        if colon and not (number.isascii() and number.isdecimal() and 0 < int(number) <= 10_000):
+            raise OptionError(f"'{word}' has no number of trees", f"Write {name}, or {name}:100.")
+        usual = {"boosted": 150, "extra": size.extra_trees}
+        return Candidate(word, Trees(_TREES[name], int(number) if colon else usual[_TREES[name]]))
+    two = f"silu:{size.width},{size.width}@layernorm,residual"
+    words = {
+        "network-1": f"silu:{size.width}@layernorm",
+        "network-2": two,
+        "network-2-bins": f"{two},ple={size.bins}",
+        "network-2-waves": f"{two},plr=4,plr_frequencies=8,plr_sigma=0.5",
+    }.get(word)
+    if words is None:
         return None
-    if colon and not (number.isascii() and number.isdecimal() and 0 < int(number) <= 10_000):
-        raise OptionError(f"'{word}' has no number of trees", f"Write {name}, or {name}:100.")
-    usual = {"boosted": 150, "extra": _size(n_rows).extra_trees}
-    return Candidate(word.strip(), Trees(_TREES[name], int(number) if colon else usual[_TREES[name]]))
+    return dataclasses.replace(candidate_from(words, word), defaults=(("lr", 0.002), ("epochs", size.epochs)))
 
 
-def words_for(n_rows: int, *, numbers: bool, trees: bool = False) -> list[str]:
-    """Return the words of the networks that suit a number of rows. If `numbers`, some inputs may be embedded.
-
-    Args:
-        trees: whether trees are among the members, too.
-    """
-    size = _size(n_rows)
-    layers = f"silu:{size.width},{size.width}@layernorm,residual"
-    words = ["logistic@lr=0.04"]
-    if n_rows < FEW_ROWS or not (trees and numbers):  # beside trees it would have no weight on a larger table
-        words.append(layers)
-    if numbers:
-        words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
-        words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5"]
-    return words
-
-
-def more_words_for(n_rows: int, *, numbers: bool) -> list[str]:
-    """Return the words of candidates that a blend tries if its time limit allows it."""
-    size = _size(n_rows)
+def more_members(table: Table) -> tuple[Candidate, ...]:
+    """Return the candidates that a blend tries if its time limit allows it."""
+    size = _size(table.n_rows)
     layers = f"silu:{size.width},{size.width}@layernorm,residual"
     words = ["silu:256,256@layernorm,residual,dropout=0.2"]
-    if numbers:
+    if encode(table).layout.number_inputs:
         words += [f"silu:{size.width}@plr=8,plr_frequencies=16,plr_sigma=0.2", f"{layers},ple={4 * size.bins}"]
         words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5,weight_decay=0.3,dropout=0.1"]
-    return words
+    return candidates_for(words, table)
 
 
-def recipe_for(given: Mapping[str, Any], n_rows: int) -> Recipe:
-    """Return the recipe of the members, which their words may override. `given` replaces what suits the rows."""
-    size = _size(n_rows)
-    return dataclasses.replace(_RECIPE, **{"batch_size": size.batch_size, "epochs": size.epochs, **given})
-
-
-def networks_for(n_rows: int, members: Iterable[Candidate]) -> int:
-    """Return the default number of networks of each member of a blend."""
-    has_trees = any(isinstance(member.architecture, Trees) for member in members)
-    return _size(n_rows).n_networks * (1 if has_trees or n_rows >= FEW_ROWS else 2)
+def n_networks_for(n_rows: int) -> int:
+    """Return the default number of networks of a model."""
+    return 4 if n_rows >= _MANY_ROWS else 8
 
 
 def _size(n_rows: int) -> _Size:
     return next(size for size in _SIZES if n_rows >= size.least)
 
 
-def member_costs(
-    table: Table,
-    n_rows: int,
-    *,
-    portfolio: Sequence[Any] | None = None,
-    n_networks: int | None = None,
-    seconds: bool = True,
-) -> dict[str, float]:
-    """Estimate the time in which one core fits each member of a blend to some rows of a table, by its words [s].
+def member_costs(table: Table, members: Sequence[Candidate], n_networks: int, epochs: int) -> dict[str, float]:
+    """Estimate the seconds in which one core fits each member of a blend, by name.
 
     The estimate is right within a factor of about 2, as the epochs after which members stop aren't known.
-
-    Args:
-        portfolio, n_networks: as in `blend_table`.
-        seconds: otherwise return operations, see `network_operations`.
     """
-    n_inputs, n_epochs = encode(table).layout.n_inputs, PATIENT_SHARE * _size(n_rows).epochs
-    of_network, costs = network_seconds if seconds else network_operations, {}
-    members = members_for(portfolio, table)
-    n_networks = networks_for(n_rows, members) if n_networks is None else n_networks
+    n_rows, n_inputs, costs = table.n_rows, encode(table).layout.n_inputs, {}
     for member in members:
         if isinstance(member.architecture, Trees):
-            cost = _tree_operations(member.architecture, n_rows, n_inputs, table.n_outputs)
-            cost = operation_seconds(cost) if seconds else cost
-        else:
+            operations = _tree_operations(member.architecture, n_rows, n_inputs, table.n_outputs)
+            cost = operation_seconds(operations)
+        elif isinstance(member.architecture, MLP):
             with torch.device("meta"):  # nothing is drawn
-                cost = of_network(member.architecture(n_inputs, table.n_outputs), n_rows, n_epochs)
+                network = member.architecture(n_inputs, table.n_outputs)
+            cost = network_seconds(network, n_rows, PATIENT_SHARE * epochs)
+        else:
+            cost = 1e-3
         costs[member.name] = n_networks * cost
     return costs
 
 
 def _tree_operations(trees: Trees, n_rows: int, n_inputs: int, n_outputs: int) -> float:
-    """Return about how many operations the trees of one network take, in terms of `network_operations`."""
+    """Return about how many operations the trees of one network take, in terms of `network_seconds`."""
     if trees.method == "boosted":
         n_trees = trees.n_trees if trees.n_nodes else trees.n_trees * n_outputs
         leaves = n_leaves(n_rows)
@@ -185,10 +191,3 @@ def _tree_operations(trees: Trees, n_rows: int, n_inputs: int, n_outputs: int) -
     n_rows = min(n_rows, MOST_ROWS)
     values = inputs_share(n_inputs) * n_inputs * n_rows
     return trees.n_trees * (_A_TREE + values * math.log2(n_rows / 3 + 2) * _A_VALUE)
-
-
-def settings_of(recipe: Recipe) -> dict[str, Any]:
-    """Return the settings that the user changed: those that differ from the default recipe."""
-    usual = RECIPES["trained"]
-    names = [field.name for field in dataclasses.fields(Recipe) if field.name not in ("epoch", "horizon")]
-    return {name: getattr(recipe, name) for name in names if getattr(recipe, name) != getattr(usual, name)}

@@ -1,8 +1,16 @@
 """Architectures of one network, and the candidate grammar."""
 
 from seedbed.networks.activations import ACTIVATIONS, activation_of
-from seedbed.networks.candidate import Architecture, Candidate, candidate_from, candidates_from, parse_candidate
-from seedbed.networks.mlp import MLP, BlendedMembers, Trees, architecture_from_values, architecture_to_values
+from seedbed.networks.candidate import Architecture, Candidate, candidate_from, parse_candidate, unique_names
+from seedbed.networks.mlp import (
+    MLP,
+    BlendedMembers,
+    Prior,
+    Regression,
+    Trees,
+    architecture_from_values,
+    architecture_to_values,
+)
 from seedbed.networks.parts import (
     Blend,
     DecisionTrees,
@@ -26,6 +34,8 @@ __all__ = [
     "FileArchitecture",
     "PeriodicEmbedding",
     "PiecewiseLinearEncoding",
+    "Prior",
+    "Regression",
     "Residual",
     "SmoothClip",
     "Trees",
@@ -34,6 +44,6 @@ __all__ = [
     "architecture_from_values",
     "architecture_to_values",
     "candidate_from",
-    "candidates_from",
     "parse_candidate",
+    "unique_names",
 ]

@@ -16,7 +16,7 @@ Examples: `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@resi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,11 @@ from torch import nn
 from seedbed.arguments import shown
 from seedbed.errors import CandidateError, UsageError, did_you_mean
 from seedbed.networks.activations import ACTIVATIONS, is_activation
-from seedbed.networks.mlp import MLP, WORDS, BlendedMembers, Trees
+from seedbed.networks.mlp import MLP, WORDS, BlendedMembers, Prior, Regression, Trees
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings import Recipe, kinds_of, parsed, settings_of
 
-__all__ = ["Architecture", "Candidate", "candidate_from", "candidates_from", "parse_candidate"]
+__all__ = ["Architecture", "Candidate", "candidate_from", "parse_candidate", "unique_names"]
 
 Architecture = Callable[[int, int], nn.Module]
 """Builds one network from `n_features` and `n_outputs`."""
@@ -46,18 +46,19 @@ class Candidate:
         name: its name in tables and pictures.
         architecture: builds one network from `n_features` and `n_outputs`.
         overrides: pairs of a setting and its value.
-        without: columns of the table that it doesn't see: their inputs are zero.
+        defaults: the same, for settings that neither these nor the common recipe give.
     """
 
     name: str
     architecture: Architecture
     overrides: tuple[tuple[str, Any], ...] = ()
-    without: tuple[str, ...] = ()
+    defaults: tuple[tuple[str, Any], ...] = ()
 
     def recipe(self, common: Recipe) -> Recipe:
         """Return the common recipe with this candidate's own settings."""
         try:
-            return dataclasses.replace(common, **dict(self.overrides))
+            usual = {name: value for name, value in self.defaults if getattr(common, name) is None}
+            return dataclasses.replace(common, **usual | dict(self.overrides))
         except UsageError as error:
             raise CandidateError(f"candidate '{self.name}': {error.message}", error.hint) from None
 
@@ -109,7 +110,7 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
             f"the candidate is a {type(spec).__name__} that is built already",
             "Give what builds it: the class, or a function.",
         )
-    if isinstance(spec, MLP | Trees | BlendedMembers | FileArchitecture | UserArchitecture):
+    if isinstance(spec, MLP | Trees | Prior | Regression | BlendedMembers | FileArchitecture | UserArchitecture):
         return Candidate(name or repr(spec), spec)
     if callable(spec):
         label = name or str(getattr(spec, "__name__", type(spec).__name__))
@@ -117,12 +118,12 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
     raise CandidateError(f"a candidate can't be {shown(spec)}", "Give a string like 'relu:5', or a callable.")
 
 
-def candidates_from(specs: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Candidate, ...]:
-    """Return candidates from words, callables, or a mapping of names to either. Two can't have one name."""
-    if isinstance(specs, str):
-        specs = [specs]
-    named = specs.items() if isinstance(specs, Mapping) else [(None, spec) for spec in specs]
-    candidates = tuple(candidate_from(spec, name) for name, spec in named)
+def unique_names(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Return candidates.
+
+    Raises:
+        CandidateError: there are none, or two have one name.
+    """
     if not candidates:
         raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
     names = [candidate.name for candidate in candidates]
@@ -130,7 +131,7 @@ def candidates_from(specs: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Can
         if names.count(name) > 1:
             message = f"two candidates are named '{name}'"
             raise CandidateError(message, "Leave one out, or in Python give a mapping of names.")
-    return candidates
+    return tuple(candidates)
 
 
 def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -145,8 +146,7 @@ def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[
         if name.endswith(".py"):
             raise _wrong(text, f"no class is named for {name}", f"Write {name}:CLASS.")
         if name in ("boosted-trees", "extra-trees"):
-            hint = "Name them in the portfolio of an estimator, or compare trees as a baseline."
-            raise _wrong(text, f"{name} are members of a blend, and no network", hint)
+            raise _wrong(text, f"{name} are no network", "seedbed train does with -o FILE, for a model.")
         if not is_activation(name) and name != "linear":
             hint = did_you_mean(name, [*ACTIVATIONS, "linear", "logistic"])
             raise _wrong(text, f"no activation '{name}'", hint)

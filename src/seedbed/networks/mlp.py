@@ -26,7 +26,16 @@ from seedbed.networks.parts import (
 )
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
-__all__ = ["MLP", "WORDS", "BlendedMembers", "Trees", "architecture_from_values", "architecture_to_values"]
+__all__ = [
+    "MLP",
+    "WORDS",
+    "BlendedMembers",
+    "Prior",
+    "Regression",
+    "Trees",
+    "architecture_from_values",
+    "architecture_to_values",
+]
 
 _ALWAYS_STORED = ("dropout", "layernorm", "batchnorm")  # others only if they differ from the default
 
@@ -217,6 +226,22 @@ class Trees:
 
     def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
         return nn.Sequential(DecisionTrees(self.n_trees, self.n_nodes, n_outputs, self.depth, self.probabilities))
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Logistic or ridge regression that is fitted until it converges. Fitted, it is an `MLP` without hidden layers."""
+
+    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
+        return MLP()(n_features, n_outputs)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The class frequencies, or the mean of numbers, for every row. Fitted, it is an `MLP` without hidden layers."""
+
+    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
+        return MLP()(n_features, n_outputs)
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,8 @@ from seedbed.report.columns import (
 from seedbed.report.findings import effect_answers
 from seedbed.report.judged import judged_sentences
 from seedbed.report.sentences import (
-    averaged_sentence,
     duration,
     ended_sentence,
-    fewer_repeats,
     no_verdict_reason,
     note_sentence,
     serious_sentences,
@@ -167,7 +165,6 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         trained=(
             *(judged_sentences(conclusion) if judged else _trained(conclusion)),
             *ended_sentence(conclusion),
-            *fewer_repeats(conclusion),
         ),
         unit="points" if in_points else score.words,
         margin=(100.0 if in_points else 1.0) * metric.margin,
@@ -220,25 +217,13 @@ def _heading(conclusion: Conclusion) -> str:
 
 
 def _trained(conclusion: Conclusion) -> Iterator[str]:
-    plan, candidates = conclusion.plan, conclusion.candidates
-    networks = [candidate for candidate in candidates if candidate.kind == "network"]
-    blend = [candidate.name for candidate in candidates if candidate.name == "auto"]
-    baselines = len(candidates) - len(networks) - len(blend)
-    kinds = [*([counted(len(networks), "network")] if networks else []), *blend]
-    kinds += [counted(baselines, "baseline")] if baselines else []
-    seeds = f"{counted(plan.seeds, 'seed')}{' each' if plan.seeds > 1 else ''}"
-    splits = counted(plan.repeats * plan.folds, "train/test split")
-    on = f"on {splits} with {seeds}" if networks else f"on {splits}"
+    plan, models = conclusion.plan, counted(len(conclusion.candidates), "model")
+    on = f"on {counted(plan.repeats * plan.folds, 'train/test split')}"
     if plan.kind == "held_out":
-        on = f"tested once on {plan.n_test:,} rows that were set aside, with {seeds}"
-    trained, took = sum(network.n_networks or 0 for network in networks), duration(conclusion.seconds or 0.0)
-    yield f"{listed(kinds)} {on}: " + (f"{counted(trained, 'network')} in {took}" if trained else took)
-    if plan.shortened and plan.time_limit is not None and not (plan.sample_of or plan.quick):
-        parts = [counted(plan.repeats, "repeat"), counted(plan.seeds, "seed")]
-        parts += [counted(plan.epochs, "epoch")] if plan.epochs else []
-        late = (conclusion.seconds or 0.0) > plan.time_limit
-        kept = f"Cut for a limit of {plan.time_limit:g} s" if late else f"Cut to fit {plan.time_limit:g} s"
-        yield f"{kept}: {listed(parts)}, not {plan.shortened}."
+        on = f"tested once on {plan.n_test:,} rows that were set aside"
+    trained = sum(model.n_networks or 0 for model in conclusion.candidates)
+    took = duration(conclusion.seconds or 0.0)
+    yield f"{models} {on}: " + (f"{counted(trained, 'network')} in {took}" if trained else took)
 
 
 # ---- the table
@@ -264,8 +249,6 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
             # As a reader computes it from the two rounded numbers.
             points = shown(name) - shown(conclusion.reference)
             points = points if metric.greater_is_better else -points
-            if model.repeats != conclusion.candidate(conclusion.reference).repeats:
-                points = middle  # on the repeats that both have
             gain = plus_minus(points, max(high - middle, middle - low), decimals)
             words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
         elif conclusion.verdicts:
@@ -311,7 +294,7 @@ def _label(conclusion: Conclusion, model: CandidateSummary, mixed: bool) -> str:
 
 def _averaged(conclusion: Conclusion) -> bool:
     """Return whether the mean of several networks is judged."""
-    return bool(conclusion.plan.seeds > 1 and conclusion.plan.networks > 1)
+    return conclusion.plan.networks > 1
 
 
 def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:
@@ -351,11 +334,8 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         yield f"±: {100 * (1 - conclusion.alpha):g}% interval{together}{apart}."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
-    networks = has_networks(conclusion)
-    if networks and _averaged(conclusion):
-        yield f"{plan.networks} networks: their mean prediction, each trained from another random start (seed)."
-    elif networks and plan.networks > 1:
-        yield averaged_sentence(plan)
+    if has_networks(conclusion) and plan.networks > 1:
+        yield f"{plan.networks} networks: their mean prediction; each leaves out other rows, by which training ends."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)
     if independent < _AS_FEW * (plan.n_test or 0):
         counted_as = f"{plan.n_test:,} test rows count as about {plain_number(independent, 2)}"

@@ -16,7 +16,6 @@ from seedbed.evaluation import (
     signed,
 )
 from seedbed.report.advice import listed
-from seedbed.report.sentences import averaged_sentence
 from seedbed.report.tables import NumberTable, folded, table_lines
 
 __all__ = [
@@ -47,8 +46,6 @@ def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
             yield from _on_one_test_set(conclusion)
         if plan.kind == "cross_validation" and plan.folds < 5:
             yield f"{plan.folds} folds give rough intervals: use 5 or more."
-        if plan.networks > 1:
-            yield averaged_sentence(plan)
         for without in conclusion.no_verdict:
             yield f"No verdict on {without.candidate}: {without.reason}."
     for bounds in conclusion.on_these_rows:

@@ -20,11 +20,9 @@ from seedbed.evaluation import (
 from seedbed.report.advice import guessing, has_networks, listed, margin_words
 
 __all__ = [
-    "averaged_sentence",
     "detail_sentences",
     "duration",
     "ended_sentence",
-    "fewer_repeats",
     "joined_notes",
     "no_verdict_reason",
     "note_sentence",
@@ -59,40 +57,16 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def fewer_repeats(conclusion: Conclusion) -> Iterator[str]:
-    """Yield which models were compared on fewer repeats than the others."""
-    most = conclusion.plan.repeats
-    for candidate in conclusion.candidates:
-        if candidate.repeats is not None and candidate.repeats < most:
-            repeats = f"{candidate.repeats} of the {most} repeats"
-            yield f"{candidate.name} was compared on {repeats}, so its range is a little wider."
-
-
-def averaged_sentence(plan: PlanSummary) -> str:
-    """Return what is known of the mean of several networks."""
-    n, seeds = plan.networks, plan.seeds
-    if seeds == 1:
-        return f"Networks are judged one by one: a single seed doesn't show what a mean of {n} does."
-    if n <= seeds:
-        return f"The mean of {n} networks is judged, by the {seeds} that were trained for each split."
-    return (
-        f"The mean of {n} networks is judged, by the {seeds} that were trained for each split: the Brier score and the "
-        f"squared error are those of {n}, and all other scores those of the mean of {seeds}."
-    )
-
-
 def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     """Yield how the models were trained and compared, beyond what the first screen says."""
     plan, metric = conclusion.plan, conclusion.metric
     if has_networks(conclusion):
         yield f"Recipe: {plan.recipe}; trained on about {plan.n_train:,} rows at a time."
         if plan.networks > 1:
-            yield averaged_sentence(plan)
+            yield f"Each model averages {plan.networks} networks or sets of trees, which leave out different rows."
     if plan.n_unused:
         unused = counted(plan.n_unused, "earlier row")
         yield f"{unused} of groups in the test rows can't be used for training."
-    if plan.kind == "held_out" and plan.seeds == 1:
-        yield "One seed doesn't show how much seeds matter, so all ranges are too narrow: leave 'seeds' out."
     if conclusion.verdicts:
         meaning = METRICS[metric.name].meaning
         if metric.name == "brier" and conclusion.task == "multiclass":
@@ -205,6 +179,3 @@ def _candidate_notes(candidate: CandidateSummary, plan: PlanSummary) -> Iterator
         yield candidate.description
     if candidate.kind == "baseline":
         return
-    if candidate.lr and (len(candidate.lr) > 1 or "lr of" in candidate.description):
-        total = sum(candidate.lr.values())
-        yield "lr " + ", ".join(f"{lr} in {counted(n, 'split')}" for lr, n in candidate.lr.items()) + f" of {total}"

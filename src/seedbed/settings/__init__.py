@@ -1,13 +1,12 @@
 """Settings: how networks are trained, how a comparison is designed, and on what it is computed. Without torch."""
 
-from seedbed.settings.design import N_NETWORKS, Compute, Design, Engine
+from seedbed.settings.design import Compute, Design, Engine
 from seedbed.settings.fields import Settings, kinds_of, merged, parsed, place_of, settings_of, taking
 from seedbed.settings.optimizers import BETAS, OPTIMIZERS, Step, Tensors
 from seedbed.settings.recipe import RECIPES, Recipe, Schedule, recipe_in, recipe_named
 
 __all__ = [
     "BETAS",
-    "N_NETWORKS",
     "OPTIMIZERS",
     "RECIPES",
     "Compute",

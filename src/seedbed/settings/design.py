@@ -8,12 +8,9 @@ from typing import Any, Literal
 
 from seedbed.settings.fields import Settings, documented, setting
 
-__all__ = ["N_NETWORKS", "Compute", "Design", "Engine"]
+__all__ = ["Compute", "Design", "Engine"]
 
 Engine = Literal["auto", "native", "torch"]
-
-N_NETWORKS = 10
-"""Networks whose mean is the model of one candidate, by default."""
 
 _MOST = 100_000
 _COUNT = {"at_least": 1, "at_most": _MOST, "hint": f"Give 1 to {_MOST:,}."}
@@ -23,7 +20,7 @@ _JUDGING = {"group": "Judging"}
 @documented
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Design(Settings):
-    """The splits and seeds of a comparison, and how it is judged. Defaults depend on the table.
+    """The splits of a comparison, and how it is judged. Defaults depend on the table.
 
     Raises:
         OptionError: a value is out of range.
@@ -31,20 +28,14 @@ class Design(Settings):
 
     reference: str | None = setting(
         None,
-        "The candidate or baseline that others are compared with; the first candidate if left out.",
+        "The model that others are compared with; the first candidate if left out.",
         **_JUDGING,
     )
     baselines: Sequence[Any] | Mapping[str, Any] | str | None = setting(
         None,
-        "Baselines: names, import paths, scikit-learn models, or a mapping of names to these; predicting the class"
-        " frequencies, a linear model and boosted trees if left out.",
+        "Further models: names, import paths, scikit-learn models, or a mapping of names to these. Beside named"
+        " candidates, if left out: prior, logistic (linear for numbers) and boosted-trees.",
         option=False,
-    )
-    auto: bool = setting(
-        True,
-        "If no candidates are named, compare auto as well, a blend of networks and trees, on as many repeats as cost no"
-        " more than all repeats of the other networks, at least two. It is left out where that takes too long.",
-        **_JUDGING,
     )
     metric: str | None = setting(
         None,
@@ -75,20 +66,15 @@ class Design(Settings):
         **_COUNT,
     )
     folds: int | None = setting(None, "Folds per repeat, the same for all candidates; 10.", **_COUNT)
-    seeds: int | None = setting(None, "Networks for each candidate and split; 5, or 3 from 2,000 rows on.", **_COUNT)
-    networks: int = setting(
-        N_NETWORKS,
-        "Networks that the model averages: ranking and verdicts are about their mean. 1 judges single networks.",
+    n_networks: int | None = setting(
+        None,
+        "Networks of a model, whose mean predicts; 8, or 4 from 12,000 rows on. 1 trains on all rows for all epochs.",
         **_COUNT,
-        **_JUDGING,
     )
-    quick: bool = setting(
-        False, "A first result within a minute: one repeat; if need be fewer epochs, fewer seeds, a sample of the rows."
-    )
+    quick: bool = setting(False, "A first look: one repeat, on at most 5,000 rows.")
     time_limit: float | None = setting(
         None,
-        "Approximate time limit in seconds: the run does as many repeats as fit; if one doesn't, epochs, then seeds are"
-        " cut before the first fit.",
+        "Seconds after which the run ends at the next repeat; at least one repeat is finished.",
         above=0,
         hint="Give a number of seconds above 0.",
     )

@@ -34,7 +34,8 @@ class Setting:
         at_least, above, below, at_most: bounds of a number.
         hint: what to do about a value out of bounds; derived from the bounds if empty.
         left_out: the effect of leaving it out, for that hint, such as "for all rows".
-        none: the word for None on the command line and in the words of a candidate; empty if there is none.
+        none: the word on the command line and in the words of a candidate for `none_is`; empty if there is none.
+        none_is: the value that this word means.
         choosing: whether it is about choosing by inner splits, which only comparisons and models do.
         word: whether it may be one of the words of a candidate.
         option: whether it is an option of the command line.
@@ -50,6 +51,7 @@ class Setting:
     hint: str = ""
     left_out: str = ""
     none: str = ""
+    none_is: Any = None
     choosing: bool = False
     word: bool = False
     option: bool = True
@@ -89,7 +91,7 @@ def parsed(kind: type[Settings], name: str, text: str) -> Any:
     """
     about, kinds = settings_of(kind)[name], kinds_of(kind, name)
     if about.none and text == about.none:
-        return None
+        return about.none_is
     if bool in kinds:
         if text not in ("true", "false"):
             raise ValueError(text)
@@ -135,7 +137,7 @@ def place_of(name: str, *kinds: type[Settings]) -> str:
     """Return in which argument of a function a setting belongs, as a sentence; empty if none of the classes has it."""
     for kind in kinds:
         if name in settings_of(kind):
-            call = f"{kind.__name__}.trained" if hasattr(kind, "trained") else kind.__name__
+            call = kind.__name__
             return f"It is a setting of {kind.__name__}: {kind.__name__.lower()}=sb.{call}({name}=...)."
     return ""
 

@@ -50,7 +50,7 @@ class Optimizer:
         words: its name in a sentence.
         torch: its class in `torch.optim`, for the reference trainer.
         step: maps (momentum, nesterov, whether a parameter decays) to the pure step.
-        lr_grid: the learning rates to choose from if none is given.
+        lr: the learning rate if none is given.
         weight_decay: the default of `torch.optim`.
         has_momentum: whether it has the settings `momentum` and `nesterov`.
         native: its number in the kernel (`enum Optimizer` in native/job.h); None if only torch trains it.
@@ -61,7 +61,7 @@ class Optimizer:
     words: str
     torch: str
     step: Callable[[float, bool, Decays], Step]
-    lr_grid: tuple[float, ...] = (0.001, 0.01, 0.1)
+    lr: float = 0.004
     weight_decay: float = 0.0
     has_momentum: bool = False
     native: int | None = None
@@ -126,7 +126,7 @@ OPTIMIZERS = {
             words="SGD",
             torch="SGD",
             step=_sgd,
-            lr_grid=(0.01, 0.1, 1.0),
+            lr=0.1,
             has_momentum=True,
             native=0,
             n_moments=lambda momentum: int(momentum > 0),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,51 +15,50 @@ __all__ = ["RECIPES", "Recipe", "Schedule", "recipe_in", "recipe_named"]
 MOST_EPOCHS = 1_000_000
 """The largest number of epochs, as the curves of all networks must fit into memory."""
 
-BATCH_SIZE = 4096
-"""Default rows per step for tables that are too large for steps over all rows. It keeps the vector units busy with a
-stack of narrow networks, and gives hundreds of steps per epoch."""
-
-_PATIENCE = (1.5, 50)
-"""Default (factor, epochs) that choosing an epoch waits for a lower mean validation loss: until 1.5 times the best
-epoch plus 50 (see docs/decisions)."""
-
 LOSSES = ("bce", "cross_entropy", "mse")
 
-EpochChoice = Literal["inner", "last"]
-
 Schedule = Literal["constant", "cosine", "onecycle"]
+
+# (rows, rows per step, epochs) that suit tables with at least so many rows.
+_BY_ROWS = (
+    (50_000, 1024, 60),
+    (12_000, 512, 100),
+    (4_000, 256, 100),
+    (2_000, 128, 100),
+    (1_500, 64, 100),
+    (0, 64, 200),
+)
 
 
 @documented
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Recipe(Settings):
-    """How a network is trained. `Recipe()` is the tutorial's recipe, `Recipe.trained()` the one that `compare` uses.
+    """How networks are trained. `Recipe()` suits the table, `Recipe.tutorial()` is plain gradient descent.
+
+    A model has several networks. Each leaves out a fold of the rows, and all of them stop together, after the epoch
+    with the lowest loss of their mean prediction for the rows left out. With `patience=0`, they train on all rows for
+    all epochs.
 
     Raises:
         OptionError: a value is out of range, or two values contradict.
     """
 
-    epochs: int = setting(
-        1000,
-        "Passes over the training rows; their largest number if inner splits choose the epoch.",
+    epochs: int | None = setting(
+        None,
+        "Passes over the training rows, at most; 60 to 200 by the number of rows if left out.",
         at_least=1,
         at_most=MOST_EPOCHS,
         word=True,
     )
-    epoch: EpochChoice = setting(
-        "last",
-        "The epoch after which a network is used: the last, or one chosen by inner splits of the training rows.",
-        choosing=True,
-        word=True,
-    )
     lr: float | None = setting(
-        0.01,
-        "Learning rate, the highest of the schedule. compare takes several, and compares each candidate at each.",
+        None,
+        "Learning rate, the highest of the schedule; one that suits the optimizer if left out. compare takes several,"
+        " and compares each candidate at each.",
         at_least=0,
         word=True,
     )
     schedule: Schedule = setting(
-        "constant",
+        "cosine",
         "How the learning rate changes from step to step: constant, cosine down to 0, or onecycle up and down, as"
         " CosineAnnealingLR and OneCycleLR of torch.",
         word=True,
@@ -72,14 +70,8 @@ class Recipe(Settings):
         below=1,
         word=True,
     )
-    horizon: int | None = setting(
-        None,
-        "Epochs for which schedule and warm-up are planned; the trained epochs if left out.",
-        choosing=True,
-        option=False,
-    )
     optimizer: str = setting(
-        "sgd", "Optimizer, equal to that of the same name in torch.optim.", choices=tuple(OPTIMIZERS), word=True
+        "adamw", "Optimizer, equal to that of the same name in torch.optim.", choices=tuple(OPTIMIZERS), word=True
     )
     momentum: float = setting(0.0, "Momentum of sgd.", at_least=0, word=True)
     nesterov: bool = setting(False, "Use Nesterov's momentum, with sgd and a momentum.", word=True)
@@ -87,7 +79,7 @@ class Recipe(Settings):
         None, "Weight decay; the optimizer's own default in torch.optim if left out.", at_least=0, word=True
     )
     decay_biases: bool = setting(
-        True, "Also decay biases, and scales and shifts of normalisations, as torch.optim does.", word=True
+        False, "Also decay biases, and scales and shifts of normalisations, as torch.optim does.", word=True
     )
     clip_norm: float | None = setting(
         None,
@@ -99,10 +91,10 @@ class Recipe(Settings):
     )
     batch_size: int | None = setting(
         None,
-        "Rows per step, instead of the full training set.",
-        at_least=1,
-        left_out="for all rows",
+        "Rows per step, or 0 for all rows; 64 to 1,024 by the number of rows if left out.",
+        at_least=0,
         none="full",
+        none_is=0,
         word=True,
     )
     loss: str = setting(
@@ -121,11 +113,11 @@ class Recipe(Settings):
 
     patience: int | None = setting(
         None,
-        "Epochs without a lower validation loss after which choosing ends; if left out, 1.5 x the best epoch plus 50,"
-        " all epochs where a schedule changes the rate, and 8 in a blend.",
-        at_least=1,
-        hint="It must be a whole number of epochs from 1 up, or left out.",
+        "Epochs without a lower loss of the rows left out after which training ends; 3 to 8 if left out. 0 trains on"
+        " all rows, for all epochs.",
+        at_least=0,
         none="none",
+        none_is=0,
         choosing=True,
         word=True,
     )
@@ -138,23 +130,43 @@ class Recipe(Settings):
             )
         if self.warmup and self.schedule == "onecycle":
             raise OptionError("onecycle has a warm-up of its own", "Leave warmup out.")
-        if self.horizon is not None and self.horizon < self.epochs:
-            message = f"horizon is {self.horizon}, and there are {self.epochs} epochs"
-            raise OptionError(message, f"Give at least {self.epochs}, or leave it out.")
         if (self.momentum or self.nesterov) and not OPTIMIZERS[self.optimizer].has_momentum:
             raise OptionError(f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out.")
         if self.nesterov and not self.momentum:
             raise OptionError("nesterov needs momentum", "Add momentum=0.9.")
 
     @classmethod
-    def trained(cls, **given: Any) -> Recipe:
-        """Return the recipe that `compare` uses, with the given settings.
+    def tutorial(cls, **given: Any) -> Recipe:
+        """Return the recipe of the tutorial, with the given settings: SGD over all rows for 1,000 epochs.
 
         Examples:
-            >>> Recipe.trained(weight_decay=0.1).describe()[:5]
-            'AdamW'
+            >>> sb.Recipe.tutorial(lr=0.1).describe()
+            'SGD, lr 0.1, full batch, 1000 epochs'
         """
-        return replace(RECIPES["trained"], **given)
+        return replace(RECIPES["tutorial"], **given)
+
+    def for_rows(self, n_rows: int) -> Recipe:
+        """Return the recipe with a learning rate, and with epochs and rows per step that suit so many rows, where it
+        leaves them out."""
+        _, size, epochs = next(entry for entry in _BY_ROWS if n_rows >= entry[0])
+        return replace(
+            self,
+            lr=OPTIMIZERS[self.optimizer].lr if self.lr is None else self.lr,
+            batch_size=size if self.batch_size is None else self.batch_size,
+            epochs=epochs if self.epochs is None else self.epochs,
+        )
+
+    @property
+    def n_epochs(self) -> int:
+        """The epochs of a recipe `for_rows`."""
+        assert self.epochs is not None
+        return self.epochs
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of a recipe `for_rows`."""
+        assert self.lr is not None
+        return self.lr
 
     @property
     def decay(self) -> float:
@@ -162,9 +174,9 @@ class Recipe(Settings):
         return OPTIMIZERS[self.optimizer].weight_decay if self.weight_decay is None else self.weight_decay
 
     @property
-    def lrs(self) -> tuple[float, ...]:
-        """The learning rates: one, or those that inner splits choose from."""
-        return OPTIMIZERS[self.optimizer].lr_grid if self.lr is None else (self.lr,)
+    def leaves_out(self) -> bool:
+        """Whether each network leaves out rows, by which training ends."""
+        return self.patience != 0
 
     @property
     def native(self) -> bool:
@@ -172,39 +184,16 @@ class Recipe(Settings):
         return OPTIMIZERS[self.optimizer].native is not None
 
     @property
-    def chooses(self) -> bool:
-        """Whether inner splits are needed."""
-        return self.lr is None or self.epoch == "inner"
-
-    @property
-    def waits(self) -> tuple[float, float]:
-        """How long choosing an epoch waits for a lower loss: (factor, epochs) as in `evaluation.choose`."""
-        if self.epoch == "last" or (self.patience is None and self.schedule != "constant"):
-            return 1.0, math.inf
-        return _PATIENCE if self.patience is None else (1.0, self.patience)
-
-    @property
-    def ending(self) -> str:
-        """`waits` in words, for specifications; empty if choosing never ends before the last epoch."""
-        factor, epochs = self.waits
-        return f"past {factor:g} x its best epoch + {epochs}" if epochs < self.epochs else ""
-
-    @property
     def varies(self) -> bool:
         """Whether the learning rate changes from step to step."""
         return self.schedule != "constant" or self.warmup > 0
-
-    def in_batches(self) -> Recipe:
-        """Return the recipe with batches of `BATCH_SIZE` rows unless it has a batch size."""
-        return self if self.batch_size is not None else replace(self, batch_size=BATCH_SIZE)
 
     def describe(self) -> str:
         """Return the recipe in a few words: `SGD, lr 0.01, full batch, 1000 epochs`."""
         words = [OPTIMIZERS[self.optimizer].words]
         if self.momentum:
             words[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
-        rates = ", ".join(f"{lr:g}" for lr in self.lrs)
-        words.append(f"lr {rates}" if self.lr is not None else f"lr of {rates} by inner splits")
+        words += [] if self.lr is None else [f"lr {self.lr:g}"]
         if self.varies:
             words.append(self._course())
         if self.decay:
@@ -213,10 +202,12 @@ class Recipe(Settings):
             words.append(f"gradient clipped at norm {self.clip_norm:g}")
         if self.label_smoothing:
             words.append(f"label smoothing {self.label_smoothing:g}")
-        words.append("full batch" if self.batch_size is None else f"batches of {self.batch_size}")
-        epochs = f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"
-        words.append(epochs if self.epoch == "last" else f"up to {epochs}, stopped by inner splits")
-        if self.epoch == "inner" and self.patience is not None:
+        if self.batch_size is not None:
+            words.append(f"batches of {self.batch_size}" if self.batch_size else "full batch")
+        if self.epochs is not None:
+            epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
+            words.append(f"up to {epochs}" if self.leaves_out else epochs)
+        if self.patience:
             words.append(f"patience {self.patience}")
         return ", ".join(words)
 
@@ -224,15 +215,16 @@ class Recipe(Settings):
         """Return how the learning rate changes: `cosine schedule with 10% warm-up`."""
         schedule = {"constant": "", "cosine": "cosine schedule", "onecycle": "one-cycle schedule"}[self.schedule]
         warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
-        words = " with ".join(filter(None, (schedule, warmup)))
-        return words if self.horizon in (None, self.epochs) else f"{words}, planned for {self.horizon} epochs"
+        return " with ".join(filter(None, (schedule, warmup)))
 
 
 RECIPES = {
-    "tutorial": Recipe(),
-    "trained": Recipe(optimizer="adamw", lr=None, epochs=1000, epoch="inner"),
+    "default": Recipe(),
+    "tutorial": Recipe(
+        optimizer="sgd", lr=0.01, schedule="constant", epochs=1000, batch_size=0, decay_biases=True, patience=0
+    ),
 }
-"""Recipes by name: that of the tutorial, and one that suits every candidate."""
+"""Recipes by name: one that suits each table, and that of the tutorial."""
 
 
 def recipe_named(name: str, **given: Any) -> Recipe:

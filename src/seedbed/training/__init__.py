@@ -3,6 +3,7 @@
 from seedbed.training.candidates import (
     are_shares,
     ends_in_shares,
+    n_parameters_of,
     own_module,
     plan_candidate,
     warn_of_shares,
@@ -47,6 +48,7 @@ __all__ = [
     "end_workers",
     "ends_in_shares",
     "look_at",
+    "n_parameters_of",
     "network_operations",
     "network_seconds",
     "one_thread",

@@ -32,6 +32,7 @@ _ROUNDING = 1e-6
 __all__ = [
     "are_shares",
     "ends_in_shares",
+    "n_parameters_of",
     "own_module",
     "plan_candidate",
     "shares_warning",
@@ -100,7 +101,7 @@ def own_module(candidate: Candidate, table: Table) -> str:
     n_inputs = encode(table).layout.n_inputs
     build = functools.partial(module, n_inputs, table.n_outputs)
     network = build_network(build, 0)
-    n_parameters = sum(p.numel() for p in network.parameters())
+    n_parameters = n_parameters_of(module, n_inputs, table.n_outputs)
     lines = repr(network).splitlines()
     if len(lines) > _MOST_LINES:
         lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
@@ -108,6 +109,16 @@ def own_module(candidate: Candidate, table: Table) -> str:
     if warning := shares_warning(build, n_inputs, table.task):
         lines.append(f"Warning: {warning}.")
     return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
+
+
+def n_parameters_of(architecture: Callable[[int, int], nn.Module], n_inputs: int, n_outputs: int) -> int:
+    """Return the number of parameters of one network."""
+    if isinstance(architecture, MLP):
+        with torch.device("meta"):  # nothing is drawn
+            network: nn.Module = architecture(n_inputs, n_outputs)
+    else:
+        network = build_network(functools.partial(architecture, n_inputs, n_outputs), 0)
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def warn_of_shares(candidate: Candidate, table: Table) -> None:

@@ -41,11 +41,7 @@ class Chunk:
         splits: the number of the split that each network trains on.
         lr, decay: one per network.
         members: positions of the networks in the plan.
-        stops: the epoch after which each network's outputs are taken; None takes them after the last epoch. Networks
-            always train to the last epoch, so the curves are complete.
-        together: how many consecutive networks, the inner splits of one learning rate, choose an epoch together. They
-            train until `Waiting` ends them by the recipe's patience, and later figures are NaN. 0 trains all networks
-            to the last epoch.
+        together: how many consecutive networks stop together, with patience; 0 if all do.
         patience: if not None, training ends when the best epoch is half as many epochs ago as it took to reach it, but
             at least the first and at most the second of these numbers. A group is `together` consecutive networks, or
             all if that is 0. Its networks stop together, and the networks and outputs are then those of the epoch with
@@ -66,7 +62,6 @@ class Chunk:
     lr: tuple[float, ...]
     decay: tuple[float, ...]
     members: tuple[int, ...]
-    stops: tuple[int, ...] | None = None
     together: int = 0
     patience: tuple[int, int] | None = None
     seconds: float | None = None
@@ -80,10 +75,7 @@ class Chunk:
     @property
     def usual_epochs(self) -> float:
         """The expected number of epochs that its networks train for; exact if none ends early."""
-        epochs = float(self.recipe.epochs)
-        if self.patience:
-            return PATIENT_SHARE * epochs
-        return min(epochs, max(_USUAL_SHARE * epochs, _FEW_EPOCHS)) if self.together else epochs
+        return self.recipe.n_epochs * (PATIENT_SHARE if self.patience else 1.0)
 
 
 @dataclass(frozen=True)

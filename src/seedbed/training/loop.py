@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seedbed.evaluation import Waiting
 from seedbed.settings import Tensors
 from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
 from seedbed.training.data import TrainingData
@@ -119,19 +118,15 @@ class Training:
                 is short, and the plain loop may change what can't be saved: both begin again.
         """
         chunk, engine, rows = self.chunk, self.engine, self.stack.rows
-        epochs, stops = chunk.recipe.epochs, torch.tensor(chunk.stops or (chunk.recipe.epochs,))
+        epochs = chunk.recipe.n_epochs
         best = Best(chunk) if chunk.patience else None
         means = Ensembles(rows, best.size) if best else None
-        waiting = Waiting(self.stack.n // chunk.together, chunk.recipe.waits) if chunk.together and not best else None
         resumable = None if best or isinstance(engine, PlainEngine) else savepoint
-        (done, taken), size, all_ended = self._resumed(resumable), 1, False
+        done, size, all_ended = self._resumed(resumable), 1, False
+        taken: Tensor | None = None
         while done < epochs and not all_ended:
             started = time.monotonic()
-            to = min([done + size, epochs, *(stop for stop in stops.tolist() if stop > done)])
-            if best:
-                to = done + 1
-            elif waiting:
-                to = min(to, max(_next_check(waiting), done + 1))
+            to = done + 1 if best else min(done + size, epochs)
             engine.train(done, to)
             seconds = max((time.monotonic() - started) / (to - done), 1e-9)
             done, size = to, min(engine.most_epochs, 2 * size, max(1, int(_SECONDS / seconds)))
@@ -142,20 +137,14 @@ class Training:
                     engine.keep(better)
                     taken = _merged(torch.from_numpy(better), outputs, taken)
                 all_ended = engine.end(np.repeat(best.ends > 0, best.size))
-            elif waiting and done >= _next_check(waiting):
-                losses = engine.figures[waiting.n_epochs + 1 : done, 2].numpy(force=True)
-                waiting.see(losses.T.reshape(len(waiting.ends), chunk.together, len(losses)))
-                all_ended = engine.end(np.repeat(waiting.ends > 0, chunk.together))
-            if done < epochs and chunk.stops and done in chunk.stops:
-                taken = _merged(stops == done, engine.look(done), taken)
             tell(epochs if all_ended else done)
             if resumable is not None and resumable.due and done < epochs:
-                resumable.save(done, engine.saved() | ({} if taken is None else {"taken": taken}))  # type: ignore[attr-defined]
+                resumable.save(done, engine.saved())  # type: ignore[attr-defined]
         if best:
             ends, dead = best.ends, torch.full((self.stack.n,), math.nan)
         else:
-            taken = _merged(stops == epochs, engine.look(epochs), taken)
-            ends, dead = waiting.ends if waiting else np.zeros(1, dtype=np.int64), engine.dead_units()
+            taken = engine.look(epochs)
+            ends, dead = np.zeros(1, dtype=np.int64), engine.dead_units()
         assert taken is not None
         curves = self._curves(engine.figures[: 1 + (done if best else epochs)], ends)
         outputs = rows.spread(taken) if chunk.keep_outputs else taken[:0]
@@ -170,20 +159,19 @@ class Training:
     def epoch_seconds(self, seconds: float) -> float:
         """Measure the seconds of an epoch, by one epoch or as many as there is time for."""
         begun, done = time.perf_counter(), 0
-        while not done or (done < self.chunk.recipe.epochs and time.perf_counter() - begun < seconds):
+        while not done or (done < self.chunk.recipe.n_epochs and time.perf_counter() - begun < seconds):
             self.engine.train(done, done + 1)
             done += 1
         return (time.perf_counter() - begun) / done
 
-    def _resumed(self, savepoint: Savepoint | None) -> tuple[int, Tensor | None]:
-        """Restore a saved state; return the epochs done, and the outputs that were taken."""
+    def _resumed(self, savepoint: Savepoint | None) -> int:
+        """Restore a saved state; return the epochs done."""
         saved = savepoint.load() if savepoint is not None else None
         if saved is None:
-            return 0, None
+            return 0
         done, tensors = saved
-        taken = tensors.pop("taken", None)
         self.engine.restore(tensors)  # type: ignore[attr-defined]
-        return done, None if taken is None else taken.to(self.engine.figures.device)
+        return done
 
     def _curves(self, figures: Tensor, ends: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
         """Return figures as curves [4, epoch, network], with NaN after the end of each group of networks."""
@@ -196,12 +184,6 @@ class Training:
             for row, weights in ((1, data.train), (3, data.test)):
                 array[row] = _r2_by_split(array[row - 1], data, weights, self.chunk.splits)
         return array.astype(self.chunk.dtype, copy=False)
-
-
-def _next_check(waiting: Waiting) -> int:
-    """Return the epoch before which to check whether networks may end. It affects the time, not the results."""
-    done = waiting.n_epochs + 1  # losses after the last epoch aren't known yet
-    return done + max(_CHECKED, done // 8)
 
 
 def _merged(here: Tensor, value: Tensor, other: Tensor | None) -> Tensor:

@@ -93,7 +93,7 @@ def train_many(
     Warns:
         UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits.
     """
-    common = Recipe(**recipe)
+    common = Recipe.tutorial(**recipe)
     dtype = str(dtype).removeprefix("torch.")
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, settings = _builder(candidate_from(build), data, common, task)
@@ -122,7 +122,7 @@ def _stacked(
     splits = [0] * len(seeds)
     plan = plan_stack(make, data, recipe, seeds=seeds, splits=splits, keep_networks=True, **options)
     trained = train_chunks(plan.chunks, data, jobs, watch(plan.chunks) if watch else None, cluster)
-    curves = np.empty((len(CURVES), recipe.epochs, len(seeds)), dtype=data.X.dtype)
+    curves = np.empty((len(CURVES), recipe.n_epochs, len(seeds)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
     for number, result in trained:
         members = plan.chunks[number].members
@@ -149,11 +149,9 @@ def _builder(
     candidate: Candidate, data: TrainingData, common: Recipe, task: Task | None
 ) -> tuple[Callable[[], nn.Module], Recipe]:
     """Return a function that builds a network for this table, and the candidate's recipe with the loss of the task."""
-    recipe = candidate.recipe(common)
-    if recipe.chooses:
-        raise OptionError("a learning rate or epoch chosen by inner splits needs a comparison", "Give lr=0.01, say.")
-    if recipe.patience is not None:
-        raise OptionError("patience applies to an epoch chosen by inner splits, which needs a comparison", "Remove it.")
+    recipe = candidate.recipe(common).for_rows(len(data.y))
+    if recipe.patience:
+        raise OptionError("patience needs rows that are left out, which models have", "Remove it.")
     if task is not None:
         recipe = _of_task(recipe, task, data.y)
     codes = data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())

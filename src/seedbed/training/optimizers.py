@@ -53,7 +53,7 @@ def pick_optimizer(recipe: Recipe) -> Step:
 
 def make_torch_optimizer(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """Return the same optimizer of `torch.optim`, for the reference trainer."""
-    (lr,) = recipe.lrs
+    lr = recipe.rate
     groups: list[Any] = list(parameters)
     if not recipe.decay_biases:
         weights, others = [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() < 2]
@@ -86,7 +86,7 @@ def rate_factors(recipe: Recipe, steps_an_epoch: int) -> Tensor | None:
         "onecycle": lambda step: _one_cycle(step, total),
     }
     after = course[recipe.schedule]
-    steps = range(recipe.epochs * steps_an_epoch)
+    steps = range(recipe.n_epochs * steps_an_epoch)
     factors = [(step + 1) / (rising + 1) if step < rising else after(step - rising) for step in steps]
     return torch.tensor(factors, dtype=torch.float64)
 
@@ -94,7 +94,7 @@ def rate_factors(recipe: Recipe, steps_an_epoch: int) -> Tensor | None:
 def make_torch_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps_an_epoch: int) -> LRScheduler | None:
     """Return the same schedule of torch for the reference trainer, to be stepped after each step."""
     total, rising = _steps(recipe, steps_an_epoch)
-    (lr,) = recipe.lrs
+    lr = recipe.rate
     if recipe.schedule == "onecycle":
         return OneCycleLR(optimizer, lr, total_steps=total, cycle_momentum=False)
     warmup = LinearLR(optimizer, 1 / (rising + 1), total_iters=rising) if rising else None
@@ -106,7 +106,7 @@ def make_torch_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps_
 
 def _steps(recipe: Recipe, steps_an_epoch: int) -> tuple[int, int]:
     """Return the steps of the whole schedule, and the steps of the linear warm-up, after which the rate is highest."""
-    total = (recipe.horizon or recipe.epochs) * steps_an_epoch
+    total = recipe.n_epochs * steps_an_epoch
     return total, min(round(recipe.warmup * total), total - 1)
 
 

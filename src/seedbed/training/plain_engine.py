@@ -27,8 +27,8 @@ class PlainEngine:
 
     def __init__(self, stack: Stack) -> None:
         self._stack, recipe = stack, stack.chunk.recipe
-        self.most_epochs = recipe.epochs
-        self.figures = torch.zeros(recipe.epochs + 1, 4, stack.n, dtype=torch.float64)
+        self.most_epochs = recipe.n_epochs
+        self.figures = torch.zeros(recipe.n_epochs + 1, 4, stack.n, dtype=torch.float64)
         self._ended = np.zeros(stack.n, dtype=np.bool_)
         with in_one_line():
             self._networks = [self._network(number) for number in range(stack.n)]

@@ -102,13 +102,7 @@ class StackPlan:
         """The epochs of all networks that the chunks cost."""
         return sum(self.lanes(chunk) * chunk.usual_epochs for chunk in self.chunks)
 
-    def trained_with(self, lr: Sequence[float], stops: Sequence[int]) -> StackPlan:
-        """Return the plan with a learning rate and a number of epochs for each network, in their order."""
-        chunks = []
-        for chunk in self.chunks:
-            members = chunk.members
-            chunks.append(replace(chunk, lr=tuple(lr[i] for i in members), stops=tuple(stops[i] for i in members)))
-        return replace(self, chunks=tuple(chunks))
+
 
 
 def plan_stack(
@@ -154,10 +148,10 @@ def plan_stack(
     data.n_outputs(network)
     chain = None if plain else shared_chain(build, network, data.X.shape[1])
     trainer, note = _engine(engine, chain, network, data.X.shape[1], recipe, device, dtype)
-    rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
+    rates, decays = lr or (recipe.rate,) * len(seeds), decay or (recipe.decay,) * len(seeds)
     if patience:
         together = together or len(seeds)
-    elif recipe.waits[1] >= recipe.epochs:
+    else:
         together = 0
     if trainer == "plain":
         size, seconds = max(_FEW, together), _plain_seconds(build_network(build, seeds[0]), data, recipe)
@@ -189,7 +183,7 @@ def plan_stack(
         for members in _cut(group, size, alike, full=trainer == "native")
     )
     plan = StackPlan(chunks, 0.0, "" if plain else note, _n_parameters(network))
-    return replace(plan, seconds=seconds * plan.work / recipe.epochs)
+    return replace(plan, seconds=seconds * plan.work / recipe.n_epochs)
 
 
 def check_engine(engine: str) -> None:
@@ -259,7 +253,7 @@ def _groups(
     """
     keys: list[tuple[object, ...]] = []
     for split, part in zip(splits, parts, strict=True):
-        if recipe.batch_size is not None and not plain:
+        if recipe.batch_size and not plain:
             n_train = int((data.train[:, split] > 0).sum())
             keys.append((part, math.ceil(n_train / recipe.batch_size)))  # equally many steps
         else:
@@ -298,7 +292,7 @@ def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: 
         return min(most, _ON_GPU)
     widths = [_units(module) for module in network.modules()]
     n_rows, widest = len(data.X), max(1, *widths, sum(widths) // 2)  # two layers are used at a time
-    if recipe.batch_size is not None:  # a minibatch's inputs are each network's own, too
+    if recipe.batch_size:  # a minibatch's inputs are each network's own, too
         n_rows, widest = min(n_rows, recipe.batch_size), max(widest, data.X.shape[1])
     numbers = n_rows * widest + sum(p.numel() for p in network.parameters())
     size = int(_CACHES * _cache_bytes() / (numbers * (8 if dtype == "float64" else 4)))
@@ -364,9 +358,9 @@ def _operations(network: nn.Module, data: TrainingData, recipe: Recipe, *, nativ
     """Return about how many operations one network's training takes, in the kernel or in torch."""
     a_row, n_units = _row_operations(network)
     a_row = a_row if native else _TORCH_FACTOR * a_row + _A_TORCH_UNIT * n_units
-    if recipe.batch_size is not None:
+    if recipe.batch_size:
         a_row += _A_MINIBATCH_ROW + _AN_ORDER / len(data.X)
-    return a_row * len(data.X) * recipe.epochs
+    return a_row * len(data.X) * recipe.n_epochs
 
 
 def _plain_seconds(network: nn.Module, data: TrainingData, recipe: Recipe) -> float:
@@ -380,7 +374,7 @@ def _plain_seconds(network: nn.Module, data: TrainingData, recipe: Recipe) -> fl
             started = time.perf_counter()
             outputs_of(network, X).sum().backward()
             times.append(time.perf_counter() - started)
-    return min(times) * batch / n_rows * math.ceil(n_train / batch) * _EVALUATING * recipe.epochs
+    return min(times) * batch / n_rows * math.ceil(n_train / batch) * _EVALUATING * recipe.n_epochs
 
 
 def network_seconds(network: nn.Module, n_rows: float, epochs: float) -> float:

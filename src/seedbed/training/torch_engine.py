@@ -28,15 +28,15 @@ class TorchEngine:
     def __init__(self, stack: Stack) -> None:
         assert stack.chain is not None
         self._stack, self._chain, recipe = stack, stack.chain, stack.chunk.recipe
-        placing, n_steps = stack.placing, recipe.epochs * stack.rows.n_steps
+        placing, n_steps = stack.placing, recipe.n_epochs * stack.rows.n_steps
         self._optimizer = pick_optimizer(recipe)
         self._params, self._buffers, self._kept = stack.params, stack.buffers, dict[str, Tensor]()
         self._moments = self._optimizer.init(self._params)
-        self.most_epochs = recipe.epochs
-        self.figures = torch.zeros(recipe.epochs + 1, 4, stack.n, dtype=placing.dtype, device=placing.device)
+        self.most_epochs = recipe.n_epochs
+        self.figures = torch.zeros(recipe.n_epochs + 1, 4, stack.n, dtype=placing.dtype, device=placing.device)
         # The pass of a full batch also gives the test figures of the epoch before, as the parameters are the same.
         self._patient = bool(stack.chunk.patience)  # then `look` gives them
-        same = recipe.batch_size is None and self._chain.same_in_training and not stack.guarded
+        same = not recipe.batch_size and self._chain.same_in_training and not stack.guarded
         self._one_pass = same and not self._patient
         self._clock = clock(n_steps, placing.dtype).to(placing.device)
         factors = rate_factors(recipe, stack.rows.n_steps)
@@ -51,7 +51,7 @@ class TorchEngine:
 
     @torch.no_grad()
     def train(self, start: int, end: int) -> None:
-        rows, full = self._stack.rows, self._stack.chunk.recipe.batch_size is None
+        rows, full = self._stack.rows, self._stack.not chunk.recipe.batch_size
         for epoch in range(start, end):
             if not (self._one_pass or self._patient):
                 if full:  # all rows, as in one pass, so that it doesn't matter to the bits

@@ -62,13 +62,13 @@ class NativeEngine:
         self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
         recipe = chunk.recipe
         size = rows.batch_rows if recipe.batch_size else 0
-        self.most_epochs = max(1, _MOST_PICKED // (self._n_rows * self._n)) if size else recipe.epochs
+        self.most_epochs = max(1, _MOST_PICKED // (self._n_rows * self._n)) if size else recipe.n_epochs
         optimizer = OPTIMIZERS[recipe.optimizer]
         n_moments = optimizer.n_moments(recipe.momentum)
         self._params = self._laned(torch.cat([params[s.name].reshape(-1, self._n) for s in program.segments]))
         self._kept = self._params
         self._moments = _aligned((self._n_blocks, n_moments, program.n_params, self._lanes), self._dtype)
-        self._figures = _aligned((self._n_blocks, recipe.epochs + 1, 4, self._lanes), self._dtype)
+        self._figures = _aligned((self._n_blocks, recipe.n_epochs + 1, 4, self._lanes), self._dtype)
         self._tests, self._ended = dict[int, Tensor](), np.zeros(self._n_blocks, dtype=np.int32)
         tested = torch.where(rows.tested[1] > 0, rows.tested[0], -1)
         arrays = {
@@ -97,7 +97,7 @@ class NativeEngine:
             n_values=program.n_values,
             n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
             loss=_LOSSES.index(stack.loss.name), optimizer=optimizer.native, batch_size=size,
-            n_batches=rows.n_steps, n_epochs=recipe.epochs, nesterov=int(recipe.nesterov),
+            n_batches=rows.n_steps, n_epochs=recipe.n_epochs, nesterov=int(recipe.nesterov),
             guarded=int(stack.guarded), patient=int(bool(chunk.patience)),
             same_in_training=int(program.same_in_training), units_in_lanes=int(program.units_in_lanes),
             momentum=recipe.momentum, smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
@@ -136,7 +136,7 @@ class NativeEngine:
             "keys": self._laned(self._stack.keys, np.int32),
             "lr": self._laned(torch.tensor(chunk.lr, dtype=torch.float64), np.float64),
             "decay": self._laned(torch.tensor(chunk.decay, dtype=torch.float64)),
-            "clock": self._plain(clock(chunk.recipe.epochs * n_steps, torch.float64), np.float64),
+            "clock": self._plain(clock(chunk.recipe.n_epochs * n_steps, torch.float64), np.float64),
         }
         return arrays if factors is None else {**arrays, "factors": self._plain(factors, np.float64)}
 

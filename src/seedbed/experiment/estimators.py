@@ -1,12 +1,7 @@
-"""Baselines: scikit-learn models that are fitted on the same splits as the networks.
+"""scikit-learn models of the user, which are fitted on the same splits as the other models.
 
-A baseline is named on the command line or given in Python:
+An estimator is named on the command line or given in Python:
 
-    standard                                        the default baselines:
-    prior | logistic-regression | boosted-trees     if classes are predicted
-    prior | linear-regression | boosted-trees       if numbers are predicted
-    auto                                            the blend that `SeedbedClassifier()` fits; it may also
-                                                    stand among the candidates
     sklearn.ensemble.RandomForestClassifier         any classifier with predict_proba, or any regressor, by import path
     sklearn.naive_bayes:GaussianNB                  the same, with a colon
     sklearn.svm.SVC(probability=True, C=2.0)        with arguments: keywords and plain values, nothing is evaluated
@@ -22,48 +17,36 @@ import inspect
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from seedbed.arguments import shown, spelled
 from seedbed.data import Task
 from seedbed.errors import OptionError, did_you_mean, error_line
-from seedbed.experiment.baseline_fits import STANDARD, Auto, Baseline, FittedModel, auto
-from seedbed.experiment.logistic import INNER_FOLDS, TunedLogisticRegression, tuned_linear_regression
-from seedbed.model import AUTO
+from seedbed.experiment.fits import Estimator
+from seedbed.model import AUTO, LINES, anchors
 from seedbed.training import derive
 
-__all__ = ["BASELINES", "baselines_from"]
+__all__ = ["estimators_from"]
+
+_TAKEN = (*LINES, "linear", AUTO)
 
 
-BASELINES = ("standard",)
-"""The baselines of a comparison that names none."""
-
-_KNOWN = tuple(dict.fromkeys(name for names in STANDARD.values() for name in names))
-_TAKEN = "This name belongs to a baseline of seedbed. Choose another, or leave it out."
-
-
-def baselines_from(
+def estimators_from(
     specs: Sequence[Any] | Mapping[str, Any], *, random_state: int, task: Task = "binary"
-) -> tuple[FittedModel, ...]:
-    """Return baselines from names, import paths, estimators, their classes, or `Baseline`s.
+) -> tuple[Estimator, ...]:
+    """Return estimators from import paths, estimators, their classes, or `Estimator`s.
 
-    A mapping gives them names, and may be an element of a sequence: `["standard", {"mine": estimator}]`. The word
-    `standard` stands for `STANDARD`, in a mapping under any key.
+    A mapping gives them names, and may be an element of a sequence: `["prior", {"mine": estimator}]`.
 
     Each `random_state` of an estimator, or of a step of a pipeline, that is None gets a value derived from
     `random_state`. Splitters within an estimator, such as `cv=StratifiedKFold(shuffle=True)`, are not changed.
 
     Raises:
-        OptionError: a baseline can't be read, is no classifier with probabilities (or no regressor, if numbers are
+        OptionError: an estimator can't be read, is no classifier with probabilities (or no regressor, if numbers are
             predicted), or two have the same name.
     """
-    models = tuple(
-        _baseline(one, name, random_state, task)
-        for name, spec in _named(specs)
-        for one in (STANDARD[task] if isinstance(spec, str) and spec == "standard" else [spec])
-    )
-    names = [baseline.name for baseline in models]
+    models = tuple(_estimator(spec, name, random_state, task) for name, spec in _named(specs))
+    names = [model.name for model in models]
     for name in names:
         if names.count(name) > 1:
             raise OptionError(
@@ -79,7 +62,7 @@ def _named(specs: Any) -> Iterator[tuple[str | None, Any]]:
         for name, spec in specs.items():
             if not isinstance(name, str) or not name.strip():
                 raise OptionError(f"a baseline is named {shown(name)}", "Give it a text as its name.")
-            yield (None if isinstance(spec, str) and spec == "standard" else name), spec
+            yield name, spec
         return
     for spec in [specs] if isinstance(specs, str) else specs:
         if isinstance(spec, Mapping):
@@ -90,95 +73,45 @@ def _named(specs: Any) -> Iterator[tuple[str | None, Any]]:
             yield None, spec
 
 
-def _baseline(spec: Any, name: str | None, random_state: int, task: Task) -> FittedModel:
+def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Estimator:
     spec = spec.strip() if isinstance(spec, str) else spec
-    if isinstance(spec, Auto) or (isinstance(spec, str) and spec == AUTO):
-        if name not in (None, AUTO):
-            raise OptionError(f"auto can't be named '{name}'", _TAKEN)
-        return spec if isinstance(spec, Auto) else auto(random_state)
     if isinstance(spec, str):
-        baseline = _known(spec, task) if spec in _KNOWN else _from_path(spec, task)
-    elif isinstance(spec, Baseline):
-        baseline = spec
+        model = _from_path(spec, task)
+    elif isinstance(spec, Estimator):
+        model = spec
     elif inspect.isclass(spec):
-        baseline = _own(spec.__name__, _made(spec, {}, spec.__name__, task))
+        model = _own(spec.__name__, _made(spec, {}, spec.__name__, task))
     else:
-        baseline = _own(type(spec).__name__, spec)
-    if not isinstance(baseline.estimator, StandardEstimator):
-        _check(baseline, task)
-        if not isinstance(spec, Baseline) and not hasattr(baseline.estimator, "steps"):
-            baseline = _standardised(baseline)
-    if name is not None and name != baseline.name:
-        if name in (*_KNOWN, AUTO):
-            raise OptionError(f"a baseline can't be named '{name}'", _TAKEN)
-        baseline = dataclasses.replace(baseline, name=name)
-    return dataclasses.replace(baseline, estimator=_seeded(baseline, random_state))
+        model = _own(type(spec).__name__, spec)
+    _check(model, task)
+    if not isinstance(spec, Estimator) and not hasattr(model.estimator, "steps"):
+        model = _standardised(model)
+    if name is not None and name != model.name:
+        if name in _TAKEN:
+            raise OptionError(f"a baseline can't be named '{name}'", "This name belongs to a default model.")
+        model = dataclasses.replace(model, name=name)
+    return dataclasses.replace(model, estimator=_seeded(model, random_state))
 
 
-def _known(name: str, task: Task) -> Baseline:
-    if name not in STANDARD[task]:
-        predicts, holds = ("a number", "classes") if name == "linear-regression" else ("classes", "numbers")
-        instead = "logistic-regression" if name == "linear-regression" else "linear-regression"
-        raise OptionError(f"baseline '{name}' predicts {predicts}, but the target holds {holds}", f"Give {instead}.")
-    descriptions = {
-        "prior": f"predicts the {'mean' if task == 'regression' else 'class frequencies'} of the training rows",
-        "linear-regression": "ridge regression, alpha by leaving one out, standardised features",
-        "logistic-regression": f"logistic regression, C by inner {INNER_FOLDS}-fold cross-validation, standardised "
-        "features",
-        "boosted-trees": f"HistGradientBoosting{_wanted(task).capitalize()}, "
-        + ("l2_regularization 1, no early stopping" if task == "multiclass" else "defaults"),
-    }
-    return Baseline(name, StandardEstimator(name, task), descriptions[name])
-
-
-@dataclass(frozen=True)
-class StandardEstimator:
-    """The estimator of a default baseline. It is made where it is cloned to be fitted: scikit-learn's ensembles take a
-    second to import, and planning doesn't need them."""
-
-    name: str
-    task: Task
-    random_state: int | None = None
-
-    def __sklearn_clone__(self) -> Any:
-        if self.name == "logistic-regression":
-            return TunedLogisticRegression(self.random_state)
-        if self.name == "linear-regression":
-            return tuned_linear_regression()
-        if self.name == "prior":
-            from sklearn.dummy import DummyClassifier, DummyRegressor
-
-            return DummyRegressor() if self.task == "regression" else DummyClassifier(strategy="prior")
-        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-        if self.task == "regression":
-            return HistGradientBoostingRegressor(random_state=self.random_state)
-        # Leaves of a class with few rows diverge: in one fold of wine_quality, which has a class of five rows, the
-        # Brier score was 0.61 instead of 0.46. From 10,000 rows on, scikit-learn stops by a validation set, which
-        # fails if a class has a single row.
-        several = {"l2_regularization": 1.0, "early_stopping": False} if self.task == "multiclass" else {}
-        return HistGradientBoostingClassifier(random_state=self.random_state, **several)
-
-
-def _standardised(baseline: Baseline) -> Baseline:
+def _standardised(baseline: Estimator) -> Estimator:
     """Return the baseline behind a scaler, which many estimators need and which doesn't change trees."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     scaled = make_pipeline(StandardScaler(), baseline.estimator)
-    return Baseline(baseline.name, scaled, f"{baseline.description}, standardised features")
+    return Estimator(baseline.name, scaled, f"{baseline.description}, standardised features")
 
 
-def _own(name: str, estimator: Any) -> Baseline:
-    return Baseline(name, estimator, spelled(estimator))
+def _own(name: str, estimator: Any) -> Estimator:
+    return Estimator(name, estimator, spelled(estimator))
 
 
-def _from_path(spec: str, task: Task) -> Baseline:
+def _from_path(spec: str, task: Task) -> Estimator:
     path, parenthesis, arguments = spec.partition("(")
     path = path.strip()
     module, dot, name = path.rpartition(":" if ":" in path else ".")
     if not dot:
-        raise OptionError(f"no baseline '{path}'", did_you_mean(path, [*BASELINES, *STANDARD[task], _example(task)]))
+        raise OptionError(f"no baseline '{path}'", did_you_mean(path, [*anchors(task), _example(task)]))
     try:
         imported = importlib.import_module(module)
     except Exception as error:
@@ -227,7 +160,7 @@ def _made(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -> Any
         raise _wrong(spec, f"it can't be created: {error_line(error)}", "In Python, give an instance.") from error
 
 
-def _check(baseline: Baseline, task: Task) -> None:
+def _check(baseline: Estimator, task: Task) -> None:
     """Raise OptionError unless it is a regressor, or a classifier with probabilities."""
     name, estimator = baseline.name, baseline.estimator
     if not _is_a(_wanted(task), estimator):
@@ -264,12 +197,8 @@ def _is_estimator(thing: Any) -> bool:
     return hasattr(thing, "fit") and hasattr(thing, "get_params")
 
 
-def _seeded(baseline: Baseline, random_state: int) -> Any:
+def _seeded(baseline: Estimator, random_state: int) -> Any:
     """Return a clone in which nothing draws from the global state of NumPy; the given object isn't changed."""
-    if isinstance(baseline.estimator, StandardEstimator):
-        seed = baseline.estimator.random_state
-        seed = derive(random_state, "baseline", baseline.name) % 2**32 if seed is None else seed
-        return dataclasses.replace(baseline.estimator, random_state=seed)
     from sklearn.base import clone
 
     try:

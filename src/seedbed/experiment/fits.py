@@ -1,0 +1,244 @@
+"""What a comparison fits on each split: groups of models that train together, and scikit-learn estimators."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seedbed.data import Encoding, Split, Table, Task
+from seedbed.errors import TrainingError, error_line
+from seedbed.model import (
+    AUTO,
+    Fit,
+    Member,
+    MemberData,
+    Running,
+    blend_members,
+    blended_predictions,
+    member_predictions,
+    trained_members,
+)
+from seedbed.networks import Candidate
+from seedbed.settings import Recipe
+from seedbed.training import single_threads, with_inputs_of
+from seedbed.typing import Floats
+
+__all__ = ["Estimator", "Fitted", "Group", "Unit", "fit_estimator", "fit_group", "one_blas_thread"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Models that are fitted together on each split.
+
+    Attributes:
+        members: the candidates.
+        lines: the names under which they are compared, by the candidate's name, and that of their blend by `auto`.
+            Others are fitted for the blend only.
+        without: columns of the table that they don't see.
+    """
+
+    members: tuple[Candidate, ...]
+    lines: Mapping[str, str]
+    without: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.lines.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Estimator:
+    """A scikit-learn model of the user that is compared.
+
+    Attributes:
+        name: its name in tables.
+        estimator: an unfitted classifier with `predict_proba`, or a regressor; cloned for every split. It gets
+            unstandardised features, so an estimator that needs a scaler must contain one.
+        description: what it is, in a few words.
+        without: columns of the table that it doesn't see.
+    """
+
+    name: str
+    estimator: Any
+    description: str
+    without: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+
+Unit = Group | Estimator
+"""What is fitted at once on each split."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A model that was fitted on one split.
+
+    Attributes:
+        predictions: for the test rows: the probability of class 1 [row], of each class [row, class], or numbers [row].
+        networks: the same of each of its networks [network, ...]; None of an estimator.
+        curves: of its networks, as `Member.curves`; None without networks.
+        dead: as `Member.dead`.
+        epochs: as `Member.epochs`.
+        note: as `Member.note`.
+    """
+
+    predictions: Floats
+    networks: Floats | None = None
+    curves: npt.NDArray[np.floating] | None = None
+    dead: npt.NDArray[np.float32] | None = None
+    epochs: int = 0
+    note: str = ""
+
+
+def fit_group(
+    group: Group,
+    table: Table,
+    splits: Sequence[Split],
+    *,
+    recipe: Recipe,
+    n_networks: int,
+    random_state: int,
+    running: Running,
+    tell: Callable[[], None] = lambda: None,
+) -> list[dict[str, Fitted]]:
+    """Fit a group to the training rows of each split; return what each line predicts for the test rows.
+
+    Networks of all splits train in the same stacks. A model that can't be fitted to a split is missing.
+
+    Args:
+        tell: called after each member of a split.
+    """
+    if group.without:
+        kept = tuple(column for column in table.columns if column.name not in group.without)
+        table = dataclasses.replace(table, columns=kept)
+    parts = [_part(table, split) for split in splits]
+    fits = list[Fit]()
+    for part, present in parts:
+        candidates = tuple(with_inputs_of(member, part) for member in group.members)
+        tested = None
+        if table.task == "regression" or len(present) == len(table.labels):
+            tested = table.of_rows(splits[len(fits)].test)
+        data = MemberData(part, n_networks, None, random_state, tested)
+        fits.append(Fit(part, candidates, recipe, data, drops=False))
+    trained: list[dict[tuple[int, int], Member]] = [{} for _ in splits]
+    usable = [place for place, (part, present) in enumerate(parts) if table.task == "regression" or len(present) > 1]
+    with contextlib.closing(
+        trained_members([fits[place] for place in usable], random_state=random_state, running=running)
+    ) as training:
+        for place, which, member in training:
+            trained[usable[which]][place] = member
+            tell()
+    fitted = []
+    for split, fit, (part, present), members in zip(splits, fits, parts, trained, strict=True):
+        by_name = {member.candidate.name: member for member in members.values()}
+        if not members and len(present) == 1 and table.task != "regression":  # the training rows have one class
+            fitted.append({line: _certain(table, present[0], len(split.test)) for line in group.names})
+            continue
+        inputs, of_split = fit.data.preprocessor.inputs_of_values(table.features[split.test]), dict[str, Fitted]()
+        known = {name: member_predictions(part, member, fit.data, inputs) for name, member in by_name.items()}
+        for name, line in group.lines.items():
+            if name in by_name:
+                of_split[line] = _fitted(table, part, present, known[name], by_name[name])
+        if AUTO in group.lines and by_name:
+            in_order = [by_name[one.name] for one in group.members if one.name in by_name and one.name != "prior"]
+            blended, out_of_bag, _ = blend_members(part, in_order, fit.data, crossed=False)
+            values = blended_predictions([known[name] for name in out_of_bag.weights], blended)
+            of_split[group.lines[AUTO]] = _fitted(table, part, present, values)
+        fitted.append(of_split)
+    return fitted
+
+
+def _part(table: Table, split: Split) -> tuple[Table, npt.NDArray[np.int64]]:
+    """Return the training rows of a split as a table, and the classes that they have."""
+    part = table.of_rows(split.train)
+    if table.task == "regression":
+        return part, np.arange(0)
+    present, codes = np.unique(part.target, return_inverse=True)
+    labels = tuple(table.labels[code] for code in present)
+    task: Task = "binary" if len(labels) == 2 else "multiclass"
+    return dataclasses.replace(part, target=codes.astype(np.int64), labels=labels, task=task), present
+
+
+def _fitted(
+    table: Table, part: Table, present: npt.NDArray[np.int64], values: Floats, member: Member | None = None
+) -> Fitted:
+    """Return a model from what its networks predict [network, row] or [network, row, class]; without a member, it is a
+    blend."""
+    if table.task != "regression":
+        if len(present) < len(table.labels):  # a class without training rows keeps 0
+            known, values = values, np.zeros((*values.shape[:2], len(table.labels)))
+            values[..., present] = known
+        values = (values[..., 1] if table.task == "binary" else values).astype(np.float32)
+    mean = values.mean(axis=0, dtype=np.float64).astype(values.dtype)
+    if member is None or member.curves is None:
+        return Fitted(mean, values)
+    return Fitted(mean, values, member.curves, member.dead, member.epochs, member.note)
+
+
+def _certain(table: Table, code: int, n_rows: int) -> Fitted:
+    """Return the prediction of one class for each row."""
+    shares = np.tile(np.eye(len(table.labels), dtype=np.float32)[code], (n_rows, 1))
+    return Fitted(shares[:, 1] if table.task == "binary" else shares)
+
+
+def fit_estimator(model: Estimator, table: Table, encoding: Encoding, split: Split) -> Fitted:
+    """Fit an estimator to the training rows of a split; return what it predicts for the test rows.
+
+    Raises:
+        TrainingError: the fit failed, or gave no usable predictions.
+    """
+    import joblib
+
+    try:
+        with warnings.catch_warnings(), single_threads(), joblib.parallel_config(backend="sequential"):
+            warnings.simplefilter("ignore")
+            predictions = _of_estimator(model, table, encoding, split)
+    except Exception as error:
+        message = f"'{model.name}' can't be fitted: {error_line(error)}"
+        raise TrainingError(message, "Change it, or leave it out.") from error
+    if table.task == "regression":
+        return Fitted(predictions)
+    return Fitted((predictions[:, 1] if table.task == "binary" else predictions).astype(np.float32))
+
+
+def _of_estimator(model: Estimator, table: Table, encoding: Encoding, split: Split) -> Floats:
+    from sklearn.base import clone
+
+    X, y = encoding.natural(split.train), table.target
+    n_classes = 0 if table.task == "regression" else len(table.labels)
+    if n_classes and len(present := np.unique(y[split.train])) == 1:  # many classifiers refuse a single class
+        return np.tile(np.eye(n_classes)[present[0]], (len(split.test), 1))
+    if model.without:  # constant and not removed, so that there is a column in any case
+        X = np.where(np.isin(encoding.layout.sources, model.without), 0.0, X)
+    fitted, X_test = clone(model.estimator).fit(X[split.train], y[split.train]), X[split.test]
+    if not n_classes:
+        numbers = np.asarray(fitted.predict(X_test), dtype=np.float64)
+        if numbers.size != len(X_test) or not np.isfinite(numbers).all():
+            raise ValueError(f"predict gave {list(numbers.shape)} numbers, or some that aren't finite")
+        return numbers.reshape(len(X_test))  # some regressors return [row, 1]
+    classes, given = np.asarray(fitted.classes_, dtype=np.intp), np.asarray(fitted.predict_proba(X_test))
+    if given.shape != (len(X_test), len(classes)) or not np.isfinite(given).all():
+        raise ValueError(f"predict_proba gave {list(given.shape)} numbers, or some that aren't finite")
+    probabilities = np.zeros((len(X_test), n_classes))  # a class without training rows keeps 0
+    probabilities[:, classes] = given
+    return probabilities
+
+
+def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
+    """Return a context in which matrices are multiplied on one thread. They are small: a second thread costs time, and
+    changes the last digit of some sums."""
+    import scipy.special  # noqa: F401 - loads its BLAS, so that the limit finds it
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits

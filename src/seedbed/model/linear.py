@@ -1,0 +1,222 @@
+"""Models without hidden layers that are fitted until they converge: logistic and ridge regression, and the prior."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seedbed.data import Split
+from seedbed.model.trees import TreeData
+from seedbed.training import single_threads
+from seedbed.typing import Floats
+
+__all__ = ["FittedLinear", "fit_prior", "fit_regression"]
+
+_CS: tuple[float, ...] = tuple(np.logspace(-3, 2, 6).tolist())
+
+# Up to so many rows, all values of C and all networks are fitted in the same Newton steps, in a tenth of the time. With
+# more rows that is no quicker, as the path of scikit-learn ends early.
+_MOST_ROWS = 4_000
+_MOST_FEATURES_FOR_NEWTON = 64
+_MOST_COEFFICIENTS = 300  # of all classes, for which newton-cholesky is quicker than lbfgs
+_MOST_STEPS, _MOST_HALVINGS = 100, 30
+_CHOOSING = 2  # networks that choose C where each fit takes long
+# For standardised inputs, from almost no regularisation to coefficients of almost 0.
+_ALPHAS = np.logspace(-3, 6, 19)
+_USUAL_C, _USUAL_ALPHA = 1.0, 1.0  # without rows left out
+
+
+class FittedLinear(NamedTuple):
+    """Linear models, one for each network.
+
+    Attributes:
+        states: weights and biases [network, ...], by the names in the `state_dict` of `MLP()`.
+        outputs: for the rows that a network left out [row, output, network]; NaN elsewhere.
+    """
+
+    states: dict[str, Tensor]
+    outputs: NDArray[np.float32]
+
+
+def fit_prior(data: TreeData) -> FittedLinear:
+    """Return models of the class frequencies, or of the mean, whatever the inputs are."""
+    rows = np.arange(len(data.y))
+    biases = [_frequencies(data, rows) for _ in data.splits]
+    outputs = np.full((len(rows), data.n_outputs, len(data.splits)), np.nan, dtype=np.float32)
+    for number, split in enumerate(data.splits):
+        outputs[split.test, :, number] = _frequencies(data, split.train)
+    weights = np.zeros((len(biases), data.n_outputs, data.X.shape[1]))
+    return FittedLinear(_states(weights, np.stack(biases)), outputs)
+
+
+def fit_regression(data: TreeData) -> FittedLinear:
+    """Return logistic or ridge regression for each network, on the rows that it doesn't leave out.
+
+    Its regularisation has the lowest loss of the rows left out. Inputs are standardised.
+    """
+    fits = _ridge(data) if not data.of_classes else _logistic(data)
+    outputs = np.full((len(data.y), data.n_outputs, len(data.splits)), np.nan, dtype=np.float32)
+    for number, split in enumerate(data.splits):
+        outputs[split.test, :, number] = data.X[split.test] @ fits[number, :, :-1].T + fits[number, :, -1]
+    return FittedLinear(_states(fits[:, :, :-1], fits[:, :, -1]), outputs)
+
+
+def _states(weights: Floats, biases: Floats) -> dict[str, Tensor]:
+    named = {"0.weight": weights, "0.bias": biases}
+    return {name: torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)) for name, value in named.items()}
+
+
+def _frequencies(data: TreeData, rows: NDArray[np.int64]) -> Floats:
+    """Return the outputs [output] that mean the class frequencies, or the mean, of some rows."""
+    weights = np.ones(len(rows)) if data.weights is None else data.weights[rows].astype(np.float64)
+    if not data.of_classes:
+        return np.array([np.average(data.y[rows], weights=weights)])
+    counts = np.bincount(data.y[rows], weights, minlength=max(2, data.n_outputs))
+    logs = np.log(np.maximum(counts / counts.sum(), 1e-7))
+    return np.asarray(logs if data.n_outputs > 1 else logs[1:] - logs[:1])
+
+
+def _ridge(data: TreeData) -> Floats:
+    """Return coefficients, the intercept last [network, 1, input]; the penalty has the lowest error of rows left out."""
+    paths, errors = [], np.zeros(len(_ALPHAS))
+    for split in data.splits:
+        X, y = data.X[split.train].astype(np.float64), data.y[split.train].astype(np.float64)
+        weights = np.ones(len(y)) if data.weights is None else data.weights[split.train].astype(np.float64)
+        center, level = np.average(X, axis=0, weights=weights), float(np.average(y, weights=weights))
+        Z = (X - center) * np.sqrt(weights)[:, None]
+        values, vectors = np.linalg.eigh(Z.T @ Z)
+        along = vectors.T @ (Z.T @ ((y - level) * np.sqrt(weights)))
+        path = (along / (np.maximum(values, 0.0) + _ALPHAS[:, None])) @ vectors.T  # [alpha, input]
+        paths.append(np.column_stack([path, level - path @ center]))
+        left = data.y[split.test] - (data.X[split.test] @ paths[-1][:, :-1].T + paths[-1][:, -1]).T
+        of_test = 1.0 if data.weights is None else data.weights[split.test]
+        errors += (left**2 * of_test).sum(axis=1)
+    left_out = any(len(split.test) for split in data.splits)
+    best = int(errors.argmin()) if left_out else int(np.abs(_ALPHAS - _USUAL_ALPHA).argmin())
+    return np.stack(paths)[:, best, None]
+
+
+def _logistic(data: TreeData) -> Floats:
+    """Return coefficients, the intercept last [network, output, input]; C has the lowest loss of the rows left out."""
+    n_classes, X = max(2, data.n_outputs), data.X.astype(np.float64)
+    narrow = X.shape[1] <= _MOST_FEATURES_FOR_NEWTON and n_classes == 2
+    rows = np.zeros((len(data.splits), len(X)))
+    for number, split in enumerate(data.splits):
+        rows[number, split.train] = 1.0 if data.weights is None else data.weights[split.train]
+    tests = np.zeros((len(data.splits), len(X)))
+    for number, split in enumerate(data.splits):
+        tests[number, split.test] = 1.0 if data.weights is None else data.weights[split.test]
+    left_out = bool(tests.any())
+    if narrow and len(X) <= _MOST_ROWS:
+        newton = _Newton(X, data.y)
+        grid = np.array(_CS if left_out else [_USUAL_C])
+        fits = newton.fits(np.tile(rows, (len(grid), 1)), np.repeat(grid, len(rows)))
+        if fits is not None:
+            most = -np.log(np.finfo(np.float64).eps)
+            losses = np.minimum(newton.row_losses(fits), most).reshape(len(grid), *tests.shape)
+            best = int((losses * tests).sum(axis=(1, 2)).argmin())
+            return np.asarray(fits.reshape(len(grid), len(rows), 1, -1)[best])
+    few = data.n_outputs * (X.shape[1] + 1) <= _MOST_COEFFICIENTS
+    with single_threads("openmp"):
+        return _by_scikit_learn(data, "newton-cholesky" if few else "lbfgs", left_out=left_out)
+
+
+def _by_scikit_learn(data: TreeData, solver: str, *, left_out: bool) -> Floats:
+    """Return coefficients, the intercept last [network, output, input]. The path from strong to weak regularisation
+    ends after the loss of rows left out has risen twice in a row."""
+    paths = [_path(data, split, solver) for split in data.splits]
+    for path in paths:
+        next(path)
+    choosing = paths[:_CHOOSING]
+    fits, losses = list[list[Floats]](), list[float]()
+    for C in _CS if left_out else (_USUAL_C,):
+        steps = [path.send(C) for path in choosing]
+        fits.append([fit for fit, _ in steps])
+        losses.append(sum(loss for _, loss in steps))
+        if len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]:
+            break
+    best = int(np.argmin(losses))
+    C = _CS[best] if left_out else _USUAL_C
+    return np.stack([*fits[best], *(path.send(C)[0] for path in paths[_CHOOSING:])])
+
+
+def _path(data: TreeData, split: Split, solver: str) -> Generator[Any, float, None]:
+    """Receive values of C, and yield for each the coefficients [output, input], and the loss of the rows left out."""
+    from sklearn.linear_model import LogisticRegression
+
+    X, y, weights = data.X[split.train].astype(np.float64), data.y[split.train], data.weights_of(split.train)
+    present, test = np.unique(y), split.test
+    of_test = 1.0 if data.weights is None else data.weights[test]
+    coefficients = np.zeros((data.n_outputs, X.shape[1] + 1))
+    coefficients[:, -1] = _frequencies(data, split.train)
+    model = LogisticRegression(solver=solver, max_iter=1000, warm_start=True)
+    C: float = yield
+    while True:
+        if len(present) > 1:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of convergence
+                model.set_params(C=C).fit(X, y, sample_weight=weights)
+            found = np.column_stack([model.coef_, model.intercept_])
+            if data.n_outputs > 1 and len(found) == 1:  # two of several classes
+                found = np.concatenate([-found, found]) / 2
+            coefficients[present if data.n_outputs > 1 else slice(None)] = found
+        outputs = data.X[test].astype(np.float64) @ coefficients[:, :-1].T + coefficients[:, -1]
+        C = yield coefficients.copy(), float((data.losses(outputs, test) * of_test).sum())
+
+
+class _Newton:
+    """Logistic regressions of two classes on different rows and with different C, all fitted in the same Newton steps.
+
+    The minimised function is scikit-learn's: half the squared coefficients, without the intercept, plus C times the sum
+    of the log losses. A step is halved where it would increase it.
+    """
+
+    def __init__(self, Z: NDArray[np.float64], y: NDArray[np.int64]) -> None:
+        self.inputs = np.column_stack([Z, np.ones(len(Z))])
+        self.signs = 2.0 * y - 1
+        self.products = (self.inputs[:, :, None] * self.inputs[:, None, :]).reshape(len(Z), -1)
+        self.penalty = np.append(np.ones(Z.shape[1]), 0.0)
+
+    def fits(self, rows: NDArray[np.float64], C: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Return the coefficients, the intercept last [fit, input], for weights of rows [fit, row] and C [fit].
+
+        None if one of them doesn't converge.
+        """
+        from scipy.special import expit
+
+        n_inputs = self.inputs.shape[1]
+        fits = np.zeros((len(C), n_inputs))
+        active, weights = np.arange(len(C)), rows * C[:, None]
+        value = self._values(fits, weights)
+        for _ in range(_MOST_STEPS):
+            at, weight = fits[active], weights[active]
+            wrong = expit(-(at @ self.inputs.T) * self.signs)
+            slope = self.penalty * at - (weight * wrong * self.signs) @ self.inputs
+            curve = ((weight * wrong * (1 - wrong)) @ self.products).reshape(-1, n_inputs, n_inputs)
+            curve += np.diag(self.penalty + 1e-10)
+            step = np.linalg.solve(curve, slope[:, :, None])[:, :, 0]
+            for _ in range(_MOST_HALVINGS):
+                after = self._values(at - step, weight)
+                worse = after > value[active] * (1 + 1e-12)
+                if not worse.any():
+                    break
+                step[worse] /= 2
+            fits[active], value[active] = at - step, after
+            active = active[np.abs(step).max(axis=1) > 1e-7 * (1 + np.abs(at).max(axis=1))]
+            if not len(active):
+                return fits
+        return None
+
+    def _values(self, coefficients: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        half = (self.penalty * coefficients**2).sum(axis=1) / 2
+        return np.asarray(half + (weights * self.row_losses(coefficients)).sum(axis=1))
+
+    def row_losses(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the log loss of each row [fit, row]."""
+        return np.asarray(np.logaddexp(0.0, -(coefficients @ self.inputs.T) * self.signs))
