@@ -13,7 +13,7 @@ from seedbed.experiment.comparison import conclude
 from seedbed.settings import Compute, Design, Recipe, recipe_named, settings_of
 from seedbed.training.machine import one_thread
 
-DESIGN = {"repeats": 1, "folds": 3, "seeds": 2, "networks": 1}
+DESIGN = {"repeats": 1, "folds": 3, "n_networks": 2}
 SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "jobs": 1}
 
 
@@ -51,13 +51,13 @@ def compare_with(*table: Any, **words: Any) -> Comparison:
         return {name: words.pop(name) for name in settings_of(kind) if name in words}
 
     design, compute, lr = Design(**taken(Design)), Compute(**taken(Compute)), words.pop("lr", None)
-    recipe = recipe_named(words.pop("recipe", "trained"), **taken(Recipe))
+    recipe = recipe_named(words.pop("recipe", "default"), **taken(Recipe))
     return compare(*table, recipe=recipe, lr=lr, design=design, compute=compute, **words)
 
 
 @pytest.fixture(scope="session")
 def compared() -> Callable[..., Comparison]:
-    """A function that compares candidates on a table, with few folds, seeds and epochs and without baselines."""
+    """A function that compares candidates on a table, with few folds, networks and epochs and without baselines."""
 
     def run_it(
         table: Table, *candidates: Any, name: str = "tutorial", recipe: Any = None, **options: Any
@@ -72,7 +72,7 @@ def compared() -> Callable[..., Comparison]:
 
 @pytest.fixture(scope="session")
 def small(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Comparison]:
-    """`compare` with few rows, folds, seeds and epochs, without baselines; on `arrays` unless a table is given."""
+    """`compare` with few rows, folds, networks and epochs, without baselines; on `arrays` unless a table is given."""
 
     def run(*table: Any, **options: Any) -> Comparison:
         return compare_with(*(table or arrays), **{**SMALL, **options})
@@ -98,11 +98,11 @@ def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
 
 @pytest.fixture(scope="session")
 def comparison(small: Callable[..., Comparison]) -> Comparison:
-    """A comparison of two candidates and a baseline with two repeats of three folds and three seeds.
+    """A comparison of two candidates and a baseline with two repeats of three folds and three networks.
 
     Tests must not change it.
     """
-    return small(candidates=["linear:3", "tanh:4"], baselines=["prior"], reference="tanh:4", repeats=2, seeds=3,
+    return small(candidates=["linear:3", "tanh:4"], baselines=["prior"], reference="tanh:4", repeats=2, n_networks=3,
                  random_state=7)  # fmt: skip
 
 
