@@ -48,7 +48,6 @@ __all__ = [
     "OutOfBag",
     "blend_members",
     "blend_table",
-    "blend_tables",
     "fit_model",
     "members_of",
     "model_of",
@@ -109,8 +108,17 @@ def fit_model(
     if not (isinstance(candidate, str) and candidate.strip() == AUTO):
         portfolio = candidates_for([candidate], table)
         warn_of_shares(portfolio[0], table)
-    model, _ = blend_table(table, portfolio=portfolio, n_networks=n_networks, recipe=recipe, sample_weight=sample_weight,
-                           score=score, threshold=threshold, random_state=random_state, compute=compute)  # fmt: skip
+    model, _ = blend_table(
+        table,
+        portfolio=portfolio,
+        n_networks=n_networks,
+        recipe=recipe,
+        sample_weight=sample_weight,
+        score=score,
+        threshold=threshold,
+        random_state=random_state,
+        compute=compute,
+    )
     return model
 
 

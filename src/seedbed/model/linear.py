@@ -83,7 +83,8 @@ def _frequencies(data: TreeData, rows: NDArray[np.int64]) -> Floats:
 
 
 def _ridge(data: TreeData) -> Floats:
-    """Return coefficients, the intercept last [network, 1, input]; the penalty has the lowest error of rows left out."""
+    """Return coefficients, the intercept last [network, 1, input]; the penalty has the lowest error of rows left
+    out."""
     paths, errors = [], np.zeros(len(_ALPHAS))
     for split in data.splits:
         X, y = data.X[split.train].astype(np.float64), data.y[split.train].astype(np.float64)

@@ -22,9 +22,6 @@ from seedbed.settings import Recipe
 __all__ = ["Board", "Chunk", "ChunkResult", "Place", "Savepoint"]
 
 
-# Epochs that networks which choose train for: 35 % of 1,000 on most tables, all where they learn slowly (see
-# benchmarks/LOG.md). With 65 %, an estimate of the time doesn't rise by more than half. Of few epochs, all are trained.
-_USUAL_SHARE, _FEW_EPOCHS = 0.65, 150
 PATIENT_SHARE = 0.45  # of its epochs that a chunk with patience usually trains
 NOT_BEGUN = -1
 _SECONDS = 30.0  # between two savings

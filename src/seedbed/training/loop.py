@@ -25,7 +25,6 @@ from seedbed.training.torch_engine import TorchEngine
 __all__ = ["Training"]
 
 _SECONDS = 0.2  # of a slice of epochs, which is how long an interrupt may wait
-_CHECKED = 16  # epochs between two checks whether networks may end, or an eighth of the epochs done
 
 
 class Engine(Protocol):

@@ -103,8 +103,6 @@ class StackPlan:
         return sum(self.lanes(chunk) * chunk.usual_epochs for chunk in self.chunks)
 
 
-
-
 def plan_stack(
     build: Callable[[], nn.Module],
     data: TrainingData,
@@ -149,10 +147,7 @@ def plan_stack(
     chain = None if plain else shared_chain(build, network, data.X.shape[1])
     trainer, note = _engine(engine, chain, network, data.X.shape[1], recipe, device, dtype)
     rates, decays = lr or (recipe.rate,) * len(seeds), decay or (recipe.decay,) * len(seeds)
-    if patience:
-        together = together or len(seeds)
-    else:
-        together = 0
+    together = (together or len(seeds)) if patience else 0
     if trainer == "plain":
         size, seconds = max(_FEW, together), _plain_seconds(build_network(build, seeds[0]), data, recipe)
     else:

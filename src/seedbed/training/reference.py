@@ -143,7 +143,7 @@ class PlainNetwork:
             return loss, self._hits(self.outputs, self._test)
 
     def _batches(self, epoch: int) -> list[Rows]:
-        if self._not recipe.batch_size:
+        if not self._recipe.batch_size:
             return [self._train]
         order = shuffled(len(self._train.X), self._seed, epoch).to(self._train.X.device)
         return [self._train.at(batch) for batch in torch.split(order, self._recipe.batch_size)]

@@ -51,7 +51,7 @@ class TorchEngine:
 
     @torch.no_grad()
     def train(self, start: int, end: int) -> None:
-        rows, full = self._stack.rows, self._stack.not chunk.recipe.batch_size
+        rows, full = self._stack.rows, not self._stack.chunk.recipe.batch_size
         for epoch in range(start, end):
             if not (self._one_pass or self._patient):
                 if full:  # all rows, as in one pass, so that it doesn't matter to the bits
