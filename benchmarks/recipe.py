@@ -75,8 +75,8 @@ def settings_of(name: str, most: int, words: str, epochs: int, lr: float) -> tup
 
 
 def ordered() -> None:
-    """Print losses on the rows after each of five windows, with the latest eighth left out, and with all rows trained on
-    for as many epochs."""
+    """Print losses on the rows after five windows: with the latest eighth left out, and with all rows trained on for as
+    many epochs."""
     for name, (size, dropped) in ORDERED.items():
         frame = pd.read_csv(path_of(name)).drop(columns=list(dropped))
         target = frame.columns[-1]
