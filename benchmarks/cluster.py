@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from seedbed.tuning import Round, Stack
 from tables import Table, machine, number
 
 from seedbed.data import read_table
@@ -30,7 +31,6 @@ from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import in_order
 from seedbed.settings import Compute, Design, recipe_named
 from seedbed.training import Chunk, TrainingData, train_chunk
-from seedbed.tuning import Round, Stack
 
 NODES = (1, 2, 10, 100, 1000)
 DRAWS = 15

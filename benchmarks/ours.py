@@ -9,11 +9,10 @@ import torch
 from rounds import Contender, Task, UnavailableError, timed
 from workload import Rows
 
-from seedbed.data import encode, repeated_folds, table_from_arrays
+from seedbed.data import Preprocessor, repeated_folds, table_from_arrays
 from seedbed.networks import parse_candidate
 from seedbed.settings import Engine, Recipe
-from seedbed.training import Chunk, TrainingData, pick_jobs, plan_stack, train_chunk, train_chunks
-from seedbed.training.data import table_data
+from seedbed.training import Chunk, TrainingData, counted_rows, pick_jobs, plan_stack, train_chunk, train_chunks
 from seedbed.training.native import kernel
 
 _CHUNKS_A_CORE = 4
@@ -25,7 +24,7 @@ def one_core(task: Task, *, engine: Engine) -> Contender:
 
 
 def many_splits(task: Task) -> Contender:
-    """Every network on a split of its own, as `compare` does it."""
+    """Every network on a split of its own, as bags do it."""
     return _one_chunk(task, _folds(task.rows), "native")
 
 
@@ -82,7 +81,7 @@ def _plan(task: Task, data: TrainingData, n_networks: int, engine: Engine, *, de
     n_splits = data.train.shape[1]
     splits = [network % n_splits for network in range(n_networks)]
     seeds = range(n_networks)
-    plan = plan_stack(build, data, Recipe(), seeds=seeds, splits=splits, engine=engine, device=device)
+    plan = plan_stack(build, data, Recipe.tutorial(), seeds=seeds, splits=splits, engine=engine, device=device)
     return plan.chunks
 
 
@@ -94,6 +93,8 @@ def _one_split(rows: Rows) -> TrainingData:
 
 
 def _folds(rows: Rows) -> TrainingData:
-    """A hundred splits, each with its own standardisation folded into the first layer."""
+    """A hundred splits of a table."""
     table = table_from_arrays(rows.features, rows.target)
-    return table_data(table, encode(table), repeated_folds(rows.target, repeats=10, folds=10, random_state=0))
+    splits = repeated_folds(rows.target, repeats=10, folds=10, random_state=0)
+    X = Preprocessor.fit(table).inputs_of_values(table.features)
+    return TrainingData(X, table.target, *counted_rows(table.n_rows, splits, None))

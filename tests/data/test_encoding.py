@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seedbed.data.design import InputDesign
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from seedbed.data import ColumnSchema, Preprocessor, Split, Table, encode
-from seedbed.data.design import InputDesign
 from seedbed.data.table import Column
 from seedbed.errors import ColumnError
 

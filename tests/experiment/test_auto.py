@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from seedbed.experiment.baseline_fits import fit_on_splits
+from seedbed.experiment.baselines import baselines_from
 
 import seedbed as sb
 from seedbed import scoring
@@ -13,8 +15,6 @@ from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation import corrected_t, seed_noise
 from seedbed.experiment import Checkpoint, make_plan, run, specify
-from seedbed.experiment.baseline_fits import fit_on_splits
-from seedbed.experiment.baselines import baselines_from
 from seedbed.model import blend_table, blend_tables
 from seedbed.model.portfolio import members_for
 from seedbed.settings import Compute, Design, recipe_named

@@ -9,6 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from seedbed.experiment.baseline_fits import Baseline, _grouped, fit_on_splits
+from seedbed.experiment.baselines import STANDARD, baselines_from
+from seedbed.experiment.logistic import TunedLogisticRegression, tuned_linear_regression
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cross_decomposition import PLSRegression
@@ -27,9 +30,6 @@ from sklearn.tree import DecisionTreeClassifier
 from seedbed.data import encode, repeated_folds
 from seedbed.errors import OptionError, TrainingError
 from seedbed.experiment import logistic
-from seedbed.experiment.baseline_fits import Baseline, _grouped, fit_on_splits
-from seedbed.experiment.baselines import STANDARD, baselines_from
-from seedbed.experiment.logistic import TunedLogisticRegression, tuned_linear_regression
 
 
 class Odd(ClassifierMixin, BaseEstimator):

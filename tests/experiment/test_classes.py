@@ -6,13 +6,13 @@ import re
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from seedbed.experiment.logistic import TunedLogisticRegression
 from sklearn import metrics as sk
 from torch import nn
 
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation import METRICS
 from seedbed.experiment.conclusions import guessing_like
-from seedbed.experiment.logistic import TunedLogisticRegression
 from seedbed.report import comparison_text
 from seedbed.training import train_many
 from seedbed.training.randomness import derive

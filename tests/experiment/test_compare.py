@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from seedbed.experiment.baselines import STANDARD
 from sklearn.model_selection import RepeatedStratifiedKFold
 from torch import nn
 
 from seedbed.errors import CandidateError, OptionError, SeedbedError, TargetError
 from seedbed.experiment import compare
-from seedbed.experiment.baselines import STANDARD
 from seedbed.experiment.spec import TUTORIAL
 from seedbed.settings import RECIPES, Compute
 from seedbed.training.randomness import derive

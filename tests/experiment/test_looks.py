@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from seedbed.experiment.baseline_fits import FittedModel
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_info
 
 from seedbed.evaluation import Outlook
 from seedbed.experiment import carry_out, monitor_plan, run
-from seedbed.experiment.baseline_fits import FittedModel
 from seedbed.experiment.plan import looks_of
 from seedbed.experiment.run import run_by_looks
 from seedbed.report import notebook_progress

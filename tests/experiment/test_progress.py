@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from seedbed.experiment.progress import MonitoredChunk
 
 from seedbed.data import read_table
 from seedbed.experiment import Monitor, monitor_plan, run, train, training_on
-from seedbed.experiment.progress import MonitoredChunk
 from seedbed.model import blend_table
 from seedbed.settings import Compute, Recipe
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from seedbed.tuning import TunedSettings, with_settings
 
 import seedbed as sb
 from seedbed.data import Preprocessor, read_new_rows
@@ -20,7 +21,6 @@ from seedbed.training import derive, with_inputs_of
 from seedbed.training.losses import LOSSES
 from seedbed.training.reference import PlainNetwork, Rows
 from seedbed.training.stack import build_network
-from seedbed.tuning import TunedSettings, with_settings
 
 from .conftest import CANDIDATES, FAST, TARGETS
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.data import encode, holdout, target_design
+from seedbed.data import Preprocessor, holdout, target_moments
 from seedbed.networks import MLP
 from seedbed.play.document import table_document
 from seedbed.play.page import STATIC
@@ -22,14 +22,11 @@ LOSSES = {"binary": nn.BCEWithLogitsLoss(), "multiclass": nn.CrossEntropyLoss(),
 def torch_run(table, asked, initial, split):
     """Train one network by PyTorch from its initial parameters; return losses before each step, and the network."""
     rows = holdout(table.target, random_state=split)
-    design = encode(table).design([rows])
-    X = design.scale[:, 0] * design.matrix + design.shift[:, 0]
-    for one, other in enumerate(design.also if design.also is not None else []):
-        X[:, other] += design.extra[one, 0] * design.matrix[:, one]
+    X = Preprocessor.fit(table, rows.train).inputs_of_values(table.features).astype(np.float64)
     y = table.target
     if table.task == "regression":
-        goal = target_design(table.target, [rows])
-        y = goal.scale[0] * goal.values + goal.shift[0]
+        mean, deviation = target_moments(y[rows.train])
+        y = (y - mean) / deviation
     X, Y = torch.tensor(X), torch.tensor(y.copy() if table.task == "multiclass" else y[:, None].astype(float))
     layers = asked["hidden"]
     net = MLP(tuple(one["units"] for one in layers), tuple(one["activation"] for one in layers))(
@@ -92,7 +89,8 @@ def check_parity(found, table, asked):
             outputs = own(X)
         if table.task == "regression":
             rows = holdout(table.target, random_state=place["split"])
-            outputs = target_design(table.target, [rows]).restore(outputs.numpy(), 0)
+            mean, deviation = target_moments(table.target[rows.train])
+            outputs = outputs * deviation + mean
         else:
             outputs = outputs.sigmoid() if table.task == "binary" else outputs.softmax(1)
         np.testing.assert_allclose(predicted[net], np.asarray(outputs), atol=1e-4 * max(1, np.abs(table.target).max()))

@@ -1,14 +1,13 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
 from seedbed.data.cells import in_order
-from seedbed.data.design import Encoding, encode, is_large
 from seedbed.data.frame import SERIOUS, Frame, Note, Remark, as_notes, check_characters, check_flat
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds import LEFT_OUT
-from seedbed.data.layout import DATE_MIDDLES
+from seedbed.data.layout import DATE_MIDDLES, Layout, layout_of
 from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor
 from seedbed.data.reading import coded_table, given_frame, label_texts, read_table, table_from_arrays
-from seedbed.data.scaling import TargetDesign, target_design
+from seedbed.data.scaling import target_moments
 from seedbed.data.sources.memory import as_frame, frame_of_values, native_frame
 from seedbed.data.sources.opening import EXAMPLES, read_new_rows
 from seedbed.data.sources.options import EveryName, quoted
@@ -16,7 +15,6 @@ from seedbed.data.splits import (
     Split,
     check_training,
     holdout,
-    inner_holdout,
     repeated_folds,
     sample_rows,
     time_folds,
@@ -33,9 +31,9 @@ __all__ = [
     "SERIOUS",
     "Column",
     "ColumnSchema",
-    "Encoding",
     "EveryName",
     "Frame",
+    "Layout",
     "NewRows",
     "Note",
     "Oddities",
@@ -44,7 +42,6 @@ __all__ = [
     "Remark",
     "Split",
     "Table",
-    "TargetDesign",
     "Task",
     "as_frame",
     "as_notes",
@@ -53,15 +50,13 @@ __all__ = [
     "check_flat",
     "check_training",
     "coded_table",
-    "encode",
     "frame_of_values",
     "given_frame",
     "holdout",
     "in_order",
-    "inner_holdout",
     "inspect_table",
-    "is_large",
     "label_texts",
+    "layout_of",
     "likely_target",
     "native_frame",
     "quoted",
@@ -70,7 +65,7 @@ __all__ = [
     "repeated_folds",
     "sample_rows",
     "table_from_arrays",
-    "target_design",
+    "target_moments",
     "time_folds",
     "time_holdout",
 ]

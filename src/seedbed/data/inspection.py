@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from seedbed.arguments import checked
-from seedbed.data.design import encode
 from seedbed.data.frame import Note, serious_first
+from seedbed.data.layout import layout_of
 from seedbed.data.reading import ColumnRoles, build_table, text_or_none, type_features
 from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.options import SourceOptions
@@ -156,7 +156,7 @@ def _role_overview(table: Table, time_split: str) -> dict[str, Any]:
         counts = np.bincount(table.target, minlength=len(table.labels))
         described = {"labels": dict(zip(table.labels, counts.tolist(), strict=True))}
     overview: dict[str, Any] = {
-        "n_inputs": encode(table).layout.n_inputs,
+        "n_inputs": layout_of(table).n_inputs,
         "target": {"name": table.target_name, "task": table.task, **described},
     }
     if table.grouped_by:

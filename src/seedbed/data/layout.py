@@ -220,11 +220,6 @@ class Layout:
             if vocabulary is not None and (vocabulary.kept or vocabulary.n_buckets > 1)
         )
 
-    @functools.cached_property
-    def is_plain(self) -> bool:
-        """Whether each column is one number, and none is missing."""
-        return all(schema.kind in ("number", "boolean") and not schema.has_missing for schema in self.schemas)
-
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the inputs: 'age', 'age missing', 'sex=male', 'sex=(other)', 'sex=(missing)', 'day.month'."""

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import shown
-from seedbed.data.design import as_float32, live_inputs, natural_inputs
 from seedbed.data.frame import ROWS_NAMED, Frame, Remark
-from seedbed.data.layout import Cells, Layout, bucket_of, layout_from_values, layout_of, layout_to_values
+from seedbed.data.layout import Cells, Layout, Places, bucket_of, layout_from_values, layout_of, layout_to_values
 from seedbed.data.scaling import medians_of, moments
 from seedbed.data.table import Table
 from seedbed.data.typed import NewRows, read_rows, read_values
@@ -64,8 +63,6 @@ class Oddities:
 class Preprocessor:
     """Makes rows of a table inputs of networks, with the statistics of the rows that it was fitted on.
 
-    Fitted on a split's training rows, it gives what that split's networks see of the shared design.
-
     Attributes:
         layout: which inputs stand for which column.
         medians: [number]; NaN if the fitted rows hold nothing.
@@ -89,11 +86,10 @@ class Preprocessor:
         rows = np.arange(table.n_rows) if rows is None else np.asarray(rows)
         values = table.features[rows]
         cells = layout.cells(values)
-        everywhere = np.ones((len(rows), 1), dtype=np.bool_)
-        medians = medians_of(cells.numbers, everywhere)[:, 0]
+        medians = medians_of(cells.numbers)
         means, deviations = moments(np.where(np.isnan(cells.numbers), np.nan_to_num(medians), cells.numbers))
         counts = layout.places.count_levels(cells.levels)
-        live = live_inputs(layout.places, counts, np.isnan(cells.numbers).sum(axis=0), len(rows))
+        live = _live_inputs(layout.places, counts, np.isnan(cells.numbers).sum(axis=0), len(rows))
         return cls(layout, medians, means, deviations, live, float((~np.isnan(values)).mean(axis=1).min()))
 
     @property
@@ -170,7 +166,7 @@ class Preprocessor:
         outlying = np.zeros_like(unseen)
         outlying[:, places.sources[straight]] = np.abs(scaled[:, straight]) > FAR
         absent = np.isnan(values)
-        return as_float32(scaled, layout.sources), Oddities(
+        return _as_float32(scaled, layout.sources), Oddities(
             unseen=unseen,
             missing=absent & ~unread,
             unreadable=unread & measured,
@@ -183,7 +179,14 @@ class Preprocessor:
         Raises:
             ColumnError: a number is so large that float32 can't hold it.
         """
-        return as_float32(self._scaled(self.layout.cells(values)), self.layout.sources)
+        return _as_float32(self._scaled(self.layout.cells(values)), self.layout.sources)
+
+    def natural(self, values: Floats) -> Floats:
+        """Return inputs [row, input] before standardisation of values as columns of a table have them [row, column].
+
+        Numbers are in the user's units, with medians filled in; flags and levels are 0 or 1.
+        """
+        return _natural_inputs(self.layout.places, self.layout.cells(values), self.medians, self.live)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return plain values fit for JSON, and arrays of finite numbers, from which `from_state` restores it."""
@@ -210,7 +213,7 @@ class Preprocessor:
 
     def _scaled(self, cells: Cells) -> Floats:
         """Return standardised inputs [row, input]."""
-        inputs = natural_inputs(self.layout.places, cells, self.medians, self.live)
+        inputs = _natural_inputs(self.layout.places, cells, self.medians, self.live)
         numbers, varies = self.layout.places.numbers, self.deviations > 0
         divisor = np.where(varies, self.deviations, 1.0)
         with np.errstate(over="ignore"):
@@ -286,3 +289,56 @@ class OddityReport:
 def _listed(names: Sequence[str], limit: int) -> str:
     listed = ", ".join(f"'{name}'" if name else "one without a name" for name in names[:limit])
     return listed + (", ..." if len(names) > limit else "")
+
+
+def _as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:
+    """Return numbers [..., input] as float32. If it can't hold one, ColumnError names the input's column [input]."""
+    with np.errstate(over="ignore"):
+        narrow = numbers.astype(np.float32)
+    fits = np.isfinite(narrow)
+    if not fits.all():
+        column = columns[int(np.flatnonzero(~fits.reshape(-1, fits.shape[-1]).all(axis=0))[0])]
+        raise ColumnError(
+            f"column '{column}': its cells differ too much in size for float32",
+            "Look for a wrong cell in this column, or take its logarithm.",
+        )
+    return narrow
+
+
+def _live_inputs(places: Places, counts: Ints, n_missing: Floats, n_rows: int) -> Bools:
+    """Return which inputs are used after training on some rows [input]; numbers always are.
+
+    A flag is used if some cells are missing and some aren't. A level, if it has enough rows. A bucket, if rows belong
+    to it, including those of levels that aren't used: without a training row, its weights would stay random.
+
+    Args:
+        counts: number of training rows of each level [input].
+        n_missing: number of missing cells among the training rows [number].
+    """
+    n_inputs = len(places.names)
+    live = np.ones(n_inputs, dtype=np.bool_)
+    gone = n_missing[places.flagged]
+    live[places.flags] = (gone > 0) & (gone < n_rows)
+    live[places.levels] = counts[places.levels] >= places.needed
+    dead = places.levels[~live[places.levels]]
+    live[places.buckets] = (counts + np.bincount(places.also[dead], counts[dead], n_inputs))[places.buckets] > 0
+    return live
+
+
+def _natural_inputs(places: Places, cells: Cells, medians: Floats, live: Bools) -> Floats:
+    """Return inputs before standardisation [row, input]: numbers with medians filled in, flags and levels as 0 or 1.
+
+    Args:
+        medians: [number]; NaN if training rows hold nothing, which makes a column zero throughout.
+        live: [input]; a level that isn't used counts in its bucket, a bucket or flag that isn't used is zero.
+    """
+    inputs = np.zeros((len(cells.numbers), len(places.names)))
+    missing = np.isnan(cells.numbers)
+    inputs[:, places.numbers] = np.where(missing, medians, cells.numbers)
+    inputs[:, places.numbers[np.isnan(medians)]] = 0.0
+    inputs[:, places.flags] = missing[:, places.flagged] & live[places.flags]
+    everywhere = np.arange(len(live))
+    goes_to = np.where(live, everywhere, np.where(live[places.also], places.also, -1))[cells.levels]
+    rows, categories = np.nonzero(goes_to >= 0)
+    inputs[rows, goes_to[rows, categories]] = 1.0
+    return inputs

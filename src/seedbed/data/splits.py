@@ -22,7 +22,6 @@ __all__ = [
     "Split",
     "check_training",
     "holdout",
-    "inner_holdout",
     "repeated_folds",
     "sample_rows",
     "time_folds",
@@ -139,26 +138,6 @@ def repeated_folds(
             splits.append(Split(repeat, fold, train=np.flatnonzero(~tested), test=np.flatnonzero(tested)))
             check_training(target, splits[-1])
     return tuple(splits)
-
-
-def inner_holdout(
-    target: NDArray[Any], rows: Ints, *, test_size: float = 0.2, random_state: int = 0, groups: Ints | None = None
-) -> tuple[Ints, Ints]:
-    """Divide training rows into (rows to train on, rows to choose by), both sorted; stratified if classes allow it.
-
-    Raises:
-        OptionError: the rows are of one group.
-    """
-    codes, counts = _classes(target[rows])
-    n_test = math.ceil(test_size * len(rows))
-    grouped = _grouped(codes, None if groups is None else groups[rows], folds=2)
-    if grouped is not None:
-        shares = np.array([len(rows) - n_test, n_test]) / len(rows)
-        tested = grouped.distribute(shares, np.random.default_rng(random_state)) == 1
-        return np.sort(rows[~tested]), np.sort(rows[tested])
-    possible = _strata(target) is not None and counts.min() >= 2 and min(n_test, len(rows) - n_test) >= len(counts)
-    train, test = _shuffled(codes if possible else None, len(rows), n_test, random_state)
-    return np.sort(rows[train]), np.sort(rows[test])
 
 
 def _shuffled(codes: Ints | None, n_rows: int, n_test: int, random_state: int) -> tuple[Ints, Ints]:

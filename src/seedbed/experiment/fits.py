@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.data import Encoding, Split, Table, Task
+from seedbed.data import Preprocessor, Split, Table, Task
 from seedbed.errors import TrainingError, error_line
 from seedbed.model import (
     AUTO,
@@ -191,7 +191,7 @@ def _certain(table: Table, code: int, n_rows: int) -> Fitted:
     return Fitted(shares[:, 1] if table.task == "binary" else shares)
 
 
-def fit_estimator(model: Estimator, table: Table, encoding: Encoding, split: Split) -> Fitted:
+def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:
     """Fit an estimator to the training rows of a split; return what it predicts for the test rows.
 
     Raises:
@@ -202,7 +202,7 @@ def fit_estimator(model: Estimator, table: Table, encoding: Encoding, split: Spl
     try:
         with warnings.catch_warnings(), single_threads(), joblib.parallel_config(backend="sequential"):
             warnings.simplefilter("ignore")
-            predictions = _of_estimator(model, table, encoding, split)
+            predictions = _of_estimator(model, table, split)
     except Exception as error:
         message = f"'{model.name}' can't be fitted: {error_line(error)}"
         raise TrainingError(message, "Change it, or leave it out.") from error
@@ -211,15 +211,16 @@ def fit_estimator(model: Estimator, table: Table, encoding: Encoding, split: Spl
     return Fitted((predictions[:, 1] if table.task == "binary" else predictions).astype(np.float32))
 
 
-def _of_estimator(model: Estimator, table: Table, encoding: Encoding, split: Split) -> Floats:
+def _of_estimator(model: Estimator, table: Table, split: Split) -> Floats:
     from sklearn.base import clone
 
-    X, y = encoding.natural(split.train), table.target
+    preprocessor, y = Preprocessor.fit(table, split.train), table.target
+    X = preprocessor.natural(table.features)
     n_classes = 0 if table.task == "regression" else len(table.labels)
     if n_classes and len(present := np.unique(y[split.train])) == 1:  # many classifiers refuse a single class
         return np.tile(np.eye(n_classes)[present[0]], (len(split.test), 1))
     if model.without:  # constant and not removed, so that there is a column in any case
-        X = np.where(np.isin(encoding.layout.sources, model.without), 0.0, X)
+        X = np.where(np.isin(preprocessor.layout.sources, model.without), 0.0, X)
     fitted, X_test = clone(model.estimator).fit(X[split.train], y[split.train]), X[split.test]
     if not n_classes:
         numbers = np.asarray(fitted.predict(X_test), dtype=np.float64)

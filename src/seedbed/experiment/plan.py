@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.data import Encoding, Split, encode
+from seedbed.data import Split, layout_of
 from seedbed.errors import counted
 from seedbed.experiment.fits import Group, Unit
 from seedbed.experiment.spec import Experiment, specification
@@ -32,14 +32,14 @@ class Plan:
 
     Attributes:
         experiment: the specification.
-        encoding: computes the inputs of estimators from the columns of the table.
+        n_inputs: number of inputs of the table.
         splits: row numbers, shared by all models.
         specification: everything that decides the result, fit for JSON; computed once, here.
         running: where networks train; it doesn't change the result.
     """
 
     experiment: Experiment
-    encoding: Encoding
+    n_inputs: int
     splits: tuple[Split, ...]
     specification: Mapping[str, Any]
     running: Running
@@ -75,7 +75,7 @@ class Plan:
     @functools.cached_property
     def batch(self) -> int:
         """The number of splits whose models train together. It changes no result."""
-        cells = len(self.splits[0].train) * max(1, self.encoding.layout.n_inputs)
+        cells = len(self.splits[0].train) * max(1, self.n_inputs)
         return max(1, min(_MOST_SPLITS, _MOST_CELLS // cells))
 
     @property
@@ -103,18 +103,12 @@ class Plan:
         return f"{words}; {missing}" if missing else words
 
 
-def make_plan(
-    experiment: Experiment,
-    compute: Compute,
-    splits: tuple[Split, ...] | None = None,
-    encoding: Encoding | None = None,
-) -> Plan:
-    """Return the plan of an experiment, with its own splits and the encoding of its table unless others are given.
+def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...] | None = None) -> Plan:
+    """Return the plan of an experiment, with its own splits unless others are given.
 
     Raises:
         SeedbedError: a class has fewer rows than folds, or an option is wrong.
     """
     splits = experiment.splits() if splits is None else splits
-    encoding = encode(experiment.table) if encoding is None else encoding
-    specified = specification(experiment, encoding.layout.n_inputs, splits)
-    return Plan(experiment, encoding, splits, specified, Running.on(compute))
+    n_inputs = layout_of(experiment.table).n_inputs
+    return Plan(experiment, n_inputs, splits, specification(experiment, n_inputs, splits), Running.on(compute))

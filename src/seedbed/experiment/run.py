@@ -203,7 +203,7 @@ class _Work:
         plan, unit, spec = self.plan, self.plan.units[number], self.plan.experiment
         where = [plan.splits[split] for split in splits]
         if not isinstance(unit, Group):
-            fitted = [{unit.name: fit_estimator(unit, spec.table, plan.encoding, split)} for split in where]
+            fitted = [{unit.name: fit_estimator(unit, spec.table, split)} for split in where]
             self._count()
             return fitted
         return fit_group(

@@ -18,8 +18,8 @@ from seedbed.data import (
     Table,
     Task,
     check_training,
-    encode,
     holdout,
+    layout_of,
     repeated_folds,
     sample_rows,
     time_holdout,
@@ -188,7 +188,7 @@ class Experiment:
             return Line(name, None, True, "a blend of the others, weighted by their predictions for rows left out")
         if not is_network(candidate):
             return Line(name, candidate, False, _description(candidate, self.table))
-        recipe, n_inputs = self.recipe_of(candidate), encode(self.table).layout.n_inputs
+        recipe, n_inputs = self.recipe_of(candidate), layout_of(self.table).n_inputs
         confined: Literal["", "sigmoid", "softmax"] = ""
         if not isinstance(candidate.architecture, MLP):
             build = functools.partial(candidate.architecture, n_inputs, self.table.n_outputs)

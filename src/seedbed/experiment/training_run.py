@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.arguments import spelled
-from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design, time_holdout
+from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_moments, time_holdout
 from seedbed.errors import OptionError, counted
 from seedbed.evaluation import (
     METRICS,
@@ -243,8 +243,8 @@ def train(training: TrainingSpec, *, compute: Compute = Compute(), command: str 
     table, split, recipe = training.table, training.split, training.recipe
     X, y = Preprocessor.fit(table, split.train).inputs_of_values(table.features), table.target
     if table.task == "regression":  # networks learn numbers that are standardised by the training rows
-        design = target_design(table.target, [split])
-        y = (design.scale[0] * design.values + design.shift[0]).astype(np.float32)
+        mean, deviation = target_moments(table.target[split.train])
+        y = ((table.target - mean) / deviation).astype(np.float32)
     history = train_many(
         functools.partial(with_inputs_of(training.candidate, table).architecture, X.shape[1], table.n_outputs),
         X[split.train],

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seedbed.data import Preprocessor, Split, Table, repeated_folds, target_design, time_folds
+from seedbed.data import Preprocessor, Split, Table, repeated_folds, target_moments, time_folds
 from seedbed.errors import SeedbedError
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.portfolio import member_costs
@@ -85,7 +85,7 @@ class Running:
 
     def train(self, chunks: Sequence[Chunk], data: Sequence[TrainingData]) -> Iterator[tuple[int, ChunkResult]]:
         """Train chunks, each on its own data; yield the number of each and its result."""
-        return train_chunks(chunks, data, self.jobs, None, self.cluster)
+        return train_chunks(chunks, data, self.jobs, self.cluster)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +128,7 @@ def target_scale(table: Table) -> tuple[float, float]:
     """Return mean and deviation of a numeric target; 0 and 1 for classes."""
     if table.task != "regression":
         return 0.0, 1.0
-    rows = np.arange(table.n_rows)
-    design = target_design(table.target, [Split(0, 0, rows, rows)])
-    return float(design.means[0]), float(design.deviations[0])
+    return target_moments(table.target)
 
 
 class MemberData:
@@ -200,27 +198,24 @@ class MemberData:
         target: NDArray[Any],
         weights: NDArray[np.float32] | None,
     ) -> TrainingData:
-        regression = self._table.task == "regression"
         train, test = counted_rows(len(inputs), splits, weights)
-        y = target.astype(np.float32) if regression else target
-        data = TrainingData(X=inputs, y=y, train=train, test=test)
-        if regression:
-            mean, deviation = (np.full(self.n_networks, value, dtype=np.float32) for value in self.target_scale)
-            data = dataclasses.replace(data, target_scale=1 / deviation, target_shift=-mean / deviation)
-        return data
+        return TrainingData(X=inputs, y=self._standardised(target), train=train, test=test)
+
+    def _standardised(self, target: NDArray[Any]) -> NDArray[Any]:
+        """Return the target as members learn it: class codes, or standardised numbers."""
+        mean, deviation = self.target_scale
+        return target if self._table.task != "regression" else ((target - mean) / deviation).astype(np.float32)
 
     def for_trees(self) -> TreeData:
         """Return the data that trees and linear models are fitted to. They leave out rows whenever these can be
         divided."""
-        weights, splits, target, task = self.weights, self.splits, self._table.target, self._table.task
+        weights, splits, task = self.weights, self.splits, self._table.task
+        target = self._standardised(self._table.target)
         if not splits:
             splits = [Split(0, 0, np.arange(len(target)), np.arange(0))] * self.n_networks
         if weights is not None:  # rows of weight 0 have no predictions; the weights' scale means nothing to networks
             weights = (weights / weights[weights > 0].mean(dtype=np.float64)).astype(np.float32)
             splits = [dataclasses.replace(split, test=split.test[weights[split.test] > 0]) for split in splits]
-        if task == "regression":
-            mean, deviation = self.target_scale
-            target = ((target - mean) / deviation).astype(np.float32)
         return TreeData(self.inputs, target, weights, splits, self._table.n_outputs, task != "regression")
 
     def for_member(self, member: Candidate, recipe: Recipe) -> tuple[TrainingData, _Front | None]:
@@ -346,7 +341,9 @@ class Fit:
 
     def recipe_of(self, member: Candidate) -> Recipe:
         """Return the recipe of a member, with its own settings and those that suit the number of rows."""
-        return member.recipe(self.recipe).for_rows(self.table.n_rows)
+        recipe = member.recipe(self.recipe).for_rows(self.table.n_rows)
+        is_number = self.table.task == "regression" and recipe.loss == "auto"
+        return dataclasses.replace(recipe, loss="mse") if is_number else recipe
 
     def seconds(self, pace: float = 1.0) -> float:
         """Return the estimated seconds of all members, those of networks times a pace."""
@@ -657,13 +654,12 @@ def _parts(
                     patience=patience,
                 )
                 for chunk in plan.chunks:
-                    named = dataclasses.replace(chunk, name=candidate.name)
                     yield _Part(
                         candidate,
                         same,
                         fronts,
                         data,
-                        named,
+                        chunk,
                         plan.cost(chunk),
                         n_rows,
                         n,
@@ -684,15 +680,9 @@ def _joined(parts: Sequence[TrainingData]) -> TrainingData:
         ).numpy()
         return joined
 
-    def scales(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        return None if values[0] is None else np.concatenate(values)
-
     return TrainingData(
         X=np.concatenate([part.X for part in parts]),
         y=np.concatenate([part.y for part in parts]),
         train=diagonal("train"),
         test=diagonal("test"),
-        target_scale=scales("target_scale"),
-        target_shift=scales("target_shift"),
     )

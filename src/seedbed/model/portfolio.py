@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
-from seedbed.data import Table, Task, encode
+from seedbed.data import Table, Task, layout_of
 from seedbed.errors import OptionError
 from seedbed.model.trees import FEW_ROWS, MOST_ROWS, inputs_share, n_leaves
 from seedbed.networks import MLP, Candidate, Prior, Regression, Trees, candidate_from, unique_names
@@ -88,7 +88,7 @@ def anchors(task: Task) -> tuple[str, ...]:
 
 def default_models(table: Table) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the names of the default models of a table, and why others are missing."""
-    layout = encode(table).layout
+    layout = layout_of(table)
     missing = dict[str, str]()
     if not layout.number_inputs:
         missing |= dict.fromkeys(("network-2-bins", "network-2-waves"), "there are no numbers")
@@ -147,7 +147,7 @@ def more_members(table: Table) -> tuple[Candidate, ...]:
     size = _size(table.n_rows)
     layers = f"silu:{size.width},{size.width}@layernorm,residual"
     words = ["silu:256,256@layernorm,residual,dropout=0.2"]
-    if encode(table).layout.number_inputs:
+    if layout_of(table).number_inputs:
         words += [f"silu:{size.width}@plr=8,plr_frequencies=16,plr_sigma=0.2", f"{layers},ple={4 * size.bins}"]
         words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5,weight_decay=0.3,dropout=0.1"]
     return candidates_for(words, table)
@@ -167,7 +167,7 @@ def member_costs(table: Table, members: Sequence[Candidate], n_networks: int, ep
 
     The estimate is right within a factor of about 2, as the epochs after which members stop aren't known.
     """
-    n_rows, n_inputs, costs = table.n_rows, encode(table).layout.n_inputs, {}
+    n_rows, n_inputs, costs = table.n_rows, layout_of(table).n_inputs, {}
     for member in members:
         if isinstance(member.architecture, Trees):
             operations = _tree_operations(member.architecture, n_rows, n_inputs, table.n_outputs)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Table, encode, holdout, in_order
+from seedbed.data import Preprocessor, Table, holdout, in_order
 from seedbed.errors import DataError
 
 __all__ = ["table_document"]
@@ -29,7 +29,7 @@ _SPLITS = 100  # as many as the page offers
 def table_document(table: Table) -> dict[str, Any]:
     """Return a table as plain values, which `table.js` decodes.
 
-    Inputs are those of `seedbed.data.encode`: numbers, flags of missing numbers, and the levels of categories.
+    Inputs are those of `seedbed.data.Preprocessor`: numbers, flags of missing numbers, and the levels of categories.
 
     Raises:
         DataError: the table is too large for the page, or has too many classes.
@@ -38,12 +38,12 @@ def table_document(table: Table) -> dict[str, Any]:
         ColumnError: the cells of a column differ too much in size for float32.
     """
     _check_size(table, "rows", table.n_rows)
-    encoding = encode(table)
-    layout = encoding.layout
+    preprocessor = Preprocessor.fit(table, holdout(table.target).train)
+    layout = preprocessor.layout
     _check_size(table, "inputs", layout.n_inputs)
     _check_size(table, "cells", layout.n_inputs * table.n_rows)
     _check_size(table, "classes", len(table.labels))
-    encoding.design([holdout(table.target)])
+    preprocessor.inputs_of_values(table.features)
     places, cells = layout.places, layout.cells(table.features)
     is_category = [schema.kind == "category" for schema in layout.schemas]
     number_of = {place: number for number, place in enumerate(places.numbers.tolist())}

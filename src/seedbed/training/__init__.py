@@ -10,9 +10,9 @@ from seedbed.training.candidates import (
     with_inputs_of,
 )
 from seedbed.training.chain import StackedNetworks
-from seedbed.training.chunk import PATIENT_SHARE, Board, Chunk, ChunkResult, Savepoint
+from seedbed.training.chunk import PATIENT_SHARE, Chunk, ChunkResult
 from seedbed.training.cluster import Cluster
-from seedbed.training.data import TrainingData, counted_rows, table_data
+from seedbed.training.data import TrainingData, counted_rows
 from seedbed.training.inputs import look_at
 from seedbed.training.machine import one_thread, processor, single_threads, versions
 from seedbed.training.many import History, train_many
@@ -23,7 +23,6 @@ from seedbed.training.parallel import (
     pick_jobs,
     pick_workers,
     side_by_side,
-    time_chunk,
     train_chunk,
     train_chunks,
 )
@@ -33,12 +32,10 @@ from seedbed.training.randomness import derive, seeded
 __all__ = [
     "PATIENT_SHARE",
     "Beside",
-    "Board",
     "Chunk",
     "ChunkResult",
     "Cluster",
     "History",
-    "Savepoint",
     "StackPlan",
     "StackedNetworks",
     "TrainingData",
@@ -62,8 +59,6 @@ __all__ = [
     "seeded",
     "side_by_side",
     "single_threads",
-    "table_data",
-    "time_chunk",
     "train_chunk",
     "train_chunks",
     "train_many",

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from seedbed.data import Table, Task, encode
+from seedbed.data import Table, Task, layout_of
 from seedbed.errors import CandidateError, SeedbedError, counted, warn
 from seedbed.networks import MLP, Candidate, FileArchitecture, UserArchitecture
 from seedbed.settings import Recipe
 from seedbed.training.data import TrainingData
-from seedbed.training.losses import check_smoothing
+from seedbed.training.losses import check_smoothing, pick_loss
 from seedbed.training.machine import one_thread
 from seedbed.training.planning import StackPlan, plan_stack
 from seedbed.training.randomness import seeded
@@ -46,7 +46,7 @@ def with_inputs_of(candidate: Candidate, table: Table) -> Candidate:
     mlp = candidate.architecture
     if not (isinstance(mlp, MLP) and mlp.needs_inputs):
         return candidate
-    layout = encode(table).layout
+    layout = layout_of(table)
     return dataclasses.replace(candidate, architecture=mlp.with_inputs(layout.number_inputs, layout.category_inputs))
 
 
@@ -57,7 +57,7 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
     Args:
         candidate: the candidate.
         table: the table, which decides how many outputs a network must have.
-        data: the table's data, from `table_data`.
+        data: what the networks train on.
         recipe: the recipe, with the candidate's own settings.
         options: other arguments of `plan_stack`.
 
@@ -72,7 +72,7 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
         if n_outputs != table.n_outputs:
             raise CandidateError(f"the network has {counted(n_outputs, 'output')}", _outputs_needed(table))
         if recipe.label_smoothing:
-            check_smoothing(data.loss(recipe.loss, n_outputs), recipe.label_smoothing)
+            check_smoothing(pick_loss(recipe.loss, data.y, n_outputs), recipe.label_smoothing)
         return plan_stack(build, data, recipe, **options)
     except SeedbedError as error:
         if candidate.name in error.message:
@@ -98,7 +98,7 @@ def own_module(candidate: Candidate, table: Table) -> str:
     if not isinstance(module, UserArchitecture | FileArchitecture):
         return ""
     name = module.name if isinstance(module, UserArchitecture) else f"{module.path}:{module.name}"
-    n_inputs = encode(table).layout.n_inputs
+    n_inputs = layout_of(table).n_inputs
     build = functools.partial(module, n_inputs, table.n_outputs)
     network = build_network(build, 0)
     n_parameters = n_parameters_of(module, n_inputs, table.n_outputs)
@@ -123,7 +123,7 @@ def n_parameters_of(architecture: Callable[[int, int], nn.Module], n_inputs: int
 
 def warn_of_shares(candidate: Candidate, table: Table) -> None:
     """Warn in Python of a user-defined module that seems to return probabilities. The command line prints it."""
-    build, n_inputs = candidate.architecture, encode(table).layout.n_inputs
+    build, n_inputs = candidate.architecture, layout_of(table).n_inputs
     if isinstance(build, UserArchitecture | FileArchitecture):
         build_one = functools.partial(build, n_inputs, table.n_outputs)
         if warning := shares_warning(build_one, n_inputs, table.task):

@@ -22,7 +22,7 @@ from torch import Tensor, fx, nn
 from seedbed.networks import MLP, activation_of
 from seedbed.settings import Tensors
 from seedbed.training.embeddings import Piecewise
-from seedbed.training.inputs import Inputs, counting, expanded
+from seedbed.training.inputs import counting, expanded
 from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
 from seedbed.training.program import NotCoveredError, Program
 from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, network_keys, seeded, stateless
@@ -86,19 +86,19 @@ class Chain:
         later = [layer.units for layer in hidden if isinstance(layer, Linear) and layer.units > 1]
         return "network_first" if later else "network_last"
 
-    def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
+    def __call__(self, values: Tensors, X: Tensor, now: Pass) -> tuple[Tensor, Tensors]:
         """Return the outputs [row, output, network], and the buffers that the pass has changed."""
         updates: Tensors = {}
-        x, rest = self._entered(values, inputs, now)
+        x, rest = self._entered(values, X, now)
         for layer in rest:
             x = layer(x, values, now, updates)
         return x, updates
 
-    def alive(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor | None, Tensor]:
+    def alive(self, values: Tensors, X: Tensor, now: Pass) -> tuple[Tensor | None, Tensor]:
         """Return which ReLU units are above zero for some row of the pass that counts [unit, network], None without
         ReLU; and whether all outputs of a network are finite [network]."""
         alive: list[Tensor] = []
-        x, _ = self(values, inputs, now._replace(alive=alive))
+        x, _ = self(values, X, now._replace(alive=alive))
         return (torch.cat(alive) if alive else None), x.isfinite().all(0).all(0)
 
     def program(self, shapes: Mapping[str, torch.Size], buffers: Mapping[str, torch.Size]) -> Program | None:
@@ -121,13 +121,13 @@ class Chain:
             return None
         return program if program.is_complete else None
 
-    def _entered(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, tuple[StackedLayer, ...]]:
+    def _entered(self, values: Tensors, X: Tensor, now: Pass) -> tuple[Tensor, tuple[StackedLayer, ...]]:
         """Return the outputs of a first linear layer, or else the inputs, and the remaining layers."""
         first, rest = self.layers[0], self.layers[1:]
-        if isinstance(first, Linear) and inputs.X.dim() == 2:
-            x = first.first(inputs, values, now)
+        if isinstance(first, Linear) and X.dim() == 2:
+            x = first.first(X, values, now)
         else:
-            x, rest = expanded(inputs, now.keys.shape[0]), self.layers
+            x, rest = expanded(X, now.keys.shape[0]), self.layers
         return (counting(x, now.weights) if now.guarded else x), rest
 
 
@@ -271,13 +271,12 @@ def _agrees(chain: Chain, network: nn.Module, n_features: int) -> bool:
     twin = copy.deepcopy(network).double()
     params, buffers = stack_networks([twin, twin], chain.layout)
     keys = network_keys([0, 0], "draws")
-    inputs = Inputs(X)
     for training in (False, True):  # training last: it changes the twin's buffers
         weights, rows = torch.ones(7, 2, dtype=X.dtype), torch.arange(7, dtype=torch.int32)
         now = Pass(training, weights, keys, torch.tensor(3, dtype=torch.int32), rows, "network_last")
         try:
             with torch.no_grad(), stateless(twin, Draws(keys[0], 3)):
-                stacked, _ = chain({**params, **buffers}, inputs, now)
+                stacked, _ = chain({**params, **buffers}, X, now)
                 alone = outputs_of(twin.train(training), X)
         except (RuntimeError, ValueError, IndexError, KeyError, TypeError):
             return False
@@ -334,5 +333,5 @@ class StackedNetworks:
         if self._front is not None:
             alone = {name: value[..., :1] for name, value in self._values.items() if name.endswith("edges")}
             X = self._front(X[:, :, None], alone, self._now, {})[:, :, 0]
-        outputs, _ = self._chain(self._values, Inputs(X), self._now)
+        outputs, _ = self._chain(self._values, X, self._now)
         return outputs

@@ -1,9 +1,7 @@
-"""The rows that a stack trains on: one table, shared by all networks, and the weights and scales of each split."""
+"""The rows that a stack trains on: one table, shared by all networks, and the weights of each split."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seedbed.data import Encoding, Split, Table, target_design
+from seedbed.data import Split
 from seedbed.errors import CandidateError, OptionError, TrainingError, counted
-from seedbed.training.losses import Loss, pick_loss
 
-__all__ = ["TrainingData", "counted_rows", "dtype_hint", "one_split", "table_data"]
+__all__ = ["TrainingData", "counted_rows", "dtype_hint", "one_split"]
 
 
 @dataclass(frozen=True)
@@ -29,52 +26,22 @@ class TrainingData:
         y: target: class codes or numbers [row], or numbers [row, output].
         train: weight of each row in a split's training, 0 if it isn't part of it [row, split].
         test: weight of each row in a split's test figures [row, split].
-        scale, shift: a split's networks see `scale * X + shift` [feature, split]; None for X itself.
-        also: the other input that each column adds to, its own number if none [feature]; None without scale and shift.
-        extra: column k adds `extra[k] * X[:, k]` to input `also[k]`, unless that is k [feature, split].
-        target_scale, target_shift: a split's networks learn `target_scale * y + target_shift` [split], or y if None.
-            Loss and outputs are in these units.
     """
 
     X: npt.NDArray[np.floating]
     y: npt.NDArray[np.generic]
     train: npt.NDArray[np.number]
     test: npt.NDArray[np.number]
-    scale: npt.NDArray[np.floating] | None = None
-    shift: npt.NDArray[np.floating] | None = None
-    also: npt.NDArray[np.int64] | None = None
-    extra: npt.NDArray[np.floating] | None = None
-    target_scale: npt.NDArray[np.floating] | None = None
-    target_shift: npt.NDArray[np.floating] | None = None
 
-    def loss(self, name: str, n_outputs: int) -> Loss:
-        """Return a loss by its name, see `pick_loss`. A target with scales is a number.
-
-        Raises:
-            TrainingError: the target doesn't suit the loss or the outputs.
-        """
-        loss = pick_loss("mse" if name == "auto" and self.target_scale is not None else name, self.y, n_outputs)
-        if loss.hits is not None and self.target_scale is not None:
-            raise TrainingError(f"loss {loss.name} is for classes, and the target has a scale", "Use mse.")
-        return loss
-
-    def is_huge(self, splits: Sequence[int]) -> bool:
-        """Return whether these splits' networks may see numbers so large that a layer could overflow.
+    @property
+    def is_huge(self) -> bool:
+        """Whether networks may see numbers so large that a layer could overflow.
 
         That can happen on rows that a network doesn't train on, because only its training rows are standardised. Their
         weight is zero, but zero times infinity is NaN.
         """
-        largest = self._largest[:, None]
-        if self.scale is not None and self.shift is not None:
-            factor = np.abs(self.scale[:, list(splits)], dtype=np.float64)
-            if self.extra is not None:
-                factor += np.abs(self.extra[:, list(splits)])
-            largest = largest * factor + np.abs(self.shift[:, list(splits)])
-        return bool(largest.max() > np.finfo(self.X.dtype).max ** (1 / 3))
-
-    @functools.cached_property
-    def _largest(self) -> npt.NDArray[np.float64]:
-        return np.maximum(self.X.max(0), -self.X.min(0)).astype(np.float64)  # type: ignore[no-any-return]
+        largest = max(float(self.X.max()), -float(self.X.min()))
+        return bool(largest > np.finfo(self.X.dtype).max ** (1 / 3))
 
     def n_outputs(self, network: nn.Module) -> int:
         """Return the number of a network's outputs for these features. `forward` runs, so give a network that isn't
@@ -109,49 +76,6 @@ def dtype_hint(message: str) -> str:
     if "dtype" not in message and "scalar type" not in message:
         return ""
     return "The module mixes float32 and float64: create layers and buffers as float32, and don't cast in forward()."
-
-
-def table_data(
-    table: Table,
-    encoding: Encoding,
-    splits: Sequence[Split],
-    weights: npt.NDArray[np.floating] | None = None,
-    *,
-    without: Sequence[Sequence[str]] = ((),),
-) -> TrainingData:
-    """Return a table as the engine takes it.
-
-    Args:
-        table: the table.
-        encoding: turns the table's columns into inputs.
-        splits: the splits, each of which gets a column of weights and scales.
-        weights: weight of each row in training and in figures [row]; 1 if None.
-        without: sets of columns. The data has all splits once for each set, whose inputs are zero in them.
-
-    Raises:
-        SeedbedError: a column or the target is too large for float32.
-    """
-    design, splits = encoding.design(splits).without(without, encoding.layout.sources), [*splits] * len(without)
-    train, test = counted_rows(table.n_rows, splits, weights)
-    data = TrainingData(
-        X=design.matrix.astype(np.float32),
-        y=table.target,
-        train=train,
-        test=test,
-        scale=design.scale.astype(np.float32),
-        shift=design.shift.astype(np.float32),
-        also=design.also,
-        extra=None if design.extra is None else design.extra.astype(np.float32),
-    )
-    if table.task != "regression":
-        return data
-    target = target_design(table.target, splits)
-    return dataclasses.replace(
-        data,
-        y=target.values.astype(np.float32),
-        target_scale=target.scale.astype(np.float32),
-        target_shift=target.shift.astype(np.float32),
-    )
 
 
 def counted_rows(

@@ -22,7 +22,6 @@ from seedbed.networks import Residual as ResidualModule
 from seedbed.networks import activation_of
 from seedbed.settings import Tensors
 from seedbed.training.hooks import has_hooks
-from seedbed.training.inputs import Inputs, folded
 from seedbed.training.program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.randomness import dropped, layer_noise, sloped
 from seedbed.training.stack import Pass
@@ -149,15 +148,14 @@ class Linear(StackedLayer):
     def read(cls, name: str, module: nn.Linear, numbers: dict[str, int]) -> Self:
         return cls(name, module.out_features, module.bias is not None)
 
-    def first(self, inputs: Inputs, values: Tensors, now: Pass) -> Tensor:
-        """Return the outputs of the layer that sees the table. All networks share one matmul, as the splits' own scales
-        are folded into the weights."""
-        weight, bias = folded(inputs, values[self.name + "weight"], values[self.name + "bias"] if self.bias else None)
+    def first(self, X: Tensor, values: Tensors, now: Pass) -> Tensor:
+        """Return the outputs of the layer that sees the table X [row, feature]. All networks share one matmul."""
+        weight = values[self.name + "weight"]
         if now.placement == "network_first":
-            x = torch.bmm(inputs.X.expand(weight.shape[2], -1, -1), weight.permute(2, 0, 1)).permute(1, 2, 0)
+            x = torch.bmm(X.expand(weight.shape[2], -1, -1), weight.permute(2, 0, 1)).permute(1, 2, 0)
         else:
-            x = (inputs.X @ weight.flatten(1)).reshape(-1, *weight.shape[1:])
-        return x if bias is None else x + bias
+            x = (X @ weight.flatten(1)).reshape(-1, *weight.shape[1:])
+        return x + values[self.name + "bias"] if self.bias else x
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         weight = values[self.name + "weight"]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seedbed.settings import Tensors
-from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
+from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import r2
 from seedbed.training.native import NativeEngine
@@ -28,8 +28,7 @@ _SECONDS = 0.2  # of a slice of epochs, which is how long an interrupt may wait
 
 
 class Engine(Protocol):
-    """What trains the networks of a `Stack`. Engines but the plain loop's also have `saved`, which returns everything
-    that the epochs so far have changed, and `restore`.
+    """What trains the networks of a `Stack`.
 
     Attributes:
         figures: loss and hits of training rows before the steps of an epoch, and of test rows before the epoch [epoch,
@@ -108,20 +107,17 @@ class Training:
         engines = {"native": NativeEngine, "torch": TorchEngine, "plain": PlainEngine}
         self.engine = engines[chunk.engine](self.stack)
 
-    def run(self, tell: Callable[[int], None], savepoint: Savepoint | None = None) -> ChunkResult:
+    def run(self, tell: Callable[[], None] = lambda: None) -> ChunkResult:
         """Train to the last epoch, or until all networks have ended.
 
         Args:
-            tell: called after a slice of epochs with the number of epochs done.
-            savepoint: where the state is saved from time to time, and taken from at the start. Training with patience
-                is short, and the plain loop may change what can't be saved: both begin again.
+            tell: called after a slice of epochs; an error that it raises ends the training.
         """
         chunk, engine, rows = self.chunk, self.engine, self.stack.rows
         epochs = chunk.recipe.n_epochs
         best = Best(chunk) if chunk.patience else None
         means = Ensembles(rows, best.size) if best else None
-        resumable = None if best or isinstance(engine, PlainEngine) else savepoint
-        done, size, all_ended = self._resumed(resumable), 1, False
+        done, size, all_ended = 0, 1, False
         taken: Tensor | None = None
         while done < epochs and not all_ended:
             started = time.monotonic()
@@ -136,9 +132,7 @@ class Training:
                     engine.keep(better)
                     taken = _merged(torch.from_numpy(better), outputs, taken)
                 all_ended = engine.end(np.repeat(best.ends > 0, best.size))
-            tell(epochs if all_ended else done)
-            if resumable is not None and resumable.due and done < epochs:
-                resumable.save(done, engine.saved())  # type: ignore[attr-defined]
+            tell()
         if best:
             ends, dead = best.ends, torch.full((self.stack.n,), math.nan)
         else:
@@ -146,31 +140,13 @@ class Training:
             ends, dead = np.zeros(1, dtype=np.int64), engine.dead_units()
         assert taken is not None
         curves = self._curves(engine.figures[: 1 + (done if best else epochs)], ends)
-        outputs = rows.spread(taken) if chunk.keep_outputs else taken[:0]
         return ChunkResult(
             curves=curves,
-            outputs=outputs.float().numpy(force=True),
+            outputs=rows.spread(taken).float().numpy(force=True),
             dead=dead.float().numpy(force=True),
             stacked=engine.states() if chunk.keep_networks else None,
             best=tuple(best.epochs.tolist()) if best else (),
         )
-
-    def epoch_seconds(self, seconds: float) -> float:
-        """Measure the seconds of an epoch, by one epoch or as many as there is time for."""
-        begun, done = time.perf_counter(), 0
-        while not done or (done < self.chunk.recipe.n_epochs and time.perf_counter() - begun < seconds):
-            self.engine.train(done, done + 1)
-            done += 1
-        return (time.perf_counter() - begun) / done
-
-    def _resumed(self, savepoint: Savepoint | None) -> int:
-        """Restore a saved state; return the epochs done."""
-        saved = savepoint.load() if savepoint is not None else None
-        if saved is None:
-            return 0
-        done, tensors = saved
-        self.engine.restore(tensors)  # type: ignore[attr-defined]
-        return done
 
     def _curves(self, figures: Tensor, ends: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
         """Return figures as curves [4, epoch, network], with NaN after the end of each group of networks."""
@@ -193,11 +169,10 @@ def _merged(here: Tensor, value: Tensor, other: Tensor | None) -> Tensor:
 def _r2_by_split(
     mse: npt.NDArray[np.floating], data: TrainingData, weights: npt.NDArray[np.number], splits: tuple[int, ...]
 ) -> npt.NDArray[np.floating]:
-    """Return R2 [epoch, network] of the target in the units that each split's networks learn."""
+    """Return R2 [epoch, network] of each split's rows."""
     y = data.y.reshape(len(data.y), -1).astype(np.float64)
     scores = np.empty_like(mse)
     for split in set(splits):
         here = np.array(splits) == split
-        scale = 1.0 if data.target_scale is None else float(data.target_scale[split])
-        scores[:, here] = r2(mse[:, here], scale * y, weights[:, split])
+        scores[:, here] = r2(mse[:, here], y, weights[:, split])
     return scores

@@ -22,7 +22,6 @@ from seedbed.evaluation import CURVES, MOST_GHOSTS, Curves, summarize_curves
 from seedbed.networks import Candidate, candidate_from
 from seedbed.settings import Engine, Recipe, taking
 from seedbed.training.candidates import shares_warning
-from seedbed.training.chunk import Board, Chunk
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, one_split
 from seedbed.training.losses import Loss, check_smoothing, pick_loss
@@ -55,7 +54,6 @@ def train_many(
     jobs: int | None = None,
     cluster: str | None = None,
     dtype: str | torch.dtype = "float32",
-    watch: Callable[[Sequence[Chunk]], Board] | None = None,
     **recipe: Any,
 ) -> History:
     """Train one network per seed, all at once.
@@ -84,7 +82,6 @@ def train_many(
         jobs: chunks of networks to train at a time; None means one per core.
         cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/cluster.md.
         dtype: `"float32"`, or `"float64"` to study rounding.
-        watch: receives the chunks of networks, and returns the board that records their epochs.
         recipe: settings of a `Recipe`, by name.
 
     Raises:
@@ -101,7 +98,7 @@ def train_many(
     check_engine(engine)
     alone = len(numbers) == 1 and sample_weight is None  # its digits are exactly those of the tutorial's loop
     options: dict[str, Any] = {"engine": engine, "device": where, "dtype": dtype, "plain": alone}
-    history = _stacked(make, data, settings, numbers, watch, n_jobs, afar, **options)
+    history = _stacked(make, data, settings, numbers, n_jobs, afar, **options)
     if task is None and settings.loss == "auto":
         history.note = "; ".join(filter(None, (history.note, history._assumed())))
     return history
@@ -112,7 +109,6 @@ def _stacked(
     data: TrainingData,
     recipe: Recipe,
     seeds: tuple[int, ...],
-    watch: Callable[[Sequence[Chunk]], Board] | None,
     jobs: int,
     cluster: Cluster | None,
     **options: Any,
@@ -121,7 +117,7 @@ def _stacked(
     n_outputs, loss = _loss_of(make, data, recipe)
     splits = [0] * len(seeds)
     plan = plan_stack(make, data, recipe, seeds=seeds, splits=splits, keep_networks=True, **options)
-    trained = train_chunks(plan.chunks, data, jobs, watch(plan.chunks) if watch else None, cluster)
+    trained = train_chunks(plan.chunks, data, jobs, cluster)
     curves = np.empty((len(CURVES), recipe.n_epochs, len(seeds)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
     for number, result in trained:

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
-from seedbed.training.chunk import Board, Chunk, ChunkResult, Place, Savepoint
+from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.cluster import Cluster, Tasks, pick_cluster
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import Training
@@ -32,7 +32,6 @@ __all__ = [
     "pick_jobs",
     "pick_workers",
     "side_by_side",
-    "time_chunk",
     "train_chunk",
     "train_chunks",
 ]
@@ -164,52 +163,22 @@ def _without_joblibs_own(args: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(args)
 
 
-def train_chunk(
-    chunk: Chunk,
-    data: TrainingData,
-    tell: Callable[[int], None] | None = None,
-    savepoint: Savepoint | None = None,
-) -> ChunkResult:
+def train_chunk(chunk: Chunk, data: TrainingData, tell: Callable[[], None] = lambda: None) -> ChunkResult:
     """Train a chunk's networks and return their curves, outputs for test rows and, if requested, states.
 
     Args:
         chunk: the networks.
         data: the table that they train on.
-        tell: called often with the number of epochs done, from 0 on, so it must be fast.
-        savepoint: where the state of the training is saved from time to time. An interrupted training continues from
-            there, to the same bits. See `Training.run`.
+        tell: see `Training.run`.
     """
-    tell = tell or (lambda epochs: None)
-    tell(0)
     with ready_to_train(chunk.device):
         with _preparing, no_collection():
             training = Training(chunk, data)
-        return training.run(tell, savepoint)
-
-
-def time_chunk(chunk: Chunk, data: TrainingData, seconds: float) -> tuple[float, float]:
-    """Measure how long it takes to build a chunk's networks and to train them for one epoch, both in seconds.
-
-    Args:
-        chunk: the networks.
-        data: the table that they train on.
-        seconds: about how long to time training steps. Their results are discarded, so they can't influence a choice.
-    """
-    with ready_to_train(chunk.device):
-        started = time.perf_counter()
-        with _preparing, no_collection():
-            training = Training(chunk, data)
-        built = time.perf_counter() - started
-        return built, training.epoch_seconds(seconds)
+        return training.run(tell)
 
 
 def train_chunks(
-    chunks: Sequence[Chunk],
-    data: TrainingData | Sequence[TrainingData],
-    jobs: int,
-    board: Board | None = None,
-    cluster: Cluster | None = None,
-    savepoints: Sequence[Savepoint | None] | None = None,
+    chunks: Sequence[Chunk], data: TrainingData | Sequence[TrainingData], jobs: int, cluster: Cluster | None = None
 ) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train chunks and yield (number, result) for each, in the order in which they finish.
 
@@ -219,29 +188,26 @@ def train_chunks(
         chunks: the chunks.
         data: the table that they train on, or one for each chunk.
         jobs: how many run at a time.
-        board: records the epochs of each chunk, except on other machines.
         cluster: where to train instead.
-        savepoints: one per chunk, see `train_chunk`. Other machines use them if they share the folder.
     """
-    with (board or Board()).laid_out(len(chunks)) as places:
-        tasks: list[tuple[Any, ...]] = list(zip(places, chunks, savepoints or [None] * len(chunks), strict=True))
-        shared: tuple[TrainingData, ...] = ()
-        if isinstance(data, TrainingData):
-            shared = (data,)
-        else:
-            tasks = [(*task, part) for task, part in zip(tasks, data, strict=True)]
-        if cluster is not None:
-            waiting = [side_by_side(_placed, tasks, shared, jobs, cluster)]
-        elif jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-            waiting = [(_placed(*task, *shared) for task in tasks)]
-        else:
-            native = [task for task in tasks if task[1].engine == "native"]
-            others = [task for task in tasks if task[1].engine != "native"]
-            waiting = [_in_threads(native, shared, jobs)] if native else []
-            waiting += [side_by_side(_placed, others, shared, jobs)] if others else []
-        for future in waiting:
-            with contextlib.closing(future) as done:
-                yield from done
+    tasks: list[tuple[Any, ...]] = list(enumerate(chunks))
+    shared: tuple[TrainingData, ...] = ()
+    if isinstance(data, TrainingData):
+        shared = (data,)
+    else:
+        tasks = [(*task, part) for task, part in zip(tasks, data, strict=True)]
+    if cluster is not None:
+        waiting = [side_by_side(_numbered, tasks, shared, jobs, cluster)]
+    elif jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
+        waiting = [(_numbered(*task, *shared) for task in tasks)]
+    else:
+        native = [task for task in tasks if task[1].engine == "native"]
+        others = [task for task in tasks if task[1].engine != "native"]
+        waiting = [_in_threads(native, shared, jobs)] if native else []
+        waiting += [side_by_side(_numbered, others, shared, jobs)] if others else []
+    for future in waiting:
+        with contextlib.closing(future) as done:
+            yield from done
 
 
 class Beside(Generic[T]):
@@ -297,7 +263,7 @@ def _in_threads(
     """Train in threads. The kernel releases Python's lock, and after an interrupt threads end after their slice."""
     halted = threading.Event()
     with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
-        futures = [pool.submit(_placed, *task, *shared, halted=halted) for task in tasks]
+        futures = [pool.submit(_numbered, *task, *shared, halted=halted) for task in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -306,19 +272,11 @@ def _in_threads(
             pool.shutdown(cancel_futures=True)
 
 
-def _placed(
-    place: Place,
-    chunk: Chunk,
-    savepoint: Savepoint | None,
-    data: TrainingData,
-    *,
-    halted: threading.Event | None = None,
+def _numbered(
+    number: int, chunk: Chunk, data: TrainingData, *, halted: threading.Event | None = None
 ) -> tuple[int, ChunkResult]:
-    write = place.writer()
-
-    def tell(epochs: int) -> None:
+    def tell() -> None:
         if halted is not None and halted.is_set():
             raise _HaltedError
-        write(epochs)
 
-    return place.number, train_chunk(chunk, data, tell, savepoint)
+    return number, train_chunk(chunk, data, tell)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,6 @@ from torch import Tensor
 from seedbed.errors import SeedbedError, TrainingError
 from seedbed.settings import Tensors
 from seedbed.training.data import dtype_hint
-from seedbed.training.inputs import rows_seen
 from seedbed.training.reference import PlainNetwork, Rows
 from seedbed.training.stack import build_network, joined, state_of
 from seedbed.training.stacked import Stack
@@ -42,15 +40,12 @@ class PlainEngine:
         for weights in (stack.data.train[:, split], stack.data.test[:, split]):
             places = weights.nonzero()[0]
             y = stack.y[torch.from_numpy(places)]
-            if stack.data.target_scale is not None and stack.data.target_shift is not None:
-                y = y * float(stack.data.target_scale[split]) + float(stack.data.target_shift[split])
             used = torch.from_numpy(weights[places]).to(chunk.device, dtype)
-            X = rows_seen(stack.data, split, places, dtype).to(chunk.device)
+            X = torch.from_numpy(stack.data.X[places]).to(chunk.device, dtype)
             parts.append(Rows(X, y.to(chunk.device), None if (used == used[0]).all() else used))
             numbers.append(torch.from_numpy(places.astype(np.int32)).to(chunk.device))
-        recipe = replace(chunk.recipe, lr=chunk.lr[number], weight_decay=chunk.decay[number])
         network = build_network(chunk.build, seed).to(chunk.device, dtype)
-        return PlainNetwork(network, *parts, recipe=recipe, loss=stack.loss, seed=seed, numbers=numbers[0])
+        return PlainNetwork(network, *parts, recipe=chunk.recipe, loss=stack.loss, seed=seed, numbers=numbers[0])
 
     @torch.enable_grad()
     def train(self, start: int, end: int) -> None:

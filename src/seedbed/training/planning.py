@@ -110,14 +110,10 @@ def plan_stack(
     *,
     seeds: Sequence[int],
     splits: Sequence[int],
-    lr: Sequence[float] | None = None,
-    decay: Sequence[float] | None = None,
-    parts: Sequence[int] = (),
     engine: Engine = "auto",
     device: str = "cpu",
     dtype: str = "float32",
     keep_networks: bool = False,
-    keep_outputs: bool = True,
     together: int = 0,
     patience: tuple[int, int] | None = None,
     plain: bool = False,
@@ -129,11 +125,9 @@ def plan_stack(
         data: the table.
         recipe: how they are trained.
         seeds, splits: the seed and the number of the split of each network.
-        lr, decay: one per network; the recipe's if None.
-        parts: one per network; those of different parts share no chunk. Empty if there is only one.
         engine: `native`, `torch`, or `auto`: the kernel if it covers the network and this machine has it, else torch.
         device, dtype: as torch names them.
-        keep_networks, keep_outputs: see `Chunk`.
+        keep_networks: see `Chunk`.
         together: how many consecutive networks choose an epoch together, see `Chunk`; with patience, 0 means all.
         patience: see `Chunk`. All networks of a chain are then one chunk, others a chunk for each group.
         plain: whether the plain loop trains them, as it trains all networks that aren't a chain of known layers.
@@ -146,7 +140,6 @@ def plan_stack(
     data.n_outputs(network)
     chain = None if plain else shared_chain(build, network, data.X.shape[1])
     trainer, note = _engine(engine, chain, network, data.X.shape[1], recipe, device, dtype)
-    rates, decays = lr or (recipe.rate,) * len(seeds), decay or (recipe.decay,) * len(seeds)
     together = (together or len(seeds)) if patience else 0
     if trainer == "plain":
         size, seconds = max(_FEW, together), _plain_seconds(build_network(build, seeds[0]), data, recipe)
@@ -154,28 +147,22 @@ def plan_stack(
         operations = _operations(network, data, recipe, native=trainer == "native")
         size = _native_size(operations) if trainer == "native" else _chunk_size(network, data, recipe, device, dtype)
         size, seconds = len(seeds) if patience else size, operations / (_matmul_rate() * _SHARE_OF_RATE)
-    parts = tuple(parts) or (0,) * len(seeds)
     chunks = tuple(
         Chunk(
             build=build,
             recipe=recipe,
             seeds=tuple(seeds[i] for i in members),
             splits=tuple(splits[i] for i in members),
-            lr=tuple(rates[i] for i in members),
-            decay=tuple(decays[i] for i in members),
             members=tuple(members),
-            together=alike,
+            together=together,
             patience=patience,
             engine=trainer,
             keep_networks=keep_networks,
-            keep_outputs=keep_outputs,
             dtype=dtype,
             device=device,
         )
-        for alike, group in _groups(
-            data, recipe, splits, parts, rates, together, patient=bool(patience), plain=trainer == "plain"
-        )
-        for members in _cut(group, size, alike, full=trainer == "native")
+        for group in _groups(data, recipe, splits, together, plain=trainer == "plain")
+        for members in _cut(group, size, together, full=trainer == "native")
     )
     plan = StackPlan(chunks, 0.0, "" if plain else note, _n_parameters(network))
     return replace(plan, seconds=seconds * plan.work / recipe.n_epochs)
@@ -231,38 +218,19 @@ def pick_device(device: str) -> str:
 
 
 def _groups(
-    data: TrainingData,
-    recipe: Recipe,
-    splits: Sequence[int],
-    parts: Sequence[int],
-    rates: Sequence[float],
-    together: int,
-    *,
-    patient: bool,
-    plain: bool,
-) -> Iterator[tuple[int, list[int]]]:
-    """Yield how many consecutive networks choose together, and the positions of networks that may share a chunk.
+    data: TrainingData, recipe: Recipe, splits: Sequence[int], together: int, *, plain: bool
+) -> Iterator[list[int]]:
+    """Yield the positions of networks that may share a chunk, because they take equally many steps.
 
-    With patience, networks of a stack that choose together take equally many steps, so some may have smaller
-    minibatches.
+    Networks that stop together always do; some of them then have smaller minibatches.
     """
-    keys: list[tuple[object, ...]] = []
-    for split, part in zip(splits, parts, strict=True):
-        if recipe.batch_size and not plain:
-            n_train = int((data.train[:, split] > 0).sum())
-            keys.append((part, math.ceil(n_train / recipe.batch_size)))  # equally many steps
-        else:
-            keys.append((part,))
-    alike = [0] * len(keys)
-    for start in range(0, len(keys), together) if together else ():
-        places = range(start, start + together)
-        most = max(keys[start : start + together])
-        for place in places if patient or all(keys[place] == most for place in places) else ():
-            # Networks of one learning rate end at about the same time.
-            alike[place], keys[place] = together, most if patient else (*most, rates[place])
-    groups = list(zip(alike, keys, strict=True))
-    for group in dict.fromkeys(groups):
-        yield group[0], [place for place, other in enumerate(groups) if other == group]
+    steps = [0] * len(splits)
+    if recipe.batch_size and not plain:
+        steps = [math.ceil(int((data.train[:, split] > 0).sum()) / recipe.batch_size) for split in splits]
+    for start in range(0, len(steps), together) if together else ():
+        steps[start : start + together] = [max(steps[start : start + together])] * together
+    for number in dict.fromkeys(steps):
+        yield [place for place, other in enumerate(steps) if other == number]
 
 
 def _cut(group: list[int], size: int, together: int, *, full: bool) -> Iterator[list[int]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
-from seedbed.training.inputs import Inputs, Placing, as_seen
+from seedbed.training.inputs import Placing
 from seedbed.training.losses import Loss
 from seedbed.training.randomness import shuffled
 
@@ -23,30 +23,21 @@ class Batch(NamedTuple):
     """Rows for a stack.
 
     Attributes:
-        inputs: see `Inputs`.
+        X: inputs that all networks share [row, feature], or of each network [row, feature, network].
         y: encoded target [row, output, 1], or [row, output, network].
         weights: weight of each row for each network [row, network]. They sum to 1 over the rows, or to 0.
         rows: numbers of the rows in the table, int32 [row].
-        y_scale, y_shift: a network learns `y_scale * y + y_shift` [network], or None.
     """
 
-    inputs: Inputs
+    X: Tensor
     y: Tensor
     weights: Tensor
     rows: Tensor
-    y_scale: Tensor | None = None
-    y_shift: Tensor | None = None
-
-    def learnt(self) -> Tensor:
-        """Return the target in the units that networks learn."""
-        return self.y if self.y_scale is None or self.y_shift is None else self.y * self.y_scale + self.y_shift
 
     def picked(self, rows: Tensor, weights: Tensor) -> Batch:
         """Return each network's own rows of this batch, with their weights [place, network]."""
-        seen = as_seen(self.inputs.X[rows].permute(0, 2, 1), self.inputs)
-        y = self.y[:, :, 0][rows].permute(0, 2, 1)
-        places = torch.arange(len(rows), dtype=torch.int32, device=rows.device)
-        return self._replace(inputs=Inputs(seen), y=y, weights=weights, rows=places)
+        X, y = (part[rows].permute(0, 2, 1) for part in (self.X, self.y[:, :, 0]))
+        return Batch(X, y, weights, torch.arange(len(rows), dtype=torch.int32, device=rows.device))
 
 
 class StackRows:
@@ -73,9 +64,8 @@ class StackRows:
             for weights in (data.train[:, splits], data.test[:, splits])
         )
         numbers = torch.arange(self.n_rows, dtype=torch.int32, device=placing.device)
-        y_scale, y_shift = (placing.of_splits(values, splits) for values in (data.target_scale, data.target_shift))
-        target = y.to(placing.device)[:, :, None]
-        self.fit = Batch(placing.inputs(data, splits), target, fit, numbers, y_scale, y_shift)
+        X = torch.from_numpy(data.X).to(placing.device, placing.dtype)
+        self.fit = Batch(X, y.to(placing.device)[:, :, None], fit, numbers)
         self.test = self.fit._replace(weights=test)
         most = int((fit > 0).sum(0).max())
         self.batch_rows = min(chunk.recipe.batch_size or most, most)
@@ -164,8 +154,7 @@ class Ensembles:
         pairs = (networks // size * table.n_rows + rows)[self._there]  # of a group and a row
         self._pairs, self._places = pairs.unique(return_inverse=True)
         self._groups = self._pairs // table.n_rows
-        target = table.test.learnt()
-        self._own = target[rows, :, networks if target.shape[2] > 1 else 0].permute(0, 2, 1)
+        self._own = table.test.y[rows, :, 0].permute(0, 2, 1)
         self._counts, self._weights = self._summed(torch.ones_like(shares)), self._summed(shares)
 
     def losses(self, loss: Loss, outputs: Tensor) -> npt.NDArray[np.float64]:

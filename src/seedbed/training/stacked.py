@@ -11,7 +11,7 @@ from seedbed.training.chain import Chain, read_chain, shared_chain
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.inputs import Placing, look_at_splits, looking
-from seedbed.training.losses import Loss, check_smoothing, encode_target
+from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
 from seedbed.training.randomness import network_keys
 from seedbed.training.rows import StackRows
 from seedbed.training.stack import build_network, draw_states, stack_networks, stack_states
@@ -42,7 +42,7 @@ class Stack:
         self.chunk, self.data, self.n = chunk, data, len(chunk.seeds)
         first = build_network(chunk.build, chunk.seeds[0])
         n_outputs = data.n_outputs(first)
-        self.loss: Loss = data.loss(chunk.recipe.loss, n_outputs)
+        self.loss: Loss = pick_loss(chunk.recipe.loss, data.y, n_outputs)
         check_smoothing(self.loss, chunk.recipe.label_smoothing)
         self.chain: Chain | None = None
         if chunk.engine != "plain":
@@ -59,7 +59,7 @@ class Stack:
         self.y: Tensor = encode_target(self.loss, data.y, n_outputs, self.placing.dtype)
         self.rows = StackRows(data, self.y, chunk, self.placing)
         self.keys = network_keys(chunk.seeds, "draws", self.placing.device)
-        self.guarded = self.chain is not None and (self.chain.explodes or data.is_huge(chunk.splits))
+        self.guarded = self.chain is not None and (self.chain.explodes or data.is_huge)
         if self.rows.has_single and any(isinstance(module, nn.BatchNorm1d) for module in first.modules()):
             message = "a minibatch holds a single row, and batch normalisation needs two"
             raise TrainingError(message, "Choose another batch size.")

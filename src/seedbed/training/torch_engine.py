@@ -42,8 +42,8 @@ class TorchEngine:
         factors = rate_factors(recipe, stack.rows.n_steps)
         self._factors = None if factors is None else factors.to(placing.device)
         self._numbers = torch.arange(n_steps, dtype=torch.int32, device=placing.device)
-        self._rates = torch.tensor(stack.chunk.lr, dtype=torch.float64, device=placing.device)
-        self._decay = torch.tensor(stack.chunk.decay, dtype=placing.dtype, device=placing.device)
+        self._rates = torch.tensor(recipe.rate, dtype=torch.float64, device=placing.device)
+        self._decay = torch.tensor(recipe.decay, dtype=placing.dtype, device=placing.device)
         self._smoothing, self._clip = (
             torch.tensor(value, dtype=placing.dtype, device=placing.device) if value else None
             for value in (recipe.label_smoothing, recipe.clip_norm)
@@ -87,24 +87,10 @@ class TorchEngine:
     @torch.no_grad()
     def dead_units(self) -> Tensor:
         fit, values = self._stack.rows.fit, {**self._params, **self._buffers}
-        return dead_share(*self._chain.alive(values, fit.inputs, self._pass(fit)), self._stack.keys)
+        return dead_share(*self._chain.alive(values, fit.X, self._pass(fit)), self._stack.keys)
 
     def states(self) -> Tensors:
         return unstack(self._kept or {**self._params, **self._buffers}, self._chain.layout)
-
-    def saved(self) -> Tensors:
-        parts: dict[str, Tensors] = {"params": self._params, "buffers": self._buffers}
-        parts |= {f"moments {number}": part for number, part in enumerate(self._moments)}
-        named = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
-        return {**named, "figures": self.figures}
-
-    def restore(self, saved: Tensors) -> None:
-        def part(which: str, like: Tensors) -> Tensors:
-            return {name: saved[f"{which}/{name}"].to(self.figures.device) for name in like}
-
-        self._params, self._buffers = part("params", self._params), part("buffers", self._buffers)
-        self._moments = tuple(part(f"moments {number}", like) for number, like in enumerate(self._moments))
-        self.figures.copy_(saved["figures"])
 
     def _pass(self, batch: Batch, step: int | None = None) -> Pass:
         """Return the pass of a training step, or of an evaluation."""
@@ -117,10 +103,10 @@ class TorchEngine:
         loss, now = self._stack.loss, self._pass(batch, step)
 
         def outputs(params: Tensors) -> tuple[Tensor, Tensors]:
-            return self._chain({**params, **self._buffers}, batch.inputs, now)
+            return self._chain({**params, **self._buffers}, batch.X, now)
 
         z, pull_back, changed = vjp(outputs, self._params, has_aux=True)  # type: ignore[misc]
-        y = batch.learnt()
+        y = batch.y
         losses, slopes = loss.measure(z, y)
         if loss.smoothing is not None and self._smoothing is not None:
             slopes = loss.smoothing.slopes(slopes, y, self._smoothing)
@@ -140,8 +126,8 @@ class TorchEngine:
 
     def _evaluated(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return loss and hits [2, network], and outputs [row, output, network]."""
-        z, _ = self._chain({**self._params, **self._buffers}, batch.inputs, self._pass(batch))
-        y = batch.learnt()
+        z, _ = self._chain({**self._params, **self._buffers}, batch.X, self._pass(batch))
+        y = batch.y
         return self._figures(z, self._stack.loss.measure(z, y)[0], y, batch.weights), z
 
     def _figures(self, z: Tensor, losses: Tensor, y: Tensor, *weights: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from seedbed.errors import TrainingError
 from seedbed.settings import OPTIMIZERS, Tensors
 from seedbed.training.chain import dead_share
 from seedbed.training.embeddings import bins_between
-from seedbed.training.inputs import Inputs
 from seedbed.training.native.job import Job, Layer, Segment
 from seedbed.training.native.library import kernel
 from seedbed.training.optimizers import clock, rate_factors
@@ -86,14 +84,14 @@ class NativeEngine:
         }
         if program.edges:
             arrays["constants"] = self._laned(torch.cat([_constants(stack.buffers[name]) for name in program.edges]))
-        n_features = fit.inputs.X.shape[1]
+        n_features = fit.X.shape[1]
         units = program.n_values + program.n_gradients + (n_features if size else 0)
         tile = _TILE_BYTES // (units * self._lanes * self._dtype.itemsize)
         self._job = Job(
             n_layers=len(program.layers), n_segments=len(program.segments), n_rows=self._n_rows, n_features=n_features,
             n_outputs=self._n_outputs, n_params=program.n_params, n_moments=n_moments,
             n_constants=program.n_constants,
-            n_givers=len(arrays.get("givers", ())), n_blocks=self._n_blocks, n_tested=len(tested),
+            n_blocks=self._n_blocks, n_tested=len(tested),
             n_values=program.n_values,
             n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
             loss=_LOSSES.index(stack.loss.name), optimizer=optimizer.native, batch_size=size,
@@ -110,23 +108,14 @@ class NativeEngine:
         self._job.work = _address(self._work)
 
     def _rows(self, fit: Batch, test_weights: Tensor) -> dict[str, Any]:
-        """Return the table, and each network's scales and weights of it."""
-        inputs = _ordered(fit.inputs, self._program.order)
-        arrays: dict[str, Any] = {
-            "X": self._plain(inputs.X),
+        """Return the table, and each network's weights of its rows."""
+        order = self._program.order
+        return {
+            "X": self._plain(fit.X if order is None else fit.X[:, order]),
             "y": self._plain(fit.y[:, :, 0]),
             "train": self._laned(fit.weights),
             "test": self._laned(test_weights),
         }
-        if inputs.scale is not None and inputs.shift is not None:
-            arrays |= {"scale": self._laned(inputs.scale), "shift": self._laned(inputs.shift)}
-        if inputs.across is not None:
-            givers, takers = inputs.across.givers, inputs.across.takers
-            arrays |= {"extra": self._laned(inputs.across.extra[givers]), "givers": self._plain(givers, np.int32),
-                       "takers": self._plain(takers, np.int32)}  # fmt: skip
-        if fit.y_scale is not None and fit.y_shift is not None:
-            arrays |= {"y_scale": self._laned(fit.y_scale), "y_shift": self._laned(fit.y_shift)}
-        return arrays
 
     def _steps(self) -> dict[str, Any]:
         """Return arrays that steps need."""
@@ -134,8 +123,8 @@ class NativeEngine:
         factors = rate_factors(chunk.recipe, n_steps)
         arrays = {
             "keys": self._laned(self._stack.keys, np.int32),
-            "lr": self._laned(torch.tensor(chunk.lr, dtype=torch.float64), np.float64),
-            "decay": self._laned(torch.tensor(chunk.decay, dtype=torch.float64)),
+            "lr": self._laned(torch.full((self._n,), chunk.recipe.rate, dtype=torch.float64), np.float64),
+            "decay": self._laned(torch.full((self._n,), chunk.recipe.decay, dtype=torch.float64)),
             "clock": self._plain(clock(chunk.recipe.n_epochs * n_steps, torch.float64), np.float64),
         }
         return arrays if factors is None else {**arrays, "factors": self._plain(factors, np.float64)}
@@ -143,12 +132,10 @@ class NativeEngine:
     def _check(self) -> None:
         """Check all shapes and row numbers, because the kernel doesn't."""
         job, blocks, lanes = self._job, self._n_blocks, self._lanes
-        by_feature, steps = (blocks, job.n_features, lanes), job.n_epochs * job.n_batches
+        steps = job.n_epochs * job.n_batches
         expected = {
             "X": (self._n_rows, job.n_features), "y": (self._n_rows, self._n_outputs),
-            "train": (blocks, self._n_rows, lanes), "test": (blocks, self._n_rows, lanes), "scale": by_feature,
-            "shift": by_feature, "extra": (blocks, job.n_givers, lanes), "givers": (job.n_givers,),
-            "takers": (job.n_givers,), "y_scale": (blocks, lanes), "y_shift": (blocks, lanes),
+            "train": (blocks, self._n_rows, lanes), "test": (blocks, self._n_rows, lanes),
             "keys": (blocks, lanes), "lr": (blocks, lanes), "decay": (blocks, lanes), "clock": (steps, 3),
             "factors": (steps,), "ended": (blocks,), "params": (blocks, job.n_params, lanes),
             "constants": (blocks, job.n_constants, lanes), "tested": (job.n_tested, blocks * lanes),
@@ -158,9 +145,6 @@ class NativeEngine:
             assert actual == shape, f"{name} has shape {actual}, not {shape}"
         assert (self._program.layers[0].n_in, self._program.layers[-1].n_out) == (job.n_features, self._n_outputs)
         assert ((self._arrays["tested"] >= -1) & (self._arrays["tested"] < self._n_rows)).all()
-        for name in ("givers", "takers"):
-            places = self._arrays.get(name, np.empty(0))
-            assert ((places >= 0) & (places < job.n_features)).all()
 
     def train(self, start: int, end: int) -> None:
         assert 0 <= start < end <= self._job.n_epochs
@@ -207,14 +191,6 @@ class NativeEngine:
         alive, finite = self._looked(self._library.look_for_life, blocks, (self._program.n_alive,), ())
         return dead_share(alive > 0 if len(alive) else None, finite > 0, self._stack.keys)
 
-    def saved(self) -> Tensors:
-        arrays = {"params": self._params, "moments": self._moments, "figures": self._figures}
-        return {name: self._stacked(array) for name, array in arrays.items()}
-
-    def restore(self, saved: Tensors) -> None:
-        for name, array in (("params", self._params), ("moments", self._moments), ("figures", self._figures)):
-            array[...] = self._laned(saved[name])
-
     def _looked(self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]) -> list[Tensor]:
         """Return the results of a function of the library [..., network]."""
         results = [_aligned((self._n_blocks, *size, self._lanes), self._dtype) for size in sizes]
@@ -254,18 +230,6 @@ class NativeEngine:
         aligned = _aligned(array.shape, dtype or self._dtype)
         aligned[...] = array
         return aligned
-
-
-def _ordered(inputs: Inputs, order: Sequence[int] | None) -> Inputs:
-    """Return inputs in another order, given by their numbers, or unchanged if it is None."""
-    if order is None:
-        return inputs
-    scale, shift, across = inputs.scale, inputs.shift, inputs.across
-    if across is not None:
-        places = torch.tensor(order).argsort()  # of each input in the new order
-        across = across._replace(extra=across.extra[order], givers=places[across.givers], takers=places[across.takers])
-    scale, shift = (None if values is None else values[order] for values in (scale, shift))
-    return Inputs(inputs.X[:, order], scale, shift, across)
 
 
 def _constants(edges: Tensor) -> Tensor:
