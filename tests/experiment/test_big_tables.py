@@ -41,9 +41,10 @@ def test_a_model_of_a_large_table_is_fitted_in_batches(arrays):
 
 
 def test_a_table_that_does_not_fit_in_memory_is_refused_with_its_sizes(arrays, monkeypatch):
-    monkeypatch.setattr("seedbed.data.design._free_bytes", lambda: 1.0)
+    monkeypatch.setattr("seedbed.data.preprocessing._free_bytes", lambda: 1.0)
+    monkeypatch.setattr("seedbed.data.preprocessing._LARGE_CELLS", 1)
     with pytest.raises(DataError, match=r"^5,000 rows x 3 inputs need about 0 GiB of memory, and 0 GiB are free"):
-        recipe_of(arrays, Recipe(epochs=2))
+        fit_model(table_from_arrays(*arrays), "relu:4")
 
 
 def test_more_rows_use_fewer_bootstrap_resamples():

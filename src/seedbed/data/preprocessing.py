@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +29,26 @@ FAR = 5.0
 
 _COLUMNS_NAMED = 5
 _TEXTS_NAMED = 3
+
+_LARGE_CELLS = 1 << 24
+_BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/big_tables.md
+
+
+def _check_memory(n_rows: int, n_inputs: int) -> None:
+    """Raise DataError if the inputs of a large table don't fit in memory, which the system would end by a kill."""
+    needed, free = n_rows * n_inputs * _BYTES_A_CELL, _free_bytes()
+    if n_rows * n_inputs > _LARGE_CELLS and needed > free:
+        message = f"{n_rows:,} rows x {n_inputs:,} inputs need about {needed / 2**30:.0f} GiB of memory, and "
+        raise DataError(f"{message}{free / 2**30:.0f} GiB are free", "Use a sample of the rows, or fewer columns.")
+
+
+def _free_bytes() -> float:
+    """Return how much memory the system can give; infinity if unknown."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    return math.inf
+
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +201,9 @@ class Preprocessor:
 
         Raises:
             ColumnError: a number is so large that float32 can't hold it.
+            DataError: the inputs of a large table don't fit in memory.
         """
+        _check_memory(len(values), self.layout.n_inputs)
         return _as_float32(self._scaled(self.layout.cells(values)), self.layout.sources)
 
     def natural(self, values: Floats) -> Floats:
