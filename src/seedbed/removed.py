@@ -18,7 +18,7 @@ _REMOVED = {
     "rows seeds": "Give n_networks: a model averages so many networks, each with its own seed.",
     "Design seeds": "Give n_networks: a model averages so many networks, each with its own seed.",
     "networks": "Give n_networks: a model averages so many networks.",
-    "auto": "Leave it out: the default comparison has auto; named candidates have it if it is named.",
+    "no_auto": "Leave it out: the default comparison has auto; named candidates have it if it is named.",
     "recipe=trained": "Leave it out: it is the default.",
     "resume": "Run the same command again: it continues an interrupted run.",
     "trust": _CONTINUES,

@@ -34,6 +34,10 @@ __all__ = ["Architecture", "Candidate", "candidate_from", "parse_candidate", "un
 Architecture = Callable[[int, int], nn.Module]
 """Builds one network from `n_features` and `n_outputs`."""
 
+_DEFAULT_MODELS = (
+    *("prior", "network-1", "network-2", "network-2-bins", "network-2-waves"),
+    *("boosted-trees", "extra-trees"),
+)
 _RECIPE_WORDS = tuple(name for name, about in settings_of(Recipe).items() if about.word)
 _WORDS = (*WORDS, *_RECIPE_WORDS)
 
@@ -145,8 +149,11 @@ def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[
             raise _wrong(text, "'logistic' has no hidden layer", "Write logistic alone.")
         if name.endswith(".py"):
             raise _wrong(text, f"no class is named for {name}", f"Write {name}:CLASS.")
-        if name in ("boosted-trees", "extra-trees"):
-            raise _wrong(text, f"{name} are no network", "seedbed train does with -o FILE, for a model.")
+        if name in _DEFAULT_MODELS:
+            hint = "compare, fit_model and SeedbedClassifier know it; seedbed train does with -o FILE, for a model."
+            raise _wrong(text, f"{name} is a default model, and no network in words", hint)
+        if name in ("logistic-regression", "linear-regression"):
+            raise _wrong(text, f"no model '{name}'", f"Name {name.removesuffix('-regression')}.")
         if not is_activation(name) and name != "linear":
             hint = did_you_mean(name, [*ACTIVATIONS, "linear", "logistic"])
             raise _wrong(text, f"no activation '{name}'", hint)

@@ -61,7 +61,7 @@ class Design(Settings):
     )
     repeats: int | None = setting(
         None,
-        "How often the rows are divided into folds; if left out, up to 10, 3 from 2,000 rows on, 1 above 30,000, until"
+        "How often the rows are divided into folds; if left out, up to 10, 3 from 2,000 rows on, 1 above 20,000, until"
         " more would change little.",
         **_COUNT,
     )
