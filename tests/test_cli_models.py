@@ -13,10 +13,12 @@ import pytest
 import seedbed as sb
 from seedbed.cli import main
 from seedbed.experiment import model_plan_from
+from seedbed.model import AUTO, LINES
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
-QUICK = ("--epochs", 12, "--networks", 2, "--jobs", 1)
+QUICK = ("--epochs", 12, "--n-networks", 2, "--jobs", 1)
+ONE_SPLIT = ("--repeats", 1, "--folds", 2, "--n-networks", 2, "--epochs", 3, "--jobs", 1, "-q")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
     assert status == 0
     for words in (
         "Model relu:3: 2 networks that predict the probability that ill is yes",
-        "not measured",
+        "out of bag",
         "Bonn, Rome",
     ):
         assert words in out
@@ -58,7 +60,7 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
 def test_training_names_the_written_file_and_the_next_command(folder, call, tmp_path):
     table, path = folder / "patients.csv", tmp_path / "m.safetensors"
     status, out, err = call("train", table, "--target", "ill", "-o", path, *QUICK)
-    assert (status, out.splitlines()[0][:14]) == (0, "Model relu:5: ")
+    assert (status, out.splitlines()[0][:12]) == (0, "Model auto: ")
     assert err.splitlines()[-2:] == [f"wrote {path}", f"Next:     seedbed predict {path} TABLE"]
     assert [one.name for one in tmp_path.iterdir()] == ["m.safetensors"]
 
@@ -66,7 +68,7 @@ def test_training_names_the_written_file_and_the_next_command(folder, call, tmp_
 def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     path = tmp_path / "m.safetensors"
     words = (folder / "patients.csv", "--target", "ill", "--candidate", "auto")
-    status, out, err = call("train", *words, "-o", path, "--epochs", 40, "--networks", 2, "--jobs", 1)
+    status, out, err = call("train", *words, "-o", path, "--epochs", 40, "--n-networks", 2, "--jobs", 1)
     assert status == 0, err
     assert "Model auto: 2 networks" in out
     blend = json.loads(call("show", path, "--json")[1])["architecture"]
@@ -78,7 +80,7 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     assert ("settings after @ replace these" in " ".join(out.split())) == own_words
     assert call("predict", path, folder / "patients.csv", "-q")[0] == 0
     once_more = tmp_path / "again.safetensors"
-    call("train", *words, "-o", once_more, "--epochs", 40, "--networks", 2, "--jobs", 2, "-q")
+    call("train", *words, "-o", once_more, "--epochs", 40, "--n-networks", 2, "--jobs", 2, "-q")
     assert once_more.read_bytes() == path.read_bytes()
 
 
@@ -93,39 +95,47 @@ def test_a_blend_follows_recipe_options_or_refuses_them(folder, call, tmp_path):
         "-o",
         tmp_path / "m.safetensors",
     )
-    asked = ("--schedule", "constant", "--decay-biases", "--epochs", 2, "--networks", 2, "--jobs", 1)
+    asked = ("--schedule", "constant", "--decay-biases", "--epochs", 2, "--n-networks", 2, "--jobs", 1)
     _, out, _ = call(*words, *asked)
     assert "cosine" not in out
     assert "not of biases" not in out
-    for option in (("--epoch", "last"), ("--recipe", "tutorial")):
-        status, _, err = call(*words, *option)
-        assert status == 2
-        assert f"{option[0]} can't be chosen for auto" in err
+    status, _, err = call(*words, "--recipe", "tutorial")
+    assert (status, "leaves out no rows, so it can't be blended" in err) == (2, True)
 
 
-def test_a_compared_blend_is_saved_with_its_score(folder, call, tmp_path):
-    small = ("--repeats", 1, "--folds", 2, "--seeds", 1, "--epochs", 3, "--no-baselines", "--jobs", 1, "-q")
-    words = ("--target", "ill", "--candidate", "relu:3", "--candidate", "auto", "--out", tmp_path / "run")
-    status, _, err = call("compare", folder / "patients.csv", *words, *small)
-    assert status == 0, err
+@pytest.fixture(scope="module")
+def default_run(folder, tmp_path_factory):
+    """The folder of a default comparison of that table, with a scikit-learn model."""
+    place = tmp_path_factory.mktemp("default") / "run"
+    words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", *ONE_SPLIT,
+             "--baseline", "sklearn.naive_bayes.GaussianNB", "--out", place)  # fmt: skip
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert not stop.value.code
+    return place
+
+
+@pytest.mark.parametrize("name", [*LINES, AUTO])
+def test_every_line_of_the_default_comparison_is_handed_over_with_its_score(folder, default_run, call, tmp_path, name):
     path = tmp_path / "m.safetensors"
-    status, shown, err = call(
-        "train", tmp_path / "run", "--candidate", "auto", "-o", path, "--networks", 2, "--jobs", 1
-    )
+    status, shown, err = call("train", default_run, "--candidate", name, "-o", path, "--jobs", 1)
     assert status == 0, err
+    assert shown.startswith(f"Model {name}: 2 networks" if name not in ("boosted-trees", "extra-trees") else "Model ")
     assert "1 x 2-fold cross-validation" in shown
-    assert sb.load(path).candidate == "auto"
+    model, frame = sb.load(path), pd.read_csv(folder / "patients.csv")
+    assert (model.candidate, model.n_networks) == (name, 2)
+    assert np.isfinite(model.predict_proba(frame)).all()
+    summary = json.loads((default_run / "comparison.json").read_text())
+    measured = next(one["scores"]["brier"]["mean"] for one in summary["candidates"] if one["name"] == name)
+    assert next(one["mean"] for one in model.card()["score"]["scores"] if one["name"] == "brier") == measured
 
 
-def test_a_model_of_one_network_is_not_called_several_nor_its_score_that_of_single_networks(folder, call, tmp_path):
-    small = ("--repeats", 1, "--folds", 2, "--seeds", 2, "--epochs", 3, "--no-baselines", "--jobs", 1, "-q")
-    words = ("--target", "ill", "--candidate", "relu:3", "--out", tmp_path / "run")
-    assert call("compare", folder / "patients.csv", *words, *small)[0] == 0
-    train = ("train", tmp_path / "run", "--candidate", "relu:3", "-o", tmp_path / "m.safetensors", "--networks", 1)
-    shown = " ".join(call(*train, "--jobs", 1)[1].split())
-    assert "the mean of 10 networks (2 for scores other than" in shown
-    assert "The model: 1 network of all rows, usually at least as good, which wasn't measured" in shown
-    assert "single networks" not in shown
+def test_a_scikit_learn_model_is_saved_with_joblib(default_run, call, tmp_path):
+    words = ("train", default_run, "--candidate", "GaussianNB", "-o", tmp_path / "m.safetensors")
+    status, _, err = call(*words)
+    assert (status, list(tmp_path.iterdir())) == (2, [])
+    said = "'GaussianNB' is a scikit-learn model. Fit it with scikit-learn, and save it with joblib"
+    assert said in err
 
 
 def test_the_same_command_writes_the_same_bytes(folder, call, tmp_path):
@@ -224,7 +234,7 @@ def test_a_threshold_changes_the_labels(folder, call):
 def run(folder):
     """The folder of a comparison of that table."""
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
-             "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--seeds", 2, "--epochs", 12,
+             "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--n-networks", 2, "--epochs", 12,
              "--jobs", 1, "--no-baselines", "-q", "--out", folder / "run")  # fmt: skip
     with pytest.raises(SystemExit) as stop:
         main([str(word) for word in words])
@@ -232,21 +242,18 @@ def run(folder):
     return folder / "run"
 
 
-def test_a_model_from_a_run_has_the_candidates_score_and_epochs(folder, run, call, tmp_path):
+def test_a_model_from_a_run_has_the_candidates_score(run, call, tmp_path):
     path = tmp_path / "m.safetensors"
-    status, out, err = call("train", run, "--candidate", "relu:3", "-o", path, "--networks", 3, "--jobs", 1)
+    status, out, err = call("train", run, "--candidate", "relu:3", "-o", path, "--jobs", 1)
     assert status == 0, err
     summary = json.loads((run / "comparison.json").read_text())
     reported = next(one for one in summary["candidates"] if one["name"] == "relu:3")
     card = sb.load(path).card()
-    assert (card["training"]["lr"], card["training"]["epochs"]) == (
-        reported["settled"]["lr"],
-        reported["settled"]["epochs"],
-    )
+    assert (card["training"]["n_networks"], 1 <= card["training"]["epochs"] <= 12) == (2, True)
     scores = {one["name"]: one for one in card["score"]["scores"]}
     measured = {name: score["mean"] for name, score in reported["scores"].items() if score["mean"] is not None}
     assert {name: score["mean"] for name, score in scores.items()} == measured  # every score that is registered
-    assert "1 x 3-fold cross-validation" in out
+    assert "1 x 3-fold cross-validation, about 53 rows to train on; the mean of 2 networks" in " ".join(out.split())
     assert f"accuracy {100 * reported['scores']['accuracy']['mean']:.1f}%, from " in out
     assert "best of 2" in out if summary["top"]["winner"] == "relu:3" else "best of" not in out
 
@@ -254,25 +261,24 @@ def test_a_model_from_a_run_has_the_candidates_score_and_epochs(folder, run, cal
 def test_a_run_and_the_comparison_in_python_give_the_same_model(folder, run, call, tmp_path):
     names = ["relu:3", "linear:2@lr=0.05"]
     table = sb.read_table(folder / "patients.csv", target="ill", drop=["id"])
-    design = sb.Design(repeats=1, folds=3, seeds=2, baselines=[])
+    design = sb.Design(repeats=1, folds=3, n_networks=2, baselines=[])
     comparison = sb.compare(table, candidates=names, epochs=12, design=design, compute=sb.Compute(jobs=1))
     for name in names:
         ours = comparison.model(name, n_networks=2, compute=sb.Compute(jobs=1)).save(tmp_path / "a.safetensors")
-        options = ("--networks", 2, "--jobs", 1, "-q")
+        options = ("--n-networks", 2, "--jobs", 1, "-q")
         assert call("train", run, "--candidate", name, "-o", tmp_path / "b.safetensors", *options)[0] == 0
         assert ours.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
-def test_a_model_from_a_run_with_a_schedule_uses_the_schedule(folder, call, tmp_path):
+def test_a_model_from_a_run_has_the_recipe_of_the_run(folder, call, tmp_path):
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:16",
-             "--lr", 0.1, "--schedule", "cosine", "--repeats", 1, "--folds", 3, "--seeds", 1, "--epochs", 80,
-             "--jobs", 1, "--no-baselines", "-q", "--out", tmp_path / "run")  # fmt: skip
+             "--lr", 0.1, "--schedule", "onecycle", *ONE_SPLIT, "--out", tmp_path / "run")  # fmt: skip
     assert call(*words)[0] == 0
-    options = ("--networks", 1, "--jobs", 1, "--candidate", "relu:16")
+    options = ("--n-networks", 3, "--jobs", 1, "--candidate", "relu:16")
     assert call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors", *options)[0] == 0
     training = sb.load(tmp_path / "m.safetensors").training
-    assert training["epochs"] < 80
-    assert "cosine schedule, planned for 80 epochs" in training["recipe"]
+    assert (training["n_networks"], training["lr"]) == (3, 0.1)
+    assert "one-cycle schedule" in training["recipe"]
 
 
 def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
@@ -281,8 +287,8 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
         shutil.copytree(run, place)
     (old / "sha256sums.txt").unlink()
     summary, frozen = (json.loads((old / name).read_text()) for name in ("comparison.json", "experiment.json"))
-    for one in (*summary["specification"]["candidates"], *frozen["candidates"]):
-        for name in ("schedule", "warmup", "horizon", "decay_biases", "clip_norm", "label_smoothing"):
+    for one in (summary["specification"]["recipe"], frozen["recipe"]):
+        for name in ("schedule", "warmup", "decay_biases", "clip_norm", "label_smoothing"):
             del one[name]
     (old / "comparison.json").write_text(json.dumps(summary))
     (old / "experiment.json").write_text(json.dumps(frozen))
@@ -291,12 +297,12 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
 
 def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):
     summary = json.loads((run / "comparison.json").read_text())
-    out = call("train", run, "-o", tmp_path / "m.safetensors", "--networks", 1, "--jobs", 1)[1]
-    assert out.startswith(f"Model {summary['advice']['network']}: ")
+    out = call("train", run, "-o", tmp_path / "m.safetensors", "--n-networks", 1, "--jobs", 1)[1]
+    assert out.startswith(f"Model {summary['advice']['use']}: ")
 
 
-def test_a_warning_says_that_no_network_is_needed(run, call, tmp_path):
-    shutil.copytree(run, tmp_path / "run")
+def test_a_warning_says_that_no_model_is_needed(default_run, call, tmp_path):
+    shutil.copytree(default_run, tmp_path / "run")
     path = tmp_path / "run" / "comparison.json"
     summary = json.loads(path.read_text())
     (tmp_path / "run" / "sha256sums.txt").unlink()
@@ -304,7 +310,7 @@ def test_a_warning_says_that_no_network_is_needed(run, call, tmp_path):
         summary["advice"] |= {"as_good": leading, "use": "prior", "best": "prior", "undecided": []}
         summary["rivals"] = []
         path.write_text(json.dumps(summary))
-        err = call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors", "--networks", 1, "--jobs", 1)[2]
+        err = call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors", "--n-networks", 1, "--jobs", 1)[2]
         assert ("Use no model" in err) == said
 
 
@@ -330,14 +336,13 @@ def split(folder):
     return folder / "split"
 
 
-def test_a_fixed_number_of_epochs_needs_the_last_epoch(folder, call, tmp_path):
-    words = ("train", folder / "patients.csv", "--target", "ill", "-o", tmp_path / "m.safetensors", *QUICK)
-    assert call(*words, "--lr", 0.03, "--epoch", "last")[0] == 0
+def test_a_fixed_number_of_epochs_leaves_out_no_rows(folder, call, tmp_path):
+    words = ("train", folder / "patients.csv", "--target", "ill", "--candidate", "relu:3", *QUICK)
+    assert call(*words, "-o", tmp_path / "m.safetensors", "--lr", 0.03, "--patience", "none")[0] == 0
     training = sb.load(tmp_path / "m.safetensors").training
-    assert (training["lr"], training["epochs"], training["chosen"]) == (0.03, 12, "as asked for")
+    assert (training["lr"], training["epochs"]) == (0.03, 12)
+    assert training["chosen"] == "all epochs, as no rows are left out"
     assert training["recipe"].startswith("AdamW")
-    assert call(*words, "--epoch", "last")[0] == 0  # only the rate is chosen
-    assert sb.load(tmp_path / "m.safetensors").training["epochs"] == 12
 
 
 def test_training_a_model_prints_the_tables_warnings_and_dropped_rows(folder, call, tmp_path):
@@ -345,7 +350,8 @@ def test_training_a_model_prints_the_tables_warnings_and_dropped_rows(folder, ca
     holes = [line.rpartition(",")[0] + "," for line in lines[1:9]]
     (tmp_path / "holes.csv").write_text("\n".join([lines[0], *holes, *lines[9:]]) + "\n")
     path = tmp_path / "m.safetensors"
-    status, out, err = call("train", tmp_path / "holes.csv", "--target", "ill", "-o", path, *QUICK)
+    words = ("--target", "ill", "--candidate", "relu:3", "-o", path)
+    status, out, err = call("train", tmp_path / "holes.csv", *words, *QUICK)
     assert status == 0
     assert "SB205: 8 rows without a target are left out" in err
     assert "SB101: column 'id'" in err
@@ -356,7 +362,7 @@ def test_training_a_model_prints_the_tables_warnings_and_dropped_rows(folder, ca
 
 def test_a_comparison_prints_the_command_for_the_advised_network(folder, run, call):
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
-             "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--seeds", 2, "--epochs", 12,
+             "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--n-networks", 2, "--epochs", 12,
              "--jobs", 1, "--no-baselines", "--out", run)  # fmt: skip
     status, out, err = call(*words)
     assert (status, "Use " in out) == (0, True)
@@ -391,7 +397,7 @@ BAD = {
     "a coverage of 90": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--coverage", "90"), "coverage is 90"),
     "a coverage of few rows": (
         ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.csv", "--coverage", "0.99"),
-        "needs errors on 99 rows, and the model has those of 80 rows. Ask for at most 0.987.",
+        "needs errors on 99 rows, and the model has those of 20 rows. Ask for at most 0.952.",
     ),
     "classes without a coverage": (
         ("predict", "{d}/m.safetensors", "{d}/patients.csv", "--per-class"),
@@ -405,7 +411,7 @@ BAD = {
     "a column too few": (("predict", "{d}/m.safetensors", "{d}/old.csv"), "no column 'town'. The model needs all its"),
     "a threshold of 2": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--threshold", "2"), "threshold is 2"),
     "a model that is a table": (("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.csv"), ".safetensors"),
-    "networks without a model": (("train", "{d}/patients.csv", "--target", "ill", "--networks", "3"), "Add -o"),
+    "networks without a model": (("train", "{d}/patients.csv", "--target", "ill", "--n-networks", "3"), "Add -o"),
     "a split of a model": (
         ("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.safetensors", "--test-size", "0.3"),
         "trained on all rows",
@@ -415,7 +421,7 @@ BAD = {
         "a model is one file",
     ),
     "no networks": (
-        ("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.safetensors", "--networks", "0"),
+        ("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.safetensors", "--n-networks", "0"),
         "A model has 1 to 100,000 networks",
     ),
     "a recipe for a run": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--lr", "1"), "a recipe of its own"),
@@ -433,10 +439,9 @@ BAD = {
         "is a file of a finished run. Name the folder: {d}/run.",
     ),
     "a report for its run": (("train", "{d}/run/report.html", "-o", "{t}/m.safetensors"), "Name the folder: {d}/run."),
-    "an epoch for a run": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--epoch", "last"), "a recipe of its own"),
-    "an epoch without a model": (
-        ("train", "{d}/patients.csv", "--target", "ill", "--epoch", "last"),
-        "--epoch is for a",
+    "an option of before": (
+        ("train", "{d}/run", "-o", "{t}/m.safetensors", "--networks", "3"),
+        "there is no option --networks. Give n_networks: a model averages so many networks.",
     ),
     "a run as a model": (("show", "{d}/run"), "Make one: seedbed train {d}/run -o model.safetensors."),
     "a folder as a model": (("predict", "{t}", "{d}/patients.csv"), "is a folder, not a model"),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("here")
 def run(tmp_path_factory):
     """The folder of a small comparison, made once."""
     folder = tmp_path_factory.mktemp("run")
-    small = ("--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--folds", "3", "--seeds", "2",
+    small = ("--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--folds", "3", "--n-networks", "2",
              "--no-baselines", "--recipe", "tutorial")  # fmt: skip
     with pytest.raises(SystemExit):
         main(["compare", "example:moons", *small, *QUICK, "--out", str(folder)])

@@ -31,10 +31,10 @@ from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, TargetError
 
 QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "n_jobs": 1}
-CHOOSING = {"candidate": "relu:4", "n_networks": 2, "max_epochs": 5, "n_jobs": 1}
-BLEND = {"portfolio": ("logistic", "relu:8@ple=3"), "n_networks": 3, "max_epochs": 25, "lr": 0.05}
+BLEND = {"portfolio": ("boosted-trees:3", "relu:8@ple=3"), "n_networks": 3, "epochs": 25, "lr": 0.05}
+DEFAULT = {"n_networks": 2, "epochs": 3}
 BOTH = (SeedbedClassifier, SeedbedRegressor)
-ESTIMATORS = [kind(**options) for options in (QUICK, BLEND, CHOOSING) for kind in BOTH]
+ESTIMATORS = [kind(**options) for options in (QUICK, BLEND, DEFAULT) for kind in BOTH]
 EXPECTED = {
     f"check_sample_weight_equivalence_on_{kind}_data": "training is in float32, and the check wants 1e-7; and numbers "
     "are standardised by their rows, not by what these count"
@@ -96,9 +96,9 @@ def test_every_check_of_scikit_learn_passes(estimator, check):
     assert_passes(check, estimator, ESTIMATORS[:4])
 
 
-@pytest.mark.slow  # nearly the same code as with a given rate and number of epochs
+@pytest.mark.slow  # eight members
 @parametrize_with_checks(ESTIMATORS[4:], expected_failed_checks=lambda _: EXPECTED)
-def test_every_check_of_scikit_learn_passes_with_chosen_epochs(estimator, check):
+def test_every_check_of_scikit_learn_passes_for_the_default_blend(estimator, check):
     assert_passes(check, estimator, ESTIMATORS[4:])
 
 
@@ -115,7 +115,7 @@ def test_both_estimators_have_the_same_options_except_class_weight():
     assert {name: one.default for name, one in classifier.items() if name != "class_weight"} == {
         name: one.default for name, one in regressor.items()
     }
-    assert all(one.kind is inspect.Parameter.KEYWORD_ONLY for one in classifier.values())
+    assert [name for name, one in classifier.items() if one.kind is not one.KEYWORD_ONLY] == ["candidate"]
     for kind in BOTH:
         assert set(kind().get_params()) == set(inspect.signature(kind).parameters)
 
@@ -127,15 +127,16 @@ def test_both_estimators_have_the_same_options_except_class_weight():
         ({"candidate": torch.nn.Linear(5, 1)}, CandidateError, "built already"),
         ({"candidate": 3}, OptionError, "candidate is 3. It must be a text, a Candidate or a function"),
         ({"optimizer": "adamm"}, OptionError, "Did you mean 'adam'"),
-        ({"epochs": "many"}, OptionError, "epochs is 'many'. It must be a number, or 'auto'"),
+        ({"epochs": "many"}, OptionError, "epochs is 'many'. It must be a whole number or None"),
         ({"epochs": 0}, OptionError, "epochs is 0"),
-        ({"lr": None}, OptionError, "lr is None"),
+        ({"lr": "auto"}, OptionError, "lr is 'auto'. Leave it out: None suits the optimizer"),
+        ({"epochs": "auto"}, OptionError, "epochs is 'auto'. Leave it out: None suits the number of rows"),
         ({"lr": -1}, OptionError, "lr is -1"),
         ({"schedule": "cosinus"}, OptionError, "Did you mean 'cosine'"),
         ({"decay_biases": "no"}, OptionError, "decay_biases is 'no'"),
         ({"warmup": 1.0}, OptionError, r"warmup is 1\.0"),
         ({"momentum": 0.9}, OptionError, "belong to sgd"),
-        ({"n_networks": 0}, OptionError, "0 networks"),
+        ({"n_networks": 0}, OptionError, "n_networks is 0"),
         ({"n_networks": 2.5}, OptionError, "n_networks is 2.5"),
         ({"class_weight": "balance"}, OptionError, "class_weight is 'balance'"),
         ({"class_weight": {0: -1, 1: 1}}, OptionError, "class_weight is negative"),
@@ -153,15 +154,19 @@ def test_fit_raises_a_value_error_for_a_wrong_option(quick, blobs, options, erro
     assert isinstance(raised.value, SeedbedError)
 
 
-def test_epochs_and_rate_are_chosen_or_given(quick, blobs):
-    chosen = quick(epochs="auto", max_epochs=20, lr="auto").fit(*blobs)
-    assert 1 <= chosen.n_iter_ <= 20
-    assert chosen.lr_ in (0.001, 0.01, 0.1)
-    assert chosen.model_.training["chosen"] == "by 5 inner splits of the rows"
-    half = quick(epochs=7, lr="auto").fit(*blobs)
-    assert (half.n_iter_, half.lr_ in (0.001, 0.01, 0.1)) == (7, True)
-    given = quick(candidate="relu:4@lr=0.5", epochs=7).fit(*blobs)
-    assert (given.n_iter_, given.lr_, given.model_.training["chosen"]) == (7, 0.5, "as asked for")
+def test_max_epochs_names_what_replaces_it():
+    with pytest.raises(OptionError, match=r"SeedbedClassifier has no argument max_epochs\. Give epochs: training"):
+        SeedbedClassifier(max_epochs=5)
+
+
+def test_epochs_are_common_and_the_rate_suits_the_optimizer_or_is_given(quick, blobs):
+    usual = quick(epochs=None, lr=None, n_networks=8).fit(*blobs)
+    assert 1 <= usual.n_iter_ <= 200
+    assert usual.lr_ == sb.Recipe().for_rows(160).lr
+    assert usual.model_.training["chosen"] == "by the rows that each network left out"
+    given = quick(candidate="relu:4@lr=0.5", epochs=7, patience=0).fit(*blobs)
+    assert (given.n_iter_, given.lr_) == (7, 0.5)
+    assert given.model_.training["chosen"] == "all epochs, as no rows are left out"
 
 
 def test_options_reach_the_training(quick, blobs):
@@ -170,7 +175,7 @@ def test_options_reach_the_training(quick, blobs):
     recipe = quick(**options, **more).fit(*blobs).model_.training["recipe"]
     assert recipe == (
         "SGD with Nesterov momentum 0.9, lr 0.02, cosine schedule with 10% warm-up, weight decay 0.1 (not of biases), "
-        "gradient clipped at norm 1.5, label smoothing 0.1, batches of 16, 30 epochs"
+        "gradient clipped at norm 1.5, label smoothing 0.1, batches of 16, up to 30 epochs"
     )
 
 
@@ -219,7 +224,7 @@ def test_an_integer_random_state_gives_the_same_networks_and_none_gives_others(q
 def test_fit_model_makes_the_same_model(quick, blobs):
     X, y = blobs
     classifier = quick(random_state=4).fit(X, y)
-    recipe = sb.Recipe(optimizer="adamw", lr=0.02, epochs=30)
+    recipe = sb.Recipe(lr=0.02, epochs=30)
     table = sb.data.table_from_arrays(X, y)
     model = sb.fit_model(table, "relu:8", recipe=recipe, n_networks=2, random_state=4, compute=sb.Compute(jobs=1))
     np.testing.assert_allclose(classifier.predict_proba(X), model.predict_proba(X), atol=1e-6)
@@ -360,11 +365,11 @@ def test_every_column_of_numbers_is_numeric(quick, dtype):
 def test_constant_and_empty_columns_are_accepted_even_if_all_are(quick):
     frame = pd.DataFrame({"one": 1.0, "none": np.nan, "word": "same", "yes": True}, index=range(30))
     y = np.arange(30) % 3 > 0
-    classifier = quick(epochs=200).fit(frame, y)
+    classifier = quick(epochs=200, n_networks=8).fit(frame, y)
     probabilities = classifier.predict_proba(frame)
     assert np.ptp(probabilities[:, 1]) == 0
     assert abs(probabilities[0, 1] - 2 / 3) < 0.05
-    assert quick(**{**CHOOSING, "epochs": "auto", "lr": "auto"}).fit(frame, y).predict(frame).all()
+    assert SeedbedClassifier(**DEFAULT).fit(frame, y).predict(frame).all()
 
 
 def test_a_sparse_matrix_gives_the_predictions_of_a_dense_one(quick, blobs):
@@ -513,8 +518,9 @@ def test_a_grid_search_tries_candidates_and_keeps_the_best(quick, blobs):
     X, y = blobs
     grid = {"candidate": ["logistic", "relu:4"], "epochs": [1, 60]}
     search = GridSearchCV(quick(), grid, cv=2, error_score="raise").fit(X, y)
-    assert search.best_params_["epochs"] == 60
-    assert search.best_estimator_.n_iter_ == 60
+    scores = dict(zip(map(str, search.cv_results_["params"]), search.cv_results_["mean_test_score"], strict=True))
+    assert scores[str({"candidate": "relu:4", "epochs": 60})] > scores[str({"candidate": "relu:4", "epochs": 1})]
+    assert search.best_estimator_.candidate == search.best_params_["candidate"]
     assert search.score(X, y) > 0.8
 
 

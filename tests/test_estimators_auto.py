@@ -1,4 +1,4 @@
-"""The classifier and the regressor with default options."""
+"""Blends of several members or of one: weights, out-of-bag predictions and epochs."""
 
 import re
 from collections import Counter
@@ -11,10 +11,10 @@ from sklearn.datasets import make_classification, make_regression
 import seedbed as sb
 from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.errors import CandidateError, OptionError
-from seedbed.settings import RECIPES, Recipe
+from seedbed.model import LINES
 
-SMALL = ("extra-trees:4", "logistic@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
-FAST = {"portfolio": SMALL, "n_networks": 8, "max_epochs": 15, "random_state": 0}
+SMALL = ("extra-trees:4", "relu:5@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
+FAST = {"portfolio": SMALL, "n_networks": 8, "epochs": 15, "random_state": 0}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,10 +34,38 @@ def blended(blobs):
 
 
 def test_by_default_the_blend_suits_the_number_of_rows(blobs):
-    classifier = SeedbedClassifier(random_state=0, max_epochs=2).fit(*blobs)
+    classifier = SeedbedClassifier(random_state=0, epochs=2).fit(*blobs)
     assert classifier.model_.candidate == "auto"
     assert classifier.model_.n_networks == 8
     assert sum(classifier.weights_.values()) == pytest.approx(1)
+    assert {*LINES} - set(classifier.oob_losses_) <= {"prior", "extra-trees"}  # which may be dropped early
+
+
+@pytest.mark.parametrize("words", ["relu:4", "network-1", "logistic", "boosted-trees:3", "prior"])
+def test_a_candidate_is_a_blend_of_one_with_out_of_bag_predictions(blobs, words):
+    classifier = SeedbedClassifier(words, epochs=5, random_state=0).fit(*blobs)
+    assert (classifier.weights_, list(classifier.oob_losses_)) == ({words: 1.0}, [words])
+    assert (classifier.model_.candidate, classifier.model_.n_networks) == (words, 8)
+    said = classifier.oob_decision_function_[np.arange(150), blobs[1]]
+    assert -np.log(said).mean() == pytest.approx(classifier.oob_losses_[words])
+    assert classifier.n_iter_ == (max(1, classifier.model_.training["epochs"]))
+    alone = SeedbedClassifier(portfolio=[words], epochs=5, random_state=0).fit(*blobs)
+    np.testing.assert_array_equal(alone.predict_proba(blobs[0]), classifier.predict_proba(blobs[0]))
+
+
+def test_all_networks_of_a_model_stop_after_the_common_epoch(blobs):
+    classifier = SeedbedClassifier("relu:16", epochs=400, lr=0.05, random_state=0).fit(*blobs)
+    assert 1 <= classifier.n_iter_ < 400
+    ceiling = SeedbedClassifier("relu:16", epochs=1, random_state=0).fit(*blobs)
+    assert ceiling.n_iter_ == 1
+
+
+@pytest.mark.parametrize("n_networks", [1, 3])
+def test_fewer_networks_than_folds_leave_rows_without_out_of_bag_predictions(blobs, n_networks):
+    classifier = SeedbedClassifier("relu:4", n_networks=n_networks, epochs=3).fit(*blobs)
+    left_out = np.isfinite(classifier.oob_decision_function_).all(axis=1).sum()
+    assert left_out == pytest.approx(150 * n_networks / 8 if n_networks > 1 else 0, abs=3)
+    assert classifier.predict(blobs[0]).shape == (150,)
 
 
 def test_groups_stay_together_in_the_bags():
@@ -46,7 +74,7 @@ def test_groups_stay_together_in_the_bags():
     X = rng.normal(size=(60, 3))[groups] + rng.normal(scale=0.01, size=(240, 3))
     y = rng.permutation(np.arange(60) % 2)[groups]  # chance, but alike within a group
     shuffled = rng.permutation(240)
-    options = {**FAST, "portfolio": ("silu:32@lr=0.03",), "max_epochs": 60}
+    options = {**FAST, "portfolio": ("silu:32@lr=0.03",), "epochs": 60}
 
     def losses(groups):
         return [*SeedbedClassifier(**options).fit(X[shuffled], y[shuffled], groups=groups).oob_losses_.values()]
@@ -86,24 +114,17 @@ def test_a_regressor_fits_a_curve_and_has_out_of_bag_predictions():
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, size=(300, 2))
     y = 40 + 10 * np.sin(2 * X[:, 0]) + rng.normal(size=300)
-    regressor = SeedbedRegressor(**{**FAST, "max_epochs": 60, "lr": 0.01}).fit(X[:200], y[:200])
+    regressor = SeedbedRegressor(**{**FAST, "epochs": 60, "lr": 0.01}).fit(X[:200], y[:200])
     assert regressor.score(X[200:], y[200:]) > 0.85
     error = np.mean((regressor.oob_prediction_ - y[:200]) ** 2)
     assert error == pytest.approx(regressor.model_.training["out_of_bag_loss"])
     assert error < 25
 
 
-def test_a_single_candidate_has_no_out_of_bag_predictions(blobs):
-    classifier = SeedbedClassifier(candidate="relu:4", n_networks=2, epochs=3, lr=0.1).fit(*blobs)
-    assert not hasattr(classifier, "oob_decision_function_")
-    assert not hasattr(classifier, "weights_")
-
-
-def test_refitting_as_a_candidate_removes_out_of_bag_predictions(blobs):
-    classifier = SeedbedClassifier(**FAST).fit(*blobs)
-    classifier.set_params(candidate="relu:4", portfolio=None, epochs=3, lr=0.1).fit(*blobs)
-    assert not hasattr(classifier, "oob_decision_function_")
-    assert not hasattr(classifier, "weights_")
+def test_refitting_replaces_the_attributes_of_the_earlier_fit(blobs):
+    regressor = SeedbedRegressor(**FAST).fit(*blobs)
+    regressor.set_params(candidate="relu:4", portfolio=None, epochs=3).fit(*blobs)
+    assert list(regressor.weights_) == list(regressor.oob_losses_) == ["relu:4"]
 
 
 def test_given_recipe_options_replace_the_automatic_ones(blobs):
@@ -118,16 +139,8 @@ def test_given_recipe_options_replace_the_automatic_ones(blobs):
     assert asked.lr_ == 0.01
 
 
-def test_auto_settings_of_a_candidate_are_the_default_recipe():
-    classifier = SeedbedClassifier(candidate="relu:4")
-    assert classifier._recipe(classifier._settings()) == RECIPES["trained"]
-    reported = SeedbedClassifier(candidate="relu:4", epochs=7, lr=0.1, schedule="cosine", decay_biases=False)
-    expected = Recipe(optimizer="adamw", lr=0.1, epochs=7, schedule="cosine", decay_biases=False)
-    assert reported._recipe(reported._settings()) == expected
-
-
 def test_a_time_limit_ends_the_fit(blobs):
-    quick = SeedbedClassifier(**{**FAST, "max_epochs": 10_000}, time_limit=0.01).fit(*blobs)
+    quick = SeedbedClassifier(**{**FAST, "epochs": 10_000}, time_limit=0.01).fit(*blobs)
     assert list(quick.weights_) == list(SMALL[1:2])
 
 
@@ -135,18 +148,13 @@ def test_a_time_limit_ends_the_fit(blobs):
 def test_a_verbose_fit_reports_each_member_on_stderr_and_a_silent_fit_nothing(blobs, capsys, monkeypatch, n_jobs):
     verbose = SeedbedClassifier(**FAST, n_jobs=n_jobs, verbose=1).fit(*blobs)
     out, err = capsys.readouterr()
-    found = re.findall(r"(.*): out-of-bag loss (.*), of the blend so far (.*)", err)
+    found = re.findall(r"(.*): out-of-bag loss (.*), of the model so far (.*)", err)
     assert {name: float(loss) for name, loss, _ in found} == pytest.approx(verbose.oob_losses_, rel=1e-3)
     assert float(found[-1][2]) == pytest.approx(verbose.model_.training["out_of_bag_loss"], rel=1e-3)
     monkeypatch.setattr("seedbed.report.ProgressDisplay", lambda *_: pytest.fail("a silent fit shows something"))
     silent = SeedbedClassifier(**FAST, n_jobs=n_jobs).fit(*blobs)
     assert (out, *capsys.readouterr()) == ("", "", "")
     assert (silent.predict_proba(blobs[0]) == verbose.predict_proba(blobs[0])).all()
-
-
-def test_a_verbose_fit_of_a_candidate_reports_its_epochs_and_learning_rate(blobs, capsys):
-    SeedbedClassifier(candidate="relu:5", n_networks=2, max_epochs=9, lr=0.1, verbose=True).fit(*blobs)
-    assert re.fullmatch(r"relu:5: [1-9] epochs, learning rate 0.1\n", capsys.readouterr().err)
 
 
 def test_the_rest_of_a_time_limit_is_reported_too(blobs, capsys):
@@ -187,11 +195,11 @@ def test_an_integer_random_state_gives_the_same_blend(blobs):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"candidate": "relu:4", "time_limit": 3}, OptionError, "time_limit belongs to candidate='auto'"),
+        ({"n_networks": 1}, OptionError, "a blend of single networks has no rows left out"),
         ({"candidate": "relu:4", "portfolio": SMALL}, OptionError, "portfolio belongs to candidate='auto'"),
         ({"time_limit": -1}, OptionError, "time_limit"),
         ({"n_networks": "many"}, OptionError, "n_networks"),
-        ({"n_networks": 0}, OptionError, "0 networks"),
+        ({"n_networks": 0}, OptionError, "n_networks is 0"),
         ({"portfolio": ("rleu:4",)}, CandidateError, "no activation"),
         ({"portfolio": ("relu:4", "relu:4")}, CandidateError, "two candidates"),
         ({"schedule": "cosnie"}, OptionError, "schedule"),

@@ -53,7 +53,7 @@ def test_no_verb_prints_control_characters(table, call):
         (2, "inspect", table, "--target", f"other{EVIL}"),
         (2, "inspect", table, "--numeric", f"num{EVIL}x"),
         (2, "inspect", table, f"--opt{EVIL}"),
-        (0, "train", table, *target, "--epochs", 2, "--networks", 1, "--lr", 0.1, "--epoch", "last", "-o", model),
+        (0, "train", table, *target, "--candidate", "relu:3", "--epochs", 2, "--n-networks", 1, "-o", model),
         (0, "show", model),
         (2, "show", f"none{EVIL}"),
         (0, "predict", model, table, "-o", f"p{EVIL}.csv"),
@@ -65,7 +65,7 @@ def test_no_verb_prints_control_characters(table, call):
 
 @pytest.mark.slow  # it draws pictures
 def test_no_run_prints_control_characters(table, call):
-    design = ("--repeats", 1, "--folds", 2, "--seeds", 1, "--no-baselines", "--out", f"run{EVIL}")
+    design = ("--repeats", 1, "--folds", 2, "--n-networks", 1, "--no-baselines", "--out", f"run{EVIL}")
     recipe = ("--recipe", "tutorial", "--epochs", 2, "--candidate", "logistic", "--candidate", "linear:2")
     check(
         call,
@@ -91,23 +91,27 @@ def test_json_and_files_contain_the_unchanged_text(table, call):
     assert EVIL in json.loads(out)["error"]["message"]
 
 
-def test_progress_shows_names_without_control_characters():
+def test_the_result_so_far_has_names_without_control_characters():
     from io import StringIO
 
     from rich.console import Console
 
+    scores = {"candidate": ["one"] * 5 + [f"relu{EVIL}"] * 5, "fold": [*range(5), *range(5)]}
+    scores["accuracy"] = [0.80, 0.78, 0.83, 0.79, 0.81, 0.85, 0.84, 0.88, 0.85, 0.86]
+    so_far = seedbed.judge(scores, score="accuracy").conclusion
     for terminal in (True, False):
         stream = StringIO()
         console = Console(file=stream, force_terminal=terminal, color_system=None, width=200)
-        state = [Progress(f"relu{EVIL}", 1, 2, epoch=1, epochs=9)]
-        display = ProgressDisplay(lambda state=state: state, console)
+        display = ProgressDisplay(console)
+        display(Progress(done=1, total=2, repeats=1, so_far=so_far))
+        display._so_far = so_far
         console.print(display._screen())
         assert "owned" in stream.getvalue()
         assert HOSTILE.search(stream.getvalue()) is None
 
 
 def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(table, call, monkeypatch):
-    call("train", table, "--target", f"target{EVIL}", "--epochs", 2, "--networks", 1, "--lr", 0.1, "--epoch", "last",
+    call("train", table, "--target", f"target{EVIL}", "--candidate", "relu:3", "--epochs", 2, "--n-networks", 1,
          "-o", "m.safetensors")  # fmt: skip
     assert EVIL in call("predict", "m.safetensors", table)[1]
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
@@ -115,10 +119,10 @@ def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(table, ca
     assert (HOSTILE.search(out), "owned" in out) == (None, True)
 
 
-def test_only_one_function_prints_on_stderr():
+def test_few_files_print_on_stderr():
     package = Path(seedbed.__file__).parent
     texts = {file.relative_to(package).as_posix(): file.read_text(encoding="utf-8") for file in package.rglob("*.py")}
     writing = sorted(
         name for name, text in texts.items() if re.search(r"file=sys\.stderr|stderr\.write|print_exc", text)
     )
-    assert writing == ["cli/terminal.py", "serve/app.py"]
+    assert writing == ["cli/terminal.py", "estimators.py", "serve/app.py"]

@@ -42,7 +42,8 @@ def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> N
     """
     for name, annotation in _annotations(function).items():
         if name in given and not _fits(given[name], annotation):
-            raise OptionError(f"{name} is {shown(given[name])}", f"It must be {_described(annotation)}.")
+            hint = removed(f"{name}={given[name]}") if isinstance(given[name], str) else ""
+            raise OptionError(f"{name} is {shown(given[name])}", hint or f"It must be {_described(annotation)}.")
 
 
 def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[P, T]], Callable[P, T]]:

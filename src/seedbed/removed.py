@@ -11,6 +11,8 @@ _AS_FRAME = "Read the table with pandas or Polars, and judge the data frame or a
 # its values. Sentences fit the command line and Python.
 _REMOVED = {
     "max_epochs": "Give epochs: training ends by rows left out, after so many epochs at most.",
+    "lr=auto": "Leave it out: None suits the optimizer and the candidate.",
+    "epochs=auto": "Leave it out: None suits the number of rows.",
     "epoch": "Leave it out: training ends by rows left out; patience=0 trains on all rows for all epochs.",
     "horizon": "Leave it out: the schedule is planned for all epochs.",
     "compare seeds": "Give n_networks: a model averages so many networks, each with its own seed.",

@@ -16,11 +16,11 @@ import pytest
 import seedbed as sb
 
 ARGUMENTS = {
-    "candidates": ["relu:64,64", "linear:5"],
+    "candidates": ["relu:64,64", "linear:5", "silu:8@layernorm,batch_size=64,patience=3"],  # the last leaves out rows
     "recipe": "tutorial",
     "epochs": 30,
-    "design": sb.Design(baselines=["sklearn.naive_bayes.GaussianNB"], repeats=1, folds=5, seeds=20),
 }
+BASELINES = ["sklearn.naive_bayes.GaussianNB", "logistic"]
 
 
 def needed(module: str) -> None:
@@ -36,11 +36,14 @@ def needed(module: str) -> None:
 
 @pytest.fixture(scope="session")
 def compared() -> Callable[..., sb.Comparison]:
-    """Compare 200 networks in more than a dozen chunks; the arguments of `Compute` say where they are trained."""
+    """Compare 300 networks in more than a dozen chunks; the arguments of `Compute` say where they are trained."""
 
-    def run(folder: Path | None = None, on_progress: Callable | None = None, **where: object) -> sb.Comparison:
-        compute = sb.Compute(**where)
-        return sb.compare("example:breast-cancer", compute=compute, folder=folder, on_progress=on_progress, **ARGUMENTS)
+    def run(
+        folder: Path | None = None, on_progress: Callable | None = None, repeats: int = 1, **where: object
+    ) -> sb.Comparison:
+        design = sb.Design(baselines=BASELINES, repeats=repeats, folds=5, n_networks=20)
+        where = {"compute": sb.Compute(**where), "folder": folder, "on_progress": on_progress}
+        return sb.compare("example:breast-cancer", design=design, **ARGUMENTS, **where)
 
     return run
 

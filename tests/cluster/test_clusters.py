@@ -17,7 +17,7 @@ class Net(nn.Sequential):
     def __init__(self, n_features, n_outputs):
         super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, n_outputs))
 """
-SMALL = {"recipe": "tutorial", "epochs": 3, "design": sb.Design(baselines=[], repeats=1, folds=2, seeds=2)}
+SMALL = {"recipe": "tutorial", "epochs": 3, "design": sb.Design(baselines=["prior"], repeats=1, folds=2, n_networks=2)}
 
 
 @pytest.fixture(params=["ray", "dask"])
@@ -52,20 +52,20 @@ def test_a_killed_dask_worker_does_not_change_the_result(compared, local, assert
 
 
 @pytest.mark.slow
-def test_a_lost_dask_scheduler_is_an_error_and_finished_chunks_are_kept(start_dask, compared, tmp_path):
+def test_a_lost_dask_scheduler_is_an_error_and_finished_repeats_are_kept(start_dask, compared, tmp_path):
     cluster = start_dask(n_workers=1)
-    lost = _once(cluster.processes[0].kill)
+    lost = _once(cluster.processes[0].kill, repeats=1)
     with pytest.raises(TrainingError, match=r"Dask stopped a task: .*connection"):
-        compared(cluster=f"dask:{cluster.address}", on_progress=lost, folder=tmp_path)
+        compared(cluster=f"dask:{cluster.address}", on_progress=lost, folder=tmp_path, repeats=2)
     assert list((tmp_path / "unfinished").glob("*.safetensors"))
 
 
-def _once(act):
-    """Call a function once the first networks are finished while others are being trained."""
+def _once(act, repeats=0):
+    """Call a function once a network is finished while others are being trained, after so many repeats."""
     acted = []
 
     def hear(progress):
-        if not acted and progress.name == "relu:64,64" and progress.done:
+        if not acted and progress.repeats == repeats and progress.done > 5:  # the first five are logistic regressions
             assert progress.done < progress.total
             acted.append(act())
 

@@ -10,19 +10,20 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from seedbed.experiment.baseline_fits import FittedModel
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_info
 
+from seedbed.errors import OptionError
 from seedbed.evaluation import Outlook
-from seedbed.experiment import carry_out, monitor_plan, run
-from seedbed.experiment.plan import looks_of
+from seedbed.experiment import carry_out, run
 from seedbed.experiment.run import run_by_looks
+from seedbed.experiment.specification_file import read_specification
 from seedbed.report import notebook_progress
+from seedbed.report.glance import first_screen
 from seedbed.training import Beside
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
-MODELS = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior"], "recipe": "trained", "epochs": 6, "lr": None}
+MODELS = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior"], "recipe": "default", "epochs": 6, "lr": None}
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def outlooks(monkeypatch):
     """Let a run stop after as many repeats as the test says, for the reason that it says."""
 
     def stop(repeats, reason="rows"):
-        def outlook(conclusion, most, *, fewer):
+        def outlook(conclusion, most):
             return Outlook(stop=reason if conclusion.plan.repeats >= repeats else None, narrowing=None)
 
         monkeypatch.setattr("seedbed.experiment.comparison.outlook", outlook)
@@ -41,35 +42,43 @@ def outlooks(monkeypatch):
 @pytest.fixture
 def stopping(planned):
     """A plan of up to six repeats that may stop earlier."""
-    plan = planned("relu:3", "linear:3", name="trained", repeats=6, baselines=["prior"])
+    plan = planned("relu:3", "linear:3", name="default", repeats=6, baselines=["prior"])
     design = dataclasses.replace(plan.experiment.design, stops=True)
     return dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, design=design))
 
 
 def test_looks_change_no_result(planned, same, monkeypatch):
-    plan = planned("relu:3", "linear:3", name="trained", repeats=4, baselines=["prior"])
-    assert plan.looks == (1, 2, 3, 4)
-    looked = run(plan)
-    monkeypatch.setattr("seedbed.experiment.plan.looks_of", lambda experiment: (experiment.design.repeats,))
-    whole = run(planned("relu:3", "linear:3", name="trained", repeats=4, baselines=["prior"]))
+    plans = [planned("relu:3", "linear:3", name="default", repeats=4, baselines=["prior"]) for _ in range(2)]
+    assert plans[0].looks == (1, 2, 3, 4)
+    looked = run(plans[0])
+    monkeypatch.setattr("seedbed.experiment.plan.STOPS", ())
+    assert plans[1].looks == (4,)
+    whole = run(plans[1])
     for name in ("relu:3", "linear:3"):
         same(looked[name], whole[name], 1e-6)
         np.testing.assert_array_equal(looked[name].epochs, whole[name].epochs)
-        np.testing.assert_array_equal(looked[name].lrs, whole[name].lrs)
     np.testing.assert_array_equal(looked["prior"].predictions, whole["prior"].predictions)
 
 
-def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_with_a_time_limit_at_each(planned):
-    looks = [looks_of(planned("relu:3", repeats=n).experiment) for n in (1, 3, 4, 10, 25)]
-    assert looks == [(1,), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 5, 10), (1, 2, 3, 5, 10, 20, 25)]
-    assert looks_of(planned("relu:3", repeats=5, time_limit=100).experiment) == (1, 2, 3, 4, 5)
+def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_at_the_end(planned):
+    looks = [planned("relu:3", "linear:3", repeats=n).looks for n in (1, 3, 4, 10, 25)]
+    assert looks == [(1,), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 5, 10), (1, 2, 3, 5, 10, 25)]
+
+
+def test_each_fit_is_counted_once(planned):
+    seen = []
+    plan = planned("relu:3", "linear:3", baselines={"prior": "prior", "bayes": GaussianNB()}, repeats=2)
+    carry_out(plan, seen.append)
+    assert [one.done for one in seen] == list(range(1, 25))  # four models on six splits
+    assert {one.total for one in seen} == {24}
+    assert [one.repeats for one in seen] == [0] * 12 + [1] * 12
 
 
 @pytest.mark.parametrize(("reason", "them"), [("decided", "the other 4"), ("rows", "them")])
 def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stopping, same, outlooks, reason, them):
     outlooks(2, reason)
     seen = []
-    found = carry_out(stopping, monitor_plan(stopping, seen.append))
+    found = carry_out(stopping, seen.append)
     assert (found.conclusion.plan.repeats, found.conclusion.plan.most_repeats) == (2, 6)
     assert (found.ended, found.conclusion.plan.ended) == (reason, reason)
     assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2]
@@ -99,8 +108,8 @@ def test_repeats_of_an_earlier_run_say_nothing_about_the_next_one(planned, monke
             yield dataclasses.replace(results, seconds=seconds)
 
     monkeypatch.setattr("seedbed.experiment.comparison.run_by_looks", timed)
-    plan = planned("relu:3", repeats=5, time_limit=100)
-    found = carry_out(plan, monitor_plan(plan), started=time.perf_counter() - 60)
+    plan = planned("relu:3", "linear:3", repeats=5, time_limit=100)
+    found = carry_out(plan, started=time.perf_counter() - 60)
     assert (found.conclusion.plan.repeats, found.ended) == (3, "time")
 
 
@@ -127,45 +136,45 @@ def test_an_interrupt_before_the_first_answer_ends_the_run(planned):
     def interrupt(progress):
         raise KeyboardInterrupt
 
-    plan = planned("relu:3", repeats=2)
     with pytest.raises(KeyboardInterrupt):
-        carry_out(plan, monitor_plan(plan, interrupt))
+        carry_out(planned("relu:3", "linear:3", repeats=2), interrupt)
 
 
 def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_counts(planned):
-    plan, interrupted = planned("relu:3", repeats=2), threading.Event()
+    plan, interrupted = planned("relu:3", "linear:3", repeats=2), threading.Event()
 
     def fail(progress):
         if progress.repeats == 1:
             interrupted.set()
             raise ValueError("not a valid buffer")
 
-    found = carry_out(plan, monitor_plan(plan, fail), interrupted=interrupted)
+    found = carry_out(plan, fail, interrupted=interrupted)
     assert (found.ended, interrupted.is_set()) == ("interrupted", False)
     with pytest.raises(ValueError, match="buffer"):
-        carry_out(plan, monitor_plan(plan, fail))
+        carry_out(plan, fail)
 
 
 @pytest.fixture
-def trained(monkeypatch):
-    """The numbers of networks of the chunks that are trained."""
+def fitted(monkeypatch):
+    """The numbers of splits of the groups that are fitted."""
     module = importlib.import_module("seedbed.experiment.run")
-    sizes, real = [], module.train_chunks
+    sizes, real = [], module.fit_group
 
-    def train_chunks(chunks, *arguments):
-        sizes.extend(len(chunk.members) for chunk in chunks)
-        return real(chunks, *arguments)
+    def fit_group(group, table, splits, **options):
+        sizes.append(len(splits))
+        return real(group, table, splits, **options)
 
-    monkeypatch.setattr(module, "train_chunks", train_chunks)
+    monkeypatch.setattr(module, "fit_group", fit_group)
     return sizes
 
 
-def test_a_longer_run_takes_the_repeats_of_a_shorter_one_along(small, tmp_path, trained):
-    quick = small(**{**MODELS, "repeats": None}, quick=True, folder=tmp_path / "run")
-    first = sum(trained)
-    trained.clear()
-    found = small(**MODELS, repeats=3, folder=tmp_path / "run")
-    assert (quick.conclusion.plan.repeats, sum(trained)) == (1, 2 * first)
+def test_the_same_call_without_quick_reuses_its_repeat(small, tmp_path, fitted, outlooks):
+    usual = {**MODELS, "repeats": None}
+    quick = small(**usual, quick=True, folder=tmp_path / "run")
+    assert (quick.conclusion.plan.repeats, fitted) == (1, [3])
+    outlooks(3)
+    found = small(**usual, folder=tmp_path / "run")
+    assert (found.conclusion.plan.repeats, fitted) == (3, [3, 3, 3])
     small(**MODELS, repeats=3, folder=tmp_path / "fresh")
     arrays = [(tmp_path / name / "curves.safetensors").read_bytes() for name in ("run", "fresh")]
     assert arrays[0] == arrays[1]
@@ -173,9 +182,8 @@ def test_a_longer_run_takes_the_repeats_of_a_shorter_one_along(small, tmp_path, 
     assert not (tmp_path / "run/unfinished").exists()
 
 
-def test_a_killed_run_still_has_what_it_takes_along(small, tmp_path, trained):
+def test_a_killed_run_still_has_what_it_reuses(small, tmp_path, fitted):
     small(**{**MODELS, "repeats": None}, quick=True, folder=tmp_path)
-    trained.clear()
 
     def kill(progress):
         raise RuntimeError
@@ -183,50 +191,44 @@ def test_a_killed_run_still_has_what_it_takes_along(small, tmp_path, trained):
     for _ in range(2):
         with pytest.raises(RuntimeError):
             small(**MODELS, repeats=2, folder=tmp_path, on_progress=kill)
-    trained.clear()
+    fitted.clear()
     small(**MODELS, repeats=2, folder=tmp_path)
+    assert fitted == [3]
     small(**MODELS, repeats=2, folder=tmp_path / "fresh")
-    assert sum(trained[: len(trained) // 3]) < sum(trained) / 2
     arrays = [(folder / "curves.safetensors").read_bytes() for folder in (tmp_path, tmp_path / "fresh")]
     assert arrays[0] == arrays[1]
 
 
-def test_an_early_interrupt_loses_nothing_that_was_taken_along(small, tmp_path, trained):
+def test_an_early_interrupt_loses_nothing_that_was_reused(small, tmp_path, fitted, monkeypatch):
     options = {**MODELS, "folder": tmp_path}
     three = small(**options, repeats=3)
-    one_repeat = sum(trained) // 3
 
-    def interrupt(progress):
-        if progress.repeats == 1:
-            raise KeyboardInterrupt
+    def interrupt(results):
+        raise KeyboardInterrupt
 
-    cut = small(**options, repeats=4, on_progress=interrupt)
+    with monkeypatch.context() as patch:
+        patch.setattr("seedbed.experiment.comparison.answer", interrupt)
+        cut = small(**options, repeats=4)
     assert (cut.conclusion.plan.repeats, cut.ended) == (1, "interrupted")
-    trained.clear()
+    fitted.clear()
     found = small(**options, repeats=4)
-    assert sum(trained) == one_repeat
+    assert fitted == [3]
     np.testing.assert_array_equal(found["relu:3"].predictions[:3], three["relu:3"].predictions)
 
 
-def test_fits_beside_others_leave_the_threads_of_blas_as_they_were(small, monkeypatch):
-    main, predict, seen = threading.get_ident(), FittedModel.predict, {}
-
+def test_a_run_leaves_the_threads_of_blas_as_they_were(small):
     def blas():
         return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
 
-    def slow(self, *arguments):
-        seen[self.name] = threading.get_ident() == main
-        time.sleep(0.2 if self.name == "prior" else 0.0)  # it ends after the networks
-        return predict(self, *arguments)
-
-    monkeypatch.setattr(FittedModel, "predict", slow)
-    before = blas()
-    small(**{**MODELS, "baselines": {"prior": "prior", "knn": KNeighborsClassifier()}}, folds=2, repeats=1, jobs=2)
-    assert (blas(), seen) == (before, {"knn": True, "prior": False})
+    before, seen = blas(), []
+    small(**{**MODELS, "baselines": ["boosted-trees", GaussianNB()]}, folds=2, repeats=1, jobs=2,
+          on_progress=lambda _: seen.append(blas()))  # fmt: skip
+    assert blas() == before
+    assert all(set(threads) == {1} for threads in seen)
 
 
-@pytest.mark.parametrize("change", [{"epochs": 7}, {"seeds": 3}, {"random_state": 1}, {"candidates": ["relu:3"]}])
-def test_another_run_takes_nothing_along(small, tmp_path, change):
+@pytest.mark.parametrize("change", [{"epochs": 7}, {"n_networks": 3}, {"random_state": 1}, {"candidates": ["relu:3"]}])
+def test_another_run_reuses_nothing(small, tmp_path, change):
     small(**{**MODELS, "repeats": None}, quick=True, folder=tmp_path)
     with pytest.raises(Exception, match="holds another run"):
         small(**{**MODELS, **change}, repeats=2, folder=tmp_path)
@@ -268,6 +270,36 @@ def test_a_notebook_shows_the_answer_so_far(planned, monkeypatch):
     monkeypatch.setattr("seedbed.report.progress._NOTEBOOK_EVERY", 0.0)
     plan = planned("relu:3", "linear:3", repeats=2)
     with notebook_progress() as show:
-        carry_out(plan, monitor_plan(plan, show))
+        carry_out(plan, show)
     assert any("So far, after 1 of up to 2 repeats:" in page and "linear:3" in page for page in shown)
     assert shown[-1] == ""
+
+
+# A first look
+
+
+def arrays_of(n_rows):
+    X = np.random.default_rng(1).normal(size=(n_rows, 2))
+    return X, (X[:, 0] > 0).astype(np.int64)
+
+
+def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
+    found = small(*arrays_of(7000), **{**MODELS, "epochs": 1, "repeats": None}, quick=True, folder=tmp_path)
+    assert (found.experiment.table.n_rows, found.conclusion.plan.repeats) == (5000, 1)
+    assert read_specification(tmp_path)["table"]["sample"]["of"] == 7000
+    assert json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"] == 7000
+    assert "a sample of 5,000 of 7,000 rows" in found.details()
+    screen = first_screen(found.conclusion)
+    assert "a sample of 5,000 of 7,000 rows, and all rows may change any of this" in dict(screen.answers)["How sure"]
+    assert "a full run" in dict(screen.answers)["To settle"]
+    assert found.model("relu:3", n_networks=2).training["n_rows"] == 7000  # a model is fitted to all rows
+
+
+def test_a_table_of_768_rows_is_never_sampled(small):
+    assert small(*arrays_of(768), **MODELS, quick=True).experiment.whole is None
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf"), "60", True])
+def test_a_limit_must_be_a_number_of_seconds(small, limit):
+    with pytest.raises(OptionError, match=r"time_limit is .* a number"):
+        small(candidates=["relu:3"], time_limit=limit)

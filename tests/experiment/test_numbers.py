@@ -15,7 +15,7 @@ from torch import nn
 
 from seedbed.data import Split
 from seedbed.errors import CandidateError, OptionError
-from seedbed.evaluation import corrected_t, fold_differences, protocol, seed_noise
+from seedbed.evaluation import corrected_t, fold_differences, protocol
 from seedbed.report import comparison_text
 from seedbed.scoring import Result, score
 from seedbed.settings import Recipe
@@ -39,7 +39,7 @@ def found(compared, table_of, rows):
 
 
 def by_fold(found, name, function):
-    """[split, seed]"""
+    """[split, set]"""
     p, y = found[name].predictions, found.experiment.table.target
     return np.array(
         [
@@ -63,7 +63,7 @@ def test_predictions_equal_the_plain_loop_in_the_targets_units(found, rows):
     train, test = split.train.copy(), split.test.copy()  # torch needs a writable array
     Z = torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32))
     t = torch.from_numpy(((y - y[train].mean()) / y[train].std()).astype(np.float32))[:, None]
-    torch.manual_seed(derive(0, "tanh:4", split.repeat, split.fold, 1))
+    torch.manual_seed(derive(0, "tanh:4", "blend", 1))
     network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     for _ in range(30):
@@ -71,22 +71,23 @@ def test_predictions_equal_the_plain_loop_in_the_targets_units(found, rows):
         nn.MSELoss()(network(Z[train]), t[train]).backward()
         optimizer.step()
     expected = network(Z[test]).detach().numpy()[:, 0] * y[train].std() + y[train].mean()
-    p = found["tanh:4"].predictions
+    p = found["tanh:4"].singles
     assert (p.shape, p.dtype) == ((2, 2, 80), np.float64)
     np.testing.assert_allclose(p[1, 1, split.test], expected, atol=1e-3)
+    np.testing.assert_allclose(found["tanh:4"].predictions[:, 0], p.mean(axis=1))
 
 
 def test_label_smoothing_is_refused_for_a_regression(compared, table_of, rows):
     table = table_of(*rows, "regression")
     with pytest.raises(OptionError, match="label_smoothing requires class targets, and mse is a loss of numbers"):
-        compared(table, "linear:3", recipe={"label_smoothing": 0.1})
+        compared(table, "linear:3", "prior", recipe={"label_smoothing": 0.1})
     with pytest.raises(
         CandidateError, match=r"'linear:3@label_smoothing=0\.1': label_smoothing requires class targets"
     ):
-        compared(table, "linear:3@label_smoothing=0.1")
+        compared(table, "linear:3@label_smoothing=0.1", "prior")
 
 
-@pytest.mark.parametrize("name", ["linear:3", "prior", "linear-regression", "boosted-trees"])
+@pytest.mark.parametrize("name", ["linear:3", "prior", "linear", "boosted-trees"])
 def test_scores_equal_scikit_learns(found, rows, name):
     scores, variance = found[name].scores, variance_over_folds(found)
     squared = by_fold(found, name, sk.mean_squared_error) / variance
@@ -96,7 +97,7 @@ def test_scores_equal_scikit_learns(found, rows, name):
     whole = [sk.r2_score(rows[1], p) for p in found[name].predictions.reshape(-1, 80)]
     assert scores["r2"].mean == pytest.approx(np.mean(whole), abs=0.02)  # folds differ in size by a row
     runs = squared.reshape(2, 3, -1)
-    interval = corrected_t(runs.mean(axis=2), seed_noise=seed_noise(runs))
+    interval = corrected_t(runs.mean(axis=2))
     assert scores["squared_error"].low == pytest.approx(max(0, interval.low))
 
 
@@ -119,7 +120,7 @@ def test_a_constant_prediction_never_has_a_positive_r2(seed, kind):
     predictions = np.full((1, 1, 30), np.nan)
     for split in splits:
         predictions[0, 0, split.test] = y[split.train].mean()
-    design = dataclasses.replace(protocol(200_000 if kind == "held_out" else 300), folds=len(splits), repeats=1)
+    design = dataclasses.replace(protocol(300_000 if kind == "held_out" else 300), folds=len(splits), repeats=1)
     found = Result(
         name="a", alpha=0.05, target=y, splits=splits, design=design, predictions=predictions, task="regression"
     )
@@ -149,7 +150,7 @@ def test_units_and_origin_of_the_target_change_only_the_absolute_error(compared,
 def test_the_verdict_is_the_corrected_t_of_squared_errors_without_accuracy(found, rows):
     losses = [by_fold(found, name, sk.mean_squared_error).reshape(2, 3, -1) for name in ("linear:3", "tanh:4")]
     losses = [one / variance_over_folds(found) for one in losses]
-    by_hand = corrected_t(fold_differences(*losses), comparisons=3, seed_noise=seed_noise(*losses))
+    by_hand = corrected_t(fold_differences(*losses), comparisons=3)
     verdict = found.verdicts[0]
     assert (verdict.difference, verdict.low, verdict.high) == pytest.approx((by_hand.mean, by_hand.low, by_hand.high))
     assert (verdict.accuracy, verdict.metric) == (None, "squared_error")
@@ -192,23 +193,26 @@ def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_o
     assert found.experiment.margin == pytest.approx(0.02 * np.abs(rows[1] - rows[1].mean()).mean())
     assert "mean absolute error" in comparison_text(found.conclusion)
     with pytest.raises(OptionError, match="'accuracy' can't be tested on this target"):
-        compared(table, "linear:3", metric="accuracy")
+        compared(table, "linear:3", "prior", metric="accuracy")
 
 
 def test_an_untrained_network_is_worse_than_linear_regression(compared, table_of, rows):
     table = table_of(*rows, "regression")
-    still = compared(table, "tanh:4@lr=1e-6", "tanh:3@lr=1e-6", baselines=["linear-regression"], folds=10)
+    still = compared(table, "tanh:4@lr=1e-6", "tanh:3@lr=1e-6", baselines=["linear"], folds=10)
     checks = {check.code: check for check in still.checks}
     assert {"under_trained", "worse_than_logistic", "no_better_than_prior"} <= checks.keys()
     assert checks["under_trained"].evidence["prior_loss"] == 1
     assert "plain linear regression" in checks["worse_than_logistic"].message
 
 
-def test_epoch_and_rate_are_chosen(compared, table_of, rows):
-    found = compared(table_of(*rows, "regression"), "linear:3", "tanh:4", name="trained",
-                     recipe={"lr": None, "epochs": 20})  # fmt: skip
+def test_networks_that_leave_rows_out_explain_numbers_and_stop_together(compared, table_of, rows):
+    table, recipe = table_of(*rows, "regression"), {"lr": None, "epochs": 40}
+    found = compared(table, "linear:3", "tanh:4", name="default", recipe=recipe, n_networks=8)
     assert found["tanh:4"].finite
     assert found["tanh:4"].scores["r2"].mean > 0.2
+    for number, epochs in enumerate(found["tanh:4"].epochs):
+        curves = found["tanh:4"].curves[0, :, 8 * number : 8 * number + 8]
+        assert (np.isfinite(curves).all(axis=1).sum() >= epochs) & (epochs >= 1)
 
 
 def test_few_rows_have_scores_and_no_verdict(compared, table_of, rows):
@@ -223,10 +227,10 @@ def test_few_rows_have_scores_and_no_verdict(compared, table_of, rows):
 def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared, table_of, rows):
     table = table_of(*rows, "regression")
     with pytest.raises(CandidateError, match=re.escape("the network has 2 outputs. A number to predict takes one.")):
-        compared(table, lambda: nn.Linear(3, 2))
+        compared(table, lambda: nn.Linear(3, 2), "prior")
     with pytest.raises(OptionError, match="loss bce doesn't suit this target"):
-        compared(table, "linear:3", recipe={"loss": "bce"})
-    assert compared(table, "linear:3").experiment.recipe == Recipe(lr=0.1, epochs=4, loss="mse")
+        compared(table, "linear:3", "prior", recipe={"loss": "bce"})
+    assert compared(table, "linear:3", "prior").experiment.recipe == Recipe.tutorial(lr=0.1, epochs=4, loss="mse")
 
 
 def test_a_diverged_network_has_no_predictions(compared, table_of, rows):

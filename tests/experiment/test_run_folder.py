@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.naive_bayes import GaussianNB
 
 import seedbed as sb
 from seedbed.errors import OptionError, UnreadableError
@@ -22,7 +23,7 @@ from seedbed.experiment.specification_file import read_specification
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
-WORDS = {"candidates": ["relu:3"], "baselines": ["prior"]}
+WORDS = {"candidates": ["relu:3"], "baselines": ["prior"], "repeats": 2}
 
 
 class StopError(Exception):
@@ -35,11 +36,15 @@ def stop(progress):
 
 @pytest.fixture
 def begun(small, tmp_path):
-    """A function that starts a run in a folder and stops it after its first fit is stored."""
+    """A function that starts a run in a folder and stops it after its first fits are stored."""
 
-    def begin(*table, **options):
+    def stop_later(progress):
+        if progress.repeats:
+            raise StopError
+
+    def begin():
         with pytest.raises(StopError):
-            small(*table, **{**WORDS, **options}, folder=tmp_path, on_progress=stop)
+            small(**WORDS, folder=tmp_path, on_progress=stop_later)
 
     return begin
 
@@ -55,7 +60,7 @@ def refusal(small, folder, *table, **options):
     [
         ({"epochs": 5}, "candidates relu:3 epochs was 4, is 5"),
         ({"lr": 0.25}, "candidates relu:3 lr was 0.5, is 0.25"),
-        ({"seeds": 3}, "design seeds was 2, is 3"),
+        ({"n_networks": 3}, "n_networks was 2, is 3"),
         ({"random_state": 1}, "splits differ; random_state was 0, is 1"),
         ({"metric": "accuracy"}, "metric was brier, is accuracy"),
         ({"candidates": ["relu:3", "tanh:3"]}, "candidates tanh:3 is new"),
@@ -63,7 +68,8 @@ def refusal(small, folder, *table, **options):
             {"candidates": ["tanh:3"]},
             "candidates relu:3 is gone; candidates tanh:3 is new; reference was relu:3",
         ),
-        ({"baselines": []}, "baselines prior is gone"),
+        ({"baselines": ["logistic"]}, "candidates prior is gone; candidates logistic is new"),
+        ({"baselines": [GaussianNB()]}, "candidates prior is gone; estimators GaussianNB is new"),
     ],
     ids=str,
 )
@@ -101,10 +107,10 @@ def test_a_finished_run_is_replaced_only_with_overwrite_and_no_file_of_it_remain
     assert is_finished(tmp_path)
     with pytest.raises(StopError):
         small(**WORDS, epochs=5, folder=tmp_path, overwrite=True, on_progress=stop)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json", "unfinished"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json"]
 
 
-@pytest.mark.parametrize("options", [{}, {"recipe": "trained", "lr": None}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"recipe": "default", "lr": None}], ids=str)
 def test_a_finished_run_is_read_back_unchanged(small, tmp_path, same, options):
     whole = small(**WORDS, **options, folder=tmp_path)
     again = small(**WORDS, **options, folder=tmp_path, on_progress=stop)  # training would raise
@@ -116,7 +122,7 @@ def test_a_finished_run_is_read_back_unchanged(small, tmp_path, same, options):
 def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp_path):
     code = tmp_path / "net.py"
     code.write_text("from torch import nn\ndef net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)\n")
-    options = {"candidates": [f"{code}:net"], "folder": tmp_path / "run"}
+    options = {"candidates": [f"{code}:net"], "baselines": ["prior"], "folder": tmp_path / "run"}
     small(**options)
     small(**options, on_progress=stop)
     code.write_text(code.read_text().replace("nn.Linear", "nn.Sequential(nn.Tanh(), nn.Linear") + ")")
@@ -140,7 +146,7 @@ def test_a_file_of_a_finished_run_that_has_changed_is_named_and_overwrite_trains
 
 
 def test_a_run_without_stored_work_does_not_block_another(small, planned, tmp_path):
-    with open_folder(planned("relu:3"), tmp_path):
+    with open_folder(planned("relu:3", "linear:3"), tmp_path):
         pass
     assert not is_finished(tmp_path)
     small(**WORDS, epochs=5, folder=tmp_path)
@@ -148,23 +154,23 @@ def test_a_run_without_stored_work_does_not_block_another(small, planned, tmp_pa
 
 def test_the_specification_stays_as_it_was_frozen(planned, tmp_path):
     for _ in range(2):
-        with open_folder(planned("relu:3"), tmp_path) as opened:
+        with open_folder(planned("relu:3", "linear:3"), tmp_path) as opened:
             found = opened.specification.stat().st_ino
-    with open_folder(planned("relu:3"), tmp_path) as opened:
+    with open_folder(planned("relu:3", "linear:3"), tmp_path) as opened:
         assert opened.specification.stat().st_ino == found
-    with open_folder(planned("relu:4"), tmp_path) as opened:
+    with open_folder(planned("relu:4", "linear:3"), tmp_path) as opened:
         assert opened.specification.stat().st_ino != found
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\0"])
 def test_an_unreadable_specification_is_rewritten(planned, tmp_path, content):
     (tmp_path / "experiment.json").write_text(content)
-    with open_folder(planned("relu:3"), tmp_path):
+    with open_folder(planned("relu:3", "linear:3"), tmp_path):
         assert read_specification(tmp_path)["reference"] == "relu:3"
 
 
 def test_a_second_writer_is_refused_and_the_first_continues(planned, tmp_path):
-    plan, said = planned("relu:3"), []
+    plan, said = planned("relu:3", "linear:3"), []
 
     def second():
         try:
@@ -187,7 +193,7 @@ def test_a_killed_writer_leaves_no_lock(planned, tmp_path):
             "os.kill(os.getpid(), signal.SIGKILL)")  # fmt: skip
     subprocess.run([sys.executable, "-c", code, tmp_path / ".writer"], check=False)
     assert (tmp_path / ".writer").exists()
-    with open_folder(planned("relu:3"), tmp_path):
+    with open_folder(planned("relu:3", "linear:3"), tmp_path):
         pass
 
 
@@ -196,7 +202,7 @@ def test_a_file_in_the_way_is_named(planned, tmp_path, place):
     (tmp_path / "a file").write_text("mine")
     with (
         pytest.raises(OptionError, match=r"can't write to .*a file.*: .* Name another folder\."),
-        open_folder(planned("relu:3"), tmp_path / place),
+        open_folder(planned("relu:3", "linear:3"), tmp_path / place),
     ):
         pass
 
@@ -234,7 +240,7 @@ def test_a_run_does_not_start_on_a_full_disk(planned, small_disk):
     (small_disk / "large").write_bytes(bytes(94 * 1024))
     with (
         pytest.raises(OptionError, match=r"No space left on device\. Name another folder\."),
-        open_folder(planned("relu:3"), small_disk),
+        open_folder(planned("relu:3", "linear:3"), small_disk),
     ):
         pass
 
@@ -243,14 +249,14 @@ def test_a_read_only_disk_is_reported(planned, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with (
         pytest.raises(OptionError, match=r"Read-only file system\. Name another folder\."),
-        open_folder(planned("relu:3"), small_disk / "run"),
+        open_folder(planned("relu:3", "linear:3"), small_disk / "run"),
     ):
         pass
 
 
 # A finished comparison in place of a table
 
-ONE_REPEAT = sb.Design(repeats=1, folds=3, seeds=2, baselines=["prior"])
+ONE_REPEAT = sb.Design(repeats=1, folds=3, n_networks=2, baselines=["prior"])
 FAST = {"candidates": ["linear:5"], "epochs": 5, "lr": 0.1, "design": ONE_REPEAT}
 
 
@@ -294,12 +300,12 @@ def test_the_command_line_asks_a_finished_comparison_as_well(finished, call, tmp
 
 def test_what_a_finished_comparison_decides_is_refused(finished, call):
     folder, _ = finished
-    for words, names in (("--epochs", 3), "--epochs"), (("--seeds", 2, "--target", "x"), "--target, --seeds"):
+    for words, names in (("--epochs", 3), "--epochs"), (("--n-networks", 2, "--target", "x"), "--target, --n-networks"):
         for verb in "rows", "columns":
             assert f"has its own table, recipe and design. Leave {names} out." in call(verb, folder, *words).err
     assert "its own networks. Leave --candidate out." in call("rows", folder, "--candidate", "relu:5").err
-    with pytest.raises(OptionError, match="Leave seeds, quick out"):
-        sb.rows(folder, seeds=2, quick=True)
+    with pytest.raises(OptionError, match="Leave design, quick out"):
+        sb.rows(folder, design=ONE_REPEAT, quick=True)
 
 
 def test_an_interrupted_comparison_is_continued_first(finished, monkeypatch):
@@ -319,7 +325,9 @@ def test_a_folder_without_its_table_or_its_models_says_what_to_do(call, tmp_path
         sb.rows(tmp_path / "frame")
     own = replace(ONE_REPEAT, baselines=[{"bayes": "sklearn.naive_bayes.GaussianNB"}])
     sb.compare("example:iris", folder=tmp_path / "own", **FAST | {"design": own})
-    with pytest.raises(OptionError, match=f"the baseline bayes of this comparison isn't in the run's folder. {again}"):
+    with pytest.raises(
+        OptionError, match=f"the scikit-learn model bayes of this comparison isn't in the run's folder. {again}"
+    ):
         sb.rows(tmp_path / "own")
     assert "there is no folder" in (mistyped := call("rows", tmp_path / "fram").err)
     assert f"Did you mean '{tmp_path / 'frame'}'" in mistyped
@@ -329,7 +337,7 @@ def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(
     run_in, kept = sizes.run_in, []
 
     def once(plan, folder):
-        kept.append(Checkpoint(plan, folder).networks)
+        kept.append(Checkpoint(plan, folder).n_splits)
         if len(kept) == 2:
             raise KeyboardInterrupt
         return run_in(plan, folder)

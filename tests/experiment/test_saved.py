@@ -20,9 +20,8 @@ KEYS = {
     "sweeps advice rivals checks more_repeats_ratio candidates lottery subgroups columns rows effects notes "
     "specification seconds curves",
     "metric": "name words greater_is_better margin margin_source of_prior",
-    "plan": "kind repeats most_repeats ended folds seeds networks n_train n_test quick sample_of time_limit shortened "
-    "epochs locked_share "
-    "n_unused reason random_state recipe test_share df tried",
+    "plan": "kind repeats most_repeats ended folds seeds networks n_train n_test quick sample_of time_limit "
+    "locked_share n_unused reason random_state recipe test_share df tried",
     "top": "name winner among apparent expected low high",
     "advice": "use guess best undecided network first among as_good ahead no_gain",
     "verdicts": "candidate reference rule metric difference low high margin p p_adjusted p_better p_better_by_margin "
@@ -30,7 +29,7 @@ KEYS = {
     "independent_rows sentence spread",
     "checks": "candidate code message evidence",
     "candidates": "name kind finite networks repeats scores confusion calibration description n_parameters n_networks "
-    "n_diverged epochs lr settled train_accuracy train_r2 train_loss test_loss lowest_test_loss_epoch note",
+    "n_diverged epochs train_accuracy train_r2 train_loss test_loss note",
     "lottery": "score difference",
     "curves": "score_name title subtitle candidates",
 }
@@ -58,7 +57,7 @@ def test_exactly_the_documented_files_are_written(saved):
 
 def test_pictures_are_written_in_the_given_format(comparison, tmp_path):
     comparison.save(tmp_path, pictures="svg")
-    assert len(list(tmp_path.glob("*.svg"))) == 4
+    assert len(list(tmp_path.glob("*.svg"))) == 3
     assert not list(tmp_path.glob("*.png"))
     with pytest.raises(OptionError, match="pictures can't be written as 'bmp'"):
         comparison.save(tmp_path, pictures="bmp")
@@ -92,17 +91,16 @@ def test_a_summary_that_lacks_newer_keys_is_read_and_one_of_another_type_refused
 
 def test_the_document_describes_the_comparison(comparison):
     document = comparison.to_dict()
-    reason = "60 rows: 2 x 3 folds x 3 seeds, as asked for"
+    reason = "60 rows: 2 x 3 folds, as requested"
     assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "most_repeats": 2, "ended": "", "folds": 3,
-                                "seeds": 3, "networks": 1,
+                                "seeds": 1, "networks": 3,
                                 "n_train": 40, "n_test": 20, "locked_share": 0.0, "n_unused": 0, "quick": False,
                                 "reason": reason, "random_state": 7, "sample_of": None, "time_limit": None,
-                                "shortened": "", "epochs": None, "test_share": None, "df": None, "tried": 0,
+                                "test_share": None, "df": None, "tried": 0,
                                 "recipe": "SGD, lr 0.5, full batch, 4 epochs"}  # fmt: skip
     assert [one["name"] for one in document["candidates"]] == ["linear:3", "tanh:4", "prior"]
     assert [one["kind"] for one in document["candidates"]] == ["network", "network", "baseline"]
     assert [one["n_parameters"] for one in document["candidates"][:2]] == [16, 21]
-    assert [one["lr"] for one in document["candidates"][:2]] == [{"0.5": 6}] * 2
     assert (document["reference"], document["interval"], document["alpha"]) == ("tanh:4", "corrected", 0.05)
     assert document["metric"]["margin"] == pytest.approx(0.02 * document["metric"]["of_prior"])
     assert document["seconds"] == round(comparison.seconds, 2) > 0
@@ -118,17 +116,18 @@ def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, 
 def test_the_arrays_contain_every_curve_and_probability(comparison, saved):
     arrays = load_file(saved[0] / "curves.safetensors")
     curves = ("train_loss", "train_score", "test_loss", "test_score")
-    of_each = (*curves, "predictions", "epochs", "lrs", "dead")
+    of_each = (*curves, "predictions", "networks", "epochs", "dead")
     of_networks = {f"{name}/{key}" for name in ("linear:3", "tanh:4") for key in of_each}
-    assert arrays.keys() == of_networks | {"prior/predictions"}
-    assert arrays["prior/predictions"].shape == (2, 1, 60)
+    assert arrays.keys() == of_networks | {"prior/predictions", "prior/networks"}
+    for name in ("linear:3", "tanh:4", "prior"):
+        assert (arrays[f"{name}/predictions"].shape, arrays[f"{name}/networks"].shape) == ((2, 1, 60), (2, 3, 60))
+        np.testing.assert_array_equal(arrays[f"{name}/networks"], comparison[name].singles)
     for name in ("linear:3", "tanh:4"):
         for number, key in enumerate(curves):
             assert arrays[f"{name}/{key}"].shape == (4, 18)
             np.testing.assert_array_equal(arrays[f"{name}/{key}"], comparison[name].curves[number])
         np.testing.assert_array_equal(arrays[f"{name}/predictions"], comparison[name].predictions)
-    of_splits = {name: array.dtype for name, array in arrays.items() if name.endswith(("/epochs", "/lrs"))}
-    assert {array.dtype for name, array in arrays.items() if name not in of_splits} == {np.dtype("float32")}
+    assert {array.dtype for name, array in arrays.items() if not name.endswith("/epochs")} == {np.dtype("float32")}
 
 
 def test_saving_again_replaces_the_files(comparison, saved):
@@ -157,7 +156,7 @@ def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
     assert "for understanding, not for judging" in str(chart.to_dict()["title"]["subtitle"])
     summary = comparison.curves()
     assert summary["title"] == "y of arrays"
-    assert summary["subtitle"] == "SGD, lr 0.5, full batch, 4 epochs; 6 splits x 3 seeds"
+    assert summary["subtitle"] == "SGD, lr 0.5, full batch, 4 epochs; 6 splits x 3 networks"
     assert [one["n_networks"] for one in summary["candidates"]] == [18, 18]
 
 

@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 
 from seedbed.data import Split
-from seedbed.evaluation import protocol, row_mean_se, score_interval, widening, wilson
+from seedbed.evaluation import protocol, row_mean_se, score_interval, share_interval, widening, wilson
 from seedbed.scoring import SCORES, Result, Score, difference, score
 
 BY_FOLD = {
@@ -34,12 +34,13 @@ BY_REPEAT = {
 NAMES = ["linear:3", "tanh:4", "prior"]
 
 
-def by_fold(comparison, name, function):
-    """[split, seed]"""
-    p, y = comparison[name].predictions.astype(np.float64), comparison.experiment.table.target
+def by_fold(comparison, name, function, *, single=False):
+    """[split, set]; of single networks [split, network]"""
+    result, y = comparison[name], comparison.experiment.table.target
+    p = (result.singles if single else result.predictions).astype(np.float64)
     return np.array(
         [
-            [function(y[split.test], p[split.repeat, seed, split.test]) for seed in range(p.shape[1])]
+            [function(y[split.test], p[split.repeat, one, split.test]) for one in range(p.shape[1])]
             for split in comparison.splits
         ]
     )
@@ -53,8 +54,8 @@ def test_means_of_rows_and_auc_equal_scikit_learns_in_each_fold(comparison, name
     assert not found.pooled
     if score != "roc_auc":
         assert found.fold_sd == pytest.approx(values.mean(1).std(ddof=1), abs=1e-12)
-        spread = None if name == "prior" else pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()), abs=1e-12)
-        assert found.seed_sd == spread
+        single = by_fold(comparison, name, BY_FOLD[score], single=True)
+        assert found.seed_sd == pytest.approx(np.sqrt(single.var(axis=1, ddof=1).mean()), abs=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -66,9 +67,8 @@ def test_other_scores_equal_scikit_learns_for_all_rows_of_a_repeat(comparison, n
 
 
 def standard_error(comparison, name, score, runs):
-    """Of runs [split, seed] in 2 repeats of 3 folds: without the noise of seeds, with the spread between classes."""
-    s2, e = runs.mean(axis=1).var(ddof=1), 0.0 if runs.shape[1] == 1 else runs.var(axis=1, ddof=1).mean() / 3
-    folds = max(s2 - e, s2 * np.sqrt(2 / 5)) * (1 / 6 + 1 / 2) + min(e, s2) / 6
+    """Of runs [split, 1] in 2 repeats of 3 folds, with the spread between classes."""
+    folds = runs[:, 0].var(ddof=1) * (1 / 6 + 1 / 2)
     y, of_rows = comparison.experiment.table.target, comparison[name].row_losses(score).mean(axis=(0, 1))
     means = np.where(y == 1, of_rows[y == 1].mean(), of_rows[y == 0].mean())
     return np.sqrt(folds + means.var() / len(y))
@@ -79,10 +79,11 @@ def standard_error(comparison, name, score, runs):
 def test_the_interval_of_a_mean_of_rows_is_the_corrected_t_over_folds(comparison, name, score):
     runs = by_fold(comparison, name, BY_FOLD[score])
     values, half = runs.mean(axis=1), student.ppf(0.975, 2) * standard_error(comparison, name, score, runs)
-    found = comparison[name].scores[score]
+    found, ends = comparison[name].scores[score], (values.mean() - half, values.mean() + half)
+    if score == "accuracy":
+        ends = share_interval(values.mean(), *ends, n=60)
     top = np.inf if score == "log_loss" else 1
-    assert found.low == pytest.approx(max(0, values.mean() - half), abs=1e-9)
-    assert found.high == pytest.approx(min(top, values.mean() + half), abs=1e-9)
+    assert (found.low, found.high) == pytest.approx((max(0, ends[0]), min(top, ends[1])), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -123,7 +124,7 @@ def test_every_interval_contains_its_score_and_stays_in_range(comparison):
 
 
 def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, comparison):
-    options = {"candidates": ["linear:3", "tanh:4"], "repeats": 2, "seeds": 3, "random_state": 7}
+    options = {"candidates": ["linear:3", "tanh:4"], "repeats": 2, "n_networks": 3, "random_state": 7}
     narrow = small(alpha=0.5, **options)["tanh:4"].scores
     for name, wide in comparison["tanh:4"].scores.items():
         assert narrow[name].mean == wide.mean
@@ -131,7 +132,7 @@ def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, compa
 
 
 def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arrays):
-    result = small(candidates="tanh:3", folds=6, seeds=2)["tanh:3"]  # 3 or 4 of a class
+    result = small(candidates="tanh:3", baselines=["prior"], folds=6)["tanh:3"]  # 3 or 4 of a class
     found = result.scores["roc_auc"]
     expected = [roc_auc_score(arrays[1], p) for p in result.predictions[0].astype(np.float64)]
     assert found.pooled
@@ -140,20 +141,21 @@ def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arr
     assert not any(one.pooled for name, one in result.scores.items() if name != "roc_auc")
 
 
-def test_every_row_is_predicted_once_per_repeat_and_seed(comparison, arrays):
-    p = comparison["tanh:4"].predictions
-    assert p.shape == (2, 3, len(arrays[1]))
-    assert p.dtype == np.float32
+def test_every_row_is_predicted_once_per_repeat_by_the_mean_of_networks_that_differ(comparison, arrays):
+    p, single = comparison["tanh:4"].predictions, comparison["tanh:4"].singles
+    assert (p.shape, single.shape) == ((2, 1, len(arrays[1])), (2, 3, len(arrays[1])))
+    assert p.dtype == single.dtype == np.float32
     assert ((p > 0) & (p < 1)).all()
-    assert len(np.unique(p[:, :, 0])) == 6  # all networks differ
+    np.testing.assert_allclose(p[:, 0], single.mean(axis=1), atol=1e-6)
+    assert len(np.unique(single[:, :, 0])) == 6  # all networks differ
 
 
 def test_the_last_test_accuracy_of_the_curves_agrees_with_the_probabilities(comparison, arrays):
     result, y = comparison["linear:3"], arrays[1]
     for number, split in enumerate(comparison.splits):
-        for seed in range(3):
-            p = result.predictions[split.repeat, seed, split.test]
-            accuracy = result.curves[3, -1, number * 3 + seed]
+        for network in range(3):
+            p = result.singles[split.repeat, network, split.test]
+            accuracy = result.curves[3, -1, number * 3 + network]
             assert accuracy == pytest.approx(accuracy_score(y[split.test], p > 0.5), abs=1e-6)
 
 
@@ -242,7 +244,7 @@ def test_predictions_without_an_error_have_ranges_below_100_percent():
     assert scores["mcc"].low == pytest.approx(2 * wilson(100, 100)[0] - 1)
 
 
-def test_quantities_that_need_two_seeds_are_none_with_one(small):
-    found = small(candidates="linear:2", seeds=1)["linear:2"].scores["accuracy"]
+def test_quantities_that_need_two_networks_are_none_with_one(small):
+    found = small(candidates="linear:2", baselines=["prior"], n_networks=1)["linear:2"].scores["accuracy"]
     assert found.seed_sd is None
     assert found.fold_sd is not None

@@ -27,11 +27,12 @@ def test_the_specification_is_written_before_the_first_fit(small, tmp_path):
     small(
         candidates="tanh:3",
         baselines=["prior"],
+        repeats=2,
         folder=tmp_path / "new",
         on_progress=lambda progress: seen.append(sorted(path.name for path in (tmp_path / "new").iterdir())),
     )
-    assert seen[0] == [".writer", "experiment.json", "unfinished"]  # when the first fit is stored
-    assert len(seen) > 3
+    assert seen[0] == [".writer", "experiment.json"]
+    assert seen[-1] == [".writer", "experiment.json", "unfinished"]  # when fits are stored
     assert (tmp_path / "new" / "comparison.json").exists()
 
 
@@ -41,14 +42,14 @@ def test_a_failed_run_keeps_its_specification(small, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         small(candidates="tanh:3", baselines=["prior"], folder=tmp_path, on_progress=stop)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json", "unfinished"]
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment.json"]
 
 
 def test_the_specification_has_every_setting(planned, tmp_path):
     plan = planned(
         "linear:3",
         "tanh:4@lr=0.1,weight_decay=0.3",
-        name="trained",
+        name="default",
         baselines=["prior"],
         reference="prior",
         metric="log_loss",
@@ -62,21 +63,24 @@ def test_the_specification_has_every_setting(planned, tmp_path):
         "labels": ["0", "1"], "n_rows": 60, "sha256": "", "groups_sha256": None, "times_sha256": None, "warnings": [],
         "sample": None,
     }  # fmt: skip
-    recipes = {one["name"]: one for one in document["candidates"]}
-    for name, recipe in plan.experiment.recipes().items():
-        assert recipes[name].items() >= dataclasses.asdict(recipe).items()
-    assert "widths=(4,)" in recipes["tanh:4@lr=0.1,weight_decay=0.3"]["architecture"]
-    description = plan.experiment.fitted[0].description
-    assert document["baselines"] == [{"name": "prior", "description": description, "repeats": None}]
+    written = {one["name"]: one for one in document["candidates"]}
+    for line in plan.experiment.lines[:2]:
+        assert written[line.name].items() >= dataclasses.asdict(line.recipe).items()
+        assert None not in (line.recipe.lr, line.recipe.epochs, line.recipe.batch_size)  # those that suit the table
+    assert "widths=(4,)" in written["tanh:4@lr=0.1,weight_decay=0.3"]["architecture"]
+    assert written["prior"].keys() == {"name", "architecture", "overrides"}
+    names = ["linear:3", "tanh:4@lr=0.1,weight_decay=0.3", "prior"]
+    assert document["groups"] == [{"members": names, "lines": dict(zip(names, names, strict=True)), "without": []}]
+    assert document["estimators"] == []
     assert document["design"] == dataclasses.asdict(plan.experiment.design)
     settings = {"reference": "prior", "metric": "log_loss", "margin": 0.03, "margin_rule": "given", "alpha": 0.1,
-                "random_state": 9}  # fmt: skip
+                "n_networks": 2, "random_state": 9}  # fmt: skip
     assert document.items() >= settings.items()
     assert torch.__version__.startswith(document["versions"]["torch"])  # the metadata may lack "+cu124"
 
 
 def test_a_default_margin_is_frozen_as_a_rule(planned, tmp_path):
-    document = document_of(planned("linear:3"), tmp_path)
+    document = document_of(planned("linear:3", "relu:3"), tmp_path)
     assert document["margin_rule"] == "at most a tenth of the reference's error"
 
 
@@ -103,7 +107,7 @@ def test_a_user_defined_network_is_written_without_its_memory_address(planned, t
 
 
 def test_hashes_of_table_and_splits_change_with_their_contents(planned, tmp_path):
-    plan = planned("linear:3", repeats=2)
+    plan = planned("linear:3", "relu:3", repeats=2)
     table = plan.experiment.table
     first = dataclasses.replace(table.columns[0], values=table.columns[0].values + np.eye(60)[0])
     other = dataclasses.replace(table, columns=(first, *table.columns[1:]))
@@ -116,10 +120,10 @@ def test_hashes_of_table_and_splits_change_with_their_contents(planned, tmp_path
     assert len({document["table"]["sha256"] for document in found}) == 3
     assert len({document["splits_sha256"] for document in found}) == 1
     splits = {
-        document_of(planned("linear:3", **words), tmp_path)["splits_sha256"]
-        for words in ({"random_state": 0}, {"random_state": 1}, {"folds": 4}, {"repeats": 2}, {"seeds": 7})
+        document_of(planned("linear:3", "relu:3", **words), tmp_path)["splits_sha256"]
+        for words in ({"random_state": 0}, {"random_state": 1}, {"folds": 4}, {"repeats": 2}, {"n_networks": 7})
     }
-    assert len(splits) == 4  # splits don't depend on seeds
+    assert len(splits) == 4  # splits don't depend on networks
     fewer = tuple(dataclasses.replace(split, train=split.train[1:]) for split in plan.splits)
     assert specified(table, fewer)["splits_sha256"] != found[0]["splits_sha256"]
 
@@ -131,7 +135,10 @@ def test_the_specification_contains_task_groups_times_and_warnings(table_of, tmp
     found = []
     for words in ({"groups": groups, "grouped_by": "who", "notes": notes}, {"times": np.arange(80.0)}):
         spec = specify(
-            table_of(X, y, "regression", **words), "linear:2", recipe=Recipe(epochs=2), design=Design(baselines=[])
+            table_of(X, y, "regression", **words),
+            "linear:2",
+            recipe=Recipe(epochs=2),
+            design=Design(baselines=["prior"]),
         )
         found.append(document_of(make_plan(spec, Compute(jobs=1)), tmp_path)["table"])
     grouped, timed = found
@@ -142,5 +149,5 @@ def test_the_specification_contains_task_groups_times_and_warnings(table_of, tmp
 
 def test_without_a_folder_nothing_is_written(small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    small(candidates="tanh:3")
+    small(candidates=["tanh:3", "relu:3"])
     assert list(tmp_path.iterdir()) == []

@@ -17,8 +17,8 @@ from seedbed.experiment.subgroups import Grouping, _gap, _part, subgroups_of
 from seedbed.report import glance_text, notebook_fragment
 from seedbed.scoring import Result, difference, evidence_of
 
-CV = Protocol(kind="cross_validation", repeats=3, folds=10, seeds=1, df=9, reason="")
-ONCE = Protocol(kind="held_out", repeats=1, folds=5, seeds=1, df=None, reason="")
+CV = Protocol(kind="cross_validation", repeats=3, folds=10, df=9, reason="")
+ONCE = Protocol(kind="held_out", repeats=1, folds=5, df=None, reason="")
 
 
 def halves(gain=(0.0, 0.0), *, n=400, seed=0, design=CV, task="binary"):

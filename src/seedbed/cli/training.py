@@ -27,7 +27,9 @@ def train(
     *,
     candidate: Annotated[
         str | None,
-        Parameter(help="What to train: relu:5 or FILE.py:CLASS; if left out, relu:5 or what the comparison advises."),
+        Parameter(
+            help="What to train: relu:5 or FILE.py:CLASS; if left out, relu:5; with -o auto, or what is advised."
+        ),
     ] = None,
     model: ModelOptions = ModelOptions(),
     split: SplitOptions = SplitOptions(),
@@ -50,8 +52,6 @@ def train(
         raise OptionError(f"{table} is a comparison, which has been trained", "Add -o model.safetensors for a model.")
     else:
         model.refuse()
-        if "epoch" in recipe.given():
-            raise OptionError("--epoch is for a model", "Add -o model.safetensors to write one.")
         _train_on_a_split(table, candidate or "relu:5", split, random_state, columns, recipe, run)
 
 

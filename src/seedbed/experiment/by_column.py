@@ -199,6 +199,7 @@ def _stored_results(folder: Path, conclusion: Conclusion, table: Table) -> list[
                 splits=tuple(split for split in splits if split.repeat < len(predictions[one.name])),
                 design=design,
                 predictions=predictions[one.name],
+                singles=arrays.get(f"{one.name}/networks"),
                 groups=table.groups,
                 times=table.times,
             )

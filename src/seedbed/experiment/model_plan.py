@@ -171,18 +171,20 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
     if top is not None and top.winner == summary.name:
         chosen = {"words": conclusion.metric.words, "among": top.among, "expected": top.expected}
         chosen |= {"low": top.low, "high": top.high}
-    return {"of": _whose(conclusion), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
+    return {"of": _whose(conclusion, summary), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
 
 
-def _whose(conclusion: Conclusion) -> str:
-    """Return in words how the score was measured."""
+def _whose(conclusion: Conclusion, summary: CandidateSummary) -> str:
+    """Return in words how the score was measured, and of how many networks."""
     plan = conclusion.plan
+    one = "a single network" if plan.networks == 1 else f"the mean of {plan.networks} networks"
+    mean = f"; {one}" if summary.kind == "network" else ""
     if plan.kind == "held_out":
-        return f"a look at {plan.n_test:,} rows that were locked away"
+        return f"a look at {plan.n_test:,} rows that were locked away{mean}"
     folds = f"{plan.repeats} x {plan.folds}-fold cross-validation"
     if plan.sample_of:
         folds += f" of a sample of {conclusion.n_rows:,} rows"
-    return f"{folds}, about {plan.n_train:,} rows to train on"
+    return f"{folds}, about {plan.n_train:,} rows to train on{mean}"
 
 
 def compared_candidate(stored: Mapping[str, Any], name: str, *, code: str = "") -> Candidate | str:

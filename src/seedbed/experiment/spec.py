@@ -273,7 +273,7 @@ def specify(
     known, mine = _known_baselines(given, table.task)
     lines, missing = default_models(table) if has_auto else ((), dict[str, str]())
     names = {member.name for member in expanded}
-    more = [name for name in dict.fromkeys([*lines, *known]) if name not in names]
+    more = {name: word for name, word in {**dict(zip(lines, lines, strict=True)), **known}.items() if name not in names}
     members = unique_names([*expanded, *(candidates_for(more, table) if more else ())])
     estimators = estimators_from(mine, random_state=random_state, task=table.task)
     n_networks = n_networks_for(table.n_rows) if design.n_networks is None else design.n_networks
@@ -340,19 +340,21 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
     return others, len(others) < len(given)
 
 
-def _known_baselines(specs: Any, task: Task) -> tuple[list[str], list[Any]]:
-    """Return the names of default models among baselines, and the others."""
-    known, others = list[str](), list[Any]()
+def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]:
+    """Return the default models among baselines, by the names that they are given, and the others."""
+    known, others = dict[str, str](), list[Any]()
     for spec in [specs] if isinstance(specs, str | Mapping) else specs:
-        word = spec.strip() if isinstance(spec, str) else ""
-        if word == "standard":
-            known += anchors(task)
-        elif word in (*anchors(task), "extra-trees"):
-            known.append(word)
-        elif word in ("logistic-regression", "linear-regression", "logistic", "linear"):
-            raise OptionError(f"no baseline '{word}'", f"Name {linear_name(task)}.")
-        else:
-            others.append(spec)
+        named = spec.items() if isinstance(spec, Mapping) else [(None, spec)]
+        for name, one in named:
+            word = one.strip() if isinstance(one, str) else ""
+            if word == "standard":
+                known |= {anchor: anchor for anchor in anchors(task)}
+            elif word in (*anchors(task), "extra-trees"):
+                known[name or word] = word
+            elif word in ("logistic-regression", "linear-regression", "logistic", "linear"):
+                raise OptionError(f"no baseline '{word}'", f"Name {linear_name(task)}.")
+            else:
+                others.append(one if name is None else {name: one})
     return known, others
 
 
@@ -432,11 +434,12 @@ def _protocol(table: Table, asked: Design) -> Protocol:
     given = {name: int(value) for name, value in counts.items() if value is not None}
     limit = None if asked.time_limit is None else float(asked.time_limit)
     design = dataclasses.replace(design, time_limit=limit)
-    if by_time and given:
-        name = next(iter(given))
-        raise OptionError(
-            f"{name} is {given[name]}, but rows can be split by time in one way only", f"Leave {name} out."
-        )
+    if by_time:
+        name = next((name for name, value in given.items() if value > 1), None)
+        if name is not None:
+            message = f"{name} is {given[name]}, but rows can be split by time in one way only"
+            raise OptionError(message, f"Leave {name} out.")
+        return design
     if not given:
         return design
     if design.kind == "held_out":

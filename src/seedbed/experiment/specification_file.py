@@ -45,6 +45,7 @@ _UNSHOWN = {
     "table times_sha256": "the table's times have changed",
     "table features": "the table has other columns",
     "splits_sha256": "the splits differ",
+    "groups": "other models are blended, or other columns left out",
 }
 _GROWING = ("repeats", "stops", "quick", "time_limit", "reason")
 _COMPARISON, _TRAINING = "comparison.json", "training.json"
@@ -102,7 +103,14 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         return []
     if then.get("schema_version") != now["schema_version"]:
         return ["it was written by an older seedbed"]
-    return [words for key in now for words in _between(key, _by_name(key, then.get(key)), _by_name(key, now[key]))]
+    # The groups name the candidates once more.
+    words = [
+        words
+        for key in now
+        if key != "groups"
+        for words in _between(key, *(_by_name(key, one.get(key)) for one in (then, now)))
+    ]
+    return words or _between("groups", then.get("groups"), now["groups"])
 
 
 def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -106,8 +106,7 @@ def fit_model(
     check_threshold(table.task, None if threshold == 0.5 else threshold)
     portfolio = None
     if not (isinstance(candidate, str) and candidate.strip() == AUTO):
-        portfolio = candidates_for([candidate], table)
-        warn_of_shares(portfolio[0], table)
+        portfolio = [candidate]
     model, _ = blend_table(
         table,
         portfolio=portfolio,
@@ -208,6 +207,7 @@ def blend_table(
     started = time.monotonic()
     ends = None if time_limit is None else started + time_limit
     weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
+    warn_of_shares(members[0], table)
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
     _check_number(n)
     if n == 1 and len(members) > 1:

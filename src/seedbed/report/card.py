@@ -55,7 +55,7 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     kinds = _kinds(card)
     n_kinds = kinds.count("mlp")
     if kinds:
-        networks += f" of each of {n_kinds} kinds" if n_kinds > 1 else " of one kind"
+        networks += f" of each of {n_kinds} kinds" if n_kinds > 1 else " of one kind" if len(kinds) > 1 else ""
         if "trees" in kinds:
             networks, s = f"{networks} and decision trees" if n_kinds else "decision trees", ""
     yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
@@ -85,12 +85,18 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_blend(card: Mapping[str, Any]) -> bool:
-    return bool(card["architecture"]["kind"] == "blend")
+    """Return whether a model has several members; one alone is stored as a blend, too."""
+    return len(_members(card)) > 1
+
+
+def _members(card: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    architecture: Mapping[str, Any] = card["architecture"]
+    return architecture["members"] if architecture["kind"] == "blend" else ()
 
 
 def _kinds(card: Mapping[str, Any]) -> list[str]:
     """Return the kind of each member of a blend, "mlp" or "trees"."""
-    return [member["network"]["kind"] for member in card["architecture"]["members"]] if _is_blend(card) else []
+    return [member["network"]["kind"] for member in _members(card)]
 
 
 def _score(card: Mapping[str, Any]) -> Iterator[str]:
@@ -99,7 +105,8 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
         kind = "squared error" if card["target"]["task"] == "regression" else "log loss"
         what = "networks and trees" if "trees" in _kinds(card) else "the networks"
         yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by {what} that weren't trained on it"
-        yield f"{_INDENT}These rows also chose the blend, so expect a slightly higher loss on new rows"
+        chosen = "the blend" if _is_blend(card) else "when training ended"
+        yield f"{_INDENT}These rows also chose {chosen}, so expect a slightly higher loss on new rows"
         return
     if score is None:
         yield "Score:    not measured; a comparison measures what such networks do on rows they weren't fitted to"
@@ -114,10 +121,6 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
             f"{_INDENT}It was the best of {chosen['among']}, so it is optimistic; corrected for the choice, "
             f"{chosen['words']} {_range(name, chosen['expected'], chosen['low'], chosen['high'])}"
         )
-    if _is_blend(card):
-        return
-    model = counted(card["n_networks"], "network")
-    yield f"{_INDENT}The model: {model} of all rows, usually at least as good, which wasn't measured"
 
 
 def _sets(card: Mapping[str, Any]) -> Iterator[str]:
