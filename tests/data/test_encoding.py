@@ -1,17 +1,15 @@
-"""A table's columns as inputs: each split has its own medians, deviations and levels, and all share one matrix."""
+"""A table's columns as inputs: each split has its own medians, deviations and levels."""
 
-import pickle
 import zlib
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seedbed.data.design import InputDesign
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from seedbed.data import ColumnSchema, Preprocessor, Split, Table, encode
+from seedbed.data import ColumnSchema, Preprocessor, Split, Table, layout_of
 from seedbed.data.table import Column
 from seedbed.errors import ColumnError
 
@@ -130,72 +128,30 @@ def oracle(table: Table, rows: np.ndarray, *, scaled: bool = True) -> np.ndarray
     return np.column_stack(inputs)
 
 
-def folded(design: InputDesign, split: int, dtype: type = np.float64) -> np.ndarray:
-    """Apply the affine map as a network's first layer does."""
-    matrix, scale, shift = (
-        part.astype(dtype) for part in (design.matrix, design.scale[:, split], design.shift[:, split])
-    )
-    inputs = matrix * scale + shift
-    if design.also is not None:
-        for column, other in enumerate(design.also):
-            inputs[:, other] += matrix[:, column] * design.extra[column, split].astype(dtype)
-    return inputs
+def natural(table: Table, rows: np.ndarray) -> np.ndarray:
+    return Preprocessor.fit(table, rows).natural(table.features)
 
 
 @settings(max_examples=25)
 @given(SEEDS, N_ROWS)
 def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
     table = mixed(seed, n_rows)
-    splits = [deal(n_rows, seed), deal(n_rows, seed + 1)]
-    design = encode(table).design(splits)
-    for place, split in enumerate(splits):
-        expected = oracle(table, split.train)
-        np.testing.assert_allclose(folded(design, place), expected, rtol=1e-9, atol=1e-6)  # of 1.7e9 +- 1
-        if len(split.train) >= 20:  # with three rows, the deviation can be any small part of the deviation of all rows
-            narrow = folded(design, place, np.float32)
-            assert np.abs((narrow - expected) / np.maximum(1, np.abs(expected))).max() < 1e-5
-
-
-@settings(max_examples=25)
-@given(SEEDS, N_ROWS)
-def test_a_preprocessor_fitted_on_the_training_rows_gives_the_inputs_of_the_split(seed, n_rows):
-    table, split = mixed(seed, n_rows), deal(n_rows, seed)
-    alone = Preprocessor.fit(table, split.train)
-    assert alone.layout == encode(table).layout
-    inputs = alone.inputs_of_values(table.features)
-    assert inputs.dtype == np.float32
-    np.testing.assert_allclose(inputs, folded(encode(table).design([split]), 0), rtol=1e-6, atol=1e-6)
-
-
-@settings(max_examples=25)
-@given(SEEDS, N_ROWS)
-def test_the_inputs_of_a_split_do_not_depend_on_other_splits(seed, n_rows):
-    encoding = encode(mixed(seed, n_rows))
-    splits = [deal(n_rows, seed + place) for place in range(3)]
-    many = encoding.design(splits)
-    for place, split in enumerate(splits):
-        one = encoding.design([split])
-        assert one.matrix is many.matrix
-        np.testing.assert_array_equal(one.scale[:, 0], many.scale[:, place])
-        np.testing.assert_array_equal(one.shift[:, 0], many.shift[:, place])
-        np.testing.assert_array_equal(folded(one, 0), folded(many, place))
+    for split in (deal(n_rows, seed), deal(n_rows, seed + 1)):
+        inputs = Preprocessor.fit(table, split.train).inputs_of_values(table.features)
+        assert inputs.dtype == np.float32
+        np.testing.assert_allclose(inputs, oracle(table, split.train), rtol=1e-6, atol=1e-6)
 
 
 @settings(max_examples=25)
 @given(SEEDS, N_ROWS)
 def test_natural_inputs_are_unscaled_in_the_users_units(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
-    natural = encode(table).natural(split.train)
-    np.testing.assert_array_equal(natural, oracle(table, split.train, scaled=False))
+    np.testing.assert_array_equal(natural(table, split.train), oracle(table, split.train, scaled=False))
 
 
 def test_numbers_without_gaps_are_natural_inputs():
     table = table_of(number("a", np.arange(9.0)), number("b", np.arange(9.0) % 2, "boolean"))
-    encoding = encode(table)
-    design = encoding.design([deal(9, 0)])
-    assert encoding.natural(np.arange(5)) is table.features
-    assert (design.also, design.extra) == (None, None)
-    assert design.matrix.shape == (9, 2)
+    np.testing.assert_array_equal(natural(table, np.arange(5)), table.features)
 
 
 def noisy(table: Table, rows: np.ndarray, seed: int) -> Table:
@@ -224,7 +180,7 @@ def test_inputs_of_training_rows_do_not_depend_on_other_rows(seed, n_rows):
     np.testing.assert_array_equal(
         before.inputs_of_values(table.features)[rows], after.inputs_of_values(other.features)[rows]
     )
-    np.testing.assert_array_equal(encode(table).natural(rows)[rows], encode(other).natural(rows)[rows])
+    np.testing.assert_array_equal(natural(table, rows)[rows], natural(other, rows)[rows])
 
 
 def test_inputs_have_names_and_refer_to_their_columns():
@@ -233,58 +189,53 @@ def test_inputs_have_names_and_refer_to_their_columns():
         category("sex", ["m", "f", None, "f"] * 2),
         number("day", np.array([0.0, 90_000.0] * 4), "date"),
     )
-    encoding = encode(table)
+    layout = layout_of(table)
     sex = ("sex=f", "sex=m", "sex=(other)", "sex=(missing)")
     day = ("day.days", "day.month", "day.weekday", "day.hour")
-    assert encoding.layout.names == ("age", "age missing", *sex, *day)
-    assert encoding.layout.sources == ("age",) * 2 + ("sex",) * 4 + ("day",) * 4
-    assert encoding.layout.n_inputs == len(encoding.layout.names)
+    assert layout.names == ("age", "age missing", *sex, *day)
+    assert layout.sources == ("age",) * 2 + ("sex",) * 4 + ("day",) * 4
+    assert layout.n_inputs == len(layout.names)
 
 
 def test_a_date_becomes_days_month_weekday_and_hour():
     # 2000-02-29 was a Tuesday, 1969-12-31 a Wednesday
     days = np.array([951_782_400 + 23.5 * 3_600, -86_400, np.nan, 951_782_400])
-    (inputs,) = (encode(table_of(number("day", days, "date"))).natural(np.arange(3)),)
+    inputs = natural(table_of(number("day", days, "date")), np.arange(3))
     assert inputs[0].tolist() == [11_016, 2, 1, 23, 0]
     assert inputs[1].tolist() == [-1, 12, 2, 0, 0]
     assert inputs[2].tolist() == [(11_016 - 1) / 2, 6.5, 3, 11.5, 1]
-    midnights = encode(table_of(number("day", np.floor(days / 86_400) * 86_400, "date")))
-    assert "day.hour" not in midnights.layout.names
+    midnights = layout_of(table_of(number("day", np.floor(days / 86_400) * 86_400, "date")))
+    assert "day.hour" not in midnights.names
 
 
 @pytest.mark.parametrize(("n_rows", "needed"), [(6, 1), (300, 2), (1000, 5), (1001, 6), (2000, 10), (50_000, 10)])
 def test_a_level_is_rare_with_under_ten_rows_and_under_half_a_percent(n_rows, needed):
     words = ["enough"] * needed + ["rare"] * (needed - 1)
     column = category("word", words + ["most"] * (n_rows - len(words)))
-    assert encode(table_of(column)).layout.names == ("word=enough", "word=most", "word=(other)")
+    assert layout_of(table_of(column)).names == ("word=enough", "word=most", "word=(other)")
 
 
 def test_rare_levels_among_more_than_200_share_32_inputs_by_hash():
     words = [f"town {row}" for row in range(3000)] + ["York"] * 20 + ["Rome"] * 19
-    encoding = encode(table_of(category("town", words + ["Paris"] * (4000 - len(words)))))
-    assert encoding.layout.names[:3] == ("town=Paris", "town=York", "town=(other 1)")
-    assert encoding.layout.n_inputs == 2 + 32
-    natural = encoding.natural(np.arange(4000))
-    assert (natural.sum(axis=1) == 1).all()
-    rome = natural[words.index("Rome")]
+    table = table_of(category("town", words + ["Paris"] * (4000 - len(words))))
+    layout = layout_of(table)
+    assert layout.names[:3] == ("town=Paris", "town=York", "town=(other 1)")
+    assert layout.n_inputs == 2 + 32
+    inputs = natural(table, np.arange(4000))
+    assert (inputs.sum(axis=1) == 1).all()
+    rome = inputs[words.index("Rome")]
     assert np.flatnonzero(rome).tolist() == [2 + zlib.crc32(b"Rome") % 32]
 
 
 def test_a_hash_bucket_without_training_rows_is_zero():
     table = table_of(category("word", ["a"] * 10 + ["b"] * 10))
-    taught, untaught = (Split(0, 0, rows, np.arange(19, 20)) for rows in (np.arange(19), np.arange(10)))
-    design = encode(table).design([taught, untaught])
-    assert folded(design, 0)[19].tolist() == [0, 1, 0]
-    assert folded(design, 1)[19].tolist() == [0, 0, 0]
+    assert natural(table, np.arange(19))[19].tolist() == [0, 1, 0]
+    assert natural(table, np.arange(10))[19].tolist() == [0, 0, 0]
 
 
 def test_a_level_that_is_rare_in_training_uses_its_hash_bucket():
     table = table_of(category("word", ["a"] * 1990 + ["b"] * 10))
-    split = Split(0, 0, np.arange(1999), np.arange(1999, 2000))  # nine rows of b remain
-    design = encode(table).design([split])
-    assert folded(design, 0)[1999].tolist() == [0, 0, 1]
-    assert design.also.tolist() == [2, 2, 2]
-    assert design.extra[:, 0].tolist() == [0, 1, 0]
+    assert natural(table, np.arange(1999))[1999].tolist() == [0, 0, 1]  # nine rows of b remain
 
 
 def test_a_column_beyond_the_range_of_float32_is_named():
@@ -292,23 +243,11 @@ def test_a_column_beyond_the_range_of_float32_is_named():
     sizes[8] = 1e200
     table = table_of(category("word", ["a", "b", None] * 3), number("weight", sizes))
     with pytest.raises(ColumnError, match=r"^column 'weight': its cells differ too much in size"):
-        encode(table).design([deal(9, 0)])
-    with pytest.raises(ColumnError, match=r"^column 'weight'"):
         Preprocessor.fit(table, np.arange(8)).inputs_of_values(table.features)
 
 
-def test_a_pickled_encoding_leaves_out_what_can_be_recomputed():
-    encoding = encode(mixed(3, 300))
-    split = deal(300, 0)
-    small = len(pickle.dumps(encoding))
-    before = encoding.natural(split.train)
-    encoding.design([split])
-    assert len(pickle.dumps(encoding)) == small < 2 * encoding.values.nbytes
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(encoding)).natural(split.train), before)
-
-
 def test_a_layout_lists_numeric_inputs_and_the_inputs_of_each_category():
-    layout = encode(mixed(0, 300)).layout
+    layout = layout_of(mixed(0, 300))
     names = layout.places.names
     numbers = {names[place] for place in layout.number_inputs}
     assert {"size", "zeros", "stamp", "hardly", "seen.days", "seen.hour"} < numbers

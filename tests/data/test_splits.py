@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, StratifiedGroupKFold, train_test_split
 
-from seedbed.data import holdout, inner_holdout, read_table, repeated_folds, sample_rows
+from seedbed.data import holdout, read_table, repeated_folds, sample_rows
 from seedbed.data.splits import group_rows, time_folds, time_holdout
 from seedbed.errors import OptionError, TargetError
 
@@ -131,9 +131,6 @@ def test_numeric_targets_use_scikit_learns_plain_splitters():
     split = holdout(target, test_size=0.3, random_state=5)
     train, test = train_test_split(np.arange(53), test_size=0.3, random_state=5)
     assert [split.train.tolist(), split.test.tolist()] == [train.tolist(), test.tolist()]
-    rows = np.arange(10, 40)
-    inner = train_test_split(rows, test_size=0.2, random_state=1)
-    assert [part.tolist() for part in inner_holdout(target, rows, random_state=1)] == [sorted(part) for part in inner]
 
 
 def test_too_few_rows_with_a_numeric_target_are_refused():
@@ -141,24 +138,6 @@ def test_too_few_rows_with_a_numeric_target_are_refused():
         repeated_folds(np.arange(3.0), repeats=1, folds=4, random_state=0)
     with pytest.raises(OptionError, match="leaves 0 rows to train on and 1 to test on"):
         holdout(np.ones(1))
-
-
-def test_an_inner_holdout_splits_only_the_given_rows_stratified_and_sorted():
-    rows = np.arange(0, 100, 2)  # 35 and 15 of the two classes
-    train, rest = inner_holdout(TARGET, rows, random_state=3)
-    expected = train_test_split(rows, test_size=0.2, random_state=3, stratify=TARGET[rows])
-    assert [train.tolist(), rest.tolist()] == [sorted(part) for part in expected]
-    assert sorted([*train, *rest]) == rows.tolist()
-    assert (len(rest), TARGET[rest].sum()) == (10, 3)
-    assert inner_holdout(TARGET, rows, random_state=4)[1].tolist() != rest.tolist()
-
-
-@pytest.mark.parametrize(("n", "m"), [(20, 1), (3, 2), (2, 2), (20, 0)], ids=str)
-def test_an_inner_holdout_with_a_class_too_small_to_stratify_works(n, m):
-    target = np.array([0] * n + [1] * m)
-    train, rest = inner_holdout(target, np.arange(n + m), random_state=0)
-    assert sorted([*train, *rest]) == list(range(n + m))
-    assert len(rest) == -(-(n + m) // 5)
 
 
 # A group is never split between both sides, and folds are as even as possible
@@ -206,13 +185,9 @@ def test_holdouts_do_not_split_groups(table, test_size, state):
         split = holdout(target, test_size=test_size, random_state=state, groups=groups)
     except TargetError:
         assume(False)
-    rows = np.flatnonzero(np.arange(len(target)) % 3 > 0)
-    inner = inner_holdout(target, rows, test_size=test_size, random_state=state, groups=groups)
-    for (train, test), every in (((split.train, split.test), np.arange(len(target))), (inner, rows)):
-        assert sorted([*train, *test]) == every.tolist()
-        assert len(train)
-        assert len(test)
-        assert not set(groups[train]) & set(groups[test])
+    assert sorted([*split.train, *split.test]) == list(range(len(target)))
+    assert min(len(split.train), len(split.test)) > 0
+    assert not set(groups[split.train]) & set(groups[split.test])
 
 
 def test_the_same_random_state_gives_the_same_splits_and_another_gives_others():
@@ -222,8 +197,7 @@ def test_the_same_random_state_gives_the_same_splits_and_another_gives_others():
     def rows_of(state):
         folds = repeated_folds(target, repeats=2, folds=5, random_state=state, groups=groups)
         one = holdout(target, random_state=state, groups=groups)
-        inner = inner_holdout(target, np.arange(150), random_state=state, groups=groups)
-        return [split.test.tolist() for split in (*folds, one)] + [inner[1].tolist()]
+        return [split.test.tolist() for split in (*folds, one)]
 
     assert rows_of(7) == rows_of(7)
     for mine, other in zip(rows_of(7), rows_of(8), strict=True):
@@ -237,8 +211,7 @@ def test_groups_of_single_rows_are_split_as_without_groups():
     def rows_of(groups):
         splits = repeated_folds(target, repeats=1, folds=10, random_state=4, groups=groups)
         one = holdout(target, random_state=4, groups=groups)
-        inner = inner_holdout(target, np.arange(90), random_state=4, groups=groups)
-        return [split.test.tolist() for split in (*splits, one)] + [inner[1].tolist()]
+        return [split.test.tolist() for split in (*splits, one)]
 
     assert rows_of(np.random.default_rng(0).permutation(100)) == rows_of(None)
 
@@ -311,8 +284,6 @@ def test_too_few_groups_are_refused():
         repeated_folds(target, repeats=1, folds=5, random_state=0, groups=groups)
     with pytest.raises(OptionError, match="form 1 group"):
         holdout(target, groups=groups * 0)
-    with pytest.raises(OptionError, match="the 20 rows form 1 group"):
-        inner_holdout(target, np.arange(20), groups=np.arange(40) // 20)
 
 
 def test_a_class_in_a_single_group_may_be_missing_from_training():

@@ -132,7 +132,7 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
     steps."""
 
     def measure(architecture: Callable[[int, int], nn.Module], task: Task, **recipe: Any) -> Gap:
-        steps_an_epoch = -(-task.n_train // recipe.get("batch_size", task.n_train))
+        steps_an_epoch = -(-task.n_train // (recipe.get("batch_size") or task.n_train))
         recipe = {"epochs": -(-50 // steps_an_epoch), "lr": 0.05, "loss": task.loss} | recipe
 
         def build() -> nn.Module:
@@ -141,7 +141,7 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
         history = train_many(build, *task.parts, seeds=[3, 8], jobs=1, dtype="float64", **recipe)
         worst = [0.0, 0.0, 0.0]
         for index, (seed, stacked) in enumerate(zip(history.seeds, history.networks(), strict=True)):
-            curves, alone = reference(architecture, task, seed, Recipe(**recipe))
+            curves, alone = reference(architecture, task, seed, Recipe.tutorial(**recipe))
             mine = [
                 c[:, index] for c in (history.train_loss, history.train_score, history.test_loss, history.test_score)
             ]

@@ -35,7 +35,7 @@ def assert_alike(one, other, X):
     np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-2, atol=1e-3)
 
 
-@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("words", WORDS)
 def test_a_stack_equals_that_on_a_cpu(task, words, batch_size):
     options = {**WORDS[words], "batch_size": batch_size}
@@ -73,6 +73,6 @@ def test_a_comparison_and_its_model_are_returned_on_the_cpu(tmp_path):
     for name in words:
         np.testing.assert_allclose(there[name].losses("brier"), here[name].losses("brier"), rtol=1e-2, atol=1e-3)
     table = sb.read_table("example:iris")
-    model = sb.fit_model(table, "relu:5", recipe=sb.Recipe(epochs=20), compute=sb.Compute(device=DEVICE))
+    model = sb.fit_model(table, "relu:5", recipe=sb.Recipe.tutorial(epochs=20), compute=sb.Compute(device=DEVICE))
     model.save(tmp_path / "model.safetensors")
     assert np.isfinite(sb.load(tmp_path / "model.safetensors").predict_proba("example:iris")).all()

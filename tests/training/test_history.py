@@ -94,7 +94,7 @@ def test_a_history_has_a_readable_repr(task):
     mean = history.test_accuracy[-1].mean()
     assert repr(history) == f"<History: 3 networks x 6 epochs, mean test accuracy {mean:.4f}>"
     assert isinstance(history, History)
-    assert (history.seeds, history.recipe, history.note) == ((3, 8, 5), Recipe(epochs=6, lr=0.1), "")
+    assert (history.seeds, history.recipe, history.note) == ((3, 8, 5), Recipe.tutorial(epochs=6, lr=0.1), "")
     for curve in (history.train_loss, history.train_accuracy, history.test_loss, history.test_accuracy):
         assert curve.shape == (6, 3)
         assert curve.dtype == np.float32

@@ -32,7 +32,7 @@ class Residual(nn.Module):
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [None, 16])
+@pytest.mark.parametrize("batch_size", [0, 16])
 @pytest.mark.parametrize("build", [*KINDS, Residual])
 def test_permuting_the_seeds_permutes_the_results(task, build, batch_size):
     settings = {"epochs": 10, "batch_size": batch_size, "jobs": 1, "dtype": "float64"}
@@ -68,7 +68,7 @@ def assert_others_equal(healthy, sick):
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [None, 16])
+@pytest.mark.parametrize("batch_size", [0, 16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", [*KINDS, Residual])
 def test_a_network_that_becomes_nan_does_not_change_others(task, words, value, batch_size):
@@ -88,7 +88,7 @@ MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoot
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [None, 16])
+@pytest.mark.parametrize("batch_size", [0, 16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", ["relu:4", Residual])
 def test_a_network_that_becomes_nan_does_not_change_others_with_a_full_recipe(task, words, value, batch_size):

@@ -1,4 +1,4 @@
-"""Modules that look at their training rows get those of their split, as mapped, and no others."""
+"""Modules that look at their training rows get those of their split and no others."""
 
 import dataclasses
 
@@ -33,7 +33,7 @@ class Centred(nn.Module):
         return self.last(torch.tanh(x - self.least))
 
 
-@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
     found = gap(lambda n_features, n_outputs: Centred(), task("bce"), batch_size=batch_size or 70)
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
@@ -51,16 +51,8 @@ def test_edges_are_quantiles_of_the_training_rows(task, seeds):
         np.testing.assert_allclose(network[0].edges.T.numpy(), np.sort(table.X[:70], axis=0)[places])
 
 
-@pytest.fixture
-def mapped(two_splits):
-    """Two splits of one table, each with a map."""
-    rng = np.random.default_rng(3)
-    scale, shift = rng.uniform(0.5, 1.5, (5, 2)), rng.normal(size=(5, 2))
-    return dataclasses.replace(two_splits, scale=scale, shift=shift)
-
-
 def networks_of(data, build, splits=(0, 1)):
-    recipe = Recipe(epochs=1, loss="bce", batch_size=8)
+    recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
     plan = plan_stack(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64",
                       keep_networks=True)  # fmt: skip
     found = {}
@@ -86,12 +78,11 @@ class General(nn.Module):
 
 
 @pytest.mark.parametrize(("build", "name"), [(encoder, "0.edges"), (General, "inner.0.edges")], ids=["fast", "general"])
-def test_each_network_gets_the_mapped_rows_of_its_split(mapped, build, name):
-    for split, state in enumerate(networks_of(mapped, build)):
-        rows = mapped.train[:, split] > 0
-        seen = mapped.X[rows] * mapped.scale[:, split] + mapped.shift[:, split]
+def test_each_network_gets_the_rows_of_its_split(two_splits, build, name):
+    for split, state in enumerate(networks_of(two_splits, build)):
+        rows = two_splits.train[:, split] > 0
         places = np.linspace(0, rows.sum() - 1, 5).round().astype(int)
-        np.testing.assert_allclose(state[name].T.numpy(), np.sort(seen, axis=0)[places])
+        np.testing.assert_allclose(state[name].T.numpy(), np.sort(two_splits.X[rows], axis=0)[places])
 
 
 def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
@@ -100,15 +91,15 @@ def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
     stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, jobs=1, dtype="float64").networks()
     alone = Centred().double()
     X, y = torch.from_numpy(table.X[:70]), torch.from_numpy(table.y[:70, None]).double()
-    train_reference(alone, Rows(X, y), Rows(X, y), recipe=Recipe(epochs=1), loss=LOSSES["bce"], seed=0)
+    train_reference(alone, Rows(X, y), Rows(X, y), recipe=Recipe.tutorial(epochs=1), loss=LOSSES["bce"], seed=0)
     for network in (*stacked, alone):
         assert network.shown.tolist() == [1, 20]
         assert torch.equal(network.least, X[np.linspace(0, 69, 20).astype(int)].amin(0))
 
 
-def test_rows_of_other_splits_do_not_change_the_edges(mapped):
-    X = mapped.X.copy()
-    X[mapped.train[:, 0] == 0] *= 1e3
-    one, two = (networks_of(table, encoder) for table in (mapped, dataclasses.replace(mapped, X=X)))
+def test_rows_of_other_splits_do_not_change_the_edges(two_splits):
+    X = two_splits.X.copy()
+    X[two_splits.train[:, 0] == 0] *= 1e3
+    one, two = (networks_of(table, encoder) for table in (two_splits, dataclasses.replace(two_splits, X=X)))
     assert torch.equal(one[0]["0.edges"], two[0]["0.edges"])
     assert not torch.equal(one[1]["0.edges"], two[1]["0.edges"])

@@ -82,12 +82,12 @@ def test_units_are_in_vector_lanes_if_layers_are_wide(words, wide):
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize(
     "words", ["relu:70,1,65+tanh:50", "gelu:260@layernorm,dropout=0.2", "silu:64,64@residual", "relu:1,130,48,2"]
 )
 def test_wide_networks_equal_the_reference(gap, task, words, batch_size):
-    batches = {} if batch_size is None else {"batch_size": batch_size}
+    batches = {} if not batch_size else {"batch_size": batch_size}
     found = gap(parse_candidate(words).architecture, task("cross_entropy"), momentum=0.9, clip_norm=0.5, **batches)
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
 
@@ -113,7 +113,7 @@ def test_waves_of_large_inputs_equal_those_of_torch(task, words, dtype, sizes):
 
 @pytest.mark.product
 @pytest.mark.parametrize("words", ["tanh:4,4@layernorm,residual,dropout=0.2", "tanh:66,66@layernorm,dropout=0.2"])
-@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_size, words):
     found = []
     for most, jobs in ((96, 1), (16, 1), (16, 3)):
@@ -140,10 +140,10 @@ def test_a_row_of_weight_two_equals_two_copies(task):
 
 def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch):
     monkeypatch.setattr(planning, "_MOST_NATIVE", 16)
-    recipe = Recipe(epochs=30_000)
+    recipe = Recipe.tutorial(epochs=30_000)
     plan = plan_stack(lambda: parse_candidate("relu:64,64").architecture(5, 1), two_splits, recipe, seeds=range(64),
                       splits=[0] * 64)  # fmt: skip
-    quick = dataclasses.replace(plan.chunks[0], recipe=Recipe(epochs=1))
+    quick = dataclasses.replace(plan.chunks[0], recipe=Recipe.tutorial(epochs=1))
     trained = train_chunks((quick, *plan.chunks), two_splits, 2)
     assert next(trained)[0] == 0
     started = time.process_time()  # of both threads, since other programs may hold the machine
@@ -244,7 +244,7 @@ def test_an_unknown_target_ends_the_build_with_the_known_ones(hook, monkeypatch)
 
 @pytest.mark.parametrize("what", ["X", "train", "lr"])
 def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
-    plan = plan_stack(lambda: parse_candidate("relu:4").architecture(5, 1), two_splits, Recipe(epochs=2), seeds=[1, 2],
+    plan = plan_stack(lambda: parse_candidate("relu:4").architecture(5, 1), two_splits, Recipe.tutorial(epochs=2), seeds=[1, 2],
                       splits=[0, 0])  # fmt: skip
     rows, steps = NativeEngine._rows, NativeEngine._steps
 

@@ -24,13 +24,13 @@ def test_each_network_steps_like_torchs_optimizer_with_its_rates(variant):
     params = {name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()}
     steps = [{name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()} for _ in range(30)]
     lr, decay = torch.tensor(LR, dtype=torch.float64), torch.tensor(DECAY, dtype=torch.float64)
-    start, optimizer = params, pick_optimizer(Recipe(**variant))
+    start, optimizer = params, pick_optimizer(Recipe.tutorial(**variant))
     state = optimizer.init(params)
     for gradients, tick in zip(steps, clock(30, torch.float64), strict=True):
         params, state = optimizer.update(params, gradients, state, lr, decay, tick)
     for network in range(3):
         alone = {name: torch.nn.Parameter(value[..., network].clone()) for name, value in start.items()}
-        recipe = Recipe(**variant, lr=LR[network], weight_decay=DECAY[network])
+        recipe = Recipe.tutorial(**variant, lr=LR[network], weight_decay=DECAY[network])
         theirs = make_torch_optimizer(recipe, [*alone.values()])
         for gradients in steps:
             for name, parameter in alone.items():
@@ -42,7 +42,7 @@ def test_each_network_steps_like_torchs_optimizer_with_its_rates(variant):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_reference_uses_torchs_class_and_defaults(name):
-    made = make_torch_optimizer(Recipe(optimizer=name, lr=0.2), [torch.nn.Parameter(torch.zeros(1))])
+    made = make_torch_optimizer(Recipe.tutorial(optimizer=name, lr=0.2), [torch.nn.Parameter(torch.zeros(1))])
     assert type(made).__name__.lower() == name
     default = type(made)([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
     assert made.defaults == default.defaults
@@ -67,7 +67,7 @@ def test_each_networks_gradient_is_clipped_like_alone_in_torch(dtype):
 
 
 def test_an_update_does_not_change_its_arguments():
-    optimizer = pick_optimizer(Recipe(optimizer="adamw"))
+    optimizer = pick_optimizer(Recipe.tutorial(optimizer="adamw"))
     params, gradients = {"w": torch.ones(2, 3)}, {"w": torch.ones(2, 3)}
     state = optimizer.init(params)
     optimizer.update(params, gradients, state, torch.ones(3), torch.ones(3), clock(1, torch.float32)[0])

@@ -67,11 +67,11 @@ def test_every_activation_in_minibatches_equals_the_reference(gap, task, name):
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("variant", VARIANTS, ids=named)
 def test_every_optimizer_with_every_loss_equals_the_reference(gap, task, variant, loss, batch_size):
-    batches = {} if batch_size is None else {"batch_size": batch_size}
+    batches = {} if not batch_size else {"batch_size": batch_size}
     found = gap(parse_candidate("tanh:4").architecture, task(loss), **variant, **batches)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
@@ -87,11 +87,11 @@ def test_every_shape_in_minibatches_equals_the_reference(gap, task, words, batch
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_smoothed_labels_give_the_references_networks(gap, task, optimizer, loss, batch_size):
-    batches = {} if batch_size is None else {"batch_size": batch_size}
+    batches = {} if not batch_size else {"batch_size": batch_size}
     found = gap(parse_candidate("tanh:4").architecture, task(loss), optimizer=optimizer, label_smoothing=0.1, **batches)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
@@ -100,12 +100,12 @@ MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("words", ["relu:5,4+tanh:3", "silu:4@layernorm", "prelu:4", "tanh:4@batchnorm", Functional])
 def test_every_shape_with_a_full_recipe_equals_the_reference(gap, task, words, optimizer, batch_size):
     architecture = words if words is Functional else parse_candidate(words).architecture
-    batches = {} if batch_size is None else {"batch_size": batch_size}
+    batches = {} if not batch_size else {"batch_size": batch_size}
     found = gap(architecture, task("cross_entropy"), optimizer=optimizer, lr=0.02, **MORE, **batches)
     assert found.outputs < EXACT
     assert found.curves < EXACT
@@ -125,7 +125,7 @@ def test_the_reference_equals_the_tutorials_loop_bit_for_bit(tutorial, task):
     X_train, y_train, X_test, y_test = (torch.from_numpy(part).float() for part in task("bce").parts)
     mine, theirs = (_network(42) for _ in range(2))
     train, test = Rows(X_train, y_train[:, None]), Rows(X_test, y_test[:, None])
-    curves = train_reference(mine, train, test, recipe=Recipe(epochs=200), loss=LOSSES["bce"], seed=42)
+    curves = train_reference(mine, train, test, recipe=Recipe.tutorial(epochs=200), loss=LOSSES["bce"], seed=42)
     expected, _ = tutorial(theirs, X_train, y_train, X_test, y_test, epochs=200)
     np.testing.assert_array_equal(curves, expected)
     for value, other in zip(mine.parameters(), theirs.parameters(), strict=True):

@@ -19,7 +19,7 @@ EPOCHS = 12
 
 
 def planned(kind, data, patience, epochs=EPOCHS, **recipe):
-    settings = Recipe(**{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe})
+    settings = Recipe.tutorial(**{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe})
     return plan_stack(
         KINDS[kind],
         data,
@@ -48,7 +48,7 @@ def loss_by_epoch(kind, data, chunk, **recipe):
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [None, 18], ids=["full", "minibatch"])
+@pytest.mark.parametrize("batch_size", [0, 18], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batch_size):
     for chunk in planned(kind, two_splits, EPOCHS, batch_size=batch_size).chunks:
@@ -100,7 +100,7 @@ def test_diverging_networks_keep_their_state_from_before(two_splits):
 def test_all_networks_are_one_chunk(two_splits):
     build = parse_candidate("relu:4").architecture
     plan = plan_stack(
-        lambda: build(5, 1), two_splits, Recipe(epochs=2), seeds=range(600), splits=[0] * 600, patience=(1, 1)
+        lambda: build(5, 1), two_splits, Recipe.tutorial(epochs=2), seeds=range(600), splits=[0] * 600, patience=(1, 1)
     )
     assert len(plan.chunks) == 1
 
@@ -116,7 +116,7 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
 
 def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(two_splits):
     settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": (2, 2), "keep_networks": True}
-    recipe = Recipe(epochs=200, lr=0.3, momentum=0.9, batch_size=18)
+    recipe = Recipe.tutorial(epochs=200, lr=0.3, momentum=0.9, batch_size=18)
     (both,) = plan_stack(KINDS["relu"], two_splits, recipe, together=3, **settings).chunks
     found = train_chunk(both, two_splits)
     assert len(set(found.best)) == 2
@@ -137,7 +137,7 @@ def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(t
 
 @pytest.mark.parametrize(("best", "waited"), [(1, 3), (6, 3), (9, 5), (30, 8)])
 def test_training_waits_for_half_of_the_epochs_to_the_best_one(best, waited):
-    chunk = Chunk(torch.nn.Identity, Recipe(), *[(0,)] * 5, patience=(3, 8))
+    chunk = Chunk(torch.nn.Identity, Recipe(), *[(0,)] * 3, patience=(3, 8))
     epochs = Best(chunk)
     for epoch in range(1, 100):
         epochs.see(epoch, np.array([abs(epoch - best)], dtype=np.float64))

@@ -275,8 +275,8 @@ def test_estimates_of_narrow_and_wide_networks_are_right_relative_to_each_other(
     ratios = []
     for words, epochs in {"relu:5": 3000, "linear:20,20": 400, "relu:64,64": 60, "silu:64,64": 60}.items():
         build = functools.partial(parse_candidate(words).architecture, 12, 1)
-        plan = plan_stack(build, data, Recipe(epochs=epochs), seeds=range(16), splits=[0] * 16)
-        train_chunk(dataclasses.replace(plan.chunks[0], recipe=Recipe(epochs=1)), data)
+        plan = plan_stack(build, data, Recipe.tutorial(epochs=epochs), seeds=range(16), splits=[0] * 16)
+        train_chunk(dataclasses.replace(plan.chunks[0], recipe=Recipe.tutorial(epochs=1)), data)
         started = time.thread_time()
         train_chunk(plan.chunks[0], data)
         ratios.append(plan.seconds / (time.thread_time() - started))

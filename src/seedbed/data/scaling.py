@@ -9,7 +9,7 @@ from seedbed.typing import Floats
 
 __all__ = ["medians_of", "moments", "target_moments"]
 
-_MOST_DEVIATIONS = 1e30  # from the mean, in units of the usual distance from the median; float32 holds 3e38
+_FARTHEST = 1e30  # of the usual distance from the median; float32 holds 3e38
 
 
 def moments(rows: Floats) -> tuple[Floats, Floats]:
@@ -48,8 +48,9 @@ def target_moments(target: Floats) -> tuple[float, float]:
     mean, deviation = (float(part[0]) for part in moments(np.asarray(target)[:, None]))
     with np.errstate(over="ignore"):
         distances = np.abs(target - np.median(target))
-    usual = float(np.quantile(distances, 0.75)) or float(distances.max())
-    if not np.isfinite(distances).all() or distances.max() > _MOST_DEVIATIONS * usual:
+    others = distances[distances > 0]
+    usual = np.quantile(others, 0.75, method="lower") if len(others) else 0.0
+    if not np.isfinite(distances).all() or distances.max() > _FARTHEST * usual:
         raise TargetError(
             "the target's values differ too much in size for float32",
             "Look for a wrong cell in it, or take its logarithm.",
