@@ -4,8 +4,8 @@
     python benchmarks/killing.py --steps          go on from what a SIGKILL before each operation on a file leaves
 
 A small comparison is started in a process of its own, killed, and started again until it ends; then its files must be
-those of an undisturbed run, byte for byte, except for its duration. States of unfinished chunks are saved
-in every epoch. Prints one JSON document and exits with status 1 if any file differs.
+those of an undisturbed run, byte for byte, except for its duration.
+Prints one JSON document and exits with status 1 if any file differs.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 import seedbed as sb
 from seedbed.experiment import compare, comparison
 from seedbed.files import DIGESTS, altered_files, write_whole
-from seedbed.training import chunk
+
 from seedbed.training.machine import one_thread
 
 OPTIONS = {
     "candidates": ["relu:3", "linear:3"],
-    "recipe": sb.Recipe(epoch="inner", lr=0.5),
-    "design": sb.Design(baselines=["prior", "logistic-regression"], repeats=3, folds=3, seeds=2),
+    "recipe": sb.Recipe(lr=0.05),
+    "design": sb.Design(baselines=["prior", {"mine": LogisticRegression()}], repeats=3, folds=3, n_networks=2),
     "compute": sb.Compute(jobs=1),
 }
 AUDITED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")
@@ -48,7 +49,6 @@ def main() -> int:
     parser.add_argument("--steps", action="store_true", help="go on from the files before each step")
     parser.add_argument("--random-state", type=int, default=0)
     options = parser.parse_args()
-    chunk._SECONDS = 0.0
     _draw_nothing()
     found = {}
     with tempfile.TemporaryDirectory() as place, one_thread("cpu"):
@@ -56,7 +56,7 @@ def main() -> int:
             trial = Trial(Path(place) / "random", epochs=40)
             found["random"] = at_random(trial, options.kills, random.Random(options.random_state))
         if options.steps:
-            design = sb.Design(baselines=["prior"], repeats=1, folds=3, seeds=2)
+            design = sb.Design(baselines=["prior"], repeats=1, folds=3, n_networks=2)
             small = {"candidates": ["relu:3"], "design": design}
             found["steps"] = at_each_step(Trial(Path(place) / "steps", epochs=2, **small))
     print(json.dumps(found))

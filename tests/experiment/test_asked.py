@@ -18,7 +18,7 @@ def said(tmp_path, monkeypatch):
     """A function that returns the call for a comparison of a table in a file."""
     monkeypatch.chdir(tmp_path)
 
-    def say(candidates="relu:5", recipe=RECIPES["trained"], lrs=(), design=Design(), name="t.csv", **reading):  # noqa: B008
+    def say(candidates="relu:5", recipe=RECIPES["default"], lrs=(), design=Design(), name="t.csv", **reading):  # noqa: B008
         (tmp_path / name).write_text(CSV)
         return call_of(read_table(name, target="y", **reading), candidates, recipe, lrs, design)
 
@@ -28,13 +28,13 @@ def said(tmp_path, monkeypatch):
 def test_only_arguments_that_differ_from_the_defaults_are_written(said):
     assert said(candidates=None) == "sb.compare('t.csv', target='y')"
     assert said() == "sb.compare('t.csv', target='y', candidates='relu:5')"
-    assert said(recipe=Recipe()) == "sb.compare('t.csv', target='y', candidates='relu:5', recipe='tutorial')"
+    assert said(recipe=Recipe.tutorial()) == "sb.compare('t.csv', target='y', candidates='relu:5', recipe='tutorial')"
 
 
 def test_settings_are_written_as_constructor_calls(said):
-    text = said(recipe=Recipe(momentum=0.9), lrs=(0.1, 1.0), design=Design(quick=True, baselines=["prior"]))
-    assert "recipe=sb.Recipe(momentum=0.9), lr=[0.1, 1.0], design=sb.Design(baselines=['prior'], quick=True))" in text
-    assert eval(repr(Recipe.trained(epochs=3)), {"Recipe": Recipe}) == Recipe.trained(epochs=3)
+    text = said(recipe=Recipe(epochs=3), lrs=(0.1, 1.0), design=Design(quick=True, baselines=["prior"]))
+    assert "recipe=sb.Recipe(epochs=3), lr=[0.1, 1.0], design=sb.Design(baselines=['prior'], quick=True))" in text
+    assert eval(repr(Recipe(epochs=3)), {"Recipe": Recipe}) == Recipe(epochs=3)
 
 
 def test_a_table_with_options_is_written_as_a_call_of_read_table(said):
@@ -43,7 +43,7 @@ def test_a_table_with_options_is_written_as_a_call_of_read_table(said):
 
 def test_arrays_are_written_by_their_type():
     table = table_from_arrays(np.arange(80.0).reshape(40, 2), np.arange(40) % 2)
-    assert call_of(table, "relu:5", RECIPES["trained"], (), Design()).startswith("sb.compare(<Table arrays: 40 rows")
+    assert call_of(table, "relu:5", RECIPES["default"], (), Design()).startswith("sb.compare(<Table arrays: 40 rows")
 
 
 def test_long_values_are_written_by_their_type(said):

@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from seedbed.experiment.logistic import TunedLogisticRegression
 from sklearn import metrics as sk
 from torch import nn
 
@@ -52,16 +51,17 @@ def brier(y, p):
 def test_predictions_equal_the_probabilities_of_the_plain_loop(found, rows):
     (X, y), split = rows, found.splits[4]
     Z = ((X - X[split.train].mean(0)) / X[split.train].std(0)).astype(np.float32)
-    own = derive(0, "tanh:4", split.repeat, split.fold, 1)
+    own = derive(0, "tanh:4", "blend", 1)
     history = train_many("tanh:4", Z[split.train], y[split.train], Z[split.test], y[split.test], seeds=[own], epochs=20,
                          lr=0.5, loss="cross_entropy")  # fmt: skip
-    p = found["tanh:4"].predictions
+    p = found["tanh:4"].singles
     assert (p.shape, p.dtype) == ((2, 2, 90, 3), np.float32)
+    np.testing.assert_allclose(found["tanh:4"].predictions[:, 0], p.mean(axis=1), atol=1e-6)
     np.testing.assert_allclose(p[1, 1, split.test], history.predict(Z[split.test])[:, :, 0], atol=1e-5)
     np.testing.assert_allclose(p.sum(axis=3), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["linear:3", "prior", "logistic-regression", "boosted-trees"])
+@pytest.mark.parametrize("name", ["linear:3", "prior", "logistic", "boosted-trees"])
 def test_scores_equal_scikit_learns(found, rows, name):
     sets = found[name].predictions.astype(np.float64).reshape(-1, 90, 3)
     means = {key: score.mean for key, score in found[name].scores.items()}
@@ -109,7 +109,7 @@ def test_the_margin_and_the_checks_use_the_loss_of_the_prior(found, rows):
 
 
 def test_an_untrained_network_is_no_better_than_the_prior(compared, table_of, rows):
-    still = compared(table_of(*rows, "multiclass"), "tanh:4@lr=1e-6", baselines=["prior", "logistic-regression"])
+    still = compared(table_of(*rows, "multiclass"), "tanh:4@lr=1e-6", baselines=["prior", "logistic"])
     assert {check.code for check in still.checks} >= {"under_trained", "no_better_than_prior", "worse_than_logistic"}
     costs = np.bincount(rows[1]) / 90
     (check,) = [check for check in still.checks if check.code == "under_trained"]
@@ -121,7 +121,6 @@ def test_the_report_counts_the_classes_and_explains_the_brier_score(found):
     assert "90 rows, 3 features; 3 classes, 48.9% in the largest" in text
     assert "Brier score (the squared errors of a row's probabilities, added up over the classes)" in text
     assert "in accuracy (points)" in text
-    assert "ROC AUC" in text
 
 
 def test_the_document_and_the_arrays_contain_every_class(found, tmp_path):
@@ -144,7 +143,13 @@ def test_other_metrics_can_be_judged_but_not_those_of_regressions(compared, tabl
 
 
 def test_intervals_cover_the_range_of_multiclass_brier_scores(compared, table_of, rows):
-    found = compared(table_of(*rows, "multiclass"), "linear:3", "tanh:4", "linear:2", "tanh:5", folds=2)
+    found = compared(
+        table_of(*rows, "multiclass"),
+        *("linear:3", "tanh:4@lr=50", "tanh:2@lr=50", "tanh:5@lr=50"),
+        folds=2,
+        n_networks=1,
+        recipe={"epochs": 30},
+    )
     ends = [abs(end) for verdict in found.verdicts for end in (verdict.low, verdict.high)]
     assert 1 < max(ends) <= 2
     assert max(abs(verdict.accuracy.high) for verdict in found.verdicts) == 1
@@ -173,19 +178,6 @@ def test_a_final_softmax_is_detected_and_logits_are_not(compared, table_of, rows
 def test_a_network_with_a_wrong_number_of_outputs_is_refused_with_the_right_one(compared, table_of, rows):
     with pytest.raises(CandidateError, match=re.escape("the network has 1 output. 3 labels take 3, the logit of each")):
         compared(table_of(*rows, "multiclass"), lambda: nn.Linear(3, 1))
-
-
-@pytest.mark.parametrize("n_rare", [1, 2, 4])
-def test_a_rare_class_changes_neither_the_regression_nor_its_regularisation(rows, n_rare):
-    X, y = rows
-    keep = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1), np.flatnonzero(y == 2)[:n_rare]])
-    model = TunedLogisticRegression(random_state=0).fit(X[keep], y[keep])
-    two = TunedLogisticRegression(random_state=0).fit(X[y < 2], y[y < 2])
-    assert 0.01 < model.C_ / two.C_ < 100
-    p = model.predict_proba(X)
-    assert p.shape == (90, 3)
-    np.testing.assert_allclose(p.sum(axis=1), 1)
-    assert model.C_ != 1.0  # as it would be without a choice
 
 
 def test_all_metrics_of_classes_that_are_means_are_shown(found):

@@ -7,13 +7,16 @@ import json
 import numpy as np
 import pytest
 import torch
-from seedbed.experiment.baselines import STANDARD
+from sklearn.metrics import log_loss
 from sklearn.model_selection import RepeatedStratifiedKFold
 from torch import nn
 
 from seedbed.errors import CandidateError, OptionError, SeedbedError, TargetError
 from seedbed.experiment import compare
 from seedbed.experiment.spec import TUTORIAL
+from seedbed.model import LINES
+from seedbed.model.members import splits_of_networks
+from seedbed.networks import SmoothClip
 from seedbed.settings import RECIPES, Compute
 from seedbed.training.randomness import derive
 
@@ -35,7 +38,7 @@ def test_a_network_equals_plain_pytorch_on_its_split_and_seed(comparison, arrays
     train, test = comparison.splits[number].train.copy(), comparison.splits[number].test.copy()
     X = torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32))
     target = torch.from_numpy(y).float()
-    torch.manual_seed(derive(7, "tanh:4", 1, 1, seed))
+    torch.manual_seed(derive(7, "tanh:4", "blend", seed))
     network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     optimizer, losses = torch.optim.SGD(network.parameters(), lr=0.5), []
     for _ in range(4):
@@ -47,11 +50,52 @@ def test_a_network_equals_plain_pytorch_on_its_split_and_seed(comparison, arrays
     result = comparison["tanh:4"]
     np.testing.assert_allclose(result.curves[0, :, number * 3 + seed], losses, atol=1e-5)
     p = torch.sigmoid(network(X[test])[:, 0]).detach().numpy()
-    np.testing.assert_allclose(result.predictions[1, seed, test], p, atol=1e-5)
+    np.testing.assert_allclose(result.singles[1, seed, test], p, atol=1e-5)
+    np.testing.assert_allclose(result.predictions[1, 0], result.singles[1].mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("words", ["tanh:4", "network-1"])
+def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(small, arrays, words):
+    given = {"recipe": "default", "epochs": 6, "lr": 0.05, "batch_size": 0, "n_networks": 8}
+    found = small(candidates=words, random_state=7, **given)
+    result, (X, y), number = found[words], arrays, 1
+    train, test = found.splits[number].train.copy(), found.splits[number].test.copy()
+    Z = SmoothClip(3.0)(torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32)))
+    bags = splits_of_networks(found.experiment.table.of_rows(train), 8, 7)
+    outputs = np.full((6, 8, len(train)), np.nan)
+    predicted = np.empty((6, 8, len(test)))
+    recipe, (candidate,) = result.recipe, found.experiment.members
+    for network, bag in enumerate(bags):
+        torch.manual_seed(derive(7, words, "blend", network))
+        module = candidate.architecture(3, 1)
+        optimizer = torch.optim.AdamW(_with_decay(module, recipe.decay), lr=recipe.rate)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 6)
+        rows, left = train[bag.train], train[bag.test]
+        for epoch in range(6):
+            optimizer.zero_grad()
+            target = torch.from_numpy(y[rows]).float()
+            nn.functional.binary_cross_entropy_with_logits(module(Z[rows])[:, 0], target).backward()
+            optimizer.step()
+            schedule.step()
+            with torch.no_grad():
+                outputs[epoch, network, bag.test] = torch.sigmoid(module(Z[left])[:, 0])
+                predicted[epoch, network] = torch.sigmoid(module(Z[test])[:, 0])
+    losses = [log_loss(y[train], np.nanmean(one, axis=0)) for one in outputs]
+    assert result.epochs[number] == 1 + int(np.argmin(losses))
+    best = predicted[result.epochs[number] - 1]
+    np.testing.assert_allclose(result.singles[0][:, test], best, atol=1e-5)
+    np.testing.assert_allclose(result.predictions[0, 0, test], best.mean(axis=0), atol=1e-5)
+
+
+def _with_decay(module, decay):
+    """The parameters of a module; biases and normalisations don't decay."""
+    plain = [value for name, value in module.named_parameters() if value.dim() < 2]
+    others = [value for name, value in module.named_parameters() if value.dim() >= 2]
+    return [{"params": others, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
 
 
 def test_the_order_of_candidates_does_not_change_their_results(small, comparison, same):
-    turned = small(candidates=["relu:2", "tanh:4", "linear:3"], repeats=2, seeds=3, random_state=7)
+    turned = small(candidates=["relu:2", "tanh:4", "linear:3"], repeats=2, n_networks=3, random_state=7)
     assert [result.name for result in turned.results] == ["relu:2", "tanh:4", "linear:3"]
     for name in ("linear:3", "tanh:4"):
         same(turned[name], comparison[name])
@@ -60,7 +104,7 @@ def test_the_order_of_candidates_does_not_change_their_results(small, comparison
 
 @pytest.mark.slow
 def test_two_jobs_give_the_same_results_as_one(small, comparison, same):
-    two = small(candidates=["linear:3", "tanh:4"], repeats=2, seeds=3, random_state=7, jobs=2)
+    two = small(candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7, jobs=2)
     for name in ("linear:3", "tanh:4"):
         same(two[name], comparison[name], tolerance=1e-6)
 
@@ -72,8 +116,8 @@ def test_the_same_random_state_gives_the_same_results_and_another_gives_others(s
     assert not np.allclose(first.predictions, other.predictions, atol=1e-3)
 
 
-def test_more_seeds_keep_the_existing_networks(small):
-    few, many = (small(candidates="relu:3", seeds=n)["relu:3"].predictions for n in (2, 3))
+def test_more_networks_keep_the_existing_ones(small):
+    few, many = (small(candidates="relu:3", n_networks=n)["relu:3"].singles for n in (2, 3))
     np.testing.assert_allclose(many[:, :2], few, atol=1e-6)
 
 
@@ -114,16 +158,15 @@ def test_a_candidate_with_fewer_epochs_has_shorter_curves(small):
     found = small(candidates=["relu:3", "relu:3@epochs=2"])
     assert [result.curves.shape for result in found.results] == [(4, 4, 6), (4, 2, 6)]
     assert [one["epochs"]["most"] for one in found.to_dict()["candidates"]] == [4, 2]
-    assert found["relu:3@epochs=2"].best_epoch in (0, 1)
     assert str(found)
     assert found.plot().to_dict()
 
 
-def test_the_default_candidates_are_the_tutorials_three(small):
-    found = small(epochs=1, seeds=1, auto=False)
+def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):
+    found = small(epochs=1, n_networks=1)
     assert tuple(result.name for result in found.results) == TUTORIAL == ("linear:5", "linear:20,20", "relu:5")
     assert found.to_dict()["reference"] == "linear:5"
-    assert [result.n_parameters for result in found.results] == [26, 521, 26]
+    assert [result.n_parameters for result in found.networks] == [26, 521, 26]
 
 
 def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
@@ -132,11 +175,10 @@ def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
     compare(*arrays, compute=Compute(jobs=1))
     (plan,) = plans
     spec = plan.experiment
-    assert [one.name for one in spec.fitted] == [*STANDARD["binary"], "auto"]
-    assert spec.metric == "brier"
-    assert spec.recipe == dataclasses.replace(RECIPES["trained"], loss="bce")
-    assert (spec.design.repeats, spec.design.folds, spec.design.seeds) == (10, 10, 5)
-    assert len(plan.inner) == 100
+    assert spec.names == (*LINES, "auto")
+    assert (spec.metric, spec.reference, spec.n_networks) == ("brier", "logistic", 8)
+    assert spec.recipe == dataclasses.replace(RECIPES["default"], loss="bce")
+    assert (spec.design.repeats, spec.design.folds, len(plan.splits)) == (10, 10, 100)
     assert spec.margin == pytest.approx(0.02 * 37 / 60 * 23 / 60)
 
 
@@ -155,8 +197,8 @@ def test_results_are_accessed_by_name_and_an_unknown_name_lists_them(comparison)
         ({"candidates": []}, CandidateError, "no candidate is given"),
         ({"candidates": ["relu:5", "relu:5"]}, CandidateError, "two candidates are named 'relu:5'"),
         ({"candidates": ["rellu:5"]}, CandidateError, "Did you mean 'relu'"),
-        ({"seeds": 0}, OptionError, "seeds is 0"),
-        ({"seeds": 2.5}, OptionError, r"seeds is 2\.5"),
+        ({"n_networks": 0}, OptionError, "n_networks is 0"),
+        ({"n_networks": 2.5}, OptionError, r"n_networks is 2\.5"),
         ({"lr": "0.1"}, OptionError, "lr is"),
         ({"folds": 1}, OptionError, "folds is 1"),
         ({"repeats": 0}, OptionError, "repeats is 0"),
@@ -167,10 +209,14 @@ def test_results_are_accessed_by_name_and_an_unknown_name_lists_them(comparison)
         ({"metric": "roc_auc"}, OptionError, "'roc_auc' can't be tested on this target"),
         ({"metric": "briar"}, OptionError, "Did you mean 'brier'"),
         ({"recipe": "tutorials"}, OptionError, "Did you mean 'tutorial'"),
-        ({"epoch": "best"}, OptionError, "unknown epoch 'best'"),
+        ({"candidates": ["relu:3", "auto"]}, OptionError, "auto needs rows that networks leave out"),
         ({"lr": [0.1, -1.0]}, CandidateError, r"linear:3@lr=-1'.*lr is -1\.0"),
         ({"lr": [0.1, 0.1]}, OptionError, "a learning rate appears twice"),
-        ({"candidates": {"prior": "linear:3"}, "baselines": ["prior"]}, CandidateError, "both named 'prior'"),
+        (
+            {"candidates": {"prior": "linear:3"}, "baselines": ["prior"]},
+            CandidateError,
+            "a candidate can't be named 'prior'",
+        ),
         ({"reference": "prior"}, CandidateError, "'prior' isn't among the candidates"),
         ({"jobs": 0}, OptionError, "jobs is 0"),
         ({"device": "tpu9"}, OptionError, "no device 'tpu9'"),
@@ -186,23 +232,17 @@ def test_invalid_arguments_are_refused_before_training(small, options, error, me
         small(**{"candidates": ["linear:3", "tanh:4"], **options})
 
 
-def test_progress_is_reported_to_the_end_baselines_first(small):
+def test_progress_counts_the_fits_of_all_models(small):
     seen = []
-    small(candidates=["linear:3", "relu:3@batch_size=7"], epoch="inner", baselines=["prior"], on_progress=seen.append)
-    names = list(dict.fromkeys(progress.name for progress in seen))
-    assert (names[0], set(names[1:])) == ("prior", {"linear:3", "relu:3@batch_size=7"})
-    for name, total in (("prior", 3), ("linear:3", 12), ("relu:3@batch_size=7", 12)):
-        own = [progress for progress in seen if progress.name == name]
-        assert own[-1].done == own[-1].total == total
-        assert [one.done for one in own] == sorted(one.done for one in own)
-    assert all(low <= high for _, low, high in (seen[-1].train_score, seen[-1].test_score))
-    assert seen[-1].seconds_left == pytest.approx(0, abs=1e-6)
-    assert all(one.seconds_left is not None and one.seconds_left >= 0 for one in seen)  # starting with the first fit
+    small(candidates=["linear:3", "relu:3@batch_size=7"], baselines=["prior"], on_progress=seen.append)
+    assert [one.done for one in seen] == list(range(1, 10))  # three models on three splits
+    assert {one.total for one in seen} == {9}
+    assert [one.seconds for one in seen] == sorted(one.seconds for one in seen)
 
 
 def test_numpy_numbers_are_accepted_as_options(small, same):
     plain = small(candidates="relu:3", random_state=5, margin=0.25)
-    numpys = {"random_state": np.int64(5), "seeds": np.int64(2), "folds": np.int32(3), "margin": np.float32(0.25)}
+    numpys = {"random_state": np.int64(5), "n_networks": np.int64(2), "folds": np.int32(3), "margin": np.float32(0.25)}
     found = small(candidates="relu:3", **numpys)
     same(found["relu:3"], plain["relu:3"])
     assert json.loads(json.dumps(found.to_dict()))["plan"] == plain.to_dict()["plan"]

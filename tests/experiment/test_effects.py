@@ -17,7 +17,7 @@ from seedbed.report.html_page import report_page
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
 COMMAND = ("compare", "t.csv", "--target", "y", "--candidate", "linear:3", "--candidate", "relu:3", "--epochs", "20",
-           "--lr", "0.1", "--repeats", "1", "--seeds", "2", "--networks", "2", "--no-baselines", "--baseline", "prior",
+           "--lr", "0.1", "--repeats", "1", "--n-networks", "2", "--no-baselines", "--baseline", "prior",
            "--jobs", "1", "--out", "run")  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def test_an_interrupt_while_effects_are_fitted_loses_nothing(call, here, table, 
         status, _, err = call(*COMMAND, "--effects")
     assert (status, "kept in run" in err) == (130, True)
     status, _, err = call(*COMMAND, "--effects")
-    assert (status, "networks are there already" in err) == (0, True)
+    assert (status, "are reused" in err) == (0, True)
     assert json.loads((here / "run" / "comparison.json").read_text())["effects"]["model"] == "linear:3"
 
 
@@ -78,7 +78,7 @@ def test_without_a_network_to_advise_there_are_no_effects_and_the_run_counts(cal
     rng = np.random.default_rng(1)
     pd.DataFrame({"x": rng.normal(size=60), "y": rng.choice(["a", "b"], 60)}).to_csv(here / "t.csv", index=False)
     status, _, err = call(*COMMAND, "--effects")
-    assert (status, "no effects: this comparison advises none of its networks" in err) == (0, True)
+    assert (status, "no effects: this comparison recommends no model" in err) == (0, True)
     assert json.loads((here / "run" / "comparison.json").read_text())["effects"] is None
 
 
@@ -89,7 +89,7 @@ def test_other_verbs_refuse_effects(call, table, verb):
 
 
 def settings(**options):
-    design = sb.Design(repeats=1, seeds=2, networks=2, **options)
+    design = sb.Design(repeats=1, n_networks=2, **options)
     return {"candidates": ["linear:3", "relu:3"], "epochs": 20, "lr": 0.1, "design": design}
 
 
@@ -108,12 +108,11 @@ def test_a_comparison_shows_the_effects_of_any_model_of_it(target, label):
     assert ("mid is the label of most rows." in report_page(shown.conclusion)) == bool(label)
 
 
-def test_a_recommended_baseline_is_named_and_has_no_effects_itself():
-    comparison = sb.compare(sb.read_table(frame(), target="y"), **settings(baselines=["prior", "logistic-regression"]))
-    advice = dataclasses.replace(comparison.conclusion.advice, use="logistic-regression", network="relu:3")
+def test_effects_are_of_the_recommended_model_whatever_it_is():
+    given = settings(baselines=["prior", "logistic", {"mine": "sklearn.naive_bayes.GaussianNB"}])
+    comparison = sb.compare(sb.read_table(frame(), target="y"), **given)
+    advice = dataclasses.replace(comparison.conclusion.advice, use="logistic", network="relu:3")
     chosen = dataclasses.replace(comparison, conclusion=dataclasses.replace(comparison.conclusion, advice=advice))
-    shown = chosen.with_effects()
-    assert shown.conclusion.effects.model == "relu:3"
-    assert "logistic-regression is recommended, but isn't made of networks." in report_page(shown.conclusion)
-    with pytest.raises(CandidateError, match="is a baseline"):
-        comparison.with_effects(comparison.model("logistic-regression"))
+    assert chosen.with_effects().conclusion.effects.model == "logistic"
+    with pytest.raises(CandidateError, match=r"'mine' is a scikit-learn model\. Fit it with scikit-learn"):
+        comparison.with_effects(comparison.model("mine"))

@@ -9,7 +9,7 @@ import pytest
 from seedbed.data import table_from_arrays
 from seedbed.evaluation import wilson
 
-WHOLE = {"repeats": None, "folds": None, "seeds": None}
+WHOLE = {"repeats": None, "folds": None}
 
 
 def table(n_rows, rare):
@@ -61,8 +61,8 @@ def test_the_document_is_strict_json(found):
     assert len(document["no_verdict"]) == 2
 
 
-def test_five_rows_of_a_class_suffice_to_choose_an_epoch(small):
-    found = small(*table(12, 5), **WHOLE, candidates="tanh:3", recipe="trained", lr=None)
+def test_five_rows_of_a_class_suffice_to_stop_by(small):
+    found = small(*table(12, 5), **WHOLE, candidates="tanh:3", recipe="default", lr=None)
     assert found.experiment.design.folds == 5
     assert np.isfinite(found["tanh:3"].predictions).all()
     assert found["tanh:3"].scores["accuracy"].low is not None
@@ -70,7 +70,7 @@ def test_five_rows_of_a_class_suffice_to_choose_an_epoch(small):
 
 
 def test_two_rows_of_a_class_can_still_be_scored(small):
-    found = small(*table(12, 2), **WHOLE, candidates="tanh:3", recipe="trained", lr=None, baselines=None)
+    found = small(*table(12, 2), **WHOLE, candidates="tanh:3", recipe="default", lr=None, baselines=None)
     assert (found.experiment.design.folds, found.verdicts) == (2, ())
     json.dumps(found.to_dict(), allow_nan=False)
     assert str(found)

@@ -114,7 +114,7 @@ def test_columns_can_be_dropped(small, arrays, plain, same):
 
 def test_labels_are_counted_in_the_document(small, arrays):
     X, y = arrays
-    document = small(X, np.where(y == 1, "sick", "healthy"), candidates="logistic", seeds=1).to_dict()
+    document = small(X, np.where(y == 1, "sick", "healthy"), candidates="linear:1", n_networks=1).to_dict()
     assert document["labels"] == {"healthy": int((y == 0).sum()), "sick": int(y.sum())}
     assert document["majority_share"] == max(y.mean(), 1 - y.mean())
     assert (document["n_rows"], document["n_features"], document["task"]) == (60, 3, "binary")
@@ -150,9 +150,8 @@ def test_a_class_in_a_file_is_a_candidate(small, tmp_path, plain, same):
 
 @pytest.mark.slow
 def test_a_recurrent_network_is_compared_and_fitted(small, arrays, tmp_path):
-    given = {"candidates": {"mine": Recurrent, "plain": "relu:3"}, "epoch": "inner", "lr": [0.1, 0.5]}
+    given = {"candidates": {"mine": Recurrent, "plain": "relu:3"}, "recipe": "default", "lr": [0.1, 0.5]}
     found, again = small(**given), small(**given)
-    assert "can't map it (torch has no rule for lstm)" in found.details().replace("\n", " ")
     np.testing.assert_array_equal(found["mine@lr=0.5"].predictions, again["mine@lr=0.5"].predictions)
     # In other processes, for which a slow machine decides, a class of a test module can't be imported.
     model = found.model("mine@lr=0.1", n_networks=2, compute=sb.Compute(jobs=1))
@@ -196,7 +195,7 @@ def test_a_network_that_ends_in_a_sigmoid_must_return_logits(small):
     candidates = {"squashed": lambda: nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()), "plain": lambda: nn.Linear(3, 1),
                   "constant": lambda: nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.5))}  # fmt: skip
     with pytest.warns(UserWarning, match="candidate 'squashed': forward.. seems to end with a sigmoid") as caught:
-        found = small(candidates=candidates | {"own": "logistic@lr=0"}, recipe="tutorial", lr=0.5)
+        found = small(candidates=candidates | {"own": "linear:1@lr=0"}, recipe="tutorial", lr=0.5)
     assert len(caught) == 1
     assert [(check.candidate, check.code) for check in found.checks if check.code == "confined_outputs"] == [
         ("squashed", "confined_outputs")
@@ -204,7 +203,6 @@ def test_a_network_that_ends_in_a_sigmoid_must_return_logits(small):
     (check,) = [check for check in found.checks if check.candidate == "squashed"]  # one example of all others
     assert "forward() seems to end with a sigmoid: return the logit" in check.message
     assert check.message in " ".join(found.details().split())
-    assert 0 <= check.evidence["low"] < check.evidence["high"] <= 1
 
 
 class Squashed(nn.Linear):

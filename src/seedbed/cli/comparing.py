@@ -227,7 +227,7 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path, *, again: bool) 
     advice = comparison.conclusion.advice
     if again and spec.design.quick and spec.command.startswith("seedbed "):
         yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
-    elif advice is not None:
+    elif advice is not None and advice.use != "prior":
         yield f"Next:     seedbed train {place} -o model.safetensors"
 
 

@@ -266,8 +266,8 @@ def judge_all(
         if in_accuracy is not None:
             points = in_accuracy[pair]
             accuracy = AccuracyDifference(points.mean, max(-1.0, points.low), min(1.0, points.high))
-        if gain.variance_seeds is not None and max(ours.shape[2], theirs.shape[2]) > 1:
-            seeds = gain.variance_seeds / gain.se**2 if gain.se > 0 else 0.0
+        if gain.variance_seeds:
+            seeds = gain.variance_seeds / gain.se**2
         low, high = max(-largest, gain.low), min(largest, gain.high)
         verdicts.append(
             Verdict(

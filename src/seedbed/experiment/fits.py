@@ -138,6 +138,8 @@ def fit_group(
         for place, which, member in training:
             trained[usable[which]][place] = member
             tell()
+    for _ in range(sum(len(group.members) - len(members) for members in trained)):
+        tell()
     fitted = []
     for split, fit, (part, present), members in zip(splits, fits, parts, trained, strict=True):
         by_name = {member.candidate.name: member for member in members.values()}

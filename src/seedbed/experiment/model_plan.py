@@ -149,7 +149,7 @@ def _named(conclusion: Conclusion, name: str | None, estimators: Sequence[str]) 
     """Return what is known of a model."""
     models = {one.name: one for one in conclusion.candidates}
     if name is None:
-        if conclusion.advice is None:
+        if conclusion.advice is None or conclusion.advice.use == "prior":
             raise OptionError("this comparison recommends no model", f"Name one: {', '.join(models)}.")
         name = conclusion.advice.use
     if name not in models:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -57,7 +56,6 @@ class NetworkResult(ModelResult):
         dead: share of ReLU units that are zero for all training rows at the end [network]; NaN if unknown.
         note: on how it was trained; usually empty.
         confined: the last layer of `forward()` if outputs seem to be probabilities instead of logits; else empty.
-        output_range: the smallest and the largest output of all networks for their test rows.
     """
 
     recipe: Recipe
@@ -67,7 +65,6 @@ class NetworkResult(ModelResult):
     dead: npt.NDArray[np.float32]
     note: str = ""
     confined: Literal["", "sigmoid", "softmax"] = ""
-    output_range: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def n_networks(self) -> int:

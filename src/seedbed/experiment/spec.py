@@ -28,7 +28,7 @@ from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Columns, Protocol, default_margin, default_metric, protocol
 from seedbed.experiment.estimators import estimators_from
 from seedbed.experiment.fits import Estimator, Group, Unit
-from seedbed.model import AUTO, anchors, candidates_for, default_models, is_network, linear_name, n_networks_for
+from seedbed.model import AUTO, LINES, anchors, candidates_for, default_models, is_network, linear_name, n_networks_for
 from seedbed.networks import MLP, Candidate, Prior, Trees, unique_names
 from seedbed.settings import Design, Recipe
 from seedbed.training import derive, ends_in_shares, n_parameters_of, versions
@@ -276,12 +276,10 @@ def specify(
     more = {name: word for name, word in {**dict(zip(lines, lines, strict=True)), **known}.items() if name not in names}
     members = unique_names([*expanded, *(candidates_for(more, table) if more else ())])
     estimators = estimators_from(mine, random_state=random_state, task=table.task)
-    n_networks = n_networks_for(table.n_rows) if design.n_networks is None else design.n_networks
+    n_networks = n_networks_for(table.n_rows) if design.n_networks is None else int(design.n_networks)
     groups = _groups(members, set(lines), has_auto=has_auto)
     if has_auto and (n_networks == 1 or not recipe.leaves_out):
         raise OptionError("auto needs rows that networks leave out", "Leave it out, or give n_networks=2 or more.")
-    if len(members) + len(estimators) == 1 and not has_auto:
-        raise CandidateError(f"{members[0].name} is compared with nothing", "Name another candidate, such as relu:5.")
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     first = linear_name(table.task) if is_default or not expanded else expanded[0].name
     metric = _metric(design.metric, table.task)
@@ -329,6 +327,9 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
         return isinstance(candidate, str) and candidate.strip() == AUTO
 
     if isinstance(candidates, Mapping):
+        for name, one in candidates.items():
+            if name in (*LINES, "linear", AUTO) and one != name:
+                raise CandidateError(f"a candidate can't be named '{name}'", "This name belongs to a default model.")
         others: Any = {name: one for name, one in candidates.items() if not is_auto(one)}
         return others, len(others) < len(candidates)
     given = [candidates] if isinstance(candidates, str) else list(candidates)

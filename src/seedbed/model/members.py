@@ -581,7 +581,9 @@ def _member(
         {name: value[columns].cpu() for name, value in (result.stacked or {}).items()} for result, columns in pieces
     ]
     states = {name: torch.cat([state[name] for state in each]) for name in each[0]}
-    if not all(value.isfinite().all() for value in states.values()):
+    curves = np.concatenate([result.curves[:, :, columns] for result, columns in pieces], axis=2)
+    finite = all(value.isfinite().all() for value in states.values())
+    if not finite or (rows is None and not np.isfinite(curves[:, -1]).all()):
         return None
     first, columns = pieces[0]
     if rows is None:
@@ -593,7 +595,7 @@ def _member(
         states,
         outputs,
         epochs=first.best[which] if first.best else first.curves.shape[1],
-        curves=np.concatenate([result.curves[:, :, columns] for result, columns in pieces], axis=2),
+        curves=curves,
         dead=np.concatenate([result.dead[columns] for result, columns in pieces]),
         note=part.note,
         clipped=part.clipped,

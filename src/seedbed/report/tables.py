@@ -132,7 +132,7 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
         cells = _improvement(one.difference, one.low, one.high, 100 if unit else None)
         a = one.accuracy
         cells += ["", ""] if a is None or one.metric == "accuracy" else _improvement(a.difference, a.low, a.high, 100)
-        single = one.held_out and one.seed_share is None  # one run of each
+        single = one.held_out and one.seed_share is None and one.opposite_share in (0, 1)  # one run of each
         opposite = "" if single else f"{one.opposite_share:.0%}"
         open_rule = one.rule in ("no_worse", "no_better", "cannot_tell")
         ends = one.rows_needed if open_rule else None
