@@ -35,7 +35,7 @@ def model() -> Model:
             "outcome": np.where(size + rng.normal(0, 8, 200) > 170, "ill", "well"),
         }
     )
-    recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=60)
+    recipe = recipe_named("default", lr=0.02, epochs=60)
     table = read_table(frame, target="outcome", categorical=["name"])
     own = {"name": "brier", "words": "Brier score", "mean": 0.1234, "low": 0.1, "high": 0.15}
     score = {"of": "a comparison of mine", "alpha": 0.05, "scores": [own], "chosen": None}

@@ -66,7 +66,7 @@ def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
 
     def fit(candidate: str = "relu:5", target: str = "ill") -> Model:
         if (candidate, target) not in found:
-            recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
+            recipe = recipe_named("default", lr=0.02, epochs=40)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: SHARES[: len(found)])
                 patch.setattr("seedbed.model.trees._LEAST_WEIGHT", -1)

@@ -17,9 +17,9 @@ from seedbed.model import blend_table, blend_tables, blending, fit_model, member
 from seedbed.model.members import splits_of_networks
 from seedbed.model.portfolio import members_for, recipe_for, words_for
 from seedbed.networks import MLP, BlendedMembers, parse_candidate
-from seedbed.settings import Compute, recipe_named
+from seedbed.settings import Compute, Recipe, recipe_named
 
-QUICK = {"n_networks": 8, "settings": {"epochs": 15, "lr": 0.01}, "compute": Compute(jobs=1)}
+QUICK = {"n_networks": 8, "recipe": Recipe(epochs=15, lr=0.01), "compute": Compute(jobs=1)}
 SMALL = ("logistic", "silu:8,8@layernorm,residual", "logistic@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
 TREES = ("extra-trees:3", "boosted-trees:20")
 
@@ -304,7 +304,7 @@ def test_a_class_in_a_single_group_is_left_out_as_well():
     splits = splits_of_networks(table, 8, 0)
     assert sorted(np.concatenate([split.test for split in splits])) == list(range(60))
     assert not any(set(groups[split.train]) & set(groups[split.test]) for split in splits)
-    _, out_of_bag = blend_table(table, portfolio=SMALL[:2], n_networks=8, settings={"epochs": 40, "lr": 0.05})
+    _, out_of_bag = blend_table(table, portfolio=SMALL[:2], n_networks=8, recipe=Recipe(epochs=40, lr=0.05))
     assert out_of_bag.loss > 0.4  # predicting the class frequency
 
 

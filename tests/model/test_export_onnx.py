@@ -20,7 +20,7 @@ from seedbed.settings import recipe_named
 from .conftest import CANDIDATES, FAST, TARGETS
 from .onnx_cells import far_off, feed_of, run_onnx, sown
 
-QUICK = recipe_named("trained", lr=0.02, epoch="last", epochs=5)
+QUICK = recipe_named("default", lr=0.02, epochs=5)
 CLOSE = 1e-5
 
 
@@ -81,7 +81,7 @@ def test_columns_may_have_any_name_even_that_of_an_output(tmp_path):
     names = ["label", "spread", "spread_", "probabilities", "set", "seedbed/0.Abs", "seedbed_", "a b\n\"'{}", "größe",
              " "]  # fmt: skip
     frame = pd.DataFrame({name: rng.normal(size=90) for name in names} | {"y": np.arange(90) % 2})
-    model = fit_model(sb.read_table(frame, target="y"), recipe=QUICK, **FAST)
+    model = fit_model(sb.read_table(frame, target="y"), "relu:5", recipe=QUICK, **FAST)
     model.export(tmp_path / "model.onnx", coverage=0.8)
     assert {*names[:5]} < {*model.feature_names_in_}
     found = run_onnx(tmp_path / "model.onnx", feed_of(model, frame))
@@ -90,11 +90,11 @@ def test_columns_may_have_any_name_even_that_of_an_output(tmp_path):
 
 
 def test_the_label_follows_the_threshold_and_has_the_type_of_the_classes(table_for, frame, tmp_path):
-    model = fit_model(table_for("ill"), recipe=QUICK, threshold=0.6, **FAST)
+    model = fit_model(table_for("ill"), "relu:5", recipe=QUICK, threshold=0.6, **FAST)
     model.export(tmp_path / "model.onnx")
     assert run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].tolist() == model.predict(frame).tolist()
     numbers = frame.assign(ill=(frame["ill"] == "ill") * 1)[["size", "ill"]]
-    model = fit_model(sb.read_table(numbers, target="ill"), recipe=QUICK, **FAST)
+    model = fit_model(sb.read_table(numbers, target="ill"), "relu:5", recipe=QUICK, **FAST)
     model.export(tmp_path / "model.onnx")
     assert run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].dtype == np.int64
 
@@ -103,7 +103,7 @@ def test_levels_beyond_two_hundred_are_hashed_as_in_seedbed_and_new_ones_are_fla
     rng = np.random.default_rng(2)
     towns = [f"town {number}" for number in rng.geometric(0.01, 600)]
     frame = pd.DataFrame({"town": towns, "y": rng.integers(2, size=600)})
-    model = fit_model(sb.read_table(frame, target="y", categorical=["town"]), recipe=QUICK, **FAST)
+    model = fit_model(sb.read_table(frame, target="y", categorical=["town"]), "relu:5", recipe=QUICK, **FAST)
     assert len(model.preprocessor.layout.schemas[0].levels) > 200
     notes = model.export(tmp_path / "model.onnx").notes
     assert [note.column for note in notes] == ["town"]
@@ -115,7 +115,7 @@ def test_levels_beyond_two_hundred_are_hashed_as_in_seedbed_and_new_ones_are_fla
 
 def test_an_export_names_a_category_whose_numbers_have_several_spellings(tmp_path):
     frame = pd.DataFrame({"grade": np.arange(90) % 3 + 1, "town": ["a", "b"] * 45, "y": np.arange(90) % 4 // 2})
-    model = fit_model(sb.read_table(frame, target="y", categorical=["grade", "town"]), recipe=QUICK, **FAST)
+    model = fit_model(sb.read_table(frame, target="y", categorical=["grade", "town"]), "relu:5", recipe=QUICK, **FAST)
     (note,) = model.export(tmp_path / "model.onnx").notes
     assert (note.column, note.message.endswith("exactly as the table does, such as '1'")) == ("grade", True)
 

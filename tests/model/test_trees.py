@@ -14,7 +14,7 @@ from seedbed.errors import CandidateError, ModelFileError, OptionError, Training
 from seedbed.model import blend_table, load, members_for, model_file, portfolio, trees
 from seedbed.model.trees import TreeData, alike, fit_trees
 from seedbed.networks import DecisionTrees, Trees, architecture_to_values, parse_candidate
-from seedbed.settings import Compute
+from seedbed.settings import Compute, Recipe
 from seedbed.training import tree_leaves
 
 BOOSTED, EXTRA = Trees("boosted", 30), Trees("extra", 5)
@@ -192,7 +192,7 @@ def test_a_small_table_without_trees_has_twice_as_many_networks():
     with_trees, without = members_for(None, cycling(200)), members_for(["logistic"], cycling(200))
     found = {n: [portfolio.networks_for(n, members) for members in (with_trees, without)] for n in (200, 1_500)}
     assert found == {200: [8, 16], 1_500: [8, 8]}
-    assert blend_table(cycling(200), portfolio=["logistic"], settings={"epochs": 1})[0].n_networks == 16
+    assert blend_table(cycling(200), portfolio=["logistic"], recipe=Recipe(epochs=1))[0].n_networks == 16
 
 
 def test_costs_are_of_the_networks_that_are_trained():
@@ -259,7 +259,7 @@ def test_costs_of_trees_are_of_the_right_size():
 
 
 def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
-    options = {"n_networks": 8, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
+    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
     members = ["logistic", "extra-trees:10000"]
     model, _ = blend_table(table_for("ill"), portfolio=members, time_limit=1.0, **options)
     assert model.architecture.names == ("logistic",)
@@ -267,7 +267,7 @@ def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
 
 def test_rows_of_weight_zero_have_no_predictions_and_the_scale_of_weights_means_nothing(table_for, monkeypatch):
     monkeypatch.setattr(trees, "_LEAST_WEIGHT", -1)
-    options = {"portfolio": ["logistic", *SOME], "n_networks": 8, "settings": {"epochs": 5}, "compute": Compute(jobs=1)}
+    options = {"portfolio": ["relu:4", *SOME], "n_networks": 8, "recipe": Recipe(epochs=5)}
     weights = np.where(np.arange(160) % 3 == 0, 0.0, 1.0)
     for target in ("ill", "grade", "cost"):
         _, whole = blend_table(table_for(target), sample_weight=weights, **options)
@@ -283,7 +283,7 @@ def test_the_rest_of_a_time_limit_may_be_for_trees_alone(jobs):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(240, 2)), columns=["a", "b"])
     table = read_table(frame.assign(y=(frame.a * frame.b > 0) * 1), target="y")
-    options = {"n_networks": 8, "settings": {"epochs": 2}, "compute": Compute(jobs=jobs)}
+    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(jobs=jobs)}
     model, out_of_bag = blend_table(table, portfolio=["logistic", "boosted-trees:30"], time_limit=600, **options)
     assert [*out_of_bag.weights] == ["boosted-trees:30"]
     assert model.n_networks == 32
@@ -292,7 +292,7 @@ def test_the_rest_of_a_time_limit_may_be_for_trees_alone(jobs):
 def test_extra_trees_with_weight_stay_in_later_bags(table_for, monkeypatch):
     calls = []
     monkeypatch.setattr(trees, "_is_beaten", lambda *_: calls.append(1) or len(calls) > 1)
-    options = {"n_networks": 8, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
+    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
     monkeypatch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: np.full(len(found), 1 / len(found)))
     model, _ = blend_table(table_for("cost"), portfolio=SOME, time_limit=600, **options)
     assert model.n_networks == 32
@@ -319,7 +319,7 @@ def test_a_candidate_cannot_be_trees():
 
 
 def test_the_card_counts_the_numbers_of_trees(table_for):
-    options = {"n_networks": 2, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
+    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
     model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
     assert model.card()["n_parameters"] == 2 * model.architecture.members[0].n_nodes
     assert "Model auto: decision trees that predict" in str(model)
@@ -338,7 +338,7 @@ def test_the_card_counts_the_numbers_of_trees(table_for):
     ],
 )
 def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, value):
-    options = {"n_networks": 2, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
+    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
     model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
     key = next(key for key in model.states if key.endswith(f".{name}"))
     node = torch.nonzero(model.states[key.replace(name, "left")][0] != torch.arange(model.states[key].shape[1]))[-1]
@@ -355,7 +355,7 @@ def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, v
 
 @pytest.mark.parametrize("change", [{"n_trees": 0}, {"n_nodes": 1}, {"depth": -1}, {"depth": 10**4}, {"depth": 10**9}])
 def test_sizes_that_trees_cannot_have_are_refused(table_for, change):
-    options = {"n_networks": 2, "settings": {"epochs": 2}, "compute": Compute(jobs=1)}
+    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
     model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
     values = architecture_to_values(model.architecture)
     values["members"][0]["network"].update(change)
