@@ -60,7 +60,7 @@ def test_all_networks_of_a_model_stop_after_the_common_epoch(blobs):
     assert ceiling.n_iter_ == 1
 
 
-@pytest.mark.parametrize("n_networks", [1, 3])
+@pytest.mark.parametrize("n_networks", [1, 2, 3])
 def test_fewer_networks_than_folds_leave_rows_without_out_of_bag_predictions(blobs, n_networks):
     classifier = SeedbedClassifier("relu:4", n_networks=n_networks, epochs=3).fit(*blobs)
     left_out = np.isfinite(classifier.oob_decision_function_).all(axis=1).sum()

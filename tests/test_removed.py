@@ -37,10 +37,10 @@ def test_python_says_what_to_do_instead(monkeypatch):
 @pytest.mark.parametrize(
     ("call", "name", "near"),
     [
-        (sb.train_many, "epoch", "epochs"),
+        (sb.train_many, "seed", "seeds"),
         (sb.compare, "candidate", "candidates"),
         (sb.Recipe, "optimiser", "optimizer"),
-        (sb.SeedbedClassifier, "epoch", "epochs"),
+        (sb.SeedbedClassifier, "epoches", "epochs"),
     ],
 )
 def test_an_unknown_argument_names_the_function_and_the_nearest_one(call, name, near):
