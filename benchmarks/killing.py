@@ -31,7 +31,6 @@ from sklearn.linear_model import LogisticRegression
 import seedbed as sb
 from seedbed.experiment import compare, comparison
 from seedbed.files import DIGESTS, altered_files, write_whole
-
 from seedbed.training.machine import one_thread
 
 OPTIONS = {

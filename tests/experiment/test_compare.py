@@ -15,7 +15,7 @@ from seedbed.errors import CandidateError, OptionError, SeedbedError, TargetErro
 from seedbed.experiment import compare
 from seedbed.experiment.spec import TUTORIAL
 from seedbed.model import LINES
-from seedbed.model.members import splits_of_networks
+from seedbed.model.member import splits_of_networks
 from seedbed.networks import SmoothClip
 from seedbed.settings import RECIPES, Compute
 from seedbed.training.randomness import derive

@@ -14,7 +14,7 @@ from seedbed.data import ColumnSchema, Split, Table, encode, read_table
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blend_table, blend_tables, blending, fit_model, members, portfolio, trees
-from seedbed.model.members import splits_of_networks
+from seedbed.model.member import splits_of_networks
 from seedbed.model.portfolio import members_for, recipe_for, words_for
 from seedbed.networks import MLP, BlendedMembers, parse_candidate
 from seedbed.settings import Compute, Recipe, recipe_named

@@ -244,8 +244,9 @@ def test_an_unknown_target_ends_the_build_with_the_known_ones(hook, monkeypatch)
 
 @pytest.mark.parametrize("what", ["X", "train", "lr"])
 def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
-    plan = plan_stack(lambda: parse_candidate("relu:4").architecture(5, 1), two_splits, Recipe.tutorial(epochs=2), seeds=[1, 2],
-                      splits=[0, 0])  # fmt: skip
+    recipe = Recipe.tutorial(epochs=2)
+    build = parse_candidate("relu:4").architecture
+    plan = plan_stack(lambda: build(5, 1), two_splits, recipe, seeds=[1, 2], splits=[0, 0])
     rows, steps = NativeEngine._rows, NativeEngine._steps
 
     def halved(function):

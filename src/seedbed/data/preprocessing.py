@@ -50,7 +50,6 @@ def _free_bytes() -> float:
     return math.inf
 
 
-
 @dataclass(frozen=True, eq=False)
 class Oddities:
     """Unusual cells of new rows [row, column], in the columns of the model. A cell is unusual in one way at most.

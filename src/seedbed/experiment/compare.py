@@ -1,4 +1,4 @@
-"""`compare`: candidates on one table, over many splits and seeds, each compared with the reference."""
+"""`compare`, `rows` and `columns`: models on one table, over many splits, each compared with the reference."""
 
 from __future__ import annotations
 
@@ -52,18 +52,17 @@ def compare(
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
-    """Train every candidate on the same splits, many seeds each, and say which is better than the reference, if any.
+    """Fit every model on the same splits, and say which is better than the reference, if any.
 
     Args:
         table: what `read_table` takes, or a `Table` of it, which has more options; or features [row, feature] with `y`.
         y: the target [row], where `table` is an array.
         target: the column to predict.
         candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
-            The three networks of the tutorial if left out, and mostly `auto`, see `Design.auto`.
-        recipe: how networks are trained. "trained" is AdamW with learning rate and epoch chosen by inner splits,
-            "tutorial" is plain SGD. `Recipe.trained(weight_decay=0.1)` changes the former, `Recipe(momentum=0.9)` the
-            latter.
-        design: splits, seeds and how candidates are judged, see `Design`.
+            The default models and `auto`, their blend, if left out.
+        recipe: how networks are trained. "default" suits the table, "tutorial" is plain SGD and compares the three
+            networks of the tutorial if no candidates are named.
+        design: splits and how candidates are judged, see `Design`.
         compute: what trains, and where, see `Compute`.
         epochs: of the recipe.
         lr: of the recipe; with several, every candidate is compared at each of them.
@@ -80,12 +79,12 @@ def compare(
         UserWarning: a module of your own seems to end with a sigmoid or softmax instead of returning logits.
 
     Examples:
-        >>> design = sb.Design(repeats=1, seeds=2, baselines=[])
+        >>> design = sb.Design(repeats=1, n_networks=2, baselines=[])
         >>> comparison = sb.compare("example:iris", candidates=["linear:5", "relu:5"], epochs=5, lr=0.1, design=design)
         >>> print(comparison)
         iris: predicting species (150 rows, 4 features; 3 classes, 33.3% in the largest)
         ...
-        2 networks on 10 train/test splits with 2 seeds each: 40 networks in ...
+        2 models on 10 train/test splits: 40 networks in ...
     """
     return _compared(
         table, y, target, candidates, recipe, design, compute, epochs, lr, quick, folder, overwrite, on_progress
@@ -125,7 +124,7 @@ def rows(
         SeedbedError: the table, a candidate or an option can't be used.
 
     Examples:
-        >>> settings = {"candidates": ["linear:5"], "quick": True, "seeds": 2, "epochs": 5, "lr": 0.1}
+        >>> settings = {"candidates": ["linear:5"], "quick": True, "epochs": 5, "design": sb.Design(n_networks=2)}
         >>> answer = sb.rows("example:iris", **settings)
         >>> [size.n_train for size in answer.conclusion.rows.sizes]
         [33, 69, 135]
@@ -252,8 +251,8 @@ def columns(
         table: as in `compare`; or the folder of a finished comparison, whose table, splits, network and recipe it uses.
         y: the target [row], where `table` is an array.
         target: the column to predict.
-        candidate: the model: a candidate as in `compare`, "auto", or a baseline such as "boosted-trees". If left out,
-            "relu:5", or of a folder the network that its comparison advises.
+        candidate: the model: a candidate as in `compare`, "auto", or a default model such as "boosted-trees". If left out,
+            "network-1", or of a folder the model that its comparison recommends.
         column: the columns to ask about, at most 40; all if left out. More than 40 columns are left out in 40 groups.
         recipe, design, compute, epochs, lr, quick, folder, overwrite, on_progress: as in `compare`.
 
@@ -261,7 +260,7 @@ def columns(
         SeedbedError: the table, the model, a column or an option can't be used.
 
     Examples:
-        >>> design = sb.Design(repeats=1, seeds=2)
+        >>> design = sb.Design(repeats=1, n_networks=2)
         >>> found = sb.columns("example:iris", candidate="linear:5", epochs=5, lr=0.1, design=design)
         >>> found.conclusion.columns.effects[0].verdict
         'helps'

@@ -309,11 +309,11 @@ def carry_out(
     seen: tuple[int, Conclusion | None] = 0, None
     before = 0.0
 
-    def told(progress: Progress) -> None:
+    def report_progress(progress: Progress) -> None:
         if tell is not None:
             tell(replace(progress, seconds=time.perf_counter() - started, repeats=seen[0], so_far=seen[1]))
 
-    looks = run_by_looks(plan, tell=told, checkpoint=checkpoint)
+    looks = run_by_looks(plan, tell=report_progress, checkpoint=checkpoint)
     try:
         for results in looks:
             if (repeats := results.experiment.design.repeats) < plan.experiment.design.repeats:

@@ -9,7 +9,8 @@ from seedbed.model.blending import (
     member_predictions,
 )
 from seedbed.model.effects import effects_in
-from seedbed.model.members import Fit, Member, MemberData, Running, is_network, trained_members
+from seedbed.model.member import Member, MemberData, is_network
+from seedbed.model.members import Fit, Running, trained_members
 from seedbed.model.model import Model, load
 from seedbed.model.model_file import check_target, check_writable
 from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, linear_name, n_networks_for

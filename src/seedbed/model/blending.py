@@ -22,18 +22,8 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.model.ensemble import Stacks
 from seedbed.model.header import MOST_NETWORKS
-from seedbed.model.members import (
-    LIMIT,
-    N_FOLDS,
-    Bag,
-    Fit,
-    Member,
-    MemberData,
-    Running,
-    is_network,
-    joined,
-    trained_members,
-)
+from seedbed.model.member import LIMIT, N_FOLDS, Member, MemberData, is_network
+from seedbed.model.members import Bag, Fit, Running, joined, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.predicting import check_threshold

@@ -1,0 +1,271 @@
+"""A member of a model, and the rows that it is fitted to: each of its networks leaves out a fold of them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seedbed.data import Preprocessor, Split, Table, repeated_folds, target_moments, time_folds
+from seedbed.errors import SeedbedError
+from seedbed.model.trees import TreeData
+from seedbed.networks import MLP, Candidate, Prior, Regression, SmoothClip, Trees
+from seedbed.settings import Recipe
+from seedbed.training import (
+    TrainingData,
+    counted_rows,
+    derive,
+    look_at,
+    seeded,
+)
+
+__all__ = [
+    "LIMIT",
+    "N_FOLDS",
+    "Front",
+    "Member",
+    "MemberData",
+    "is_clipped",
+    "is_network",
+    "splits_of_networks",
+    "trees_of",
+]
+
+LIMIT = 3.0
+"""Limit of the clip in front of all members."""
+N_FOLDS = 8
+"""Folds of the rows; each network of a member leaves out one."""
+_MOST_BYTES = 1 << 29  # of binned inputs that are computed once
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A trained member.
+
+    Attributes:
+        candidate: its name and architecture.
+        states: of its networks [network, ...], by the names in their `state_dict`.
+        outputs: for the rows that a network didn't train on [row, output, network]; NaN elsewhere.
+        epochs: number of epochs after which its networks are used; 0 of trees and linear models.
+        curves: training and test figures [4, epoch, network], in the order of `evaluation.CURVES`. Test figures are of
+            the rows left out, or of other rows if none is left out. None of trees and linear models.
+        dead: share of ReLU units that are zero for all training rows [network]; NaN if unknown.
+        note: on how networks were trained; usually empty.
+        clipped: whether its inputs are clipped.
+    """
+
+    candidate: Candidate
+    states: dict[str, Tensor]
+    outputs: NDArray[np.float32]
+    epochs: int = 0
+    curves: NDArray[np.floating] | None = None
+    dead: NDArray[np.float32] | None = None
+    note: str = ""
+    clipped: bool = True
+
+
+def is_network(member: Candidate) -> bool:
+    """Return whether a member is trained epoch by epoch: not trees, and no linear model."""
+    return not isinstance(member.architecture, Trees | Regression | Prior)
+
+
+def trees_of(member: Candidate) -> Trees | None:
+    """Return the architecture of a portfolio's member that is trees."""
+    return member.architecture if isinstance(member.architecture, Trees) else None
+
+
+def target_scale(table: Table) -> tuple[float, float]:
+    """Return mean and deviation of a numeric target; 0 and 1 for classes."""
+    if table.task != "regression":
+        return 0.0, 1.0
+    return target_moments(table.target)
+
+
+class MemberData:
+    """The inputs and targets that members train on, and the split of each of their networks.
+
+    Inputs are standardised by all rows, as they will be for new rows; this doesn't use targets.
+
+    Args:
+        table: the rows.
+        n_networks: networks of a member.
+        weights: the weight of each row [row], or None.
+        random_state: decides the splits.
+        tested: other rows of the same columns, and their target: networks that leave no row out show their figures
+            after each epoch. They change no network.
+
+    Attributes:
+        splits: the split of each network; none if rows can't be divided, and all networks train on all rows.
+        preprocessor: computes the inputs.
+        inputs: of the rows, clipped [row, input].
+        target_scale: mean and deviation of a numeric target.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        n_networks: int,
+        weights: NDArray[np.float32] | None,
+        random_state: int,
+        tested: Table | None = None,
+    ) -> None:
+        self.preprocessor = Preprocessor.fit(table)
+        self.target_scale, self.n_networks, self.weights = target_scale(table), n_networks, weights
+        self.splits = splits_of_networks(table, n_networks, random_state)
+        self._table, self._tested = table, tested
+        self._unclipped = self.preprocessor.inputs_of_values(table.features)
+        self.inputs = SmoothClip(LIMIT)(torch.from_numpy(self._unclipped)).numpy()
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether networks leave out rows: not a single one, and not if rows can't be divided."""
+        return self.n_networks > 1 and bool(self.splits)
+
+    @functools.cached_property
+    def _bagged(self) -> TrainingData:
+        return self._with_target(self.inputs, self.splits, self._table.target, self.weights)
+
+    def _of_all_rows(self, inputs: NDArray[np.float32]) -> TrainingData:
+        """Return the data of networks that leave no row out."""
+        rows, target, weights = np.arange(len(inputs)), self._table.target, self.weights
+        test = rows
+        if self._tested is not None:
+            more = self.preprocessor.inputs_of_values(self._tested.features)
+            if inputs is self.inputs:
+                more = SmoothClip(LIMIT)(torch.from_numpy(more)).numpy()
+            inputs, target = np.concatenate([inputs, more]), np.concatenate([target, self._tested.target])
+            test = np.arange(len(rows), len(inputs))
+            if weights is not None:
+                weights = np.concatenate([weights, np.ones(len(test), dtype=np.float32)])
+        splits = [Split(number, 0, rows, test) for number in range(self.n_networks)]
+        return self._with_target(inputs, splits, target, weights)
+
+    def _with_target(
+        self,
+        inputs: NDArray[np.float32],
+        splits: Sequence[Split],
+        target: NDArray[Any],
+        weights: NDArray[np.float32] | None,
+    ) -> TrainingData:
+        train, test = counted_rows(len(inputs), splits, weights)
+        return TrainingData(X=inputs, y=self._standardised(target), train=train, test=test)
+
+    def _standardised(self, target: NDArray[Any]) -> NDArray[Any]:
+        """Return the target as members learn it: class codes, or standardised numbers."""
+        mean, deviation = self.target_scale
+        return target if self._table.task != "regression" else ((target - mean) / deviation).astype(np.float32)
+
+    def for_trees(self) -> TreeData:
+        """Return the data that trees and linear models are fitted to. They leave out rows whenever these can be
+        divided."""
+        weights, splits, task = self.weights, self.splits, self._table.task
+        target = self._standardised(self._table.target)
+        if not splits:
+            splits = [Split(0, 0, np.arange(len(target)), np.arange(0))] * self.n_networks
+        if weights is not None:  # rows of weight 0 have no predictions; the weights' scale means nothing to networks
+            weights = (weights / weights[weights > 0].mean(dtype=np.float64)).astype(np.float32)
+            splits = [dataclasses.replace(split, test=split.test[weights[split.test] > 0]) for split in splits]
+        return TreeData(self.inputs, target, weights, splits, self._table.n_outputs, task != "regression")
+
+    def for_member(self, member: Candidate, recipe: Recipe) -> tuple[TrainingData, Front | None]:
+        """Return the data that a network trains on, and the layer that computes its inputs, if that layer is separate.
+
+        Bins depend on all rows, so they are the same for all networks and all steps, and are computed once.
+        """
+        network = member.architecture
+        clipped = is_clipped(member, recipe)
+        if not (recipe.leaves_out and self.leaves_out):
+            return self._of_all_rows(self.inputs if clipped else self._unclipped), None
+        if not clipped:
+            return self._with_target(self._unclipped, self.splits, self._table.target, self.weights), None
+        plain = self._bagged
+        n_rows, n_inputs = plain.X.shape
+        if not isinstance(network, MLP) or not network.ple or network.embed:
+            return plain, None
+        if n_rows * (n_inputs if network.numbers is None else len(network.numbers)) * network.ple * 4 > _MOST_BYTES:
+            return plain, None
+        with seeded(0):  # leaves the caller's random state alone
+            layer = network(n_inputs, 1)[0]
+        if isinstance(layer, nn.Linear):  # the table has no numbers
+            return plain, None
+        X = torch.from_numpy(plain.X)
+        look_at(layer, X)
+        encoded = layer(X)
+        used = (encoded != encoded[0]).any(0).nonzero()[:, 0]
+        if not len(used):
+            return plain, None
+        return dataclasses.replace(plain, X=encoded[:, used].numpy()), Front(layer, used, encoded.shape[1])
+
+
+def is_clipped(member: Candidate, recipe: Recipe) -> bool:
+    """Return whether a member's inputs are clipped: not those of the tutorial's recipe and of a user's own module."""
+    return not is_network(member) or (isinstance(member.architecture, MLP) and recipe.leaves_out)
+
+
+@dataclass(frozen=True, eq=False)
+class Front:
+    """A first layer without trainable parameters, applied once before a member trains.
+
+    Attributes:
+        layer: from inputs to units.
+        used: units that aren't constant; those of bins without a width are.
+        n_units: number of units.
+    """
+
+    layer: nn.Module
+    used: Tensor
+    n_units: int
+
+    def before(self, member: Member) -> Member:
+        """Return a member that was trained behind this layer as one that begins with it."""
+        n_networks = len(next(iter(member.states.values())))
+        state = self.layer.state_dict()
+        states = {f"0.{name}": value.repeat(n_networks, *[1] * value.dim()) for name, value in state.items()}
+        for name, value in member.states.items():
+            place, _, rest = name.partition(".")
+            if name == "0.weight":
+                wide = value.new_zeros(*value.shape[:2], self.n_units)
+                wide[:, :, self.used] = value
+                value = wide
+            states[f"{int(place) + 1}.{rest}"] = value
+        return dataclasses.replace(member, states=states)
+
+
+def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
+    """Return a split of all rows for each of n networks; none if the rows can't be divided.
+
+    The splits are repeated folds, so each row is left out equally often. If a class has too few rows or groups to be in
+    each fold, folds aren't stratified. If rows have times, all networks leave out the latest rows.
+    """
+    rows = np.arange(table.n_rows)
+    if table.times is not None:
+        windows = time_folds(table.times, rows, folds=N_FOLDS - 1, groups=table.groups)
+        if windows:
+            return [Split(0, 0, *windows[-1])] * n
+    seed = derive(random_state, "blend") % 2**32
+    for folds in range(N_FOLDS, 1, -1):
+        repeats = -(-n // folds)
+        with contextlib.suppress(SeedbedError):  # too few rows, groups, or rows of a class for so many folds
+            return list(
+                repeated_folds(table.target, repeats=repeats, folds=folds, random_state=seed, groups=table.groups)
+            )[:n]
+    return list(_unstratified_folds(rows if table.groups is None else table.groups, n, seed))
+
+
+def _unstratified_folds(groups: NDArray[np.int64], n: int, seed: int) -> Iterator[Split]:
+    """Yield n folds of whole groups; none if there is only one group."""
+    names, of_row = np.unique(groups, return_inverse=True)
+    rng, folds = np.random.default_rng(seed), min(N_FOLDS, len(names))
+    for number in range(n if folds > 1 else 0):
+        if number % folds == 0:
+            fold_of_row = (rng.permutation(len(names)) % folds)[of_row]
+        left_out = fold_of_row == number % folds
+        yield Split(number // folds, number % folds, np.flatnonzero(~left_out), np.flatnonzero(left_out))
