@@ -8,16 +8,20 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
 from seedbed.errors import OptionError
 from seedbed.experiment import Checkpoint
+from seedbed.experiment.fits import Fitted
 from seedbed.experiment.specification_file import code_hash
 from seedbed.networks import MLP, FileArchitecture, UserArchitecture
 
 from .conftest import compare_with
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
+
+MODELS = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior", {"mine": GaussianNB()}]}
 
 NET = "import torch\n\n\nclass Net(torch.nn.Sequential):\n    def __init__(self):\n        super().__init__({layers})\n"
 
@@ -38,7 +42,7 @@ def cut(small, tmp_path):
             if len(seen) == after:
                 raise StopError
 
-        options = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior"], "folder": tmp_path / "run", **options}
+        options = {**MODELS, "folder": tmp_path / "run", **options}
         if after:
             with pytest.raises(StopError):
                 small(on_progress=stop, **options)
@@ -60,16 +64,15 @@ def document(folder):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """The chunks that are really trained, in order."""
+    """The splits that are really fitted: of each call, the names of its models and the number of splits."""
     module = importlib.import_module("seedbed.experiment.run")
-    found, real = [], module.train_chunks
+    found, real = [], module.fit_group
 
-    def train_chunks(chunks, *arguments):
-        for number, result in real(chunks, *arguments):
-            found.append(chunks[number])
-            yield number, result
+    def fit_group(group, table, splits, **options):
+        found.append((group.names, len(splits)))
+        return real(group, table, splits, **options)
 
-    monkeypatch.setattr(module, "train_chunks", train_chunks)
+    monkeypatch.setattr(module, "fit_group", fit_group)
     return found
 
 
@@ -80,47 +83,50 @@ def whole(small, tmp_path_factory):
     @functools.cache
     def folder_of(**options):
         folder = tmp_path_factory.mktemp("whole")
-        small(candidates=["relu:3", "linear:3"], baselines=["prior"], folder=folder, **options)
+        small(**MODELS, folder=folder, **options)
         return folder
 
     return folder_of
 
 
-@pytest.mark.parametrize("after", [1, 3, 5, 7])  # three fits, two chunks that choose, and two that are judged
-def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, trained, whole, after):
-    options = {"epoch": "inner", "lr": 0.5}
-    other = whole(**options)
+@pytest.fixture(autouse=True)
+def _one_split_at_a_time(monkeypatch):
+    monkeypatch.setattr("seedbed.experiment.plan._MOST_SPLITS", 1)
+
+
+@pytest.mark.parametrize("recipe", ["tutorial", "default"])
+@pytest.mark.parametrize("after", [1, 4, 9, 12])  # of three models on three splits, and three fits of an estimator
+def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, trained, whole, after, recipe):
+    other = whole(recipe=recipe)
     trained.clear()
-    cut(after, **options)
-    assert len(files(tmp_path / "run")) == after
-    cut(0, **options)
-    assert len(trained) == 4  # none was trained twice
+    cut(after, recipe=recipe)
+    n_kept = (after - 1) // 3 if after < 10 else 3 + after - 10
+    assert len(files(tmp_path / "run")) == n_kept
+    cut(0, recipe=recipe)
+    assert len(trained) == (3 if after > 9 else 4)  # only the interrupted split was fitted twice
     assert document(tmp_path / "run") == document(other)
     one, other = (folder / "curves.safetensors" for folder in (tmp_path / "run", other))
     assert one.read_bytes() == other.read_bytes()
     assert not (tmp_path / "run" / "unfinished").exists()
 
 
-@pytest.mark.parametrize(
-    "table",
-    ["three labels", "numbers"],
-)
-def test_a_run_of_any_task_continues_to_the_same_results(table_of, tmp_path, table):
+@pytest.mark.parametrize("table", ["three labels", "numbers"])
+def test_the_default_comparison_of_any_task_continues_to_the_same_results(table_of, tmp_path, table):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
     rows = table_of(X, rng.integers(0, 3, 60), "multiclass") if table == "three labels" else table_of(
         X, X[:, 0] + rng.normal(size=60), "regression")  # fmt: skip
-    words = {"candidates": ["relu:3"], "epochs": 3, "repeats": 1, "folds": 3, "seeds": 2, "jobs": 1}
+    words = {"epochs": 3, "repeats": 1, "folds": 3, "n_networks": 2, "jobs": 1}
     seen = []
 
     def stop(progress):
         seen.append(progress)
-        if len(seen) == 11:  # nine fits of baselines, the choosing round, the fitting round
+        if len(seen) == 20:
             raise StopError
 
     with pytest.raises(StopError):
         compare_with(rows, folder=tmp_path / "cut", on_progress=stop, **words)
-    assert len(files(tmp_path / "cut")) == 11
+    assert len(files(tmp_path / "cut")) == 2  # of 8 members each
     for folder in ("cut", "whole"):
         compare_with(rows, folder=tmp_path / folder, **words)
     assert document(tmp_path / "cut") == document(tmp_path / "whole")
@@ -130,27 +136,28 @@ CHANGES = [
     {"epochs": 5},
     {"lr": 0.25},
     {"random_state": 1},
-    {"seeds": 3},
+    {"n_networks": 3},
     {"folds": 4},
     {"weight_decay": 0.1},
     {"schedule": "cosine"},
-    {"decay_biases": False},
+    {"decay_biases": False, "weight_decay": 0.1},
     {"label_smoothing": 0.1},
     {"clip_norm": 1.0},
     {"candidates": ["relu:3", "linear:4"]},
     {"metric": "log_loss"},
-    {"baselines": ["prior", "logistic-regression"]},
+    {"baselines": ["prior", "logistic"]},
+    {"recipe": "default"},
 ]
 
 
 def test_another_specification_is_refused_or_replaces_the_stored_run(cut, tmp_path):
-    cut(4)
+    cut(10)
     before = files(tmp_path / "run")
     for change in CHANGES:
         with pytest.raises(OptionError, match=r"holds another run: "):
             cut(0, **change)
         assert files(tmp_path / "run") == before
-    cut(1, overwrite=True, **CHANGES[0])
+    cut(4, overwrite=True, **CHANGES[0])
     assert len(files(tmp_path / "run")) == len(before) + 1
     cut(0, **CHANGES[0])
     assert not (tmp_path / "run" / "unfinished").exists()
@@ -161,10 +168,9 @@ def test_a_changed_table_reuses_nothing(cut, arrays, tmp_path, small):
     X, y = arrays[0].copy(), arrays[1]
     X[0, 0] += 0.001
     n_before = len(files(tmp_path / "run"))
-    with pytest.raises(StopError):
-        small(X, y, candidates=["relu:3", "linear:3"], baselines=["prior"], folder=tmp_path / "run", overwrite=True,
-              on_progress=lambda progress: (_ for _ in ()).throw(StopError))  # fmt: skip
-    assert len(files(tmp_path / "run")) == n_before + 1
+    seen = []
+    small(X, y, **MODELS, folder=tmp_path / "run", overwrite=True, on_progress=seen.append)
+    assert (n_before, seen[0].done, len(seen)) == (1, 1, 12)
 
 
 def damaged(path, how):
@@ -187,41 +193,30 @@ def damaged(path, how):
 @pytest.mark.parametrize("how", ["truncated", "empty", "text", "a bit", "zeros at the end", "a folder"])
 def test_a_damaged_file_is_trained_again(cut, tmp_path, trained, whole, how):
     other = whole()
-    cut(5)
+    cut(10)
     n_before = len(trained)
     for path in (tmp_path / "run" / "unfinished").iterdir():
         damaged(path, how)
     cut(0)
-    assert len(trained) == n_before + 2
+    assert len(trained) == n_before + 3
     assert document(tmp_path / "run") == document(other)
 
 
-def test_a_file_of_another_shape_is_trained_again(cut, planned, tmp_path):
-    from safetensors.numpy import save_file
-
-    from seedbed.experiment.checkpoint import _of_arrays
-
+def test_a_file_of_another_shape_is_fitted_again(planned, tmp_path):
     plan = planned("relu:3")
-    chunk = plan.fitting.stacks[0].plan.chunks[0]
-    key = Checkpoint(plan, tmp_path)._of_chunk(plan.fitting, chunk)
-    (tmp_path / "unfinished").mkdir()
-    arrays = {"curves": np.zeros((4, 3, 2), dtype=np.float32)}
-    about = {"task": key.task, "networks": "6", "sha256": _of_arrays(arrays)}
-    save_file(arrays, tmp_path / "unfinished" / f"{key.name}.safetensors", metadata=about)
     checkpoint = Checkpoint(plan, tmp_path)
-    assert checkpoint.networks == 6
-    assert checkpoint.chunk(plan.fitting, chunk) is None
-    assert checkpoint.networks == 0
+    for n_rows in (len(plan.splits[0].test), 7):
+        checkpoint.keep(0, 0, {"relu:3": Fitted(np.zeros(n_rows, dtype=np.float32))})
+        assert Checkpoint(plan, tmp_path).n_splits == 1
+        assert (Checkpoint(plan, tmp_path).fitted(0, 0) is None) == (n_rows == 7)
 
 
-def test_only_networks_and_fits_of_this_run_are_counted(cut, planned, tmp_path):
-    cut(5, candidates=["relu:3"], epoch="inner", folder=tmp_path)
-    plan = planned("relu:3", recipe={"epoch": "inner"}, baselines=["prior"])
-    checkpoint = Checkpoint(plan, tmp_path)
-    assert (checkpoint.networks, checkpoint.fits) == (12, 3)
-    assert plan.totals()["relu:3"] == 12
-    other = Checkpoint(planned("relu:3", baselines=["prior"]), tmp_path)
-    assert (other.networks, other.fits) == (0, 0)
+def test_only_splits_of_this_run_are_counted(cut, planned, tmp_path):
+    cut(8, candidates=["relu:3"], folder=tmp_path)  # a group of two on three splits, and two fits of the estimator
+    plan = planned("relu:3", baselines=MODELS["baselines"])
+    assert (Checkpoint(plan, tmp_path).n_splits, plan.fits_a_split) == (4, 3)
+    other = Checkpoint(planned("relu:3", baselines=["prior"], recipe={"lr": 0.25}), tmp_path)
+    assert (other.n_splits, other.others) == (0, 4)
 
 
 def test_a_run_continues_if_its_state_cannot_be_written(cut, tmp_path, monkeypatch):
@@ -230,10 +225,10 @@ def test_a_run_continues_if_its_state_cannot_be_written(cut, tmp_path, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr("seedbed.experiment.checkpoint.write_whole", full)
-        cut(3)
+        cut(10)
         assert files(tmp_path / "run") == []
-    cut(5)  # there is space again
-    assert len(files(tmp_path / "run")) == 5
+    cut(10)  # there is space again
+    assert len(files(tmp_path / "run")) == 3
 
 
 def test_partial_files_are_removed_and_foreign_files_are_not(cut, tmp_path):
@@ -247,12 +242,12 @@ def test_partial_files_are_removed_and_foreign_files_are_not(cut, tmp_path):
     assert not list((tmp_path / "run").glob(".*"))
 
 
-def test_a_lambda_is_trained_again_because_its_code_is_unknown(cut, tmp_path, trained):
+def test_models_beside_a_lambda_are_trained_again_because_its_code_is_unknown(cut, tmp_path, trained):
     options = {"candidates": {"mine": lambda: nn.Linear(3, 1), "theirs": "relu:3"}, "baselines": []}
-    cut(2, **options)
-    assert len(files(tmp_path / "run")) == 1
+    cut(4, **options)
+    assert files(tmp_path / "run") == []
     cut(0, **options)
-    assert len(trained) == 3
+    assert len(trained) == 2 + 3
 
 
 @pytest.mark.parametrize("changed", [False, True], ids=["the same", "changed between"])
@@ -263,11 +258,11 @@ def test_the_code_hash_of_a_file_includes_its_imports(cut, tmp_path, trained, ch
     layers = "torch.nn.Linear(layers_of_mine.SIZE, 1)"
     (tmp_path / "net.py").write_text("import layers_of_mine\n" + NET.format(layers=layers))
     options = {"candidates": [f"{tmp_path / 'net.py'}:Net"], "baselines": []}
-    cut(1, **options)
+    cut(3, **options)
     if changed:
         (tmp_path / where).write_text((tmp_path / where).read_text() + "# changed\n")
     cut(0, **options)
-    assert len(trained) == 1 + changed
+    assert len(trained) == (6 if changed else 4)  # two of three splits are kept
     sys.modules.pop("layers_of_mine")
 
 
@@ -292,9 +287,9 @@ def test_a_code_hash_changes_with_contents_and_is_none_without_a_file(tmp_path):
 
 def test_a_code_hash_is_the_same_in_another_process_and_code_typed_at_a_prompt_has_none(capsys):
     code = ("from seedbed.experiment.specification_file import code_hash; from seedbed.networks import MLP\n"
-            "import functools; from seedbed.experiment.baselines import baselines_from; from torch import nn\n"
+            "import functools; from seedbed.experiment.estimators import estimators_from as made; from torch import nn\n"
             "print(code_hash(functools.partial(MLP((3, 4), ('relu', 'tanh')), 3, 1)))\n"
-            "print(*[code_hash(one.estimator) for one in baselines_from(['standard'], random_state=3)])\n")  # fmt: skip
+            "print(*[code_hash(one.estimator) for one in made(['sklearn.naive_bayes.GaussianNB'], random_state=3)])\n")  # fmt: skip
     exec(code)
     here = capsys.readouterr().out
     typed = "class Net(nn.Linear):\n    def __init__(self): super().__init__(3, 1)\nprint(code_hash(Net))"

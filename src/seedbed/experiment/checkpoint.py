@@ -80,7 +80,8 @@ class Checkpoint:
             return None
         with contextlib.suppress(Exception):  # a damaged file in any way: fit again
             arrays, about = load_file(path), json.loads(_about(path)["lines"])
-            if _about(path)["sha256"] == _of_arrays(arrays):
+            n_rows = {len(arrays[f"{line}/predictions"]) for line in about}
+            if _about(path)["sha256"] == _of_arrays(arrays) and n_rows == {len(self._plan.splits[split].test)}:
                 return {
                     line: Fitted(
                         arrays[f"{line}/predictions"],

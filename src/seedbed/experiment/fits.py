@@ -122,6 +122,7 @@ def fit_group(
         kept = tuple(column for column in table.columns if column.name not in group.without)
         table = dataclasses.replace(table, columns=kept)
     parts = [_part(table, split) for split in splits]
+    recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
     fits = list[Fit]()
     for part, present in parts:
         candidates = tuple(with_inputs_of(member, part) for member in group.members)
