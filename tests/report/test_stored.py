@@ -1,15 +1,13 @@
 """Summaries and reports as files: reading, refused files, and atomic writing."""
 
-import itertools
 import json
 import stat
-from types import SimpleNamespace
 
 import pytest
 
 from seedbed.errors import OptionError, UnreadableError
 from seedbed.evaluation import summary_from
-from seedbed.report import drawing_seconds, read_summary, write_report
+from seedbed.report import read_summary, write_report
 
 
 @pytest.fixture
@@ -95,14 +93,3 @@ def test_a_report_needs_an_existing_folder(tmp_path, summary, place):
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(OptionError, match="can't write the report"):
         write_report(summary_from(summary), tmp_path / place)
-
-
-def test_a_pause_of_the_process_hardly_changes_the_estimated_time_of_drawing(monkeypatch):
-    def estimated(*pauses):
-        ticks = itertools.accumulate([0.0, *(step for pause in pauses for step in (0.005 + pause, 0.0))])
-        monkeypatch.setattr("seedbed.report.stored.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
-        return drawing_seconds.__wrapped__()
-
-    calm = estimated(*[0.0] * 20)
-    assert calm == pytest.approx(400 * 0.005)
-    assert estimated(2.0, *[0.0] * 19) == pytest.approx(calm)

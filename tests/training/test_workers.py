@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from joblib.externals.loky import process_executor
 
-from seedbed.training import end_workers, machine, side_by_side
+from seedbed.training import end_workers, machine
+from seedbed.training.parallel import side_by_side
 
 
 def test_a_growing_worker_is_kept_without_a_warning():
@@ -29,7 +30,7 @@ def test_workers_end_after_their_parent_is_killed(tmp_path):
     """One is busy and the other idle. They hold stdout, and a reader of it gets its end when both have ended."""
     code = """
 import os, time
-from seedbed.training import side_by_side
+from seedbed.training.parallel import side_by_side
 def work(n):
     open(f"{os.getpid()}.pid", "w").close()
     time.sleep(100 * n)

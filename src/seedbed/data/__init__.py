@@ -4,7 +4,7 @@ from seedbed.data.cells import in_order
 from seedbed.data.frame import SERIOUS, Frame, Note, Remark, as_notes, check_characters, check_flat
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds import LEFT_OUT
-from seedbed.data.layout import DATE_MIDDLES, Layout, layout_of
+from seedbed.data.layout import DATE_MIDDLES, layout_of
 from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor
 from seedbed.data.reading import coded_table, given_frame, label_texts, read_table, table_from_arrays
 from seedbed.data.scaling import target_moments
@@ -33,7 +33,6 @@ __all__ = [
     "ColumnSchema",
     "EveryName",
     "Frame",
-    "Layout",
     "NewRows",
     "Note",
     "Oddities",

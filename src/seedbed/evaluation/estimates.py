@@ -33,7 +33,6 @@ __all__ = [
     "share_interval",
     "simultaneous_quantile",
     "student_quantile",
-    "variance_shares",
     "wilson",
 ]
 

@@ -8,7 +8,7 @@ from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.model_plan import ModelPlan, experiment_of_run, model_plan_from, plan_model
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import run
-from seedbed.experiment.run_folder import finished_in, folder_for, numbered, open_folder
+from seedbed.experiment.run_folder import finished_in, folder_for, open_folder
 from seedbed.experiment.sizes import check_sizes, with_rows
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.experiment.specification_file import check_no_part_of_a_run
@@ -33,7 +33,6 @@ __all__ = [
     "grouping_of",
     "make_plan",
     "model_plan_from",
-    "numbered",
     "open_folder",
     "plan_model",
     "rows",

@@ -251,8 +251,8 @@ def columns(
         table: as in `compare`; or the folder of a finished comparison, whose table, splits, network and recipe it uses.
         y: the target [row], where `table` is an array.
         target: the column to predict.
-        candidate: the model: a candidate as in `compare`, "auto", or a default model such as "boosted-trees". If left out,
-            "network-1", or of a folder the model that its comparison recommends.
+        candidate: the model: a candidate as in `compare`, "auto", or a default model such as "boosted-trees". If left
+            out, "network-1", or of a folder the model that its comparison recommends.
         column: the columns to ask about, at most 40; all if left out. More than 40 columns are left out in 40 groups.
         recipe, design, compute, epochs, lr, quick, folder, overwrite, on_progress: as in `compare`.
 

@@ -23,7 +23,7 @@ from seedbed.scoring import Result
 from seedbed.settings import Recipe
 from seedbed.typing import Floats
 
-__all__ = ["ModelResult", "NetworkResult", "Results", "run", "run_by_looks", "run_in"]
+__all__ = ["NetworkResult", "Results", "run", "run_by_looks", "run_in"]
 
 Tell = Callable[[Progress], None]
 

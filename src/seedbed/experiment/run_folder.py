@@ -32,7 +32,7 @@ from seedbed.experiment.specification_file import (
 from seedbed.files import DIGESTS, altered_files, make_folder, read_document, remove_parts, write_whole
 from seedbed.report import check_files, draw_again
 
-__all__ = ["finished_in", "folder_for", "numbered", "open_folder"]
+__all__ = ["finished_in", "folder_for", "open_folder"]
 
 _RESULTS, _TRAINING, _LOCK, _ARRAYS = "comparison.json", "training.json", ".writer", "curves.safetensors"
 _FILES = (_RESULTS, _TRAINING, DIGESTS, "report.html", "curves.png", _ARRAYS, "history.csv")

@@ -14,7 +14,7 @@ from seedbed.model.members import Fit, Running, trained_members
 from seedbed.model.model import Model, load
 from seedbed.model.model_file import check_target, check_writable
 from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, linear_name, n_networks_for
-from seedbed.model.predicting import FLAGS, Predictions, predict_frame, predict_rows, values_of
+from seedbed.model.predicting import FLAGS, Predictions, predict_frame, predict_rows
 from seedbed.model.predictions_file import write_predictions
 from seedbed.model.sets import COVERAGE
 
@@ -48,6 +48,5 @@ __all__ = [
     "predict_frame",
     "predict_rows",
     "trained_members",
-    "values_of",
     "write_predictions",
 ]

@@ -34,13 +34,10 @@ from seedbed.training import derive, one_thread, versions, warn_of_shares
 from seedbed.typing import Floats
 
 __all__ = [
-    "Blending",
     "OutOfBag",
     "blend_members",
     "blend_table",
     "fit_model",
-    "members_of",
-    "model_of",
 ]
 
 _MOST_BAGS = 4  # of a blend with a time limit

@@ -16,7 +16,7 @@ from seedbed.model.trees import TreeData
 from seedbed.training import single_threads
 from seedbed.typing import Floats
 
-__all__ = ["FittedLinear", "fit_prior", "fit_regression"]
+__all__ = ["fit_prior", "fit_regression"]
 
 _CS: tuple[float, ...] = tuple(np.logspace(-3, 2, 6).tolist())
 

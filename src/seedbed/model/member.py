@@ -35,7 +35,6 @@ __all__ = [
     "MemberData",
     "is_clipped",
     "is_network",
-    "splits_of_networks",
     "trees_of",
 ]
 

@@ -1,17 +1,16 @@
 """Text for people: terminal, report, notebook, progress. All of it is made from plain dicts."""
 
-from seedbed.report.advice import guessing, recommendation
+from seedbed.report.advice import recommendation
 from seedbed.report.card import card_text, score_sentences
 from seedbed.report.columns import label_of
 from seedbed.report.judged import tables_text
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, notebook_progress
-from seedbed.report.sentences import duration, note_sentences, serious_sentences
+from seedbed.report.sentences import note_sentences, serious_sentences
 from seedbed.report.stored import (
     check_files,
     command_hint,
     draw_again,
-    drawing_seconds,
     notebook_fragment,
     read_summary,
     text_fragment,
@@ -28,12 +27,9 @@ __all__ = [
     "command_hint",
     "comparison_text",
     "draw_again",
-    "drawing_seconds",
-    "duration",
     "epoch_lines",
     "glance_lines",
     "glance_text",
-    "guessing",
     "label_of",
     "note_sentences",
     "notebook_fragment",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import html
 import json
 import os
-import statistics
-import time
 from pathlib import Path
 
 from seedbed.errors import OptionError, UnreadableError
@@ -18,7 +15,6 @@ __all__ = [
     "check_files",
     "command_hint",
     "draw_again",
-    "drawing_seconds",
     "notebook_fragment",
     "read_summary",
     "text_fragment",
@@ -27,8 +23,6 @@ __all__ = [
 
 _FILES = ("comparison.json", "training.json")
 
-# Judging and the report take about `_DRAWING_COUNTS` times as long as counting to `_COUNTED` (see benchmarks/LOG.md).
-_COUNTED, _DRAWING_COUNTS, _TIMINGS = 200_000, 400, 10
 
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
 _DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be drawn again
@@ -69,20 +63,6 @@ def notebook_fragment(summary: AnySummary) -> str:
 def text_fragment(text: str) -> str:
     """Return a text as HTML for the output of a cell, in letters of one width, which not every notebook gives it."""
     return f'<pre style="font-family: monospace; line-height: normal">{html.escape(text)}</pre>'
-
-
-@functools.cache
-def drawing_seconds() -> float:
-    """Return an estimate of how long the report of a run takes, by the speed of Python here.
-
-    It is the median of several timings: a pause of the process in one of them would count hundreds of times.
-    """
-    timings = []
-    for _ in range(_TIMINGS):
-        started = time.perf_counter()
-        sum(range(_COUNTED))
-        timings.append(time.perf_counter() - started)
-    return _DRAWING_COUNTS * statistics.median(timings)
 
 
 def check_files(folder: Path) -> None:

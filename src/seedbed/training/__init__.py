@@ -1,7 +1,6 @@
 """The engine: many networks in one step."""
 
 from seedbed.training.candidates import (
-    are_shares,
     ends_in_shares,
     n_parameters_of,
     own_module,
@@ -22,11 +21,10 @@ from seedbed.training.parallel import (
     end_workers,
     pick_jobs,
     pick_workers,
-    side_by_side,
     train_chunk,
     train_chunks,
 )
-from seedbed.training.planning import StackPlan, network_operations, network_seconds, operation_seconds, plan_stack
+from seedbed.training.planning import network_seconds, operation_seconds, plan_stack
 from seedbed.training.randomness import derive, seeded
 
 __all__ = [
@@ -36,17 +34,14 @@ __all__ = [
     "ChunkResult",
     "Cluster",
     "History",
-    "StackPlan",
     "StackedNetworks",
     "TrainingData",
-    "are_shares",
     "counted_rows",
     "derive",
     "end_workers",
     "ends_in_shares",
     "look_at",
     "n_parameters_of",
-    "network_operations",
     "network_seconds",
     "one_thread",
     "operation_seconds",
@@ -57,7 +52,6 @@ __all__ = [
     "plan_stack",
     "processor",
     "seeded",
-    "side_by_side",
     "single_threads",
     "train_chunk",
     "train_chunks",

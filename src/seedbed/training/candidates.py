@@ -30,7 +30,6 @@ _TRIALS = 3  # seeds that networks are built under
 _ROUNDING = 1e-6
 
 __all__ = [
-    "are_shares",
     "ends_in_shares",
     "n_parameters_of",
     "own_module",

@@ -31,7 +31,6 @@ __all__ = [
     "end_workers",
     "pick_jobs",
     "pick_workers",
-    "side_by_side",
     "train_chunk",
     "train_chunks",
 ]

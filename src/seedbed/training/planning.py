@@ -29,7 +29,6 @@ from seedbed.training.stack import build_network
 __all__ = [
     "StackPlan",
     "check_engine",
-    "network_operations",
     "network_seconds",
     "operation_seconds",
     "pick_device",
