@@ -27,8 +27,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from real_tables import rows_of, stem, tables
-from tables import Table, print_or_write
+from tables import Table, print_or_write, rows_of, stem, tables
 
 Floats = NDArray[np.float64]
 SEEDS, NETWORKS, REPEATS, FOLDS = 5, 10, 10, 10

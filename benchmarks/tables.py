@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import importlib.metadata
 import os
 import platform
@@ -41,6 +43,24 @@ class Table:
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         return "  ".join(cells).rstrip()
+
+
+def tables() -> list[Path]:
+    """The real tables, from the smallest to the largest."""
+    folder = Path(os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+    paths = [path for pattern in ("*.csv", "*.csv.gz") for path in folder.glob(pattern)]
+    return sorted(paths, key=lambda path: rows_of(path)[1])
+
+
+def rows_of(path: Path) -> tuple[str, int]:
+    """The name of the last column, and the number of rows."""
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as text:
+        rows = csv.reader(text)
+        return next(rows)[-1], sum(1 for _ in rows)
+
+
+def stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".csv")
 
 
 def number(value: float) -> str:

@@ -138,7 +138,7 @@ def advise(
     """Return which model to use, or None if no network was ranked.
 
     A model is always named, as the user has to take one. Where models hardly differ, a guess costs little
-    (docs/regret.md).
+    (decision 26).
 
     Args:
         losses: mean loss of each model, the lowest first.

@@ -76,7 +76,7 @@ def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
     source = {
         "named": "as asked for",
         "default": "the default",
-        "run": "the network that the comparison advises",
+        "run": "the model that the comparison recommends",
     }
     yield "Model", f"{answer.model}, {source[answer.source]}"
 

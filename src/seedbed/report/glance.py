@@ -335,7 +335,13 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     if has_networks(conclusion) and plan.networks > 1:
-        yield f"{plan.networks} networks: their mean prediction; each leaves out other rows, by which training ends."
+        all_rows = conclusion.specification.get("recipe", {}).get("patience") == 0
+        way = (
+            "each from another random start (seed)"
+            if all_rows
+            else "each leaves out other rows, by which training ends"
+        )
+        yield f"{plan.networks} networks: their mean prediction; {way}."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)
     if independent < _AS_FEW * (plan.n_test or 0):
         counted_as = f"{plan.n_test:,} test rows count as about {plain_number(independent, 2)}"
