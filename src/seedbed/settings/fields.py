@@ -147,16 +147,19 @@ def merged(settings: S, **given: Any) -> S:
     return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
-def taking(kind: type[Settings]) -> Callable[[Callable[..., T]], Callable[..., T]]:
+def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Return a decorator for a function whose `**keywords` are settings, without those about choosing. It replaces the
-    signature by one that names the settings, with their types and defaults."""
+    signature by one that names the settings, with their types, and as defaults the usual values."""
+    kind = type(usual)
 
     def decorate(function: Callable[..., T]) -> Callable[..., T]:
         hints = get_type_hints(kind)
         signature = inspect.signature(function)
         named = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
         more = [
-            inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+            inspect.Parameter(
+                one.name, inspect.Parameter.KEYWORD_ONLY, default=getattr(usual, one.name), annotation=hints[one.name]
+            )
             for one in dataclasses.fields(kind)
             if not settings_of(kind)[one.name].choosing
         ]

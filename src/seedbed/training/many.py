@@ -38,7 +38,7 @@ _MOST_SEEDS = 1_000_000
 
 
 @checked()
-@taking(Recipe)
+@taking(Recipe.tutorial())
 def train_many(
     build: Callable[..., nn.Module] | Candidate | str,
     X_train: Any,
@@ -82,7 +82,7 @@ def train_many(
         jobs: chunks of networks to train at a time; None means one per core.
         cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/cluster.md.
         dtype: `"float32"`, or `"float64"` to study rounding.
-        recipe: settings of a `Recipe`, by name.
+        recipe: settings of a `Recipe`, by name; those left out are those of `Recipe.tutorial()`.
 
     Raises:
         SeedbedError: the arrays don't fit together or contain NaN, or an option is out of range.
