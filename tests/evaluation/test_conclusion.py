@@ -99,7 +99,6 @@ def test_a_run_may_stop_when_the_other_repeats_would_narrow_no_interval_by_a_ten
     more = outlook(replace(found, verdicts=tuple(noisy)), most)
     assert more.stop is None
     assert more.narrowing > expected
-    assert outlook(found, most, fewer={"close": repeats}) == Outlook(stop="rows", narrowing=0.0)
 
 
 def test_a_run_goes_on_without_verdicts_but_not_for_locked_rows():

@@ -238,7 +238,7 @@ def stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) -> Check
         candidate,
         "under_trained",
         f"{candidate} was still learning when its training ended: in {int(late.sum()):,} of "
-        f"{counted(late.size, 'split')} its best epoch was among the last tenth of {most:,} epochs.",
+        f"{counted(late.size, 'split')} the epoch with the lowest loss was among the last tenth of {most:,}.",
         {"late": int(late.sum()), "splits": late.size, "epochs": most},
     )
 

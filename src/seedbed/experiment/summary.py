@@ -149,7 +149,7 @@ def _curves(results: Results) -> Curves:
     experiment, splits, networks = results.experiment, results.splits, results.networks
     size = f"{counted(len(splits), 'split')} x {counted(experiment.n_networks, 'network')}"
     interval = MeanInterval(alpha=experiment.alpha)
-    if experiment.design.kind != "held_out":
+    if experiment.design.folds > 1:
         groups = np.repeat(np.arange(len(splits)), experiment.n_networks)
         df = experiment.design.folds - 1
         interval = MeanInterval(groups, 1 / df, df, experiment.alpha)

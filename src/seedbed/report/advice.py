@@ -149,7 +149,7 @@ def _how_sure(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
 
 
 def _limits(conclusion: Conclusion) -> Iterator[str]:
-    """Yield what was left out: rows, repeats and seeds, or baselines."""
+    """Yield what was left out: rows, repeats, or baselines."""
     plan = conclusion.plan
     if plan.sample_of:
         rows = f"{conclusion.n_rows:,} of {plan.sample_of:,} rows"
@@ -282,7 +282,8 @@ def _settling(conclusion: Conclusion, use: str) -> Iterator[str]:
     yield f"{rows} would {what} four times in five"
     if n:
         yield f"the table has {all_rows:,}" if all_rows else f"you have {n:,}"
-    yield longer
+    if longer:
+        yield longer
 
 
 def _longer_run(conclusion: Conclusion, verdict: Verdict) -> tuple[str, bool]:
@@ -292,11 +293,11 @@ def _longer_run(conclusion: Conclusion, verdict: Verdict) -> tuple[str, bool]:
     left = {}  # the part of the squared standard error that stays
     if conclusion.interval == "corrected" and conclusion.more_repeats_ratio is not None:
         left["repeats"] = conclusion.more_repeats_ratio**2
-    if verdict.seed_share is not None:
+    if verdict.seed_share:  # of a judgement with several seeds
         left["seeds"] = 1 - verdict.seed_share
     n, whole, rest = conclusion.n_rows, conclusion.plan.sample_of, math.prod(left.values())
     quick = is_first_look(conclusion) or whole is not None
-    more = f"more {listed(list(left) or ['repeats', 'seeds'], last='or')}"
+    more = f"more {listed(list(left), last='or')}"
     more_rows = whole / n if whole and n else 1.0
     if verdict.rows_factor * rest <= more_rows:
         enough = [what for what, part in left.items() if verdict.rows_factor * part <= 1]
@@ -304,7 +305,7 @@ def _longer_run(conclusion: Conclusion, verdict: Verdict) -> tuple[str, bool]:
     if quick:
         return "a full run makes this reliable, but will hardly separate them", False
     if math.sqrt(rest) >= _HARDLY:
-        return f"{more} won't help", False
+        return f"{more} won't help" if left else "", False
     if conclusion.plan.ended == "rows":  # the last line says by how much
         return f"{more} would hardly help", False
     return f"{more} would narrow the ± by {100 * (1 - math.sqrt(rest)):.0f}% at most, which isn't enough", False
