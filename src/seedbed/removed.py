@@ -27,6 +27,7 @@ _REMOVED = {
     "interval": "Leave it out: all intervals are corrected for overlapping folds.",
     "chart=intervals": "The first table of the report draws the ranges.",
     "chart=ranks": "The report has the mean ranks as a table.",
+    "judge networks": "Average the predictions of the networks first; otherwise leave it out: seeds are averaged.",
     "judge all_pairs": "Leave it out, or name a reference; autorank and scikit-posthocs judge all pairs.",
     "judge query": _AS_FRAME,
     "judge table": _AS_FRAME,

@@ -16,8 +16,8 @@ from seedbed.networks import (
     FileArchitecture,
     UserArchitecture,
     candidate_from,
-    candidates_from,
     parse_candidate,
+    unique_names,
 )
 from seedbed.settings import OPTIMIZERS, Recipe
 
@@ -54,14 +54,15 @@ def test_recipe_words_change_only_their_own_settings():
     words = "optimizer=adamw,lr=0.003,weight_decay=0.1,epochs=50,batch_size=32"
     recipe = parse_candidate(f"relu:5@{words}").recipe(Recipe(loss="mse"))
     assert recipe == Recipe(optimizer="adamw", lr=0.003, weight_decay=0.1, epochs=50, batch_size=32, loss="mse")
-    sgd = parse_candidate("relu:5@momentum=0.9,nesterov,batch_size=full").recipe(Recipe(batch_size=8, lr=0.2))
-    assert sgd == Recipe(momentum=0.9, nesterov=True, batch_size=None, lr=0.2)
+    sgd = parse_candidate("relu:5@momentum=0.9,nesterov,batch_size=full").recipe(Recipe.tutorial(batch_size=8, lr=0.2))
+    assert sgd == Recipe.tutorial(momentum=0.9, nesterov=True, lr=0.2)
+    assert parse_candidate("relu:5@patience=none").recipe(Recipe(patience=3)) == Recipe(patience=0)
     course = parse_candidate("relu:5@schedule=cosine,warmup=0.1").recipe(Recipe())
     assert course == Recipe(schedule="cosine", warmup=0.1)
     assert parse_candidate("relu:5@clip_norm=2").recipe(Recipe()) == Recipe(clip_norm=2.0)
     assert parse_candidate("relu:5@clip_norm=none").recipe(Recipe(clip_norm=2.0)) == Recipe()
-    assert parse_candidate("relu:5@decay_biases=false").recipe(Recipe()) == Recipe(decay_biases=False)
-    assert parse_candidate("relu:5@decay_biases").recipe(Recipe(decay_biases=False)) == Recipe()
+    assert parse_candidate("relu:5@decay_biases=false").recipe(Recipe(decay_biases=True)) == Recipe()
+    assert parse_candidate("relu:5@decay_biases").recipe(Recipe()) == Recipe(decay_biases=True)
     assert parse_candidate("relu:5@nesterov=false").recipe(Recipe()) == Recipe()
 
 
@@ -84,7 +85,7 @@ WORDS = st.fixed_dictionaries(
         "warmup": st.floats(0, 1, exclude_max=True),
         "weight_decay": st.floats(0, 10),
         "epochs": st.integers(1, 10**6),
-        "batch_size": st.none() | st.integers(1, 10**6),
+        "batch_size": st.integers(0, 10**6),
     },
 )
 
@@ -92,7 +93,7 @@ WORDS = st.fixed_dictionaries(
 @given(LAYERS, WORDS)
 def test_every_candidate_is_read_back_from_its_text(layers, words):
     text = "+".join(f"{name}:{','.join(map(str, widths))}" for name, widths in layers)
-    said = {key: "full" if value is None else str(value).lower() for key, value in words.items()}
+    said = {key: "full" if key == "batch_size" and not value else str(value).lower() for key, value in words.items()}
     candidate = parse_candidate(text + ("@" if said else "") + ",".join(f"{k}={v}" for k, v in said.items()))
     assert candidate.architecture.widths == tuple(width for _, widths in layers for width in widths)
     assert candidate.architecture.by_layer == tuple(name for name, widths in layers for _ in widths)
@@ -187,12 +188,12 @@ def test_a_number_of_thousands_of_digits_is_refused(digits):
 
 def test_a_contradiction_with_the_common_recipe_names_the_candidate():
     candidate = parse_candidate("relu:5@momentum=0.9")  # valid without the common recipe
-    assert candidate.recipe(Recipe()).momentum == 0.9
+    assert candidate.recipe(Recipe.tutorial()).momentum == 0.9
     with pytest.raises(CandidateError, match=r"candidate 'relu:5@momentum=0.9': momentum and nesterov belong to sgd"):
         candidate.recipe(Recipe(optimizer="adam"))
-    assert parse_candidate("relu:5@nesterov").recipe(Recipe(momentum=0.5)).nesterov
+    assert parse_candidate("relu:5@nesterov").recipe(Recipe.tutorial(momentum=0.5)).nesterov
     with pytest.raises(CandidateError, match=r"nesterov needs momentum. Add momentum=0.9"):
-        parse_candidate("relu:5@nesterov").recipe(Recipe())
+        parse_candidate("relu:5@nesterov").recipe(Recipe.tutorial())
 
 
 class Net(nn.Module):
@@ -224,23 +225,22 @@ def test_other_types_are_refused_as_candidates(spec, message):
 
 
 def test_several_candidates_have_distinct_names():
-    assert [c.name for c in candidates_from(["relu:5", Net])] == ["relu:5", "Net"]
-    assert [c.name for c in candidates_from("relu:5")] == ["relu:5"]
-    assert [c.name for c in candidates_from({"a": "relu:5", "b": "relu:5"})] == ["a", "b"]
-    for same, name in ((["relu:5", " relu:5"], "relu:5"), ([Net, Net], "Net")):
-        with pytest.raises(CandidateError) as caught:
-            candidates_from(same)
-        reported = f"two candidates are named '{name}'. Leave one out, or in Python give a mapping of names."
-        assert str(caught.value) == reported
-    for none in ([], {}):
-        with pytest.raises(CandidateError, match=r"no candidate is given. Name at least one"):
-            candidates_from(none)
+    named = [candidate_from(spec) for spec in ("relu:5", " relu:5 ", Net)]
+    assert [c.name for c in unique_names(named[1:])] == ["relu:5", "Net"]
+    with pytest.raises(CandidateError, match=r"two candidates are named 'relu:5'\. Leave one out, or in Python give a"):
+        unique_names(named)
+    with pytest.raises(CandidateError, match=r"no candidate is given\. Name at least one"):
+        unique_names([])
+
+
+def test_defaults_of_a_candidate_give_way_to_the_common_recipe_and_to_its_own_words():
+    candidate = Candidate("a", MLP((5,)), (("epochs", 7),), (("lr", 0.3), ("epochs", 9)))
+    assert candidate.recipe(Recipe()) == Recipe(lr=0.3, epochs=7)
+    assert candidate.recipe(Recipe(lr=0.1)) == Recipe(lr=0.1, epochs=7)
 
 
 def test_every_candidate_error_is_a_seedbed_error():
     assert issubclass(CandidateError, SeedbedError)
-    with pytest.raises(SeedbedError):
-        candidates_from(["relu:5", "nonsense"])
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,27 @@ from seedbed.settings import OPTIMIZERS, Recipe
 from seedbed.settings.recipe import LOSSES, RECIPES, recipe_named
 
 
-def test_the_default_recipe_is_that_of_the_tutorial():
-    assert Recipe() == Recipe(optimizer="sgd", lr=0.01, momentum=0.0, epochs=1000, batch_size=None, loss="auto")
-    assert Recipe().describe() == "SGD, lr 0.01, full batch, 1000 epochs"
+def test_the_default_recipe_suits_each_table_and_the_tutorials_is_plain_gradient_descent():
+    assert (Recipe().lr, Recipe().epochs, Recipe().batch_size, Recipe().patience) == (None,) * 4
+    assert Recipe().describe() == "AdamW, cosine schedule, weight decay 0.01 (not of biases)"
+    assert Recipe.tutorial().describe() == "SGD, lr 0.01, full batch, 1000 epochs"
+    assert (Recipe().leaves_out, Recipe.tutorial().leaves_out) == (True, False)
     with pytest.raises(dataclasses.FrozenInstanceError):
         Recipe().lr = 0.1
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("n_rows", "epochs", "batch_size"),
+    [(1, 200, 64), (1_499, 200, 64), (1_500, 100, 64), (2_000, 100, 128), (4_000, 100, 256), (12_000, 100, 512),
+     (50_000, 60, 1024)],
+)  # fmt: skip
+def test_what_a_recipe_leaves_out_suits_the_optimizer_and_the_number_of_rows(optimizer, n_rows, epochs, batch_size):
+    recipe = Recipe(optimizer=optimizer).for_rows(n_rows)
+    assert recipe.rate == OPTIMIZERS[optimizer].lr
+    assert (recipe.n_epochs, recipe.batch_size) == (epochs, batch_size)
+    given = Recipe(lr=0.5, epochs=7, batch_size=0)
+    assert given.for_rows(n_rows) == given
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -37,7 +53,6 @@ def test_the_default_weight_decay_of_an_optimizer_is_torchs(name):
         ({"optimizer": "adam", "batch_size": 32}, "Adam, lr 0.01, batches of 32, 1000 epochs"),
         ({"optimizer": "adamw", "lr": 1e-3}, "AdamW, lr 0.001, weight decay 0.01, full batch, 1000 epochs"),
         ({"optimizer": "adamw", "weight_decay": 0.0}, "AdamW, lr 0.01, full batch, 1000 epochs"),
-        ({"lr": None}, "SGD, lr of 0.01, 0.1, 1 by inner splits, full batch, 1000 epochs"),
         (
             {"optimizer": "adamw", "decay_biases": False},
             "AdamW, lr 0.01, weight decay 0.01 (not of biases), full batch, 1000 epochs",
@@ -49,14 +64,15 @@ def test_the_default_weight_decay_of_an_optimizer_is_torchs(name):
         ({"warmup": 0.07}, "SGD, lr 0.01, 7% warm-up, full batch, 1000 epochs"),
         ({"schedule": "onecycle", "lr": 1.0}, "SGD, lr 1, one-cycle schedule, full batch, 1000 epochs"),
         (
-            {"schedule": "cosine", "warmup": 0.1, "epochs": 37, "horizon": 400},
-            "SGD, lr 0.01, cosine schedule with 10% warm-up, planned for 400 epochs, full batch, 37 epochs",
+            {"schedule": "cosine", "warmup": 0.1, "epochs": 37},
+            "SGD, lr 0.01, cosine schedule with 10% warm-up, full batch, 37 epochs",
         ),
-        ({"epoch": "inner", "epochs": 50}, "SGD, lr 0.01, full batch, up to 50 epochs, stopped by inner splits"),
+        ({"patience": None, "epochs": 50}, "SGD, lr 0.01, full batch, up to 50 epochs"),
+        ({"patience": 20}, "SGD, lr 0.01, full batch, up to 1000 epochs, patience 20"),
     ],
 )
 def test_a_recipe_is_described_in_a_few_words(settings, words):
-    assert Recipe(**settings).describe() == words
+    assert Recipe.tutorial(**settings).describe() == words
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -79,7 +95,7 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"weight_decay": -1}, "weight_decay is -1"),
         ({"epochs": 0}, "epochs is 0. It must be a whole number from 1 to 1,000,000"),
         ({"epochs": 2.0}, "epochs is 2.0"),
-        ({"batch_size": 0}, "batch_size is 0. It must be a whole number from 1 up, or left out"),
+        ({"batch_size": -1}, "batch_size is -1. It must be a whole number from 0 up"),
         ({"batch_size": "full"}, "batch_size is 'full'"),
         ({"optimizer": "adam", "momentum": 0.9}, "momentum and nesterov belong to sgd, not to adam. Leave them out"),
         ({"optimizer": "adamw", "nesterov": True}, "belong to sgd, not to adamw"),
@@ -89,8 +105,10 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"warmup": float("nan")}, "warmup is nan"),
         ({"warmup": "long"}, "warmup is 'long'"),
         ({"warmup": 0.1, "schedule": "onecycle"}, "onecycle has a warm-up of its own. Leave warmup out"),
-        ({"horizon": 9, "epochs": 10}, "horizon is 9, and there are 10 epochs. Give at least 10, or leave it out."),
-        ({"horizon": 20.5, "epochs": 10}, "horizon is 20.5"),
+        ({"patience": -1}, "patience is -1. It must be a whole number from 0 up"),
+        ({"patience": 2.5}, "patience is 2.5"),
+        ({"horizon": 9}, "no argument horizon. Leave it out"),
+        ({"epoch": "inner"}, "no argument epoch. Leave it out: training ends by rows left out"),
         ({"label_smoothing": 1}, "label_smoothing is 1. It must be a share from 0 to below 1"),
         ({"label_smoothing": -0.5}, "label_smoothing is -0.5"),
         (
@@ -101,7 +119,7 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"clip_norm": float("inf")}, "clip_norm is inf"),
         ({"clip_norm": "none"}, "clip_norm is 'none'"),
         ({"decay_biases": "no"}, "decay_biases is 'no'. It must be True or False"),
-        ({"nesterov": True}, "nesterov needs momentum. Add momentum=0.9"),
+        ({"optimizer": "sgd", "nesterov": True}, "nesterov needs momentum. Add momentum=0.9"),
     ],
 )
 def test_settings_out_of_range_or_contradictory_are_refused(settings, message):
@@ -110,28 +128,8 @@ def test_settings_out_of_range_or_contradictory_are_refused(settings, message):
 
 
 def test_given_settings_replace_those_of_a_named_recipe():
-    assert recipe_named("tutorial") == RECIPES["tutorial"] == Recipe()
-    trained = recipe_named("trained", epochs=50, lr=None)
-    assert trained == dataclasses.replace(RECIPES["trained"], epochs=50)
-    assert (trained.optimizer, trained.lr, trained.epoch) == ("adamw", None, "inner")
-    assert recipe_named("trained", lr=0.5, optimizer="sgd", epoch="last") == Recipe(lr=0.5)
-    with pytest.raises(OptionError, match=r"unknown recipe 'trainde'\. Did you mean 'trained'"):
-        recipe_named("trainde")
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_the_default_learning_rates_are_the_optimizers_grid(optimizer):
-    assert Recipe(optimizer=optimizer, lr=None).lrs == OPTIMIZERS[optimizer].lr_grid
-    assert Recipe(optimizer=optimizer, lr=0.3).lrs == (0.3,)
-    assert [Recipe(lr=None).chooses, Recipe(epoch="inner").chooses, Recipe().chooses] == [True, True, False]
-
-
-def test_the_patience_is_described_where_it_applies():
-    trained = RECIPES["trained"]
-    assert trained.ending == "past 1.5 x its best epoch + 50"
-    assert dataclasses.replace(trained, patience=20).ending == "past 1 x its best epoch + 20"
-    assert dataclasses.replace(trained, patience=20).describe().endswith("stopped by inner splits, patience 20")
-    assert dataclasses.replace(trained, patience=1000).ending == ""
-    assert Recipe().ending == ""
-    with pytest.raises(OptionError, match="patience is 0"):
-        Recipe(patience=0)
+    assert recipe_named("tutorial") == RECIPES["tutorial"] == Recipe.tutorial()
+    assert recipe_named("default", epochs=50, lr=None) == Recipe(epochs=50)
+    assert recipe_named("tutorial", lr=0.5) == Recipe.tutorial(lr=0.5)
+    with pytest.raises(OptionError, match=r"unknown recipe 'tutoral'\. Did you mean 'tutorial'"):
+        recipe_named("tutoral")

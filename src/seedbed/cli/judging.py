@@ -72,8 +72,6 @@ class QuestionOptions:
     "Error level: how often a difference may be claimed although there is none, over all comparisons together."
     tried: int = 0
     "How many attempts were thrown away; each counts as one more comparison."
-    networks: int = 1
-    "Of predictions with several seeds: networks that the model averages, whose mean is judged; 1 judges single models."
     fail_unless_better: str | None = None
     "Exit with status 1 unless this candidate is better than the reference."
     fail_if_worse: str | None = None
@@ -81,7 +79,7 @@ class QuestionOptions:
 
     def settings(self) -> dict[str, Any]:
         """Return the keyword arguments of `seedbed.judge`."""
-        names = ("reference", "margin", "alpha", "tried", "networks")
+        names = ("reference", "margin", "alpha", "tried")
         return {name: getattr(self, name) for name in names}
 
 

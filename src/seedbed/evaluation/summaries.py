@@ -50,7 +50,7 @@ __all__ = [
 Ended = Literal["", "decided", "rows", "time", "interrupted"]
 """Why a run ended before its last repeat, see `PlanSummary`."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Schema version of the summaries that this version of seedbed writes and reads."""
 
 Task = Literal["binary", "multiclass", "regression"]

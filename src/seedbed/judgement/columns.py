@@ -111,7 +111,6 @@ class Question:
     margin: float | None = None
     alpha: float = 0.05
     tried: int = 0
-    networks: int = 1
     lower_is_better: bool | None = None
     folds: int | None = None
     test_share: float | None = None
@@ -128,8 +127,6 @@ class Question:
         if not 0 <= self.tried <= _MOST_TRIED:
             hint = f"Give how many attempts were thrown away: 0 to {_MOST_TRIED:,}."
             raise OptionError(f"tried is {self.tried:,}", hint)
-        if self.networks < 1:
-            raise OptionError(f"networks is {self.networks}", "Give how many networks the model averages: 1 or more.")
         if self.margin is not None and not (self.margin > 0 and np.isfinite(self.margin)):
             raise OptionError(f"the margin is {self.margin}", "Give the smallest difference that matters, above 0.")
 

@@ -154,7 +154,6 @@ def judge(
     margin: float | None = None,
     alpha: float = 0.05,
     tried: int = 0,
-    networks: int = 1,
     lower_is_better: bool | None = None,
     folds: int | None = None,
     test_share: float | None = None,
@@ -184,8 +183,6 @@ def judge(
             else 2 % of the reference's mean.
         alpha: how often a difference may be claimed where there is none, over all comparisons together.
         tried: how many attempts were discarded; each counts as one more comparison.
-        networks: of predictions with several seeds, how many networks the model averages: verdicts and scores are then
-            about the mean of so many. A file doesn't say it, so single models are judged if it is left out.
         lower_is_better: which way is better; by the score's name if left out.
         folds: folds of each repeat, if no column says it.
         test_share: share of test rows, for random splits.
@@ -223,7 +220,6 @@ def judge(
         margin=margin,
         alpha=alpha,
         tried=tried,
-        networks=networks,
         lower_is_better=lower_is_better,
         folds=folds,
         test_share=test_share,
@@ -247,9 +243,6 @@ def judge(
     if target is not None and about_scores:
         message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
         raise OptionError(message, "Leave it out.")
-    if target is None and networks > 1:
-        message = f"networks is {networks}, and scores of single models don't tell the score of their mean"
-        raise OptionError(message, "Give the predictions of each row, with a column of true values.")
     question = replace(question, target=target)
     judged = _on_scores if target is None else on_predictions
     tables = factor(columns, roles["dataset"], "dataset") if "dataset" in roles else None

@@ -69,7 +69,6 @@ def asked(
             repeats=plan.repeats,
             folds=plan.folds,
             seeds=seeds,
-            networks=question.networks,
             test_share=None if plan.df is None else plan.overlap / (1 + plan.overlap),
             df=plan.df,
             tried=question.tried,

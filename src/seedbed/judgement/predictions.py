@@ -109,13 +109,10 @@ def read_predictions(
         predicted = _of_predictions(columns, truth, wide, question)
     else:
         predicted = _of_columns(columns, roles, truth, of_class, question)
-    if predicted.hard and question.networks > 1:
-        message = f"networks is {question.networks}, and predicted labels don't tell what a mean of networks predicts"
-        raise OptionError(f"{columns.where}: {message}", "Give probabilities, or leave it out.")
     target = _target_of_rows(columns, row, predicted.y)
     plan, tested = _splits(rows, row, question)
     seeds, n_seeds = seed_places(rows)
-    design = _design(plan, target, predicted, max(n_seeds))
+    design = _design(plan, target, predicted)
     n_rows, splits = len(target), []
     for number, test in enumerate(tested):  # each random split is a repeat of its own
         at = divmod(number, plan.folds) if plan.kind == "cross_validation" else (number, 0)
@@ -151,7 +148,6 @@ def read_predictions(
                 Result(
                     name=name,
                     alpha=question.alpha,
-                    networks=question.networks,
                     target=target,
                     splits=tuple(split for split in splits if split.repeat < n_repeats),
                     design=design,
@@ -334,7 +330,7 @@ def _splits(rows: FileRows, row: Factor, question: Question) -> tuple[SplitPlan,
     return plan, tested
 
 
-def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted, seeds: int) -> Protocol:
+def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted) -> Protocol:
     """Return the design of a comparison with these splits. Too few rows have no verdict."""
     n, outside, why = len(target), None, ""
     if predicted.task != "regression":
@@ -351,7 +347,6 @@ def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted, seeds:
         kind="scores_only" if why or plan.kind == "random_splits" else "held_out" if held_out else "cross_validation",
         repeats=plan.repeats,
         folds=plan.folds,
-        seeds=seeds,
         df=plan.df,
         locked_share=1.0 if held_out else 0.0,
         reason=why or plan.words,

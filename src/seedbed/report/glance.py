@@ -64,11 +64,10 @@ _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
     "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another 'lr'.",
     "under_trained": "{names} {was} still learning at the end: {epochs} or a higher 'lr' may help.",
-    "over_trained": "{names} {was} trained for too long: epoch: inner stops earlier.",
+    "over_trained": "{names} {was} trained for too long: fewer 'epochs' or a 'patience' of 8 stop earlier.",
     "diverged": "Some networks of {names} diverged: try a lower 'lr'.",
     "dead_units": "Many ReLU units of {names} are dead: try a lower 'lr', or leakyrelu in place of relu.",
     "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
-    "seeds_apart": "The result of {names} depends strongly on the seed: take more 'seeds', or average over networks.",
 }
 _SERIOUS = {"confined_outputs", "learnt_nothing"}
 
@@ -357,8 +356,6 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
         code = check.code
         if code == "under_trained" and check.candidate in untrained:
             code = "learnt_nothing"
-        if code == "over_trained" and "its training stopped" in check.message:
-            continue  # its epoch was chosen before that
         by_code.setdefault(code, []).append(check)
     if untrained >= {check.candidate for check in by_code.get("no_better_than_prior", ())}:
         by_code.pop("no_better_than_prior", None)  # the reason is given
