@@ -41,11 +41,11 @@ def test_the_command_lines_help_loads_no_heavy_library(arguments):
 
 def test_planning_loads_nothing_that_only_fits_baselines_judges_or_draws():
     code = """
-import functools, seedbed as sb
-from seedbed.experiment import plan_within, specify
+import seedbed as sb
+from seedbed.experiment import make_plan, specify
 table, design = sb.read_table("example:breast-cancer"), sb.Design(repeats=1)
-specified = functools.partial(specify, table, "relu:5", recipe=sb.Recipe.trained(epochs=5), design=design)
-assert "3 baselines" in plan_within(specified(), specified, sb.Compute(jobs=1)).sentence()"""
+specified = specify(table, "relu:5", recipe=sb.Recipe.tutorial(epochs=5), design=design)
+assert "4 models" in make_plan(specified, sb.Compute(jobs=1)).sentence()"""
     assert loaded_after(code) == ["torch", "duckdb", "numpy"]
 
 
