@@ -5,9 +5,9 @@ python benchmarks/coverage.py --tables phoneme --rows 300 --out -  one, printed
 
 Each draw takes n rows of a table as if they were the user's and compares learners on them as seedbed does; the other
 rows show the truth. The learners are cheap enough for hundreds of draws: ridge regression, and networks whose hidden
-layer is random (`H` tanh units) and whose last layer is a ridge regression. `mean of H` judges the mean of ten networks
-from five, `one of H` a single network. "noise" is a comparison without a difference: both learners see all columns and
-five more of noise, each its own five.
+layer is random (`H` tanh units) and whose last layer is a ridge regression. A learner is the mean of eight of them,
+each of which leaves out an eighth of the training rows. "noise" is a comparison without a difference: both learners see
+all columns and five more of noise, each its own five.
 
 Two truths are compared with each interval: "tables like this", the mean difference over all draws, and "this table",
 the difference for models trained on the draw's own rows.
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from tables import Table, print_or_write, rows_of, stem, tables
 
 Floats = NDArray[np.float64]
-SEEDS, NETWORKS, REPEATS, FOLDS = 5, 10, 10, 10
+NETWORKS, REPEATS, FOLDS = 8, 10, 10
 FEWEST_OF_CLASS = 10
 FRESH = 15  # fresh rows for each of the user's rows
 RIDGE = 1.0
@@ -73,52 +73,38 @@ def population(path: Path) -> tuple[Floats, Floats] | None:
 
 
 def predictions(learner: Learner, X: Floats, y: Floats, fresh: Floats, rng: np.random.Generator) -> Floats:
-    """Return the predictions [seed, row] for fresh rows of networks trained on X, y."""
+    """Return the predictions [row] for fresh rows of the mean of networks, each trained on seven eighths of X, y."""
+    left_out = rng.permutation(len(X)) % NETWORKS
+    weights = (left_out != np.arange(NETWORKS)[:, None]).astype(float)
     if not learner.units:
-        features, of_fresh = _with_one(X)[None], _with_one(fresh)[None]
+        features, of_fresh, weights = _with_one(X)[None], _with_one(fresh)[None], np.ones((1, len(X)))
     else:
-        W = rng.normal(size=(SEEDS, X.shape[1], learner.units)) / np.sqrt(X.shape[1])
-        b = rng.normal(size=(SEEDS, 1, learner.units))
+        W = rng.normal(size=(NETWORKS, X.shape[1], learner.units)) / np.sqrt(X.shape[1])
+        b = rng.normal(size=(NETWORKS, 1, learner.units))
         features, of_fresh = _with_one(np.tanh(X @ W + b)), _with_one(np.tanh(fresh @ W + b))
-    transposed = features.transpose(0, 2, 1)
-    gram = transposed @ features + RIDGE * np.eye(features.shape[2])
-    weights = np.linalg.solve(gram, (transposed @ y)[..., None])
-    return np.clip((of_fresh @ weights)[..., 0], 0, 1)
+    weighted = (features * weights[..., None]).transpose(0, 2, 1)
+    gram = weighted @ features + RIDGE * np.eye(features.shape[2])
+    solved = np.linalg.solve(gram, (weighted @ y)[..., None])
+    return np.asarray(np.clip((of_fresh @ solved)[..., 0], 0, 1).mean(axis=0))
 
 
 def _with_one(features: Floats) -> Floats:
     return np.concatenate([features, np.ones((*features.shape[:-1], 1))], axis=-1)
 
 
-def brier(p: Floats, y: Floats, networks: int) -> float:
-    """Return the Brier score of the mean of so many networks, from those in p [seed, row], without bias."""
-    single = float(((p - y) ** 2).mean())
-    return single - (float(p.var(axis=0, ddof=1).mean()) * (1 - 1 / networks) if len(p) > 1 else 0.0)
-
-
-def noise(p: Floats, y: Floats, networks: int) -> float:
-    """Return the variance over seeds of `brier`, by the jackknife over seeds [seed, row]."""
-    if len(p) == 1:
-        return 0.0
-    if networks == 1:
-        return float(((p - y) ** 2).mean(axis=1).var(ddof=1)) / len(p)
-    without = np.array([brier(np.delete(p, seed, 0), y, networks) for seed in range(len(p))])
-    return (len(p) - 1) / len(p) * float(((without - without.mean()) ** 2).sum())
-
-
 def draw(X: Floats, y: Floats, n: int, number: int, salt: int) -> dict[str, Floats]:
-    """Return what one draw of n rows measures, for each learner and for 1 and 10 networks.
+    """Return what one draw of n rows measures for each learner.
 
-    loss and noise are [learner, networks, repeat, fold], truth is [learner, networks]; rows, [learner, networks, row],
-    has the losses of the first repeat, whose folds are `fold` [row].
+    loss is [learner, repeat, fold], truth is [learner]; rows, [learner, row], has the losses of the first repeat, whose
+    folds are `fold` [row].
     """
     rng = np.random.default_rng([salt, n, number])
     order = rng.permutation(len(y))
     table, rest = order[:n], order[n : n + FRESH * n]
     extra = [rng.normal(size=(len(y), 5)) for _ in range(2)]
     inputs = {None: X, 0: np.hstack([X, extra[0]]), 1: np.hstack([X, extra[1]])}
-    loss = np.empty((len(LEARNERS), 2, REPEATS, FOLDS))
-    noises, truth, rows = np.zeros_like(loss), np.zeros((len(LEARNERS), 2)), np.empty((len(LEARNERS), 2, n))
+    loss = np.empty((len(LEARNERS), REPEATS, FOLDS))
+    truth, rows = np.zeros(len(LEARNERS)), np.empty((len(LEARNERS), n))
     folds_of_rows = np.empty(n, dtype=np.int64)
     for repeat in range(REPEATS):
         folds = stratified(y[table], rng)
@@ -128,18 +114,14 @@ def draw(X: Floats, y: Floats, n: int, number: int, salt: int) -> dict[str, Floa
                 Z = inputs[learner.noise]
                 fresh = np.concatenate([test, rest]) if repeat == 0 else test
                 p = predictions(learner, Z[train], y[train], Z[fresh], rng)
-                for column, networks in enumerate((1, NETWORKS)):
-                    here = p[:, : len(test)]
-                    loss[number_of, column, repeat, fold] = brier(here, y[test], networks)
-                    noises[number_of, column, repeat, fold] = noise(here, y[test], networks)
-                    if repeat == 0:
-                        truth[number_of, column] += brier(p[:, len(test) :], y[rest], networks) / FOLDS
-                        spread = here.var(axis=0, ddof=1) if len(p) > 1 else 0.0
-                        by_row = ((here - y[test]) ** 2).mean(axis=0) - spread * (1 - 1 / networks)
-                        rows[number_of, column, folds == fold] = by_row
+                losses = (p - y[fresh]) ** 2
+                loss[number_of, repeat, fold] = losses[: len(test)].mean()
+                if repeat == 0:
+                    truth[number_of] += losses[len(test) :].mean() / FOLDS
+                    rows[number_of, folds == fold] = losses[: len(test)]
             if repeat == 0:
                 folds_of_rows[folds == fold] = fold
-    return {"loss": loss, "noise": noises, "truth": truth, "rows": rows, "fold": folds_of_rows, "y": y[table]}
+    return {"loss": loss, "truth": truth, "rows": rows, "fold": folds_of_rows, "y": y[table]}
 
 
 def stratified(y: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -200,13 +182,13 @@ PAIRS = (
     Pair("noise, ridge", "ridge, noise 1", "ridge, noise 2", same=True),
     Pair("noise, networks", "30, noise 1", "30, noise 2", same=True),
 )
-Interval = Callable[[Floats, tuple[float, float], Floats, NDArray[np.int64]], tuple[float, float]]
+Interval = Callable[[Floats, Floats, NDArray[np.int64]], tuple[float, float]]
 
 
-def seedbed(x: Floats, noises: tuple[float, float], rows: Floats, fold: NDArray[np.int64]) -> tuple[float, float]:
+def seedbed(x: Floats, rows: Floats, fold: NDArray[np.int64]) -> tuple[float, float]:
     from seedbed.evaluation import corrected_t
 
-    found = corrected_t(x, seed_noise=noises)
+    found = corrected_t(x)
     return found.low, found.high
 
 
@@ -217,16 +199,13 @@ def _student(mean: float, se: float, df: float | None) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def bayle(x: Floats, noises: tuple[float, float], rows: Floats, fold: NDArray[np.int64]) -> tuple[float, float]:
+def bayle(x: Floats, rows: Floats, fold: NDArray[np.int64]) -> tuple[float, float]:
     within = np.mean([rows[fold == one].var(ddof=1) for one in range(FOLDS)])
     return _student(float(rows.mean()), float(np.sqrt(within / len(rows))), None)
 
 
 INTERVALS: dict[str, Interval] = {
     "seedbed": seedbed,
-    "corrected t, 9 degrees of freedom": lambda x, *_: _student(
-        x.mean(), x.std(ddof=1) * np.sqrt(1 / x.size + 1 / (FOLDS - 1)), FOLDS - 1
-    ),
     "corrected t, 99 (Bouckaert and Frank 2004)": lambda x, *_: _student(
         x.mean(), x.std(ddof=1) * np.sqrt(1 / x.size + 1 / (FOLDS - 1)), x.size - 1
     ),
@@ -238,7 +217,7 @@ INTERVALS: dict[str, Interval] = {
 
 @dataclass
 class Count:
-    """How many intervals hold each truth, and how wide they are beside the corrected t."""
+    """How many intervals hold each truth, and how wide they are beside seedbed's."""
 
     n: int = 0
     like_this: int = 0
@@ -246,19 +225,18 @@ class Count:
     width: float = 0.0
 
 
-def counted(found: dict[str, Floats], pair: Pair, networks: int) -> dict[str, Count]:
+def counted(found: dict[str, Floats], pair: Pair) -> dict[str, Count]:
     """Return the counts of each interval for one table, size and pair."""
-    names, column = [learner.name for learner in LEARNERS], (1, NETWORKS).index(networks)
+    names = [learner.name for learner in LEARNERS]
     i, j = names.index(pair.first), names.index(pair.second)
-    truth = found["truth"][:, i, column] - found["truth"][:, j, column]
+    truth = found["truth"][:, i] - found["truth"][:, j]
     like_this = 0.0 if pair.same else truth.mean()
     counts = {name: Count() for name in INTERVALS}
     for one, this in enumerate(truth):
-        x = found["loss"][one, i, column] - found["loss"][one, j, column]
-        parts = found["noise"][one, i, column].mean(), found["noise"][one, j, column].mean()
-        rows = (found["rows"][one, i, column] - found["rows"][one, j, column]).astype(np.float64)
-        ends = {name: interval(x, parts, rows, found["fold"][one]) for name, interval in INTERVALS.items()}
-        reference = np.diff(ends["corrected t, 9 degrees of freedom"])[0]
+        x = found["loss"][one, i] - found["loss"][one, j]
+        rows = (found["rows"][one, i] - found["rows"][one, j]).astype(np.float64)
+        ends = {name: interval(x, rows, found["fold"][one]) for name, interval in INTERVALS.items()}
+        reference = np.diff(ends["seedbed"])[0]
         for name, (low, high) in ends.items():
             count = counts[name]
             count.n += 1
@@ -277,15 +255,12 @@ def percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f}"
 
 
-def tables_of(found: dict[tuple[str, int], dict[str, Floats]], networks: int) -> Iterator[Table]:
+def tables_of(found: dict[tuple[str, int], dict[str, Floats]]) -> Iterator[Table]:
     """Yield a table of all methods for each size, and one of seedbed's interval on each table."""
     kinds = list(dict.fromkeys(pair.kind for pair in PAIRS))
     for n in sorted({n for _, n in found}):
         by_pair = {
-            (name, pair): counted(draws, pair, networks)
-            for (name, size), draws in found.items()
-            if size == n
-            for pair in PAIRS
+            (name, pair): counted(draws, pair) for (name, size), draws in found.items() if size == n for pair in PAIRS
         }
         rows = []
         for method in INTERVALS:
@@ -316,9 +291,7 @@ def tables_of(found: dict[tuple[str, int], dict[str, Floats]], networks: int) ->
         yield Table(f"{n:,} rows, seedbed's interval on each table", ("table", *kinds), rows, [remark])
 
 
-def decided(
-    found: dict[tuple[str, int], dict[str, Floats]], name: str, sizes: tuple[int, int], pair: Pair, networks: int
-) -> float:
+def decided(found: dict[tuple[str, int], dict[str, Floats]], name: str, sizes: tuple[int, int], pair: Pair) -> float:
     """Return how often a true difference is shown with the rows that were promised to show it in four of five cases.
 
     Each draw of the smaller size promises the larger one for some difference; each draw of the larger size is moved so
@@ -328,18 +301,13 @@ def decided(
 
     from seedbed.evaluation import corrected_t
 
-    names, column = [learner.name for learner in LEARNERS], (1, NETWORKS).index(networks)
+    names = [learner.name for learner in LEARNERS]
     i, j = names.index(pair.first), names.index(pair.second)
     means, errors = [], []
     for size in sizes:
         draws = found[name, size]
-        truth = 0.0 if pair.same else (draws["truth"][:, i, column] - draws["truth"][:, j, column]).mean()
-        estimates = [
-            corrected_t(
-                ours[i, column] - ours[j, column], seed_noise=(noise[i, column].mean(), noise[j, column].mean())
-            )
-            for ours, noise in zip(draws["loss"], draws["noise"], strict=True)
-        ]
+        truth = 0.0 if pair.same else (draws["truth"][:, i] - draws["truth"][:, j]).mean()
+        estimates = [corrected_t(ours[i] - ours[j]) for ours in draws["loss"]]
         means.append(np.array([estimate.mean for estimate in estimates]) - truth)
         errors.append(np.array([estimate.se for estimate in estimates]))
     quantile, of_power = stats.t.ppf([0.975, 0.8], FOLDS - 1)
@@ -354,8 +322,7 @@ def rows_needed(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
         names = sorted({name for name, n in found if n == sizes[0]} & {name for name, n in found if n == sizes[1]})
         for kind in dict.fromkeys(pair.kind for pair in PAIRS) if names else ():
             shares = [
-                np.mean([decided(found, name, sizes, pair, NETWORKS) for pair in PAIRS if pair.kind == kind])
-                for name in names
+                np.mean([decided(found, name, sizes, pair) for pair in PAIRS if pair.kind == kind]) for name in names
             ]
             spread = f"{percent(min(shares), 1)} to {percent(max(shares), 1)}"
             rows.append((f"{sizes[0]:,}", f"{sizes[1]:,}", kind, str(len(names)), percent(np.mean(shares), 1), spread))
@@ -377,10 +344,9 @@ def probabilities(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
             if pair.same:
                 continue
             i, j = names.index(pair.first), names.index(pair.second)
-            truth = (draws["truth"][:, i, 1] - draws["truth"][:, j, 1]).mean()
-            for ours, noise in zip(draws["loss"], draws["noise"], strict=True):
-                parts = noise[i, 1].mean(), noise[j, 1].mean()
-                estimate = corrected_t(ours[i, 1] - ours[j, 1], seed_noise=parts)
+            truth = (draws["truth"][:, i] - draws["truth"][:, j]).mean()
+            for ours in draws["loss"]:
+                estimate = corrected_t(ours[i] - ours[j])
                 p = float(stats.t.cdf(abs(estimate.mean) / estimate.se, FOLDS - 1))
                 hits[pair.kind].append((p, estimate.mean * truth > 0))
     rows = []
@@ -401,25 +367,24 @@ INTRO = """\
 # Do the intervals hold on real tables?
 
 Each draw takes some rows of a real table, as if they were all that a user has, and compares cheap learners on them with
-10 x 10 folds and 5 seeds, as seedbed does; the other rows show the truth. A table is used if it has at least {fewest}
-times as many rows. Networks have one hidden layer of 20 to 60 random tanh units and a fitted last layer; the mean of
-ten is judged. "Noise" compares a learner with itself: each side sees all columns and five columns of noise, its own
-five, so no difference is the truth.
+10 x 10 folds, as seedbed does; the other rows show the truth. A table is used if it has at least {fewest} times as many
+rows. Networks have one hidden layer of 20 to 60 random tanh units and a fitted last layer; the mean of eight is judged,
+each of which leaves out an eighth of the training rows. "Noise" compares a learner with itself: each side sees all
+columns and five columns of noise, its own five, so no difference is the truth.
 
 Two truths are compared with each 95 % interval. *Tables like this*: the mean difference over all draws. *This table*:
 the difference of models trained on the drawn rows. The truth for this table is measured on up to {fresh} fresh rows for
 each row, which costs about one point of coverage. seedbed's interval is made for the first.
 Draws with fewer than ten rows of a class are left out, as seedbed gives no verdict on them.
 
-- Corrected *t*, 9 degrees of freedom: seedbed's until the noise of seeds was taken out; still its own if a model has no
-  seeds, as with ridge regression.
+- seedbed: the corrected *t* with 9 degrees of freedom.
 - Corrected *t*, 99: with the degrees of freedom of Bouckaert and Frank (2004).
 - The *t*-test over 100 folds takes all folds of ten repeats as independent; the next one takes the folds of one run.
 - Bayle et al. (2020): the central limit theorem for the rows of one run.
 
 Nested cross-validation isn't among them: it needs a model for each pair of folds, 45 in place of 10 for each run of ten
-folds, and a hundred runs. Width is that of the interval
-between two networks, beside the corrected *t*. What lies outside 93 to 99 % is a miss, and stays here.
+folds, and a hundred runs. Width is that of the interval between two networks, beside seedbed's. What lies outside 93 to
+99 % is a miss, and stays here.
 """
 
 
@@ -441,8 +406,7 @@ def main() -> None:
                 found[stem(path), n] = drawn
             print(f"{stem(path)}, {n} rows: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     text = INTRO.format(fewest=FEWEST, fresh=FRESH)
-    for networks, title in ((NETWORKS, "Means of ten networks"), (1, "Single networks")):
-        text += f"\n## {title}\n\n" + "\n\n".join(table.markdown() for table in tables_of(found, networks)) + "\n"
+    text += "\n" + "\n\n".join(table.markdown() for table in tables_of(found)) + "\n"
     text += f"\n{rows_needed(found).markdown()}\n\n{probabilities(found).markdown()}\n"
     print_or_write(text, options.out)
 

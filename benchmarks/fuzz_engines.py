@@ -164,7 +164,7 @@ class Changing(nn.Module):
 def own_case(number: int) -> tuple[Callable[[], nn.Module], dict[str, Any], tuple[np.ndarray, ...]]:
     """Return a builder of modules with one or two changing layers, a recipe, and a table."""
     rng = np.random.default_rng([number, 1])
-    size, n_layers, batch_size = int(rng.integers(2, 6)), int(rng.integers(1, 3)), (None, 16)[rng.integers(2)]
+    size, n_layers, batch_size = int(rng.integers(2, 6)), int(rng.integers(1, 3)), (0, 16)[rng.integers(2)]
     layers = [
         (
             str(rng.choice(Changing.KINDS)),
@@ -198,7 +198,7 @@ def own_gap(number: int) -> float:
         optimizer = torch.optim.SGD(network.parameters(), lr=recipe["lr"], momentum=recipe["momentum"])
         losses = np.zeros((2, recipe["epochs"]))
         for epoch in range(recipe["epochs"]):
-            rows = torch.arange(60) if recipe["batch_size"] is None else shuffled(60, seed, epoch)
+            rows = torch.arange(60) if not recipe["batch_size"] else shuffled(60, seed, epoch)
             network.train()
             for some in torch.split(rows, recipe["batch_size"] or 60):
                 loss = criterion(network(X[some])[:, 0], y[some])

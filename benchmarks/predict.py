@@ -2,8 +2,8 @@
 
     python benchmarks/predict.py [--rows 1000000] [--rounds 5]
 
-The model is relu:5 x 10 of heart failure: 12 columns of numbers in memory, two cores. What is timed is everything from
-cells to probabilities: checks of each cell, missing ones, standardisation, ten networks, mean and spread.
+The model is relu:5 x 8 of heart failure: 12 columns of numbers in memory, two cores. What is timed is everything from
+cells to probabilities: checks of each cell, missing ones, standardisation, eight networks, mean and spread.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 
 import seedbed as sb
-from seedbed.settings import recipe_named
 
 N_ROWS = 200
 
@@ -55,7 +54,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="a model file; one of an embedded table is fitted if left out")
     parser.add_argument("--table", default="example:breast-cancer", help="what to fit it to")
-    parser.add_argument("--networks", type=int, default=10)
+    parser.add_argument("--networks", type=int, default=8)
     parser.add_argument("--path", default="/predict", choices=["/predict", "/health"])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
@@ -64,10 +63,7 @@ def _options() -> argparse.Namespace:
 
 
 def _model(path: Path, table: str, networks: int) -> Path:
-    recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=50)
-    fitted = sb.fit_model(
-        sb.read_table(table), "relu:5", recipe=recipe, n_networks=networks, compute=sb.Compute(jobs=1)
-    )
+    fitted = sb.fit_model(sb.read_table(table), "relu:5", n_networks=networks, compute=sb.Compute(jobs=1))
     return fitted.save(path)
 
 

@@ -1,14 +1,22 @@
-"""Simulated tables of which the truth is known, and the networks that are compared on them."""
+"""Simulated tables of which the truth is known, and the models that are compared on them."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
+
+import seedbed as sb
+from seedbed.data import table_from_arrays
+from seedbed.experiment import Experiment, specify
+from seedbed.experiment.fits import Group
+from seedbed.model import AUTO
 
 BLOCK = 3
 """Columns of a block."""
@@ -73,14 +81,10 @@ class World:
 
 @dataclass(frozen=True)
 class Sees:
-    """A network that sees some blocks of columns only: all of them if none is named."""
+    """A model that sees some blocks of columns only: all of them if none is named."""
 
     blocks: tuple[int, ...] = ()
-    network: str = "relu:5"
-
-    def of(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The columns that it sees [row, column]."""
-        return np.hstack([X[:, BLOCK * block : BLOCK * (block + 1)] for block in self.blocks]) if self.blocks else X
+    model: str = "network-1"
 
 
 @dataclass(frozen=True)
@@ -91,75 +95,106 @@ class Setting:
         name: for tables and caches.
         world: where the tables come from.
         n_rows: of each table.
-        candidates: by name. Where there is no baseline, the first is the reference.
-        baselines: the first, if any, is the reference.
-        epoch: `last`, or `inner` for one that inner splits choose.
-        lr: learning rate.
-        plain: whether candidates are logistic regressions on what they see, which have no seeds, in place of networks.
+        candidates: by name. Without a prior, the first is the reference.
+        prior: whether predicting the class frequencies is compared as well, as the reference.
+        in_time: whether rows follow in time, so that the latest fifth is locked away.
+        to_the_end: whether all repeats are run, also those after the stop.
     """
 
     name: str
     world: World
     n_rows: int
     candidates: Mapping[str, Sees]
-    baselines: tuple[str, ...] = ()
-    epoch: Literal["last", "inner"] = "last"
-    lr: float = 1.0
-    plain: bool = field(default=False, repr=False)
-
-    @property
-    def reference(self) -> str:
-        """The name of the reference."""
-        return next(iter(self.baselines or self.candidates))
+    prior: bool = False
+    in_time: bool = False
+    to_the_end: bool = False
 
     @property
     def metric(self) -> str:
         """The score that is tested."""
         return "squared_error" if self.world.target == "numbers" else "brier"
 
+    def experiment(self, rows: Rows, number: int, **design: Any) -> Experiment:
+        """Return the comparison of the candidates on a table, as `specify` makes it, except that each model is fitted
+        without the columns that it doesn't see, and starts from random numbers of its own.
+
+        Args:
+            number: all randomness follows from it.
+            design: settings of `Design`.
+        """
+        table, groups = self._table(*rows), list[Group]()
+        asked = sb.Design(baselines=["prior"], metric=self.metric, random_state=number, **design)
+        for name, candidate in self.candidates.items():
+            spec = specify(table, [candidate.model], recipe=sb.Recipe(), design=asked)
+            without = tuple(
+                column
+                for at, column in enumerate(table.feature_names)
+                if candidate.blocks and at // BLOCK not in candidate.blocks
+            )
+            if candidate.model == AUTO:
+                groups.append(dataclasses.replace(spec.groups[-1], lines={AUTO: name}, without=without))
+                continue
+            member, prior = spec.groups[0].members
+            groups.append(Group((dataclasses.replace(member, name=name),), {name: name}, without))
+        if self.prior:
+            groups.insert(0, Group((prior,), {"prior": "prior"}))
+        return dataclasses.replace(spec, groups=tuple(groups), reference=groups[0].names[0], missing={})
+
+    def _table(self, X: NDArray[np.float64], y: NDArray[Any]) -> sb.Table:
+        """Return the table as a user would have it, with its groups or times."""
+        if self.world.group_size == 1 and not self.in_time:
+            return table_from_arrays(X, y)
+        columns = {f"x{number}": column for number, column in enumerate(X.T)} | {"y": y}
+        if self.in_time:
+            return sb.read_table(pd.DataFrame(columns | {"time": np.arange(len(y))}), target="y", time_split="time")
+        groups = np.arange(len(y)) // self.world.group_size
+        return sb.read_table(pd.DataFrame(columns | {"group": groups}), target="y", group="group")
+
 
 _EVEN = World((0.8, 0.8))
-_TWO_BLOCKS = {"first": Sees((0,)), "second": Sees((1,))}
-_MORE_COLUMNS = {"first": Sees((0,)), "second": Sees((0, 1))}
-_ALONE = {"network": Sees()}
 _NAMES = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
-def _blocks(number: int) -> dict[str, Sees]:
+def _blocks(number: int, model: str = "network-1") -> dict[str, Sees]:
     """So many candidates, each of which sees a block of its own."""
-    return {name: Sees((block,)) for block, name in enumerate(_NAMES[:number])}
+    return {name: Sees((block,), model) for block, name in enumerate(_NAMES[:number])}
 
 
-SETTINGS = {
-    setting.name: setting
-    for setting in (
-        Setting("blocks-100", _EVEN, 100, _TWO_BLOCKS),
-        Setting("blocks-300", _EVEN, 300, _TWO_BLOCKS),
+def _settings() -> list[Setting]:
+    settings = []
+    worlds = {
+        "100": (_EVEN, 100),
+        "300": (_EVEN, 300),
         # A tenth of the rows is of class 1.
-        Setting("blocks-minority", World((0.8, 0.8), -3.38), 300, _TWO_BLOCKS),
-        Setting("blocks-inner", _EVEN, 300, _TWO_BLOCKS, epoch="inner"),
-        # Easy: each block tells 97 in 100 rows right, so a tenth of the error is less than the default margin.
-        Setting("blocks-easy", World((0.0, 0.0), apart=2.2), 300, _TWO_BLOCKS),
-        Setting("blocks-groups", World((0.8, 0.8), group_size=3), 300, _TWO_BLOCKS),
-        Setting("blocks-classes", World((0.8, 0.8), target="three classes"), 300, _TWO_BLOCKS),
-        Setting("blocks-numbers", World((0.8, 0.8), target="numbers"), 300, _TWO_BLOCKS, lr=0.1),
-        Setting("blocks-serial", World((0.8, 0.8), serial=0.8), 500, _TWO_BLOCKS),
-        Setting("blocks-in-time", _EVEN, 500, _TWO_BLOCKS),
-        Setting("plain-100", _EVEN, 100, _TWO_BLOCKS, plain=True),
-        Setting("plain-300", _EVEN, 300, _TWO_BLOCKS, plain=True),
-        Setting("three-100", World((0.8,) * 3), 100, _blocks(3)),
+        "minority": (World((0.8, 0.8), -3.38), 300),
+    }
+    for model in ("logistic", "network-1", "network-2"):
+        for name, (world, n) in worlds.items():
+            end = model == "logistic"
+            settings.append(Setting(f"blocks-{name}-{model}", world, n, _blocks(2, model), to_the_end=end))
+    same = {"first": Sees((0,)), "second": Sees((0,))}
+    of_prior = {model: Sees((), model) for model in ("logistic", "network-1", "network-2")}
+    more = {name: Sees(blocks, "network-1") for name, blocks in (("first", (0,)), ("second", (0, 1)))}
+    return [
+        *settings,
+        Setting("blocks-100-boosted-trees", _EVEN, 100, _blocks(2, "boosted-trees")),
+        Setting("blocks-100-auto", _EVEN, 100, _blocks(2, AUTO)),
+        Setting("blocks-groups", World((0.8, 0.8), group_size=3), 300, _blocks(2)),
+        Setting("blocks-classes", World((0.8, 0.8), target="three classes"), 300, _blocks(2)),
+        Setting("blocks-numbers", World((0.8, 0.8), target="numbers"), 300, _blocks(2)),
+        Setting("blocks-in-time", _EVEN, 500, _blocks(2), in_time=True),
+        Setting("blocks-serial", World((0.8, 0.8), serial=0.8), 500, _blocks(2), in_time=True),
         Setting("six-100", World((0.6,) * 6), 100, _blocks(6)),
-        Setting("itself-300", _EVEN, 300, {"first": Sees((0,)), "second": Sees((0,))}),
-        Setting("itself-100", _EVEN, 100, {"first": Sees((0,)), "second": Sees((0,))}),
-        Setting("widths-100", _EVEN, 100, {"first": Sees(), "second": Sees((), "relu:10")}),
+        Setting("itself-100", _EVEN, 100, same),
+        Setting("itself-300", _EVEN, 300, same),
         # A third of the rows is of class 1.
-        Setting("shuffled-300", World((0.8, 0.8), -1.12, "shuffled"), 300, _ALONE, ("prior",), epoch="inner"),
-        Setting("noise-300", World((0.8, 0.8), 0.0, "noise"), 300, _ALONE, ("prior",), epoch="inner"),
-        # What block B adds is such that seeing it, too, is worth 6.0 and 1.7 points of accuracy.
-        Setting("gain-300", World((1.6, 0.881)), 300, _MORE_COLUMNS),
-        Setting("gain-1000", World((1.6, 0.423)), 1000, _MORE_COLUMNS),
-    )
-}
+        Setting("shuffled-100", World((0.8, 0.8), -1.12, "shuffled"), 100, of_prior, prior=True),
+        Setting("shuffled-300", World((0.8, 0.8), -1.12, "shuffled"), 300, of_prior, prior=True),
+        # What the second block adds is worth about 6 and 1.7 points of accuracy.
+        Setting("gain-300", World((1.6, 0.881)), 300, more),
+        Setting("gain-1000", World((1.6, 0.423)), 1000, more),
+    ]
+
+
+SETTINGS = {setting.name: setting for setting in _settings()}
 """All settings by name. All blocks tell equally much in all of them but the last two."""
-IN_TIME = ("blocks-serial", "blocks-in-time")
-"""Settings whose latest fifth is locked away."""

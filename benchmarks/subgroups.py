@@ -3,10 +3,10 @@
 python benchmarks/subgroups.py                               all rows, printed as Markdown
 python benchmarks/subgroups.py --sets 50 --rows 'gain-*'     a rough look at some
 
-The tables and networks are those of benchmarks/acceptance.py: means of ten networks, judged by three repeats of ten
-folds with five seeds. The last block of columns, which no network sees and no label depends on, divides the rows into
-halves, quarters, or a fifth and the rest. So the true gain of "second" over "first" is the same in all subgroups,
-except in the rows "planted": there the second block has an effect in one half of the rows only.
+The tables and models are those of benchmarks/acceptance.py: `network-1`, judged by three repeats of ten folds. The last
+block of columns, which no model sees and no label depends on, divides the rows into halves, quarters, or a fifth and
+the rest. So the true gain of "second" over "first" is the same in all subgroups, except in the rows "planted": there
+the second block has an effect in one half of the rows only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import argparse
 import fnmatch
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +23,16 @@ from rounds import say
 from scipy.special import expit
 from simulated import BLOCK, Rows, Sees, Setting, World
 from tables import Table
-from trials import MEANS_OF, Protocol, compared, concluded
+from trials import TABLES
 
-from seedbed.evaluation import Subgroups, margin_beside, wilson
+import seedbed as sb
+from seedbed.evaluation import Subgroups, wilson
+from seedbed.experiment import make_plan, run
 from seedbed.experiment.subgroups import Grouping, subgroups_of
+from seedbed.experiment.summary import answer
 
-PROTOCOL = Protocol("corrected", repeats=3, folds=10, seeds=5)
+REPEATS = 3
 BOUND = 0.073
-_TABLES = 1
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ SETTINGS = {
     "gain-300": (Setting("gain", World((1.6, 0.881, 0.0)), 300, _MORE), ALL),
     "gain-1000": (Setting("gain", World((1.6, 0.423, 0.0)), 1000, _MORE), ALL),
     "patients-300": (Setting("patients", World((0.8, 0.8, 0.0), group_size=3), 300, _EQUAL), ("halves",)),
-    "locked-1000": (Setting("blocks-in-time", World((0.8, 0.8, 0.0)), 1000, _EQUAL), ("halves",)),
+    "locked-1000": (Setting("locked", World((0.8, 0.8, 0.0)), 1000, _EQUAL, in_time=True), ("halves",)),
     "planted-300": (Setting("planted", Planted((1.0, 0.8, 0.0)), 300, _MORE), ("halves",)),
     "planted-less-300": (Setting("planted", Planted((1.0, 0.5, 0.0)), 300, _MORE), ("halves",)),
     "planted-less-1000": (Setting("planted", Planted((1.0, 0.5, 0.0)), 1000, _MORE), ("halves",)),
@@ -72,19 +74,16 @@ def grouping_of(kind: str, X: NDArray[np.float64], size: int) -> Grouping:
 
 def judged(setting: Setting, kinds: tuple[str, ...], number: int) -> dict[str, tuple[Subgroups, list[float]]]:
     """What is said of the subgroups of one table, and the gain in accuracy within each, by kind of subgroups."""
-    experiment, results = compared(setting, PROTOCOL, number)
-    means = [replace(one, networks=MEANS_OF) for one in results]
-    reference = means[0]
-    margin = margin_beside("brier", experiment.margin, float(reference.losses("brier").mean()))
-    conclusion = concluded(means, reference.name, "brier", margin)
-    conclusion = replace(conclusion, interval="held_out" if reference.design.kind == "held_out" else "corrected")
-    X, _ = setting.world.draw(setting.n_rows, _TABLES, number)
+    rows = setting.world.draw(setting.n_rows, TABLES, number)
+    design = {} if setting.in_time else {"repeats": REPEATS}
+    results = run(make_plan(setting.experiment(rows, number, **design), sb.Compute(jobs=1)))
+    conclusion, models = answer(results), results.results
     found = {}
     for kind in kinds:
-        grouping = grouping_of(kind, X, setting.world.group_size)
-        losses = [one.row_losses("accuracy").mean(axis=(0, 1)) for one in means]
+        grouping = grouping_of(kind, rows[0], setting.world.group_size)
+        losses = [one.row_losses("accuracy").mean(axis=(0, 1)) for one in models]
         gains = [float(np.nanmean((losses[0] - losses[1])[grouping.codes == code])) for code in range(2)]
-        found[kind] = subgroups_of(means, grouping, conclusion), gains
+        found[kind] = subgroups_of(models, grouping, conclusion), gains
     return found
 
 

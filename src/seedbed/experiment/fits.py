@@ -25,7 +25,7 @@ from seedbed.model import (
     member_predictions,
     trained_members,
 )
-from seedbed.networks import Candidate
+from seedbed.networks import MLP, Candidate
 from seedbed.settings import Recipe
 from seedbed.training import single_threads, with_inputs_of
 from seedbed.typing import Floats
@@ -121,6 +121,7 @@ def fit_group(
     if group.without:
         kept = tuple(column for column in table.columns if column.name not in group.without)
         table = dataclasses.replace(table, columns=kept)
+        group = dataclasses.replace(group, members=tuple(_unbound(member) for member in group.members))
     parts = [_part(table, split) for split in splits]
     recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
     fits = list[Fit]()
@@ -159,6 +160,14 @@ def fit_group(
             of_split[group.lines[AUTO]] = _fitted(table, part, present, values)
         fitted.append(of_split)
     return fitted
+
+
+def _unbound(candidate: Candidate) -> Candidate:
+    """Return a candidate that doesn't know which inputs of the whole table are numbers, and which are of a category."""
+    mlp = candidate.architecture
+    if not isinstance(mlp, MLP) or mlp.numbers is None:
+        return candidate
+    return dataclasses.replace(candidate, architecture=dataclasses.replace(mlp, numbers=None, categories=()))
 
 
 def _part(table: Table, split: Split) -> tuple[Table, npt.NDArray[np.int64]]:
