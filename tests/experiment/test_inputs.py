@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 import seedbed as sb
+from seedbed.data import repeated_folds
 from seedbed.errors import CandidateError
-from seedbed.model import load
+from seedbed.experiment.fits import Group, fit_group
+from seedbed.model import Running, candidates_for, load
 from seedbed.networks import MLP
 from seedbed.training import ends_in_shares
 
@@ -258,3 +260,20 @@ def test_the_search_for_a_last_sigmoid_leaves_layers_that_networks_share_as_they
 def test_a_candidate_that_cannot_be_trained_is_refused(small, build, message):
     with pytest.raises(CandidateError, match=message):
         small(candidates={"mine": build})
+
+
+@pytest.mark.parametrize("words", ["relu:3", "relu:3@ple=3", "relu:3@plr=2", "relu:3@embed=2"])
+def test_a_model_without_a_column_is_that_of_a_table_without_it(words):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=60), "b": rng.choice(list("uvw"), 60), "c": rng.normal(size=60)})
+    frame["y"] = rng.integers(0, 2, 60)
+    (split, *_) = repeated_folds(frame["y"].to_numpy(), repeats=1, folds=3, random_state=0)
+
+    def predicted(frame, without):
+        table = sb.read_table(frame, target="y")
+        group = Group(candidates_for([words], table), {words: "line"}, without)
+        options = {"recipe": sb.Recipe(epochs=3), "n_networks": 2, "random_state": 1}
+        (found,) = fit_group(group, table, [split], **options, running=Running.on(sb.Compute(jobs=1)))
+        return found["line"].predictions
+
+    assert np.array_equal(predicted(frame, ("a",)), predicted(frame.drop(columns="a"), ()))
