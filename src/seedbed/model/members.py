@@ -305,10 +305,11 @@ def _trained(
             assert result.stacked is not None
             if part.leaves_out:
                 starts = np.cumsum([0, *(fits[number].table.n_rows for number in part.fits)])
-                for which in range(len(part.fits)):
-                    columns = np.arange(part.n_networks) + which * part.n_networks
+                # A chunk has whole fits, those with equally many steps.
+                for group, which in enumerate(np.unique(np.asarray(part.chunk.members) // part.n_networks).tolist()):
+                    columns = np.arange(part.n_networks) + group * part.n_networks
                     rows = slice(starts[which], starts[which + 1])
-                    if (member := _member(part, which, [(result, columns)], rows)) is not None:
+                    if (member := _member(part, which, [(result, columns)], rows, result.best[group])) is not None:
                         yield place, part.fits[which], member
                 continue
             done = unfinished.setdefault((part.candidate.name, part.fits[0]), [])
@@ -321,13 +322,18 @@ def _trained(
 
 
 def _member(
-    part: _Part, which: int, pieces: Sequence[tuple[ChunkResult, NDArray[np.int64]]], rows: slice | None
+    part: _Part,
+    which: int,
+    pieces: Sequence[tuple[ChunkResult, NDArray[np.int64]]],
+    rows: slice | None,
+    epochs: int | None = None,
 ) -> Member | None:
     """Return a member from the results of its networks, which are columns of some results; None if one diverged.
 
     Args:
         which: the place of its fit.
         rows: of its table, among those of the result; None if no row is left out.
+        epochs: after which its networks were taken; None for all.
     """
     each = [
         {name: value[columns].cpu() for name, value in (result.stacked or {}).items()} for result, columns in pieces
@@ -346,7 +352,7 @@ def _member(
         part.candidate,
         states,
         outputs,
-        epochs=first.best[which] if first.best else first.curves.shape[1],
+        epochs=first.curves.shape[1] if epochs is None else epochs,
         curves=curves,
         dead=np.concatenate([result.dead[columns] for result, columns in pieces]),
         note=part.note,
