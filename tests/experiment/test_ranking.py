@@ -6,7 +6,6 @@ import itertools
 import numpy as np
 import pytest
 
-from seedbed.errors import CandidateError
 from seedbed.evaluation import corrected_t, fold_differences, holm
 from seedbed.evaluation.verdicts import decide
 from seedbed.experiment.comparison import conclude
@@ -72,6 +71,9 @@ def test_the_ranking_does_not_depend_on_order_or_reference(found):
     assert again.conclusion.top == found.conclusion.top
 
 
-def test_a_single_candidate_is_refused(small):
-    with pytest.raises(CandidateError, match="tanh:4 is compared with nothing"):
-        small(candidates="tanh:4")
+def test_a_single_candidate_has_no_brackets(small):
+    found = small(candidates="tanh:4")
+    assert found.conclusion.ranking == ("tanh:4",)
+    assert (found.conclusion.brackets, found.conclusion.top, found.verdicts) == ((), None, ())
+    assert found.to_dict()["top"] is None
+    assert found.details()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from seedbed.evaluation import Conclusion, count_range
 from seedbed.evaluation.ranking import advise, brackets
 from seedbed.report import glance_text
-from seedbed.report.advice import answers, recommendation
+from seedbed.report.advice import answers
 
 
 def of_document(function):
@@ -20,7 +20,7 @@ def of_document(function):
     return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
 
 
-answers, recommendation = of_document(answers), of_document(recommendation)
+answers = of_document(answers)
 glance_text = of_document(glance_text)
 
 SIZES = {"small": 10, "large": 2000}
@@ -241,7 +241,6 @@ def test_no_answer_contradicts_the_errors_or_verdicts(document, order, bits, ste
     use = said["Use"].partition(":")[0]
     assert ("shown to be better than all others" in said["Use"]) <= (not any(use in pair for pair in alike))
     assert ("Network" in said) == (use not in SIZES)
-    assert recommendation(found) == f"Use {said['Use']}."
 
 
 def test_the_error_of_a_number_has_the_unit_of_the_target(document, make):

@@ -132,10 +132,9 @@ def _train_model(
 ) -> None:
     """Train on all rows of a table, or as a comparison chose, and write the model."""
     from seedbed.data import read_table
-    from seedbed.evaluation import Conclusion
     from seedbed.experiment import model_plan_from
     from seedbed.model import check_target
-    from seedbed.report import note_sentences, read_summary, recommendation, serious_sentences
+    from seedbed.report import note_sentences, serious_sentences
 
     assert wanted.output is not None
     check_target(wanted.output)
@@ -153,9 +152,6 @@ def _train_model(
                     "Leave all but --candidate, --n-networks and --threshold out, or name the table instead.",
                 )
             model = fitted(model_plan_from(table, candidate), run, **options)
-            conclusion = read_summary(table)
-            if isinstance(conclusion, Conclusion) and conclusion.advice is not None:
-                warnings = [recommendation(conclusion)] if candidate is None and conclusion.advice.as_good else []
         else:
             rows = read_table(table, **columns.settings())
             warnings = [*serious_sentences(rows.notes), *note_sentences(rows.notes)]

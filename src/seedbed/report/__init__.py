@@ -1,6 +1,5 @@
 """Text for people: terminal, report, notebook, progress. All of it is made from plain dicts."""
 
-from seedbed.report.advice import recommendation
 from seedbed.report.card import card_text, score_sentences
 from seedbed.report.columns import label_of
 from seedbed.report.judged import tables_text
@@ -36,7 +35,6 @@ __all__ = [
     "notebook_progress",
     "overview_text",
     "read_summary",
-    "recommendation",
     "score_sentences",
     "serious_sentences",
     "subgroup_lines",

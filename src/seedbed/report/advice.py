@@ -30,7 +30,6 @@ __all__ = [
     "listed",
     "margin_words",
     "rare_label",
-    "recommendation",
     "recommended",
 ]
 
@@ -61,11 +60,6 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
         pairs = [("How sure", _limits(conclusion)), ("Expect", _expect(conclusion, ranking[0]) if alone else iter(()))]
     texts = [(label, "; ".join(parts)) for label, parts in pairs]
     return [(label, text) for label, text in texts if text]
-
-
-def recommendation(conclusion: Conclusion) -> str:
-    """Return which model to use and why, as a sentence."""
-    return "" if conclusion.advice is None else f"Use {'; '.join(_use(conclusion, conclusion.advice))}."
 
 
 def deciding(conclusion: Conclusion) -> Metric:
