@@ -120,7 +120,8 @@ def fit_group(
     """
     if group.without:
         kept = tuple(column for column in table.columns if column.name not in group.without)
-        table = dataclasses.replace(table, columns=kept)
+        nothing = dataclasses.replace(table.columns[0], values=np.zeros(table.n_rows))
+        table = dataclasses.replace(table, columns=kept or (nothing,))
         group = dataclasses.replace(group, members=tuple(_unbound(member) for member in group.members))
     parts = [_part(table, split) for split in splits]
     recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
