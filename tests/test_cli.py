@@ -22,6 +22,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from seedbed.cli.options import DesignOptions, RecipeOptions, RunOptions, TableOptions
+from seedbed.model import LINES
 from seedbed.settings import Compute
 
 TRAIN = ("train", "example:moons", "--jobs", "1")
@@ -38,7 +39,7 @@ COMPARE = (
     "--epochs",
     "3",
 )
-SMALL = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--seeds", "2")
+SMALL = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--n-networks", "2")
 WRITTEN = ("experiment.json", "comparison.json", "report.html", "curves.safetensors", "sha256sums.txt")
 FILES = sorted(WRITTEN)
 OF_TRAIN = ("training.json", "report.html", "history.csv", "sha256sums.txt")
@@ -239,13 +240,12 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
     done = call(*longer, "--lr", 1)
     assert done.status == 0
     assert done.lines[0] == "moons: predicting moon (500 rows, 2 features; 50.0% in the larger class)"
-    plan, *_, empty, report, details, more, following = done.err.splitlines()  # on a slow machine with progress
+    plan, *_, empty, report, details, following = done.err.splitlines()  # on a slow machine with progress
     folder = "seedbed-out/compare-moons"
     assert (empty, report) == ("", f"Report:   {folder}/report.html   (seedbed report {folder} --open)")
     assert details == f"Details:  seedbed report {folder} --text"
-    assert more.startswith("To add:   --candidate auto --out seedbed-out/compare-moons-auto   (a blend; ")
     assert following == "Next:     seedbed train seedbed-out/compare-moons -o model.safetensors"
-    assert plan.startswith("2 candidates x 3 splits x 2 seeds = 12 networks x 200 epochs; about ")
+    assert plan == "2 models on 3 train/test splits, 2 networks each"
     assert names(here / "seedbed-out/compare-moons") == FILES
 
 
@@ -273,7 +273,7 @@ def test_compare_with_json_prints_only_the_written_document(call, here):
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
     assert document["schema_version"] == 3
-    assert done.err.startswith("2 candidates x 3 splits")
+    assert done.err.startswith("2 models on 3 train/test splits")
 
 
 def test_the_specification_is_written_before_the_first_training(call, here, monkeypatch):
@@ -297,7 +297,7 @@ def test_progress_goes_to_stderr(call, monkeypatch):
         monkeypatch.setattr(f"seedbed.report.progress.{name}", 0.001)
     done = call(*SMALL, "--json")
     strict(done.out)
-    assert [line for line in done.err.splitlines() if re.fullmatch(r"\d+ of 12 networks\b.*", line)]
+    assert [line for line in done.err.splitlines() if re.fullmatch(r"\d+ of 6 fits\b.*", line)]
 
 
 def test_options_of_the_run_become_those_of_the_engine():
@@ -311,10 +311,10 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
 
     document = strict(call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out)
     expected = compare("example:moons", candidates=["relu:3", "linear:2"], recipe="tutorial", epochs=3,
-                       design=Design(reference="linear:2", baselines=[], repeats=1, folds=3, seeds=2, random_state=3),
+                       design=Design(reference="linear:2", baselines=[], repeats=1, folds=3, n_networks=2, random_state=3),
                        compute=Compute(jobs=1)).to_dict()  # fmt: skip
     assert document["command"].startswith("seedbed compare example:moons --jobs 1 --recipe tutorial")
-    assert "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe(epochs=3), design=sb.Design(" in expected["command"]
+    assert "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe.tutorial(epochs=3), design=sb.Design(" in expected["command"]
     for key in ("command", "seconds"):
         del document[key], expected[key]
     del document["files"]
@@ -324,25 +324,30 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
 @pytest.mark.parametrize(
     ("options", "plan"),
     [
-        (["--quick"], (1, 3, 5)),
-        (["--quick", "--seeds", 2], (1, 3, 2)),
-        (["--quick", "--repeats", 2], (2, 3, 5)),
-        ([], (10, 3, 5)),
+        (["--quick"], (1, 3, 8)),
+        (["--quick", "--n-networks", 2], (1, 3, 2)),
+        (["--quick", "--repeats", 2], (2, 3, 8)),
+        ([], (10, 3, 8)),
     ],
     ids=str,
 )
 def test_quick_uses_one_repeat_unless_more_are_given(call, options, plan):
     document = strict(call(*COMPARE, "--candidate", "linear:2", "--json", *options).out)
-    assert tuple(document["plan"][key] for key in ("repeats", "folds", "seeds")) == plan
+    assert tuple(document["plan"][key] for key in ("repeats", "folds", "networks")) == plan
     assert document["candidates"][0]["n_networks"] == plan[0] * plan[1] * plan[2]
     assert document["plan"]["quick"] == ("--quick" in options and "--repeats" not in options)
 
 
-def test_without_candidates_the_tutorials_three_and_auto_are_compared(call):
-    done = call(*COMPARE, "--repeats", 1, "--seeds", 1, "--json", "--quiet")
+@pytest.mark.parametrize(
+    ("recipe", "names"),
+    [("tutorial", ("linear:5", "linear:20,20", "relu:5")), ("default", (*LINES, "auto"))],
+)
+def test_without_candidates_the_default_models_or_the_tutorials_are_compared(call, recipe, names):
+    options = ("--recipe", recipe, "--folds", 2, "--repeats", 1, "--n-networks", 2, "--epochs", 2, "--json", "--quiet")
+    done = call("compare", "example:moons", *ENGINE, "--no-baselines", *options)
     document = strict(done.out)
-    assert [one["name"] for one in document["candidates"]] == ["linear:5", "linear:20,20", "relu:5", "auto"]
-    assert document["reference"] == "linear:5"
+    assert [one["name"] for one in document["candidates"]] == list(names)
+    assert document["reference"] == ("linear:5" if recipe == "tutorial" else "logistic")
     assert done.err == ""
 
 
@@ -363,11 +368,11 @@ def test_a_user_table_with_dropped_columns_and_a_user_network_are_compared(call,
     (tmp_path / "net.py").write_text("from torch import nn\n\ndef net():\n    return nn.Linear(1, 1)\n")
     path = table()
     done = call("compare", path, "--target", "outcome", "--drop", "height", "--candidate", f"{tmp_path}/net.py:net",
-                "--quick", "--folds", 2, "--epochs", 2, "--jobs", 1, "--json", "--candidate", "logistic",
+                "--quick", "--folds", 2, "--epochs", 2, "--jobs", 1, "--json", "--candidate", "linear:1",
                 "--no-baselines")  # fmt: skip
     document = strict(done.out)
     assert (document["n_rows"], document["n_features"], document["table"]) == (40, 1, "patients")
-    assert [one["n_parameters"] for one in document["candidates"]] == [2, 2]
+    assert [one["n_parameters"] for one in document["candidates"]] == [2, 4]
 
 
 def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
@@ -376,39 +381,32 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     words = " ".join(done.out.split())
     assert "No verdict on linear:4: some predictions of the reference, linear:4@lr=1e30, aren't finite." in words
     assert "Some networks of linear:4@lr=1e30 diverged: try a lower 'lr'." in words
-    assert "linear:4@lr=1e30 lost 15 of 15 networks" in " ".join(call(*COMPARE, *options, "--details").out.split())
+    assert "linear:4@lr=1e30 lost 24 of 24 networks" in " ".join(call(*COMPARE, *options, "--details").out.split())
     assert (done.status, "no verdict on linear:4" in done.err) == (0, True)
     one, other = strict(call(*COMPARE, *options, "--json").out)["candidates"]
-    assert (one["n_diverged"], one["scores"]["accuracy"]["mean"]) == (15, None)
+    assert (one["n_diverged"], one["scores"]["accuracy"]["mean"]) == (24, None)
     assert (other["n_diverged"], other["scores"]["accuracy"]["mean"] > 0) == (0, True)
 
 
 # The recipes of a comparison
 
 
-def test_the_default_recipe_chooses_learning_rate_and_epoch_by_inner_splits(call):
-    options = ("--candidate", "relu:3", "--no-baselines", "--repeats", 1, "--folds", 2, "--seeds", 2, "--epochs", 4)
-    done = call("compare", "example:moons", *ENGINE, *options, "--json")
+def test_the_default_recipe_stops_by_rows_left_out(call):
+    options = ("--candidate", "relu:3", "--no-baselines", "--repeats", 1, "--folds", 2, "--n-networks", 2)
+    done = call("compare", "example:moons", *ENGINE, *options, "--epochs", 4, "--json")
     (one,) = strict(done.out)["candidates"]
-    assert one["description"].startswith("AdamW, lr of 0.001, 0.01, 0.1 by inner splits")
-    assert one["description"].endswith("up to 4 epochs, stopped by inner splits")
-    assert one["epochs"]["most"] == 4
-    assert sum(one["lr"].values()) == 2
-    assert " = 4 networks x 4 epochs, after 12 to choose how to train them; about " in done.err
+    assert one["description"].startswith("AdamW, lr ")
+    assert one["description"].endswith("batches of 64, up to 4 epochs")
+    assert 1 <= one["epochs"]["low"] <= one["epochs"]["high"] <= one["epochs"]["most"] == 4
 
 
 @pytest.mark.parametrize(
-    ("options", "ending", "chosen"),
-    [
-        (["--epoch", "inner"], "up to 3 epochs, stopped by inner splits", True),
-        (["--epoch", "last"], ", 3 epochs", False),
-    ],
+    ("options", "ending"),
+    [(["--patience", 5], "up to 3 epochs, patience 5"), (["--patience", "none", "--batch-size", "full"], ", 3 epochs")],
     ids=str,
 )
-def test_the_epoch_can_be_chosen(call, options, ending, chosen):
-    done = call(*SMALL, *options, "--json")
-    assert strict(done.out)["plan"]["recipe"].endswith(ending)
-    assert ("to choose how to train them" in done.err) == chosen
+def test_patience_decides_whether_rows_are_left_out(call, options, ending):
+    assert strict(call(*SMALL, *options, "--json").out)["plan"]["recipe"].endswith(ending)
 
 
 def test_several_learning_rates_are_compared_with_each_other(call):
@@ -435,11 +433,11 @@ def test_the_heading_describes_the_common_recipe_of_a_sweep(call, here):
 
 
 def test_by_default_three_baselines_are_compared(call, table):
-    options = ("--target", "outcome", *ENGINE, "--candidate", "logistic", "--epochs", 2, "--repeats", 1, "--folds", 2)
+    options = ("--target", "outcome", *ENGINE, "--candidate", "relu:2", "--epochs", 2, "--repeats", 1, "--folds", 2)
     document = strict(call("compare", table(n_rows=60), *options, "--recipe", "tutorial", "--json").out)
     found = [(one["name"], one["kind"]) for one in document["candidates"]]
-    known = [(name, "baseline") for name in ("prior", "logistic-regression", "boosted-trees")]
-    assert found == [("logistic", "network"), *known]
+    known = [(name, "baseline") for name in ("prior", "logistic", "boosted-trees")]
+    assert found == [("relu:2", "network"), *known]
 
 
 def test_a_baseline_can_be_added_and_be_the_reference(call):
@@ -466,7 +464,7 @@ def test_options_of_judging_reach_the_verdicts(call):
 
 
 def test_few_rows_give_scores_and_no_verdict(call, here, table):
-    options = (*ENGINE, "--target", "outcome", "--candidate", "logistic", "--candidate", "relu:2", "--epochs", 2,
+    options = (*ENGINE, "--target", "outcome", "--candidate", "linear:1", "--candidate", "relu:2", "--epochs", 2,
                "--recipe", "tutorial", "--no-baselines", "--fail-if-worse", "relu:2", "--repeats", 1)  # fmt: skip
     done = call("compare", table(n_rows=49), *options)
     assert done.status == 0
@@ -482,9 +480,9 @@ def test_few_rows_give_scores_and_no_verdict(call, here, table):
 
 # A run that fails if a candidate is worse
 
-GOOD, BAD = "logistic@lr=0.5", "relu:2@lr=1e-6"
+GOOD, BAD = "linear:1@lr=0.5", "relu:2@lr=1e-6"
 RACE = (*ENGINE, "--target", "outcome", "--recipe", "tutorial", "--no-baselines", "--repeats", "1", "--folds", "5",
-        "--seeds", "2", "--epochs", "60", "--quiet", "--candidate", GOOD, "--candidate", BAD)  # fmt: skip
+        "--n-networks", "2", "--epochs", "60", "--quiet", "--candidate", GOOD, "--candidate", BAD)  # fmt: skip
 
 
 def test_a_worse_candidate_fails_the_run_with_the_option(call, here, table):
@@ -515,7 +513,7 @@ def test_a_candidate_that_is_not_worse_passes(call, table):
 
 
 def test_a_candidate_without_finite_predictions_fails_the_check(call):
-    options = ("--candidate", "linear:4", "--candidate", "linear:4@lr=1e30", "--repeats", 1, "--seeds", 1)
+    options = ("--candidate", "linear:4", "--candidate", "linear:4@lr=1e30", "--repeats", 1, "--n-networks", 1)
     done = call(*COMPARE, *options, "--fail-if-worse", "linear:4@lr=1e30")
     assert done.status == 1
     assert "No verdict on linear:4@lr=1e30: some of its predictions aren't finite." in done.out
@@ -531,7 +529,7 @@ CARS = "paint,price,day,owner,outcome\n" + "".join(
     f"{'red' if i % 3 else 'blue'},{price},2024-01-{1 + i // 2:02},p{i // 2},{'yes' if i * 7 % 5 > 2 else 'no'}\n"
     for i, price in enumerate(PRICES)
 )
-TINY = ("--epochs", 3, "--seeds", 1, "--folds", 3, "--lr", 0.1, "--jobs", 1, "--no-baselines")
+TINY = ("--epochs", 3, "--n-networks", 1, "--folds", 3, "--lr", 0.1, "--jobs", 1, "--no-baselines")
 
 
 def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call, here, table):
@@ -626,7 +624,7 @@ OPTIONS = {
     "recipe word": (["--candidate", "relu:5@lrr=1"], ["'lrr'", "Did you mean 'lr'?"]),
     "width": (["--candidate", "relu:0"], ["width 0"]),
     "no file of networks": (["--candidate", "nets.py:Net"], ["no such file: nets.py"]),
-    "unknown option": (["--sedes", "3"], ["--sedes", "--seeds"]),
+    "unknown option": (["--epoch", "3"], ["--epoch", "--epochs"]),
     "unknown optimizer": (["--optimizer", "adamm"], ["adamm", "adam"]),
     "no number": (["--epochs", "many"], ["many"]),
     "no epochs": (["--epochs", "0"], ["epochs is 0"]),
@@ -634,10 +632,9 @@ OPTIONS = {
     "no rate": (["--lr", "x"], ["lr is 'x'", "0.001,0.01,0.1"]),
     "NaN as rate": (["--lr", "nan"], ["lr is nan"]),
     "batch size": (["--batch-size", "half"], ["batch size is 'half'"]),
-    "no batch": (["--batch-size", "0"], ["batch_size is 0"]),
+    "no batch": (["--batch-size", "-1"], ["batch_size is -1"]),
     "jobs": (["--jobs", "0"], ["jobs is 0"]),
     "cluster": (["--cluster", "rai"], ["no cluster 'rai'", "Did you mean 'ray'?"]),
-    "seeds": (["--seeds", "0"], ["seeds is 0"]),
     "random state": (["--random-state", "-1"], ["random_state is -1"]),
     "device": (["--device", "tpu"], ["no device 'tpu'"]),
     "momentum of adam": (["--optimizer", "adam", "--momentum", "0.9"], ["belong to sgd"]),
@@ -698,20 +695,19 @@ def test_a_missing_table_is_refused_with_the_nearest_name(call, here, table, ver
         (["--folds", "30"], ["at least 30 are needed", "Use fewer folds"]),
         (["--folds", "1"], ["folds is 1"]),
         (["--repeats", "0"], ["repeats is 0"]),
-        (["--reference", "linear:6"], ["'linear:6' isn't among the candidates. Did you mean 'linear:5'?"]),
+        (["--reference", "network-3"], ["'network-3' isn't among the candidates. Did you mean 'network-"]),
         (["--reference", "prio"], ["'prio' isn't among the candidates. Did you mean 'prior'?"]),
         (["--candidate", "relu:5", "--candidate", "relu:5"], ["two candidates are named 'relu:5'"]),
-        (["--fail-if-worse", "relu5"], ["--fail-if-worse relu5", "Did you mean 'relu:5'?"]),
-        (["--fail-if-worse", "linear:5"], ["linear:5 is the reference itself. Name another, or another --reference."]),
-        (["--no-baselines", "--no-auto", "--reference", "prior"], ["'prior' isn't among the candidates"]),
+        (["--fail-if-worse", "network1"], ["--fail-if-worse network1", "Did you mean 'network-1'?"]),
+        (["--fail-if-worse", "logistic"], ["logistic is the reference itself. Name another, or another --reference."]),
+        (["--no-baselines", "--candidate", "relu:3", "--reference", "prior"], ["'prior' isn't among the candidates"]),
         (["--margin", "0"], ["margin is 0", "above 0"]),
         (["--alpha", "2"], ["alpha is 2", "0.05"]),
         (["--metric", "briar"], ["'briar' can't be tested", "Did you mean 'brier'?"]),
-        (["--epoch", "best"], ["best", '"inner", "last"']),
-        (["--recipe", "trainde"], ["trainde", 'Did you mean "trained"?']),
+        (["--recipe", "tutrial"], ["tutrial", 'Did you mean "tutorial"?']),
         (["--baseline", "sklearn.naive_bayes.GausianNB"], ["GausianNB", "Did you mean 'GaussianNB'?"]),
-        (["--baseline", "nothing"], ["no baseline 'nothing'", "logistic-regression"]),
-        (["--baseline", "prior"], ["two baselines are named 'prior'"]),
+        (["--baseline", "nothing"], ["no baseline 'nothing'", "logistic"]),
+        (["--baseline", "logistic-regression"], ["no baseline 'logistic-regression'", "Name logistic."]),
         (["--lr", "0.1,nan"], ["lr is nan"]),
         (["--lr", "0.1,"], ["lr is '0.1,'"]),
         (["--lr", "0.1,0.1"], ["a learning rate appears twice in 0.1, 0.1. Leave one out."]),
@@ -730,7 +726,7 @@ def test_bad_options_of_compare_are_refused_in_one_line(call, here, table, optio
         (["--test-size", "0.99"], ["test_size 0.99 leaves"]),
         (["--seed", str(2**70)], ["seed is too large"]),
         (["--lr", "0.1,1"], ["lr is 0.1,1. Give one; compare takes several."]),
-        (["--candidate", "relu:5@epoch=inner"], ["a single split has no inner splits"]),
+        (["--candidate", "relu:5@patience=3"], ["a single split leaves out no rows"]),
         (["--reference", "relu:5"], ["--reference"]),
     ],
     ids=str,
@@ -762,7 +758,7 @@ def test_an_unusable_user_network_is_refused_in_one_line(call, here, table, tmp_
     refused(done, here, words)
 
 
-@pytest.mark.parametrize("options", [("--seeds", 2), ("--networks", 1, "--lr", 0.1, "-o", "model.safetensors")])
+@pytest.mark.parametrize("options", [("--seeds", 2), ("--n-networks", 1, "--lr", 0.1, "-o", "model.safetensors")])
 def test_a_network_that_ends_in_a_sigmoid_is_reported_once(call, here, table, options):
     text = "from torch.nn import *\ndef Net(n_features):\n    return Sequential(Linear(n_features, 1), Sigmoid())\n"
     (here / "net.py").write_text(text)
@@ -809,7 +805,7 @@ def test_an_invalid_command_line_is_refused_in_one_line(call, here, arguments, m
     [
         (["--target", "outcom"], "column", "no target 'outcom'", "Did you mean 'outcome'?"),
         (["--target", "outcome", "--candidate", "relu"], "candidate", "'relu' has no width", "Write relu:5"),
-        (["--target", "outcome", "--seeds", "0"], "option", "seeds is 0", "Give 1 to 100,000."),
+        (["--target", "outcome", "--n-networks", "0"], "option", "n_networks is 0", "Give 1 to 100,000."),
         (["--target", "outcome", "--folds", "99"], "target", "at least 99 are needed", "fewer folds"),
         (["--target", "outcome", "--nonsense"], "usage", "--nonsense", "See seedbed compare --help."),
     ],
@@ -888,7 +884,7 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
     )
     try:
         plan = process.stderr.readline()
-        assert plan.startswith("1 candidate x 200 splits")
+        assert plan.startswith("1 model on 200 train/test splits")
         assert wait_for(lambda: len(members(process.pid)) >= 3)
         time.sleep(1.5)
         (os.killpg if to == "the whole group" else os.kill)(process.pid, signal.SIGINT)
@@ -896,7 +892,7 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
         assert (process.returncode, out) == (130, "")
         *progress, last = err.splitlines()
         assert last.startswith("seedbed: interrupted")
-        assert all(re.search(r"\b0 of (150|4,000) networks", line) for line in progress)
+        assert all(re.search(r"\b0 of 200 fits", line) for line in progress)
         assert wait_for(lambda: not members(process.pid))
         assert [path.name for path in (here / "seedbed-out/compare-moons").rglob("*.*")] == ["experiment.json"]
     finally:
@@ -907,7 +903,7 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
 
 
 LONG = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "tanh:2", "--candidate", "relu:2",
-        "--candidate", "linear:2@epoch=last", "--no-baselines", "--baseline", "prior",
+        "--candidate", "linear:2@patience=none", "--no-baselines", "--baseline", "prior",
         "--repeats", "2", "--epochs", "120")  # fmt: skip
 
 
@@ -943,7 +939,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs, n_files):
     for folder in ("cut", "whole"):
         command = [sys.executable, "-m", "seedbed", *LONG, "--jobs", "2", "--out", folder]
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
-        assert ("networks are there already" in done.stderr) == (folder == "cut")
+        assert ("are reused" in done.stderr) == (folder == "cut")
         assert names(here / folder) == FILES
     cut, whole = here / "cut", here / "whole"
     assert without_times(cut / "comparison.json") == without_times(whole / "comparison.json")
@@ -959,12 +955,12 @@ def test_stored_work_is_reported_on_interrupt_and_when_the_run_continues(call, h
     with monkeypatch.context() as patch:
         patch.setattr(Comparison, "save", interrupt)  # after all training and before any result
         done = call(*SMALL, "--json")
-    message = "interrupted; 12 of 12 networks are kept in seedbed-out/compare-moons"
+    message = "interrupted; 3 fitted splits are kept in seedbed-out/compare-moons"
     hint = f"To continue: seedbed {' '.join(map(str, SMALL))} --json"
     assert done.err.splitlines()[-1] == f"seedbed: {message}. {hint}"
     assert strict(done.out)["error"] == {"code": "interrupted", "message": message, "hint": hint}
-    assert call(*SMALL).err.splitlines()[1] == "12 of 12 networks are there already"
-    assert "there already" not in call(*SMALL).err
+    assert "3 fitted splits in seedbed-out/compare-moons are reused" in call(*SMALL).err
+    assert "are reused" not in call(*SMALL).err
     assert names(here / "seedbed-out/compare-moons") == FILES
 
 
@@ -1080,7 +1076,7 @@ def test_help_lists_the_verbs_and_every_verb_its_options(call):
     groups = {"train": (TableOptions, RecipeOptions, RunOptions), "inspect": (TableOptions,)}
     groups["compare"] = (*groups["train"], DesignOptions)
     own = {"train": "--candidate --seed --seeds --test-size --random-state --every",
-           "compare": "--candidate --recipe --epoch --json --no-baselines", "inspect": "--json"}  # fmt: skip
+           "compare": "--candidate --recipe --json --no-baselines", "inspect": "--json"}  # fmt: skip
     for verb, classes in groups.items():
         fields = [field.name for one in classes for field in dataclasses.fields(one)]
         wanted = [f"--{name.replace('_', '-').removeprefix('sql-')}" for name in fields] + own[verb].split()
@@ -1119,7 +1115,7 @@ def test_the_first_screen_is_as_wide_as_the_terminal(monkeypatch, columns, is_te
 
 
 def test_columns_prints_which_help_and_asks_nothing_that_compares_models(call, here):
-    options = (*ENGINE, "--recipe", "tutorial", "--lr", "0.5", "--epochs", "50", "--repeats", "1", "--seeds", "2")
+    options = (*ENGINE, "--recipe", "tutorial", "--lr", "0.5", "--epochs", "50", "--repeats", "1", "--n-networks", "2")
     done = call("columns", "example:moons", *options, "--candidate", "linear:3")
     assert (done.status, done.lines[0].partition(":")[0]) == (0, "moons")
     assert done.lines[2] == "Helps      x2 and x1: shown to add to what linear:3 learns from the other columns"

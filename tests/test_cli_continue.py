@@ -15,7 +15,7 @@ from seedbed.experiment import Comparison
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
 SMALL = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "linear:2", "--epochs", "3",
-         "--repeats", "1", "--folds", "3", "--seeds", "2", "--recipe", "tutorial", "--jobs", "1",
+         "--repeats", "1", "--folds", "3", "--n-networks", "2", "--recipe", "tutorial", "--jobs", "1",
          "--no-baselines")  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_the_same_command_writes_what_it_would_have_written_at_once(call, begun,
     folder = begun()
     done = call(*SMALL)
     assert done.status == 0
-    assert "12 of 12 networks are there already" in done.err
+    assert "3 fitted splits in seedbed-out/compare-moons are reused" in done.err
     assert not (folder / "unfinished").exists()
     whole = call(*SMALL, "--out", "whole")
     assert done.out == whole.out
@@ -65,7 +65,7 @@ def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch
         patch.setattr(stopped, interrupt)
         cut = call(*SMALL, "--format", "svg")
     assert cut.status == 130
-    assert "12 of 12 networks are kept in seedbed-out/compare-moons" in cut.err
+    assert "3 fitted splits are kept in seedbed-out/compare-moons" in cut.err
     assert cut.out.startswith("moons: predicting moon ")  # the verdict is printed
     done = call(*SMALL)
     assert (done.status, done.out.splitlines()[2:]) == (0, cut.out.splitlines()[2:])  # the second names the time
@@ -82,7 +82,7 @@ def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
     assert (again.status, again.out) == (0, whole.out)
     assert "the run in seedbed-out/compare-moons is finished already; --overwrite trains it again" in again.err
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-    assert "there already" not in call(*SMALL, "--overwrite").err
+    assert "are reused" not in call(*SMALL, "--overwrite").err
     assert (folder / "comparison.json").stat().st_mtime_ns > before["comparison.json"]
 
 
@@ -102,12 +102,6 @@ def test_a_finished_train_prints_its_lines_again_without_training(call, here, mo
     with (here / "seedbed-out/train-moons/history.csv").open("a") as file:
         file.write("\n")
     assert "history.csv has changed since the run wrote it" in call(*words).err
-
-
-def test_the_blend_is_suggested_if_it_was_not_compared(call):
-    done = call(*SMALL)
-    assert "To add:   --candidate auto --out seedbed-out/compare-moons-auto   (a blend; about " in done.err
-    assert "To add" not in call(*SMALL, "--candidate", "auto", "--out", "x").err
 
 
 def test_another_command_gets_another_folder_and_each_is_shown_again(call, here):
@@ -180,7 +174,7 @@ def test_an_advised_user_network_is_not_imported_without_consent(call, here, mon
     (here / "net.py").write_text(OWN)
     call(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
     monkeypatch.setattr("seedbed.experiment.model_plan._named", lambda conclusion, name: conclusion.candidates[0])
-    words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--networks", "2", "-q")
+    words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--n-networks", "2", "-q")
     done = call(*words)
     assert done.status == 2
     assert "is Python code, net.py:net. If you trust it, name it as candidate: net.py:net." in done.err
@@ -204,7 +198,7 @@ def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(call
     before = sorted(path.name for path in (folder / "unfinished").iterdir())
     done = call(*SMALL)
     said = f"{run} holds another run, so this one is in {run}-2: it was written by an older seedbed"
-    assert (done.status, said in done.err, "there already" in done.err) == (0, True, False)
+    assert (done.status, said in done.err, "are reused" in done.err) == (0, True, False)
     assert "holds another run: it was written by an older seedbed. " in call(*SMALL, "--out", run).err
     assert sorted(path.name for path in (folder / "unfinished").iterdir()) == before
 
@@ -309,7 +303,7 @@ def test_a_killed_run_continues_after_its_workers_ended(here):
     assert list(here.glob("cut/unfinished/*.safetensors"))
     done = subprocess.run([*compare, "--out", "cut"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "there already" in done.stderr
+    assert "are reused" in done.stderr
     subprocess.run([*compare, "--out", "whole"], check=True, **nowhere)
     one, other = (here / folder / "curves.safetensors" for folder in ("cut", "whole"))
     assert one.read_bytes() == other.read_bytes()
