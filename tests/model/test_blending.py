@@ -10,17 +10,18 @@ import pytest
 import torch
 
 import seedbed as sb
-from seedbed.data import ColumnSchema, Split, Table, encode, read_table
+from seedbed.data import ColumnSchema, Split, Table, read_table
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError, SeedbedError
-from seedbed.model import blend_table, blend_tables, blending, fit_model, members, portfolio, trees
-from seedbed.model.member import splits_of_networks
-from seedbed.model.portfolio import members_for, recipe_for, words_for
-from seedbed.networks import MLP, BlendedMembers, parse_candidate
+from seedbed.model import blend_table, blending, fit_model, members, portfolio, trees
+from seedbed.model.member import MemberData, Running, splits_of_networks
+from seedbed.model.members import Fit, trained_members
+from seedbed.model.portfolio import candidates_for, default_models
+from seedbed.networks import BlendedMembers
 from seedbed.settings import Compute, Recipe, recipe_named
 
 QUICK = {"n_networks": 8, "recipe": Recipe(epochs=15, lr=0.01), "compute": Compute(jobs=1)}
-SMALL = ("logistic", "silu:8,8@layernorm,residual", "logistic@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
+SMALL = ("linear:1", "silu:8,8@layernorm,residual", "linear:1@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
 TREES = ("extra-trees:3", "boosted-trees:20")
 
 
@@ -85,20 +86,27 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
 
 
 @pytest.mark.parametrize(("name", "engine"), [("ill", "native"), ("grade", "torch"), ("cost", "native")])
-def test_blends_of_several_tables_are_those_of_each_alone(table_for, name, engine):
+def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engine):
     """The last table has fewer rows, so its networks share no stack with the others."""
-    portfolio = SMALL if name == "ill" else SMALL[:3]
-    table, options = table_for(name), {**QUICK, "portfolio": portfolio, "compute": Compute(jobs=1, engine=engine)}
+    table, recipe = table_for(name), QUICK["recipe"]
     rows = np.arange(table.n_rows)
-    tables = [table.of_rows(own) for own in (rows[rows % 4 != 0], rows[rows % 4 != 1], rows[::3])]
-    together = blend_tables(tables, **options)
-    for own, (model, out_of_bag) in zip(tables, together, strict=True):
-        alone, expected = blend_table(own, **options)
-        assert model.architecture == alone.architecture
-        assert model.training == alone.training
-        np.testing.assert_array_equal(out_of_bag.values, expected.values)
-        for one, value in alone.states.items():
-            torch.testing.assert_close(model.states[one], value, rtol=0, atol=0)
+    fits = [
+        Fit(own, candidates_for([*SMALL[:3], *TREES], own), recipe, MemberData(own, 8, None, 0), drops=False)
+        for own in (table.of_rows(part) for part in (rows[rows % 4 != 0], rows[rows % 4 != 1], rows[::3]))
+    ]
+
+    def train(some):
+        trained = trained_members(some, random_state=0, running=Running(engine=engine))
+        return {(which, member.candidate.name): member for _, which, member in trained}
+
+    together = train(fits)
+    for number, fit in enumerate(fits):
+        for (_, member), expected in train([fit]).items():
+            found = together[number, member]
+            np.testing.assert_array_equal(found.outputs, expected.outputs)
+            assert found.epochs == expected.epochs
+            for one, value in expected.states.items():
+                torch.testing.assert_close(found.states[one], value, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("candidate", ["auto", "relu:6"])
@@ -112,7 +120,7 @@ def test_fitting_uses_one_thread_for_each_operation_of_torch(table_for, monkeypa
     monkeypatch.setattr(torch.nn.Linear, "forward", noted)
     torch.set_num_threads(2)
     try:
-        fit_model(table_for("ill"), candidate, n_networks=2, recipe=recipe_named("tutorial", epochs=2))
+        fit_model(table_for("ill"), candidate, n_networks=2, recipe=Recipe(epochs=2))
         assert (set(seen), torch.get_num_threads()) == ({1}, 2)
     finally:
         torch.set_num_threads(before)
@@ -126,9 +134,10 @@ def test_members_wait_for_8_epochs_or_for_half_of_those_to_the_best_or_as_long_a
         return plan(*args, **options)
 
     monkeypatch.setattr(members, "plan_candidate", noted)
-    for settings in (QUICK["settings"], {**QUICK["settings"], "patience": 5}):
-        blend_table(table_for("ill"), portfolio=SMALL[:2], **{**QUICK, "settings": settings})
-    assert waits == [(8, 8), (3, 8), (5, 5), (5, 5)]
+    for patience in (None, 5):
+        recipe = dataclasses.replace(QUICK["recipe"], patience=patience)
+        blend_table(table_for("ill"), portfolio=SMALL[:2], **{**QUICK, "recipe": recipe})
+    assert waits == [(3, 8), (3, 8), (5, 5), (5, 5)]
 
 
 def test_bins_that_are_computed_once_change_nothing(table_for, monkeypatch):
@@ -148,7 +157,7 @@ def test_the_blend_is_suited_to_the_table():
     x = rng.normal(size=(600, 3))
     step = pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=np.where(np.sin(4 * x[:, 0]) > 0, "up", "down"))
     line = step.assign(y=np.where(x.sum(axis=1) + rng.logistic(size=600) > 0, "up", "down"))
-    portfolio = ("logistic@lr=0.05", "silu:32,32@plr=4,plr_frequencies=8,plr_sigma=0.5")
+    portfolio = ("logistic", "silu:32,32@plr=4,plr_frequencies=8,plr_sigma=0.5")
     for frame, wanted in ((step, portfolio[1]), (line, portfolio[0])):
         model, _ = blend_table(
             read_table(frame, target="y"), portfolio=portfolio, n_networks=8, compute=Compute(jobs=1)
@@ -200,11 +209,11 @@ def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_network
 
 
 def test_a_time_limit_lets_a_default_blend_try_other_kinds(monkeypatch):
-    monkeypatch.setattr(portfolio, "words_for", lambda n_rows, **_: ["logistic"])
-    monkeypatch.setattr(portfolio, "more_words_for", lambda n_rows, **_: ["relu:4", "tanh:4", *TREES])
+    monkeypatch.setattr(blending, "default_models", lambda table: (("prior", "logistic"), {}))
+    monkeypatch.setattr(blending, "more_members", lambda table: candidates_for(["relu:4", "tanh:4", *TREES], table))
     monkeypatch.setattr(trees, "_LEAST_WEIGHT", -1)
     model, out_of_bag = blend_table(noise(80), time_limit=600, **QUICK)
-    assert {*out_of_bag.losses} == {"logistic", "relu:4", "tanh:4", *TREES, "boosted-trees", "extra-trees"}
+    assert {*out_of_bag.losses} == {"logistic", "relu:4", "tanh:4", *TREES}
     assert model.n_networks == 32
 
 
@@ -236,16 +245,18 @@ def test_a_time_limit_is_kept_by_a_tenth():
 def test_bags_with_one_row_more_or_less_train_in_equally_many_steps():
     # Bags of 64 and 65 rows, in batches of 64.
     frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=74), "y": np.tile(["a", "b"], 37)})
-    settings = {"epochs": 2, "batch_size": 64}
-    model, _ = blend_table(read_table(frame, target="y"), portfolio=SMALL[1:2], n_networks=8, settings=settings)
+    recipe = Recipe(epochs=2, batch_size=64)
+    model, _ = blend_table(read_table(frame, target="y"), portfolio=SMALL[1:2], n_networks=8, recipe=recipe)
     assert np.isfinite(model.predict_proba(frame[["x"]])).all()
 
 
 def test_members_that_diverge_are_left_out(table_for):
     model, _ = blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd", "relu:8"), **QUICK)
     assert model.architecture.names == ("relu:8",)
-    with pytest.raises(SeedbedError, match="no member"):
+    with pytest.raises(SeedbedError, match="every network diverged"):
         blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd",), **QUICK)
+    with pytest.raises(SeedbedError, match="no member"):
+        blend_table(table_for("cost"), portfolio=[f"relu:{n}@lr=1e30,optimizer=sgd" for n in (4, 8)], **QUICK)
 
 
 def test_few_rows_are_blended_without_out_of_bag_rows():
@@ -283,7 +294,7 @@ def test_with_times_all_networks_leave_the_latest_rows_out():
 
 
 def test_fit_model_accepts_auto_and_recipe_options(table_for):
-    recipe = recipe_named("trained", epochs=3, lr=0.02)
+    recipe = recipe_named("default", epochs=3, lr=0.02)
     model = fit_model(table_for("ill"), "auto", recipe=recipe, n_networks=2, compute=Compute(jobs=1))
     assert (model.candidate, model.n_networks, model.training["lr"]) == ("auto", 2, 0.02)
     assert "3 epochs" in model.training["recipe"]
@@ -317,43 +328,46 @@ def test_rows_that_cannot_be_divided_are_blended_without_out_of_bag_predictions(
     assert np.isnan([out_of_bag.loss, *out_of_bag.losses.values()]).all()
     assert model.architecture.weights == (0.5, 0.5)
     assert "out_of_bag_loss" not in model.training
-    assert "none is left out" in model.training["chosen"]
+    assert model.training["chosen"] == "all epochs, as no rows are left out"
     assert "out of bag" not in str(model)
     assert np.isfinite(model.predict_proba(np.zeros((2, 4)))).all()
 
 
 def test_the_recipe_is_shown_with_the_settings_of_members(table_for):
     reported = [
-        blend_table(table_for("ill"), portfolio=(words,), **QUICK)[0].training["chosen"]
-        for words in ("logistic", "logistic@lr=0.04")
+        blend_table(table_for("ill"), portfolio=words, **QUICK)[0].training["chosen"]
+        for words in (("relu:4", "relu:5"), ("relu:4", "relu:5@lr=0.04"))
     ]
     assert [chosen.endswith("; settings after @ replace these") for chosen in reported] == [False, True]
 
 
-def test_portfolios_grow_with_the_rows():
-    numbers = (100, 4_000, 30_000, 100_000)
-    sizes = [parse_candidate(words_for(n, numbers=True)[-1]).architecture.widths[0] for n in numbers]
-    assert sizes == sorted(sizes)
-    assert sizes[0] < sizes[-1]
-    batches = [recipe_for({}, n).batch_size for n in numbers]
-    assert batches == sorted(batches)
+def test_default_models_grow_with_the_rows():
+    sizes = [portfolio._size(n) for n in (100, 4_000, 30_000, 100_000)]
+    assert [one.width for one in sizes] == sorted(one.width for one in sizes)
+    assert sizes[0].width < sizes[-1].width
 
 
-def test_numeric_inputs_are_embedded_if_there_are_any(table_for):
+def test_numeric_inputs_are_encoded_if_there_are_any(table_for):
     table = table_for("ill")
-    members = [one for one in members_for(None, table) if isinstance(one.architecture, MLP)]
-    assert sum(bool(one.architecture.ple or one.architecture.plr) for one in members) == 3
-    assert {one.architecture.numbers for one in members} == {None, encode(table).layout.number_inputs}
+    found = {one.name: one.architecture for one in candidates_for(default_models(table)[0], table)}
+    assert found["network-2-bins"].ple
+    assert found["network-2-waves"].plr
     town = next(column for column in table.columns if column.name == "town")
-    words = members_for(None, dataclasses.replace(table, columns=(town,)))
-    assert [one.name for one in words[:-2]] == words_for(table.n_rows, numbers=False)
+    words, missing = default_models(dataclasses.replace(table, columns=(town,)))
+    assert missing == dict.fromkeys(("network-2-bins", "network-2-waves"), "there are no numbers")
+    assert {*words} == {*found} - {*missing}
 
 
 def test_impossible_blends_are_refused(table_for):
     with pytest.raises(CandidateError, match="no activation"):
         blend_table(table_for("ill"), portfolio=("rleu:4",), **QUICK)
     with pytest.raises(OptionError, match="can't be blended"):
-        blend_table(table_for("ill"), portfolio=(lambda i, o: torch.nn.Linear(i, o),), **QUICK)
+        own = lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs)  # noqa: E731
+        blend_table(table_for("ill"), portfolio=("relu:4", own), **QUICK)
+    with pytest.raises(OptionError, match="leaves out no rows, so it can't be blended"):
+        blend_table(table_for("ill"), portfolio=SMALL, recipe=Recipe.tutorial())
+    with pytest.raises(OptionError, match="a blend of single networks has no rows left out"):
+        blend_table(table_for("ill"), portfolio=SMALL, n_networks=1)
     with pytest.raises(OptionError, match="time_limit"):
         blend_table(table_for("ill"), portfolio=SMALL, time_limit=0, **QUICK)
     with pytest.raises(OptionError, match="time_limit is True"):
@@ -364,9 +378,3 @@ def test_impossible_blends_are_refused(table_for):
         blend_table(table_for("ill"), portfolio=SMALL, n_networks=0)
     with pytest.raises(OptionError, match="portfolio is empty"):
         blend_table(table_for("ill"), portfolio=(), **QUICK)
-
-
-def test_a_large_table_has_the_members_of_a_smaller_one(monkeypatch, table_for):
-    usual = [one.name for one in members_for(None, table_for("ill"))]
-    monkeypatch.setattr("seedbed.data.design.Encoding.is_large", True)
-    assert [one.name for one in members_for(None, table_for("ill"))] == usual

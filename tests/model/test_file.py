@@ -29,8 +29,9 @@ from .conftest import CANDIDATES, FAST, PARTS, TARGETS
 
 
 @pytest.fixture(scope="module")
-def content(fitted):
-    return to_bytes(fitted("relu:2"))
+def content(table_for):
+    """The bytes of a model without a clip, which is no blend."""
+    return to_bytes(fit_model(table_for("ill"), "relu:2", recipe=recipe_named("tutorial", lr=0.1, epochs=60), **FAST))
 
 
 @pytest.fixture

@@ -244,7 +244,7 @@ def test_a_card_counts_only_trainable_parameters(fitted):
 def test_a_model_has_a_repr_and_a_notebook_display(fitted, tmp_path):
     model = fitted()
     assert repr(model) == "<Model relu:5 of 3 networks, predicts ill (binary)>"
-    for words in ("probability that ill is well", "not measured", "Bonn", "2024-"):
+    for words in ("probability that ill is well", "out of bag", "Bonn", "2024-"):
         assert words in str(model)
     assert str(load(model.save(tmp_path / "m.safetensors"))) == str(model)
     assert ">Model relu:5" in model._repr_html_()

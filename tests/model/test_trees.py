@@ -11,7 +11,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, HistGrad
 
 from seedbed.data import Split, read_table
 from seedbed.errors import CandidateError, ModelFileError, OptionError, TrainingError
-from seedbed.model import blend_table, load, members_for, model_file, portfolio, trees
+from seedbed.model import blend_table, candidates_for, default_models, load, model_file, portfolio, trees
 from seedbed.model.trees import TreeData, alike, fit_trees
 from seedbed.networks import DecisionTrees, Trees, architecture_to_values, parse_candidate
 from seedbed.settings import Compute, Recipe
@@ -188,17 +188,10 @@ def test_training_rows_without_a_class_have_no_trees():
     assert fit(BOOSTED, dataclasses.replace(data, y=y)) is None
 
 
-def test_a_small_table_without_trees_has_twice_as_many_networks():
-    with_trees, without = members_for(None, cycling(200)), members_for(["logistic"], cycling(200))
-    found = {n: [portfolio.networks_for(n, members) for members in (with_trees, without)] for n in (200, 1_500)}
-    assert found == {200: [8, 16], 1_500: [8, 8]}
-    assert blend_table(cycling(200), portfolio=["logistic"], recipe=Recipe(epochs=1))[0].n_networks == 16
-
-
 def test_costs_are_of_the_networks_that_are_trained():
-    costs = [portfolio.member_costs(cycling(200), 200, portfolio=["logistic"], n_networks=n) for n in (None, 16, 4)]
-    assert costs[0] == pytest.approx(costs[1])
-    assert costs[1]["logistic"] == pytest.approx(4 * costs[2]["logistic"])
+    members = candidates_for(["relu:4"], cycling(200))
+    few, many = (portfolio.member_costs(cycling(200), members, n, 60)["relu:4"] for n in (4, 16))
+    assert many == pytest.approx(4 * few)
 
 
 def test_several_threads_fit_the_trees_of_larger_tables_only():
@@ -209,12 +202,14 @@ def test_a_node_looks_at_a_bounded_number_of_inputs():
     assert [trees.inputs_share(n) for n in (1, 128, 640)] == [0.5, 0.5, 0.1]
 
 
-def test_a_table_of_very_many_inputs_has_no_trees():
+def test_a_table_of_very_many_inputs_or_classes_has_no_trees():
     rows = np.arange(1_500)
-    frame = pd.DataFrame({f"x{number}": np.cos(number + rows) for number in range(1_001)})
-    names = [member.name for member in members_for(None, read_table(frame.assign(y=rows % 2), target="y"))]
-    assert "extra-trees" not in names
-    assert "silu:64,64@layernorm,residual" in names
+    wide = pd.DataFrame({f"x{number}": np.cos(number + rows) for number in range(1_001)}).assign(y=rows % 2)
+    many = pd.DataFrame({"x": np.cos(rows), "y": [f"class {row % 13}" for row in rows]})
+    for frame, why in ((wide, "there are more than 1,000 inputs"), (many, "there are more than 12 classes")):
+        names, missing = default_models(read_table(frame, target="y"))
+        assert missing == dict.fromkeys(("boosted-trees", "extra-trees"), why)
+        assert "network-2" in names
 
 
 def test_many_rows_are_drawn_for_each_extra_tree(monkeypatch):
@@ -227,25 +222,18 @@ def cycling(n_rows):
     return read_table(frame, target="y")
 
 
-@pytest.mark.parametrize("n_rows", [20, 1_499, 1_500])
-def test_trees_are_among_the_first_members_and_not_among_the_others(n_rows):
-    for more in (False, True):
-        found = members_for(None, cycling(n_rows), more=more)
-        assert sum(isinstance(member.architecture, Trees) for member in found) == (0 if more else 2)
-
-
-def test_small_tables_have_fewer_and_smaller_trees_and_keep_the_plain_network():
-    few, many = (members_for(None, cycling(n)) for n in (1_499, 1_500))
-    assert [one.architecture.n_trees for one in few[-2:]] == [150, 25]
-    assert [one.architecture.n_trees for one in many[-2:]] == [150, 50]
-    assert {one.name for one in few} - {one.name for one in many} == {"silu:64,64@layernorm,residual"}
+def test_small_tables_have_fewer_and_smaller_trees():
+    names = ("boosted-trees", "extra-trees")
+    few, many = (candidates_for(names, cycling(n)) for n in (1_499, 1_500))
+    assert [[one.architecture.n_trees for one in some] for some in (few, many)] == [[150, 25], [150, 50]]
     assert trees.n_leaves(1_499) < trees.n_leaves(1_500)
+    assert not any(isinstance(one.architecture, Trees) for one in portfolio.more_members(cycling(200)))
 
 
 @pytest.mark.parametrize("word", ["extra-trees:", "extra-trees:0", "boosted-trees:many", "extra-trees:1000000"])
 def test_a_word_needs_a_number_of_trees(table_for, word):
     with pytest.raises(OptionError, match="has no number of trees"):
-        members_for([word], table_for("ill"))
+        candidates_for([word], table_for("ill"))
 
 
 def test_costs_of_trees_are_of_the_right_size():
@@ -253,7 +241,7 @@ def test_costs_of_trees_are_of_the_right_size():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(4_000, 10)), columns=[*"abcdefghij"])
     table = read_table(frame.assign(y=np.arange(4_000) % 2), target="y")
-    costs = portfolio.member_costs(table, 4_000, portfolio=["boosted-trees", "extra-trees"])
+    costs = portfolio.member_costs(table, candidates_for(["boosted-trees", "extra-trees"], table), 8, 60)
     assert 0.3 < costs["boosted-trees"] < 30
     assert 0.3 < costs["extra-trees"] < 30
 
@@ -299,22 +287,14 @@ def test_extra_trees_with_weight_stay_in_later_bags(table_for, monkeypatch):
     assert len(calls) == 1
 
 
-def test_many_classes_have_the_plain_network_in_place_of_trees():
-    rows = np.arange(1_500)
-    table = read_table(pd.DataFrame({"x": np.cos(rows), "y": [f"class {row % 13}" for row in rows]}), target="y")
-    names = [member.name for member in members_for(None, table)]
-    assert "extra-trees" not in names
-    assert "silu:64,64@layernorm,residual" in names
-
-
 def test_trees_alone_that_cannot_be_fitted_say_so(table_for):
     table = dataclasses.replace(table_for("ill"), groups=np.zeros(160, dtype=np.int64))
     with pytest.raises(TrainingError, match="no member of the portfolio could be fitted"):
         blend_table(table, portfolio=SOME, n_networks=8, compute=Compute(jobs=1))
 
 
-def test_a_candidate_cannot_be_trees():
-    with pytest.raises(CandidateError, match="boosted-trees are members of a blend"):
+def test_trees_are_no_network_in_words():
+    with pytest.raises(CandidateError, match="boosted-trees is a default model, and no network in words"):
         parse_candidate("boosted-trees")
 
 
@@ -322,7 +302,7 @@ def test_the_card_counts_the_numbers_of_trees(table_for):
     options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
     model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
     assert model.card()["n_parameters"] == 2 * model.architecture.members[0].n_nodes
-    assert "Model auto: decision trees that predict" in str(model)
+    assert "Model extra-trees:2: decision trees that predict" in str(model)
 
 
 @pytest.mark.parametrize(

@@ -247,8 +247,7 @@ def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
     rows = np.arange(table.n_rows)
     if table.times is not None:
         windows = time_folds(table.times, rows, folds=N_FOLDS - 1, groups=table.groups)
-        if windows:
-            return [Split(0, 0, *windows[-1])] * n
+        return [Split(0, 0, *windows[-1])] * n if windows else []
     seed = derive(random_state, "blend") % 2**32
     for folds in range(N_FOLDS, 1, -1):
         repeats = -(-n // folds)
