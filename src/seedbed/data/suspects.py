@@ -32,10 +32,10 @@ _MOST_FITTED, _MOST_FEATURES = 2_000, 300
 _MATTERS = 0.02
 
 # Time under observation
-_UNIT = r"(?:[^a-z]*(?:in|of|to)?[^a-z]*(?:days?|weeks?|months?|years?|d))?[^a-z]*"
-_OUTCOME = re.compile(r"(?i)(?:.*[^a-z])?(?:deaths?|died|dead|deceased|cens.*|fustat|fstat)(?:[^a-z].*)?")
+_UNIT = r"(?:[^a-z]*(?:(?:in|of|to)[^a-z]*)?(?:days?|weeks?|months?|years?|d))?[^a-z]*"
+_OUTCOME = re.compile(r"(?i)(?<![a-z])(?:cens|(?:deaths?|died|dead|deceased|fustat|fstat)(?![a-z]))")
 _PERHAPS_OUTCOME = re.compile(
-    r"(?i)(?:.*[^a-z])?(?:status|events?|delta|relapsed?|arrest(?:ed)?|recid|fail(?:ed|ure)?)(?:[^a-z].*)?"
+    r"(?i)(?<![a-z])(?:status|events?|delta|relapsed?|arrest(?:ed)?|recid|fail(?:ed|ure)?)(?![a-z])"
 )
 _FOLLOW_UP = re.compile(
     r"(?i)(?:.*[^a-z])?(?:futime|fu|follow|follow[^a-z]?up(?:[^a-z]?time)?|surv|survival|lenfol|t?stop|os|[pdre]fs"
@@ -172,8 +172,8 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     times must differ between the classes, too (Kolmogorov-Smirnov, p < .1).
     """
     name = table.target_name
-    certain = any(_OUTCOME.fullmatch(word) for word in (name, *table.labels))
-    if table.task == "regression" or not (certain or _PERHAPS_OUTCOME.fullmatch(name)):
+    certain = any(_OUTCOME.search(word) for word in (name, *table.labels))
+    if table.task == "regression" or not (certain or _PERHAPS_OUTCOME.search(name)):
         return {}
 
     def differs(column: Column) -> bool:

@@ -54,7 +54,7 @@ _BESIDE = re.compile(
 _TRUE = ("y", "y_true", "target", "label", "truth", "true_label")
 """Names of the true values, in lower case, which no candidate may have."""
 _PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
-_DEVIATION = re.compile(r"(.*_)?(standard_deviation|std_?dev|stdev|std|sd)(_.*)?")
+_DEVIATION = re.compile(r"(?<![^_])(standard_deviation|std_?dev|stdev|std|sd)(?![^_])")
 _PLUS_MINUS = re.compile(r"[0-9]%? *(±|\+/?-|\\pm)")
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
 _MOST = {"candidate": 1_000, "dataset": 20_000}
@@ -290,7 +290,7 @@ def refuse_means(columns: Frame, roles: Mapping[str, int]) -> None:
     if not roles.keys() & {"fold", "repeat", "seed", "row"} and any(
         len(columns.texts(i).texts) == columns.n_rows for i in names
     ):
-        found += [i for i in free if _DEVIATION.fullmatch(plain(columns.names[i]))]
+        found += [i for i in free if _DEVIATION.search(plain(columns.names[i]))]
     if found:
         message = f"{columns.where}: column '{columns.names[found[0]]}' holds standard deviations of scores"
         why = "They don't say how the scores of two candidates vary together over the splits, which decides."
