@@ -289,7 +289,8 @@ def test_a_code_hash_is_the_same_in_another_process_and_code_typed_at_a_prompt_h
     code = ("from seedbed.experiment.specification_file import code_hash; from seedbed.networks import MLP\n"
             "import functools; from torch import nn; from seedbed.experiment.estimators import estimators_from\n"
             "print(code_hash(functools.partial(MLP((3, 4), ('relu', 'tanh')), 3, 1)))\n"
-            "(one,) = estimators_from(['sklearn.naive_bayes.GaussianNB'], random_state=3)\nprint(code_hash(one.estimator))\n")  # fmt: skip
+            "(one,) = estimators_from(['sklearn.naive_bayes.GaussianNB'], random_state=3)\n"
+            "print(code_hash(one.estimator))\n")  # fmt: skip
     exec(code)
     here = capsys.readouterr().out
     typed = "class Net(nn.Linear):\n    def __init__(self): super().__init__(3, 1)\nprint(code_hash(Net))"
