@@ -14,8 +14,8 @@ from seedbed.data import ColumnSchema, Split, Table, read_table
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blend_table, blending, fit_model, members, portfolio, trees
-from seedbed.model.member import MemberData, Running, splits_of_networks
-from seedbed.model.members import Fit, trained_members
+from seedbed.model.member import MemberData, splits_of_networks
+from seedbed.model.members import Fit, Running, trained_members
 from seedbed.model.portfolio import candidates_for, default_models
 from seedbed.networks import BlendedMembers
 from seedbed.settings import Compute, Recipe, recipe_named
@@ -143,7 +143,7 @@ def test_members_wait_for_8_epochs_or_for_half_of_those_to_the_best_or_as_long_a
 def test_bins_that_are_computed_once_change_nothing(table_for, monkeypatch):
     table, portfolio = table_for("ill"), ("relu:6@ple=4",)
     once, _ = blend_table(table, portfolio=portfolio, **QUICK)
-    monkeypatch.setattr(members, "_MOST_BYTES", 0)
+    monkeypatch.setattr("seedbed.model.member._MOST_BYTES", 0)
     within, _ = blend_table(table, portfolio=portfolio, **QUICK)
     # Each network computes bins from its own rows here, so the result is close but not equal.
     assert {name: value.shape for name, value in once.states.items()} == {
@@ -361,8 +361,8 @@ def test_numeric_inputs_are_encoded_if_there_are_any(table_for):
 def test_impossible_blends_are_refused(table_for):
     with pytest.raises(CandidateError, match="no activation"):
         blend_table(table_for("ill"), portfolio=("rleu:4",), **QUICK)
+    own = lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs)  # noqa: E731
     with pytest.raises(OptionError, match="can't be blended"):
-        own = lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs)  # noqa: E731
         blend_table(table_for("ill"), portfolio=("relu:4", own), **QUICK)
     with pytest.raises(OptionError, match="leaves out no rows, so it can't be blended"):
         blend_table(table_for("ill"), portfolio=SMALL, recipe=Recipe.tutorial())

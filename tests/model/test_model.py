@@ -10,8 +10,8 @@ import torch
 import seedbed as sb
 from seedbed.data import Preprocessor, read_new_rows
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
-from seedbed.model import fit_model, load, values_of
-from seedbed.model.predicting import Blocks
+from seedbed.model import fit_model, load
+from seedbed.model.predicting import Blocks, values_of
 from seedbed.networks import parse_candidate
 from seedbed.settings import Compute, Recipe, recipe_named
 from seedbed.training import with_inputs_of
