@@ -441,3 +441,18 @@ def test_every_key_of_the_file_and_the_card_is_documented(fitted, content):
     tensors = {"networks.NAME" if name.startswith("networks.") else name for name in header if name != "__metadata__"}
     assert explained >= tensors | json.loads(header["__metadata__"][KEY]).keys()
     assert explained >= fitted("relu:2").card().keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("words", [0.537052715385411, 0.5233285428196781, 0.3274259644053074]),
+        ("blend", [451.16271615108826, 440.690389469636, 528.0986051320859]),
+    ],
+)
+def test_files_of_the_version_before_bags_predict_as_they_did(name, expected):
+    """Each file was fitted by two ways of training that are gone: chosen on inner splits, and a blend."""
+    model = load(Path(__file__).parent / "files" / f"{name}.safetensors")
+    rows = [{"size": None, "town": "Oslo"}, {"size": 150, "town": "Paris"}, {"size": 181.2, "town": "Rome"}]
+    found = model.predict_proba(rows)[:, 1] if model.labels else model.predict(rows)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)  # processors may round the last digits in other ways
