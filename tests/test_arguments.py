@@ -42,7 +42,7 @@ def rows():
 
 
 def compare(**given):
-    design, compute = sb.Design(baselines=[], repeats=1, folds=2, seeds=1), sb.Compute(engine="torch", jobs=1)
+    design, compute = sb.Design(baselines=[], repeats=1, folds=2, n_networks=1), sb.Compute(engine="torch", jobs=1)
     base = {"candidates": ["linear:1"], "recipe": "tutorial", "epochs": 1, "design": design, "compute": compute}
     base = {"table": X, "y": Y, **base, **given}
     return sb.compare(base.pop("table"), base.pop("y"), **base)
@@ -54,16 +54,8 @@ def train_many(**given):
 
 
 def fit_model(**given):
-    recipe = sb.Recipe(epochs=1)
-    base = {
-        "table": rows(),
-        "target": "y",
-        "candidate": "linear:1",
-        "recipe": recipe,
-        "n_networks": 2,
-        "compute": sb.Compute(engine="torch", jobs=1),
-    }
-    return sb.fit_model(**{**base, **given})
+    base = {"table": rows(), "target": "y", "candidate": "linear:1", "recipe": sb.Recipe(epochs=1), "n_networks": 2}
+    return sb.fit_model(**{**base, "compute": sb.Compute(engine="torch", jobs=1), **given})
 
 
 def fit(kind, **given):
@@ -103,7 +95,7 @@ def test_a_value_of_a_wrong_type_is_refused_with_the_name_of_its_parameter(funct
 
 
 # Errors in a user's function keep their traceback, and compiling takes long.
-USED = [one for one in PARAMETERS if one[1] not in ("watch", "board_for", "on_progress", "engine")]
+USED = [one for one in PARAMETERS if one[1] not in ("watch", "on_progress", "engine")]
 
 
 @pytest.mark.slow
@@ -120,7 +112,7 @@ def test_the_message_names_the_value_and_what_is_expected():
     for given, message in (
         ({"quick": "yes"}, "quick is 'yes'. It must be True or False."),
         ({"folder": Hostile()}, "folder is a Hostile. It must be a text, a path or None."),
-        ({"recipe": 5}, "recipe is 5. It must be a Recipe, 'trained' or 'tutorial'."),
+        ({"recipe": 5}, "recipe is 5. It must be a Recipe, 'default' or 'tutorial'."),
         (
             {"epochs": 10**30},
             "epochs is 1000000000000000000000000000000. It must be a whole number from 1 to 1,000,000.",
@@ -136,7 +128,7 @@ def test_the_message_names_the_value_and_what_is_expected():
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        ("optimizer", r"a setting of Recipe: recipe=sb\.Recipe\.trained\(optimizer=\.\.\.\)"),
+        ("optimizer", r"a setting of Recipe: recipe=sb\.Recipe\(optimizer=\.\.\.\)"),
         ("baselines", r"a setting of Design: design=sb\.Design\(baselines=\.\.\.\)"),
         ("jobs", r"a setting of Compute: compute=sb\.Compute\(jobs=\.\.\.\)"),
         ("drop", r"an argument of read_table: sb\.compare\(sb\.read_table\(table, target=\.\.\., drop=\.\.\.\)\)"),

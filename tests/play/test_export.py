@@ -20,7 +20,7 @@ EXPORT = """async (document, requests) => {
   for (const request of requests) runs.push(await finish(table, request));
   return { ...exports(table, runs), last: runs.map((run) => Array.from(run.curves.testScore.slice(-1)))};
 }"""
-QUICK = ["--repeats", "1", "--folds", "2", "--seeds", "1", "--no-baselines", "--quiet"]
+QUICK = ["--repeats", "1", "--folds", "2", "--n-networks", "1", "--no-baselines", "--quiet"]
 TASKS = ("binary", "multiclass", "regression")
 TARGETS = {"binary": "kind", "multiclass": "kinds", "regression": "number"}
 
@@ -57,7 +57,7 @@ def test_a_recipe_that_differs_belongs_to_its_candidate(exported, request_of):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_python_code_runs(exported, mixed, task, monkeypatch):
-    asked, compare, small = {}, sb.compare, sb.Design(repeats=1, folds=2, seeds=1, baselines=[])
+    asked, compare, small = {}, sb.compare, sb.Design(repeats=1, folds=2, n_networks=1, baselines=[])
 
     def compare_quickly(table, **words):
         asked.update(words, table=table)
@@ -68,7 +68,7 @@ def test_the_python_code_runs(exported, mixed, task, monkeypatch):
     exec(compile(exported(task)["python"], "exported.py", "exec"), {"print": lambda one: shown.append(str(one))})
     assert "linear:3,4" in shown[0]
     assert asked["table"].feature_names == mixed(task).feature_names
-    assert (asked["recipe"].epochs, asked["recipe"].lr, asked["recipe"].decay) == (4, 0.1, 0)
+    assert asked["recipe"] == sb.Recipe.tutorial(epochs=4, lr=0.1, weight_decay=0)
 
 
 @pytest.mark.parametrize("task", TASKS)

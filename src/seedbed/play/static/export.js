@@ -65,7 +65,7 @@ function python(table, requests) {
 comparison = sb.compare(
     sb.read_table(${pythonText(fileOf(table))}, target=${pythonText(table.target)}${options}),
     candidates=${pythonValue([...new Set(words)])},
-    recipe=sb.Recipe(${recipe}),
+    recipe=sb.Recipe.tutorial(${recipe}),
 ${design})
 print(comparison)
 `;
