@@ -9,13 +9,13 @@ from seedbed.evaluation import (
     Conclusion,
     DecidingScore,
     Evidence,
-    Outlook,
     PlanSummary,
     conclude,
     corrected_t,
     fold_differences,
     outlook,
 )
+from seedbed.evaluation.conclusion import Outlook
 
 SIZES = {"linear:5": 26, "relu:5": 26, "linear:20,20": 500}
 

@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_info
 
 from seedbed.errors import OptionError
-from seedbed.evaluation import Outlook
+from seedbed.evaluation.conclusion import Outlook
 from seedbed.experiment import carry_out, run
 from seedbed.experiment.run import run_by_looks
 from seedbed.experiment.specification_file import read_specification

@@ -24,7 +24,7 @@ from seedbed.evaluation.checks import (
 from seedbed.evaluation.choosing import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.columns import ColumnEffect, Columns, effects_of
-from seedbed.evaluation.conclusion import Evidence, Outlook, conclude, n_together, outlook
+from seedbed.evaluation.conclusion import Evidence, conclude, n_together, outlook
 from seedbed.evaluation.effects import EffectCurve, Effects
 from seedbed.evaluation.estimates import (
     Estimate,
@@ -140,7 +140,6 @@ __all__ = [
     "Metric",
     "NoVerdict",
     "Note",
-    "Outlook",
     "PlanSummary",
     "Protocol",
     "Ranks",
