@@ -181,7 +181,7 @@ def test_options_reach_the_training(quick, blobs):
 
 def test_labels_are_smoothed_only_in_classification(blobs):
     X, y = blobs
-    with pytest.raises(OptionError, match="'relu:4': label_smoothing needs classes, but the target is a number"):
+    with pytest.raises(OptionError, match="label_smoothing requires class targets"):
         SeedbedRegressor(candidate="relu:4", label_smoothing=0.1, epochs=2, lr=0.1).fit(X, y + X[:, 0])
 
 

@@ -18,8 +18,8 @@ QUICK: dict[str, Any] = {"compute": sb.Compute(jobs=1), "epochs": 60}
 
 
 def design(**words: Any) -> sb.Design:
-    """Few splits and seeds, and a baseline that is fitted in no time."""
-    return sb.Design(**{"repeats": 2, "folds": 3, "seeds": 2, "baselines": ["prior"], **words})
+    """Few splits and networks, and a baseline that is fitted in no time."""
+    return sb.Design(**{"repeats": 2, "folds": 3, "n_networks": 2, "baselines": ["prior"], **words})
 
 
 LINES = "[data-chart=curves] g.concat_0_group path[aria-roledescription='line mark']"
@@ -32,7 +32,7 @@ PANELS = ", ".join(f"[data-chart=curves] g.concat_{number}_group > g > path.back
 def summary() -> Any:
     """A summary of three networks and two baselines on two moons."""
     return sb.compare("example:moons", candidates=["linear:3", "relu:8", "tanh:8"], recipe="tutorial", lr=0.5,
-                      design=design(baselines=["prior", "logistic-regression"]), **QUICK).summary()  # fmt: skip
+                      design=design(baselines=["prior", "logistic"]), **QUICK).summary()  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -305,7 +305,7 @@ def test_names_are_escaped(open_page: Callable[..., Any], report: Callable[[Any]
 def test_the_largest_page_is_small_and_responsive(open_page: Callable[..., Any], report: Callable[[Any], Path]):
     names = [f"{activation}:{width}" for activation in ("linear", "relu", "tanh", "elu", "gelu") for width in (2, 5)]
     found = sb.compare("example:moons", candidates=names, recipe="tutorial", epochs=1000,
-                       design=design(baselines=[], repeats=4, folds=4, seeds=3))  # fmt: skip
+                       design=design(baselines=[], repeats=4, folds=4, n_networks=3))  # fmt: skip
     path = report(found.summary())
     assert path.stat().st_size < 2_000_000
     page = open_page(path)

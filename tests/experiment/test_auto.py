@@ -243,7 +243,7 @@ def test_any_number_of_networks_is_judged_and_none_leaves_out_half(arrays, n_net
     if n_networks == 2:
         table = part_of(found.experiment.table, found.splits[0])
         assert fit_model(table, "relu:3", recipe=RECIPE, n_networks=2).training["n_networks"] == 2
-        from seedbed.model.members import splits_of_networks
+        from seedbed.model.member import splits_of_networks
 
         assert {len(split.test) for split in splits_of_networks(table, 2, 0)} <= {3, 4}  # of 30 rows
 

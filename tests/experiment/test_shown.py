@@ -49,7 +49,9 @@ def test_a_run_and_its_history_are_displayed_in_a_notebook(run):
 
 def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(comparison, monkeypatch):
     results = [replace(result) for result in comparison.results]  # without the scores that are known
-    found = Results(comparison.experiment, comparison.splits, tuple(results), comparison.seconds)
+    found = Results(
+        comparison.experiment, comparison.splits, tuple(results), comparison.seconds, comparison.specification
+    )
     monkeypatch.setattr("seedbed.scoring.score_interval", lambda *_, **__: pytest.fail("resampled"))
     alone, whole = answer(found), comparison.conclusion
     assert glance_text(alone) == glance_text(whole)

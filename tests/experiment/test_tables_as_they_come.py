@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from seedbed.data import ColumnSchema, Table, encode, read_table
+from seedbed.data import ColumnSchema, Table, layout_of, read_table
 from seedbed.data.table import Column
 from seedbed.evaluation import paired_hold_out
 from seedbed.experiment import make_plan, run, specify, train, training_on
@@ -70,7 +70,7 @@ def with_noise(table, rows, seed):
 def test_all_kinds_of_columns_are_inputs_of_the_same_networks(mixed):
     found = run(planned(mixed))["relu:4"]
     assert found.finite
-    assert found.n_parameters == 4 * encode(mixed).layout.n_inputs + 4 + 4 + 1
+    assert found.n_parameters == 4 * layout_of(mixed).n_inputs + 4 + 4 + 1
 
 
 @pytest.mark.parametrize("split", [0, 1, 2])

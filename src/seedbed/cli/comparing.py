@@ -163,7 +163,10 @@ def carried(
         folder, plan = run.folder(verb, experiment.table.name), make_plan(experiment, run.compute())
         taken = None if source is None else finished_in(plan, source)
     warnings = serious_sentences(plan.experiment.table.notes)
-    say(run, *warnings, plan.sentence() if taken is None else f"the comparison in {source} isn't trained again")
+    if taken is None:
+        say(run, *warnings, *plan.modules(), plan.sentence())
+    else:
+        say(run, *warnings, f"the comparison in {source} isn't trained again")
     if not run.out:
         first = folder
         folder, differing = folder_for(plan, folder)

@@ -49,16 +49,17 @@ TERMS = {
     "is open.",
     "as good or worse": "The confidence interval excludes every gain that matters; whether the model loses anything "
     "is open.",
-    "baseline": "A model that isn't a network, fitted on the same splits: predicting the class frequencies, logistic "
-    "regression, boosted trees, or a scikit-learn model that you name.",
+    "baseline": "A model beside the named candidates: predicting the class frequencies, logistic regression, boosted "
+    "trees, or a scikit-learn model that you name.",
     "Brier score": "Mean squared error of predicted probabilities. 0 is perfect; predicting the class frequencies of "
     "two equal classes costs 0.25.",
     "calibration": "How well predicted probabilities agree with observed frequencies.",
     "can't tell yet": 'The confidence interval includes a gain and a loss that matter. This isn\'t "about the same": '
     "more rows may decide it.",
-    "candidate": "A network architecture, with its training settings, that is compared.",
+    "candidate": "A model that is compared: a network architecture with its training settings, or one of the default "
+    "models.",
     "confidence interval": "A range that covers the true value in 95 % of tables like this one.",
-    "cross-validation": "Rows are divided into folds; each fold is predicted by networks trained on the others.",
+    "cross-validation": "Rows are divided into folds; each fold is predicted by models trained on the others.",
     "epoch": "One pass over the training rows.",
     "gain": "How much better a model's score is than that of the model it is compared with. Its confidence interval "
     "reaches as far as the ± to both sides.",
@@ -68,7 +69,7 @@ TERMS = {
     "points": "Percentage points: from 80 % to 83 % are 3 points.",
     "R2": "Share of the target's variance that a model explains. 1 is perfect; predicting the mean has 0.",
     "recall": "Share of the rarer label's rows that are predicted as such, with a probability above 0.5.",
-    "reference": "The candidate or baseline that the others are compared with (the option `reference`).",
+    "reference": "The model that the others are compared with (the option `reference`).",
     "repeat": "One division of all rows into folds. Ten repeats divide them in ten ways.",
     "ROC AUC": "Probability that a random positive row gets a higher score than a random negative one.",
     "seed": "The number that decides a network's initial parameters, and the order of its batches.",

@@ -125,12 +125,12 @@ class Settings:
 
     def __repr__(self) -> str:
         """Return the call that creates the same settings, without defaults."""
-        given = [
-            f"{field.name}={getattr(self, field.name)!r}"
-            for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
-        ]
-        return f"{type(self).__name__}({', '.join(given)})"
+        return f"{type(self).__name__}({self._differing(type(self)())})"
+
+    def _differing(self, usual: Settings) -> str:
+        """Return the arguments that make these settings out of others of the same class."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return ", ".join(f"{name}={value!r}" for name, value in values.items() if value != getattr(usual, name))
 
 
 def place_of(name: str, *kinds: type[Settings]) -> str:

@@ -211,6 +211,10 @@ class Recipe(Settings):
             words.append(f"patience {self.patience}")
         return ", ".join(words)
 
+    def __repr__(self) -> str:
+        """Return the shorter call that creates the same recipe, without defaults."""
+        return min(super().__repr__(), f"Recipe.tutorial({self._differing(RECIPES['tutorial'])})", key=len)
+
     def _course(self) -> str:
         """Return how the learning rate changes: `cosine schedule with 10% warm-up`."""
         schedule = {"constant": "", "cosine": "cosine schedule", "onecycle": "one-cycle schedule"}[self.schedule]
