@@ -255,3 +255,12 @@ def test_rows_split_by_time_are_scored_on_the_latest_with_intervals(compared, ta
     assert found["prior"].scores["r2"].mean <= 0
     assert 0 <= score.low < score.mean < score.high
     assert all(verdict.held_out for verdict in found.verdicts)
+
+
+def test_few_rows_split_by_time_have_scores_and_no_verdict(compared, table_of, rows):
+    X, y = rows
+    table = table_of(X[:40], y[:40], "regression", times=np.arange(40.0))
+    found = compared(table, "linear:3", "prior", repeats=None, folds=None)
+    assert found.conclusion.verdicts == ()
+    assert {len(one.predictions) for one in found.results} == {1}
+    assert len(found.conclusion.curves.candidates) == 1
