@@ -16,6 +16,7 @@ _STEPS = (1, 2, 5, 10)
 _MOST_TICKS = 5
 _SQUEEZED = 1 / 8  # share of the width that the typical interval takes at least
 _AIR = 0.04
+_LABEL = 5  # percent of the width that half a label of the axis takes
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,10 @@ def forest_of(screen: FirstScreen) -> Forest | None:
         point = place(middle) if low <= middle <= high else None
         marks[name] = Mark(place(first), round(place(last) - place(first), 2), point, words, first < low, last > high)
     zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
-    return Forest(marks, place(0.0), zone, tuple((place(value), _tick(value)) for value in _ticks(low, high)))
+    ticks = [(place(value), _tick(value)) for value in _ticks(low, high)]
+    # A label is centred on its place, so one at an end would reach beyond the plot.
+    inside = tuple(tick for tick in ticks if _LABEL <= tick[0] <= 100 - _LABEL)
+    return Forest(marks, place(0.0), zone, inside or tuple(ticks))
 
 
 def _limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[float, float]:
