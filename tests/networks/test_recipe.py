@@ -105,7 +105,7 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"warmup": float("nan")}, "warmup is nan"),
         ({"warmup": "long"}, "warmup is 'long'"),
         ({"warmup": 0.1, "schedule": "onecycle"}, "onecycle has a warm-up of its own. Leave warmup out"),
-        ({"patience": -1}, "patience is -1. It must be a whole number from 0 up"),
+        ({"patience": -1}, "patience is -1. It must be a whole number from 0 to 1,000,000."),
         ({"patience": 2.5}, "patience is 2.5"),
         ({"horizon": 9}, "no argument horizon. Leave it out"),
         ({"epoch": "inner"}, "no argument epoch. Leave it out: training ends by rows left out"),

@@ -116,6 +116,7 @@ class Recipe(Settings):
         "Epochs without a lower loss of the rows left out after which training ends; 3 to 8 if left out. 0 trains on"
         " all rows, for all epochs.",
         at_least=0,
+        at_most=MOST_EPOCHS,
         none="none",
         none_is=0,
         choosing=True,
