@@ -62,7 +62,7 @@ def summary_of(kind: str, folder: Path) -> Any:
         "alone": lambda: sb.compare("example:moons", candidates="relu:4", design=design(baselines=[]), **QUICK),
         "one_epoch": lambda: sb.compare("example:moons", candidates=two, recipe="tutorial", design=design(),
                                 **QUICK | {"epochs": 1}),
-        "diverged": lambda: sb.compare("example:moons", candidates={"wild": "linear:3,3@lr=1e6", "tame": "linear:3"},
+        "diverged": lambda: sb.compare("example:moons", candidates={"wild": "linear:3,3@lr=1e30,optimizer=sgd", "tame": "linear:3"},
                                design=design(reference="tame"), **QUICK),
         "seed": lambda: train(training_on("example:moons")),
         "seeds": lambda: train(training_on("example:moons", seeds=range(30))),

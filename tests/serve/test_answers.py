@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from seedbed.data import read_table
 from seedbed.model import fit_model
 from seedbed.settings import recipe_named
 
@@ -116,8 +117,9 @@ def test_a_number_is_read_the_same_beside_gaps_or_text(app, records):
     assert [one["probabilities"]["ill"] for one in together] == pytest.approx([one["ill"] for one in alone], abs=1e-6)
 
 
-def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(fitted, records):
-    model = fitted("cost")
+def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(frame, records):
+    table = read_table(frame, target="cost", drop=["ill", "grade"])
+    model = fit_model(table, "relu:5", recipe=recipe_named("tutorial", epochs=40), n_networks=3)  # clips no inputs
     louder = {name: 1e4 * value for name, value in model.states.items()}
     loud = dataclasses.replace(model, states=louder, target_deviation=1e140)
     bodies = [records[0], spoilt(records[1], size=1e38, weight=1e38), records[2]] * 10
