@@ -928,15 +928,18 @@ def without_times(path: Path) -> dict:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-@pytest.mark.parametrize(("jobs", "n_files"), [("1", 25), ("2", 22)], ids=["one job", "two jobs"])
-def test_an_interrupted_run_continues_to_the_same_bits(here, jobs, n_files):
-    # 20 fits of a baseline, then 4 chunks that choose, then 4 that are judged.
+@pytest.mark.parametrize("jobs", ["1", "2"], ids=["one job", "two jobs"])
+def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
+    # Each file is one of the 20 splits; the first repeat has ten, which are trained together.
     place = here / "cut" / "unfinished"
     done = interrupted(here, *LONG, "--jobs", jobs, "--out", "cut", times=2,
-                       until=lambda: len(list(place.glob("*.safetensors"))) >= n_files)  # fmt: skip
-    assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
-    assert done.stderr.endswith(f" kept in cut. To continue: seedbed {' '.join(LONG)} --jobs {jobs} --out cut\n")
+                       until=lambda: len(list(place.glob("*.safetensors"))) >= 10)  # fmt: skip
+    assert done.returncode == 130
+    if done.stdout:  # both interrupts came at once, after the first repeat, whose answer is shown
+        assert "continues" in done.stdout
+    else:
+        assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
+        assert done.stderr.endswith(f" kept in cut. To continue: seedbed {' '.join(LONG)} --jobs {jobs} --out cut\n")
     for folder in ("cut", "whole"):
         command = [sys.executable, "-m", "seedbed", *LONG, "--jobs", "2", "--out", folder]
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
