@@ -272,7 +272,7 @@ def test_compare_with_json_prints_only_the_written_document(call, here):
     assert document == {key: value for key, value in kept.items() if key != "curves"} | {"files": document["files"]}
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
-    assert document["schema_version"] == 3
+    assert document["schema_version"] == 4
     assert done.err.startswith("2 models on 3 train/test splits")
 
 
@@ -293,7 +293,7 @@ def test_the_specification_is_written_before_the_first_training(call, here, monk
 
 
 def test_progress_goes_to_stderr(call, monkeypatch):
-    for name in ("_PLAIN_EVERY", "_LOOKS_EVERY"):
+    for name in ("_LINE_FIRST", "_LINE_EVERY"):
         monkeypatch.setattr(f"seedbed.report.progress.{name}", 0.001)
     done = call(*SMALL, "--json")
     strict(done.out)
@@ -314,7 +314,7 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
     expected = compare("example:moons", candidates=["relu:3", "linear:2"], recipe="tutorial", epochs=3, design=design,
                        compute=Compute(jobs=1)).to_dict()  # fmt: skip
     assert document["command"].startswith("seedbed compare example:moons --jobs 1 --recipe tutorial")
-    shown = "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe.tutorial(epochs=3), design=sb.Design("
+    shown = "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe(epochs=3, lr=0.01, "
     assert shown in expected["command"]
     for key in ("command", "seconds"):
         del document[key], expected[key]
@@ -354,11 +354,11 @@ def test_without_candidates_the_default_models_or_the_tutorials_are_compared(cal
 
 def test_options_of_the_recipe_reach_every_candidate(call):
     options = ("--lr", 0.1, "--momentum", 0.5, "--nesterov", "--weight-decay", 0.01, "--batch-size", 100,
-               "--schedule", "cosine", "--warmup", 0.05, "--no-decay-biases",
+               "--schedule", "cosine", "--warmup", 0.05,
                "--label-smoothing", 0.1, "--clip-norm", 2)  # fmt: skip
     document = strict(call(*SMALL, "--json", *options).out)
     expected = (
-        "SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01 (not of biases), "
+        "SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01, "
         "gradient clipped at norm 2, label smoothing 0.1, batches of 100, 3 epochs"
     )
     assert document["plan"]["recipe"] == expected
@@ -445,7 +445,7 @@ def test_a_baseline_can_be_added_and_be_the_reference(call):
     options = ("--baseline", "sklearn.naive_bayes.GaussianNB", "--reference", "GaussianNB")
     done = call(*SMALL, *options, "--details")
     assert next(line[2:].split()[0] for line in done.lines if "%  " in line or "reference" in line) == "GaussianNB"
-    assert [line.split()[-1] for line in done.lines if line.startswith("  relu:3")] == ["worse"]
+    assert [line.split()[-1] for line in done.lines if line.startswith("> relu:3")] == ["worse"]
     assert any(line.startswith("GaussianNB: GaussianNB()") for line in done.lines)
     document = strict(call(*SMALL, *options, "--json").out)
     assert [one["candidate"] for one in document["verdicts"]] == ["relu:3", "linear:2"]
@@ -530,7 +530,7 @@ CARS = "paint,price,day,owner,outcome\n" + "".join(
     f"{'red' if i % 3 else 'blue'},{price},2024-01-{1 + i // 2:02},p{i // 2},{'yes' if i * 7 % 5 > 2 else 'no'}\n"
     for i, price in enumerate(PRICES)
 )
-TINY = ("--epochs", 3, "--n-networks", 1, "--folds", 3, "--lr", 0.1, "--jobs", 1, "--no-baselines")
+TINY = ("--epochs", 3, "--n-networks", 1, "--repeats", 1, "--folds", 3, "--lr", 0.1, "--jobs", 1, "--no-baselines")
 
 
 def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call, here, table):
@@ -589,7 +589,8 @@ def test_inspect_needs_no_target_and_writes_nothing(call, table, here):
 )
 def test_a_table_with_all_kinds_of_columns_is_compared(call, table, options, found):
     given = options if "--target" in options else ("--target", "outcome", *options)
-    done = call("compare", table(CARS), *given, *TINY, "--candidate", "relu:2", "--candidate", "linear:2", "--json")
+    own = [*TINY[:4], *TINY[8:]] if "--time-split" in options else TINY
+    done = call("compare", table(CARS), *given, *own, "--candidate", "relu:2", "--candidate", "linear:2", "--json")
     assert done.status == 0, done.err
     document = json.loads(done.out)
     assert document["task"] == found
@@ -625,7 +626,7 @@ OPTIONS = {
     "recipe word": (["--candidate", "relu:5@lrr=1"], ["'lrr'", "Did you mean 'lr'?"]),
     "width": (["--candidate", "relu:0"], ["width 0"]),
     "no file of networks": (["--candidate", "nets.py:Net"], ["no such file: nets.py"]),
-    "unknown option": (["--epoch", "3"], ["--epoch", "--epochs"]),
+    "unknown option": (["--epoch", "3"], ["there is no option --epoch"]),
     "unknown optimizer": (["--optimizer", "adamm"], ["adamm", "adam"]),
     "no number": (["--epochs", "many"], ["many"]),
     "no epochs": (["--epochs", "0"], ["epochs is 0"]),
@@ -709,9 +710,10 @@ def test_a_missing_table_is_refused_with_the_nearest_name(call, here, table, ver
         (["--baseline", "sklearn.naive_bayes.GausianNB"], ["GausianNB", "Did you mean 'GaussianNB'?"]),
         (["--baseline", "nothing"], ["no baseline 'nothing'", "logistic"]),
         (["--baseline", "logistic-regression"], ["no baseline 'logistic-regression'", "Name logistic."]),
-        (["--lr", "0.1,nan"], ["lr is nan"]),
+        (["--candidate", "relu:3", "--lr", "0.1,nan"], ["lr is nan"]),
         (["--lr", "0.1,"], ["lr is '0.1,'"]),
-        (["--lr", "0.1,0.1"], ["a learning rate appears twice in 0.1, 0.1. Leave one out."]),
+        (["--lr", "0.1,1"], ["several learning rates are of named candidates. Name one, such as network-1."]),
+        (["--candidate", "relu:3", "--lr", "0.1,0.1"], ["a learning rate appears twice in 0.1, 0.1. Leave one out."]),
     ],
     ids=str,
 )
@@ -959,7 +961,7 @@ def test_stored_work_is_reported_on_interrupt_and_when_the_run_continues(call, h
     with monkeypatch.context() as patch:
         patch.setattr(Comparison, "save", interrupt)  # after all training and before any result
         done = call(*SMALL, "--json")
-    message = "interrupted; 3 fitted splits are kept in seedbed-out/compare-moons"
+    message = "interrupted; 3 fitted splits kept in seedbed-out/compare-moons"
     hint = f"To continue: seedbed {' '.join(map(str, SMALL))} --json"
     assert done.err.splitlines()[-1] == f"seedbed: {message}. {hint}"
     assert strict(done.out)["error"] == {"code": "interrupted", "message": message, "hint": hint}

@@ -65,7 +65,7 @@ def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch
         patch.setattr(stopped, interrupt)
         cut = call(*SMALL, "--format", "svg")
     assert cut.status == 130
-    assert "3 fitted splits are kept in seedbed-out/compare-moons" in cut.err
+    assert "3 fitted splits kept in seedbed-out/compare-moons" in cut.err
     assert cut.out.startswith("moons: predicting moon ")  # the verdict is printed
     done = call(*SMALL)
     assert (done.status, done.out.splitlines()[2:]) == (0, cut.out.splitlines()[2:])  # the second names the time
@@ -173,7 +173,7 @@ def net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)
 def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):
     (here / "net.py").write_text(OWN)
     call(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
-    monkeypatch.setattr("seedbed.experiment.model_plan._named", lambda conclusion, name: conclusion.candidates[0])
+    monkeypatch.setattr("seedbed.experiment.model_plan._named", lambda conclusion, *_: conclusion.candidates[0])
     words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--n-networks", "2", "-q")
     done = call(*words)
     assert done.status == 2

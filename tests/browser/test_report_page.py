@@ -54,7 +54,7 @@ def summary_of(kind: str, folder: Path) -> Any:
     few, numbers = folder / "few.csv", folder / "numbers.csv"
     few.write_text("x,y\n" + "".join(f"{i * 7 % 13},{i % 2}\n" for i in range(24)))
     numbers.write_text("x,z,y\n" + "".join(f"{i * 7 % 13},{i % 5},{i * 7 % 13 * 1.5 + i % 3}\n" for i in range(90)))
-    two = ["linear:3", "relu:4"]
+    two, wild = ["linear:3", "relu:4"], {"wild": "linear:3,3@lr=1e30,optimizer=sgd", "tame": "linear:3"}
     makes: dict[str, Callable[[], Any]] = {
         "classes": lambda: sb.compare("example:iris", candidates=two, design=design(), **QUICK),
         "numbers": lambda: sb.compare(numbers, target="y", candidates=two, design=design(), **QUICK),
@@ -62,8 +62,7 @@ def summary_of(kind: str, folder: Path) -> Any:
         "alone": lambda: sb.compare("example:moons", candidates="relu:4", design=design(baselines=[]), **QUICK),
         "one_epoch": lambda: sb.compare("example:moons", candidates=two, recipe="tutorial", design=design(),
                                 **QUICK | {"epochs": 1}),
-        "diverged": lambda: sb.compare("example:moons", candidates={"wild": "linear:3,3@lr=1e30,optimizer=sgd", "tame": "linear:3"},
-                               design=design(reference="tame"), **QUICK),
+        "diverged": lambda: sb.compare("example:moons", candidates=wild, design=design(reference="tame"), **QUICK),
         "seed": lambda: train(training_on("example:moons")),
         "seeds": lambda: train(training_on("example:moons", seeds=range(30))),
     }  # fmt: skip

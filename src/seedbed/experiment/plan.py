@@ -8,19 +8,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.data import Split, layout_of
+import numpy as np
+
+from seedbed.data import Preprocessor, Split, layout_of
 from seedbed.errors import counted
 from seedbed.experiment.fits import Group, Unit
 from seedbed.experiment.spec import Experiment, specification
-from seedbed.model import Running
+from seedbed.model import Running, is_network
 from seedbed.settings import Compute
-from seedbed.training import own_module
+from seedbed.training import TrainingData, own_module, plan_candidate
 
 __all__ = ["STOPS", "Plan", "make_plan"]
 
 STOPS = (1, 2, 3, 5, 10)
 """The numbers of repeats after which a run may stop because its answer is decided."""
 
+_FEW_ROWS = 100
 _MOST_SPLITS, _MOST_CELLS = 10, 1 << 25  # whose models train together, and the inputs of their rows
 
 
@@ -107,8 +110,33 @@ def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...
     """Return the plan of an experiment, with its own splits unless others are given.
 
     Raises:
-        SeedbedError: a class has fewer rows than folds, or an option is wrong.
+        SeedbedError: a class has fewer rows than folds, a network can't be trained on this table, or an option is
+            wrong.
     """
     splits = experiment.splits() if splits is None else splits
     n_inputs = layout_of(experiment.table).n_inputs
-    return Plan(experiment, n_inputs, splits, specification(experiment, n_inputs, splits), Running.on(compute))
+    running = Running.on(compute)
+    _check_networks(experiment, running)
+    return Plan(experiment, n_inputs, splits, specification(experiment, n_inputs, splits), running)
+
+
+def _check_networks(experiment: Experiment, running: Running) -> None:
+    """Plan a network of each candidate on a few rows, so that one that can't be trained is refused now."""
+    table = experiment.table
+    rows = np.arange(min(table.n_rows, _FEW_ROWS))
+    X = Preprocessor.fit(table, rows).inputs_of_values(table.features[rows])
+    y = table.target[rows].astype(np.float32) if table.task == "regression" else table.target[rows]
+    once = np.ones((len(rows), 1), dtype=np.float32)
+    data = TrainingData(X=X, y=y, train=once, test=once)
+    for member in experiment.members:
+        if is_network(member):
+            plan_candidate(
+                member,
+                table,
+                data,
+                experiment.recipe_of(member),
+                seeds=[0],
+                splits=[0],
+                engine=running.engine,
+                device=running.device,
+            )

@@ -267,6 +267,8 @@ def specify(
     is_default = candidates is None and recipe.leaves_out
     named: Any = TUTORIAL if candidates is None else candidates
     others, has_auto = ([], True) if is_default else _without_auto(named)
+    if lrs and not others:
+        raise OptionError("several learning rates are of named candidates", "Name one, such as network-1.")
     expanded, sweeps = ((), ()) if not others else _expanded(candidates_for(others, table), lrs)
     usual = () if is_default else anchors(table.task)
     given: Any = usual if design.baselines is None else design.baselines

@@ -192,10 +192,11 @@ def _lotteries(experiment: Experiment, results: Sequence[Result]) -> Lotteries:
 
 def _recipe_words(experiment: Experiment) -> str:
     """Return the shared recipe in words, with all learning rates of a sweep."""
-    words = experiment.recipe.for_rows(experiment.table.n_rows).describe()
+    recipe = experiment.recipe.for_rows(experiment.table.n_rows)
     if not experiment.sweeps:
-        return words
+        return recipe.describe()
     lrs = experiment.sweeps[0].lrs
+    words = replace(recipe, lr=lrs[0]).describe()
     return words.replace(f"lr {lrs[0]:g}", f"lr {', '.join(f'{lr:g}' for lr in lrs)} compared")
 
 

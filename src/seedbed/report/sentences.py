@@ -63,7 +63,9 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     if has_networks(conclusion):
         yield f"Recipe: {plan.recipe}; trained on about {plan.n_train:,} rows at a time."
         if plan.networks > 1:
-            yield f"Each model averages {plan.networks} networks or sets of trees, which leave out different rows."
+            left_out = conclusion.specification.get("recipe", {}).get("patience") != 0
+            way = "which leave out different rows" if left_out else "from different random starts"
+            yield f"Each model averages {plan.networks} networks or sets of trees, {way}."
     if plan.n_unused:
         unused = counted(plan.n_unused, "earlier row")
         yield f"{unused} of groups in the test rows can't be used for training."
