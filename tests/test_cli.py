@@ -314,7 +314,7 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
     expected = compare("example:moons", candidates=["relu:3", "linear:2"], recipe="tutorial", epochs=3, design=design,
                        compute=Compute(jobs=1)).to_dict()  # fmt: skip
     assert document["command"].startswith("seedbed compare example:moons --jobs 1 --recipe tutorial")
-    shown = "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe(epochs=3, lr=0.01, "
+    shown = "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe.tutorial(epochs=3), design=sb.Design("
     assert shown in expected["command"]
     for key in ("command", "seconds"):
         del document[key], expected[key]
