@@ -11,7 +11,6 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from seedbed.evaluation import corrected_t, corrected_ts, holm, more_repeats_ratio
-from seedbed.evaluation.estimates import variance_shares
 
 differences = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 8)), elements=st.floats(-1, 1, width=32))
 
@@ -112,27 +111,3 @@ def test_holms_adjustment_accepts_no_values():
 def test_more_than_ten_repeats_gain_at_most_four_percent():
     assert 0.957 < more_repeats_ratio(10, 10) < 0.96
     assert more_repeats_ratio(1, 10) == pytest.approx(np.sqrt((1 / 9) / (1 / 10 + 1 / 9)))
-
-
-def test_variance_components_are_unbiased():
-    rng = np.random.default_rng(0)
-    found = [variance_shares(rng.normal(0, 2, (20, 1)) + rng.normal(0, 3, (20, 4))) for _ in range(400)]
-    assert np.mean([one.variance_rows for one in found]) == pytest.approx(4, rel=0.06)
-    assert np.mean([one.variance_seeds for one in found]) == pytest.approx(9, rel=0.06)
-
-
-def test_shares_refer_to_the_variance_of_means_over_seeds():
-    values = np.random.default_rng(1).normal(0, 1, (50, 1)) + np.random.default_rng(2).normal(0, 1, (50, 5))
-    found = variance_shares(values)
-    assert found.rows + found.seeds == pytest.approx(1)
-    assert found.rows == pytest.approx(1 - found.variance_seeds / 5 / values.mean(axis=1).var(ddof=1))
-
-
-def test_folds_that_explain_nothing_have_a_share_of_exactly_zero():
-    found = variance_shares([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]])
-    assert (found.rows, found.seeds, found.variance_rows) == (0.0, 1.0, 0.0)
-
-
-def test_shares_are_none_with_one_seed_or_without_any_spread():
-    assert variance_shares([[1.0], [2.0]]).rows is None
-    assert variance_shares(np.ones((3, 4))).seeds is None

@@ -176,10 +176,6 @@ def _same_digits(value: float, estimate: Estimate) -> str:
     return f"{value:,.{max(0, 1 - math.floor(math.log10(widest)))}f}"
 
 
-def _percent(share: float) -> str:
-    return "less than 0.1%" if share < 0.001 else f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
-
-
 def under_trained(
     candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, shape: Shape, prior_loss: float
 ) -> Check | None:

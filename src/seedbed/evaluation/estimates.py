@@ -322,48 +322,6 @@ def holm(p_values: Sequence[float] | NDArray[np.float64], *, tried: int = 0) -> 
     return adjusted
 
 
-@dataclass(frozen=True)
-class VarianceShares:
-    """Where the spread of a (paired) loss comes from.
-
-    Attributes:
-        rows, seeds: shares of the variance of a fold's value (already averaged over its seeds), which is what the
-            interval is made of; they add up to 1. None if there is no spread at all or only one seed.
-        variance_rows: between-split variance component, clipped at 0, units of the loss squared.
-        variance_seeds: variance of one seed's value within a split, same units; None with one seed.
-    """
-
-    rows: float | None
-    seeds: float | None
-    variance_rows: float
-    variance_seeds: float | None
-
-
-def variance_shares(values: ArrayLike) -> VarianceShares:
-    """Return how much of the uncertainty comes from the choice of rows, and how much from seeds.
-
-    One-way random effects with seeds nested in splits, unbiased components (Searle, Casella & McCulloch 1992, ch. 3):
-    seeds = mean over splits of the variance over seeds; rows = variance of the split means - seeds / S, clipped at 0.
-    The shares are rows : seeds / S, since the interval uses means over S seeds.
-
-    Args:
-        values: [split, seed], at least two splits: a loss or a paired difference of losses, finite.
-    """
-    array = np.asarray(values, dtype=np.float64)
-    n_seeds = array.shape[1]
-    between = _sd(array.mean(axis=1)) ** 2
-    if n_seeds < 2:
-        return VarianceShares(rows=None, seeds=None, variance_rows=between, variance_seeds=None)
-    within = float(np.mean([_sd(split) ** 2 for split in array]))
-    of_rows = max(0.0, between - within / n_seeds)
-    total = of_rows + within / n_seeds
-    if total == 0:
-        return VarianceShares(rows=None, seeds=None, variance_rows=0.0, variance_seeds=0.0)
-    return VarianceShares(
-        rows=of_rows / total, seeds=within / n_seeds / total, variance_rows=of_rows, variance_seeds=within
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class HoldOut(Estimate):
     """An `Estimate` from one held-out file.

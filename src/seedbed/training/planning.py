@@ -79,13 +79,11 @@ class StackPlan:
         chunks: the chunks, which together contain all networks.
         seconds: estimated time on one core.
         note: tells users why training is slower than by the kernel, or is empty.
-        n_parameters: parameters of one network.
     """
 
     chunks: tuple[Chunk, ...]
     seconds: float
     note: str
-    n_parameters: int
 
     def lanes(self, chunk: Chunk) -> int:
         """Return how many networks a chunk costs: the kernel's blocks are full."""
@@ -163,7 +161,7 @@ def plan_stack(
         for group in _groups(data, recipe, splits, together, plain=trainer == "plain")
         for members in _cut(group, size, together, full=trainer == "native")
     )
-    plan = StackPlan(chunks, 0.0, "" if plain else note, _n_parameters(network))
+    plan = StackPlan(chunks, 0.0, "" if plain else note)
     return replace(plan, seconds=seconds * plan.work / recipe.n_epochs)
 
 
