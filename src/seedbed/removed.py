@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["removed"]
 
 _CONTINUES = "Leave it out: the same command or call continues an interrupted run."
+_N_NETWORKS = "Give n_networks: a model averages so many networks, each with its own seed."
 _AS_FRAME = "Read the table with pandas or Polars, and judge the data frame or a CSV file of it."
 
 # A key is a verb; an option or argument, with `_` for `-`, of all verbs and functions or of the named one; or one of
@@ -15,10 +16,10 @@ _REMOVED = {
     "epochs=auto": "Leave it out: None suits the number of rows.",
     "epoch": "Leave it out: training ends by rows left out; patience=0 trains on all rows for all epochs.",
     "horizon": "Leave it out: the schedule is planned for all epochs.",
-    "compare seeds": "Give n_networks: a model averages so many networks, each with its own seed.",
-    "columns seeds": "Give n_networks: a model averages so many networks, each with its own seed.",
-    "rows seeds": "Give n_networks: a model averages so many networks, each with its own seed.",
-    "Design seeds": "Give n_networks: a model averages so many networks, each with its own seed.",
+    "compare seeds": _N_NETWORKS,
+    "columns seeds": _N_NETWORKS,
+    "rows seeds": _N_NETWORKS,
+    "Design seeds": _N_NETWORKS,
     "networks": "Give n_networks: a model averages so many networks.",
     "no_auto": "Leave it out: the default comparison has auto; named candidates have it if it is named.",
     "recipe=trained": "Leave it out: it is the default.",
@@ -27,6 +28,7 @@ _REMOVED = {
     "interval": "Leave it out: all intervals are corrected for overlapping folds.",
     "chart=intervals": "The first table of the report draws the ranges.",
     "chart=ranks": "The report has the mean ranks as a table.",
+    "train_many watch": "Leave it out: boards of epochs have left.",
     "judge networks": "Average the predictions of the networks first; otherwise leave it out: seeds are averaged.",
     "judge all_pairs": "Leave it out, or name a reference; autorank and scikit-posthocs judge all pairs.",
     "judge query": _AS_FRAME,
