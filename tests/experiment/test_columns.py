@@ -47,7 +47,9 @@ def test_the_column_that_decides_helps_and_noise_does_not(model: str) -> None:
     assert {verdict.comparisons for verdict in found.verdicts} == {4}
 
 
-@pytest.mark.parametrize("model", ["relu:3", "logistic", "boosted-trees", "sklearn.naive_bayes.GaussianNB"])
+@pytest.mark.parametrize(
+    "model", ["relu:3", "leaky_relu(0.2):3", "logistic", "boosted-trees", "sklearn.naive_bayes.GaussianNB"]
+)
 def test_a_model_without_a_column_is_the_same_whatever_it_holds(model: str) -> None:
     X, y = rows(120)
     one, other = (

@@ -70,9 +70,7 @@ def specify_columns(
     else:
         name = _DEFAULT if model is None else model
         design = dataclasses.replace(design, baselines=["prior"], reference=None)
-        estimator = not isinstance(name, str) and hasattr(name, "fit")
-        if isinstance(name, str) and "." in name and ".py:" not in name and "@" not in name:
-            estimator = True
+        estimator = _is_estimator(name)
         if estimator:
             design = dataclasses.replace(design, baselines=["prior", name])
         base = specify(table, [AUTO if estimator else name], recipe=recipe, design=design, command=command)
@@ -83,6 +81,14 @@ def specify_columns(
         [(unit, _ALL, ()), *((unit, words, dropped) for dropped, words in others)],
         columns=Columns(model=what, source=source, n_columns=base.table.n_features, effects=()),
     )
+
+
+def _is_estimator(model: Any) -> bool:
+    """Return whether a model is an estimator, or the import path of one. Arguments of an activation may have points."""
+    if not isinstance(model, str):
+        return hasattr(model, "fit")
+    path = model.partition("(")[0].partition("@")[0]
+    return "." in path and ".py:" not in path
 
 
 def _unit(experiment: Experiment, name: Any) -> tuple[Unit, str]:
