@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class Checkpoint:
         self._place = self.folder / "unfinished"
         self.earlier: Arrays = {}
         self.others, self.trouble = 0, ""
-        names = {self._name(number, split) for number in range(len(plan.units)) for split in range(len(plan.splits))}
+        names = {name for of_unit in self._names for name in of_unit}
         there = {path.stem for path in self._place.glob("*.safetensors")} if self._place.is_dir() else set[str]()
         self._there, self.others = there & names, len(there - names)
 
@@ -72,16 +72,17 @@ class Checkpoint:
         """Return what a unit predicts on a split, or None if it isn't kept."""
         from safetensors.numpy import load_file
 
-        name = self._name(unit, split)
+        name = self._names[unit][split]
         if name is None or name not in self._there:
             return None
         path = self._place / f"{name}.safetensors"
         if not path.is_file():  # a device or a pipe may have no end
             return None
         with contextlib.suppress(Exception):  # a damaged file in any way: fit again
-            arrays, about = load_file(path), json.loads(_about(path)["lines"])
+            arrays, metadata = load_file(path), _about(path)
+            about = json.loads(metadata["lines"])
             n_rows = {len(arrays[f"{line}/predictions"]) for line in about}
-            if _about(path)["sha256"] == _of_arrays(arrays) and n_rows == {len(self._plan.splits[split].test)}:
+            if metadata["sha256"] == _of_arrays(arrays) and n_rows == {len(self._plan.splits[split].test)}:
                 return {
                     line: Fitted(
                         arrays[f"{line}/predictions"],
@@ -98,7 +99,7 @@ class Checkpoint:
         """Write what a unit predicts on a split."""
         from safetensors.numpy import save  # save_file would write another temporary file
 
-        name = self._name(unit, split)
+        name = self._names[unit][split]
         if name is None:
             return
         arrays = {
@@ -137,15 +138,16 @@ class Checkpoint:
         return _hash([specified, processor(), plan.running.device])
 
     @functools.cached_property
-    def _codes(self) -> list[str | None]:
-        """A hash of the code of each unit; None if it is unknown."""
-        return [_code(unit) for unit in self._plan.units]
+    def _names(self) -> list[list[str | None]]:
+        """The name of the file of each unit on each split; None if the code of the unit is unknown."""
+        rows = [hashed(split.train, split.test) for split in self._plan.splits]
+        return [self._names_of(unit, rows) for unit in self._plan.units]
 
-    def _name(self, unit: int, split: int) -> str | None:
-        code, where = self._codes[unit], self._plan.splits[split]
+    def _names_of(self, unit: Unit, rows: Sequence[str]) -> list[str | None]:
+        code = _code(unit)
         if code is None:
-            return None
-        return _hash([self._run, code, list(self._plan.units[unit].names), hashed(where.train, where.test)])
+            return [None] * len(rows)
+        return [_hash([self._run, code, list(unit.names), of_split]) for of_split in rows]
 
 
 def _code(unit: Unit) -> str | None:
