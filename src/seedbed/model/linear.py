@@ -72,9 +72,14 @@ def _states(weights: Floats, biases: Floats) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)) for name, value in named.items()}
 
 
+def _weights(data: TreeData) -> Floats:
+    """Return the weight of each row [row]."""
+    return np.ones(len(data.y)) if data.weights is None else data.weights.astype(np.float64)
+
+
 def _frequencies(data: TreeData, rows: NDArray[np.int64]) -> Floats:
     """Return the outputs [output] that mean the class frequencies, or the mean, of some rows."""
-    weights = np.ones(len(rows)) if data.weights is None else data.weights[rows].astype(np.float64)
+    weights = _weights(data)[rows]
     if not data.of_classes:
         return np.array([np.average(data.y[rows], weights=weights)])
     counts = np.bincount(data.y[rows], weights, minlength=max(2, data.n_outputs))
@@ -85,10 +90,10 @@ def _frequencies(data: TreeData, rows: NDArray[np.int64]) -> Floats:
 def _ridge(data: TreeData) -> Floats:
     """Return coefficients, the intercept last [network, 1, input]; the penalty has the lowest error of rows left
     out."""
-    paths, errors = [], np.zeros(len(_ALPHAS))
+    paths, errors, of_row = [], np.zeros(len(_ALPHAS)), _weights(data)
     for split in data.splits:
         X, y = data.X[split.train].astype(np.float64), data.y[split.train].astype(np.float64)
-        weights = np.ones(len(y)) if data.weights is None else data.weights[split.train].astype(np.float64)
+        weights = of_row[split.train]
         center, level = np.average(X, axis=0, weights=weights), float(np.average(y, weights=weights))
         Z = (X - center) * np.sqrt(weights)[:, None]
         values, vectors = np.linalg.eigh(Z.T @ Z)
@@ -96,8 +101,7 @@ def _ridge(data: TreeData) -> Floats:
         path = (along / (np.maximum(values, 0.0) + _ALPHAS[:, None])) @ vectors.T  # [alpha, input]
         paths.append(np.column_stack([path, level - path @ center]))
         left = data.y[split.test] - (data.X[split.test] @ paths[-1][:, :-1].T + paths[-1][:, -1]).T
-        of_test = 1.0 if data.weights is None else data.weights[split.test]
-        errors += (left**2 * of_test).sum(axis=1)
+        errors += (left**2 * of_row[split.test]).sum(axis=1)
     left_out = any(len(split.test) for split in data.splits)
     best = int(errors.argmin()) if left_out else int(np.abs(_ALPHAS - _USUAL_ALPHA).argmin())
     return np.stack(paths)[:, best, None]
@@ -107,12 +111,9 @@ def _logistic(data: TreeData) -> Floats:
     """Return coefficients, the intercept last [network, output, input]; C has the lowest loss of the rows left out."""
     n_classes, X = max(2, data.n_outputs), data.X.astype(np.float64)
     narrow = X.shape[1] <= _MOST_FEATURES_FOR_NEWTON and n_classes == 2
-    rows = np.zeros((len(data.splits), len(X)))
+    of_row, (rows, tests) = _weights(data), np.zeros((2, len(data.splits), len(X)))
     for number, split in enumerate(data.splits):
-        rows[number, split.train] = 1.0 if data.weights is None else data.weights[split.train]
-    tests = np.zeros((len(data.splits), len(X)))
-    for number, split in enumerate(data.splits):
-        tests[number, split.test] = 1.0 if data.weights is None else data.weights[split.test]
+        rows[number, split.train], tests[number, split.test] = of_row[split.train], of_row[split.test]
     left_out = bool(tests.any())
     if narrow and len(X) <= _MOST_ROWS:
         newton = _Newton(X, data.y)
