@@ -338,31 +338,23 @@ def _plain_seconds(network: nn.Module, data: TrainingData, recipe: Recipe) -> fl
 
 
 def network_seconds(network: nn.Module, n_rows: float, epochs: float) -> float:
-    """Return an estimate of the time that one core takes to train one network by the kernel, or by torch where there is
-    no kernel [s]; see `network_operations`.
+    """Return an estimate of the time that one core takes to train one network in minibatches [s], by the kernel, or by
+    torch where there is none.
+
+    Args:
+        n_rows: rows of an epoch.
+        epochs: how many there are.
     """
-    operations = network_operations(network, n_rows, epochs)
+    a_row, n_units = _row_operations(network)
+    operations = epochs * (n_rows * (a_row + _A_MINIBATCH_ROW) + _AN_ORDER)
     if kernel("float32").library is None:
-        a_row, n_units = _row_operations(network)
         operations += ((_TORCH_FACTOR - 1) * a_row + _A_TORCH_UNIT * n_units) * n_rows * epochs
     return operation_seconds(operations)
 
 
 def operation_seconds(operations: float) -> float:
-    """Return an estimate of the time that one core takes for operations as `network_operations` counts them [s]."""
+    """Return an estimate of the time that one core takes for operations of the kernel [s]."""
     return operations / (_matmul_rate() * _SHARE_OF_RATE)
-
-
-def network_operations(network: nn.Module, n_rows: float, epochs: float, *, in_batches: bool = True) -> float:
-    """Return about how many operations the kernel takes to train one network, a number that no machine changes.
-
-    Args:
-        n_rows: rows of an epoch.
-        epochs: how many there are.
-        in_batches: whether rows are drawn in minibatches.
-    """
-    a_row, _ = _row_operations(network)
-    return epochs * (n_rows * (a_row + _A_MINIBATCH_ROW) + _AN_ORDER if in_batches else n_rows * a_row)
 
 
 @functools.cache
