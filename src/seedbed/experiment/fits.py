@@ -52,6 +52,11 @@ class Group:
     def names(self) -> tuple[str, ...]:
         return tuple(self.lines.values())
 
+    @property
+    def n_fits(self) -> int:
+        """The fits on each split."""
+        return len(self.members)
+
 
 @dataclass(frozen=True, eq=False)
 class Estimator:
@@ -69,6 +74,7 @@ class Estimator:
     estimator: Any
     description: str
     without: tuple[str, ...] = ()
+    n_fits = 1
 
     @property
     def names(self) -> tuple[str, ...]:

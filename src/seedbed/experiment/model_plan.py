@@ -14,7 +14,7 @@ from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, Protocol
 from seedbed.experiment.spec import SCHEMA_VERSION, Experiment, Sweep, specify, table_specification
 from seedbed.experiment.specification_file import SPECIFICATION, differences, read_specification
 from seedbed.model import AUTO, LINES, Model, fit_model
-from seedbed.networks import Candidate, architecture_from_values, candidate_from
+from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
 from seedbed.report import command_hint, read_summary
 from seedbed.settings import Design, Recipe, recipe_in
 
@@ -199,15 +199,12 @@ def compared_candidate(stored: Mapping[str, Any], name: str, *, code: str = "") 
     if name in (*LINES, "linear", AUTO) or name not in members:
         return name
     network = architecture_from_values(stored["networks"][name])
-    if not isinstance(network, str):
-        candidate = candidate_from(network, name)
-    elif ".py:" in name:
-        candidate = candidate_from(name)
-        if code:
-            raise OptionError(f"a network of this comparison is Python code, {name}", code)
-    else:
+    if isinstance(network, str) and ".py:" not in network:
         message = f"the network of '{name}' is one of your own, {network}, and isn't in the run's folder"
         raise CandidateError(message, "In Python, the comparison itself has it: comparison.model(...).")
+    candidate = candidate_from(network, name)
+    if code and isinstance(candidate.architecture, FileArchitecture):
+        raise OptionError(f"a network of this comparison is Python code, {name}", code)
     overrides = tuple((setting, value) for setting, value in members[name]["overrides"])
     return dataclasses.replace(candidate, overrides=overrides)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from seedbed.data import Preprocessor, Split, layout_of
 from seedbed.errors import counted
-from seedbed.experiment.fits import Group, Unit
+from seedbed.experiment.fits import Unit
 from seedbed.experiment.spec import Experiment, specification
 from seedbed.model import Running, is_network
 from seedbed.settings import Compute
@@ -84,7 +84,7 @@ class Plan:
     @property
     def fits_a_split(self) -> int:
         """The number of fits on each split."""
-        return sum(len(unit.members) if isinstance(unit, Group) else 1 for unit in self.units)
+        return sum(unit.n_fits for unit in self.units)
 
     def modules(self) -> Iterator[str]:
         """Yield `own_module` of each user-defined module, once if candidates share it."""

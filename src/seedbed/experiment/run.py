@@ -225,7 +225,7 @@ class _Work:
         if fitted is None:
             return False
         self._add(split, fitted)
-        self._reused += len(unit.members) if isinstance(unit, Group) else 1
+        self._reused += unit.n_fits
         return True
 
     def _add(self, split: int, fitted: Mapping[str, Fitted]) -> None:

@@ -20,7 +20,7 @@ from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
 from seedbed.model.portfolio import member_costs
 from seedbed.model.trees import FittedTrees, alike, fit_trees, least_seconds, n_threads
-from seedbed.networks import MLP, Candidate, Prior, Trees
+from seedbed.networks import MLP, Architecture, Candidate, Prior, Trees
 from seedbed.settings import Compute, Engine, Recipe
 from seedbed.training import (
     Beside,
@@ -245,12 +245,16 @@ def _by_inputs(fits: Sequence[Fit]) -> list[list[tuple[Candidate, list[int]]]]:
         for member in fit.members:
             if not is_network(member):
                 continue
-            network, key = member.architecture, (0, False)
-            like: tuple[object, ...] = (member.name,)
+            network, like = member.architecture, tuple[object, ...]((member.name,))
             if isinstance(network, MLP):
-                key, like = (network.ple, bool(network.embed)), (member.name, network.numbers, network.categories)
-            groups.setdefault(key, {}).setdefault(like, (member, []))[1].append(number)
+                like = (member.name, network.numbers, network.categories)
+            groups.setdefault(_encoding(network), {}).setdefault(like, (member, []))[1].append(number)
     return [list(same.values()) for same in groups.values()]
+
+
+def _encoding(network: Architecture) -> tuple[int, bool]:
+    """Return what decides how a network's inputs are encoded: into how many bins, and whether categories are."""
+    return (network.ple, bool(network.embed)) if isinstance(network, MLP) else (0, False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -371,16 +375,14 @@ def _parts(
     for candidate, numbers in wave:
         network, kinds = candidate.architecture, dict[object, list[int]]()
         recipe = fits[numbers[0]].recipe_of(candidate)
-        key: tuple[object, ...] = (is_clipped(candidate, recipe), recipe.leaves_out)
-        if isinstance(network, MLP):
-            key = (*key, network.ple, bool(network.embed))
+        key = is_clipped(candidate, recipe), recipe.leaves_out, _encoding(network)
         for number in numbers:
-            fit = fits[number]
+            fit, recipe = fits[number], fits[number].recipe_of(candidate)
             if (number, key) not in inputs:
-                inputs[number, key] = fit.data.for_member(candidate, fit.recipe_of(candidate))
+                inputs[number, key] = fit.data.for_member(candidate, recipe)
             data, front = inputs[number, key]
             shape = data.X.shape[1], front is None, fit.table.task, fit.table.n_outputs
-            kinds.setdefault((*shape, fit.data.n_networks, fit.recipe_of(candidate)), []).append(number)
+            kinds.setdefault((*shape, fit.data.n_networks, recipe), []).append(number)
         for kind in kinds.values():
             most = max(1, min(_MOST_FITS, _MOST_ROWS // max(fits[number].table.n_rows for number in kind)))
             recipe = fits[kind[0]].recipe_of(candidate)

@@ -27,6 +27,7 @@ __all__ = [
     "guessing",
     "has_networks",
     "learnt_nothing",
+    "leaves_out_rows",
     "listed",
     "margin_words",
     "rare_label",
@@ -313,6 +314,12 @@ def is_first_look(conclusion: Conclusion) -> bool:
 def has_networks(conclusion: Conclusion) -> bool:
     """Return whether networks were trained, as in a comparison."""
     return any(candidate.kind == "network" for candidate in conclusion.candidates)
+
+
+def leaves_out_rows(conclusion: Conclusion) -> bool:
+    """Return whether each network left out rows, by which its training ended: not by the tutorial's recipe."""
+    patience: int | None = conclusion.specification.get("recipe", {}).get("patience")
+    return patience != 0
 
 
 def learnt_nothing(conclusion: Conclusion) -> set[str]:

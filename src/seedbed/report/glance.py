@@ -27,6 +27,7 @@ from seedbed.report.advice import (
     guessing,
     has_networks,
     learnt_nothing,
+    leaves_out_rows,
     listed,
     margin_words,
     rare_label,
@@ -334,12 +335,9 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     if has_networks(conclusion) and plan.networks > 1:
-        all_rows = conclusion.specification.get("recipe", {}).get("patience") == 0
-        way = (
-            "each from another random start (seed)"
-            if all_rows
-            else "each leaves out other rows, by which training ends"
-        )
+        way = "each from another random start (seed)"
+        if leaves_out_rows(conclusion):
+            way = "each leaves out other rows, by which training ends"
         yield f"{plan.networks} networks: their mean prediction; {way}."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)
     if independent < _AS_FEW * (plan.n_test or 0):

@@ -17,7 +17,7 @@ from seedbed.evaluation import (
     measure,
     plain_number,
 )
-from seedbed.report.advice import guessing, has_networks, listed, margin_words
+from seedbed.report.advice import guessing, has_networks, leaves_out_rows, listed, margin_words
 
 __all__ = [
     "detail_sentences",
@@ -63,8 +63,7 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     if has_networks(conclusion):
         yield f"Recipe: {plan.recipe}; trained on about {plan.n_train:,} rows at a time."
         if plan.networks > 1:
-            left_out = conclusion.specification.get("recipe", {}).get("patience") != 0
-            way = "which leave out different rows" if left_out else "from different random starts"
+            way = "which leave out different rows" if leaves_out_rows(conclusion) else "from different random starts"
             yield f"Each model averages {plan.networks} networks or sets of trees, {way}."
     if plan.n_unused:
         unused = counted(plan.n_unused, "earlier row")
