@@ -205,6 +205,11 @@ def test_the_libraries_of_all_levels_of_this_processor_train_alike(task, monkeyp
         np.testing.assert_allclose(other, losses[0], rtol=0, atol=1e-12)
 
 
+def test_the_build_needs_nothing_but_the_standard_library_of_python():
+    load = "import runpy, sys; runpy.run_path(sys.argv[1])['digest']()"
+    subprocess.run([sys.executable, "-S", "-I", "-c", load, library.__file__], check=True, cwd="/")
+
+
 def test_a_wheel_has_the_libraries_of_its_system_alone(hook, monkeypatch):
     for name, target in hook.TARGETS.items():
         monkeypatch.setenv("SEEDBED_TARGET", name)

@@ -11,8 +11,6 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from seedbed.training.native.job import typed
-
 __all__ = ["kernel"]
 
 _FOLDER = Path(__file__).parent
@@ -30,6 +28,8 @@ class Kernel(NamedTuple):
 @functools.cache
 def kernel(dtype: str) -> Kernel:
     """Return the kernel for this machine and `float32` or `float64`."""
+    from seedbed.training.native.job import typed  # not at the top: the build loads this file without the package
+
     system, _ = this_machine()
     reason = "no kernel was built for this processor and system"
     for level in _levels():
