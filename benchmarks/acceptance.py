@@ -41,7 +41,8 @@ from simulated import SETTINGS
 from tables import Table, machine, number, print_or_write
 from trials import BATCH, FRESH_ROWS, Record, Task, run_tasks
 
-from seedbed.evaluation import count_range, wilson
+from seedbed.evaluation.estimates import wilson
+from seedbed.evaluation.verdicts import count_range
 from seedbed.experiment.plan import STOPS
 
 LEVEL, DRAWS, FEWEST_SHOWN = 0.05, 400, 50

@@ -34,9 +34,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 import seedbed as sb
-from seedbed.data import table_from_arrays
-from seedbed.evaluation import wilson
-from seedbed.experiment import make_plan, run, specify_columns
+from seedbed.data.reading import table_from_arrays
+from seedbed.evaluation.estimates import wilson
+from seedbed.experiment.columns import specify_columns
+from seedbed.experiment.plan import make_plan
+from seedbed.experiment.run import run
 from seedbed.experiment.summary import answer
 
 Floats = NDArray[np.float64]

@@ -186,7 +186,7 @@ Interval = Callable[[Floats, Floats, NDArray[np.int64]], tuple[float, float]]
 
 
 def seedbed(x: Floats, rows: Floats, fold: NDArray[np.int64]) -> tuple[float, float]:
-    from seedbed.evaluation import corrected_t
+    from seedbed.evaluation.estimates import corrected_t
 
     found = corrected_t(x)
     return found.low, found.high
@@ -299,7 +299,7 @@ def decided(found: dict[tuple[str, int], dict[str, Floats]], name: str, sizes: t
     """
     from scipy import stats
 
-    from seedbed.evaluation import corrected_t
+    from seedbed.evaluation.estimates import corrected_t
 
     names = [learner.name for learner in LEARNERS]
     i, j = names.index(pair.first), names.index(pair.second)
@@ -335,7 +335,7 @@ def probabilities(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
     """Return how often the model with the lower error is the better one, by the probability that seedbed gives it."""
     from scipy import stats
 
-    from seedbed.evaluation import corrected_t
+    from seedbed.evaluation.estimates import corrected_t
 
     names, kinds = [learner.name for learner in LEARNERS], ("networks", "network and ridge")
     hits: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in kinds}

@@ -31,9 +31,10 @@ import torch
 from torch import nn
 
 from seedbed.errors import SeedbedError
-from seedbed.networks import ACTIVATIONS, parse_candidate
-from seedbed.settings import OPTIMIZERS
-from seedbed.training import History, train_many
+from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.optimizers import OPTIMIZERS
+from seedbed.training.many import History, train_many
 from seedbed.training.randomness import shuffled
 
 BOUNDS = {"float32": 0.02, "float64": 1e-6}

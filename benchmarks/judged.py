@@ -39,7 +39,7 @@ from scipy.special import expit
 from tables import Table, machine, number, print_or_write
 
 import seedbed as sb
-from seedbed.evaluation import wilson
+from seedbed.evaluation.estimates import wilson
 
 Floats = NDArray[np.float64]
 Splits = list[tuple[NDArray[np.int64], NDArray[np.int64]]]

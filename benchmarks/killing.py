@@ -29,7 +29,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import seedbed as sb
-from seedbed.experiment import compare, comparison
+from seedbed.experiment import comparison
+from seedbed.experiment.compare import compare
 from seedbed.files import DIGESTS, altered_files, write_whole
 from seedbed.training.machine import one_thread
 

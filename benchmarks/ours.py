@@ -9,11 +9,17 @@ import torch
 from rounds import Contender, Task, UnavailableError, timed
 from workload import Rows
 
-from seedbed.data import Preprocessor, repeated_folds, table_from_arrays
-from seedbed.networks import parse_candidate
-from seedbed.settings import Engine, Recipe
-from seedbed.training import Chunk, TrainingData, counted_rows, pick_jobs, plan_stack, train_chunk, train_chunks
-from seedbed.training.native import kernel
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.reading import table_from_arrays
+from seedbed.data.splits import repeated_folds
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.design import Engine
+from seedbed.settings.recipe import Recipe
+from seedbed.training.chunk import Chunk
+from seedbed.training.data import TrainingData, counted_rows
+from seedbed.training.native.library import kernel
+from seedbed.training.parallel import pick_jobs, train_chunk, train_chunks
+from seedbed.training.planning import plan_stack
 
 _CHUNKS_A_CORE = 4
 

@@ -20,9 +20,12 @@ from pathlib import Path
 import numpy as np
 
 import seedbed as sb
-from seedbed.data import Split, Table, sample_rows
-from seedbed.evaluation import TIMES, RowForecast
-from seedbed.experiment import make_plan, run, specify
+from seedbed.data.splits import Split, sample_rows
+from seedbed.data.table import Table
+from seedbed.evaluation.row_gains import TIMES, RowForecast
+from seedbed.experiment.plan import make_plan
+from seedbed.experiment.run import run
+from seedbed.experiment.spec import specify
 
 FILES = {
     "adult.csv.gz": "income",

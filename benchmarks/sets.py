@@ -27,7 +27,8 @@ import pandas as pd
 from tables import Table
 
 import seedbed as sb
-from seedbed.figures import LIGHT, save_chart
+from seedbed.figures.drawing import save_chart
+from seedbed.figures.theme import LIGHT
 
 COVERAGE, MOST_TESTED = 0.9, 3000
 NUMBERS = {  # columns of numbers to predict, as most targets are labels

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 import seedbed as sb
-from seedbed.data import table_from_arrays
-from seedbed.experiment import Experiment, specify
+from seedbed.data.reading import table_from_arrays
 from seedbed.experiment.fits import Group
-from seedbed.model import AUTO
+from seedbed.experiment.spec import Experiment, specify
+from seedbed.model.portfolio import AUTO
 
 BLOCK = 3
 """Columns of a block."""

@@ -17,10 +17,11 @@ from scipy import stats
 from simulated import SETTINGS, Rows, Setting
 
 import seedbed as sb
-from seedbed.data import Split
-from seedbed.evaluation import fold_differences, outlook
-from seedbed.experiment import make_plan, run
-from seedbed.experiment.run import run_by_looks
+from seedbed.data.splits import Split
+from seedbed.evaluation.conclusion import outlook
+from seedbed.evaluation.verdicts import fold_differences
+from seedbed.experiment.plan import make_plan
+from seedbed.experiment.run import run, run_by_looks
 from seedbed.experiment.summary import answer
 from seedbed.scoring import Result, score
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import settings
 
-from seedbed.cli import main
+from seedbed.cli.program import main
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_FOLDER = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data").resolve()

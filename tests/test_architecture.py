@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,22 @@ PACKAGE = ROOT / "src" / "seedbed"
 MAX_FILE_LINES = 600
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
+BUDGETS = {
+    "*.py": 1800,
+    "cli/": 1650,
+    "data/": 6300,
+    "evaluation/": 4200,
+    "experiment/": 4800,
+    "figures/": 1550,
+    "judgement/": 1710,
+    "model/": 4620,
+    "networks/": 1240,
+    "play/": 280,
+    "report/": 2920,
+    "serve/": 1280,
+    "settings/": 720,
+    "training/": 4920,
+}
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)
 
 
@@ -120,7 +137,7 @@ def names_bound(file: Path) -> frozenset[str]:
             names.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+            names |= {one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}
     return frozenset(names)
 
 
@@ -153,60 +170,71 @@ def import_cycles(root: Path) -> list[str]:
     return sorted(found.values())
 
 
-def imports_past_init(root: Path) -> list[str]:
-    """Imports of another package's submodule, where its `__init__` is the only place to import from."""
+def roundabout_imports(root: Path) -> list[str]:
+    """Imports of a name from a file that only imports it itself, or of another file's underscored name."""
     found = []
     for file in files_of(root):
         for line, path, name in imports_of(file, root):
-            module, _ = module_imported(path, name, root)
-            theirs = package_of(module, root)
-            if theirs.endswith("/") and theirs != package_of(file, root) and module != root / theirs / ROOT_INIT:
-                found.append(
-                    f"{file.relative_to(root)}:{line}: import from {theirs} itself, not {'.'.join([*path, name])}"
-                )
+            module, taken = module_imported(path, name, root)
+            if module in (file, root / ROOT_INIT) or not taken or taken.startswith("__"):
+                continue
+            if taken.startswith("_") or taken not in names_defined(module):
+                found.append(f"{file.relative_to(root)}:{line}: {taken} of {module.relative_to(root)}")
     return found
 
 
-def exported(file: Path) -> list[str]:
-    """The names of a module's `__all__`."""
-    for node in body_of(file):
-        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "__all__" for target in node.targets):
-            return list(ast.literal_eval(node.value))
-    return []
+@functools.cache
+def names_defined(file: Path) -> frozenset[str]:
+    """Return the names that the top level of a module defines, imports aside."""
+    imported = {
+        alias.asname or alias.name
+        for node in nodes_in(file.read_text(encoding="utf-8"))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return names_bound(file) - imported
 
 
-def unused_exports(root: Path, elsewhere: str = "") -> list[str]:
-    """Names in `__all__` that no other file of the tree imports; of a package, no file outside it.
+def unused_names(root: Path, elsewhere: str = "") -> list[str]:
+    """Return the functions, classes and constants of all files that nothing mentions but their own definition.
 
-    The root's own `__all__` is the public interface. Other names are public if documents, programs or templates beside
-    the tree (`elsewhere`, their text) import or call them.
+    `elsewhere` is the text of documents, programs and templates that may use names of the tree, too. A class with a
+    base may be found as its subclass, as layers are.
     """
-    used: set[tuple[Path, str]] = set()
+    words: Counter[str] = Counter(re.findall(r"\w+", elsewhere))
     for file in files_of(root):
-        modules = {}
-        for _, path, name in imports_of(file, root):
-            module, taken = module_imported(path, name, root)
-            if module != file and not (module.name == ROOT_INIT and file.is_relative_to(module.parent)):
-                used.add((module, taken))
-                modules[name or path[-1]] = module
-        text = file.read_text(encoding="utf-8")
-        for lazy in re.findall(rf'sys\.modules\.get\("{root.name}\.(\w+)"\)', text):
-            modules[lazy] = root / lazy / ROOT_INIT
-        for node in nodes_in(text):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-                used.add((modules[node.value.id], node.attr))
-    public = set(exported(root / ROOT_INIT))
-    for names in re.findall(rf"(?:from {root.name}[\w.]* import|{root.name}[\w.]*:)(.*|\s*\([^)]*\))", elsewhere):
-        public |= set(re.findall(r"\w+", names))
-    for expression in re.findall(r"\{[{%].*?[%}]\}", elsewhere):
-        public |= set(re.findall(r"\.(\w+)", expression))
+        words.update(re.findall(r"\w+", file.read_text(encoding="utf-8")))
     return [
         f"{file.relative_to(root)}: {name}"
         for file in files_of(root)
-        if file != root / ROOT_INIT and (file, "__all__") not in used
-        for name in exported(file)
-        if (file, name) not in used and name not in public
+        for name in sorted(names_defined(file))
+        if words[name] == 1 and not name.startswith("__") and name not in subclasses(file)
     ]
+
+
+def subclasses(file: Path) -> set[str]:
+    return {node.name for node in body_of(file) if isinstance(node, ast.ClassDef) and node.bases}
+
+
+def repeated_file_names(root: Path) -> list[str]:
+    """Return the names of files that exist more than once; `__init__.py` and `__main__.py` aside."""
+    names = Counter(file.name for file in files_of(root) if not file.name.startswith("__"))
+    return sorted(name for name, n in names.items() if n > 1)
+
+
+def listed_names(root: Path) -> list[str]:
+    """Return the files but the root that list their names in `__all__`."""
+    inner = [file for file in files_of(root) if file != root / ROOT_INIT]
+    return [str(file.relative_to(root)) for file in inner if "__all__" in names_bound(file)]
+
+
+def lines_of(root: Path) -> dict[str, int]:
+    """Return the number of lines of each package; files beside the packages count together, as `*.py`."""
+    lines: Counter[str] = Counter()
+    for file in files_of(root):
+        package = package_of(file, root)
+        lines[package if package.endswith("/") else "*.py"] += len(file.read_text(encoding="utf-8").splitlines())
+    return dict(lines)
 
 
 def long_files(root: Path) -> list[str]:
@@ -234,14 +262,28 @@ def test_no_imports_form_a_cycle():
     assert import_cycles(PACKAGE) == []
 
 
-def test_other_packages_are_imported_through_their_init_only():
-    assert imports_past_init(PACKAGE) == []
+def test_a_name_is_imported_from_the_file_that_defines_it():
+    assert roundabout_imports(PACKAGE) == []
 
 
-def test_every_export_is_used_elsewhere():
+def test_only_the_root_lists_the_public_interface():
+    assert listed_names(PACKAGE) == []
+
+
+def test_no_two_files_have_one_name():
+    assert repeated_file_names(PACKAGE) == []
+
+
+def test_every_name_is_used():
     beside = [ROOT / "pyproject.toml", ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.py")]
     beside += PACKAGE.rglob("templates/*")
-    assert unused_exports(PACKAGE, "\n".join(file.read_text(encoding="utf-8") for file in beside)) == []
+    assert unused_names(PACKAGE, "\n".join(file.read_text(encoding="utf-8") for file in beside)) == []
+
+
+def test_no_package_grows_over_its_budget():
+    """A budget only falls: what a package gains, it or another one must lose first."""
+    lines = lines_of(PACKAGE)
+    assert {package: n for package, n in lines.items() if n > BUDGETS[package]} == {}
 
 
 def test_no_file_is_too_long():
@@ -272,13 +314,13 @@ def tree(tmp_path: Path) -> Path:
     root = tmp_path / "seedbed"
     sources = {
         "__init__.py": "def f():\n    from seedbed.training import loop\n",
-        "errors.py": "import os.path\nfrom difflib import get_close_matches\n",
-        "data/__init__.py": "from .table import Table\nfrom ..errors import SeedbedError\n",
+        "errors.py": "from difflib import get_close_matches\nclass SeedbedError: pass\n",
+        "data/__init__.py": "from ..errors import SeedbedError\n",
         "data/table.py": "from seedbed.data.splits import fold\nclass Table: pass\n",
-        "data/splits.py": "__all__ = ['fold']\ndef fold(): pass\n",
+        "data/splits.py": "def fold(): pass\n",
         "networks/__init__.py": "from seedbed.errors import SeedbedError\n",
-        "training/__init__.py": "from seedbed import data\nimport seedbed.networks as n\nfrom .loop import loop\n",
-        "training/loop.py": "__all__ = ['loop']\ndef loop(): pass\n",
+        "training/__init__.py": "from seedbed import data\nimport seedbed.networks as n\n",
+        "training/loop.py": "def loop(): pass\n",
         "cli.py": "from . import errors\nfrom .training import loop\n",
     }
     for name, source in sources.items():
@@ -290,7 +332,7 @@ def tree(tmp_path: Path) -> Path:
 def test_a_tree_that_breaks_no_rule_passes(tree: Path):
     layers = layers_of(TABLE)
     assert wrong_imports(tree, layers) + table_drift(tree, layers) == []
-    assert import_cycles(tree) + imports_past_init(tree) + unused_exports(tree) == []
+    assert import_cycles(tree) + roundabout_imports(tree) + listed_names(tree) == []
     assert long_files(tree) + empty_names(tree) == []
 
 
@@ -340,7 +382,7 @@ def test_a_package_with_two_rows_is_found():
     [
         "from seedbed.data.table import Table\n",
         "from .table import Table\n",
-        "from seedbed.data import Table\n",
+        "from .table import Table as Other\n",
         "def f():\n    from seedbed.data import table\n",
         "if TYPE_CHECKING:\n    from seedbed.data.table import Table\n",
     ],
@@ -352,18 +394,27 @@ def test_an_import_cycle_is_found_also_inside_a_function_or_for_type_checking(tr
     assert all("data/splits.py" in cycle and "data/table.py" in cycle for cycle in cycles)
 
 
-def test_an_import_past_an_init_is_found(tree: Path):
-    (tree / "cli.py").write_text("def f():\n    from seedbed.data.splits import fold\nfrom .data import Table\n")
-    assert imports_past_init(tree) == ["cli.py:2: import from data/ itself, not data.splits.fold"]
+@pytest.mark.parametrize("name", ["fold", "_deal"])
+def test_a_name_of_another_file_and_a_private_name_are_found(tree: Path, name: str):
+    (tree / "data" / "table.py").write_text(f"from seedbed.data.splits import {name}\ndef _deal(): pass\n")
+    (tree / "cli.py").write_text(f"def f():\n    from seedbed.data.table import {name}\n")
+    assert roundabout_imports(tree)[0] == f"cli.py:2: {name} of data/table.py"
 
 
-def test_an_unused_export_is_found(tree: Path):
-    (tree / "data" / "splits.py").write_text("__all__ = ['fold', 'deal']\ndef fold(): pass\ndef deal(): pass\n")
-    (tree / "training" / "step.py").write_text("from seedbed.training import stray\nstray()\n")
-    (tree / "training" / "__init__.py").write_text(
-        "from .loop import loop\n__all__ = ['loop', 'stray']\nstray = loop\n"
-    )
-    assert unused_exports(tree) == ["data/splits.py: deal", "training/__init__.py: stray"]
+def test_an_unused_name_and_a_list_of_names_are_found(tree: Path):
+    (tree / "data" / "splits.py").write_text("__all__ = ['fold']\ndef fold(): pass\ndef deal(): pass\n")
+    assert "data/splits.py: deal" in unused_names(tree)
+    assert "data/splits.py: deal" not in unused_names(tree, "call deal()")
+    assert listed_names(tree) == ["data/splits.py"]
+
+
+def test_a_repeated_file_name_is_found(tree: Path):
+    (tree / "training" / "splits.py").write_text("")
+    assert repeated_file_names(tree) == ["splits.py"]
+
+
+def test_lines_are_counted_for_each_package_and_for_single_files_together(tree: Path):
+    assert lines_of(tree) == {"*.py": 6, "data/": 4, "networks/": 1, "training/": 3}
 
 
 def test_a_long_file_is_found_and_one_at_the_ceiling_is_not(tree: Path):

@@ -11,7 +11,7 @@ import pytest
 import seedbed as sb
 from seedbed.arguments import _annotations as annotations
 from seedbed.arguments import _fits as fits
-from seedbed.data import Table
+from seedbed.data.table import Table
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 2)), np.arange(40) % 2

@@ -22,8 +22,8 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from seedbed.cli.options import DesignOptions, RecipeOptions, RunOptions, TableOptions
-from seedbed.model import LINES
-from seedbed.settings import Compute
+from seedbed.model.portfolio import LINES
+from seedbed.settings.design import Compute
 
 TRAIN = ("train", "example:moons", "--jobs", "1")
 ENGINE = ("--jobs", "1")
@@ -250,7 +250,8 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
 
 
 def test_the_printed_text_is_that_of_the_written_document(call, here):
-    from seedbed.report import comparison_text, glance_text, read_summary
+    from seedbed.report.stored import read_summary
+    from seedbed.report.terminal import comparison_text, glance_text
 
     done = call(*SMALL, "--lr", "0.1,1", "--quiet")
     document = read_summary(here / "seedbed-out/compare-moons")
@@ -283,7 +284,7 @@ def test_the_specification_is_written_before_the_first_training(call, here, monk
         seen.append(names(here / "out"))
         raise RuntimeError
 
-    monkeypatch.setattr("seedbed.experiment.carry_out", look)
+    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", look)
     call(*SMALL, "--out", here / "out", "--metric", "accuracy", "--margin", 0.02, "--alpha", 0.1)
     assert seen == [[".writer", "experiment.json"]]
     frozen = strict((here / "out" / "experiment.json").read_text())
@@ -834,7 +835,7 @@ def test_an_unexpected_error_has_status_3_and_a_traceback(call, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("boom\nand more")
 
-    monkeypatch.setattr("seedbed.experiment.carry_out", fail)
+    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", fail)
     done = call(*SMALL, "--json")
     assert done.status == 3
     assert done.err.splitlines()[-1] == "seedbed: RuntimeError: boom and more. This is a bug in seedbed."
@@ -846,7 +847,7 @@ def test_an_interrupt_is_reported_in_one_line_and_with_json(call, here, monkeypa
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seedbed.experiment.carry_out", interrupt)
+    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", interrupt)
     done = call(*SMALL, "--json", "--quiet")
     assert done.status == 130
     message = "interrupted before anything was finished, so nothing is kept"
@@ -953,7 +954,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
 
 
 def test_stored_work_is_reported_on_interrupt_and_when_the_run_continues(call, here, monkeypatch):
-    from seedbed.experiment import Comparison
+    from seedbed.experiment.comparison import Comparison
 
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
@@ -974,7 +975,7 @@ def test_an_interrupted_train_says_that_nothing_is_written(call, here, monkeypat
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seedbed.experiment.train", interrupt)
+    monkeypatch.setattr("seedbed.experiment.training_run.train", interrupt)
     done = call(*TRAIN, "--seeds", "3")
     assert (done.status, done.out, done.err) == (130, "", "seedbed: interrupted, no results written\n")
     assert names(here) == []
@@ -1000,7 +1001,7 @@ def test_only_the_first_interrupt_counts_and_python_handles_later_ones(call, ctr
         finally:
             ctrl_c()
 
-    monkeypatch.setattr("seedbed.experiment.carry_out", interrupt_twice)
+    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", interrupt_twice)
     assert call(*SMALL).status == 130
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # until the process ends
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -1039,7 +1040,7 @@ def test_an_interrupt_counts_again_if_a_library_swallows_the_first(call, ctrl_c,
         ctrl_c()
         raise AssertionError("nothing stops this run")
 
-    monkeypatch.setattr("seedbed.experiment.train", swallow_one)
+    monkeypatch.setattr("seedbed.experiment.training_run.train", swallow_one)
     done = call(*TRAIN)
     assert (done.status, done.err) == (130, "seedbed: interrupted, no results written\n")
 
@@ -1100,7 +1101,7 @@ def test_an_unknown_option_suggests_the_nearest_name(call, here, wrong, right):
 
 
 def test_examples_are_listed_with_their_targets_and_can_be_read(call):
-    from seedbed.data import EXAMPLES
+    from seedbed.data.sources.opening import EXAMPLES
 
     done = call("examples")
     assert done.status == 0
@@ -1113,7 +1114,7 @@ def test_examples_are_listed_with_their_targets_and_can_be_read(call):
 
 @pytest.mark.parametrize(("columns", "is_terminal", "width"), [(60, True, 60), (200, True, 100), (60, False, 100)])
 def test_the_first_screen_is_as_wide_as_the_terminal(monkeypatch, columns, is_terminal, width):
-    from seedbed.cli.terminal import text_width
+    from seedbed.cli.console import text_width
 
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr("sys.stdout", SimpleNamespace(isatty=lambda: is_terminal, write=print, flush=print))

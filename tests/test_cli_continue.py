@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from seedbed.experiment import Comparison
+from seedbed.experiment.comparison import Comparison
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
@@ -56,13 +56,15 @@ def test_the_same_command_writes_what_it_would_have_written_at_once(call, begun,
     assert one.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize("stopped", ["seedbed.figures.save_pictures", "seedbed.experiment.comparison.write_report"])
+@pytest.mark.parametrize(
+    "stopped", ["seedbed.figures.pictures.save_pictures", "seedbed.experiment.comparison.write_report"]
+)
 def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch, stopped):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(stopped, interrupt)
+        patch.setattr(f"seedbed.{stopped}", interrupt)
         cut = call(*SMALL, "--format", "svg")
     assert cut.status == 130
     assert "3 fitted splits kept in seedbed-out/compare-moons" in cut.err
@@ -77,7 +79,7 @@ def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
     folder = here / "seedbed-out" / "compare-moons"
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     with monkeypatch.context() as patch:
-        patch.setattr("seedbed.experiment.run", None)  # nothing can be trained
+        patch.setattr("seedbed.experiment.comparison.run_by_looks", None)  # nothing can be trained
         again = call(*SMALL)
     assert (again.status, again.out) == (0, whole.out)
     assert "the run in seedbed-out/compare-moons is finished already; --overwrite trains it again" in again.err
@@ -92,7 +94,7 @@ def test_a_finished_train_prints_its_lines_again_without_training(call, here, mo
              "--engine", "torch", "--jobs", "1")  # fmt: skip
     first = call(*words)
     with monkeypatch.context() as patch:
-        patch.setattr("seedbed.experiment.train", None)
+        patch.setattr("seedbed.experiment.training_run.train", None)
         again = call(*words)
     assert (again.status, again.out) == (0, first.out)
     assert "the run in seedbed-out/train-moons is finished already; --overwrite trains it again" in again.err

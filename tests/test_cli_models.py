@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.cli import main
-from seedbed.experiment import model_plan_from
-from seedbed.model import AUTO, LINES
+from seedbed.cli.program import main
+from seedbed.experiment.model_plan import model_plan_from
+from seedbed.model.portfolio import AUTO, LINES
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 

@@ -7,9 +7,9 @@ import pytest
 from rich.text import Text
 
 import seedbed
-from seedbed.cli import main
-from seedbed.cli.terminal import print_lines
-from seedbed.data import inspect_table
+from seedbed.cli.console import print_lines
+from seedbed.cli.program import main
+from seedbed.data.inspection import inspect_table
 
 QUICK = ("--jobs", "1", "--epochs", "3", "--quiet")
 
@@ -139,7 +139,7 @@ def test_an_incomplete_summary_is_refused(call, run, here):
 def test_a_password_in_an_address_is_not_stored(call, here):
     address = "postgresql://me:secret@127.0.0.1:1/none"
     assert call("compare", address, "--table", "x", "--target", "y", "--out", "run")[0] == 2
-    from seedbed.cli.terminal import command_line, typed
+    from seedbed.cli.console import command_line, typed
 
     with typed(["compare", address, "--out", "my run"]):
         assert command_line() == "seedbed compare postgresql://me:***@127.0.0.1:1/none --out 'my run'"
@@ -147,7 +147,7 @@ def test_a_password_in_an_address_is_not_stored(call, here):
 
 def test_a_password_in_an_address_is_not_shown(call, monkeypatch):
     moons = inspect_table("example:moons")
-    monkeypatch.setattr("seedbed.data.inspect_table", lambda *table, **options: moons)
+    monkeypatch.setattr("seedbed.data.inspection.inspect_table", lambda *table, **options: moons)
     done = call("inspect", "postgresql://me:secret@127.0.0.1:1/none", "--table", "x")
     assert "Next:     seedbed compare postgresql://me:***@127.0.0.1:1/none --table x" in done.err
     assert "secret" not in done.err

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 import seedbed as sb
-from seedbed.cli import main
+from seedbed.cli.program import main
 from seedbed.evaluation.checks import CODES
 from seedbed.evaluation.verdicts import Rule
 

@@ -28,7 +28,9 @@ from sklearn.utils.estimator_checks import check_dataframe_column_names_consiste
 
 import seedbed as sb
 from seedbed import SeedbedClassifier, SeedbedRegressor
+from seedbed.data.reading import table_from_arrays
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, TargetError
+from seedbed.training.machine import one_thread
 
 QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "n_jobs": 1}
 BLEND = {"portfolio": ("boosted-trees:3", "relu:8@ple=3"), "n_networks": 3, "epochs": 25, "lr": 0.05}
@@ -45,7 +47,7 @@ ARRAY_API = "check_array_api_input"
 
 @pytest.fixture(scope="module", autouse=True)
 def single_thread():
-    with sb.training.one_thread("cpu"):
+    with one_thread("cpu"):
         yield
 
 
@@ -225,7 +227,7 @@ def test_fit_model_makes_the_same_model(quick, blobs):
     X, y = blobs
     classifier = quick(random_state=4).fit(X, y)
     recipe = sb.Recipe(lr=0.02, epochs=30)
-    table = sb.data.table_from_arrays(X, y)
+    table = table_from_arrays(X, y)
     model = sb.fit_model(table, "relu:8", recipe=recipe, n_networks=2, random_state=4, compute=sb.Compute(jobs=1))
     np.testing.assert_allclose(classifier.predict_proba(X), model.predict_proba(X), atol=1e-6)
 

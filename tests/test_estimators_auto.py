@@ -8,10 +8,10 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 
-import seedbed as sb
 from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.errors import CandidateError, OptionError
-from seedbed.model import LINES
+from seedbed.model.portfolio import LINES
+from seedbed.training.machine import one_thread
 
 SMALL = ("extra-trees:4", "relu:5@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
 FAST = {"portfolio": SMALL, "n_networks": 8, "epochs": 15, "random_state": 0}
@@ -19,7 +19,7 @@ FAST = {"portfolio": SMALL, "n_networks": 8, "epochs": 15, "random_state": 0}
 
 @pytest.fixture(scope="module", autouse=True)
 def single_thread():
-    with sb.training.one_thread("cpu"):
+    with one_thread("cpu"):
         yield
 
 
@@ -151,7 +151,9 @@ def test_a_verbose_fit_reports_each_member_on_stderr_and_a_silent_fit_nothing(bl
     found = re.findall(r"(.*): out-of-bag loss (.*), of the model so far (.*)", err)
     assert {name: float(loss) for name, loss, _ in found} == pytest.approx(verbose.oob_losses_, rel=1e-3)
     assert float(found[-1][2]) == pytest.approx(verbose.model_.training["out_of_bag_loss"], rel=1e-3)
-    monkeypatch.setattr("seedbed.report.ProgressDisplay", lambda *_: pytest.fail("a silent fit shows something"))
+    monkeypatch.setattr(
+        "seedbed.report.progress.ProgressDisplay", lambda *_: pytest.fail("a silent fit shows something")
+    )
     silent = SeedbedClassifier(**FAST, n_jobs=n_jobs).fit(*blobs)
     assert (out, *capsys.readouterr()) == ("", "", "")
     assert (silent.predict_proba(blobs[0]) == verbose.predict_proba(blobs[0])).all()

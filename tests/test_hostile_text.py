@@ -12,8 +12,8 @@ import pytest
 
 import seedbed
 from seedbed.errors import OptionError, visible
-from seedbed.figures import save_chart
-from seedbed.report import Progress, ProgressDisplay
+from seedbed.figures.drawing import save_chart
+from seedbed.report.progress import Progress, ProgressDisplay
 
 EVIL = "\x1b[31m\x1b]0;owned\x07\x9b2J\x08\u202etxt\u2066\u200f\u061c"
 HOSTILE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -125,4 +125,4 @@ def test_few_files_print_on_stderr():
     writing = sorted(
         name for name, text in texts.items() if re.search(r"file=sys\.stderr|stderr\.write|print_exc", text)
     )
-    assert writing == ["cli/terminal.py", "estimators.py", "serve/app.py"]
+    assert writing == ["cli/console.py", "estimators.py", "serve/app.py"]

@@ -14,7 +14,7 @@ def seedbed(*arguments, gigabytes=None, **environment):
     """Run the command in a new process, optionally with a limited address space, and return status, stdout and
     stderr."""
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({gigabytes} << 30,) * 2)" if gigabytes else ""
-    program = f"{limit}\nfrom seedbed.cli import main\nmain()"
+    program = f"{limit}\nfrom seedbed.cli.program import main\nmain()"
     found = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
         env={**os.environ, **environment}, capture_output=True, check=False,
@@ -76,7 +76,7 @@ def test_a_lack_of_memory_in_any_library_gives_one_line(work):
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
 def test_a_picture_without_memory_is_an_error_and_the_process_continues(tmp_path):
     code = (
-        "import altair as alt, resource; from seedbed.figures import save_chart; "
+        "import altair as alt, resource; from seedbed.figures.drawing import save_chart; "
         "resource.setrlimit(resource.RLIMIT_AS, (8 << 30,) * 2); "
         f"save_chart(alt.Chart({{'values': []}}).mark_point(), {str(tmp_path / 'a.png')!r})"
     )

@@ -35,14 +35,14 @@ def test_importing_seedbed_loads_no_heavy_library():
     ids=str,
 )
 def test_the_command_lines_help_loads_no_heavy_library(arguments):
-    call = f"from seedbed.cli import main\ntry: main({arguments})\nexcept SystemExit: pass"
+    call = f"from seedbed.cli.program import main\ntry: main({arguments})\nexcept SystemExit: pass"
     assert loaded_after(call) == []
 
 
 def test_planning_loads_nothing_that_only_fits_baselines_judges_or_draws():
     code = """
 import seedbed as sb
-from seedbed.experiment import make_plan, specify
+from seedbed.experiment.plan import make_plan; from seedbed.experiment.spec import specify
 table, design = sb.read_table("example:breast-cancer"), sb.Design(repeats=1)
 specified = specify(table, "relu:5", recipe=sb.Recipe.tutorial(epochs=5), design=design)
 assert "4 models" in make_plan(specified, sb.Compute(jobs=1)).sentence()"""
@@ -51,7 +51,7 @@ assert "4 models" in make_plan(specified, sb.Compute(jobs=1)).sentence()"""
 
 def test_a_command_ends_without_searching_its_memory_for_garbage():
     code = "import atexit, gc\natexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
-    code += "from seedbed.cli import main\nmain(['--version'])"
+    code += "from seedbed.cli.program import main\nmain(['--version'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "True"
 
@@ -75,8 +75,8 @@ def test_a_star_import_imports_exactly_the_public_names():
 
 
 def test_a_public_name_is_the_object_of_its_package():
-    for name, package in seedbed._PACKAGES.items():
-        assert getattr(seedbed, name) is getattr(importlib.import_module(f"seedbed.{package}"), name)
+    for name, file in seedbed._FILES.items():
+        assert getattr(seedbed, name) is getattr(importlib.import_module(f"seedbed.{file}"), name)
 
 
 def test_every_error_is_public_and_a_seedbed_error():

@@ -3,7 +3,7 @@
 import pytest
 
 import seedbed as sb
-from seedbed.cli import main
+from seedbed.cli.program import main
 from seedbed.removed import removed
 
 

@@ -9,8 +9,8 @@ import pytest
 
 import seedbed as sb
 from seedbed.errors import OptionError
-from seedbed.networks import parse_candidate
-from seedbed.settings import kinds_of, merged, parsed, settings_of
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.fields import kinds_of, merged, parsed, settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = (sb.Recipe, sb.Design, sb.Compute)

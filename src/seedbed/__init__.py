@@ -29,15 +29,21 @@ from seedbed.errors import (
 )
 
 if TYPE_CHECKING:
-    from seedbed.data import Table, inspect_table, read_table
+    from seedbed.data.inspection import inspect_table
+    from seedbed.data.reading import read_table
+    from seedbed.data.table import Table
     from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
-    from seedbed.experiment import Comparison, columns, compare, rows
-    from seedbed.judgement import Judgement, judge
-    from seedbed.model import Model, fit_model, load
-    from seedbed.networks import MLP, Candidate
-    from seedbed.play import playground
-    from seedbed.settings import Compute, Design, Recipe
-    from seedbed.training import History, train_many
+    from seedbed.experiment.compare import columns, compare, rows
+    from seedbed.experiment.comparison import Comparison
+    from seedbed.judgement.judge import Judgement, judge
+    from seedbed.model.blending import fit_model
+    from seedbed.model.model import Model, load
+    from seedbed.networks.candidate import Candidate
+    from seedbed.networks.mlp import MLP
+    from seedbed.play.page import playground
+    from seedbed.settings.design import Compute, Design
+    from seedbed.settings.recipe import Recipe
+    from seedbed.training.many import History, train_many
 
 __version__ = "0.1.0"
 
@@ -77,36 +83,36 @@ __all__ = [
     "train_many",
 ]
 
-_PACKAGES = {
-    "columns": "experiment",
-    "compare": "experiment",
-    "rows": "experiment",
-    "Compute": "settings",
-    "Design": "settings",
-    "Recipe": "settings",
-    "Comparison": "experiment",
-    "MLP": "networks",
-    "Candidate": "networks",
+_FILES = {
+    "columns": "experiment.compare",
+    "compare": "experiment.compare",
+    "rows": "experiment.compare",
+    "Compute": "settings.design",
+    "Design": "settings.design",
+    "Recipe": "settings.recipe",
+    "Comparison": "experiment.comparison",
+    "MLP": "networks.mlp",
+    "Candidate": "networks.candidate",
     "SeedbedClassifier": "estimators",
     "SeedbedRegressor": "estimators",
-    "History": "training",
-    "Judgement": "judgement",
-    "Model": "model",
-    "Table": "data",
-    "fit_model": "model",
-    "inspect_table": "data",
-    "judge": "judgement",
-    "load": "model",
-    "playground": "play",
-    "read_table": "data",
-    "train_many": "training",
+    "History": "training.many",
+    "Judgement": "judgement.judge",
+    "Model": "model.model",
+    "Table": "data.table",
+    "fit_model": "model.blending",
+    "inspect_table": "data.inspection",
+    "judge": "judgement.judge",
+    "load": "model.model",
+    "playground": "play.page",
+    "read_table": "data.reading",
+    "train_many": "training.many",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _PACKAGES:
+    if name not in _FILES:
         raise AttributeError(f"module 'seedbed' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"seedbed.{_PACKAGES[name]}"), name)
+    return getattr(importlib.import_module(f"seedbed.{_FILES[name]}"), name)
 
 
 def __dir__() -> list[str]:

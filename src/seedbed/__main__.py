@@ -1,6 +1,6 @@
 """`python -m seedbed`."""
 
-from seedbed.cli import main
+from seedbed.cli.program import main
 
 if __name__ == "__main__":
     main()

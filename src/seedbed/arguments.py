@@ -16,8 +16,6 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.removed import removed
 
-__all__ = ["check_arguments", "checked", "refuse_unknown", "shown", "spelled"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 

@@ -27,28 +27,6 @@ import re
 import warnings
 from collections.abc import Iterable
 
-__all__ = [
-    "CandidateError",
-    "ColumnError",
-    "DataError",
-    "ModelFileError",
-    "OptionError",
-    "SeedbedError",
-    "TableNotFoundError",
-    "TargetError",
-    "TrainingError",
-    "UnreadableError",
-    "UsageError",
-    "counted",
-    "did_you_mean",
-    "error_line",
-    "nearest",
-    "one_line",
-    "visible",
-    "warn",
-    "without_passwords",
-]
-
 # Characters that move a terminal's cursor, change its state, or reverse the order of text. Also code points that aren't
 # characters: surrogates, which come from undecodable bytes of file names, and two that XML forbids.
 _NONE = [*range(0xD800, 0xE000), 0xFFFE, 0xFFFF]

@@ -23,15 +23,22 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seedbed.arguments import check_arguments, refuse_unknown, shown
-from seedbed.data import Frame, Table, as_frame, as_text, coded_table, given_frame, label_texts
+from seedbed.data.frame import Frame
+from seedbed.data.reading import coded_table, given_frame, label_texts
+from seedbed.data.sources.memory import as_frame
+from seedbed.data.table import Table
+from seedbed.data.typed import as_text
 from seedbed.errors import DataError, OptionError, TargetError, visible
-from seedbed.model import AUTO, COVERAGE, Model, OutOfBag, Predictions, blend_table, predict_frame
-from seedbed.networks import Candidate
-from seedbed.settings import Compute, Engine, Recipe, Schedule, settings_of
+from seedbed.model.blending import OutOfBag, blend_table
+from seedbed.model.model import Model
+from seedbed.model.portfolio import AUTO
+from seedbed.model.predicting import Predictions, predict_frame
+from seedbed.model.sets import COVERAGE
+from seedbed.networks.candidate import Candidate
+from seedbed.settings.design import Compute, Engine
+from seedbed.settings.fields import settings_of
+from seedbed.settings.recipe import Recipe, Schedule
 from seedbed.typing import Floats, Ints
-
-__all__ = ["SeedbedClassifier", "SeedbedRegressor"]
-
 
 # The tools of scikit-learn may fit and predict in several threads. All threads share the random state of torch, from
 # which networks draw their parameters, and the calls of modules, which torch.fx replaces while it traces one.

@@ -23,18 +23,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-__all__ = [
-    "DIGESTS",
-    "altered_files",
-    "make_folder",
-    "private_cache",
-    "read_document",
-    "remove_parts",
-    "temporary_folder",
-    "write_digests",
-    "write_whole",
-]
-
 DIGESTS = "sha256sums.txt"
 """The file of the digests of a folder's files, as `sha256sum --check` reads it."""
 

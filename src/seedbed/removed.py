@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["removed"]
-
 _CONTINUES = "Leave it out: the same command or call continues an interrupted run."
 _N_NETWORKS = "Give n_networks: a model averages so many networks, each with its own seed."
 _AS_FRAME = "Read the table with pandas or Polars, and judge the data frame or a CSV file of it."

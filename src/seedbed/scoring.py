@@ -10,38 +10,26 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.data import Split, Task
-from seedbed.evaluation import (
-    METRICS,
-    CalibrationSummary,
-    CandidateSummary,
+from seedbed.data.splits import Split
+from seedbed.data.table import Task
+from seedbed.evaluation.bootstrap import row_mean_se, score_interval, widening
+from seedbed.evaluation.calibration import CalibrationSummary, calibration_of
+from seedbed.evaluation.classification import FoldAuc, confusion_matrix
+from seedbed.evaluation.conclusion import Evidence
+from seedbed.evaluation.estimates import (
     Estimate,
-    Evidence,
-    FoldAuc,
     HoldOut,
-    Metric,
-    Protocol,
-    Score,
-    calibration_of,
-    confusion_matrix,
     corrected_t,
-    default_metric,
-    fold_differences,
     paired_hold_out,
     paired_shares,
-    prior_loss,
-    row_losses,
-    row_mean_se,
-    score_interval,
-    seed_noise,
     share_interval,
-    widening,
     wilson,
 )
+from seedbed.evaluation.metrics import METRICS, Metric, default_metric, prior_loss, row_losses
+from seedbed.evaluation.protocol import Protocol
+from seedbed.evaluation.summaries import CandidateSummary, Score
+from seedbed.evaluation.verdicts import fold_differences, seed_noise
 from seedbed.typing import Floats
-
-__all__ = ["Result", "added", "difference", "evidence_of", "score", "without_verdict"]
-
 
 SCORES: dict[Task, tuple[str, ...]] = {
     task: tuple(name for name, metric in METRICS.items() if task in metric.tasks) for task in get_args(Task)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from seedbed.evaluation import summary_from
-from seedbed.report import write_report
+from seedbed.evaluation.summaries import summary_from
+from seedbed.report.stored import write_report
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 import seedbed as sb
-from seedbed.play import playground
+from seedbed.play.page import playground
 
 Play = Callable[..., Any]
 HOSTILE = "<img src=x onerror=alert(1)>"

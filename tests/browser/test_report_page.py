@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import seedbed as sb
-from seedbed.experiment import train, training_on
+from seedbed.experiment.training_run import train, training_on
 
 QUICK: dict[str, Any] = {"compute": sb.Compute(jobs=1), "epochs": 60}
 

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seedbed.data import read_table
-from seedbed.model import Model, fit_model
-from seedbed.serve import Address, serving
-from seedbed.settings import Compute, recipe_named
+from seedbed.data.reading import read_table
+from seedbed.model.blending import fit_model
+from seedbed.model.model import Model
+from seedbed.serve.server import Address, serving
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import recipe_named
 
 TOKEN = "correct-horse-battery"
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -8,8 +8,8 @@ from torch import nn
 
 import seedbed as sb
 from seedbed.errors import SeedbedError, TrainingError
-from seedbed.training import train_many
 from seedbed.training.cluster import _kind as kind
+from seedbed.training.many import train_many
 
 NET = """
 from torch import nn

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from seedbed.cli import main
+from seedbed.cli.program import main
 from seedbed.errors import OptionError
 from seedbed.training.parallel import pick_workers
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import torch
 
-from seedbed.data import table_from_arrays
+from seedbed.data.reading import table_from_arrays
 from seedbed.errors import ColumnError, DataError, TargetError
 
 X = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])

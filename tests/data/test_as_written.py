@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 import seedbed as sb
-from seedbed.data import read_table
 from seedbed.data.frame import Texts
+from seedbed.data.reading import read_table
 from seedbed.data.sources.memory import array_column
 from seedbed.data.sources.opening import read_source
 

@@ -4,7 +4,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from seedbed.data import likely_target, read_table
+from seedbed.data.reading import read_table
+from seedbed.data.target import likely_target
 from seedbed.errors import ColumnError, DataError, OptionError, TableNotFoundError, TargetError, UnreadableError
 
 BAD_FILES = {

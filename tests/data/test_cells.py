@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seedbed.data import Frame, read_table
 from seedbed.data.cells import moment, numeral
-from seedbed.data.frame import Numbers
+from seedbed.data.frame import Frame, Numbers
+from seedbed.data.reading import read_table
 from seedbed.data.sources.memory import read_frame
 from seedbed.data.typed import read_rows, type_columns
 

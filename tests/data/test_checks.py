@@ -11,9 +11,12 @@ from scipy.signal import lfilter
 from sklearn.datasets import load_iris
 
 from seedbed import read_table
-from seedbed.data import ColumnSchema, Table, checks, inspect_table, repeated_folds, table_from_arrays
-from seedbed.data.checks import _binned, duplicate_groups, find_duplicates, find_leaks, merged_groups
-from seedbed.data.table import Column
+from seedbed.data import table_checks as checks
+from seedbed.data.inspection import inspect_table
+from seedbed.data.reading import table_from_arrays
+from seedbed.data.splits import repeated_folds
+from seedbed.data.table import Column, ColumnSchema, Table
+from seedbed.data.table_checks import _binned, duplicate_groups, find_duplicates, find_leaks, merged_groups
 
 # Equal rows stay in one fold, unless they are equal by chance or too many
 

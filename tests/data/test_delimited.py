@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedbed.data import read_table
+from seedbed.data.reading import read_table
 from seedbed.data.sources.delimited import find_header
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.options import SourceOptions
+from seedbed.data.sources.source_options import SourceOptions
 from seedbed.errors import OptionError, SeedbedError, UnreadableError
 
 # A header that isn't the first line is found, or the error says how to find it

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from seedbed.data import ColumnSchema, Preprocessor, Split, Table, layout_of
-from seedbed.data.table import Column
+from seedbed.data.layout import layout_of
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.splits import Split
+from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import ColumnError
 
 SEEDS = st.integers(0, 10_000)

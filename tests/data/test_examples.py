@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_moons
 
-from seedbed.data import EXAMPLES, read_table
-from seedbed.data.sources.opening import HEART_FAILURE_SHA256, read_source
+from seedbed.data.reading import read_table
+from seedbed.data.sources.opening import EXAMPLES, HEART_FAILURE_SHA256, read_source
 from seedbed.errors import DataError, TableNotFoundError
 
 

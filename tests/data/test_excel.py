@@ -9,7 +9,7 @@ import pytest
 
 from seedbed import read_table
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.options import SourceOptions
+from seedbed.data.sources.source_options import SourceOptions
 from seedbed.errors import OptionError, TableNotFoundError, UnreadableError
 
 HEADER = ["name", "born", "at", "points", "active", "code"]

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from seedbed.data.sources.files import read_file
+from seedbed.data.sources.file_kinds import read_file
 from seedbed.data.sources.loaded import open_loader
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
 
@@ -249,7 +249,7 @@ def test_reading_leaves_no_temporary_files(write, tmp_path, monkeypatch):
 
 def test_help_imports_neither_duckdb_nor_a_driver():
     code = (
-        "import sys\nfrom seedbed.cli import main\n"
+        "import sys\nfrom seedbed.cli.program import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "print([name for name in sys.modules if name in ('duckdb', 'adbc_driver_manager', 'pyarrow', 'torch')])"
     )

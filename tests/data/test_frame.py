@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedbed.data import read_table
 from seedbed.data.frame import Numbers, Texts
+from seedbed.data.reading import read_table
 from seedbed.data.sources.memory import read_frame
 from seedbed.data.sources.opening import read_source
 

@@ -14,7 +14,7 @@ import duckdb
 import openpyxl
 import pytest
 
-from seedbed.data import inspect_table
+from seedbed.data.inspection import inspect_table
 from seedbed.errors import SeedbedError, UnreadableError
 
 ROWS = [(i, f"x{i % 3}", i % 2) for i in range(60)]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import ColumnSchema, Note, inspect_table
-from seedbed.data.inspection import column_overview, number_overview
-from seedbed.data.table import Column
+from seedbed.data.inspection import column_overview, inspect_table, number_overview
+from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
+from seedbed.evaluation.summaries import Note
 from seedbed.report.overview import overview_text
 
 # A column at a glance, as a plain dict

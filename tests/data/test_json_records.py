@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedbed.data import read_table
 from seedbed.data.cells import parse_number
+from seedbed.data.reading import read_table
 from seedbed.data.sources.opening import read_source
 from seedbed.errors import SeedbedError, UnreadableError
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import Frame, read_table
-from seedbed.data.frame import Numbers
-from seedbed.data.sources.files import read_file
+from seedbed.data.frame import Frame, Numbers
+from seedbed.data.reading import read_table
+from seedbed.data.sources.file_kinds import read_file
 from seedbed.data.sources.memory import read_frame
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.data.typed import Typed, read_rows, type_columns

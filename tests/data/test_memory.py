@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import read_table, table_from_arrays
+from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.sources.memory import read_frame
 from seedbed.data.sources.opening import read_source
 from seedbed.errors import DataError, UnreadableError

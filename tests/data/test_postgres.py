@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from seedbed.data import read_table
+from seedbed.data.reading import read_table
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.options import SourceOptions
+from seedbed.data.sources.source_options import SourceOptions
 from seedbed.errors import DataError, OptionError
 
 SCRIPT = """
@@ -187,7 +187,7 @@ def test_pyarrow_is_not_needed(garden):
     code = (
         "import sys\nsys.modules['pyarrow'] = sys.modules['polars'] = sys.modules['pandas'] = None\n"
         "from seedbed.data.sources.opening import read_source\n"
-        "from seedbed.data.sources.options import SourceOptions\n"
+        "from seedbed.data.sources.source_options import SourceOptions\n"
         f"print(read_source({garden!r}, SourceOptions(query='TABLE beds')).frame.cells(2))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from seedbed.data import Frame, Oddities, OddityReport, Preprocessor, Table, as_notes, frame_of_values
+from seedbed.data.frame import Frame, as_notes
+from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor
+from seedbed.data.sources.memory import frame_of_values
+from seedbed.data.table import Table
 from seedbed.data.typed import type_columns
 from seedbed.errors import ColumnError, DataError
 

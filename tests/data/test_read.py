@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import Table, read_table
 from seedbed.data.cells import parse_number
+from seedbed.data.reading import read_table
 from seedbed.data.sources.loaded import number_sql
+from seedbed.data.table import Table
 from seedbed.errors import UnreadableError
 
 NUMERIC_TABLES = {

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import Preprocessor, frame_of_values, read_new_rows, read_table
 from seedbed.data.cells import NUMBER, parse_number
 from seedbed.data.frame import Numbers
-from seedbed.data.sources.memory import frame_of_records
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.reading import read_table
+from seedbed.data.sources.memory import frame_of_records, frame_of_values
+from seedbed.data.sources.opening import read_new_rows
 from seedbed.errors import DataError
 
 WITH_TWO_WAYS = r"[ \t\n\r\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"

@@ -10,8 +10,9 @@ import threading
 import duckdb
 import pytest
 
-from seedbed.data import inspect_table, read_table
-from seedbed.data.sources.options import SourceLimit
+from seedbed.data.inspection import inspect_table
+from seedbed.data.reading import read_table
+from seedbed.data.sources.source_options import SourceLimit
 from seedbed.errors import OptionError
 
 VIEW = "SELECT * FROM v"

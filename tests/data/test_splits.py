@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, StratifiedGroupKFold, train_test_split
 
-from seedbed.data import holdout, read_table, repeated_folds, sample_rows
-from seedbed.data.splits import group_rows, time_folds, time_holdout
+from seedbed.data.reading import read_table
+from seedbed.data.splits import group_rows, holdout, repeated_folds, sample_rows, time_folds, time_holdout
 from seedbed.errors import OptionError, TargetError
 
 # Splits equal scikit-learn's, so that they can be reproduced elsewhere

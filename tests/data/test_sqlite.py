@@ -6,9 +6,9 @@ import sqlite3
 
 import pytest
 
-from seedbed.data import read_table
+from seedbed.data.reading import read_table
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.options import SourceOptions
+from seedbed.data.sources.source_options import SourceOptions
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from seedbed.data import read_table
+from seedbed.data.reading import read_table
 from seedbed.data.sources.memory import read_frame
 from seedbed.data.target import EncodedTarget, encode_target
 from seedbed.errors import OptionError, TargetError

@@ -5,8 +5,15 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from seedbed.evaluation import METRICS, row_mean_se, score_interval, widening
-from seedbed.evaluation.bootstrap import bootstrap_interval, resample_weights, row_score
+from seedbed.evaluation.bootstrap import (
+    bootstrap_interval,
+    resample_weights,
+    row_mean_se,
+    row_score,
+    score_interval,
+    widening,
+)
+from seedbed.evaluation.metrics import METRICS
 
 rng = np.random.default_rng(2)
 N = 60

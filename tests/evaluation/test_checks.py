@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import seedbed as sb
-from seedbed.evaluation import (
+from seedbed.evaluation.checks import (
+    CODES,
     confined_outputs,
-    corrected_t,
     dead_units,
     diverged,
-    fold_differences,
     no_better_than_prior,
     over_trained,
     stopped_at_the_end,
     under_trained,
     worse_than_logistic,
 )
-from seedbed.evaluation.checks import CODES
+from seedbed.evaluation.estimates import corrected_t
+from seedbed.evaluation.verdicts import fold_differences
 
 PRIOR = 0.6277  # log loss of predicting the class frequencies of heart_failure
 SHAPE = (1, 10, 3)

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from sklearn.metrics import roc_auc_score
 
-from seedbed.evaluation import confusion_matrix
-from seedbed.evaluation.classification import auc_influence, fold_auc, multiclass_auc, two_class_auc
+from seedbed.evaluation.classification import auc_influence, confusion_matrix, fold_auc, multiclass_auc, two_class_auc
 
 
 @given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 6))

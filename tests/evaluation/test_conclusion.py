@@ -5,17 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seedbed.evaluation import (
-    Conclusion,
-    DecidingScore,
-    Evidence,
-    PlanSummary,
-    conclude,
-    corrected_t,
-    fold_differences,
-    outlook,
-)
-from seedbed.evaluation.conclusion import Outlook
+from seedbed.evaluation.conclusion import Evidence, Outlook, conclude, outlook
+from seedbed.evaluation.estimates import corrected_t
+from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary
+from seedbed.evaluation.verdicts import fold_differences
 
 SIZES = {"linear:5": 26, "relu:5": 26, "linear:20,20": 500}
 

@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 
-from seedbed.evaluation import (
+from seedbed.evaluation.checks import (
+    CODES,
     confined_outputs,
     consistent,
-    corrected_t,
     dead_units,
     diverged,
     no_better_than_prior,
@@ -16,7 +16,7 @@ from seedbed.evaluation import (
     under_trained,
     worse_than_logistic,
 )
-from seedbed.evaluation.checks import CODES
+from seedbed.evaluation.estimates import corrected_t
 
 SHAPE, PRIOR = (1, 10, 2), 0.6
 FALLING = np.linspace(0.6, 0.3, 100)[:, None] * np.ones(20)

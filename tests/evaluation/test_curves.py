@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import stats
 
-from seedbed.evaluation import CURVES, MeanInterval, corrected_t, summarize_curves
+from seedbed.evaluation.estimates import corrected_t
+from seedbed.evaluation.single_runs import CURVES, MeanInterval, summarize_curves
 
 TEST = ("test_loss", "test_score")
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from seedbed.evaluation import corrected_t
+from seedbed.evaluation.estimates import corrected_t
 
 
 def paired_fold_losses(rng, n=60, repeats=10, folds=10):

@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.signal import lfilter
 from statsmodels.stats import proportion
 
-from seedbed.evaluation import paired_hold_out, paired_shares, share_interval, wilson
+from seedbed.evaluation.estimates import paired_hold_out, paired_shares, share_interval, wilson
 
 
 @given(st.integers(1, 200), st.floats(0, 1), st.sampled_from([0.01, 0.05, 0.2]))

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import corrected_t, fold_differences, holm, paired_hold_out, paired_runs, seed_noise
-from seedbed.evaluation.verdicts import judge_all, opposite_share
+from seedbed.evaluation.estimates import corrected_t, holm, paired_hold_out
+from seedbed.evaluation.single_runs import paired_runs
+from seedbed.evaluation.verdicts import fold_differences, judge_all, opposite_share, seed_noise
 
 
 def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_absolute_error, mean_squared_error
 
 from seedbed.errors import OptionError, TargetError
-from seedbed.evaluation import (
+from seedbed.evaluation.metrics import (
     METRICS,
     Margin,
     default_margin,

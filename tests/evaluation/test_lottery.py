@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import lottery, paired_runs
+from seedbed.evaluation.single_runs import lottery, paired_runs
 
 numbers = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0])
 counted = functools.partial(lottery, name="accuracy", words="accuracy")

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import TargetError
-from seedbed.evaluation import protocol
-from seedbed.evaluation.protocol import designs_by_rows
+from seedbed.evaluation.protocol import designs_by_rows, protocol
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from seedbed.evaluation import corrected_t, corrected_ts, holm, more_repeats_ratio
+from seedbed.evaluation.estimates import corrected_t, corrected_ts, holm
+from seedbed.evaluation.forecasts import more_repeats_ratio
 
 differences = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 8)), elements=st.floats(-1, 1, width=32))
 

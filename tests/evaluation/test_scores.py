@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from seedbed.evaluation import METRICS, prior_loss, row_losses, score_interval
-from seedbed.evaluation.bootstrap import row_score
+from seedbed.evaluation.bootstrap import row_score, score_interval
+from seedbed.evaluation.metrics import METRICS, prior_loss, row_losses
 
 rng = np.random.default_rng(1)
 Y, P = rng.integers(2, size=90), rng.random(90)

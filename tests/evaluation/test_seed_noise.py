@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from seedbed.evaluation import corrected_t, seed_noise
-from seedbed.evaluation.estimates import simultaneous_quantile
+from seedbed.evaluation.estimates import corrected_t, simultaneous_quantile
+from seedbed.evaluation.verdicts import seed_noise
 
 
 def test_noise_of_seeds_is_not_widened_by_the_overlap_of_folds():

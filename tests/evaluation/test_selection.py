@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import bbc_cv
+from seedbed.evaluation.ranking import bbc_cv
 
 
 def plain_bbc(losses, n_resamples, rng):

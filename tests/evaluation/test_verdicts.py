@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import OptionError
-from seedbed.evaluation import Verdict, percent, plain_number
-from seedbed.evaluation.verdicts import AccuracyDifference, decide
+from seedbed.evaluation.numbers import percent, plain_number
+from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
 
 CASES = {
     "better_by_margin": (1.0, 3.0),

@@ -6,11 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seedbed.data import ColumnSchema, Table, table_from_arrays
-from seedbed.data.table import Column
-from seedbed.experiment import Comparison, Plan, compare, make_plan, run, specify
-from seedbed.experiment.comparison import conclude
-from seedbed.settings import Compute, Design, Recipe, recipe_named, settings_of
+from seedbed.data.reading import table_from_arrays
+from seedbed.data.table import Column, ColumnSchema, Table
+from seedbed.experiment.compare import compare
+from seedbed.experiment.comparison import Comparison, conclude
+from seedbed.experiment.plan import Plan, make_plan
+from seedbed.experiment.run import run
+from seedbed.experiment.spec import specify
+from seedbed.settings.design import Compute, Design
+from seedbed.settings.fields import settings_of
+from seedbed.settings.recipe import Recipe, recipe_named
 from seedbed.training.machine import one_thread
 
 DESIGN = {"repeats": 1, "folds": 3, "n_networks": 2}

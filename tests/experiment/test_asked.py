@@ -5,10 +5,11 @@ import shlex
 import numpy as np
 import pytest
 
-from seedbed.data import read_table, table_from_arrays
+from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.errors import without_passwords
 from seedbed.experiment.compare import call_of
-from seedbed.settings import RECIPES, Design, Recipe
+from seedbed.settings.design import Design
+from seedbed.settings.recipe import RECIPES, Recipe
 
 CSV = "x,y\n" + "".join(f"{number * 7 % 13},{number % 2}\n" for number in range(40))
 

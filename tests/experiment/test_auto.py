@@ -7,12 +7,16 @@ import pytest
 from torch import nn
 
 import seedbed as sb
-from seedbed.data import ColumnSchema, Table, table_from_arrays
-from seedbed.data.table import Column
+from seedbed.data.reading import table_from_arrays
+from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import CandidateError, OptionError
-from seedbed.experiment import make_plan, run, specify
-from seedbed.model import LINES, blend_table, fit_model
-from seedbed.settings import Compute, Design, Recipe
+from seedbed.experiment.plan import make_plan
+from seedbed.experiment.run import run
+from seedbed.experiment.spec import specify
+from seedbed.model.blending import blend_table, fit_model
+from seedbed.model.portfolio import LINES
+from seedbed.settings.design import Compute, Design
+from seedbed.settings.recipe import Recipe
 
 RECIPE = Recipe(epochs=3)
 DESIGN = Design(repeats=1, folds=2, n_networks=3)

@@ -20,12 +20,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from seedbed.data import repeated_folds
+from seedbed.data.splits import repeated_folds
 from seedbed.errors import OptionError, TrainingError
-from seedbed.experiment import specify
-from seedbed.experiment.estimators import estimators_from
 from seedbed.experiment.fits import Estimator, fit_estimator
-from seedbed.settings import Design, Recipe
+from seedbed.experiment.spec import specify
+from seedbed.experiment.user_estimators import estimators_from
+from seedbed.settings.design import Design
+from seedbed.settings.recipe import Recipe
 
 
 class Odd(ClassifierMixin, BaseEstimator):

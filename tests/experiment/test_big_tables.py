@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from seedbed.data import table_from_arrays
+from seedbed.data.reading import table_from_arrays
 from seedbed.errors import DataError
-from seedbed.model import fit_model
+from seedbed.model.blending import fit_model
 from seedbed.scoring import resamples_for
-from seedbed.settings import Recipe
+from seedbed.settings.recipe import Recipe
 
 
 @pytest.mark.parametrize(("n_rows", "size"), [(60, 64), (2_000, 128), (4_000, 256), (12_000, 512), (50_000, 1024)])

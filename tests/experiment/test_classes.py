@@ -10,10 +10,10 @@ from sklearn import metrics as sk
 from torch import nn
 
 from seedbed.errors import CandidateError, OptionError
-from seedbed.evaluation import METRICS
+from seedbed.evaluation.metrics import METRICS
 from seedbed.experiment.conclusions import guessing_like
-from seedbed.report import comparison_text
-from seedbed.training import train_many
+from seedbed.report.terminal import comparison_text
+from seedbed.training.many import train_many
 from seedbed.training.randomness import derive
 
 pytestmark = pytest.mark.usefixtures("plain_charts")

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 import seedbed as sb
-from seedbed.data import Split, Task, table_from_arrays
+from seedbed.data.reading import table_from_arrays
+from seedbed.data.splits import Split
+from seedbed.data.table import Task
 from seedbed.errors import CandidateError, ColumnError, OptionError
-from seedbed.evaluation import effects_of, protocol, summary_from
-from seedbed.experiment import specify_columns
-from seedbed.experiment.columns import substitutes_of
-from seedbed.report.columns import column_answers
+from seedbed.evaluation.column_gains import effects_of
+from seedbed.evaluation.protocol import protocol
+from seedbed.evaluation.summaries import summary_from
+from seedbed.experiment.columns import specify_columns, substitutes_of
+from seedbed.report.columns_text import column_answers
 from seedbed.scoring import Result, added
-from seedbed.settings import RECIPES
+from seedbed.settings.recipe import RECIPES
 
 DESIGN = sb.Design(repeats=2, folds=5, n_networks=2)
 FAST: dict[str, Any] = {"epochs": 60, "lr": 0.05, "recipe": sb.Recipe(optimizer="adam"), "design": DESIGN}

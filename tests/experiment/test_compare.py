@@ -12,12 +12,13 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from torch import nn
 
 from seedbed.errors import CandidateError, OptionError, SeedbedError, TargetError
-from seedbed.experiment import compare
+from seedbed.experiment.compare import compare
 from seedbed.experiment.spec import TUTORIAL
-from seedbed.model import LINES
 from seedbed.model.member import splits_of_networks
-from seedbed.networks import SmoothClip
-from seedbed.settings import RECIPES, Compute
+from seedbed.model.portfolio import LINES
+from seedbed.networks.parts import SmoothClip
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import RECIPES
 from seedbed.training.randomness import derive
 
 from .conftest import compare_with

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from seedbed.data import table_from_arrays
+from seedbed.data.reading import table_from_arrays
 from seedbed.errors import OptionError, TargetError
-from seedbed.experiment import specify
-from seedbed.settings import Design, Recipe
+from seedbed.experiment.spec import specify
+from seedbed.settings.design import Design
+from seedbed.settings.recipe import Recipe
 
 
 def design_of(n_rows, rare=None, **options):

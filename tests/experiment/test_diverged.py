@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.experiment import train, training_on
-from seedbed.settings import Recipe
+from seedbed.experiment.training_run import train, training_on
+from seedbed.settings.recipe import Recipe
 
 
 class SometimesNaN(nn.Sequential):

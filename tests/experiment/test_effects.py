@@ -10,9 +10,9 @@ import pytest
 import seedbed as sb
 from seedbed.cli import comparing
 from seedbed.errors import CandidateError
-from seedbed.evaluation import summary_from
-from seedbed.report import glance_text
+from seedbed.evaluation.summaries import summary_from
 from seedbed.report.html_page import report_page
+from seedbed.report.terminal import glance_text
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from seedbed.data import table_from_arrays
-from seedbed.evaluation import wilson
+from seedbed.data.reading import table_from_arrays
+from seedbed.evaluation.estimates import wilson
 
 WHOLE = {"repeats": None, "folds": None}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from seedbed.evaluation import paired_hold_out, paired_shares
+from seedbed.evaluation.estimates import paired_hold_out, paired_shares
 
 WHOLE = {"repeats": None, "folds": None, "recipe": "default", "lr": 0.01}
 

@@ -8,12 +8,14 @@ import torch
 from torch import nn
 
 import seedbed as sb
-from seedbed.data import repeated_folds
+from seedbed.data.splits import repeated_folds
 from seedbed.errors import CandidateError
 from seedbed.experiment.fits import Group, fit_group
-from seedbed.model import Running, candidates_for, load
-from seedbed.networks import MLP
-from seedbed.training import ends_in_shares
+from seedbed.model.members import Running
+from seedbed.model.model import load
+from seedbed.model.portfolio import candidates_for
+from seedbed.networks.mlp import MLP
+from seedbed.training.candidates import ends_in_shares
 
 NAMES = ["a", "b", "c"]
 

@@ -15,12 +15,12 @@ from threadpoolctl import threadpool_info
 
 from seedbed.errors import OptionError
 from seedbed.evaluation.conclusion import Outlook
-from seedbed.experiment import carry_out, run
-from seedbed.experiment.run import run_by_looks
+from seedbed.experiment.comparison import carry_out
+from seedbed.experiment.run import run, run_by_looks
 from seedbed.experiment.specification_file import read_specification
-from seedbed.report import notebook_progress
 from seedbed.report.glance import first_screen
-from seedbed.training import Beside
+from seedbed.report.progress import notebook_progress
+from seedbed.training.parallel import Beside
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 MODELS = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior"], "recipe": "default", "epochs": 6, "lr": None}

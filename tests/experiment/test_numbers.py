@@ -13,12 +13,14 @@ from safetensors.numpy import load_file
 from sklearn import metrics as sk
 from torch import nn
 
-from seedbed.data import Split
+from seedbed.data.splits import Split
 from seedbed.errors import CandidateError, OptionError
-from seedbed.evaluation import corrected_t, fold_differences, protocol
-from seedbed.report import comparison_text
+from seedbed.evaluation.estimates import corrected_t
+from seedbed.evaluation.protocol import protocol
+from seedbed.evaluation.verdicts import fold_differences
+from seedbed.report.terminal import comparison_text
 from seedbed.scoring import Result, score
-from seedbed.settings import Recipe
+from seedbed.settings.recipe import Recipe
 from seedbed.training.randomness import derive
 
 pytestmark = pytest.mark.usefixtures("plain_charts")

@@ -6,8 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from seedbed.evaluation import corrected_t, fold_differences, holm
-from seedbed.evaluation.verdicts import decide
+from seedbed.evaluation.estimates import corrected_t, holm
+from seedbed.evaluation.verdicts import decide, fold_differences
 from seedbed.experiment.comparison import conclude
 from seedbed.experiment.run import Results
 

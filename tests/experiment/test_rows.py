@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.data import read_table, repeated_folds, time_holdout
+from seedbed.data.reading import read_table
+from seedbed.data.splits import repeated_folds, time_holdout
 from seedbed.errors import CandidateError, DataError
-from seedbed.evaluation import forecast_rows, summary_from
+from seedbed.evaluation.row_gains import forecast_rows
+from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.sizes import smaller_splits
-from seedbed.report import glance_text
+from seedbed.report.terminal import glance_text
 
 SMALL = {"candidates": ["linear:5"], "epochs": 5, "lr": 0.1, "quick": True, "design": sb.Design(n_networks=2)}
 

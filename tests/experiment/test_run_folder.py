@@ -15,10 +15,11 @@ from sklearn.naive_bayes import GaussianNB
 
 import seedbed as sb
 from seedbed.errors import OptionError, UnreadableError
-from seedbed.evaluation import summary_from
-from seedbed.experiment import Checkpoint, open_folder, sizes
+from seedbed.evaluation.summaries import summary_from
+from seedbed.experiment import sizes
+from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.model_plan import opened_run
-from seedbed.experiment.run_folder import is_finished
+from seedbed.experiment.run_folder import is_finished, open_folder
 from seedbed.experiment.specification_file import read_specification
 
 pytestmark = pytest.mark.usefixtures("plain_charts")

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from sklearn.metrics import confusion_matrix
 
 from seedbed.errors import OptionError, UnreadableError
-from seedbed.evaluation import summary_from
+from seedbed.evaluation.summaries import summary_from
 
 KEYS = {
     "": "schema_version kind command table target task n_rows n_features labels majority_share target_mean target_sd "

@@ -16,9 +16,12 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from seedbed.data import Split
-from seedbed.evaluation import protocol, row_mean_se, score_interval, share_interval, widening, wilson
-from seedbed.scoring import SCORES, Result, Score, difference, score
+from seedbed.data.splits import Split
+from seedbed.evaluation.bootstrap import row_mean_se, score_interval, widening
+from seedbed.evaluation.estimates import share_interval, wilson
+from seedbed.evaluation.protocol import protocol
+from seedbed.evaluation.summaries import Score
+from seedbed.scoring import SCORES, Result, difference, score
 
 BY_FOLD = {
     "accuracy": lambda y, p: accuracy_score(y, p > 0.5),

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from seedbed.errors import OptionError
-from seedbed.experiment import compare, train, training_on
+from seedbed.experiment.compare import compare
 from seedbed.experiment.run import Results
 from seedbed.experiment.summary import answer, json_text
-from seedbed.report import glance_text, read_summary
-from seedbed.settings import Design
+from seedbed.experiment.training_run import train, training_on
+from seedbed.report.stored import read_summary
+from seedbed.report.terminal import glance_text
+from seedbed.settings.design import Design
 
 
 @pytest.fixture(scope="module")

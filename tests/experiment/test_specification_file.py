@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.data import Note
-from seedbed.experiment import make_plan, specify
-from seedbed.experiment.spec import specification
+from seedbed.evaluation.summaries import Note
+from seedbed.experiment.plan import make_plan
+from seedbed.experiment.spec import specification, specify
 from seedbed.experiment.specification_file import write_specification
-from seedbed.settings import Compute, Design, Recipe
+from seedbed.settings.design import Compute, Design
+from seedbed.settings.recipe import Recipe
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seedbed.experiment import run
+from seedbed.experiment.run import run
 
 NAMES = ["relu:3", "relu:3@lr=0.05", "relu:3@weight_decay=0.3", "tanh:4@dropout=0.2", "relu:3@ple=3"]
 

@@ -7,14 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seedbed.data import ColumnSchema, Split, read_table, repeated_folds
-from seedbed.data.table import Column
+from seedbed.data.reading import read_table
+from seedbed.data.splits import Split, repeated_folds
+from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError, DataError, OptionError
-from seedbed.evaluation import Conclusion, DecidingScore, PlanSummary, Protocol, conclude, document_of, summary_from
-from seedbed.experiment import conclusion_by, grouping_of
-from seedbed.experiment.by_column import _bands, _levels
+from seedbed.evaluation.conclusion import conclude
+from seedbed.evaluation.protocol import Protocol
+from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, document_of, summary_from
+from seedbed.experiment.by_column import _bands, _levels, conclusion_by, grouping_of
 from seedbed.experiment.subgroups import Grouping, _gap, _part, subgroups_of
-from seedbed.report import glance_text, notebook_fragment
+from seedbed.report.stored import notebook_fragment
+from seedbed.report.terminal import glance_text
 from seedbed.scoring import Result, difference, evidence_of
 
 CV = Protocol(kind="cross_validation", repeats=3, folds=10, df=9, reason="")

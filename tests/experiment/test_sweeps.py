@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seedbed.evaluation import bbc_cv
+from seedbed.evaluation.ranking import bbc_cv
 
 NAMES = ("linear:3@lr=0.1", "linear:3@lr=1", "tanh:4@lr=0.1", "tanh:4@lr=1")
 

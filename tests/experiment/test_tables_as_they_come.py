@@ -7,11 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from seedbed.data import ColumnSchema, Table, layout_of, read_table
-from seedbed.data.table import Column
-from seedbed.evaluation import paired_hold_out
-from seedbed.experiment import make_plan, run, specify, train, training_on
-from seedbed.settings import Compute, Design, recipe_named
+from seedbed.data.layout import layout_of
+from seedbed.data.reading import read_table
+from seedbed.data.table import Column, ColumnSchema, Table
+from seedbed.evaluation.estimates import paired_hold_out
+from seedbed.experiment.plan import make_plan
+from seedbed.experiment.run import run
+from seedbed.experiment.spec import specify
+from seedbed.experiment.training_run import train, training_on
+from seedbed.settings.design import Compute, Design
+from seedbed.settings.recipe import recipe_named
 
 from .conftest import compare_with
 

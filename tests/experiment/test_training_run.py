@@ -7,11 +7,12 @@ import pytest
 from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 
-from seedbed.data import read_table
+from seedbed.data.reading import read_table
 from seedbed.errors import CandidateError, OptionError
-from seedbed.experiment import train, training_on
-from seedbed.settings import Compute, Recipe
-from seedbed.training import train_many
+from seedbed.experiment.training_run import train, training_on
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import Recipe
+from seedbed.training.many import train_many
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from torch import nn
 
-from seedbed.evaluation import corrected_t, fold_differences, holm
-from seedbed.evaluation.verdicts import judge_all
+from seedbed.evaluation.estimates import corrected_t, holm
+from seedbed.evaluation.verdicts import fold_differences, judge_all
 
 NAMES = ("linear:3", "tanh:4", "prior")
 FLIPPED = ("difference", "low", "high")

@@ -12,9 +12,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from seedbed.evaluation import METRICS, Verdict, summarize_curves
-from seedbed.evaluation.verdicts import AccuracyDifference, decide
-from seedbed.figures import save_chart
+from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.single_runs import summarize_curves
+from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
+from seedbed.figures.drawing import save_chart
 
 
 def _candidate(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from seedbed.evaluation import Conclusion
-from seedbed.figures import save_chart
-from seedbed.figures.calibration import calibration as draw
+from seedbed.evaluation.summaries import Conclusion
+from seedbed.figures.drawing import save_chart
+from seedbed.figures.reliability import calibration as draw
 from seedbed.figures.theme import PAGE
 
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from seedbed.evaluation import Curves
+from seedbed.evaluation.single_runs import Curves
 from seedbed.figures.curves import learning_curves as draw
 
 

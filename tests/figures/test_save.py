@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from seedbed.errors import OptionError
-from seedbed.evaluation import Curves
-from seedbed.figures import pictures, save_chart
+from seedbed.evaluation.single_runs import Curves
+from seedbed.figures import pictures
 from seedbed.figures.curves import learning_curves as draw
+from seedbed.figures.drawing import save_chart
 from seedbed.figures.theme import LIGHT
 
 

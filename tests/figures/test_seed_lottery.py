@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from seedbed.evaluation import Conclusion, TrainingSummary
-from seedbed.figures import save_chart
+from seedbed.evaluation.summaries import Conclusion, TrainingSummary
+from seedbed.figures.drawing import save_chart
 from seedbed.figures.lottery import seed_lottery as draw
 from seedbed.figures.theme import PAGE
 

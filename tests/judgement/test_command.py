@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seedbed.cli import main
+from seedbed.cli.program import main
 
 
 def status(*arguments) -> int:
@@ -94,7 +94,7 @@ def test_report_and_document_are_written(scores, csv, tmp_path, capsys):
 
 def test_judging_imports_neither_torch_nor_altair(scores, csv):
     code = (
-        "import sys\nfrom seedbed.cli import main\n"
+        "import sys\nfrom seedbed.cli.program import main\n"
         f"try: main(['judge', {csv(scores())!r}])\nexcept SystemExit: pass\n"
         "print([name for name in ('torch', 'altair', 'sklearn', 'vl_convert') if name in sys.modules])"
     )

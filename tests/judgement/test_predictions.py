@@ -7,7 +7,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar
 
 import seedbed as sb
-from seedbed.evaluation import wilson
+from seedbed.evaluation.estimates import wilson
 
 LABELS = {"binary": ["bad", "good"], "multiclass": ["a", "b", "c"]}
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import seedbed as sb
-from seedbed.evaluation import corrected_t
-from seedbed.evaluation.estimates import simultaneous_quantile
+from seedbed.evaluation.estimates import corrected_t, simultaneous_quantile
 
 OLD = [0.80, 0.78, 0.83, 0.79, 0.81]
 NEW = [0.83, 0.81, 0.85, 0.83, 0.84]

@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seedbed.data import Table, read_table
-from seedbed.model import Model, fit_model
-from seedbed.settings import Compute, recipe_named
-from seedbed.training import one_thread
+from seedbed.data.reading import read_table
+from seedbed.data.table import Table
+from seedbed.model.blending import fit_model
+from seedbed.model.model import Model
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import recipe_named
+from seedbed.training.machine import one_thread
 
 N = 160
 FAST: dict[str, Any] = {"n_networks": 3, "compute": Compute(jobs=1)}

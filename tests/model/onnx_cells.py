@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seedbed.data import as_text, read_new_rows
-from seedbed.model import Model
+from seedbed.data.sources.opening import read_new_rows
+from seedbed.data.typed import as_text
+from seedbed.model.model import Model
 
 
 def feed_of(model: Model, rows: pd.DataFrame) -> dict[str, np.ndarray]:

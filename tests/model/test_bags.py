@@ -10,12 +10,14 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 
 import seedbed as sb
-from seedbed.model import blend_table, fit_model, linear
+from seedbed.model import linear
+from seedbed.model.blending import blend_table, fit_model
 from seedbed.model.member import MemberData, splits_of_networks
-from seedbed.networks import parse_candidate
-from seedbed.settings import Compute, Recipe
-from seedbed.training import derive
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
+from seedbed.training.randomness import derive
 from seedbed.training.reference import PlainNetwork, Rows
 from seedbed.training.stack import build_network
 

@@ -10,15 +10,18 @@ import pytest
 import torch
 
 import seedbed as sb
-from seedbed.data import ColumnSchema, Split, Table, read_table
-from seedbed.data.table import Column
+from seedbed.data.reading import read_table
+from seedbed.data.splits import Split
+from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import CandidateError, OptionError, SeedbedError
-from seedbed.model import blend_table, blending, fit_model, members, portfolio, trees
+from seedbed.model import blending, members, portfolio, trees
+from seedbed.model.blending import blend_table, fit_model
 from seedbed.model.member import MemberData, splits_of_networks
 from seedbed.model.members import Fit, Running, trained_members
 from seedbed.model.portfolio import candidates_for, default_models
-from seedbed.networks import BlendedMembers
-from seedbed.settings import Compute, Recipe, recipe_named
+from seedbed.networks.mlp import BlendedMembers
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import Recipe, recipe_named
 
 QUICK = {"n_networks": 8, "recipe": Recipe(epochs=15, lr=0.01), "compute": Compute(jobs=1)}
 SMALL = ("linear:1", "silu:8,8@layernorm,residual", "linear:1@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")

@@ -10,10 +10,12 @@ import pytest
 from sklearn.inspection import partial_dependence
 
 import seedbed as sb
-from seedbed.data import read_table
+from seedbed.data.reading import read_table
 from seedbed.errors import ColumnError, DataError, OptionError
-from seedbed.model import effects, effects_in, fit_model
-from seedbed.settings import recipe_named
+from seedbed.model import effects
+from seedbed.model.blending import fit_model
+from seedbed.model.effects import effects_in
+from seedbed.settings.recipe import recipe_named
 
 from .conftest import FAST
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from seedbed.model import fit_model
-from seedbed.settings import recipe_named
+from seedbed.model.blending import fit_model
+from seedbed.settings.recipe import recipe_named
 
 from .conftest import FAST
 

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.data import EXAMPLES
+from seedbed.data.sources.opening import EXAMPLES, read_new_rows
 from seedbed.errors import CandidateError, OptionError
-from seedbed.model import fit_model, onnx_networks
+from seedbed.model import onnx_networks
+from seedbed.model.blending import fit_model
 from seedbed.model.onnx_file import onnx_of
-from seedbed.networks import ACTIVATIONS
-from seedbed.settings import recipe_named
+from seedbed.networks.activations import ACTIVATIONS
+from seedbed.settings.recipe import recipe_named
 
 from .conftest import CANDIDATES, FAST, TARGETS
 from .onnx_cells import far_off, feed_of, run_onnx, sown
@@ -59,7 +60,7 @@ def test_the_file_equals_the_model_for_every_real_table(data_folder, tmp_path):
 def test_the_file_equals_the_model_for_every_example(tmp_path, data_folder, monkeypatch, name):
     monkeypatch.setenv("SEEDBED_DATA", str(data_folder))  # heart-failure isn't downloaded
     model = fit_model(sb.read_table(f"example:{name}"), "tanh:4", recipe=QUICK, **FAST)
-    columns = sb.data.read_new_rows(f"example:{name}", model.feature_names_in_)
+    columns = read_new_rows(f"example:{name}", model.feature_names_in_)
     rows = pd.DataFrame({name: columns.cells(place) for place, name in enumerate(columns.names)})
     rows = sown(rows.head(300), model)
     model.export(tmp_path / "model.onnx")

@@ -19,11 +19,14 @@ import pytest
 import torch
 
 from seedbed.errors import CandidateError, ModelFileError, OptionError
-from seedbed.model import fit_model, load, predictions_file
+from seedbed.model import predictions_file
+from seedbed.model.blending import fit_model
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import KEY, canonical, fingerprint
+from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes, write_checked
-from seedbed.settings import Compute, recipe_named
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import recipe_named
 
 from .conftest import CANDIDATES, FAST, PARTS, TARGETS
 

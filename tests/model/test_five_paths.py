@@ -16,12 +16,15 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.cli import main
-from seedbed.data import EXAMPLES, Table, read_table
-from seedbed.model import Model, fit_model
+from seedbed.cli.program import main
+from seedbed.data.reading import read_table
+from seedbed.data.sources.opening import EXAMPLES
+from seedbed.data.table import Table
+from seedbed.model.blending import fit_model
+from seedbed.model.model import Model
 from seedbed.serve.app import App
 from seedbed.serve.gate import Gate
-from seedbed.settings import recipe_named
+from seedbed.settings.recipe import recipe_named
 
 from .conftest import FAST, PARTS, TARGETS
 from .onnx_cells import feed_of, run_onnx, sown

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 import seedbed as sb
-from seedbed.data import Split
+from seedbed.data.splits import Split
 from seedbed.experiment.fits import Group, fit_group
-from seedbed.model import Running, candidates_for
-from seedbed.settings import Recipe
+from seedbed.model.members import Running
+from seedbed.model.portfolio import candidates_for
+from seedbed.settings.recipe import Recipe
 
 
 def test_models_of_splits_with_different_numbers_of_minibatches_are_those_of_each_alone():

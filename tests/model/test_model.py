@@ -8,13 +8,17 @@ import pytest
 import torch
 
 import seedbed as sb
-from seedbed.data import Preprocessor, read_new_rows
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.sources.opening import read_new_rows
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
-from seedbed.model import fit_model, load
+from seedbed.model.blending import fit_model
+from seedbed.model.model import load
 from seedbed.model.predicting import Blocks, values_of
-from seedbed.networks import parse_candidate
-from seedbed.settings import Compute, Recipe, recipe_named
-from seedbed.training import with_inputs_of
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import Recipe, recipe_named
+from seedbed.training.candidates import with_inputs_of
+from seedbed.training.randomness import derive
 
 from .conftest import CANDIDATES, FAST, TARGETS
 
@@ -142,7 +146,7 @@ def test_networks_that_leave_no_row_out_equal_the_plain_loop(table_for, words):
     table = table_for("ill")
     model = fit_model(table, words, recipe=Recipe.tutorial(lr=0.1, epochs=20), **FAST)
     X = Preprocessor.fit(table).inputs_of_values(table.features)
-    seeds = [sb.training.derive(0, words, "blend", number) for number in range(3)]
+    seeds = [derive(0, words, "blend", number) for number in range(3)]
     network = with_inputs_of(parse_candidate(words), table).architecture
     history = sb.train_many(network, X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20)
     for ours, theirs in zip(model.networks(), history.networks(), strict=True):

@@ -11,10 +11,11 @@ import pytest
 
 import seedbed as sb
 from seedbed.errors import ModelFileError, OptionError
-from seedbed.model import blend_table, fit_model, load
+from seedbed.model.blending import blend_table, fit_model
+from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes
 from seedbed.model.sets import Calibration, calibrate, n_points
-from seedbed.settings import Recipe, recipe_named
+from seedbed.settings.recipe import Recipe, recipe_named
 
 from .conftest import FAST, TARGETS
 from .onnx_cells import feed_of, run_onnx, sown

@@ -9,13 +9,20 @@ import pytest
 import torch
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, HistGradientBoostingClassifier
 
-from seedbed.data import Split, read_table
+from seedbed.data.reading import read_table
+from seedbed.data.splits import Split
 from seedbed.errors import CandidateError, ModelFileError, OptionError, TrainingError
-from seedbed.model import blend_table, candidates_for, default_models, load, model_file, portfolio, trees
+from seedbed.model import model_file, portfolio, trees
+from seedbed.model.blending import blend_table
+from seedbed.model.model import load
+from seedbed.model.portfolio import candidates_for, default_models
 from seedbed.model.trees import TreeData, alike, fit_trees
-from seedbed.networks import DecisionTrees, Trees, architecture_to_values, parse_candidate
-from seedbed.settings import Compute, Recipe
-from seedbed.training import tree_leaves
+from seedbed.networks.candidate import parse_candidate
+from seedbed.networks.mlp import Trees, architecture_to_values
+from seedbed.networks.parts import DecisionTrees
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import Recipe
+from seedbed.training.native.walking import tree_leaves
 
 BOOSTED, EXTRA = Trees("boosted", 30), Trees("extra", 5)
 SOME = ("boosted-trees:20", "extra-trees:5")

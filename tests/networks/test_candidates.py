@@ -9,17 +9,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seedbed.errors import CandidateError, SeedbedError
-from seedbed.networks import (
-    ACTIVATIONS,
-    MLP,
-    Candidate,
-    FileArchitecture,
-    UserArchitecture,
-    candidate_from,
-    parse_candidate,
-    unique_names,
-)
-from seedbed.settings import OPTIMIZERS, Recipe
+from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.candidate import Candidate, candidate_from, parse_candidate, unique_names
+from seedbed.networks.mlp import MLP
+from seedbed.networks.user import FileArchitecture, UserArchitecture
+from seedbed.settings.optimizers import OPTIMIZERS
+from seedbed.settings.recipe import Recipe
 
 
 @pytest.mark.parametrize(

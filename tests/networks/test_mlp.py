@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks import ACTIVATIONS, MLP, Residual, parse_candidate
-from seedbed.networks.activations import activation
+from seedbed.networks.activations import ACTIVATIONS, activation
+from seedbed.networks.candidate import parse_candidate
+from seedbed.networks.mlp import MLP
+from seedbed.networks.parts import Residual
 
 
 def built(make, seed=42):

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks import MLP, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual
+from seedbed.networks.mlp import MLP
+from seedbed.networks.parts import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from seedbed.errors import OptionError
-from seedbed.settings import OPTIMIZERS, Recipe
-from seedbed.settings.recipe import LOSSES, RECIPES, recipe_named
+from seedbed.settings.optimizers import OPTIMIZERS
+from seedbed.settings.recipe import LOSSES, RECIPES, Recipe, recipe_named
 
 
 def test_the_default_recipe_suits_each_table_and_the_tutorials_is_plain_gradient_descent():

@@ -8,7 +8,8 @@ import pytest
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks import Candidate, FileArchitecture, UserArchitecture, candidate_from, parse_candidate
+from seedbed.networks.candidate import Candidate, candidate_from, parse_candidate
+from seedbed.networks.user import FileArchitecture, UserArchitecture
 
 
 class NoArgument(nn.Module):

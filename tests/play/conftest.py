@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 import torch
 
-from seedbed.data import Table, read_table
-from seedbed.figures import csv_library
+from seedbed.data.reading import read_table
+from seedbed.data.table import Table
+from seedbed.figures.pictures import csv_library
 from seedbed.play.document import table_document
 from seedbed.play.page import POLICY, STATIC, bundled
 

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.data import Preprocessor, holdout, target_moments
-from seedbed.networks import MLP
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.scaling import target_moments
+from seedbed.data.splits import holdout
+from seedbed.networks.mlp import MLP
 from seedbed.play.document import table_document
 from seedbed.play.page import STATIC
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import seedbed as sb
-from seedbed.data import holdout
+from seedbed.data.splits import holdout
 from seedbed.play.document import table_document
 
 EXPORT = """async (document, requests) => {

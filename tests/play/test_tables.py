@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from seedbed.data import read_table
 from seedbed.data.cells import numeral
+from seedbed.data.reading import read_table
 from seedbed.play.document import table_document
 
 READ = """(text, target) => {

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from seedbed.evaluation import Curves, Verdict, summarize_curves
-from seedbed.evaluation.verdicts import AccuracyDifference, decide
+from seedbed.evaluation.single_runs import Curves, summarize_curves
+from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
 
 RECIPE = "SGD, lr 0.01, full batch, 1000 epochs"
 MEANS = {"accuracy": 0.825, "balanced_accuracy": 0.81, "recall": 0.6, "mcc": 0.6, "roc_auc": 0.9, "pr_auc": 0.8,

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import Conclusion, count_range
 from seedbed.evaluation.ranking import advise, brackets
-from seedbed.report import glance_text
+from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.verdicts import count_range
 from seedbed.report.advice import answers
+from seedbed.report.terminal import glance_text
 
 
 def of_document(function):

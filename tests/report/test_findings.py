@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from seedbed.evaluation import Conclusion
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.findings import confusion, curves
 from seedbed.report.html_page import TERMS
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from seedbed.evaluation import Conclusion
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.forest import _limits, forest_of
 from seedbed.report.glance import first_screen
 

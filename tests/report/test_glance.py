@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import Conclusion
-from seedbed.report import glance_lines, glance_text
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.glance import first_screen
+from seedbed.report.terminal import glance_lines, glance_text
 
 
 def of_document(function):

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from seedbed.evaluation import Conclusion
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.html_page import report_page
 
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from seedbed.evaluation import Conclusion
-from seedbed.report import Progress, ProgressDisplay
+from seedbed.evaluation.summaries import Conclusion
+from seedbed.report.progress import Progress, ProgressDisplay
 
 
 def console(kind, width=100):

@@ -6,8 +6,8 @@ import stat
 import pytest
 
 from seedbed.errors import OptionError, UnreadableError
-from seedbed.evaluation import summary_from
-from seedbed.report import read_summary, write_report
+from seedbed.evaluation.summaries import summary_from
+from seedbed.report.stored import read_summary, write_report
 
 
 @pytest.fixture

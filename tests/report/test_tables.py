@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from seedbed.evaluation import Conclusion
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.tables import score_table
 
 DASHES = {"brier": (None, None, None), "accuracy": (None, None, None), "roc_auc": (None, None, None)}

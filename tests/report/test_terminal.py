@@ -6,9 +6,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from seedbed.evaluation import METRICS, Conclusion
-from seedbed.report import comparison_text, glance_text
+from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.tables import verdict_table
+from seedbed.report.terminal import comparison_text, glance_text
 
 
 def of_document(function):

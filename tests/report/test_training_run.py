@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import Lotteries, RunLottery, SplitSizes, TrainedNetworks, TrainingSummary
-from seedbed.report.training_run import headline, training_sentences
+from seedbed.evaluation.single_runs import RunLottery
+from seedbed.evaluation.summaries import Lotteries, SplitSizes, TrainedNetworks, TrainingSummary
+from seedbed.report.training_text import headline, training_sentences
 
 
 @pytest.fixture

@@ -17,14 +17,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seedbed.data import read_table
-from seedbed.model import Model, fit_model
-from seedbed.serve import Address, serving
+from seedbed.data.reading import read_table
+from seedbed.model.blending import fit_model
+from seedbed.model.model import Model
 from seedbed.serve.app import App
 from seedbed.serve.gate import Gate
 from seedbed.serve.limits import Limits
-from seedbed.settings import Compute, recipe_named
-from seedbed.training import one_thread
+from seedbed.serve.server import Address, serving
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import recipe_named
+from seedbed.training.machine import one_thread
 
 N = 160
 HOST = b"127.0.0.1:8000"

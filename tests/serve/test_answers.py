@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from seedbed.data import read_table
-from seedbed.model import fit_model
-from seedbed.settings import recipe_named
+from seedbed.data.reading import read_table
+from seedbed.model.blending import fit_model
+from seedbed.settings.recipe import recipe_named
 
 from .conftest import TARGETS, application, ask, asked, run
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from seedbed.cli import main
+from seedbed.cli.program import main
 
 from .conftest import TOKEN, exchange, head_of, run, running
 

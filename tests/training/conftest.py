@@ -12,10 +12,12 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from seedbed.settings import Recipe
-from seedbed.training import History, TrainingData, planning, train_many
+from seedbed.settings.recipe import Recipe
+from seedbed.training import planning
+from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.machine import one_thread
+from seedbed.training.many import History, train_many
 from seedbed.training.native.library import Kernel
 from seedbed.training.reference import Rows
 from seedbed.training.stack import build_network
@@ -79,8 +81,8 @@ def engine(request, monkeypatch):
     """Each engine: the kernel for the networks that it supports, the same with units in vector lanes for layers of
     any width, and torch as without a compiler."""
     if request.param == "units":
-        monkeypatch.setattr("seedbed.training.program._WIDE", 0)
-        monkeypatch.setattr("seedbed.training.program._MOST_PADDING", math.inf)
+        monkeypatch.setattr("seedbed.training.kernel_program._WIDE", 0)
+        monkeypatch.setattr("seedbed.training.kernel_program._MOST_PADDING", math.inf)
     if request.param == "torch":
         monkeypatch.setattr(planning, "kernel", lambda dtype: Kernel(None, ""))
     else:

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from seedbed.errors import SeedbedError, TrainingError
-from seedbed.training import train_many
 from seedbed.training.chain import checked_chain
 from seedbed.training.layers import Dropout, stacked_layer
+from seedbed.training.many import train_many
 
 
 class LinearModel(nn.Module):

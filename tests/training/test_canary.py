@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import parse_candidate
-from seedbed.settings import Recipe
-from seedbed.training import TrainingData, plan_stack, train_chunk
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.recipe import Recipe
+from seedbed.training.data import TrainingData
+from seedbed.training.parallel import train_chunk
+from seedbed.training.planning import plan_stack
 
 pytestmark = pytest.mark.usefixtures("engine")
 

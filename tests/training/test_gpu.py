@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import seedbed as sb
-from seedbed.training import train_many
+from seedbed.training.many import train_many
 
 DEVICE = "cuda"
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from seedbed.errors import TrainingError
-from seedbed.settings import Recipe
-from seedbed.training import History, train_many
+from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES, encode_target, pick_loss
+from seedbed.training.many import History, train_many
 
 QUICK = {"seeds": [3, 8, 5], "epochs": 6, "jobs": 1, "lr": 0.1}
 

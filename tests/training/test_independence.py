@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import parse_candidate
-from seedbed.training import TrainingData, planning, train_many
+from seedbed.networks.candidate import parse_candidate
+from seedbed.training import planning
+from seedbed.training.data import TrainingData
+from seedbed.training.many import train_many
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import PiecewiseLinearEncoding
-from seedbed.settings import Recipe
-from seedbed.training import plan_stack, train_chunk, train_many
+from seedbed.networks.parts import PiecewiseLinearEncoding
+from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
+from seedbed.training.many import train_many
+from seedbed.training.parallel import train_chunk
+from seedbed.training.planning import plan_stack
 from seedbed.training.reference import Rows
 
 from .plain_loop import train_reference

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from seedbed.errors import OptionError, TrainingError
 from seedbed.settings.recipe import LOSSES as NAMES
-from seedbed.training import train_many
 from seedbed.training.losses import LOSSES, check_smoothing, encode_target, pick_loss, r2
+from seedbed.training.many import train_many
 
 
 def test_recipe_and_engine_have_the_same_losses():

@@ -16,11 +16,16 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.networks import ACTIVATIONS, parse_candidate
-from seedbed.settings import Recipe
-from seedbed.training import plan_stack, planning, train_chunk, train_chunks, train_many
+from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.recipe import Recipe
+from seedbed.training import planning
 from seedbed.training.chain import checked_chain, covers
-from seedbed.training.native import NativeEngine, library
+from seedbed.training.many import train_many
+from seedbed.training.native import library
+from seedbed.training.native.engine import NativeEngine
+from seedbed.training.parallel import train_chunk, train_chunks
+from seedbed.training.planning import plan_stack
 
 ROOT = Path(__file__).parents[2]
 NOT_BUILT = "no kernel was built for this processor and system"
@@ -279,8 +284,8 @@ from pathlib import Path
 import torch, numpy as np
 from seedbed.training.native import library
 library._FOLDER, library._levels, library.digest = Path({str(tmp_path)!r}), lambda: ("here",), lambda: "checked"
-from seedbed.networks import MLP
-from seedbed.training import train_many
+from seedbed.networks.mlp import MLP
+from seedbed.training.many import train_many
 X = np.random.default_rng(0).normal(size=(61, 5)); y = X[:, 0] > 0
 for words in ("relu:5", "tanh:3,3@layernorm,residual,dropout=0.2", "logistic", "gelu:9@layernorm", "relu:4@ple=5",
               "relu:70,1,70", "tanh:66,66@layernorm,residual,dropout=0.2",

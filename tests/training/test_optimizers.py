@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.settings import OPTIMIZERS, Recipe
-from seedbed.training.optimizers import clipped, clock, make_torch_optimizer, pick_optimizer
+from seedbed.settings.optimizers import OPTIMIZERS
+from seedbed.settings.recipe import Recipe
+from seedbed.training.optimizer_steps import clipped, clock, make_torch_optimizer, pick_optimizer
 
 LR, DECAY = (0.1, 0.01, 0.0), (0.0, 0.3, 0.1)
 VARIANTS = [

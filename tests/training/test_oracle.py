@@ -5,10 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import ACTIVATIONS, parse_candidate
-from seedbed.settings import OPTIMIZERS, Recipe
-from seedbed.training import train_many
+from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.optimizers import OPTIMIZERS
+from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
+from seedbed.training.many import train_many
 from seedbed.training.reference import Rows
 
 from .plain_loop import train_reference

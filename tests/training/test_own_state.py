@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.settings import Recipe
-from seedbed.training import train_many
+from seedbed.settings.recipe import Recipe
 from seedbed.training.chain import checked_chain
+from seedbed.training.many import train_many
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

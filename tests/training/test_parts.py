@@ -5,11 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import MLP, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, candidate_from
-from seedbed.settings import Recipe
-from seedbed.training import many, planning, train_many
+from seedbed.networks.candidate import candidate_from
+from seedbed.networks.mlp import MLP
+from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
+from seedbed.settings.recipe import Recipe
+from seedbed.training import many, planning
 from seedbed.training.chain import checked_chain
 from seedbed.training.layers import Dropout
+from seedbed.training.many import train_many
 
 EXACT = 1e-9
 pytestmark = pytest.mark.usefixtures("engine")
@@ -127,7 +130,9 @@ def test_dead_units_inside_a_residual_layer_are_counted(task):
             network[1][0].bias.copy_(torch.tensor([-1e4, 1e4, -1e4, -1e4]))
         return network
 
-    from seedbed.training import TrainingData, plan_stack, train_chunk
+    from seedbed.training.data import TrainingData
+    from seedbed.training.parallel import train_chunk
+    from seedbed.training.planning import plan_stack
 
     rows = np.ones((95, 1), "f")
     data = TrainingData(task("bce").X.astype("f"), task("bce").y, rows, rows)

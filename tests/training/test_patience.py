@@ -5,11 +5,13 @@ import pytest
 import torch
 from scipy.special import expit
 
-from seedbed.evaluation import mean_loss
-from seedbed.networks import parse_candidate
-from seedbed.settings import Recipe
-from seedbed.training import Chunk, plan_stack, train_chunk
+from seedbed.evaluation.choosing import mean_loss
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.recipe import Recipe
+from seedbed.training.chunk import Chunk
 from seedbed.training.loop import Best
+from seedbed.training.parallel import train_chunk
+from seedbed.training.planning import plan_stack
 
 from .test_stops import KINDS, SEEDS, SPLITS
 

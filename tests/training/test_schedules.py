@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seedbed.networks import parse_candidate
-from seedbed.settings import Recipe
-from seedbed.training import train_many
-from seedbed.training.optimizers import make_torch_schedule, rate_factors
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.recipe import Recipe
+from seedbed.training.many import train_many
+from seedbed.training.optimizer_steps import make_torch_schedule, rate_factors
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -5,10 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import parse_candidate
-from seedbed.settings import Recipe
-from seedbed.training import TrainingData, plan_stack, train_chunk, train_many
+from seedbed.networks.candidate import parse_candidate
+from seedbed.settings.recipe import Recipe
+from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.many import train_many
+from seedbed.training.parallel import train_chunk
+from seedbed.training.planning import plan_stack
 from seedbed.training.reference import Rows
 from seedbed.training.stack import build_network
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import ACTIVATIONS, candidate_from
+from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.candidate import candidate_from
 from seedbed.training.stack import build_network, draw_states
 
 SEEDS = [3, 0, 2**63 - 1, -5, 2**64 - 1]

@@ -10,9 +10,14 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError, SeedbedError, TrainingError
-from seedbed.networks import MLP, candidate_from, parse_candidate
-from seedbed.settings import Compute, Recipe
-from seedbed.training import TrainingData, plan_stack, train_chunk, train_many
+from seedbed.networks.candidate import candidate_from, parse_candidate
+from seedbed.networks.mlp import MLP
+from seedbed.settings.design import Compute
+from seedbed.settings.recipe import Recipe
+from seedbed.training.data import TrainingData
+from seedbed.training.many import train_many
+from seedbed.training.parallel import train_chunk
+from seedbed.training.planning import plan_stack
 
 QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from joblib.externals.loky import process_executor
 
-from seedbed.training import end_workers, machine
-from seedbed.training.parallel import side_by_side
+from seedbed.training import machine
+from seedbed.training.parallel import end_workers, side_by_side
 
 
 def test_a_growing_worker_is_kept_without_a_warning():

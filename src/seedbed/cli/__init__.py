@@ -2,7 +2,3 @@
 
 stdout carries results, stderr progress and messages. torch is imported inside the verbs, so that `--help` is quick.
 """
-
-from seedbed.cli.program import main
-
-__all__ = ["main"]

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from seedbed.cli.options import CompareOptions, RunOptions, TableArgument, given_options
-from seedbed.cli.terminal import (
+from seedbed.cli.console import (
     command_line,
     interrupted,
     interruptible,
@@ -25,14 +24,16 @@ from seedbed.cli.terminal import (
     text_width,
     working,
 )
+from seedbed.cli.options import CompareOptions, RunOptions, TableArgument, given_options
 from seedbed.cli.training import fitted
 from seedbed.errors import OptionError, SeedbedError, counted, did_you_mean
 
 if TYPE_CHECKING:
-    from seedbed.data import Table
-    from seedbed.experiment import Checkpoint, Comparison, Experiment, Plan
-
-__all__ = ["Overwrite", "TableOrRun", "carried", "compare", "read", "run_named", "specified_by"]
+    from seedbed.data.table import Table
+    from seedbed.experiment.checkpoint import Checkpoint
+    from seedbed.experiment.comparison import Comparison
+    from seedbed.experiment.plan import Plan
+    from seedbed.experiment.spec import Experiment
 
 Specified = Callable[..., "Experiment"]
 Finish = Callable[["Comparison", Path], "Comparison"] | None
@@ -60,7 +61,7 @@ def compare(
 
     def ask(now: Callable[[str], None]) -> tuple[Specified, Finish]:
         rows = read(table, options, now)
-        from seedbed.experiment import grouping_of  # loads torch, which takes seconds
+        from seedbed.experiment.by_column import grouping_of  # loads torch, which takes seconds
 
         grouping = None if options.by is None else grouping_of(rows, options.by)
 
@@ -75,7 +76,7 @@ def compare(
 
 def _with_effects(comparison: Comparison, run: RunOptions) -> Comparison:
     """Return a finished comparison with what the predictions of the advised network depend on, if one is advised."""
-    from seedbed.experiment import plan_model
+    from seedbed.experiment.model_plan import plan_model
 
     conclusion = comparison.conclusion
     if comparison.ended == "interrupted" or conclusion.effects is not None:
@@ -91,7 +92,7 @@ def _with_effects(comparison: Comparison, run: RunOptions) -> Comparison:
 
 def read(table: str, options: CompareOptions, now: Callable[[str], None]) -> Table:
     """Return the table of a command."""
-    from seedbed.data import read_table
+    from seedbed.data.reading import read_table
 
     rows = read_table(table, **options.columns.settings())
     size = f"{counted(rows.n_rows, 'row')}, {counted(rows.n_features, 'feature')}"
@@ -106,7 +107,7 @@ def run_named(table: str, options: CompareOptions) -> Path | None:
         OptionError: options are given that the run decides, or there is no such folder beside those of other runs.
     """
     if not Path(table).exists():
-        from seedbed.experiment import check_no_part_of_a_run
+        from seedbed.experiment.specification_file import check_no_part_of_a_run
 
         check_no_part_of_a_run(table)
     if not Path(table).is_dir():
@@ -119,7 +120,7 @@ def run_named(table: str, options: CompareOptions) -> Path | None:
 
 def specified_by(rows: Table, options: CompareOptions) -> Specified:
     """Return what makes the experiment that the options of a comparison specify."""
-    from seedbed.experiment import specify
+    from seedbed.experiment.spec import specify
 
     lrs = options.recipe.lrs()
     return functools.partial(
@@ -155,8 +156,11 @@ def carried(
         raise OptionError("--effects is for a comparison of models", "Leave it out, or run seedbed compare.")
     with working(f"Reading {table}", run) as now:
         specified, finish = ask(now)
-        from seedbed.experiment import carry_out, finished_in, folder_for, make_plan, open_folder
-        from seedbed.report import ProgressDisplay, serious_sentences
+        from seedbed.experiment.comparison import carry_out
+        from seedbed.experiment.plan import make_plan
+        from seedbed.experiment.run_folder import finished_in, folder_for, open_folder
+        from seedbed.report.progress import ProgressDisplay
+        from seedbed.report.sentences import serious_sentences
 
         experiment = specified()
         _check_named(options.design.fail_if_worse, experiment)
@@ -207,7 +211,7 @@ def carried(
 
 def _print(comparison: Comparison, options: CompareOptions) -> None:
     """Print a comparison on stdout, unless as JSON, which names the files and is printed after them."""
-    from seedbed.report import glance_lines
+    from seedbed.report.terminal import glance_lines
 
     if options.details and not options.as_json:
         print(comparison.details(), flush=True)

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from seedbed.cli.console import interruptible, print_stderr
 from seedbed.cli.options import AsJson, Quiet, SourceOptions, TableArgument
-from seedbed.cli.terminal import interruptible, print_stderr
 from seedbed.errors import ModelFileError, OptionError, counted
 
 if TYPE_CHECKING:
-    from seedbed.model import Model
-
-__all__ = ["export", "predict", "serve", "show"]
-
+    from seedbed.model.model import Model
 
 ModelArgument = Annotated[Path, Parameter(help="A model file from seedbed train -o.")]
 OwnNetwork = Annotated[
@@ -46,8 +43,8 @@ def loaded(path: Path, network: str | None = None, *, otherwise: str = "") -> Mo
     Raises:
         SeedbedError: the file holds no model.
     """
-    from seedbed.model import load
-    from seedbed.networks import candidate_from
+    from seedbed.model.model import load
+    from seedbed.networks.candidate import candidate_from
 
     if path.is_dir():
         if (path / "comparison.json").is_file():
@@ -110,8 +107,10 @@ def predict(
     """Predict the rows of a table: label, probabilities, their spread over the networks, and warnings."""
     if as_json and output is None:
         raise OptionError("--json describes a file, but the predictions go to stdout", "Add -o FILE.")
-    from seedbed.data import as_text, read_new_rows
-    from seedbed.model import check_writable, write_predictions
+    from seedbed.data.sources.opening import read_new_rows
+    from seedbed.data.typed import as_text
+    from seedbed.model.model_file import check_writable
+    from seedbed.model.predictions_file import write_predictions
 
     fitted = loaded(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
     if output is not None:
@@ -183,7 +182,7 @@ def serve(
     ] = (),
 ) -> None:
     """Serve the predictions of a model over HTTP until Ctrl-C: a page for people, JSON for programs."""
-    from seedbed.serve import Address, check_address, serve_model
+    from seedbed.serve.server import Address, check_address, serve_model
 
     address = Address(host, port, token, allow_host)
     check_address(address)

@@ -12,22 +12,9 @@ from typing import Annotated, Any, Literal, TypeVar
 from cyclopts import Group, Parameter
 
 from seedbed.errors import OptionError
-from seedbed.settings import RECIPES, Compute, Design, Recipe, Settings, kinds_of, parsed, recipe_named, settings_of
-
-__all__ = [
-    "AsJson",
-    "By",
-    "CompareOptions",
-    "ModelOptions",
-    "Quiet",
-    "RecipeOptions",
-    "RunOptions",
-    "SourceOptions",
-    "SplitOptions",
-    "TableArgument",
-    "TableOptions",
-    "given_options",
-]
+from seedbed.settings.design import Compute, Design
+from seedbed.settings.fields import Settings, kinds_of, parsed, settings_of
+from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
 
 T = TypeVar("T")
 

@@ -23,18 +23,16 @@ from types import FrameType
 
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 
-from seedbed.cli.columns import columns
+from seedbed.cli.columns_command import columns
 from seedbed.cli.comparing import compare
-from seedbed.cli.judging import judge
+from seedbed.cli.console import interrupted, interruptible, print_stderr, typed
+from seedbed.cli.judge_command import judge
 from seedbed.cli.models import export, predict, serve, show
-from seedbed.cli.rows import rows
+from seedbed.cli.rows_command import rows
 from seedbed.cli.showing import examples, inspect, play, report
-from seedbed.cli.terminal import interrupted, interruptible, print_stderr, typed
 from seedbed.cli.training import train
 from seedbed.errors import SeedbedError, error_line, nearest, one_line
 from seedbed.removed import removed
-
-__all__ = ["main"]
 
 # The system takes back all memory at once; that Python searches it for garbage takes half a second after a comparison.
 atexit.register(gc.freeze)
@@ -124,8 +122,8 @@ def _run(tokens: list[str]) -> int:
         return _fail(error.code, error.message, error.hint, tokens, 2)
     except KeyboardInterrupt as stop:
         message, hint = (*stop.args, "")[:2]
-        if training := sys.modules.get("seedbed.training"):  # if it isn't loaded, there are no workers
-            training.end_workers()
+        if parallel := sys.modules.get("seedbed.training.parallel"):  # if it isn't loaded, there are no workers
+            parallel.end_workers()
         return _fail("interrupted", message, hint, tokens, 130)
     except BrokenPipeError:
         sys.stderr.close()

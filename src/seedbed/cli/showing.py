@@ -11,11 +11,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from seedbed.cli.console import print_lines, print_stderr, text_width
 from seedbed.cli.options import AsJson, By, Quiet, TableArgument, TableOptions
-from seedbed.cli.terminal import print_lines, print_stderr, text_width
 from seedbed.errors import OptionError
-
-__all__ = ["examples", "inspect", "play", "report"]
 
 
 def inspect(
@@ -26,8 +24,9 @@ def inspect(
     columns: TableOptions = TableOptions(),
 ) -> None:
     """Show how a table is read: warnings, and a line for each column."""
-    from seedbed.data import inspect_table, likely_target
-    from seedbed.report import overview_text
+    from seedbed.data.inspection import inspect_table
+    from seedbed.data.target import likely_target
+    from seedbed.report.overview import overview_text
 
     document = inspect_table(table, **columns.settings())
     if as_json:
@@ -41,8 +40,8 @@ def inspect(
 
 def examples() -> None:
     """List the example tables and the words of candidates."""
-    from seedbed.data import EXAMPLES
-    from seedbed.networks import ACTIVATIONS
+    from seedbed.data.sources.opening import EXAMPLES
+    from seedbed.networks.activations import ACTIVATIONS
 
     for name, example in EXAMPLES.items():
         print(f"example:{name:15} {example.description} (target {example.target})")
@@ -76,24 +75,19 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
-    from seedbed.evaluation import Conclusion, TablesConclusion, document_of
-    from seedbed.figures import save_pictures
+    from seedbed.evaluation.summaries import Conclusion, TablesConclusion, document_of
+    from seedbed.figures.pictures import save_pictures
     from seedbed.files import altered_files, write_digests
-    from seedbed.report import (
-        comparison_text,
-        glance_text,
-        read_summary,
-        subgroup_lines,
-        tables_text,
-        training_text,
-        write_report,
-    )
+    from seedbed.report.judged import tables_text
+    from seedbed.report.stored import read_summary, write_report
+    from seedbed.report.terminal import comparison_text, glance_text, subgroup_lines
+    from seedbed.report.training_text import training_text
 
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
     folder, summary = run if run.is_dir() else run.parent, read_summary(run)
     if by is not None:
-        from seedbed.experiment import conclusion_by  # loads torch
+        from seedbed.experiment.by_column import conclusion_by  # loads torch
 
         if not isinstance(summary, Conclusion) or summary.kind != "comparison":
             raise OptionError(f"--by is for a comparison, and {run} holds none", "Leave it out.")
@@ -137,8 +131,8 @@ def play(
     columns: TableOptions = TableOptions(),
 ) -> None:
     """Write a page on which networks train live on the table, in a browser and without a connection."""
-    from seedbed.data import read_table
-    from seedbed.play import playground
+    from seedbed.data.reading import read_table
+    from seedbed.play.page import playground
 
     if table is None and columns != TableOptions():
         raise OptionError("an option for tables is given without a table", "Name the table first.")

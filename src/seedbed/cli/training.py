@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from seedbed.cli.console import command_line, interruptible, say, working
 from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SplitOptions, TableOptions
-from seedbed.cli.terminal import command_line, interruptible, say, working
 from seedbed.errors import OptionError, counted
 
 if TYPE_CHECKING:
-    from seedbed.data import Table
-    from seedbed.experiment import ModelPlan
-    from seedbed.model import Model
-
-__all__ = ["fitted", "train"]
+    from seedbed.data.table import Table
+    from seedbed.experiment.model_plan import ModelPlan
+    from seedbed.model.model import Model
 
 
 def train(
@@ -41,7 +39,7 @@ def train(
     """Train one candidate on one split, as in the tutorial; with -o, on all rows, and write the model."""
     if len(recipe.lrs()) > 1:
         raise OptionError(f"lr is {','.join(f'{lr:g}' for lr in recipe.lrs())}", "Give one; compare takes several.")
-    from seedbed.experiment import check_no_part_of_a_run
+    from seedbed.experiment.specification_file import check_no_part_of_a_run
 
     check_no_part_of_a_run(table)
     if model.output is not None:
@@ -67,12 +65,12 @@ def _train_on_a_split(
     seed, seeds, every = split.given()
     import numpy as np
 
-    from seedbed.data import read_table
-    from seedbed.experiment import finished_curves, training_on
-    from seedbed.experiment import train as train_networks
-    from seedbed.networks import candidate_from
-    from seedbed.report import training_text
-    from seedbed.training import own_module
+    from seedbed.data.reading import read_table
+    from seedbed.experiment.training_run import finished_curves, training_on
+    from seedbed.experiment.training_run import train as train_networks
+    from seedbed.networks.candidate import candidate_from
+    from seedbed.report.training_text import training_text
+    from seedbed.training.candidates import own_module
 
     rows, parsed = read_table(table, **columns.settings()), candidate_from(candidate)
     say(run, *filter(None, [own_module(parsed, rows)]))
@@ -114,7 +112,7 @@ def _print_epochs(curves: Any, score_name: str, every: int) -> None:
     diverged."""
     import numpy as np
 
-    from seedbed.report import epoch_lines
+    from seedbed.report.training_text import epoch_lines
 
     used = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
     for line in epoch_lines(*curves[:, :, used], every=every, score_name=score_name):
@@ -131,10 +129,10 @@ def _train_model(
     run: RunOptions,
 ) -> None:
     """Train on all rows of a table, or as a comparison chose, and write the model."""
-    from seedbed.data import read_table
-    from seedbed.experiment import model_plan_from
-    from seedbed.model import check_target
-    from seedbed.report import note_sentences, serious_sentences
+    from seedbed.data.reading import read_table
+    from seedbed.experiment.model_plan import model_plan_from
+    from seedbed.model.model_file import check_target
+    from seedbed.report.sentences import note_sentences, serious_sentences
 
     assert wanted.output is not None
     check_target(wanted.output)
@@ -166,8 +164,9 @@ def _train_model(
 def _model_of_table(
     table: Table, candidate: str, recipe: RecipeOptions, run: RunOptions, options: dict[str, Any]
 ) -> Model:
-    from seedbed.model import AUTO, candidates_for, fit_model
-    from seedbed.training import own_module
+    from seedbed.model.blending import fit_model
+    from seedbed.model.portfolio import AUTO, candidates_for
+    from seedbed.training.candidates import own_module
 
     if candidate != AUTO:
         say(run, *filter(None, [own_module(candidates_for([candidate], table)[0], table)]))

@@ -12,31 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "CERTAIN_POINT",
-    "DAY",
-    "DOTTED",
-    "DOTTED_DATE",
-    "LEADING_ZEROS",
-    "NUMBER",
-    "WHOLE_FLOATS",
-    "YEAR_OF_TWO_DIGITS",
-    "exact_numbers",
-    "in_order",
-    "is_code",
-    "is_code_column",
-    "merge_levels",
-    "missing_in_category",
-    "missing_in_number",
-    "moment",
-    "near_duplicates",
-    "number_text",
-    "number_texts",
-    "numeral",
-    "parse_number",
-    "shown",
-]
-
 # One pattern for Python and for DuckDB (RE2), so that a column reads the same from a file and from a data frame.
 # DuckDB's own cast is laxer ('1_000' is 1000, '+-5' is -5), and so is float() ('1_000', digits of any script).
 # Each digit can match in one place only: otherwise a cell of many digits and a letter would take seconds or hours.

@@ -22,33 +22,8 @@ from seedbed.data.cells import (
     parse_number,
 )
 from seedbed.errors import DataError
-from seedbed.evaluation import Note
+from seedbed.evaluation.summaries import Note
 from seedbed.typing import Bools, Floats, Ints
-
-__all__ = [
-    "MISSING_TYPES",
-    "ROWS_NAMED",
-    "SERIOUS",
-    "Builder",
-    "Cells",
-    "Frame",
-    "Note",
-    "Numbers",
-    "Remark",
-    "Texts",
-    "as_notes",
-    "check_characters",
-    "check_flat",
-    "fits_float",
-    "from_texts",
-    "is_whole",
-    "may_be_dotted",
-    "name_from_zero",
-    "serious_first",
-    "text_of",
-    "trimmed",
-]
-
 
 ROWS_NAMED = 3  # by a note
 

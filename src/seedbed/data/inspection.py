@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 
 from seedbed.arguments import checked
-from seedbed.data.frame import Note, serious_first
+from seedbed.data.frame import serious_first
 from seedbed.data.layout import layout_of
 from seedbed.data.reading import ColumnRoles, build_table, text_or_none, type_features
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.options import SourceOptions
+from seedbed.data.sources.source_options import SourceOptions
 from seedbed.data.table import Column, ColumnSchema, Table
+from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats
-
-__all__ = ["inspect_table"]
 
 N_BARS = 12
 MOST_LEVELS = 20

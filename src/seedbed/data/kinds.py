@@ -29,22 +29,6 @@ from seedbed.data.frame import ROWS_NAMED, Numbers, Remark, Texts, is_whole
 from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = [
-    "LEFT_OUT",
-    "PAIRS",
-    "Draft",
-    "Finished",
-    "as_category",
-    "as_numbers",
-    "boolean_value",
-    "finish",
-    "has_dotted_date",
-    "is_sex",
-    "objections",
-    "understand",
-]
-
-
 PERCENT = 95  # of the filled cells must be numbers, or dates
 
 # What stands for 0 and what for 1.

@@ -16,17 +16,6 @@ from seedbed.data.table import Column, ColumnSchema, Kind, Table
 from seedbed.errors import DataError
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = [
-    "DATE_MIDDLES",
-    "Cells",
-    "Layout",
-    "Places",
-    "bucket_of",
-    "layout_from_values",
-    "layout_of",
-    "layout_to_values",
-]
-
 BUCKETS: Final = 32
 _ENOUGH_ROWS = 10
 _ONE_IN = 200  # half a percent of the rows

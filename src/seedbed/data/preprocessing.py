@@ -22,8 +22,6 @@ from seedbed.data.typed import NewRows, read_rows, read_values
 from seedbed.errors import ColumnError, DataError, counted, nearest
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = ["Oddities", "OddityReport", "Preprocessor"]
-
 FAR = 5.0
 """Training deviations from the training mean; a number beyond gives a warning."""
 

@@ -16,30 +16,19 @@ from numpy.typing import NDArray
 
 from seedbed.arguments import checked
 from seedbed.data.cells import number_text
-from seedbed.data.checks import find_duplicates, find_leaks, find_order, find_totals, merged_groups
-from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Note, Numbers, Remark, as_notes, serious_first
+from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, Remark, as_notes, serious_first
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.options import SourceOptions
+from seedbed.data.sources.source_options import SourceOptions
 from seedbed.data.suspects import find_codes, find_follow_up, find_repeated_identifiers
 from seedbed.data.table import Column, Table, Task
+from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, find_totals, merged_groups
 from seedbed.data.target import LARGEST, encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean
+from seedbed.evaluation.summaries import Note
 from seedbed.typing import Bools, Ints
-
-__all__ = [
-    "ColumnRoles",
-    "build_table",
-    "coded_table",
-    "given_frame",
-    "label_texts",
-    "read_table",
-    "table_from_arrays",
-    "text_or_none",
-    "type_features",
-]
 
 ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 

@@ -7,8 +7,6 @@ import numpy as np
 from seedbed.errors import TargetError
 from seedbed.typing import Floats
 
-__all__ = ["medians_of", "moments", "target_moments"]
-
 _FARTHEST = 1e30  # of the usual distance from the median; float32 holds 3e38
 
 

@@ -18,16 +18,6 @@ from numpy.typing import NDArray
 from seedbed.errors import OptionError, TargetError, counted
 from seedbed.typing import Floats, Ints
 
-__all__ = [
-    "Split",
-    "check_training",
-    "holdout",
-    "repeated_folds",
-    "sample_rows",
-    "time_folds",
-    "time_holdout",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class Split:

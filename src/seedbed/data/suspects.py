@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data.frame import Note
 from seedbed.data.table import Column, Table
+from seedbed.evaluation.summaries import Note
 from seedbed.typing import Ints
-
-__all__ = ["find_codes", "find_follow_up", "find_repeated_identifiers"]
 
 # Identifiers
 _PERSON = re.compile(

@@ -11,11 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.frame import Note
 from seedbed.errors import counted
+from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats, Ints
-
-__all__ = ["Column", "ColumnSchema", "Kind", "Table", "Task"]
 
 Kind = Literal["number", "boolean", "date", "category"]
 Task = Literal["binary", "multiclass", "regression"]

@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import exact_numbers, in_order, is_code, near_duplicates, parse_number, shown
-from seedbed.data.frame import Frame, Note, Remark, Texts, as_notes, is_whole
+from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole
 from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, finish
 from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean
+from seedbed.evaluation.summaries import Note
 from seedbed.typing import Bools, Floats
-
-__all__ = ["LARGEST", "encode_target", "likely_target"]
-
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_LABELS = 50

@@ -19,7 +19,7 @@ from seedbed.data.cells import (
     numeral,
     shown,
 )
-from seedbed.data.frame import Frame, Note, Numbers, as_notes, is_whole, text_of, trimmed
+from seedbed.data.frame import Frame, Numbers, as_notes, is_whole, text_of, trimmed
 from seedbed.data.kinds import (
     LEFT_OUT,
     Draft,
@@ -35,10 +35,8 @@ from seedbed.data.kinds import (
 )
 from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.errors import ColumnError
+from seedbed.evaluation.summaries import Note
 from seedbed.typing import Bools, Floats
-
-__all__ = ["NewRows", "Typed", "as_text", "read_rows", "read_values", "type_columns"]
-
 
 TRUTH = {"false", "true"}
 

@@ -19,9 +19,6 @@ from seedbed.evaluation.estimates import student_quantile
 from seedbed.evaluation.metrics import METRICS
 from seedbed.typing import Floats
 
-__all__ = ["row_mean_se", "score_interval", "widening"]
-
-
 # Weights of a block of resamples: small enough for the cache, which makes it three times as fast as a block of 2e6.
 _CELLS_AT_ONCE = 50_000
 _CELLS_KEPT = 2_000_000

@@ -10,11 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.evaluation.single_runs import evenly
 from seedbed.typing import Floats
 
-__all__ = [
-    "CalibrationSummary",
-    "calibration_of",
-]
-
 _CELLS_AT_ONCE = 2_000_000
 
 

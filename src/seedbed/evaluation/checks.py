@@ -22,20 +22,6 @@ from seedbed.errors import counted
 from seedbed.evaluation.estimates import Estimate, corrected_t
 from seedbed.typing import Floats
 
-__all__ = [
-    "Check",
-    "confined_outputs",
-    "consistent",
-    "dead_units",
-    "diverged",
-    "no_better_than_prior",
-    "over_trained",
-    "stopped_at_the_end",
-    "under_trained",
-    "worse_than_logistic",
-]
-
-
 CODES: dict[str, str] = {
     "confined_outputs": "it returns probabilities in place of logits, as behind a sigmoid or softmax",
     "under_trained": "its test loss was still falling at the last epoch, or it has learnt nothing yet",

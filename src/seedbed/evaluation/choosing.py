@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from seedbed.typing import Floats
 
-__all__ = ["best_temperature", "blend_weights", "mean_loss", "tempered"]
-
 _ROUNDS = 50
 _LEAST = 1e-12
 _RANGE = (0.5, 2.0)

@@ -11,19 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.typing import Floats
 
-__all__ = [
-    "FoldAuc",
-    "RowScore",
-    "auc_influence",
-    "class_codes",
-    "confusion_matrix",
-    "fold_auc",
-    "multiclass_auc",
-    "predicted_classes",
-    "two_class_auc",
-]
-
-
 RowScore = Callable[[Floats], Floats]
 """Weights [resample, row] -> the score [resample], NaN where it isn't defined.
 

@@ -16,8 +16,6 @@ from seedbed.evaluation.summaries import Conclusion, NoVerdict
 from seedbed.evaluation.verdicts import Rule, Verdict, judge_all
 from seedbed.typing import Floats
 
-__all__ = ["Evidence", "conclude", "n_together", "outlook"]
-
 # A model that isn't shown to differ after Holm's adjustment may have an interval on one side of zero.
 _OF_RIVALS: dict[Rule, Rule] = {"better_by_margin": "no_worse", "better": "no_worse", "worse": "no_better"}
 _OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell")

@@ -19,23 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.typing import Floats
 
-__all__ = [
-    "Estimate",
-    "HoldOut",
-    "Spread",
-    "corrected_t",
-    "corrected_ts",
-    "holm",
-    "p_better",
-    "paired_hold_out",
-    "paired_shares",
-    "seed_difference",
-    "share_interval",
-    "simultaneous_quantile",
-    "student_quantile",
-    "wilson",
-]
-
 _MOST_OF_DUNNETT = 1000
 _HIGHEST, _FEW = 0.97, 20  # correlation of neighbours that an estimate may reach; independent rows
 _BLOCKS, _BY_CHANCE = 8, 2.01  # blocks; 95 % quantile of their variance over that of independent rows, chi^2_7 / 7

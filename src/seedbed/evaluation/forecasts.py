@@ -8,8 +8,6 @@ from dataclasses import replace
 from seedbed.evaluation.estimates import Estimate, Spread, simultaneous_quantile, student_quantile
 from seedbed.evaluation.protocol import Protocol, designs_by_rows
 
-__all__ = ["more_repeats_ratio", "rows_factor", "rows_needed"]
-
 
 def rows_needed(
     estimate: Estimate, *, n_rows: int, margin: float, power: float = 0.8, design: Protocol | None = None

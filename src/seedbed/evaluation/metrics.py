@@ -28,18 +28,6 @@ from seedbed.evaluation.classification import (
 )
 from seedbed.typing import Floats
 
-__all__ = [
-    "METRICS",
-    "Margin",
-    "Metric",
-    "default_margin",
-    "default_metric",
-    "margin_beside",
-    "prior_loss",
-    "row_losses",
-]
-
-
 Codes = NDArray[np.intp]
 Number = TypeVar("Number", float, Floats)
 LOG_LOSS_CLIP = 1e-7

@@ -6,8 +6,6 @@ import math
 
 from seedbed.evaluation.metrics import METRICS, Metric
 
-__all__ = ["known_metric", "measure", "p_words", "percent", "plain_number", "plus_minus", "signed"]
-
 
 def plain_number(value: float, digits: int = 3) -> str:
     """Return 0.00436, 12.3 or 12,300: a number of so many digits, with an exponent only if it is tiny."""

@@ -7,8 +7,6 @@ from typing import Literal
 
 from seedbed.errors import TargetError, counted
 
-__all__ = ["FEWEST_ROWS", "Protocol", "designs_by_rows", "protocol", "too_few"]
-
 Kind = Literal["scores_only", "cross_validation", "held_out"]
 
 FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 50, 10, 20

@@ -16,16 +16,6 @@ from seedbed.evaluation.estimates import holm, student_cdf
 from seedbed.evaluation.verdicts import Verdict
 from seedbed.typing import Floats
 
-__all__ = [
-    "Advice",
-    "advise",
-    "bbc_cv",
-    "brackets",
-    "separated",
-    "signed_rank",
-]
-
-
 _DIFFERENT = ("better_by_margin", "better", "worse")
 _MOST_EXACT = 200
 

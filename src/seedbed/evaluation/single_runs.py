@@ -13,19 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.evaluation.estimates import student_quantile
 from seedbed.typing import Floats
 
-__all__ = [
-    "CURVES",
-    "MOST_GHOSTS",
-    "CandidateCurves",
-    "Curves",
-    "MeanInterval",
-    "RunLottery",
-    "evenly",
-    "lottery",
-    "paired_runs",
-    "summarize_curves",
-]
-
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
 MOST_GHOSTS = 400

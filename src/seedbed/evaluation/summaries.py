@@ -14,38 +14,13 @@ import msgspec
 from seedbed.errors import UnreadableError
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
-from seedbed.evaluation.columns import Columns
-from seedbed.evaluation.effects import Effects
+from seedbed.evaluation.column_gains import Columns
+from seedbed.evaluation.effect_bands import Effects
 from seedbed.evaluation.ranking import Advice
-from seedbed.evaluation.rows import Rows
+from seedbed.evaluation.row_gains import Rows
 from seedbed.evaluation.single_runs import Curves, RunLottery
-from seedbed.evaluation.subgroups import Subgroups
+from seedbed.evaluation.subgroup_tests import Subgroups
 from seedbed.evaluation.verdicts import Rule, Verdict
-
-__all__ = [
-    "SCHEMA_VERSION",
-    "AnySummary",
-    "Bounds",
-    "CandidateSummary",
-    "ChosenCandidate",
-    "Conclusion",
-    "DecidingScore",
-    "Ended",
-    "Epochs",
-    "Lotteries",
-    "NoVerdict",
-    "Note",
-    "PlanSummary",
-    "Ranks",
-    "Score",
-    "SplitSizes",
-    "TableVerdict",
-    "TablesConclusion",
-    "TrainedNetworks",
-    "TrainingSummary",
-    "document_of",
-    "summary_from",
-]
 
 Ended = Literal["", "decided", "rows", "time", "interrupted"]
 """Why a run ended before its last repeat, see `PlanSummary`."""

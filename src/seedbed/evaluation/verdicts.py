@@ -17,15 +17,6 @@ from seedbed.evaluation.numbers import known_metric, signed
 from seedbed.evaluation.protocol import Protocol
 from seedbed.typing import Floats
 
-__all__ = [
-    "SHORT",
-    "Verdict",
-    "count_range",
-    "fold_differences",
-    "judge_all",
-    "seed_noise",
-]
-
 Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "no_better", "cannot_tell"]
 
 SHORT: dict[Rule, str] = {

@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data import Column, Table, read_table
+from seedbed.data.reading import read_table
+from seedbed.data.table import Column, Table
 from seedbed.errors import ColumnError, OptionError, counted, did_you_mean
-from seedbed.evaluation import FEWEST_ROWS, Conclusion
+from seedbed.evaluation.protocol import FEWEST_ROWS
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.experiment.model_plan import opened_run, protocol_of_run, table_of_run
 from seedbed.experiment.spec import Experiment, hashed, sampled_rows, splits_of
 from seedbed.experiment.specification_file import read_arrays
 from seedbed.experiment.subgroups import Grouping, subgroups_of
 from seedbed.scoring import Result
 from seedbed.typing import Floats, Ints
-
-__all__ = ["conclusion_by", "grouped", "grouping_of"]
 
 _MOST, _BANDS = 6, 4
 _ROWS_OF_A_BAND = 60  # its edges are rounded, so that it may have a few rows less

@@ -23,9 +23,7 @@ from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import hashed
 from seedbed.experiment.specification_file import code_hash
 from seedbed.files import make_folder, remove_parts, write_whole
-from seedbed.training import processor
-
-__all__ = ["EARLIER", "Checkpoint"]
+from seedbed.training.machine import processor
 
 EARLIER = "earlier"
 """The folder of a run whose repeats are reused, among what is kept."""

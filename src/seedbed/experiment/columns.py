@@ -10,22 +10,25 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seedbed.data import LEFT_OUT, Column, Split, Table
+from seedbed.data.kinds import LEFT_OUT
+from seedbed.data.splits import Split
+from seedbed.data.table import Column, Table
 from seedbed.errors import ColumnError, OptionError, did_you_mean
-from seedbed.evaluation import Columns, Conclusion, Protocol
+from seedbed.evaluation.column_gains import Columns
+from seedbed.evaluation.protocol import Protocol
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.fits import Estimator, Group, Unit
 from seedbed.experiment.model_plan import compared_candidate, opened_run, specified_as, table_of_run
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run_in
 from seedbed.experiment.spec import Experiment, specify
-from seedbed.model import AUTO
-from seedbed.report import label_of
-from seedbed.settings import Compute, Design, Recipe
-from seedbed.training import derive
+from seedbed.model.portfolio import AUTO
+from seedbed.report.columns_text import label_of
+from seedbed.settings.design import Compute, Design
+from seedbed.settings.recipe import Recipe
+from seedbed.training.randomness import derive
 from seedbed.typing import Floats
-
-__all__ = ["specify_columns", "with_alone"]
 
 _ALL = "all columns"
 _MOST_ASKED = 40  # questions; more columns are left out in so many groups

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seedbed.arguments import checked, spelled
-from seedbed.data import Table, read_table, table_from_arrays
+from seedbed.data.reading import read_table, table_from_arrays
+from seedbed.data.table import Table
 from seedbed.errors import OptionError, without_passwords
 from seedbed.experiment.columns import specify_columns, with_alone
 from seedbed.experiment.comparison import Comparison, carry_out
@@ -19,11 +20,11 @@ from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run_folder import finished_in, open_folder
 from seedbed.experiment.sizes import check_sizes, with_rows
 from seedbed.experiment.spec import specify
-from seedbed.report import Progress, notebook_progress
-from seedbed.settings import RECIPES, Compute, Design, Recipe, merged, place_of, recipe_named
-from seedbed.training import warn_of_shares
-
-__all__ = ["columns", "compare", "rows"]
+from seedbed.report.progress import Progress, notebook_progress
+from seedbed.settings.design import Compute, Design
+from seedbed.settings.fields import merged, place_of
+from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
+from seedbed.training.candidates import warn_of_shares
 
 _LONGEST = 200
 

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.data import native_frame
+from seedbed.data.sources.memory import native_frame
 from seedbed.errors import OptionError, counted, did_you_mean
-from seedbed.evaluation import METRICS, Check, Conclusion, Ended, Verdict, document_of, outlook
+from seedbed.evaluation.checks import Check
+from seedbed.evaluation.conclusion import outlook
+from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.summaries import Conclusion, Ended, document_of
+from seedbed.evaluation.verdicts import Verdict
 from seedbed.experiment.by_column import grouped, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.fits import one_blas_thread
@@ -23,14 +27,15 @@ from seedbed.experiment.specification_file import SPECIFICATION
 from seedbed.experiment.subgroups import Grouping
 from seedbed.experiment.summary import answer, json_text, summarize
 from seedbed.files import DIGESTS, write_digests, write_whole
-from seedbed.model import Model, effects_in
-from seedbed.report import Progress, comparison_text, glance_text, notebook_fragment, write_report
-from seedbed.settings import Compute
+from seedbed.model.effects import effects_in
+from seedbed.model.model import Model
+from seedbed.report.progress import Progress
+from seedbed.report.stored import notebook_fragment, write_report
+from seedbed.report.terminal import comparison_text, glance_text
+from seedbed.settings.design import Compute
 
 if TYPE_CHECKING:
     from altair import ConcatChart
-
-__all__ = ["Comparison", "carry_out"]
 
 _OF_A_VERDICT = ("candidate", "reference", "rule", "difference", "low", "high", "margin", "p", "p_adjusted", "p_better")
 
@@ -193,7 +198,8 @@ class Comparison(Results):
         Raises:
             OptionError: there is no such chart, it has nothing to show, or the path can't be written to.
         """
-        from seedbed.figures import chart_of, save_chart  # loads Altair
+        from seedbed.figures.drawing import save_chart
+        from seedbed.figures.pictures import chart_of  # loads Altair
 
         drawn = chart_of(self.conclusion, chart)
         if path is not None:
@@ -264,7 +270,7 @@ class Comparison(Results):
         written = [write_report(self.conclusion, folder / "report.html"), arrays]
         specification = folder / SPECIFICATION
         if pictures is not None:
-            from seedbed.figures import save_pictures  # loads what draws
+            from seedbed.figures.pictures import save_pictures  # loads what draws
 
             written += save_pictures(self.conclusion, folder, pictures)
         # With the summary, the run counts as finished.

@@ -7,34 +7,27 @@ from dataclasses import replace
 
 import numpy as np
 
-from seedbed.evaluation import (
-    METRICS,
+from seedbed.evaluation.checks import (
     Check,
-    ChosenCandidate,
-    Conclusion,
-    Margin,
-    bbc_cv,
-    conclude,
     confined_outputs,
     consistent,
     dead_units,
     diverged,
-    margin_beside,
-    n_together,
     no_better_than_prior,
     over_trained,
-    prior_loss,
-    share_interval,
     stopped_at_the_end,
     under_trained,
     worse_than_logistic,
 )
+from seedbed.evaluation.conclusion import conclude, n_together
+from seedbed.evaluation.estimates import share_interval
+from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
+from seedbed.evaluation.ranking import bbc_cv
+from seedbed.evaluation.summaries import ChosenCandidate, Conclusion
 from seedbed.experiment.run import NetworkResult
 from seedbed.experiment.spec import Experiment
-from seedbed.model import linear_name
+from seedbed.model.portfolio import linear_name
 from seedbed.scoring import Result, difference, evidence_of, without_verdict
-
-__all__ = ["PRIOR", "diagnose", "judge", "margin_of"]
 
 PRIOR = "prior"
 

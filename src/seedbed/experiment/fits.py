@@ -12,25 +12,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.data import Preprocessor, Split, Table, Task
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.splits import Split
+from seedbed.data.table import Table, Task
 from seedbed.errors import TrainingError, error_line
-from seedbed.model import (
-    AUTO,
-    Fit,
-    Member,
-    MemberData,
-    Running,
-    blend_members,
-    blended_predictions,
-    member_predictions,
-    trained_members,
-)
-from seedbed.networks import MLP, Candidate
-from seedbed.settings import Recipe
-from seedbed.training import single_threads, with_inputs_of
+from seedbed.model.blending import blend_members, blended_predictions, member_predictions
+from seedbed.model.member import Member, MemberData
+from seedbed.model.members import Fit, Running, trained_members
+from seedbed.model.portfolio import AUTO
+from seedbed.networks.candidate import Candidate
+from seedbed.networks.mlp import MLP
+from seedbed.settings.recipe import Recipe
+from seedbed.training.candidates import with_inputs_of
+from seedbed.training.machine import single_threads
 from seedbed.typing import Floats
-
-__all__ = ["Estimator", "Fitted", "Group", "Unit", "fit_estimator", "fit_group", "one_blas_thread"]
 
 
 @dataclass(frozen=True)

@@ -8,27 +8,23 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from seedbed.data import Table, read_table
+from seedbed.data.reading import read_table
+from seedbed.data.table import Table
 from seedbed.errors import CandidateError, DataError, OptionError, did_you_mean
-from seedbed.evaluation import METRICS, CandidateSummary, Conclusion, Protocol
+from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.protocol import Protocol
+from seedbed.evaluation.summaries import CandidateSummary, Conclusion
 from seedbed.experiment.spec import SCHEMA_VERSION, Experiment, Sweep, specify, table_specification
 from seedbed.experiment.specification_file import SPECIFICATION, differences, read_specification
-from seedbed.model import AUTO, LINES, Model, fit_model
-from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
-from seedbed.report import command_hint, read_summary
-from seedbed.settings import Design, Recipe, recipe_in
-
-__all__ = [
-    "ModelPlan",
-    "compared_candidate",
-    "experiment_of_run",
-    "model_plan_from",
-    "opened_run",
-    "plan_model",
-    "protocol_of_run",
-    "specified_as",
-    "table_of_run",
-]
+from seedbed.model.blending import fit_model
+from seedbed.model.model import Model
+from seedbed.model.portfolio import AUTO, LINES
+from seedbed.networks.candidate import Candidate, candidate_from
+from seedbed.networks.mlp import architecture_from_values
+from seedbed.networks.user import FileArchitecture
+from seedbed.report.stored import command_hint, read_summary
+from seedbed.settings.design import Design
+from seedbed.settings.recipe import Recipe, recipe_in
 
 _TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."
 

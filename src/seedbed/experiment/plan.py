@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data import Preprocessor, Split, layout_of
+from seedbed.data.layout import layout_of
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.splits import Split
 from seedbed.errors import counted
 from seedbed.experiment.fits import Unit
 from seedbed.experiment.spec import Experiment, specification
-from seedbed.model import Running, is_network
-from seedbed.settings import Compute
-from seedbed.training import TrainingData, own_module, plan_candidate
-
-__all__ = ["STOPS", "Plan", "make_plan"]
+from seedbed.model.member import is_network
+from seedbed.model.members import Running
+from seedbed.settings.design import Compute
+from seedbed.training.candidates import own_module, plan_candidate
+from seedbed.training.data import TrainingData
 
 STOPS = (1, 2, 3, 5, 10)
 """The numbers of repeats after which a run may stop because its answer is decided."""

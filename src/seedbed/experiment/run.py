@@ -12,18 +12,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.data import Split
-from seedbed.evaluation import CURVES, CandidateSummary, Ended, Epochs
+from seedbed.data.splits import Split
+from seedbed.evaluation.single_runs import CURVES
+from seedbed.evaluation.summaries import CandidateSummary, Ended, Epochs
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.fits import Fitted, Group, fit_estimator, fit_group, one_blas_thread
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import Experiment, Line
-from seedbed.report import Progress
+from seedbed.report.progress import Progress
 from seedbed.scoring import Result
-from seedbed.settings import Recipe
+from seedbed.settings.recipe import Recipe
 from seedbed.typing import Floats
-
-__all__ = ["NetworkResult", "Results", "run", "run_by_looks", "run_in"]
 
 Tell = Callable[[Progress], None]
 

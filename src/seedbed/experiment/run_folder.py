@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
-from seedbed.evaluation import Conclusion, summary_from
+from seedbed.evaluation.summaries import Conclusion, summary_from
 from seedbed.experiment.checkpoint import EARLIER, Checkpoint
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.plan import Plan
@@ -30,9 +30,7 @@ from seedbed.experiment.specification_file import (
     write_specification,
 )
 from seedbed.files import DIGESTS, altered_files, make_folder, read_document, remove_parts, write_whole
-from seedbed.report import check_files, draw_again
-
-__all__ = ["finished_in", "folder_for", "open_folder"]
+from seedbed.report.stored import check_files, draw_again
 
 _RESULTS, _TRAINING, _LOCK, _ARRAYS = "comparison.json", "training.json", ".writer", "curves.safetensors"
 _FILES = (_RESULTS, _TRAINING, DIGESTS, "report.html", "curves.png", _ARRAYS, "history.csv")

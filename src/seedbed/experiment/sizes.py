@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from seedbed.data import Split, Table, sample_rows
+from seedbed.data.splits import Split, sample_rows
+from seedbed.data.table import Table
 from seedbed.errors import DataError, counted
-from seedbed.evaluation import METRICS, Interval, RowForecast, Rows, TrainingSize, forecast_rows
+from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.row_gains import RowForecast, Rows, TrainingSize, forecast_rows
+from seedbed.evaluation.subgroup_tests import Interval
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.plan import make_plan
@@ -18,10 +21,8 @@ from seedbed.experiment.run import run_in
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.summary import answer
 from seedbed.scoring import Result, of_one_model
-from seedbed.settings import Compute
-from seedbed.training import derive
-
-__all__ = ["check_sizes", "with_rows"]
+from seedbed.settings.design import Compute
+from seedbed.training.randomness import derive
 
 _MOST_SIZES = 6
 _FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 30, 5, 5  # of a training set; outside its largest class

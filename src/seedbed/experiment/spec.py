@@ -13,39 +13,25 @@ from typing import Any, Literal
 import numpy as np
 
 from seedbed.arguments import spelled
-from seedbed.data import (
-    Split,
-    Table,
-    Task,
-    check_training,
-    holdout,
-    layout_of,
-    repeated_folds,
-    sample_rows,
-    time_holdout,
-)
+from seedbed.data.layout import layout_of
+from seedbed.data.splits import Split, check_training, holdout, repeated_folds, sample_rows, time_holdout
+from seedbed.data.table import Table, Task
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
-from seedbed.evaluation import METRICS, Columns, Protocol, default_margin, default_metric, protocol
-from seedbed.experiment.estimators import estimators_from
+from seedbed.evaluation.column_gains import Columns
+from seedbed.evaluation.metrics import METRICS, default_margin, default_metric
+from seedbed.evaluation.protocol import Protocol, protocol
 from seedbed.experiment.fits import Estimator, Group, Unit
-from seedbed.model import AUTO, LINES, anchors, candidates_for, default_models, is_network, linear_name, n_networks_for
-from seedbed.networks import MLP, Candidate, Prior, Trees, unique_names
-from seedbed.settings import Design, Recipe
-from seedbed.training import derive, ends_in_shares, n_parameters_of, versions
+from seedbed.experiment.user_estimators import estimators_from
+from seedbed.model.member import is_network
+from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, linear_name, n_networks_for
+from seedbed.networks.candidate import Candidate, unique_names
+from seedbed.networks.mlp import MLP, Prior, Trees
+from seedbed.settings.design import Design
+from seedbed.settings.recipe import Recipe
+from seedbed.training.candidates import ends_in_shares, n_parameters_of
+from seedbed.training.machine import versions
+from seedbed.training.randomness import derive
 from seedbed.typing import Ints
-
-__all__ = [
-    "LOSSES",
-    "SCHEMA_VERSION",
-    "Experiment",
-    "Line",
-    "hashed",
-    "sampled_rows",
-    "specification",
-    "specify",
-    "splits_of",
-    "table_specification",
-]
 
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
 """The three networks of the tutorial: the candidates of a comparison with its recipe that names none."""

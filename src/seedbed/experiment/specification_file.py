@@ -21,20 +21,9 @@ import numpy.typing as npt
 from seedbed.errors import OptionError, nearest, without_passwords
 from seedbed.experiment.spec import Experiment
 from seedbed.files import make_folder, read_document, write_whole
-from seedbed.model import is_network
-from seedbed.networks import FileArchitecture, architecture_to_values
-
-__all__ = [
-    "SPECIFICATION",
-    "check_no_part_of_a_run",
-    "code_hash",
-    "code_hashes",
-    "differences",
-    "grows",
-    "read_arrays",
-    "read_specification",
-    "write_specification",
-]
+from seedbed.model.member import is_network
+from seedbed.networks.mlp import architecture_to_values
+from seedbed.networks.user import FileArchitecture
 
 SPECIFICATION = "experiment.json"
 """The file of the specification in the folder of a run."""

@@ -9,29 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.evaluation import (
-    Conclusion,
-    Estimate,
-    Gap,
-    Interval,
-    Subgroup,
-    Subgroups,
-    Verdict,
-    corrected_t,
-    fold_differences,
-    gap_of,
-    holm,
-    judge_all,
-    n_together,
-    paired_hold_out,
-    seed_noise,
-    too_few,
-)
+from seedbed.evaluation.conclusion import n_together
+from seedbed.evaluation.estimates import Estimate, corrected_t, holm, paired_hold_out
+from seedbed.evaluation.protocol import too_few
+from seedbed.evaluation.subgroup_tests import Gap, Interval, Subgroup, Subgroups, gap_of
+from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.verdicts import Verdict, fold_differences, judge_all, seed_noise
 from seedbed.experiment.conclusions import PRIOR
 from seedbed.scoring import Result, difference, score
 from seedbed.typing import Bools, Floats, Ints
-
-__all__ = ["Grouping", "subgroups_of"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,32 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data import Table
+from seedbed.data.table import Table
 from seedbed.errors import counted
-from seedbed.evaluation import (
-    METRICS,
-    MOST_GHOSTS,
-    Columns,
-    Conclusion,
-    Curves,
-    DecidingScore,
-    Estimate,
-    Lotteries,
-    MeanInterval,
-    PlanSummary,
-    effects_of,
-    lottery,
-    more_repeats_ratio,
-    paired_runs,
-    prior_loss,
-    summarize_curves,
-)
+from seedbed.evaluation.column_gains import Columns, effects_of
+from seedbed.evaluation.estimates import Estimate
+from seedbed.evaluation.forecasts import more_repeats_ratio
+from seedbed.evaluation.metrics import METRICS, prior_loss
+from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, MeanInterval, lottery, paired_runs, summarize_curves
+from seedbed.evaluation.summaries import Conclusion, DecidingScore, Lotteries, PlanSummary
 from seedbed.experiment.conclusions import diagnose, judge, margin_of
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
 from seedbed.scoring import Result, added
-
-__all__ = ["answer", "json_text", "summarize", "table_of"]
 
 
 def summarize(results: Results) -> Conclusion:

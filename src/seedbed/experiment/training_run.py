@@ -17,31 +17,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.arguments import spelled
-from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_moments, time_holdout
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.reading import read_table
+from seedbed.data.scaling import target_moments
+from seedbed.data.splits import Split, holdout, time_holdout
+from seedbed.data.table import Table
 from seedbed.errors import OptionError, counted
-from seedbed.evaluation import (
-    METRICS,
+from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.single_runs import RunLottery, lottery
+from seedbed.evaluation.summaries import (
     Lotteries,
-    RunLottery,
     SplitSizes,
     TrainedNetworks,
     TrainingSummary,
     document_of,
-    lottery,
     summary_from,
 )
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.files import DIGESTS, altered_files, read_document, write_digests, write_whole
-from seedbed.networks import MLP, Candidate, candidate_from
-from seedbed.report import check_files, draw_again, notebook_fragment, write_report
-from seedbed.settings import Compute, Recipe, settings_of
-from seedbed.training import History, train_many, versions, with_inputs_of
+from seedbed.networks.candidate import Candidate, candidate_from
+from seedbed.networks.mlp import MLP
+from seedbed.report.stored import check_files, draw_again, notebook_fragment, write_report
+from seedbed.settings.design import Compute
+from seedbed.settings.fields import settings_of
+from seedbed.settings.recipe import Recipe
+from seedbed.training.candidates import with_inputs_of
+from seedbed.training.machine import versions
+from seedbed.training.many import History, train_many
 
 if TYPE_CHECKING:
     from altair import ConcatChart
-
-__all__ = ["finished_curves", "train", "training_on"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -185,7 +191,7 @@ class TrainingRun:
             old.unlink(missing_ok=True)
         written = [write_report(summary, folder / "report.html"), rows]
         if pictures is not None:
-            from seedbed.figures import save_pictures  # loads what draws
+            from seedbed.figures.pictures import save_pictures  # loads what draws
 
             written += save_pictures(summary, folder, pictures)
         write_whole(rows, lambda path: _write_history(self.history, path))

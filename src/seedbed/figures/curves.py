@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from seedbed.evaluation import CandidateCurves, Curves
+from seedbed.evaluation.single_runs import CandidateCurves, Curves
 from seedbed.figures.drawing import ConcatChart
 from seedbed.figures.panels import SHOWN, SUBTITLE_WIDTH, along, phrase_lines, span, title_lines
 from seedbed.figures.theme import (
@@ -27,9 +27,6 @@ from seedbed.figures.theme import (
     candidate_scale,
     themed,
 )
-
-__all__ = ["learning_curves"]
-
 
 MEASURES = ("score", "loss")
 

@@ -13,9 +13,6 @@ import vl_convert
 from seedbed.errors import OptionError, visible
 from seedbed.files import write_whole
 
-__all__ = ["VEGA_LITE_VERSION", "ConcatChart", "save_chart", "spec_of", "svg_of"]
-
-
 VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 _ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of which it uses little
 

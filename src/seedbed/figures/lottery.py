@@ -7,7 +7,9 @@ from typing import Any
 
 import altair as alt
 
-from seedbed.evaluation import Conclusion, RunLottery, RunSpread, TrainingSummary, known_metric
+from seedbed.evaluation.numbers import known_metric
+from seedbed.evaluation.single_runs import RunLottery, RunSpread
+from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.figures.panels import (
     PLAIN_AXIS,
     WIDE,
@@ -25,8 +27,6 @@ from seedbed.figures.panels import (
     zero_layer,
 )
 from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, candidate_scale
-
-__all__ = ["seed_lottery"]
 
 _ROW = 54
 _TALL = 22  # the highest bar of a row

@@ -11,30 +11,9 @@ from typing import Any, TypeVar
 
 import altair as alt
 
-from seedbed.evaluation import AnySummary, Conclusion
+from seedbed.evaluation.summaries import AnySummary, Conclusion
 from seedbed.figures.drawing import ConcatChart
 from seedbed.figures.theme import PANEL_WIDTH, Theme, themed
-
-__all__ = [
-    "PLAIN_AXIS",
-    "SHOWN",
-    "SUBTITLE_WIDTH",
-    "WIDE",
-    "along",
-    "by_rank",
-    "difference_axis",
-    "heading",
-    "name_layer",
-    "note_layer",
-    "panelled",
-    "phrase_lines",
-    "row_axis",
-    "shown",
-    "span",
-    "title_lines",
-    "worse_layer",
-    "zero_layer",
-]
 
 Axis = TypeVar("Axis", alt.X, alt.Y)
 

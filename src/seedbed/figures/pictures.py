@@ -15,26 +15,16 @@ import altair as alt
 import vl_convert
 
 from seedbed.errors import OptionError, did_you_mean
-from seedbed.evaluation import AnySummary
-from seedbed.figures.calibration import calibration
+from seedbed.evaluation.summaries import AnySummary
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.drawing import VEGA_LITE_VERSION, save_chart
-from seedbed.figures.effects import effect_curves
+from seedbed.figures.effect_curves import effect_curves
 from seedbed.figures.lottery import seed_lottery
-from seedbed.figures.rows import row_curves
+from seedbed.figures.reliability import calibration
+from seedbed.figures.rows_chart import row_curves
 from seedbed.figures.theme import LIGHT, Theme
 from seedbed.files import private_cache, write_whole
 from seedbed.removed import removed
-
-__all__ = [
-    "all_charts",
-    "browser_library",
-    "chart_of",
-    "csv_library",
-    "save_pictures",
-    "script_json",
-]
-
 
 PICTURES = ("png", "svg", "pdf")
 _OF_KIND = {

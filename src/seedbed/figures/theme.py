@@ -8,21 +8,6 @@ from typing import Any, TypeVar
 
 import altair as alt
 
-__all__ = [
-    "DARK",
-    "DASHES",
-    "LIGHT",
-    "PAGE",
-    "PANEL_HEIGHT",
-    "PANEL_WIDTH",
-    "PART_NAMES",
-    "Theme",
-    "candidate_scale",
-    "colours",
-    "css_variables",
-    "themed",
-]
-
 AnyChart = TypeVar("AnyChart", alt.LayerChart, alt.HConcatChart, alt.ConcatChart, alt.VConcatChart)
 
 PANEL_WIDTH = 400

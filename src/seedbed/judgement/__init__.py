@@ -1,5 +1,1 @@
 """Verdicts on scores of any library: a file or a data frame of scores in, conclusions about the candidates out."""
-
-from seedbed.judgement.judge import Judgement, judge
-
-__all__ = ["Judgement", "judge"]

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from seedbed.arguments import checked
-from seedbed.data import Frame, native_frame
+from seedbed.data.frame import Frame
+from seedbed.data.sources.memory import native_frame
 from seedbed.errors import DataError, OptionError, did_you_mean
-from seedbed.evaluation import Conclusion, TablesConclusion, TableVerdict, document_of
+from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
-from seedbed.judgement.columns import (
+from seedbed.judgement.judging import conclude_scores
+from seedbed.judgement.predictions import on_predictions
+from seedbed.judgement.score_columns import (
     Question,
     factor,
     read_scores,
@@ -25,13 +28,11 @@ from seedbed.judgement.columns import (
     score_kind,
     target_of,
 )
-from seedbed.judgement.judging import conclude_scores
-from seedbed.judgement.predictions import on_predictions
 from seedbed.judgement.scores import paired, read_rows, scores_by_candidate, split_plan
-from seedbed.judgement.tables import over_tables
-from seedbed.report import glance_text, tables_text, text_fragment, write_report
-
-__all__ = ["Judgement", "judge"]
+from seedbed.judgement.several_tables import over_tables
+from seedbed.report.judged import tables_text
+from seedbed.report.stored import text_fragment, write_report
+from seedbed.report.terminal import glance_text
 
 
 class Judgement:

@@ -11,33 +11,15 @@ from typing import Any
 import numpy as np
 
 from seedbed.errors import OptionError
-from seedbed.evaluation import (
-    Bounds,
-    CandidateSummary,
-    Conclusion,
-    DecidingScore,
-    Estimate,
-    Evidence,
-    Margin,
-    Metric,
-    Note,
-    PlanSummary,
-    Score,
-    conclude,
-    corrected_t,
-    corrected_ts,
-    fold_differences,
-    more_repeats_ratio,
-    n_together,
-    seed_difference,
-    seed_noise,
-)
-from seedbed.judgement.columns import Question
+from seedbed.evaluation.conclusion import Evidence, conclude, n_together
+from seedbed.evaluation.estimates import Estimate, corrected_t, corrected_ts, seed_difference
+from seedbed.evaluation.forecasts import more_repeats_ratio
+from seedbed.evaluation.metrics import Margin, Metric
+from seedbed.evaluation.summaries import Bounds, CandidateSummary, Conclusion, DecidingScore, Note, PlanSummary, Score
+from seedbed.evaluation.verdicts import fold_differences, seed_noise
+from seedbed.judgement.score_columns import Question
 from seedbed.judgement.scores import SplitPlan
 from seedbed.typing import Floats
-
-__all__ = ["alike", "asked", "conclude_scores"]
-
 
 _SHARE_OF_REFERENCE = 0.02
 

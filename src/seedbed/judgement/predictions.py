@@ -10,28 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Frame, Split, Task
+from seedbed.data.frame import Frame
+from seedbed.data.splits import Split
+from seedbed.data.table import Task
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
-from seedbed.evaluation import (
-    METRICS,
-    CandidateSummary,
-    Conclusion,
-    Margin,
-    Protocol,
-    conclude,
-    default_margin,
-    default_metric,
-    margin_beside,
-    too_few,
-)
-from seedbed.judgement.columns import Factor, Question, check_number, factor, free_columns, numbers, plain
+from seedbed.evaluation.conclusion import conclude
+from seedbed.evaluation.metrics import METRICS, Margin, default_margin, default_metric, margin_beside
+from seedbed.evaluation.protocol import Protocol, too_few
+from seedbed.evaluation.summaries import CandidateSummary, Conclusion
 from seedbed.judgement.judging import alike, asked, conclude_scores
+from seedbed.judgement.score_columns import Factor, Question, check_number, factor, free_columns, numbers, plain
 from seedbed.judgement.scores import FileRows, SplitPlan, read_rows, seed_places, split_plan
 from seedbed.scoring import Result, evidence_of, without_verdict
 from seedbed.typing import Floats, Ints
-
-__all__ = ["on_predictions"]
-
 
 _PROBABILITY = ("probability", "proba", "prob", "y_prob", "y_proba", "y_score", "p")
 _PREDICTION = ("prediction", "predicted", "y_pred", "pred", "forecast")

@@ -9,21 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from seedbed.data import Frame
+from seedbed.data.frame import Frame
 from seedbed.errors import DataError, OptionError
-from seedbed.judgement.columns import Factor, factor, numbers
+from seedbed.judgement.score_columns import Factor, factor, numbers
 from seedbed.typing import Floats, Ints
-
-__all__ = [
-    "FileRows",
-    "SplitPlan",
-    "paired",
-    "read_rows",
-    "scores_by_candidate",
-    "seed_places",
-    "split_plan",
-]
-
 
 _MOST_CELLS = 50_000_000
 _MOST_NAMED = 4

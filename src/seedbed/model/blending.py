@@ -17,9 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from seedbed.arguments import checked, shown
-from seedbed.data import Table, read_table
+from seedbed.data.reading import read_table
+from seedbed.data.table import Table
 from seedbed.errors import OptionError, TrainingError
-from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempered
+from seedbed.evaluation.choosing import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.model.ensemble import Stacks
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.member import LIMIT, N_FOLDS, Member, MemberData, is_network
@@ -28,17 +29,16 @@ from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.predicting import check_threshold
 from seedbed.model.sets import calibrate
-from seedbed.networks import MLP, Architecture, BlendedMembers, Candidate, Regression, SmoothClip, Trees
-from seedbed.settings import RECIPES, Compute, Recipe, place_of
-from seedbed.training import derive, one_thread, versions, warn_of_shares
+from seedbed.networks.candidate import Architecture, Candidate
+from seedbed.networks.mlp import MLP, BlendedMembers, Regression, Trees
+from seedbed.networks.parts import SmoothClip
+from seedbed.settings.design import Compute
+from seedbed.settings.fields import place_of
+from seedbed.settings.recipe import RECIPES, Recipe
+from seedbed.training.candidates import warn_of_shares
+from seedbed.training.machine import one_thread, versions
+from seedbed.training.randomness import derive
 from seedbed.typing import Floats
-
-__all__ = [
-    "OutOfBag",
-    "blend_members",
-    "blend_table",
-    "fit_model",
-]
 
 _MOST_BAGS = 4  # of a blend with a time limit
 

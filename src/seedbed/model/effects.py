@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.arguments import shown
-from seedbed.data import NewRows, OddityReport, Table, as_text, read_new_rows
+from seedbed.data.preprocessing import OddityReport
+from seedbed.data.sources.opening import read_new_rows
+from seedbed.data.table import Table
+from seedbed.data.typed import NewRows, as_text
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
-from seedbed.evaluation import EffectCurve, Effects
+from seedbed.evaluation.effect_bands import EffectCurve, Effects
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.predicting import network_values
-from seedbed.training import one_thread, pick_jobs
+from seedbed.training.machine import one_thread
+from seedbed.training.parallel import pick_jobs
 from seedbed.typing import Floats, Ints
-
-__all__ = ["Effect", "effect_of", "effects_in"]
 
 _MOST_VALUES, _MOST_ROWS = 20, 500
 _MOST_SHOWN, _FEW_VALUES, _FEW_ROWS = 12, 5, 100

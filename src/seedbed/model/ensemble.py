@@ -13,17 +13,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seedbed.data import ColumnSchema, Frame, NewRows, Preprocessor, Remark, Task
+from seedbed.data.frame import Frame, Remark
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.table import ColumnSchema, Task
+from seedbed.data.typed import NewRows
 from seedbed.errors import OptionError
 from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, Calibration
 from seedbed.model.trees import WalkedTrees
-from seedbed.networks import MLP, Architecture, Blend, BlendedMembers, DecisionTrees, Trees, architecture_to_values
-from seedbed.report import score_sentences
-from seedbed.training import StackedNetworks, seeded
+from seedbed.networks.candidate import Architecture
+from seedbed.networks.mlp import MLP, BlendedMembers, Trees, architecture_to_values
+from seedbed.networks.parts import Blend, DecisionTrees
+from seedbed.report.card import score_sentences
+from seedbed.training.chain import StackedNetworks
+from seedbed.training.randomness import seeded
 from seedbed.typing import Floats
-
-__all__ = ["Ensemble", "Stacks"]
 
 CARD_VERSION = 1
 _MOST_MADE = 1 << 18  # numbers of the networks that `made_stacks` makes at a time

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedbed.data import Note, Preprocessor
+from seedbed.data.preprocessing import Preprocessor
 from seedbed.errors import CandidateError, OptionError
+from seedbed.evaluation.summaries import Note
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.model_file import check_writable, write_checked
-from seedbed.networks import MLP, BlendedMembers
+from seedbed.networks.mlp import MLP, BlendedMembers
 from seedbed.removed import removed
-
-__all__ = ["Exported", "export"]
 
 
 @dataclass(frozen=True)

@@ -29,23 +29,8 @@ import msgspec
 import torch
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from seedbed.data import Task
+from seedbed.data.table import Task
 from seedbed.errors import ModelFileError, error_line
-
-__all__ = [
-    "DTYPES",
-    "FORMAT",
-    "KEY",
-    "MAX_FILE",
-    "MAX_HEADER",
-    "MOST_LABELS",
-    "MOST_NETWORKS",
-    "SUFFIX",
-    "Tensor",
-    "canonical",
-    "fingerprint",
-    "read_header",
-]
 
 FORMAT = 1
 """Version of the files that this seedbed writes and reads."""

@@ -11,12 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seedbed.data import Split
+from seedbed.data.splits import Split
 from seedbed.model.trees import TreeData
-from seedbed.training import single_threads
+from seedbed.training.machine import single_threads
 from seedbed.typing import Floats
-
-__all__ = ["fit_prior", "fit_regression"]
 
 _CS: tuple[float, ...] = tuple(np.logspace(-3, 2, 6).tolist())
 

@@ -14,29 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seedbed.data import Preprocessor, Split, Table, repeated_folds, target_moments, time_folds
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.scaling import target_moments
+from seedbed.data.splits import Split, repeated_folds, time_folds
+from seedbed.data.table import Table
 from seedbed.errors import SeedbedError
 from seedbed.model.trees import TreeData
-from seedbed.networks import MLP, Candidate, Prior, Regression, SmoothClip, Trees
-from seedbed.settings import Recipe
-from seedbed.training import (
-    TrainingData,
-    counted_rows,
-    derive,
-    look_at,
-    seeded,
-)
-
-__all__ = [
-    "LIMIT",
-    "N_FOLDS",
-    "Front",
-    "Member",
-    "MemberData",
-    "is_clipped",
-    "is_network",
-    "trees_of",
-]
+from seedbed.networks.candidate import Candidate
+from seedbed.networks.mlp import MLP, Prior, Regression, Trees
+from seedbed.networks.parts import SmoothClip
+from seedbed.settings.recipe import Recipe
+from seedbed.training.data import TrainingData, counted_rows
+from seedbed.training.inputs import look_at
+from seedbed.training.randomness import derive, seeded
 
 LIMIT = 3.0
 """Limit of the clip in front of all members."""

@@ -15,26 +15,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seedbed.data import Table
+from seedbed.data.table import Table
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
 from seedbed.model.portfolio import member_costs
 from seedbed.model.trees import FittedTrees, alike, fit_trees, least_seconds, n_threads
-from seedbed.networks import MLP, Architecture, Candidate, Prior, Trees
-from seedbed.settings import Compute, Engine, Recipe
-from seedbed.training import (
-    Beside,
-    Chunk,
-    ChunkResult,
-    Cluster,
-    TrainingData,
-    derive,
-    pick_workers,
-    plan_candidate,
-    train_chunks,
-)
-
-__all__ = ["Bag", "Fit", "Running", "joined", "trained_members"]
+from seedbed.networks.candidate import Architecture, Candidate
+from seedbed.networks.mlp import MLP, Prior, Trees
+from seedbed.settings.design import Compute, Engine
+from seedbed.settings.recipe import Recipe
+from seedbed.training.candidates import plan_candidate
+from seedbed.training.chunk import Chunk, ChunkResult
+from seedbed.training.cluster import Cluster
+from seedbed.training.data import TrainingData
+from seedbed.training.parallel import Beside, pick_workers, train_chunks
+from seedbed.training.randomness import derive
 
 # How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
 # falls by little in each epoch.

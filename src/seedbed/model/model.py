@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from seedbed.data import as_text, read_new_rows
+from seedbed.data.sources.opening import read_new_rows
+from seedbed.data.typed import as_text
 from seedbed.errors import OptionError, counted
 from seedbed.model.effects import Effect, effect_of
 from seedbed.model.ensemble import Ensemble
@@ -19,10 +20,9 @@ from seedbed.model.export import Exported, export
 from seedbed.model.model_file import read_model, save
 from seedbed.model.predicting import Predictions, check_threshold, predict_frame
 from seedbed.model.sets import COVERAGE
-from seedbed.report import card_text, text_fragment
+from seedbed.report.card import card_text
+from seedbed.report.stored import text_fragment
 from seedbed.typing import Floats
-
-__all__ = ["Model", "load"]
 
 
 class Model(Ensemble):

@@ -19,7 +19,7 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 from torch import nn
 
-from seedbed.data import Preprocessor
+from seedbed.data.preprocessing import Preprocessor
 from seedbed.errors import CandidateError, DataError, ModelFileError, OptionError, SeedbedError, error_line
 from seedbed.files import remove_parts, write_whole
 from seedbed.model.ensemble import Ensemble
@@ -38,17 +38,8 @@ from seedbed.model.header import (
 )
 from seedbed.model.predicting import values_of
 from seedbed.model.sets import Calibration, n_points
-from seedbed.networks import (
-    MLP,
-    Architecture,
-    BlendedMembers,
-    Trees,
-    architecture_from_values,
-    architecture_to_values,
-    candidate_from,
-)
-
-__all__ = ["check_target", "check_writable", "read_model", "save", "write_checked"]
+from seedbed.networks.candidate import Architecture, candidate_from
+from seedbed.networks.mlp import MLP, BlendedMembers, Trees, architecture_from_values, architecture_to_values
 
 N_GOLDEN = 16
 TOLERANCE = 1e-5

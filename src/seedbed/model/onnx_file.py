@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-from seedbed.data import DATE_MIDDLES, ColumnSchema, Preprocessor
+from seedbed.data.layout import DATE_MIDDLES
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.table import ColumnSchema
 from seedbed.errors import OptionError
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import canonical
 from seedbed.model.onnx_networks import FLOAT, IR_VERSION, OPSETS, Graph, add_networks
-
-__all__ = ["onnx_of"]
 
 _LARGEST = np.finfo(np.float64).max
 _DAY = 86_400.0

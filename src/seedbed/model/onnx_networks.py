@@ -14,7 +14,8 @@ from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from seedbed.errors import CandidateError, OptionError
-from seedbed.networks import (
+from seedbed.networks.activations import activation_of
+from seedbed.networks.parts import (
     Blend,
     DecisionTrees,
     Embeddings,
@@ -22,10 +23,7 @@ from seedbed.networks import (
     PiecewiseLinearEncoding,
     Residual,
     SmoothClip,
-    activation_of,
 )
-
-__all__ = ["FLOAT", "IR_VERSION", "OPSETS", "Graph", "add_networks"]
 
 OPSETS = {"": 13, "ai.onnx.ml": 2}
 """Operators of ONNX 1.8 (2020), the first version with one convention for axes of all operators used here."""

@@ -9,22 +9,15 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
-from seedbed.data import Table, Task, layout_of
+from seedbed.data.layout import layout_of
+from seedbed.data.table import Table, Task
 from seedbed.errors import OptionError
 from seedbed.model.trees import FEW_ROWS, MOST_ROWS, inputs_share, n_leaves
-from seedbed.networks import MLP, Candidate, Prior, Regression, Trees, candidate_from, unique_names
-from seedbed.training import PATIENT_SHARE, network_seconds, operation_seconds, with_inputs_of
-
-__all__ = [
-    "AUTO",
-    "LINES",
-    "anchors",
-    "candidates_for",
-    "default_models",
-    "member_costs",
-    "more_members",
-    "n_networks_for",
-]
+from seedbed.networks.candidate import Candidate, candidate_from, unique_names
+from seedbed.networks.mlp import MLP, Prior, Regression, Trees
+from seedbed.training.candidates import with_inputs_of
+from seedbed.training.chunk import PATIENT_SHARE
+from seedbed.training.planning import network_seconds, operation_seconds
 
 AUTO = "auto"
 """The word for a blend of the default models."""

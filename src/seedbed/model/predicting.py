@@ -14,22 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from seedbed.data import ColumnSchema, Frame, NewRows, Note, Oddities, OddityReport, Remark, Task, as_notes
+from seedbed.data.frame import Frame, Remark, as_notes
+from seedbed.data.preprocessing import Oddities, OddityReport
+from seedbed.data.table import ColumnSchema, Task
+from seedbed.data.typed import NewRows
 from seedbed.errors import OptionError
+from seedbed.evaluation.summaries import Note
 from seedbed.model.ensemble import Ensemble, Stacks
-from seedbed.training import one_thread, pick_jobs
+from seedbed.training.machine import one_thread
+from seedbed.training.parallel import pick_jobs
 from seedbed.typing import Floats
-
-__all__ = [
-    "FLAGS",
-    "Blocks",
-    "Predictions",
-    "check_threshold",
-    "network_values",
-    "predict_frame",
-    "predict_rows",
-    "values_of",
-]
 
 FLAGS = ("unseen", "unreadable", "outlying", "missing")
 """Kinds of unusual cells, see `Oddities`."""

@@ -15,14 +15,14 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from seedbed.data import Frame, Note, quoted
+from seedbed.data.frame import Frame
+from seedbed.data.sources.source_options import quoted
 from seedbed.errors import ColumnError, OptionError, did_you_mean, visible
+from seedbed.evaluation.summaries import Note
 from seedbed.files import temporary_folder
 from seedbed.model.model import Model
 from seedbed.model.model_file import write_checked
 from seedbed.model.predicting import Blocks, Predictions, check_threshold
-
-__all__ = ["write_predictions"]
 
 _FORMATS = {".csv": "(FORMAT csv, HEADER)", ".parquet": "(FORMAT parquet)"}
 _ROWS_A_BLOCK = 65_536

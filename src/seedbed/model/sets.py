@@ -18,11 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.arguments import shown
-from seedbed.data import Table
+from seedbed.data.table import Table
 from seedbed.errors import OptionError, counted
 from seedbed.typing import Floats
-
-__all__ = ["COVERAGE", "Calibration", "calibrate", "n_points"]
 
 COVERAGE = 0.9
 """Default share of new rows whose label or number is in its set or interval."""

@@ -15,25 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seedbed.data import Split
-from seedbed.evaluation import blend_weights
-from seedbed.networks import DecisionTrees, Trees
-from seedbed.training import derive, single_threads, tree_leaves
+from seedbed.data.splits import Split
+from seedbed.evaluation.choosing import blend_weights
+from seedbed.networks.mlp import Trees
+from seedbed.networks.parts import DecisionTrees
+from seedbed.training.machine import single_threads
+from seedbed.training.native.walking import tree_leaves
+from seedbed.training.randomness import derive
 from seedbed.typing import Floats
-
-__all__ = [
-    "FEW_ROWS",
-    "MOST_ROWS",
-    "FittedTrees",
-    "TreeData",
-    "WalkedTrees",
-    "alike",
-    "fit_trees",
-    "inputs_share",
-    "least_seconds",
-    "n_leaves",
-    "n_threads",
-]
 
 FEW_ROWS = 1_500
 """Rows below which boosted trees are small."""

@@ -17,8 +17,6 @@ from torch import nn
 
 from seedbed.errors import CandidateError, did_you_mean
 
-__all__ = ["ACTIVATIONS", "activation", "activation_of", "is_activation", "width_factor"]
-
 Native = tuple[str, float, float, float]
 """The name of a function of the kernel, in `training.program.FUNCTIONS`, and its three arguments."""
 _SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717

@@ -27,9 +27,8 @@ from seedbed.errors import CandidateError, UsageError, did_you_mean
 from seedbed.networks.activations import ACTIVATIONS, is_activation
 from seedbed.networks.mlp import MLP, WORDS, BlendedMembers, Prior, Regression, Trees
 from seedbed.networks.user import FileArchitecture, UserArchitecture
-from seedbed.settings import Recipe, kinds_of, parsed, settings_of
-
-__all__ = ["Architecture", "Candidate", "candidate_from", "parse_candidate", "unique_names"]
+from seedbed.settings.fields import kinds_of, parsed, settings_of
+from seedbed.settings.recipe import Recipe
 
 Architecture = Callable[[int, int], nn.Module]
 """Builds one network from `n_features` and `n_outputs`."""

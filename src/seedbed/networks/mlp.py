@@ -26,17 +26,6 @@ from seedbed.networks.parts import (
 )
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
-__all__ = [
-    "MLP",
-    "WORDS",
-    "BlendedMembers",
-    "Prior",
-    "Regression",
-    "Trees",
-    "architecture_from_values",
-    "architecture_to_values",
-]
-
 _ALWAYS_STORED = ("dropout", "layernorm", "batchnorm")  # others only if they differ from the default
 
 

@@ -5,16 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-__all__ = [
-    "Blend",
-    "DecisionTrees",
-    "Embeddings",
-    "PeriodicEmbedding",
-    "PiecewiseLinearEncoding",
-    "Residual",
-    "SmoothClip",
-]
-
 
 class Blend(nn.ModuleList):
     """Average the predictions of networks with weights.

@@ -18,9 +18,6 @@ from torch import nn
 
 from seedbed.errors import CandidateError, did_you_mean
 
-__all__ = ["FileArchitecture", "UserArchitecture"]
-
-
 _SIZES = ("n_features", "n_outputs")
 _HINTS = {"n_outputs": "out|class|target", "n_features": "(^|_)in|feature|(^|_)dim|column"}
 

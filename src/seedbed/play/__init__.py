@@ -1,5 +1,1 @@
 """One HTML page on which hundreds of small networks train live, in the browser, on the reader's own table."""
-
-from seedbed.play.page import playground
-
-__all__ = ["playground"]

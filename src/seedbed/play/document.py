@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Preprocessor, Table, holdout, in_order
+from seedbed.data.cells import in_order
+from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.splits import holdout
+from seedbed.data.table import Table
 from seedbed.errors import DataError
-
-__all__ = ["table_document"]
 
 _LIMITS = {
     "rows": (20_000, "Give a file with fewer rows."),

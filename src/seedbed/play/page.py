@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.arguments import checked
-from seedbed.data import Table, read_table
+from seedbed.data.reading import read_table
+from seedbed.data.table import Table
 from seedbed.errors import OptionError
-from seedbed.figures import DARK, LIGHT, css_variables, csv_library, script_json
+from seedbed.figures.pictures import csv_library, script_json
+from seedbed.figures.theme import DARK, LIGHT, css_variables
 from seedbed.files import write_whole
 from seedbed.play.document import table_document
-
-__all__ = ["playground"]
 
 STATIC = Path(__file__).with_name("static")
 POLICY = (

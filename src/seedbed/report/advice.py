@@ -7,32 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from seedbed.errors import counted
-from seedbed.evaluation import (
-    METRICS,
-    Advice,
-    Conclusion,
-    DecidingScore,
-    Metric,
-    Score,
-    Verdict,
-    count_range,
-    known_metric,
-    measure,
-    plain_number,
-)
-
-__all__ = [
-    "answers",
-    "deciding",
-    "guessing",
-    "has_networks",
-    "learnt_nothing",
-    "leaves_out_rows",
-    "listed",
-    "margin_words",
-    "rare_label",
-    "recommended",
-]
+from seedbed.evaluation.metrics import METRICS, Metric
+from seedbed.evaluation.numbers import known_metric, measure, plain_number
+from seedbed.evaluation.ranking import Advice
+from seedbed.evaluation.summaries import Conclusion, DecidingScore, Score
+from seedbed.evaluation.verdicts import Verdict, count_range
 
 _MOST_NAMED = 6  # as many as the default comparison has beside the prior
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right

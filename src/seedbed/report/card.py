@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seedbed.errors import counted, visible
-from seedbed.evaluation import measure
+from seedbed.evaluation.numbers import measure
 from seedbed.report.tables import table_lines
-
-__all__ = ["card_text", "score_sentences"]
 
 _WIDTH = 110
 _INDENT = 10 * " "

@@ -5,16 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from seedbed.evaluation import Conclusion, Curves, Effects, TrainingSummary, plain_number, signed
+from seedbed.evaluation.effect_bands import Effects
+from seedbed.evaluation.numbers import plain_number, signed
+from seedbed.evaluation.single_runs import Curves
+from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.report.tables import NumberTable
-
-__all__ = [
-    "calibration_table",
-    "confusion_tables",
-    "effect_tables",
-    "lottery_tables",
-    "networks_shown",
-]
 
 _MOST_CLASSES = 12
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from seedbed.errors import counted
-from seedbed.evaluation import Conclusion, TrainingSummary, known_metric
+from seedbed.evaluation.numbers import known_metric
+from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.report.advice import listed
-
-__all__ = ["calibration", "confusion", "curves", "effect_answers", "lottery"]
 
 _MOST_NAMED = 3
 _FEW = 100  # runs from which a share is given of 100

@@ -6,11 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seedbed.evaluation import signed
+from seedbed.evaluation.numbers import signed
 from seedbed.report.glance import FirstScreen
-
-__all__ = ["forest_of"]
-
 
 _STEPS = (1, 2, 5, 10)
 _MOST_TICKS = 5

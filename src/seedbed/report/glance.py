@@ -10,17 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from seedbed.errors import counted
-from seedbed.evaluation import (
-    METRICS,
-    SHORT,
-    CandidateSummary,
-    Check,
-    Conclusion,
-    Metric,
-    measure,
-    plain_number,
-    plus_minus,
-)
+from seedbed.evaluation.checks import Check
+from seedbed.evaluation.metrics import METRICS, Metric
+from seedbed.evaluation.numbers import measure, plain_number, plus_minus
+from seedbed.evaluation.summaries import CandidateSummary, Conclusion
+from seedbed.evaluation.verdicts import SHORT
 from seedbed.report.advice import (
     answers,
     deciding,
@@ -33,7 +27,7 @@ from seedbed.report.advice import (
     rare_label,
     recommended,
 )
-from seedbed.report.columns import (
+from seedbed.report.columns_text import (
     column_answers,
     column_headings,
     column_notes,
@@ -52,9 +46,6 @@ from seedbed.report.sentences import (
     slower_sentences,
     spread,
 )
-
-__all__ = ["LOOKS", "FirstScreen", "Row", "decimals_of", "first_screen"]
-
 
 _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence

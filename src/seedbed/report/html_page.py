@@ -14,34 +14,22 @@ import altair as alt
 import jinja2
 from markupsafe import Markup, escape
 
-from seedbed.evaluation import AnySummary, document_of
-from seedbed.figures import (
-    DARK,
-    LIGHT,
-    PAGE,
-    Theme,
-    all_charts,
-    browser_library,
-    colours,
-    css_variables,
-    script_json,
-    spec_of,
-)
+from seedbed.evaluation.summaries import AnySummary, document_of
+from seedbed.figures.drawing import spec_of
+from seedbed.figures.pictures import all_charts, browser_library, script_json
+from seedbed.figures.theme import DARK, LIGHT, PAGE, Theme, colours, css_variables
 from seedbed.report import (
     chart_numbers,
     findings,
     forest,
     glance,
     judged,
-    rows,
+    rows_text,
     sentences,
-    subgroups,
+    subgroups_text,
     tables,
-    training_run,
+    training_text,
 )
-
-__all__ = ["notebook_page", "report_page"]
-
 
 TERMS = {
     "accuracy": "Share of rows whose predicted label is right.",
@@ -200,7 +188,18 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # The modules whose functions templates may call.
-    for module in (chart_numbers, findings, forest, glance, judged, rows, sentences, subgroups, tables, training_run):
+    for module in (
+        chart_numbers,
+        findings,
+        forest,
+        glance,
+        judged,
+        rows_text,
+        sentences,
+        subgroups_text,
+        tables,
+        training_text,
+    ):
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)

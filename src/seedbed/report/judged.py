@@ -5,27 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seedbed.errors import counted, visible
-from seedbed.evaluation import (
-    Bounds,
-    Conclusion,
-    DecidingScore,
-    TablesConclusion,
-    known_metric,
-    measure,
-    p_words,
-    signed,
-)
+from seedbed.evaluation.numbers import known_metric, measure, p_words, signed
+from seedbed.evaluation.summaries import Bounds, Conclusion, DecidingScore, TablesConclusion
 from seedbed.report.advice import listed
 from seedbed.report.tables import NumberTable, folded, table_lines
-
-__all__ = [
-    "judged_sentences",
-    "rank_numbers",
-    "table_numbers",
-    "tables_headline",
-    "tables_sentences",
-    "tables_text",
-]
 
 _WIDTH = 100
 _MOST_TABLES = 40

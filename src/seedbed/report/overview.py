@@ -7,11 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from seedbed.errors import counted, visible
-from seedbed.evaluation import Note
+from seedbed.evaluation.summaries import Note
 from seedbed.report.sentences import joined_notes, note_sentence
 from seedbed.report.tables import table_lines
-
-__all__ = ["overview_text"]
 
 _WIDTH = 110
 _MOST_COLUMNS = 200

@@ -18,11 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from seedbed.errors import counted, visible
-from seedbed.evaluation import Conclusion
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.sentences import duration
 from seedbed.report.terminal import so_far_lines
-
-__all__ = ["Progress", "ProgressDisplay", "notebook_progress"]
 
 _LINE_FIRST, _LINE_EVERY = 3.0, 10.0  # seconds
 _NOTEBOOK_EVERY = 0.5

@@ -5,31 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from seedbed.data import SERIOUS
+from seedbed.data.frame import SERIOUS
 from seedbed.errors import counted
-from seedbed.evaluation import (
-    METRICS,
-    CandidateSummary,
-    Conclusion,
-    Note,
-    PlanSummary,
-    known_metric,
-    measure,
-    plain_number,
-)
+from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.numbers import known_metric, measure, plain_number
+from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Note, PlanSummary
 from seedbed.report.advice import guessing, has_networks, leaves_out_rows, listed, margin_words
-
-__all__ = [
-    "detail_sentences",
-    "duration",
-    "ended_sentence",
-    "joined_notes",
-    "no_verdict_reason",
-    "note_sentence",
-    "note_sentences",
-    "serious_sentences",
-    "spread",
-]
 
 _FEW_FOLDS = 5
 

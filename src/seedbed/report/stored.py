@@ -8,18 +8,8 @@ import os
 from pathlib import Path
 
 from seedbed.errors import OptionError, UnreadableError
-from seedbed.evaluation import SCHEMA_VERSION, AnySummary, summary_from
+from seedbed.evaluation.summaries import SCHEMA_VERSION, AnySummary, summary_from
 from seedbed.files import altered_files, read_document, write_digests, write_whole
-
-__all__ = [
-    "check_files",
-    "command_hint",
-    "draw_again",
-    "notebook_fragment",
-    "read_summary",
-    "text_fragment",
-    "write_report",
-]
 
 _FILES = ("comparison.json", "training.json")
 
@@ -53,7 +43,8 @@ def notebook_fragment(summary: AnySummary) -> str:
     Args:
         summary: of a comparison or of one candidate's training.
     """
-    from seedbed.figures import all_charts, svg_of  # loads what draws
+    from seedbed.figures.drawing import svg_of
+    from seedbed.figures.pictures import all_charts  # loads what draws
     from seedbed.report.html_page import notebook_page
 
     pictures = [svg_of(chart) for chart in all_charts(summary, only=("curves",)).values()]

@@ -11,16 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from seedbed.evaluation import Conclusion, Score, known_metric, measure, p_words, percent, plain_number, signed
-
-__all__ = [
-    "NumberTable",
-    "folded",
-    "score_table",
-    "table_lines",
-    "verdict_table",
-]
-
+from seedbed.evaluation.numbers import known_metric, measure, p_words, percent, plain_number, signed
+from seedbed.evaluation.summaries import Conclusion, Score
 
 _SPACE_OF_A_NAME = "\ue000"
 _UNBROKEN = 1000  # wide enough for every table: readers copy names into the next command

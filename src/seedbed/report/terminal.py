@@ -12,14 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from seedbed.errors import visible
-from seedbed.evaluation import Conclusion
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.glance import FirstScreen, first_screen
-from seedbed.report.rows import row_answers, row_notes, row_tables
+from seedbed.report.rows_text import row_answers, row_notes, row_tables
 from seedbed.report.sentences import detail_sentences, note_sentences
-from seedbed.report.subgroups import number_tables, subgroup_screen
+from seedbed.report.subgroups_text import number_tables, subgroup_screen
 from seedbed.report.tables import folded, table_lines, verdict_table
-
-__all__ = ["comparison_text", "glance_lines", "glance_text", "so_far_lines", "subgroup_lines"]
 
 _GLANCE_WIDTH = 100
 _UNBROKEN = 1000  # wide enough for every table

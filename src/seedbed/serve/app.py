@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from seedbed.errors import visible
-from seedbed.model import Model
+from seedbed.model.model import Model
 from seedbed.serve.gate import Gate
 from seedbed.serve.limits import Limits, RefusedError, write_json
 from seedbed.serve.openapi import document
 from seedbed.serve.page import page
 from seedbed.serve.worker import Worker, ending
-
-__all__ = ["App"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _CLOSED = b"default-src 'none'; frame-ancestors 'none'"

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from seedbed.errors import OptionError
 from seedbed.serve.limits import RefusedError
 
-__all__ = ["Gate", "is_loopback"]
-
 SHORTEST_TOKEN = 16
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 _NAME = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{1,5})?")

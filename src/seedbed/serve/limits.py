@@ -7,8 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Limits", "RefusedError", "read_json", "write_json"]
-
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _LONGEST_NUMBER = 400  # characters

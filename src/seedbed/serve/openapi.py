@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from seedbed.data import ColumnSchema
-from seedbed.model import FLAGS, Model
-
-__all__ = ["document"]
+from seedbed.data.table import ColumnSchema
+from seedbed.model.model import Model
+from seedbed.model.predicting import FLAGS
 
 Values = dict[str, Any]
 

@@ -17,15 +17,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from seedbed.errors import OptionError
-from seedbed.model import Model
+from seedbed.model.model import Model
 from seedbed.serve.app import App
 from seedbed.serve.gate import Gate, is_loopback
 from seedbed.serve.limits import Limits
 
 if TYPE_CHECKING:
     import uvicorn
-
-__all__ = ["Address", "check_address", "serve_model", "serving"]
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def _http_server(app: App, limits: Limits) -> uvicorn.Server:
     try:
         import uvicorn
 
-        from seedbed.serve.protocol import protocol_with
+        from seedbed.serve.http_messages import protocol_with
     except ImportError as error:
         message = f"serving needs {error.name}, which isn't installed"
         raise OptionError(message, "Install it with: pip install 'seedbed[serve]'.") from None

@@ -14,11 +14,10 @@ from typing import Self
 import numpy as np
 
 from seedbed.errors import SeedbedError
-from seedbed.model import Model, Predictions, predict_rows
+from seedbed.model.model import Model
+from seedbed.model.predicting import Predictions, predict_rows
 from seedbed.serve.limits import Limits, RefusedError, read_json, write_json
-from seedbed.serve.rows import RequestRows, RowFormat
-
-__all__ = ["Worker", "ending"]
+from seedbed.serve.request_rows import RequestRows, RowFormat
 
 _TOGETHER = 64  # requests
 _LAST_SECONDS = 0.5  # for the current request when the server ends

@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from seedbed.settings.fields import Settings, documented, setting
 
-__all__ = ["Compute", "Design", "Engine"]
-
 Engine = Literal["auto", "native", "torch"]
 
 _MOST = 100_000

@@ -16,8 +16,6 @@ from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.removed import removed
 
-__all__ = ["Settings", "documented", "kinds_of", "merged", "parsed", "place_of", "setting", "settings_of", "taking"]
-
 T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
 

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:  # names and defaults must be available without torch
     from torch import Tensor
 
-__all__ = ["BETAS", "OPTIMIZERS", "Step", "Tensors"]
-
 Tensors: TypeAlias = "dict[str, Tensor]"
 State: TypeAlias = "tuple[Tensors, ...]"
 Decays: TypeAlias = "Callable[[Tensor], bool]"

@@ -10,8 +10,6 @@ from seedbed.errors import OptionError, did_you_mean
 from seedbed.settings.fields import Settings, documented, merged, setting, settings_of
 from seedbed.settings.optimizers import OPTIMIZERS
 
-__all__ = ["RECIPES", "Recipe", "Schedule", "recipe_in", "recipe_named"]
-
 MOST_EPOCHS = 1_000_000
 """The largest number of epochs, as the curves of all networks must fit into memory."""
 

@@ -13,10 +13,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from seedbed.data import Table, Task, layout_of
+from seedbed.data.layout import layout_of
+from seedbed.data.table import Table, Task
 from seedbed.errors import CandidateError, SeedbedError, counted, warn
-from seedbed.networks import MLP, Candidate, FileArchitecture, UserArchitecture
-from seedbed.settings import Recipe
+from seedbed.networks.candidate import Candidate
+from seedbed.networks.mlp import MLP
+from seedbed.networks.user import FileArchitecture, UserArchitecture
+from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing, pick_loss
 from seedbed.training.machine import one_thread
@@ -28,16 +31,6 @@ from seedbed.training.stack import build_network
 _MOST_LINES = 40  # of a module's repr
 _TRIALS = 3  # seeds that networks are built under
 _ROUNDING = 1e-6
-
-__all__ = [
-    "ends_in_shares",
-    "n_parameters_of",
-    "own_module",
-    "plan_candidate",
-    "shares_warning",
-    "warn_of_shares",
-    "with_inputs_of",
-]
 
 
 def with_inputs_of(candidate: Candidate, table: Table) -> Candidate:

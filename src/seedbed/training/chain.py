@@ -19,26 +19,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from seedbed.networks import MLP, activation_of
-from seedbed.settings import Tensors
+from seedbed.networks.activations import activation_of
+from seedbed.networks.mlp import MLP
+from seedbed.settings.optimizers import Tensors
 from seedbed.training.embeddings import Piecewise
 from seedbed.training.inputs import counting, expanded
+from seedbed.training.kernel_program import NotCoveredError, Program
 from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
-from seedbed.training.program import NotCoveredError, Program
 from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, network_keys, seeded, stateless
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import Layout, Pass, Placement, stack_networks
-
-__all__ = [
-    "Chain",
-    "StackedNetworks",
-    "changed_by_forward",
-    "covers",
-    "dead_share",
-    "read_chain",
-    "shared_chain",
-]
-
 
 # Elementwise functions that a user's forward() may call.
 _FUNCTIONS: dict[object, Callable[..., Tensor]] = {

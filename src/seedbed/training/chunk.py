@@ -10,10 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from seedbed.settings import Recipe
-
-__all__ = ["PATIENT_SHARE", "Chunk", "ChunkResult"]
-
+from seedbed.settings.recipe import Recipe
 
 PATIENT_SHARE = 0.45  # of its epochs that a chunk with patience usually trains
 

@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.errors import OptionError, TrainingError, did_you_mean, error_line
-from seedbed.training.hooks import quiet_ray_workers
 from seedbed.training.machine import processor, versions
-
-__all__ = ["Cluster", "Tasks", "pick_cluster"]
+from seedbed.training.undocumented import quiet_ray_workers
 
 Tasks = Sequence[tuple[Any, ...]]
 _SECONDS_TO_ANSWER = 3

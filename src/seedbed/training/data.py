@@ -11,10 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seedbed.data import Split
+from seedbed.data.splits import Split
 from seedbed.errors import CandidateError, OptionError, TrainingError, counted
-
-__all__ = ["TrainingData", "counted_rows", "dtype_hint", "one_split"]
 
 
 @dataclass(frozen=True)

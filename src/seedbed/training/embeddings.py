@@ -14,14 +14,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from seedbed.networks import Embeddings as EmbeddingsModule
-from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding
-from seedbed.settings import Tensors
+from seedbed.networks.parts import Embeddings as EmbeddingsModule
+from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding
+from seedbed.settings.optimizers import Tensors
+from seedbed.training.kernel_program import KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.layers import StackedLayer, stacked_layers
-from seedbed.training.program import KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.stack import Pass
-
-__all__ = ["Piecewise", "bins_between"]
 
 
 @dataclass(frozen=True)

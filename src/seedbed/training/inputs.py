@@ -11,10 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seedbed.networks import Embeddings
+from seedbed.networks.parts import Embeddings
 from seedbed.training.data import TrainingData
-
-__all__ = ["Placing", "counting", "expanded", "look_at", "look_at_splits", "looking"]
 
 MOST_ROWS = 1 << 14
 """Rows that a module's `look_at` receives at most. Their quantiles are usually exact to half a percent of the rows."""

@@ -18,15 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seedbed.networks import Residual as ResidualModule
-from seedbed.networks import activation_of
-from seedbed.settings import Tensors
-from seedbed.training.hooks import has_hooks
-from seedbed.training.program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
+from seedbed.networks.activations import activation_of
+from seedbed.networks.parts import Residual as ResidualModule
+from seedbed.settings.optimizers import Tensors
+from seedbed.training.kernel_program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.randomness import dropped, layer_noise, sloped
 from seedbed.training.stack import Pass
-
-__all__ = ["LAYERS", "Linear", "RandomLayer", "Residual", "StackedLayer", "stacked_layer", "stacked_layers"]
+from seedbed.training.undocumented import has_hooks
 
 LAYERS: dict[type[nn.Module], type[StackedLayer]] = {}
 """The stacked layer of each class of modules. Elementwise activations aren't listed."""

@@ -12,17 +12,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seedbed.settings import Tensors
+from seedbed.settings.optimizers import Tensors
 from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import r2
-from seedbed.training.native import NativeEngine
+from seedbed.training.native.engine import NativeEngine
 from seedbed.training.plain_engine import PlainEngine
-from seedbed.training.rows import Ensembles
 from seedbed.training.stacked import Stack
 from seedbed.training.torch_engine import TorchEngine
-
-__all__ = ["Training"]
+from seedbed.training.training_rows import Ensembles
 
 _SECONDS = 0.2  # of a slice of epochs, which is how long an interrupt may wait
 

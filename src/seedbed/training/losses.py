@@ -18,8 +18,6 @@ from torch import Tensor, nn
 
 from seedbed.errors import OptionError, TrainingError, counted
 
-__all__ = ["Loss", "check_smoothing", "encode_target", "pick_loss", "r2"]
-
 
 @dataclass(frozen=True)
 class Smoothing:

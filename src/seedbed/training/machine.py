@@ -12,10 +12,7 @@ from typing import Any
 
 import torch
 
-from seedbed.training.hooks import keep_freed_memory, keep_large_workers
-
-__all__ = ["no_collection", "one_thread", "processor", "ready_to_train", "single_threads", "versions"]
-
+from seedbed.training.undocumented import keep_freed_memory, keep_large_workers
 
 _LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
 

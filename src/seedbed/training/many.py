@@ -16,11 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from seedbed.arguments import checked, shown
-from seedbed.data import Task, native_frame
+from seedbed.data.sources.memory import native_frame
+from seedbed.data.table import Task
 from seedbed.errors import OptionError, TrainingError, counted, did_you_mean, warn
-from seedbed.evaluation import CURVES, MOST_GHOSTS, Curves, summarize_curves
-from seedbed.networks import Candidate, candidate_from
-from seedbed.settings import Engine, Recipe, taking
+from seedbed.evaluation.single_runs import CURVES, MOST_GHOSTS, Curves, summarize_curves
+from seedbed.networks.candidate import Candidate, candidate_from
+from seedbed.settings.design import Engine
+from seedbed.settings.fields import taking
+from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import shares_warning
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, one_split
@@ -30,9 +33,6 @@ from seedbed.training.planning import check_engine, plan_stack
 from seedbed.training.randomness import seeded
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import build_network, load_state
-
-__all__ = ["History", "train_many"]
-
 
 _MOST_SEEDS = 1_000_000
 
@@ -258,7 +258,7 @@ class History:
         return f"<History: {size}, mean test {self.score_name} {shown}{diverged}>"
 
     def _repr_html_(self) -> str:
-        from seedbed.figures import svg_of
+        from seedbed.figures.drawing import svg_of
 
         return svg_of(self.plot())
 
@@ -373,7 +373,8 @@ class History:
             path: also save the chart there; it ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
             title: the title of the chart.
         """
-        from seedbed.figures import learning_curves, save_chart
+        from seedbed.figures.curves import learning_curves
+        from seedbed.figures.drawing import save_chart
 
         chart = learning_curves(self.curves(title=title))
         if path is not None:

@@ -26,15 +26,6 @@ from seedbed.training.loop import Training
 from seedbed.training.machine import no_collection, ready_to_train
 from seedbed.training.planning import pick_device
 
-__all__ = [
-    "Beside",
-    "end_workers",
-    "pick_jobs",
-    "pick_workers",
-    "train_chunk",
-    "train_chunks",
-]
-
 T = TypeVar("T")
 _MOST_JOBS = 1024
 _SECONDS_AFTER_PARENT = 1.0

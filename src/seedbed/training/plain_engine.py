@@ -11,13 +11,11 @@ import torch
 from torch import Tensor
 
 from seedbed.errors import SeedbedError, TrainingError
-from seedbed.settings import Tensors
+from seedbed.settings.optimizers import Tensors
 from seedbed.training.data import dtype_hint
 from seedbed.training.reference import PlainNetwork, Rows
 from seedbed.training.stack import build_network, joined, state_of
 from seedbed.training.stacked import Stack
-
-__all__ = ["PlainEngine", "in_one_line"]
 
 
 class PlainEngine:

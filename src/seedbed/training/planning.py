@@ -14,27 +14,19 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, activation_of
-from seedbed.settings import Engine, Recipe
+from seedbed.networks.activations import activation_of
+from seedbed.networks.parts import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding
+from seedbed.settings.design import Engine
+from seedbed.settings.recipe import Recipe
 from seedbed.training.chain import Chain, changed_by_forward, covers, shared_chain
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.machine import one_thread
-from seedbed.training.native import kernel
+from seedbed.training.native.library import kernel
 from seedbed.training.plain_engine import in_one_line
 from seedbed.training.randomness import seeded
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import build_network
-
-__all__ = [
-    "StackPlan",
-    "check_engine",
-    "network_seconds",
-    "operation_seconds",
-    "pick_device",
-    "plan_stack",
-]
-
 
 _LANES, _BLOCK = 16, 8  # networks come in full vectors of 16 floats for torch, in blocks of 8 for the kernel
 _MOST = 496

@@ -16,18 +16,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-__all__ = [
-    "Draws",
-    "derive",
-    "drawn_modules",
-    "layer_noise",
-    "network_keys",
-    "reseed",
-    "seeded",
-    "shuffled",
-    "stateless",
-]
-
 
 def derive(*parts: int | str) -> int:
     """A seed in [0, 2^63) for a purpose, for instance `derive(random_state, "relu:5", repeat, fold, seed)`."""

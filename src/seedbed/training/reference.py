@@ -15,14 +15,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seedbed.evaluation import CURVES
-from seedbed.settings import Recipe
+from seedbed.evaluation.single_runs import CURVES
+from seedbed.settings.recipe import Recipe
 from seedbed.training.inputs import look_at
 from seedbed.training.losses import Loss
-from seedbed.training.optimizers import make_torch_optimizer, make_torch_schedule
+from seedbed.training.optimizer_steps import make_torch_optimizer, make_torch_schedule
 from seedbed.training.randomness import Draws, network_keys, reseed, seeded, shuffled, stateless
-
-__all__ = ["PlainNetwork", "Rows", "outputs_of"]
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from seedbed.errors import CandidateError
-from seedbed.networks import MLP
-from seedbed.settings import Tensors
+from seedbed.networks.mlp import MLP
+from seedbed.settings.optimizers import Tensors
 from seedbed.training.randomness import seeded
-
-__all__ = ["Layout", "Pass", "Placement", "build_network", "draw_states", "stack_networks", "stack_states", "unstack"]
 
 Layout = frozenset[str]
 """The names of the weights stored as [unit_in, unit_out, network], where torch has [unit_out, unit_in]."""

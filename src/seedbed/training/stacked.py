@@ -6,17 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from seedbed.errors import CandidateError, TrainingError
-from seedbed.settings import Tensors
+from seedbed.settings.optimizers import Tensors
 from seedbed.training.chain import Chain, read_chain, shared_chain
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.inputs import Placing, look_at_splits, looking
 from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
 from seedbed.training.randomness import network_keys
-from seedbed.training.rows import StackRows
 from seedbed.training.stack import build_network, draw_states, stack_networks, stack_states
-
-__all__ = ["Stack"]
+from seedbed.training.training_rows import StackRows
 
 
 class Stack:

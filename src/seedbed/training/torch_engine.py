@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from seedbed.settings import Tensors
+from seedbed.settings.optimizers import Tensors
 from seedbed.training.chain import dead_share
-from seedbed.training.optimizers import clipped, clock, pick_optimizer, rate_factors
-from seedbed.training.rows import Batch
+from seedbed.training.optimizer_steps import clipped, clock, pick_optimizer, rate_factors
 from seedbed.training.stack import Pass, unstack
 from seedbed.training.stacked import Stack
-
-__all__ = ["TorchEngine"]
+from seedbed.training.training_rows import Batch
 
 _PLACES = 2048  # test rows that are evaluated together
 

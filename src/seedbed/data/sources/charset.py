@@ -10,10 +10,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from seedbed.data.frame import Note
 from seedbed.errors import UnreadableError
-
-__all__ = ["GZIP", "Charset", "find_charset"]
+from seedbed.evaluation.summaries import Note
 
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"

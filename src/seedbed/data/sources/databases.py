@@ -11,14 +11,12 @@ from typing import Any
 
 import duckdb
 
-from seedbed.data.frame import Frame, Note
+from seedbed.data.frame import Frame
 from seedbed.data.sources.loaded import Loader, name_rows, open_loader
 from seedbed.data.sources.memory import frame_of_rows
-from seedbed.data.sources.options import MAX_CELL, SourceLimit, SourceOptions, choose, quoted
+from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, SourceOptions, choose, quoted
 from seedbed.errors import DataError, OptionError, UnreadableError
-
-__all__ = ["SQLITE_MAGIC", "read_postgres", "read_sqlite"]
-
+from seedbed.evaluation.summaries import Note
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}

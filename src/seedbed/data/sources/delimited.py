@@ -14,13 +14,12 @@ from typing import TextIO
 import numpy as np
 
 from seedbed.data.cells import numeral
-from seedbed.data.frame import Frame, Note
+from seedbed.data.frame import Frame
 from seedbed.data.sources.charset import Charset, find_charset
 from seedbed.data.sources.loaded import Loader
-from seedbed.data.sources.options import SourceOptions, check_width
+from seedbed.data.sources.source_options import SourceOptions, check_width
 from seedbed.errors import UnreadableError
-
-__all__ = ["ROWS_LOOKED_AT", "duckdb_path", "find_header", "header_note", "read_delimited"]
+from seedbed.evaluation.summaries import Note
 
 ROWS_LOOKED_AT = 50
 MOST_TITLES = 20  # rows above the header

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-from seedbed.data.frame import Frame, Note, text_of
+from seedbed.data.frame import Frame, text_of
 from seedbed.data.sources.delimited import ROWS_LOOKED_AT, find_header, header_note
 from seedbed.data.sources.loaded import Loader
 from seedbed.data.sources.memory import frame_of_rows
-from seedbed.data.sources.options import SourceLimit, SourceOptions, choose
+from seedbed.data.sources.source_options import SourceLimit, SourceOptions, choose
 from seedbed.errors import OptionError, UnreadableError
+from seedbed.evaluation.summaries import Note
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
-
-__all__ = ["MAGIC", "is_workbook", "read_workbook"]
 
 MAGIC = b"PK\x03\x04"
 WORKBOOK, TEXTS = "xl/workbook.xml", "xl/sharedStrings.xml"

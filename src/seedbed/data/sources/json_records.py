@@ -13,10 +13,8 @@ from seedbed.data.frame import Frame
 from seedbed.data.sources.charset import find_charset
 from seedbed.data.sources.delimited import duckdb_path
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader
-from seedbed.data.sources.options import check_width
+from seedbed.data.sources.source_options import check_width
 from seedbed.errors import UnreadableError
-
-__all__ = ["is_json", "read_json"]
 
 BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*[\"}]")
 MAX_RECORD = 1 << 24  # bytes

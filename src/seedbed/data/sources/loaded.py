@@ -15,24 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import CERTAIN_POINT, DOTTED, LEADING_ZEROS, NUMBER, missing_in_number
-from seedbed.data.frame import (
-    Builder,
-    Cells,
-    Frame,
-    Note,
-    Numbers,
-    Texts,
-    fits_float,
-    from_texts,
-    is_whole,
-    may_be_dotted,
-)
-from seedbed.data.sources.options import MAX_CELL, SourceLimit, check_names, long_cell
+from seedbed.data.frame import Builder, Cells, Frame, Numbers, Texts, fits_float, from_texts, is_whole, may_be_dotted
+from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import UnreadableError
+from seedbed.evaluation.summaries import Note
 from seedbed.files import temporary_folder
 from seedbed.typing import Floats
-
-__all__ = ["COLUMNS_A_QUERY", "FindPlaces", "Loader", "name_rows", "open_loader"]
 
 _ROWS_A_QUERY = 1 << 21  # of a column of text
 COLUMNS_A_QUERY = 200  # ten thousand columns in one statement take DuckDB far longer than in pieces

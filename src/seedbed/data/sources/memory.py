@@ -14,23 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import WHOLE_FLOATS
-from seedbed.data.frame import Builder, Cells, Frame, Note, Numbers, Texts, check_flat, name_from_zero
+from seedbed.data.frame import Builder, Cells, Frame, Numbers, Texts, check_flat, name_from_zero
 from seedbed.data.sources.loaded import FindPlaces, open_loader
-from seedbed.data.sources.options import MAX_CELL, SourceLimit, check_names, long_cell
+from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import DataError, UnreadableError, error_line, nearest
-
-__all__ = [
-    "array_column",
-    "as_array",
-    "as_frame",
-    "frame_of_array",
-    "frame_of_records",
-    "frame_of_rows",
-    "frame_of_values",
-    "native_frame",
-    "read_frame",
-    "read_series",
-]
+from seedbed.evaluation.summaries import Note
 
 ROWS_AT_ONCE = 4096
 _MOST_DENSE = 1 << 26  # cells of a sparse matrix; half a gigabyte in float64

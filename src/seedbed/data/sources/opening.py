@@ -19,13 +19,10 @@ from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame
 from seedbed.data.sources.databases import read_postgres
-from seedbed.data.sources.files import SUFFIXES, read_file
+from seedbed.data.sources.file_kinds import SUFFIXES, read_file
 from seedbed.data.sources.memory import array_column, as_frame, frame_of_array, frame_of_records, read_frame
-from seedbed.data.sources.options import NOTHING, SourceOptions
+from seedbed.data.sources.source_options import NOTHING, SourceOptions
 from seedbed.errors import DataError, TableNotFoundError, counted, did_you_mean
-
-__all__ = ["EXAMPLES", "read_new_rows", "read_source"]
-
 
 EXAMPLE_PREFIX = "example:"
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")

@@ -9,9 +9,7 @@ import base64
 import hashlib
 from importlib.resources import files
 
-from seedbed.figures import DARK, LIGHT, Theme, css_variables
-
-__all__ = ["page"]
+from seedbed.figures.theme import DARK, LIGHT, Theme, css_variables
 
 
 def page(token: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:

@@ -12,17 +12,15 @@ import torch
 from torch import Tensor
 
 from seedbed.errors import TrainingError
-from seedbed.settings import OPTIMIZERS, Tensors
+from seedbed.settings.optimizers import OPTIMIZERS, Tensors
 from seedbed.training.chain import dead_share
 from seedbed.training.embeddings import bins_between
 from seedbed.training.native.job import Job, Layer, Segment
 from seedbed.training.native.library import kernel
-from seedbed.training.optimizers import clock, rate_factors
-from seedbed.training.rows import Batch
+from seedbed.training.optimizer_steps import clock, rate_factors
 from seedbed.training.stack import unstack
 from seedbed.training.stacked import Stack
-
-__all__ = ["NativeEngine"]
+from seedbed.training.training_rows import Batch
 
 _LOSSES = ("bce", "cross_entropy", "mse")
 _MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call

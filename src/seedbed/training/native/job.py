@@ -5,8 +5,6 @@ from __future__ import annotations
 import ctypes
 from ctypes import c_double, c_int32, c_int64, c_void_p
 
-__all__ = ["Job", "Layer", "Segment", "typed"]
-
 _POINTERS = (
     *("layers", "segments", "X", "y", "train", "test", "scale", "shift", "extra", "givers", "takers"),
     *("y_scale", "y_shift", "constants", "keys", "lr", "decay", "factors", "clock", "picked", "ended", "tested"),

@@ -11,8 +11,6 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["kernel"]
-
 _FOLDER = Path(__file__).parent
 _SYSTEMS = {"win32": "windows", "darwin": "macos"}
 _ENDINGS = {"windows": "dll", "macos": "dylib"}

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from seedbed.training.native.library import kernel
 
-__all__ = ["tree_leaves"]
-
 
 def tree_leaves(x: Tensor, feature: Tensor, threshold: Tensor, left: Tensor, n_trees: int, depth: int) -> Tensor | None:
     """Return the leaf that each row reaches in each tree [row, tree]; None where there is no kernel.

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from seedbed.errors import DataError, counted
-from seedbed.evaluation import (
-    SHORT,
+from seedbed.evaluation.estimates import holm
+from seedbed.evaluation.ranking import signed_rank
+from seedbed.evaluation.summaries import (
     CandidateSummary,
     Conclusion,
     Note,
@@ -18,12 +19,9 @@ from seedbed.evaluation import (
     Ranks,
     TablesConclusion,
     TableVerdict,
-    holm,
-    signed_rank,
 )
-from seedbed.judgement.columns import Question
-
-__all__ = ["over_tables"]
+from seedbed.evaluation.verdicts import SHORT
+from seedbed.judgement.score_columns import Question
 
 _FEWEST = 5
 

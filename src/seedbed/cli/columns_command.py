@@ -9,11 +9,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seedbed.cli.comparing import Finish, Overwrite, Specified, TableOrRun, carried, read, run_named
+from seedbed.cli.console import command_line
 from seedbed.cli.options import CompareOptions
-from seedbed.cli.terminal import command_line
 from seedbed.errors import OptionError
-
-__all__ = ["columns"]
 
 
 def columns(
@@ -46,7 +44,7 @@ def columns(
 
     def ask(now: Callable[[str], None]) -> tuple[Specified, Finish]:
         rows = read(table, options, now) if run is None else run
-        from seedbed.experiment import specify_columns, with_alone  # loads torch, which takes seconds
+        from seedbed.experiment.columns import specify_columns, with_alone  # loads torch, which takes seconds
 
         specified = functools.partial(
             specify_columns,

@@ -17,18 +17,6 @@ from rich.text import Text
 from seedbed.cli.options import RunOptions
 from seedbed.errors import visible, without_passwords
 
-__all__ = [
-    "command_line",
-    "interrupted",
-    "interruptible",
-    "print_lines",
-    "print_stderr",
-    "say",
-    "text_width",
-    "typed",
-    "working",
-]
-
 interrupted = threading.Event()  # by Ctrl-C
 _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
 

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 import torch
 
-__all__ = ["FUNCTIONS", "KernelLayer", "Kind", "NotCoveredError", "Program"]
-
 FUNCTIONS = (
     *("relu", "tanh", "sigmoid", "leaky", "elu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "logsigmoid"),
     *("softsign", "tanhshrink", "hardtanh", "hardsigmoid", "hardswish", "hardshrink", "softshrink", "threshold"),

@@ -6,11 +6,11 @@ from typing import Any
 
 import altair as alt
 
-from seedbed.evaluation import Conclusion, Interval, known_metric
+from seedbed.evaluation.numbers import known_metric
+from seedbed.evaluation.subgroup_tests import Interval
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.panels import WIDE, panelled, shown
 from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, Theme, candidate_scale
-
-__all__ = ["row_curves"]
 
 _DASHED = [5, 4]
 

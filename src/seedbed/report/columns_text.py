@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from seedbed.errors import counted
-from seedbed.evaluation import ColumnEffect, Columns, Conclusion, Metric, measure, signed
+from seedbed.evaluation.column_gains import ColumnEffect, Columns
+from seedbed.evaluation.metrics import Metric
+from seedbed.evaluation.numbers import measure, signed
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.advice import guessing, listed, margin_words
-
-__all__ = ["column_answers", "column_headings", "column_notes", "effect_cells", "label_of", "shown_effects"]
 
 _MOST_ROWS, _MOST_NAMED = 20, 4
 _MOST_TOGETHER = 3  # names of a group that fit into a row

@@ -14,10 +14,8 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 
-from seedbed.settings import BETAS, OPTIMIZERS, Recipe, Step, Tensors
-
-__all__ = ["clipped", "clock", "make_torch_optimizer", "make_torch_schedule", "pick_optimizer", "rate_factors"]
-
+from seedbed.settings.optimizers import BETAS, OPTIMIZERS, Step, Tensors
+from seedbed.settings.recipe import Recipe
 
 _CLIP_EPS = 1e-6
 # The defaults of `OneCycleLR`: a rise over the first 30 % from a 25th of the highest rate, and down to a 250,000th.

@@ -6,11 +6,10 @@ from typing import Any
 
 import altair as alt
 
-from seedbed.evaluation import CalibrationSummary, Conclusion
+from seedbed.evaluation.calibration import CalibrationSummary
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.panels import WIDE, along, by_rank, panelled, shown
 from seedbed.figures.theme import LIGHT, Theme, colours
-
-__all__ = ["calibration"]
 
 _LARGEST = 240
 _SPACING = 20

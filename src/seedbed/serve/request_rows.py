@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedbed.data import check_characters, check_flat
+from seedbed.data.frame import check_characters, check_flat
 from seedbed.errors import ColumnError, nearest
-from seedbed.model import FLAGS, Model, Predictions
+from seedbed.model.model import Model
+from seedbed.model.predicting import FLAGS, Predictions
 from seedbed.serve.limits import Limits, RefusedError
-
-__all__ = ["RequestRows", "RowFormat"]
 
 _NAMED = 10
 _NEAR_ONES = 50  # names among which a mistyped one is searched: a request may have a hundred thousand

@@ -8,11 +8,10 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from seedbed.evaluation import Conclusion, EffectCurve, Effects
+from seedbed.evaluation.effect_bands import EffectCurve, Effects
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.panels import PLAIN_AXIS, along, heading, panelled
 from seedbed.figures.theme import LIGHT, Theme, colours
-
-__all__ = ["effect_curves"]
 
 _COLUMNS, _WIDTH, _HEIGHT = 3, 236, 150
 _AIR = 0.05

@@ -16,10 +16,8 @@ from seedbed.data.sources.databases import SQLITE_MAGIC, read_sqlite
 from seedbed.data.sources.delimited import duckdb_path, read_delimited
 from seedbed.data.sources.json_records import is_json, read_json
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader, open_loader
-from seedbed.data.sources.options import MAX_CELL, NOTHING, SourceLimit, SourceOptions, check_width, long_cell
+from seedbed.data.sources.source_options import MAX_CELL, NOTHING, SourceLimit, SourceOptions, check_width, long_cell
 from seedbed.errors import TableNotFoundError, UnreadableError
-
-__all__ = ["SUFFIXES", "read_file"]
 
 TABS = (".tsv", ".tab")
 JSON = (".json", ".jsonl", ".ndjson")

@@ -6,11 +6,9 @@ import functools
 from collections.abc import Callable
 
 from seedbed.cli.comparing import Finish, Overwrite, Specified, TableOrRun, carried, read, run_named, specified_by
+from seedbed.cli.console import command_line, say
 from seedbed.cli.options import CompareOptions
-from seedbed.cli.terminal import command_line, say
 from seedbed.errors import OptionError
-
-__all__ = ["rows"]
 
 
 def rows(
@@ -35,10 +33,10 @@ def rows(
         if source is None:
             specified = specified_by(read(table, options, now), options)
         else:
-            from seedbed.experiment import experiment_of_run
+            from seedbed.experiment.model_plan import experiment_of_run
 
             specified = functools.cache(functools.partial(experiment_of_run, source, command_line()))
-        from seedbed.experiment import check_sizes, with_rows
+        from seedbed.experiment.sizes import check_sizes, with_rows
 
         run = options.run
         check_sizes(specified())

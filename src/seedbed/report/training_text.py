@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.errors import counted
-from seedbed.evaluation import RunLottery, RunSpread, TrainingSummary, measure
-
-__all__ = ["epoch_lines", "headline", "training_sentences", "training_text"]
-
+from seedbed.evaluation.numbers import measure
+from seedbed.evaluation.single_runs import RunLottery, RunSpread
+from seedbed.evaluation.summaries import TrainingSummary
 
 _FEWEST_FOR_TENTHS = 20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them
 

@@ -9,8 +9,6 @@ from typing import Literal
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.verdicts import Rule, Verdict
 
-__all__ = ["ColumnEffect", "Columns", "effects_of"]
-
 ColumnVerdict = Literal["helps", "no difference that matters", "can't tell yet", "harms", "none"]
 
 _OF_RULE: dict[Rule, ColumnVerdict] = {

@@ -20,13 +20,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from seedbed.arguments import shown, spelled
-from seedbed.data import Task
+from seedbed.data.table import Task
 from seedbed.errors import OptionError, did_you_mean, error_line
 from seedbed.experiment.fits import Estimator
-from seedbed.model import AUTO, LINES, anchors
-from seedbed.training import derive
-
-__all__ = ["estimators_from"]
+from seedbed.model.portfolio import AUTO, LINES, anchors
+from seedbed.training.randomness import derive
 
 _TAKEN = (*LINES, "linear", AUTO)
 

@@ -5,25 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seedbed.errors import counted
-from seedbed.evaluation import (
-    SHORT,
-    Conclusion,
-    Gap,
-    Interval,
-    Metric,
-    Subgroup,
-    Subgroups,
-    Verdict,
-    known_metric,
-    measure,
-    p_words,
-    plus_minus,
-)
+from seedbed.evaluation.metrics import Metric
+from seedbed.evaluation.numbers import known_metric, measure, p_words, plus_minus
+from seedbed.evaluation.subgroup_tests import Gap, Interval, Subgroup, Subgroups
+from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.verdicts import SHORT, Verdict
 from seedbed.report.advice import listed
 from seedbed.report.glance import LOOKS, FirstScreen, Row, decimals_of
 from seedbed.report.tables import NumberTable
-
-__all__ = ["number_tables", "subgroup_screen"]
 
 _GAP_WORDS = {**{str(rule): words for rule, words in SHORT.items()}, "differs": "differs"}
 _MOST_NAMED = 3

@@ -16,8 +16,6 @@ from seedbed.training.inputs import Placing
 from seedbed.training.losses import Loss
 from seedbed.training.randomness import shuffled
 
-__all__ = ["Batch", "Ensembles", "StackRows"]
-
 
 class Batch(NamedTuple):
     """Rows for a stack.

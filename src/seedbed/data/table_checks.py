@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.frame import Frame, Note, Remark, Texts
+from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
+from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats, Ints
-
-__all__ = ["find_duplicates", "find_leaks", "find_order", "find_totals", "merged_groups"]
 
 _BY_CHANCE = 0.1  # of the pairs of equal rows
 _FEWEST, _FEWEST_OUTSIDE = 20, 10  # different rows, and those outside the largest class: as a verdict needs them

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seedbed.errors import counted
-from seedbed.evaluation.subgroups import Interval
+from seedbed.evaluation.subgroup_tests import Interval
 from seedbed.evaluation.verdicts import Verdict
 from seedbed.typing import Floats
-
-__all__ = ["TIMES", "RowForecast", "Rows", "TrainingSize", "forecast_rows"]
 
 TIMES = (2, 5, 10)
 """How many times as many rows are forecast."""

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from seedbed.evaluation.numbers import percent, plain_number
 
-__all__ = ["EffectCurve", "Effects"]
-
 _THOUSANDS = 10_000
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seedbed.errors import counted
-from seedbed.evaluation import Conclusion, Interval, Metric, RowForecast, Rows, known_metric, measure, signed
+from seedbed.evaluation.metrics import Metric
+from seedbed.evaluation.numbers import known_metric, measure, signed
+from seedbed.evaluation.row_gains import RowForecast, Rows
+from seedbed.evaluation.subgroup_tests import Interval
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.advice import answers, listed, margin_words
 from seedbed.report.glance import decimals_of
 from seedbed.report.tables import NumberTable
-
-__all__ = ["row_answers", "row_notes", "row_tables"]
 
 _MOST_NAMED = 4
 

@@ -9,21 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.data.frame import Note
 from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did_you_mean
-
-__all__ = [
-    "MAX_CELL",
-    "NOTHING",
-    "EveryName",
-    "SourceLimit",
-    "SourceOptions",
-    "check_names",
-    "check_width",
-    "choose",
-    "long_cell",
-    "quoted",
-]
+from seedbed.evaluation.summaries import Note
 
 
 @dataclass(frozen=True)

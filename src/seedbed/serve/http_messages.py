@@ -14,8 +14,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from seedbed.serve.limits import Limits, RefusedError, write_json
 
-__all__ = ["protocol_with"]
-
 
 def protocol_with(limits: Limits) -> type[HttpToolsProtocol]:
     """Return uvicorn's protocol with these limits."""

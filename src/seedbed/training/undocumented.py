@@ -14,8 +14,6 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["has_hooks", "keep_freed_memory", "keep_large_workers", "quiet_ray_workers"]
-
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _KEPT_BYTES = 256 << 20
 _FROM_HEAP_BYTES = 32 << 20  # the most that glibc accepts

@@ -6,7 +6,7 @@ import sys
 import pytest
 from torch import nn
 
-from seedbed.training import hooks, machine
+from seedbed.training import machine, undocumented
 
 
 def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
@@ -14,8 +14,8 @@ def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    hooks.keep_large_workers()
-    hooks.quiet_ray_workers()
+    undocumented.keep_large_workers()
+    undocumented.quiet_ray_workers()
 
 
 def test_training_in_this_process_does_not_import_joblib(monkeypatch):
@@ -30,6 +30,6 @@ def test_training_in_this_process_does_not_import_joblib(monkeypatch):
 def test_attributes_that_reveal_hooks_exist_in_this_torch(name):
     module = nn.ReLU()
     assert hasattr(module, name)
-    assert not hooks.has_hooks(module)
+    assert not undocumented.has_hooks(module)
     getattr(module, f"register{name.removesuffix('s')}")(lambda *args: None)
-    assert hooks.has_hooks(module)
+    assert undocumented.has_hooks(module)

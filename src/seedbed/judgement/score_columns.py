@@ -11,27 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import EveryName, Frame, frame_of_values, likely_target, read_new_rows
+from seedbed.data.frame import Frame
+from seedbed.data.sources.memory import frame_of_values
+from seedbed.data.sources.opening import read_new_rows
+from seedbed.data.sources.source_options import EveryName
+from seedbed.data.target import likely_target
 from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean
-from seedbed.evaluation import METRICS, Metric, known_metric
+from seedbed.evaluation.metrics import METRICS, Metric
+from seedbed.evaluation.numbers import known_metric
 from seedbed.files import scratch_folder
 from seedbed.typing import Floats
-
-__all__ = [
-    "Factor",
-    "Question",
-    "check_number",
-    "factor",
-    "free_columns",
-    "numbers",
-    "plain",
-    "read_scores",
-    "roles_of",
-    "score_columns",
-    "score_kind",
-    "target_of",
-]
-
 
 CONVENTIONS: Mapping[str, tuple[str, ...]] = {
     "candidate": ("candidate", "model", "method", "algorithm", "classifier", "estimator", "learner", "name"),

@@ -10,11 +10,9 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from seedbed.cli.console import command_line, print_stderr
 from seedbed.cli.options import AsJson
-from seedbed.cli.terminal import command_line, print_stderr
 from seedbed.errors import OptionError
-
-__all__ = ["judge"]
 
 _COLUMNS, _SPLITS, _VERDICTS = (Group.create_ordered(name) for name in ("Columns", "Splits", "Verdicts"))
 
@@ -102,7 +100,7 @@ def judge(
     layout: LayoutOptions = LayoutOptions(),
 ) -> int:
     """Say which candidates are better, from your own scores of any library. Nothing is trained."""
-    from seedbed.judgement import judge as judge_scores
+    from seedbed.judgement.judge import judge as judge_scores
 
     if output is not None and output.suffix.lower() not in (".html", ".htm", ".json"):
         hint = "End its name in .html or .json; for LaTeX, pandas writes judgement.to_frame() in Python."

@@ -9,8 +9,6 @@ from typing import Literal
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.verdicts import Verdict
 
-__all__ = ["Gap", "Interval", "Subgroup", "Subgroups", "gap_of"]
-
 GapRule = Literal["differs", "no_practical_difference", "cannot_tell"]
 
 
