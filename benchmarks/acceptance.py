@@ -1,6 +1,6 @@
 """Are seedbed's verdicts honest? Tables of which the truth is known are simulated and compared, hundreds a row.
 
-python benchmarks/acceptance.py                             all rows, written to docs/acceptance.md
+python benchmarks/acceptance.py                             all rows, written to benchmarks/acceptance.md
 python benchmarks/acceptance.py --rows 'a-*,c-100' --out -  some, printed; with --draws 50 a rough look at them
 python benchmarks/acceptance.py --cache build/acceptance.jsonl
                                                             an interrupted run goes on where it was; with --jobs 0
@@ -45,6 +45,7 @@ from seedbed.evaluation.estimates import wilson
 from seedbed.evaluation.verdicts import count_range
 from seedbed.experiment.plan import STOPS
 
+HERE = Path(__file__).resolve().parent
 LEVEL, DRAWS, FEWEST_SHOWN = 0.05, 400, 50
 TRUTH_SETS = 250
 """Training sets that a truth is made of; with fresh rows for each they are a million rows."""
@@ -53,7 +54,7 @@ _DIFFERENT = ("better_by_margin", "better", "worse")
 _GAIN = ("better_by_margin", "better")
 
 INTRO = """\
-# Are the verdicts honest?
+# Simulated comparisons
 
 seedbed compares simulated tables, hundreds for each row below, where the truth is known. Each rate must keep its bound;
 otherwise `python benchmarks/acceptance.py`, which writes this page, fails.
@@ -62,7 +63,7 @@ Columns are independent and normal, and the log-odds of class 1 are a weighted s
 comparison, trained with its defaults: the mean of eight networks, each of which leaves out an eighth of the training
 rows. Rows of a group, or that follow in time, share part of the columns and an effect. The Brier score is tested at a
 level of 5 %, after 1, 2, 3, 5 and 10 repeats of ten folds, and a comparison stops when it is decided
-([decision 36](decisions/0036-stop-when-decided.md)).
+([decision 36](../docs/decisions/0036-stop-when-decided.md)).
 
 - a: two blocks of three columns are equally informative. Each candidate sees one block, so every "better" or "worse" is
   a false winner. With six candidates, one for each block, any false winner counts. b: a candidate against itself, from
@@ -297,7 +298,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=DRAWS, help=f"tables a row ({DRAWS})")
     parser.add_argument("--rows", default="*", help=f"names or patterns, with commas: {', '.join(ROWS)}")
     parser.add_argument("--jobs", type=int, default=2, help="processes (2); 0 simulates nothing")
-    parser.add_argument("--out", type=Path, default=Path("docs/acceptance.md"), help="a file, or - to print")
+    parser.add_argument("--out", type=Path, default=HERE / "acceptance.md", help="a file, or - to print")
     parser.add_argument(
         "--cache", type=Path, help="a file that keeps every table's result; begin a new one when seedbed has changed"
     )

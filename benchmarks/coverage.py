@@ -1,6 +1,6 @@
 """How often does an interval hold the truth, and how often is there a false winner? Real tables are the population.
 
-python benchmarks/coverage.py --draws 200 --cache build/coverage   every table and size, written to docs/coverage.md
+python benchmarks/coverage.py --draws 200 --cache build/coverage   all, written to benchmarks/coverage.md
 python benchmarks/coverage.py --tables phoneme --rows 300 --out -  one, printed
 
 Each draw takes n rows of a table as if they were the user's and compares learners on them as seedbed does; the other
@@ -364,7 +364,7 @@ def probabilities(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
 FEWEST = 7  # a table is drawn from if it has so many times the rows of a draw
 
 INTRO = """\
-# Do the intervals hold on real tables?
+# Intervals on real tables
 
 Each draw takes some rows of a real table, as if they were all that a user has, and compares cheap learners on them with
 10 x 10 folds, as seedbed does; the other rows show the truth. A table is used if it has at least {fewest} times as many
@@ -394,7 +394,7 @@ def main() -> None:
     parser.add_argument("--rows", type=lambda text: [int(part) for part in text.split(",")], default=[100, 300, 1000])
     parser.add_argument("--draws", type=int, default=100, help="of each table; 0 for all that the cache holds")
     parser.add_argument("--cache", type=Path, default=Path("build/coverage"))
-    parser.add_argument("--out", type=Path, default=Path("docs/coverage.md"))
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "coverage.md")
     options = parser.parse_args()
     found = {}
     for n in options.rows:

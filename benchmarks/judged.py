@@ -1,6 +1,6 @@
 """Are the verdicts of `seedbed judge` honest? Scores of which the truth is known are made and judged, hundreds a row.
 
-python benchmarks/judged.py                       all rows, written to docs/judged.md
+python benchmarks/judged.py                       all rows, written to benchmarks/judged.md
 python benchmarks/judged.py --rows 'mc-*' --out - some, printed; with --sets 50 a rough look at them
 
 The learners are least-squares fits with a small ridge, so that hundreds of tables a row take minutes. Scores go through
@@ -290,7 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=SETS, help=f"tables a row ({SETS})")
     parser.add_argument("--rows", default="*", help="names or patterns, with commas")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "judged.md", help="a file, or - to print")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "judged.md", help="a file, or - to print")
     options = parser.parse_args()
     started, missed = time.process_time(), []
     patterns = options.rows.split(",")
@@ -329,12 +329,12 @@ def real_lines(n_sets: int) -> Iterator[tuple[str, ...]]:
 
 
 INTRO = """\
-# Are the verdicts of `seedbed judge` honest?
+# Verdicts of `seedbed judge` on simulated scores
 
 `seedbed judge` is applied to simulated scores, hundreds for each row, where the truth is known. The learners are
-least-squares fits with a small ridge; their Brier scores are tested at a level of 5 %. [Are the verdicts
-honest?](acceptance.md) does the same for networks. `python benchmarks/judged.py` writes this page; `--help` explains
-each row.
+least-squares fits with a small ridge; their Brier scores are tested at a level of 5 %. [Simulated
+comparisons](acceptance.md) does the same for networks. `python benchmarks/judged.py` writes this page; `--help`
+explains each row.
 """
 
 

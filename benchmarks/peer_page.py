@@ -1,4 +1,4 @@
-"""docs/peers.md, from the lines of the CSV alone."""
+"""benchmarks/peers.md, from the lines of the CSV alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FEWEST = 5  # tables, for a verdict over them and a ranking by the first fold
 ENDLESS = 1500  # points of difference, of which the likelihood says nothing else than that they are many
 
 INTRO = """\
-# How good are the estimators?
+# The estimators beside other libraries: all tables
 
 `SeedbedClassifier()` and `SeedbedRegressor()` beside other libraries, each with its defaults unless its name says
 otherwise, on {classes} tables with classes and {numbers} with numbers to predict. All use the same {folds} folds per
@@ -345,8 +345,8 @@ def differences(whole: Results, first: Results, tables: Sequence[str], ours: str
     label = whole.scores[whole.score]
     header = ("peer", "tables", "shown better on", "shown worse on", "median gain", "p", "verdict over tables")
     remark = (
-        f"Verdicts of [`seedbed judge`](judge.md) on the {label} of {METHODS[ours].label} against each peer's. The "
-        "verdict on a table is by the corrected t-test over its folds; a dash: one fold only, which has none. The "
+        f"Verdicts of [`seedbed judge`](../docs/judge.md) on the {label} of {METHODS[ours].label} against each peer's. "
+        "The verdict on a table is by the corrected t-test over its folds; a dash: one fold only, which has none. The "
         "verdict over tables is by Wilcoxon's signed-rank test of gains as shares of the peer's error. All are "
         "corrected for the number of peers."
     )

@@ -7,8 +7,8 @@ python benchmarks/peers.py --page                   no fit, only the page
 
 Each fit is a line of the CSV, and what is there isn't run again; to run it again, delete its lines. Of lines for the
 same fit the last one counts. Several runs, of other methods, may write to one CSV. Fits go by threads, then by repeat,
-then from the smallest table to the largest, so that at any time what is there is of use. docs/peers.md is made from
-the CSV alone.
+then from the smallest table to the largest, so that at any time what is there is of use. benchmarks/peers.md is made
+from the CSV alone.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--longest", type=float, default=1800, help="seconds after which a fit is killed (1800)")
     parser.add_argument("--minutes", type=float, help="begin no fit after so long")
     parser.add_argument("--results", type=Path, default=HERE / "peers.csv", help="the CSV (benchmarks/peers.csv)")
-    parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "peers.md", help="the page (docs/peers.md)")
+    parser.add_argument("--out", type=Path, default=HERE / "peers.md", help="the page (benchmarks/peers.md)")
     parser.add_argument("--page", action="store_true", help="run nothing, write the page")
     options = parser.parse_args()
     if unknown := set(options.methods) - set(METHODS):

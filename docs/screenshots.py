@@ -25,13 +25,6 @@ IMAGES = ROOT / "docs" / "images"
 DATA = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data").resolve()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-# What Playwright makes the browser pretend.
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "is_mobile": True},
-}
-
 
 def make_report(folder: Path) -> Path:
     shutil.copy(DATA / "heart_failure.csv", folder)
@@ -51,12 +44,11 @@ WITHOUT_SECONDS = """() => {
 
 def report_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     report = make_report(folder)
-    for look, pretended in LOOKS.items():
-        page = browser.new_context(**{"viewport": {"width": 1100, "height": 800}, **pretended}).new_page()
-        page.goto(report.resolve().as_uri())
-        page.wait_for_selector("body[data-ready=yes]")
-        page.evaluate(WITHOUT_SECONDS)
-        yield f"report-{look}.png", page.screenshot()
+    page = browser.new_context(viewport={"width": 1100, "height": 800}, color_scheme="light").new_page()
+    page.goto(report.resolve().as_uri())
+    page.wait_for_selector("body[data-ready=yes]")
+    page.evaluate(WITHOUT_SECONDS)
+    yield "report-light.png", page.screenshot()
 
 
 def subgroup_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -69,7 +61,7 @@ def subgroup_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]
 
 
 def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the first screen in each look, a verdict, and a map."""
+    """Yield the first screen, a verdict, and a map."""
     made = folder / "play.html"
     arguments = ["play", str(DATA / "heart_failure.csv"), "--target", "DEATH_EVENT", "--no-open", "-o", str(made)]
     subprocess.run([sys.executable, "-m", "seedbed", *arguments], check=True)
@@ -79,14 +71,10 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
         page.evaluate(WITHOUT_SECONDS)
         page.wait_for_timeout(300)  # for what is painted in the next frames
 
-    for look, pretended in LOOKS.items():
-        page = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **pretended}).new_page()
-        page.goto(made.as_uri())
-        trained(page)
-        yield f"play-{look}.png", page.screenshot()
-    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light").new_page()
     page.goto(made.as_uri())
     trained(page)
+    yield "play-light.png", page.screenshot()
     page.evaluate("delete document.body.dataset.state")  # of the training before
     page.get_by_role("button", name="Pin it and try relu:5").click()
     trained(page)

@@ -24,7 +24,6 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "README.md": "index.md",
-    "benchmarks/LOG.md": "log.md",
 }
 # The usage lines of the command line's page begin with the name of the running program.
 sys.argv[0] = "seedbed"
@@ -33,15 +32,10 @@ LINK = re.compile(r"(?P<label>!?\[[^\]]*\])\((?!\w+:|#)(?P<path>[^)#\s]+)(?P<anc
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages outside `docs/`, an index of the decisions, and the playground without a table."""
+    """Add the pages outside `docs/` and the playground without a table."""
     for source, page in PAGES.items():
         if files.get_file_from_path(page) is None:
             files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
-    decisions = sorted(file.src_uri for file in files if file.src_uri.startswith("decisions/0"))
-    titles = [(path, (ROOT / "docs" / path).read_text(encoding="utf-8").splitlines()[0]) for path in decisions]
-    rows = "\n".join(f"- [{title.lstrip('# ')}]({path.removeprefix('decisions/')})" for path, title in titles)
-    text = f"# Decisions\n\nChoices that may surprise, with their reasons.\n\n{rows}\n"
-    files.append(File.generated(config, "decisions/index.md", content=text))
     with tempfile.TemporaryDirectory() as folder:
         page = sb.playground(None, Path(folder) / "play.html").read_text(encoding="utf-8")
     files.append(File.generated(config, "playground.html", content=page))
@@ -55,9 +49,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
     def moved(match: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), match["path"]))
-        if path == "docs/decisions":
-            path = "docs/decisions/index.md"
-        target = PAGES.get(path, path.removeprefix("docs/") if path.startswith("docs/") else None)
+        on_site = path.startswith("docs/") and not path.startswith("docs/decisions")
+        target = PAGES.get(path, path.removeprefix("docs/") if on_site else None)
         if target is None:
             return match["label"].strip("[]")
         return f"{match['label']}({posixpath.relpath(target, posixpath.dirname(at) or '.')}{match['anchor'] or ''})"

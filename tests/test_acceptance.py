@@ -1,5 +1,5 @@
 """A small version of benchmarks/acceptance.py with fixed seeds: verdicts on simulated tables keep their error rate,
-and a naive test doesn't. docs/acceptance.md has the rates for hundreds of tables."""
+and a naive test doesn't. benchmarks/acceptance.md has the rates for hundreds of tables."""
 
 import importlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the page gives to take along runs: the command, the Python code, the PyTorch code and the scores."""
+"""What the page gives for reuse runs: the command, the Python code, the PyTorch code and the scores."""
 
 from __future__ import annotations
 

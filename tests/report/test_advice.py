@@ -27,7 +27,7 @@ glance_text = of_document(glance_text)
 SIZES = {"small": 10, "large": 2000}
 GUESSING = "predicting the same for every row"
 CHANCE = "the lowest Brier score, but its lead over {} may be chance"
-NONE = "if it must be one; no network is shown to be better"
+NONE = "if you need a network; no network is shown to be better"
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ TIED = {"large": 0.1, "logistic": 0.105, "small": 0.2, "prior": 0.4}
         (FOUR, [("small", "trees")], f"small: {CHANCE.format('trees')}", None),
         (LARGE, [("large", "small")], "small: simpler than large, whose small lead may be chance", None),
         (TREES, [], "trees: shown to be better than all others",
-         "large, if it must be one; trees is shown to be better"),
+         "large, if you need a network; trees is shown to be better"),
         (TREES, [("trees", "large"), ("trees", "small"), ("large", "small")],
          f"trees: {CHANCE.format('large')}", f"small, {NONE}"),
         (TIED, [("large", "logistic")], "logistic: no network is needed, as the small lead of large may be chance",

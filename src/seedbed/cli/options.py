@@ -154,7 +154,7 @@ class TableOptions(SourceOptions):
 @dataclass(frozen=True, kw_only=True)
 @_options_of(Recipe, unset=True, lr=str)
 class RecipeOptions:
-    """How networks are trained; settings in the words of a candidate (relu:5@lr=0.1) take precedence."""
+    """How networks are trained; settings of a candidate (relu:5@lr=0.1) take precedence."""
 
     recipe: Literal["default", "tutorial"] | None = None
     "default: AdamW, stopped by rows left out; tutorial: plain SGD over all rows for 1,000 epochs."

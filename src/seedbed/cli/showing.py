@@ -39,7 +39,7 @@ def inspect(
 
 
 def examples() -> None:
-    """List the example tables and the words of candidates."""
+    """List the example tables and how to write candidates."""
     from seedbed.data.sources.opening import EXAMPLES
     from seedbed.networks.activations import ACTIVATIONS
 

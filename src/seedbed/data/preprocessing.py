@@ -29,7 +29,7 @@ _COLUMNS_NAMED = 5
 _TEXTS_NAMED = 3
 
 _LARGE_CELLS = 1 << 24
-_BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/big_tables.md
+_BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/scale.md
 
 
 def _check_memory(n_rows: int, n_inputs: int) -> None:

@@ -54,7 +54,7 @@ def protocol(
     n_groups: int | None = None,
     by_time: bool = False,
 ) -> Protocol:
-    """Return the design for a table, by the table "What is run" in docs/verdicts.md.
+    """Return the design for a table, by the table "What is run" in docs/methods.md.
 
     Args:
         n_rows: rows of the table, after dropping those without a target.

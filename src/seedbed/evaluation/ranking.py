@@ -96,7 +96,7 @@ class Advice:
         guess: whether `use` isn't shown to be better than `prior`, so that it is only the best guess.
         best: the best guess, the model with the lowest cross-validated error.
         undecided: the other models that `best` isn't shown to be better than.
-        network: the network to use if it must be one: the simplest of `among`.
+        network: the network to use if you need a network: the simplest of `among`.
         first: the network with the lowest error.
         among: the networks within the margin of `first` that aren't shown to be worse, itself included.
         as_good: baselines with a lower error than `first`, or within the margin of it and not shown to be worse. If

@@ -70,7 +70,7 @@ class Comparison(Results):
     def by(self, column: str, table: Any = None) -> Comparison:
         """Return the comparison with the verdicts within the subgroups of a column, in `conclusion.subgroups`.
 
-        Nothing is trained. Levels, or bands of numbers and dates, are subgroups; see docs/subgroups.md.
+        Nothing is trained. Levels, or bands of numbers and dates, are subgroups; see docs/compare.md.
 
         Args:
             column: of the table, also one that isn't a feature.
@@ -89,7 +89,7 @@ class Comparison(Results):
 
     def with_effects(self, model: Model | None = None) -> Comparison:
         """Return the comparison with what the predictions of a model depend on, in `conclusion.effects`; see
-        docs/effects.md.
+        docs/compare.md.
 
         Args:
             model: from `model`; the one of the advised network if left out.

@@ -96,7 +96,7 @@ def _network(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         yield f"{network}, but it isn't shown to be better than {guessing(conclusion)}"
         return
     open_to_use = [rival.reference for rival in conclusion.rivals]
-    yield f"{network}, if it must be one"
+    yield f"{network}, if you need a network"
     yield "no network is shown to be better" if network in open_to_use else f"{use} is shown to be better"
 
 

@@ -80,7 +80,7 @@ def train_many(
             possible.
         device: `"cpu"`, `"cuda"` or `"auto"`, which is CUDA if available.
         jobs: chunks of networks to train at a time; None means one per core.
-        cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/cluster.md.
+        cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/scale.md.
         dtype: `"float32"`, or `"float64"` to study rounding.
         recipe: settings of a `Recipe`, by name; those left out are those of `Recipe.tutorial()`.
 

@@ -1,4 +1,4 @@
-// What a reader takes along: the command, the Python code and the plain PyTorch code of what the page shows, and its scores.
+// What a reader can reuse: the command, the Python code and the plain PyTorch code of what the page shows, and its scores.
 import { splitRows, testSize } from "./splits.js";
 
 /** Seedbed's word for hidden layers: "linear:20,20", "relu:5+tanh:3", "logistic". */
@@ -169,7 +169,7 @@ function scores(table, runs) {
 }
 
 /**
- * Texts to take along.
+ * Texts to reuse.
  *
  * @param {object} table see engine.js
  * @param {object[]} shown runs or requests, the reference first

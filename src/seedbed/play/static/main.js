@@ -197,7 +197,7 @@ function showSettings() {
   try {
     history.replaceState(null, "", fragment);
   } catch {
-    // A page opened from the disk may not change its address; the link under "Take along" still holds everything.
+    // A page opened from the disk may not change its address; the link under "Reuse" still holds everything.
   }
 }
 

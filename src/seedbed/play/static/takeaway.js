@@ -1,4 +1,4 @@
-/** Take it along: command, Python, plain PyTorch, scores, and all settings as a link or a file. */
+/** For reuse: command, Python, plain PyTorch, scores, and all settings as a link or a file. */
 
 import { choiceOf } from "./controls.js";
 import { exports } from "./export.js";
@@ -37,9 +37,9 @@ function tableText(table) {
  * the networks train. */
 export function createTakeaway(place, read) {
   let kind = "command";
-  const tabs = element("div", { class: "choice", role: "radiogroup", "aria-label": "What to take along" });
+  const tabs = element("div", { class: "choice", role: "radiogroup", "aria-label": "What to reuse" });
   const says = element("p", { class: "small" });
-  const text = element("pre", { tabindex: "0", "aria-label": "Text to take along" });
+  const text = element("pre", { tabindex: "0", "aria-label": "Text to reuse" });
   const save = element("button", { type: "button", onclick: () => saveFile(`${fileName()}${KINDS[kind][2]}`, kind === "link" ? settingsText() : whole()) }, "Save");
   const toy = element("button", { type: "button", hidden: true, onclick: () => saveFile(`${fileName()}.csv`, tableText(read().table)) }, "Save the table");
   const copy = copyButton(whole);
