@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from seedbed.data.inspection import column_overview, inspect_table, number_overview
 from seedbed.data.table import Column, ColumnSchema
-from seedbed.errors import ColumnError
 from seedbed.evaluation.summaries import Note
 from seedbed.report.overview import overview_text
 
@@ -120,11 +119,6 @@ def test_warnings_have_a_code_and_notes_have_none(table):
     found = inspect_table(table, target="sold")
     assert all(warning["code"] for warning in found["warnings"])
     assert not [note for note in found["notes"] if note["code"]]
-
-
-def test_an_unknown_column_is_refused(table):
-    with pytest.raises(ColumnError, match="Did you mean 'sold'"):
-        inspect_table(table, target="sole")
 
 
 def test_options_are_those_of_reading(table):

@@ -202,16 +202,6 @@ def test_a_column_read_by_its_schema_equals_the_typed_column(drawn, n_forced, fo
         assert not np.isinf(column.values).any()
 
 
-@pytest.mark.parametrize(
-    "name", ["titanic.csv", "sick.csv", "telco_churn.csv", "credit_approval.csv", "heart_failure.csv"]
-)
-def test_real_tables_read_by_their_schemas_are_equal(real_table, name):
-    columns = read_file(real_table(name))
-    typed = type_columns(columns, range(len(columns.names)))
-    for position, column in enumerate(typed.columns):
-        np.testing.assert_array_equal(read(columns, position, column.schema), column.values)
-
-
 def test_new_cells_are_read_by_the_existing_schema():
     for schema, cells, expected in (
         (
