@@ -12,7 +12,6 @@ from torch import nn
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation.metrics import METRICS
 from seedbed.experiment.conclusions import guessing_like
-from seedbed.report.terminal import comparison_text
 from seedbed.training.many import train_many
 from seedbed.training.randomness import derive
 
@@ -116,13 +115,6 @@ def test_an_untrained_network_is_no_better_than_the_prior(compared, table_of, ro
     assert check.evidence["prior_loss"] == pytest.approx(-(costs * np.log(costs)).sum())
 
 
-def test_the_report_counts_the_classes_and_explains_the_brier_score(found):
-    text = " ".join(comparison_text(found.conclusion).split())
-    assert "90 rows, 3 features; 3 classes, 48.9% in the largest" in text
-    assert "Brier score (the squared errors of a row's probabilities, added up over the classes)" in text
-    assert "in accuracy (points)" in text
-
-
 def test_the_document_and_the_arrays_contain_every_class(found, tmp_path):
     found.save(tmp_path)
     document = json.loads((tmp_path / "comparison.json").read_text())
@@ -153,26 +145,6 @@ def test_intervals_cover_the_range_of_multiclass_brier_scores(compared, table_of
     ends = [abs(end) for verdict in found.verdicts for end in (verdict.low, verdict.high)]
     assert 1 < max(ends) <= 2
     assert max(abs(verdict.accuracy.high) for verdict in found.verdicts) == 1
-
-
-class Soft(nn.Module):
-    """A network that returns probabilities instead of logits."""
-
-    def __init__(self, n_features, n_outputs):
-        super().__init__()
-        self.layer = nn.Linear(n_features, n_outputs)
-
-    def forward(self, x):
-        return self.layer(x).softmax(1)
-
-
-def linear(n_features, n_outputs):
-    return nn.Linear(n_features, n_outputs)
-
-
-def test_a_final_softmax_is_detected_and_logits_are_not(compared, table_of, rows):
-    found = compared(table_of(*rows, "multiclass"), Soft, linear)
-    assert (found["Soft"].confined, found["linear"].confined) == ("softmax", "")
 
 
 def test_a_network_with_a_wrong_number_of_outputs_is_refused_with_the_right_one(compared, table_of, rows):

@@ -79,16 +79,6 @@ def test_predictions_equal_the_plain_loop_in_the_targets_units(found, rows):
     np.testing.assert_allclose(found["tanh:4"].predictions[:, 0], p.mean(axis=1))
 
 
-def test_label_smoothing_is_refused_for_a_regression(compared, table_of, rows):
-    table = table_of(*rows, "regression")
-    with pytest.raises(OptionError, match="label_smoothing requires class targets, and mse is a loss of numbers"):
-        compared(table, "linear:3", "prior", recipe={"label_smoothing": 0.1})
-    with pytest.raises(
-        CandidateError, match=r"'linear:3@label_smoothing=0\.1': label_smoothing requires class targets"
-    ):
-        compared(table, "linear:3@label_smoothing=0.1", "prior")
-
-
 @pytest.mark.parametrize("name", ["linear:3", "prior", "linear", "boosted-trees"])
 def test_scores_equal_scikit_learns(found, rows, name):
     scores, variance = found[name].scores, variance_over_folds(found)
@@ -158,14 +148,6 @@ def test_the_verdict_is_the_corrected_t_of_squared_errors_without_accuracy(found
     assert (verdict.accuracy, verdict.metric) == (None, "squared_error")
 
 
-def test_the_report_uses_the_terms_of_regression(found):
-    text = " ".join(comparison_text(found.conclusion).split())
-    assert "80 rows, 3 features; mean 1,990, standard deviation 15" in text
-    assert "squared error (as a share of the target's variance, which is what predicting the mean costs)" in text
-    assert [word in text for word in ("R2", "mean absolute")] == [True] * 2
-    assert not re.search("accuracy|brier|class|probabilities|logistic", text, re.IGNORECASE)
-
-
 def test_the_document_describes_the_target_and_has_no_classes(found, tmp_path):
     found.save(tmp_path)
     document = json.loads((tmp_path / "comparison.json").read_text())
@@ -217,15 +199,6 @@ def test_networks_that_leave_rows_out_explain_numbers_and_stop_together(compared
         assert (np.isfinite(curves).all(axis=1).sum() >= epochs) & (epochs >= 1)
 
 
-def test_few_rows_have_scores_and_no_verdict(compared, table_of, rows):
-    X, y = rows
-    found = compared(table_of(X[:40], y[:40], "regression"), "linear:3", "tanh:4", repeats=None, folds=None)
-    assert found.verdicts == ()
-    score = found["tanh:4"].scores["squared_error"]
-    assert (score.low, score.high) == (None, None)
-    assert score.mean > 0
-
-
 def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared, table_of, rows):
     table = table_of(*rows, "regression")
     with pytest.raises(CandidateError, match=re.escape("the network has 2 outputs. A number to predict takes one.")):
@@ -257,12 +230,3 @@ def test_rows_split_by_time_are_scored_on_the_latest_with_intervals(compared, ta
     assert found["prior"].scores["r2"].mean <= 0
     assert 0 <= score.low < score.mean < score.high
     assert all(verdict.held_out for verdict in found.verdicts)
-
-
-def test_few_rows_split_by_time_have_scores_and_no_verdict(compared, table_of, rows):
-    X, y = rows
-    table = table_of(X[:40], y[:40], "regression", times=np.arange(40.0))
-    found = compared(table, "linear:3", "prior", repeats=None, folds=None)
-    assert found.conclusion.verdicts == ()
-    assert {len(one.predictions) for one in found.results} == {1}
-    assert len(found.conclusion.curves.candidates) == 1

@@ -130,13 +130,6 @@ def test_the_arrays_contain_every_curve_and_probability(comparison, saved):
     assert {array.dtype for name, array in arrays.items() if not name.endswith("/epochs")} == {np.dtype("float32")}
 
 
-def test_saving_again_replaces_the_files(comparison, saved):
-    folder, _ = saved
-    (folder / "comparison.json").write_text("old")
-    comparison.save(folder)
-    assert json.loads((folder / "comparison.json").read_text())["task"] == "binary"
-
-
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_partial_one(comparison, tmp_path):
     comparison.save(tmp_path)
     before = (tmp_path / "comparison.json").read_bytes()
@@ -147,17 +140,6 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_partial_one(comparison,
         broken.save(tmp_path)
     assert (tmp_path / "comparison.json").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 4
-
-
-def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
-    chart = comparison.plot(tmp_path / "curves.svg")
-    assert (tmp_path / "curves.svg").read_text().startswith("<svg")
-    assert "concat" in chart.to_dict()
-    assert "for understanding, not for judging" in str(chart.to_dict()["title"]["subtitle"])
-    summary = comparison.curves()
-    assert summary["title"] == "y of arrays"
-    assert summary["subtitle"] == "SGD, lr 0.5, full batch, 4 epochs; 6 splits x 3 networks"
-    assert [one["n_networks"] for one in summary["candidates"]] == [18, 18]
 
 
 def test_every_key_of_the_summary_is_documented(saved):
