@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn import metrics as sk
 
 from seedbed.evaluation.bootstrap import (
     bootstrap_interval,
@@ -33,13 +32,6 @@ def test_a_weight_is_a_number_of_copies(name):
         copies = [np.mean([row_score(name, y[rows], one[None, rows])(np.ones((1, len(rows)))) for one in p])
                   for rows in drawn]  # fmt: skip
         assert found == pytest.approx(copies, abs=1e-10)
-
-
-def test_weights_equal_scikit_learns_sample_weights():
-    auc = [sk.roc_auc_score(Y, P[0], sample_weight=w) for w in W]
-    mcc = [sk.matthews_corrcoef(Y, P[0] > 0.5, sample_weight=w) for w in W]
-    assert row_score("roc_auc", Y, P[:1])(W) == pytest.approx(auc, abs=1e-10)
-    assert row_score("mcc", Y, P[:1])(W) == pytest.approx(mcc, abs=1e-10)
 
 
 def test_two_columns_are_read_as_binary():

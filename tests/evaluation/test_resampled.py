@@ -64,15 +64,6 @@ def test_swapping_the_candidates_negates_the_difference(d):
     assert swapped.p == pytest.approx(ours.p, abs=1e-9)
 
 
-@given(differences, st.randoms(use_true_random=False))
-def test_the_order_of_repeats_and_folds_does_not_matter(d, random):
-    rows, columns = list(range(d.shape[0])), list(range(d.shape[1]))
-    random.shuffle(rows)
-    random.shuffle(columns)
-    ours, shuffled = corrected_t(d), corrected_t(d[rows][:, columns])
-    assert (shuffled.low, shuffled.high) == pytest.approx((ours.low, ours.high), abs=1e-12)
-
-
 def test_more_comparisons_widen_the_interval():
     one, five = corrected_t(draws()), corrected_t(draws(), comparisons=5)
     assert five.low < one.low

@@ -185,19 +185,6 @@ def test_an_export_gives_the_sets_and_intervals_of_the_model(fitted, frame, tmp_
     assert not {"set", "low", "high"} & run_onnx(tmp_path / "m.onnx", feed_of(model, frame)).keys()
 
 
-@pytest.mark.parametrize("candidate", ["relu:5", "auto"])
-@pytest.mark.parametrize(("name", "target"), [("heart_failure", "DEATH_EVENT"), ("glass", "Type"), ("titanic", "Fare")])
-def test_an_export_gives_the_sets_and_intervals_of_real_tables(real_table, tmp_path, name, target, candidate):
-    rows = pd.read_csv(real_table(f"{name}.csv"))
-    recipe = recipe_named("default", lr=0.02, epochs=5)
-    model = fit_model(sb.read_table(rows, target=target), candidate, recipe=recipe, **FAST)
-    asked = {"coverage": 0.95, "per_class": name == "glass"}
-    expected = check_export(model, sown(rows.head(200), model), tmp_path, **asked)
-    if name == "glass":  # a label has 9 rows, which are too few
-        assert expected.all(axis=0).any()
-    assert len(np.unique(expected, axis=0)) > 1
-
-
 @pytest.mark.parametrize("asked", [{"coverage": 0.999}, {"coverage": 90}, {"coverage": 0.9, "per_class": True}])
 def test_an_export_refuses_a_coverage_as_predicting_does(fitted, frame, tmp_path, asked):
     model = fitted(target="cost")

@@ -15,7 +15,7 @@ from seedbed.errors import CandidateError, ModelFileError, OptionError, Training
 from seedbed.model import model_file, portfolio, trees
 from seedbed.model.blending import blend_table
 from seedbed.model.model import load
-from seedbed.model.portfolio import candidates_for, default_models
+from seedbed.model.portfolio import candidates_for
 from seedbed.model.trees import TreeData, alike, fit_trees
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import Trees, architecture_to_values
@@ -207,16 +207,6 @@ def test_several_threads_fit_the_trees_of_larger_tables_only():
 
 def test_a_node_looks_at_a_bounded_number_of_inputs():
     assert [trees.inputs_share(n) for n in (1, 128, 640)] == [0.5, 0.5, 0.1]
-
-
-def test_a_table_of_very_many_inputs_or_classes_has_no_trees():
-    rows = np.arange(1_500)
-    wide = pd.DataFrame({f"x{number}": np.cos(number + rows) for number in range(1_001)}).assign(y=rows % 2)
-    many = pd.DataFrame({"x": np.cos(rows), "y": [f"class {row % 13}" for row in rows]})
-    for frame, why in ((wide, "there are more than 1,000 inputs"), (many, "there are more than 12 classes")):
-        names, missing = default_models(read_table(frame, target="y"))
-        assert missing == dict.fromkeys(("boosted-trees", "extra-trees"), why)
-        assert "network-2" in names
 
 
 def test_many_rows_are_drawn_for_each_extra_tree(monkeypatch):
