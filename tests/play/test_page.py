@@ -43,12 +43,6 @@ def test_the_page_names_no_address_that_a_browser_would_load():
     )
 
 
-@pytest.mark.parametrize("entry", ["main.js", "worker.js"])
-def test_modules_of_a_script_declare_different_names(entry):
-    names = re.findall(r"^(?:async )?(?:function\*?|const|let|class) (\w+)", bundled([entry]), re.MULTILINE)
-    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_every_import_is_of_a_name_that_its_module_exports(name):
     text = (STATIC / name).read_text()
