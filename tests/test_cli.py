@@ -319,15 +319,6 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
 # The recipes of a comparison
 
 
-@pytest.mark.parametrize(
-    ("options", "ending"),
-    [(["--patience", 5], "up to 3 epochs, patience 5"), (["--patience", "none", "--batch-size", "full"], ", 3 epochs")],
-    ids=str,
-)
-def test_patience_decides_whether_rows_are_left_out(call, options, ending):
-    assert strict(call(*SMALL, *options, "--json").out)["plan"]["recipe"].endswith(ending)
-
-
 def test_the_heading_describes_the_common_recipe_of_a_sweep(call, here):
     done = call(*SMALL, "--lr", "0.1,1", "--candidate", "tanh:2@lr=0.5", "--details")
     document = strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
@@ -468,8 +459,6 @@ def test_inspect_needs_no_target_and_writes_nothing(call, table, here):
 @pytest.mark.parametrize(
     ("options", "found"),
     [
-        ((), "binary"),
-        (("--group", "owner"), "binary"),
         (("--time-split", "day", "--group", "owner"), "binary"),
         (("--drop", "day", "--categorical", "price", "--positive", "no"), "binary"),
         (("--target", "paint", "--positive", "red"), "binary"),
@@ -570,15 +559,6 @@ def test_bad_options_of_compare_are_refused_in_one_line(call, here, table, optio
 )
 def test_bad_options_of_train_are_refused_in_one_line(call, here, table, options, words):
     refused(call("train", table(), "--target", "outcome", *options), here, *words)
-
-
-@pytest.mark.parametrize("options", [("--seeds", 2), ("--n-networks", 1, "--lr", 0.1, "-o", "model.safetensors")])
-def test_a_network_that_ends_in_a_sigmoid_is_reported_once(call, here, table, options):
-    text = "from torch.nn import *\ndef Net(n_features):\n    return Sequential(Linear(n_features, 1), Sigmoid())\n"
-    (here / "net.py").write_text(text)
-    done = call("train", table(), "--target", "outcome", "--candidate", "net.py:Net", "--epochs", 2, *options)
-    assert done.status == 0
-    assert (done.out + done.err).count("forward() seems to end with a sigmoid; it must return logits") == 1
 
 
 @pytest.mark.parametrize("verb", ["train", "compare"])
@@ -863,18 +843,6 @@ def test_a_closed_output_pipe_is_not_an_error(here):
     done = subprocess.run(command, cwd=here, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_narrow_encoding_only_replaces_the_dashes_of_the_text(call, here):
-    call(*SMALL, "--quiet")
-    command = [sys.executable, "-m", "seedbed", "report", "seedbed-out/compare-moons", "--text"]
-    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
-    text = done.stdout.decode("ascii")
-    (row,) = [line for line in text.splitlines() if line.startswith(("linear:2 ", " linear:2 "))]
-    assert " to " in row
-    assert "\n ----" in text
 
 
 def test_python_dash_m_equals_the_installed_command(here):

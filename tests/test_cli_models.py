@@ -274,18 +274,6 @@ def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):
     assert out.startswith(f"Model {summary['advice']['use']}: ")
 
 
-def test_no_model_is_written_where_none_is_better_than_predicting_the_class_frequencies(default_run, call, tmp_path):
-    shutil.copytree(default_run, tmp_path / "run")
-    path = tmp_path / "run" / "comparison.json"
-    summary = json.loads(path.read_text())
-    (tmp_path / "run" / "sha256sums.txt").unlink()
-    summary["advice"] |= {"as_good": [], "use": "prior", "best": "prior", "undecided": []}
-    path.write_text(json.dumps(summary))
-    status, _, err = call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors")
-    assert (status, (tmp_path / "m.safetensors").exists()) == (2, False)
-    assert "this comparison recommends no model. Name one: prior, logistic, network-1" in err
-
-
 def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):
     original = (folder / "patients.csv").read_text()
     try:

@@ -191,32 +191,6 @@ def test_a_pinned_network_is_compared_on_the_same_splits(play: Play):
     assert text(page, "#compare-finding") == "Is another network really better?"
 
 
-@pytest.mark.parametrize(
-    ("link", "words"),
-    [
-        ("table=circles&noise=0.15&rows=200&network=linear:5&lr=0.03", "hardly learnt the training rows"),
-        ("table=moons&noise=0.4&rows=100&network=relu:20,20&optimizer=adamw&lr=0.01", "by heart"),
-    ],
-)
-def test_only_a_training_loss_far_below_the_test_loss_is_called_by_heart(play: Play, link: str, words: str):
-    page = play(link=f"{link}&epochs=1000&seeds=6&splits=4")
-    assert words in text(page, "#remark")
-    assert ("by heart" in text(page, "#remark")) == (words == "by heart")
-    for name in ("More units in layer 1", "Pin it", "Fewer units in layer 1"):
-        after(page, lambda name=name: page.get_by_role("button", name=name, exact=True).click())
-    assert words in text(page, "#comparison")
-
-
-def test_a_verdict_is_so_far_until_all_splits_are_trained(play: Play):
-    page = play(link="seeds=3&splits=100&epochs=50&rows=1000")
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
-    page.get_by_role("button", name="linear:20,20").click()
-    expect(page.locator("#compare-finding")).to_have_text(re.compile("So far: "), timeout=30_000)
-    page.get_by_role("button", name="Stop").click()
-    assert "100 splits are to come in all." in text(page, "#comparison")
-    assert "hardly help" not in text(page, "#comparison")
-
-
 def test_verdicts_that_have_been_looked_at_are_counted(play: Play):
     page = play(link="seeds=3&splits=6&epochs=50&network=relu:3")
     after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
@@ -248,17 +222,6 @@ def test_networks_that_diverge_are_said_to(play: Play):
     assert "became too large" in text(page, "#remark")
 
 
-def test_a_file_of_settings_opens_them_when_it_is_dropped(play: Play):
-    page = play(link="network=tanh:3&seeds=4&splits=3&epochs=60&table=xor")
-    page.get_by_role("radio", name="Settings").check()
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save", exact=True).click()
-    other = play()
-    after(other, lambda: drop(other, class__json=Path(saved.value.path()).read_text()))
-    assert text(other, "#word") == "tanh:3, 60 epochs"
-    assert "xor" in text(other, "#about")
-
-
 def test_a_damaged_link_opens_the_tutorial(play: Play):
     page = play(link="network=relu:99999999,x&lr=nan&epochs=-3&seeds=1e9&splits=2&optimizer=__proto__")
     assert text(page, "#word") == "linear:5, 1 epochs"
@@ -273,20 +236,6 @@ def test_the_map_shows_the_mean_and_single_seeds(play: Play):
     page.get_by_label("Seed on the map").press("ArrowRight")
     sees.to_have_attribute("aria-label", re.compile("seed 1 over x1 and x2"))
     assert "test rows are wrong" in text(page, "#map")
-
-
-def test_of_numbers_differences_have_three_decimals_and_the_map_avoids_columns_with_two_values(play: Play):
-    page = play(link="seeds=4&splits=4&epochs=60&network=linear:2")
-    rows = "".join(f"{i % 2},{i % 7},{i % 9},{9 * (i % 2) + i % 7 + i % 9}\n" for i in range(90))
-    drop(page, sums__csv=f"two,seven,nine,sum\n{rows}")
-    after(page, lambda: page.get_by_role("button", name="Train on it").click())
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
-    after(page, lambda: page.get_by_label("Activation of layer 1").select_option("relu"))
-    assert re.match(r"Measured: [+\u2212]\d\.\d{3}, plausibly", text(page, "#lead"))
-    assert "differences within \u00b10.01," in text(page, "#comparison")
-    page.locator("#map").scroll_into_view_if_needed()
-    named = re.compile("over (seven and nine|nine and seven)")
-    expect(page.locator("#map figure")).to_have_attribute("aria-label", named)
 
 
 def test_a_dropped_table_is_read_and_trained(play: Play):
@@ -416,13 +365,6 @@ def test_the_files_of_a_class_become_one_picture(play: Play):
     refused = ["d.json was trained with other settings: relu:5, not linear:5.", "e.json is damaged: ask for it again."]
     expect(page.locator("#classroom .problem")).to_have_text(" ".join(refused))
     expect(page.locator("#problem")).to_be_hidden()
-
-
-def test_students_of_one_name_count_once_and_the_page_says_so(play: Play):
-    page = play()
-    drop(page, a__json=result("Anna", 0.8), b__json=result(" anna", 0.8), c__json=result("Bob", 0.9))
-    expect(page.locator("#classroom")).to_contain_text("2 students")
-    expect(page.locator("#classroom .problem")).to_contain_text("a.json and b.json hold the same name")
 
 
 def test_only_the_result_of_the_name_in_the_field_can_be_saved(play: Play):

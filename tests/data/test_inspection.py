@@ -95,12 +95,6 @@ def test_every_column_except_the_target_is_listed_and_dropped_ones_are_marked(ta
     assert found["target"] == {"name": "sold", "task": "binary", "labels": {"no": 10, "yes": 30}}
 
 
-def test_without_a_target_all_columns_are_listed(table):
-    found = inspect_table(table)
-    assert [one["name"] for one in found["columns"]] == ["id", "paint", "width", "old", "sold"]
-    assert found["target"] is None
-
-
 def test_a_target_of_numbers_has_a_range(table):
     found = inspect_table(table, target="width")
     assert (found["target"]["task"], found["target"]["low"]) == ("regression", 0.0)

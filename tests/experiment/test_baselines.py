@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
@@ -16,7 +16,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from seedbed.data.splits import repeated_folds
@@ -46,17 +46,6 @@ class Odd(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         n_columns = 1 if self.does == "one column" else len(self.classes_)
         return np.full((len(X), n_columns), np.nan if self.does == "nan" else 1 / n_columns)
-
-
-class OddNumbers(RegressorMixin, BaseEstimator):
-    """A regressor that predicts invalid values."""
-
-    def fit(self, X, y):
-        self.fitted_ = True
-        return self
-
-    def predict(self, X):
-        return np.full(len(X), np.nan)
 
 
 @pytest.fixture(scope="module")
@@ -200,11 +189,6 @@ def test_invalid_baselines_are_refused_with_advice(tmp_path, monkeypatch, spec, 
         estimators_from([spec], random_state=0)
 
 
-def test_duplicate_names_of_baselines_are_refused():
-    with pytest.raises(OptionError, match=r"two baselines are named 'SVC'\. Leave one out, or give it a name: "):
-        estimators_from([SVC(probability=True), SVC(C=2.0, probability=True)], random_state=0)
-
-
 def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
     trap = tmp_path / "trap"
     with pytest.raises(OptionError, match="baseline 'Popen' isn't a scikit-learn classifier"):
@@ -281,12 +265,6 @@ def test_a_user_defined_regressor_is_standardised_and_may_return_a_column(number
 def test_a_model_of_another_task_is_refused_with_the_right_kind(spec, task, message):
     with pytest.raises(OptionError, match=re.escape(message)):
         estimators_from([spec], random_state=0, task=task)
-
-
-def test_invalid_predictions_of_a_regressor_are_refused(numbers):
-    _, _, fit = numbers
-    with pytest.raises(TrainingError, match=r"'OddNumbers' can't be fitted: ValueError: predict gave \["):
-        fit(OddNumbers())
 
 
 def test_baselines_are_named_and_combined_with_the_usual_ones(table_of, rows):

@@ -130,31 +130,6 @@ def test_results_neither_depend_on_nor_change_global_random_states(small, same):
     same(small(candidates="relu:3@dropout=0.5")["relu:3@dropout=0.5"], first)
 
 
-@pytest.mark.parametrize(
-    ("words", "option"),
-    [
-        ("lr=0.1", {"lr": 0.1}),
-        ("optimizer=adam,lr=0.02", {"optimizer": "adam", "lr": 0.02}),
-        ("momentum=0.9,nesterov", {"momentum": 0.9, "nesterov": True}),
-        ("weight_decay=0.5", {"weight_decay": 0.5}),
-        ("schedule=cosine,warmup=0.3", {"schedule": "cosine", "warmup": 0.3}),
-        ("weight_decay=0.5,decay_biases=false", {"weight_decay": 0.5, "decay_biases": False}),
-        ("label_smoothing=0.2", {"label_smoothing": 0.2}),
-        ("clip_norm=0.05", {"clip_norm": 0.05}),
-        ("schedule=onecycle", {"schedule": "onecycle"}),
-        ("batch_size=16", {"batch_size": 16}),
-        ("epochs=2", {"epochs": 2}),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_words_of_a_candidate_have_the_effect_of_common_options(small, same, words, option):
-    own = small(candidates={"a": f"relu:3@{words}", "b": "relu:3"})
-    same(own["a"], small(candidates={"a": "relu:3"}, **option)["a"], tolerance=1e-6)
-    plain = small(candidates={"b": "relu:3"})
-    same(own["b"], plain["b"], tolerance=1e-6)
-    assert own["a"].recipe == dataclasses.replace(plain["b"].recipe, **option)
-
-
 def test_a_candidate_with_fewer_epochs_has_shorter_curves(small):
     found = small(candidates=["relu:3", "relu:3@epochs=2"])
     assert [result.curves.shape for result in found.results] == [(4, 4, 6), (4, 2, 6)]

@@ -161,13 +161,6 @@ def test_the_document_describes_the_target_and_has_no_classes(found, tmp_path):
     np.testing.assert_array_equal(arrays["tanh:4/predictions"], found["tanh:4"].predictions)
 
 
-def test_curves_are_of_r2(found):
-    summary = found.curves()
-    assert summary["score_name"] == found.experiment.score_name == "R2"
-    last = found["tanh:4"].curves[:, -1]
-    np.testing.assert_allclose(last[1], 1 - last[0], atol=1e-5)  # the loss is that of the standardised target
-
-
 def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_of, rows):
     table = table_of(*rows, "regression")
     found = compared(table, "linear:3", "tanh:4", metric="mae")
@@ -187,16 +180,6 @@ def test_an_untrained_network_is_worse_than_linear_regression(compared, table_of
     assert {"under_trained", "worse_than_logistic", "no_better_than_prior"} <= checks.keys()
     assert checks["under_trained"].evidence["prior_loss"] == 1
     assert "plain linear regression" in checks["worse_than_logistic"].message
-
-
-def test_networks_that_leave_rows_out_explain_numbers_and_stop_together(compared, table_of, rows):
-    table, recipe = table_of(*rows, "regression"), {"lr": None, "epochs": 40}
-    found = compared(table, "linear:3", "tanh:4", name="default", recipe=recipe, n_networks=8)
-    assert found["tanh:4"].finite
-    assert found["tanh:4"].scores["r2"].mean > 0.2
-    for number, epochs in enumerate(found["tanh:4"].epochs):
-        curves = found["tanh:4"].curves[0, :, 8 * number : 8 * number + 8]
-        assert (np.isfinite(curves).all(axis=1).sum() >= epochs) & (epochs >= 1)
 
 
 def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared, table_of, rows):

@@ -89,23 +89,6 @@ def test_a_summary_that_lacks_newer_keys_is_read_and_one_of_another_type_refused
         summary_from(document | {"kind": "poem"})
 
 
-def test_the_document_describes_the_comparison(comparison):
-    document = comparison.to_dict()
-    reason = "60 rows: 2 x 3 folds, as requested"
-    assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "most_repeats": 2, "ended": "", "folds": 3,
-                                "seeds": 1, "networks": 3,
-                                "n_train": 40, "n_test": 20, "locked_share": 0.0, "n_unused": 0, "quick": False,
-                                "reason": reason, "random_state": 7, "sample_of": None, "time_limit": None,
-                                "test_share": None, "df": None, "tried": 0,
-                                "recipe": "SGD, lr 0.5, full batch, 4 epochs"}  # fmt: skip
-    assert [one["name"] for one in document["candidates"]] == ["linear:3", "tanh:4", "prior"]
-    assert [one["kind"] for one in document["candidates"]] == ["network", "network", "baseline"]
-    assert [one["n_parameters"] for one in document["candidates"][:2]] == [16, 21]
-    assert (document["reference"], document["interval"], document["alpha"]) == ("tanh:4", "corrected", 0.05)
-    assert document["metric"]["margin"] == pytest.approx(0.02 * document["metric"]["of_prior"])
-    assert document["seconds"] == round(comparison.seconds, 2) > 0
-
-
 def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, arrays):
     for one in comparison.to_dict()["candidates"]:
         p = comparison[one["name"]].predictions

@@ -127,24 +127,6 @@ def test_the_first_epochs_of_r2_do_not_set_the_axis_and_r2_is_no_percentage(cand
     assert _encoding(chart)["y"]["axis"].get("format") != "%"
 
 
-def test_the_axis_of_r2_includes_candidates_that_end_below_zero(candidate, summary):
-    low = candidate("relu:5")
-    for part in ("train_score", "test_score"):
-        for line in ("mean", "low", "high"):
-            low["curves"][part][line] = list(-2 - 3 * np.exp(-np.arange(60) / 5))
-    assert -2.4 < _scale(learning_curves(summary(low, score_name="R2")), 0)[0] < -2.2
-    assert _scale(learning_curves(summary(low, candidate("a"), candidate("b"), score_name="R2")), 0)[0] > -0.6
-
-
-@pytest.mark.parametrize("n_candidates", [1, 2, 10, 11])
-def test_every_candidate_has_its_name_in_the_legend(candidate, summary, n_candidates):
-    names = [f"relu:{width}@lr=0.003,optimizer=adamw,dropout=0.1" for width in range(n_candidates)]
-    chart = learning_curves(summary(*(candidate(name, n_epochs=3) for name in names)))
-    scale = _encoding(chart)["color"]["scale"]
-    assert scale["domain"] == (names if n_candidates > 1 else ["training rows", "test rows"])
-    assert len(set(scale["range"])) == min(max(n_candidates, 2), 10)
-
-
 def test_a_single_epoch_is_drawn_as_points(candidate, summary):
     chart = learning_curves(summary(candidate(n_epochs=1), candidate("linear:5", n_epochs=1)))
     marks = [layer["mark"]["type"] for layer in chart.to_dict()["concat"][0]["layer"]]

@@ -1,6 +1,5 @@
 """Models that are blends: their members, the rows that each is fitted to, and out-of-bag predictions."""
 
-import dataclasses
 import itertools
 import time
 
@@ -18,7 +17,7 @@ from seedbed.model import blending, members, trees
 from seedbed.model.blending import blend_table, fit_model
 from seedbed.model.member import MemberData, splits_of_networks
 from seedbed.model.members import Fit, Running, trained_members
-from seedbed.model.portfolio import candidates_for, default_models
+from seedbed.model.portfolio import candidates_for
 from seedbed.networks.mlp import BlendedMembers
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
@@ -127,20 +126,6 @@ def test_fitting_uses_one_thread_for_each_operation_of_torch(table_for, monkeypa
         assert (set(seen), torch.get_num_threads()) == ({1}, 2)
     finally:
         torch.set_num_threads(before)
-
-
-def test_members_wait_for_8_epochs_or_for_half_of_those_to_the_best_or_as_long_as_asked(table_for, monkeypatch):
-    waits, plan = [], members.plan_candidate
-
-    def noted(*args, **options):
-        waits.append(options["patience"])
-        return plan(*args, **options)
-
-    monkeypatch.setattr(members, "plan_candidate", noted)
-    for patience in (None, 5):
-        recipe = dataclasses.replace(QUICK["recipe"], patience=patience)
-        blend_table(table_for("ill"), portfolio=SMALL[:2], **{**QUICK, "recipe": recipe})
-    assert waits == [(3, 8), (3, 8), (5, 5), (5, 5)]
 
 
 def test_bins_that_are_computed_once_change_nothing(table_for, monkeypatch):
@@ -302,17 +287,6 @@ def test_rows_that_cannot_be_divided_are_blended_without_out_of_bag_predictions(
     assert model.training["chosen"] == "all epochs, as no rows are left out"
     assert "out of bag" not in str(model)
     assert np.isfinite(model.predict_proba(np.zeros((2, 4)))).all()
-
-
-def test_numeric_inputs_are_encoded_if_there_are_any(table_for):
-    table = table_for("ill")
-    found = {one.name: one.architecture for one in candidates_for(default_models(table)[0], table)}
-    assert found["network-2-bins"].ple
-    assert found["network-2-waves"].plr
-    town = next(column for column in table.columns if column.name == "town")
-    words, missing = default_models(dataclasses.replace(table, columns=(town,)))
-    assert missing == dict.fromkeys(("network-2-bins", "network-2-waves"), "there are no numbers")
-    assert {*words} == {*found} - {*missing}
 
 
 def test_impossible_blends_are_refused(table_for):

@@ -208,15 +208,6 @@ def test_thousands_of_networks_train_in_waves(lab, document, request_of):
     assert found == ["done", 2000, True]
 
 
-def test_a_class_with_a_single_row_is_split_by_chance(lab, document):
-    table = document("binary") | {"splits": None}
-    table["y"] = [int(row == 7) for row in range(len(table["y"]))]
-    train, test = lab(
-        "(document) => Object.values(splitRows(decodeTable(document), 0)).map((rows) => rows.length)", table
-    )
-    assert (train, test) == (72, 18)
-
-
 def test_a_network_that_diverges_has_no_verdict_and_stops_nothing(lab, document, request_of):
     networks = [{"split": split, "seed": 0} for split in range(4)]
     found = lab("""async (document, wild, tame) => {

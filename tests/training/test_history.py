@@ -112,15 +112,6 @@ def test_a_constant_target_has_no_r2(task):
     assert not history.diverged.any()
 
 
-def test_plot_is_a_chart_and_writes_a_picture(task, tmp_path):
-    history = train_many("relu:4", *task("bce").parts, **QUICK)
-    chart = history.plot(tmp_path / "curves.png", title="Three seeds")
-    assert chart.to_dict()["concat"]
-    assert "Three seeds" in str(chart.to_dict()["title"])
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert history.curves().subtitle == "SGD, lr 0.1, full batch, 6 epochs"
-
-
 class Squashed(nn.Linear):
     def forward(self, x):
         z = super().forward(x)
