@@ -1,7 +1,5 @@
 """Fixtures for all tests: the real tables, the command line, and rules for GPU tests and skips."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import shutil
@@ -188,7 +186,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for report in skipped_tests(config):
         if report.longrepr[2].endswith(NO_TABLES):
-            report.longrepr = ("tests", None, report.longrepr[2])  # without a line number they are summed up in one line
+            report.longrepr = ("tests", None, report.longrepr[2])  # without a line number they are summed up
     if IN_CI and skipped_tests(config):
         terminalreporter.write_line("ERROR: tests were skipped, and in CI none may be", red=True)
 

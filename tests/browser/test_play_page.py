@@ -1,8 +1,6 @@
 """The playground in a browser: it trains by itself, every control trains again, and all can be used with mouse,
 keyboard and screen reader."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The report in a browser: read, clicked, zoomed and printed."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

@@ -1,7 +1,5 @@
 """The server's page in a browser: a form of the model's columns that shows a probability."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The overview of a table that `seedbed inspect` shows, as a dict."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

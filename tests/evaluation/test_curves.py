@@ -1,7 +1,5 @@
 """Summaries of the curves of many networks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

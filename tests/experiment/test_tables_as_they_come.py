@@ -1,7 +1,5 @@
 """Categories, missing cells, dates and groups, from the table to the trained networks."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The chart of reliability curves, checked by its data and its drawn text."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

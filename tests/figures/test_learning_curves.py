@@ -1,7 +1,5 @@
 """The chart of learning curves, checked by its specification."""
 
-from __future__ import annotations
-
 import json
 
 import msgspec

@@ -1,7 +1,5 @@
 """The limits of value axes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

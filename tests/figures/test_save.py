@@ -1,7 +1,5 @@
 """Charts saved to files."""
 
-from __future__ import annotations
-
 import json
 import re
 from types import SimpleNamespace

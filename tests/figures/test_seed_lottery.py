@@ -1,7 +1,5 @@
 """The chart of the seed lottery, checked by its data and its drawn text."""
 
-from __future__ import annotations
-
 import json
 
 import msgspec

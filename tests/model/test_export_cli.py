@@ -1,7 +1,5 @@
 """`seedbed export`: files, messages and errors."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

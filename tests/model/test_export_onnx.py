@@ -1,7 +1,5 @@
 """An ONNX file predicts what the model predicts, for every table, network and cell."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

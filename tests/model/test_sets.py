@@ -1,7 +1,5 @@
 """Prediction sets and intervals: they contain the truth as often as they say, and a file keeps them or has none."""
 
-from __future__ import annotations
-
 import dataclasses
 from types import SimpleNamespace
 

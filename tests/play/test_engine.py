@@ -1,7 +1,5 @@
 """What the browser trains is what PyTorch trains on the same rows."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

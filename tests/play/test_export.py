@@ -1,7 +1,5 @@
 """What the page gives to take along runs: the command, the Python code, the PyTorch code and the scores."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

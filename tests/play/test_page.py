@@ -1,7 +1,5 @@
 """The page as a file: complete, small, and without a way for a table to become code."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """A file dropped on the page becomes the table that seedbed reads; others are refused in one sentence."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
