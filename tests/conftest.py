@@ -1,7 +1,5 @@
 """Fixtures for all tests: the real tables, the command line, and rules for GPU tests and skips."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import shutil
@@ -29,12 +27,14 @@ settings.register_profile("explore", settings.get_profile("ci"), derandomize=Fal
 settings.load_profile("ci")
 
 
+NO_TABLES = "needs real tables that aren't there: point SEEDBED_DATA at their folder"
+
+
 def missing(what: str) -> None:
     """Skip the test, or fail it if data is required."""
-    message = f"{what} isn't there: point SEEDBED_DATA at the folder of real tables"
     if os.environ.get("SEEDBED_REQUIRE_DATA", "0") not in {"", "0"}:
-        pytest.fail(message, pytrace=False)
-    pytest.skip(message)
+        pytest.fail(f"{NO_TABLES}. {what} is missing", pytrace=False)
+    pytest.skip(NO_TABLES)
 
 
 class Done(NamedTuple):
@@ -172,9 +172,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
-def skipped_tests(config: pytest.Config) -> int:
+def skipped_tests(config: pytest.Config) -> list[pytest.TestReport]:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    return len(reporter.stats.get("skipped", [])) if reporter else 0
+    return reporter.stats.get("skipped", []) if reporter else []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -184,6 +184,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for report in skipped_tests(config):
+        if report.longrepr[2].endswith(NO_TABLES):
+            report.longrepr = ("tests", None, report.longrepr[2])  # without a line number they are summed up
     if IN_CI and skipped_tests(config):
         terminalreporter.write_line("ERROR: tests were skipped, and in CI none may be", red=True)
 

@@ -150,18 +150,6 @@ def test_a_report_that_is_missing_or_cut_short_is_drawn_again(call, here):
     assert page.stat().st_mtime_ns == before
 
 
-def test_another_table_is_refused(call, begun, here, real_table):
-    shutil.copy(real_table("heart_failure.csv"), here / "patients.csv")
-    folder = begun("compare", "patients.csv", "--target", "DEATH_EVENT", *SMALL[2:],
-                   folder="seedbed-out/compare-patients")  # fmt: skip
-    lines = (here / "patients.csv").read_text().splitlines(keepends=True)
-    (here / "patients.csv").write_text("".join(lines[:-1]))
-    done = call("compare", "patients.csv", "--target", "DEATH_EVENT", *SMALL[2:], "--out", folder)
-    assert done.status == 2
-    assert "holds another run: table n_rows was 299, is 298; the table's cells have changed; " in done.err
-    assert sorted(path.name for path in folder.iterdir()) == ["experiment.json", "unfinished"]
-
-
 OWN = """
 from pathlib import Path
 from torch import nn
@@ -267,24 +255,6 @@ def test_a_folder_that_disappears_during_the_run_is_an_error(call, here, monkeyp
     assert (done.status, "Report:" in done.err) == (2, False)
     message = "seedbed-out/compare-moons was removed or replaced while the run was writing to it"
     assert done.err.splitlines()[-1].startswith(f"seedbed: {message}")
-
-
-def test_a_second_process_in_the_same_folder_is_refused(call, begun, here):
-    from filelock import FileLock
-
-    folder = begun()
-    with FileLock(folder / ".writer"):
-        done = call(*SMALL)
-    assert done.status == 2
-    assert "another run is writing to seedbed-out/compare-moons" in done.err
-
-
-def test_another_command_in_the_same_folder_needs_overwrite(call, begun):
-    other = (*SMALL, "--random-state", "1", "--out", str(begun()))
-    done = call(*other)
-    assert done.status == 2
-    assert "holds another run: " in done.err
-    assert call(*other, "--overwrite").status == 0
 
 
 @pytest.mark.slow

@@ -84,25 +84,6 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     assert once_more.read_bytes() == path.read_bytes()
 
 
-def test_a_blend_follows_recipe_options_or_refuses_them(folder, call, tmp_path):
-    words = (
-        "train",
-        folder / "patients.csv",
-        "--target",
-        "ill",
-        "--candidate",
-        "auto",
-        "-o",
-        tmp_path / "m.safetensors",
-    )
-    asked = ("--schedule", "constant", "--decay-biases", "--epochs", 2, "--n-networks", 2, "--jobs", 1)
-    _, out, _ = call(*words, *asked)
-    assert "cosine" not in out
-    assert "not of biases" not in out
-    status, _, err = call(*words, "--recipe", "tutorial")
-    assert (status, "leaves out no rows, so it can't be blended" in err) == (2, True)
-
-
 @pytest.fixture(scope="module")
 def default_run(folder, tmp_path_factory):
     """The folder of a default comparison of that table, with a scikit-learn model."""
@@ -136,14 +117,6 @@ def test_a_scikit_learn_model_is_saved_with_joblib(default_run, call, tmp_path):
     assert (status, list(tmp_path.iterdir())) == (2, [])
     said = "'GaussianNB' is a scikit-learn model. Fit it with scikit-learn, and save it with joblib"
     assert said in err
-
-
-def test_the_same_command_writes_the_same_bytes(folder, call, tmp_path):
-    for name in ("a", "b"):
-        words = (folder / "patients.csv", "--target", "ill", "--candidate", "relu:3")
-        assert call("train", *words, "-o", tmp_path / f"{name}.safetensors", "-q", *QUICK)[0] == 0
-    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
-    assert (tmp_path / "a.safetensors").read_bytes() == (folder / "m.safetensors").read_bytes()
 
 
 def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_path):
@@ -301,18 +274,6 @@ def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):
     assert out.startswith(f"Model {summary['advice']['use']}: ")
 
 
-def test_no_model_is_written_where_none_is_better_than_predicting_the_class_frequencies(default_run, call, tmp_path):
-    shutil.copytree(default_run, tmp_path / "run")
-    path = tmp_path / "run" / "comparison.json"
-    summary = json.loads(path.read_text())
-    (tmp_path / "run" / "sha256sums.txt").unlink()
-    summary["advice"] |= {"as_good": [], "use": "prior", "best": "prior", "undecided": []}
-    path.write_text(json.dumps(summary))
-    status, _, err = call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors")
-    assert (status, (tmp_path / "m.safetensors").exists()) == (2, False)
-    assert "this comparison recommends no model. Name one: prior, logistic, network-1" in err
-
-
 def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):
     original = (folder / "patients.csv").read_text()
     try:
@@ -371,8 +332,6 @@ def test_a_comparison_prints_the_command_for_the_advised_network(folder, run, ca
 BAD = {
     "no such model": (("predict", "{d}/none.safetensors", "{d}/patients.csv"), "can't be opened"),
     "a table as a model": (("show", "{d}/patients.csv"), "not a model file"),
-    "no such table": (("predict", "{d}/m.safetensors", "{d}/none.csv"), "no such file"),
-    "a missing column": (("predict", "{d}/m.safetensors", "example:iris"), "no columns 'age', 'town'"),
     "another suffix": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.xlsx"), "can't be written"),
     "no folder": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/no/p.csv"), "there is no folder"),
     "no place for a model": (
@@ -393,11 +352,6 @@ BAD = {
         ("predict", "{d}/cost.safetensors", "{d}/patients.csv", "--threshold", "0.4"),
         "for two labels",
     ),
-    "a coverage of 90": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--coverage", "90"), "coverage is 90"),
-    "a coverage of few rows": (
-        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.csv", "--coverage", "0.99"),
-        "needs errors on 99 rows, and the model has those of 20 rows. Ask for at most 0.952.",
-    ),
     "classes without a coverage": (
         ("predict", "{d}/m.safetensors", "{d}/patients.csv", "--per-class"),
         "per_class is for prediction sets",
@@ -408,7 +362,6 @@ BAD = {
     ),
     "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "does it lack a header?"),
     "a column too few": (("predict", "{d}/m.safetensors", "{d}/old.csv"), "no column 'town'. The model needs all its"),
-    "a threshold of 2": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--threshold", "2"), "threshold is 2"),
     "a model that is a table": (("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.csv"), ".safetensors"),
     "networks without a model": (("train", "{d}/patients.csv", "--target", "ill", "--n-networks", "3"), "Add -o"),
     "a split of a model": (
@@ -418,10 +371,6 @@ BAD = {
     "a folder for a model": (
         ("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.safetensors", "--out", "{t}"),
         "a model is one file",
-    ),
-    "no networks": (
-        ("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.safetensors", "--n-networks", "0"),
-        "A model has 1 to 100,000 networks",
     ),
     "a recipe for a run": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--lr", "1"), "a recipe of its own"),
     "a baseline": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--candidate", "prior"), "no candidate 'prior'"),
@@ -447,7 +396,6 @@ BAD = {
     "a table to show": (("show", "{d}/patients.csv"), "If it is a table: seedbed inspect {d}/patients.csv."),
     "a table before the model": (("predict", "{d}/patients.csv", "{d}/m.safetensors"), "seedbed predict MODEL TABLE."),
     "stdin as a table": (("predict", "{d}/m.safetensors", "-"), "stdin isn't supported"),
-    "a mistyped verb": (("shwo", "{d}/m.safetensors"), "no verb 'shwo'. Did you mean 'show'? The verbs are train, "),
     "no verb at all": (("banana",), "there is no verb 'banana'. The verbs are train, compare, columns, "),
 }
 

@@ -1,7 +1,5 @@
 """No text from a table, file name or option moves the terminal's cursor or reorders the text."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

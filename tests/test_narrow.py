@@ -1,7 +1,5 @@
 """A narrow terminal encoding or a memory limit gives one clear line at most."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

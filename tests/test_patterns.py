@@ -1,7 +1,5 @@
 """Every regular expression of the package takes linear time. Each is attacked with strings made of its own matches."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import random

@@ -107,38 +107,6 @@ def test_a_method_that_timed_out_is_named_and_others_are_also_ranked_without_it(
     assert page.index("Tables counted: 1 of 15.") < page.index("Tables counted: 2 of 15.")
 
 
-def test_a_slow_method_has_a_ranking_by_the_first_fold(module: Module):
-    tables = module("peer_tables").DECIDING[:6]
-    rows = [row for table in tables for row in rows_of(module, table)]
-    rows += [row for table in tables for row in rows_of(module, table, ["autogluon"], folds=1)]
-    page = module("peer_page").page(rows)
-    whole, _, first = page.partition("### Mean ranks, the first fold only")
-    assert "AutoGluon" not in whole
-    assert "| AutoGluon | 4.00 | 4.00 | 2.50 |" in first
-    assert "| AutoGluon | 6 | - | - | +33.3% | 0.094 | can't tell yet |" in first
-    assert "| random forest | 6 | 6 | none | +20.0% | 0.094 | can't tell yet |" in first
-
-
-def test_methods_with_a_minute_have_a_ranking_of_their_own_over_both_halves(module: Module):
-    tables = module("peer_tables")
-    both = [*tables.DECIDING[:3], *tables.CONFIRMING[:3]]
-    methods = ["seedbed_60", "autogluon_60", "forest"]
-    page = module("peer_page").page([row for table in both for row in rows_of(module, table, methods, folds=1)])
-    halves, _, minute = page.partition("## A minute on both cores")
-    assert "60 s |" not in halves
-    assert "| seedbed, 60 s | 1.00 | 1.00 | 2.00 | ∞ (∞ to ∞) | 0.0% |" in minute
-    assert "seedbed, 60 s used 1.20 of 2, AutoGluon best_quality, 60 s used 1.20 of 2." in minute
-    assert "| AutoGluon best_quality, 60 s | 6 | - | - | +50.0% | 0.062 | can't tell yet |" in minute
-
-
-def test_regressors_are_ranked_by_their_errors(module: Module):
-    page = module("peer_page").page(list(rows_of(module, "ilpd: Albumin", ["seedbed", "forest", "ridge"])))
-    regressors = page.partition("## Regressors: the deciding half")[2]
-    assert "| **seedbed** | 1.00 | ∞ (∞ to ∞) | 0.0% | 2.5 | 0.01 | 1 |" in regressors
-    assert "seedbed's RMSE is worst on ilpd: Albumin: 41.2% below it." in regressors
-    assert "| ilpd: Albumin | 100 | **0.4000** |" in regressors
-
-
 def test_results_are_read_unchanged_and_later_ones_win(module: Module, tmp_path: Path):
     peer_rows = module("peer_rows")
     first = peer_rows.Row("cmc", 0, 0, "seedbed", rows=100, log_loss=0.41, version="seedbed 0.1.0")
@@ -171,13 +139,3 @@ def test_a_fit_that_takes_too_long_is_killed_and_the_next_one_runs(module: Modul
         fitter.close()
     assert late == {"rows": 155, "features": 19, "classes": 2, "error": "longer than 0.02 s"}
     assert found.keys() >= {"accuracy", "auc", "log_loss", "fit_seconds", "predict_seconds"}
-
-
-@pytest.mark.usefixtures("data_folder")
-def test_text_and_codes_are_categories_and_the_rest_are_numbers(module: Module):
-    table = module("peer_tables").read("titanic")
-    kinds = {name: dtype.name for name, dtype in table.X.dtypes.items()}
-    assert {name for name, kind in kinds.items() if kind == "category"} == {"Pclass", "Sex", "Cabin", "Embarked"}
-    assert table.X["Age"].isna().sum() == 177
-    assert table.X["Cabin"].isna().sum() == 687
-    assert np.bincount(table.y).tolist() == [549, 342]

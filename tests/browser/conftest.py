@@ -1,7 +1,5 @@
 """The system's Chromium, driven by Playwright. Any request and any console message fails the test."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

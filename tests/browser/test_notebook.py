@@ -1,7 +1,5 @@
 """A notebook, run by a kernel and shown by a browser that reaches nothing."""
 
-from __future__ import annotations
-
 import html
 import os
 from typing import Any

@@ -1,8 +1,6 @@
 """The playground in a browser: it trains by itself, every control trains again, and all can be used with mouse,
 keyboard and screen reader."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable
@@ -97,13 +95,6 @@ def test_the_page_never_scrolls_sideways(play: Play, look: dict[str, Any]):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_dark_colours_are_those_of_the_report(play: Play):
-    page = play(color_scheme="dark")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
-    page.get_by_role("button", name="Light / dark").click()
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-
-
 CHANGES: list[tuple[str, Callable[[Any], Any]]] = [
     ("linear:6", lambda page: page.get_by_role("button", name="More units in layer 1").click()),
     ("linear:5,5", lambda page: page.get_by_role("button", name="Add a hidden layer").click()),
@@ -135,18 +126,6 @@ def test_seeds_and_splits_decide_how_many_networks_train(play: Play):
     after(page, lambda: page.get_by_label("Splits", exact=True).press("ArrowLeft"))
     assert text(page, "#status").startswith("11 networks")
     assert "5 networks" in text(page, "#readout")
-
-
-def test_the_slider_moves_over_the_epochs_in_curves_and_words(play: Play):
-    page = play()
-    page.locator("#epoch").focus()
-    for key in ("Home", "ArrowRight"):
-        page.keyboard.press(key)
-    assert text(page, "#readout").startswith("Epoch 2:")
-    curves = page.locator("#curves .test")  # painted, and labelled, in the next frame
-    expect(curves).to_have_attribute("aria-label", re.compile("At epoch 2 "))
-    page.get_by_role("radio", name="loss").check()
-    assert "test loss" in text(page, "#readout")
 
 
 def test_the_headline_and_the_chance_follow_the_slider_and_the_verdict_says_that_it_does_not(play: Play):
@@ -210,79 +189,6 @@ def test_a_pinned_network_is_compared_on_the_same_splits(play: Play):
     assert text(page, "#compare-finding") == "Is another network really better?"
 
 
-def test_a_pin_survives_more_rows_of_the_same_toy_and_no_other_table(play: Play):
-    page = play(link="seeds=4&splits=3&epochs=50&network=relu:3&rows=100")
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
-    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
-    after(page, lambda: page.locator("#toy-rows").press("ArrowRight"))
-    assert "150 rows" in text(page, "#about")
-    assert "relu:4 compared with relu:3" in text(page, "#comparison")
-    after(page, lambda: page.get_by_role("button", name="xor").click())
-    assert text(page, "#compare-finding") == "Is another network really better?"
-
-
-def test_a_pinned_curve_with_more_epochs_is_cut_off_and_not_squeezed(play: Play):
-    page = play(link="seeds=6&splits=2&epochs=1000&lr=0.03")
-    page.get_by_role("radio", name="loss").check()
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
-    slider = page.get_by_label("Epochs", exact=True)
-    after(page, lambda: [slider.press("ArrowLeft") for _ in range(5)])
-    assert text(page, "#word") == "linear:5, rate 0.03, 100 epochs"
-    # Both are the same networks, so the current curve covers the pinned one as far as the axis goes.
-    script = """one => { const c = [...one.querySelectorAll("canvas")].at(-1);
-        const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
-        return d.reduce((n, red, i) => n + (i % 4 === 0 && red > 110 && d[i + 1] < 60 && d[i + 3] > 150), 0); }"""
-    assert page.locator("#curves .test").evaluate(script) < 40
-
-
-@pytest.mark.parametrize(
-    ("link", "words"),
-    [
-        ("table=circles&noise=0.15&rows=200&network=linear:5&lr=0.03", "hardly learnt the training rows"),
-        ("table=moons&noise=0.4&rows=100&network=relu:20,20&optimizer=adamw&lr=0.01", "by heart"),
-    ],
-)
-def test_only_a_training_loss_far_below_the_test_loss_is_called_by_heart(play: Play, link: str, words: str):
-    page = play(link=f"{link}&epochs=1000&seeds=6&splits=4")
-    assert words in text(page, "#remark")
-    assert ("by heart" in text(page, "#remark")) == (words == "by heart")
-    for name in ("More units in layer 1", "Pin it", "Fewer units in layer 1"):
-        after(page, lambda name=name: page.get_by_role("button", name=name, exact=True).click())
-    assert words in text(page, "#comparison")
-
-
-def test_the_recipes_of_a_pinned_network_are_named_everywhere_and_numbers_have_one_format(play: Play):
-    page = play(link="seeds=6&splits=4&epochs=1500&optimizer=adamw&network=relu:3&rows=100")
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
-    after(page, lambda: page.get_by_role("button", name="linear:5 One").click())
-    own, pinned = "linear:5, SGD, 1,000 epochs", "relu:3, AdamW, 1,500 epochs"
-    assert text(page, "#pinned-word") == pinned
-    assert f"{own} compared with {pinned}" in text(page, "#comparison")
-    assert f"Pinned (dashed), {pinned}, epoch 998:" in text(page, "#readout")
-    assert all(f"Pinned, {pinned}:" in one.inner_text() for one in page.locator("#spread p").all())
-    assert "differences within ±1 point," in text(page, "#comparison")
-    assert not re.search(r"\b\d+ %.*\d\.\d %", text(page, "h1"))
-
-
-def test_the_box_of_the_highlighted_seed_is_corrected(play: Play):
-    page = play(link="seeds=12&splits=2&epochs=50")
-    page.fill("#highlight", "500")
-    assert page.input_value("#highlight") == "11"
-    assert "seed 11:" in text(page, "#readout")
-    after(page, lambda: page.get_by_label("Seeds", exact=True).press("ArrowLeft"))
-    assert page.input_value("#highlight") == "10"
-
-
-def test_a_verdict_is_so_far_until_all_splits_are_trained(play: Play):
-    page = play(link="seeds=3&splits=100&epochs=50&rows=1000")
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
-    page.get_by_role("button", name="linear:20,20").click()
-    expect(page.locator("#compare-finding")).to_have_text(re.compile("So far: "), timeout=30_000)
-    page.get_by_role("button", name="Stop").click()
-    assert "100 splits are to come in all." in text(page, "#comparison")
-    assert "hardly help" not in text(page, "#comparison")
-
-
 def test_verdicts_that_have_been_looked_at_are_counted(play: Play):
     page = play(link="seeds=3&splits=6&epochs=50&network=relu:3")
     after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
@@ -298,14 +204,6 @@ def test_verdicts_that_have_been_looked_at_are_counted(play: Play):
     assert "looked at" not in text(page, "#comparison") + text(page, "#lead")
 
 
-def test_files_hold_scores_without_the_noise_of_float32(play: Play):
-    page = play(link="seeds=3&splits=4&epochs=50&rows=100")
-    page.get_by_role("radio", name="Scores").check()
-    scores = [line.split(",")[-1] for line in text(page, "#takeaway pre").splitlines()[1:]]
-    assert scores
-    assert [one for one in scores if not re.fullmatch(r"0\.\d{1,2}|[01]", one)] == []
-
-
 def test_a_link_opens_its_settings(play: Play):
     recipe = "optimizer=adamw&lr=0.003&epochs=150&seeds=7&splits=5&table=xor&rows=100&noise=0.1"
     page = play(link=f"network=relu:8%2Btanh:3&{recipe}")
@@ -315,31 +213,11 @@ def test_a_link_opens_its_settings(play: Play):
     assert text(page, "#takeaway pre").endswith(f"#network=relu%3A8%2Btanh%3A3&{recipe}")
 
 
-def test_one_network_and_one_split_are_not_called_more(play: Play):
-    page = play(link="seeds=1&splits=1&epochs=50")
-    assert re.fullmatch(r"One network, one number: [\d.]+ %\.", text(page, "h1"))
-    assert "set Seeds higher" in text(page, "#readout")
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
-    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
-    assert "A verdict needs two splits" in text(page, "#comparison")
-
-
 def test_networks_that_diverge_are_said_to(play: Play):
     page = play(link="network=linear:20,20&lr=1&seeds=4&splits=2&epochs=200")
     drop(page, big__csv="x,y\n" + "".join(f"{i % 17},{(i * 7 % 23) ** 3}.5\n" for i in range(80)))
     after(page, lambda: page.get_by_role("button", name="Train on it").click())
     assert "became too large" in text(page, "#remark")
-
-
-def test_a_file_of_settings_opens_them_when_it_is_dropped(play: Play):
-    page = play(link="network=tanh:3&seeds=4&splits=3&epochs=60&table=xor")
-    page.get_by_role("radio", name="Settings").check()
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save", exact=True).click()
-    other = play()
-    after(other, lambda: drop(other, class__json=Path(saved.value.path()).read_text()))
-    assert text(other, "#word") == "tanh:3, 60 epochs"
-    assert "xor" in text(other, "#about")
 
 
 def test_a_damaged_link_opens_the_tutorial(play: Play):
@@ -356,33 +234,6 @@ def test_the_map_shows_the_mean_and_single_seeds(play: Play):
     page.get_by_label("Seed on the map").press("ArrowRight")
     sees.to_have_attribute("aria-label", re.compile("seed 1 over x1 and x2"))
     assert "test rows are wrong" in text(page, "#map")
-
-
-def test_of_numbers_differences_have_three_decimals_and_the_map_avoids_columns_with_two_values(play: Play):
-    page = play(link="seeds=4&splits=4&epochs=60&network=linear:2")
-    rows = "".join(f"{i % 2},{i % 7},{i % 9},{9 * (i % 2) + i % 7 + i % 9}\n" for i in range(90))
-    drop(page, sums__csv=f"two,seven,nine,sum\n{rows}")
-    after(page, lambda: page.get_by_role("button", name="Train on it").click())
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
-    after(page, lambda: page.get_by_label("Activation of layer 1").select_option("relu"))
-    assert re.match(r"Measured: [+\u2212]\d\.\d{3}, plausibly", text(page, "#lead"))
-    assert "differences within \u00b10.01," in text(page, "#comparison")
-    page.locator("#map").scroll_into_view_if_needed()
-    named = re.compile("over (seven and nine|nine and seven)")
-    expect(page.locator("#map figure")).to_have_attribute("aria-label", named)
-
-
-def test_the_map_says_which_class_it_does_not_show(play: Play):
-    page = play(link="seeds=3&splits=2&epochs=200&network=relu:8&optimizer=adamw&lr=0.03")
-    rows = "".join(f"{i % 7},{i % 11},{9 * (i % 5 == 0) + i % 2},{'ab'[i % 5 == 0]}\n" for i in range(200))
-    drop(page, rare__csv=f"one,two,telling,kind\n{rows}")
-    after(page, lambda: page.get_by_role("button", name="Train on it").click())
-    page.locator("#map").scroll_into_view_if_needed()
-    said = re.compile(r"No place of this map is predicted as b \(8 test rows right\)")
-    expect(page.locator("#map")).not_to_contain_text(said)
-    page.locator("#axis-across").select_option("one")
-    page.locator("#axis-up").select_option("two")
-    expect(page.locator("#map")).to_contain_text(said)
 
 
 def test_a_dropped_table_is_read_and_trained(play: Play):
@@ -512,39 +363,6 @@ def test_the_files_of_a_class_become_one_picture(play: Play):
     refused = ["d.json was trained with other settings: relu:5, not linear:5.", "e.json is damaged: ask for it again."]
     expect(page.locator("#classroom .problem")).to_have_text(" ".join(refused))
     expect(page.locator("#problem")).to_be_hidden()
-
-
-def test_each_dot_of_a_class_lies_at_its_score(play: Play):
-    page = play()
-    scores = [0.8, 0.803, 0.846, 0.9]
-    drop(page, **{f"s{i}__json": result(f"Student {i}", score) for i, score in enumerate(scores)})
-    expect(page.locator("#classroom")).to_contain_text("4 students")
-    painted(page)
-    script = """one => { const c = one.querySelector("canvas"), found = [];
-        const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
-        const isBlue = (i) => d[i] < 40 && d[i + 2] > 150 && d[i + 3] > 200;
-        for (let i = 0; i < d.length; i += 4) if (isBlue(i)) found.push(i / 4 % c.width);
-        return found.sort((a, b) => a - b); }"""
-    columns = page.locator("#classroom figure").evaluate(script)
-    low, high = columns[0] + 5, columns[-1] - 5
-    inner = [x for x in columns if low + 20 < x < high - 20]
-    assert sum(inner) / len(inner) == pytest.approx(low + (high - low) * 0.46, abs=1.5)
-
-
-def test_most_files_of_a_class_decide_its_settings_whichever_comes_first(play: Play):
-    page = play()
-    drop(page, a__json=result("Ada", 0.8, "relu:5"))
-    drop(page, b__json=result("Bob", 0.9), c__json=result("Eve", 0.85))
-    expect(page.locator("#classroom")).to_contain_text("2 students")
-    said = "a.json was trained with other settings: relu:5, not linear:5."
-    expect(page.locator("#classroom .problem")).to_have_text(said)
-
-
-def test_students_of_one_name_count_once_and_the_page_says_so(play: Play):
-    page = play()
-    drop(page, a__json=result("Anna", 0.8), b__json=result(" anna", 0.8), c__json=result("Bob", 0.9))
-    expect(page.locator("#classroom")).to_contain_text("2 students")
-    expect(page.locator("#classroom .problem")).to_contain_text("a.json and b.json hold the same name")
 
 
 def test_only_the_result_of_the_name_in_the_field_can_be_saved(play: Play):

@@ -1,7 +1,5 @@
 """The report in a browser: read, clicked, zoomed and printed."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re
@@ -24,7 +22,6 @@ def design(**words: Any) -> sb.Design:
 
 LINES = "[data-chart=curves] g.concat_0_group path[aria-roledescription='line mark']"
 GHOSTS = "[data-chart=curves] g.concat_0_group path[stroke-width='0.7']"
-BANDS = "[data-chart=curves] g.concat_0_group path[aria-roledescription='area mark']"
 PANELS = ", ".join(f"[data-chart=curves] g.concat_{number}_group > g > path.background" for number in (0, 1))
 
 
@@ -137,24 +134,6 @@ def test_a_candidate_is_hidden_and_shown_in_all_charts(page: Any):
     assert "relu:8" in read_out(page)
 
 
-def test_each_band_is_drawn_as_named(page: Any, summary: Any):
-    drawn = {}
-    for word in ("middle half", "5 to 95%", "interval of the mean"):
-        page.get_by_role("radio", name=word).check()
-        page.evaluate("views.curves.runAsync().then(() => null)")
-        drawn[word] = [path.get_attribute("d") for path in page.locator(BANDS).all()]
-    assert len({tuple(paths) for paths in drawn.values()}) == 3
-    page.locator("#networks").check()
-    ghosts = sum(len(one["curves"]["test_loss"]["ghosts"]) for one in summary["curves"]["candidates"])
-    page.wait_for_function(f'document.querySelectorAll("{GHOSTS}").length === {ghosts}')
-    assert page.get_by_role("checkbox", name="every network").is_checked()
-    page.locator("#networks").uncheck()
-    page.wait_for_function(f'document.querySelectorAll("{GHOSTS}").length === 0')
-    page.get_by_role("radio", name="none").check()
-    page.evaluate("views.curves.runAsync().then(() => null)")
-    assert all((path.get_attribute("d") or "") == "" for path in page.locator(BANDS).all())
-
-
 def test_the_values_under_the_cursor_equal_the_data(page: Any, summary: Any):
     page.locator("[data-chart=curves]").scroll_into_view_if_needed()
     first, second = boxes(page)
@@ -203,24 +182,6 @@ def test_dragging_zooms_and_a_double_click_resets_the_zoom(page: Any):
     assert page.evaluate("views.curves.signal('loss_high')") == whole
 
 
-def test_epochs_can_be_typed(page: Any):
-    page.locator("#first").fill("20")
-    page.locator("#first").press("Enter")
-    page.wait_for_function("views.curves.signal('first') === 20")
-    page.locator("#last").fill("1000")
-    page.locator("#last").press("Enter")
-    assert page.evaluate("views.curves.signal('last')") == 59
-    assert page.locator("#at").input_value() == "59"
-    page.locator("#last").fill("30")
-    page.locator("#last").press("Enter")
-    assert [page.locator(name).input_value() for name in ("#last", "#at")] == ["30", "30"]  # the cursor remains visible
-    page.locator("#last").fill("5")
-    page.locator("#last").press("Enter")
-    assert page.locator("#last").input_value() == "30"  # it isn't after the first
-    page.locator("#reset").click()
-    page.wait_for_function("views.curves.signal('first') === 0")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_follows_the_readers_colour_scheme_and_prints_in_light_colours(
     open_page: Callable[..., Any], written: Path, scheme: Any
@@ -249,15 +210,6 @@ def test_nothing_is_wider_than_the_screen_of_a_phone(open_page: Callable[..., An
     assert first["x"] >= 0
     assert first["x"] + first["width"] <= 375
     assert first["width"] > 220
-
-
-def test_a_rotated_screen_redraws_the_charts(page: Any):
-    page.get_by_label("relu:8", exact=True).uncheck()
-    page.set_viewport_size({"width": 480, "height": 900})
-    page.wait_for_function("views.curves.width() > 0")  # in one column its width is different
-    first, second = boxes(page)
-    assert second["y"] > first["y"] + first["height"]
-    assert page.evaluate("views.curves.signal('hidden')") == ["relu:8"]
 
 
 def test_every_chart_has_a_table_of_its_numbers(page: Any):

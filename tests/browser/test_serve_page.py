@@ -1,7 +1,5 @@
 """The server's page in a browser: a form of the model's columns that shows a probability."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -169,12 +167,6 @@ def test_the_page_can_only_connect_to_its_server(visit, address):
     assert page.evaluate("window.clicked") is None
 
 
-def test_the_score_is_shown_with_its_candidate(visit, address):
-    reported = visit(address).inner_text("#score")
-    assert "By a comparison of mine, on rows that weren't trained on." in reported
-    assert "Brier score 0.123, from 0.100 to 0.150." in reported
-
-
 def test_the_page_asks_for_a_token_and_does_not_store_it(visit, model):
     with serving(model, Address(port=0, token=TOKEN)) as guarded:
         page = visit(guarded, expect="401")
@@ -191,13 +183,6 @@ def test_the_page_asks_for_a_token_and_does_not_store_it(visit, model):
         assert page.context.cookies() == []
         page.reload()
         assert page.is_visible("#entry")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_follows_the_readers_colour_scheme(visit, address, scheme):
-    page = visit(address, color_scheme=scheme)
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}[scheme]
 
 
 def test_nothing_is_wider_than_the_screen_of_a_phone(visit, address):

@@ -1,7 +1,5 @@
 """The style of the documentation site, with that of its theme."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import material

@@ -4,13 +4,10 @@ import json
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 
 import seedbed as sb
-from seedbed.data.frame import Texts
 from seedbed.data.reading import read_table
-from seedbed.data.sources.memory import array_column
 from seedbed.data.sources.opening import read_source
 
 LEVELS = np.array(["1.1", "1.10", "1.0b"])
@@ -66,15 +63,6 @@ def test_space_after_a_list_of_json_is_ignored_and_an_error_names_its_record(tmp
 def test_whole_numbers_that_are_all_missing_are_an_empty_column(dtype):
     frame = pd.DataFrame({"a": pd.array([None] * 40, dtype), "b": range(40), "y": [0, 1] * 20})
     assert read_table(frame, target="y", numeric=["b"]).feature_names == ("b",)
-
-
-def test_booleans_are_text_in_the_order_in_which_they_appear():
-    for values in ([True, False, True], [False], []):
-        column = array_column(np.array(values, dtype=bool), "X")
-        assert isinstance(column, Texts)
-        assert column.cells() == list(map(str, values))
-        series = pl.DataFrame({"a": values}, schema={"a": pl.Boolean})
-        assert read_source(series).frame.columns[0].texts == column.texts
 
 
 def test_a_whole_number_that_no_float_holds_is_refused_by_estimators():

@@ -138,30 +138,6 @@ def test_dots_that_no_cell_of_the_table_explains_give_a_warning():
         assert all("points are taken for decimal marks: '76.586' is 76.586" in note.message for note in typed.notes)
 
 
-@pytest.mark.parametrize("style", ["thousands", "decimal comma", "decimal comma, quoted", "missing words"])
-def test_heart_failure_is_the_same_in_every_number_format(real_table, write, style):
-    header, *rows = [line.split(",") for line in real_table("heart_failure.csv").read_text().splitlines()]
-    expected = read_table(real_table("heart_failure.csv"), target="DEATH_EVENT")
-    gone = np.zeros(expected.features.shape, dtype=bool)
-    if style == "thousands":
-        rows = [[f"{float(c):,}" if "." in c else f"{int(c):,}" for c in row] for row in rows]
-    elif style == "missing words":
-        gone[::7, [0, 4, 8]] = True
-        rows = [
-            [("NA", "n/a", "?")[j % 3] if j < 12 and gone[i, j] else c for j, c in enumerate(row)]
-            for i, row in enumerate(rows)
-        ]
-    else:
-        rows = [[c.replace(".", ",") for c in row] for row in rows]
-    mark = ";" if style == "decimal comma" else ","
-    lines = [mark.join(header), *(mark.join(f'"{c}"' if mark in c else c for c in row) for row in rows)]
-    table = read_table(write("\n".join(lines)), target="DEATH_EVENT")
-    np.testing.assert_array_equal(table.features, np.where(gone, np.nan, expected.features))
-    assert (table.feature_names, table.target.tolist()) == (expected.feature_names, expected.target.tolist())
-    assert [c.schema.kind for c in table.columns] == [c.schema.kind for c in expected.columns]
-    assert [note.code for note in table.notes if note.code] == ["SB211"]
-
-
 # Dates as people write them
 
 

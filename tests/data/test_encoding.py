@@ -151,11 +151,6 @@ def test_natural_inputs_are_unscaled_in_the_users_units(seed, n_rows):
     np.testing.assert_array_equal(natural(table, split.train), oracle(table, split.train, scaled=False))
 
 
-def test_numbers_without_gaps_are_natural_inputs():
-    table = table_of(number("a", np.arange(9.0)), number("b", np.arange(9.0) % 2, "boolean"))
-    np.testing.assert_array_equal(natural(table, np.arange(5)), table.features)
-
-
 def noisy(table: Table, rows: np.ndarray, seed: int) -> Table:
     """Replace cells in the given rows: numbers are drawn again; dates and levels are permuted, so that none becomes
     rare."""

@@ -56,12 +56,6 @@ def test_columns_are_typed_as_in_other_tables(book):
     assert table.columns[3].values[1] == 1.5
 
 
-def test_numbers_are_kept_beside_text_columns_with_decimal_commas(book):
-    rows = [[1.234 + i, f"{i},75", i % 2] for i in range(30)]
-    table = read_table(book(A=[["a", "b", "y"], *rows]), target="y")
-    assert table.columns[0].values[0] == 1.234
-
-
 def test_titles_blank_rows_and_unused_columns_are_skipped(book):
     rows = [
         ["Klasse 10b"],

@@ -7,8 +7,6 @@ import gzip
 import io
 import os
 import pickle
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -245,24 +243,3 @@ def test_reading_leaves_no_temporary_files(write, tmp_path, monkeypatch):
     columns = read_file(write(gzip.compress(b"a,y\r\n1,0\r\n")))
     assert columns.places([0]) == {0: "line 2"}
     assert files(scratch) == ["owner"]
-
-
-def test_help_imports_neither_duckdb_nor_a_driver():
-    code = (
-        "import sys\nfrom seedbed.cli.program import main\n"
-        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
-        "print([name for name in sys.modules if name in ('duckdb', 'adbc_driver_manager', 'pyarrow', 'torch')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
-@pytest.mark.slow
-def test_a_million_rows_are_read_in_seconds(tmp_path):
-    random, n_rows = np.random.default_rng(0), 1_000_000
-    numbers = {f"x{i}": random.normal(size=n_rows) for i in range(10)}
-    words = {"city": random.choice(["Berlin", "New York, NY"], n_rows), "y": random.integers(0, 2, n_rows)}
-    pl.DataFrame(numbers | words).write_csv(tmp_path / "t.csv")
-    columns = read_file(tmp_path / "t.csv")
-    assert columns.cells(10)[:5] == words["city"][:5].tolist()
-    np.testing.assert_array_equal(columns.numbers(3), numbers["x3"])

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedbed.data.cells import parse_number
-from seedbed.data.reading import read_table
 from seedbed.data.sources.opening import read_source
 from seedbed.errors import SeedbedError, UnreadableError
 
@@ -159,10 +158,3 @@ def test_infinite_numbers_are_read_as_such(write):
     source = read_source(write('[{"a": NaN}, {"a": -Infinity}, {"a": 1e999}]', "t.json"))
     np.testing.assert_array_equal(source.frame.numbers(0), [np.nan, -np.inf, np.inf])
     assert source.frame.places([2]) == {2: "record 3"}
-
-
-def test_the_point_of_a_number_is_a_decimal_mark_beside_text_with_decimal_commas(write):
-    rows = [f'{{"size": {n % 9 + 1}.{n:03}, "rent": "{n},5", "y": "{"ab"[n % 2]}"}}' for n in range(10, 40)]
-    table = read_table(write("\n".join(rows), "t.json"), target="y")
-    assert table.features[0].tolist() == [2.01, 10.5]
-    assert [note for note in table.notes if note.column == "size"] == []

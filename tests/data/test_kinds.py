@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
@@ -202,16 +201,6 @@ def test_a_column_read_by_its_schema_equals_the_typed_column(drawn, n_forced, fo
         assert not np.isinf(column.values).any()
 
 
-@pytest.mark.parametrize(
-    "name", ["titanic.csv", "sick.csv", "telco_churn.csv", "credit_approval.csv", "heart_failure.csv"]
-)
-def test_real_tables_read_by_their_schemas_are_equal(real_table, name):
-    columns = read_file(real_table(name))
-    typed = type_columns(columns, range(len(columns.names)))
-    for position, column in enumerate(typed.columns):
-        np.testing.assert_array_equal(read(columns, position, column.schema), column.values)
-
-
 def test_new_cells_are_read_by_the_existing_schema():
     for schema, cells, expected in (
         (
@@ -232,17 +221,6 @@ def test_new_cells_are_read_by_the_existing_schema():
     np.testing.assert_array_equal(read(floats, 0, ColumnSchema("a", "number", spelling="comma")), [1.234, np.nan])
 
 
-def test_a_table_of_many_kinds_becomes_one_matrix_and_its_notes(write):
-    lines = [
-        f"{n},{'u' if n % 3 else 'v'},{'yes' if n % 2 else 'no'},2024-01-{n % 28 + 1:02},7,{n % 5 % 2}"
-        for n in range(40)
-    ]
-    table = read_table(write("id,word,flag,day,same,y\n" + "\n".join(lines)), target="y")
-    assert [column.schema.kind for column in table.columns] == ["category", "boolean", "date"]
-    assert [note.code for note in table.notes if note.code and note.column] == ["SB101", "SB204", "SB102"]
-    assert table.features[:2].tolist() == [[1, 0, 1704067200], [0, 1, 1704153600]]
-
-
 def test_group_and_time_columns_are_not_features_and_give_no_notes(write):
     rows = [f"p{n},{n},{n % 7},{n % 2}" for n in range(30)]
     path = write("who,when,a,y\n" + "\n".join(rows) + "\n,,3,\n,32,3,1\n,33,3,0\n")
@@ -252,22 +230,6 @@ def test_group_and_time_columns_are_not_features_and_give_no_notes(write):
     assert table.times.tolist() == [*range(30), 32, 33]
     assert [note.code for note in table.notes] == ["SB205", "", "SB206"]
     assert "a group of its own" in table.notes[1].message
-
-
-def test_the_types_of_a_data_frame_decide_the_kinds_of_its_columns():
-    frame = pd.DataFrame(
-        {
-            "day": [pd.Timestamp("2024-01-01 10:00"), pd.NaT, pd.Timestamp("2024-01-02")],
-            "flag": [True, False, True],
-            "word": pd.Categorical(["u", None, "v"]),
-            "gap": pd.array([1, None, 3], dtype="Int64"),
-            "y": ["a", "b", "b"],
-        }
-    )
-    table = read_table(frame, target="y")
-    assert [column.schema.kind for column in table.columns] == ["date", "boolean", "category", "number"]
-    assert np.isnan(table.features[1]).tolist() == [True, False, True, True]
-    assert table.features[0].tolist() == [1704103200, 1, 0, 1]
 
 
 def test_integers_beyond_float64_are_an_identifier_and_not_constant():

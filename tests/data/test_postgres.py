@@ -192,11 +192,3 @@ def test_pyarrow_is_not_needed(garden):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['clay', None]\n"
-
-
-@pytest.mark.slow
-def test_a_million_rows_of_postgresql_are_read_in_seconds(garden):
-    query = "SELECT i, i * 1.5 AS n, 'x' || i % 9 AS t FROM generate_series(1, 1000000) AS i"
-    source = read_source(garden, SourceOptions(query=query))
-    assert source.frame.n_rows == 10**6
-    np.testing.assert_array_equal(source.frame.numbers(1)[:3], [1.5, 3.0, 4.5])

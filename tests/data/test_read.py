@@ -1,7 +1,5 @@
 """Good tables are read completely from every format."""
 
-import csv
-import gzip
 import math
 
 import duckdb
@@ -15,37 +13,7 @@ from hypothesis import strategies as st
 from seedbed.data.cells import parse_number
 from seedbed.data.reading import read_table
 from seedbed.data.sources.loaded import number_sql
-from seedbed.data.table import Table
 from seedbed.errors import UnreadableError
-
-NUMERIC_TABLES = {
-    "heart_failure.csv": ("DEATH_EVENT", 299, 12, ("0", "1"), 96),
-    "haberman.csv": ("survival", 306, 3, ("1", "2"), 81),
-    "mammography.csv": ("cls", 11183, 6, ("-1", "1"), 260),
-    "kc1.csv": ("defects", 2109, 21, ("false", "true"), 326),
-    "sonar.csv": ("Class", 208, 60, ("mine", "rock"), 97),
-    "electricity.csv.gz": ("class", 45312, 6, ("0", "1"), 19237),
-}
-
-
-@pytest.mark.parametrize("name", NUMERIC_TABLES)
-def test_a_real_table_has_the_size_and_balance_in_its_index(real_table, name):
-    target, n_rows, n_features, labels, n_positive = NUMERIC_TABLES[name]
-    table = read_table(real_table(name), target=target)
-    assert (table.n_rows, table.n_features) == (n_rows, n_features)
-    assert tuple(label.lower() for label in table.labels) == labels
-    assert table.target.sum() == n_positive
-    assert (table.task, table.target_name, table.name) == ("binary", target, name.split(".")[0])
-
-
-def test_every_cell_equals_what_pythons_csv_and_float_read(real_table):
-    path = real_table("heart_failure.csv")
-    with path.open(newline="") as text:
-        header, *rows = csv.reader(text)
-    table = read_table(str(path), target="DEATH_EVENT")
-    assert table.feature_names == tuple(header[:-1])
-    assert table.features.tolist() == [[float(cell) for cell in row[:-1]] for row in rows]
-    assert [table.labels[code] for code in table.target] == [row[-1] for row in rows]
 
 
 def test_arrays_of_a_table_are_typed_and_read_only(real_table):
@@ -55,45 +23,6 @@ def test_arrays_of_a_table_are_typed_and_read_only(real_table):
         table.features[0, 0] = 1.0
     with pytest.raises(ValueError, match="read-only"):
         table.target[0] = 1
-
-
-@pytest.mark.parametrize(
-    "form", ["parquet", "csv.gz", "tsv", "crlf", "cr", "mixed", "bom", "semicolon", "quoted", "spaces"]
-)
-def test_a_table_is_the_same_in_every_format(real_table, tmp_path, form):
-    source = real_table("heart_failure.csv")
-    text = source.read_text()
-    forms = {
-        "csv.gz": gzip.compress(text[:5000].encode()) + gzip.compress(text[5000:].encode()),  # two gzip members
-        "tsv": text.replace(",", "\t").encode(),
-        "crlf": text.replace("\n", "\r\n").encode(),
-        "cr": text.replace("\n", "\r").encode(),
-        "mixed": text.replace("\n", "\r\n", 7).encode(),
-        "bom": b"\xef\xbb\xbf" + text.encode(),
-        "semicolon": text.replace(",", ";").encode(),
-        "quoted": "\n".join(",".join(f'"{c}"' for c in line.split(",")) for line in text.splitlines()).encode(),
-        "spaces": text.replace(",", " , ").replace("\n", "\n\n").encode(),
-    }
-    path = tmp_path / f"copy[1].{form}"
-    if form == "parquet":
-        pl.read_csv(source, infer_schema_length=None).write_parquet(path)
-    else:
-        path.write_bytes(forms[form])
-    assert_same(read_table(path, target="DEATH_EVENT"), read_table(source, target="DEATH_EVENT"))
-
-
-@pytest.mark.parametrize("library", [pd, pl], ids=["pandas", "polars"])
-def test_a_data_frame_equals_its_file(real_table, library):
-    path = real_table("kc1.csv")
-    frame = library.read_csv(path)
-    assert_same(read_table(frame, target="defects"), read_table(path, target="defects"))
-
-
-def assert_same(one: Table, other: Table) -> None:
-    assert one.feature_names == other.feature_names
-    np.testing.assert_array_equal(one.features, other.features)
-    np.testing.assert_array_equal(one.target, other.target)
-    assert [label.lower() for label in one.labels] == [label.lower() for label in other.labels]
 
 
 def test_columns_can_be_dropped_and_the_target_may_be_in_any_position(write):
@@ -110,28 +39,6 @@ def test_a_delimiter_in_quotes_is_text_even_after_a_space(write):
     assert (table.features.tolist(), table.target.tolist()) == ([[1], [2]], [0, 1])
 
 
-def test_numeric_labels_are_sorted_as_numbers_and_words_by_code_point(write):
-    assert read_table(write("a,y\n1,10\n2,9\n"), target="y").labels == ("9", "10")
-    assert read_table(write("a,y\n1,x10\n2,x9\n"), target="y").labels == ("x10", "x9")
-    assert read_table(write("a,y\n1,1.5\n2,-2\n"), target="y").labels == ("-2", "1.5")
-
-
-def test_labels_that_differ_only_in_number_format_are_one(write):
-    table = read_table(write("a,y\n1,1\n2,1.0\n3,0\n4, 1\n"), target="y")
-    assert (table.labels, table.target.tolist()) == (("0", "1"), [1, 1, 0, 1])
-
-
-def test_a_constant_column_is_dropped_with_a_note(real_table):
-    table = read_table(real_table("ionosphere.csv"), target="class")
-    assert "a02" not in table.feature_names
-    assert [(note.code, note.column) for note in table.notes if note.column] == [("SB102", "a02")]
-
-
-def test_a_delimiter_other_than_a_comma_gives_a_note(write):
-    assert any("semicolon" in note.message for note in read_table(write("a;y\n1;0\n2;1\n"), target="y").notes)
-    assert read_table(write("a,y\n1,0\n2,1\n"), target="y").notes == ()
-
-
 CELLS = st.one_of(
     st.floats().map(repr), st.integers().map(str), st.text(alphabet="0123456789+-.eE_ \t,xinfa"), st.text(max_size=6)
 )
@@ -145,22 +52,6 @@ def test_duckdb_and_python_recognise_the_same_numbers(cells):
     for cell, number in zip(cells, found, strict=True):
         expected = parse_number(cell)
         assert (number is None and math.isnan(expected)) or number == expected, cell
-
-
-def test_parquet_types_become_numbers_and_boolean_labels_words(tmp_path):
-    frame = pl.DataFrame({"i": [1, 2], "b": [True, False], "d": ["1.50", "2"], "y": [True, False]})
-    frame = frame.with_columns(pl.col("d").cast(pl.Decimal(10, 2)))
-    frame.write_parquet(tmp_path / "t.parquet")
-    table = read_table(tmp_path / "t.parquet", target="y")
-    assert table.features.tolist() == [[1, 1, 1.5], [2, 0, 2]]
-    assert (table.labels, table.target.tolist()) == (("False", "True"), [1, 0])
-
-
-def test_text_cells_of_a_data_frame_are_typed_like_those_of_a_file(write):
-    frame = pd.DataFrame({"a": [" 1 ", "1e-3", "-.5"], "y": ["u", "v", "v"]})
-    np.testing.assert_array_equal(read_table(frame, target="y").features[:, 0], [1, 1e-3, -0.5])
-    lazy = pl.LazyFrame({"a": ["7", "8"], "y": [0.0, 1.0]})
-    assert read_table(lazy, target="y").labels == ("0", "1")
 
 
 def test_a_row_keeps_its_place_in_a_file_of_many_blocks(tmp_path):

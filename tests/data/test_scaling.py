@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import StandardScaler
 
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.reading import read_table
 from seedbed.data.scaling import medians_of, target_moments
-from seedbed.data.splits import Split
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import TargetError
 
@@ -42,8 +40,6 @@ def test_medians_are_those_of_the_filled_cells():
     assert np.isnan(found[3])
 
 
-SIZES = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
-MATRICES = arrays(np.float64, st.tuples(st.integers(4, 12), st.integers(1, 4)), elements=st.one_of(SIZES, st.just(0.1)))
 NORMAL = np.random.default_rng(0).normal(size=(60, 1))
 AWKWARD = {
     "timestamps": 1.7e9 + (10 * NORMAL).round(),
@@ -64,11 +60,6 @@ def plain(train: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Standardise by the definition; a column that is constant in training is zero."""
     varies = train.min(axis=0) != train.max(axis=0)
     return np.where(varies, (rows - train.mean(axis=0)) / np.where(varies, train.std(axis=0), 1), 0)
-
-
-def third_tested(n_rows: int, seed: int) -> Split:
-    rows = np.random.default_rng(seed).permutation(n_rows)
-    return Split(repeat=0, fold=seed, train=np.sort(rows[n_rows // 3 :]), test=np.sort(rows[: n_rows // 3]))
 
 
 def table_of(features: np.ndarray) -> Table:
@@ -97,17 +88,6 @@ def test_float32_keeps_the_digits_of_columns_with_extreme_scales(name):
     unit = np.abs(features[:45]).max()
     expected = plain(features[:45] / unit, features / unit)
     np.testing.assert_allclose(alone(features, np.arange(45)), expected, rtol=1e-5, atol=1e-5)
-
-
-@given(MATRICES, st.integers(0, 9))
-def test_inputs_of_training_rows_do_not_depend_on_test_rows(features, seed):
-    split = third_tested(len(features), seed)
-    other = features.copy()
-    other[split.test] = features[split.test] * 3 + 5
-    train = alone(features, split.train)[split.train]
-    np.testing.assert_array_equal(train, alone(other, split.train)[split.train])
-    varies = features[split.train].min(axis=0) != features[split.train].max(axis=0)
-    assert (np.abs(train.std(axis=0, dtype=np.float64) - varies) < 1e-3).all()
 
 
 @pytest.mark.parametrize("value", [0.1, 1e300, -7.0, 5e-324])

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, StratifiedGroupKFold, train_test_split
+from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, train_test_split
 
-from seedbed.data.reading import read_table
-from seedbed.data.splits import group_rows, holdout, repeated_folds, sample_rows, time_folds, time_holdout
+from seedbed.data.splits import holdout, repeated_folds, sample_rows, time_folds, time_holdout
 from seedbed.errors import OptionError, TargetError
 
 # Splits equal scikit-learn's, so that they can be reproduced elsewhere
@@ -33,26 +32,6 @@ def test_splits_equal_scikit_learns_rows_in_the_same_order(codes, test_size, ran
     theirs = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=random_state).split(target, target)
     mine = repeated_folds(target, repeats=2, folds=5, random_state=random_state)
     assert [(one.train.tolist(), one.test.tolist()) for one in mine] == [(a.tolist(), b.tolist()) for a, b in theirs]
-
-
-def test_heart_failure_is_split_into_239_and_60_rows(real_table):
-    table = read_table(real_table("heart_failure.csv"), target="DEATH_EVENT")
-    split = holdout(table.target)
-    assert (len(split.train), len(split.test)) == (239, 60)
-    assert table.target[split.test].sum() == 19
-
-
-def test_folds_equal_scikit_learns_and_test_each_row_once_per_repeat():
-    splits = repeated_folds(TARGET, repeats=3, folds=5, random_state=11)
-    theirs = RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=11).split(TARGET, TARGET)
-    assert [(s.repeat, s.fold) for s in splits] == [(r, f) for r in range(3) for f in range(5)]
-    for mine, (train, test) in zip(splits, theirs, strict=True):
-        assert mine.train.tolist() == sorted(train)
-        assert mine.test.tolist() == sorted(test)
-        assert TARGET[mine.test].sum() == 6
-    for repeat in range(3):
-        tested = np.concatenate([s.test for s in splits if s.repeat == repeat])
-        assert sorted(tested) == list(range(100))
 
 
 def test_each_repeat_shuffles_again_and_row_numbers_are_read_only():
@@ -229,20 +208,6 @@ def test_many_small_groups_give_even_folds_with_even_class_shares(n_classes):
         assert np.ptp(sizes) <= 3
 
 
-def test_folds_are_more_even_than_scikit_learns():
-    spreads = np.zeros((2, 3))
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
-        groups = np.repeat(np.arange(120), rng.integers(1, 12, 120))
-        target = (rng.random(len(groups)) < rng.beta(1, 3, 120)[groups]).astype(np.int64)  # groups differ in shares
-        mine = [split.test for split in repeated_folds(target, repeats=1, folds=8, random_state=0, groups=groups)]
-        theirs = StratifiedGroupKFold(8, shuffle=True, random_state=0).split(target, target, groups)
-        for place, tests in enumerate((mine, [test for _, test in theirs])):
-            counts = np.array([np.bincount(target[test]) for test in tests])
-            spreads[place] += *counts.std(axis=0), counts.sum(axis=1).std()
-    assert (spreads[0] < 0.6 * spreads[1]).all()
-
-
 def test_a_group_larger_than_a_fold_fills_one_fold():
     target = np.arange(100) % 2
     groups = np.where(np.arange(100) < 40, -1, np.arange(100))
@@ -313,17 +278,6 @@ def test_splits_do_not_depend_on_the_order_of_groups():
     splits = repeated_folds(target, repeats=1, folds=3, random_state=0, groups=groups)
     assert all(abs(split.test.mean() - 299.5) < 50 for split in splits)
     assert abs(holdout(target, random_state=0, groups=groups).test.mean() - 299.5) < 50
-
-
-def test_each_group_has_exactly_one_kind():
-    rng = np.random.default_rng(0)
-    codes, groups = rng.integers(0, 3, 300), rng.integers(0, 120, 300)
-    grouped = group_rows(codes, groups)
-    assert sorted(grouped.members) == list(range(grouped.n_groups))
-    for kind in range(len(grouped.counts)):
-        for group in grouped.members[grouped.first[kind] : grouped.first[kind + 1]]:
-            own = codes[grouped.group == group]
-            assert grouped.counts[kind].tolist() == [*np.bincount(own, minlength=3), len(own)]
 
 
 # Split by time: earlier rows train, later rows

@@ -6,7 +6,6 @@ import sqlite3
 
 import pytest
 
-from seedbed.data.reading import read_table
 from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.source_options import SourceOptions
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
@@ -120,10 +119,3 @@ def test_a_damaged_or_locked_file_is_refused(database, refusal, write):
     path = database(ONE)
     assert isinstance(refusal(write(path.read_bytes()[:3000], "cut.db")), UnreadableError)
     assert isinstance(refusal(write(path.read_bytes()[:16] + bytes(5000), "noise.db")), UnreadableError)
-
-
-def test_the_point_of_a_number_is_a_decimal_mark_beside_text_with_decimal_commas(database):
-    rows = ", ".join(f"(1.{2 * n + 1:03}, '{n},5', '{'ab'[n % 2]}')" for n in range(10, 40))
-    table = read_table(database(f"CREATE TABLE t (size, rent, y); INSERT INTO t VALUES {rows};"), target="y")
-    assert table.features[0].tolist() == [1.021, 10.5]
-    assert [note for note in table.notes if note.column == "size"] == []

@@ -163,25 +163,6 @@ def test_the_decimal_mark_of_an_ambiguous_target_is_that_of_the_features(write):
         assert [note.code for note in table.notes if note.column == "y" and note.code] == codes
 
 
-@pytest.mark.parametrize(
-    ("name", "column", "labels", "counts"),
-    [
-        ("credit_approval.csv", "class", ("-", "+"), [383, 307]),
-        ("wine_quality.csv", "quality", ("3", "4", "5", "6", "7", "8", "9"), [30, 216, 2138, 2836, 1079, 193, 5]),
-        ("telco_churn.csv", "Churn", ("No", "Yes"), [5174, 1869]),
-    ],
-)
-def test_the_targets_of_real_tables_match_their_index(real_table, name, column, labels, counts):
-    table = read_table(real_table(name), target=column)
-    assert (table.labels, np.bincount(table.target).tolist()) == (labels, counts)
-
-
-def test_a_real_amount_is_a_regression_target(real_table):
-    table = read_table(real_table("telco_churn.csv"), target="TotalCharges")
-    assert (table.task, table.n_rows, table.labels) == ("regression", 7032, ())
-    assert [note.count for note in table.notes if note.code == "SB205"] == [11]
-
-
 def test_a_regression_target_has_no_positive_label():
     with pytest.raises(OptionError, match="holds numbers, so no label is the positive one"):
         target_of(["1.5", "2.5", "3"], positive="3")

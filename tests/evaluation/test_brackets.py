@@ -35,15 +35,6 @@ def test_equal_places_share_one_bracket_and_separated_places_have_none():
     assert brackets(~np.eye(5, dtype=bool)) == ()
 
 
-def test_a_place_that_differs_from_both_neighbours_has_no_bracket():
-    assert brackets(pairs(3, (0, 1), (0, 2))) == ((1, 2),)
-
-
-def test_equal_places_are_joined_across_a_different_one():
-    assert brackets(pairs(3, (0, 1))) == ((0, 2), (1, 2))
-    assert brackets(pairs(4, (1, 2))) == ((0, 1, 3), (0, 2, 3))
-
-
 @pytest.mark.parametrize("n", [0, 1])
 def test_less_than_two_places_have_no_bracket(n):
     assert brackets(np.zeros((n, n), dtype=bool)) == ()

@@ -1,8 +1,5 @@
 """Summaries of the curves of many networks."""
 
-from __future__ import annotations
-
-import json
 from typing import Any
 
 import msgspec
@@ -123,8 +120,3 @@ def test_mean_and_band_lie_within_the_healthy_networks(array):
         low, high = line["low"][epoch], line["high"][epoch]
         assert smallest <= line["p05"][epoch] <= low <= high <= line["p95"][epoch] <= largest
         assert smallest <= line["mean"][epoch] <= largest
-
-
-def test_a_summary_survives_a_round_trip_through_json():
-    summary = summarized(_curves())
-    assert json.loads(json.dumps(summary, allow_nan=False)) == summary

@@ -28,12 +28,6 @@ def test_the_posterior_equals_baycomps_with_the_same_degrees_of_freedom(mean):
     assert p_better(ours, -0.01) - p_better(ours, 0.01) == pytest.approx(rope, abs=1e-10)
 
 
-def test_p_better_at_zero_is_one_minus_half_the_p_value():
-    ours = corrected_t(draws(repeats=3))
-    assert ours.mean > 0
-    assert p_better(ours) == pytest.approx(1 - ours.p / 2, abs=1e-12)
-
-
 @pytest.mark.parametrize(("value", "expected"), [(0.0, 0.5), (0.2, 1.0), (-0.2, 0.0)])
 def test_a_point_mass_is_judged_as_by_baycomp(value, expected):
     ours = corrected_t(np.full((1, 10), value))
@@ -112,12 +106,6 @@ def test_the_width_after_ten_repeats_is_forecast_from_three_whatever_the_share_o
 
     forecast, true = np.mean([both() for _ in range(200)], axis=0)
     assert forecast == pytest.approx(true, rel=0.04)
-
-
-def test_twice_the_margin_needs_a_quarter_of_the_rows():
-    ours = corrected_t(draws())
-    fine, coarse = (rows_needed(ours, n_rows=100_000, margin=m)[1] for m in (0.01, 0.02))
-    assert fine / coarse == pytest.approx(4, rel=1e-3)
 
 
 def test_no_rows_are_needed_for_a_settled_comparison():

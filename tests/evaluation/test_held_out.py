@@ -75,14 +75,6 @@ def test_seeds_that_dominate_leave_few_degrees_of_freedom():
     assert paired_hold_out(noisy, rows[None]).df == pytest.approx(2, abs=0.01)
 
 
-@given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 100))
-def test_swapping_the_models_negates_the_difference(n_ours, n_theirs, seed):
-    rng = np.random.default_rng(seed)
-    a, b = rng.normal(size=(n_ours, 30)), rng.normal(size=(n_theirs, 30))
-    one, other = paired_hold_out(a, b), paired_hold_out(b, a)
-    assert (other.low, other.high, other.p) == pytest.approx((-one.high, -one.low, one.p), abs=1e-9)
-
-
 def test_equal_models_give_a_point_mass():
     found = paired_hold_out(np.ones((1, 5)), np.ones((1, 5)))
     assert (found.low, found.high, found.p) == (0, 0, 1)

@@ -68,45 +68,6 @@ def test_a_protocol_without_verdict_has_a_reason():
     assert protocol(300, 15).reason.endswith("no more folds, since 15 rows lie outside the largest class")
 
 
-@pytest.mark.parametrize(
-    ("n_rows", "n_groups", "expected"),
-    [
-        (300, 19, ("scores_only", 1, 9, None)),
-        (300, 7, ("scores_only", 1, 3, None)),
-        (300, 2, ("scores_only", 1, 2, None)),
-        (40, 30, ("scores_only", 1, 10, None)),
-        (300, 20, ("cross_validation", 10, 10, 9)),
-        (300_000, 200_000, ("cross_validation", 1, 10, 9)),
-        (300_000, 200_001, ("held_out", 1, 1, None)),
-    ],
-)
-def test_the_number_of_groups_limits_the_protocol(n_rows, n_groups, expected):
-    design = protocol(n_rows, n_rows // 2, n_groups=n_groups)
-    assert (design.kind, design.repeats, design.folds, design.df) == expected
-
-
-@pytest.mark.parametrize(
-    ("n_rows", "outside", "n_groups", "quick", "expected"),
-    [
-        (50, 20, None, False, ("held_out", 1, 1, None)),
-        (1999, 10, 20, False, ("held_out", 1, 1, None)),
-        (2000, None, None, False, ("held_out", 1, 1, None)),
-        (100_000, 900, None, False, ("held_out", 1, 1, None)),
-        (300, 20, None, True, ("held_out", 1, 1, None)),
-        (49, 20, None, False, ("scores_only", 1, 1, None)),
-        (300, 9, None, False, ("scores_only", 1, 1, None)),
-        (300, 90, 19, False, ("scores_only", 1, 1, None)),
-    ],
-)
-def test_a_split_by_time_always_holds_out_the_latest_fifth(n_rows, outside, n_groups, quick, expected):
-    design = protocol(n_rows, outside, n_groups=n_groups, quick=quick, by_time=True)
-    assert (design.kind, design.repeats, design.folds, design.df) == expected
-    assert (design.locked_share, design.quick) == (0.2, quick)
-    why = "the latest fifth is locked away and looked at once, since rows are split by time"
-    assert design.reason.endswith(why)
-    assert ("too few" in design.reason) == (expected[0] == "scores_only")
-
-
 def test_a_quick_look_is_one_repeat_and_marked():
     design = protocol(300, 100, quick=True)
     assert (design.repeats, design.folds, design.df, design.quick) == (1, 10, 9, True)

@@ -75,15 +75,6 @@ def test_each_score_has_exactly_one_definition(name):
     assert metric.skill_of is None or METRICS[metric.skill_of].row_loss
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if "binary" in METRICS[name].tasks])
-@given(tables, st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(name, rows, random):
-    shuffled = list(rows)
-    random.shuffle(shuffled)
-    one, other = (score(name, *zip(*part, strict=True)) for part in (rows, shuffled))
-    assert other == (one if one is None else pytest.approx(one, abs=1e-9))
-
-
 @pytest.mark.parametrize("name", [name for name in METRICS if {"binary", "multiclass"} <= {*METRICS[name].tasks}])
 @given(tables)
 def test_the_names_of_the_two_classes_do_not_matter(name, rows):

@@ -164,18 +164,6 @@ def test_auto_needs_rows_that_networks_leave_out(arrays, recipe, n):
         specify(table_from_arrays(*arrays), ["auto"], recipe=recipe, design=Design(n_networks=n))
 
 
-def test_a_fitted_auto_has_its_score_and_estimators_are_handed_over_by_joblib(arrays):
-    design = dataclasses.replace(DESIGN, baselines={"mine": "sklearn.naive_bayes.GaussianNB"})
-    comparison = sb.compare(*arrays, recipe=RECIPE, design=design, compute=ONE)
-    for name in ("auto", "boosted-trees", "logistic", "prior", "network-2"):
-        model = comparison.model(name, compute=ONE)
-        assert (model.candidate, model.n_networks) == (name, 3)
-        measured = {one["name"]: one["mean"] for one in model.score["scores"]}
-        assert measured["accuracy"] == comparison[name].scores["accuracy"].mean
-    with pytest.raises(CandidateError, match=r"'mine' is a scikit-learn model\. Fit it with scikit-learn, and save it"):
-        comparison.model("mine")
-
-
 def test_no_model_is_recommended_if_the_prior_is_as_good(arrays, table_of, compared):
     noise = np.random.default_rng(1).permutation(arrays[1])
     comparison = compared(table_of(arrays[0], noise), "relu:3", baselines=["prior"])
@@ -250,20 +238,3 @@ def test_any_number_of_networks_is_judged_and_none_leaves_out_half(arrays, n_net
         from seedbed.model.member import splits_of_networks
 
         assert {len(split.test) for split in splits_of_networks(table, 2, 0)} <= {3, 4}  # of 30 rows
-
-
-class Noisy(nn.Module):
-    """A module that ignores all seeds."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(3, 1)
-
-    def forward(self, x):
-        return self.layer(x) + 1e-3 * float(np.random.default_rng().normal())
-
-
-@pytest.mark.parametrize("recipe", [RECIPE, Recipe.tutorial(epochs=3)], ids=["default", "tutorial"])
-def test_an_own_module_without_determinism_is_judged(arrays, recipe):
-    found = judged(table_from_arrays(*arrays), Noisy, "relu:3", recipe=recipe, n_networks=2)
-    assert found["Noisy"].finite

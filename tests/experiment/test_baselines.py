@@ -6,8 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
-from sklearn.calibration import CalibratedClassifierCV
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
@@ -17,7 +16,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from seedbed.data.splits import repeated_folds
@@ -47,17 +46,6 @@ class Odd(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         n_columns = 1 if self.does == "one column" else len(self.classes_)
         return np.full((len(X), n_columns), np.nan if self.does == "nan" else 1 / n_columns)
-
-
-class OddNumbers(RegressorMixin, BaseEstimator):
-    """A regressor that predicts invalid values."""
-
-    def fit(self, X, y):
-        self.fitted_ = True
-        return self
-
-    def predict(self, X):
-        return np.full(len(X), np.nan)
 
 
 @pytest.fixture(scope="module")
@@ -180,20 +168,13 @@ def test_a_missing_random_state_is_set_on_a_copy():
         ("..svm.SVC", "can't be imported: "),
         ("breaks_on_import.Model", "breaks_on_import can't be imported: ZeroDivisionError: division by zero. Check"),
         ("sklearn.svm.SVD", "baseline 'sklearn.svm.SVD': no class 'SVD' in sklearn.svm. Did you mean 'SVC'?"),
-        ("sklearn.svm:", "no class '' in sklearn.svm."),
         ("sklearn.base.clone", "no class 'clone' in sklearn.base."),
         ("sklearn.svm.SVC(c=2.0)", "SVC has no argument 'c'. Did you mean 'C'?"),
         ("sklearn.svm.SVC(C=float('inf'))", "'(C=float('inf'))' can't be read. Write each argument once"),
-        ("sklearn.svm.SVC(2.0)", "'(2.0)' can't be read"),
         ("sklearn.svm.SVC(**{'C': 2.0})", "can't be read"),
-        ("sklearn.svm.SVC(C=1, C=2)", "can't be read"),
-        ("sklearn.svm.SVC(C=1)(C=2)", "can't be read"),
-        ("sklearn.svm.SVC(C=1", "can't be read"),
         ("sklearn.svm.SVC(C=1).fit", "can't be read"),
         ("sklearn.ensemble.VotingClassifier", "it can't be created: TypeError: "),
         ("sklearn.linear_model.Ridge", "baseline 'Ridge' isn't a scikit-learn classifier. Give one, such as"),
-        (Ridge(), "baseline 'Ridge' isn't a scikit-learn classifier"),
-        ("pathlib.PurePath", "baseline 'PurePath' isn't a scikit-learn classifier"),
         (3, "baseline 'int' isn't a scikit-learn classifier"),
         (LinearSVC, "baseline 'LinearSVC' has no predict_proba. Wrap it in sklearn.calibration."),
         ("sklearn.svm.SVC(C=2.0)", "has no predict_proba. Write SVC(probability=True), or wrap it in Calibrated"),
@@ -206,11 +187,6 @@ def test_invalid_baselines_are_refused_with_advice(tmp_path, monkeypatch, spec, 
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(OptionError, match=re.escape(message)):
         estimators_from([spec], random_state=0)
-
-
-def test_duplicate_names_of_baselines_are_refused():
-    with pytest.raises(OptionError, match=r"two baselines are named 'SVC'\. Leave one out, or give it a name: "):
-        estimators_from([SVC(probability=True), SVC(C=2.0, probability=True)], random_state=0)
 
 
 def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
@@ -252,11 +228,6 @@ def test_a_class_without_training_rows_gets_no_probability(fitted, rows):
         assert fitted(GaussianNB(), splits=[split])[0, 0].tolist() == [code] * 10
 
 
-def test_a_wrapped_classifier_is_a_baseline(fitted, rows):
-    p = fitted(CalibratedClassifierCV(LinearSVC(), ensemble=False), splits=rows[2][:1])[0, 0]
-    assert ((p > 0) & (p < 1)).all()
-
-
 @pytest.fixture(scope="module")
 def numbers(rows, table_of):
     """A function that returns predictions of y = 1e5 + 1e3 (x0 + noise), by numbers of baseline and split."""
@@ -285,10 +256,7 @@ def test_a_user_defined_regressor_is_standardised_and_may_return_a_column(number
     ("spec", "task", "message"),
     [
         (GaussianNB(), "regression", "isn't a scikit-learn regressor. Give one, such as sklearn.ensemble."),
-        (GaussianNB(), "regression", "RandomForestRegressor, as the target holds numbers."),
         (Ridge(), "multiclass", "'Ridge' isn't a scikit-learn classifier. Give one, such as sklearn.ensemble."),
-        (Ridge(), "multiclass", "RandomForestClassifier, as the target holds classes."),
-        ("sklearn.naive_bayes.GaussianNB", "regression", "'GaussianNB' isn't a scikit-learn regressor"),
         ("sklearn.svm.SVT", "regression", "no class 'SVT' in sklearn.svm. Did you mean 'SVR'?"),
         ("liner", "regression", "no baseline 'liner'. Did you mean 'linear'?"),
     ],
@@ -297,12 +265,6 @@ def test_a_user_defined_regressor_is_standardised_and_may_return_a_column(number
 def test_a_model_of_another_task_is_refused_with_the_right_kind(spec, task, message):
     with pytest.raises(OptionError, match=re.escape(message)):
         estimators_from([spec], random_state=0, task=task)
-
-
-def test_invalid_predictions_of_a_regressor_are_refused(numbers):
-    _, _, fit = numbers
-    with pytest.raises(TrainingError, match=r"'OddNumbers' can't be fitted: ValueError: predict gave \["):
-        fit(OddNumbers())
 
 
 def test_baselines_are_named_and_combined_with_the_usual_ones(table_of, rows):

@@ -1,18 +1,15 @@
 """Several classes: probabilities, scores and verdicts."""
 
-import json
 import re
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 from sklearn import metrics as sk
 from torch import nn
 
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation.metrics import METRICS
 from seedbed.experiment.conclusions import guessing_like
-from seedbed.report.terminal import comparison_text
 from seedbed.training.many import train_many
 from seedbed.training.randomness import derive
 
@@ -79,14 +76,6 @@ def test_scores_equal_scikit_learns(found, rows, name):
     assert {key: means[key] for key in expected} == pytest.approx(expected, abs=1e-6)
 
 
-def test_every_interval_contains_its_score_and_stays_in_range(found):
-    ranges = {"mcc": (-1, 1), "brier_skill": (-np.inf, 1), "brier": (0, 2), "log_loss": (0, np.inf)}
-    for result in found.results:
-        for name, score in result.scores.items():
-            bottom, top = ranges.get(name, (0, 1))
-            assert bottom <= score.low <= score.mean <= score.high <= top
-
-
 def test_confusion_and_calibration_use_the_most_likely_class(found, rows):
     y, p = rows[1], found["linear:3"].predictions.astype(np.float64)
     truth, guess = np.broadcast_to(y, p.shape[:3]).ravel(), p.argmax(axis=3).ravel()
@@ -116,23 +105,6 @@ def test_an_untrained_network_is_no_better_than_the_prior(compared, table_of, ro
     assert check.evidence["prior_loss"] == pytest.approx(-(costs * np.log(costs)).sum())
 
 
-def test_the_report_counts_the_classes_and_explains_the_brier_score(found):
-    text = " ".join(comparison_text(found.conclusion).split())
-    assert "90 rows, 3 features; 3 classes, 48.9% in the largest" in text
-    assert "Brier score (the squared errors of a row's probabilities, added up over the classes)" in text
-    assert "in accuracy (points)" in text
-
-
-def test_the_document_and_the_arrays_contain_every_class(found, tmp_path):
-    found.save(tmp_path)
-    document = json.loads((tmp_path / "comparison.json").read_text())
-    assert document["labels"] == {"0": 44, "1": 30, "2": 16}
-    assert document["task"] == "multiclass"
-    assert np.shape(document["candidates"][0]["confusion"]) == (3, 3)
-    arrays = load_file(tmp_path / "curves.safetensors")
-    np.testing.assert_array_equal(arrays["tanh:4/predictions"], found["tanh:4"].predictions)
-
-
 @pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
 def test_other_metrics_can_be_judged_but_not_those_of_regressions(compared, table_of, rows, metric):
     table = table_of(*rows, "multiclass")
@@ -140,39 +112,6 @@ def test_other_metrics_can_be_judged_but_not_those_of_regressions(compared, tabl
     assert found.verdicts[0].metric == metric
     with pytest.raises(OptionError, match="'squared_error' can't be tested on this target"):
         compared(table, "linear:3", metric="squared_error")
-
-
-def test_intervals_cover_the_range_of_multiclass_brier_scores(compared, table_of, rows):
-    found = compared(
-        table_of(*rows, "multiclass"),
-        *("linear:3", "tanh:4@lr=50", "tanh:2@lr=50", "tanh:5@lr=50"),
-        folds=2,
-        n_networks=1,
-        recipe={"epochs": 30},
-    )
-    ends = [abs(end) for verdict in found.verdicts for end in (verdict.low, verdict.high)]
-    assert 1 < max(ends) <= 2
-    assert max(abs(verdict.accuracy.high) for verdict in found.verdicts) == 1
-
-
-class Soft(nn.Module):
-    """A network that returns probabilities instead of logits."""
-
-    def __init__(self, n_features, n_outputs):
-        super().__init__()
-        self.layer = nn.Linear(n_features, n_outputs)
-
-    def forward(self, x):
-        return self.layer(x).softmax(1)
-
-
-def linear(n_features, n_outputs):
-    return nn.Linear(n_features, n_outputs)
-
-
-def test_a_final_softmax_is_detected_and_logits_are_not(compared, table_of, rows):
-    found = compared(table_of(*rows, "multiclass"), Soft, linear)
-    assert (found["Soft"].confined, found["linear"].confined) == ("softmax", "")
 
 
 def test_a_network_with_a_wrong_number_of_outputs_is_refused_with_the_right_one(compared, table_of, rows):
@@ -183,16 +122,3 @@ def test_a_network_with_a_wrong_number_of_outputs_is_refused_with_the_right_one(
 def test_all_metrics_of_classes_that_are_means_are_shown(found):
     per_row = {one.name for one in METRICS.values() if one.row_loss and "multiclass" in one.tasks}
     assert per_row <= found["tanh:4"].scores.keys()
-
-
-def test_rows_split_by_time_are_scored_on_the_latest(compared, table_of, rows):
-    times = np.arange(90.0)
-    found = compared(table_of(*rows, "multiclass", times=times), "linear:3", "tanh:4", baselines=["standard"],
-                     repeats=None, folds=None)  # fmt: skip
-    p = found["tanh:4"].predictions
-    np.testing.assert_array_equal(np.isfinite(p).all(axis=3), np.broadcast_to(times >= 72, p.shape[:3]))
-    expected = [sk.roc_auc_score(rows[1][72:], one, multi_class="ovo") for one in p[0, :, 72:].astype(np.float64)]
-    auc = found["tanh:4"].scores["roc_auc"]
-    assert auc.mean == pytest.approx(np.mean(expected), abs=1e-6)
-    assert auc.low <= auc.mean <= auc.high
-    assert np.sum(found["tanh:4"].confusion()) == pytest.approx(1)

@@ -1,7 +1,5 @@
 """Which columns help: models that are trained again without them, on the same splits."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -24,23 +24,6 @@ def counts(design):
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "rare", "expected"),
-    [
-        (40, None, ("scores_only", 1, 10, None)),
-        (300, 8, ("scores_only", 1, 8, None)),
-        (60, None, ("cross_validation", 10, 10, 9)),
-        (1999, None, ("cross_validation", 10, 10, 9)),
-        (300, 15, ("cross_validation", 10, 7, 6)),
-        (2000, None, ("cross_validation", 3, 10, 9)),
-        (20_001, None, ("cross_validation", 1, 10, 9)),
-        (200_001, None, ("held_out", 1, 1, None)),
-    ],
-)
-def test_the_size_of_the_table_decides(n_rows, rare, expected):
-    assert counts(design_of(n_rows, rare)) == expected
-
-
-@pytest.mark.parametrize(
     ("n_rows", "options", "expected"),
     [
         (300, {"repeats": 4}, ("cross_validation", 4, 10, 9)),
@@ -60,21 +43,6 @@ def test_given_options_replace_the_defaults(n_rows, options, expected):
     assert counts(design) == expected
     assert design.locked_share == (0.2 if design.kind == "held_out" else 0.0)
     assert design.quick == (options.get("quick", False) and "repeats" not in options)
-
-
-@pytest.mark.parametrize(
-    ("n_rows", "options", "words"),
-    [
-        (300, {}, "300 rows: up to 10 x 10 folds"),
-        (300, {"folds": 5}, "300 rows: up to 10 x 5 folds, as requested"),
-        (300, {"quick": True}, "300 rows: a first look, 1 x 10 folds"),
-        (40, {}, "40 rows are too few for a verdict (it needs 50 rows)"),
-        (200_001, {}, "200001 rows: a fifth is locked away and looked at once"),
-    ],
-    ids=str,
-)
-def test_the_reason_describes_the_design(n_rows, options, words):
-    assert design_of(n_rows, **options).reason.startswith(words)
 
 
 def test_a_first_look_is_one_repeat_on_at_most_5000_rows():

@@ -55,12 +55,6 @@ def test_no_places_of_the_ranking_differ(found):
     assert not any(word in str(found).lower() for word in ("better than", "worse than", "outperforms"))
 
 
-def test_the_document_is_strict_json(found):
-    document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert (document["verdicts"], document["plan"]["kind"]) == ([], "scores_only")
-    assert len(document["no_verdict"]) == 2
-
-
 def test_five_rows_of_a_class_suffice_to_stop_by(small):
     found = small(*table(12, 5), **WHOLE, candidates="tanh:3", recipe="default", lr=None)
     assert found.experiment.design.folds == 5

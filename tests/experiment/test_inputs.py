@@ -109,13 +109,6 @@ def test_features_and_labels_may_be_separate_objects_of_any_type(small, arrays, 
     same(small(*kind(*arrays), candidates="tanh:4")["tanh:4"], plain)
 
 
-def test_columns_can_be_dropped(small, arrays, plain, same):
-    X, y = arrays
-    frame = pd.DataFrame(X, columns=NAMES).assign(y=y, name="text", more=1.5)
-    table = sb.read_table(frame, target="y", drop=["name", "more"])
-    same(small(table, candidates="tanh:4")["tanh:4"], plain)
-
-
 def test_labels_are_counted_in_the_document(small, arrays):
     X, y = arrays
     document = small(X, np.where(y == 1, "sick", "healthy"), candidates="linear:1", n_networks=1).to_dict()

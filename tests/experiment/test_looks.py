@@ -13,7 +13,6 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_info
 
-from seedbed.errors import OptionError
 from seedbed.evaluation.conclusion import Outlook
 from seedbed.experiment.comparison import carry_out
 from seedbed.experiment.run import run, run_by_looks
@@ -297,9 +296,3 @@ def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
 
 def test_a_table_of_768_rows_is_never_sampled(small):
     assert small(*arrays_of(768), **MODELS, quick=True).experiment.whole is None
-
-
-@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf"), "60", True])
-def test_a_limit_must_be_a_number_of_seconds(small, limit):
-    with pytest.raises(OptionError, match=r"time_limit is .* a number"):
-        small(candidates=["relu:3"], time_limit=limit)

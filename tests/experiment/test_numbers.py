@@ -79,16 +79,6 @@ def test_predictions_equal_the_plain_loop_in_the_targets_units(found, rows):
     np.testing.assert_allclose(found["tanh:4"].predictions[:, 0], p.mean(axis=1))
 
 
-def test_label_smoothing_is_refused_for_a_regression(compared, table_of, rows):
-    table = table_of(*rows, "regression")
-    with pytest.raises(OptionError, match="label_smoothing requires class targets, and mse is a loss of numbers"):
-        compared(table, "linear:3", "prior", recipe={"label_smoothing": 0.1})
-    with pytest.raises(
-        CandidateError, match=r"'linear:3@label_smoothing=0\.1': label_smoothing requires class targets"
-    ):
-        compared(table, "linear:3@label_smoothing=0.1", "prior")
-
-
 @pytest.mark.parametrize("name", ["linear:3", "prior", "linear", "boosted-trees"])
 def test_scores_equal_scikit_learns(found, rows, name):
     scores, variance = found[name].scores, variance_over_folds(found)
@@ -158,14 +148,6 @@ def test_the_verdict_is_the_corrected_t_of_squared_errors_without_accuracy(found
     assert (verdict.accuracy, verdict.metric) == (None, "squared_error")
 
 
-def test_the_report_uses_the_terms_of_regression(found):
-    text = " ".join(comparison_text(found.conclusion).split())
-    assert "80 rows, 3 features; mean 1,990, standard deviation 15" in text
-    assert "squared error (as a share of the target's variance, which is what predicting the mean costs)" in text
-    assert [word in text for word in ("R2", "mean absolute")] == [True] * 2
-    assert not re.search("accuracy|brier|class|probabilities|logistic", text, re.IGNORECASE)
-
-
 def test_the_document_describes_the_target_and_has_no_classes(found, tmp_path):
     found.save(tmp_path)
     document = json.loads((tmp_path / "comparison.json").read_text())
@@ -177,13 +159,6 @@ def test_the_document_describes_the_target_and_has_no_classes(found, tmp_path):
     assert one["train_r2"] == pytest.approx(found["linear:3"].curves[1, -1].mean(), rel=1e-5)
     arrays = load_file(tmp_path / "curves.safetensors")
     np.testing.assert_array_equal(arrays["tanh:4/predictions"], found["tanh:4"].predictions)
-
-
-def test_curves_are_of_r2(found):
-    summary = found.curves()
-    assert summary["score_name"] == found.experiment.score_name == "R2"
-    last = found["tanh:4"].curves[:, -1]
-    np.testing.assert_allclose(last[1], 1 - last[0], atol=1e-5)  # the loss is that of the standardised target
 
 
 def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_of, rows):
@@ -205,25 +180,6 @@ def test_an_untrained_network_is_worse_than_linear_regression(compared, table_of
     assert {"under_trained", "worse_than_logistic", "no_better_than_prior"} <= checks.keys()
     assert checks["under_trained"].evidence["prior_loss"] == 1
     assert "plain linear regression" in checks["worse_than_logistic"].message
-
-
-def test_networks_that_leave_rows_out_explain_numbers_and_stop_together(compared, table_of, rows):
-    table, recipe = table_of(*rows, "regression"), {"lr": None, "epochs": 40}
-    found = compared(table, "linear:3", "tanh:4", name="default", recipe=recipe, n_networks=8)
-    assert found["tanh:4"].finite
-    assert found["tanh:4"].scores["r2"].mean > 0.2
-    for number, epochs in enumerate(found["tanh:4"].epochs):
-        curves = found["tanh:4"].curves[0, :, 8 * number : 8 * number + 8]
-        assert (np.isfinite(curves).all(axis=1).sum() >= epochs) & (epochs >= 1)
-
-
-def test_few_rows_have_scores_and_no_verdict(compared, table_of, rows):
-    X, y = rows
-    found = compared(table_of(X[:40], y[:40], "regression"), "linear:3", "tanh:4", repeats=None, folds=None)
-    assert found.verdicts == ()
-    score = found["tanh:4"].scores["squared_error"]
-    assert (score.low, score.high) == (None, None)
-    assert score.mean > 0
 
 
 def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared, table_of, rows):
@@ -257,12 +213,3 @@ def test_rows_split_by_time_are_scored_on_the_latest_with_intervals(compared, ta
     assert found["prior"].scores["r2"].mean <= 0
     assert 0 <= score.low < score.mean < score.high
     assert all(verdict.held_out for verdict in found.verdicts)
-
-
-def test_few_rows_split_by_time_have_scores_and_no_verdict(compared, table_of, rows):
-    X, y = rows
-    table = table_of(X[:40], y[:40], "regression", times=np.arange(40.0))
-    found = compared(table, "linear:3", "prior", repeats=None, folds=None)
-    assert found.conclusion.verdicts == ()
-    assert {len(one.predictions) for one in found.results} == {1}
-    assert len(found.conclusion.curves.candidates) == 1

@@ -95,13 +95,6 @@ def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path
     assert re.search(r"versions torch was 2\S+, is 99; .*versions numpy is gone", refusal(small, tmp_path))
 
 
-def test_an_unfinished_run_is_replaced_with_overwrite(small, begun, tmp_path):
-    begun()
-    small(**WORDS, epochs=5, folder=tmp_path, overwrite=True)
-    assert read_specification(tmp_path)["candidates"][0]["epochs"] == 5
-    assert not (tmp_path / "unfinished").exists()
-
-
 def test_a_finished_run_is_replaced_only_with_overwrite_and_no_file_of_it_remains(small, tmp_path):
     small(**WORDS, folder=tmp_path)
     assert "holds another run: candidates relu:3 epochs was 4, is 5" in refusal(small, tmp_path, epochs=5)

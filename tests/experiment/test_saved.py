@@ -89,23 +89,6 @@ def test_a_summary_that_lacks_newer_keys_is_read_and_one_of_another_type_refused
         summary_from(document | {"kind": "poem"})
 
 
-def test_the_document_describes_the_comparison(comparison):
-    document = comparison.to_dict()
-    reason = "60 rows: 2 x 3 folds, as requested"
-    assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "most_repeats": 2, "ended": "", "folds": 3,
-                                "seeds": 1, "networks": 3,
-                                "n_train": 40, "n_test": 20, "locked_share": 0.0, "n_unused": 0, "quick": False,
-                                "reason": reason, "random_state": 7, "sample_of": None, "time_limit": None,
-                                "test_share": None, "df": None, "tried": 0,
-                                "recipe": "SGD, lr 0.5, full batch, 4 epochs"}  # fmt: skip
-    assert [one["name"] for one in document["candidates"]] == ["linear:3", "tanh:4", "prior"]
-    assert [one["kind"] for one in document["candidates"]] == ["network", "network", "baseline"]
-    assert [one["n_parameters"] for one in document["candidates"][:2]] == [16, 21]
-    assert (document["reference"], document["interval"], document["alpha"]) == ("tanh:4", "corrected", 0.05)
-    assert document["metric"]["margin"] == pytest.approx(0.02 * document["metric"]["of_prior"])
-    assert document["seconds"] == round(comparison.seconds, 2) > 0
-
-
 def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, arrays):
     for one in comparison.to_dict()["candidates"]:
         p = comparison[one["name"]].predictions
@@ -130,13 +113,6 @@ def test_the_arrays_contain_every_curve_and_probability(comparison, saved):
     assert {array.dtype for name, array in arrays.items() if not name.endswith("/epochs")} == {np.dtype("float32")}
 
 
-def test_saving_again_replaces_the_files(comparison, saved):
-    folder, _ = saved
-    (folder / "comparison.json").write_text("old")
-    comparison.save(folder)
-    assert json.loads((folder / "comparison.json").read_text())["task"] == "binary"
-
-
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_partial_one(comparison, tmp_path):
     comparison.save(tmp_path)
     before = (tmp_path / "comparison.json").read_bytes()
@@ -147,17 +123,6 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_partial_one(comparison,
         broken.save(tmp_path)
     assert (tmp_path / "comparison.json").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 4
-
-
-def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
-    chart = comparison.plot(tmp_path / "curves.svg")
-    assert (tmp_path / "curves.svg").read_text().startswith("<svg")
-    assert "concat" in chart.to_dict()
-    assert "for understanding, not for judging" in str(chart.to_dict()["title"]["subtitle"])
-    summary = comparison.curves()
-    assert summary["title"] == "y of arrays"
-    assert summary["subtitle"] == "SGD, lr 0.5, full batch, 4 epochs; 6 splits x 3 networks"
-    assert [one["n_networks"] for one in summary["candidates"]] == [18, 18]
 
 
 def test_every_key_of_the_summary_is_documented(saved):

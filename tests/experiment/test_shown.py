@@ -76,12 +76,6 @@ def test_an_unknown_chart_is_refused_with_the_known_ones(comparison):
         comparison.plot(chart="rows")
 
 
-def test_a_report_is_written_to_the_given_path(comparison, run, tmp_path):
-    for number, found in enumerate((comparison, run)):
-        path = found.report(tmp_path / f"{number}.html")
-        assert path.read_text("utf-8").startswith("<!doctype html>")
-
-
 def test_a_summary_is_read_back_unchanged(comparison, run, tmp_path):
     comparison.save(tmp_path / "comparison")
     run.save(tmp_path / "run")

@@ -37,15 +37,6 @@ def test_the_specification_is_written_before_the_first_fit(small, tmp_path):
     assert (tmp_path / "new" / "comparison.json").exists()
 
 
-def test_a_failed_run_keeps_its_specification(small, tmp_path):
-    def stop(progress):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        small(candidates="tanh:3", baselines=["prior"], folder=tmp_path, on_progress=stop)
-    assert [path.name for path in tmp_path.iterdir()] == ["experiment.json"]
-
-
 def test_the_specification_has_every_setting(planned, tmp_path):
     plan = planned(
         "linear:3",

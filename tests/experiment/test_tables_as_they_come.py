@@ -1,14 +1,11 @@
 """Categories, missing cells, dates and groups, from the table to the trained networks."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
 import pytest
 
 from seedbed.data.layout import layout_of
-from seedbed.data.reading import read_table
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.evaluation.estimates import paired_hold_out
 from seedbed.experiment.plan import make_plan
@@ -100,15 +97,6 @@ def test_baselines_use_the_same_columns(mixed):
     assert found["logistic"].scores["brier"].mean < found["prior"].scores["brier"].mean
 
 
-def test_rows_of_a_group_are_in_one_fold_and_rows_split_by_time_come_later(mixed):
-    groups = np.repeat(np.arange(N // 4), 4)
-    plan = planned(dataclasses.replace(mixed, groups=groups, grouped_by="owner"))
-    assert all(not set(groups[one.train]) & set(groups[one.test]) for one in plan.splits)
-    times = np.random.default_rng(0).permutation(N).astype(float)
-    (split,) = planned(dataclasses.replace(mixed, times=times)).splits
-    assert times[split.train].max() < times[split.test].min()
-
-
 @pytest.mark.parametrize("name", ["tutorial", "default"])
 def test_groups_and_time_together_can_be_compared(mixed, name):
     groups, times = np.arange(N) % 60, np.arange(N, dtype=float)
@@ -159,13 +147,3 @@ def test_train_accepts_every_task(mixed, task):
     history = train(training_on(table, candidate="relu:4@epochs=50", seeds=(1, 2))).history
     assert history.score_name == ("accuracy" if task == "multiclass" else "R2")
     assert (history.train_loss[-1] < history.train_loss[0]).all()
-
-
-def test_duplicates_stay_in_one_fold(real_table):
-    table = read_table(real_table("kc1.csv"), target="defects")
-    plan = planned(table)
-    rows = [row.tobytes() for row in np.nan_to_num(table.features)]
-    commonest = max(set(rows), key=rows.count)
-    for split in plan.splits:
-        train, test = {rows[i] for i in split.train}, {rows[i] for i in split.test}
-        assert train & test <= {commonest}

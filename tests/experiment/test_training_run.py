@@ -8,7 +8,7 @@ from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 
 from seedbed.data.reading import read_table
-from seedbed.errors import CandidateError, OptionError
+from seedbed.errors import OptionError
 from seedbed.experiment.training_run import train, training_on
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
@@ -60,23 +60,6 @@ def test_a_table_object_is_accepted(run):
     np.testing.assert_array_equal(trained.history.train_loss, run().history.train_loss)
 
 
-def test_networks_are_returned_as_modules_that_predict(run):
-    trained = run(seeds=[1, 2, 3])
-    assert len(trained.history.networks()) == 3
-    assert trained.history.predict(np.zeros((4, 2), dtype=np.float32)).shape == (4, 3)
-
-
-@pytest.mark.parametrize("size", [0.0, 1.0, -0.2, 0.999])
-def test_a_test_size_without_test_rows_is_refused(run, size):
-    with pytest.raises(OptionError, match="test_size"):
-        run(test_size=size)
-
-
 def test_rows_left_out_belong_to_models(run):
     with pytest.raises(OptionError, match="patience"):
         run(recipe=Recipe(epochs=6, patience=3))
-
-
-def test_an_invalid_candidate_is_refused(run):
-    with pytest.raises(CandidateError, match="'rellu'"):
-        run(candidate="rellu:5")

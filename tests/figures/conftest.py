@@ -1,7 +1,5 @@
 """Synthetic learning curves with rising scores and falling losses, and comparisons written by hand."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable

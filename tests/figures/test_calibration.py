@@ -1,14 +1,10 @@
 """The chart of reliability curves, checked by its data and its drawn text."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.figures.drawing import save_chart
 from seedbed.figures.reliability import calibration as draw
-from seedbed.figures.theme import PAGE
 
 
 def calibration(document, **words):
@@ -60,22 +56,6 @@ def test_every_name_is_drawn_and_can_be_hidden(compared, texts, name):
     said = texts(chart, hidden=[name])
     assert name[:20] not in said
     assert said.count("ECE .12") == 1
-
-
-def test_a_single_forecast_is_drawn(compared, texts):
-    summary = compared("linear:5")
-    summary["candidates"][0]["calibration"] |= {
-        "curve": {"forecast": [0.3], "observed": [0.3], "rows": [8]},
-        "band": {"forecast": [0.3], "low": [0.1], "high": [0.5]},
-    }
-    assert "linear:5" in texts(calibration(summary))
-
-
-def test_colours_are_taken_from_the_page(compared, tmp_path):
-    chart = calibration(compared("linear:5", "relu:5"), theme=PAGE)
-    text = save_chart(chart, tmp_path / "chart.json").read_text(encoding="utf-8")
-    assert "var(--series-1)" in text
-    assert "#" not in text
 
 
 def test_channels_are_given_by_class_as_altair_takes_long_to_find_the_class_of_a_text(compared, monkeypatch):

@@ -1,17 +1,12 @@
 """The chart of the seed lottery, checked by its data and its drawn text."""
 
-from __future__ import annotations
-
 import json
 
 import msgspec
-import numpy as np
 import pytest
 
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
-from seedbed.figures.drawing import save_chart
 from seedbed.figures.lottery import seed_lottery as draw
-from seedbed.figures.theme import PAGE
 
 
 def seed_lottery(document, **words):
@@ -84,19 +79,3 @@ def test_every_name_is_drawn_unchanged_and_can_be_hidden(compared, texts, name):
     chart = seed_lottery(compared("linear:5", name, "relu:5"))
     assert texts(chart).count(name) == 2
     assert name not in texts(chart, hidden=[name])
-
-
-def test_charts_with_thirteen_and_no_rows_are_drawn(compared, texts):
-    names = [f"relu:{number}" for number in range(1, 14)]
-    assert all(name in texts(seed_lottery(compared(*names))) for name in names)
-    empty = compared("linear:5")
-    empty["lottery"] = {"score": {"name": "r2", "words": "R2", "edges": [], "runs": []}, "difference": None}
-    assert seed_lottery(empty) is None
-
-
-def test_colours_are_taken_from_the_page(compared, tmp_path):
-    chart = seed_lottery(compared("linear:5", "relu:5"), theme=PAGE)
-    text = save_chart(chart, tmp_path / "chart.json").read_text(encoding="utf-8")
-    assert "var(--series-1)" in text
-    assert "#" not in text
-    assert np.unique([panel["width"] for panel in json.loads(text)["concat"]]).tolist() == [400]

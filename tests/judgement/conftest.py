@@ -1,7 +1,5 @@
 """Example score tables."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

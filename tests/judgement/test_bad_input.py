@@ -74,11 +74,6 @@ def test_an_invalid_option_is_refused(scores, options, message):
     assert message in str(caught.value)
 
 
-def test_a_named_score_without_candidates_is_refused(scores):
-    with pytest.raises(sb.ColumnError, match="no column names the candidates, and 'accuracy' looks like scores"):
-        sb.judge(without(scores(), "candidate"), score="accuracy", folds=10)
-
-
 MEANS = {
     "mean and std": {"model": ["a", "b"], "mean": [0.85, 0.87], "std": [0.02, 0.03], "count": [10, 10]},
     "names with the score": {"net": ["a", "b"], "accuracy_mean": [0.85, 0.87], "accuracy_sd": [0.02, 0.03]},

@@ -87,10 +87,6 @@ def test_a_seed_is_read_from_its_own_column_beside_the_runs_of_a_tracker(scores)
     assert sb.judge(tracked | {"val_loss": [0.5] * 20}, score="accuracy")["new"] == sb.judge(found)["new"]
 
 
-def test_two_folds_give_wide_intervals_with_a_warning(scores):
-    assert "2 folds give rough intervals" in str(sb.judge(scores(folds=2)))
-
-
 def test_each_split_may_have_different_seeds(scores):
     found = scores(repeats=2, folds=5, seeds=2)
     own = found | {"seed": list(range(len(found["seed"])))}

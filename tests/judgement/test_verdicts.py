@@ -3,7 +3,6 @@
 import importlib
 import math
 
-import baycomp
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -28,15 +27,6 @@ def test_five_folds_agree_with_a_calculation_by_hand():
     expected = (0.03, 0.03 - half, 0.03 + half, 2 * stats.t.sf(0.03 / se, 4))
     assert tuple(verdict[key] for key in ("difference", "low", "high", "p")) == pytest.approx(expected, abs=1e-10)
     assert verdict["rule"] == "better_by_margin"
-
-
-def test_probabilities_equal_baycomps_for_repeated_folds(scores):
-    found = scores(repeats=1, folds=10, gain=0.01, key=3)
-    ours = [np.array(found["accuracy"])[[one == name for one in found["candidate"]]] for name in ("old", "new")]
-    left, _, right = baycomp.CorrelatedTTest.probs(*ours, rope=0.01, runs=1)
-    verdict = sb.judge(found, margin=0.01)["new"]
-    assert verdict["p_better_by_margin"] == pytest.approx(right, abs=1e-10)
-    assert sb.judge(found, margin=0.01, reference="new")["old"]["p_better_by_margin"] == pytest.approx(left, abs=1e-10)
 
 
 def test_seeds_are_averaged_within_a_split_and_their_noise_leaves_the_interval(scores):

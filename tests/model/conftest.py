@@ -1,7 +1,5 @@
 """Fixtures for the tests of models: tables with every kind of column, and models that take a moment to fit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Inputs and outputs of ONNX Runtime, and rows that are hard to read."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,6 +1,5 @@
 """Models that are blends: their members, the rows that each is fitted to, and out-of-bag predictions."""
 
-import dataclasses
 import itertools
 import time
 
@@ -14,14 +13,14 @@ from seedbed.data.reading import read_table
 from seedbed.data.splits import Split
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import CandidateError, OptionError, SeedbedError
-from seedbed.model import blending, members, portfolio, trees
+from seedbed.model import blending, members, trees
 from seedbed.model.blending import blend_table, fit_model
 from seedbed.model.member import MemberData, splits_of_networks
 from seedbed.model.members import Fit, Running, trained_members
-from seedbed.model.portfolio import candidates_for, default_models
+from seedbed.model.portfolio import candidates_for
 from seedbed.networks.mlp import BlendedMembers
 from seedbed.settings.design import Compute
-from seedbed.settings.recipe import Recipe, recipe_named
+from seedbed.settings.recipe import Recipe
 
 QUICK = {"n_networks": 8, "recipe": Recipe(epochs=15, lr=0.01), "compute": Compute(jobs=1)}
 SMALL = ("linear:1", "silu:8,8@layernorm,residual", "linear:1@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
@@ -129,20 +128,6 @@ def test_fitting_uses_one_thread_for_each_operation_of_torch(table_for, monkeypa
         torch.set_num_threads(before)
 
 
-def test_members_wait_for_8_epochs_or_for_half_of_those_to_the_best_or_as_long_as_asked(table_for, monkeypatch):
-    waits, plan = [], members.plan_candidate
-
-    def noted(*args, **options):
-        waits.append(options["patience"])
-        return plan(*args, **options)
-
-    monkeypatch.setattr(members, "plan_candidate", noted)
-    for patience in (None, 5):
-        recipe = dataclasses.replace(QUICK["recipe"], patience=patience)
-        blend_table(table_for("ill"), portfolio=SMALL[:2], **{**QUICK, "recipe": recipe})
-    assert waits == [(3, 8), (3, 8), (5, 5), (5, 5)]
-
-
 def test_bins_that_are_computed_once_change_nothing(table_for, monkeypatch):
     table, portfolio = table_for("ill"), ("relu:6@ple=4",)
     once, _ = blend_table(table, portfolio=portfolio, **QUICK)
@@ -167,15 +152,6 @@ def test_the_blend_is_suited_to_the_table():
         )
         shares = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
         assert shares.get(wanted, 0) > 0.5
-
-
-def test_rows_of_weight_zero_are_ignored_and_weights_count_as_copies(table_for):
-    table = table_for("ill")
-    weights = np.where(np.arange(table.n_rows) % 2, 1.0, 0.0)
-    _, out_of_bag = blend_table(table, portfolio=SMALL[:2], sample_weight=weights, **QUICK)
-    found = out_of_bag.values[weights > 0]
-    expected = -np.log(found[np.arange(len(found)), table.target[weights > 0]]).mean()
-    assert out_of_bag.loss == pytest.approx(expected)
 
 
 def test_a_time_limit_leaves_out_late_members_and_keeps_the_first(table_for):
@@ -245,14 +221,6 @@ def test_a_time_limit_is_kept_by_a_tenth():
     assert time.monotonic() - started < 1.5 * 1.1 + 0.5  # what comes before and after training
 
 
-def test_bags_with_one_row_more_or_less_train_in_equally_many_steps():
-    # Bags of 64 and 65 rows, in batches of 64.
-    frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=74), "y": np.tile(["a", "b"], 37)})
-    recipe = Recipe(epochs=2, batch_size=64)
-    model, _ = blend_table(read_table(frame, target="y"), portfolio=SMALL[1:2], n_networks=8, recipe=recipe)
-    assert np.isfinite(model.predict_proba(frame[["x"]])).all()
-
-
 def test_members_that_diverge_are_left_out(table_for):
     model, _ = blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd", "relu:8"), **QUICK)
     assert model.architecture.names == ("relu:8",)
@@ -277,13 +245,6 @@ def test_the_rows_of_folds_may_make_different_numbers_of_minibatches():
     assert model.n_networks == 8
 
 
-def test_groups_are_left_out_together():
-    frame = pd.DataFrame({"x": np.arange(60.0), "who": np.arange(60) // 3, "y": np.tile(["a", "b", "b", "a"], 15)})
-    table = read_table(frame, target="y", group="who", numeric=["x"])
-    for split in splits_of_networks(table, 16, 0):
-        assert not {*table.groups[split.train]} & {*table.groups[split.test]}
-
-
 def test_with_times_all_networks_leave_the_latest_rows_out():
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(80), unit="D")
     frame = pd.DataFrame({"x": np.arange(80.0), "day": day.strftime("%Y-%m-%d"), "y": np.tile(["a", "b"], 40)})
@@ -294,14 +255,6 @@ def test_with_times_all_networks_leave_the_latest_rows_out():
     model, out_of_bag = blend_table(table, portfolio=SMALL[:1], **{**QUICK, "n_networks": 3})
     assert np.isnan(out_of_bag.values[first.train]).all()
     assert model.n_networks == 3
-
-
-def test_fit_model_accepts_auto_and_recipe_options(table_for):
-    recipe = recipe_named("default", epochs=3, lr=0.02)
-    model = fit_model(table_for("ill"), "auto", recipe=recipe, n_networks=2, compute=Compute(jobs=1))
-    assert (model.candidate, model.n_networks, model.training["lr"]) == ("auto", 2, 0.02)
-    assert "3 epochs" in model.training["recipe"]
-    assert "cosine" in model.training["recipe"]
 
 
 def noise(n=60, **about):
@@ -334,31 +287,6 @@ def test_rows_that_cannot_be_divided_are_blended_without_out_of_bag_predictions(
     assert model.training["chosen"] == "all epochs, as no rows are left out"
     assert "out of bag" not in str(model)
     assert np.isfinite(model.predict_proba(np.zeros((2, 4)))).all()
-
-
-def test_the_recipe_is_shown_with_the_settings_of_members(table_for):
-    reported = [
-        blend_table(table_for("ill"), portfolio=words, **QUICK)[0].training["chosen"]
-        for words in (("relu:4", "relu:5"), ("relu:4", "relu:5@lr=0.04"))
-    ]
-    assert [chosen.endswith("; settings after @ replace these") for chosen in reported] == [False, True]
-
-
-def test_default_models_grow_with_the_rows():
-    sizes = [portfolio._size(n) for n in (100, 4_000, 30_000, 100_000)]
-    assert [one.width for one in sizes] == sorted(one.width for one in sizes)
-    assert sizes[0].width < sizes[-1].width
-
-
-def test_numeric_inputs_are_encoded_if_there_are_any(table_for):
-    table = table_for("ill")
-    found = {one.name: one.architecture for one in candidates_for(default_models(table)[0], table)}
-    assert found["network-2-bins"].ple
-    assert found["network-2-waves"].plr
-    town = next(column for column in table.columns if column.name == "town")
-    words, missing = default_models(dataclasses.replace(table, columns=(town,)))
-    assert missing == dict.fromkeys(("network-2-bins", "network-2-waves"), "there are no numbers")
-    assert {*words} == {*found} - {*missing}
 
 
 def test_impossible_blends_are_refused(table_for):

@@ -1,7 +1,5 @@
 """Partial dependence, with scikit-learn's as oracle."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,18 +1,10 @@
 """`seedbed export`: files, messages and errors."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path
 
 import pytest
-from torch import nn
-
-from seedbed.model.blending import fit_model
-from seedbed.settings.recipe import recipe_named
-
-from .conftest import FAST
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -70,13 +62,3 @@ def test_the_missing_extra_is_named(call, saved, monkeypatch):
     status, _, err = call("export", saved, "-o", "m.onnx")
     assert status == 2
     assert "pip install 'seedbed[onnx]'" in err
-
-
-def test_a_model_of_a_network_of_your_own_is_refused(call, table_for, tmp_path):
-    recipe = recipe_named("tutorial", epochs=2)
-    model = fit_model(
-        table_for("ill"), lambda n_features, n_outputs: nn.Linear(n_features, n_outputs), recipe=recipe, **FAST
-    )
-    status, _, err = call("export", model.save(tmp_path / "own.safetensors"), "-o", "m.onnx")
-    assert status == 2
-    assert "a network of your own" in err

@@ -1,7 +1,5 @@
 """An ONNX file predicts what the model predicts, for every table, network and cell."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
@@ -10,7 +8,6 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.data.sources.opening import EXAMPLES, read_new_rows
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model import onnx_networks
 from seedbed.model.blending import fit_model
@@ -40,29 +37,6 @@ def test_the_file_equals_the_model_for_all_tasks_and_layers(fitted, frame, tmp_p
 def test_the_file_equals_the_model_for_every_activation(table_for, frame, tmp_path, name):
     model = fit_model(table_for("grade"), f"{name}:4,3", recipe=QUICK, **FAST)
     rows = sown(frame, model)
-    model.export(tmp_path / "model.onnx")
-    assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, rows)), rows) < CLOSE
-
-
-def test_the_file_equals_the_model_for_every_real_table(data_folder, tmp_path):
-    paths = sorted(data_folder.glob("*.csv*"))
-    assert len(paths) > 30
-    for path in paths:
-        frame = pd.read_csv(path, nrows=3_000)  # the kind of model doesn't depend on
-        model = fit_model(sb.read_table(frame, target=frame.columns[-1]), "relu:5", recipe=QUICK, **FAST)
-        rows = sown(frame.head(300), model)
-        model.export(tmp_path / "model.onnx")
-        apart = far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, rows)), rows)
-        assert apart < CLOSE, f"{path.name}: {apart:.1e}"
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_the_file_equals_the_model_for_every_example(tmp_path, data_folder, monkeypatch, name):
-    monkeypatch.setenv("SEEDBED_DATA", str(data_folder))  # heart-failure isn't downloaded
-    model = fit_model(sb.read_table(f"example:{name}"), "tanh:4", recipe=QUICK, **FAST)
-    columns = read_new_rows(f"example:{name}", model.feature_names_in_)
-    rows = pd.DataFrame({name: columns.cells(place) for place, name in enumerate(columns.names)})
-    rows = sown(rows.head(300), model)
     model.export(tmp_path / "model.onnx")
     assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, rows)), rows) < CLOSE
 

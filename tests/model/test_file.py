@@ -1,7 +1,5 @@
 """A model file: a saved model is loaded unchanged, and everything else is refused."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import hashlib

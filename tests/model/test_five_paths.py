@@ -1,8 +1,6 @@
 """One model gives the same probabilities in five ways: the Python object, the loaded file, the command line, the
 server and ONNX; on every example and every real table, with missing cells, unknown levels and extreme numbers."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Iterator

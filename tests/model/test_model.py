@@ -133,14 +133,6 @@ def test_a_path_is_read_with_its_target(frame, tmp_path):
         fit_model(sb.read_table(tmp_path / "t.csv", target="ill"), target="ill")
 
 
-def test_the_same_seed_gives_the_same_model(table_for):
-    models = [fit_model(table_for("ill"), "relu:3", recipe=Recipe(epochs=40), **FAST) for _ in range(2)]
-    assert models[0].training == models[1].training
-    assert 1 <= models[0].training["epochs"] <= 40
-    for name, value in models[0].states.items():
-        torch.testing.assert_close(value, models[1].states[name], rtol=0, atol=0)
-
-
 @pytest.mark.parametrize("words", ["relu:5", "relu:5@ple=6"])
 def test_networks_that_leave_no_row_out_equal_the_plain_loop(table_for, words):
     table = table_for("ill")

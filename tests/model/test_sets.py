@@ -1,7 +1,5 @@
 """Prediction sets and intervals: they contain the truth as often as they say, and a file keeps them or has none."""
 
-from __future__ import annotations
-
 import dataclasses
 from types import SimpleNamespace
 
@@ -183,19 +181,6 @@ def test_an_export_gives_the_sets_and_intervals_of_the_model(fitted, frame, tmp_
     assert len(np.unique(expected, axis=0)) > 1
     model.export(tmp_path / "m.onnx")
     assert not {"set", "low", "high"} & run_onnx(tmp_path / "m.onnx", feed_of(model, frame)).keys()
-
-
-@pytest.mark.parametrize("candidate", ["relu:5", "auto"])
-@pytest.mark.parametrize(("name", "target"), [("heart_failure", "DEATH_EVENT"), ("glass", "Type"), ("titanic", "Fare")])
-def test_an_export_gives_the_sets_and_intervals_of_real_tables(real_table, tmp_path, name, target, candidate):
-    rows = pd.read_csv(real_table(f"{name}.csv"))
-    recipe = recipe_named("default", lr=0.02, epochs=5)
-    model = fit_model(sb.read_table(rows, target=target), candidate, recipe=recipe, **FAST)
-    asked = {"coverage": 0.95, "per_class": name == "glass"}
-    expected = check_export(model, sown(rows.head(200), model), tmp_path, **asked)
-    if name == "glass":  # a label has 9 rows, which are too few
-        assert expected.all(axis=0).any()
-    assert len(np.unique(expected, axis=0)) > 1
 
 
 @pytest.mark.parametrize("asked", [{"coverage": 0.999}, {"coverage": 90}, {"coverage": 0.9, "per_class": True}])

@@ -15,7 +15,7 @@ from seedbed.errors import CandidateError, ModelFileError, OptionError, Training
 from seedbed.model import model_file, portfolio, trees
 from seedbed.model.blending import blend_table
 from seedbed.model.model import load
-from seedbed.model.portfolio import candidates_for, default_models
+from seedbed.model.portfolio import candidates_for
 from seedbed.model.trees import TreeData, alike, fit_trees
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import Trees, architecture_to_values
@@ -195,30 +195,6 @@ def test_training_rows_without_a_class_have_no_trees():
     assert fit(BOOSTED, dataclasses.replace(data, y=y)) is None
 
 
-def test_costs_are_of_the_networks_that_are_trained():
-    members = candidates_for(["relu:4"], cycling(200))
-    few, many = (portfolio.member_costs(cycling(200), members, n, 60)["relu:4"] for n in (4, 16))
-    assert many == pytest.approx(4 * few)
-
-
-def test_several_threads_fit_the_trees_of_larger_tables_only():
-    assert [trees.n_threads(n, 4) for n in (1_499, 1_500)] == [1, 4]
-
-
-def test_a_node_looks_at_a_bounded_number_of_inputs():
-    assert [trees.inputs_share(n) for n in (1, 128, 640)] == [0.5, 0.5, 0.1]
-
-
-def test_a_table_of_very_many_inputs_or_classes_has_no_trees():
-    rows = np.arange(1_500)
-    wide = pd.DataFrame({f"x{number}": np.cos(number + rows) for number in range(1_001)}).assign(y=rows % 2)
-    many = pd.DataFrame({"x": np.cos(rows), "y": [f"class {row % 13}" for row in rows]})
-    for frame, why in ((wide, "there are more than 1,000 inputs"), (many, "there are more than 12 classes")):
-        names, missing = default_models(read_table(frame, target="y"))
-        assert missing == dict.fromkeys(("boosted-trees", "extra-trees"), why)
-        assert "network-2" in names
-
-
 def test_many_rows_are_drawn_for_each_extra_tree(monkeypatch):
     monkeypatch.setattr(trees, "MOST_ROWS", 50)
     assert fit(EXTRA, data_of("two")).architecture.n_nodes < 5 * 2 * 50
@@ -241,16 +217,6 @@ def test_small_tables_have_fewer_and_smaller_trees():
 def test_a_word_needs_a_number_of_trees(table_for, word):
     with pytest.raises(OptionError, match="has no number of trees"):
         candidates_for([word], table_for("ill"))
-
-
-def test_costs_of_trees_are_of_the_right_size():
-    """A millisecond too much or too little for each row would be wrong by far more than the factor of 2."""
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame(rng.normal(size=(4_000, 10)), columns=[*"abcdefghij"])
-    table = read_table(frame.assign(y=np.arange(4_000) % 2), target="y")
-    costs = portfolio.member_costs(table, candidates_for(["boosted-trees", "extra-trees"], table), 8, 60)
-    assert 0.3 < costs["boosted-trees"] < 30
-    assert 0.3 < costs["extra-trees"] < 30
 
 
 def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seedbed.errors import CandidateError, SeedbedError
+from seedbed.errors import CandidateError
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.candidate import Candidate, candidate_from, parse_candidate, unique_names
 from seedbed.networks.mlp import MLP
@@ -105,43 +105,27 @@ def test_every_candidate_is_read_back_from_its_text(layers, words):
         ("rellu:5", "no activation 'rellu'. Did you mean 'relu'?"),
         ("ReLU:5", "no activation 'ReLU'. Did you mean 'relu'?"),
         ("logistik", "no activation 'logistik'. Did you mean 'logistic'?"),
-        ("relu:5+tahn:5", "no activation 'tahn'. Did you mean 'tanh'?"),
-        ("relu:5+", "no activation ''. Known: celu, elu, "),
-        ("xyz:5", "no activation 'xyz'. Known: celu, elu, "),
         ("", "no activation ''. Known: celu, elu, "),
         ("logistic:5", "'logistic' has no hidden layer. Write logistic alone."),
         ("relu", "'relu' has no width. Write relu:5, or relu:64,64 for two layers."),
         ("relu:", "'' isn't a width. Write whole numbers: relu:64,64."),
-        ("relu:5,,5", "'' isn't a width"),
         ("relu:five", "'five' isn't a width. Write whole numbers: relu:64,64."),
-        ("relu:-5", "'-5' isn't a width"),
         ("relu:5.5", "'5.5' isn't a width"),
-        ("relu:9999999999", "'9999999999' isn't a width"),
-        ("relu:5:5", "'5:5' isn't a width"),
         ("relu:0", "a layer of width 0 can't be built. A width is at least 1."),
         ("relu:5@", "no recipe word ''. Known: batch_size, "),
         ("relu:5@dropuot=.1", "no recipe word 'dropuot'. Did you mean 'dropout'?"),
-        ("relu:5@lr=.1,Lr=.2", "no recipe word 'Lr'. Did you mean 'lr'?"),
         ("relu:5@lr=.1,lr=.2", "'lr' is duplicated. Leave one out."),
-        ("relu:5@layernorm,layernorm", "'layernorm' is duplicated"),
         ("relu:5@dropout", "'dropout=' isn't a number. Write dropout=VALUE."),
         ("relu:5@lr=fast", "'lr=fast' isn't a number. Write lr=VALUE."),
         ("relu:5@epochs=1.5", "'epochs=1.5' isn't a whole number"),
-        ("relu:5@batch_size=half", "'batch_size=half' isn't a whole number"),
         ("relu:5@layernorm=yes", "'layernorm=yes' is neither true nor false. Write layernorm alone"),
-        ("relu:5@dropout=nan", "dropout is nan. It must be"),
         ("relu:5@plr", "'plr=' isn't a whole number. Write plr=VALUE."),
-        ("relu:5@plr=1.5", "'plr=1.5' isn't a whole number"),
         ("relu:5@plr=-1", "plr is -1. It must be a whole number from 0 up."),
         ("relu:5@plr=8,plr_frequencies=0", "plr_frequencies is 0. It must be a whole number from 1 up."),
         ("relu:5@plr=8,plr_sigma=0", "plr_sigma is 0. It must be a number above 0."),
-        ("relu:5@plr=8,plr_sigma=nan", "plr_sigma is nan. It must be a number above 0."),
         ("relu:5@plr_sigma=0.5", "plr_sigma belongs to plr. Add plr=8."),
         ("relu:5@ple=-1", "ple is -1. It must be a whole number from 0 up."),
-        ("relu:5@embed=many", "'embed=many' isn't a whole number"),
-        ("relu:5@embd=8", "no recipe word 'embd'. Did you mean 'embed'?"),
         ("relu:5@plr=8,ple=8", "plr and ple exclude each other. Leave one out."),
-        ("relu:5@lr=-1", "lr is -1.0. It must be a number from 0 up."),
         ("relu:5@clip_norm=off", "'clip_norm=off' isn't a number. Write clip_norm=VALUE."),
         ("relu:5@optimizer=adm", "unknown optimizer 'adm'. Did you mean 'adam'?"),
         ("net.py", "no class is named for net.py. Write net.py:CLASS."),
@@ -205,20 +189,6 @@ def test_candidates_may_be_text_callables_or_candidates():
     assert "widths=(5,)" in candidate_from(MLP((5,), "relu")).name
 
 
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        (nn.Linear(2, 1), "the candidate is a Linear that is built already. Give what builds it: the class"),
-        (5, "a candidate can't be 5. Give a string like 'relu:5', or a callable."),
-        (None, "a candidate can't be None"),
-    ],
-)
-def test_other_types_are_refused_as_candidates(spec, message):
-    with pytest.raises(CandidateError) as caught:
-        candidate_from(spec)
-    assert str(caught.value).startswith(message)
-
-
 def test_several_candidates_have_distinct_names():
     named = [candidate_from(spec) for spec in ("relu:5", " relu:5 ", Net)]
     assert [c.name for c in unique_names(named[1:])] == ["relu:5", "Net"]
@@ -232,10 +202,6 @@ def test_defaults_of_a_candidate_give_way_to_the_common_recipe_and_to_its_own_wo
     candidate = Candidate("a", MLP((5,)), (("epochs", 7),), (("lr", 0.3), ("epochs", 9)))
     assert candidate.recipe(Recipe()) == Recipe(lr=0.3, epochs=7)
     assert candidate.recipe(Recipe(lr=0.1)) == Recipe(lr=0.1, epochs=7)
-
-
-def test_every_candidate_error_is_a_seedbed_error():
-    assert issubclass(CandidateError, SeedbedError)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks.candidate import Candidate, candidate_from, parse_candidate
+from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
 
@@ -90,12 +90,6 @@ def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(build, 
     )
     with pytest.raises(CandidateError, match=rf"{message}.*wrap it: lambda n_features, n_outputs: {call}"):
         UserArchitecture(build, "mine")(12, 1)
-
-
-def test_a_callable_in_a_candidate_receives_sizes_by_name():
-    candidate = candidate_from(Candidate("mine", Own, (("lr", 0.1),)))
-    assert candidate.architecture(17, 1).out_features == 32
-    assert (candidate.name, candidate.overrides) == ("mine", (("lr", 0.1),))
 
 
 @pytest.mark.parametrize(("made", "kind"), [(None, "NoneType"), (5, "int"), (nn.Linear, "type")])

@@ -4,8 +4,6 @@ The file is committed, so that `seedbed play` never needs a compiler. A test com
 and compares the bytes.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

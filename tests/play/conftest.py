@@ -1,8 +1,6 @@
 """The page's modules without its looks, in Chromium: tests call their functions with plain values. A request, an error
 or a word on the console fails the test."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable, Iterator

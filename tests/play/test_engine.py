@@ -1,7 +1,5 @@
 """What the browser trains is what PyTorch trains on the same rows."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np
@@ -206,15 +204,6 @@ def test_thousands_of_networks_train_in_waves(lab, document, request_of):
       return [run.status, run.trained, [...trainLoss, ...testScore].every(Number.isFinite)];
     }""", document("binary"), request_of(networks=networks, epochs=3))  # fmt: skip
     assert found == ["done", 2000, True]
-
-
-def test_a_class_with_a_single_row_is_split_by_chance(lab, document):
-    table = document("binary") | {"splits": None}
-    table["y"] = [int(row == 7) for row in range(len(table["y"]))]
-    train, test = lab(
-        "(document) => Object.values(splitRows(decodeTable(document), 0)).map((rows) => rows.length)", table
-    )
-    assert (train, test) == (72, 18)
 
 
 def test_a_network_that_diverges_has_no_verdict_and_stops_nothing(lab, document, request_of):

@@ -1,7 +1,5 @@
 """What the page gives for reuse runs: the command, the Python code, the PyTorch code and the scores."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re
@@ -126,17 +124,6 @@ def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
     assert asked == {"path": name, "target": target, "drop": [target]}
     constants = compile(texts["pytorch"], "exported.py", "exec").co_consts
     assert {name, target} <= set(constants)
-
-
-def test_the_pytorch_code_reads_a_dropped_file_by_its_titles_separator_and_decimal_mark(lab, here, request_of, capsys):
-    text = "Title;;\n\na;b;answer\n" + "".join(f"{i % 7},5;{i % 3};{'yes' if i % 7 > 3 else 'no'}\n" for i in range(60))
-    (here / "mine.csv").write_text(text)
-    code = lab(
-        '(text, request) => exports(readCsv(text, "answer", "mine").table, [request]).pytorch',
-        text, request_of(epochs=200, lr=0.5),
-    )  # fmt: skip
-    exec(compile(code, "exported.py", "exec"), {})
-    assert float(capsys.readouterr().out.split()[-1]) > 0.8
 
 
 @pytest.mark.parametrize("cell", ["€ {}.{:03},5", "{},{:03}.5 USD"])

@@ -1,7 +1,5 @@
 """The kernel that the page contains is the one of the source."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

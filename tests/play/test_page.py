@@ -1,7 +1,5 @@
 """The page as a file: complete, small, and without a way for a table to become code."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess
@@ -41,12 +39,6 @@ def test_the_page_names_no_address_that_a_browser_would_load():
     assert (
         re.findall(r'(?:src|href|action)="(?!#|data:)[^"]*"|url\((?!data:)|@import|fetch\(|XMLHttpRequest', text) == []
     )
-
-
-@pytest.mark.parametrize("entry", ["main.js", "worker.js"])
-def test_modules_of_a_script_declare_different_names(entry):
-    names = re.findall(r"^(?:async )?(?:function\*?|const|let|class) (\w+)", bundled([entry]), re.MULTILINE)
-    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
 
 
 @pytest.mark.parametrize("name", MODULES)

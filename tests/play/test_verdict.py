@@ -1,7 +1,5 @@
 """The page's verdict is that of `seedbed judge` on the scores that the page exports."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.stats import t as student

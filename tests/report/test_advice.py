@@ -112,14 +112,6 @@ def test_the_models_that_may_be_best_are_named_and_those_that_are_worse_are_not(
     assert settled == "if the models were equally good, at most one table in 20 would show such a lead"
 
 
-def test_a_model_that_is_not_shown_to_be_better_than_guessing_is_named_with_that_doubt(document):
-    losses = {"trees": 0.1, "small": 0.2, "prior": 0.4}
-    said = dict(answers(document(losses, *itertools.combinations(losses, 2))))
-    assert said["Use"] == f"trees: {CHANCE.format('small')}; it isn't shown to be better than {GUESSING}"
-    assert said["How sure"] == "can't tell which is best of trees and small"
-    assert "between trees and prior four times in five" in said["To settle"]
-
-
 def test_an_open_difference_and_one_that_does_not_matter_have_different_sentences(document):
     losses = {"small": 0.1, "large": 0.105, "trees": 0.3}
     alike = dict(answers(document(losses, ("small", "large"), rival=(-0.005, 0.005))))

@@ -87,19 +87,6 @@ def test_a_column_that_helps_by_less_than_the_margin_is_said_to(make, loss, verd
     assert screen.rows[1].verdict == verdict
 
 
-def test_the_answers_come_before_the_table_and_the_table_before_its_key(document):
-    text = glance_text(document())
-    order = [
-        "heart_failure:",
-        "Use        relu:5",
-        "Expect     average",
-        "gain over linear:5",
-        "The Brier score decides",
-    ]
-    places = [text.index(words) for words in order]
-    assert places == sorted(places)
-
-
 @pytest.mark.parametrize(
     ("low", "high", "word"),
     [(0.02, 0.04, "better"), (-0.03, -0.01, "worse"), (-0.005, 0.005, "no difference that matters"),

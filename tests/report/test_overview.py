@@ -1,7 +1,5 @@
 """The overview of a table as text."""
 
-from __future__ import annotations
-
 import pytest
 
 from seedbed.report.overview import overview_text

@@ -121,22 +121,6 @@ def test_a_probability_is_never_shown_as_certain(make):
 # No verdict
 
 
-def test_a_common_reason_is_given_once(make):
-    reason = "40 rows are too few for a verdict (it needs 50 rows)"
-    names = ["linear:5", "relu:5", "tanh:5"]
-    text = comparison_text(
-        make.document(
-            *(make.network(name) for name in names),
-            no_verdict=[make.no_verdict(name, reason) for name in names[1:]],
-            plan={"kind": "scores_only"},
-            interval=None,
-        )
-    )
-    assert text.count("No verdict") == 1
-    assert f"\n\nNo verdict: {reason}.\n" in text
-    assert "The margin is" not in text
-
-
 def test_different_reasons_are_given_for_each_candidate(make):
     document = make.document(
         *(make.network(name) for name in ("linear:5", "relu:5", "tanh:5")),
@@ -199,13 +183,6 @@ def test_the_expected_score_of_the_best_is_given_for_sweeps_and_the_ranking(make
     assert f"{of_sweep}, not its own 0.100. {of_all}, not its own 0.100." in text
 
 
-def test_an_equal_expected_score_is_not_repeated(make):
-    top = make.chosen("", "relu:5", apparent=0.1301, expected=0.1304)
-    text = unfolded(comparison_text(two(make, "better", top=top)))
-    assert "expect Brier score 0.130 (0.150 to 0.250) of it." in text
-    assert "not its own" not in text
-
-
 def test_without_intervals_no_expected_score_is_given(make):
     chosen = {"sweeps": [make.chosen("relu:5", "relu:5@lr=0.1")], "top": make.chosen("", "linear:5")}
     document = two(make, "better", **chosen) | {"verdicts": []}
@@ -227,15 +204,6 @@ def test_a_specific_recipe_is_described_below_the_table(make):
 def test_every_baseline_is_explained_below_the_table(make):
     text = comparison_text(make.document(make.network("linear:5"), make.baseline("prior")))
     assert text.endswith("\nprior: class shares of the training rows.")
-
-
-def test_checks_and_notes_of_the_table_come_last(make):
-    note = "column 'x' is 1 in every row; it carries nothing and becomes zero"
-    document = make.document(
-        make.network("net"), notes=make.notes(note, "second"), checks=[make.check("net", "diverged")]
-    )
-    text = unfolded(comparison_text(document))
-    assert text.endswith(f"Note: net: something stands out. Note: {note} Note: second")
 
 
 def test_networks_that_share_a_reason_for_slow_training_are_named_once_on_screen_and_in_the_details(make):
@@ -270,13 +238,6 @@ def test_a_name_is_never_broken(make, name, width):
     assert text.count(name) == unfolded(text).count(name) == 12
     assert "…" not in text
     assert all(name in line for line in prose(text) if len(line) > width)
-
-
-def test_a_name_that_contains_another_is_not_broken(make):
-    long = "my net of two layers"
-    notes = make.notes(*("x " * n + long for n in range(55)))
-    text = comparison_text(make.document(make.network("my net"), make.network(long), notes=notes))
-    assert text.count(long) == unfolded(text).count(long) == 56
 
 
 def test_square_brackets_in_names_and_notes_are_shown_unchanged(make):

@@ -1,8 +1,6 @@
 """Fixtures for the tests of the server: small models, requests to an application without a network, and a server in
 a thread for tests of sockets."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

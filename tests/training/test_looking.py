@@ -44,15 +44,6 @@ def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
         torch.testing.assert_close(network.least, torch.from_numpy(task("bce").X[:70].min(0)))
 
 
-@pytest.mark.parametrize("seeds", [3, 1], ids=["stack", "single"])
-def test_edges_are_quantiles_of_the_training_rows(task, seeds):
-    table = task("bce")
-    history = train_many("relu:4@ple=7", *table.parts, seeds=seeds, epochs=1, jobs=1, dtype="float64")
-    places = np.linspace(0, 69, 8).round().astype(int)
-    for network in history.networks():
-        np.testing.assert_allclose(network[0].edges.T.numpy(), np.sort(table.X[:70], axis=0)[places])
-
-
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
     plan = plan_stack(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64",

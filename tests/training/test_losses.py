@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seedbed.errors import OptionError, TrainingError
 from seedbed.settings.recipe import LOSSES as NAMES
-from seedbed.training.losses import LOSSES, check_smoothing, encode_target, pick_loss, r2
+from seedbed.training.losses import LOSSES, encode_target, pick_loss, r2
 from seedbed.training.many import train_many
 
 
@@ -40,13 +40,6 @@ def test_slopes_of_smoothed_labels_equal_the_gradient_of_torchs_loss(name, shape
     _, slopes = loss.measure(z.detach(), y)
     smoothed = loss.smoothing.slopes(slopes, y, torch.tensor(0.2, dtype=torch.float64)) / 6
     torch.testing.assert_close(smoothed, torch.autograd.grad(theirs, z)[0], rtol=1e-12, atol=1e-15)
-
-
-def test_label_smoothing_is_refused_for_a_regression():
-    check_smoothing(LOSSES["mse"], 0.0)
-    check_smoothing(LOSSES["bce"], 0.1)
-    with pytest.raises(OptionError, match=r"label_smoothing needs classes, but the target is a number\. Leave label_s"):
-        check_smoothing(LOSSES["mse"], 0.1)
 
 
 @pytest.mark.parametrize("seeds", [[1], [1, 2]], ids=["single", "stack"])
@@ -98,12 +91,6 @@ def test_auto_selects_the_loss_by_target_and_outputs(y, n_outputs, expected):
     assert pick_loss("auto", np.array(y), n_outputs).name == expected
 
 
-@pytest.mark.parametrize("y", [[0.0, 1.0, 1.0], [0, 1, 1], [[0.0], [1.0]]])
-@pytest.mark.parametrize("name", ["bce", "mse"])
-def test_zeros_and_ones_get_the_given_loss(name, y):
-    assert pick_loss(name, np.array(y), 1).name == name
-
-
 @pytest.mark.parametrize(
     ("name", "y", "n_outputs", "message"),
     [
@@ -119,13 +106,6 @@ def test_a_target_that_does_not_fit_the_loss_is_refused(name, y, n_outputs, mess
         pick_loss(name, np.array(y), n_outputs)
     with pytest.raises(OptionError, match=r"unknown loss 'hinge'. Known: bce"):
         pick_loss("hinge", np.array(y), n_outputs)
-
-
-@pytest.mark.parametrize("z", [800.0, -800.0])
-def test_a_huge_logit_does_not_overflow(z):
-    losses, slopes = LOSSES["bce"].measure(torch.tensor([[z]]), torch.tensor([[1.0]]))
-    assert losses.item() == max(-z, 0)
-    assert slopes.item() == (0 if z > 0 else -1)
 
 
 def test_r2_over_several_outputs_averages_their_variances():

@@ -132,17 +132,6 @@ def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_si
             assert all(torch.equal(mine.state_dict()[name], value) for name, value in theirs.state_dict().items())
 
 
-def test_a_row_of_weight_two_equals_two_copies(task):
-    X, y, *test = task("bce").parts
-    weights = np.where(np.arange(len(y)) % 3, 1.0, 2.0)
-    again = np.repeat(np.arange(len(y)), weights.astype(int))
-    options = {"seeds": 3, "epochs": 30, "lr": 0.1, "dtype": "float64", "engine": "native"}
-    weighted = train_many("tanh:4", X, y, *test, sample_weight=weights, **options)
-    repeated = train_many("tanh:4", X[again], y[again], *test, **options)
-    np.testing.assert_allclose(weighted.train_loss, repeated.train_loss, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(weighted.test_loss, repeated.test_loss, rtol=0, atol=1e-12)
-
-
 def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch):
     monkeypatch.setattr(planning, "_MOST_NATIVE", 16)
     recipe = Recipe.tutorial(epochs=30_000)

@@ -50,23 +50,6 @@ def test_every_step_has_the_rate_of_torchs_scheduler(schedule, warmup, epochs, s
         np.testing.assert_allclose(0.3 * factors.numpy(), torchs(recipe, steps_an_epoch), rtol=1e-9, atol=1e-12)
 
 
-def test_schedules_have_the_named_shape():
-    def factors(**course):
-        return rate_factors(Recipe.tutorial(epochs=100, **course), 1)
-
-    cosine = factors(schedule="cosine")
-    assert cosine[0] == 1
-    assert cosine[50] == pytest.approx(0.5)
-    assert 0 < cosine[99] < 0.001
-    cycle = factors(schedule="onecycle")
-    assert [float(cycle[t]) for t in (0, 29, 99)] == pytest.approx([1 / 25, 1, 1 / 25e4])
-    rising = factors(warmup=0.04)
-    assert rising[:6].tolist() == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
-    both = factors(schedule="cosine", warmup=0.04)
-    assert both[:5].tolist() == rising[:5].tolist()
-    assert both[4:].tolist() == rate_factors(Recipe.tutorial(epochs=96, schedule="cosine"), 1).tolist()
-
-
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_stack_follows_the_reference(gap, task, course):
     settings = {"epochs": 20, "lr": 0.1, "optimizer": "adamw", "batch_size": 32}

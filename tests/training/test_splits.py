@@ -98,23 +98,6 @@ def alone(build, data, own, recipe, seed):
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
-@pytest.mark.parametrize("kind", ["relu:4", "tanh:4@dropout=0.3", "relu:4@batchnorm", "residual"])
-def test_noise_in_test_labels_does_not_change_parameters(task, kind, batch_size):
-    build, (data, own) = build_of(kind, task("bce")), tables(task("bce"))
-    recipe = Recipe.tutorial(epochs=20, batch_size=batch_size)
-    for split in range(3):
-        y = data.y.copy()
-        y[own[split][2]] = 1 - y[own[split][2]]
-        changed = TrainingData(data.X, y, data.train, data.test)
-        (_, before), (_, after) = (trained(build, d, recipe, [3, 8], [split] * 2) for d in (data, changed))
-        for i in range(2):
-            assert all(torch.equal(value, after[i][2][name]) for name, value in before[i][2].items())
-            np.testing.assert_array_equal(before[i][0][:2], after[i][0][:2])
-            assert (before[i][0][2] != after[i][0][2]).any()
-
-
-@pytest.mark.product
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):

@@ -26,22 +26,12 @@ QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
     ("options", "message"),
     [
         ({"seeds": 0}, "no seeds are given. Give at least one"),
-        ({"seeds": []}, "no seeds are given"),
         ({"seeds": 2.5}, "seeds is 2.5. It must be a list of whole numbers or a whole number"),
-        ({"seeds": ["a"]}, r"seeds is \['a'\]. .*whole numbers"),
-        ({"seeds": [0.5]}, r"seeds is \[0.5\]"),
         ({"seeds": [2**70]}, "seed is too large"),
-        ({"epochs": 2.5}, "epochs is 2.5"),
-        ({"lr": float("nan")}, "lr is nan. It must be a number from 0 up"),
-        ({"lr": "fast"}, "lr is 'fast'. It must be a number"),
-        ({"optimizer": "adamv"}, "unknown optimizer 'adamv'. Did you mean 'adam"),
         ({"loss": "msee"}, "unknown loss 'msee'. Did you mean 'mse'"),
-        ({"batch_size": "full"}, "batch_size is 'full'. It must be a whole number or None"),
         ({"engine": "fast"}, "engine is 'fast'. It must be auto, native or torch"),
         ({"device": "gpu"}, "no device 'gpu'.*Use auto, cpu or cuda"),
-        ({"device": "meta"}, "no device 'meta'"),
         ({"device": None}, "device is None. It must be a text"),
-        ({"jobs": 0}, "jobs is 0. It must be at least 1"),
         ({"dtype": "float16"}, "unknown dtype 'float16'. Use float32 or float64"),
     ],
     ids=str,
@@ -62,13 +52,11 @@ def with_cell(array, value):
     ("change", "message"),
     [
         ({"X_train": lambda a: with_cell(a, np.nan)}, "X_train contains NaN or infinite numbers. Replace or drop"),
-        ({"y_test": lambda a: with_cell(a, np.inf)}, "y_test contains NaN or infinite"),
         ({"X_test": lambda a: with_cell(a, 1e300)}, "X_test contains numbers too large for float32. Standardise"),
         ({"X_train": lambda a: a.astype(str)}, "X_train contains <U.* It must contain numbers"),
         ({"X_train": lambda a: [[1.0, 2.0], [3.0]]}, "X_train isn't an array"),
         ({"X_train": lambda a: a[:, 0]}, r"X_train has shape \[70\]. It must be \[row, feature\]"),
         ({"X_train": lambda a: a[:, :0], "X_test": lambda a: a[:, :0]}, r"X_train has shape \[70, 0\]"),
-        ({"X_train": lambda a: a[:0], "y_train": lambda a: a[:0]}, r"X_train has shape \[0, 5\]"),
         ({"X_test": lambda a: a[:, :4]}, r"X_train has shape \[70, 5\], X_test \[25, 4\]"),
         ({"y_train": lambda a: a[:-1]}, r"X_train has shape \[70, 5\], y_train \[69\]"),
         ({"y_test": lambda a: np.stack([a, a], 1)}, r"y_train has shape \[70\], y_test \[25, 2\]"),
@@ -93,9 +81,7 @@ def test_arrays_that_do_not_fit_are_refused_with_their_shape(task, change, messa
     [
         (nn.Linear(5, 1), "a Linear that is built already. Give what builds it"),
         (5, "build is 5. It must be a function, a Candidate or a text"),
-        ("rellu:5", "no activation 'rellu'. Did you mean 'relu'"),
         (lambda a, b, c: None, "needs a value for 'a'"),
-        ("nowhere.py:Net", "no such file: nowhere.py"),
     ],
 )
 def test_a_build_function_without_a_module_is_refused(task, build, message):
@@ -149,13 +135,6 @@ def test_every_way_to_give_a_network_builds_the_same(task, build):
     expected = train_many("relu:3", *task("bce").parts, **QUICK)
     found = train_many(build, *task("bce").parts, **QUICK)
     np.testing.assert_array_equal(found.train_loss, expected.train_loss)
-
-
-def test_recipe_words_of_a_candidate_are_used(task):
-    words = train_many("relu:3@lr=0.2,epochs=5,optimizer=adam,batch_size=16", *task("bce").parts, **QUICK)
-    given = train_many("relu:3", *task("bce").parts, **{**QUICK, "epochs": 5}, lr=0.2, optimizer="adam", batch_size=16)
-    assert words.recipe == given.recipe
-    np.testing.assert_array_equal(words.test_loss, given.test_loss)
 
 
 @pytest.mark.parametrize(
@@ -267,11 +246,6 @@ def test_a_device_that_this_torch_lacks_is_refused_in_one_sentence(task):
     with pytest.raises(OptionError) as caught:
         train_many("relu:3", *task("bce").parts, **QUICK, device="vulkan")
     assert str(caught.value) == "no device 'vulkan': this torch has no such backend. Use auto, cpu or cuda."
-
-
-def test_a_single_network_needs_two_rows_in_a_minibatch_for_batch_normalisation(task):
-    with pytest.raises(TrainingError, match="a minibatch holds a single row"):
-        train_many("relu:3@batchnorm", *task("bce").parts, **{**QUICK, "seeds": 1}, batch_size=23)  # 70 = 3 x 23 + 1
 
 
 def test_estimates_of_narrow_and_wide_networks_are_right_relative_to_each_other():
