@@ -115,8 +115,8 @@ def test_a_slow_method_has_a_ranking_by_the_first_fold(module: Module):
     whole, _, first = page.partition("### Mean ranks, the first fold only")
     assert "AutoGluon" not in whole
     assert "| AutoGluon | 4.00 | 4.00 | 2.50 |" in first
-    assert "| AutoGluon | 6 | - | - | +33.3% | 0.094 | can't tell yet |" in first
-    assert "| random forest | 6 | 6 | none | +20.0% | 0.094 | can't tell yet |" in first
+    assert "| AutoGluon | 6 | - | - | +33.3% | 0.094 | can't tell |" in first
+    assert "| random forest | 6 | 6 | none | +20.0% | 0.094 | can't tell |" in first
 
 
 def test_methods_with_a_minute_have_a_ranking_of_their_own_over_both_halves(module: Module):
@@ -128,7 +128,7 @@ def test_methods_with_a_minute_have_a_ranking_of_their_own_over_both_halves(modu
     assert "60 s |" not in halves
     assert "| seedbed, 60 s | 1.00 | 1.00 | 2.00 | ∞ (∞ to ∞) | 0.0% |" in minute
     assert "seedbed, 60 s used 1.20 of 2, AutoGluon best_quality, 60 s used 1.20 of 2." in minute
-    assert "| AutoGluon best_quality, 60 s | 6 | - | - | +50.0% | 0.062 | can't tell yet |" in minute
+    assert "| AutoGluon best_quality, 60 s | 6 | - | - | +50.0% | 0.062 | can't tell |" in minute
 
 
 def test_regressors_are_ranked_by_their_errors(module: Module):

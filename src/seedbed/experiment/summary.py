@@ -19,8 +19,9 @@ from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.forecasts import more_repeats_ratio
 from seedbed.evaluation.metrics import METRICS, prior_loss
 from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, MeanInterval, lottery, paired_runs, summarize_curves
-from seedbed.evaluation.summaries import Conclusion, DecidingScore, Lotteries, PlanSummary
+from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingScore, Lotteries, PlanSummary
 from seedbed.experiment.conclusions import diagnose, judge, margin_of
+from seedbed.experiment.contrasts import few_words
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
 from seedbed.scoring import Result, added
@@ -30,7 +31,7 @@ def summarize(results: Results) -> Conclusion:
     """Return what the results of a run came to."""
     return replace(
         answer(results),
-        candidates=tuple(result.summary() for result in results.results),
+        candidates=_candidates(results, whole=True),
         lottery=_lotteries(results.experiment, results.results),
         curves=_curves(results),
     )
@@ -49,6 +50,7 @@ def answer(run: Results) -> Conclusion:
         command=experiment.command,
         **table_of(experiment.table, experiment.command),
         reference=experiment.reference,
+        reference_named=experiment.reference_named,
         metric=DecidingScore(
             name=experiment.metric,
             words=METRICS[experiment.metric].words,
@@ -85,14 +87,19 @@ def answer(run: Results) -> Conclusion:
     checks = diagnose(experiment, results, judged)
     if experiment.columns is not None:
         columns = _with_effects(experiment.columns, experiment, judged, results)
-        judged = replace(judged, columns=columns, advice=None, rivals=(), top=None)
+        judged = replace(judged, columns=columns, advice=None, rivals=(), top=None, optimism={})
         of_all = (check for check in checks if check.candidate == experiment.reference)
         checks = tuple(replace(check, candidate=columns.model) for check in of_all)
     return replace(
         judged,
         checks=checks,
-        candidates=tuple(result.summary(whole=False) for result in results),
+        candidates=_candidates(run, whole=False),
     )
+
+
+def _candidates(run: Results, *, whole: bool) -> tuple[CandidateSummary, ...]:
+    words = {line.name: few_words(line) for line in run.experiment.lines}
+    return tuple(replace(one.summary(whole=whole), few_words=words[one.name]) for one in run.results)
 
 
 def _with_effects(columns: Columns, experiment: Experiment, judged: Conclusion, results: Sequence[Result]) -> Columns:

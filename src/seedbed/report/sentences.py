@@ -22,7 +22,7 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     left = plan.most_repeats - plan.repeats
     others, them = ("the other one", "it") if left == 1 else (f"the other {left}", "them")
     add = f"too, add repeats: {plan.most_repeats} to the command."
-    hardly = f"{others} would narrow the ± of an undecided verdict by a tenth at most"
+    hardly = f"{others} would hardly narrow the ranges"
     yield from {
         "decided": [f"It stopped after {after}, as every verdict is decided. To run {others}, {add}"],
         "rows": [f"It stopped after {after}: {hardly}. To run {them}, {add}"],
@@ -102,10 +102,9 @@ def spread(conclusion: Conclusion) -> str:
     if conclusion.task == "regression":
         mean, sd = (plain_number(number or 0.0) for number in (conclusion.target_mean, conclusion.target_sd))
         return f"mean {mean}, standard deviation {sd}"
-    share = f"{100 * (conclusion.majority_share or 0.0):.1f}% in the"
-    return (
-        f"{share} larger class" if conclusion.task == "binary" else f"{len(conclusion.labels)} classes, {share} largest"
-    )
+    share = f"{100 * (conclusion.majority_share or 0.0):.1f}% are"
+    most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="")
+    return f"{share} {most}" if conclusion.task == "binary" else f"{len(conclusion.labels)} classes, {share} {most}"
 
 
 def no_verdict_reason(conclusion: Conclusion) -> str | None:
