@@ -27,6 +27,7 @@ from seedbed.evaluation.estimates import share_interval
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
 from seedbed.evaluation.ranking import bbc_cv
 from seedbed.evaluation.summaries import ChosenCandidate, Conclusion
+from seedbed.evaluation.verdicts import decide
 from seedbed.experiment.contrasts import questions_of
 from seedbed.experiment.run import NetworkResult
 from seedbed.experiment.spec import Experiment
@@ -173,9 +174,9 @@ def _checks(
 
     yield no_better_than_prior(name, estimate=difference(guessing_like(result), result, experiment.metric))
     kind = linear_name(experiment.table.task)
-    verdict = next((one for one in conclusion.verdicts if {one.candidate, one.reference} == {name, kind}), None)
-    if kind in others and conclusion.reference != kind and (verdict is None or verdict.rule == "worse"):
+    if kind in others and conclusion.reference != kind:
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
         n = n_together(list(others), reference=experiment.reference, gate=PRIOR)
         estimate = difference(others[kind], result, experiment.metric, comparisons=n)
-        yield worse_than_logistic(name, estimate=estimate, kind=kind)
+        if decide(low=estimate.low, high=estimate.high, margin=conclusion.metric.margin) == "worse":
+            yield worse_than_logistic(name, estimate=estimate, kind=kind)

@@ -21,7 +21,7 @@ _OF_DEFAULT_MODELS: tuple[tuple[str, str, str], ...] = (
     ("numbers as waves", "network-2-waves", "network-2"),
     ("trees", "boosted-trees", "network-2"),
 )
-_LAYERS = {1: "one hidden layer", 2: "two hidden layers", 3: "three hidden layers"}
+_NUMBERS = {1: "one", 2: "two", 3: "three"}
 _ORDINALS = {2: "a second layer", 3: "a third layer"}
 _NOT_WORDS = ("widths", "activations", "numbers", "categories", "plr_frequencies", "plr_sigma")
 
@@ -60,9 +60,9 @@ def few_words(line: Line) -> str:
         return "no hidden layer"
     layers = len(architecture.widths)
     inputs = ", bins" * bool(architecture.ple) + ", waves" * bool(architecture.plr)
-    if set(architecture.by_layer) == {"linear"}:
-        inputs += ", no curve"
-    return f"{_LAYERS.get(layers, f'{layers} hidden layers')}{inputs}"
+    inputs += ", no curve" * (set(architecture.by_layer) == {"linear"})
+    words = f"{_NUMBERS.get(layers, layers)} hidden layer{'s' * (layers > 1)}"
+    return f"{words.replace(' hidden', '')}{inputs}" if inputs else words
 
 
 def _is(line: Line, kind: type) -> bool:

@@ -338,8 +338,8 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         way = f"{'high' if score.greater_is_better else 'low'} is good"
         way += "; it is the share of variance explained" if score.name == "r2" else ""
         words = f"The {score.words}" if score.name == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
-        yield f"{words} decides ({way}). A difference below {margin_words(conclusion.metric)} doesn't matter."
-        yield f"± is the {100 * (1 - conclusion.alpha):g}% range{' of all comparisons together' if n > 1 else ''}."
+        level = f"± is the {100 * (1 - conclusion.alpha):g}% range{' of all comparisons together' if n > 1 else ''}"
+        yield f"{words} decides ({way}); {level}; below {margin_words(conclusion.metric)} nothing matters."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)

@@ -54,8 +54,8 @@ TERMS = {
     "anything is open.",
     "no difference that matters": "The confidence interval lies within the margin: the difference is too small to "
     "matter.",
-    "no worse": "The confidence interval excludes every loss against the reference that matters; whether the model gains "
-    "anything is open.",
+    "no worse": "The confidence interval excludes every loss against the reference that matters; whether the model "
+    "gains anything is open.",
     "points": "Percentage points: from 80 % to 83 % are 3 points.",
     "R2": "Share of the target's variance that a model explains. 1 is perfect; predicting the mean has 0.",
     "recall": "Share of the rarer label's rows that are predicted as such, with a probability above 0.5.",

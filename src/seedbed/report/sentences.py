@@ -19,13 +19,9 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     """Yield why the run ended before its last repeat, if it did."""
     plan = conclusion.plan
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
-    left = plan.most_repeats - plan.repeats
-    others, them = ("the other one", "it") if left == 1 else (f"the other {left}", "them")
-    add = f"too, add repeats: {plan.most_repeats} to the command."
-    hardly = f"{others} would hardly narrow the ranges"
     yield from {
-        "decided": [f"It stopped after {after}, as every verdict is decided. To run {others}, {add}"],
-        "rows": [f"It stopped after {after}: {hardly}. To run {them}, {add}"],
+        "decided": [f"It stopped after {after}, as every verdict is decided."],
+        "rows": [f"It stopped after {after}: more would hardly narrow the ranges."],
         "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
         "interrupted": [f"It was interrupted after {after}; the same command continues."],
     }.get(plan.ended, [])

@@ -117,7 +117,12 @@ def _table_lines(screen: FirstScreen, width: int) -> list[Text]:
     headings = {place: visible(titles[place]) for place in columns}
     widths = [max(map(cell_len, [headings[place], *cells])) for place, cells in columns.items()]
     if sum(widths) + 2 * (len(widths) - 1) > width:
-        headings |= {place: _in_two_lines(heading) for place, heading in headings.items() if place}
+        headings |= {place: _in_two_lines(heading) for place, heading in headings.items() if heading.strip()}
+        broken = {place: heading.split("\n") for place, heading in headings.items()}
+        widths = [max(map(cell_len, [*broken[place], *cells])) for place, cells in columns.items()]
+        if sum(widths) + 2 * (len(widths) - 1) > width:  # what a model is can be left out
+            columns.pop(1, None)
+            headings.pop(1, None)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for place, heading in headings.items():
         table.add_column(Text(heading), justify="left" if place in (0, 1, last) else "right")
