@@ -71,27 +71,27 @@ TWO = {"small": "", "prior": "worse"}
 
 def test_the_expected_accuracy_a_count_of_rows_and_guessing_are_given(document, make):
     expect = said(document(TWO))["Expect"]
-    assert expect == "82% (72 to 92) right; of the next 100 rows 70 to 95; always answering 0: 82.5%"
+    assert expect == "82% right (72 to 92); of the next 100 rows, 70 to 95 right; always answering 0 gets 82.5%"
     found = document({"small": "", "trees": "worse"})
     found["candidates"][0]["scores"] = make.scores(accuracy=(0.999, 0.997, 1.0))
-    assert said(found)["Expect"].endswith("of the next 1,000 rows 996 to 1,000")
+    assert said(found)["Expect"].endswith("of the next 1,000 rows, 996 to 1,000 right")
     found["candidates"][0]["scores"]["accuracy"] |= {"low": None, "high": None}
     assert "Expect" not in said(found)
 
 
 def test_what_the_choice_of_the_best_adds_is_subtracted(document):
-    assert said(document(TWO, optimism={"accuracy": 0.04}))["Expect"].startswith("78% (68 to 88) right")
+    assert said(document(TWO, optimism={"accuracy": 0.04}))["Expect"].startswith("78% right (68 to 88)")
     numbers = {"task": "regression", "target": "alcohol", "optimism": {"mae": 0.1}}
     found = document(TWO, **numbers)
     for one in found["candidates"]:
         one["scores"] |= {"mae": one["scores"]["brier"] | {"mean": 0.3, "low": 0.2, "high": 0.4}}
-    words = "off by 0.4000 (0.3000 to 0.5000) on average, in units of alcohol; always answering the mean: 0.3000"
+    words = "off by 0.4000 (0.3000 to 0.5000) on average, in units of alcohol; always answering the mean gets 0.3000"
     assert said(found)["Expect"] == words
 
 
 def test_of_a_rare_label_the_share_that_is_found_is_given(document):
     found = document(TWO, labels={"0": 1461, "yes": 39}, majority_share=0.974)
-    recall = "finds on average 60% (50 to 70) of the rows with DEATH_EVENT yes"
+    recall = "finds 60% of the rows with DEATH_EVENT yes (50 to 70)"
     assert said(found)["Expect"] == f"{recall}; ROC AUC 0.900 (0.800 to 1.000)"
 
 
@@ -113,19 +113,19 @@ OPEN = {"small": "", "trees": "open", "prior": "worse"}
 def test_the_rows_that_would_tell_two_models_apart_are_ranges_for_the_margin_and_for_what_is_seen(document):
     found = document(OPEN)
     assert said(found)["More rows"] == (
-        "1,300 to 3,200 rows to tell small from trees if they differ by 0.04, as it looks; "
+        "1,300 to 3,200 rows would tell small from trees, if they differ by 0.04 as it looks; "
         "13,000 to 52,000 rows if by 0.01, below which it doesn't matter; you have 1,299"
     )
     found["plan"]["sample_of"] = 4_000
     found["verdicts"][0] |= {"difference": -0.005, "rows_factor": 90.0}
-    words = "58,000 to 230,000 rows to tell small from trees if they differ by 0.01; the table has 4,000"
+    words = "58,000 to 230,000 rows would tell small from trees, if they differ by 0.01; the table has 4,000"
     assert said(found)["More rows"] == words
     found["verdicts"][0] |= {"rows_factor": 1e6}
-    assert said(found)["More rows"].startswith("over 10,000,000 rows to tell")
+    assert said(found)["More rows"].startswith("over 10,000,000 rows would tell")
 
 
 def test_even_a_prior_that_may_be_as_good_is_the_rival_to_be_told_apart(document):
-    assert "to tell small from prior" in said(document(OPEN | {"prior": "open"}))["More rows"]
+    assert "would tell small from prior" in said(document(OPEN | {"prior": "open"}))["More rows"]
 
 
 def test_a_longer_run_is_named_where_it_may_be_enough(document):

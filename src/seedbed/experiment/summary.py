@@ -29,10 +29,11 @@ from seedbed.scoring import Result, added
 
 def summarize(results: Results) -> Conclusion:
     """Return what the results of a run came to."""
+    conclusion = answer(results)
     return replace(
-        answer(results),
+        conclusion,
         candidates=_candidates(results, whole=True),
-        lottery=_lotteries(results.experiment, results.results),
+        lottery=_lotteries(results.experiment, results.results, conclusion.reference),
         curves=_curves(results),
     )
 
@@ -157,7 +158,7 @@ def _curves(results: Results) -> Curves:
     )
 
 
-def _lotteries(experiment: Experiment, results: Sequence[Result]) -> Lotteries:
+def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str) -> Lotteries:
     """Return what single runs, each with one fold and one seed, would have shown, alone and beside the reference.
 
     Models with predictions that aren't finite are left out, and so is predicting the class frequencies.
@@ -170,14 +171,14 @@ def _lotteries(experiment: Experiment, results: Sequence[Result]) -> Lotteries:
     sizes = [len(split.test) for result in results[:1] for split in result.splits]
     step = 0.0 if regression else 1 / float(np.median(sizes))
     score = lottery(scores, name=name, words=METRICS[name].words, step=step)
-    if experiment.reference not in finite:
+    if reference not in finite:
         return Lotteries(score=score)
     metric = experiment.metric
-    ours = finite[experiment.reference].losses(metric, single=True)
+    ours = finite[reference].losses(metric, single=True)
     pairs = {
         one: paired_runs(ours[: len(result.predictions)], result.losses(metric, single=True)[: len(ours)])
         for one, result in shown.items()
-        if one != experiment.reference
+        if one != reference
     }
     difference = lottery(pairs, name=metric, words=METRICS[metric].words, differences=True)
     return Lotteries(score=score, difference=difference)

@@ -115,17 +115,17 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     if label := rare_label(conclusion):
         if _known(scores["recall"]):
             rows = f"the rows with {conclusion.target} {label}"
-            yield f"finds on average {_in_percent(scores['recall'], conclusion)} of {rows}"
+            yield f"finds {_in_percent(scores['recall'], f' of {rows}')}"
         if _known(scores["roc_auc"]):
             yield f"ROC AUC {_range('roc_auc', scores['roc_auc'], conclusion)}"
         return
     accuracy = _corrected(conclusion, name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        yield f"{_in_percent(accuracy, conclusion)} right"
+        yield _in_percent(accuracy, " right")
         for of in (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
-                yield f"of the next {of:,} rows {low:,} to {high:,}"
+                yield f"of the next {of:,} rows, {low:,} to {high:,} right"
                 break
         yield from _by_guessing(conclusion, "accuracy")
 
@@ -148,7 +148,7 @@ def _by_guessing(conclusion: Conclusion, key: str) -> Iterator[str]:
     """Yield what the baseline scores, if it was compared."""
     prior = next((one for one in conclusion.candidates if one.name == "prior"), None)
     if prior is not None and (score := prior.scores[key].mean) is not None:
-        yield f"{guessing(conclusion)}: {measure(key, score)}"
+        yield f"{guessing(conclusion)} gets {measure(key, score)}"
 
 
 def _known(score: Score) -> bool:
@@ -156,10 +156,11 @@ def _known(score: Score) -> bool:
     return score.low is not None and score.high is not None
 
 
-def _in_percent(score: Score, conclusion: Conclusion) -> str:
+def _in_percent(score: Score, what: str) -> str:
+    """Return a share of what, with its range: `84% right (80 to 88)`."""
     mean, low, high = (100 * (value or 0.0) for value in (score.mean, score.low, score.high))
     decimals = 0 if high - low >= 100 * _NARROW else 1
-    return f"{mean:.{decimals}f}% ({low:.{decimals}f} to {high:.{decimals}f})"
+    return f"{mean:.{decimals}f}%{what} ({low:.{decimals}f} to {high:.{decimals}f})"
 
 
 def _range(name: str, score: Score, conclusion: Conclusion) -> str:
@@ -197,19 +198,20 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         they = "they have" if len(untrained) > 1 else "it has"
         yield f"first train {listed(untrained)} until {they} learnt something"
         return
-    verdict, margin = verdicts[rival], conclusion.metric.margin
+    verdict, margin, words = verdicts[rival], conclusion.metric.margin, deciding(conclusion).words
     n, size = conclusion.n_rows, abs(verdict.difference)
     longer = _longer_run(conclusion, verdict)
     if longer:
-        yield f"{longer} may tell {use} from {rival}"
+        yield f"{longer} may show which of {use} and {rival} is better"
         return
     seen = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
-    to_tell = f"to tell {use} from {rival}"
+    to_tell = f"in all would show which of {use} and {rival} is better"
     if size > margin:
-        yield f"{_rows(n, seen)} {to_tell} if they differ by {_amount(conclusion, size)}, as it looks"
-        yield f"{_rows(n, verdict.rows_factor)} if by {margin_words(conclusion.metric)}, below which it doesn't matter"
+        yield f"{_rows(n, seen)} {to_tell}, if they differ by {_amount(conclusion, size)} in {words}, as it looks"
+        yield f"{_rows(n, verdict.rows_factor)} if by {margin_words(conclusion.metric)}, the least that matters"
     else:
-        yield f"{_rows(n, verdict.rows_factor)} {to_tell} if they differ by {margin_words(conclusion.metric)}"
+        amount = f"{margin_words(conclusion.metric)} in {words}"
+        yield f"{_rows(n, verdict.rows_factor)} {to_tell}, if they differ by {amount}"
     if n:
         yield f"the table has {conclusion.plan.sample_of:,}" if conclusion.plan.sample_of else f"you have {n:,}"
 

@@ -335,11 +335,14 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     label = rare_label(conclusion)
     if verdicts:
         n = max(verdict.comparisons for verdict in verdicts)
-        way = f"{'high' if score.greater_is_better else 'low'} is good"
-        way += "; it is the share of variance explained" if score.name == "r2" else ""
-        words = f"The {score.words}" if score.name == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
-        level = f"± is the {100 * (1 - conclusion.alpha):g}% range{' of all comparisons together' if n > 1 else ''}"
-        yield f"{words} decides ({way}); {level}; below {margin_words(conclusion.metric)} nothing matters."
+        known = METRICS.get(conclusion.metric.name)
+        means = f", {known.meaning}" if known is not None and known.meaning and score.name != "r2" else ""
+        means = ", the share of variance explained" if score.name == "r2" else means
+        words = f"{score.words[:1].upper()}{score.words[1:]}{means}"
+        yield f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
+        together = " for all comparisons together" if n > 1 else ""
+        level = f"±: give or take, in {100 * (1 - conclusion.alpha):g}% of cases{together}"
+        yield f"{level}. A difference below {margin_words(conclusion.metric)} is too small to matter."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)

@@ -92,7 +92,7 @@ def _help_lines(screen: FirstScreen) -> list[Text]:
         return []
     rows = [(visible(one.thing), visible(one.models), one.gain, one.verdict) for one in screen.helps]
     widths = [max(cell_len(row[place]) for row in rows) for place in range(3)]
-    lines = [Text(), Text("What helps", "dim")]
+    lines = [Text(), Text("What helps (+ is better)", "dim")]
     for one, (thing, models, gain, verdict) in zip(screen.helps, rows, strict=True):
         line = Text(f"  {thing}{' ' * (widths[0] - cell_len(thing))}  {models}{' ' * (widths[1] - cell_len(models))}")
         lines.append(line.append(f"  {gain:>{widths[2]}}  ").append(verdict, _STYLES[one.look]))
