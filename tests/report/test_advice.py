@@ -1,4 +1,4 @@
-"""The answers of the first screen: which model to use, what to expect, and how many rows would tell models apart."""
+"""The answers of the first screen: which model to use, what to expect, and how many rows would show which is better."""
 
 import math
 
@@ -110,7 +110,7 @@ def test_the_count_of_new_rows_lies_in_its_range_in_95_of_100_cases(share):
 OPEN = {"small": "", "trees": "open", "prior": "worse"}
 
 
-def test_the_rows_that_would_tell_two_models_apart_are_ranges_for_the_margin_and_for_what_is_seen(document):
+def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_for_what_is_seen(document):
     found = document(OPEN)
     assert said(found)["More rows"] == (
         "1,300 to 3,200 rows would tell small from trees, if they differ by 0.04 as it looks; "
@@ -124,7 +124,7 @@ def test_the_rows_that_would_tell_two_models_apart_are_ranges_for_the_margin_and
     assert said(found)["More rows"].startswith("over 10,000,000 rows would tell")
 
 
-def test_even_a_prior_that_may_be_as_good_is_the_rival_to_be_told_apart(document):
+def test_even_a_prior_that_may_be_as_good_is_the_rival(document):
     assert "would tell small from prior" in said(document(OPEN | {"prior": "open"}))["More rows"]
 
 
