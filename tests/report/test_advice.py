@@ -113,34 +113,34 @@ OPEN = {"small": "", "trees": "open", "prior": "worse"}
 def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_for_what_is_seen(document):
     found = document(OPEN)
     assert said(found)["More rows"] == (
-        "1,300 to 3,200 rows would tell small from trees, if they differ by 0.04 as it looks; "
-        "13,000 to 52,000 rows if by 0.01, below which it doesn't matter; you have 1,299"
+        "1,300 to 3,200 rows in all would show which of small and trees is better, if they differ by 0.04 in Brier "
+        "score, as it looks; 13,000 to 52,000 rows if by 0.01, the least that matters; you have 1,299"
     )
     found["plan"]["sample_of"] = 4_000
     found["verdicts"][0] |= {"difference": -0.005, "rows_factor": 90.0}
-    words = "58,000 to 230,000 rows would tell small from trees, if they differ by 0.01; the table has 4,000"
-    assert said(found)["More rows"] == words
+    what = "in all would show which of small and trees is better, if they differ by 0.01 in Brier score"
+    assert said(found)["More rows"] == f"58,000 to 230,000 rows {what}; the table has 4,000"
     found["verdicts"][0] |= {"rows_factor": 1e6}
-    assert said(found)["More rows"].startswith("over 10,000,000 rows would tell")
+    assert said(found)["More rows"].startswith("over 10,000,000 rows in all would show")
 
 
 def test_even_a_prior_that_may_be_as_good_is_the_rival(document):
-    assert "would tell small from prior" in said(document(OPEN | {"prior": "open"}))["More rows"]
+    assert "would show which of small and prior is better" in said(document(OPEN | {"prior": "open"}))["More rows"]
 
 
 def test_a_longer_run_is_named_where_it_may_be_enough(document):
     found = document(OPEN, more_repeats_ratio=0.5)
     found["verdicts"][0] |= {"rows_factor": 3.0}
-    assert said(found)["More rows"] == "more repeats may tell small from trees"
+    assert said(found)["More rows"] == "more repeats may show which of small and trees is better"
     found["plan"] |= {"quick": True}
-    assert said(found)["More rows"] == "a full run may tell small from trees"
+    assert said(found)["More rows"] == "a full run may show which of small and trees is better"
 
 
 def test_if_all_is_decided_no_rows_are_named(document, make):
     decided = {"small": "", "trees": "worse", "large": "alike", "prior": "worse"}
-    assert "More rows" not in said(document(decided))
+    assert said(document(decided))["More rows"] == "not needed to choose a model"
     quick = said(document(decided, plan={"quick": True, "repeats": 1}))
-    assert quick["More rows"] == "not needed for this; a full run makes it reliable"
+    assert quick["More rows"] == "not needed to choose a model; a full run makes it reliable"
     assert quick["Note"] == "a first look with 1 repeat: run it without 'quick' before you rely on it"
     check = make.check("small", "under_trained") | {"evidence": {"training_loss": 0.7}}
     assert said(document(OPEN, checks=[check]))["More rows"] == "first train small until it has learnt something"

@@ -93,7 +93,7 @@ def test_the_answers_come_before_the_table_and_the_table_before_its_key(document
         "Use        relu:5",
         "Expect     84%",
         "gain over linear:5",
-        "The Brier score decides",
+        "Brier score, the mean squared error",
     ]
     places = [text.index(words) for words in order]
     assert places == sorted(places)
@@ -147,9 +147,10 @@ def test_the_table_fits_a_terminal_of_80_columns_and_no_cell_is_ever_cut(documen
 def test_the_key_names_the_difference_that_matters_and_what_the_range_holds_for(document, make):
     verdicts = [make.verdict("relu:5", -0.03, 0.03, comparisons=2)]
     text = said(document(verdicts=verdicts))
-    words = "The Brier score decides (low is good); ± is the 95% range of all comparisons together; below 0.01 nothing"
-    assert words in text
-    assert "± is the 95% range; " in said(document())
+    assert "Brier score, the mean squared error of the probabilities: low is good, and it decides." in text
+    words = "for all comparisons together. A difference below 0.01 is too small to matter."
+    assert f"±: give or take, in 95% of cases {words}" in text
+    assert "±: give or take, in 95% of cases. " in said(document())
 
 
 def test_without_a_named_reference_rows_say_how_far_they_are_behind(document, make):
@@ -168,7 +169,7 @@ def test_what_helps_follows_the_table_and_models_are_described(document):
     found = document(contrasts=[contrast])
     found["candidates"][1]["few_words"] = "one hidden layer"
     text = glance_text(found)
-    assert "  a curve  relu:5 over linear:5  +0.010 ±0.008  helps" in text
+    assert "  a curve  relu:5 over linear:5  +0.000 ±0.008  helps" in text
     assert text.index("What helps") > text.index("one hidden layer")
     assert "What helps" not in glance_text(document())
 

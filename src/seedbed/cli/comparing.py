@@ -235,7 +235,8 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path, *, again: bool) 
     if again and spec.design.quick and spec.command.startswith("seedbed "):
         yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
     elif advice is not None and advice.use != "prior":
-        yield f"Next:     seedbed train {place} -o model.safetensors   (saves {advice.use}, fitted to all rows)"
+        yield f"Next:     seedbed train {place} -o model.safetensors   (saves {advice.use})"
+        yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
 
 
 def _check_named(name: str | None, experiment: Experiment) -> None:

@@ -48,7 +48,7 @@ def questions_of(lines: Sequence[Line]) -> tuple[Question, ...]:
 def few_words(line: Line) -> str:
     """Return what a model is, in a few words."""
     if line.is_blend:
-        return "blend"
+        return "blend of others"
     if line.candidate is None or not isinstance(line.candidate.architecture, MLP | Trees | Prior | Regression):
         return "your network" if line.candidate is not None else "your model"
     architecture = line.candidate.architecture
@@ -107,6 +107,21 @@ def _neighbours(lines: Sequence[Line]) -> Iterator[tuple[str, Line, Line]]:
             else:
                 pairs = zip(group[1:], itertools.repeat(group[0]), strict=False)
             yield from ((_words(thing, things[one.name], things[other.name]), one, other) for one, other in pairs)
+    yield from _larger(lines, things)
+
+
+def _larger(lines: Sequence[Line], things: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Line, Line]]:
+    """Yield networks that are both deeper and wider than the next smaller one, and alike in all else."""
+    alike: dict[str, list[Line]] = {}
+    for line in lines:
+        rest = {name: value for name, value in things[line.name].items() if name not in ("depth", "width")}
+        alike.setdefault(repr(rest), []).append(line)
+    for group in alike.values():
+        group.sort(key=lambda line: (len(_mlp(line).widths), sum(_mlp(line).widths)))
+        for other, one in itertools.pairwise(group):
+            (wide, deep), (narrow, shallow) = ((_mlp(line).widths, len(_mlp(line).widths)) for line in (one, other))
+            if deep > shallow and min(wide) > max(narrow, default=0):
+                yield "deeper and wider", one, other
 
 
 def _words(thing: str, with_it: Mapping[str, Any], without: Mapping[str, Any]) -> str:

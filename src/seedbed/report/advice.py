@@ -190,8 +190,7 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     verdicts = {one.candidate: one for one in conclusion.behind if one.rule == "cannot_tell"}
     use, open_ones = advice.use, [name for name in advice.others if name in verdicts]
     if not open_ones:
-        if is_first_look(conclusion):
-            yield "not needed for this; a full run makes it reliable"
+        yield "not needed to choose a model" + "; a full run makes it reliable" * is_first_look(conclusion)
         return
     rival = "prior" if "prior" in open_ones else open_ones[0]
     if untrained := sorted(learnt_nothing(conclusion) & {use, rival}):

@@ -278,10 +278,15 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
 def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
     """Yield what helps, in the order of the questions."""
     decimals, scale = decimals_of(metric, conclusion.metric.margin), 100.0 if metric.percent else 1.0
+
+    def shown(name: str) -> float:
+        return round(scale * (conclusion.score(name, metric.name).mean or 0.0), decimals)
+
     looks = {"helps": "better", "hurts": "worse", "can't tell": "unsure"}
     for one in conclusion.contrasts[:_MOST_CONTRASTS]:
         half = max(one.high - one.difference, one.difference - one.low)
-        gain = plus_minus(scale * one.difference, scale * half, decimals)
+        points = shown(one.candidate) - shown(one.reference)  # as a reader computes it from the table
+        gain = plus_minus(points if metric.greater_is_better else -points, scale * half, decimals)
         yield Help(one.question, f"{one.candidate} over {one.reference}", gain, one.verdict, looks.get(one.verdict, ""))
 
 

@@ -20,7 +20,7 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     plan = conclusion.plan
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
     yield from {
-        "decided": [f"It stopped after {after}, as every verdict is decided."],
+        "decided": [f"It stopped after {after}: every model in the table has a clear verdict."],
         "rows": [f"It stopped after {after}: more would hardly narrow the ranges."],
         "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
         "interrupted": [f"It was interrupted after {after}; the same command continues."],
