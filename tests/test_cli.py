@@ -211,12 +211,13 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
     longer = ["200" if word == "3" and before == "--epochs" else word for before, word in pairwise(("", *SMALL))]
     done = call(*longer, "--lr", 1)
     assert done.status == 0
-    assert done.lines[0] == "moons: predicting moon (500 rows, 2 features; 50.0% in the larger class)"
-    plan, *_, empty, report, details, following = done.err.splitlines()  # on a slow machine with progress
+    assert done.lines[0] == "moons: predicting moon (500 rows, 2 features; 50.0% are 0)"
+    plan, *_, empty, report, details, following, then = done.err.splitlines()  # on a slow machine with progress
     folder = "seedbed-out/compare-moons"
     assert (empty, report) == ("", f"Report:   {folder}/report.html   (seedbed report {folder} --open)")
     assert details == f"Details:  seedbed report {folder} --text"
-    assert following == "Next:     seedbed train seedbed-out/compare-moons -o model.safetensors"
+    assert following.startswith("Next:     seedbed train seedbed-out/compare-moons -o model.safetensors   (saves ")
+    assert then == "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
     assert plan == "2 models on 3 train/test splits, 2 networks each"
     assert names(here / "seedbed-out/compare-moons") == FILES
 
@@ -245,7 +246,7 @@ def test_compare_with_json_prints_only_the_written_document(call, here):
     assert document == {key: value for key, value in kept.items() if key != "curves"} | {"files": document["files"]}
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
-    assert document["schema_version"] == 4
+    assert document["schema_version"] == 5
     assert done.err.startswith("2 models on 3 train/test splits")
 
 
@@ -304,7 +305,8 @@ def test_a_user_table_with_dropped_columns_and_a_user_network_are_compared(call,
 
 
 def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
-    options = ("--candidate", "linear:4@lr=1e30", "--candidate", "linear:4", "--quick", "--fail-if-worse", "linear:4")
+    options = ("--candidate", "linear:4@lr=1e30", "--candidate", "linear:4", "--quick", "--fail-if-worse", "linear:4",
+               "--reference", "linear:4@lr=1e30")  # fmt: skip
     done = call(*COMPARE, *options)
     words = " ".join(done.out.split())
     assert "No verdict on linear:4: some predictions of the reference, linear:4@lr=1e30, aren't finite." in words
@@ -333,12 +335,13 @@ def test_the_heading_describes_the_common_recipe_of_a_sweep(call, here):
 
 
 def test_options_of_judging_reach_the_verdicts(call):
-    options = ("--metric", "accuracy", "--margin", 0.02, "--alpha", 0.2, "--baseline", "prior")
+    options = ("--metric", "accuracy", "--margin", 0.02, "--alpha", 0.2, "--baseline", "prior",
+               "--reference", "relu:3")  # fmt: skip
     document = strict(call(*SMALL, *options, "--json").out)
     assert (document["metric"]["name"], document["metric"]["margin"], document["alpha"]) == ("accuracy", 0.02, 0.2)
     verdicts = document["verdicts"]
     assert {(one["metric"], one["margin"], one["comparisons"]) for one in verdicts} == {("accuracy", 0.02, 1)}
-    default = strict(call(*SMALL, "--metric", "accuracy", "--json").out)
+    default = strict(call(*SMALL, "--metric", "accuracy", "--reference", "relu:3", "--json").out)
     assert default["metric"]["margin"] == 0.01
     plain, sure = ({one["candidate"]: one for one in each["verdicts"]}["linear:2"] for each in (document, default))
     assert sure["high"] - sure["low"] > plain["high"] - plain["low"]
@@ -398,7 +401,7 @@ def test_a_candidate_without_finite_predictions_fails_the_check(call):
     done = call(*COMPARE, *options, "--fail-if-worse", "linear:4@lr=1e30")
     assert done.status == 1
     assert "No verdict on linear:4@lr=1e30: some of its predictions aren't finite." in done.out
-    assert [line.split()[1:] for line in done.lines if line.startswith("  linear:4@lr=1e30 ")] == [["-", "-"]]
+    assert [line.split()[-2:] for line in done.lines if line.startswith("  linear:4@lr=1e30 ")] == [["-", "-"]]
     assert done.err.splitlines()[-1] == "seedbed: linear:4@lr=1e30 has no finite predictions"
 
 
@@ -535,7 +538,10 @@ def test_a_bad_option_is_refused_in_one_line(call, here, table, case, verb):
         (["--reference", "prio"], ["'prio' isn't among the candidates. Did you mean 'prior'?"]),
         (["--candidate", "relu:5", "--candidate", "relu:5"], ["two candidates are named 'relu:5'"]),
         (["--fail-if-worse", "network1"], ["--fail-if-worse network1", "Did you mean 'network-1'?"]),
-        (["--fail-if-worse", "logistic"], ["logistic is the reference itself. Name another, or another --reference."]),
+        (
+            ["--fail-if-worse", "logistic", "--reference", "logistic"],
+            ["logistic is the reference itself. Name another"],
+        ),
         (["--lr", "0.1,"], ["lr is '0.1,'"]),
         (["--lr", "0.1,1"], ["several learning rates are of named candidates. Name one, such as network-1."]),
         (["--candidate", "relu:3", "--lr", "0.1,0.1"], ["a learning rate appears twice in 0.1, 0.1. Leave one out."]),

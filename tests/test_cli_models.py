@@ -326,7 +326,7 @@ def test_a_comparison_prints_the_command_for_the_advised_network(folder, run, ca
              "--jobs", 1, "--no-baselines", "--out", run)  # fmt: skip
     status, out, err = call(*words)
     assert (status, "Use " in out) == (0, True)
-    assert err.splitlines()[-1] == f"Next:     seedbed train {run} -o model.safetensors"
+    assert err.splitlines()[-2].startswith(f"Next:     seedbed train {run} -o model.safetensors   (saves ")
 
 
 BAD = {

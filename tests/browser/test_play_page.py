@@ -424,7 +424,7 @@ def test_the_numbers_of_the_lesson_are_those_of_the_page(play: Play, real_table:
     page = play(playground(real_table("heart_failure.csv"), here / "play.html", target="DEATH_EVENT"), link="")
     seen = re.findall(r"[\d.]+ %", text(page, "#spread p")) + re.findall(r"[\d.]+ ", text(page, "#chance-finding"))
     steps = {
-        "Pin it and try linear:20,20": ("can't tell yet", ""),
+        "Pin it and try linear:20,20": ("can't tell", ""),
         "relu:5 With ReLU": ("worse", "still learning"),
         "Train 3,000 epochs": ("worse", ""),
         "Use AdamW": ("worse", "by heart"),
@@ -448,7 +448,7 @@ def fair_differences(page: Any) -> list[str]:
     seen: list[str] = []
     circles = page.get_by_role("button", name="circles")
     recipes: dict[str, Callable[[], Any]] = {
-        "can't tell yet": lambda: page.get_by_label("Epochs", exact=True).fill("9"),
+        "can't tell": lambda: page.get_by_label("Epochs", exact=True).fill("9"),
         "better": lambda: (circles.click(), page.get_by_role("radio", name="AdamW").check()),
     }
     after(page, lambda: page.get_by_role("button", name="Unpin").first.click())

@@ -1,4 +1,4 @@
-"""From losses to a conclusion: what holds together, and what rivals are."""
+"""From losses to a conclusion: what holds together, and when a run may stop."""
 
 from dataclasses import replace
 
@@ -10,11 +10,9 @@ from seedbed.evaluation.estimates import corrected_t
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary
 from seedbed.evaluation.verdicts import fold_differences
 
-SIZES = {"linear:5": 26, "relu:5": 26, "linear:20,20": 500}
-
 
 def concluded(runs, reference="linear:5", **changes):
-    """The conclusion from losses [repeat, fold, seed] of each model."""
+    """The conclusion from losses [repeat, fold, seed] of each model; without a reference if that is empty."""
 
     def difference(one, other, comparisons):
         return corrected_t(fold_differences(runs[one], runs[other]), comparisons=comparisons)
@@ -24,10 +22,12 @@ def concluded(runs, reference="linear:5", **changes):
     )
     plan = PlanSummary(kind="cross_validation", **changes)
     about = {"kind": "comparison", "table": "made", "specification": {}, "alpha": 0.05, "task": "binary"}
-    asked = Conclusion(**about, reference=reference, metric=metric, interval="corrected", plan=plan)
+    about |= {"reference": reference or "linear:5", "reference_named": bool(reference)}
+    asked = Conclusion(**about, metric=metric, interval="corrected", plan=plan)
     means = {name: float(values.mean()) for name, values in runs.items()}
     evidence = Evidence(runs=runs, means=means, difference=difference, n_rows=300)
-    return conclude(asked, evidence, gate="prior", n_parameters=SIZES)
+    contrasts = [("an activation", "relu:5", ("linear:5",)), ("blending", "auto", ("relu:5",))]
+    return conclude(asked, evidence, gate="prior", contrasts=contrasts)
 
 
 def noisy(seed):
@@ -37,12 +37,21 @@ def noisy(seed):
     return {name: base - gain + 0.02 * rng.standard_normal(base.shape) for name, gain in gains.items()}
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_a_rival_is_never_said_to_be_better_or_worse(seed):
-    found = concluded(noisy(seed))
-    assert not {rival.rule for rival in found.rivals} & {"better", "better_by_margin", "worse"}
-    for rival in found.rivals:
-        assert rival.comparisons == (1 if {rival.reference, rival.candidate} == {"linear:5", "prior"} else 3)
+def test_without_a_named_reference_models_are_compared_with_the_recommended_one():
+    found = concluded(noisy(0), reference="")
+    assert found.reference == found.advice.use == found.ranking[0]
+    assert {one.reference for one in found.verdicts} == {found.reference}
+    assert {one.candidate for one in found.verdicts} == set(found.ranking[1:])
+    assert found.rivals == ()
+    assert found.behind == found.verdicts
+    assert {one.rule for one in found.verdicts} <= {"worse", "no_practical_difference", "cannot_tell"}
+
+
+def test_with_a_named_reference_the_recommendation_is_the_same():
+    named, free = concluded(noisy(0)), concluded(noisy(0), reference="")
+    assert {one.reference for one in named.verdicts} == {"linear:5"}
+    assert (named.advice, named.behind, named.contrasts) == (free.advice, free.behind, free.contrasts)
+    assert [one.question for one in named.contrasts] == ["an activation"]
 
 
 @pytest.mark.parametrize("reference", ["linear:5", "prior"])
@@ -57,8 +66,7 @@ def test_models_that_differ_by_the_same_number_everywhere_are_not_shown_to_diffe
     runs = {"linear:5": losses, "relu:5": np.full_like(losses, 0.3), "linear:20,20": np.full_like(losses, 0.1)}
     found = concluded(runs, "relu:5")
     assert "linear:20,20" not in {verdict.candidate for verdict in found.verdicts}
-    assert any({found.ranking.index("relu:5"), found.ranking.index("linear:20,20")} <= set(b) for b in found.brackets)
-    assert not concluded({name: runs[name] for name in ("linear:5", "relu:5")}).brackets
+    assert "relu:5" not in {verdict.candidate for verdict in concluded(runs, "").verdicts}
 
 
 def repeated(repeats, **gains):
@@ -79,7 +87,7 @@ def test_a_run_may_stop_when_each_verdict_is_decided():
     for rule, stops in {"better": True, "no_practical_difference": True, "no_worse": False, "no_better": False}.items():
         changed = replace(clear, verdicts=tuple(replace(one, rule=rule) for one in clear.verdicts))
         assert (outlook(changed, 10).stop == "decided") == stops
-    # The recommended model may still be unlike its rival.
+    # Another model may still be as good as the recommended one.
     assert outlook(replace(clear, rivals=(replace(clear.verdicts[0], rule="cannot_tell"),)), 10).stop is None
 
 

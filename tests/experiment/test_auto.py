@@ -144,7 +144,7 @@ def test_a_member_that_fails_is_named_and_the_others_go_on(arrays, monkeypatch):
     assert {result.name for result in found.results if not result.finite} == {"boosted-trees", "extra-trees"}
     for name in ("boosted-trees", "extra-trees"):
         assert f"No verdict on {name}: some of its predictions aren't finite." in found.details().replace("\n", " ")
-    assert "auto" in {verdict.candidate for verdict in found.verdicts}
+    assert "auto" in {found.conclusion.reference, *(verdict.candidate for verdict in found.verdicts)}
 
 
 def test_named_candidates_are_compared_with_the_anchors_and_auto_if_it_is_named(arrays, table_of):

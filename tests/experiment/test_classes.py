@@ -98,7 +98,8 @@ def test_the_margin_and_the_checks_use_the_loss_of_the_prior(found, rows):
 
 
 def test_an_untrained_network_is_no_better_than_the_prior(compared, table_of, rows):
-    still = compared(table_of(*rows, "multiclass"), "tanh:4@lr=1e-6", baselines=["prior", "logistic"])
+    still = compared(table_of(*rows, "multiclass"), "tanh:4@lr=1e-6", baselines=["prior", "logistic"],
+                     reference="tanh:4@lr=1e-6")  # fmt: skip
     assert {check.code for check in still.checks} >= {"under_trained", "no_better_than_prior", "worse_than_logistic"}
     costs = np.bincount(rows[1]) / 90
     (check,) = [check for check in still.checks if check.code == "under_trained"]

@@ -189,7 +189,7 @@ def test_what_a_column_adds_decides_where_its_loss_does_not() -> None:
     assert gain.low > 0
     for rule, loss, words in (
         ("cannot_tell", 0.01, "helps"),
-        ("cannot_tell", -0.01, "can't tell yet"),
+        ("cannot_tell", -0.01, "can't tell"),
         ("no_practical_difference", 0.01, "no difference that matters"),
         ("better", -0.01, "harms"),
     ):

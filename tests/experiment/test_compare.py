@@ -141,7 +141,7 @@ def test_a_candidate_with_fewer_epochs_has_shorter_curves(small):
 def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):
     found = small(epochs=1, n_networks=1)
     assert tuple(result.name for result in found.results) == TUTORIAL == ("linear:5", "linear:20,20", "relu:5")
-    assert found.to_dict()["reference"] == "linear:5"
+    assert found.experiment.reference == "linear:5"
     assert [result.n_parameters for result in found.networks] == [26, 521, 26]
 
 

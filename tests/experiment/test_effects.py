@@ -111,7 +111,7 @@ def test_a_comparison_shows_the_effects_of_any_model_of_it(target, label):
 def test_effects_are_of_the_recommended_model_whatever_it_is():
     given = settings(baselines=["prior", "logistic", {"mine": "sklearn.naive_bayes.GaussianNB"}])
     comparison = sb.compare(sb.read_table(frame(), target="y"), **given)
-    advice = dataclasses.replace(comparison.conclusion.advice, use="logistic", network="relu:3")
+    advice = dataclasses.replace(comparison.conclusion.advice, use="logistic")
     chosen = dataclasses.replace(comparison, conclusion=dataclasses.replace(comparison.conclusion, advice=advice))
     assert chosen.with_effects().conclusion.effects.model == "logistic"
     with pytest.raises(CandidateError, match=r"'mine' is a scikit-learn model\. Fit it with scikit-learn"):

@@ -20,7 +20,8 @@ def table(n_rows, rare):
 
 @pytest.fixture(scope="module", params=[(40, 18), (90, 8)], ids=["40 rows", "class of 8"])
 def found(small, request):
-    return small(*table(*request.param), **WHOLE, candidates=["linear:2", "tanh:3"], baselines=["prior"])
+    return small(*table(*request.param), **WHOLE, candidates=["linear:2", "tanh:3"], baselines=["prior"],
+                 reference="linear:2")  # fmt: skip
 
 
 def test_few_rows_give_a_reason_instead_of_a_verdict(found):
@@ -47,9 +48,8 @@ def test_accuracy_has_a_wilson_interval_and_mean_losses_have_none(found):
             assert (result.scores[name].low, result.scores[name].high) == (None, None)
 
 
-def test_no_places_of_the_ranking_differ(found):
+def test_the_ranking_says_nothing_of_differences(found):
     conclusions = found.conclusion
-    assert list(conclusions.brackets) == [(0, 1, 2)]
     losses = [found[name].scores["brier"].mean for name in conclusions.ranking]
     assert losses == sorted(losses)
     assert not any(word in str(found).lower() for word in ("better than", "worse than", "outperforms"))

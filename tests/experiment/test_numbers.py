@@ -37,7 +37,7 @@ def rows():
 @pytest.fixture(scope="module")
 def found(compared, table_of, rows):
     return compared(table_of(*rows, "regression"), "linear:3", "tanh:4", baselines=["standard"], repeats=2,
-                    recipe={"epochs": 30})  # fmt: skip
+                    reference="linear:3", recipe={"epochs": 30})  # fmt: skip
 
 
 def by_fold(found, name, function):
@@ -131,7 +131,7 @@ def test_the_loss_of_the_mean_is_about_one_and_the_margin_a_fiftieth(found, rows
 
 def test_units_and_origin_of_the_target_change_only_the_absolute_error(compared, table_of, rows, found):
     X, y = rows
-    options = {"baselines": ["standard"], "repeats": 2, "recipe": {"epochs": 30}}
+    options = {"baselines": ["standard"], "repeats": 2, "recipe": {"epochs": 30}, "reference": "linear:3"}
     other = compared(table_of(X, 1e6 + 1e-3 * y, "regression"), "linear:3", "tanh:4", **options)
     for one, same in zip(found.results, other.results, strict=True):
         assert same.scores["squared_error"].mean == pytest.approx(one.scores["squared_error"].mean, rel=1e-3)
@@ -175,7 +175,9 @@ def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_o
 
 def test_an_untrained_network_is_worse_than_linear_regression(compared, table_of, rows):
     table = table_of(*rows, "regression")
-    still = compared(table, "tanh:4@lr=1e-6", "tanh:3@lr=1e-6", baselines=["linear"], folds=10)
+    still = compared(
+        table, "tanh:4@lr=1e-6", "tanh:3@lr=1e-6", baselines=["linear"], folds=10, reference="tanh:4@lr=1e-6"
+    )
     checks = {check.code: check for check in still.checks}
     assert {"under_trained", "worse_than_logistic", "no_better_than_prior"} <= checks.keys()
     assert checks["under_trained"].evidence["prior_loss"] == 1

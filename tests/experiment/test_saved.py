@@ -16,20 +16,20 @@ from seedbed.evaluation.summaries import summary_from
 
 KEYS = {
     "": "schema_version kind command table target task n_rows n_features labels majority_share target_mean target_sd "
-    "reference metric alpha interval plan understood verdicts no_verdict on_these_rows ranking brackets top "
-    "sweeps advice rivals checks more_repeats_ratio candidates lottery subgroups columns rows effects notes "
-    "specification seconds curves",
+    "reference reference_named metric alpha interval plan understood verdicts no_verdict on_these_rows ranking top "
+    "sweeps advice rivals contrasts optimism checks more_repeats_ratio candidates lottery subgroups columns rows "
+    "effects notes specification seconds curves",
     "metric": "name words greater_is_better margin margin_source of_prior",
     "plan": "kind repeats most_repeats ended folds seeds networks n_train n_test quick sample_of time_limit "
     "locked_share n_unused reason random_state recipe test_share df tried",
     "top": "name winner among apparent expected low high",
-    "advice": "use guess best undecided network first among as_good ahead no_gain",
+    "advice": "use guess others simpler",
     "verdicts": "candidate reference rule metric difference low high margin p p_adjusted p_better p_better_by_margin "
     "opposite_share accuracy rows_needed rows_factor seed_share n_rows n_train comparisons by_margin short held_out "
     "independent_rows sentence spread",
     "checks": "candidate code message evidence",
-    "candidates": "name kind finite networks repeats scores confusion calibration description n_parameters n_networks "
-    "n_diverged epochs train_accuracy train_r2 train_loss test_loss note",
+    "candidates": "name kind finite networks repeats scores confusion calibration few_words description n_parameters "
+    "n_networks n_diverged epochs train_accuracy train_r2 train_loss test_loss note",
     "lottery": "score difference",
     "curves": "score_name title subtitle candidates",
 }
@@ -75,7 +75,7 @@ def test_the_document_has_exactly_these_keys(saved, comparison):
         assert sorted(one["scores"]["brier"]) == ["fold_sd", "high", "low", "mean", "pooled", "seed_sd"]
     assert [len(document[key]) for key in ("verdicts", "no_verdict", "ranking", "candidates")] == [2, 0, 3, 3]
     assert {key: document[key] for key in document if key != "curves"} == comparison.to_dict()
-    assert document["schema_version"] == 4
+    assert document["schema_version"] == 5
 
 
 def test_a_summary_that_lacks_newer_keys_is_read_and_one_of_another_type_refused(saved, comparison):

@@ -27,10 +27,8 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
     assert html.count("<svg") == 1
     assert "<script" not in html
     assert "gain over tanh:4" in html
-    assert all(
-        f">{name}</th>" in html
-        for name in ("linear:3 (3 networks)", "tanh:4 (3 networks)", "prior (same for every row)")
-    )
+    labels = "linear:3 (one layer, no curve)", "tanh:4 (one hidden layer)", "prior (always the same)"
+    assert all(f">{label}</th>" in html for label in labels)
 
 
 def test_a_comparison_in_python_names_arguments_and_no_options(arrays):

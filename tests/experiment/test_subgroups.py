@@ -55,7 +55,7 @@ def said(found, grouping):
         "plan": PlanSummary(kind=""),
     }
     asked = Conclusion(**about, reference="one", metric=score, alpha=0.05, interval="corrected")
-    return subgroups_of(found, grouping, conclude(asked, evidence_of(found, metric), n_parameters={"two": 1}))
+    return subgroups_of(found, grouping, conclude(asked, evidence_of(found, metric)))
 
 
 @pytest.mark.parametrize("design", [CV, ONCE], ids=["folds", "locked"])

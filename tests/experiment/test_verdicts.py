@@ -120,19 +120,17 @@ def constant(logit):
     return build
 
 
-def test_rivals_are_the_models_that_the_recommended_one_is_not_shown_to_differ_from(three):
-    found, advice = three.conclusion, three.conclusion.advice
-    use = advice.use
-    names = [name for name in found.ranking if name != use and found.joined(name, use)]
-    assert [(one.reference, one.candidate) for one in found.rivals] == [(name, use) for name in names]
-    verdicts = {one.candidate: one for one in three.verdicts}
-    for rival in found.rivals:
-        pair = {rival.reference, use}
-        if three.experiment.reference in pair:  # the same numbers as in the table
-            same = verdicts[(pair - {three.experiment.reference}).pop()]
-            ends = (rival.low, rival.high) if use != three.experiment.reference else (-rival.high, -rival.low)
-            assert ends == pytest.approx((same.low, same.high))
-            assert rival.rows_needed == same.rows_needed
+def test_without_a_named_reference_each_model_is_compared_with_the_recommended_one(three, small):
+    options = {"candidates": ["linear:3", "tanh:4", "relu:3"], "repeats": 2, "baselines": ["prior"]}
+    free = small(**options)
+    use = free.conclusion.advice.use
+    losses = {result.name: result.losses().mean() for result in free.results}
+    assert use == free.conclusion.reference == min(losses, key=losses.get) == free.conclusion.ranking[0]
+    assert free.verdicts == three.conclusion.rivals
+    for verdict in free.verdicts:
+        assert verdict.reference == use
+        assert verdict.difference == pytest.approx(losses[use] - losses[verdict.candidate])
+    assert free.to_dict()["reference_named"] is False
 
 
 def test_candidates_with_equal_predictions_have_no_practical_difference(small):
@@ -153,4 +151,3 @@ def test_a_clear_difference_is_found(small):
     found = small(X, y, candidates=["linear:3", "tanh:8@optimizer=adam,lr=0.05"], folds=5, epochs=150)
     assert found.verdicts[0].rule == "better_by_margin"
     assert found.conclusion.ranking == ("tanh:8@optimizer=adam,lr=0.05", "linear:3")
-    assert found.conclusion.brackets == ()

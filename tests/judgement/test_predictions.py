@@ -45,7 +45,9 @@ def comparison(request) -> sb.Comparison:
     labels = LABELS.get(request.param)
     cuts = [-0.5, 0.5][: len(labels or ()) - 1]  # the first of two labels is rare, and so the positive one
     y = z if labels is None else np.array(labels)[np.digitize(z, cuts)]
-    design = sb.Design(baselines=["linear" if labels is None else "logistic"], repeats=2, folds=3, n_networks=2)
+    design = sb.Design(
+        baselines=["linear" if labels is None else "logistic"], repeats=2, folds=3, n_networks=2, reference="linear:2"
+    )
     return sb.compare(X, y, candidates=["linear:2", "tanh:3"], recipe="tutorial", epochs=3, lr=0.1, design=design,
                       compute=sb.Compute(jobs=1))  # fmt: skip
 
@@ -57,7 +59,7 @@ def test_exported_predictions_of_a_comparison_give_its_verdicts(comparison, tmp_
     for ours, theirs in zip(judged["verdicts"], expected["verdicts"], strict=True):
         known = ours.keys() - {"opposite_share"}  # of single networks, whose predictions aren't among them
         assert {key: ours[key] for key in known} == {key: theirs[key] for key in known}
-    for key in ("ranking", "brackets", "reference", "no_verdict", "interval"):
+    for key in ("ranking", "rivals", "reference", "no_verdict", "interval"):
         assert judged[key] == expected[key]
     for ours, theirs in zip(judged["candidates"], expected["candidates"], strict=True):
         for score in (*ours["scores"].values(), *theirs["scores"].values()):

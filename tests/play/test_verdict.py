@@ -31,7 +31,7 @@ def both(lab, tmp_path, ours, theirs, task="binary", rows=299, **groups):
 CASES = {  # mean gain, spread over splits
     "better by margin": (0.05, 0.01), "better": (0.02, 0.015), "no practical difference": (0.001, 0.004),
     "worse": (-0.06, 0.03), "as good or better": (0.012, 0.02), "as good or worse": (-0.012, 0.02),
-    "can't tell yet": (0.0, 0.08),
+    "can't tell": (0.0, 0.08),
 }  # fmt: skip
 
 

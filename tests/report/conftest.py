@@ -105,7 +105,7 @@ def document(*candidates, metric="brier", plan=(), **changes):
     """What `Comparison.to_dict` returns; the ranking is the order of the given candidates."""
     names = [one["name"] for one in candidates if one["name"] != "prior"]
     return {
-        "schema_version": 4,
+        "schema_version": 5,
         "kind": "comparison",
         "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
         "table": "heart_failure",
@@ -139,7 +139,6 @@ def document(*candidates, metric="brier", plan=(), **changes):
         "verdicts": [],
         "no_verdict": [],
         "ranking": [one["name"] for one in candidates],
-        "brackets": [],
         "top": None,
         "sweeps": [],
         "advice": None,

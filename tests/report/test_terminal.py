@@ -86,9 +86,9 @@ def test_the_margin_is_given_in_units_of_the_metric_if_there_are_verdicts(make):
         ("given", "probabilities), as asked for."),
         (
             "tenth_of_error",
-            "probabilities): a tenth of the error of linear:5, which is less than 2% of what predicting",
+            "probabilities): a tenth of the error of linear:5, which is less than 2% of what always",
         ),
-        ("floor", "probabilities): a tenth of 2% of what predicting the same for every row costs, as linear:5 makes"),
+        ("floor", "probabilities): a tenth of 2% of what always answering 0 costs, as linear:5 makes"),
     ],
 )
 def test_the_origin_of_the_margin_is_given(make, source, words):

@@ -235,27 +235,29 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path, *, again: bool) 
     if again and spec.design.quick and spec.command.startswith("seedbed "):
         yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
     elif advice is not None and advice.use != "prior":
-        yield f"Next:     seedbed train {place} -o model.safetensors"
+        yield f"Next:     seedbed train {place} -o model.safetensors   (saves {advice.use})"
+        yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
 
 
 def _check_named(name: str | None, experiment: Experiment) -> None:
-    """Raise OptionError unless `--fail-if-worse` names a model that is compared with the reference."""
-    if name == experiment.reference:
+    """Raise OptionError unless `--fail-if-worse` names a model that is compared, and isn't the named reference."""
+    if experiment.reference_named and name == experiment.reference:
         raise OptionError(f"--fail-if-worse {name} is the reference itself", "Name another, or another --reference.")
-    if name is not None and name not in (others := [one for one in experiment.names if one != experiment.reference]):
-        raise OptionError(f"--fail-if-worse {name} isn't compared with the reference", did_you_mean(name, others))
+    if name is not None and name not in experiment.names:
+        raise OptionError(f"--fail-if-worse {name} isn't compared", did_you_mean(name, experiment.names))
 
 
 def _failed(name: str | None, comparison: Comparison) -> int:
-    """Return 1 if the candidate is worse than the reference, or has no finite predictions; else 0."""
+    """Return 1 if a model is worse than the reference, or has no finite predictions; else 0. Without a named reference
+    it is the recommended model."""
     if name is None:
         return 0
     rules = {verdict.candidate: verdict.rule for verdict in comparison.verdicts}
     if rules.get(name) == "worse" or not comparison[name].finite:
-        worse = f"is worse than {comparison.experiment.reference}" if name in rules else "has no finite predictions"
+        worse = f"is worse than {comparison.conclusion.reference}" if name in rules else "has no finite predictions"
         print_stderr(f"seedbed: {name} {worse}")
         return 1
-    if name not in rules:
+    if name not in rules and name != comparison.conclusion.reference:
         print_stderr(f"seedbed: no verdict on {name}, so --fail-if-worse can't tell")
     return 0
 

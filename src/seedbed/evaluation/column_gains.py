@@ -9,7 +9,7 @@ from typing import Literal
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.verdicts import Rule, Verdict
 
-ColumnVerdict = Literal["helps", "no difference that matters", "can't tell yet", "harms", "none"]
+ColumnVerdict = Literal["helps", "no difference that matters", "can't tell", "harms", "none"]
 
 _OF_RULE: dict[Rule, ColumnVerdict] = {
     "better_by_margin": "harms",
@@ -96,11 +96,11 @@ def effects_of(
         effect = ColumnEffect(columns=tuple(columns), without=name, verdict="none")
         if (verdict := judged.get(name)) is not None:
             loss, low, high = (-value + 0.0 for value in (verdict.difference, verdict.high, verdict.low))
-            words = _OF_RULE.get(verdict.rule, "can't tell yet")
+            words = _OF_RULE.get(verdict.rule, "can't tell")
             if name in added:
                 gain = added[name]
                 effect = replace(effect, adds=gain.mean, adds_low=gain.low, adds_high=gain.high)
-                words = "helps" if gain.low > 0 and loss > 0 and words == "can't tell yet" else words
+                words = "helps" if gain.low > 0 and loss > 0 and words == "can't tell" else words
             effect = replace(effect, verdict=words, loss=loss, low=low, high=high)
         effects.append(effect)
     return tuple(sorted(effects, key=lambda effect: (effect.loss is None, -(effect.loss or 0.0))))

@@ -9,15 +9,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seedbed.evaluation.behind import contrasts_of, steps_behind
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.protocol import Protocol
-from seedbed.evaluation.ranking import advise, brackets, separated
+from seedbed.evaluation.ranking import advise
 from seedbed.evaluation.summaries import Conclusion, NoVerdict
 from seedbed.evaluation.verdicts import Rule, Verdict, judge_all
 from seedbed.typing import Floats
 
-# A model that isn't shown to differ after Holm's adjustment may have an interval on one side of zero.
-_OF_RIVALS: dict[Rule, Rule] = {"better_by_margin": "no_worse", "better": "no_worse", "worse": "no_better"}
 _OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell")
 _HARDLY = 0.1
 
@@ -31,8 +30,6 @@ class Evidence:
         means: name -> mean loss of what is judged.
         difference: of (reference, candidate, comparisons that hold together): the loss of the reference minus that of
             the candidate.
-        differences: `low`, `high` and `p` of the same for a reference and several candidates [candidate, 3]; computed
-            one by one if left out.
         in_accuracy: `difference` by zero-one loss; None if there are no classes, or only scores are known.
         n_rows, n_train: rows of the table, and of each training; None if that isn't known.
         design: for which the rows that are needed are forecast; None if it isn't known.
@@ -41,21 +38,10 @@ class Evidence:
     runs: Mapping[str, Floats]
     means: Mapping[str, float]
     difference: Callable[[str, str, int], Estimate]
-    differences: Callable[[str, Sequence[str], int], ArrayLike] | None = None
     in_accuracy: Callable[[str, str, int], Estimate] | None = None
     n_rows: int | None = None
     n_train: int | None = None
     design: Protocol | None = None
-
-    def of_many(self, reference: str, names: Sequence[str], comparisons: int) -> ArrayLike:
-        """Return `low`, `high` and `p` of the differences between a reference and each name [name, 3]."""
-        if self.differences is not None:
-            values = np.array(self.differences(reference, names, comparisons), dtype=np.float64)
-        else:
-            estimates = (self.difference(reference, name, comparisons) for name in names)
-            values = np.array([(estimate.low, estimate.high, estimate.p) for estimate in estimates])
-        values[_spread_unknown(values[:, 0], values[:, 1]), 2] = 1.0
-        return values
 
 
 def _spread_unknown(low: ArrayLike, high: ArrayLike) -> Any:
@@ -75,38 +61,37 @@ def conclude(
     *,
     without: Mapping[str, str] | None = None,
     gate: str = "",
-    n_parameters: Mapping[str, int] | None = None,
+    sizes: Mapping[str, float] | None = None,
+    contrasts: Sequence[tuple[str, str, Sequence[str]]] = (),
     gains: Callable[[str], bool] = lambda name: True,
 ) -> Conclusion:
-    """Return a conclusion with the verdicts, the ranking, its brackets and the advice that losses support.
+    """Return a conclusion with the verdicts, the ranking and the advice that losses support.
 
     Args:
-        asked: the question: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due.
+        asked: the question: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due. Unless
+            the reference was named, the recommended model takes its place.
         evidence: of the candidates that can be judged.
-        without: candidates that can't be judged, and why. If the reference is one, no candidate gets a verdict.
-        gate: a candidate whose comparison with the reference is a question of its own, at the whole error level; it
-            doesn't count among the comparisons. If it is the reference, all comparisons hold together.
-        n_parameters: of each network; all others but the blend are baselines.
+        without: candidates that can't be judged, and why. If a named reference is one, no candidate gets a verdict.
+        gate: a candidate whose comparison with a named reference is a question of its own, at the whole error level.
+        sizes: of the models that can be simpler than another.
+        contrasts: what may help: the thing, the model with it, and those without.
         gains: whether a model is shown to be better than `prior`, if that isn't among the candidates.
 
     Raises:
         OptionError: the margin isn't positive.
     """
-    names, reference, margin = list(evidence.runs), asked.reference, asked.metric.margin
+    names, margin = list(evidence.runs), asked.metric.margin
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
+    use = ranking[0] if ranking else ""
+    reference = asked.reference if asked.reference_named or not use else use
     due = asked.interval is not None and reference in names
-    others = [name for name in names if name != reference]
-    together = n_together(names, reference=reference, gate=gate) + asked.plan.tried
+    tried = asked.plan.tried
+    together = n_together(names, reference=reference, gate=gate) + tried
 
-    def level(pair: tuple[str, str]) -> int:
-        return 1 if set(pair) == {gate, reference} else together
-
-    def judged(pairs: Sequence[tuple[str, str]]) -> tuple[Verdict, ...]:
+    def judged(
+        estimates: Mapping[tuple[str, str], Estimate], decided: Mapping[str, tuple[Rule, float]]
+    ) -> tuple[Verdict, ...]:
         accuracy = evidence.in_accuracy
-        estimates = {pair: evidence.difference(*pair, level(pair)) for pair in pairs}
-        estimates = {
-            pair: estimate for pair, estimate in estimates.items() if not _spread_unknown(estimate.low, estimate.high)
-        }
         return judge_all(
             evidence.runs,
             estimates,
@@ -114,38 +99,54 @@ def conclude(
             margin=margin,
             n_rows=evidence.n_rows,
             n_train=evidence.n_train,
-            in_accuracy=None if accuracy is None else {pair: accuracy(*pair, level(pair)) for pair in estimates},
+            in_accuracy=None
+            if accuracy is None
+            else {pair: accuracy(*pair, one.comparisons) for pair, one in estimates.items()},
             task=asked.task or "binary",
-            tried=asked.plan.tried,
+            tried=tried,
             design=evidence.design,
+            decided=decided,
         )
 
-    verdicts = judged([(reference, name) for name in others]) if due else ()
-    apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
+    verdicts: tuple[Verdict, ...] = ()
+    if due and asked.reference_named:
+        pairs = [(reference, name) for name in names if name != reference]
+        level = {pair: 1 if set(pair) == {gate, reference} else together for pair in pairs}
+        estimates = {pair: evidence.difference(*pair, level[pair]) for pair in pairs}
+        verdicts = judged({pair: one for pair, one in estimates.items() if not _spread_unknown(one.low, one.high)}, {})
+    behind: tuple[Verdict, ...] = ()
     if asked.interval is not None and len(ranking) > 1:
-        apart = separated(
-            ranking,
-            verdicts,
-            lambda name, others: evidence.of_many(name, others, together),
+        steps = steps_behind(
+            [name for name in names if name != use],
+            lambda name, pairs: evidence.difference(use, name, pairs),
             margin=margin,
             alpha=asked.alpha,
+            tried=tried,
         )
-    advice, rivals = None, list[tuple[str, str]]()
-    if verdicts:
-        sizes = n_parameters or {}
-        losses = {name: evidence.means[name] for name in ranking}
-        advice = advise(losses, apart, sizes, margin=margin, gains=gains)
-    if advice is not None:
-        alike = ~apart[ranking.index(advice.use)]
-        rivals = [(name, advice.use) for name, same in zip(ranking, alike, strict=True) if same and name != advice.use]
+        behind = judged(
+            {(use, name): step.estimate for name, step in steps.items()},
+            {name: (step.rule, step.p_adjusted) for name, step in steps.items()},
+        )
+        contrasts = [
+            (question, candidate, [one for one in references if one in names])
+            for question, candidate, references in contrasts
+            if candidate in names
+        ]
     return replace(
         asked,
-        verdicts=verdicts,
-        no_verdict=tuple(NoVerdict(name, reason) for name, reason in (without or {}).items()),
+        reference=reference,
+        verdicts=verdicts if asked.reference_named else behind,
+        rivals=behind if asked.reference_named else (),
+        no_verdict=tuple(NoVerdict(name, reason) for name, reason in (without or {}).items() if name != reference),
         ranking=ranking,
-        brackets=brackets(apart),
-        advice=advice,
-        rivals=tuple(replace(rival, rule=_OF_RIVALS.get(rival.rule, rival.rule)) for rival in judged(rivals)),
+        advice=advise(ranking, behind, sizes or {}, gains=gains)
+        if behind and (verdicts or not asked.reference_named)
+        else None,
+        contrasts=contrasts_of(
+            contrasts, lambda one, other: evidence.difference(one, other, 1), margin=margin, alpha=asked.alpha
+        )
+        if behind
+        else (),
     )
 
 

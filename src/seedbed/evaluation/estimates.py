@@ -251,34 +251,6 @@ def corrected_se(sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio:
     return np.where(e > 0, without_seeds, sd * math.sqrt(overlap))
 
 
-def corrected_ts(
-    differences: NDArray[np.float64],
-    *,
-    alpha: float,
-    comparisons: int,
-    n_test_over_n_train: float,
-    df: int | None,
-    seed_noise: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return `low`, `high` and `p` of the corrected t of many pairs at once; [pair, split] -> [pair, 3].
-
-    It equals `corrected_t` of each pair; see there for the arguments.
-
-    Args:
-        seed_noise: [pair], the smaller one of the two models' noise.
-    """
-    from scipy.special import stdtr
-
-    df = differences.shape[1] - 1 if df is None else df
-    means = differences.mean(axis=1)
-    spread = np.ptp(differences, axis=1) > 1e-12 * np.abs(differences).max(axis=1)
-    sd, n = np.where(spread, differences.std(axis=1, ddof=1), 0.0), differences.shape[1]
-    se = corrected_se(sd, np.minimum(2 * seed_noise, sd**2), n, n_test_over_n_train)
-    half = simultaneous_quantile(alpha, comparisons, df) * se
-    t = np.divide(np.abs(means), se, out=np.where(means == 0, 0.0, np.inf), where=se > 0)
-    return np.column_stack([means - half, means + half, np.minimum(1.0, 2 * stdtr(df, -t))])
-
-
 def _sd(values: NDArray[np.float64]) -> float:
     """Return the standard deviation (ddof 1); exactly 0 for a constant array, where the mean would add rounding
     errors.

@@ -77,12 +77,14 @@ class Subgroups:
 
     Attributes:
         column: its name.
+        reference: the model that gains are over.
         model: the model that is shown first: the recommended one, or the best other one if that is the reference.
         subgroups: in the order of the column's values.
         gaps: of each model, a subgroup after the other; of two subgroups that are all rows, for the first one.
     """
 
     column: str
+    reference: str
     model: str
     subgroups: tuple[Subgroup, ...]
     gaps: tuple[Gap, ...] = ()

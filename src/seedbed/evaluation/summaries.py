@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from seedbed.errors import UnreadableError
+from seedbed.evaluation.behind import Contrast
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.column_gains import Columns
@@ -25,7 +26,7 @@ from seedbed.evaluation.verdicts import Rule, Verdict
 Ended = Literal["", "decided", "rows", "time", "interrupted"]
 """Why a run ended before its last repeat, see `PlanSummary`."""
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Schema version of the summaries that this version of seedbed writes and reads."""
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -173,6 +174,7 @@ class CandidateSummary:
         repeats: on how many it was compared; None if that isn't known.
         scores: by name.
         confusion: share of rows [true class, predicted class]; None for numbers.
+        few_words: what it is, in a few words; empty of a judgement.
         description: what it is, or its recipe.
         n_parameters: of one network; this and what follows is of networks only.
         train_accuracy, train_r2: on training rows; one of them.
@@ -187,6 +189,7 @@ class CandidateSummary:
     scores: Mapping[str, Score] = field(default_factory=dict)
     confusion: tuple[tuple[float, ...], ...] | None = None
     calibration: CalibrationSummary | None = None
+    few_words: str = ""
     description: str = ""
     n_parameters: int | None = None
     n_networks: int | None = None
@@ -268,7 +271,8 @@ class Conclusion(Summary):
     """What a comparison or a judgement came to: one table, each candidate against the reference.
 
     Attributes:
-        reference: the candidate that the others are compared with.
+        reference: the candidate that the others are compared with; the recommended model unless another one was named.
+        reference_named: whether it was.
         metric: the score that decides, with the difference that matters.
         alpha: error level of all comparisons together.
         interval: how those of the verdicts were computed: `corrected` or `held_out`; None without verdicts.
@@ -278,13 +282,13 @@ class Conclusion(Summary):
         no_verdict: candidates that get none.
         on_these_rows: what is known of differences without a verdict.
         ranking: names, the best first; models without a finite score are left out.
-        brackets: groups of places in the ranking that aren't shown to differ; two places share one unless a verdict on
-            the two says better or worse.
         top: the first of the ranking; None if it has fewer than two models, and of a judgement.
         sweeps: the winner of each sweep.
         advice: which model to use; None without verdicts.
-        rivals: verdicts on the recommended model against each one that it isn't shown to differ from, in the order of
-            the ranking.
+        rivals: verdicts on all other models against the recommended one, where another reference was named.
+        contrasts: what helps: verdicts on pairs of models that differ in one thing.
+        optimism: by how much scores of the recommended model look too good because it was chosen by these rows, by the
+            name of the score.
         checks: problems in the training of candidates.
         more_repeats_ratio: by what factor unlimited repeats would narrow the intervals; None if there are no folds.
         candidates: networks, then baselines.
@@ -296,6 +300,7 @@ class Conclusion(Summary):
     """
 
     reference: str
+    reference_named: bool = True
     metric: DecidingScore
     alpha: float
     interval: str | None = None
@@ -305,11 +310,12 @@ class Conclusion(Summary):
     no_verdict: tuple[NoVerdict, ...] = ()
     on_these_rows: tuple[Bounds, ...] = ()
     ranking: tuple[str, ...] = ()
-    brackets: tuple[tuple[int, ...], ...] = ()
     top: ChosenCandidate | None = None
     sweeps: tuple[ChosenCandidate, ...] = ()
     advice: Advice | None = None
     rivals: tuple[Verdict, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
+    optimism: Mapping[str, float] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     more_repeats_ratio: float | None = None
     candidates: tuple[CandidateSummary, ...] = ()
@@ -331,10 +337,10 @@ class Conclusion(Summary):
         """Return the verdict on a candidate; None for the reference and without a verdict."""
         return next((verdict for verdict in self.verdicts if verdict.candidate == name), None)
 
-    def joined(self, one: str, other: str) -> bool:
-        """Return whether two ranked models share a bracket, so that neither is shown to be better."""
-        pair = {self.ranking.index(one), self.ranking.index(other)}
-        return any(pair <= set(bracket) for bracket in self.brackets)
+    @property
+    def behind(self) -> tuple[Verdict, ...]:
+        """The verdicts on all other models against the recommended one."""
+        return self.rivals if self.reference_named else self.verdicts
 
     def in_order(self) -> list[CandidateSummary]:
         """Return all candidates by their ranking; those without a finite score come last."""

@@ -24,9 +24,9 @@ SHORT: dict[Rule, str] = {
     "better": "better",
     "worse": "worse",
     "no_practical_difference": "no difference that matters",
-    "no_worse": "as good or better",
-    "no_better": "as good or worse",
-    "cannot_tell": "can't tell yet",
+    "no_worse": "no worse",
+    "no_better": "no better",
+    "cannot_tell": "can't tell",
 }
 """Each rule in a few words, in the order in which verdicts are listed."""
 
@@ -225,6 +225,7 @@ def judge_all(
     task: str = "binary",
     tried: int = 0,
     design: Protocol | None = None,
+    decided: Mapping[str, tuple[Rule, float]] | None = None,
 ) -> tuple[Verdict, ...]:
     """Return the verdict on each pair of candidates that has an estimate.
 
@@ -242,6 +243,7 @@ def judge_all(
         task: binary, multiclass or regression; it bounds what two losses can be apart.
         tried: discarded attempts; each counts as one more comparison.
         design: of the comparison, as in `rows_needed`.
+        decided: candidate -> rule and adjusted p-value, where other steps than `decide` and Holm's have found them.
 
     Raises:
         OptionError: the margin isn't positive.
@@ -260,18 +262,19 @@ def judge_all(
         if gain.variance_seeds:
             seeds = gain.variance_seeds / gain.se**2
         low, high = max(-largest, gain.low), min(largest, gain.high)
+        rule, p = (decided or {}).get(pair[1], (None, of_pair.get(pair, gain.p)))
         verdicts.append(
             Verdict(
                 candidate=pair[1],
                 reference=pair[0],
-                rule=decide(low=low, high=high, margin=margin),
+                rule=decide(low=low, high=high, margin=margin) if rule is None else rule,
                 metric=metric,
                 difference=gain.mean,
                 low=low,
                 high=high,
                 margin=margin,
                 p=gain.p,
-                p_adjusted=of_pair.get(pair, gain.p),
+                p_adjusted=p,
                 p_better=p_better(gain),
                 p_better_by_margin=p_better(gain, margin),
                 opposite_share=opposite_share(ours, theirs),

@@ -127,6 +127,7 @@ def _of(experiment: Experiment, variants: Sequence[tuple[Unit, str, tuple[str, .
         groups=tuple(groups),
         estimators=tuple(estimators),
         reference=variants[0][1],
+        reference_named=True,
         sweeps=(),
         missing={},
         **changes,

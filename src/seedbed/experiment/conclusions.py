@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
+from seedbed.evaluation.behind import optimism
+from seedbed.evaluation.bootstrap import resample_weights
 from seedbed.evaluation.checks import (
     Check,
     confined_outputs,
@@ -24,12 +27,15 @@ from seedbed.evaluation.estimates import share_interval
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
 from seedbed.evaluation.ranking import bbc_cv
 from seedbed.evaluation.summaries import ChosenCandidate, Conclusion
+from seedbed.evaluation.verdicts import decide
+from seedbed.experiment.contrasts import questions_of
 from seedbed.experiment.run import NetworkResult
 from seedbed.experiment.spec import Experiment
 from seedbed.model.portfolio import linear_name
 from seedbed.scoring import Result, difference, evidence_of, without_verdict
 
 PRIOR = "prior"
+_RESAMPLES, _MOST_ROWS = 1000, 20_000
 
 
 def judge(experiment: Experiment, results: Sequence[Result], asked: Conclusion) -> Conclusion:
@@ -39,20 +45,42 @@ def judge(experiment: Experiment, results: Sequence[Result], asked: Conclusion) 
         asked: the question, see `evaluation.conclude`.
     """
     usable = {result.name: result for result in results if result.finite}
-    sizes = {result.name: result.n_parameters for result in results if isinstance(result, NetworkResult)}
+    networks = {result.name: float(result.n_parameters) for result in results if isinstance(result, NetworkResult)}
     conclusion = conclude(
         asked,
         evidence_of(results, experiment.metric),
-        without=without_verdict(results, experiment.reference),
+        without=without_verdict(results, experiment.reference if experiment.reference_named else ""),
         gate=PRIOR,
-        n_parameters=sizes,
+        sizes={PRIOR: -2.0, linear_name(experiment.table.task): -1.0} | networks,
+        contrasts=() if experiment.columns is not None else questions_of(experiment.lines),
         gains=lambda name: _gains(experiment, usable[name]),
     )
     swept = [(sweep.name, [usable[name] for name in sweep.members if name in usable]) for sweep in experiment.sweeps]
     ranked = [usable[name] for name in conclusion.ranking]
     top = _chosen(experiment, "", ranked) if len(ranked) > 1 else None
     sweeps = tuple(_chosen(experiment, name, members) for name, members in swept if members)
-    return replace(conclusion, top=top, sweeps=sweeps)
+    return replace(conclusion, top=top, sweeps=sweeps, optimism=_optimism(experiment, ranked))
+
+
+def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, float]:
+    """Return by how much scores of the best model look too good because it was chosen by these rows.
+
+    Only scores that are means over rows are corrected. With many rows it is below a tenth of a point.
+    """
+    if len(results) < 2 or not experiment.design.has_verdict or len(results[0].tested) > _MOST_ROWS:
+        return {}
+    first = results[0]
+    rows = first.tested
+
+    def losses(metric: str) -> dict[str, npt.NDArray[np.float64]]:
+        return {one.name: one.row_losses(metric)[:, :, rows].mean(axis=(0, 1)) for one in results}
+
+    shown = ("squared_error", "mae") if first.task == "regression" else ("accuracy",)
+    choosing = losses(experiment.metric)
+    return {
+        metric: optimism(choosing, losses(metric), resample_weights(len(rows), n_resamples=_RESAMPLES, random_state=0))
+        for metric in shown
+    }
 
 
 def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
@@ -146,8 +174,9 @@ def _checks(
 
     yield no_better_than_prior(name, estimate=difference(guessing_like(result), result, experiment.metric))
     kind = linear_name(experiment.table.task)
-    if kind in others and experiment.reference != kind and not conclusion.joined(name, kind):
+    if kind in others and conclusion.reference != kind:
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
         n = n_together(list(others), reference=experiment.reference, gate=PRIOR)
         estimate = difference(others[kind], result, experiment.metric, comparisons=n)
-        yield worse_than_logistic(name, estimate=estimate, kind=kind)
+        if decide(low=estimate.low, high=estimate.high, margin=conclusion.metric.margin) == "worse":
+            yield worse_than_logistic(name, estimate=estimate, kind=kind)

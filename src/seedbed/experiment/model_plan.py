@@ -232,7 +232,8 @@ def experiment_of_run(folder: Path, command: str = "") -> Experiment:
     candidates = [compared_candidate(stored, name, code=code) for name in names] + [AUTO] * blended
     experiment = specified_as(conclusion, stored, table, candidates, command=command)
     sweeps = tuple(Sweep(one["name"], tuple(one["members"]), tuple(one["lrs"])) for one in stored["sweeps"])
-    return dataclasses.replace(experiment, reference=conclusion.reference, sweeps=sweeps)
+    reference, named = stored["reference"], stored["reference_named"]
+    return dataclasses.replace(experiment, reference=reference, reference_named=named, sweeps=sweeps)
 
 
 def specified_as(

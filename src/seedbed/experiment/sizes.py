@@ -98,11 +98,19 @@ def with_rows(
     spec = comparison.experiment
     repeats = min(_MOST_REPEATS, spec.design.repeats)
     design = dataclasses.replace(spec.design, repeats=repeats, stops=False, time_limit=None)
-    smaller = dataclasses.replace(spec, design=design, margin=comparison.conclusion.metric.margin, margin_given=True)
+    conclusion = comparison.conclusion
+    smaller = dataclasses.replace(
+        spec,
+        design=design,
+        reference=conclusion.reference,
+        reference_named=True,
+        margin=conclusion.metric.margin,
+        margin_given=True,
+    )
     names = [name for name in smaller.names if comparison[name].finite]
     first = [split for split in comparison.splits if split.repeat < repeats]
     results: list[dict[str, Result]] = [{name: comparison[name] for name in names}]
-    verdicts = [comparison.conclusion.verdicts]
+    verdicts = [conclusion.verdicts]
     for splits in smaller_splits(spec.table, first, spec.random_state):
         plan = make_plan(smaller, compute, splits)
         tell(f"training sets of {_rows_of(splits):,} rows")
@@ -123,9 +131,7 @@ def with_rows(
         if name == "prior":
             continue
         curve = [by_name[name] for by_name in results]
-        answers, why = _forecast(
-            curve, [size.n_train for size in sizes], repeats, spec, comparison.conclusion.metric.of_prior
-        )
+        answers, why = _forecast(curve, [size.n_train for size in sizes], repeats, spec, conclusion.metric.of_prior)
         refused |= {name: why} if why else {}
         n = sizes[-1].n_train
         forecasts += [
@@ -139,7 +145,7 @@ def with_rows(
         refused=refused,
         left_out=tuple(name for name in spec.names if name not in names),
     )
-    return dataclasses.replace(comparison, conclusion=dataclasses.replace(comparison.conclusion, rows=rows))
+    return dataclasses.replace(comparison, conclusion=dataclasses.replace(conclusion, rows=rows))
 
 
 def _rows_of(splits: Sequence[Split]) -> int:

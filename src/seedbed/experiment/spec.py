@@ -93,7 +93,8 @@ class Experiment:
         table: features and target.
         groups: the models that are compared; those of a group are fitted together.
         estimators: scikit-learn models of the user that are compared.
-        reference: the name of the model that the others are compared with.
+        reference: the name of the model that subgroups, curves and checks compare the others with.
+        reference_named: whether the user named it; the verdicts then compare with it, else with the recommended model.
         recipe: the recipe that the candidates share.
         design: the splits, and whether there are verdicts.
         metric: the primary metric, which is tested.
@@ -130,6 +131,7 @@ class Experiment:
     whole: Table | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     columns: Columns | None = None
+    reference_named: bool = False
 
     def __post_init__(self) -> None:
         for name in self.names:
@@ -288,6 +290,7 @@ def specify(
         command=command,
         whole=whole,
         missing=missing,
+        reference_named=design.reference is not None,
     )
 
 
@@ -476,6 +479,7 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         "recipe": dataclasses.asdict(spec.recipe),
         "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,
+        "reference_named": spec.reference_named,
         "design": dataclasses.asdict(spec.design),
         "splits_sha256": hashed(*(rows for split in splits for rows in (split.train, split.test))),
         "metric": spec.metric,

@@ -89,8 +89,10 @@ def subgroups_of(results: Sequence[Result], grouping: Grouping, conclusion: Conc
     Args:
         results: of the same splits.
         grouping: of the rows of the compared table.
-        conclusion: of these results.
+        conclusion: of these results. Gains are over its reference if that was named, else over the simple model that
+            the run has in its place.
     """
+    conclusion = replace(conclusion, reference=conclusion.specification.get("reference", conclusion.reference))
     usable = {result.name: result for result in results if result.finite}
     tested, due = results[0].tested, conclusion.interval is not None and conclusion.reference in usable
     members = {name: grouping.codes == code for code, name in enumerate(grouping.names)}
@@ -119,6 +121,7 @@ def subgroups_of(results: Sequence[Result], grouping: Grouping, conclusion: Conc
     use = conclusion.advice.use if conclusion.advice is not None else conclusion.reference
     return Subgroups(
         column=grouping.column,
+        reference=conclusion.reference,
         model=use if use != conclusion.reference else next(iter([*ranked, conclusion.reference])),
         subgroups=tuple(groups),
         gaps=_gaps(judged, conclusion, len(tested)) if len(judged) > 1 else (),

@@ -19,8 +19,9 @@ from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.forecasts import more_repeats_ratio
 from seedbed.evaluation.metrics import METRICS, prior_loss
 from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, MeanInterval, lottery, paired_runs, summarize_curves
-from seedbed.evaluation.summaries import Conclusion, DecidingScore, Lotteries, PlanSummary
+from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingScore, Lotteries, PlanSummary
 from seedbed.experiment.conclusions import diagnose, judge, margin_of
+from seedbed.experiment.contrasts import few_words
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
 from seedbed.scoring import Result, added
@@ -28,10 +29,11 @@ from seedbed.scoring import Result, added
 
 def summarize(results: Results) -> Conclusion:
     """Return what the results of a run came to."""
+    conclusion = answer(results)
     return replace(
-        answer(results),
-        candidates=tuple(result.summary() for result in results.results),
-        lottery=_lotteries(results.experiment, results.results),
+        conclusion,
+        candidates=_candidates(results, whole=True),
+        lottery=_lotteries(results.experiment, results.results, conclusion.reference),
         curves=_curves(results),
     )
 
@@ -49,6 +51,7 @@ def answer(run: Results) -> Conclusion:
         command=experiment.command,
         **table_of(experiment.table, experiment.command),
         reference=experiment.reference,
+        reference_named=experiment.reference_named,
         metric=DecidingScore(
             name=experiment.metric,
             words=METRICS[experiment.metric].words,
@@ -85,14 +88,19 @@ def answer(run: Results) -> Conclusion:
     checks = diagnose(experiment, results, judged)
     if experiment.columns is not None:
         columns = _with_effects(experiment.columns, experiment, judged, results)
-        judged = replace(judged, columns=columns, advice=None, rivals=(), top=None)
+        judged = replace(judged, columns=columns, advice=None, rivals=(), top=None, optimism={})
         of_all = (check for check in checks if check.candidate == experiment.reference)
         checks = tuple(replace(check, candidate=columns.model) for check in of_all)
     return replace(
         judged,
         checks=checks,
-        candidates=tuple(result.summary(whole=False) for result in results),
+        candidates=_candidates(run, whole=False),
     )
+
+
+def _candidates(run: Results, *, whole: bool) -> tuple[CandidateSummary, ...]:
+    words = {line.name: few_words(line) for line in run.experiment.lines}
+    return tuple(replace(one.summary(whole=whole), few_words=words[one.name]) for one in run.results)
 
 
 def _with_effects(columns: Columns, experiment: Experiment, judged: Conclusion, results: Sequence[Result]) -> Columns:
@@ -150,7 +158,7 @@ def _curves(results: Results) -> Curves:
     )
 
 
-def _lotteries(experiment: Experiment, results: Sequence[Result]) -> Lotteries:
+def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str) -> Lotteries:
     """Return what single runs, each with one fold and one seed, would have shown, alone and beside the reference.
 
     Models with predictions that aren't finite are left out, and so is predicting the class frequencies.
@@ -163,14 +171,14 @@ def _lotteries(experiment: Experiment, results: Sequence[Result]) -> Lotteries:
     sizes = [len(split.test) for result in results[:1] for split in result.splits]
     step = 0.0 if regression else 1 / float(np.median(sizes))
     score = lottery(scores, name=name, words=METRICS[name].words, step=step)
-    if experiment.reference not in finite:
+    if reference not in finite:
         return Lotteries(score=score)
     metric = experiment.metric
-    ours = finite[experiment.reference].losses(metric, single=True)
+    ours = finite[reference].losses(metric, single=True)
     pairs = {
         one: paired_runs(ours[: len(result.predictions)], result.losses(metric, single=True)[: len(ours)])
         for one, result in shown.items()
-        if one != experiment.reference
+        if one != reference
     }
     difference = lottery(pairs, name=metric, words=METRICS[metric].words, differences=True)
     return Lotteries(score=score, difference=difference)

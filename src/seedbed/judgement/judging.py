@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from seedbed.errors import OptionError
 from seedbed.evaluation.conclusion import Evidence, conclude, n_together
-from seedbed.evaluation.estimates import Estimate, corrected_t, corrected_ts, seed_difference
+from seedbed.evaluation.estimates import Estimate, corrected_t, seed_difference
 from seedbed.evaluation.forecasts import more_repeats_ratio
 from seedbed.evaluation.metrics import Margin, Metric
 from seedbed.evaluation.summaries import Bounds, CandidateSummary, Conclusion, DecidingScore, Note, PlanSummary, Score
@@ -90,27 +90,20 @@ def conclude_scores(
         fixed = {name: reason for name in scores if name != reference}
         bounds = _of_seeds(losses, reference, alpha, n_together(list(losses)) + question.tried)
     level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
-    noise = {name: next(iter(seed_noise(values)), 0.0) for name, values in usable.items()}
 
     def difference(first: str, second: str, n: int) -> Estimate:
         pair = usable[first], usable[second]
         return corrected_t(fold_differences(*pair), comparisons=n, seed_noise=seed_noise(*pair), **level)
 
-    def differences(first: str, others: Sequence[str], n: int) -> Floats:
-        values = means[first] - np.stack([means[other] for other in others])
-        of_seeds = np.array([min(noise[first], noise[other]) for other in others])
-        return corrected_ts(values, comparisons=n, seed_noise=of_seeds, **level)
-
     evidence = Evidence(
         runs=usable,
         means={name: float(values.mean()) for name, values in usable.items()},
         difference=difference,
-        differences=differences,
     )
     ours = scores[reference]
     same = [name for name, values in scores.items() if name != reference and np.array_equal(values, ours)]
     return replace(
-        conclude(question_asked, evidence, without=fixed, n_parameters=alike(usable)),
+        conclude(question_asked, evidence, without=fixed),
         on_these_rows=tuple(bounds),
         candidates=tuple(
             CandidateSummary(name=name, kind="scores", scores={metric.name: _score(values, metric, plan, alpha)})
@@ -121,11 +114,6 @@ def conclude_scores(
             for name in same
         ),
     )
-
-
-def alike(names: Iterable[str]) -> dict[str, int]:
-    """Return candidates as if they were networks of one size, so that the advice goes by their scores alone."""
-    return {name: 1 for name in names if name != "prior"}
 
 
 def _margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:

@@ -18,7 +18,7 @@ from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, default_metric, margin_beside
 from seedbed.evaluation.protocol import Protocol, too_few
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
-from seedbed.judgement.judging import alike, asked, conclude_scores
+from seedbed.judgement.judging import asked, conclude_scores
 from seedbed.judgement.score_columns import Factor, Question, check_number, factor, free_columns, numbers, plain
 from seedbed.judgement.scores import FileRows, SplitPlan, read_rows, seed_places, split_plan
 from seedbed.scoring import Result, evidence_of, without_verdict
@@ -398,7 +398,7 @@ def on_predictions(columns: Frame, roles: Mapping[str, int], question: Question)
     if plan.kind == "held_out":  # the file doesn't say how many rows were trained on
         evidence = replace(evidence, n_train=None)
     without = without_verdict(results, reference)
-    concluded = conclude(question_asked, evidence, without=without, n_parameters=alike(by_name))
+    concluded = conclude(question_asked, evidence, without=without)
     return replace(concluded, candidates=tuple(_candidate(result, hard=hard) for result in results))
 
 

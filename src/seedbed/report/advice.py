@@ -13,7 +13,7 @@ from seedbed.evaluation.ranking import Advice
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, Score
 from seedbed.evaluation.verdicts import Verdict, count_range
 
-_MOST_NAMED = 6  # as many as the default comparison has beside the prior
+_MOST_NAMED = 3
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
@@ -22,7 +22,7 @@ _HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that
 
 
 def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
-    """Return the answers as (label, text): *Use*, *Network*, *How sure*, *Expect*, *To settle*.
+    """Return the answers as (label, text): *Use*, *Expect*, *More rows*, *Note*.
 
     A label without an answer is left out. Without verdicts no model is recommended.
     """
@@ -30,14 +30,13 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     if advice is not None:
         pairs = [
             ("Use", _use(conclusion, advice)),
-            ("Network", _network(conclusion, advice)),
-            ("How sure", _how_sure(conclusion, advice)),
             ("Expect", _expect(conclusion, advice.use)),
-            ("To settle", _settling(conclusion, advice.use)),
+            ("More rows", _more_rows(conclusion, advice)),
+            ("Note", _limits(conclusion)),
         ]
     else:
         alone = len(conclusion.candidates) == len(ranking) == 1
-        pairs = [("How sure", _limits(conclusion)), ("Expect", _expect(conclusion, ranking[0]) if alone else iter(()))]
+        pairs = [("Note", _limits(conclusion)), ("Expect", _expect(conclusion, ranking[0]) if alone else iter(()))]
     texts = [(label, "; ".join(parts)) for label, parts in pairs]
     return [(label, text) for label, text in texts if text]
 
@@ -51,75 +50,36 @@ def deciding(conclusion: Conclusion) -> Metric:
     return replace(known_metric(name), words=conclusion.metric.words)
 
 
-def recommended(conclusion: Conclusion) -> set[str]:
-    """Return the models that the answers *Use* and *Network* name."""
-    advice = conclusion.advice
-    if advice is None:
-        return set()
-    return {advice.use, *([advice.network] if any(_network(conclusion, advice)) else [])}
-
-
 def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
-    metric = conclusion.metric
-    best, use = advice.best, advice.use
-    rivals = {rival.reference: rival for rival in conclusion.rivals}
+    use, others = advice.use, [name for name in advice.others if name != "prior"]
+    alike = {one.candidate for one in conclusion.behind if one.rule == "no_practical_difference"}
     if use == "prior":
-        did = "did" if rivals else "is shown to do"
-        yield f"no model: none {did} better than {guessing(conclusion)}"
-    elif use != best:
-        small = best in rivals and abs(rivals[best].difference) <= metric.margin
-        lead = f"{'small ' * small}lead"
-        if any(_network(conclusion, advice)):
-            yield f"{use}: no network is needed, as the {lead} of {best} may be chance"
-        else:
-            yield f"{use}: simpler than {best}, whose {lead} may be chance"
-    elif not rivals:
-        others = [name for name in conclusion.ranking if name != use]
-        yield f"{use}: shown to be better than {others[0] if len(others) == 1 else 'all others'}"
+        yield f"no model: none {'did' if others else 'is shown to do'} better than {guessing(conclusion)}"
+        return
+    words = conclusion.candidate(use).few_words
+    name = f"{use} ({words})" if words else use
+    rest = [one for one in conclusion.ranking if one not in (use, "prior")]
+    open_ones = [one for one in others if one not in alike]
+    if open_ones:
+        named = listed(open_ones) if len(open_ones) <= _MOST_NAMED else f"{_count(len(open_ones))} others"
+        yield f"{name}; {named} may be as good"
+    elif others:
+        yield name
+    elif rest:
+        yield f"{name}: shown to be better than {rest[0] if len(rest) == 1 else 'all others that were compared'}"
     else:
-        score = deciding(conclusion)
-        extreme = "highest" if score.greater_is_better else "lowest"
-        alike = all(rival.rule == "no_practical_difference" for rival in rivals.values())
-        nearest = next(iter(_open_rivals(conclusion)), "")
-        lead = "by a lead too small to matter" if alike else f"but its lead over {nearest} may be chance"
-        yield f"{use}: the {extreme} {score.words}, {lead}"
+        yield name
+    if advice.simpler:
+        yield f"{advice.simpler} is simpler, with no difference that matters"
+    elif matching := [one for one in others if one in alike]:
+        yield f"no difference that matters to {listed(matching, _MOST_NAMED)}"
     if advice.guess:
         yield f"it isn't shown to be better than {guessing(conclusion)}"
 
 
-def _network(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
-    """Yield the network to take where the recommended model is none."""
-    use, network = advice.use, advice.network
-    if not has_networks(conclusion) or use == "auto" or conclusion.candidate(use).kind == "network":
-        return
-    if advice.no_gain and not advice.guess:
-        yield f"{network}, but it isn't shown to be better than {guessing(conclusion)}"
-        return
-    open_to_use = [rival.reference for rival in conclusion.rivals]
-    yield f"{network}, if you need a network"
-    yield "no network is shown to be better" if network in open_to_use else f"{use} is shown to be better"
-
-
-def _how_sure(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
-    use, rivals = advice.use, _open_rivals(conclusion)
-    network = not any(_network(conclusion, advice))
-    if use == "prior":
-        if rivals:
-            yield f"can't tell whether {listed(rivals, _MOST_NAMED, 'or')} is better than that"
-    else:
-        names = _perhaps_best(conclusion, {use, *rivals} - {"prior"} - learnt_nothing(conclusion))
-        names = sorted(names, key=lambda name: name != use)  # which keeps the order of the others
-        if len(names) > 1:
-            yield f"can't tell which is best of {listed(names, _MOST_NAMED)}"
-        baselines = {candidate.name for candidate in conclusion.candidates if candidate.kind == "baseline"} - {"auto"}
-        if network and baselines & set(names):
-            yield "a network may not be needed"
-        if alike := [rival.reference for rival in conclusion.rivals if rival.reference not in rivals]:
-            yield f"there is no difference that matters between {listed([use, *alike], _MOST_NAMED)}"
-    if not conclusion.rivals:
-        tables = f"one table in {round(1 / conclusion.alpha)}"
-        yield f"if the models were equally good, at most {tables} would show such a lead"
-    yield from _limits(conclusion)
+def _count(number: int) -> str:
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[number] if number < len(words) else f"{number:,}"
 
 
 def _limits(conclusion: Conclusion) -> Iterator[str]:
@@ -134,21 +94,6 @@ def _limits(conclusion: Conclusion) -> Iterator[str]:
         yield "no baseline was compared, so this doesn't show whether a network is needed"
 
 
-def _open_rivals(conclusion: Conclusion) -> list[str]:
-    """Return the models that may be better or worse than the recommended one, best first."""
-    return [rival.reference for rival in conclusion.rivals if rival.rule != "no_practical_difference"]
-
-
-def _perhaps_best(conclusion: Conclusion, names: set[str]) -> list[str]:
-    """Return those that aren't shown to be worse than a model before them in the ranking."""
-    ranking, together = conclusion.ranking, [set(group) for group in conclusion.brackets]
-    return [
-        name
-        for place, name in enumerate(ranking)
-        if name in names and all(any({place, better} <= group for group in together) for better in range(place))
-    ]
-
-
 def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     """Yield which scores to expect on new rows."""
     scores = next(candidate.scores for candidate in conclusion.candidates if candidate.name == name)
@@ -157,11 +102,11 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         score = measure(metric.name, deciding.mean)
         yield f"{metric.words} {score}; its interval isn't known, as all splits have this score"
         return
-    if conclusion.task == "regression" and "r2" in scores:
-        for key in ("r2", "mae"):
-            if _known(scores[key]):
-                unit = f", in units of {conclusion.target}" if METRICS[key].own_units else ""
-                yield f"{METRICS[key].words} {_range(key, scores[key], conclusion)}{unit}"
+    if conclusion.task == "regression" and "mae" in scores:
+        error = _corrected(conclusion, name, "mae")
+        if _known(error):
+            yield f"off by {_range('mae', error, conclusion)} on average, in units of {conclusion.target}"
+            yield from _by_guessing(conclusion, "mae")
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
         if _known(deciding):
@@ -170,20 +115,40 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     if label := rare_label(conclusion):
         if _known(scores["recall"]):
             rows = f"the rows with {conclusion.target} {label}"
-            yield f"finds on average {_in_percent(scores['recall'], conclusion)} of {rows}"
+            yield f"finds {_in_percent(scores['recall'], f' of {rows}')}"
         if _known(scores["roc_auc"]):
             yield f"ROC AUC {_range('roc_auc', scores['roc_auc'], conclusion)}"
         return
-    accuracy, top = scores["accuracy"], conclusion.top
-    if conclusion.metric.name == "accuracy" and top and top.winner == name:  # it was chosen by this score
-        accuracy = Score(top.expected, top.low, top.high)
+    accuracy = _corrected(conclusion, name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        yield f"average accuracy {_in_percent(accuracy, conclusion)}"
+        yield _in_percent(accuracy, " right")
         for of in (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
-                yield f"of the next {of:,} rows {low:,} to {high:,} right"
+                yield f"of the next {of:,} rows, {low:,} to {high:,} right"
                 break
+        yield from _by_guessing(conclusion, "accuracy")
+
+
+def _corrected(conclusion: Conclusion, name: str, key: str) -> Score:
+    """Return a score of a model without what it gained by being chosen."""
+    score, optimism = conclusion.candidate(name).scores[key], conclusion.optimism.get(key, 0.0)
+    if conclusion.advice is None or name != conclusion.advice.use or score.mean is None:
+        return score
+    metric = METRICS[key]
+    shift = -optimism if metric.greater_is_better else optimism
+    ends = (
+        None if value is None else min(metric.high, max(metric.low, value + shift)) for value in (score.low, score.high)
+    )
+    low, high = ends
+    return Score(score.mean + shift, low, high)
+
+
+def _by_guessing(conclusion: Conclusion, key: str) -> Iterator[str]:
+    """Yield what the baseline scores, if it was compared."""
+    prior = next((one for one in conclusion.candidates if one.name == "prior"), None)
+    if prior is not None and (score := prior.scores[key].mean) is not None:
+        yield f"{guessing(conclusion)} gets {measure(key, score)}"
 
 
 def _known(score: Score) -> bool:
@@ -191,19 +156,16 @@ def _known(score: Score) -> bool:
     return score.low is not None and score.high is not None
 
 
-def _in_percent(score: Score, conclusion: Conclusion) -> str:
+def _in_percent(score: Score, what: str) -> str:
+    """Return a share of what, with its range: `84% right (80 to 88)`."""
     mean, low, high = (100 * (value or 0.0) for value in (score.mean, score.low, score.high))
     decimals = 0 if high - low >= 100 * _NARROW else 1
-    return f"{mean:.1f}% ({_level(conclusion)} interval {low:.{decimals}f} to {high:.{decimals}f})"
+    return f"{mean:.{decimals}f}%{what} ({low:.{decimals}f} to {high:.{decimals}f})"
 
 
 def _range(name: str, score: Score, conclusion: Conclusion) -> str:
     mean, *ends = (measure(name, value or 0.0, score.mean) for value in (score.mean, score.low, score.high))
-    return f"{mean} ({_level(conclusion)} interval {ends[0]} to {ends[1]})"
-
-
-def _level(conclusion: Conclusion) -> str:
-    return f"{100 * (1 - conclusion.alpha):g}%"
+    return f"{mean} ({ends[0]} to {ends[1]})"
 
 
 def rare_label(conclusion: Conclusion) -> str:
@@ -218,71 +180,74 @@ def rare_label(conclusion: Conclusion) -> str:
     return min(conclusion.labels, key=lambda label: conclusion.labels[label])
 
 
-def _settling(conclusion: Conclusion, use: str) -> Iterator[str]:
-    """Yield how many rows, or whether a longer run, would decide between the recommended model and its next rival.
+def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
+    """Yield how many rows would tell the recommended model from its next rival.
 
-    The rival is predicting the same for every row if even that is open, else the best of those that aren't shown to
-    differ. Neither answer depends on the difference that was measured: it would recommend another look where that
-    favours a result.
+    The rival is predicting the same for every row if even that is open, else the best of those that may be as good.
+    The first figure is for a difference of the margin, which doesn't depend on the result; the second one for the
+    difference as large as it looks.
     """
-    open_rivals = _open_rivals(conclusion)
-    if not open_rivals:
-        unfinished = any(check.code == "under_trained" for check in conclusion.checks)
-        if is_first_look(conclusion):
-            yield from ("nothing in this first look", "a full run makes it reliable")
-        else:
-            yield f"nothing{' for networks trained like this' if unfinished else ''}"
-            yield f"more rows{' or a longer run' * has_networks(conclusion)} aren't needed"
+    verdicts = {one.candidate: one for one in conclusion.behind if one.rule == "cannot_tell"}
+    use, open_ones = advice.use, [name for name in advice.others if name in verdicts]
+    if not open_ones:
+        yield "not needed to choose a model" + "; a full run makes it reliable" * is_first_look(conclusion)
         return
-    rival = "prior" if "prior" in open_rivals else open_rivals[0]
+    rival = "prior" if "prior" in open_ones else open_ones[0]
     if untrained := sorted(learnt_nothing(conclusion) & {use, rival}):
         they = "they have" if len(untrained) > 1 else "it has"
         yield f"first train {listed(untrained)} until {they} learnt something"
         return
-    verdict = next(one for one in conclusion.rivals if one.reference == rival)
-    n, all_rows = conclusion.n_rows or 0, conclusion.plan.sample_of
-    needed = 2 * verdict.rows_needed[0] if verdict.rows_needed else math.inf  # between half and double
-    rows = f"about {plain_number(needed, 2)} rows in all" if needed > n else f"somewhat more than {n:,} rows"
-    if not n:
-        rows = f"about {plain_number(max(1.0, verdict.rows_factor), 2)} times as many rows"
-    elif needed > _TOO_MANY:
-        rows = f"over {_TOO_MANY:,} rows"
-    size = margin_words(conclusion.metric)
-    what = f"show a true difference of {size} (the margin) between {use} and {rival}"
-    longer, may_do = _longer_run(conclusion, verdict)
-    if may_do:
-        yield f"{longer} may {what}"
-        return
-    yield f"{rows} would {what} four times in five"
-    if n:
-        yield f"the table has {all_rows:,}" if all_rows else f"you have {n:,}"
+    verdict, margin, words = verdicts[rival], conclusion.metric.margin, deciding(conclusion).words
+    n, size = conclusion.n_rows, abs(verdict.difference)
+    longer = _longer_run(conclusion, verdict)
     if longer:
-        yield longer
+        yield f"{longer} may show which of {use} and {rival} is better"
+        return
+    seen = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
+    to_tell = f"in all would show which of {use} and {rival} is better"
+    if size > margin:
+        yield f"{_rows(n, seen)} {to_tell}, if they differ by {_amount(conclusion, size)} in {words}, as it looks"
+        yield f"{_rows(n, verdict.rows_factor)} if by {margin_words(conclusion.metric)}, the least that matters"
+    else:
+        amount = f"{margin_words(conclusion.metric)} in {words}"
+        yield f"{_rows(n, verdict.rows_factor)} {to_tell}, if they differ by {amount}"
+    if n:
+        yield f"the table has {conclusion.plan.sample_of:,}" if conclusion.plan.sample_of else f"you have {n:,}"
 
 
-def _longer_run(conclusion: Conclusion, verdict: Verdict) -> tuple[str, bool]:
-    """Return what a longer run does, and whether that may be enough: whether unlimited repeats or seeds, and all rows
-    of a sample, would show a difference of the margin four times in five.
-    """
+def _rows(n: int | None, factor: float) -> str:
+    """Return half to double of the rows that are needed, as the estimate is rough."""
+    if not n:
+        return f"{plain_number(max(1.0, factor / 2), 2)} to {plain_number(2 * factor, 2)} times as many rows"
+    if 2 * n * factor > _TOO_MANY:
+        return f"over {_TOO_MANY:,} rows"
+    low, high = max(n, n * factor / 2), 2 * n * factor
+    return (
+        f"{plain_number(low, 2)} to {plain_number(high, 2)} rows"
+        if high > low
+        else f"about {plain_number(low, 2)} rows"
+    )
+
+
+def _amount(conclusion: Conclusion, size: float) -> str:
+    """Return a difference as the margin is written: `0.012`, `2.5 points`."""
+    return margin_words(replace(conclusion.metric, margin=float(f"{size:.2g}")))
+
+
+def _longer_run(conclusion: Conclusion, verdict: Verdict) -> str:
+    """Return which longer run may show a difference of the margin four times in five; empty if none may."""
     left = {}  # the part of the squared standard error that stays
     if conclusion.interval == "corrected" and conclusion.more_repeats_ratio is not None:
         left["repeats"] = conclusion.more_repeats_ratio**2
     if verdict.seed_share:  # of a judgement with several seeds
         left["seeds"] = 1 - verdict.seed_share
     n, whole, rest = conclusion.n_rows, conclusion.plan.sample_of, math.prod(left.values())
-    quick = is_first_look(conclusion) or whole is not None
-    more = f"more {listed(list(left), last='or')}"
-    more_rows = whole / n if whole and n else 1.0
-    if verdict.rows_factor * rest <= more_rows:
-        enough = [what for what, part in left.items() if verdict.rows_factor * part <= 1]
-        return "a full run" if quick else f"more {listed(enough or list(left), last='or' if enough else 'and')}", True
-    if quick:
-        return "a full run makes this reliable, but will hardly separate them", False
-    if math.sqrt(rest) >= _HARDLY:
-        return f"{more} won't help" if left else "", False
-    if conclusion.plan.ended == "rows":  # the last line says by how much
-        return f"{more} would hardly help", False
-    return f"{more} would narrow the ± by {100 * (1 - math.sqrt(rest)):.0f}% at most, which isn't enough", False
+    if verdict.rows_factor * rest > (whole / n if whole and n else 1.0):
+        return ""
+    if is_first_look(conclusion) or whole is not None:
+        return "a full run"
+    enough = [what for what, part in left.items() if verdict.rows_factor * part <= 1]
+    return f"more {listed(enough or list(left), last='or' if enough else 'and')}"
 
 
 def is_first_look(conclusion: Conclusion) -> bool:
@@ -309,7 +274,10 @@ def learnt_nothing(conclusion: Conclusion) -> set[str]:
 
 def guessing(conclusion: Conclusion) -> str:
     """Return what the baseline `prior` does."""
-    return f"predicting the {'mean' if conclusion.task == 'regression' else 'same for every row'}"
+    if conclusion.task == "regression":
+        return "always answering the mean"
+    most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="the same")
+    return f"always answering {most}"
 
 
 def listed(words: Sequence[str], most: int | None = None, last: str = "and") -> str:

@@ -72,8 +72,8 @@ def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
         yield "Harms", f"{named('harms')}: {answer.model} is shown to be better without"
     if alike := of.get(same := "no difference that matters"):
         yield "No matter", f"{named(same)}: leaving {'out one of them' if len(alike) > 1 else 'it out'} makes {same}"
-    if "can't tell yet" in of:
-        yield "Can't tell", named("can't tell yet") + ": these rows don't decide it"
+    if "can't tell" in of:
+        yield "Can't tell", named("can't tell") + ": these rows don't decide it"
     source = {
         "named": "as asked for",
         "default": "the default",

@@ -19,13 +19,10 @@ from seedbed.report.advice import (
     answers,
     deciding,
     guessing,
-    has_networks,
     learnt_nothing,
-    leaves_out_rows,
     listed,
     margin_words,
     rare_label,
-    recommended,
 )
 from seedbed.report.columns_text import (
     column_answers,
@@ -51,6 +48,7 @@ _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _TOO_GOOD = 0.97  # a score that one column may explain
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
+_MOST_CONTRASTS = 8
 LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
@@ -70,20 +68,21 @@ class Row:
 
     Attributes:
         name: of the candidate or baseline.
-        label: the same, with an explanation if the name needs one.
+        what: what it is, in a few words; may be empty.
         score: the score that decides.
-        gain: how much better it is than the reference's, as both are shown, `+0.003 ±0.017`; `reference` at the
-            reference, and empty where there is no verdict.
+        gain: how much better it is than the reference's, as both are shown, `+0.003 ±0.017`, or how far it is behind
+            the recommended model, `0.003 ±0.017`. `reference` or `recommended` at that model, and empty where there is
+            no verdict.
         beside: scores that don't decide but are easier to understand: accuracy of classes, ROC AUC and recall if a
             label is rare, the mean absolute error of numbers.
         verdict: in a few words; empty at the reference and without a verdict.
         look: `better`, `worse`, `unsure`, `reference`, or empty.
-        chosen: whether it is the recommended model, or the network to take.
+        chosen: whether it is the recommended model.
         interval: (gain, low, high) in units of `FirstScreen.unit`; positive is better. None without a verdict.
     """
 
     name: str
-    label: str
+    what: str
     score: str
     gain: str
     beside: tuple[str, ...]
@@ -91,6 +90,22 @@ class Row:
     look: str
     chosen: bool
     interval: tuple[float, float, float] | None
+
+    @property
+    def label(self) -> str:
+        """The name with what it is."""
+        return f"{self.name} ({self.what})" if self.what else self.name
+
+
+@dataclass(frozen=True)
+class Help:
+    """One line of what helps: the thing, the two models, the gain with its ±, whether it helps, and its look."""
+
+    thing: str
+    models: str
+    gain: str
+    verdict: str
+    look: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,7 @@ class FirstScreen:
         no_verdict: why there is no verdict; empty if there is one, or nothing to compare.
         columns: headings of the table: model, the score that decides, gain, scores beside it, verdict.
         rows: the lowest error first.
+        helps: what helps, by pairs of models that differ in one thing.
         notes: how to read the table, and what stands out in training.
         trained: what was trained, and how long that took.
         unit: of the intervals: `points` of accuracy, or the score's name.
@@ -117,6 +133,7 @@ class FirstScreen:
     no_verdict: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    helps: tuple[Help, ...]
     notes: tuple[str, ...]
     trained: tuple[str, ...]
     unit: str
@@ -130,13 +147,15 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     score = deciding(conclusion)
     beside = tuple(METRICS[name] for name in _beside(conclusion) if name != score.name)
     in_points = score.percent
-    compared = "gain over the reference" if len(reference) > _LONG else f"gain over {reference}"
+    against = "gain over" if conclusion.reference_named else "behind"
+    other = "the reference" if conclusion.reference_named else "the best"
+    compared = f"{against} {other if len(reference) > _LONG else reference}"
     columns = (
         "",
         score.words,
         f"{compared} (points)" if in_points else compared,
         *(one.words for one in beside),
-        "verdict" if len(reference) > _LONG // 2 else f"verdict against {reference}",
+        "verdict",
     )
     warnings = (
         *serious_sentences(conclusion.notes),
@@ -152,6 +171,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         no_verdict=_no_verdict(conclusion),
         columns=columns,
         rows=tuple(_rows(conclusion, score, beside)),
+        helps=tuple(_helps(conclusion, score)),
         notes=tuple(notes),
         trained=(
             *(judged_sentences(conclusion) if judged else _trained(conclusion)),
@@ -167,6 +187,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         answers=tuple(column_answers(conclusion)),
         columns=column_headings(score),
         rows=tuple(_column_rows(conclusion, score)),
+        helps=(),
         notes=(*column_notes(conclusion, score), *training),
         ends=("harms", "helps"),
     )
@@ -214,16 +235,15 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
         on = f"tested once on {plan.n_test:,} rows that were set aside"
     trained = sum(model.n_networks or 0 for model in conclusion.candidates)
     took = duration(conclusion.seconds or 0.0)
-    yield f"{models} {on}: " + (f"{counted(trained, 'network')} in {took}" if trained else took)
+    yield f"{models} {on}: " + (f"{counted(trained, 'network')} in {took}." if trained else f"{took}.")
 
 
 # ---- the table
 
 
 def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> Iterator[Row]:
-    mixed = any(candidate.kind == "baseline" for candidate in conclusion.candidates)
-    verdicts = {one.candidate: one for one in conclusion.verdicts}
-    decimals, chosen = decimals_of(metric, conclusion.metric.margin), recommended(conclusion)
+    verdicts, advice = {one.candidate: one for one in conclusion.verdicts}, conclusion.advice
+    decimals, use = decimals_of(metric, conclusion.metric.margin), "" if advice is None else advice.use
     scale = 100.0 if metric.percent else 1.0
 
     def shown(name: str) -> float:
@@ -240,16 +260,34 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
             # As a reader computes it from the two rounded numbers.
             points = shown(name) - shown(conclusion.reference)
             points = points if metric.greater_is_better else -points
-            gain = plus_minus(points, max(high - middle, middle - low), decimals)
+            half = max(high - middle, middle - low)
+            gain = plus_minus(points, half, decimals)
+            if not conclusion.reference_named:
+                gain = plus_minus(-points, half, decimals).lstrip("+")
             words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
         elif conclusion.verdicts:
             is_reference = name == conclusion.reference
             gain, words, look = (
-                ("reference", "", "reference")
+                ("reference" if conclusion.reference_named else "recommended", "", "reference")
                 if is_reference
                 else ("", "none" if model.finite else "none: it diverged", "")
             )
-        yield Row(name, _label(conclusion, model, mixed), score, gain, others, words, look, name in chosen, interval)
+        yield Row(name, model.few_words, score, gain, others, words, look, name == use, interval)
+
+
+def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
+    """Yield what helps, in the order of the questions."""
+    decimals, scale = decimals_of(metric, conclusion.metric.margin), 100.0 if metric.percent else 1.0
+
+    def shown(name: str) -> float:
+        return round(scale * (conclusion.score(name, metric.name).mean or 0.0), decimals)
+
+    looks = {"helps": "better", "hurts": "worse", "can't tell": "unsure"}
+    for one in conclusion.contrasts[:_MOST_CONTRASTS]:
+        half = max(one.high - one.difference, one.difference - one.low)
+        points = shown(one.candidate) - shown(one.reference)  # as a reader computes it from the table
+        gain = plus_minus(points if metric.greater_is_better else -points, scale * half, decimals)
+        yield Help(one.question, f"{one.candidate} over {one.reference}", gain, one.verdict, looks.get(one.verdict, ""))
 
 
 def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
@@ -258,7 +296,7 @@ def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
     assert answer is not None
     decimals, scale = decimals_of(metric, conclusion.metric.margin), 100.0 if metric.percent else 1.0
     whole = measure(metric, conclusion.score(reference, metric.name).mean or 0.0)
-    yield Row(reference, "(nothing)", "", "", (whole, ""), "", "reference", False, None)
+    yield Row("(nothing)", "", "", "", (whole, ""), "", "reference", False, None)
     for effect in shown_effects(answer):
         interval, loss, adds = None, "", ""
         if effect.loss is not None and effect.low is not None and effect.high is not None:
@@ -268,24 +306,11 @@ def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
             adds = plus_minus(scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals)
         look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
         beside = effect_cells(effect, metric, decimals)
-        name, label = effect.without, label_of(effect.columns)
+        label = label_of(effect.columns)
         verdict = {"no difference that matters": "doesn't matter"}.get(effect.verdict, str(effect.verdict))
         if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
             verdict = "helps, but by less than matters"
-        yield Row(name, label, adds, loss, beside, verdict, look, False, interval)
-
-
-def _label(conclusion: Conclusion, model: CandidateSummary, mixed: bool) -> str:
-    """Return a name with what it is: how many networks are averaged, and a single one beside baselines."""
-    what = {"prior": guessing(conclusion).removeprefix("predicting the "), "auto": "blend"}.get(model.name)
-    if what is None and model.kind == "network":
-        what = f"{conclusion.plan.networks} networks" if _averaged(conclusion) else "network" if mixed else None
-    return f"{model.name} ({what})" if what else str(model.name)
-
-
-def _averaged(conclusion: Conclusion) -> bool:
-    """Return whether the mean of several networks is judged."""
-    return conclusion.plan.networks > 1
+        yield Row(label, "", adds, loss, beside, verdict, look, False, interval)
 
 
 def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:
@@ -315,21 +340,16 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     label = rare_label(conclusion)
     if verdicts:
         n = max(verdict.comparisons for verdict in verdicts)
-        alone = [verdict.candidate for verdict in verdicts if verdict.comparisons == 1 < n]
-        way = f"{'high' if score.greater_is_better else 'low'} is good"
-        way += "; it is the share of variance explained" if score.name == "r2" else ""
-        words = f"The {score.words}" if score.name == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
-        yield f"{words} decides ({way}). A gain below {margin_words(conclusion.metric)} doesn't matter (the margin)."
-        together = f"s, which hold for these {n} comparisons together" if n > 1 else ""
-        apart = f"; that of {listed(alone)} holds by itself" if alone else ""
-        yield f"±: {100 * (1 - conclusion.alpha):g}% interval{together}{apart}."
+        known = METRICS.get(conclusion.metric.name)
+        means = f", {known.meaning}" if known is not None and known.meaning and score.name != "r2" else ""
+        means = ", the share of variance explained" if score.name == "r2" else means
+        words = f"{score.words[:1].upper()}{score.words[1:]}{means}"
+        yield f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
+        together = " for all comparisons together" if n > 1 else ""
+        level = f"±: give or take, in {100 * (1 - conclusion.alpha):g}% of cases{together}"
+        yield f"{level}. A difference below {margin_words(conclusion.metric)} is too small to matter."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
-    if has_networks(conclusion) and plan.networks > 1:
-        way = "each from another random start (seed)"
-        if leaves_out_rows(conclusion):
-            way = "each leaves out other rows, by which training ends"
-        yield f"{plan.networks} networks: their mean prediction; {way}."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)
     if independent < _AS_FEW * (plan.n_test or 0):
         counted_as = f"{plan.n_test:,} test rows count as about {plain_number(independent, 2)}"

@@ -24,8 +24,9 @@ def row_answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     assert rows is not None
     texts = [("More rows", "; ".join(_help(conclusion, rows))), ("Differ", _differ(conclusion, rows))]
     doubtful = conclusion.advice is not None and (conclusion.advice.guess or conclusion.advice.use == "prior")
-    shown = ("Use", "To settle") if doubtful else ("To settle",)
-    texts += [(label, text) for label, text in answers(conclusion) if label in shown]
+    labels = {"Use": "Use"} if doubtful else dict[str, str]()
+    labels["More rows"] = "To settle"
+    texts += [(labels[label], text) for label, text in answers(conclusion) if label in labels]
     return [one for one in texts if one[1]]
 
 

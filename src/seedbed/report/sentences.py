@@ -19,13 +19,9 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     """Yield why the run ended before its last repeat, if it did."""
     plan = conclusion.plan
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
-    left = plan.most_repeats - plan.repeats
-    others, them = ("the other one", "it") if left == 1 else (f"the other {left}", "them")
-    add = f"too, add repeats: {plan.most_repeats} to the command."
-    hardly = f"{others} would narrow the ± of an undecided verdict by a tenth at most"
     yield from {
-        "decided": [f"It stopped after {after}, as every verdict is decided. To run {others}, {add}"],
-        "rows": [f"It stopped after {after}: {hardly}. To run {them}, {add}"],
+        "decided": [f"It stopped after {after}: every model in the table has a clear verdict."],
+        "rows": [f"It stopped after {after}: more would hardly narrow the ranges."],
         "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
         "interrupted": [f"It was interrupted after {after}; the same command continues."],
     }.get(plan.ended, [])
@@ -102,10 +98,9 @@ def spread(conclusion: Conclusion) -> str:
     if conclusion.task == "regression":
         mean, sd = (plain_number(number or 0.0) for number in (conclusion.target_mean, conclusion.target_sd))
         return f"mean {mean}, standard deviation {sd}"
-    share = f"{100 * (conclusion.majority_share or 0.0):.1f}% in the"
-    return (
-        f"{share} larger class" if conclusion.task == "binary" else f"{len(conclusion.labels)} classes, {share} largest"
-    )
+    share = f"{100 * (conclusion.majority_share or 0.0):.1f}% are"
+    most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="")
+    return f"{share} {most}" if conclusion.task == "binary" else f"{len(conclusion.labels)} classes, {share} {most}"
 
 
 def no_verdict_reason(conclusion: Conclusion) -> str | None:

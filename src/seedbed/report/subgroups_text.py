@@ -24,7 +24,7 @@ def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
     groups = conclusion.subgroups
     if groups is None:
         return None
-    metric, reference = known_metric(conclusion.metric.name), conclusion.reference
+    metric, reference = known_metric(conclusion.metric.name), groups.reference
     points = " (points)" if metric.percent else ""
     compared = f"gain over {reference}{points}" if len(reference) <= 24 else f"gain over the reference{points}"
     scale = 100.0 if metric.percent else 1.0
@@ -36,6 +36,7 @@ def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
         no_verdict="",
         columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
         rows=tuple(_row(conclusion, groups, group, metric, scale) for group in groups.subgroups),
+        helps=(),
         notes=(_finding(conclusion), *_notes(conclusion, groups)),
         trained=(),
         unit="points" if metric.percent else metric.words,
@@ -51,7 +52,7 @@ def _row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, metric: Met
     calibration = group.calibration.get(groups.model)
     return Row(
         name=group.name,
-        label=f"{group.name} ({counted(group.n_rows, 'row')})",
+        what=counted(group.n_rows, "row"),
         score="-" if score is None else measure(metric, score.mean),
         gain="" if interval is None else _shown(*interval, decimals),
         beside=("" if calibration is None else _calibration(conclusion, calibration),),
@@ -99,7 +100,7 @@ def _finding(conclusion: Conclusion) -> str:
         return f"The gain of {groups.model} differs between subgroups: {amount}."
     if rules == {"no_practical_difference"}:
         return f"The gain of {groups.model} doesn't differ by an amount that matters: {amount}."
-    return f"Can't tell yet whether the gain of {groups.model} differs between subgroups: {amount}."
+    return f"Can't tell whether the gain of {groups.model} differs between subgroups: {amount}."
 
 
 def _notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
@@ -136,7 +137,7 @@ def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
     metric = known_metric(conclusion.metric.name)
     scale, points = (100.0, " (points)") if metric.percent else (1.0, "")
     decimals = decimals_of(metric, conclusion.metric.margin)
-    columns = ["", metric.words, f"gain over {conclusion.reference}{points}", "verdict", "p, adjusted",
+    columns = ["", metric.words, f"gain over {groups.reference}{points}", "verdict", "p, adjusted",
                "predicted - observed"]  # fmt: skip
     for group in groups.subgroups:
         rows = []

@@ -51,8 +51,8 @@ def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[
     if screen.answers:
         lines += [Text(), *answer_lines(screen.answers, width, names)]
     lines += [Text(), *_table_lines(screen, width)]
-    mark = ["> marks the models that are named above."] if any(row.chosen for row in screen.rows) else []
-    if notes := [*mark, *screen.notes]:
+    lines += _help_lines(screen)
+    if notes := screen.notes:
         lines += [Text(), *(line for text in notes for line in styled(text, "dim", 2))]
     lines += [Text(), *(line for text in screen.trained for line in styled(text, ""))]
     return [*lines, *([Text()] if conclusion.subgroups else []), *subgroup_lines(conclusion, width=width)]
@@ -86,23 +86,46 @@ def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence
     return lines
 
 
+def _help_lines(screen: FirstScreen) -> list[Text]:
+    """Return the lines of what helps; none without contrasts."""
+    if not screen.helps:
+        return []
+    rows = [(visible(one.thing), visible(one.models), one.gain, one.verdict) for one in screen.helps]
+    widths = [max(cell_len(row[place]) for row in rows) for place in range(3)]
+    lines = [Text(), Text("What helps (+ is better)", "dim")]
+    for one, (thing, models, gain, verdict) in zip(screen.helps, rows, strict=True):
+        line = Text(f"  {thing}{' ' * (widths[0] - cell_len(thing))}  {models}{' ' * (widths[1] - cell_len(models))}")
+        lines.append(line.append(f"  {gain:>{widths[2]}}  ").append(verdict, _STYLES[one.look]))
+    return lines
+
+
 def _table_lines(screen: FirstScreen, width: int) -> list[Text]:
     """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide, headings take two
     lines; cells are never cut."""
-    last, columns = len(screen.columns) - 1, dict[int, list[str]]()
+    beside = screen.columns[3:-1]
+    titles = ["", "", screen.columns[1], *beside, screen.columns[2], screen.columns[-1]]
+    rows = [
+        (f"{'>' if row.chosen else ' '} {row.name}", row.what, row.score, *row.beside, row.gain, row.verdict)
+        for row in screen.rows
+    ]
+    last, columns = len(titles) - 1, dict[int, list[str]]()
     for place in range(last + 1):
-        cells = [(row.label, row.score, row.gain, *row.beside, row.verdict)[place] for row in screen.rows]
-        if not place:
-            cells = [f"{'>' if row.chosen else ' '} {row.label}" for row in screen.rows]
+        cells = [row[place] for row in rows]
         if any(cells):
             columns[place] = list(map(visible, cells))
-    headings = {place: visible(screen.columns[place] if place else f"  {screen.columns[0]}") for place in columns}
+    titles[0] = f"  {screen.columns[0]}"
+    headings = {place: visible(titles[place]) for place in columns}
     widths = [max(map(cell_len, [headings[place], *cells])) for place, cells in columns.items()]
     if sum(widths) + 2 * (len(widths) - 1) > width:
-        headings |= {place: _in_two_lines(heading) for place, heading in headings.items() if place}
+        headings |= {place: _in_two_lines(heading) for place, heading in headings.items() if heading.strip()}
+        broken = {place: heading.split("\n") for place, heading in headings.items()}
+        widths = [max(map(cell_len, [*broken[place], *cells])) for place, cells in columns.items()]
+        if sum(widths) + 2 * (len(widths) - 1) > width:  # what a model is can be left out
+            columns.pop(1, None)
+            headings.pop(1, None)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for place, heading in headings.items():
-        table.add_column(Text(heading), justify="left" if place in (0, last) else "right")
+        table.add_column(Text(heading), justify="left" if place in (0, 1, last) else "right")
     for row, *cells in zip(screen.rows, *columns.values(), strict=True):
         table.add_row(
             *(

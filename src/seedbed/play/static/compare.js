@@ -38,7 +38,7 @@ export function verdictSentence(found, name, rival, isDone) {
   if (found.rule === "no_worse") return `${name} is as good as ${rival}, or better.`;
   if (found.rule === "no_better") return `${name} is as good as ${rival}, or worse.`;
   if (found.verdict === "no_practical_difference") return `No difference that matters between ${name} and ${rival}.`;
-  return `Can't tell yet: ${name} could be better or worse than ${rival}.`;
+  return `Can't tell: ${name} could be better or worse than ${rival}.`;
 }
 
 /** Return the loss of predicting the class frequencies, or the mean of standardised numbers. */

@@ -9,7 +9,7 @@ const ALPHA = 0.05;
 const POWER = 0.8;
 const WORDS = {
   better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no difference that matters",
-  no_worse: "as good or better", no_better: "as good or worse", cannot_tell: "can't tell yet",
+  no_worse: "no worse", no_better: "no better", cannot_tell: "can't tell",
 };
 const VERDICTS = {
   better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no_practical_difference",

@@ -21,7 +21,7 @@ function fitted(whole, available) {
 
 async function draw(place) {
   const name = place.dataset.chart;
-  const spec = fitted(drawn[name], place.clientWidth);
+  const spec = fitted(drawn[name], place.clientWidth || document.querySelector("main").clientWidth); // 0 if it is folded
   if (views[name]) views[name].finalize();
   const made = await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } });
   views[name] = made.view;
@@ -237,6 +237,23 @@ for (const word of all(".term")) {
 }
 for (const event of ["scroll", "keydown"]) addEventListener(event, (heard) => { if (one("tip") && (event === "scroll" || heard.key === "Escape")) one("tip").hidden = true; });
 
+// ---- details, folded until somebody asks for them
+
+for (const section of all("section[data-fold]")) {
+  const details = Object.assign(document.createElement("details"), { className: "fold" });
+  const summary = document.createElement("summary");
+  const [title, ...rest] = section.childNodes;
+  summary.append(section.querySelector("h2"));
+  details.append(summary, ...[title, ...rest].filter((node) => node.parentNode === section));
+  section.append(details);
+}
+function unfold() {
+  const details = location.hash && one(location.hash.slice(1))?.closest("section")?.querySelector("details.fold");
+  if (details) details.open = true;
+}
+addEventListener("hashchange", unfold);
+unfold();
+
 // ---- the page
 
 one("theme").addEventListener("click", () => {
@@ -245,6 +262,6 @@ one("theme").addEventListener("click", () => {
   root.dataset.theme = dark ? "light" : "dark";
 });
 for (const place of all(".shown")) place.hidden = false;
-addEventListener("beforeprint", () => all("details.numbers").forEach((place) => { place.open = true; }));
+addEventListener("beforeprint", () => all("details.numbers, details.fold").forEach((place) => { place.open = true; }));
 addEventListener("resize", () => { clearTimeout(drawAll.later); drawAll.later = setTimeout(drawAll, 150); });
 drawAll();

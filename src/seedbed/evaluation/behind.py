@@ -1,0 +1,224 @@
+"""How far each model is behind the recommended one, which was chosen by the same folds; and what helps.
+
+The recommended model is the one with the lowest mean loss. Intervals and verdicts allow for that choice: the step-down
+over pairs that may still be equal is Shaffer's (1986), with Bonferroni's quantiles, which hold for any correlation and
+for separate variances. docs/verdicts.md and benchmarks/behind.py have its error rates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from seedbed.evaluation.estimates import Estimate, holm, student_cdf, student_quantile
+from seedbed.evaluation.verdicts import Rule
+from seedbed.typing import Floats
+
+# Degrees of freedom of s^2 over ten folds by the number of repeats: k - 1 for one repeat, else the lower ends of what
+# was measured. They never narrow the interval of two models, which has at least Student's quantile with k - 1.
+_DEGREES = {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
+
+ContrastVerdict = Literal["helps", "hurts", "no difference that matters", "can't tell"]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A model against the recommended one.
+
+    Attributes:
+        estimate: the loss of the recommended model minus that of this one, at most 0 if both have the same repeats.
+            Its interval holds for all models together, the choice included; an end lies at 0 where the interval and
+            the steps disagree.
+        rule: worse, no_practical_difference or cannot_tell.
+        p_adjusted: below alpha where `rule` would be worse without a margin.
+    """
+
+    estimate: Estimate
+    rule: Rule
+    p_adjusted: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """Two models that differ in one thing, chosen before the run.
+
+    Attributes:
+        question: the thing: `a second hidden layer`.
+        candidate, reference: the model with it, and the one without.
+        difference, low, high: loss of the reference minus that of the candidate; positive: it helps. The interval holds
+            for all contrasts together.
+        p_adjusted: two-sided, after Holm over all contrasts.
+        verdict: whether it helps.
+    """
+
+    question: str
+    candidate: str
+    reference: str
+    difference: float
+    low: float
+    high: float
+    p_adjusted: float
+    verdict: ContrastVerdict
+
+
+def steps_behind(
+    names: Sequence[str], difference: Callable[[str, int], Estimate], *, margin: float, alpha: float, tried: int = 0
+) -> dict[str, Step]:
+    """Return how the other models stand to the recommended one.
+
+    With p models left, itself included, the one with the largest t is worse if that exceeds the quantile for
+    p (p - 1) / 2 pairs; the first that doesn't ends the steps. Intervals have the quantile for all pairs that contain
+    one of the models left. A model makes no difference that matters if the margin lies outside its own one-sided
+    interval, with the standard error that it would have at the margin.
+
+    Args:
+        names: of the other models.
+        difference: of a name and a number of pairs, the estimate at this level. Models whose error isn't known are
+            counted, and left out of the result.
+        margin: the difference that matters, in units of the loss.
+        alpha: error level of all pairs together.
+        tried: discarded attempts; each counts as one more model.
+    """
+    alone = {name: difference(name, 1) for name in names}
+    order = sorted(names, key=lambda name: _distance(alone[name]), reverse=True)
+    left, adjusted = len(names) + 1 + tried, dict[str, float]()
+    for name in order:
+        p = max(_p_of(name, alone, difference, left * (left - 1) // 2), max(adjusted.values(), default=0.0))
+        adjusted[name] = p
+        if p >= alpha:
+            break
+        left -= 1
+    worse = {name for name, p in adjusted.items() if p < alpha}
+    last = max(adjusted.values(), default=1.0)
+    pairs = max(1, left * (2 * (len(names) + tried) + 1 - left) // 2)
+    steps = {}
+    for name in names:
+        if alone[name].se == 0 and alone[name].mean != 0:
+            continue
+        estimate = _at(name, alone, difference, pairs)
+        high = min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
+        rule: Rule = "worse" if name in worse else "cannot_tell"
+        if is_small(alone[name], margin, alpha):
+            rule = "no_practical_difference"
+        steps[name] = Step(replace(estimate, high=high), rule, adjusted.get(name, max(last, alpha)))
+    return steps
+
+
+def is_small(estimate: Estimate, margin: float, alpha: float) -> bool:
+    """Return whether a difference is shown to be below the margin on either side: each side at alpha / 2, with the
+    standard error at the margin, which grows like the root of the difference."""
+    size = abs(estimate.mean)
+    at_margin = math.sqrt(min(2.0, max(1.0, margin / max(size, margin / 2))))
+    return size - student_quantile(alpha / 2, estimate.df) * estimate.se * at_margin < margin
+
+
+def contrasts_of(
+    questions: Sequence[tuple[str, str, Sequence[str]]],
+    difference: Callable[[str, str], Estimate],
+    *,
+    margin: float,
+    alpha: float,
+) -> tuple[Contrast, ...]:
+    """Return what helps, by a two-sided test of each contrast, together after Holm.
+
+    A candidate with several references helps only if it is better than each of them, so its p is the largest one; the
+    difference shown is the smallest.
+
+    Args:
+        questions: the thing, the candidate with it, and those without.
+        difference: of a reference and a candidate. Contrasts whose error isn't known are left out.
+    """
+    rows = []
+    for question, candidate, references in questions:
+        estimates = {one: difference(one, candidate) for one in references}
+        if not estimates or any(one.se == 0 and one.mean != 0 for one in estimates.values()):
+            continue
+        nearest = min(estimates, key=lambda one: estimates[one].mean)
+        p = max(one.p if one.mean > 0 or len(estimates) == 1 else 1.0 for one in estimates.values())
+        rows.append((question, candidate, nearest, estimates[nearest], p))
+    adjusted = holm([p for *_, p in rows]).tolist()
+    found = []
+    for (question, candidate, reference, estimate, _), p in zip(rows, adjusted, strict=True):
+        half = -student_quantile(alpha / len(rows) / 2, estimate.df) * estimate.se
+        low, high = estimate.mean - half, estimate.mean + half
+        verdict: ContrastVerdict = "can't tell"
+        if p < alpha:
+            verdict = "helps" if estimate.mean > 0 else "hurts"
+            low, high = (max(low, 0.0), high) if estimate.mean > 0 else (low, min(high, 0.0))
+        else:
+            low, high = min(low, 0.0), max(high, 0.0)
+        if is_small(estimate, margin, alpha):
+            verdict = "no difference that matters"
+        found.append(
+            Contrast(
+                question=question,
+                candidate=candidate,
+                reference=reference,
+                difference=estimate.mean,
+                low=low,
+                high=high,
+                p_adjusted=p,
+                verdict=verdict,
+            )
+        )
+    return tuple(found)
+
+
+def optimism(choosing: Mapping[str, Floats], scored: Mapping[str, Floats], resamples: Iterable[Floats]) -> float:
+    """Return by how much the mean loss of the chosen model looks too low because it was chosen by these rows; >= 0.
+
+    In each resample the model with the lowest `choosing` loss in bag is chosen; the result is the mean of its `scored`
+    loss out of bag minus in bag.
+
+    Args:
+        choosing, scored: name -> [row], mean loss over repeats, of the score that decides and of the one that is shown.
+        resamples: blocks [resample, row]: how often each row was drawn.
+    """
+    by, of, gaps = np.stack(list(choosing.values())), np.stack([scored[name] for name in choosing]), []
+    for weights in resamples:
+        outside = (weights == 0).astype(np.float64)
+        usable = outside.any(axis=1)
+        chosen = (weights[usable] @ by.T).argmin(axis=1)
+        inside = weights[usable] @ of.T / weights[usable].sum(axis=1, keepdims=True)
+        left_out = outside[usable] @ of.T / outside[usable].sum(axis=1, keepdims=True)
+        gaps.append((left_out - inside)[np.arange(len(chosen)), chosen])
+    return max(0.0, float(np.concatenate(gaps).mean()))
+
+
+def _distance(estimate: Estimate) -> float:
+    """Return by how many standard errors a model is behind; 0 where the error isn't known."""
+    return -estimate.mean / estimate.se if estimate.se > 0 else 0.0
+
+
+def _degrees(estimate: Estimate) -> float | None:
+    """Return the degrees of freedom of the spread over all repeats."""
+    if estimate.spread is None or estimate.df is None:
+        return estimate.df
+    return estimate.df * _DEGREES[max(n for n in _DEGREES if n <= estimate.spread.repeats)] / 9
+
+
+def _p_of(name: str, alone: Mapping[str, Estimate], difference: Callable[[str, int], Estimate], pairs: int) -> float:
+    """Return the p-value of a model being worse, as one of several pairs."""
+    estimate = alone[name]
+    if estimate.se == 0 or estimate.mean >= 0:
+        return 1.0
+    if estimate.t is None:  # an interval for counts
+        return min(1.0, pairs * estimate.p)
+    return max(estimate.p, min(1.0, 2 * pairs * student_cdf(-abs(estimate.t), _degrees(estimate))))
+
+
+def _at(name: str, alone: Mapping[str, Estimate], difference: Callable[[str, int], Estimate], pairs: int) -> Estimate:
+    """Return an estimate whose interval holds together with those of so many pairs."""
+    estimate = alone[name]
+    if estimate.t is None:
+        return difference(name, pairs)
+    wide = max(
+        -student_quantile(estimate.alpha / 2, estimate.df),
+        -student_quantile(estimate.alpha / 2 / pairs, _degrees(estimate)),
+    )
+    half = wide * estimate.se
+    return replace(estimate, low=estimate.mean - half, high=estimate.mean + half, comparisons=pairs)

@@ -1,0 +1,167 @@
+"""How far models are behind the recommended one, what helps, and the optimism of a choice."""
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from seedbed.evaluation.behind import contrasts_of, is_small, optimism, steps_behind
+from seedbed.evaluation.estimates import corrected_t, paired_hold_out, paired_shares
+
+FOLDS, DEGREES = 10, {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
+
+
+def table_of(seed, repeats, gaps):
+    """Losses [repeat, fold, model] with the given mean gaps, correlated within a fold."""
+    rng = np.random.default_rng(seed)
+    folds = 0.2 + 0.02 * rng.normal(size=(repeats, FOLDS, 1))
+    return folds + 0.01 * rng.normal(size=(repeats, FOLDS, len(gaps))) + np.asarray(gaps)
+
+
+def steps_of(losses, margin=0.005, alpha=0.05):
+    best = int(losses.mean(axis=(0, 1)).argmin())
+
+    def difference(name, pairs):
+        return corrected_t(losses[..., best] - losses[..., int(name)], alpha=alpha, comparisons=pairs)
+
+    names = [str(i) for i in range(losses.shape[2]) if i != best]
+    return steps_behind(names, difference, margin=margin, alpha=alpha)
+
+
+def plainly(losses, margin=0.005, alpha=0.05):
+    """The same rules and intervals, written out: behind, low, high, rule of each model but the best."""
+    repeats, folds, models = losses.shape
+    best = int(losses.mean(axis=(0, 1)).argmin())
+    df = DEGREES[max(r for r in DEGREES if r <= repeats)] * (folds - 1) / 9
+
+    def quantile(pairs):
+        return max(student.ppf(1 - alpha / 2, folds - 1), student.ppf(1 - alpha / 2 / pairs, df))
+
+    d = (losses - losses[..., [best]]).reshape(-1, models)
+    mean, n = d.mean(axis=0), len(d)
+    se = d.std(axis=0, ddof=1) * np.sqrt(1 / n + 1 / (folds - 1))
+    others = sorted((i for i in range(models) if i != best), key=lambda i: -mean[i] / se[i])
+    left, worse = models, set()
+    for i in others:
+        if mean[i] / se[i] <= quantile(left * (left - 1) // 2):
+            break
+        worse.add(i)
+        left -= 1
+    c = quantile(max(1, left * (2 * models - left - 1) // 2))
+    rows = {}
+    for i in others:
+        root = np.sqrt(np.clip(margin / max(mean[i], margin / 2), 1, 2))
+        small = mean[i] + student.ppf(1 - alpha / 2, folds - 1) * se[i] * root < margin
+        low, high = mean[i] - c * se[i], mean[i] + c * se[i]
+        low = max(low, 0) if i in worse else min(low, 0)
+        rows[str(i)] = (
+            mean[i],
+            low,
+            high,
+            "no_practical_difference" if small else "worse" if i in worse else "cannot_tell",
+        )
+    return rows
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 3, 4, 10])
+@pytest.mark.parametrize("gaps", [[0, 0.01], [0, 0.002, 0.01, 0.02, 0.05], [0.0] * 4, [0, 0.0001, 0.03]])
+def test_steps_and_intervals_equal_those_written_out(repeats, gaps):
+    for seed in range(10):
+        losses = table_of(seed, repeats, gaps)
+        found = steps_of(losses)
+        for name, (mean, low, high, rule) in plainly(losses).items():
+            step = found[name].estimate
+            assert (-step.mean, -step.high, -step.low) == pytest.approx((mean, low, high), abs=1e-12)
+            assert found[name].rule == rule
+            if rule != "no_practical_difference":
+                assert (found[name].p_adjusted < 0.05) == (rule == "worse")
+
+
+def test_two_models_are_compared_by_a_plain_corrected_t_test():
+    losses = table_of(0, 3, [0, 0.02])
+    (step,) = steps_of(losses).values()
+    alone = corrected_t(losses[..., 0] - losses[..., 1])
+    assert (step.estimate.low, step.p_adjusted) == (pytest.approx(alone.low), pytest.approx(alone.p))
+
+
+def test_more_models_or_discarded_attempts_never_make_a_verdict_surer():
+    losses = table_of(3, 3, [0, 0.012])
+    few = steps_of(losses)["1"]
+    many = steps_of(np.concatenate([losses, table_of(4, 3, [0.0005] * 6)], axis=2))["1"]
+    assert many.p_adjusted > few.p_adjusted
+
+    def difference(name, pairs):
+        return corrected_t(losses[..., 0] - losses[..., 1], comparisons=pairs)
+
+    tried = steps_behind(["1"], difference, margin=0.005, alpha=0.05, tried=6)["1"]
+    assert tried.p_adjusted > few.p_adjusted
+    assert tried.estimate.low < few.estimate.low
+
+
+def test_a_model_whose_error_is_not_known_gets_no_step_and_an_equal_one_makes_no_difference():
+    losses = table_of(0, 1, [0, 0, 0.03])
+    losses[..., 1] = losses[..., 0]
+    losses = np.concatenate([losses, losses[..., [0]] + 0.01], axis=2)
+    found = steps_of(losses)
+    assert sorted(found) == ["1", "2"]
+    assert found["1"].rule == "no_practical_difference"
+
+
+def test_locked_rows_and_counts_take_the_same_steps():
+    rng = np.random.default_rng(0)
+    wrong = (rng.random((3, 400)) < np.array([[0.1], [0.12], [0.4]])).astype(float)
+
+    def difference(name, pairs):
+        ours, theirs = wrong[[0]], wrong[[int(name)]]
+        locked = paired_hold_out(ours, theirs, comparisons=pairs)
+        return locked if name == "1" else paired_shares(locked, (ours - theirs)[0])
+
+    found = steps_behind(["1", "2"], difference, margin=0.01, alpha=0.05)
+    assert [found[name].rule for name in ("1", "2")] == ["cannot_tell", "worse"]
+    assert found["2"].estimate.high < 0
+
+
+@pytest.mark.parametrize(("mean", "small"), [(0.0, True), (0.003, True), (0.0049, False), (0.02, False)])
+def test_a_difference_is_small_if_the_margin_lies_outside_its_one_sided_interval(mean, small):
+    values = mean + 0.001 * np.tile([1, -1], 5)[None]
+    for sign in (1, -1):
+        assert is_small(corrected_t(sign * values), 0.005, 0.05) == small
+
+
+def contrasts(losses, questions, margin=0.001):
+    return contrasts_of(
+        questions, lambda one, other: corrected_t(losses[one] - losses[other]), margin=margin, alpha=0.05
+    )
+
+
+def test_what_helps_is_adjusted_for_the_number_of_questions():
+    rng = np.random.default_rng(1)
+    losses = {"plain": 0.2 + 0.01 * rng.normal(size=(3, 10))}
+    for name, gain in (("deep", 0.02), ("same", 0.0), ("bad", -0.02)):
+        losses[name] = losses["plain"] - gain + 0.003 * rng.normal(size=(3, 10))
+    questions = [(name, name, ("plain",)) for name in ("deep", "same", "bad")]
+    found = contrasts(losses, questions)
+    assert [one.verdict for one in found] == ["helps", "can't tell", "hurts"]
+    assert all(one.low <= one.difference <= one.high for one in found)
+    assert found[0].low >= 0 >= found[2].high
+    (alone,) = contrasts(losses, questions[:1])
+    assert alone.p_adjusted < found[0].p_adjusted
+
+
+def test_blending_helps_only_if_it_is_better_than_every_single_model():
+    rng = np.random.default_rng(2)
+    base = 0.2 + 0.01 * rng.normal(size=(3, 10))
+    behind = {"auto": 0.0, "a": 0.02, "b": 0.0}
+    losses = {name: base + loss + 0.002 * rng.normal(size=(3, 10)) for name, loss in behind.items()}
+    (every,) = contrasts(losses, [("blending", "auto", ("a", "b"))])
+    assert (every.reference, every.verdict) == ("b", "can't tell")
+    (one,) = contrasts(losses, [("blending", "auto", ("a",))])
+    assert one.verdict == "helps"
+    assert contrasts(losses, [("nothing", "auto", ())]) == ()
+
+
+def test_the_optimism_of_a_choice_among_equal_models_is_seen_and_that_of_one_model_is_not():
+    rng = np.random.default_rng(3)
+    wrong = {str(i): (rng.random(100) < 0.3).astype(float) for i in range(7)}
+    weights = rng.multinomial(100, np.full(100, 0.01), size=500).astype(float)
+    assert optimism(wrong, wrong, [weights[:250], weights[250:]]) > 0.03
+    assert optimism({"0": wrong["0"]}, wrong, [weights]) == pytest.approx(0, abs=0.005)
