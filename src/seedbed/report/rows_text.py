@@ -58,12 +58,12 @@ def _help(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
 
 
 def _gain(conclusion: Conclusion, one: RowForecast) -> str:
-    """Return a gain with its interval, as `0.004 (0.001 to 0.011)`."""
+    """Return a gain as its interval with the estimate, which tends to be too low: `0.001 to 0.011 (about 0.004)`."""
     metric = known_metric(conclusion.metric.name)
     scale, points = (100.0, " points") if metric.percent else (1.0, "")
     decimals = decimals_of(metric, conclusion.metric.margin)
     middle, low, high = (signed(scale * value, decimals).lstrip("+") for value in _ends(one.gain))
-    return f"{middle}{points} ({low} to {high})"
+    return f"{low} to {high}{points} (about {middle}, likely more)"
 
 
 def _ends(value: Interval) -> tuple[float, float, float]:

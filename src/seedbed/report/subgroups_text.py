@@ -122,7 +122,10 @@ def _notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
                 }.get(conclusion.task or "", f"the mean prediction minus the mean of {conclusion.target}")  # fmt: skip
         yield f"Predicted - observed: {what}."
         level = f"{100 * (1 - conclusion.alpha):g}%"
-        yield f"±: {level} intervals, which hold for all subgroups together; those of gains for all models, too."
+        yield (
+            f"±: {level} intervals, which hold for all subgroups together; those of gains for all models, too. They "
+            "are about models trained on this table: trained on other rows, models may differ more between subgroups."
+        )
 
 
 def _positive(conclusion: Conclusion) -> str:
