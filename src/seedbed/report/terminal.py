@@ -50,7 +50,7 @@ def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[
         return [*lines, *(line for text in screen.trained for line in styled(text, ""))]
     if screen.answers:
         lines += [Text(), *answer_lines(screen.answers, width, names)]
-    lines += [Text(), *_table_lines(screen, width)]
+    lines += [Text(), *_table_lines(screen, width, beside_first=conclusion.columns is None)]
     lines += _help_lines(screen)
     if notes := screen.notes:
         lines += [Text(), *(line for text in notes for line in styled(text, "dim", 2))]
@@ -73,7 +73,7 @@ def so_far_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[
     screen, plan = first_screen(conclusion), conclusion.plan
     heading = f"So far, after {plan.repeats} of up to {plan.most_repeats} repeats:"
     answer = answer_lines(screen.answers[:1], width, _spaced_names(conclusion))
-    return [Text(heading, "bold"), *answer, Text(), *_table_lines(screen, width)]
+    return [Text(heading, "bold"), *answer, Text(), *_table_lines(screen, width, beside_first=True)]
 
 
 def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence[str]) -> list[Text]:
@@ -99,13 +99,19 @@ def _help_lines(screen: FirstScreen) -> list[Text]:
     return lines
 
 
-def _table_lines(screen: FirstScreen, width: int) -> list[Text]:
+def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False) -> list[Text]:
     """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide, headings take two
     lines; cells are never cut."""
-    beside = screen.columns[3:-1]
-    titles = ["", "", screen.columns[1], *beside, screen.columns[2], screen.columns[-1]]
+    _, score, gain, *beside, verdict = screen.columns
+    titles = ["", "", score, *beside, gain, verdict] if beside_first else ["", "", score, gain, *beside, verdict]
     rows = [
-        (f"{'>' if row.chosen else ' '} {row.name}", row.what, row.score, *row.beside, row.gain, row.verdict)
+        (
+            f"{'>' if row.chosen else ' '} {row.name}",
+            row.what,
+            row.score,
+            *((*row.beside, row.gain) if beside_first else (row.gain, *row.beside)),
+            row.verdict,
+        )
         for row in screen.rows
     ]
     last, columns = len(titles) - 1, dict[int, list[str]]()
