@@ -3,23 +3,17 @@
 import itertools
 import math
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.evaluation.ranking import advise, brackets
-from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import count_range
 from seedbed.report.advice import answers
 from seedbed.report.terminal import glance_text
 
-
-def of_document(function):
-    """The same function of the plain dict of a conclusion."""
-    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
-
+from .conftest import of_document
 
 answers = of_document(answers)
 glance_text = of_document(glance_text)
@@ -112,15 +106,6 @@ def test_the_models_that_may_be_best_are_named_and_those_that_are_worse_are_not(
     assert settled == "if the models were equally good, at most one table in 20 would show such a lead"
 
 
-def test_an_open_difference_and_one_that_does_not_matter_have_different_sentences(document):
-    losses = {"small": 0.1, "large": 0.105, "trees": 0.3}
-    alike = dict(answers(document(losses, ("small", "large"), rival=(-0.005, 0.005))))
-    assert alike["Use"] == "small: the lowest Brier score, by a lead too small to matter"
-    assert alike["How sure"] == "there is no difference that matters between small and large"
-    assert alike["To settle"] == "nothing; more rows or a longer run aren't needed"
-    assert "can't tell" in dict(answers(document(losses, ("small", "large"))))["How sure"]
-
-
 def test_the_expected_accuracy_and_a_count_of_rows_are_given(document, make):
     expect = dict(answers(document(TREES)))["Expect"]
     assert expect == "average accuracy 82.5% (95% interval 72 to 92); of the next 100 rows 70 to 95 right"
@@ -209,16 +194,6 @@ def test_if_all_is_decided_nothing_more_is_advised(document, make):
     assert settle(document(FOUR, *PAIR, checks=[check])) == "first train small until it has learnt something"
 
 
-def test_a_first_look_a_sample_and_missing_baselines_are_named(document):
-    found = document({"small": 0.1, "large": 0.2}, ("small", "large"), plan={"quick": True, "repeats": 1})
-    sure = dict(answers(found))["How sure"]
-    assert "a first look with 1 repeat: run it without 'quick' before you rely on it" in sure
-    assert sure.endswith("no baseline was compared, so this doesn't show whether a network is needed")
-    found["plan"]["sample_of"] = 48_842
-    words = "a sample of 1,299 of 48,842 rows, and all rows may change any of this"
-    assert words in dict(answers(found))["How sure"]
-
-
 @given(
     order=st.permutations(["trees", "logistic", "large", "small", "prior"]),
     bits=st.lists(st.booleans(), min_size=10, max_size=10),
@@ -234,11 +209,3 @@ def test_no_answer_contradicts_the_errors_or_verdicts(document, order, bits, ste
     use = said["Use"].partition(":")[0]
     assert ("shown to be better than all others" in said["Use"]) <= (not any(use in pair for pair in alike))
     assert ("Network" in said) == (use not in SIZES)
-
-
-def test_the_error_of_a_number_has_the_unit_of_the_target(document, make):
-    found = document({"small": 0.1, "trees": 0.2}, task="regression", target="alcohol")
-    score = make.scores()["brier"]
-    found["candidates"][0]["scores"] |= {"r2": score, "mae": score | {"mean": 0.3, "low": 0.2, "high": 0.4}}
-    expect = dict(answers(found))["Expect"]
-    assert expect.endswith("mean absolute error 0.3000 (95% interval 0.2000 to 0.4000), in units of alcohol")

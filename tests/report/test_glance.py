@@ -1,19 +1,13 @@
 """The first screen: answers, one table, how to read it, remarks on the training, and what was trained."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.glance import first_screen
 from seedbed.report.terminal import glance_lines, glance_text
 
-
-def of_document(function):
-    """The same function of the plain dict of a conclusion."""
-    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
-
+from .conftest import of_document
 
 glance_lines, glance_text, first_screen = map(of_document, (glance_lines, glance_text, first_screen))
 
@@ -71,12 +65,6 @@ def test_the_heading_names_the_target_and_the_last_line_the_number_of_networks(d
     assert last == "6 models on 100 train/test splits: 1,500 networks in 12 s"
 
 
-def test_the_heading_counts_rows_without_a_target(document, make):
-    (note,) = make.notes("65 rows without a target are left out")
-    first, *_ = glance_text(document(notes=[note | {"code": "SB205", "count": 65}]), width=200).splitlines()
-    assert first.endswith("67.9% in the larger class; 65 rows without a target are left out)")
-
-
 @pytest.mark.parametrize(
     ("loss", "verdict"), [(0.009, "helps, but by less than matters"), (0.011, "helps"), (0.02, "helps")]
 )
@@ -132,14 +120,6 @@ def test_the_table_fits_a_terminal_of_80_columns_and_no_cell_is_ever_cut(documen
     assert [cell in line for cell in ("0.125", "+0.000 ±0.030", "83.7%", "can't tell yet")] == [True] * 4
 
 
-def test_the_key_names_the_margin_and_which_comparisons_hold_together(document, make):
-    verdicts = [make.verdict(name, -0.03, 0.03, comparisons=n) for name, n in (("relu:5", 2), ("prior", 1))]
-    text = said(document(verdicts=verdicts))
-    assert "The Brier score decides (low is good). A gain below 0.01 doesn't matter (the margin)." in text
-    assert "±: 95% intervals, which hold for these 2 comparisons together; that of prior holds by itself." in text
-    assert "±: 95% interval. " in said(document())
-
-
 def test_networks_that_are_judged_as_a_mean_are_marked_with_their_number(document):
     labels = [row.label for row in first_screen(document(plan={"networks": 10})).rows]
     assert "relu:5 (10 networks)" in labels
@@ -177,12 +157,6 @@ def test_candidates_with_the_same_finding_share_a_sentence(document, make):
     words = "relu:5 and linear:5 were still learning at the end: more epochs or a higher 'lr' may help."
     assert words in said(document(checks=checks))
     assert "relu:5 was still learning" in said(document(checks=checks[:1]))
-
-
-def test_more_epochs_are_named_as_an_option_unless_a_candidate_has_its_own(document, make):
-    checks = [make.check(name, "under_trained") | {"evidence": {"epochs": 1000}} for name in ("relu:5", "a@epochs=9")]
-    assert "relu:5 was still learning at the end: epochs: 2000 or a higher 'lr'" in said(document(checks=checks[:1]))
-    assert "--epochs" not in said(document(checks=checks))
 
 
 @pytest.mark.parametrize("metric", ["brier", "accuracy"])
@@ -243,10 +217,3 @@ def test_the_gain_in_the_score_that_decides_is_drawn(make, metric, unit, scale):
     screen = first_screen(make.document(*models, metric=metric, verdicts=verdicts))
     assert (screen.unit, screen.margin) == (unit, 0.01 * scale)
     assert screen.rows[0].interval == pytest.approx((0.01 * scale, -0.01 * scale, 0.03 * scale))
-
-
-def test_verdicts_have_colours_and_a_plain_text_has_none(document):
-    lines = glance_lines(document(0.02, 0.04))
-    styles = {str(span.style) for line in lines for span in line.spans}
-    assert "green" in styles
-    assert "\x1b" not in glance_text(document(0.02, 0.04))
