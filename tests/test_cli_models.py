@@ -320,15 +320,6 @@ def test_training_a_model_prints_the_tables_warnings_and_dropped_rows(folder, ca
     assert "on all 80 rows of patients" in call("show", folder / "m.safetensors")[1]
 
 
-def test_a_comparison_prints_the_command_for_the_advised_network(folder, run, call):
-    words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
-             "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--n-networks", 2, "--epochs", 12,
-             "--jobs", 1, "--no-baselines", "--out", run)  # fmt: skip
-    status, out, err = call(*words)
-    assert (status, "Use " in out) == (0, True)
-    assert err.splitlines()[-1] == f"Next:     seedbed train {run} -o model.safetensors"
-
-
 BAD = {
     "no such model": (("predict", "{d}/none.safetensors", "{d}/patients.csv"), "can't be opened"),
     "a table as a model": (("show", "{d}/patients.csv"), "not a model file"),
@@ -348,18 +339,6 @@ BAD = {
     ),
     "its own table": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"), "is the table"),
     "nothing to keep": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--keep", "agee"), "Did you mean 'age'?"),
-    "a threshold of a number": (
-        ("predict", "{d}/cost.safetensors", "{d}/patients.csv", "--threshold", "0.4"),
-        "for two labels",
-    ),
-    "classes without a coverage": (
-        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "--per-class"),
-        "per_class is for prediction sets",
-    ),
-    "classes of a number": (
-        ("predict", "{d}/cost.safetensors", "{d}/patients.csv", "--coverage", "0.9", "--per-class"),
-        "has no classes",
-    ),
     "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "does it lack a header?"),
     "a column too few": (("predict", "{d}/m.safetensors", "{d}/old.csv"), "no column 'town'. The model needs all its"),
     "a model that is a table": (("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.csv"), ".safetensors"),

@@ -226,24 +226,6 @@ def test_a_run_leaves_the_threads_of_blas_as_they_were(small):
     assert all(set(threads) == {1} for threads in seen)
 
 
-@pytest.mark.parametrize("change", [{"epochs": 7}, {"n_networks": 3}, {"random_state": 1}, {"candidates": ["relu:3"]}])
-def test_another_run_reuses_nothing(small, tmp_path, change):
-    small(**{**MODELS, "repeats": None}, quick=True, folder=tmp_path)
-    with pytest.raises(Exception, match="holds another run"):
-        small(**{**MODELS, **change}, repeats=2, folder=tmp_path)
-
-
-def test_work_beside_the_training_raises_its_error_where_its_results_are_taken():
-    def work():
-        yield 1
-        raise ValueError("no fit")
-
-    beside = Beside(work())
-    with pytest.raises(ValueError, match="no fit"):
-        list(beside.finished(wait=True))
-    assert list(beside.finished(wait=True)) == []
-
-
 def test_work_beside_the_training_begins_nothing_after_it_is_closed():
     begun = []
 

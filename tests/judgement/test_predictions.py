@@ -167,12 +167,6 @@ def test_candidates_without_an_error_are_not_known_to_be_equal(predictions, fold
     assert verdict["rule"] == "cannot_tell"
 
 
-def test_too_few_rows_have_no_verdict(predictions):
-    judgement = sb.judge(predictions(n=40), target="y")
-    assert judgement.verdicts == []
-    assert "40 rows are too few" in " ".join(str(judgement).split())
-
-
 def wide(frame, *drop):
     """Return predictions with a column for each candidate and a line for each row."""
     value = "prediction" if "prediction" in frame else "probability"
