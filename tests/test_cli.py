@@ -252,12 +252,6 @@ def test_progress_goes_to_stderr(call, monkeypatch):
     assert [line for line in done.err.splitlines() if re.fullmatch(r"\d+ of 6 fits\b.*", line)]
 
 
-def test_options_of_the_run_become_those_of_the_engine():
-    assert RunOptions().compute() == Compute()
-    options = RunOptions(jobs=3, engine="torch", device="cpu")
-    assert options.compute() == Compute(jobs=3, engine="torch", device="cpu")
-
-
 def test_compare_in_the_command_line_equals_compare_in_python(call):
     from seedbed import Design, compare
 

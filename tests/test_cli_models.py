@@ -57,14 +57,6 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
     assert document["columns"][0]["median"] == pytest.approx(document["columns"][0]["mean"], abs=5)
 
 
-def test_training_names_the_written_file_and_the_next_command(folder, call, tmp_path):
-    table, path = folder / "patients.csv", tmp_path / "m.safetensors"
-    status, out, err = call("train", table, "--target", "ill", "-o", path, *QUICK)
-    assert (status, out.splitlines()[0][:12]) == (0, "Model auto: ")
-    assert err.splitlines()[-2:] == [f"wrote {path}", f"Next:     seedbed predict {path} TABLE"]
-    assert [one.name for one in tmp_path.iterdir()] == ["m.safetensors"]
-
-
 def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     path = tmp_path / "m.safetensors"
     words = (folder / "patients.csv", "--target", "ill", "--candidate", "auto")
@@ -296,15 +288,6 @@ def split(folder):
     return folder / "split"
 
 
-def test_a_fixed_number_of_epochs_leaves_out_no_rows(folder, call, tmp_path):
-    words = ("train", folder / "patients.csv", "--target", "ill", "--candidate", "relu:3", *QUICK)
-    assert call(*words, "-o", tmp_path / "m.safetensors", "--lr", 0.03, "--patience", "none")[0] == 0
-    training = sb.load(tmp_path / "m.safetensors").training
-    assert (training["lr"], training["epochs"]) == (0.03, 12)
-    assert training["chosen"] == "all epochs, as no rows are left out"
-    assert training["recipe"].startswith("AdamW")
-
-
 def test_training_a_model_prints_the_tables_warnings_and_dropped_rows(folder, call, tmp_path):
     lines = (folder / "patients.csv").read_text().splitlines()
     holes = [line.rpartition(",")[0] + "," for line in lines[1:9]]
@@ -333,10 +316,6 @@ BAD = {
         ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "/proc/p.csv"),
         "predictions to /proc/p.csv:",
     ),
-    "no place for an export": (
-        ("export", "{d}/m.safetensors", "-o", "/proc/m.onnx"),
-        "the model to /proc/m.onnx: no file can be created",
-    ),
     "its own table": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"), "is the table"),
     "nothing to keep": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--keep", "agee"), "Did you mean 'age'?"),
     "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "does it lack a header?"),
@@ -361,10 +340,6 @@ BAD = {
         "a training on one split, and no comparison",
     ),
     "a run that isn't there": (("train", "{d}/ran"), "there is no folder {d}/ran. Did you mean '{d}/run'?"),
-    "a summary for its run": (
-        ("train", "{d}/run/comparison.json"),
-        "is a file of a finished run. Name the folder: {d}/run.",
-    ),
     "a report for its run": (("train", "{d}/run/report.html", "-o", "{t}/m.safetensors"), "Name the folder: {d}/run."),
     "an option of before": (
         ("train", "{d}/run", "-o", "{t}/m.safetensors", "--networks", "3"),

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import pickle
 import subprocess
 import sys
 
@@ -176,14 +175,6 @@ def test_a_candidate_may_be_a_callable_that_builds_a_module(quick, blobs):
         UserWarning, match="candidate '.*': forward.. seems to end with a sigmoid; it must return logits"
     ):
         quick(candidate=lambda n_features: torch.nn.Sequential(Wide(n_features, 1), torch.nn.Sigmoid())).fit(*blobs)
-
-
-@pytest.mark.parametrize("words", ["silu:6,6@residual", "silu:6@plr=4", "silu:6@ple=8"])
-def test_a_candidate_may_contain_seedbeds_modules(quick, blobs, words):
-    classifier = quick(candidate=words).fit(*blobs)
-    assert classifier.score(*blobs) > 0.8
-    again = pickle.loads(pickle.dumps(classifier))
-    np.testing.assert_array_equal(again.predict_proba(blobs[0]), classifier.predict_proba(blobs[0]))
 
 
 def test_an_integer_random_state_gives_the_same_networks_and_none_gives_others(quick, blobs):

@@ -274,7 +274,3 @@ def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
     assert "a sample of 5,000 of 7,000 rows, and all rows may change any of this" in dict(screen.answers)["How sure"]
     assert "a full run" in dict(screen.answers)["To settle"]
     assert found.model("relu:3", n_networks=2).training["n_rows"] == 7000  # a model is fitted to all rows
-
-
-def test_a_table_of_768_rows_is_never_sampled(small):
-    assert small(*arrays_of(768), **MODELS, quick=True).experiment.whole is None

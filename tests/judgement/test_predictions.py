@@ -12,10 +12,6 @@ from seedbed.evaluation.estimates import wilson
 LABELS = {"binary": ["bad", "good"], "multiclass": ["a", "b", "c"]}
 
 
-def unfolded(judgement):
-    return " ".join(str(judgement).split())
-
-
 @pytest.fixture
 def predictions():
     """Make a data frame of predictions of two candidates; `sharp` is better by `gain`."""
@@ -244,14 +240,6 @@ def test_the_true_values_are_never_a_candidate(scores, name):
         sb.judge(columns)
     with pytest.raises(sb.ColumnError, match="no column names the candidate"):
         sb.judge({"x": [0.80, 0.78, 0.83], name: [0.85, 0.84, 0.88]}, score="accuracy", folds=3)
-
-
-def test_without_a_column_of_folds_nothing_is_claimed_about_the_fitted_models(predictions):
-    frame = wide(predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed")
-    said = unfolded(sb.judge(frame))
-    assert "read as one test set. If these are out-of-fold predictions, add a column 'fold'." in said
-    assert "one fitted model" not in said
-    assert "add a column" not in unfolded(sb.judge(frame.assign(fold=0)))
 
 
 CASES = {

@@ -120,11 +120,6 @@ def test_the_table_fits_a_terminal_of_80_columns_and_no_cell_is_ever_cut(documen
     assert [cell in line for cell in ("0.125", "+0.000 ±0.030", "83.7%", "can't tell yet")] == [True] * 4
 
 
-def test_networks_that_are_judged_as_a_mean_are_marked_with_their_number(document):
-    labels = [row.label for row in first_screen(document(plan={"networks": 10})).rows]
-    assert "relu:5 (10 networks)" in labels
-
-
 def test_networks_are_marked_only_beside_baselines(document, make):
     assert {row.label for row in first_screen(document()).rows} == {
         "linear:5 (network)", "relu:5 (network)", "linear:20,20 (network)", "boosted-trees", "logistic",

@@ -75,10 +75,6 @@ def test_the_first_rows_of_a_warning_are_named():
     assert "Note: Line 5 holds odd letters." in overview_text(document(column("a"), notes=[letters]))
 
 
-def test_without_a_target_the_text_says_what_a_target_would_add():
-    assert "target: COLUMN" in overview_text(document(column("a")))
-
-
 def test_warnings_come_before_columns_and_plain_notes_after():
     text = overview_text(document(column("width"), warnings=[note("Look here.", "SB101")], notes=[note("By the way.")]))
     places = [text.index(words) for words in ("SB101: Look here.", "width", "Note: By the way.")]
