@@ -234,11 +234,6 @@ def test_the_printed_text_is_that_of_the_written_document(call, here):
     assert call("report", "seedbed-out/compare-moons", "--text").out == details.out
 
 
-def test_a_first_look_names_the_whole_run_as_the_next_command(call):
-    done = call(*COMPARE, "--candidate", "linear:2", "--candidate", "relu:2", "--quick")
-    assert done.err.splitlines()[-1] == f"Next:     seedbed {' '.join(COMPARE)} --candidate linear:2 --candidate relu:2"
-
-
 def test_compare_with_json_prints_only_the_written_document(call, here):
     done = call(*SMALL, "--json")
     assert len(done.lines) == 1
@@ -256,12 +251,6 @@ def test_progress_goes_to_stderr(call, monkeypatch):
     done = call(*SMALL, "--json")
     strict(done.out)
     assert [line for line in done.err.splitlines() if re.fullmatch(r"\d+ of 6 fits\b.*", line)]
-
-
-def test_options_of_the_run_become_those_of_the_engine():
-    assert RunOptions().compute() == Compute()
-    options = RunOptions(jobs=3, engine="torch", device="cpu")
-    assert options.compute() == Compute(jobs=3, engine="torch", device="cpu")
 
 
 def test_compare_in_the_command_line_equals_compare_in_python(call):
@@ -293,17 +282,6 @@ def test_options_of_the_recipe_reach_every_candidate(call):
     assert [one["description"] for one in document["candidates"]] == [expected] * 2
 
 
-def test_a_user_table_with_dropped_columns_and_a_user_network_are_compared(call, table, tmp_path):
-    (tmp_path / "net.py").write_text("from torch import nn\n\ndef net():\n    return nn.Linear(1, 1)\n")
-    path = table()
-    done = call("compare", path, "--target", "outcome", "--drop", "height", "--candidate", f"{tmp_path}/net.py:net",
-                "--quick", "--folds", 2, "--epochs", 2, "--jobs", 1, "--json", "--candidate", "linear:1",
-                "--no-baselines")  # fmt: skip
-    document = strict(done.out)
-    assert (document["n_rows"], document["n_features"], document["table"]) == (40, 1, "patients")
-    assert [one["n_parameters"] for one in document["candidates"]] == [2, 4]
-
-
 def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     options = ("--candidate", "linear:4@lr=1e30", "--candidate", "linear:4", "--quick", "--fail-if-worse", "linear:4",
                "--reference", "linear:4@lr=1e30")  # fmt: skip
@@ -321,16 +299,6 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
 # The recipes of a comparison
 
 
-def test_the_heading_describes_the_common_recipe_of_a_sweep(call, here):
-    done = call(*SMALL, "--lr", "0.1,1", "--candidate", "tanh:2@lr=0.5", "--details")
-    document = strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
-    assert document["plan"]["recipe"] == "SGD, lr 0.1, 1 compared, full batch, 3 epochs"
-    assert f"Recipe: {document['plan']['recipe']};" in " ".join(done.out.split())
-    shown = [line for line in done.lines if ": SGD, lr " in line and not line.startswith("Recipe")]
-    rates = {"relu:3@lr=0.1 and linear:2@lr=0.1": 0.1, "relu:3@lr=1 and linear:2@lr=1": 1, "tanh:2@lr=0.5": 0.5}
-    assert shown == [f"{names}: SGD, lr {lr}, full batch, 3 epochs." for names, lr in rates.items()]
-
-
 # How a comparison is judged
 
 
@@ -345,21 +313,6 @@ def test_options_of_judging_reach_the_verdicts(call):
     assert default["metric"]["margin"] == 0.01
     plain, sure = ({one["candidate"]: one for one in each["verdicts"]}["linear:2"] for each in (document, default))
     assert sure["high"] - sure["low"] > plain["high"] - plain["low"]
-
-
-def test_few_rows_give_scores_and_no_verdict(call, here, table):
-    options = (*ENGINE, "--target", "outcome", "--candidate", "linear:1", "--candidate", "relu:2", "--epochs", 2,
-               "--recipe", "tutorial", "--no-baselines", "--fail-if-worse", "relu:2", "--repeats", 1)  # fmt: skip
-    done = call("compare", table(n_rows=49), *options)
-    assert done.status == 0
-    reason = "49 rows are too few for a verdict (it needs 50 rows), so only scores are shown"
-    assert f"No verdict: {reason}." in " ".join(done.out.split())
-    assert done.err.splitlines()[-1] == "seedbed: no verdict on relu:2, so --fail-if-worse can't tell"
-    document = strict((here / "seedbed-out/compare-patients/comparison.json").read_text())
-    assert (document["verdicts"], document["interval"]) == ([], None)
-    assert [one["candidate"] for one in document["no_verdict"]] == ["relu:2"]
-    assert document["candidates"][0]["scores"]["accuracy"]["low"] is not None
-    assert "No verdict" not in call("compare", table(n_rows=50), *options).out
 
 
 # A run that fails if a candidate is worse
@@ -433,18 +386,6 @@ def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call,
         assert again.err == first.err
 
 
-def test_inspect_prints_warnings_first_and_a_line_for_each_column(call, table):
-    done = call("inspect", table(CARS), "--target", "outcome")
-    assert done.status == 0
-    assert done.err.splitlines()[-1].startswith("Next:     seedbed compare ")
-    assert done.err.endswith(" --target outcome --quick\n")
-    lines = [line.split() for line in done.out.splitlines() if line]
-    assert " ".join(lines[1]) == "Target outcome, binary: no 60.0% (36), yes 40.0% (24); yes is the positive one"
-    kinds = {line[0]: line[1] for line in lines if line[0] in ("paint", "price", "day", "owner")}
-    assert kinds == {"paint": "category", "price": "number", "day": "date", "owner": "category"}
-    assert done.out.index("SB204") < done.out.index(" paint ")
-
-
 def test_inspect_prints_json(call, table):
     document = json.loads(call("inspect", table(CARS), "--target", "outcome", "--json").out)
     assert {"columns", "warnings", "target"} <= set(document)
@@ -492,11 +433,7 @@ OPTIONS = {
     "candidate": (["--candidate", "rellu:5"], ["'rellu'", "Did you mean 'relu'?"]),
     "unknown option": (["--epoch", "3"], ["there is no option --epoch"]),
     "no number": (["--epochs", "many"], ["many"]),
-    "rate": (["--lr", "-1"], ["lr is -1"]),
-    "batch size": (["--batch-size", "half"], ["batch size is 'half'"]),
     "cluster": (["--cluster", "rai"], ["no cluster 'rai'", "Did you mean 'ray'?"]),
-    "random state": (["--random-state", "-1"], ["random_state is -1"]),
-    "device": (["--device", "tpu"], ["no device 'tpu'"]),
     "task": (["--task", "ranking"], ["ranking", "binary"]),
     "a query to a file": (["--query", "select 1"], ["query"]),
     "value missing": (["--candidate"], ["--candidate"]),
@@ -767,16 +704,6 @@ def test_stored_work_is_reported_on_interrupt_and_when_the_run_continues(call, h
     assert names(here / "seedbed-out/compare-moons") == FILES
 
 
-def test_an_interrupted_train_says_that_nothing_is_written(call, here, monkeypatch):
-    def interrupt(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("seedbed.experiment.training_run.train", interrupt)
-    done = call(*TRAIN, "--seeds", "3")
-    assert (done.status, done.out, done.err) == (130, "", "seedbed: interrupted, no results written\n")
-    assert names(here) == []
-
-
 @pytest.fixture
 def ctrl_c():
     """A function that presses Ctrl-C, which processes in the background ignore."""
@@ -873,15 +800,6 @@ def test_help_lists_the_verbs_and_every_verb_its_options(call):
         wanted = [f"--{name.replace('_', '-').removeprefix('sql-')}" for name in fields] + own[verb].split()
         words = call(verb, "--help").out.split()
         assert [option for option in wanted if option not in words] == []
-
-
-@pytest.mark.parametrize(
-    ("wrong", "right"),
-    [("--candidte", "--candidate"), ("--quik", "--quick"), ("--fail-if-wors", "--fail-if-worse"),
-     ("--no-baseline", "--no-baselines"), ("--margn", "--margin"), ("--batchsize", "--batch-size")],
-)  # fmt: skip
-def test_an_unknown_option_suggests_the_nearest_name(call, here, wrong, right):
-    refused(call("compare", "example:moons", wrong), here, f"{wrong}. Did you mean {right}?")
 
 
 def test_examples_are_listed_with_their_targets_and_can_be_read(call):

@@ -211,16 +211,6 @@ def test_a_run_that_lies_in_the_usual_folder_is_named(call):
         assert "Did you mean seedbed-out/compare-moons?" in call(words[0], "compare-moons", *words[1:]).err
 
 
-def test_other_columns_are_not_listed(call, here):
-    for name, columns in (("one", "a,b,y"), ("other", "c,d,y")):
-        rows = [f"{i % 7},{i % 5},{'ab'[i % 3 == 0]}" for i in range(60)]
-        (here / f"{name}.csv").write_text("\n".join([columns, *rows, ""]))
-    words = ("--target", "y", *SMALL[2:], "--out", "run")
-    assert call("compare", "one.csv", *words).status == 0
-    assert "the table has other columns" in (done := call("compare", "other.csv", *words)).err
-    assert "features was" not in done.err
-
-
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
 @pytest.mark.parametrize("name", ["comparison.json", "experiment.json", "curves.safetensors", "sha256sums.txt"])
 def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, here, name, kind):

@@ -57,14 +57,6 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
     assert document["columns"][0]["median"] == pytest.approx(document["columns"][0]["mean"], abs=5)
 
 
-def test_training_names_the_written_file_and_the_next_command(folder, call, tmp_path):
-    table, path = folder / "patients.csv", tmp_path / "m.safetensors"
-    status, out, err = call("train", table, "--target", "ill", "-o", path, *QUICK)
-    assert (status, out.splitlines()[0][:12]) == (0, "Model auto: ")
-    assert err.splitlines()[-2:] == [f"wrote {path}", f"Next:     seedbed predict {path} TABLE"]
-    assert [one.name for one in tmp_path.iterdir()] == ["m.safetensors"]
-
-
 def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     path = tmp_path / "m.safetensors"
     words = (folder / "patients.csv", "--target", "ill", "--candidate", "auto")
@@ -296,15 +288,6 @@ def split(folder):
     return folder / "split"
 
 
-def test_a_fixed_number_of_epochs_leaves_out_no_rows(folder, call, tmp_path):
-    words = ("train", folder / "patients.csv", "--target", "ill", "--candidate", "relu:3", *QUICK)
-    assert call(*words, "-o", tmp_path / "m.safetensors", "--lr", 0.03, "--patience", "none")[0] == 0
-    training = sb.load(tmp_path / "m.safetensors").training
-    assert (training["lr"], training["epochs"]) == (0.03, 12)
-    assert training["chosen"] == "all epochs, as no rows are left out"
-    assert training["recipe"].startswith("AdamW")
-
-
 def test_training_a_model_prints_the_tables_warnings_and_dropped_rows(folder, call, tmp_path):
     lines = (folder / "patients.csv").read_text().splitlines()
     holes = [line.rpartition(",")[0] + "," for line in lines[1:9]]
@@ -320,15 +303,6 @@ def test_training_a_model_prints_the_tables_warnings_and_dropped_rows(folder, ca
     assert "on all 80 rows of patients" in call("show", folder / "m.safetensors")[1]
 
 
-def test_a_comparison_prints_the_command_for_the_advised_network(folder, run, call):
-    words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
-             "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--n-networks", 2, "--epochs", 12,
-             "--jobs", 1, "--no-baselines", "--out", run)  # fmt: skip
-    status, out, err = call(*words)
-    assert (status, "Use " in out) == (0, True)
-    assert err.splitlines()[-2].startswith(f"Next:     seedbed train {run} -o model.safetensors   (saves ")
-
-
 BAD = {
     "no such model": (("predict", "{d}/none.safetensors", "{d}/patients.csv"), "can't be opened"),
     "a table as a model": (("show", "{d}/patients.csv"), "not a model file"),
@@ -342,24 +316,8 @@ BAD = {
         ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "/proc/p.csv"),
         "predictions to /proc/p.csv:",
     ),
-    "no place for an export": (
-        ("export", "{d}/m.safetensors", "-o", "/proc/m.onnx"),
-        "the model to /proc/m.onnx: no file can be created",
-    ),
     "its own table": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"), "is the table"),
     "nothing to keep": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--keep", "agee"), "Did you mean 'age'?"),
-    "a threshold of a number": (
-        ("predict", "{d}/cost.safetensors", "{d}/patients.csv", "--threshold", "0.4"),
-        "for two labels",
-    ),
-    "classes without a coverage": (
-        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "--per-class"),
-        "per_class is for prediction sets",
-    ),
-    "classes of a number": (
-        ("predict", "{d}/cost.safetensors", "{d}/patients.csv", "--coverage", "0.9", "--per-class"),
-        "has no classes",
-    ),
     "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "does it lack a header?"),
     "a column too few": (("predict", "{d}/m.safetensors", "{d}/old.csv"), "no column 'town'. The model needs all its"),
     "a model that is a table": (("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.csv"), ".safetensors"),
@@ -382,10 +340,6 @@ BAD = {
         "a training on one split, and no comparison",
     ),
     "a run that isn't there": (("train", "{d}/ran"), "there is no folder {d}/ran. Did you mean '{d}/run'?"),
-    "a summary for its run": (
-        ("train", "{d}/run/comparison.json"),
-        "is a file of a finished run. Name the folder: {d}/run.",
-    ),
     "a report for its run": (("train", "{d}/run/report.html", "-o", "{t}/m.safetensors"), "Name the folder: {d}/run."),
     "an option of before": (
         ("train", "{d}/run", "-o", "{t}/m.safetensors", "--networks", "3"),

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import pickle
 import subprocess
 import sys
 
@@ -15,12 +14,9 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, make_classification, make_regression
-from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -179,14 +175,6 @@ def test_a_candidate_may_be_a_callable_that_builds_a_module(quick, blobs):
         UserWarning, match="candidate '.*': forward.. seems to end with a sigmoid; it must return logits"
     ):
         quick(candidate=lambda n_features: torch.nn.Sequential(Wide(n_features, 1), torch.nn.Sigmoid())).fit(*blobs)
-
-
-@pytest.mark.parametrize("words", ["silu:6,6@residual", "silu:6@plr=4", "silu:6@ple=8"])
-def test_a_candidate_may_contain_seedbeds_modules(quick, blobs, words):
-    classifier = quick(candidate=words).fit(*blobs)
-    assert classifier.score(*blobs) > 0.8
-    again = pickle.loads(pickle.dumps(classifier))
-    np.testing.assert_array_equal(again.predict_proba(blobs[0]), classifier.predict_proba(blobs[0]))
 
 
 def test_an_integer_random_state_gives_the_same_networks_and_none_gives_others(quick, blobs):
@@ -414,16 +402,6 @@ def test_features_that_differ_from_fit_are_refused_with_scikit_learns_message(qu
         quick().predict(frame)
 
 
-def test_a_frame_without_names_is_matched_by_position(quick, blobs):
-    X, y = blobs
-    classifier = quick().fit(pd.DataFrame(X), y)
-    assert not hasattr(classifier, "feature_names_in_")
-    assert classifier.model_.feature_names_in_ == ("0", "1", "2", "3", "4")
-    np.testing.assert_array_equal(classifier.predict_proba(X), classifier.predict_proba(pd.DataFrame(X)))
-    with pytest.raises(ValueError, match="X has 3 features, but SeedbedClassifier is expecting 5 features"):
-        classifier.predict(X[:, :3])
-
-
 # Weights
 
 
@@ -529,24 +507,6 @@ def test_one_job_is_used_by_default():
         assert SeedbedClassifier()._jobs() == 2
     inside = joblib.Parallel(n_jobs=2, backend="threading")(joblib.delayed(classifier._jobs)() for _ in range(2))
     assert inside == [1, 1]
-
-
-def test_estimators_work_with_calibration_and_voting(quick, blobs):
-    X, y = blobs
-    calibrated = CalibratedClassifierCV(quick(), cv=2).fit(X, y)
-    assert calibrated.score(X, y) > 0.8
-    voting = VotingClassifier([("networks", quick()), ("line", LogisticRegression())], voting="soft").fit(X, y)
-    assert voting.score(X, y) > 0.8
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_a_pickled_estimator_predicts_the_same(kind, blobs, tmp_path):
-    X, y = blobs
-    estimator = kind(**QUICK, random_state=0).fit(X, y)
-    joblib.dump(estimator, tmp_path / "estimator.joblib")
-    for again in (pickle.loads(pickle.dumps(estimator)), joblib.load(tmp_path / "estimator.joblib")):
-        np.testing.assert_array_equal(again.predict(X), estimator.predict(X))
-        assert again.get_params() == estimator.get_params()
 
 
 @pytest.mark.parametrize("kind", BOTH)

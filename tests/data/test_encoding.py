@@ -230,11 +230,6 @@ def test_a_hash_bucket_without_training_rows_is_zero():
     assert natural(table, np.arange(10))[19].tolist() == [0, 0, 0]
 
 
-def test_a_level_that_is_rare_in_training_uses_its_hash_bucket():
-    table = table_of(category("word", ["a"] * 1990 + ["b"] * 10))
-    assert natural(table, np.arange(1999))[1999].tolist() == [0, 0, 1]  # nine rows of b remain
-
-
 def test_a_column_beyond_the_range_of_float32_is_named():
     sizes = np.arange(9.0)
     sizes[8] = 1e200

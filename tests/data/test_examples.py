@@ -64,11 +64,6 @@ def test_an_unknown_example_suggests_the_nearest_name():
         read_table("example:moon")
 
 
-def test_an_example_can_have_another_target():
-    table = read_table("example:moons", target="x1")
-    assert (table.target_name, table.task, table.feature_names) == ("x1", "regression", ("x2", "moon"))
-
-
 def test_heart_failure_is_read_from_a_given_folder(real_table, tmp_path, monkeypatch):
     shutil.copy(real_table("heart_failure.csv"), tmp_path)
     monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from seedbed.data.inspection import column_overview, inspect_table, number_overview
 from seedbed.data.table import Column, ColumnSchema
-from seedbed.evaluation.summaries import Note
 from seedbed.report.overview import overview_text
 
 # A column at a glance, as a plain dict
@@ -49,11 +48,6 @@ def test_dates_are_shown_with_a_time_only_if_there_is_one(seconds, shown):
 def test_an_empty_column_has_no_range():
     found = column_overview(column("number", [NAN, NAN]), used=False)
     assert (found["low"], found["histogram"], found["n_unique"], found["used"]) == (None, [], 0, False)
-
-
-def test_notes_are_sentences():
-    found = column_overview(column("number", [1.0]), used=True, notes=[Note("It is so.", "a", count=1)])
-    assert found["notes"] == ["It is so."]
 
 
 def test_one_huge_value_does_not_hide_the_shape_of_the_others():

@@ -176,14 +176,6 @@ def test_unreadable_cells_are_reported_also_in_columns_with_gaps(fitted):
     assert [(note.code, note.message) for note in gone.notes] == [("SB304", "'age': all 3 cells missing")]
 
 
-def test_unreadable_cells_differ_from_missing_cells_only_in_notes_and_flags(fitted):
-    strange = transform(fitted, some(age=["old"] * 3, sex=["divers"] * 3))
-    gone = transform(fitted, some(age=[""] * 3, sex=[""] * 3))
-    np.testing.assert_array_equal(strange.matrix, gone.matrix)
-    assert {note.code for note in strange.notes} == {"SB302", "SB305"}
-    assert {note.code for note in gone.notes} == {"SB304"}
-
-
 def test_new_levels_are_not_reported_if_all_levels_are_rare():
     cells = {"cabin": [f"C{i // 5}" if i < 800 else "" for i in range(2000)], "town": ["Bonn", "Rome"] * 1000}
     fitted = Preprocessor.fit(table_of(source(cells)))
@@ -208,10 +200,6 @@ def test_an_almost_empty_training_row_is_not_refused():
     found = transform(fitted, source({name: column[-1:] for name, column in cells.items()}))
     assert not found.doubtful.any()
     assert fitted.least_known == 0.2
-
-
-def test_no_rows_give_no_inputs(fitted):
-    assert transform(fitted, source({name: [] for name in CELLS})).matrix.shape == (0, fitted.layout.n_inputs)
 
 
 def test_a_number_beyond_float32_names_its_column(fitted):

@@ -22,7 +22,6 @@ from seedbed.evaluation.checks import (
     worse_than_logistic,
 )
 from seedbed.evaluation.estimates import corrected_t
-from seedbed.evaluation.verdicts import fold_differences
 
 PRIOR = 0.6277  # log loss of predicting the class frequencies of heart_failure
 SHAPE = (1, 10, 3)
@@ -226,12 +225,6 @@ def test_a_candidate_like_the_prior_differs_from_one_that_is_worse():
     assert no_better_than_prior("a", estimate=None) is None
 
 
-def test_predictions_that_equal_the_prior_are_no_gain():
-    same = corrected_t(fold_differences(np.full((1, 10, 1), 0.2), np.full((1, 10, 3), 0.2)))
-    assert "no gain" in no_better_than_prior("a", estimate=same).message
-    assert worse_than_logistic("a", estimate=same) is None
-
-
 def test_only_a_clear_loss_against_the_regression_is_reported():
     check = worse_than_logistic("a", estimate=gain(-0.1))
     assert check.message == (
@@ -240,12 +233,6 @@ def test_only_a_clear_loss_against_the_regression_is_reported():
     )
     for estimate in (gain(-0.001), gain(0.1), None):
         assert worse_than_logistic("a", estimate=estimate) is None
-
-
-def test_a_regression_is_compared_with_linear_regression():
-    check = worse_than_logistic("a", estimate=gain(-0.1), kind="linear")
-    assert check.message.startswith("a is worse than a plain linear regression here: its prediction error is higher")
-    assert check.code == "worse_than_logistic"
 
 
 def every_check():
@@ -272,11 +259,6 @@ def every_check():
 
 def test_codes_are_complete_and_in_the_order_of_the_list():
     assert list(dict.fromkeys(check.code for check in every_check())) == list(CODES)
-
-
-def test_no_message_says_that_a_candidate_is_better():
-    for text in [check.message for check in every_check()] + list(CODES.values()):
-        assert not {"better", "wins", "best", "outperforms"} & set(text.lower().replace(",", " ").split())
 
 
 def test_every_message_begins_with_the_name_and_its_dict_is_strict_json():

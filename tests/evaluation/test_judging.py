@@ -71,12 +71,6 @@ def test_swapping_candidate_and_reference_negates_the_difference(seed, ours, the
     assert (other.opposite_share, other.p) == pytest.approx((one.opposite_share, one.p))
 
 
-def test_a_candidate_does_not_differ_from_itself():
-    same = judged({"a": TABLE["a"], "again": TABLE["a"]})[0]
-    assert (same.rule, same.difference, same.low, same.high, same.p) == ("no_practical_difference", 0, 0, 0, 1)
-    assert (same.p_better, same.opposite_share, same.rows_needed) == (0.5, 0, None)
-
-
 def test_the_single_runs_are_all_pairs_of_seeds():
     reference, candidate = np.array([[[1.0, 3.0], [5.0, 5.0]]]), np.array([[[2.0], [0.0]]])
     assert fold_differences(reference, candidate).tolist() == [[0.0, 5.0]]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import OptionError
-from seedbed.evaluation.numbers import percent, plain_number
+from seedbed.evaluation.numbers import plain_number
 from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
 
 CASES = {
@@ -83,11 +83,6 @@ def test_no_interval_gives_no_verdict():
 )
 def test_the_sentence_gives_the_gain_in_units_of_the_score(metric, seen):
     assert verdict(0.02, 0.042, 0.01, metric=metric).sentence == f"relu:5 against linear:5: {seen}"
-
-
-def test_a_probability_never_claims_certainty():
-    shown = [percent(p) for p in (0.0, 0.004, 0.12, 0.99, 0.99999)]
-    assert shown == ["below 1%", "below 1%", "12%", "99%", "above 99%"]
 
 
 def test_the_dict_is_json_with_the_documented_keys():

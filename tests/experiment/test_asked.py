@@ -62,10 +62,6 @@ def test_quotes_in_names_survive(said):
     assert text == """sb.compare("it's.csv", target='y', candidates=['a "b"', "c'd"])"""
 
 
-def test_no_memory_address_is_written(said):
-    assert " at 0x" not in said(object())
-
-
 def test_passwords_in_addresses_are_replaced_by_stars():
     assert (
         without_passwords("postgresql://me:a:b@c@host/db?password=x&port=1 t")

@@ -1,14 +1,10 @@
 """Several classes: probabilities, scores and verdicts."""
 
-import re
-
 import numpy as np
 import pytest
 from sklearn import metrics as sk
-from torch import nn
 
-from seedbed.errors import CandidateError, OptionError
-from seedbed.evaluation.metrics import METRICS
+from seedbed.errors import OptionError
 from seedbed.experiment.conclusions import guessing_like
 from seedbed.training.many import train_many
 from seedbed.training.randomness import derive
@@ -97,15 +93,6 @@ def test_the_margin_and_the_checks_use_the_loss_of_the_prior(found, rows):
     np.testing.assert_allclose(guessing_like(found["tanh:4"]).predictions, found["prior"].predictions, atol=1e-6)
 
 
-def test_an_untrained_network_is_no_better_than_the_prior(compared, table_of, rows):
-    still = compared(table_of(*rows, "multiclass"), "tanh:4@lr=1e-6", baselines=["prior", "logistic"],
-                     reference="tanh:4@lr=1e-6")  # fmt: skip
-    assert {check.code for check in still.checks} >= {"under_trained", "no_better_than_prior", "worse_than_logistic"}
-    costs = np.bincount(rows[1]) / 90
-    (check,) = [check for check in still.checks if check.code == "under_trained"]
-    assert check.evidence["prior_loss"] == pytest.approx(-(costs * np.log(costs)).sum())
-
-
 @pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
 def test_other_metrics_can_be_judged_but_not_those_of_regressions(compared, table_of, rows, metric):
     table = table_of(*rows, "multiclass")
@@ -113,13 +100,3 @@ def test_other_metrics_can_be_judged_but_not_those_of_regressions(compared, tabl
     assert found.verdicts[0].metric == metric
     with pytest.raises(OptionError, match="'squared_error' can't be tested on this target"):
         compared(table, "linear:3", metric="squared_error")
-
-
-def test_a_network_with_a_wrong_number_of_outputs_is_refused_with_the_right_one(compared, table_of, rows):
-    with pytest.raises(CandidateError, match=re.escape("the network has 1 output. 3 labels take 3, the logit of each")):
-        compared(table_of(*rows, "multiclass"), lambda: nn.Linear(3, 1))
-
-
-def test_all_metrics_of_classes_that_are_means_are_shown(found):
-    per_row = {one.name for one in METRICS.values() if one.row_loss and "multiclass" in one.tasks}
-    assert per_row <= found["tanh:4"].scores.keys()

@@ -16,7 +16,6 @@ from seedbed.evaluation.column_gains import effects_of
 from seedbed.evaluation.protocol import protocol
 from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.columns import specify_columns, substitutes_of
-from seedbed.report.columns_text import column_answers
 from seedbed.scoring import Result, added
 from seedbed.settings.recipe import RECIPES
 
@@ -112,18 +111,6 @@ def test_a_single_column_and_a_copy_of_the_target_have_verdicts() -> None:
     assert "x0: shown to help, as the only column" in str(found)
     copied = sb.columns(np.column_stack([X, y]), y, candidate="linear:5", **FAST)
     assert verdicts(copied)["x1",] == "helps"
-
-
-def test_groups_of_columns_are_separated_in_a_sentence() -> None:
-    found = sb.columns(*rows(), candidate="linear:5", column=["x0", "x1"], **FAST).conclusion
-    assert found.columns is not None
-    first, second = found.columns.effects
-    effects = [replace(first, columns=tuple(names), verdict="harms") for names in ("abcd", "efghi")]
-    said = dict(column_answers(replace(found, columns=replace(found.columns, effects=(*effects, second)))))
-    assert said["Harms"].startswith("a, b and 2 others; e, f and 3 others: ")
-    matters = replace(second, verdict="no difference that matters")
-    said = dict(column_answers(replace(found, columns=replace(found.columns, effects=(matters,)))))
-    assert said["No matter"] == "x1: leaving it out makes no difference that matters"
 
 
 def test_unknown_columns_and_models_are_refused() -> None:

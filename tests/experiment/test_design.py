@@ -126,13 +126,6 @@ def test_with_times_the_latest_fifth_is_held_out(n_rows, options, kind):
     assert split.test.tolist() == np.flatnonzero(latest).tolist()
 
 
-def test_the_reason_of_a_split_by_time_names_dropped_rows():
-    groups = np.append(np.arange(299), 7)
-    spec = spec_of(300, groups=groups, times=np.arange(300.0))
-    assert spec.design.reason.endswith("since rows are split by time; 1 earlier row of its groups can't be trained on")
-    assert 7 not in spec.splits()[0].train
-
-
 def test_designs_that_times_make_impossible_are_refused():
     times = np.arange(300.0)
     for name in ("repeats", "folds"):

@@ -109,14 +109,6 @@ def test_features_and_labels_may_be_separate_objects_of_any_type(small, arrays, 
     same(small(*kind(*arrays), candidates="tanh:4")["tanh:4"], plain)
 
 
-def test_labels_are_counted_in_the_document(small, arrays):
-    X, y = arrays
-    document = small(X, np.where(y == 1, "sick", "healthy"), candidates="linear:1", n_networks=1).to_dict()
-    assert document["labels"] == {"healthy": int((y == 0).sum()), "sick": int(y.sum())}
-    assert document["majority_share"] == max(y.mean(), 1 - y.mean())
-    assert (document["n_rows"], document["n_features"], document["task"]) == (60, 3, "binary")
-
-
 @pytest.mark.parametrize(
     ("build", "name"),
     [(OneLayer, "OneLayer"), (Fitting, "Fitting"), (four_tanh, "four_tanh"), (lambda: nn.Linear(3, 1), "<lambda>")],
@@ -136,13 +128,6 @@ def test_a_mapping_names_candidates_and_only_name_and_seed_determine_results(sma
     found = small(candidates={"plain": "linear:3", "mine": four_tanh}, reference="mine")
     assert [result.name for result in found.results] == ["plain", "mine"]
     assert found.to_dict()["reference"] == "mine"
-
-
-def test_a_class_in_a_file_is_a_candidate(small, tmp_path, plain, same):
-    (tmp_path / "net.py").write_text(FILE)
-    words = f"{tmp_path / 'net.py'}:Net"
-    assert small(candidates=[words])[words].n_parameters == plain.n_parameters
-    same(small(candidates={"tanh:4": words})["tanh:4"], plain, tolerance=1e-6)
 
 
 @pytest.mark.slow

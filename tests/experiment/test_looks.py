@@ -224,24 +224,6 @@ def test_a_run_leaves_the_threads_of_blas_as_they_were(small):
     assert all(set(threads) == {1} for threads in seen)
 
 
-@pytest.mark.parametrize("change", [{"epochs": 7}, {"n_networks": 3}, {"random_state": 1}, {"candidates": ["relu:3"]}])
-def test_another_run_reuses_nothing(small, tmp_path, change):
-    small(**{**MODELS, "repeats": None}, quick=True, folder=tmp_path)
-    with pytest.raises(Exception, match="holds another run"):
-        small(**{**MODELS, **change}, repeats=2, folder=tmp_path)
-
-
-def test_work_beside_the_training_raises_its_error_where_its_results_are_taken():
-    def work():
-        yield 1
-        raise ValueError("no fit")
-
-    beside = Beside(work())
-    with pytest.raises(ValueError, match="no fit"):
-        list(beside.finished(wait=True))
-    assert list(beside.finished(wait=True)) == []
-
-
 def test_work_beside_the_training_begins_nothing_after_it_is_closed():
     begun = []
 
@@ -290,7 +272,3 @@ def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
     assert "a sample of 5,000 of 7,000 rows, and all rows may change any of this" in dict(screen.answers)["Note"]
     assert "a full run" in dict(screen.answers)["More rows"]
     assert found.model("relu:3", n_networks=2).training["n_rows"] == 7000  # a model is fitted to all rows
-
-
-def test_a_table_of_768_rows_is_never_sampled(small):
-    assert small(*arrays_of(768), **MODELS, quick=True).experiment.whole is None

@@ -173,17 +173,6 @@ def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_o
         compared(table, "linear:3", "prior", metric="accuracy")
 
 
-def test_an_untrained_network_is_worse_than_linear_regression(compared, table_of, rows):
-    table = table_of(*rows, "regression")
-    still = compared(
-        table, "tanh:4@lr=1e-6", "tanh:3@lr=1e-6", baselines=["linear"], folds=10, reference="tanh:4@lr=1e-6"
-    )
-    checks = {check.code: check for check in still.checks}
-    assert {"under_trained", "worse_than_logistic", "no_better_than_prior"} <= checks.keys()
-    assert checks["under_trained"].evidence["prior_loss"] == 1
-    assert "plain linear regression" in checks["worse_than_logistic"].message
-
-
 def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared, table_of, rows):
     table = table_of(*rows, "regression")
     with pytest.raises(CandidateError, match=re.escape("the network has 2 outputs. A number to predict takes one.")):
@@ -191,13 +180,6 @@ def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared,
     with pytest.raises(OptionError, match="loss bce doesn't suit this target"):
         compared(table, "linear:3", "prior", recipe={"loss": "bce"})
     assert compared(table, "linear:3", "prior").experiment.recipe == Recipe.tutorial(lr=0.1, epochs=4, loss="mse")
-
-
-def test_a_diverged_network_has_no_predictions(compared, table_of, rows):
-    found = compared(table_of(*rows, "regression"), "tanh:4", "linear:3,3@lr=1000", recipe={"epochs": 60})
-    assert np.isnan(found["linear:3,3@lr=1000"].predictions).all()
-    assert [one.candidate for one in found.conclusion.no_verdict] == ["linear:3,3@lr=1000"]
-    assert str(found)
 
 
 def test_rows_split_by_time_are_scored_on_the_latest_with_intervals(compared, table_of, rows):

@@ -1,7 +1,5 @@
 """The plan of a comparison, and its sentence."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
@@ -19,14 +17,6 @@ from sklearn.naive_bayes import GaussianNB
 )
 def test_the_sentence_counts_models_splits_and_networks(planned, candidates, options, words):
     assert planned(*candidates, **options).sentence().startswith(words)
-
-
-def test_the_sentence_says_which_default_models_are_missing(planned):
-    plan = planned("auto", name="default", baselines=[])
-    assert plan.sentence() == "9 models on 3 train/test splits, 2 networks each"
-    missing = {"boosted-trees": "there are more than 12 classes"}
-    plan = dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, missing=missing))
-    assert plan.sentence().endswith("; without boosted-trees, as there are more than 12 classes")
 
 
 def test_the_parts_up_to_each_look_are_all_splits_once_and_in_order(planned):

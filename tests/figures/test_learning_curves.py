@@ -86,12 +86,6 @@ def test_if_all_networks_diverge_the_chart_is_empty_with_an_explanation(candidat
     assert "diverged and left out: 12 of 12 (relu:5)" in _subtitle(chart)
 
 
-def test_the_chart_of_ten_candidates_is_a_small_file(candidate, summary):
-    entries = [candidate(f"relu:{number}", n_epochs=1000, n_networks=20) for number in range(10)]
-    assert len(entries[0]["epochs"]) == 250
-    assert len(json.dumps(learning_curves(summary(*entries)).to_dict())) < 800_000
-
-
 def test_a_diverging_loss_is_cut_off_and_named(candidate, summary):
     good, bad = candidate("linear:5"), candidate("relu:5")
     for part in ("train_loss", "test_loss"):

@@ -12,10 +12,6 @@ from seedbed.evaluation.estimates import wilson
 LABELS = {"binary": ["bad", "good"], "multiclass": ["a", "b", "c"]}
 
 
-def unfolded(judgement):
-    return " ".join(str(judgement).split())
-
-
 @pytest.fixture
 def predictions():
     """Make a data frame of predictions of two candidates; `sharp` is better by `gain`."""
@@ -169,12 +165,6 @@ def test_candidates_without_an_error_are_not_known_to_be_equal(predictions, fold
     assert verdict["rule"] == "cannot_tell"
 
 
-def test_too_few_rows_have_no_verdict(predictions):
-    judgement = sb.judge(predictions(n=40), target="y")
-    assert judgement.verdicts == []
-    assert "40 rows are too few" in " ".join(str(judgement).split())
-
-
 def wide(frame, *drop):
     """Return predictions with a column for each candidate and a line for each row."""
     value = "prediction" if "prediction" in frame else "probability"
@@ -252,14 +242,6 @@ def test_the_true_values_are_never_a_candidate(scores, name):
         sb.judge(columns)
     with pytest.raises(sb.ColumnError, match="no column names the candidate"):
         sb.judge({"x": [0.80, 0.78, 0.83], name: [0.85, 0.84, 0.88]}, score="accuracy", folds=3)
-
-
-def test_without_a_column_of_folds_nothing_is_claimed_about_the_fitted_models(predictions):
-    frame = wide(predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed")
-    said = unfolded(sb.judge(frame))
-    assert "read as one test set. If these are out-of-fold predictions, add a column 'fold'." in said
-    assert "one fitted model" not in said
-    assert "add a column" not in unfolded(sb.judge(frame.assign(fold=0)))
 
 
 CASES = {

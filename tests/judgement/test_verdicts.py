@@ -151,12 +151,6 @@ def test_the_default_margin_is_a_point_a_hundredth_or_a_share_of_the_reference()
     assert margin("r2", -3) == 0.01
 
 
-def test_judgements_and_verdicts_have_a_short_repr():
-    judgement = sb.judge(WIDE, score="accuracy")
-    assert repr(judgement) == "<Judgement against old: new: better>"
-    assert "<pre style=" in judgement._repr_html_()
-
-
 @given(st.lists(st.tuples(st.floats(0.5, 0.9), st.floats(0.5, 0.9)), min_size=3, max_size=12))
 def test_swapping_the_reference_turns_the_interval_around(pairs):
     old, new = (list(values) for values in zip(*pairs, strict=True))

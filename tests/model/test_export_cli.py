@@ -30,10 +30,6 @@ def test_export_writes_onnx_and_names_the_file(call, saved, tmp_path):
     [
         (["-o", "net.py"], "can't write an ONNX file to net.py. Export ONNX; or in Python, save the state_dict of"),
         (["-o", "m.pt"], "can't write an ONNX file to m.pt. Name a file that ends in .onnx."),
-        (
-            ["--python", "-o", "net.py"],
-            "there is no option --python. Export ONNX; or in Python, save the",
-        ),
         (["-o", "none/m.onnx"], "there is no folder none"),
         (["-o", "m.onnx", "--coverage", "0.999"], "a coverage of 0.999 needs errors on 999 rows"),
         (["-o", "m.onnx", "--per-class"], "per_class is for prediction sets. Give a coverage, such as 0.9."),

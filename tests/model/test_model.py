@@ -12,7 +12,6 @@ from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
 from seedbed.model.blending import fit_model
-from seedbed.model.model import load
 from seedbed.model.predicting import Blocks, values_of
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.design import Compute
@@ -197,12 +196,6 @@ def test_wrong_rows_raise_a_clear_error(fitted, frame):
         fitted("relu:5", "cost").predict_proba(frame)
 
 
-def test_no_rows_give_no_predictions(fitted, frame):
-    for target in TARGETS:
-        assert len(fitted("relu:5", target).predict(frame.head(0))) == 0
-    assert fitted("relu:5", "grade").predict_proba(frame.head(0)).shape == (0, 3)
-
-
 def test_a_million_rows_are_predicted_in_blocks(fitted, frame):
     long = pd.concat([frame] * 250, ignore_index=True)
     np.testing.assert_allclose(fitted().predict_proba(long)[-len(frame) :], fitted().predict_proba(frame), atol=1e-6)
@@ -235,15 +228,6 @@ def test_a_card_counts_only_trainable_parameters(fitted):
         inputs = model.preprocessor.layout.n_inputs + (3 * n_numbers if "ple" in words else 0)
         norm = 10 if "batchnorm" in words else 0
         assert model.card()["n_parameters"] == 5 * inputs + 5 + norm + 6
-
-
-def test_a_model_has_a_repr_and_a_notebook_display(fitted, tmp_path):
-    model = fitted()
-    assert repr(model) == "<Model relu:5 of 3 networks, predicts ill (binary)>"
-    for words in ("probability that ill is well", "out of bag", "Bonn", "2024-"):
-        assert words in str(model)
-    assert str(load(model.save(tmp_path / "m.safetensors"))) == str(model)
-    assert ">Model relu:5" in model._repr_html_()
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES)

@@ -45,18 +45,8 @@ def test_the_default_weight_decay_of_an_optimizer_is_torchs(name):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (
-            {"momentum": 0.9, "nesterov": True, "epochs": 1},
-            "SGD with Nesterov momentum 0.9, lr 0.01, full batch, 1 epoch",
-        ),
         ({"optimizer": "adam", "batch_size": 32}, "Adam, lr 0.01, batches of 32, 1000 epochs"),
         ({"optimizer": "adamw", "lr": 1e-3}, "AdamW, lr 0.001, weight decay 0.01, full batch, 1000 epochs"),
-        (
-            {"optimizer": "adamw", "decay_biases": False},
-            "AdamW, lr 0.01, weight decay 0.01 (not of biases), full batch, 1000 epochs",
-        ),
-        ({"clip_norm": 1.0}, "SGD, lr 0.01, gradient clipped at norm 1, full batch, 1000 epochs"),
-        ({"label_smoothing": 0.1}, "SGD, lr 0.01, label smoothing 0.1, full batch, 1000 epochs"),
         ({"schedule": "onecycle", "lr": 1.0}, "SGD, lr 1, one-cycle schedule, full batch, 1000 epochs"),
         (
             {"schedule": "cosine", "warmup": 0.1, "epochs": 37},

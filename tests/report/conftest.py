@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 
 from seedbed.evaluation.single_runs import Curves, summarize_curves
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
 
 RECIPE = "SGD, lr 0.01, full batch, 1000 epochs"
 MEANS = {"accuracy": 0.825, "balanced_accuracy": 0.81, "recall": 0.6, "mcc": 0.6, "roc_auc": 0.9, "pr_auc": 0.8,
          "brier": 0.125, "brier_skill": 0.4, "log_loss": 0.41}  # fmt: skip
+
+
+def of_document(function):
+    """The same function of the plain dict of a conclusion."""
+    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
 
 
 def score(mean=0.5, low=0.4, high=0.6):

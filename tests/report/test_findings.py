@@ -3,18 +3,12 @@
 import re
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.findings import confusion, curves
 from seedbed.report.html_page import TERMS
 
-
-def of_document(function):
-    """The same function of the plain dict of a conclusion."""
-    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
-
+from .conftest import of_document
 
 confusion, curves = map(of_document, (confusion, curves))
 

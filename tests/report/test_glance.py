@@ -1,19 +1,13 @@
 """The first screen: answers, one table, how to read it, remarks on the training, and what was trained."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.glance import first_screen
 from seedbed.report.terminal import glance_lines, glance_text
 
-
-def of_document(function):
-    """The same function of the plain dict of a conclusion."""
-    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
-
+from .conftest import of_document
 
 glance_lines, glance_text, first_screen = map(of_document, (glance_lines, glance_text, first_screen))
 
@@ -68,12 +62,6 @@ def test_the_heading_names_the_target_and_the_last_line_the_number_of_networks(d
     first, *_, last = glance_text(document()).splitlines()
     assert first == "heart_failure: predicting DEATH_EVENT (1,299 rows, 12 features; 67.9% are 0)"
     assert last == "6 models on 100 train/test splits: 1,500 networks in 12 s."
-
-
-def test_the_heading_counts_rows_without_a_target(document, make):
-    (note,) = make.notes("65 rows without a target are left out")
-    first, *_ = glance_text(document(notes=[note | {"code": "SB205", "count": 65}]), width=200).splitlines()
-    assert first.endswith("67.9% are 0; 65 rows without a target are left out)")
 
 
 @pytest.mark.parametrize(
@@ -186,12 +174,6 @@ def test_candidates_with_the_same_finding_share_a_sentence(document, make):
     assert "relu:5 was still learning" in said(document(checks=checks[:1]))
 
 
-def test_more_epochs_are_named_as_an_option_unless_a_candidate_has_its_own(document, make):
-    checks = [make.check(name, "under_trained") | {"evidence": {"epochs": 1000}} for name in ("relu:5", "a@epochs=9")]
-    assert "relu:5 was still learning at the end: epochs: 2000 or a higher 'lr'" in said(document(checks=checks[:1]))
-    assert "--epochs" not in said(document(checks=checks))
-
-
 @pytest.mark.parametrize("metric", ["brier", "accuracy"])
 @given(reference=st.floats(0, 1), other=st.floats(0, 1))
 def test_differences_are_those_of_the_numbers_that_are_shown(make, metric, reference, other):
@@ -250,10 +232,3 @@ def test_the_gain_in_the_score_that_decides_is_drawn(make, metric, unit, scale):
     screen = first_screen(make.document(*models, metric=metric, verdicts=verdicts))
     assert (screen.unit, screen.margin) == (unit, 0.01 * scale)
     assert screen.rows[0].interval == pytest.approx((0.01 * scale, -0.01 * scale, 0.03 * scale))
-
-
-def test_verdicts_have_colours_and_a_plain_text_has_none(document):
-    lines = glance_lines(document(0.02, 0.04))
-    styles = {str(span.style) for line in lines for span in line.spans}
-    assert "green" in styles
-    assert "\x1b" not in glance_text(document(0.02, 0.04))

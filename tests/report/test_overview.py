@@ -49,25 +49,6 @@ def test_a_column_takes_one_line():
     assert "red 60%, blue 30%, a level with quite a ... 6%, ..." in line_of(text, "paint")
 
 
-def test_dropped_columns_are_marked():
-    text = overview_text(document(column("id", used=False), column("width")))
-    assert "(number, left out)" in line_of(text, "id")
-    assert "1 features of 2 columns" not in text
-    assert "1 feature of 2 columns" in text
-
-
-def test_the_balance_of_classes_and_the_range_of_numbers_are_shown():
-    assert "Target sold, binary: no 75.0% (150), yes 25.0% (50); yes is the positive one" in overview_text(
-        document(column("a"), target=CLASSES)
-    )
-    text = overview_text(document(column("a"), target=NUMBERS))
-    assert "Target price, regression: numbers from 1.5 to 9, median 3" in text
-
-
-def test_the_inputs_of_a_network_are_counted():
-    assert "1 feature of 1 column, 13 inputs of a network" in overview_text(document(column("a"), n_inputs=13))
-
-
 def test_years_have_no_thousands_separators():
     years = column("born", low=1987.0, median=2003.5, high=2011.0)
     assert "1987 to 2011, median 2003.5" in overview_text(document(years))
@@ -92,10 +73,6 @@ def test_the_first_rows_of_a_warning_are_named():
     assert "SB104: Two cells. [line 7, line 62, ...]" in overview_text(document(column("a"), warnings=[warning]))
     letters = {**note("Line 5 holds odd letters."), "rows": ["line 5"]}
     assert "Note: Line 5 holds odd letters." in overview_text(document(column("a"), notes=[letters]))
-
-
-def test_without_a_target_the_text_says_what_a_target_would_add():
-    assert "target: COLUMN" in overview_text(document(column("a")))
 
 
 def test_warnings_come_before_columns_and_plain_notes_after():

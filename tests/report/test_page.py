@@ -2,17 +2,11 @@
 
 import re
 
-import msgspec
 import pytest
 
-from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.html_page import report_page
 
-
-def of_document(function):
-    """The same function of the plain dict of a conclusion."""
-    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
-
+from .conftest import of_document
 
 report_page = of_document(report_page)
 

@@ -1,21 +1,15 @@
 """A comparison as terminal text, made from a summary."""
 
 import itertools
-from dataclasses import replace
 
 import msgspec
 import pytest
 
-from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.tables import verdict_table
 from seedbed.report.terminal import comparison_text, glance_text
 
-
-def of_document(function):
-    """The same function of the plain dict of a conclusion."""
-    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
-
+from .conftest import of_document
 
 comparison_text, glance_text = map(of_document, (comparison_text, glance_text))
 
@@ -121,19 +115,6 @@ def test_a_probability_is_never_shown_as_certain(make):
 # No verdict
 
 
-def test_different_reasons_are_given_for_each_candidate(make):
-    document = make.document(
-        *(make.network(name) for name in ("linear:5", "relu:5", "tanh:5")),
-        verdicts=[make.verdict("tanh:5", *RULES["no_worse"])],
-        no_verdict=[make.no_verdict("relu:5", "it has predictions that aren't finite")],
-    )
-    text = comparison_text(document)
-    assert text.endswith("\nNo verdict on relu:5: it has predictions that aren't finite.")
-    assert text.count("No verdict") == 1
-    document |= {"verdicts": [], "no_verdict": [make.no_verdict(name, f"of {name}") for name in ("relu:5", "tanh:5")]}
-    assert "No verdict on relu:5: of relu:5. No verdict on tanh:5: of tanh:5." in unfolded(comparison_text(document))
-
-
 def test_a_single_reason_names_its_candidate_unless_it_is_about_the_table(make):
     networks = [make.network(name) for name in ("linear:5", "relu:5")]
     document = make.document(*networks, no_verdict=[make.no_verdict("relu:5", "some of its predictions aren't finite")])
@@ -168,12 +149,6 @@ def test_the_share_of_uncertainty_from_seeds_is_given(make, shares, words):
     assert "Seeds cause" not in comparison_text(document)  # one seed can't show it
 
 
-@pytest.mark.parametrize(("n", "words"), [(0, None), (1, "1 earlier row of groups"), (72, "72 earlier rows of groups")])
-def test_rows_that_are_unusable_because_of_groups_are_counted(make, n, words):
-    text = comparison_text(two(make, "better", plan={"n_unused": n}))
-    assert (words in text) if words else ("earlier row" not in text)
-
-
 def test_the_expected_score_of_the_best_is_given_for_sweeps_and_the_ranking(make):
     sweep = make.chosen("relu:5", "relu:5@lr=0.1", among=3, expected=0.1304, low=0.12, high=0.14)
     text = unfolded(comparison_text(two(make, "better", sweeps=[sweep], top=make.chosen("", "linear:5"))))
@@ -199,11 +174,6 @@ def test_a_specific_recipe_is_described_below_the_table(make):
     text = comparison_text(make.document(make.network("linear:5"), own))
     assert "\nrelu:5: SGD, lr 0.1, full batch, 1000 epochs." in text
     assert "\nlinear:5: " not in text
-
-
-def test_every_baseline_is_explained_below_the_table(make):
-    text = comparison_text(make.document(make.network("linear:5"), make.baseline("prior")))
-    assert text.endswith("\nprior: class shares of the training rows.")
 
 
 def test_networks_that_share_a_reason_for_slow_training_are_named_once_on_screen_and_in_the_details(make):
@@ -253,13 +223,3 @@ def test_the_text_has_no_colours_and_no_spaces_at_line_ends(make):
     text = comparison_text(two(make, "worse", checks=[make.check("relu:5", "diverged")], brackets=[[0, 1]]))
     assert "\x1b" not in text
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
-
-
-@pytest.mark.parametrize(
-    ("margin", "words"), [(0.02, "a tenth of the usual 2 points"), (None, "a tenth of 2% of what")]
-)
-def test_a_score_with_a_margin_of_its_own_names_it(make, monkeypatch, margin, words):
-    monkeypatch.setitem(METRICS, "accuracy", replace(METRICS["accuracy"], margin=margin))
-    document = two(make, "better", metric="accuracy")
-    document["metric"] = document["metric"] | {"margin": 0.002, "margin_source": "floor"}
-    assert f"The margin is 0.2 points in accuracy: {words}" in unfolded(comparison_text(document))

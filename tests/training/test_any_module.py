@@ -12,6 +12,8 @@ from seedbed.training.chain import checked_chain
 from seedbed.training.layers import Dropout, stacked_layer
 from seedbed.training.many import train_many
 
+from .plain_loop import Residual
+
 
 class LinearModel(nn.Module):
     """Like the tutorial's class."""
@@ -48,16 +50,6 @@ class Flat(LinearModel):
 
     def forward(self, x):
         return super().forward(x)[:, 0]
-
-
-class Residual(nn.Module):
-    def __init__(self, n_outputs, norm=None):
-        super().__init__()
-        self.inner, self.norm, self.last = nn.Linear(5, 5), norm or nn.Identity(), nn.Linear(5, n_outputs)
-        self.drop = nn.Dropout(0.2)
-
-    def forward(self, x):
-        return self.last(x + self.drop(torch.relu(self.norm(self.inner(x)))))
 
 
 class Tied(nn.Module):

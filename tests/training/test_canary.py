@@ -13,6 +13,8 @@ from seedbed.training.data import TrainingData
 from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_stack
 
+from .plain_loop import Residual
+
 pytestmark = pytest.mark.usefixtures("engine")
 
 PARTS = ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
@@ -21,17 +23,6 @@ KINDS = [
     *PARTS,
 ]
 FOREIGN = np.r_[0:20, 60:95]  # rows that split 0 doesn't train on; those from 60 on are its test rows
-
-
-class Residual(nn.Module):
-    """A module that is not sequential, which uses the general method."""
-
-    def __init__(self, n_outputs):
-        super().__init__()
-        self.inner, self.last = nn.Linear(5, 5), nn.Linear(5, n_outputs)
-
-    def forward(self, x):
-        return self.last(x + torch.relu(self.inner(x)))
 
 
 class Exp(nn.Module):
@@ -62,7 +53,7 @@ def table(task):
 def trained(kind, data, recipe):
     """Curves, outputs and state of the networks of split 0, which share their stack with networks of split 1."""
     n_outputs = 3 if recipe.loss == "cross_entropy" else 1
-    own = {"residual": lambda: Residual(n_outputs), "exp": lambda: Exp(n_outputs)}
+    own = {"residual": lambda: Residual(n_outputs, dropout=0.0), "exp": lambda: Exp(n_outputs)}
     plan = plan_stack(
         own.get(kind, lambda: parse_candidate(kind).architecture(5, n_outputs)), data, recipe, seeds=[3, 8, 3, 8],
         splits=[0, 1, 0, 1], keep_networks=True,

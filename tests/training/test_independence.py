@@ -10,6 +10,8 @@ from seedbed.training import planning
 from seedbed.training.data import TrainingData
 from seedbed.training.many import train_many
 
+from .plain_loop import Residual
+
 pytestmark = pytest.mark.usefixtures("engine")
 
 KINDS = [
@@ -20,17 +22,6 @@ KINDS = [
 
 def curves_of(history):
     return np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
-
-
-class Residual(nn.Module):
-    """A module that is not sequential, which uses the general method."""
-
-    def __init__(self):
-        super().__init__()
-        self.inner, self.drop, self.last = nn.Linear(5, 5), nn.Dropout(0.2), nn.Linear(5, 1)
-
-    def forward(self, x):
-        return self.last(x + self.drop(torch.relu(self.inner(x))))
 
 
 @pytest.mark.product

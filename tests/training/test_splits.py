@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
@@ -15,7 +14,7 @@ from seedbed.training.planning import plan_stack
 from seedbed.training.reference import Rows
 from seedbed.training.stack import build_network
 
-from .plain_loop import train_reference
+from .plain_loop import Residual, train_reference
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -23,20 +22,9 @@ DRAWING = ("tanh:4@dropout=0.3", "rrelu:4", "residual dropout")
 STEPS, SPLITS = 50, [(0, range(20)), (1, range(15, 40)), (2, range(40, 60))]
 
 
-class Residual(nn.Module):
-    """A module that is not sequential, which uses the general method."""
-
-    def __init__(self, n_outputs, dropout=0.0):
-        super().__init__()
-        self.inner, self.drop, self.last = nn.Linear(5, 5), nn.Dropout(dropout), nn.Linear(5, n_outputs)
-
-    def forward(self, x):
-        return self.last(x + self.drop(torch.tanh(self.inner(x))))
-
-
 def build_of(kind, task):
     if kind.startswith("residual"):
-        return lambda: Residual(task.n_outputs, 0.3 if "dropout" in kind else 0.0)
+        return lambda: Residual(task.n_outputs, dropout=0.3 if "dropout" in kind else 0.0)
     return lambda: parse_candidate(kind).architecture(5, task.n_outputs)
 
 

@@ -1,5 +1,7 @@
 """The sizes of chunks, and the share of dead units."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -12,20 +14,11 @@ from seedbed.training.data import TrainingData
 from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_stack
 
+from .plain_loop import Residual
+
 pytestmark = pytest.mark.usefixtures("engine")
 
 SEEDS, SPLITS = [3, 8, 4, 5, 6, 7], [0, 0, 0, 1, 1, 1]
-
-
-class Residual(nn.Module):
-    """A module that is not sequential, which uses the general method."""
-
-    def __init__(self):
-        super().__init__()
-        self.inner, self.drop, self.last = nn.Linear(5, 5), nn.Dropout(0.3), nn.Linear(5, 1)
-
-    def forward(self, x):
-        return self.last(x + self.drop(torch.relu(self.inner(x))))
 
 
 class Unmapped(Residual):
@@ -39,7 +32,7 @@ KINDS = {
     "relu": lambda: parse_candidate("relu:4").architecture(5, 1),
     "dropout and batchnorm": lambda: parse_candidate("tanh:4@dropout=0.3,batchnorm").architecture(5, 1),
     "dropout": lambda: parse_candidate("tanh:4@dropout=0.3").architecture(5, 1),
-    "general": Residual,
+    "general": functools.partial(Residual, dropout=0.3),
     "one by one": Unmapped,
 }
 

@@ -248,6 +248,7 @@ def test_a_device_that_this_torch_lacks_is_refused_in_one_sentence(task):
     assert str(caught.value) == "no device 'vulkan': this torch has no such backend. Use auto, cpu or cuda."
 
 
+@pytest.mark.slow  # thousands of epochs
 def test_estimates_of_narrow_and_wide_networks_are_right_relative_to_each_other():
     split = (np.arange(300) < 240).astype(np.float32)[:, None]
     data = TrainingData(np.ones((300, 12), np.float32), np.arange(300) % 2, split, 1 - split)
