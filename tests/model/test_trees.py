@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import time
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,12 @@ from seedbed.model import model_file, portfolio, trees
 from seedbed.model.blending import blend_table
 from seedbed.model.model import load
 from seedbed.model.portfolio import candidates_for, default_models
-from seedbed.model.trees import TreeData, alike, fit_trees
+from seedbed.model.trees import TreeData, fit_trees, pad_trees, tree_leaves
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import Trees, architecture_to_values
 from seedbed.networks.parts import DecisionTrees
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
-from seedbed.training.native.walking import tree_leaves
 
 BOOSTED, EXTRA = Trees("boosted", 30), Trees("extra", 5)
 SOME = ("boosted-trees:20", "extra-trees:5")
@@ -166,7 +166,7 @@ def test_the_kernel_never_leaves_the_nodes():
 
 def test_unused_nodes_lead_to_themselves():
     small, large = fit(Trees("extra", 2), data_of("two")), fit(Trees("extra", 2), data_of("two", n=800))
-    both, states = alike([small.architecture, large.architecture], [small.states, large.states])
+    both, states = pad_trees([small.architecture, large.architecture], [small.states, large.states])
     assert both.n_nodes == large.architecture.n_nodes
     filled = dataclasses.replace(both)(6, 1)
     filled.load_state_dict({name: value[0] for name, value in states[0].items()})
@@ -195,10 +195,13 @@ def test_training_rows_without_a_class_have_no_trees():
     assert fit(BOOSTED, dataclasses.replace(data, y=y)) is None
 
 
-def test_costs_are_of_the_networks_that_are_trained():
-    members = candidates_for(["relu:4"], cycling(200))
-    few, many = (portfolio.member_costs(cycling(200), members, n, 60)["relu:4"] for n in (4, 16))
-    assert many == pytest.approx(4 * few)
+@pytest.mark.parametrize("kind", [BOOSTED, EXTRA])
+def test_trees_are_fitted_if_one_of_them_shows_that_the_time_suffices(kind, monkeypatch):
+    data, now = data_of("two"), time.monotonic()
+    monkeypatch.setattr(trees, "tree_seconds", lambda kind, data: 1.0)
+    n_least = len(data.splits) * (50 if kind is BOOSTED else kind.n_trees)
+    assert fit(kind, data, until=now + n_least) is None
+    assert fit(kind, data, until=now + n_least + 600) is not None
 
 
 def test_several_threads_fit_the_trees_of_larger_tables_only():
@@ -241,16 +244,6 @@ def test_small_tables_have_fewer_and_smaller_trees():
 def test_a_word_needs_a_number_of_trees(table_for, word):
     with pytest.raises(OptionError, match="has no number of trees"):
         candidates_for([word], table_for("ill"))
-
-
-def test_costs_of_trees_are_of_the_right_size():
-    """A millisecond too much or too little for each row would be wrong by far more than the factor of 2."""
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame(rng.normal(size=(4_000, 10)), columns=[*"abcdefghij"])
-    table = read_table(frame.assign(y=np.arange(4_000) % 2), target="y")
-    costs = portfolio.member_costs(table, candidates_for(["boosted-trees", "extra-trees"], table), 8, 60)
-    assert 0.3 < costs["boosted-trees"] < 30
-    assert 0.3 < costs["extra-trees"] < 30
 
 
 def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):

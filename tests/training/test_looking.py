@@ -12,7 +12,7 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
 from seedbed.training.many import train_many
 from seedbed.training.parallel import train_chunk
-from seedbed.training.planning import plan_stack
+from seedbed.training.planning import plan_chunks
 from seedbed.training.reference import Rows
 
 from .plain_loop import train_reference
@@ -55,10 +55,10 @@ def test_edges_are_quantiles_of_the_training_rows(task, seeds):
 
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
-    plan = plan_stack(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64",
+    plan = plan_chunks(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64",
                       keep_networks=True)  # fmt: skip
     found = {}
-    for chunk in plan.chunks:
+    for chunk in plan:
         states = train_chunk(chunk, data).states
         found |= dict(zip(chunk.members, states, strict=True))
     return [found[i] for i in range(len(splits))]

@@ -24,7 +24,7 @@ from seedbed.evaluation.choosing import best_temperature, blend_weights, mean_lo
 from seedbed.model.ensemble import Stacks
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.member import LIMIT, N_FOLDS, Member, MemberData, is_network
-from seedbed.model.members import Bag, Fit, Running, joined, trained_members
+from seedbed.model.members import Bag, Fit, Running, join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.predicting import check_threshold
@@ -216,22 +216,20 @@ def blend_table(
     if ends is None or not fit.data.leaves_out:
         return finished(calibrated=True)
 
-    # Seconds for each second that was estimated. Members that overlap or are left out make it too low or too high.
-    pace = (time.monotonic() - started) / fit.seconds()
-
     # The rest of the time is for other kinds of members, then for more networks of those with weight in the blend.
+    # They take about as long as what was trained so far.
     other = dataclasses.replace(fit, members=more_members(table))
     half = (time.monotonic() + ends) / 2
-    if portfolio is None and time.monotonic() + other.seconds(pace) < half:
+    if portfolio is None and 2 * time.monotonic() - started < half:
         bags[0] = dataclasses.replace(bags[0], fit=dataclasses.replace(fit, members=(*fit.members, *other.members)))
         train(other, bags[0], random_state, half)
     while len(bags) < min(_MOST_BAGS, MOST_NETWORKS // n):
-        seed = derive(random_state, "bag", len(bags)) % 2**32
-        again = bags[0].again(finished(calibrated=False)[1].weights, seed)
-        if time.monotonic() + again.seconds(pace) > ends:
+        seconds, started = time.monotonic() - started, time.monotonic()
+        if started + seconds > ends:
             break
-        bags.append(Bag(again))
-        train(again, bags[-1], seed, ends)
+        seed = derive(random_state, "bag", len(bags)) % 2**32
+        bags.append(Bag(bags[0].again(finished(calibrated=False)[1].weights, seed)))
+        train(bags[-1].fit, bags[-1], seed, ends)
     return finished(calibrated=True)
 
 
@@ -260,7 +258,7 @@ def _finished(
     calibrated: bool,
 ) -> tuple[Model, OutOfBag]:
     """Return the model of the bags of a table, and its predictions for rows left out."""
-    trained, data = joined(bags)
+    trained, data = join_bags(bags)
     fit, first = bags[0].fit, bags[0].fit.members[0]
     if not trained:
         alone = (

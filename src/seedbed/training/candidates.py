@@ -1,4 +1,4 @@
-"""The stack of a candidate for a table. Errors name the candidate."""
+"""The networks of a candidate for a table. Errors name the candidate."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing, pick_loss
 from seedbed.training.machine import one_thread
-from seedbed.training.planning import StackPlan, plan_stack
+from seedbed.training.planning import Chunk, plan_chunks
 from seedbed.training.randomness import seeded
-from seedbed.training.reference import outputs_of
-from seedbed.training.stack import build_network
+from seedbed.training.states import build_network, outputs_of
 
 _MOST_LINES = 40  # of a module's repr
 _TRIALS = 3  # seeds that networks are built under
@@ -43,15 +42,17 @@ def with_inputs_of(candidate: Candidate, table: Table) -> Candidate:
 
 
 @one_thread("cpu")
-def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, **options: Any) -> StackPlan:
-    """Plan the stack of a candidate's networks for a table.
+def plan_candidate(
+    candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, **options: Any
+) -> tuple[Chunk, ...]:
+    """Plan the chunks of a candidate's networks for a table.
 
     Args:
         candidate: the candidate.
         table: the table, which decides how many outputs a network must have.
         data: what the networks train on.
         recipe: the recipe, with the candidate's own settings.
-        options: other arguments of `plan_stack`.
+        options: other arguments of `plan_chunks`.
 
     Raises:
         SeedbedError: the network can't be built for this table, or an option is wrong. The message names the candidate.
@@ -65,7 +66,7 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
             raise CandidateError(f"the network has {counted(n_outputs, 'output')}", _outputs_needed(table))
         if recipe.label_smoothing:
             check_smoothing(pick_loss(recipe.loss, data.y, n_outputs), recipe.label_smoothing)
-        return plan_stack(build, data, recipe, **options)
+        return plan_chunks(build, data, recipe, **options)
     except SeedbedError as error:
         if candidate.name in error.message:
             raise

@@ -27,8 +27,7 @@ from seedbed.training.inputs import counting, expanded
 from seedbed.training.kernel_program import NotCoveredError, Program
 from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
 from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, network_keys, seeded, stateless
-from seedbed.training.reference import outputs_of
-from seedbed.training.stack import Layout, Pass, Placement, stack_networks
+from seedbed.training.states import Layout, Pass, Placement, outputs_of, stack_networks
 
 # Elementwise functions that a user's forward() may call.
 _FUNCTIONS: dict[object, Callable[..., Tensor]] = {

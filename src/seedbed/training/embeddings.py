@@ -19,7 +19,7 @@ from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.kernel_program import KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.layers import StackedLayer, stacked_layers
-from seedbed.training.stack import Pass
+from seedbed.training.states import Pass
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from seedbed.networks.parts import Residual as ResidualModule
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.kernel_program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.randomness import dropped, layer_noise, sloped
-from seedbed.training.stack import Pass
+from seedbed.training.states import Pass
 from seedbed.training.undocumented import has_hooks
 
 LAYERS: dict[type[nn.Module], type[StackedLayer]] = {}

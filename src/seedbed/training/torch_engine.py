@@ -13,9 +13,8 @@ from torch.func import vjp
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.chain import dead_share
 from seedbed.training.optimizer_steps import clipped, clock, pick_optimizer, rate_factors
-from seedbed.training.stack import Pass, unstack
-from seedbed.training.stacked import Stack
-from seedbed.training.training_rows import Batch
+from seedbed.training.stack import Batch, Stack
+from seedbed.training.states import Pass, unstack
 
 _PLACES = 2048  # test rows that are evaluated together
 

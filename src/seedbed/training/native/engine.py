@@ -15,12 +15,10 @@ from seedbed.errors import TrainingError
 from seedbed.settings.optimizers import OPTIMIZERS, Tensors
 from seedbed.training.chain import dead_share
 from seedbed.training.embeddings import bins_between
-from seedbed.training.native.job import Job, Layer, Segment
-from seedbed.training.native.library import kernel
+from seedbed.training.native.library import Job, Layer, Segment, kernel
 from seedbed.training.optimizer_steps import clock, rate_factors
-from seedbed.training.stack import unstack
-from seedbed.training.stacked import Stack
-from seedbed.training.training_rows import Batch
+from seedbed.training.stack import Batch, Stack
+from seedbed.training.states import unstack
 
 _LOSSES = ("bce", "cross_entropy", "mse")
 _MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
