@@ -28,14 +28,14 @@ from seedbed.model.members import Bag, Fit, Running, join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.predicting import check_threshold
-from seedbed.model.sets import calibrate
+from seedbed.model.sets import left_out_errors
 from seedbed.networks.candidate import Architecture, Candidate
 from seedbed.networks.mlp import MLP, BlendedMembers, Regression, Trees
 from seedbed.networks.parts import SmoothClip
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
 from seedbed.settings.recipe import RECIPES, Recipe
-from seedbed.training.candidates import warn_of_shares
+from seedbed.training.candidates import warn_of_probabilities
 from seedbed.training.machine import one_thread, versions
 from seedbed.training.randomness import derive
 from seedbed.typing import Floats
@@ -194,7 +194,7 @@ def blend_table(
     started = time.monotonic()
     ends = None if time_limit is None else started + time_limit
     weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
-    warn_of_shares(members[0], table)
+    warn_of_probabilities(members[0], table)
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
     _check_number(n)
     if n == 1 and len(members) > 1:
@@ -271,15 +271,15 @@ def _finished(
         raise TrainingError(message, hint)
     table = fit.table
     blended, out_of_bag, left_out = blend_members(table, trained, data, crossed=calibrated)
-    kept = [member for member in trained if member.candidate.name in out_of_bag.weights]
-    facts = _facts(fit, kept, random_state)
+    weighted = [member for member in trained if member.candidate.name in out_of_bag.weights]
+    facts = _facts(fit, weighted, random_state)
     if n_missing := len(fit.members) - len(trained):
         facts["n_members_left_out"] = n_missing
     if np.isfinite(out_of_bag.loss):
         facts["out_of_bag_loss"] = out_of_bag.loss
     name = AUTO if len(fit.members) > 1 else first.name
     model = model_of(
-        table, name, kept, data, blended, training=facts, score=score, threshold=threshold, left_out=left_out
+        table, name, weighted, data, blended, training=facts, score=score, threshold=threshold, left_out=left_out
     )
     return model, out_of_bag
 
@@ -319,7 +319,7 @@ def model_of(
         target_deviation=deviation,
         training=training or {},
         score=score,
-        calibration=None if left_out is None else calibrate(table, left_out),
+        calibration=None if left_out is None else left_out_errors(table, left_out),
         versions=versions(),
     )
 
@@ -409,21 +409,21 @@ def blend_members(
     }
     full = [member.outputs.shape[2] == data.n_networks for member in trained]
     draws, names = list(itertools.compress(of_each, full)), list(itertools.compress(names, full))
-    weights, temperature = _choice(draws, target, counts)
-    values[left_out] = _together(draws, weights, temperature)
+    weights, temperature = _choose_blend(draws, target, counts)
+    values[left_out] = _blend_draws(draws, weights, temperature)
     shares = {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight}
     blended = Blending(tuple(shares.values()), temperature)
     out_of_bag = OutOfBag(values, mean_loss(values[left_out], target, counts), losses, shares)
     if not crossed or len(draws) == 1:
         return blended, out_of_bag, values
-    apart = values[left_out]
+    crossed_values = values[left_out]
     for split in data.splits[:N_FOLDS]:
-        own = np.isin(np.flatnonzero(left_out), split.test)
-        if own.any() and not own.all():
-            chosen = _choice([draw[:, ~own] for draw in draws], target[~own], counts[~own])
-            apart[own] = _together([draw[:, own] for draw in draws], *chosen)
+        in_fold = np.isin(np.flatnonzero(left_out), split.test)
+        if in_fold.any() and not in_fold.all():
+            chosen = _choose_blend([draw[:, ~in_fold] for draw in draws], target[~in_fold], counts[~in_fold])
+            crossed_values[in_fold] = _blend_draws([draw[:, in_fold] for draw in draws], *chosen)
     of_all = values.copy()
-    of_all[left_out] = apart
+    of_all[left_out] = crossed_values
     return blended, out_of_bag, of_all
 
 
@@ -468,7 +468,7 @@ def blended_predictions(each: Sequence[Floats], blended: Blending) -> Floats:
     return mean if mean.ndim == 2 else tempered(mean, blended.temperature)
 
 
-def _choice(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> tuple[Floats, float]:
+def _choose_blend(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> tuple[Floats, float]:
     """Return the weights and the temperature with the lowest loss of the members' predictions [draw, row, ...]."""
     if len(draws) == 1:
         return np.ones(1), 1.0
@@ -482,7 +482,7 @@ def _weighted(draws: Sequence[Floats], weights: Floats) -> Floats:
     return np.asarray(sum(weight * draw for weight, draw in zip(weights, draws, strict=True)))
 
 
-def _together(draws: Sequence[Floats], weights: Floats, temperature: float) -> Floats:
+def _blend_draws(draws: Sequence[Floats], weights: Floats, temperature: float) -> Floats:
     """Return the blended predictions of members' predictions [draw, row] or [draw, row, class], averaged over draws."""
     blended = _weighted(draws, weights)
     return np.asarray(np.nanmean(blended if blended.ndim == 2 else tempered(blended, temperature), axis=0))

@@ -19,7 +19,7 @@ from seedbed.data.table import ColumnSchema, Task
 from seedbed.data.typed import NewRows
 from seedbed.errors import OptionError
 from seedbed.model.header import FORMAT
-from seedbed.model.sets import COVERAGE, Calibration
+from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.trees import WalkedTrees
 from seedbed.networks.candidate import Architecture
 from seedbed.networks.mlp import MLP, BlendedMembers, Trees, architecture_to_values
@@ -66,7 +66,7 @@ class Ensemble:
     target_deviation: float = 1.0
     training: Mapping[str, Any] = field(default_factory=dict)
     score: Mapping[str, Any] | None = None
-    calibration: Calibration | None = None
+    calibration: LeftOutErrors | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -115,10 +115,10 @@ class Ensemble:
         """Return the largest error that a prediction set or an interval admits, for each class [class].
 
         Args:
-            coverage, per_class: as in `Calibration.thresholds`.
+            coverage, per_class: as in `LeftOutErrors.thresholds`.
 
         Raises:
-            OptionError: as `Calibration.thresholds`, or the model has no sets, or no classes for `per_class`.
+            OptionError: as `LeftOutErrors.thresholds`, or the model has no sets, or no classes for `per_class`.
         """
         if per_class and coverage is None:
             raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")

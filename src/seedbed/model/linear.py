@@ -162,10 +162,10 @@ def _path(data: TreeData, split: Split, solver: str) -> Generator[Any, float, No
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of convergence
                 model.set_params(C=C).fit(X, y, sample_weight=weights)
-            found = np.column_stack([model.coef_, model.intercept_])
-            if data.n_outputs > 1 and len(found) == 1:  # two of several classes
-                found = np.concatenate([-found, found]) / 2
-            coefficients[present if data.n_outputs > 1 else slice(None)] = found
+            by_class = np.column_stack([model.coef_, model.intercept_])
+            if data.n_outputs > 1 and len(by_class) == 1:  # two of several classes
+                by_class = np.concatenate([-by_class, by_class]) / 2
+            coefficients[present if data.n_outputs > 1 else slice(None)] = by_class
         outputs = data.X[test].astype(np.float64) @ coefficients[:, :-1].T + coefficients[:, -1]
         C = yield coefficients.copy(), float((data.losses(outputs, test) * of_test).sum())
 

@@ -99,7 +99,7 @@ def own_module(candidate: Candidate, table: Table) -> str:
     if len(lines) > _MOST_LINES:
         lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
     size = f"{counted(n_parameters, 'parameter')}, {counted(n_inputs, 'input')}"
-    if warning := shares_warning(build, n_inputs, table.task):
+    if warning := probabilities_warning(build, n_inputs, table.task):
         lines.append(f"Warning: {warning}.")
     return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
 
@@ -114,22 +114,22 @@ def n_parameters_of(architecture: Callable[[int, int], nn.Module], n_inputs: int
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def warn_of_shares(candidate: Candidate, table: Table) -> None:
+def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
     """Warn in Python of a user-defined module that seems to return probabilities. The command line prints it."""
     build, n_inputs = candidate.architecture, layout_of(table).n_inputs
     if isinstance(build, UserArchitecture | FileArchitecture):
         build_one = functools.partial(build, n_inputs, table.n_outputs)
-        if warning := shares_warning(build_one, n_inputs, table.task):
+        if warning := probabilities_warning(build_one, n_inputs, table.task):
             warn(f"candidate '{candidate.name}': {warning}")
 
 
-def shares_warning(build: Callable[[], nn.Module], n_features: int, task: Task) -> str:
+def probabilities_warning(build: Callable[[], nn.Module], n_features: int, task: Task) -> str:
     """Return a warning if `forward()` seems to end with a sigmoid or softmax; else an empty text."""
-    kind = ends_in_shares(build, n_features, task)
+    kind = find_final_activation(build, n_features, task)
     return f"forward() seems to end with a {kind}; it must return logits" if kind else ""
 
 
-def are_shares(outputs: npt.NDArray[np.floating], task: Task) -> bool:
+def look_like_probabilities(outputs: npt.NDArray[np.floating], task: Task) -> bool:
     """Return whether outputs [row, output] look like those of a sigmoid or softmax. Rows that aren't finite are
     ignored."""
     z = outputs[np.isfinite(outputs).all(axis=1)]
@@ -138,8 +138,10 @@ def are_shares(outputs: npt.NDArray[np.floating], task: Task) -> bool:
     return task == "binary" or bool((np.abs(z.sum(axis=1) - 1) < 1e-4).all())
 
 
-def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) -> Literal["", "sigmoid", "softmax"]:
-    """Return whether `forward()` seems to end with a sigmoid or softmax, or an empty text.
+def find_final_activation(
+    build: Callable[[], nn.Module], n_features: int, task: Task
+) -> Literal["", "sigmoid", "softmax"]:
+    """Return the activation with which `forward()` seems to end, or an empty text.
 
     Outputs of one network may lie between 0 and 1 by chance. So networks are built under several seeds, with their
     initial parameters and with large random ones, and get random rows of two scales.
@@ -156,10 +158,10 @@ def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) 
         try:
             # A copy, because networks may share a layer, such as a pretrained one, and parameters are replaced below.
             network = copy.deepcopy(build_network(build, seed)).eval()
-            outputs += [_tried(network, n_features, scale, seed) for scale in (1.0, 10.0)]
+            outputs += [_try_network(network, n_features, scale, seed) for scale in (1.0, 10.0)]
         except Exception:  # noqa: BLE001 - the user's code may not expect these numbers
             return ""
-        if not all(are_shares(z, task) for z in outputs[-2:]):
+        if not all(look_like_probabilities(z, task) for z in outputs[-2:]):
             return ""
     known = np.concatenate(outputs)
     known = known[np.isfinite(known)]
@@ -168,7 +170,7 @@ def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) 
     return "softmax" if task == "multiclass" else "sigmoid"
 
 
-def _tried(network: nn.Module, n_features: int, scale: float, seed: int) -> npt.NDArray[np.floating]:
+def _try_network(network: nn.Module, n_features: int, scale: float, seed: int) -> npt.NDArray[np.floating]:
     """Return outputs [row, output] for random rows. With a scale above 1, parameters are replaced by random ones."""
     dtype = next(p.dtype for p in network.parameters())
     with torch.no_grad(), seeded(seed):

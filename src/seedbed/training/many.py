@@ -24,7 +24,7 @@ from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.settings.design import Engine
 from seedbed.settings.fields import taking
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import shares_warning
+from seedbed.training.candidates import probabilities_warning
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, one_split
 from seedbed.training.losses import Loss, check_smoothing, pick_loss
@@ -134,7 +134,7 @@ def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) 
     loss = pick_loss(recipe.loss, data.y, n_outputs)
     check_smoothing(loss, recipe.label_smoothing)
     task: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
-    if loss.hits is not None and (warning := shares_warning(make, data.X.shape[1], task)):
+    if loss.hits is not None and (warning := probabilities_warning(make, data.X.shape[1], task)):
         warn(warning)
     return n_outputs, loss
 

@@ -24,7 +24,7 @@ from seedbed.training.data import dtype_hint
 from seedbed.training.inputs import look_at
 from seedbed.training.losses import Loss
 from seedbed.training.optimizer_steps import make_torch_optimizer, make_torch_schedule
-from seedbed.training.randomness import Draws, network_keys, reseed, seeded, shuffled, stateless
+from seedbed.training.randomness import RandomStream, network_keys, reseed, seeded, shuffled, stateless
 from seedbed.training.stack import Stack
 from seedbed.training.states import build_network, outputs_of, stack_state_dicts, state_of
 
@@ -105,22 +105,22 @@ class PlainNetwork:
         n_batches = -(-len(train.X) // (recipe.batch_size or len(train.X)))
         self._schedule = make_torch_schedule(recipe, self._optimizer, n_batches)
         key = network_keys([seed], "draws", train.X.device)[0]
-        self._draws = Draws(key, rows=None if recipe.batch_size else numbers)
+        self._stream = RandomStream(key, rows=None if recipe.batch_size else numbers)
 
     def train(self, start: int, end: int) -> npt.NDArray[np.float64]:
         """Train from epoch `start` to before `end`; return their curves [4, epoch], with hits as the scores."""
         figures = np.empty((len(CURVES), end - start))
-        with seeded(self._seed), stateless(self.network, self._draws):
+        with seeded(self._seed), stateless(self.network, self._stream):
             for epoch in range(start, end):
                 figures[:, epoch - start] = *self._trained(epoch), *self._tested()
         return figures
 
     def _trained(self, epoch: int) -> tuple[float, float]:
         """Train for an epoch; return loss and hits before the steps."""
-        network, draws, train_loss, train_hits = self.network, self._draws, 0.0, 0.0
+        network, stream, train_loss, train_hits = self.network, self._stream, 0.0, 0.0
         network.train()
         for rows in self._batches(epoch):
-            reseed(draws.key, draws.step, training=True)
+            reseed(stream.key, stream.step, training=True)
             z = outputs_of(network, rows.X)
             batch_loss, share = rows.mean(self._criterion(z, rows.y)), rows.total / self._train.total
             train_loss += batch_loss.item() * share
@@ -134,13 +134,13 @@ class PlainNetwork:
             self._optimizer.step()
             if self._schedule is not None:
                 self._schedule.step()
-            draws.next_step()
+            stream.next_step()
         return train_loss, train_hits
 
     def _tested(self) -> tuple[float, float]:
         """Compute the outputs of the test rows; return loss and hits."""
         self.network.eval()
-        reseed(self._draws.key, self._draws.step, training=False)
+        reseed(self._stream.key, self._stream.step, training=False)
         with torch.inference_mode():
             self.outputs = outputs_of(self.network, self._test.X)
             loss = self._test.mean(self._criterion(self.outputs, self._test.y)).item()
@@ -169,7 +169,7 @@ class PlainEngine:
         self._ended = np.zeros(stack.n, dtype=np.bool_)
         with in_one_line():
             self._networks = [self._network(number) for number in range(stack.n)]
-        self._kept: dict[int, Tensors] = {}
+        self._best_states: dict[int, Tensors] = {}
         self.states()  # raises an error if the networks differ in shape
 
     def _network(self, number: int) -> PlainNetwork:
@@ -204,7 +204,7 @@ class PlainEngine:
 
     def keep(self, networks: npt.NDArray[np.bool_]) -> None:
         for number in np.flatnonzero(networks).tolist():
-            self._kept[number] = state_of(self._networks[number].network)
+            self._best_states[number] = state_of(self._networks[number].network)
 
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
         self._ended = networks
@@ -216,7 +216,7 @@ class PlainEngine:
     def states(self) -> Tensors:
         networks = [one.network for one in self._networks]
         return stack_state_dicts(
-            [self._kept.get(number) or state_of(network) for number, network in enumerate(networks)]
+            [self._best_states.get(number) or state_of(network) for number, network in enumerate(networks)]
         )
 
 

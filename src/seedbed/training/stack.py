@@ -88,7 +88,7 @@ class StackRows:
     def picked(self, epoch: int) -> npt.NDArray[np.int32]:
         """Return the rows of the epoch's minibatches in each network's order, -1 for filling [place, network]."""
         chosen = np.full((len(self._seeds), self.n_steps * self.batch_rows), -1, dtype=np.int32)
-        for (seed, n), (networks, rows) in self._own.items():
+        for (seed, n), (networks, rows) in self._rows_by_order.items():
             order = shuffled(n, seed, epoch).numpy()
             if -(-n // self.batch_rows) == self.n_steps:
                 chosen[networks, :n] = rows[:, order]
@@ -101,16 +101,16 @@ class StackRows:
         return chosen.T
 
     @functools.cached_property
-    def _own(self) -> dict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
+    def _rows_by_order(self) -> dict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
         """The training rows of networks with one seed and one number of rows, which see them in the same order: for
         each seed and number, the networks and their rows [network, row]."""
         counts = (self.fit.weights > 0).numpy(force=True).T
-        alike: dict[tuple[int, int], list[int]] = {}
+        networks_by_order: dict[tuple[int, int], list[int]] = {}
         for network, (seed, n) in enumerate(zip(self._seeds, counts.sum(axis=1).tolist(), strict=True)):
-            alike.setdefault((seed, n), []).append(network)
+            networks_by_order.setdefault((seed, n), []).append(network)
         return {
             (seed, n): (np.array(some), counts[some].nonzero()[1].astype(np.int32).reshape(-1, n))
-            for (seed, n), some in alike.items()
+            for (seed, n), some in networks_by_order.items()
         }
 
     @functools.cached_property
@@ -227,7 +227,7 @@ class Ensembles:
         pairs = (networks // size * table.n_rows + rows)[self._there]  # of a group and a row
         self._pairs, self._places = pairs.unique(return_inverse=True)
         self._groups = self._pairs // table.n_rows
-        self._own = table.test.y[rows, :, 0].permute(0, 2, 1)
+        self._targets = table.test.y[rows, :, 0].permute(0, 2, 1)
         self._counts, self._weights = self._summed(torch.ones_like(shares)), self._summed(shares)
 
     def losses(self, loss: Loss, outputs: Tensor) -> npt.NDArray[np.float64]:
@@ -239,12 +239,12 @@ class Ensembles:
         """
         if loss.hits is None:
             mean, target = (
-                self._summed(part.permute(0, 2, 1)) / self._counts[:, None] for part in (outputs, self._own)
+                self._summed(part.permute(0, 2, 1)) / self._counts[:, None] for part in (outputs, self._targets)
             )
             losses = loss.measure(mean[:, :, None], target[:, :, None])[0][:, 0]
         else:
             # Of classes a loss is minus the logarithm of the true class's probability.
-            single = loss.measure(outputs, self._own)[0]
+            single = loss.measure(outputs, self._targets)[0]
             losses = -(self._summed((-single.double()).exp()) / self._counts).clamp(min=1e-300).log()
         sums = losses.new_zeros(self.n_groups).index_add(0, self._groups, losses * self._weights)
         return (sums / self._size).numpy(force=True)

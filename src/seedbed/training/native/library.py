@@ -88,7 +88,7 @@ def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
             raise OSError("the library is of another version")
         library.workspace.restype, library.workspace.argtypes = c_int64, [c_void_p]
         library.train.restype, library.train.argtypes = None, [c_void_p, c_int64, c_int64]
-        for function in (library.look, library.look_for_life):
+        for function in (library.look, library.live_units):
             function.restype, function.argtypes = None, [c_void_p, c_int64, c_void_p, c_void_p]
         array, size = c_void_p, c_int64
         library.walk.restype = None
