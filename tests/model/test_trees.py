@@ -41,7 +41,7 @@ def data_of(kind: str, n: int = 400, n_folds: int = 4) -> TreeData:
     return TreeData(X, y, None, splits, 3 if kind == "three" else 1, kind != "numbers")
 
 
-def modules_of(fitted: trees.FittedTrees, n_outputs: int) -> list[DecisionTrees]:
+def modules_of(fitted: trees.FittedMember, n_outputs: int) -> list[DecisionTrees]:
     modules = []
     for number in range(len(fitted.states["0.left"])):
         network = fitted.architecture(6, n_outputs)

@@ -9,7 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,14 +23,14 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation.choosing import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.model.ensemble import Stacks
 from seedbed.model.header import MOST_NETWORKS
-from seedbed.model.member import LIMIT, N_FOLDS, Member, MemberData, is_network
+from seedbed.model.member import LIMIT, N_FOLDS, Blending, Member, MemberData, architecture_of, is_network
 from seedbed.model.members import Bag, Fit, Running, join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.predicting import check_threshold
 from seedbed.model.sets import left_out_errors
-from seedbed.networks.candidate import Architecture, Candidate
-from seedbed.networks.mlp import MLP, BlendedMembers, Regression, Trees
+from seedbed.networks.candidate import Candidate
+from seedbed.networks.mlp import MLP, Regression, Trees
 from seedbed.networks.parts import SmoothClip
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
@@ -91,12 +91,10 @@ def fit_model(
     elif target is not None:
         raise OptionError("a target was given with a table that is read already", "Give it to read_table.")
     check_threshold(table.task, None if threshold == 0.5 else threshold)
-    portfolio = None
-    if not (isinstance(candidate, str) and candidate.strip() == AUTO):
-        portfolio = [candidate]
+    is_auto = isinstance(candidate, str) and candidate.strip() == AUTO
     model, _ = blend_table(
         table,
-        portfolio=portfolio,
+        portfolio=None if is_auto else [candidate],
         n_networks=n_networks,
         recipe=recipe,
         sample_weight=sample_weight,
@@ -324,26 +322,6 @@ def model_of(
     )
 
 
-def architecture_of(
-    members: Sequence[Member], blended: Blending, *, numbers: bool
-) -> tuple[Architecture, dict[str, Tensor]]:
-    """Return the architecture of members and the states of their networks. Inputs that aren't clipped have no layer."""
-    if len(members) == 1 and not members[0].clipped:
-        return members[0].candidate.architecture, members[0].states
-    architecture = BlendedMembers(
-        members=tuple(cast("MLP | Trees", member.candidate.architecture) for member in members),
-        names=tuple(member.candidate.name for member in members),
-        weights=blended.weights,
-        temperature=blended.temperature,
-        limit=LIMIT,
-        numbers=numbers,
-    )
-    states = {  # the clip comes first
-        f"1.{number}.{name}": value for number, member in enumerate(members) for name, value in member.states.items()
-    }
-    return architecture, states
-
-
 def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, Any]:
     """Return how a model was made, as plain values."""
     table, data = fit.table, fit.data
@@ -368,13 +346,6 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
     if len(members) > 1 and any(member.candidate.overrides for member in members):
         facts["chosen"] += "; settings after @ replace these"
     return facts
-
-
-class Blending(NamedTuple):
-    """How members are blended: the weight of each whose weight isn't 0, and the temperature."""
-
-    weights: tuple[float, ...]
-    temperature: float
 
 
 def blend_members(

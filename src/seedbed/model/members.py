@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seedbed.data.table import Table
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
-from seedbed.model.trees import FittedTrees, fit_trees, n_threads, pad_trees
+from seedbed.model.trees import FittedMember, fit_trees, n_threads, pad_trees
 from seedbed.networks.candidate import Architecture, Candidate
 from seedbed.networks.mlp import MLP, Prior, Trees
 from seedbed.settings.design import Compute, Engine
@@ -174,22 +174,19 @@ def _fit_others(fit: Fit, random_state: int, jobs: int, ends: float | None) -> I
     members = [(place, member) for place, member in enumerate(fit.members) if not is_network(member)]
     if not members:
         return
-    data, jobs, fitted = fit.data.for_trees(), n_threads(fit.table.n_rows, jobs), list[FittedTrees]()
-    for place, member in members:
-        if not isinstance(member.architecture, Trees):
-            linear = (fit_prior if isinstance(member.architecture, Prior) else fit_regression)(data)
-            yield place, Member(dataclasses.replace(member, architecture=MLP()), linear.states, linear.outputs)
-    for place, member in members if fit.data.splits else ():
-        architecture = member.architecture
+    data, jobs, trees = fit.data.for_trees(), n_threads(fit.table.n_rows, jobs), list[FittedMember]()
+    for place, member in sorted(members, key=lambda numbered: trees_of(numbered[1]) is not None):
+        architecture, fitted = member.architecture, None
         if not isinstance(architecture, Trees):
-            continue
-        until = None if ends is None else (time.monotonic() + ends) / 2
-        rival = fitted[0] if fitted and not architecture.n_nodes and fit.drops else None
-        trees = fit_trees(architecture, data, random_state=random_state, jobs=jobs, rival=rival, until=until)
-        if trees is not None:
-            fitted.append(trees)
-            member = dataclasses.replace(member, architecture=trees.architecture)
-            yield place, Member(member, trees.states, trees.outputs)
+            fitted = (fit_prior if isinstance(architecture, Prior) else fit_regression)(data)
+        elif fit.data.splits:
+            until = None if ends is None else (time.monotonic() + ends) / 2
+            rival = trees[0] if trees and not architecture.n_nodes and fit.drops else None
+            fitted = fit_trees(architecture, data, random_state=random_state, jobs=jobs, rival=rival, until=until)
+            trees += [] if fitted is None else [fitted]
+        if fitted is not None:
+            member = dataclasses.replace(member, architecture=fitted.architecture)
+            yield place, Member(member, fitted.states, fitted.outputs)
 
 
 def _networks_of(fits: Sequence[Fit]) -> list[tuple[Candidate, list[int]]]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.choosing import blend_weights
-from seedbed.networks.mlp import Trees
+from seedbed.networks.mlp import MLP, Trees
 from seedbed.networks.parts import DecisionTrees
 from seedbed.training.machine import single_threads
 from seedbed.training.native.library import kernel
@@ -114,16 +114,16 @@ class WalkedTrees(DecisionTrees):
         return super().leaves(x) if leaves is None else leaves
 
 
-class FittedTrees(NamedTuple):
-    """Trees of all networks.
+class FittedMember(NamedTuple):
+    """Trees or linear models, one for each network.
 
     Attributes:
-        architecture: with the number of trees, nodes and steps.
+        architecture: of trees, with the number of trees, nodes and steps.
         states: of the networks [network, ...], by the names in their `state_dict`.
-        outputs: for the rows that a network's trees weren't fitted to [row, output, network]; NaN elsewhere.
+        outputs: for the rows that a network wasn't fitted to [row, output, network]; NaN elsewhere.
     """
 
-    architecture: Trees
+    architecture: MLP | Trees
     states: dict[str, Tensor]
     outputs: NDArray[np.float32]
 
@@ -186,9 +186,9 @@ def fit_trees(
     *,
     random_state: int,
     jobs: int,
-    rival: FittedTrees | None = None,
+    rival: FittedMember | None = None,
     until: float | None = None,
-) -> FittedTrees | None:
+) -> FittedMember | None:
     """Fit trees for each network to the training rows of its split.
 
     The rows left out decide how many boosting iterations there are. Their number is given if the trees were fitted
@@ -326,7 +326,7 @@ def _of_iterations(ensemble: Any, n: int, data: TreeData) -> DecisionTrees:
     return _Nodes.joined(each).module(data.values, probabilities=False)
 
 
-def _is_beaten(module: DecisionTrees, rival: FittedTrees, data: TreeData) -> bool:
+def _is_beaten(module: DecisionTrees, rival: FittedMember, data: TreeData) -> bool:
     """Return whether trees get no weight beside others, for the rows that the first split leaves out."""
     rows = data.splits[0].test
     if not len(rows):
@@ -349,7 +349,7 @@ def _pieces(rows: NDArray[Any], module: DecisionTrees) -> list[NDArray[Any]]:
     return [rows[start : start + n] for start in range(0, max(len(rows), 1), n)]
 
 
-def _stack_modules(trees: Trees, modules: Sequence[DecisionTrees], data: TreeData) -> FittedTrees:
+def _stack_modules(trees: Trees, modules: Sequence[DecisionTrees], data: TreeData) -> FittedMember:
     """Return modules as a stack."""
     each, states = [], []
     outputs = np.full((len(data.y), data.n_outputs, len(modules)), np.nan, dtype=np.float32)
@@ -359,7 +359,7 @@ def _stack_modules(trees: Trees, modules: Sequence[DecisionTrees], data: TreeDat
         states.append({f"0.{name}": value[None] for name, value in module.named_buffers()})
         outputs[split.test, :, number] = _outputs(module, data.X[split.test])
     architecture, states = pad_trees(each, states)
-    return FittedTrees(
+    return FittedMember(
         architecture, {name: torch.cat([state[name] for state in states]) for name in states[0]}, outputs
     )
 

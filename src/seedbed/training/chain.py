@@ -22,8 +22,8 @@ from torch import Tensor, fx, nn
 from seedbed.networks.activations import activation_of
 from seedbed.networks.mlp import MLP
 from seedbed.settings.optimizers import Tensors
+from seedbed.training.data import counting, expanded
 from seedbed.training.embeddings import Piecewise
-from seedbed.training.inputs import counting, expanded
 from seedbed.training.kernel_program import NotCoveredError, Program
 from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
 from seedbed.training.randomness import RandomStream, drawn_layer, drawn_modules, network_keys, seeded, stateless

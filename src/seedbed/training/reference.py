@@ -20,8 +20,7 @@ from seedbed.errors import SeedbedError, TrainingError
 from seedbed.evaluation.single_runs import CURVES
 from seedbed.settings.optimizers import Tensors
 from seedbed.settings.recipe import Recipe
-from seedbed.training.data import dtype_hint
-from seedbed.training.inputs import look_at
+from seedbed.training.data import dtype_hint, look_at
 from seedbed.training.losses import Loss
 from seedbed.training.optimizer_steps import make_torch_optimizer, make_torch_schedule
 from seedbed.training.randomness import RandomStream, network_keys, reseed, seeded, shuffled, stateless

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.chain import Chain, read_chain, shared_chain
-from seedbed.training.data import TrainingData
-from seedbed.training.inputs import Placing, look_at_splits, looking
+from seedbed.training.data import Placing, TrainingData, look_at_splits, looking
 from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
 from seedbed.training.planning import Chunk
 from seedbed.training.randomness import network_keys, shuffled
