@@ -15,11 +15,10 @@ from seedbed.data.splits import repeated_folds
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.design import Engine
 from seedbed.settings.recipe import Recipe
-from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData, counted_rows
 from seedbed.training.native.library import kernel
 from seedbed.training.parallel import pick_jobs, train_chunk, train_chunks
-from seedbed.training.planning import plan_stack
+from seedbed.training.planning import Chunk, plan_chunks
 
 _CHUNKS_A_CORE = 4
 
@@ -87,8 +86,7 @@ def _plan(task: Task, data: TrainingData, n_networks: int, engine: Engine, *, de
     n_splits = data.train.shape[1]
     splits = [network % n_splits for network in range(n_networks)]
     seeds = range(n_networks)
-    plan = plan_stack(build, data, Recipe.tutorial(), seeds=seeds, splits=splits, engine=engine, device=device)
-    return plan.chunks
+    return plan_chunks(build, data, Recipe.tutorial(), seeds=seeds, splits=splits, engine=engine, device=device)
 
 
 def _one_split(rows: Rows) -> TrainingData:

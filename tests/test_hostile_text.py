@@ -103,7 +103,7 @@ def test_the_result_so_far_has_names_without_control_characters():
         display = ProgressDisplay(console)
         display(Progress(done=1, total=2, repeats=1, so_far=so_far))
         display._so_far = so_far
-        console.print(display._screen())
+        console.print(display.get_renderable())
         assert "owned" in stream.getvalue()
         assert HOSTILE.search(stream.getvalue()) is None
 

@@ -15,7 +15,7 @@ from seedbed.model.members import Running
 from seedbed.model.model import load
 from seedbed.model.portfolio import candidates_for
 from seedbed.networks.mlp import MLP
-from seedbed.training.candidates import ends_in_shares
+from seedbed.training.candidates import find_final_activation
 
 NAMES = ["a", "b", "c"]
 
@@ -213,7 +213,7 @@ class Squashed(nn.Linear):
     ],
 )
 def test_a_network_that_returns_probabilities_with_any_parameters_is_reported(last, task, kind):
-    assert ends_in_shares(lambda: Squashed(3, 1 if task == "binary" else 3, last), 3, task) == kind
+    assert find_final_activation(lambda: Squashed(3, 1 if task == "binary" else 3, last), 3, task) == kind
 
 
 def test_the_search_for_a_last_sigmoid_leaves_layers_that_networks_share_as_they_are(small):

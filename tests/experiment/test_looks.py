@@ -19,7 +19,7 @@ from seedbed.experiment.run import run, run_by_looks
 from seedbed.experiment.specification_file import read_specification
 from seedbed.report.glance import first_screen
 from seedbed.report.progress import notebook_progress
-from seedbed.training.parallel import Beside
+from seedbed.training.parallel import BackgroundWork
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 MODELS = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior"], "recipe": "default", "epochs": 6, "lr": None}
@@ -224,6 +224,17 @@ def test_a_run_leaves_the_threads_of_blas_as_they_were(small):
     assert all(set(threads) == {1} for threads in seen)
 
 
+def test_work_beside_the_training_raises_its_error_where_its_results_are_taken():
+    def work():
+        yield 1
+        raise ValueError("no fit")
+
+    beside = BackgroundWork(work())
+    with pytest.raises(ValueError, match="no fit"):
+        list(beside.finished(wait=True))
+    assert list(beside.finished(wait=True)) == []
+
+
 def test_work_beside_the_training_begins_nothing_after_it_is_closed():
     begun = []
 
@@ -233,7 +244,7 @@ def test_work_beside_the_training_begins_nothing_after_it_is_closed():
             time.sleep(0.01)
             yield number
 
-    beside = Beside(work())
+    beside = BackgroundWork(work())
     beside.close()
     time.sleep(0.1)
     assert len(begun) < 10

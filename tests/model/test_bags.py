@@ -19,7 +19,7 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
 from seedbed.training.randomness import derive
 from seedbed.training.reference import PlainNetwork, Rows
-from seedbed.training.stack import build_network
+from seedbed.training.states import build_network
 
 ONE_CORE = Compute(jobs=1)
 

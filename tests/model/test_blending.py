@@ -1,5 +1,6 @@
 """Models that are blends: their members, the rows that each is fitted to, and out-of-bag predictions."""
 
+import dataclasses
 import itertools
 import time
 
@@ -21,6 +22,7 @@ from seedbed.model.portfolio import candidates_for
 from seedbed.networks.mlp import BlendedMembers
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
+from seedbed.training.parallel import train_chunks
 
 QUICK = {"n_networks": 8, "recipe": Recipe(epochs=15, lr=0.01), "compute": Compute(jobs=1)}
 SMALL = ("linear:1", "silu:8,8@layernorm,residual", "linear:1@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
@@ -175,7 +177,7 @@ def test_the_rest_of_a_time_limit_trains_more_networks_of_members_with_weight(ta
 
 def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_networks(table_for, monkeypatch):
     seen = []
-    monkeypatch.setattr(blending, "joined", lambda bags: seen.append(members.joined(bags)) or seen[-1])
+    monkeypatch.setattr(blending, "join_bags", lambda bags: seen.append(members.join_bags(bags)) or seen[-1])
     table = table_for("cost")
     model, out_of_bag = blend_table(table, portfolio=SMALL[1:2], time_limit=600, **QUICK)
     inputs = torch.from_numpy(model.preprocessor.inputs_of_values(table.features))
@@ -219,6 +221,22 @@ def test_a_time_limit_is_kept_by_a_tenth():
     started = time.monotonic()
     blend_table(noise(300), portfolio=("relu:64,64",), time_limit=1.5, n_networks=16, compute=Compute(jobs=1))
     assert time.monotonic() - started < 1.5 * 1.1 + 0.5  # what comes before and after training
+
+
+def test_members_share_a_time_limit_by_the_time_of_an_epoch(table_for, monkeypatch):
+    table, limits, seconds = table_for("ill"), [], itertools.count(1)
+
+    def train(running, chunks, data):
+        limits.append([chunk.seconds for chunk in chunks])
+        for number, result in train_chunks(chunks, data, 1):
+            yield number, dataclasses.replace(result, seconds=float(next(seconds)))
+
+    monkeypatch.setattr(Running, "train", train)
+    data, recipe = members.MemberData(table, 8, None, 0), QUICK["recipe"]
+    fits = [members.Fit(table, candidates_for(["relu:4", "relu:5"], table), recipe, data)]
+    assert len(list(trained_members(fits, random_state=0, running=Running(), ends=time.monotonic() + 900))) == 2
+    assert limits[0] == [None, None]  # one epoch
+    assert limits[1:] == [[pytest.approx(300, abs=5)], [pytest.approx(900, abs=15)]]
 
 
 def test_members_that_diverge_are_left_out(table_for):

@@ -12,7 +12,7 @@ from seedbed.errors import ModelFileError, OptionError
 from seedbed.model.blending import blend_table, fit_model
 from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes
-from seedbed.model.sets import Calibration, calibrate, n_points
+from seedbed.model.sets import LeftOutErrors, left_out_errors, n_points
 from seedbed.settings.recipe import Recipe, recipe_named
 
 from .conftest import FAST, TARGETS
@@ -32,14 +32,14 @@ def calibrated(errors, codes=None, n_classes=1):
     if codes is not None:
         predicted = np.full((len(errors), n_classes), np.nan)
         predicted[np.arange(len(errors)), codes] = 1 - np.asarray(errors)
-    return calibrate(table, predicted)
+    return left_out_errors(table, predicted)
 
 
 def test_reading_the_errors_of_many_classes_takes_time_in_proportion(monkeypatch):
     computed = []
     sizes = n_points
     monkeypatch.setattr("seedbed.model.sets.n_points", lambda *args: computed.append(args) or sizes(*args))
-    calibration = Calibration(np.arange(10_000, dtype=np.float32), (2,) * 5000)
+    calibration = LeftOutErrors(np.arange(10_000, dtype=np.float32), (2,) * 5000)
     parts = [calibration.of_class(number)[0].tolist() for number in range(5000)]
     assert parts == [[2 * number, 2 * number + 1] for number in range(5000)]
     assert len(computed) == 5000
@@ -215,7 +215,7 @@ HOSTILE = {
 def test_hostile_errors_are_refused(fitted, tmp_path, what):
     change, message = HOSTILE[what]
     calibration = fitted().calibration
-    spoilt = Calibration(*change(calibration.errors, calibration.rows))
+    spoilt = LeftOutErrors(*change(calibration.errors, calibration.rows))
     with pytest.raises(ModelFileError, match=message):
         load(dataclasses.replace(fitted(), calibration=spoilt).save(tmp_path / "m.safetensors"))
 
@@ -233,6 +233,6 @@ def test_errors_of_a_blend_are_by_weights_chosen_without_the_row():
     table = sb.read_table(pd.DataFrame({"x": rng.normal(size=120), "y": rng.choice(["no", "yes"], 120)}), target="y")
     options = {"portfolio": ["logistic", "relu:32", "tanh:32"], "n_networks": 8, "recipe": Recipe(epochs=20)}
     model, out_of_bag = blend_table(table, **options)
-    chosen = calibrate(table, out_of_bag.values)
+    chosen = left_out_errors(table, out_of_bag.values)
     assert chosen.rows == model.calibration.rows
     assert -np.log(1 - model.calibration.errors).mean() > -np.log(1 - chosen.errors).mean() + 1e-4

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import time
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,12 @@ from seedbed.model import model_file, portfolio, trees
 from seedbed.model.blending import blend_table
 from seedbed.model.model import load
 from seedbed.model.portfolio import candidates_for
-from seedbed.model.trees import TreeData, alike, fit_trees
+from seedbed.model.trees import TreeData, fit_trees, pad_trees, tree_leaves
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import Trees, architecture_to_values
 from seedbed.networks.parts import DecisionTrees
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
-from seedbed.training.native.walking import tree_leaves
 
 BOOSTED, EXTRA = Trees("boosted", 30), Trees("extra", 5)
 SOME = ("boosted-trees:20", "extra-trees:5")
@@ -41,7 +41,7 @@ def data_of(kind: str, n: int = 400, n_folds: int = 4) -> TreeData:
     return TreeData(X, y, None, splits, 3 if kind == "three" else 1, kind != "numbers")
 
 
-def modules_of(fitted: trees.FittedTrees, n_outputs: int) -> list[DecisionTrees]:
+def modules_of(fitted: trees.FittedMember, n_outputs: int) -> list[DecisionTrees]:
     modules = []
     for number in range(len(fitted.states["0.left"])):
         network = fitted.architecture(6, n_outputs)
@@ -166,7 +166,7 @@ def test_the_kernel_never_leaves_the_nodes():
 
 def test_unused_nodes_lead_to_themselves():
     small, large = fit(Trees("extra", 2), data_of("two")), fit(Trees("extra", 2), data_of("two", n=800))
-    both, states = alike([small.architecture, large.architecture], [small.states, large.states])
+    both, states = pad_trees([small.architecture, large.architecture], [small.states, large.states])
     assert both.n_nodes == large.architecture.n_nodes
     filled = dataclasses.replace(both)(6, 1)
     filled.load_state_dict({name: value[0] for name, value in states[0].items()})
@@ -193,6 +193,15 @@ def test_training_rows_without_a_class_have_no_trees():
     y = np.where(data.y == 2, 0, data.y)
     y[data.splits[0].test[0]] = 2
     assert fit(BOOSTED, dataclasses.replace(data, y=y)) is None
+
+
+@pytest.mark.parametrize("kind", [BOOSTED, EXTRA])
+def test_trees_are_fitted_if_one_of_them_shows_that_the_time_suffices(kind, monkeypatch):
+    data, now = data_of("two"), time.monotonic()
+    monkeypatch.setattr(trees, "tree_seconds", lambda kind, data: 1.0)
+    n_least = len(data.splits) * (50 if kind is BOOSTED else kind.n_trees)
+    assert fit(kind, data, until=now + n_least) is None
+    assert fit(kind, data, until=now + n_least + 600) is not None
 
 
 def test_many_rows_are_drawn_for_each_extra_tree(monkeypatch):

@@ -11,7 +11,7 @@ from seedbed.networks.activations import ACTIVATIONS
 from seedbed.play.page import STATIC
 from seedbed.training import kernel_program as program
 from seedbed.training import layers
-from seedbed.training.native import job
+from seedbed.training.native import library
 
 
 def test_the_committed_kernel_is_what_its_source_compiles_to(tmp_path):
@@ -25,7 +25,7 @@ def test_the_committed_kernel_is_what_its_source_compiles_to(tmp_path):
 @pytest.mark.parametrize("name", ["POINTERS", "NUMBERS"])
 def test_the_page_fills_in_the_job_as_python_does(name):
     found = re.search(rf"const {name} = \[(.*?)\];", (STATIC / "kernel.js").read_text(), re.DOTALL)
-    assert re.findall(r'"(\w+)"', found[1]) == list(getattr(job, f"_{name}"))
+    assert re.findall(r'"(\w+)"', found[1]) == list(getattr(library, f"_{name}"))
 
 
 def test_the_page_calls_activations_by_the_numbers_and_arguments_of_python():

@@ -75,7 +75,7 @@ def test_a_terminal_shows_a_bar_below_the_result_so_far_and_erases_both(so_far):
     where = console("terminal")
     with ProgressDisplay(where) as display:
         display(Progress(done=6, total=60, repeats=1, so_far=so_far))
-        display._live.refresh()
+        display.refresh()
         drawn = where.file.getvalue()
     for words in ("So far, after 1 of up to 10 repeats:", "relu:5", "6/60"):
         assert words in drawn
@@ -104,5 +104,5 @@ def test_markup_in_the_name_of_a_candidate_is_shown_unchanged(make):
     where, found = console("terminal"), msgspec.convert(make.document(*models), Conclusion)
     with ProgressDisplay(where) as display:
         display(Progress(done=1, total=2, repeats=1, so_far=found))
-        display._live.refresh()
+        display.refresh()
     assert "nets/[bold]x.py:Net" in where.file.getvalue()

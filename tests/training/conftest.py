@@ -20,7 +20,7 @@ from seedbed.training.machine import one_thread
 from seedbed.training.many import History, train_many
 from seedbed.training.native.library import Kernel
 from seedbed.training.reference import Rows
-from seedbed.training.stack import build_network
+from seedbed.training.states import build_network
 
 from .plain_loop import train_reference
 

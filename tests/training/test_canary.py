@@ -11,7 +11,7 @@ from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.parallel import train_chunk
-from seedbed.training.planning import plan_stack
+from seedbed.training.planning import plan_chunks
 
 from .plain_loop import Residual
 
@@ -54,12 +54,12 @@ def trained(kind, data, recipe):
     """Curves, outputs and state of the networks of split 0, which share their stack with networks of split 1."""
     n_outputs = 3 if recipe.loss == "cross_entropy" else 1
     own = {"residual": lambda: Residual(n_outputs, dropout=0.0), "exp": lambda: Exp(n_outputs)}
-    plan = plan_stack(
+    plan = plan_chunks(
         own.get(kind, lambda: parse_candidate(kind).architecture(5, n_outputs)), data, recipe, seeds=[3, 8, 3, 8],
         splits=[0, 1, 0, 1], keep_networks=True,
     )  # fmt: skip
     found = []
-    for chunk in plan.chunks:
+    for chunk in plan:
         result = train_chunk(chunk, data)
         places = [i for i in range(len(chunk.members)) if chunk.splits[i] == 0]
         found += [(result.curves[:, :, i], result.outputs[:, :, i], result.states[i]) for i in places]

@@ -12,7 +12,7 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
 from seedbed.training.many import train_many
 from seedbed.training.parallel import train_chunk
-from seedbed.training.planning import plan_stack
+from seedbed.training.planning import plan_chunks
 from seedbed.training.reference import Rows
 
 from .plain_loop import train_reference
@@ -46,10 +46,10 @@ def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
 
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
-    plan = plan_stack(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64",
+    plan = plan_chunks(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64",
                       keep_networks=True)  # fmt: skip
     found = {}
-    for chunk in plan.chunks:
+    for chunk in plan:
         states = train_chunk(chunk, data).states
         found |= dict(zip(chunk.members, states, strict=True))
     return [found[i] for i in range(len(splits))]
@@ -79,7 +79,7 @@ def test_each_network_gets_the_rows_of_its_split(two_splits, build, name):
 
 
 def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
-    monkeypatch.setattr("seedbed.training.inputs.MOST_ROWS", 20)
+    monkeypatch.setattr("seedbed.training.data.MOST_ROWS", 20)
     table = task("bce")
     stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, jobs=1, dtype="float64").networks()
     alone = Centred().double()

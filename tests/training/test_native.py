@@ -25,7 +25,7 @@ from seedbed.training.many import train_many
 from seedbed.training.native import library
 from seedbed.training.native.engine import NativeEngine
 from seedbed.training.parallel import train_chunk, train_chunks
-from seedbed.training.planning import plan_stack
+from seedbed.training.planning import plan_chunks
 
 ROOT = Path(__file__).parents[2]
 NOT_BUILT = "no kernel was built for this processor and system"
@@ -135,10 +135,10 @@ def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_si
 def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch):
     monkeypatch.setattr(planning, "_MOST_NATIVE", 16)
     recipe = Recipe.tutorial(epochs=30_000)
-    plan = plan_stack(lambda: parse_candidate("relu:64,64").architecture(5, 1), two_splits, recipe, seeds=range(64),
+    plan = plan_chunks(lambda: parse_candidate("relu:64,64").architecture(5, 1), two_splits, recipe, seeds=range(64),
                       splits=[0] * 64)  # fmt: skip
-    quick = dataclasses.replace(plan.chunks[0], recipe=Recipe.tutorial(epochs=1))
-    trained = train_chunks((quick, *plan.chunks), two_splits, 2)
+    quick = dataclasses.replace(plan[0], recipe=Recipe.tutorial(epochs=1))
+    trained = train_chunks((quick, *plan), two_splits, 2)
     assert next(trained)[0] == 0
     started = time.process_time()  # of both threads, since other programs may hold the machine
     trained.close()
@@ -245,7 +245,7 @@ def test_an_unknown_target_ends_the_build_with_the_known_ones(hook, monkeypatch)
 def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
     recipe = Recipe.tutorial(epochs=2)
     build = parse_candidate("relu:4").architecture
-    plan = plan_stack(lambda: build(5, 1), two_splits, recipe, seeds=[1, 2], splits=[0, 0])
+    plan = plan_chunks(lambda: build(5, 1), two_splits, recipe, seeds=[1, 2], splits=[0, 0])
     rows, steps = NativeEngine._rows, NativeEngine._steps
 
     def halved(function):
@@ -257,7 +257,7 @@ def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, w
     monkeypatch.setattr(NativeEngine, "_rows", halved(rows))
     monkeypatch.setattr(NativeEngine, "_steps", halved(steps))
     with pytest.raises(AssertionError, match=f"{what} has shape"):
-        train_chunk(plan.chunks[0], two_splits)
+        train_chunk(plan[0], two_splits)
 
 
 @pytest.mark.slow

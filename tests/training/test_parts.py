@@ -132,9 +132,9 @@ def test_dead_units_inside_a_residual_layer_are_counted(task):
 
     from seedbed.training.data import TrainingData
     from seedbed.training.parallel import train_chunk
-    from seedbed.training.planning import plan_stack
+    from seedbed.training.planning import plan_chunks
 
     rows = np.ones((95, 1), "f")
     data = TrainingData(task("bce").X.astype("f"), task("bce").y, rows, rows)
-    plan = plan_stack(build, data, Recipe.tutorial(epochs=2, lr=1e-6), seeds=[1, 2], splits=[0, 0])
-    assert train_chunk(plan.chunks[0], data).dead.tolist() == [0.75, 0.75]
+    plan = plan_chunks(build, data, Recipe.tutorial(epochs=2, lr=1e-6), seeds=[1, 2], splits=[0, 0])
+    assert train_chunk(plan[0], data).dead.tolist() == [0.75, 0.75]

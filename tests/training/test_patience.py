@@ -8,10 +8,9 @@ from scipy.special import expit
 from seedbed.evaluation.choosing import mean_loss
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
-from seedbed.training.chunk import Chunk
 from seedbed.training.loop import Best
 from seedbed.training.parallel import train_chunk
-from seedbed.training.planning import plan_stack
+from seedbed.training.planning import Chunk, plan_chunks
 
 from .test_stops import KINDS, SEEDS, SPLITS
 
@@ -22,7 +21,7 @@ EPOCHS = 12
 
 def planned(kind, data, patience, epochs=EPOCHS, **recipe):
     settings = Recipe.tutorial(**{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe})
-    return plan_stack(
+    return plan_chunks(
         KINDS[kind],
         data,
         settings,
@@ -38,7 +37,7 @@ def loss_by_epoch(kind, data, chunk, **recipe):
     target, members, found = data.y, list(chunk.members), []
     for epoch in range(1, EPOCHS + 1):
         draws = np.full((len(SEEDS), len(target)), np.nan)
-        for plain in planned(kind, data, None, epoch, **recipe).chunks:
+        for plain in planned(kind, data, None, epoch, **recipe):
             said = train_chunk(plain, data).outputs[:, 0]
             draws[list(plain.members)] = expit(said.astype(np.float64)).T
         draws = draws[members]
@@ -53,12 +52,12 @@ def loss_by_epoch(kind, data, chunk, **recipe):
 @pytest.mark.parametrize("batch_size", [0, 18], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batch_size):
-    for chunk in planned(kind, two_splits, EPOCHS, batch_size=batch_size).chunks:
+    for chunk in planned(kind, two_splits, EPOCHS, batch_size=batch_size):
         found = train_chunk(chunk, two_splits)
         losses = loss_by_epoch(kind, two_splits, chunk, batch_size=batch_size)
         (best,) = found.best
         assert losses[best - 1] <= min(losses) + 1e-5
-        for other in planned(kind, two_splits, None, best, batch_size=batch_size).chunks:
+        for other in planned(kind, two_splits, None, best, batch_size=batch_size):
             expected = train_chunk(other, two_splits)
             for place, member in enumerate(other.members):
                 if member in chunk.members:
@@ -71,7 +70,7 @@ def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batc
 
 
 def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
-    (chunk,) = planned("relu", two_splits, 2, epochs=200).chunks
+    (chunk,) = planned("relu", two_splits, 2, epochs=200)
     result = train_chunk(chunk, two_splits)
     assert result.curves.shape[1] < 200
     assert result.best == (result.curves.shape[1] - 2,)
@@ -79,8 +78,8 @@ def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
 
 def test_the_curves_equal_those_of_a_training_without_patience(two_splits):
     for kind in ("relu", "general"):
-        patient = [train_chunk(chunk, two_splits) for chunk in planned(kind, two_splits, EPOCHS).chunks]
-        whole = [train_chunk(chunk, two_splits) for chunk in planned(kind, two_splits, None).chunks]
+        patient = [train_chunk(chunk, two_splits) for chunk in planned(kind, two_splits, EPOCHS)]
+        whole = [train_chunk(chunk, two_splits) for chunk in planned(kind, two_splits, None)]
         for one, other in zip(patient, whole, strict=True):
             np.testing.assert_allclose(one.curves, other.curves, rtol=0, atol=2e-6)
 
@@ -88,12 +87,12 @@ def test_the_curves_equal_those_of_a_training_without_patience(two_splits):
 def test_a_time_limit_ends_training_after_at_least_one_epoch(two_splits):
     from dataclasses import replace
 
-    (chunk,) = planned("relu", two_splits, EPOCHS).chunks
+    (chunk,) = planned("relu", two_splits, EPOCHS)
     assert train_chunk(replace(chunk, seconds=0.0), two_splits).curves.shape[1] == 1
 
 
 def test_diverging_networks_keep_their_state_from_before(two_splits):
-    (chunk,) = planned("relu", two_splits, EPOCHS, lr=1e20).chunks
+    (chunk,) = planned("relu", two_splits, EPOCHS, lr=1e20)
     result = train_chunk(chunk, two_splits)
     assert result.curves.shape[1] == EPOCHS
     assert len(result.states) == len(SEEDS)
@@ -101,17 +100,17 @@ def test_diverging_networks_keep_their_state_from_before(two_splits):
 
 def test_all_networks_are_one_chunk(two_splits):
     build = parse_candidate("relu:4").architecture
-    plan = plan_stack(
+    plan = plan_chunks(
         lambda: build(5, 1), two_splits, Recipe.tutorial(epochs=2), seeds=range(600), splits=[0] * 600, patience=(1, 1)
     )
-    assert len(plan.chunks) == 1
+    assert len(plan) == 1
 
 
 def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_minibatches(two_splits):
     """70 rows make 5 minibatches of 16, and 62 rows only 4."""
-    (chunk,) = planned("relu", two_splits, EPOCHS, batch_size=16).chunks
+    (chunk,) = planned("relu", two_splits, EPOCHS, batch_size=16)
     found = train_chunk(chunk, two_splits)
-    larger, _ = planned("relu", two_splits, None, batch_size=16).chunks
+    larger, _ = planned("relu", two_splits, None, batch_size=16)
     np.testing.assert_allclose(found.curves[..., :3], train_chunk(larger, two_splits).curves, rtol=0, atol=2e-6)
     assert (found.curves[0, -1] < found.curves[0, 0]).all()
 
@@ -119,13 +118,13 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
 def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(two_splits):
     settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": (2, 2), "keep_networks": True}
     recipe = Recipe.tutorial(epochs=200, lr=0.3, momentum=0.9, batch_size=18)
-    (both,) = plan_stack(KINDS["relu"], two_splits, recipe, together=3, **settings).chunks
+    (both,) = plan_chunks(KINDS["relu"], two_splits, recipe, group_size=3, **settings)
     found = train_chunk(both, two_splits)
     assert len(set(found.best)) == 2
     for group, best in enumerate(found.best):
         own = slice(3 * group, 3 * group + 3)
         single = {name: value[own] if isinstance(value, list) else value for name, value in settings.items()}
-        (chunk,) = plan_stack(KINDS["relu"], two_splits, recipe, **single).chunks
+        (chunk,) = plan_chunks(KINDS["relu"], two_splits, recipe, **single)
         alone = train_chunk(chunk, two_splits)
         assert alone.best == (best,)
         np.testing.assert_allclose(found.outputs[:, :, own], alone.outputs, rtol=0, atol=2e-6)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seedbed.training.randomness import (
-    Draws,
+    RandomStream,
     derive,
     drawn_modules,
     dropped,
@@ -125,7 +125,7 @@ def test_stateless_modules_draw_by_key_and_are_restored_afterwards():
     X, key = torch.ones(3, 4), network_keys([1], "draws")[0]
     passes = []
     for _ in range(2):
-        draws = Draws(key)
+        draws = RandomStream(key)
         with stateless(network, draws):
             first, second = network(X), network(X)  # used twice in a step, so it draws
             draws.next_step()

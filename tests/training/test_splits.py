@@ -10,9 +10,9 @@ from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.many import train_many
 from seedbed.training.parallel import train_chunk
-from seedbed.training.planning import plan_stack
+from seedbed.training.planning import plan_chunks
 from seedbed.training.reference import Rows
-from seedbed.training.stack import build_network
+from seedbed.training.states import build_network
 
 from .plain_loop import Residual, train_reference
 
@@ -42,9 +42,9 @@ def tables(task):
 
 
 def trained(build, data, recipe, seeds, splits):
-    plan = plan_stack(build, data, recipe, seeds=seeds, splits=splits, dtype="float64", keep_networks=True)
+    plan = plan_chunks(build, data, recipe, seeds=seeds, splits=splits, dtype="float64", keep_networks=True)
     found = {}
-    for chunk in plan.chunks:
+    for chunk in plan:
         result = train_chunk(chunk, data)
         for i, member in enumerate(chunk.members):
             found[member] = result.curves[:, :, i], result.outputs[:, :, i], result.states[i]
@@ -63,7 +63,7 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
     pairs = [(seed, split) for seed in (3, 8) for split in range(3)]
     plan, found = trained(build, data, recipe, *zip(*pairs, strict=True))
     if not kind.startswith("residual") and not batch_size:
-        assert len(plan.chunks) == 1  # they share one stack
+        assert len(plan) == 1  # they share one stack
     for position, (seed, split) in enumerate(pairs):
         expected, network, outputs = alone(build, data, own[split], recipe, seed)
         curves, shown, state = found[position]

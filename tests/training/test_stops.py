@@ -12,7 +12,7 @@ from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.parallel import train_chunk
-from seedbed.training.planning import plan_stack
+from seedbed.training.planning import plan_chunks
 
 from .plain_loop import Residual
 
@@ -39,9 +39,9 @@ KINDS = {
 
 def trained(plan, data):
     """Curves [4, epoch, network], outputs [row, output, network] and dead share [network] of a whole plan."""
-    n = sum(len(chunk.members) for chunk in plan.chunks)
+    n = sum(len(chunk.members) for chunk in plan)
     parts = {}
-    for chunk in plan.chunks:
+    for chunk in plan:
         result = train_chunk(chunk, data)
         for i, member in enumerate(chunk.members):
             parts[member] = result.curves[:, :, i], result.outputs[:, :, i], result.dead[i]
@@ -49,9 +49,9 @@ def trained(plan, data):
 
 
 def test_chunks_of_the_kernel_are_as_even_as_blocks_of_eight_allow(two_splits):
-    plan = plan_stack(KINDS["relu"], two_splits, Recipe.tutorial(epochs=2), seeds=range(100), splits=[0] * 100)
-    sizes = [56, 44] if plan.chunks[0].engine == "native" else [100]
-    assert [len(chunk.members) for chunk in plan.chunks] == sizes
+    plan = plan_chunks(KINDS["relu"], two_splits, Recipe.tutorial(epochs=2), seeds=range(100), splits=[0] * 100)
+    sizes = [56, 44] if plan[0].engine == "native" else [100]
+    assert [len(chunk.members) for chunk in plan] == sizes
 
 
 class Functional(nn.Module):
@@ -89,7 +89,7 @@ class Dead(nn.Sequential):
     ids=["dead", "functional", "alive", "no ReLU", "general"],
 )
 def test_the_share_of_dead_units_is_counted_over_all_relu_layers(two_splits, build, share):
-    plan = plan_stack(build, two_splits, Recipe.tutorial(epochs=1, lr=0.0), seeds=SEEDS, splits=SPLITS)
+    plan = plan_chunks(build, two_splits, Recipe.tutorial(epochs=1, lr=0.0), seeds=SEEDS, splits=SPLITS)
     _, _, dead = trained(plan, two_splits)
     np.testing.assert_allclose(dead, [share] * 6, rtol=0, atol=1e-6)
 
@@ -105,12 +105,12 @@ def test_a_unit_that_is_active_only_for_test_rows_is_dead(two_splits):
         nn.init.constant_(network[0].bias, -1.0)
         return network
 
-    plan = plan_stack(build, table, Recipe.tutorial(epochs=1, lr=0.0), seeds=SEEDS, splits=SPLITS)
+    plan = plan_chunks(build, table, Recipe.tutorial(epochs=1, lr=0.0), seeds=SEEDS, splits=SPLITS)
     assert trained(plan, table)[2].tolist() == [1, 1, 1, 0, 0, 0]
 
 
 def test_a_network_that_diverged_has_no_share_of_dead_units(two_splits):
-    plan = plan_stack(KINDS["relu"], two_splits, Recipe.tutorial(epochs=4, lr=1e30), seeds=SEEDS, splits=SPLITS)
+    plan = plan_chunks(KINDS["relu"], two_splits, Recipe.tutorial(epochs=4, lr=1e30), seeds=SEEDS, splits=SPLITS)
     curves, _, dead = trained(plan, two_splits)
     assert np.isnan(curves[0, -1]).all()
     assert np.isnan(dead).all()

@@ -1,23 +1,15 @@
 """`train_many`: accepted arguments, and errors for others."""
 
-import dataclasses
-import functools
-import time
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from seedbed.errors import OptionError, SeedbedError, TrainingError
-from seedbed.networks.candidate import candidate_from, parse_candidate
+from seedbed.networks.candidate import candidate_from
 from seedbed.networks.mlp import MLP
 from seedbed.settings.design import Compute
-from seedbed.settings.recipe import Recipe
-from seedbed.training.data import TrainingData
 from seedbed.training.many import train_many
-from seedbed.training.parallel import train_chunk
-from seedbed.training.planning import plan_stack
 
 QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
 
@@ -246,18 +238,3 @@ def test_a_device_that_this_torch_lacks_is_refused_in_one_sentence(task):
     with pytest.raises(OptionError) as caught:
         train_many("relu:3", *task("bce").parts, **QUICK, device="vulkan")
     assert str(caught.value) == "no device 'vulkan': this torch has no such backend. Use auto, cpu or cuda."
-
-
-@pytest.mark.slow  # thousands of epochs
-def test_estimates_of_narrow_and_wide_networks_are_right_relative_to_each_other():
-    split = (np.arange(300) < 240).astype(np.float32)[:, None]
-    data = TrainingData(np.ones((300, 12), np.float32), np.arange(300) % 2, split, 1 - split)
-    ratios = []
-    for words, epochs in {"relu:5": 3000, "linear:20,20": 400, "relu:64,64": 60, "silu:64,64": 60}.items():
-        build = functools.partial(parse_candidate(words).architecture, 12, 1)
-        plan = plan_stack(build, data, Recipe.tutorial(epochs=epochs), seeds=range(16), splits=[0] * 16)
-        train_chunk(dataclasses.replace(plan.chunks[0], recipe=Recipe.tutorial(epochs=1)), data)
-        started = time.thread_time()
-        train_chunk(plan.chunks[0], data)
-        ratios.append(plan.seconds / (time.thread_time() - started))
-    assert max(ratios) < 3 * min(ratios)

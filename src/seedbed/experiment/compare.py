@@ -24,7 +24,7 @@ from seedbed.report.progress import Progress, notebook_progress
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.fields import merged, place_of
 from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
-from seedbed.training.candidates import warn_of_shares
+from seedbed.training.candidates import warn_of_probabilities
 
 _LONGEST = 200
 
@@ -169,7 +169,7 @@ def _compared(
         check_sizes(experiment)
     plan = make_plan(experiment, compute)
     for candidate in plan.experiment.members:
-        warn_of_shares(candidate, plan.experiment.table)
+        warn_of_probabilities(candidate, plan.experiment.table)
     finish = functools.partial(with_rows, compute=compute, folder=place) if by_rows else lambda comparison: comparison
     return _carried(plan, on_progress, place, overwrite, started, finish)
 

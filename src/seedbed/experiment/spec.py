@@ -28,7 +28,7 @@ from seedbed.networks.candidate import Candidate, unique_names
 from seedbed.networks.mlp import MLP, Prior, Trees
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import ends_in_shares, n_parameters_of
+from seedbed.training.candidates import find_final_activation, n_parameters_of
 from seedbed.training.machine import versions
 from seedbed.training.randomness import derive
 from seedbed.typing import Ints
@@ -180,7 +180,7 @@ class Experiment:
         confined: Literal["", "sigmoid", "softmax"] = ""
         if not isinstance(candidate.architecture, MLP):
             build = functools.partial(candidate.architecture, n_inputs, self.table.n_outputs)
-            confined = ends_in_shares(build, n_inputs, self.table.task)
+            confined = find_final_activation(build, n_inputs, self.table.task)
         n_parameters = n_parameters_of(candidate.architecture, n_inputs, self.table.n_outputs)
         return Line(name, candidate, False, recipe.describe(), recipe, n_parameters, confined)
 

@@ -9,7 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,19 +23,19 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation.choosing import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.model.ensemble import Stacks
 from seedbed.model.header import MOST_NETWORKS
-from seedbed.model.member import LIMIT, N_FOLDS, Member, MemberData, is_network
-from seedbed.model.members import Bag, Fit, Running, joined, trained_members
+from seedbed.model.member import LIMIT, N_FOLDS, Blending, Member, MemberData, architecture_of, is_network
+from seedbed.model.members import Bag, Fit, Running, join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.predicting import check_threshold
-from seedbed.model.sets import calibrate
-from seedbed.networks.candidate import Architecture, Candidate
-from seedbed.networks.mlp import MLP, BlendedMembers, Regression, Trees
+from seedbed.model.sets import left_out_errors
+from seedbed.networks.candidate import Candidate
+from seedbed.networks.mlp import MLP, Regression, Trees
 from seedbed.networks.parts import SmoothClip
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
 from seedbed.settings.recipe import RECIPES, Recipe
-from seedbed.training.candidates import warn_of_shares
+from seedbed.training.candidates import warn_of_probabilities
 from seedbed.training.machine import one_thread, versions
 from seedbed.training.randomness import derive
 from seedbed.typing import Floats
@@ -91,12 +91,10 @@ def fit_model(
     elif target is not None:
         raise OptionError("a target was given with a table that is read already", "Give it to read_table.")
     check_threshold(table.task, None if threshold == 0.5 else threshold)
-    portfolio = None
-    if not (isinstance(candidate, str) and candidate.strip() == AUTO):
-        portfolio = [candidate]
+    is_auto = isinstance(candidate, str) and candidate.strip() == AUTO
     model, _ = blend_table(
         table,
-        portfolio=portfolio,
+        portfolio=None if is_auto else [candidate],
         n_networks=n_networks,
         recipe=recipe,
         sample_weight=sample_weight,
@@ -194,7 +192,7 @@ def blend_table(
     started = time.monotonic()
     ends = None if time_limit is None else started + time_limit
     weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
-    warn_of_shares(members[0], table)
+    warn_of_probabilities(members[0], table)
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
     _check_number(n)
     if n == 1 and len(members) > 1:
@@ -216,22 +214,20 @@ def blend_table(
     if ends is None or not fit.data.leaves_out:
         return finished(calibrated=True)
 
-    # Seconds for each second that was estimated. Members that overlap or are left out make it too low or too high.
-    pace = (time.monotonic() - started) / fit.seconds()
-
     # The rest of the time is for other kinds of members, then for more networks of those with weight in the blend.
+    # They take about as long as what was trained so far.
     other = dataclasses.replace(fit, members=more_members(table))
     half = (time.monotonic() + ends) / 2
-    if portfolio is None and time.monotonic() + other.seconds(pace) < half:
+    if portfolio is None and 2 * time.monotonic() - started < half:
         bags[0] = dataclasses.replace(bags[0], fit=dataclasses.replace(fit, members=(*fit.members, *other.members)))
         train(other, bags[0], random_state, half)
     while len(bags) < min(_MOST_BAGS, MOST_NETWORKS // n):
-        seed = derive(random_state, "bag", len(bags)) % 2**32
-        again = bags[0].again(finished(calibrated=False)[1].weights, seed)
-        if time.monotonic() + again.seconds(pace) > ends:
+        seconds, started = time.monotonic() - started, time.monotonic()
+        if started + seconds > ends:
             break
-        bags.append(Bag(again))
-        train(again, bags[-1], seed, ends)
+        seed = derive(random_state, "bag", len(bags)) % 2**32
+        bags.append(Bag(bags[0].again(finished(calibrated=False)[1].weights, seed)))
+        train(bags[-1].fit, bags[-1], seed, ends)
     return finished(calibrated=True)
 
 
@@ -260,7 +256,7 @@ def _finished(
     calibrated: bool,
 ) -> tuple[Model, OutOfBag]:
     """Return the model of the bags of a table, and its predictions for rows left out."""
-    trained, data = joined(bags)
+    trained, data = join_bags(bags)
     fit, first = bags[0].fit, bags[0].fit.members[0]
     if not trained:
         alone = (
@@ -273,15 +269,15 @@ def _finished(
         raise TrainingError(message, hint)
     table = fit.table
     blended, out_of_bag, left_out = blend_members(table, trained, data, crossed=calibrated)
-    kept = [member for member in trained if member.candidate.name in out_of_bag.weights]
-    facts = _facts(fit, kept, random_state)
+    weighted = [member for member in trained if member.candidate.name in out_of_bag.weights]
+    facts = _facts(fit, weighted, random_state)
     if n_missing := len(fit.members) - len(trained):
         facts["n_members_left_out"] = n_missing
     if np.isfinite(out_of_bag.loss):
         facts["out_of_bag_loss"] = out_of_bag.loss
     name = AUTO if len(fit.members) > 1 else first.name
     model = model_of(
-        table, name, kept, data, blended, training=facts, score=score, threshold=threshold, left_out=left_out
+        table, name, weighted, data, blended, training=facts, score=score, threshold=threshold, left_out=left_out
     )
     return model, out_of_bag
 
@@ -321,29 +317,9 @@ def model_of(
         target_deviation=deviation,
         training=training or {},
         score=score,
-        calibration=None if left_out is None else calibrate(table, left_out),
+        calibration=None if left_out is None else left_out_errors(table, left_out),
         versions=versions(),
     )
-
-
-def architecture_of(
-    members: Sequence[Member], blended: Blending, *, numbers: bool
-) -> tuple[Architecture, dict[str, Tensor]]:
-    """Return the architecture of members and the states of their networks. Inputs that aren't clipped have no layer."""
-    if len(members) == 1 and not members[0].clipped:
-        return members[0].candidate.architecture, members[0].states
-    architecture = BlendedMembers(
-        members=tuple(cast("MLP | Trees", member.candidate.architecture) for member in members),
-        names=tuple(member.candidate.name for member in members),
-        weights=blended.weights,
-        temperature=blended.temperature,
-        limit=LIMIT,
-        numbers=numbers,
-    )
-    states = {  # the clip comes first
-        f"1.{number}.{name}": value for number, member in enumerate(members) for name, value in member.states.items()
-    }
-    return architecture, states
 
 
 def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, Any]:
@@ -370,13 +346,6 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
     if len(members) > 1 and any(member.candidate.overrides for member in members):
         facts["chosen"] += "; settings after @ replace these"
     return facts
-
-
-class Blending(NamedTuple):
-    """How members are blended: the weight of each whose weight isn't 0, and the temperature."""
-
-    weights: tuple[float, ...]
-    temperature: float
 
 
 def blend_members(
@@ -411,21 +380,21 @@ def blend_members(
     }
     full = [member.outputs.shape[2] == data.n_networks for member in trained]
     draws, names = list(itertools.compress(of_each, full)), list(itertools.compress(names, full))
-    weights, temperature = _choice(draws, target, counts)
-    values[left_out] = _together(draws, weights, temperature)
+    weights, temperature = _choose_blend(draws, target, counts)
+    values[left_out] = _blend_draws(draws, weights, temperature)
     shares = {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight}
     blended = Blending(tuple(shares.values()), temperature)
     out_of_bag = OutOfBag(values, mean_loss(values[left_out], target, counts), losses, shares)
     if not crossed or len(draws) == 1:
         return blended, out_of_bag, values
-    apart = values[left_out]
+    crossed_values = values[left_out]
     for split in data.splits[:N_FOLDS]:
-        own = np.isin(np.flatnonzero(left_out), split.test)
-        if own.any() and not own.all():
-            chosen = _choice([draw[:, ~own] for draw in draws], target[~own], counts[~own])
-            apart[own] = _together([draw[:, own] for draw in draws], *chosen)
+        in_fold = np.isin(np.flatnonzero(left_out), split.test)
+        if in_fold.any() and not in_fold.all():
+            chosen = _choose_blend([draw[:, ~in_fold] for draw in draws], target[~in_fold], counts[~in_fold])
+            crossed_values[in_fold] = _blend_draws([draw[:, in_fold] for draw in draws], *chosen)
     of_all = values.copy()
-    of_all[left_out] = apart
+    of_all[left_out] = crossed_values
     return blended, out_of_bag, of_all
 
 
@@ -470,7 +439,7 @@ def blended_predictions(each: Sequence[Floats], blended: Blending) -> Floats:
     return mean if mean.ndim == 2 else tempered(mean, blended.temperature)
 
 
-def _choice(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> tuple[Floats, float]:
+def _choose_blend(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> tuple[Floats, float]:
     """Return the weights and the temperature with the lowest loss of the members' predictions [draw, row, ...]."""
     if len(draws) == 1:
         return np.ones(1), 1.0
@@ -484,7 +453,7 @@ def _weighted(draws: Sequence[Floats], weights: Floats) -> Floats:
     return np.asarray(sum(weight * draw for weight, draw in zip(weights, draws, strict=True)))
 
 
-def _together(draws: Sequence[Floats], weights: Floats, temperature: float) -> Floats:
+def _blend_draws(draws: Sequence[Floats], weights: Floats, temperature: float) -> Floats:
     """Return the blended predictions of members' predictions [draw, row] or [draw, row, class], averaged over draws."""
     blended = _weighted(draws, weights)
     return np.asarray(np.nanmean(blended if blended.ndim == 2 else tempered(blended, temperature), axis=0))

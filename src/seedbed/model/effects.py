@@ -103,19 +103,19 @@ def _curve(
     if schema.levels:  # no rare ones, as the model has hardly seen them
         grid, values, cells = np.append(-1.0, grid), np.append(_MISSING, values), np.nan_to_num(cells, nan=-1.0)
         rows_of = (cells == grid[:, None]).sum(axis=1)
-        kept = rows_of >= _LEAST_SHARE * len(cells)
-        kept = kept if kept.sum() > 1 else rows_of > 0
-        grid, values = grid[kept], values[kept]
+        is_frequent = rows_of >= _LEAST_SHARE * len(cells)
+        is_frequent = is_frequent if is_frequent.sum() > 1 else rows_of > 0
+        grid, values = grid[is_frequent], values[is_frequent]
     curves = _means(model, place, np.where(grid < 0, np.nan, grid) if schema.levels else grid, rows, inputs, code)
     mean = curves.mean(axis=1)
-    found = cells[np.isin(cells, grid) if schema.levels else ~np.isnan(cells)]
+    present = cells[np.isin(cells, grid) if schema.levels else ~np.isnan(cells)]
     return EffectCurve(
         column=schema.name,
         kind=schema.kind,
         values=tuple(values.tolist()),
         mean=tuple(mean.tolist()),
         spread=tuple(curves.std(axis=1).tolist()),
-        change=float(np.interp(found, grid, mean).std()),
+        change=float(np.interp(present, grid, mean).std()),
     )
 
 
@@ -128,16 +128,16 @@ def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDA
     """
     others = [np.full(len(grid), cells[0]) for cells in rows.columns]
     others[place] = grid
-    own = model.preprocessor.layout.places.sources == place
+    of_column = model.preprocessor.layout.places.sources == place
     changed, _ = model.preprocessor.inputs_of(NewRows(len(grid), tuple(others), ({},) * len(others)))
 
     def mean(value: NDArray[np.float32]) -> Floats:
         same = inputs.copy()
-        same[:, own] = value
+        same[:, of_column] = value
         return np.asarray(_predicted(model, same, code).mean(axis=1))
 
     with one_thread("cpu"), ThreadPoolExecutor(pick_jobs(None)) as pool:
-        return np.array([*pool.map(mean, changed[:, own])])
+        return np.array([*pool.map(mean, changed[:, of_column])])
 
 
 def _code_of(model: Ensemble, label: Any) -> int:

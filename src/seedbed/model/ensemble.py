@@ -19,7 +19,7 @@ from seedbed.data.table import ColumnSchema, Task
 from seedbed.data.typed import NewRows
 from seedbed.errors import OptionError
 from seedbed.model.header import FORMAT
-from seedbed.model.sets import COVERAGE, Calibration
+from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.trees import WalkedTrees
 from seedbed.networks.candidate import Architecture
 from seedbed.networks.mlp import MLP, BlendedMembers, Trees, architecture_to_values
@@ -66,7 +66,7 @@ class Ensemble:
     target_deviation: float = 1.0
     training: Mapping[str, Any] = field(default_factory=dict)
     score: Mapping[str, Any] | None = None
-    calibration: Calibration | None = None
+    calibration: LeftOutErrors | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -115,10 +115,10 @@ class Ensemble:
         """Return the largest error that a prediction set or an interval admits, for each class [class].
 
         Args:
-            coverage, per_class: as in `Calibration.thresholds`.
+            coverage, per_class: as in `LeftOutErrors.thresholds`.
 
         Raises:
-            OptionError: as `Calibration.thresholds`, or the model has no sets, or no classes for `per_class`.
+            OptionError: as `LeftOutErrors.thresholds`, or the model has no sets, or no classes for `per_class`.
         """
         if per_class and coverage is None:
             raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")
@@ -136,10 +136,23 @@ class Ensemble:
         """
         return list(self._networks)
 
+    @functools.cached_property
+    def _networks(self) -> tuple[nn.Module, ...]:
+        return tuple(self.made_networks())
+
     def made_networks(self) -> Iterator[nn.Module]:
         """Yield the networks, each made when it is needed."""
         for number in range(self.n_networks):
             yield self._network({name: value[number].clone() for name, value in self.states.items()})
+
+    @functools.cached_property
+    def stacks(self) -> Stacks | None:
+        """All networks stacked, in double precision, so that a row's prediction doesn't depend on the rows beside it.
+
+        None for a user's own networks, which keep their precision, as their code may not accept doubles.
+        """
+        is_known = isinstance(self.architecture, MLP | BlendedMembers)
+        return self._make_stacks(slice(None)) if is_known else None
 
     def made_stacks(self) -> Iterator[nn.Module | Stacks]:
         """Yield stacks of networks in double precision, each made when it is needed, or a user's own networks.
@@ -151,9 +164,13 @@ class Ensemble:
             return
         size = max(1, _MOST_MADE // sum(value[0].numel() for value in self.states.values()))
         for start in range(0, self.n_networks, size):
-            states = {name: value[start : start + size] for name, value in self.states.items()}
-            states = {name: value.double() if value.is_floating_point() else value for name, value in states.items()}
-            yield Stacks(self.architecture, states, self.preprocessor.layout.n_inputs, self.n_outputs)
+            yield self._make_stacks(slice(start, start + size))
+
+    def _make_stacks(self, networks: slice) -> Stacks:
+        states = {name: value[networks] for name, value in self.states.items()}
+        states = {name: value.double() if value.is_floating_point() else value for name, value in states.items()}
+        assert isinstance(self.architecture, MLP | BlendedMembers)
+        return Stacks(self.architecture, states, self.preprocessor.layout.n_inputs, self.n_outputs)
 
     def _network(self, state: Mapping[str, Tensor]) -> nn.Module:
         """Return a network with these tensors. seedbed's own networks don't copy them."""
@@ -167,21 +184,6 @@ class Ensemble:
                 network = self.architecture(self.preprocessor.layout.n_inputs, self.n_outputs)
             network.load_state_dict(state, strict=False)
         return network.eval().requires_grad_(False)
-
-    @functools.cached_property
-    def _networks(self) -> tuple[nn.Module, ...]:
-        return tuple(self.made_networks())
-
-    @functools.cached_property
-    def stacks(self) -> Stacks | None:
-        """All networks stacked, in double precision, so that a row's prediction doesn't depend on the rows beside it.
-
-        None for a user's own networks, which keep their precision, as their code may not accept doubles.
-        """
-        if not isinstance(self.architecture, MLP | BlendedMembers):
-            return None
-        states = {name: value.double() if value.is_floating_point() else value for name, value in self.states.items()}
-        return Stacks(self.architecture, states, self.preprocessor.layout.n_inputs, self.n_outputs)
 
     def card(self) -> dict[str, Any]:
         """Return a description of the model as a plain dict, fit for JSON. docs/summary.md explains its keys."""
@@ -280,11 +282,13 @@ class Stacks:
         }  # fmt: skip
         self._members = list[_StackedTrees | StackedNetworks]()
         for start, member in members.items():
-            own_states = {name.removeprefix(start): value for name, value in states.items() if name.startswith(start)}
+            member_states = {
+                name.removeprefix(start): value for name, value in states.items() if name.startswith(start)
+            }
             if isinstance(member, Trees):
-                self._members.append(_StackedTrees(member, n_outputs, own_states))
+                self._members.append(_StackedTrees(member, n_outputs, member_states))
             else:
-                self._members.append(StackedNetworks(member, n_inputs, n_outputs, own_states))
+                self._members.append(StackedNetworks(member, n_inputs, n_outputs, member_states))
         sizes = (n_inputs, *(max(value.shape) for value in network.parameters() if value.dim()))
         of_trees = max((one.n_trees for one in members.values() if isinstance(one, Trees)), default=0) * n_outputs
         self._most_rows = max(1, _MOST_NUMBERS // max(max(sizes) * len(next(iter(states.values()))), of_trees))

@@ -154,7 +154,7 @@ class Description(_Strict):
     calibration: CalibrationRows | UnsetType = UNSET
 
 
-class Tensor(_Strict):
+class TensorEntry(_Strict):
     """What a header says of a tensor: its type, its shape, and where its bytes start and end after the header."""
 
     dtype: str
@@ -174,7 +174,7 @@ class Header:
 
     description: Description
     values: dict[str, Any]
-    tensors: dict[str, Tensor]
+    tensors: dict[str, TensorEntry]
 
 
 def canonical(values: Any) -> str:
@@ -232,9 +232,9 @@ def _converted(values: Any, kind: type[_Kind], what: str) -> _Kind:
         raise ModelFileError(f"{what} is damaged ({error})") from None
 
 
-def _tensors(entries: Mapping[str, Any], n_bytes: int) -> dict[str, Tensor]:
+def _tensors(entries: Mapping[str, Any], n_bytes: int) -> dict[str, TensorEntry]:
     """Return the tensors in the order of their bytes. Together, they must cover the file's bytes exactly once."""
-    tensors = {name: _converted(entry, Tensor, f"the description of the tensor '{name[:60]}'")
+    tensors = {name: _converted(entry, TensorEntry, f"the description of the tensor '{name[:60]}'")
                for name, entry in entries.items()}  # fmt: skip
     end = 0
     for name, tensor in sorted(tensors.items(), key=lambda item: item[1].data_offsets):

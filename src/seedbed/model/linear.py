@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator
-from typing import Any, NamedTuple
+from collections.abc import Generator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seedbed.data.splits import Split
-from seedbed.model.trees import TreeData
+from seedbed.model.trees import FittedMember, TreeData
+from seedbed.networks.mlp import MLP
 from seedbed.training.machine import single_threads
 from seedbed.typing import Floats
 
@@ -30,44 +30,36 @@ _ALPHAS = np.logspace(-3, 6, 19)
 _USUAL_C, _USUAL_ALPHA = 1.0, 1.0  # without rows left out
 
 
-class FittedLinear(NamedTuple):
-    """Linear models, one for each network.
-
-    Attributes:
-        states: weights and biases [network, ...], by the names in the `state_dict` of `MLP()`.
-        outputs: for the rows that a network left out [row, output, network]; NaN elsewhere.
-    """
-
-    states: dict[str, Tensor]
-    outputs: NDArray[np.float32]
-
-
-def fit_prior(data: TreeData) -> FittedLinear:
+def fit_prior(data: TreeData) -> FittedMember:
     """Return models of the class frequencies, or of the mean, whatever the inputs are."""
-    rows = np.arange(len(data.y))
-    biases = [_frequencies(data, rows) for _ in data.splits]
-    outputs = np.full((len(rows), data.n_outputs, len(data.splits)), np.nan, dtype=np.float32)
-    for number, split in enumerate(data.splits):
-        outputs[split.test, :, number] = _frequencies(data, split.train)
-    weights = np.zeros((len(biases), data.n_outputs, data.X.shape[1]))
-    return FittedLinear(_states(weights, np.stack(biases)), outputs)
+    biases = np.tile(_frequencies(data, np.arange(len(data.y))), (len(data.splits), 1))
+    outputs = [_frequencies(data, split.train) for split in data.splits]
+    return _fitted(data, np.zeros((*biases.shape, data.X.shape[1])), biases, outputs)
 
 
-def fit_regression(data: TreeData) -> FittedLinear:
+def fit_regression(data: TreeData) -> FittedMember:
     """Return logistic or ridge regression for each network, on the rows that it doesn't leave out.
 
     Its regularisation has the lowest loss of the rows left out. Inputs are standardised.
     """
     fits = _ridge(data) if not data.of_classes else _logistic(data)
+    weights, biases = fits[:, :, :-1], fits[:, :, -1]
+    pairs = zip(data.splits, weights, biases, strict=True)
+    return _fitted(data, weights, biases, [data.X[split.test] @ weight.T + bias for split, weight, bias in pairs])
+
+
+def _fitted(data: TreeData, weights: Floats, biases: Floats, of_test: Sequence[Floats]) -> FittedMember:
+    """Return linear models with weights [network, output, input] and biases [network, output].
+
+    Args:
+        of_test: of each network, the outputs [row, output] for the rows that it leaves out, or [output].
+    """
     outputs = np.full((len(data.y), data.n_outputs, len(data.splits)), np.nan, dtype=np.float32)
-    for number, split in enumerate(data.splits):
-        outputs[split.test, :, number] = data.X[split.test] @ fits[number, :, :-1].T + fits[number, :, -1]
-    return FittedLinear(_states(fits[:, :, :-1], fits[:, :, -1]), outputs)
-
-
-def _states(weights: Floats, biases: Floats) -> dict[str, Tensor]:
-    named = {"0.weight": weights, "0.bias": biases}
-    return {name: torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)) for name, value in named.items()}
+    for number, (split, some) in enumerate(zip(data.splits, of_test, strict=True)):
+        outputs[split.test, :, number] = some
+    states = {"0.weight": weights, "0.bias": biases}
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for name, value in states.items()}
+    return FittedMember(MLP(), tensors, outputs)
 
 
 def _weights(data: TreeData) -> Floats:
@@ -162,10 +154,10 @@ def _path(data: TreeData, split: Split, solver: str) -> Generator[Any, float, No
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of convergence
                 model.set_params(C=C).fit(X, y, sample_weight=weights)
-            found = np.column_stack([model.coef_, model.intercept_])
-            if data.n_outputs > 1 and len(found) == 1:  # two of several classes
-                found = np.concatenate([-found, found]) / 2
-            coefficients[present if data.n_outputs > 1 else slice(None)] = found
+            by_class = np.column_stack([model.coef_, model.intercept_])
+            if data.n_outputs > 1 and len(by_class) == 1:  # two of several classes
+                by_class = np.concatenate([-by_class, by_class]) / 2
+            coefficients[present if data.n_outputs > 1 else slice(None)] = by_class
         outputs = data.X[test].astype(np.float64) @ coefficients[:, :-1].T + coefficients[:, -1]
         C = yield coefficients.copy(), float((data.losses(outputs, test) * of_test).sum())
 

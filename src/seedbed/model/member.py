@@ -7,7 +7,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -20,12 +20,11 @@ from seedbed.data.splits import Split, repeated_folds, time_folds
 from seedbed.data.table import Table
 from seedbed.errors import SeedbedError
 from seedbed.model.trees import TreeData
-from seedbed.networks.candidate import Candidate
-from seedbed.networks.mlp import MLP, Prior, Regression, Trees
+from seedbed.networks.candidate import Architecture, Candidate
+from seedbed.networks.mlp import MLP, BlendedMembers, Prior, Regression, Trees
 from seedbed.networks.parts import SmoothClip
 from seedbed.settings.recipe import Recipe
-from seedbed.training.data import TrainingData, counted_rows
-from seedbed.training.inputs import look_at
+from seedbed.training.data import TrainingData, counted_rows, look_at
 from seedbed.training.randomness import derive, seeded
 
 LIMIT = 3.0
@@ -59,6 +58,33 @@ class Member:
     dead: NDArray[np.float32] | None = None
     note: str = ""
     clipped: bool = True
+
+
+class Blending(NamedTuple):
+    """How members are blended: the weight of each whose weight isn't 0, and the temperature."""
+
+    weights: tuple[float, ...]
+    temperature: float
+
+
+def architecture_of(
+    members: Sequence[Member], blended: Blending, *, numbers: bool
+) -> tuple[Architecture, dict[str, Tensor]]:
+    """Return the architecture of members and the states of their networks. Inputs that aren't clipped have no layer."""
+    if len(members) == 1 and not members[0].clipped:
+        return members[0].candidate.architecture, members[0].states
+    architecture = BlendedMembers(
+        members=tuple(cast("MLP | Trees", member.candidate.architecture) for member in members),
+        names=tuple(member.candidate.name for member in members),
+        weights=blended.weights,
+        temperature=blended.temperature,
+        limit=LIMIT,
+        numbers=numbers,
+    )
+    states = {  # the clip comes first
+        f"1.{number}.{name}": value for number, member in enumerate(members) for name, value in member.states.items()
+    }
+    return architecture, states
 
 
 def is_network(member: Candidate) -> bool:

@@ -1,11 +1,10 @@
-"""Fit the members of models: networks of several tables in shared stacks, trees and linear models beside them."""
+"""Fit the members of models: networks of several tables in shared stacks, trees and linear models in a thread."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import dataclasses
-import functools
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,23 +17,24 @@ from numpy.typing import NDArray
 from seedbed.data.table import Table
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
-from seedbed.model.portfolio import member_costs
-from seedbed.model.trees import FittedTrees, alike, fit_trees, least_seconds, n_threads
+from seedbed.model.trees import FittedMember, fit_trees, n_threads, pad_trees
 from seedbed.networks.candidate import Architecture, Candidate
 from seedbed.networks.mlp import MLP, Prior, Trees
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import plan_candidate
-from seedbed.training.chunk import Chunk, ChunkResult
+from seedbed.training.candidates import n_parameters_of, plan_candidate
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData
-from seedbed.training.parallel import Beside, pick_workers, train_chunks
+from seedbed.training.loop import ChunkResult
+from seedbed.training.parallel import BackgroundWork, pick_workers, train_chunks
+from seedbed.training.planning import Chunk
 from seedbed.training.randomness import derive
 
 # How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
 # falls by little in each epoch.
 _PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
-_MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and their rows together
+_MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and the sum of their rows
+_TIMING_SHARE = 0.25  # of a time limit, in which the first epochs are timed
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Running:
         """Return where `compute` trains: the number of cores, the device and the cluster are looked up."""
         return cls(compute.engine, *pick_workers(compute.jobs, compute.device, compute.cluster))
 
-    def train(self, chunks: Sequence[Chunk], data: Sequence[TrainingData]) -> Iterator[tuple[int, ChunkResult]]:
+    def train(self, chunks: Sequence[Chunk], data: Sequence[TrainingData]) -> Generator[tuple[int, ChunkResult]]:
         """Train chunks, each on its own data; yield the number of each and its result."""
         return train_chunks(chunks, data, self.jobs, self.cluster)
 
@@ -79,23 +79,11 @@ class Fit:
     data: MemberData
     drops: bool = True
 
-    @functools.cached_property
-    def costs(self) -> dict[str, float]:
-        """Return the estimated seconds of each member, by its name."""
-        epochs = self.recipe.for_rows(self.table.n_rows).epochs
-        assert epochs is not None
-        return member_costs(self.table, self.members, self.data.n_networks, epochs)
-
     def recipe_of(self, member: Candidate) -> Recipe:
         """Return the recipe of a member, with its own settings and those that suit the number of rows."""
         recipe = member.recipe(self.recipe).for_rows(self.table.n_rows)
         is_number = self.table.task == "regression" and recipe.loss == "auto"
         return dataclasses.replace(recipe, loss="mse") if is_number else recipe
-
-    def seconds(self, pace: float = 1.0) -> float:
-        """Return the estimated seconds of all members, those of networks times a pace."""
-        costs = [(self.costs[one.name], trees_of(one) is not None) for one in self.members]
-        return sum(cost if is_trees else pace * cost for cost, is_trees in costs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +109,7 @@ class Bag:
         return dataclasses.replace(self.fit, members=members, data=data)
 
 
-def joined(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
+def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
     """Return the members of the first bag in order, with their networks in all bags, and the data of these networks.
 
     A later bag has some of the members; the others stay as they are, with fewer networks. A later bag in which a member
@@ -137,7 +125,7 @@ def joined(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
         same = [member, *(bag[member.candidate.name] for bag in again if member.candidate.name in bag)]
         candidate, states = member.candidate, [one.states for one in same]
         if trees := trees_of(candidate):
-            trees, states = alike([trees_of(one.candidate) or trees for one in same], states)
+            trees, states = pad_trees([trees_of(one.candidate) or trees for one in same], states)
             candidate = dataclasses.replace(candidate, architecture=trees)
         members[number] = Member(
             candidate,
@@ -158,83 +146,52 @@ def trained_members(
 
     Networks of several fits share stacks. The places give members the same order whatever finishes first.
 
-    Members whose networks diverge are left out. If training is to end at a time of `time.monotonic`, each member gets a
-    share of the remaining time in proportion to its estimated cost, and at least one epoch. Members that haven't
-    started by then are left out, but never the first one.
+    Members whose networks diverge are left out. If training is to end at a time of `time.monotonic`, each tree may take
+    half of the time that is left, and each network its share of the rest, see `_train_networks`.
     """
 
-    def at_once() -> Iterator[tuple[tuple[int, int], int, Member]]:
+    def fit_others() -> Iterator[tuple[tuple[int, int], int, Member]]:
         for which, fit in enumerate(fits):
-            for place, member in _fitted_at_once(fit, random_state, running.jobs, ends):
+            for place, member in _fit_others(fit, random_state, running.jobs, ends):
                 yield (-1, place), which, member
 
-    others = any(not is_network(member) for fit in fits for member in fit.members)
-    if ends is not None or running.jobs == 1 or not others:
-        yield from at_once()
-        yield from _trained_in_waves(fits, random_state, running, ends)
+    are_others = any(not is_network(member) for fit in fits for member in fit.members)
+    if ends is not None or running.jobs == 1 or not are_others:
+        yield from fit_others()
+        yield from _train_networks(fits, random_state, running, ends)
         return
     import sklearn.ensemble  # noqa: F401 - two threads that import parts of it may find half a module
 
-    with contextlib.closing(Beside(at_once())) as beside:
-        for trained in _trained_in_waves(fits, random_state, running, None):
-            yield from beside.finished(wait=False)
+    with contextlib.closing(BackgroundWork(fit_others())) as others:
+        for trained in _train_networks(fits, random_state, running, None):
+            yield from others.finished(wait=False)
             yield trained
-        yield from beside.finished(wait=True)
+        yield from others.finished(wait=True)
 
 
-def _trained_in_waves(
-    fits: Sequence[Fit], random_state: int, running: Running, ends: float | None
-) -> Iterator[tuple[tuple[int, int], int, Member]]:
-    """Train the members that are networks, as `trained_members`."""
-    waves = _by_inputs(fits)
-    if running.jobs > 1 and waves:
-        waves = [[member for wave in waves for member in wave]]
-    elif ends is not None:
-        waves = [[member] for wave in waves for member in wave]
-    for number, wave in enumerate(waves):
-        seconds = None
-        if ends is not None:
-            left = ends - time.monotonic()
-            if left <= 0 and number:
-                return
-            costs = [
-                sum(fits[place].costs[one.name] for one, which in some for place in which) for some in waves[number:]
-            ]
-            seconds = max(left, 0.0) * costs[0] / sum(costs)
-        for place, fit, member in _trained(wave, fits, random_state, running, seconds):
-            yield (number, place), fit, member
-
-
-def _fitted_at_once(fit: Fit, random_state: int, jobs: int, ends: float | None) -> Iterator[tuple[int, Member]]:
-    """Fit the linear models, and then the trees; yield the place and the member. Each tree may take half of the time
-    that is left."""
+def _fit_others(fit: Fit, random_state: int, jobs: int, ends: float | None) -> Iterator[tuple[int, Member]]:
+    """Fit the linear models, and then the trees; yield the place and the member."""
     members = [(place, member) for place, member in enumerate(fit.members) if not is_network(member)]
     if not members:
         return
-    data, jobs, fitted = fit.data.for_trees(), n_threads(fit.table.n_rows, jobs), list[FittedTrees]()
-    for place, member in members:
-        if not isinstance(member.architecture, Trees):
-            linear = (fit_prior if isinstance(member.architecture, Prior) else fit_regression)(data)
-            yield place, Member(dataclasses.replace(member, architecture=MLP()), linear.states, linear.outputs)
-    for place, member in members if fit.data.splits else ():
-        trees, now = member.architecture, time.monotonic()
-        if not isinstance(trees, Trees):
-            continue
-        until = None if ends is None else (now + ends) / 2
-        if until is not None and now + least_seconds(trees, fit.costs[member.name]) / jobs > until:
-            continue
-        rival = fitted[0] if fitted and not trees.n_nodes and fit.drops else None
-        found = fit_trees(trees, data, random_state=random_state, jobs=jobs, rival=rival, until=until)
-        if found is not None:
-            fitted.append(found)
-            yield (
-                place,
-                Member(dataclasses.replace(member, architecture=found.architecture), found.states, found.outputs),
-            )
+    data, jobs, trees = fit.data.for_trees(), n_threads(fit.table.n_rows, jobs), list[FittedMember]()
+    for place, member in sorted(members, key=lambda numbered: trees_of(numbered[1]) is not None):
+        architecture, fitted = member.architecture, None
+        if not isinstance(architecture, Trees):
+            fitted = (fit_prior if isinstance(architecture, Prior) else fit_regression)(data)
+        elif fit.data.splits:
+            until = None if ends is None else (time.monotonic() + ends) / 2
+            rival = trees[0] if trees and not architecture.n_nodes and fit.drops else None
+            fitted = fit_trees(architecture, data, random_state=random_state, jobs=jobs, rival=rival, until=until)
+            trees += [] if fitted is None else [fitted]
+        if fitted is not None:
+            member = dataclasses.replace(member, architecture=fitted.architecture)
+            yield place, Member(member, fitted.states, fitted.outputs)
 
 
-def _by_inputs(fits: Sequence[Fit]) -> list[list[tuple[Candidate, list[int]]]]:
-    """Return each member with the numbers of its fits, grouped by what computes their inputs, which may take memory."""
+def _networks_of(fits: Sequence[Fit]) -> list[tuple[Candidate, list[int]]]:
+    """Return the members that are networks, each with the numbers of its fits. Those with equally encoded inputs follow
+    each other, as inputs may take memory."""
     groups: dict[object, dict[object, tuple[Candidate, list[int]]]] = {}
     for number, fit in enumerate(fits):
         for member in fit.members:
@@ -244,7 +201,7 @@ def _by_inputs(fits: Sequence[Fit]) -> list[list[tuple[Candidate, list[int]]]]:
             if isinstance(network, MLP):
                 like = (member.name, network.numbers, network.categories)
             groups.setdefault(_encoding(network), {}).setdefault(like, (member, []))[1].append(number)
-    return [list(same.values()) for same in groups.values()]
+    return [member for group in groups.values() for member in group.values()]
 
 
 def _encoding(network: Architecture) -> tuple[int, bool]:
@@ -262,11 +219,10 @@ class _Part:
         fronts: of each fit, see `MemberData.for_member`.
         data: the rows.
         chunk: the networks, those of a fit side by side.
-        seconds: estimated time on one core.
+        work: about how long they train, relative to others: rows times parameters of all networks.
         n_rows, n_networks: of each fit.
         leaves_out: whether each network leaves out rows.
         clipped: whether their inputs are clipped.
-        note: on how they are trained; usually empty.
     """
 
     candidate: Candidate
@@ -274,33 +230,21 @@ class _Part:
     fronts: Sequence[Front | None]
     data: TrainingData
     chunk: Chunk
-    seconds: float
+    work: int
     n_rows: int
     n_networks: int
     leaves_out: bool
     clipped: bool
-    note: str
 
 
-def _trained(
-    wave: Sequence[tuple[Candidate, Sequence[int]]],
-    fits: Sequence[Fit],
-    random_state: int,
-    running: Running,
-    seconds: float | None,
-) -> Iterator[tuple[int, int, Member]]:
-    parts, unfinished = list(_parts(wave, fits, random_state, running)), dict[object, list[Any]]()
-    order = sorted(range(len(parts)), key=lambda place: -parts[place].seconds)  # so that all cores end together
-    loads = [0.0] * running.jobs
-    for place in order:
-        loads[loads.index(min(loads))] += parts[place].seconds
-    for places in [order] if running.jobs > 1 or running.cluster else [[place] for place in order]:
-        shares = [seconds and seconds * parts[place].seconds / max(loads) for place in places]
-        chunks = [
-            dataclasses.replace(parts[place].chunk, seconds=share) for place, share in zip(places, shares, strict=True)
-        ]
-        for number, result in running.train(chunks, [parts[place].data for place in places]):
-            place, part = places[number], parts[places[number]]
+def _train_networks(
+    fits: Sequence[Fit], random_state: int, running: Running, ends: float | None
+) -> Iterator[tuple[tuple[int, int], int, Member]]:
+    """Train the members that are networks, as `trained_members`."""
+    unfinished = dict[object, list[Any]]()
+    for batch in _batches(_parts(fits, random_state, running), running, ends):
+        for number, result in running.train([part.chunk for _, part in batch], [part.data for _, part in batch]):
+            place, part = batch[number]
             assert result.stacked is not None
             if part.leaves_out:
                 starts = np.cumsum([0, *(fits[number].table.n_rows for number in part.fits)])
@@ -309,7 +253,7 @@ def _trained(
                     columns = np.arange(part.n_networks) + group * part.n_networks
                     rows = slice(starts[which], starts[which + 1])
                     if (member := _member(part, which, [(result, columns)], rows, result.best[group])) is not None:
-                        yield place, part.fits[which], member
+                        yield (0, place), part.fits[which], member
                 continue
             done = unfinished.setdefault((part.candidate.name, part.fits[0]), [])
             done.append((result, part.chunk.members))
@@ -317,7 +261,57 @@ def _trained(
                 done.sort(key=lambda one: one[1])
                 pieces = [(result, np.arange(len(members))) for result, members in done]
                 if (member := _member(part, 0, pieces, None)) is not None:
-                    yield place, part.fits[0], member
+                    yield (0, place), part.fits[0], member
+
+
+def _batches(parts: Iterator[_Part], running: Running, ends: float | None) -> Iterator[list[tuple[int, _Part]]]:
+    """Yield parts that train at the same time, each with its place.
+
+    If training is to end at a time of `time.monotonic`, parts get shares of what is left in proportion to the time that
+    they need, and at least one epoch. Those that haven't started by then are left out, but never the first one.
+    """
+    in_turn = running.jobs == 1 and running.cluster is None
+    if ends is None:
+        if in_turn:  # not all inputs are needed at a time
+            yield from ([numbered] for numbered in enumerate(parts))
+        else:
+            yield sorted(enumerate(parts), key=lambda numbered: -numbered[1].work)  # so that all cores end together
+        return
+    planned = list(parts)
+    seconds = _measure_seconds(planned, running, time.monotonic() + _TIMING_SHARE * (ends - time.monotonic()))
+    waiting = [(place, part) for place, part in enumerate(planned) if place in seconds]
+    if not in_turn:
+        waiting.sort(key=lambda numbered: -seconds[numbered[0]])
+    while waiting:
+        left, loads = max(ends - time.monotonic(), 0.0), [0.0] * running.jobs
+        if not left and len(waiting) < len(seconds):
+            return
+        for place, _ in waiting:
+            loads[loads.index(min(loads))] += seconds[place]
+        batch, waiting = (waiting[:1], waiting[1:]) if in_turn else (waiting, [])
+        shares = [left * seconds[place] / max(loads) for place, _ in batch]
+        yield [
+            (place, dataclasses.replace(part, chunk=dataclasses.replace(part.chunk, seconds=share)))
+            for (place, part), share in zip(batch, shares, strict=True)
+        ]
+
+
+def _measure_seconds(parts: Sequence[_Part], running: Running, until: float) -> dict[int, float]:
+    """Return how long all epochs of each part take one core [s], by one epoch that is trained for that alone.
+
+    Parts that aren't reached until a time of `time.monotonic` are missing, but never all of them.
+    """
+    if len(parts) == 1:
+        return {0: 1.0}
+    recipes = [dataclasses.replace(part.chunk.recipe, epochs=1) for part in parts]
+    chunks = [dataclasses.replace(part.chunk, recipe=recipe) for part, recipe in zip(parts, recipes, strict=True)]
+    seconds = dict[int, float]()
+    with contextlib.closing(running.train(chunks, [part.data for part in parts])) as results:
+        for number, result in results:
+            seconds[number] = max(result.seconds, 1e-9) * parts[number].chunk.recipe.n_epochs
+            if time.monotonic() > until:
+                break
+    return seconds
 
 
 def _member(
@@ -354,23 +348,24 @@ def _member(
         epochs=first.curves.shape[1] if epochs is None else epochs,
         curves=curves,
         dead=np.concatenate([result.dead[columns] for result, columns in pieces]),
-        note=part.note,
+        note=part.chunk.note,
         clipped=part.clipped,
     )
     front = part.fronts[which]
     return member if front is None else front.before(member)
 
 
-def _parts(
-    wave: Sequence[tuple[Candidate, Sequence[int]]], fits: Sequence[Fit], random_state: int, running: Running
-) -> Iterator[_Part]:
-    """Plan the stacks of members."""
+def _parts(fits: Sequence[Fit], random_state: int, running: Running) -> Iterator[_Part]:
+    """Plan the chunks of members. Inputs are computed once for all members that have the same."""
     inputs: dict[object, tuple[TrainingData, Front | None]] = {}
-    joined: dict[object, TrainingData] = {}
-    for candidate, numbers in wave:
+    tables: dict[object, TrainingData] = {}
+    encoding = None
+    for candidate, numbers in _networks_of(fits):
         network, kinds = candidate.architecture, dict[object, list[int]]()
+        if _encoding(network) != encoding:
+            encoding, inputs, tables = _encoding(network), {}, {}
         recipe = fits[numbers[0]].recipe_of(candidate)
-        key = is_clipped(candidate, recipe), recipe.leaves_out, _encoding(network)
+        key = is_clipped(candidate, recipe), recipe.leaves_out
         for number in numbers:
             fit, recipe = fits[number], fits[number].recipe_of(candidate)
             if (number, key) not in inputs:
@@ -381,15 +376,15 @@ def _parts(
         for kind in kinds.values():
             most = max(1, min(_MOST_FITS, _MOST_ROWS // max(fits[number].table.n_rows for number in kind)))
             recipe = fits[kind[0]].recipe_of(candidate)
-            clipped, leaves_out = is_clipped(candidate, recipe), recipe.leaves_out and fits[kind[0]].data.leaves_out
+            leaves_out = recipe.leaves_out and fits[kind[0]].data.leaves_out
             # A step over all rows would pass those of the other tables, too.
             most = most if recipe.batch_size and leaves_out else 1
             for some in np.array_split(kind, -(-len(kind) // most)):
                 same, fronts = some.tolist(), [inputs[number, key][1] for number in some]
-                if (key, *same) not in joined:
-                    joined[(key, *same)] = _joined([inputs[number, key][0] for number in same])
-                data, bare, n = joined[(key, *same)], network, fits[same[0]].data.n_networks
-                n_rows = fits[same[0]].table.n_rows
+                if (key, *same) not in tables:
+                    tables[(key, *same)] = _join_tables([inputs[number, key][0] for number in same])
+                data, bare, table = tables[(key, *same)], network, fits[same[0]].table
+                n = fits[same[0]].data.n_networks
                 patience = None
                 if leaves_out:
                     usual = _LINEAR_PATIENCE if isinstance(network, MLP) and not network.widths else _PATIENCE
@@ -397,9 +392,9 @@ def _parts(
                 if fronts[0] is not None:
                     assert isinstance(network, MLP)
                     bare = dataclasses.replace(network, ple=0, numbers=None)
-                plan = plan_candidate(
+                chunks = plan_candidate(
                     dataclasses.replace(candidate, architecture=bare),
-                    fits[same[0]].table,
+                    table,
                     data,
                     recipe,
                     seeds=[derive(random_state, candidate.name, "blend", number) for number in range(n)] * len(same),
@@ -407,35 +402,33 @@ def _parts(
                     engine=running.engine,
                     device=running.device,
                     keep_networks=True,
-                    together=n,
+                    group_size=n,
                     patience=patience,
                 )
-                for chunk in plan.chunks:
+                size = len(data.X) * n_parameters_of(bare, data.X.shape[1], table.n_outputs)
+                for chunk in chunks:
                     yield _Part(
-                        candidate,
-                        same,
-                        fronts,
-                        data,
-                        chunk,
-                        plan.cost(chunk),
-                        n_rows,
-                        n,
-                        leaves_out,
-                        clipped,
-                        plan.note,
+                        candidate=candidate,
+                        fits=same,
+                        fronts=fronts,
+                        data=data,
+                        chunk=chunk,
+                        work=size * len(chunk.seeds),
+                        n_rows=table.n_rows,
+                        n_networks=n,
+                        leaves_out=leaves_out,
+                        clipped=key[0],
                     )
 
 
-def _joined(parts: Sequence[TrainingData]) -> TrainingData:
+def _join_tables(parts: Sequence[TrainingData]) -> TrainingData:
     """Return tables one below the other. The networks of each have rows of that table alone."""
     if len(parts) == 1:
         return parts[0]
 
     def diagonal(name: str) -> NDArray[np.float32]:
-        joined: NDArray[np.float32] = torch.block_diag(
-            *(torch.from_numpy(getattr(part, name)) for part in parts)
-        ).numpy()
-        return joined
+        blocks = torch.block_diag(*(torch.from_numpy(getattr(part, name)) for part in parts))
+        return np.asarray(blocks.numpy())
 
     return TrainingData(
         X=np.concatenate([part.X for part in parts]),

@@ -31,13 +31,13 @@ from seedbed.model.header import (
     MAX_HEADER,
     MOST_LABELS,
     SUFFIX,
-    Tensor,
+    TensorEntry,
     canonical,
     fingerprint,
     read_header,
 )
 from seedbed.model.predicting import values_of
-from seedbed.model.sets import Calibration, n_points
+from seedbed.model.sets import LeftOutErrors, n_points
 from seedbed.networks.candidate import Architecture, candidate_from
 from seedbed.networks.mlp import MLP, BlendedMembers, Trees, architecture_from_values, architecture_to_values
 
@@ -214,7 +214,7 @@ def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
         return text, data
 
 
-def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None) -> dict[str, Any]:
+def _fields(text: bytes, data: bytearray, build: Callable[..., nn.Module] | None) -> dict[str, Any]:
     header = read_header(text, len(data))
     about, target = header.description, header.description.target
     if about.sha256 != fingerprint(header.values, data):
@@ -224,7 +224,7 @@ def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None
     if not {array.dtype for array in arrays.values()} <= {torch.float64, torch.bool}:  # NumPy lacks others
         raise ModelFileError("the statistics of its inputs are not float64")
     preprocessor = Preprocessor.from_state(about.inputs, {name: array.numpy() for name, array in arrays.items()})
-    architecture = _architecture(about.architecture, given, len(tensors))
+    architecture = _architecture(about.architecture, build, len(tensors))
     n_outputs = len(target.labels) if target.task == "multiclass" else 1
     expected = _network_shapes(architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks)
     expected["golden.cells"] = torch.float64, (N_GOLDEN, len(preprocessor.layout.schemas))
@@ -260,8 +260,8 @@ def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None
     return fields
 
 
-def _calibration(errors: NDArray[np.float32], rows: tuple[int, ...]) -> Calibration:
-    calibration = Calibration(errors, rows)
+def _calibration(errors: NDArray[np.float32], rows: tuple[int, ...]) -> LeftOutErrors:
+    calibration = LeftOutErrors(errors, rows)
     parts = [calibration.of_class(number)[0] for number in range(len(rows))]
     if any((part[:1] < 0).any() or (np.diff(part) < 0).any() for part in parts):
         raise ModelFileError("the errors of its calibration are negative or not sorted")
@@ -273,17 +273,17 @@ def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | None, n_tensors: int) -> Architecture:
+def _architecture(values: Mapping[str, Any], build: Callable[..., nn.Module] | None, n_tensors: int) -> Architecture:
     try:
         architecture = architecture_from_values(values)
     except CandidateError as error:
         raise ModelFileError(f"its network can't be built: {error.message}") from None
     if isinstance(architecture, str):
-        if given is None:
+        if build is None:
             message = f"it is a model of a network of your own, {architecture}"
             name = architecture.rpartition(".")[2]
             raise CandidateError(message, f"Give its class, as in FILE.py:{name if name.isidentifier() else 'NAME'}.")
-        return candidate_from(given).architecture
+        return candidate_from(build).architecture
     if isinstance(architecture, Trees):
         raise ModelFileError("trees are members of a blend")
     for member in architecture.members if isinstance(architecture, BlendedMembers) else (architecture,):
@@ -350,7 +350,7 @@ def _check_trees(architecture: Architecture, tensors: Mapping[str, torch.Tensor]
                 raise ModelFileError("a node of its trees has children that aren't its own")
 
 
-def _tensors(described: Mapping[str, Tensor], data: bytearray) -> dict[str, torch.Tensor]:
+def _tensors(described: Mapping[str, TensorEntry], data: bytearray) -> dict[str, torch.Tensor]:
     """Return the tensors, as views of the file's bytes. Only missing golden cells may not be finite."""
     tensors = {}
     for name, tensor in described.items():

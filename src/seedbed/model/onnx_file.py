@@ -69,20 +69,20 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
         blocks.append(scaled)
         inputs.append(places.numbers)
         if len(places.flags):
-            flags = graph.cast(graph.taken(missing, places.flagged), TensorProto.FLOAT)
+            flags = graph.cast(graph.select_columns(missing, places.flagged), TensorProto.FLOAT)
             live = preprocessor.live[places.flags]
             blocks.append(flags if live.all() else graph.add("Mul", flags, graph.constant(live[None], FLOAT)))
             inputs.append(places.flags)
     order = np.argsort(np.concatenate(inputs))
-    joined = graph.joined(blocks)
-    return joined if (order == np.arange(len(order))).all() else graph.taken(joined, order)
+    columns = graph.concatenate(blocks)
+    return columns if (order == np.arange(len(order))).all() else graph.select_columns(columns, order)
 
 
 def _add_numbers(graph: Graph, preprocessor: Preprocessor, numbers: list[str]) -> tuple[str, str]:
     """Return standardised numbers, float32 [n, number], and which are missing, bool [n, number]."""
-    joined = graph.joined(numbers)
-    known = _add_known(graph, joined)
-    filled = graph.add("Where", known, joined, graph.constant(np.nan_to_num(preprocessor.medians)[None]))
+    columns = graph.concatenate(numbers)
+    known = _add_known(graph, columns)
+    filled = graph.add("Where", known, columns, graph.constant(np.nan_to_num(preprocessor.medians)[None]))
     varies = preprocessor.deviations > 0
     centred = graph.add("Sub", filled, graph.constant(preprocessor.means[None]))
     scaled = graph.add("Div", centred, graph.constant(np.where(varies, preprocessor.deviations, 1.0)[None]))
@@ -282,8 +282,8 @@ def _squeezed(graph: Graph, value: str, axis: int) -> str:
 def _add_moments(graph: Graph, values: str) -> tuple[str, str]:
     """Return mean and population deviation over the networks, which are the first axis."""
     mean = graph.add("ReduceMean", values, axes=[0], keepdims=0)
-    apart = graph.add("Sub", values, mean)
-    variance = graph.add("ReduceMean", graph.add("Mul", apart, apart), axes=[0], keepdims=0)
+    centred = graph.add("Sub", values, mean)
+    variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes=[0], keepdims=0)
     return mean, graph.add("Sqrt", variance)
 
 

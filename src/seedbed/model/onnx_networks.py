@@ -35,13 +35,13 @@ _LIMIT = 2**31 - 2**20  # bytes of tensors; a protobuf holds 2 GiB
 
 
 class Graph:
-    """Nodes and constants of a graph. Names of computed values differ from all `taken` names, those of columns."""
+    """Nodes and constants of a graph. Names of computed values differ from the names of columns."""
 
-    def __init__(self, taken: Collection[str]) -> None:
+    def __init__(self, column_names: Collection[str]) -> None:
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
         self._prefix = "seedbed"
-        while any(name.startswith(self._prefix) for name in taken):
+        while any(name.startswith(self._prefix) for name in column_names):
             self._prefix += "_"
         self._size = 0
 
@@ -109,7 +109,7 @@ class Graph:
         """Convert a value to a member of `TensorProto.DataType`."""
         return self.add("Cast", value, to=to)
 
-    def joined(self, values: Sequence[str]) -> str:
+    def concatenate(self, values: Sequence[str]) -> str:
         """Concatenate values [n, ...] along axis 1."""
         return values[0] if len(values) == 1 else self.add("Concat", *values, axis=1)
 
@@ -120,7 +120,7 @@ class Graph:
         self.nodes.append(helper.make_node("Split", [value], outputs, name=name, axis=axis))
         return outputs
 
-    def taken(self, value: str, places: NDArray[np.int64]) -> str:
+    def select_columns(self, value: str, places: NDArray[np.int64]) -> str:
         """Select columns of a value [n, column], in the order given."""
         return self.add("Gather", value, self.constant(places, np.int64), axis=1)
 

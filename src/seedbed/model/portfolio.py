@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
-
-import torch
 
 from seedbed.data.layout import layout_of
 from seedbed.data.table import Table, Task
 from seedbed.errors import OptionError
-from seedbed.model.trees import FEW_ROWS, MOST_ROWS, inputs_share, n_leaves
+from seedbed.model.trees import FEW_ROWS
 from seedbed.networks.candidate import Candidate, candidate_from, unique_names
-from seedbed.networks.mlp import MLP, Prior, Regression, Trees
+from seedbed.networks.mlp import Prior, Regression, Trees
 from seedbed.training.candidates import with_inputs_of
-from seedbed.training.chunk import PATIENT_SHARE
-from seedbed.training.planning import network_seconds, operation_seconds
 
 AUTO = "auto"
 """The word for a blend of the default models."""
@@ -36,9 +31,6 @@ LINES = (
 
 _TREES: Mapping[str, Literal["boosted", "extra"]] = {"boosted-trees": "boosted", "extra-trees": "extra"}
 _MOST_CLASSES, _MOST_INPUTS = 12, 1_000  # for trees: boosting grows one for each class, and looks at all inputs
-# Operations of a value at each level of a tree, of a boosted leaf and of an extra tree beside them, as
-# `network_seconds` counts.
-_A_VALUE, _A_LEAF, _A_TREE = 1000.0, 7e6, 1e8
 _MANY_ROWS = 12_000  # from which on a model has fewer networks
 
 
@@ -153,34 +145,3 @@ def n_networks_for(n_rows: int) -> int:
 
 def _size(n_rows: int) -> _Size:
     return next(size for size in _SIZES if n_rows >= size.least)
-
-
-def member_costs(table: Table, members: Sequence[Candidate], n_networks: int, epochs: int) -> dict[str, float]:
-    """Estimate the seconds in which one core fits each member of a blend, by name.
-
-    The estimate is right within a factor of about 2, as the epochs after which members stop aren't known.
-    """
-    n_rows, n_inputs, costs = table.n_rows, layout_of(table).n_inputs, {}
-    for member in members:
-        if isinstance(member.architecture, Trees):
-            operations = _tree_operations(member.architecture, n_rows, n_inputs, table.n_outputs)
-            cost = operation_seconds(operations)
-        elif isinstance(member.architecture, MLP):
-            with torch.device("meta"):  # nothing is drawn
-                network = member.architecture(n_inputs, table.n_outputs)
-            cost = network_seconds(network, n_rows, PATIENT_SHARE * epochs)
-        else:
-            cost = 1e-3
-        costs[member.name] = n_networks * cost
-    return costs
-
-
-def _tree_operations(trees: Trees, n_rows: int, n_inputs: int, n_outputs: int) -> float:
-    """Return about how many operations the trees of one network take, in terms of `network_seconds`."""
-    if trees.method == "boosted":
-        n_trees = trees.n_trees if trees.n_nodes else trees.n_trees * n_outputs
-        leaves = n_leaves(n_rows)
-        return n_trees * (leaves * _A_LEAF + n_inputs * n_rows / 2 * math.log2(leaves) * _A_VALUE)
-    n_rows = min(n_rows, MOST_ROWS)
-    values = inputs_share(n_inputs) * n_inputs * n_rows
-    return trees.n_trees * (_A_TREE + values * math.log2(n_rows / 3 + 2) * _A_VALUE)

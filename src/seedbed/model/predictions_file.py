@@ -70,9 +70,9 @@ def write_predictions(
     check_threshold(model.task, threshold)
     columns = _Columns(model, threshold, coverage, per_class)
     columns.check()
-    kept = _kept(columns, frame, keep)
+    copied = _columns_to_copy(columns, frame, keep)
     with _table() as connection:
-        notes = _fill(connection, columns, frame, kept)
+        notes = _fill(connection, columns, frame, copied)
         if path is None:
             _print(connection)
         else:
@@ -135,15 +135,15 @@ def _table() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def _kept(columns: _Columns, frame: Frame, keep: Sequence[str]) -> dict[str, int]:
+def _columns_to_copy(columns: _Columns, frame: Frame, keep: Sequence[str]) -> dict[str, int]:
     """Return the positions of the columns to copy, by their names in the result."""
-    taken = columns.names
+    names_in_use = columns.names
     for name in keep:
         if name not in frame.names:
             raise ColumnError(f"{frame.where}: no column '{name}' to keep", did_you_mean(name, frame.names))
-        if name in taken:
+        if name in names_in_use:
             raise OptionError(f"the column '{name}' can't be kept: a column of the predictions has its name")
-    known = [name for name in columns.model.identifiers if name in frame.names and name not in taken]
+    known = [name for name in columns.model.identifiers if name in frame.names and name not in names_in_use]
     names = list(dict.fromkeys([*known, *keep]))
     index = "index"
     while index in names:
@@ -152,13 +152,13 @@ def _kept(columns: _Columns, frame: Frame, keep: Sequence[str]) -> dict[str, int
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection, columns: _Columns, frame: Frame, kept: dict[str, int]
+    connection: duckdb.DuckDBPyConnection, columns: _Columns, frame: Frame, copied: dict[str, int]
 ) -> tuple[Note, ...]:
     rows, remarks = columns.model.read(frame)
     blocks = Blocks(columns.model, rows, _ROWS_A_BLOCK)
-    copied = [frame.texts(position) for position in kept.values()]
-    names = [*kept, *columns.names]
-    types = ["VARCHAR"] * len(kept) + columns.types
+    texts = [frame.texts(position) for position in copied.values()]
+    names = [*copied, *columns.names]
+    types = ["VARCHAR"] * len(copied) + columns.types
     # DuckDB's names ignore case: it renames the second of 'Yes' and 'yes' to 'yes_1'. So the view has the names.
     shown = ", ".join(f"c{place} AS {quoted(name)}" for place, name in enumerate(names))
     typed = ", ".join(f"c{place} {kind}" for place, kind in enumerate(types))
@@ -168,7 +168,7 @@ def _fill(
     for predictions in blocks:
         block = slice(start, start + len(predictions.values))
         start = block.stop
-        cells = [np.array([column.texts[i] or None for i in column.codes[block].tolist()], object) for column in copied]
+        cells = [np.array([column.texts[i] or None for i in column.codes[block].tolist()], object) for column in texts]
         cells += columns.of(predictions)
         connection.register("block", {f"c{place}": values for place, values in enumerate(cells)})
         flags = f"c{len(cells) - 1}"

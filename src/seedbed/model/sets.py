@@ -29,7 +29,7 @@ _MOST_POINTS, _POINTS_OF_A_CLASS = 1000, 100
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class LeftOutErrors:
     """The errors of a model's networks on rows that they weren't trained on.
 
     The error of a row is 1 - the probability of its label, or the distance of its number from the prediction.
@@ -64,10 +64,10 @@ class Calibration:
         Raises:
             OptionError: the coverage isn't between 0 and 1, or there are too few rows for it.
         """
-        given: Any = coverage  # of a request
-        if isinstance(given, bool) or not isinstance(given, int | float | np.number) or not 0 < given < 1:
+        share: Any = coverage  # of a request
+        if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 < share < 1:
             raise OptionError(f"coverage is {shown(coverage)}", "It must be a share between 0 and 1, such as 0.9.")
-        coverage, n_rows = float(given), sum(self.rows)
+        coverage, n_rows = float(share), sum(self.rows)
         parts = [self.of_class(number) for number in range(len(self.rows))]
         if _needed(coverage, n_rows) > n_rows:
             least, known = math.ceil(coverage / (1 - coverage) - 1e-9), counted(n_rows, "row")
@@ -93,7 +93,7 @@ class Calibration:
         return {"coverage": COVERAGE, "n_rows": sum(self.rows), "threshold": threshold, "by_class": covered}
 
 
-def calibrate(table: Table, predicted: Floats) -> Calibration | None:
+def left_out_errors(table: Table, predicted: Floats) -> LeftOutErrors | None:
     """Return the errors of predictions for rows that networks weren't trained on; None if there are none.
 
     Args:
@@ -111,9 +111,9 @@ def calibrate(table: Table, predicted: Floats) -> Calibration | None:
     stored = np.nextafter(errors.clip(0, 1e38).astype(np.float32), np.float32(np.inf))
     parts, rows = [], np.bincount(codes[known], minlength=n_classes).tolist()
     for number, n_rows in enumerate(rows):
-        own = np.sort(stored[known & (codes == number)])
-        parts.append(own[_ranks(n_rows, n_points(n_rows, n_classes)) - 1])
-    return Calibration(np.concatenate(parts), tuple(rows))
+        class_errors = np.sort(stored[known & (codes == number)])
+        parts.append(class_errors[_ranks(n_rows, n_points(n_rows, n_classes)) - 1])
+    return LeftOutErrors(np.concatenate(parts), tuple(rows))
 
 
 def n_points(n_rows: int, n_classes: int) -> int:

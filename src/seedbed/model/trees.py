@@ -17,10 +17,10 @@ from torch import Tensor
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.choosing import blend_weights
-from seedbed.networks.mlp import Trees
+from seedbed.networks.mlp import MLP, Trees
 from seedbed.networks.parts import DecisionTrees
 from seedbed.training.machine import single_threads
-from seedbed.training.native.walking import tree_leaves
+from seedbed.training.native.library import kernel
 from seedbed.training.randomness import derive
 from seedbed.typing import Floats
 
@@ -32,6 +32,7 @@ _SHARE, _MOST_INPUTS = 0.5, 64  # of the inputs among which a node looks for its
 _MOST_VALUES = 1 << 20  # of leaves at a time
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
 _ROUND, _SMALL_ROUND = 25, 50  # boosting iterations after which rows left out decide whether more may help
+_TIMED = 5  # trees that are fitted to know how long one takes
 _WAIT = 10  # iterations without a lower loss that end boosting
 _LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
 
@@ -87,6 +88,24 @@ class TreeData:
         return np.asarray(-np.log(np.maximum(predicted[np.arange(len(rows)), target], 1e-7)))
 
 
+def tree_leaves(x: Tensor, feature: Tensor, threshold: Tensor, left: Tensor, n_trees: int, depth: int) -> Tensor | None:
+    """Return the leaf that each row reaches in each tree [row, tree]; None where there is no kernel.
+
+    Args:
+        x: inputs [row, feature], on the CPU.
+        feature, threshold, left, n_trees, depth: as in `DecisionTrees`.
+    """
+    library = kernel(str(x.dtype).removeprefix("torch.")).library if x.device.type == "cpu" else None
+    types = feature.dtype, left.dtype, threshold.dtype
+    are_whole = feature.is_contiguous() and left.is_contiguous() and threshold.is_contiguous()
+    if library is None or not are_whole or types != (torch.int32, torch.int32, x.dtype) or n_trees > len(left):
+        return None
+    x, leaves = x.contiguous(), torch.empty(len(x), n_trees, dtype=torch.int64)
+    nodes = feature.data_ptr(), threshold.data_ptr(), left.data_ptr()
+    library.walk(x.data_ptr(), *x.shape, *nodes, len(left), n_trees, depth, leaves.data_ptr())
+    return leaves
+
+
 class WalkedTrees(DecisionTrees):
     """Trees whose leaves the kernel finds, in a tenth of the time."""
 
@@ -95,16 +114,16 @@ class WalkedTrees(DecisionTrees):
         return super().leaves(x) if leaves is None else leaves
 
 
-class FittedTrees(NamedTuple):
-    """Trees of all networks.
+class FittedMember(NamedTuple):
+    """Trees or linear models, one for each network.
 
     Attributes:
-        architecture: with the number of trees, nodes and steps.
+        architecture: of trees, with the number of trees, nodes and steps.
         states: of the networks [network, ...], by the names in their `state_dict`.
-        outputs: for the rows that a network's trees weren't fitted to [row, output, network]; NaN elsewhere.
+        outputs: for the rows that a network wasn't fitted to [row, output, network]; NaN elsewhere.
     """
 
-    architecture: Trees
+    architecture: MLP | Trees
     states: dict[str, Tensor]
     outputs: NDArray[np.float32]
 
@@ -167,9 +186,9 @@ def fit_trees(
     *,
     random_state: int,
     jobs: int,
-    rival: FittedTrees | None = None,
+    rival: FittedMember | None = None,
     until: float | None = None,
-) -> FittedTrees | None:
+) -> FittedMember | None:
     """Fit trees for each network to the training rows of its split.
 
     The rows left out decide how many boosting iterations there are. Their number is given if the trees were fitted
@@ -179,28 +198,41 @@ def fit_trees(
         jobs: number of threads, see `n_threads`.
         rival: other trees of the same splits. Extra trees that get no weight beside them for the rows of the first
             split end there.
-        until: a time of `time.monotonic` after which boosting does no more iterations. Extra trees end after the first
-            split if the others would take longer.
+        until: a time of `time.monotonic` after which boosting does no more iterations. Trees that would take longer, by
+            the time of one, aren't fitted.
 
     Returns:
-        None if training rows lack a class, or extra trees ended early.
+        None if training rows lack a class, extra trees ended early, or the time doesn't suffice.
     """
     if data.lacks_a_class():
         return None
     seeds = [derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))]
+    n_least = _round_size(data) if trees.method == "boosted" and not trees.n_nodes else trees.n_trees
+    if until is not None and time.monotonic() + tree_seconds(trees, data) * n_least * len(seeds) / jobs > until:
+        return None
     with ThreadPoolExecutor(jobs) as pool:
         if trees.method == "boosted":
             modules = _boosted(trees, data, seeds, pool, until)
         else:
-            fit, started = functools.partial(_extra, trees, data), time.monotonic()
+            fit = functools.partial(_extra, trees, data)
             modules = [fit(data.splits[0], seeds[0])]
-            seconds = (time.monotonic() - started) * (len(seeds) - 1) / jobs
-            if until is not None and time.monotonic() + seconds > until:
-                return None
             if rival is not None and _is_beaten(modules[0], rival, data):
                 return None
             modules += pool.map(fit, data.splits[1:], seeds[1:])
-    return _together(trees, modules, data)
+    return _stack_modules(trees, modules, data)
+
+
+def tree_seconds(trees: Trees, data: TreeData) -> float:
+    """Return the time that one core takes for a tree of one network, or for a boosting iteration [s]. A few are fitted
+    for that alone."""
+    started, split = time.monotonic(), data.splits[0]
+    if trees.method == "extra":
+        _extra(dataclasses.replace(trees, n_trees=_TIMED), data, split, 0)
+    else:
+        with single_threads("openmp"):
+            first = booster(data.of_classes, len(data.y), 0).set_params(max_iter=_TIMED)
+            first.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
+    return (time.monotonic() - started) / _TIMED
 
 
 def n_threads(n_rows: int, jobs: int) -> int:
@@ -246,11 +278,9 @@ def booster(of_classes: bool, n_rows: int, seed: int) -> Any:
     return kind(learning_rate=rate, random_state=seed, **growth, **leaves)
 
 
-def least_seconds(trees: Trees, seconds: float) -> float:
-    """Return the least time that trees take, if all of them take `seconds`: boosting may end after its first round, but
-    extra trees, and trees whose number is given, have no rounds."""
-    has_rounds = trees.method == "boosted" and not trees.n_nodes
-    return seconds * min(1.0, _ROUND / trees.n_trees) if has_rounds else seconds
+def _round_size(data: TreeData) -> int:
+    """Return the number of boosting iterations of a round, at whose start inputs are divided into bins."""
+    return _ROUND if len(data.y) >= FEW_ROWS else _SMALL_ROUND
 
 
 def _boosted(
@@ -274,10 +304,9 @@ def _boosted(
 
     is_given = trees.n_nodes > 0  # the number of iterations
     most = trees.n_trees // data.n_outputs if is_given else trees.n_trees
-    n_more = _ROUND if len(data.y) >= FEW_ROWS else _SMALL_ROUND  # a round bins the inputs again
     n, best = 0, -1
     while n < most and best >= n - _WAIT and (not n or until is None or time.monotonic() < until):
-        n = most if is_given else min(n + n_more, most)
+        n = most if is_given else min(n + _round_size(data), most)
         best = int(np.argmin(sum(pool.map(functools.partial(grow, n), ensembles, data.splits))))
     return [_of_iterations(ensemble, most if is_given else best + 1, data) for ensemble in ensembles]
 
@@ -297,7 +326,7 @@ def _of_iterations(ensemble: Any, n: int, data: TreeData) -> DecisionTrees:
     return _Nodes.joined(each).module(data.values, probabilities=False)
 
 
-def _is_beaten(module: DecisionTrees, rival: FittedTrees, data: TreeData) -> bool:
+def _is_beaten(module: DecisionTrees, rival: FittedMember, data: TreeData) -> bool:
     """Return whether trees get no weight beside others, for the rows that the first split leaves out."""
     rows = data.splits[0].test
     if not len(rows):
@@ -320,7 +349,7 @@ def _pieces(rows: NDArray[Any], module: DecisionTrees) -> list[NDArray[Any]]:
     return [rows[start : start + n] for start in range(0, max(len(rows), 1), n)]
 
 
-def _together(trees: Trees, modules: Sequence[DecisionTrees], data: TreeData) -> FittedTrees:
+def _stack_modules(trees: Trees, modules: Sequence[DecisionTrees], data: TreeData) -> FittedMember:
     """Return modules as a stack."""
     each, states = [], []
     outputs = np.full((len(data.y), data.n_outputs, len(modules)), np.nan, dtype=np.float32)
@@ -329,13 +358,13 @@ def _together(trees: Trees, modules: Sequence[DecisionTrees], data: TreeData) ->
         each.append(dataclasses.replace(trees, **sizes))
         states.append({f"0.{name}": value[None] for name, value in module.named_buffers()})
         outputs[split.test, :, number] = _outputs(module, data.X[split.test])
-    architecture, states = alike(each, states)
-    return FittedTrees(
+    architecture, states = pad_trees(each, states)
+    return FittedMember(
         architecture, {name: torch.cat([state[name] for state in states]) for name in states[0]}, outputs
     )
 
 
-def alike(each: Sequence[Trees], states: Sequence[dict[str, Tensor]]) -> tuple[Trees, list[dict[str, Tensor]]]:
+def pad_trees(each: Sequence[Trees], states: Sequence[dict[str, Tensor]]) -> tuple[Trees, list[dict[str, Tensor]]]:
     """Return one architecture for equally many trees, and their states [network, ...] filled up with unused leaves."""
     n_nodes, depth = max(trees.n_nodes for trees in each), max(trees.depth for trees in each)
 

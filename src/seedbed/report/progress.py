@@ -7,13 +7,10 @@ import html
 import importlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
@@ -24,7 +21,7 @@ from seedbed.report.terminal import so_far_lines
 
 _LINE_FIRST, _LINE_EVERY = 3.0, 10.0  # seconds
 _NOTEBOOK_EVERY = 0.5
-_KNOWN = 0.02  # share of all fits after which the time left is shown
+_LEAST_SHARE = 0.02  # of all fits, after which the time left is shown
 _ONE_LINE = 10_000
 
 
@@ -45,56 +42,38 @@ class Progress:
     repeats: int = 0
     so_far: Conclusion | None = None
 
-    @property
-    def seconds_left(self) -> float | None:
-        """The seconds that the rest takes at the present rate; None if too little is done."""
-        if self.done < _KNOWN * self.total:
-            return None
-        return self.seconds * (self.total - self.done) / max(1, self.done)
-
     def line(self) -> str:
-        """Return the progress as one line."""
-        left = "" if self.seconds_left is None else f"; at most about {duration(self.seconds_left)} left"
-        return f"{self.done:,} of {counted(self.total, 'fit')}{left}"
+        """Return the progress as one line, with the time that the rest takes at the present rate."""
+        line = f"{self.done:,} of {counted(self.total, 'fit')}"
+        if self.done < _LEAST_SHARE * self.total:
+            return line
+        return f"{line}; at most about {duration(self.seconds * (self.total - self.done) / max(1, self.done))} left"
 
 
-class ProgressDisplay:
+class ProgressDisplay(Bar):
     """Context manager that shows the progress of a run; call it with each `Progress`.
 
     Args:
-        console: where to draw; a terminal gets a bar, anything else a line every ten seconds.
+        console: where to draw; a terminal gets a bar below the interim result, anything else a line every ten seconds.
         quiet: draw nothing.
     """
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
-        self._console, self._quiet = console, quiet
-        self._bar = Bar(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
-        )
-        self._task = self._bar.add_task("fitting", total=None)
+        self._quiet, self._repeats = quiet, 0
         self._so_far: Conclusion | None = None
-        self._live: Live | None = None
-        self._due, self._repeats = time.monotonic() + _LINE_FIRST, 0
-
-    def __enter__(self) -> Self:
-        if not self._quiet and self._console.is_interactive:
-            self._live = Live(get_renderable=self._screen, console=self._console, transient=True)
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        disable = quiet or not console.is_interactive
+        super().__init__(*columns, console=console, transient=True, disable=disable, refresh_per_second=4)
+        self._task = self.add_task("fitting", total=None)
+        self._due = time.monotonic() + _LINE_FIRST
 
     def __call__(self, progress: Progress) -> None:
         """Show the progress."""
-        if self._quiet:
-            return
-        if self._live is not None:
+        if not self.disable:
             self._so_far = progress.so_far
-            self._bar.update(self._task, completed=progress.done, total=progress.total)
+            self.update(self._task, completed=progress.done, total=progress.total)
+            return
+        if self._quiet:
             return
         if progress.so_far is not None and progress.repeats > self._repeats:
             self._repeats = progress.repeats
@@ -106,13 +85,14 @@ class ProgressDisplay:
             self._print(progress.line())
 
     def _print(self, line: str) -> None:
-        self._console.print(visible(line), highlight=False, markup=False, soft_wrap=True)
+        self.console.print(visible(line), highlight=False, markup=False, soft_wrap=True)
 
-    def _screen(self) -> RenderableType:
-        if self._so_far is None:
-            return self._bar
-        lines = so_far_lines(self._so_far, width=self._console.width)
-        return Group(*lines[: max(1, self._console.height - 3)], self._bar)
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield what is drawn on a terminal."""
+        if self._so_far is not None:
+            lines = so_far_lines(self._so_far, width=self.console.width)
+            yield from lines[: max(1, self.console.height - 3)]
+        yield self.make_tasks_table(self.tasks)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The stack of a candidate for a table. Errors name the candidate."""
+"""The networks of a candidate for a table. Errors name the candidate."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing, pick_loss
 from seedbed.training.machine import one_thread
-from seedbed.training.planning import StackPlan, plan_stack
+from seedbed.training.planning import Chunk, plan_chunks
 from seedbed.training.randomness import seeded
-from seedbed.training.reference import outputs_of
-from seedbed.training.stack import build_network
+from seedbed.training.states import build_network, outputs_of
 
 _MOST_LINES = 40  # of a module's repr
 _TRIALS = 3  # seeds that networks are built under
@@ -43,15 +42,17 @@ def with_inputs_of(candidate: Candidate, table: Table) -> Candidate:
 
 
 @one_thread("cpu")
-def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, **options: Any) -> StackPlan:
-    """Plan the stack of a candidate's networks for a table.
+def plan_candidate(
+    candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, **options: Any
+) -> tuple[Chunk, ...]:
+    """Plan the chunks of a candidate's networks for a table.
 
     Args:
         candidate: the candidate.
         table: the table, which decides how many outputs a network must have.
         data: what the networks train on.
         recipe: the recipe, with the candidate's own settings.
-        options: other arguments of `plan_stack`.
+        options: other arguments of `plan_chunks`.
 
     Raises:
         SeedbedError: the network can't be built for this table, or an option is wrong. The message names the candidate.
@@ -65,7 +66,7 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
             raise CandidateError(f"the network has {counted(n_outputs, 'output')}", _outputs_needed(table))
         if recipe.label_smoothing:
             check_smoothing(pick_loss(recipe.loss, data.y, n_outputs), recipe.label_smoothing)
-        return plan_stack(build, data, recipe, **options)
+        return plan_chunks(build, data, recipe, **options)
     except SeedbedError as error:
         if candidate.name in error.message:
             raise
@@ -98,7 +99,7 @@ def own_module(candidate: Candidate, table: Table) -> str:
     if len(lines) > _MOST_LINES:
         lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
     size = f"{counted(n_parameters, 'parameter')}, {counted(n_inputs, 'input')}"
-    if warning := shares_warning(build, n_inputs, table.task):
+    if warning := probabilities_warning(build, n_inputs, table.task):
         lines.append(f"Warning: {warning}.")
     return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
 
@@ -113,22 +114,22 @@ def n_parameters_of(architecture: Callable[[int, int], nn.Module], n_inputs: int
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def warn_of_shares(candidate: Candidate, table: Table) -> None:
+def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
     """Warn in Python of a user-defined module that seems to return probabilities. The command line prints it."""
     build, n_inputs = candidate.architecture, layout_of(table).n_inputs
     if isinstance(build, UserArchitecture | FileArchitecture):
         build_one = functools.partial(build, n_inputs, table.n_outputs)
-        if warning := shares_warning(build_one, n_inputs, table.task):
+        if warning := probabilities_warning(build_one, n_inputs, table.task):
             warn(f"candidate '{candidate.name}': {warning}")
 
 
-def shares_warning(build: Callable[[], nn.Module], n_features: int, task: Task) -> str:
+def probabilities_warning(build: Callable[[], nn.Module], n_features: int, task: Task) -> str:
     """Return a warning if `forward()` seems to end with a sigmoid or softmax; else an empty text."""
-    kind = ends_in_shares(build, n_features, task)
+    kind = find_final_activation(build, n_features, task)
     return f"forward() seems to end with a {kind}; it must return logits" if kind else ""
 
 
-def are_shares(outputs: npt.NDArray[np.floating], task: Task) -> bool:
+def look_like_probabilities(outputs: npt.NDArray[np.floating], task: Task) -> bool:
     """Return whether outputs [row, output] look like those of a sigmoid or softmax. Rows that aren't finite are
     ignored."""
     z = outputs[np.isfinite(outputs).all(axis=1)]
@@ -137,8 +138,10 @@ def are_shares(outputs: npt.NDArray[np.floating], task: Task) -> bool:
     return task == "binary" or bool((np.abs(z.sum(axis=1) - 1) < 1e-4).all())
 
 
-def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) -> Literal["", "sigmoid", "softmax"]:
-    """Return whether `forward()` seems to end with a sigmoid or softmax, or an empty text.
+def find_final_activation(
+    build: Callable[[], nn.Module], n_features: int, task: Task
+) -> Literal["", "sigmoid", "softmax"]:
+    """Return the activation with which `forward()` seems to end, or an empty text.
 
     Outputs of one network may lie between 0 and 1 by chance. So networks are built under several seeds, with their
     initial parameters and with large random ones, and get random rows of two scales.
@@ -155,10 +158,10 @@ def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) 
         try:
             # A copy, because networks may share a layer, such as a pretrained one, and parameters are replaced below.
             network = copy.deepcopy(build_network(build, seed)).eval()
-            outputs += [_tried(network, n_features, scale, seed) for scale in (1.0, 10.0)]
+            outputs += [_try_network(network, n_features, scale, seed) for scale in (1.0, 10.0)]
         except Exception:  # noqa: BLE001 - the user's code may not expect these numbers
             return ""
-        if not all(are_shares(z, task) for z in outputs[-2:]):
+        if not all(look_like_probabilities(z, task) for z in outputs[-2:]):
             return ""
     known = np.concatenate(outputs)
     known = known[np.isfinite(known)]
@@ -167,7 +170,7 @@ def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) 
     return "softmax" if task == "multiclass" else "sigmoid"
 
 
-def _tried(network: nn.Module, n_features: int, scale: float, seed: int) -> npt.NDArray[np.floating]:
+def _try_network(network: nn.Module, n_features: int, scale: float, seed: int) -> npt.NDArray[np.floating]:
     """Return outputs [row, output] for random rows. With a scale above 1, parameters are replaced by random ones."""
     dtype = next(p.dtype for p in network.parameters())
     with torch.no_grad(), seeded(seed):

@@ -22,13 +22,12 @@ from torch import Tensor, fx, nn
 from seedbed.networks.activations import activation_of
 from seedbed.networks.mlp import MLP
 from seedbed.settings.optimizers import Tensors
+from seedbed.training.data import counting, expanded
 from seedbed.training.embeddings import Piecewise
-from seedbed.training.inputs import counting, expanded
 from seedbed.training.kernel_program import NotCoveredError, Program
 from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
-from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, network_keys, seeded, stateless
-from seedbed.training.reference import outputs_of
-from seedbed.training.stack import Layout, Pass, Placement, stack_networks
+from seedbed.training.randomness import RandomStream, drawn_layer, drawn_modules, network_keys, seeded, stateless
+from seedbed.training.states import Layout, Pass, Placement, outputs_of, stack_networks
 
 # Elementwise functions that a user's forward() may call.
 _FUNCTIONS: dict[object, Callable[..., Tensor]] = {
@@ -265,7 +264,7 @@ def _agrees(chain: Chain, network: nn.Module, n_features: int) -> bool:
         weights, rows = torch.ones(7, 2, dtype=X.dtype), torch.arange(7, dtype=torch.int32)
         now = Pass(training, weights, keys, torch.tensor(3, dtype=torch.int32), rows, "network_last")
         try:
-            with torch.no_grad(), stateless(twin, Draws(keys[0], 3)):
+            with torch.no_grad(), stateless(twin, RandomStream(keys[0], 3)):
                 stacked, _ = chain({**params, **buffers}, X, now)
                 alone = outputs_of(twin.train(training), X)
         except (RuntimeError, ValueError, IndexError, KeyError, TypeError):

@@ -19,7 +19,7 @@ from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.kernel_program import KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.layers import StackedLayer, stacked_layers
-from seedbed.training.stack import Pass
+from seedbed.training.states import Pass
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class Embeddings(StackedLayer):
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         pairs = zip(self.inputs, self.layers, strict=True)
-        given = [layer(_parted(x, places), values, now, updates) for places, layer in pairs]
-        parts = [part.permute(2, 1, 0) for part in (_parted(x, self.others), *given)]
+        embedded = [layer(_parted(x, places), values, now, updates) for places, layer in pairs]
+        parts = [part.permute(2, 1, 0) for part in (_parted(x, self.others), *embedded)]
         return torch.cat(parts, 1).permute(2, 1, 0)
 
     def begin(self, program: Program) -> None:
@@ -205,5 +205,5 @@ class _Waves(torch.autograd.Function):
         product = torch.bmm(slopes, inputs.flatten(0, 1)[:, :, None])
         if not ctx.needs_input_grad[0]:  # usually the table's
             return None, product.reshape(frequencies.shape)
-        given = torch.bmm(frequencies.flatten(0, 1)[:, None], slopes)
-        return given.reshape(inputs.shape), product.reshape(frequencies.shape)
+        input_slopes = torch.bmm(frequencies.flatten(0, 1)[:, None], slopes)
+        return input_slopes.reshape(inputs.shape), product.reshape(frequencies.shape)

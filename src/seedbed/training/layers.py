@@ -23,7 +23,7 @@ from seedbed.networks.parts import Residual as ResidualModule
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.kernel_program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.randomness import dropped, layer_noise, sloped
-from seedbed.training.stack import Pass
+from seedbed.training.states import Pass
 from seedbed.training.undocumented import has_hooks
 
 LAYERS: dict[type[nn.Module], type[StackedLayer]] = {}
@@ -296,10 +296,10 @@ class Dropout(RandomLayer):
 
     def add_to(self, program: Program) -> None:
         program.same_in_training = False
-        last, kept = program.last, program.values(program.last.n_out)
+        last, mask = program.last, program.values(program.last.n_out)
         program.layers.append(
             KernelLayer(Kind.DROPOUT, last.n_out, last.n_out, source=last.target, target=program.values(last.n_out),
-                        d_in=last.d_out, d_out=last.d_out, spare=kept, number=self.number, a=self.share)
+                        d_in=last.d_out, d_out=last.d_out, spare=mask, number=self.number, a=self.share)
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,16 +14,42 @@ import torch
 from torch import Tensor
 
 from seedbed.settings.optimizers import Tensors
-from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import r2
 from seedbed.training.native.engine import NativeEngine
-from seedbed.training.plain_engine import PlainEngine
-from seedbed.training.stacked import Stack
+from seedbed.training.planning import Chunk
+from seedbed.training.reference import PlainEngine
+from seedbed.training.stack import Ensembles, Stack
 from seedbed.training.torch_engine import TorchEngine
-from seedbed.training.training_rows import Ensembles
 
 _SECONDS = 0.2  # of a slice of epochs, which is how long an interrupt may wait
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """The result of a chunk.
+
+    Attributes:
+        curves: [4, epoch, network], in the order of `CURVES`.
+        outputs: float32 [row, output, network] for each network's test rows, NaN elsewhere.
+        dead: share of ReLU units that are zero for all training rows after the last epoch [network]; NaN if unknown.
+        stacked: the networks' states, by the names in a `state_dict` [network, ...], or None.
+        seconds: that the training took, from the first step on.
+        best: with patience, the number of epochs after which outputs and states were taken, for each group of networks.
+    """
+
+    curves: npt.NDArray[np.floating]
+    outputs: npt.NDArray[np.float32]
+    dead: npt.NDArray[np.float32]
+    stacked: dict[str, Tensor] | None
+    seconds: float = 0.0
+    best: tuple[int, ...] = ()
+
+    @property
+    def states(self) -> tuple[dict[str, Tensor], ...]:
+        """One state dict per network; none if they weren't kept."""
+        n = self.curves.shape[2] if self.stacked else 0
+        return tuple({name: value[i].clone() for name, value in (self.stacked or {}).items()} for i in range(n))
 
 
 class Engine(Protocol):
@@ -77,7 +104,7 @@ class Best:
 
     def __init__(self, chunk: Chunk) -> None:
         self._patience, self._started, self._seconds = chunk.patience or (0, 0), time.monotonic(), chunk.seconds
-        self.size = chunk.together or len(chunk.seeds)
+        self.size = chunk.group_size or len(chunk.seeds)
         n_groups = len(chunk.seeds) // self.size
         self.epochs, self.ends = np.zeros(n_groups, dtype=np.int64), np.zeros(n_groups, dtype=np.int64)
         self._losses = np.full(n_groups, math.inf)
@@ -116,7 +143,8 @@ class Training:
         best = Best(chunk) if chunk.patience else None
         means = Ensembles(rows, best.size) if best else None
         done, size, all_ended = 0, 1, False
-        taken: Tensor | None = None
+        outputs: Tensor | None = None
+        began = time.monotonic()
         while done < epochs and not all_ended:
             started = time.monotonic()
             to = done + 1 if best else min(done + size, epochs)
@@ -124,25 +152,27 @@ class Training:
             seconds = max((time.monotonic() - started) / (to - done), 1e-9)
             done, size = to, min(engine.most_epochs, 2 * size, max(1, int(_SECONDS / seconds)))
             if best and means:
-                outputs = engine.look(done, ended=False)
-                better = best.see(done, means.losses(self.stack.loss, outputs))
+                present = engine.look(done, ended=False)
+                better = best.see(done, means.losses(self.stack.loss, present))
                 if better.any():
                     engine.keep(better)
-                    taken = _merged(torch.from_numpy(better), outputs, taken)
+                    here = torch.from_numpy(better).to(present.device)
+                    outputs = present if outputs is None else torch.where(here, present, outputs)
                 all_ended = engine.end(np.repeat(best.ends > 0, best.size))
             tell()
         if best:
             ends, dead = best.ends, torch.full((self.stack.n,), math.nan)
         else:
-            taken = engine.look(epochs)
+            outputs = engine.look(epochs)
             ends, dead = np.zeros(1, dtype=np.int64), engine.dead_units()
-        assert taken is not None
+        assert outputs is not None
         curves = self._curves(engine.figures[: 1 + (done if best else epochs)], ends)
         return ChunkResult(
             curves=curves,
-            outputs=rows.spread(taken).float().numpy(force=True),
+            outputs=rows.spread(outputs).float().numpy(force=True),
             dead=dead.float().numpy(force=True),
             stacked=engine.states() if chunk.keep_networks else None,
+            seconds=time.monotonic() - began,
             best=tuple(best.epochs.tolist()) if best else (),
         )
 
@@ -157,11 +187,6 @@ class Training:
             for row, weights in ((1, data.train), (3, data.test)):
                 array[row] = _r2_by_split(array[row - 1], data, weights, self.chunk.splits)
         return array.astype(self.chunk.dtype, copy=False)
-
-
-def _merged(here: Tensor, value: Tensor, other: Tensor | None) -> Tensor:
-    """Return the value for the networks that `here` names [network], and another one for the rest."""
-    return value if other is None else torch.where(here.to(value.device), value, other)
 
 
 def _r2_by_split(

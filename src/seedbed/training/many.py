@@ -24,15 +24,14 @@ from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.settings.design import Engine
 from seedbed.settings.fields import taking
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import shares_warning
+from seedbed.training.candidates import probabilities_warning
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, one_split
 from seedbed.training.losses import Loss, check_smoothing, pick_loss
 from seedbed.training.parallel import pick_workers, train_chunks
-from seedbed.training.planning import check_engine, plan_stack
+from seedbed.training.planning import check_engine, plan_chunks
 from seedbed.training.randomness import seeded
-from seedbed.training.reference import outputs_of
-from seedbed.training.stack import build_network, load_state
+from seedbed.training.states import build_network, load_state, outputs_of
 
 _MOST_SEEDS = 1_000_000
 
@@ -94,17 +93,17 @@ def train_many(
     dtype = str(dtype).removeprefix("torch.")
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, settings = _builder(candidate_from(build), data, common, task)
-    numbers, (n_jobs, where, afar) = _seeds(seeds), pick_workers(jobs, str(device), cluster)
+    numbers, (n_jobs, where, connected) = _seeds(seeds), pick_workers(jobs, str(device), cluster)
     check_engine(engine)
-    alone = len(numbers) == 1 and sample_weight is None  # its digits are exactly those of the tutorial's loop
-    options: dict[str, Any] = {"engine": engine, "device": where, "dtype": dtype, "plain": alone}
-    history = _stacked(make, data, settings, numbers, n_jobs, afar, **options)
+    is_single = len(numbers) == 1 and sample_weight is None  # its digits are exactly those of the tutorial's loop
+    options: dict[str, Any] = {"engine": engine, "device": where, "dtype": dtype, "plain": is_single}
+    history = _train(make, data, settings, numbers, n_jobs, connected, **options)
     if task is None and settings.loss == "auto":
         history.note = "; ".join(filter(None, (history.note, history._assumed())))
     return history
 
 
-def _stacked(
+def _train(
     make: Callable[[], nn.Module],
     data: TrainingData,
     recipe: Recipe,
@@ -113,20 +112,19 @@ def _stacked(
     cluster: Cluster | None,
     **options: Any,
 ) -> History:
-    """Train a stack, planned with these options of `plan_stack`."""
+    """Train networks in chunks, planned with these options of `plan_chunks`."""
     n_outputs, loss = _loss_of(make, data, recipe)
     splits = [0] * len(seeds)
-    plan = plan_stack(make, data, recipe, seeds=seeds, splits=splits, keep_networks=True, **options)
-    trained = train_chunks(plan.chunks, data, jobs, cluster)
+    chunks = plan_chunks(make, data, recipe, seeds=seeds, splits=splits, keep_networks=True, **options)
     curves = np.empty((len(CURVES), recipe.n_epochs, len(seeds)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
-    for number, result in trained:
-        members = plan.chunks[number].members
+    for number, result in train_chunks(chunks, data, jobs, cluster):
+        members = chunks[number].members
         curves[:, :, list(members)] = result.curves
         states.update(zip(members, result.states, strict=True))
     return History(
         *curves, seeds=seeds, recipe=recipe, build=make, states=tuple(states[i] for i in range(len(seeds))), loss=loss,
-        n_outputs=n_outputs, note=plan.note,
+        n_outputs=n_outputs, note=chunks[0].note,
     )  # fmt: skip
 
 
@@ -136,7 +134,7 @@ def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) 
     loss = pick_loss(recipe.loss, data.y, n_outputs)
     check_smoothing(loss, recipe.label_smoothing)
     task: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
-    if loss.hits is not None and (warning := shares_warning(make, data.X.shape[1], task)):
+    if loss.hits is not None and (warning := probabilities_warning(make, data.X.shape[1], task)):
         warn(warning)
     return n_outputs, loss
 

@@ -19,12 +19,11 @@ from typing import Any, Generic, TypeVar, cast
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
-from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.cluster import Cluster, Tasks, pick_cluster
 from seedbed.training.data import TrainingData
-from seedbed.training.loop import Training
+from seedbed.training.loop import ChunkResult, Training
 from seedbed.training.machine import no_collection, ready_to_train
-from seedbed.training.planning import pick_device
+from seedbed.training.planning import Chunk, pick_device
 
 T = TypeVar("T")
 _MOST_JOBS = 1024
@@ -55,8 +54,8 @@ def pick_workers(jobs: int | None, device: str, cluster: str | None) -> tuple[in
     Raises:
         OptionError: one of them isn't available, or two contradict each other.
     """
-    afar = pick_cluster(cluster, jobs=jobs, device=device)
-    return pick_jobs(jobs), pick_device("cpu" if afar else device), afar
+    connected = pick_cluster(cluster, jobs=jobs, device=device)
+    return pick_jobs(jobs), pick_device("cpu" if connected else device), connected
 
 
 def end_workers() -> None:
@@ -200,8 +199,8 @@ def train_chunks(
             yield from done
 
 
-class Beside(Generic[T]):
-    """Work that a thread of its own does beside the training, one item after the other.
+class BackgroundWork(Generic[T]):
+    """Work that a thread of its own does during the training, one item after the other.
 
     The thread isn't waited for when the work is closed: an item may take minutes.
 

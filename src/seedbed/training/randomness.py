@@ -109,7 +109,7 @@ def sloped(x: Tensor, noise: Tensor, lower: float, upper: float) -> Tensor:
     return torch.where(x >= 0, x, x * (lower + (upper - lower) * noise.to(x.dtype)))
 
 
-class Draws:
+class RandomStream:
     """The key, the step and the rows from which a stateless module draws."""
 
     def __init__(self, key: Tensor, step: Tensor | int = 0, rows: Tensor | None = None) -> None:
@@ -141,12 +141,12 @@ def drawn_modules(network: nn.Module) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def stateless(network: nn.Module, draws: Draws) -> Iterator[None]:
-    """Make `nn.Dropout` and `nn.RReLU` of a network draw from `draws` inside, instead of torch's state."""
+def stateless(network: nn.Module, stream: RandomStream) -> Iterator[None]:
+    """Make `nn.Dropout` and `nn.RReLU` of a network draw from a stream inside, instead of torch's state."""
     modules = dict(network.named_modules())
     changed = {modules[name]: number for name, number in drawn_modules(network).items()}
     for module, number in changed.items():
-        module.forward = partial(_stateless_forward, module, draws, number)
+        module.forward = partial(_stateless_forward, module, stream, number)
     try:
         yield
     finally:
@@ -154,10 +154,10 @@ def stateless(network: nn.Module, draws: Draws) -> Iterator[None]:
             del module.forward
 
 
-def _stateless_forward(module: nn.Module, draws: Draws, number: int, x: Tensor) -> Tensor:
+def _stateless_forward(module: nn.Module, stream: RandomStream, number: int, x: Tensor) -> Tensor:
     if not module.training:
         return type(module).forward(module, x)  # type: ignore[no-any-return]
-    noise = draws.noise(number, x)
+    noise = stream.noise(number, x)
     if isinstance(module, nn.RReLU):
         return sloped(x, noise, module.lower, module.upper)
     return dropped(x, noise, module.p)  # type: ignore[arg-type]

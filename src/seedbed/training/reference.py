@@ -6,7 +6,8 @@ activation, optimizer and loss with it. It also trains single networks, and modu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from seedbed.errors import SeedbedError, TrainingError
 from seedbed.evaluation.single_runs import CURVES
+from seedbed.settings.optimizers import Tensors
 from seedbed.settings.recipe import Recipe
-from seedbed.training.inputs import look_at
+from seedbed.training.data import dtype_hint, look_at
 from seedbed.training.losses import Loss
 from seedbed.training.optimizer_steps import make_torch_optimizer, make_torch_schedule
-from seedbed.training.randomness import Draws, network_keys, reseed, seeded, shuffled, stateless
+from seedbed.training.randomness import RandomStream, network_keys, reseed, seeded, shuffled, stateless
+from seedbed.training.stack import Stack
+from seedbed.training.states import build_network, outputs_of, stack_state_dicts, state_of
 
 
 @dataclass(frozen=True)
@@ -99,22 +104,22 @@ class PlainNetwork:
         n_batches = -(-len(train.X) // (recipe.batch_size or len(train.X)))
         self._schedule = make_torch_schedule(recipe, self._optimizer, n_batches)
         key = network_keys([seed], "draws", train.X.device)[0]
-        self._draws = Draws(key, rows=None if recipe.batch_size else numbers)
+        self._stream = RandomStream(key, rows=None if recipe.batch_size else numbers)
 
     def train(self, start: int, end: int) -> npt.NDArray[np.float64]:
         """Train from epoch `start` to before `end`; return their curves [4, epoch], with hits as the scores."""
         figures = np.empty((len(CURVES), end - start))
-        with seeded(self._seed), stateless(self.network, self._draws):
+        with seeded(self._seed), stateless(self.network, self._stream):
             for epoch in range(start, end):
                 figures[:, epoch - start] = *self._trained(epoch), *self._tested()
         return figures
 
     def _trained(self, epoch: int) -> tuple[float, float]:
         """Train for an epoch; return loss and hits before the steps."""
-        network, draws, train_loss, train_hits = self.network, self._draws, 0.0, 0.0
+        network, stream, train_loss, train_hits = self.network, self._stream, 0.0, 0.0
         network.train()
         for rows in self._batches(epoch):
-            reseed(draws.key, draws.step, training=True)
+            reseed(stream.key, stream.step, training=True)
             z = outputs_of(network, rows.X)
             batch_loss, share = rows.mean(self._criterion(z, rows.y)), rows.total / self._train.total
             train_loss += batch_loss.item() * share
@@ -128,13 +133,13 @@ class PlainNetwork:
             self._optimizer.step()
             if self._schedule is not None:
                 self._schedule.step()
-            draws.next_step()
+            stream.next_step()
         return train_loss, train_hits
 
     def _tested(self) -> tuple[float, float]:
         """Compute the outputs of the test rows; return loss and hits."""
         self.network.eval()
-        reseed(self._draws.key, self._draws.step, training=False)
+        reseed(self._stream.key, self._stream.step, training=False)
         with torch.inference_mode():
             self.outputs = outputs_of(self.network, self._test.X)
             loss = self._test.mean(self._criterion(self.outputs, self._test.y)).item()
@@ -153,7 +158,74 @@ class PlainNetwork:
         return float(hits.sum()) / len(hits) if rows.weights is None else float(rows.mean(hits))
 
 
-def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
-    """Return the outputs [row, output] of a network that returns [row, output] or [row]."""
-    z = network(X)
-    return z[:, None] if z.dim() == 1 else z
+class PlainEngine:
+    """Trains any modules. Its public methods are those of every engine, see `loop.Engine`."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack, recipe = stack, stack.chunk.recipe
+        self.most_epochs = recipe.n_epochs
+        self.figures = torch.zeros(recipe.n_epochs + 1, 4, stack.n, dtype=torch.float64)
+        self._ended = np.zeros(stack.n, dtype=np.bool_)
+        with in_one_line():
+            self._networks = [self._network(number) for number in range(stack.n)]
+        self._best_states: dict[int, Tensors] = {}
+        self.states()  # raises an error if the networks differ in shape
+
+    def _network(self, number: int) -> PlainNetwork:
+        stack, chunk = self._stack, self._stack.chunk
+        split, seed, dtype = chunk.splits[number], chunk.seeds[number], stack.placing.dtype
+        parts, numbers = [], []
+        for weights in (stack.data.train[:, split], stack.data.test[:, split]):
+            places = weights.nonzero()[0]
+            y = stack.y[torch.from_numpy(places)]
+            used = torch.from_numpy(weights[places]).to(chunk.device, dtype)
+            X = torch.from_numpy(stack.data.X[places]).to(chunk.device, dtype)
+            parts.append(Rows(X, y.to(chunk.device), None if (used == used[0]).all() else used))
+            numbers.append(torch.from_numpy(places.astype(np.int32)).to(chunk.device))
+        network = build_network(chunk.build, seed).to(chunk.device, dtype)
+        return PlainNetwork(network, *parts, recipe=chunk.recipe, loss=stack.loss, seed=seed, numbers=numbers[0])
+
+    @torch.enable_grad()
+    def train(self, start: int, end: int) -> None:
+        with in_one_line():
+            for number in np.flatnonzero(~self._ended).tolist():
+                figures = torch.from_numpy(self._networks[number].train(start, end)).T
+                self.figures[start:end, :2, number] = figures[:, :2]
+                self.figures[start + 1 : end + 1, 2:, number] = figures[:, 2:]
+
+    def look(self, epoch: int, *, ended: bool = True) -> Tensor:
+        rows = self._stack.rows.tested[0]
+        outputs = [one.outputs for one in self._networks]
+        looked = outputs[0].new_zeros(len(rows), outputs[0].shape[1], len(outputs))
+        for number, z in enumerate(outputs):
+            looked[: len(z), :, number] = z
+        return looked
+
+    def keep(self, networks: npt.NDArray[np.bool_]) -> None:
+        for number in np.flatnonzero(networks).tolist():
+            self._best_states[number] = state_of(self._networks[number].network)
+
+    def end(self, networks: npt.NDArray[np.bool_]) -> bool:
+        self._ended = networks
+        return bool(networks.all())
+
+    def dead_units(self) -> Tensor:
+        return torch.full((self._stack.n,), torch.nan)  # unknown
+
+    def states(self) -> Tensors:
+        networks = [one.network for one in self._networks]
+        return stack_state_dicts(
+            [self._best_states.get(number) or state_of(network) for number, network in enumerate(networks)]
+        )
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """Raise TrainingError, in one line, for what a user's module raises inside."""
+    try:
+        yield
+    except SeedbedError:
+        raise
+    except (RuntimeError, ValueError, IndexError, TypeError, KeyError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TrainingError(f"this network can't be trained: {why}", dtype_hint(why)) from error

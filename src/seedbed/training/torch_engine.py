@@ -13,9 +13,8 @@ from torch.func import vjp
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.chain import dead_share
 from seedbed.training.optimizer_steps import clipped, clock, pick_optimizer, rate_factors
-from seedbed.training.stack import Pass, unstack
-from seedbed.training.stacked import Stack
-from seedbed.training.training_rows import Batch
+from seedbed.training.stack import Batch, Stack
+from seedbed.training.states import Pass, unstack
 
 _PLACES = 2048  # test rows that are evaluated together
 
@@ -28,7 +27,7 @@ class TorchEngine:
         self._stack, self._chain, recipe = stack, stack.chain, stack.chunk.recipe
         placing, n_steps = stack.placing, recipe.n_epochs * stack.rows.n_steps
         self._optimizer = pick_optimizer(recipe)
-        self._params, self._buffers, self._kept = stack.params, stack.buffers, dict[str, Tensor]()
+        self._params, self._buffers, self._best_values = stack.params, stack.buffers, dict[str, Tensor]()
         self._moments = self._optimizer.init(self._params)
         self.most_epochs = recipe.n_epochs
         self.figures = torch.zeros(recipe.n_epochs + 1, 4, stack.n, dtype=placing.dtype, device=placing.device)
@@ -71,13 +70,15 @@ class TorchEngine:
     def look(self, epoch: int, *, ended: bool = True) -> Tensor:
         rows = self._stack.rows
         parts = zip(*(part.split(_PLACES) for part in rows.tested), strict=True)
-        looked = [self._evaluated(rows.test.picked(*part)) for part in parts]
-        self.figures[epoch, 2:] = torch.stack([figures for figures, _ in looked]).sum(0)
-        return torch.cat([outputs for _, outputs in looked])
+        evaluated = [self._evaluated(rows.test.picked(*part)) for part in parts]
+        self.figures[epoch, 2:] = torch.stack([figures for figures, _ in evaluated]).sum(0)
+        return torch.cat([outputs for _, outputs in evaluated])
 
     def keep(self, networks: npt.NDArray[np.bool_]) -> None:
         here, now = torch.from_numpy(networks).to(self.figures.device), {**self._params, **self._buffers}
-        self._kept = {name: torch.where(here, value, self._kept.get(name, value)) for name, value in now.items()}
+        self._best_values = {
+            name: torch.where(here, value, self._best_values.get(name, value)) for name, value in now.items()
+        }
 
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
         return bool(networks.all())  # torch trains all of them until then
@@ -88,7 +89,7 @@ class TorchEngine:
         return dead_share(*self._chain.alive(values, fit.X, self._pass(fit)), self._stack.keys)
 
     def states(self) -> Tensors:
-        return unstack(self._kept or {**self._params, **self._buffers}, self._chain.layout)
+        return unstack(self._best_values or {**self._params, **self._buffers}, self._chain.layout)
 
     def _pass(self, batch: Batch, step: int | None = None) -> Pass:
         """Return the pass of a training step, or of an evaluation."""

@@ -69,7 +69,7 @@ template <class Layout> struct Block {
     y_scale = at<T>(job.y_scale, b), y_shift = at<T>(job.y_shift, b);
     constants = at<T>(job.constants, b * job.n_constants);
     figures = at<T>(job.figures, b * (job.n_epochs + 1) * 4);
-    auto take = [&](long n) { V* taken = free; free += n; return taken; };
+    auto take = [&](long n) { V* start = free; free += n; return start; };
     long n_weights = job.n_features * width(layers[0].n_out);
     long n_folded = folds(job) ? n_weights + width(layers[0].n_out) : 0;
     gradients = take(layout.n_params), folded = take(n_folded), folded_gradients = take(n_folded), zeros = take(1);
@@ -86,11 +86,11 @@ template <class Layout> struct Block {
       tiles[row / job.tile] = any(train + row * N, n * N) + 2 * any(test + row * N, n * N);
     }
     zeros[0] = V{};
-    bool own = folds(job);
-    first_weight = own ? folded : params + layers[0].weight;
-    first_bias = own ? folded + n_weights : layers[0].bias < 0 ? nullptr : params + layers[0].bias;
-    first_weight_gradient = own ? folded_gradients : gradients + layers[0].weight;
-    first_bias_gradient = own ? folded_gradients + n_weights : layers[0].bias < 0 ? nullptr
+    bool is_folded = folds(job);
+    first_weight = is_folded ? folded : params + layers[0].weight;
+    first_bias = is_folded ? folded + n_weights : layers[0].bias < 0 ? nullptr : params + layers[0].bias;
+    first_weight_gradient = is_folded ? folded_gradients : gradients + layers[0].weight;
+    first_bias_gradient = is_folded ? folded_gradients + n_weights : layers[0].bias < 0 ? nullptr
                                                                                   : gradients + layers[0].bias;
     fold();
   }
@@ -101,7 +101,7 @@ template <class Layout> struct Block {
     return false;
   }
 
-  V own(const T* array, long place) const { return Layout::own(array, place); }
+  V network_values(const T* array, long place) const { return Layout::network_values(array, place); }
   // A buffer of n units holds n vectors a row, of which `width(n)` are in use.
   V* value(int32_t buffer) const { return values + buffer * (long)job.tile; }
   V* gradient(int32_t buffer) const { return slopes + buffer * (long)job.tile; }
@@ -117,11 +117,11 @@ template <class Layout> struct Block {
     V* bias = folded + job.n_features * n;
     for (long u = 0; u < n; u++) bias[u] = first.bias < 0 ? V{} : params[first.bias + u];
     for (long i = 0; i < job.n_features; i++) {
-      const V by = own(scale, i), more = own(shift, i);
+      const V by = network_values(scale, i), more = network_values(shift, i);
       for (long u = 0; u < n; u++) folded[i * n + u] = W[i * n + u] * by, bias[u] += W[i * n + u] * more;
     }
     for (long g = 0; g < job.n_givers; g++)
-      for (long u = 0; u < n; u++) folded[job.givers[g] * n + u] += W[job.takers[g] * n + u] * own(extra, g);
+      for (long u = 0; u < n; u++) folded[job.givers[g] * n + u] += W[job.takers[g] * n + u] * network_values(extra, g);
   }
 
   void unfold_gradients() {
@@ -133,11 +133,11 @@ template <class Layout> struct Block {
     if (first.bias >= 0)
       for (long u = 0; u < n; u++) gradients[first.bias + u] = gb[u];
     for (long i = 0; i < job.n_features; i++) {
-      const V by = own(scale, i), more = own(shift, i);
+      const V by = network_values(scale, i), more = network_values(shift, i);
       for (long u = 0; u < n; u++) gW[i * n + u] = seen[i * n + u] * by + gb[u] * more;
     }
     for (long g = 0; g < job.n_givers; g++)
-      for (long u = 0; u < n; u++) gW[job.takers[g] * n + u] += seen[job.givers[g] * n + u] * own(extra, g);
+      for (long u = 0; u < n; u++) gW[job.takers[g] * n + u] += seen[job.givers[g] * n + u] * network_values(extra, g);
   }
 
   void clear_gradients() {
@@ -152,7 +152,7 @@ template <class Layout> struct Block {
   // `numbers`: which rows of the table these are, or null, where they are those from `row` on.
   struct Rows {
     long row, n;
-    bool own;
+    bool is_gathered;
     const int32_t* numbers = nullptr;
   };
 
@@ -201,7 +201,7 @@ template <class Layout> struct Block {
 
   // The first layer's inputs as plain numbers, where they are the table's rows or the rows of a single network.
   const T* table(const Rows& rows) const {
-    return !rows.own ? X + rows.row * job.n_features : N == 1 ? gathered : nullptr;
+    return !rows.is_gathered ? X + rows.row * job.n_features : N == 1 ? gathered : nullptr;
   }
 
   void linear(const Rows& rows, const Layer& layer, bool first, const V* in, V* out) {
@@ -218,7 +218,7 @@ template <class Layout> struct Block {
       return;
     }
     float share = (float)layer.a;
-    const T kept = layer.a < 1 ? T(1.0 / (1.0 - layer.a)) : T(0);
+    const T factor = layer.a < 1 ? T(1.0 / (1.0 - layer.a)) : T(0);
     float least = share * 16777216.0f;  // exact: a float's 24 bits
     uint32_t threshold = (uint32_t)least + ((float)(uint32_t)least < least);
     auto key = Layout::key((const uint32_t*)job.keys + number * N);
@@ -231,8 +231,8 @@ template <class Layout> struct Block {
         U32 x = mixed(key ^ place);
         M keep = __builtin_convertvector((typename Lanes<T>::I32)((x >> 8) >= threshold), M);
         long i = r * n + u;
-        mask[i] = keep ? all<T>(kept) : V{};
-        out[i] = keep ? in[i] * kept : V{};
+        mask[i] = keep ? all<T>(factor) : V{};
+        out[i] = keep ? in[i] * factor : V{};
       }
   }
 
@@ -270,20 +270,20 @@ template <class Layout> struct Block {
   static V where_it_counts(V weight, V x) { return weight != T(0) ? weight * x : V{}; }
 
   // Numbers of a row, or of L rows side by side from row `r` on; `array` holds `a_row` of them a row, and `n` rows.
-  static V beside(const T* array, long a_row, long r, long k, long n) {
+  static V column_at(const T* array, long a_row, long r, long k, long n) {
     if constexpr (ROWS == 1) return ((const V*)array)[r * a_row + k];
-    V found = V{};
+    V column = V{};
     for (int lane = 0; lane < L; lane++)
-      if (r + lane < n) found[lane] = array[(r + lane) * a_row + k];
-    return found;
+      if (r + lane < n) column[lane] = array[(r + lane) * a_row + k];
+    return column;
   }
 
   V target(const Rows& rows, long r, long k) const {
     const long K = job.n_outputs;
-    V goal = rows.own    ? beside(targets, K, r, k, rows.n)
+    V goal = rows.is_gathered ? column_at(targets, K, r, k, rows.n)
              : ROWS == 1 ? all<T>(y[(rows.row + r) * K + k])
-                         : beside(y + rows.row * K, K, r, k, rows.n);
-    return y_scale ? goal * own(y_scale, 0) + own(y_shift, 0) : goal;
+                         : column_at(y + rows.row * K, K, r, k, rows.n);
+    return y_scale ? goal * network_values(y_scale, 0) + network_values(y_shift, 0) : goal;
   }
 
   APART void lose(const Rows& rows, const T* w_train, const T* w_test, Figures& so_far) {
@@ -293,7 +293,7 @@ template <class Layout> struct Block {
     V* d = gradient(last.d_out);
     if constexpr (ROWS > 1) {
       z = outputs, d = output_slopes;
-      for (long i = 0; i < n * K; i++) outputs[i] = beside((const T*)value(last.out), stride, i / K * ROWS, i % K, rows.n);
+      for (long i = 0; i < n * K; i++) outputs[i] = column_at((const T*)value(last.out), stride, i / K * ROWS, i % K, rows.n);
     }
     if (job.loss == BCE) {
       // Each of these takes many dependent operations; a processor overlaps those of several rows in short loops.
@@ -307,12 +307,12 @@ template <class Layout> struct Block {
       if (job.loss == BCE && K == 1) judge_labels(rows, r, 1, z, d, logarithms + i, loss, hit);
       else judge(rows, r, z, d, logarithms + i * K, loss, hit);
       if (w_train) {
-        V w = beside(w_train, 1, r, 0, rows.n);
+        V w = column_at(w_train, 1, r, 0, rows.n);
         sums.train_loss += where_it_counts(w, loss), sums.train_hits += where_it_counts(w, hit);
         for (long k = 0; k < K; k++) d[k] = where_it_counts(w, d[k]);
       }
       if (w_test) {
-        V w = beside(w_test, 1, r, 0, rows.n);
+        V w = column_at(w_test, 1, r, 0, rows.n);
         sums.test_loss += where_it_counts(w, loss), sums.test_hits += where_it_counts(w, hit);
       }
       if constexpr (ROWS > 1) {
@@ -440,9 +440,9 @@ template <class Layout> struct Block {
       long n = width(layer.n_out);
       for (long r = 0; r < rows.n; r++) {
         long n_spare = layer.kind == LAYERNORM ? n : 0;  // waves are finite
-        V *kept = value(layer.out) + r * n, *spare = value(layer.spare) + r * n_spare;
-        const M counts = own(w_train, r) != T(0);
-        for (long u = 0; u < n; u++) kept[u] = counts ? kept[u] : V{};
+        V *values = value(layer.out) + r * n, *spare = value(layer.spare) + r * n_spare;
+        const M counts = network_values(w_train, r) != T(0);
+        for (long u = 0; u < n; u++) values[u] = counts ? values[u] : V{};
         for (long u = 0; u < n_spare; u++) spare[u] = counts ? spare[u] : V{};
         if (layer.kind == LAYERNORM) {
           V& inverse = value(layer.spare)[rows.n * n + r];
@@ -459,7 +459,7 @@ template <class Layout> struct Block {
     const double factor = job.factors ? job.factors[step] : 1.0;
     alignas(VECTOR_BYTES) T rates[N];
     for (int lane = 0; lane < N; lane++) rates[lane] = (T)(job.lr[number * N + lane] * factor);
-    const V rate = own(rates, 0), decay = own((const T*)job.decay, number);
+    const V rate = network_values(rates, 0), decay = network_values((const T*)job.decay, number);
     V factors = all<T>(T(1)), *moments = layout.moments;
     unfold_gradients();
     layout.clear_padding(gradients);
@@ -546,7 +546,7 @@ template <class Layout> struct Block {
           int32_t row = picked[r * stride + lane];
           if (row >= 0) counted[lane] += train[(long)row * N + lane];
         }
-      const V share = own(counted, 0);
+      const V share = network_values(counted, 0);
       Figures sums{};
       clear_gradients();
       long step = epoch * job.n_batches + batch;
@@ -612,7 +612,7 @@ template <class Layout> struct Block {
   }
 
   // ReLU units that aren't zero for all training rows [unit][N] (1 or 0), and whether all outputs of these are finite [N].
-  void look_for_life(T* alive, T* finite) {
+  void live_units(T* alive, T* finite) {
     const Layer& last = layers[job.n_layers - 1];
     for (long i = 0; i < (long)job.n_alive * N; i++) alive[i] = T(0);
     for (int lane = 0; lane < N; lane++) finite[lane] = T(1);

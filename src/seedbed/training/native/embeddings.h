@@ -52,10 +52,10 @@ template <class T> struct Embedding : Seen<Vec<T>> {
     for (long r = 0; r < n_rows; r++, out += n) {
       for (long i = 0; i < n; i++) out[i] = X ? all<T>(X[r * n + i]) : gathered[r * n + i];
       if (!scale) continue;
-      V given[job.n_givers + 1];
-      for (long g = 0; g < job.n_givers; g++) given[g] = out[job.givers[g]] * extra[g];
+      V addends[job.n_givers + 1];
+      for (long g = 0; g < job.n_givers; g++) addends[g] = out[job.givers[g]] * extra[g];
       for (long i = 0; i < n; i++) out[i] = out[i] * scale[i] + shift[i];
-      for (long g = 0; g < job.n_givers; g++) out[job.takers[g]] += given[g];
+      for (long g = 0; g < job.n_givers; g++) out[job.takers[g]] += addends[g];
     }
   }
 
@@ -113,8 +113,8 @@ template <class T> struct Embedding : Seen<Vec<T>> {
   }
 
   void levels_back(const V* d, V* gradients) const {
-    V* own = gradients + layer.weight;
-    Product<T, false>{seen, 1, seen_row, d, out_row, 1, own, layer.each, 1, own, layer.each, n_rows}
+    V* sums = gradients + layer.weight;
+    Product<T, false>{seen, 1, seen_row, d, out_row, 1, sums, layer.each, 1, sums, layer.each, n_rows}
         .run(layer.n_in, layer.each);
   }
 };
@@ -139,11 +139,11 @@ template <class T> struct EmbeddingOfOne : Seen<T> {
   }
 
   // One number of each of L rows; zeros behind the last row.
-  V beside(const T* numbers, long row, long group) const {
-    V found = V{};
+  V column_at(const T* numbers, long row, long group) const {
+    V column = V{};
     for (int lane = 0; lane < L; lane++)
-      if (group * L + lane < n_rows) found[lane] = numbers[(group * L + lane) * row];
-    return found;
+      if (group * L + lane < n_rows) column[lane] = numbers[(group * L + lane) * row];
+    return column;
   }
 
   void periodic(const V* params, V* waves, V* scratch, T* out) const {
@@ -154,7 +154,7 @@ template <class T> struct EmbeddingOfOne : Seen<T> {
     out += layer.n_in;
     for (long i = 0; i < layer.n_in; i++, waves += 2 * K * G, c += K, weight += each * 2 * K, bias += each, out += each) {
       for (long g = 0; g < G; g++) {
-        const V x = beside(seen + i, seen_row, g);  // the order of factors decides the last digit of a large angle
+        const V x = column_at(seen + i, seen_row, g);  // the order of factors decides the last digit of a large angle
         for (long k = 0; k < K; k++)
           sin_cos<T>(c[k] * T(6.28318530717958647693) * x, waves[k * G + g], waves[(K + k) * G + g]);
       }
@@ -173,29 +173,29 @@ template <class T> struct EmbeddingOfOne : Seen<T> {
     const T* weight = (const T*)(params + layer.weight);
     T *of_weight = (T*)(gradients + layer.weight), *of_bias = (T*)(gradients + layer.bias);
     T* of_frequency = (T*)(gradients + layer.frequencies);
-    V* own = slopes + 2 * K * G;
+    V* unit_slopes = slopes + 2 * K * G;
     out += layer.n_in, d += layer.n_in;
     for (long i = 0; i < layer.n_in; i++, waves += 2 * K * G, weight += each * 2 * K, out += each, d += each) {
       for (long u = 0; u < each; u++, of_bias++) {
         V sum = V{};
         for (long g = 0; g < G; g++) {
-          const V reached = beside(out + u, out_row, g), slope = beside(d + u, out_row, g);
-          own[u * G + g] = reached <= T(0) ? V{} : slope;
-          sum += own[u * G + g];
+          const V reached = column_at(out + u, out_row, g), slope = column_at(d + u, out_row, g);
+          unit_slopes[u * G + g] = reached <= T(0) ? V{} : slope;
+          sum += unit_slopes[u * G + g];
         }
         *of_bias += total<T>(sum)[0];
         for (long k = 0; k < 2 * K; k++, of_weight++) {
           V along = V{};
-          for (long g = 0; g < G; g++) along += own[u * G + g] * waves[k * G + g];
+          for (long g = 0; g < G; g++) along += unit_slopes[u * G + g] * waves[k * G + g];
           *of_weight += total<T>(along)[0];
         }
       }
-      Product<T, true>{weight, 1, 2 * K, own, G, 1, zeros, 0, 0, slopes, G, each}.run(2 * K, G);
+      Product<T, true>{weight, 1, 2 * K, unit_slopes, G, 1, zeros, 0, 0, slopes, G, each}.run(2 * K, G);
       for (long k = 0; k < K; k++, of_frequency++) {
         V sum = V{};
         for (long g = 0; g < G; g++) {
           const V cosine = waves[(K + k) * G + g], sine = waves[k * G + g];
-          sum += (slopes[k * G + g] * cosine - slopes[(K + k) * G + g] * sine) * beside(seen + i, seen_row, g);
+          sum += (slopes[k * G + g] * cosine - slopes[(K + k) * G + g] * sine) * column_at(seen + i, seen_row, g);
         }
         *of_frequency += total<T>(sum)[0] * T(6.28318530717958647693);
       }
@@ -213,9 +213,9 @@ template <class T> struct EmbeddingOfOne : Seen<T> {
 
   void levels_back(const T* d, V* gradients) const {
     for (long r = 0; r < n_rows; r++, d += out_row) {
-      T* own = (T*)(gradients + layer.weight);
-      for (long i = 0; i < layer.n_in; i++, own += layer.each)
-        for (long u = 0; u < layer.each; u++) own[u] += seen[r * seen_row + i] * d[u];
+      T* sums = (T*)(gradients + layer.weight);
+      for (long i = 0; i < layer.n_in; i++, sums += layer.each)
+        for (long u = 0; u < layer.each; u++) sums[u] += seen[r * seen_row + i] * d[u];
     }
   }
 };

@@ -15,12 +15,10 @@ from seedbed.errors import TrainingError
 from seedbed.settings.optimizers import OPTIMIZERS, Tensors
 from seedbed.training.chain import dead_share
 from seedbed.training.embeddings import bins_between
-from seedbed.training.native.job import Job, Layer, Segment
-from seedbed.training.native.library import kernel
+from seedbed.training.native.library import Job, Layer, Segment, kernel
 from seedbed.training.optimizer_steps import clock, rate_factors
-from seedbed.training.stack import unstack
-from seedbed.training.stacked import Stack
-from seedbed.training.training_rows import Batch
+from seedbed.training.stack import Batch, Stack
+from seedbed.training.states import unstack
 
 _LOSSES = ("bce", "cross_entropy", "mse")
 _MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
@@ -61,8 +59,8 @@ class NativeEngine:
         self.most_epochs = max(1, _MOST_PICKED // (self._n_rows * self._n)) if size else recipe.n_epochs
         optimizer = OPTIMIZERS[recipe.optimizer]
         n_moments = optimizer.n_moments(recipe.momentum)
-        self._params = self._laned(torch.cat([params[s.name].reshape(-1, self._n) for s in program.segments]))
-        self._kept = self._params
+        self._params = self._to_lanes(torch.cat([params[s.name].reshape(-1, self._n) for s in program.segments]))
+        self._best_params = self._params
         self._moments = _aligned((self._n_blocks, n_moments, program.n_params, self._lanes), self._dtype)
         self._figures = _aligned((self._n_blocks, recipe.n_epochs + 1, 4, self._lanes), self._dtype)
         self._tests, self._ended = dict[int, Tensor](), np.zeros(self._n_blocks, dtype=np.int32)
@@ -72,7 +70,7 @@ class NativeEngine:
             **self._steps(),
             "params": self._params,
             "moments": self._moments,
-            "tested": self._filled(tested.numpy()),
+            "tested": self._fill_lanes(tested.numpy()),
             "figures": self._figures,
             "ended": self._ended,
             "layers": (Layer * len(program.layers))(*(Layer(*layer) for layer in program.layers)),
@@ -81,7 +79,7 @@ class NativeEngine:
             ),
         }
         if program.edges:
-            arrays["constants"] = self._laned(torch.cat([_constants(stack.buffers[name]) for name in program.edges]))
+            arrays["constants"] = self._to_lanes(torch.cat([_constants(stack.buffers[name]) for name in program.edges]))
         n_features = fit.X.shape[1]
         units = program.n_values + program.n_gradients + (n_features if size else 0)
         tile = _TILE_BYTES // (units * self._lanes * self._dtype.itemsize)
@@ -109,10 +107,10 @@ class NativeEngine:
         """Return the table, and each network's weights of its rows."""
         order = self._program.order
         return {
-            "X": self._plain(fit.X if order is None else fit.X[:, order]),
-            "y": self._plain(fit.y[:, :, 0]),
-            "train": self._laned(fit.weights),
-            "test": self._laned(test_weights),
+            "X": self._to_array(fit.X if order is None else fit.X[:, order]),
+            "y": self._to_array(fit.y[:, :, 0]),
+            "train": self._to_lanes(fit.weights),
+            "test": self._to_lanes(test_weights),
         }
 
     def _steps(self) -> dict[str, Any]:
@@ -120,12 +118,12 @@ class NativeEngine:
         chunk, n_steps = self._stack.chunk, self._stack.rows.n_steps
         factors = rate_factors(chunk.recipe, n_steps)
         arrays = {
-            "keys": self._laned(self._stack.keys, np.int32),
-            "lr": self._laned(torch.full((self._n,), chunk.recipe.rate, dtype=torch.float64), np.float64),
-            "decay": self._laned(torch.full((self._n,), chunk.recipe.decay, dtype=torch.float64)),
-            "clock": self._plain(clock(chunk.recipe.n_epochs * n_steps, torch.float64), np.float64),
+            "keys": self._to_lanes(self._stack.keys, np.int32),
+            "lr": self._to_lanes(torch.full((self._n,), chunk.recipe.rate, dtype=torch.float64), np.float64),
+            "decay": self._to_lanes(torch.full((self._n,), chunk.recipe.decay, dtype=torch.float64)),
+            "clock": self._to_array(clock(chunk.recipe.n_epochs * n_steps, torch.float64), np.float64),
         }
-        return arrays if factors is None else {**arrays, "factors": self._plain(factors, np.float64)}
+        return arrays if factors is None else {**arrays, "factors": self._to_array(factors, np.float64)}
 
     def _check(self) -> None:
         """Check all shapes and row numbers, because the kernel doesn't."""
@@ -151,32 +149,34 @@ class NativeEngine:
             assert picked.shape == (end - start, self._job.n_batches * self._job.batch_size, self._n)
             assert picked.min() >= -1
             assert picked.max() < self._n_rows
-            picked = self._filled(picked)
+            picked = self._fill_lanes(picked)
             self._job.picked, self._job.first_epoch = _address(picked), start
         self._library.train(ctypes.addressof(self._job), start, end)
 
     @property
     def figures(self) -> Tensor:
-        figures = self._stacked(self._figures)
+        figures = self._from_lanes(self._figures)
         for epoch, tests in self._tests.items():
             figures[epoch, 2:] = tests
         return figures
 
     def look(self, epoch: int, *, ended: bool = True) -> Tensor:
         blocks = np.arange(self._n_blocks) if ended else np.flatnonzero(self._ended == 0)
-        figures, outputs = self._looked(self._library.look, blocks, (2,), (self._job.n_tested, self._n_outputs))
+        figures, outputs = self._evaluate_blocks(
+            self._library.look, blocks, (2,), (self._job.n_tested, self._n_outputs)
+        )
         if self._job.patient or epoch == self._job.n_epochs:  # the next epoch's steps don't give them
             self._tests[epoch] = figures
         return outputs
 
     def keep(self, networks: npt.NDArray[np.bool_]) -> None:
-        if self._kept is self._params:
-            self._kept = self._params.copy()
-        lanes = self._laned(torch.from_numpy(networks), np.bool_)
+        if self._best_params is self._params:
+            self._best_params = self._params.copy()
+        lanes = self._to_lanes(torch.from_numpy(networks), np.bool_)
         whole = lanes.all(axis=1)
-        self._kept[whole] = self._params[whole]
+        self._best_params[whole] = self._params[whole]
         if (lanes.any(axis=1) & ~whole).any():
-            np.copyto(self._kept, self._params, where=lanes[:, None])
+            np.copyto(self._best_params, self._params, where=lanes[:, None])
 
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
         """Stop blocks that contain only these networks."""
@@ -186,40 +186,40 @@ class NativeEngine:
 
     def dead_units(self) -> Tensor:
         blocks = np.arange(self._n_blocks)
-        alive, finite = self._looked(self._library.look_for_life, blocks, (self._program.n_alive,), ())
+        alive, finite = self._evaluate_blocks(self._library.live_units, blocks, (self._program.n_alive,), ())
         return dead_share(alive > 0 if len(alive) else None, finite > 0, self._stack.keys)
 
-    def _looked(self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]) -> list[Tensor]:
+    def _evaluate_blocks(self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]) -> list[Tensor]:
         """Return the results of a function of the library [..., network]."""
         results = [_aligned((self._n_blocks, *size, self._lanes), self._dtype) for size in sizes]
         starts = [(_address(array), array.strides[0]) for array in results]
         for block in blocks.tolist():
             look(ctypes.addressof(self._job), block, *(start + block * stride for start, stride in starts))
-        return [self._stacked(array) for array in results]
+        return [self._from_lanes(array) for array in results]
 
     def states(self) -> Tensors:
         assert self._stack.chain is not None
-        flat = self._stacked(self._kept)
+        flat = self._from_lanes(self._best_params)
         parts = zip(self._program.segments, self._shapes, strict=True)
         params = {one.name: flat[one.start : one.start + one.size].reshape(*shape, self._n) for one, shape in parts}
         values = {**{name: params[name] for name in self._stack.params}, **self._stack.buffers}
         return unstack(values, self._stack.chain.layout)
 
-    def _stacked(self, array: npt.NDArray[Any]) -> Tensor:
+    def _from_lanes(self, array: npt.NDArray[Any]) -> Tensor:
         """Return an array [block, ..., lane] as [..., network]."""
         flat = np.moveaxis(array, 0, -2).reshape(*array.shape[1:-1], self._n_blocks * self._lanes)
         return torch.from_numpy(np.ascontiguousarray(flat[..., : self._n]))
 
-    def _plain(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
+    def _to_array(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
         return np.ascontiguousarray(values.numpy(), dtype=dtype or self._dtype)
 
-    def _filled(self, places: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    def _fill_lanes(self, places: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
         """Return row numbers [..., network] for all lanes of all blocks. The last network fills the last block up."""
         filling = self._n_blocks * self._lanes - self._n
         padded = np.pad(places, [(0, 0)] * (places.ndim - 1) + [(0, filling)], mode="edge")
         return np.ascontiguousarray(padded, dtype=np.int32)
 
-    def _laned(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
+    def _to_lanes(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
         """Return values [..., network] as [block, ..., lane]. The last network fills the last block up."""
         array = values.detach().numpy()
         filling = self._n_blocks * self._lanes - self._n

@@ -1,4 +1,4 @@
-// The arguments of the kernel. Python checks all shapes and fills in `Job`; job.py mirrors these structures.
+// The arguments of the kernel. Python checks all shapes and fills in `Job`; library.py mirrors these structures.
 //
 // N is the number of networks in a block: L with networks in lanes, 1 with units in lanes. Arrays of a job hold one
 // entry per block, and `[block]` is their first axis.
@@ -21,7 +21,7 @@ struct Layer {
   int32_t weight, bias;          // places among the parameters, or of PIECEWISE, among the constants; -1: none
   int32_t in, out, d_in, d_out;  // buffers, in units; the first layer's `in` is -1: the table. `d_in` is -1 where
                                  // nothing is trained before the layer
-  int32_t spare;  // a further buffer. DROPOUT: what is kept; LAYERNORM: normalised values and 1 / deviation;
+  int32_t spare;  // a further buffer. DROPOUT: its mask; LAYERNORM: normalised values and 1 / deviation;
                   // ADD: the fork's values; FORK: the gradient that its ADD left; PERIODIC: waves
   int32_t function, number;  // of ACTIVATION; of DROPOUT, for its random bits
   int32_t alive;             // place among the ReLU units; -1: none

@@ -49,15 +49,15 @@ EXPORT void train(const Job* job, int64_t from, int64_t to) {
   }
 }
 
-// Evaluate a block's networks as they are, see Block::look and Block::look_for_life.
+// Evaluate a block's networks as they are, see Block::look and Block::live_units.
 EXPORT void look(const Job* job, int64_t block, Number* shown, Number* outputs) {
   if (job->units_in_lanes) Wide(*job, block, false).look(shown, outputs);
   else Narrow(*job, block, false).look(shown, outputs);
 }
 
-EXPORT void look_for_life(const Job* job, int64_t block, Number* alive, Number* finite) {
-  if (job->units_in_lanes) Wide(*job, block, true).look_for_life(alive, finite);
-  else Narrow(*job, block, true).look_for_life(alive, finite);
+EXPORT void live_units(const Job* job, int64_t block, Number* alive, Number* finite) {
+  if (job->units_in_lanes) Wide(*job, block, true).live_units(alive, finite);
+  else Narrow(*job, block, true).live_units(alive, finite);
 }
 
 #ifndef NETWORKS_IN_LANES_ALONE
@@ -66,12 +66,12 @@ EXPORT void look_for_life(const Job* job, int64_t block, Number* alive, Number* 
 // Some trees walk side by side, so that one waits for memory while others go on.
 EXPORT void walk(const Number* x, int64_t n_rows, int64_t n_features, const int32_t* feature, const Number* threshold,
                  const int32_t* left, int64_t n_nodes, int64_t n_trees, int64_t depth, int64_t* leaves) {
-  constexpr int64_t together = 8;
-  for (int64_t first = 0; first < n_trees; first += together) {
-    int64_t n = n_trees - first < together ? n_trees - first : together;
+  constexpr int64_t group = 8;
+  for (int64_t first = 0; first < n_trees; first += group) {
+    int64_t n = n_trees - first < group ? n_trees - first : group;
     for (int64_t row = 0; row < n_rows; row++) {
       const Number* values = x + row * n_features;
-      int64_t at[together];
+      int64_t at[group];
       for (int64_t tree = 0; tree < n; tree++) at[tree] = first + tree;
       bool moved = true;
       for (int64_t step = 0; step < depth && moved; step++) {

@@ -83,9 +83,9 @@ template <class T> INLINE Vec<T> total(Vec<T> x) {
 }
 
 template <class T> INLINE Mask<T> lane_numbers() {
-  Mask<T> found;
-  for (int lane = 0; lane < Lanes<T>::L; lane++) found[lane] = lane;
-  return found;
+  Mask<T> mask;
+  for (int lane = 0; lane < Lanes<T>::L; lane++) mask[lane] = lane;
+  return mask;
 }
 
 // Rows of L vectors become columns: lanes that differ in one bit from their vector are swapped, bit by bit.
@@ -110,12 +110,12 @@ template <class T, int BIT = Lanes<T>::L / 2> INLINE void transpose(Vec<T>* rows
 }
 
 template <class T> INLINE Vec<T> root(Vec<T> x) {
-  Vec<T> found;
+  Vec<T> root;
   for (int lane = 0; lane < Lanes<T>::L; lane++) {  // compilers make one instruction of it
-    if constexpr (sizeof(T) == 4) found[lane] = __builtin_sqrtf(x[lane]);
-    else found[lane] = __builtin_sqrt(x[lane]);
+    if constexpr (sizeof(T) == 4) root[lane] = __builtin_sqrtf(x[lane]);
+    else root[lane] = __builtin_sqrt(x[lane]);
   }
-  return found;
+  return root;
 }
 
 // e^x = 2^n * (1 + tail): `scale` is 2^n. Both e^x and e^x - 1 follow without a loss of digits.
@@ -198,7 +198,7 @@ template <class T> INLINE void sin_cos(Vec<T> x, Vec<T>& sine, Vec<T>& cosine) {
                                 1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800., 1. / 87178291200.,
                                 1. / 1307674368000., 1. / 20922789888000., 1. / 355687428096000.,
                                 1. / 6402373705728000., 1. / 121645100408832000.};
-  const Vec<T> given = x;
+  const Vec<T> angle = x;
   const Mask<T> large = magnitude<T>(x) >= S::LARGEST_ANGLE;
   x = large ? Vec<T>{} : x;
   Vec<T> shifted = x * T(0.63661977236758134308) + S::ROUNDING;  // its lowest bits hold n, the nearest quarter turn
@@ -219,7 +219,7 @@ template <class T> INLINE void sin_cos(Vec<T> x, Vec<T>& sine, Vec<T>& cosine) {
   const Lanes<double>::I words = (Lanes<double>::I)large;
   int64_t any = 0;
   for (int i = 0; i < Lanes<double>::L; i++) any |= words[i];
-  if (__builtin_expect(any != 0, 0)) sin_cos_of_large<T>(given, sine, cosine);
+  if (__builtin_expect(any != 0, 0)) sin_cos_of_large<T>(angle, sine, cosine);
 #endif
 }
 

@@ -1,4 +1,8 @@
-"""Load the kernel that was compiled when the package was built (`hatch_build.py` in the project's folder)."""
+"""Load the kernel that was compiled when the package was built (`hatch_build.py` in the project's folder).
+
+Its arguments are `struct Job` and what it points to, as native/job.h has them. The build loads this file without the
+package.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,47 @@ import hashlib
 import platform
 import struct
 import sys
+from ctypes import c_double, c_int32, c_int64, c_void_p
 from pathlib import Path
 from typing import NamedTuple
 
 _FOLDER = Path(__file__).parent
 _SYSTEMS = {"win32": "windows", "darwin": "macos"}
 _ENDINGS = {"windows": "dll", "macos": "dylib"}
+
+
+_POINTERS = (
+    *("layers", "segments", "X", "y", "train", "test", "scale", "shift", "extra", "givers", "takers"),
+    *("y_scale", "y_shift", "constants", "keys", "lr", "decay", "factors", "clock", "picked", "ended", "tested"),
+    *("params", "moments", "figures", "work"),
+)
+_NUMBERS = (
+    *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments"),
+    *("n_constants", "n_givers", "n_blocks", "n_tested"),
+    *("n_values", "n_gradients", "n_alive", "tile", "loss", "optimizer", "batch_size", "n_batches", "first_epoch"),
+    *("n_epochs", "nesterov", "guarded", "same_in_training", "units_in_lanes", "patient"),
+)
+
+
+class Layer(ctypes.Structure):
+    _fields_ = [
+        *((name, c_int32) for name in ("kind", "n_in", "n_out", "weight", "bias", "source", "target", "d_in", "d_out")),
+        *((name, c_int32) for name in ("spare", "function", "number", "alive")),
+        *((name, c_int32) for name in ("first_input", "first_unit", "each", "waves", "frequencies")),
+        *((name, c_double) for name in ("a", "b", "c")),
+    ]
+
+
+class Segment(ctypes.Structure):
+    _fields_ = [(name, c_int32) for name in ("start", "count", "decays")]
+
+
+class Job(ctypes.Structure):
+    _fields_ = [
+        *((name, c_void_p) for name in _POINTERS),
+        *((name, c_int32) for name in _NUMBERS),
+        *((name, c_double) for name in ("momentum", "smoothing", "clip")),
+    ]
 
 
 class Kernel(NamedTuple):
@@ -26,8 +65,6 @@ class Kernel(NamedTuple):
 @functools.cache
 def kernel(dtype: str) -> Kernel:
     """Return the kernel for this machine and `float32` or `float64`."""
-    from seedbed.training.native.job import typed  # not at the top: the build loads this file without the package
-
     system, _ = this_machine()
     reason = "no kernel was built for this processor and system"
     for level in _levels():
@@ -35,12 +72,30 @@ def kernel(dtype: str) -> Kernel:
         if path.exists():
             try:
                 _check_length(path)
-                return Kernel(typed(ctypes.CDLL(str(path))), "")
+                return Kernel(_with_types(ctypes.CDLL(str(path))), "")
             except OSError as error:
                 reason = f"the kernel can't be loaded: {error}; install seedbed again"
         elif any(_FOLDER.glob(f"kernel-{system}-{level}-*")):
             reason = "the kernel was built from other sources; install seedbed again"
     return Kernel(None, reason)
+
+
+def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
+    """Return the library with the types of its functions. Raise OSError if it has another version."""
+    try:
+        library.job_bytes.restype = library.layer_bytes.restype = c_int64
+        if library.job_bytes() != ctypes.sizeof(Job) or library.layer_bytes() != ctypes.sizeof(Layer):
+            raise OSError("the library is of another version")
+        library.workspace.restype, library.workspace.argtypes = c_int64, [c_void_p]
+        library.train.restype, library.train.argtypes = None, [c_void_p, c_int64, c_int64]
+        for function in (library.look, library.live_units):
+            function.restype, function.argtypes = None, [c_void_p, c_int64, c_void_p, c_void_p]
+        array, size = c_void_p, c_int64
+        library.walk.restype = None
+        library.walk.argtypes = [array, size, size, array, array, array, size, size, size, array]
+    except AttributeError as error:
+        raise OSError(str(error)) from error
+    return library
 
 
 def _check_length(path: Path) -> None:

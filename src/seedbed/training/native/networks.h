@@ -28,14 +28,14 @@ template <class Number> struct NetworksInLanes {
   static long place(long row, long unit, long units) { return (row * units + unit) * L; }
   static V real(V x, long, long) { return x; }
 
-  static V own(const T* array, long place) { return ((const V*)array)[place]; }
+  static V network_values(const T* array, long place) { return ((const V*)array)[place]; }
   static void keep(T* array, long place, V x) { ((V*)array)[place] = x; }
   static V over_lanes(V x) { return x; }  // the sum of what belongs to one network
 
   static Key key(const uint32_t* keys) {
-    Key found;
-    for (int lane = 0; lane < L; lane++) found[lane] = keys[lane];
-    return found;
+    Key key;
+    for (int lane = 0; lane < L; lane++) key[lane] = keys[lane];
+    return key;
   }
   static uint32_t unit_numbers(long vector) { return (uint32_t)vector; }
 

@@ -39,15 +39,15 @@ template <class Number> struct UnitsInLanes {
     return left >= L ? x : lane_numbers<T>() < (int)left ? x : V{};
   }
 
-  static V own(const T* array, long place) { return all<T>(array[place]); }
+  static V network_values(const T* array, long place) { return all<T>(array[place]); }
   static void keep(T* array, long place, V x) { array[place] = x[0]; }
   static V over_lanes(V x) { return total<T>(x); }
 
   static Key key(const uint32_t* keys) { return *keys; }
   static U32 unit_numbers(long vector) {
-    U32 found;
-    for (int lane = 0; lane < L; lane++) found[lane] = (uint32_t)(vector * L + lane);
-    return found;
+    U32 units;
+    for (int lane = 0; lane < L; lane++) units[lane] = (uint32_t)(vector * L + lane);
+    return units;
   }
 
   // -- Parameters in padded arrays
@@ -105,7 +105,7 @@ template <class Number> struct UnitsInLanes {
   APART UnitsInLanes(const Job& job, long block, V*& free) : job(job), n_params(n_packed(job)) {
     outside = (T*)job.params + block * job.n_params;
     outside_moments = (T*)job.moments + block * job.n_moments * job.n_params;
-    auto take = [&](long n) { V* taken = free; free += n; return taken; };
+    auto take = [&](long n) { V* start = free; free += n; return start; };
     params = take(n_params), moments = take(job.n_moments * n_params);
     layers = (Layer*)take(vectors(job.n_layers * sizeof(Layer)));
     segments = (Segment*)take(vectors(job.n_segments * sizeof(Segment)));
