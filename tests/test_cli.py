@@ -25,8 +25,8 @@ from seedbed.cli.options import DesignOptions, RecipeOptions, RunOptions, TableO
 from seedbed.model.portfolio import LINES
 from seedbed.settings.design import Compute
 
-TRAIN = ("train", "example:moons", "--jobs", "1")
-ENGINE = ("--jobs", "1")
+TRAIN = ("train", "example:moons", "--n-jobs", "1")
+ENGINE = ("--n-jobs", "1")
 COMPARE = (
     "compare",
     "example:moons",
@@ -303,8 +303,8 @@ def test_progress_goes_to_stderr(call, monkeypatch):
 
 def test_options_of_the_run_become_those_of_the_engine():
     assert RunOptions().compute() == Compute()
-    options = RunOptions(jobs=3, engine="torch", device="cpu")
-    assert options.compute() == Compute(jobs=3, engine="torch", device="cpu")
+    options = RunOptions(n_jobs=3, engine="torch", device="cpu")
+    assert options.compute() == Compute(n_jobs=3, engine="torch", device="cpu")
 
 
 def test_compare_in_the_command_line_equals_compare_in_python(call):
@@ -313,8 +313,8 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
     document = strict(call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out)
     design = Design(reference="linear:2", baselines=[], repeats=1, folds=3, n_networks=2, random_state=3)
     expected = compare("example:moons", candidates=["relu:3", "linear:2"], recipe="tutorial", epochs=3, design=design,
-                       compute=Compute(jobs=1)).to_dict()  # fmt: skip
-    assert document["command"].startswith("seedbed compare example:moons --jobs 1 --recipe tutorial")
+                       compute=Compute(n_jobs=1)).to_dict()  # fmt: skip
+    assert document["command"].startswith("seedbed compare example:moons --n-jobs 1 --recipe tutorial")
     shown = "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe.tutorial(epochs=3), design=sb.Design("
     assert shown in expected["command"]
     for key in ("command", "seconds"):
@@ -370,7 +370,7 @@ def test_a_user_table_with_dropped_columns_and_a_user_network_are_compared(call,
     (tmp_path / "net.py").write_text("from torch import nn\n\ndef net():\n    return nn.Linear(1, 1)\n")
     path = table()
     done = call("compare", path, "--target", "outcome", "--drop", "height", "--candidate", f"{tmp_path}/net.py:net",
-                "--quick", "--folds", 2, "--epochs", 2, "--jobs", 1, "--json", "--candidate", "linear:1",
+                "--quick", "--folds", 2, "--epochs", 2, "--n-jobs", 1, "--json", "--candidate", "linear:1",
                 "--no-baselines")  # fmt: skip
     document = strict(done.out)
     assert (document["n_rows"], document["n_features"], document["table"]) == (40, 1, "patients")
@@ -382,7 +382,7 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     done = call(*COMPARE, *options)
     words = " ".join(done.out.split())
     assert "No verdict on linear:4: some predictions of the reference, linear:4@lr=1e30, aren't finite." in words
-    assert "Some networks of linear:4@lr=1e30 diverged: try a lower 'lr'." in words
+    assert "Some networks of linear:4@lr=1e30 diverged: try a lower --lr." in words
     assert "linear:4@lr=1e30 lost 24 of 24 networks" in " ".join(call(*COMPARE, *options, "--details").out.split())
     assert (done.status, "no verdict on linear:4" in done.err) == (0, True)
     one, other = strict(call(*COMPARE, *options, "--json").out)["candidates"]
@@ -531,7 +531,7 @@ CARS = "paint,price,day,owner,outcome\n" + "".join(
     f"{'red' if i % 3 else 'blue'},{price},2024-01-{1 + i // 2:02},p{i // 2},{'yes' if i * 7 % 5 > 2 else 'no'}\n"
     for i, price in enumerate(PRICES)
 )
-TINY = ("--epochs", 3, "--n-networks", 1, "--repeats", 1, "--folds", 3, "--lr", 0.1, "--jobs", 1, "--no-baselines")
+TINY = ("--epochs", 3, "--n-networks", 1, "--repeats", 1, "--folds", 3, "--lr", 0.1, "--n-jobs", 1, "--no-baselines")
 
 
 def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call, here, table):
@@ -574,7 +574,7 @@ def test_inspect_prints_json(call, table):
 def test_inspect_needs_no_target_and_writes_nothing(call, table, here):
     done = call("inspect", table(CARS))
     assert (done.status, names(here)) == (0, [])
-    assert "target: COLUMN" in done.out
+    assert "--target COLUMN" in done.out
 
 
 @pytest.mark.parametrize(
@@ -636,7 +636,7 @@ OPTIONS = {
     "NaN as rate": (["--lr", "nan"], ["lr is nan"]),
     "batch size": (["--batch-size", "half"], ["batch size is 'half'"]),
     "no batch": (["--batch-size", "-1"], ["batch_size is -1"]),
-    "jobs": (["--jobs", "0"], ["jobs is 0"]),
+    "n_jobs": (["--n-jobs", "0"], ["n_jobs is 0"]),
     "cluster": (["--cluster", "rai"], ["no cluster 'rai'", "Did you mean 'ray'?"]),
     "random state": (["--random-state", "-1"], ["random_state is -1"]),
     "device": (["--device", "tpu"], ["no device 'tpu'"]),
@@ -755,7 +755,7 @@ NETWORKS = {
 def test_an_unusable_user_network_is_refused_in_one_line(call, here, table, tmp_path, case, verb):
     source, words = NETWORKS[case]
     (tmp_path / "net.py").write_text(source)
-    options = ("--target", "outcome", "--jobs", 1, "--candidate", f"{tmp_path}/net.py:Net")
+    options = ("--target", "outcome", "--n-jobs", 1, "--candidate", f"{tmp_path}/net.py:Net")
     done = call(verb, table(), *options)
     if verb == "train" and case in ("features", "outputs"):  # the error describes a module that can be built
         done = done._replace(err=done.err.splitlines()[-1])
@@ -775,7 +775,7 @@ def test_a_network_that_ends_in_a_sigmoid_is_reported_once(call, here, table, op
 def test_an_output_folder_that_is_a_file_is_refused(call, here, table, verb):
     path = table()
     for out in (path, path / "deeper"):
-        done = call(verb, path, "--target", "outcome", "--out", out, "--epochs", 1, "--jobs", 1)
+        done = call(verb, path, "--target", "outcome", "--out", out, "--epochs", 1, "--n-jobs", 1)
         refused(done, here, f"{path} is a file", "--out")
     assert path.is_file()
 
@@ -881,7 +881,7 @@ def wait_for(condition):
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("to", ["the whole group", "the main process alone"])
 def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, to):
-    command = [sys.executable, "-m", "seedbed", "compare", "example:moons", "--candidate", "relu:64", "--jobs", "2",
+    command = [sys.executable, "-m", "seedbed", "compare", "example:moons", "--candidate", "relu:64", "--n-jobs", "2",
                "--repeats", "20", "--epochs", "100000", "--no-baselines", "--engine", "torch"]  # fmt: skip
     process = subprocess.Popen(
         command, cwd=here, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -935,16 +935,16 @@ def without_times(path: Path) -> dict:
 def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
     # Each file is one of the 20 splits; the first repeat has ten, which are trained together.
     place = here / "cut" / "unfinished"
-    done = interrupted(here, *LONG, "--jobs", jobs, "--out", "cut", times=2,
+    done = interrupted(here, *LONG, "--n-jobs", jobs, "--out", "cut", times=2,
                        until=lambda: len(list(place.glob("*.safetensors"))) >= 10)  # fmt: skip
     assert done.returncode == 130
     if done.stdout:  # both interrupts came at once, after the first repeat, whose answer is shown
         assert "continues" in done.stdout
     else:
         assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
-        assert done.stderr.endswith(f" kept in cut. To continue: seedbed {' '.join(LONG)} --jobs {jobs} --out cut\n")
+        assert done.stderr.endswith(f" kept in cut. To continue: seedbed {' '.join(LONG)} --n-jobs {jobs} --out cut\n")
     for folder in ("cut", "whole"):
-        command = [sys.executable, "-m", "seedbed", *LONG, "--jobs", "2", "--out", folder]
+        command = [sys.executable, "-m", "seedbed", *LONG, "--n-jobs", "2", "--out", folder]
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
         assert ("are reused" in done.stderr) == (folder == "cut")
         assert names(here / folder) == FILES

@@ -37,7 +37,7 @@ def test_patients_with_two_rows_each_are_the_first_warning_which_says_how_much_i
     low, high = (int(part.split()[-1]) for part in first.message.split(" %")[:2])
     assert 35 <= low <= 60
     assert high >= low + 10
-    assert first.message.endswith("Keep its rows in one fold, group: id")
+    assert first.message.endswith('Keep its rows in one fold with group="id"')
 
 
 def test_a_repeated_identifier_stays_a_feature_and_a_group_by_it_ends_the_warning():
@@ -96,7 +96,7 @@ def test_follow_up_time_is_named_with_the_option_that_drops_it(time, status):
     (note,) = notes_of(survival(time, status), "SB211", status)
     assert note.message == (
         f"{time} looks like follow-up time, part of the outcome '{status}': a row that was censored isn't a survivor. "
-        f"Leave it out, drop: {time}"
+        f'Leave it out with drop="{time}"'
     )
     assert notes_of(survival(time, status), "SB211", status, drop=[time]) == []
 
@@ -123,7 +123,7 @@ def test_whole_numbers_that_may_be_codes_are_one_note_with_the_option():
     frame.loc[::2, "age"], frame["y"] = 30, rng.integers(0, 2, 600)
     said = [note.message for note in read_table(frame, target="y").notes if "codes of categories" in note.message]
     assert said == [
-        "few whole numbers, used as such: 'race', 'state'; if these are codes of categories, categorical: race"
+        "few whole numbers, used as such: 'race', 'state'; if these are codes of categories, give categorical=\"race\""
     ]
     chosen = read_table(frame, target="y", categorical=["race"], numeric=["state"]).notes
     assert not any("codes of categories" in note.message for note in chosen)

@@ -105,7 +105,7 @@ def test_the_order_of_candidates_does_not_change_their_results(small, comparison
 
 @pytest.mark.slow
 def test_two_jobs_give_the_same_results_as_one(small, comparison, same):
-    two = small(candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7, jobs=2)
+    two = small(candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7, n_jobs=2)
     for name in ("linear:3", "tanh:4"):
         same(two[name], comparison[name], tolerance=1e-6)
 
@@ -173,7 +173,7 @@ def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):
 def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
     plans, module = [], importlib.import_module("seedbed.experiment.compare")
     monkeypatch.setattr(module, "carry_out", lambda plan, monitor, **options: plans.append(plan))
-    compare(*arrays, compute=Compute(jobs=1))
+    compare(*arrays, compute=Compute(n_jobs=1))
     (plan,) = plans
     spec = plan.experiment
     assert spec.names == (*LINES, "auto")
@@ -219,7 +219,7 @@ def test_results_are_accessed_by_name_and_an_unknown_name_lists_them(comparison)
             "a candidate can't be named 'prior'",
         ),
         ({"reference": "prior"}, CandidateError, "'prior' isn't among the candidates"),
-        ({"jobs": 0}, OptionError, "jobs is 0"),
+        ({"n_jobs": 0}, OptionError, "n_jobs is 0"),
         ({"device": "tpu9"}, OptionError, "no device 'tpu9'"),
         ({"folds": 40}, TargetError, "at least 40 are needed"),
         ({"candidates": ["relu:3@nesterov"]}, CandidateError, "relu:3@nesterov.*needs momentum"),

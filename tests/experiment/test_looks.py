@@ -84,7 +84,7 @@ def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stoppin
     assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2]
     said = str(found).replace("\n  ", " ")
     assert "It stopped after 2 repeats of up to 6" in said
-    assert f"To run {them}, too, add repeats: 6" in said
+    assert f"To run {them}, too, add repeats=6" in said
     assert {(one.so_far.plan.repeats, one.so_far.curves) for one in seen if one.repeats == 1} == {(1, None)}
     whole = run(stopping)
     np.testing.assert_array_equal(found["relu:3"].predictions, whole["relu:3"].predictions[:2])
@@ -221,7 +221,7 @@ def test_a_run_leaves_the_threads_of_blas_as_they_were(small):
         return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
 
     before, seen = blas(), []
-    small(**{**MODELS, "baselines": ["boosted-trees", GaussianNB()]}, folds=2, repeats=1, jobs=2,
+    small(**{**MODELS, "baselines": ["boosted-trees", GaussianNB()]}, folds=2, repeats=1, n_jobs=2,
           on_progress=lambda _: seen.append(blas()))  # fmt: skip
     assert blas() == before
     assert all(set(threads) == {1} for threads in seen)

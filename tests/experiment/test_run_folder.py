@@ -78,7 +78,7 @@ def test_another_specification_is_refused_with_the_differences(small, begun, tmp
     begun()
     said = refusal(small, tmp_path, **change)
     assert words in said
-    assert said.endswith("Name another folder, or discard that run with 'overwrite'.")
+    assert said.endswith("Name another folder, or discard that run with overwrite=True.")
 
 
 def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path, monkeypatch):
@@ -136,7 +136,7 @@ def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp
 def test_a_file_of_a_finished_run_that_has_changed_is_named_and_overwrite_trains_again(small, tmp_path, name):
     small(**WORDS, folder=tmp_path)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
-    with pytest.raises(UnreadableError, match=rf"{name} has changed since .* with 'overwrite', which trains again"):
+    with pytest.raises(UnreadableError, match=rf"{name} has changed since .* with overwrite=True, which trains again"):
         small(**WORDS, folder=tmp_path, on_progress=stop)
     if name not in ("sha256sums.txt", "comparison.json"):
         (tmp_path / name).unlink()

@@ -141,7 +141,7 @@ def test_the_specification_contains_task_groups_times_and_warnings(table_of, tmp
             recipe=Recipe(epochs=2),
             design=Design(baselines=["prior"]),
         )
-        found.append(document_of(make_plan(spec, Compute(jobs=1)), tmp_path)["table"])
+        found.append(document_of(make_plan(spec, Compute(n_jobs=1)), tmp_path)["table"])
     grouped, timed = found
     assert (grouped["task"], grouped["labels"], grouped["warnings"]) == ("regression", [], ["SB107"])
     assert len(grouped["groups_sha256"]) == len(timed["times_sha256"]) == 64

@@ -97,7 +97,7 @@ def test_the_first_rows_of_a_warning_are_named():
 
 
 def test_without_a_target_the_text_says_what_a_target_would_add():
-    assert "target: COLUMN" in overview_text(document(column("a")))
+    assert 'target="COLUMN"' in overview_text(document(column("a")))
 
 
 def test_warnings_come_before_columns_and_plain_notes_after():

@@ -10,7 +10,7 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES, encode_target, pick_loss
 from seedbed.training.many import History, train_many
 
-QUICK = {"seeds": [3, 8, 5], "epochs": 6, "jobs": 1, "lr": 0.1}
+QUICK = {"seeds": [3, 8, 5], "epochs": 6, "n_jobs": 1, "lr": 0.1}
 
 
 @pytest.mark.parametrize("seeds", [[3, 8, 5], [3]], ids=["stack", "single"])

@@ -47,7 +47,7 @@ def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
 @pytest.mark.parametrize("seeds", [3, 1], ids=["stack", "single"])
 def test_edges_are_quantiles_of_the_training_rows(task, seeds):
     table = task("bce")
-    history = train_many("relu:4@ple=7", *table.parts, seeds=seeds, epochs=1, jobs=1, dtype="float64")
+    history = train_many("relu:4@ple=7", *table.parts, seeds=seeds, epochs=1, n_jobs=1, dtype="float64")
     places = np.linspace(0, 69, 8).round().astype(int)
     for network in history.networks():
         np.testing.assert_allclose(network[0].edges.T.numpy(), np.sort(table.X[:70], axis=0)[places])
@@ -90,7 +90,7 @@ def test_each_network_gets_the_rows_of_its_split(two_splits, build, name):
 def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
     monkeypatch.setattr("seedbed.training.inputs.MOST_ROWS", 20)
     table = task("bce")
-    stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, jobs=1, dtype="float64").networks()
+    stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, n_jobs=1, dtype="float64").networks()
     alone = Centred().double()
     X, y = torch.from_numpy(table.X[:70]), torch.from_numpy(table.y[:70, None]).double()
     train_reference(alone, Rows(X, y), Rows(X, y), recipe=Recipe.tutorial(epochs=1), loss=LOSSES["bce"], seed=0)

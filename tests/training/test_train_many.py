@@ -19,7 +19,7 @@ from seedbed.training.many import train_many
 from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_stack
 
-QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
+QUICK = {"seeds": 2, "epochs": 3, "n_jobs": 1}
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
         ({"device": "gpu"}, "no device 'gpu'.*Use auto, cpu or cuda"),
         ({"device": "meta"}, "no device 'meta'"),
         ({"device": None}, "device is None. It must be a text"),
-        ({"jobs": 0}, "jobs is 0. It must be at least 1"),
+        ({"n_jobs": 0}, "n_jobs is 0. It must be at least 1"),
         ({"dtype": "float16"}, "unknown dtype 'float16'. Use float32 or float64"),
     ],
     ids=str,

@@ -133,7 +133,7 @@ def _run(tokens: list[str]) -> int:
         return _fail("encoding", message, "Set PYTHONUTF8=1.", tokens, 2)
     except Exception as error:  # noqa: BLE001 - the last resort; a user should see one line, a maintainer the trace
         if why := _out_of_memory(error):
-            hint = "Raise the limit (ulimit -v), give fewer rows or columns, or --jobs 1 where processes train."
+            hint = "Raise the limit (ulimit -v), give fewer rows or columns, or --n-jobs 1 where processes train."
             return _fail("memory", f"out of memory ({why})", hint, tokens, 2)
         if isinstance(error, OSError):
             return _fail("system", str(error), "", tokens, 2)

@@ -14,7 +14,7 @@ import numpy as np
 
 from seedbed.data.reading import read_table
 from seedbed.data.table import Column, Table
-from seedbed.errors import ColumnError, OptionError, counted, did_you_mean
+from seedbed.errors import ColumnError, OptionError, counted, did_you_mean, spell
 from seedbed.evaluation.protocol import FEWEST_ROWS
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.experiment.model_plan import opened_run, protocol_of_run, table_of_run
@@ -176,7 +176,7 @@ def conclusion_by(folder: Path, column: str) -> Conclusion:
     results = _stored_results(folder, conclusion, table)
     if not results:
         message = f"{folder} is of another version of seedbed, and its splits or predictions can't be read"
-        raise OptionError(message, "Train it again: the same command with 'overwrite'.")
+        raise OptionError(message, f"Train it again: the same command with {spell('overwrite', True)}.")
     return replace(conclusion, subgroups=subgroups_of(results, grouping, conclusion))
 
 

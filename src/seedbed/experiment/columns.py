@@ -13,7 +13,7 @@ import numpy as np
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.splits import Split
 from seedbed.data.table import Column, Table
-from seedbed.errors import ColumnError, OptionError, did_you_mean
+from seedbed.errors import ColumnError, OptionError, did_you_mean, spell
 from seedbed.evaluation.column_gains import Columns
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion
@@ -148,7 +148,7 @@ def _questions(table: Table, asked: Sequence[str]) -> list[tuple[str, ...]]:
         raise OptionError(f"{len(wanted)} columns are asked about", f"Name at most {_MOST_ASKED}.")
     if len(names) > _MOST_COLUMNS and not asked:
         message = f"{table.name} has {len(names):,} columns, and at most {_MOST_COLUMNS:,} are divided into groups"
-        raise OptionError(message, "Name the columns that you ask about (column: NAME).")
+        raise OptionError(message, f"Name the columns that you ask about: {spell('column', 'NAME')}.")
     columns = [table.columns[names.index(name)] for name in wanted]
     if len(wanted) > _MOST_ASKED:
         return [tuple(wanted[place] for place in group) for group in _clusters(columns, _MOST_ASKED)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from seedbed.data.reading import read_table
 from seedbed.data.table import Table
-from seedbed.errors import CandidateError, DataError, OptionError, did_you_mean
+from seedbed.errors import CandidateError, DataError, OptionError, did_you_mean, spell
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
@@ -100,7 +100,7 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     folder = Path(folder)
     conclusion, stored = opened_run(folder)
     summary = _named(conclusion, name, [model["name"] for model in stored["estimators"]])
-    code = "" if name else f"If you trust it, name it as candidate: {summary.name}."
+    code = "" if name else f"If you trust it, name it: {spell('candidate', summary.name)}."
     candidate = AUTO if summary.name == AUTO else compared_candidate(stored, summary.name, code=code)
     return _planned(
         conclusion, summary, table_of_run(folder, conclusion, stored), candidate, recipe_in(stored["recipe"])
@@ -124,7 +124,7 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
         raise OptionError(f"the run in {folder} was written by an older seedbed", command_hint(folder))
     if differing := differences(stored, conclusion.specification):
         message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
-        raise OptionError(message, "Run compare again with 'overwrite'.")
+        raise OptionError(message, f"Run compare again with {spell('overwrite', True)}.")
     return conclusion, stored
 
 

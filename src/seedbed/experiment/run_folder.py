@@ -14,7 +14,7 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from seedbed.arguments import shown
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, spell
 from seedbed.evaluation.summaries import Conclusion, summary_from
 from seedbed.experiment.checkpoint import EARLIER, Checkpoint
 from seedbed.experiment.comparison import Comparison
@@ -108,7 +108,7 @@ def open_folder(
                 _set_aside(plan, folder)
         elif differing and not overwrite and _holds_results(folder):
             message = f"{folder} holds another run: {_shown(differing)}"
-            raise OptionError(message, "Name another folder, or discard that run with 'overwrite'.")
+            raise OptionError(message, f"Name another folder, or discard that run with {spell('overwrite', True)}.")
         if is_finished(folder) and not (overwrite or growing) and (done := restored(plan, stored, folder)) is not None:
             if not checkpoint.others:
                 checkpoint.remove()  # left by a run that was killed after its last file

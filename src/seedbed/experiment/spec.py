@@ -16,7 +16,7 @@ from seedbed.arguments import spelled
 from seedbed.data.layout import layout_of
 from seedbed.data.splits import Split, check_training, holdout, repeated_folds, sample_rows, time_holdout
 from seedbed.data.table import Table, Task
-from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
+from seedbed.errors import CandidateError, OptionError, counted, did_you_mean, spell
 from seedbed.evaluation.column_gains import Columns
 from seedbed.evaluation.metrics import METRICS, default_margin, default_metric
 from seedbed.evaluation.protocol import Protocol, protocol
@@ -399,7 +399,7 @@ def _expanded(
         sweeps.append(Sweep(candidate.name, tuple(member.name for member in members), tuple(lrs)))
         expanded += members
     if lrs and not sweeps:
-        raise OptionError("every candidate has a learning rate of its own", "Leave 'lr' out.")
+        raise OptionError("every candidate has a learning rate of its own", f"Leave {spell('lr')} out.")
     return unique_names(expanded), tuple(sweeps)
 
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seedbed.errors import counted, visible
+from seedbed.errors import counted, spell, visible
 from seedbed.evaluation.summaries import Note
 from seedbed.report.sentences import joined_notes, note_sentence
 from seedbed.report.tables import table_lines
@@ -43,7 +43,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"{document['table']}: {counted(document['n_rows'], 'row')}, {columns}{inputs}"
     target = document["target"]
     if target is None:
-        yield "No target is named; with target: COLUMN its balance and more warnings are shown."
+        yield f"No target is named; with {spell('target', 'COLUMN')} its balance and more warnings are shown."
         return
     if target["task"] == "regression":
         low, median, high = _numbers(target["low"], target["median"], target["high"])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from seedbed.data.frame import SERIOUS
-from seedbed.errors import counted
+from seedbed.errors import counted, spell
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.numbers import known_metric, measure, plain_number
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Note, PlanSummary
@@ -21,7 +21,7 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
     left = plan.most_repeats - plan.repeats
     others, them = ("the other one", "it") if left == 1 else (f"the other {left}", "them")
-    add = f"too, add repeats: {plan.most_repeats} to the command."
+    add = f"too, add {spell('repeats', plan.most_repeats)} to the command."
     hardly = f"{others} would narrow the ± of an undecided verdict by a tenth at most"
     yield from {
         "decided": [f"It stopped after {after}, as every verdict is decided. To run {others}, {add}"],

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, spell
 from seedbed.networks.activations import activation_of
 from seedbed.networks.parts import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding
 from seedbed.settings.design import Engine
@@ -48,7 +48,7 @@ _A_MINIBATCH_ROW, _AN_ORDER = 2500.0, 2.5e6  # a row gathered from memory; an or
 _TORCH_FACTOR, _A_TORCH_UNIT = 2.0, 350.0
 # A chunk of the kernel holds networks for about this many operations, some tenths of a second, and at most this many
 # networks. Smaller chunks would build shared data more often, larger ones would leave cores idle at the end. The size
-# depends neither on the number of cores nor on a measured speed, because a run may continue with other --jobs.
+# depends neither on the number of cores nor on a measured speed, because a run may continue with other --n-jobs.
 _NATIVE_OPERATIONS, _MOST_NATIVE = 2e10, 96
 
 
@@ -182,7 +182,7 @@ def _engine(
         return "torch", ""
     library, reason = kernel(dtype)
     if library is None and engine == "native":
-        raise OptionError(f"the training kernel isn't available: {reason}", "Use engine: torch.")
+        raise OptionError(f"the training kernel isn't available: {reason}", f"Use {spell('engine', 'torch')}.")
     note = f"trained by torch, which is slower: {reason}" if reason else ""
     return "torch" if library is None else "native", note
 
