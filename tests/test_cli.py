@@ -284,7 +284,7 @@ def test_the_specification_is_written_before_the_first_training(call, here, monk
         seen.append(names(here / "out"))
         raise RuntimeError
 
-    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", look)
+    monkeypatch.setattr("seedbed.experiment.request.carry_out", look)
     call(*SMALL, "--out", here / "out", "--metric", "accuracy", "--margin", 0.02, "--alpha", 0.1)
     assert seen == [[".writer", "experiment.json"]]
     frozen = strict((here / "out" / "experiment.json").read_text())
@@ -835,7 +835,7 @@ def test_an_unexpected_error_has_status_3_and_a_traceback(call, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("boom\nand more")
 
-    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", fail)
+    monkeypatch.setattr("seedbed.experiment.request.carry_out", fail)
     done = call(*SMALL, "--json")
     assert done.status == 3
     assert done.err.splitlines()[-1] == "seedbed: RuntimeError: boom and more. This is a bug in seedbed."
@@ -847,7 +847,7 @@ def test_an_interrupt_is_reported_in_one_line_and_with_json(call, here, monkeypa
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", interrupt)
+    monkeypatch.setattr("seedbed.experiment.request.carry_out", interrupt)
     done = call(*SMALL, "--json", "--quiet")
     assert done.status == 130
     message = "interrupted before anything was finished, so nothing is kept"
@@ -1001,7 +1001,7 @@ def test_only_the_first_interrupt_counts_and_python_handles_later_ones(call, ctr
         finally:
             ctrl_c()
 
-    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", interrupt_twice)
+    monkeypatch.setattr("seedbed.experiment.request.carry_out", interrupt_twice)
     assert call(*SMALL).status == 130
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # until the process ends
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -1017,8 +1017,8 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(call, ctrl
             raise ValueError("not a valid PEP 3118 buffer format string") from None
 
     for verb, command, message in [
-        ("carry_out", SMALL, "interrupted before anything was finished, so nothing is kept"),
-        ("train", TRAIN, "interrupted, no results written"),
+        ("request.carry_out", SMALL, "interrupted before anything was finished, so nothing is kept"),
+        ("training_run.train", TRAIN, "interrupted, no results written"),
     ]:
         monkeypatch.setattr(f"seedbed.experiment.{verb}", as_numpy_does)
         signal.signal(signal.SIGINT, signal.default_int_handler)

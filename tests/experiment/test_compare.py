@@ -171,7 +171,7 @@ def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):
 
 
 def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
-    plans, module = [], importlib.import_module("seedbed.experiment.compare")
+    plans, module = [], importlib.import_module("seedbed.experiment.request")
     monkeypatch.setattr(module, "carry_out", lambda plan, monitor, **options: plans.append(plan))
     compare(*arrays, compute=Compute(n_jobs=1))
     (plan,) = plans

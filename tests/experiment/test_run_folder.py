@@ -280,7 +280,7 @@ def finished(tmp_path_factory):
 def test_a_finished_comparison_is_asked_without_training_it_again(finished, tmp_path, monkeypatch):
     folder, settings = finished
     usual = sb.rows("example:iris", **settings)
-    monkeypatch.setattr(sys.modules["seedbed.experiment.compare"], "carry_out", None)
+    monkeypatch.setattr(sys.modules["seedbed.experiment.request"], "carry_out", None)
     found = sb.rows(folder, folder=tmp_path)
     assert found.experiment.reference == "relu:3@lr=0.1"
     assert found.conclusion == replace(

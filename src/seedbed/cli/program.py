@@ -23,12 +23,10 @@ from types import FrameType
 
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 
-from seedbed.cli.columns_command import columns
-from seedbed.cli.comparing import compare
+from seedbed.cli.comparing import columns, compare, rows
 from seedbed.cli.console import interrupted, interruptible, print_stderr, typed
 from seedbed.cli.judge_command import judge
 from seedbed.cli.models import export, predict, serve, show
-from seedbed.cli.rows_command import rows
 from seedbed.cli.showing import examples, inspect, play, report
 from seedbed.cli.training import train
 from seedbed.errors import SeedbedError, error_line, nearest, one_line

@@ -13,15 +13,14 @@ import numpy as np
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.splits import Split
 from seedbed.data.table import Column, Table
-from seedbed.errors import ColumnError, OptionError, did_you_mean, spell
+from seedbed.errors import CandidateError, ColumnError, OptionError, did_you_mean, spell
 from seedbed.evaluation.column_gains import Columns
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.fits import Estimator, Group, Unit
-from seedbed.experiment.model_plan import compared_candidate, opened_run, specified_as, table_of_run
+from seedbed.experiment.model_plan import compared_candidate, opened_run, protocol_of_run, specified_as, table_of_run
 from seedbed.experiment.plan import make_plan
-from seedbed.experiment.run import run_in
+from seedbed.experiment.run import Results, run_in
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.model.portfolio import AUTO
 from seedbed.report.columns_text import label_of
@@ -77,13 +76,43 @@ def specify_columns(
         if estimator:
             design = dataclasses.replace(design, baselines=["prior", name])
         base = specify(table, [AUTO if estimator else name], recipe=recipe, design=design, command=command)
-    unit, what = _unit(base, name)
-    others = [(dropped, f"without {label_of(dropped)}") for dropped in _questions(base.table, columns)]
-    return _of(
-        base,
-        [(unit, _ALL, ()), *((unit, words, dropped) for dropped, words in others)],
-        columns=Columns(model=what, source=source, n_columns=base.table.n_features, effects=()),
-    )
+    return _without_each(base, *_unit(base, name), columns, source)
+
+
+def columns_of_comparison(
+    experiment: Experiment, conclusion: Conclusion, model: str | None, columns: Sequence[str]
+) -> Experiment:
+    """Return the experiment that trains a model of a finished comparison with all columns, and without each one.
+
+    Args:
+        experiment, conclusion: of the comparison.
+        model: its name; the model that the comparison recommends if left out.
+        columns: those to ask about; all if left out.
+
+    Raises:
+        CandidateError: there is no such model.
+        ColumnError: there is no such column.
+    """
+    name = _advised(conclusion) if model is None else model
+    if name not in experiment.names:
+        raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, experiment.names))
+    unit = next(unit for unit in experiment.units if name in unit.names)
+    if isinstance(unit, Group) and name != AUTO:
+        unit = Group(tuple(one for one in unit.members if unit.lines.get(one.name) == name), {name: name})
+    elif isinstance(unit, Group):
+        unit = dataclasses.replace(unit, lines={AUTO: AUTO})
+    command = f"{experiment.command}.columns(...)" if experiment.command.startswith("sb.") else ""
+    base = dataclasses.replace(experiment, design=protocol_of_run(conclusion), command=command)
+    return _without_each(base, unit, name, columns, "run" if model is None else "named")
+
+
+def _without_each(
+    base: Experiment, unit: Unit, name: str, columns: Sequence[str], source: Literal["named", "default", "run"]
+) -> Experiment:
+    """Return the experiment of one model with all columns and without each, on the splits of another experiment."""
+    others = [(unit, f"without {label_of(dropped)}", dropped) for dropped in _questions(base.table, columns)]
+    about = Columns(model=name, source=source, n_columns=base.table.n_features, effects=())
+    return _of(base, [(unit, _ALL, ()), *others], columns=about)
 
 
 def _is_estimator(model: Any) -> bool:
@@ -228,18 +257,21 @@ def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
 # ---- beside the verdicts
 
 
-def with_alone(comparison: Comparison, compute: Compute, folder: Path | None = None) -> Comparison:
-    """Return a finished comparison of columns with two figures beside each verdict, on the first repeat: the loss of a
-    model that has only these columns, and the rise if their values are shuffled among the test rows.
+def add_single_columns(
+    results: Results, conclusion: Conclusion, compute: Compute, folder: Path | None = None
+) -> Conclusion:
+    """Return the conclusion of a comparison of columns with two figures beside each verdict, on the first repeat: the
+    loss of a model that has only these columns, and the rise if their values are shuffled among the test rows.
 
     Args:
+        results: those of the comparison.
         compute: what trains, and where.
         folder: of the run, where finished work is kept until the results are written.
     """
-    answer, spec = comparison.conclusion.columns, comparison.experiment
+    answer, spec = conclusion.columns, results.experiment
     assert answer is not None
-    if comparison.ended == "interrupted" or any(effect.alone is not None for effect in answer.effects):
-        return comparison  # or it is read back from its folder
+    if results.ended == "interrupted" or any(effect.alone is not None for effect in answer.effects):
+        return conclusion  # or it is read back from its folder
     effects, names = list(answer.effects), spec.table.feature_names
     unit = spec.units[0]
     first = dataclasses.replace(spec.design, repeats=1, stops=False)
@@ -258,8 +290,7 @@ def with_alone(comparison: Comparison, compute: Compute, folder: Path | None = N
         )
         for effect, (_, name, _) in zip(effects, only, strict=True)
     ]
-    columns = dataclasses.replace(answer, effects=tuple(effects))
-    return dataclasses.replace(comparison, conclusion=dataclasses.replace(comparison.conclusion, columns=columns))
+    return dataclasses.replace(conclusion, columns=dataclasses.replace(answer, effects=tuple(effects)))
 
 
 def _shuffled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,12 @@ from seedbed.evaluation.summaries import Conclusion, Ended, document_of
 from seedbed.evaluation.verdicts import Verdict
 from seedbed.experiment.by_column import grouped, grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
+from seedbed.experiment.columns import add_single_columns, columns_of_comparison
 from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.model_plan import plan_model
-from seedbed.experiment.plan import STOPS, Plan
+from seedbed.experiment.plan import STOPS, Plan, make_plan
 from seedbed.experiment.run import Results, Tell, run_by_looks
+from seedbed.experiment.sizes import add_sizes, check_sizes
 from seedbed.experiment.specification_file import SPECIFICATION
 from seedbed.experiment.subgroups import Grouping
 from seedbed.experiment.summary import answer, json_text, summarize
@@ -86,6 +89,57 @@ class Comparison(Results):
     def grouped(self, grouping: Grouping) -> Comparison:
         """Return the comparison with the verdicts within subgroups of all rows of its table."""
         return replace(self, conclusion=grouped(self.results, self.experiment, self.conclusion, grouping))
+
+    def columns(
+        self, candidate: str | None = None, column: Sequence[str] = (), *, compute: Compute = Compute()
+    ) -> Comparison:
+        """Say which columns help: train a model of this comparison with all columns, and again without each, on the
+        same splits. `conclusion.columns` of the returned comparison has the answer; see docs/columns.md.
+
+        Args:
+            candidate: the name of the model; the recommended one if left out.
+            column: the columns to ask about, at most 40; all if left out.
+            compute: what trains, and where, see `Compute`.
+
+        Raises:
+            SeedbedError: there is no such model or column, or the model can't be trained.
+        """
+        experiment = columns_of_comparison(self.experiment, self.conclusion, candidate, column)
+        return carry_out(make_plan(experiment, compute)).with_single_columns(compute=compute)
+
+    def with_single_columns(self, *, compute: Compute = Compute(), folder: Path | None = None) -> Comparison:
+        """Return a comparison of columns with the loss of each column alone and of its shuffled values; see
+        docs/columns.md.
+
+        Args:
+            compute: what trains, and where, see `Compute`.
+            folder: of the run, where finished work is kept until the results are written.
+        """
+        return self._with_conclusion(add_single_columns(self, self.conclusion, compute, folder))
+
+    def rows(
+        self,
+        *,
+        compute: Compute = Compute(),
+        folder: Path | None = None,
+        tell: Callable[[str], None] = lambda words: None,
+    ) -> Comparison:
+        """Say whether more rows would help: return the comparison with its models trained again on halves, quarters and
+        so on of the training rows, in `conclusion.rows`; see docs/rows.md.
+
+        Args:
+            compute: what trains, and where, see `Compute`.
+            folder: of the run, where finished work is kept until the results are written.
+            tell: gets a line before each size.
+
+        Raises:
+            DataError: half of the training rows is too few to learn from.
+        """
+        check_sizes(self.experiment)
+        return self._with_conclusion(add_sizes(self, self.conclusion, compute, folder, tell))
+
+    def _with_conclusion(self, conclusion: Conclusion) -> Comparison:
+        return self if conclusion is self.conclusion else replace(self, conclusion=conclusion)
 
     def with_effects(self, model: Model | None = None) -> Comparison:
         """Return the comparison with what the predictions of a model depend on, in `conclusion.effects`; see

@@ -49,6 +49,11 @@ class ModelPlan:
     n_networks: int
     random_state: int
 
+    @property
+    def name(self) -> str:
+        """The name of the candidate."""
+        return self.candidate if isinstance(self.candidate, str) else self.candidate.name
+
     def fit(self, **options: Any) -> Model:
         """Return the model; `options` are those of `fit_model`."""
         options["n_networks"] = options.get("n_networks") or self.n_networks
