@@ -153,7 +153,7 @@ def spell(name: str, *values: object) -> str:
         values: text, numbers or True. Of an option, True is no value.
     """
     if _names_options:
-        option = f"--{name.replace('_', '-')}"
+        option = "--" + name.replace("_", "-")
         return " ".join(f"{option} {shlex.quote(str(one))}" for one in values if one is not True) or option
     words = [json.dumps(one, ensure_ascii=False) if isinstance(one, str) else repr(one) for one in values]
     return f"{name}={words[0] if len(words) == 1 else '[' + ', '.join(words) + ']'}" if words else name

@@ -27,7 +27,7 @@ def concluded(runs, reference="linear:5", **changes):
     asked = Conclusion(**about, reference=reference, metric=metric, interval="corrected", plan=plan)
     means = {name: float(values.mean()) for name, values in runs.items()}
     evidence = Evidence(runs=runs, means=means, difference=difference, n_rows=300)
-    return conclude(asked, evidence, gate="prior", n_parameters=SIZES)
+    return conclude(asked, evidence, separate_question="prior", n_parameters=SIZES)
 
 
 def noisy(seed):

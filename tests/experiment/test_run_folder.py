@@ -90,7 +90,7 @@ def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path
     said = refusal(small, tmp_path, X[1:], y[1:])
     assert "table n_rows was 60, is 59; the table's cells have changed; " in said
     assert re.search(r"; and [23] more\. ", said)
-    monkeypatch.setattr("seedbed.experiment.spec.versions", lambda: {"torch": "99"})
+    monkeypatch.setattr("seedbed.experiment.specification_file.versions", lambda: {"torch": "99"})
     monkeypatch.setattr("seedbed.experiment.run_folder._NAMED", 9)
     assert re.search(r"versions torch was 2\S+, is 99; .*versions numpy is gone", refusal(small, tmp_path))
 
@@ -155,12 +155,12 @@ def test_a_run_without_stored_work_does_not_block_another(small, planned, tmp_pa
 
 def test_the_specification_stays_as_it_was_frozen(planned, tmp_path):
     for _ in range(2):
-        with open_folder(planned("relu:3", "linear:3"), tmp_path) as opened:
-            found = opened.specification.stat().st_ino
-    with open_folder(planned("relu:3", "linear:3"), tmp_path) as opened:
-        assert opened.specification.stat().st_ino == found
-    with open_folder(planned("relu:4", "linear:3"), tmp_path) as opened:
-        assert opened.specification.stat().st_ino != found
+        with open_folder(planned("relu:3", "linear:3"), tmp_path):
+            found = (tmp_path / "experiment.json").stat().st_ino
+    with open_folder(planned("relu:3", "linear:3"), tmp_path):
+        assert (tmp_path / "experiment.json").stat().st_ino == found
+    with open_folder(planned("relu:4", "linear:3"), tmp_path):
+        assert (tmp_path / "experiment.json").stat().st_ino != found
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\0"])
@@ -335,16 +335,16 @@ def test_a_folder_without_its_table_or_its_models_says_what_to_do(call, tmp_path
 
 
 def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(tmp_path, monkeypatch):
-    run_in, kept = sizes.run_in, []
+    run, kept = sizes.run, []
 
     def once(plan, folder):
         kept.append(Checkpoint(plan, folder).n_splits)
         if len(kept) == 2:
             raise KeyboardInterrupt
-        return run_in(plan, folder)
+        return run(plan, folder)
 
     sb.compare(table := rows_in_memory(), target="y", folder=tmp_path, **FAST)
-    monkeypatch.setattr(sizes, "run_in", once)
+    monkeypatch.setattr(sizes, "run", once)
     with pytest.raises(KeyboardInterrupt):
         sb.rows(table, target="y", folder=tmp_path, **FAST)
     sb.rows(table, target="y", folder=tmp_path, **FAST)

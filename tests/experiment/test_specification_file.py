@@ -11,8 +11,8 @@ from torch import nn
 
 from seedbed.evaluation.summaries import Note
 from seedbed.experiment.plan import make_plan
-from seedbed.experiment.spec import specification, specify
-from seedbed.experiment.specification_file import write_specification
+from seedbed.experiment.spec import specify
+from seedbed.experiment.specification_file import specification, write_specification
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import Recipe
 

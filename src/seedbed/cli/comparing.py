@@ -167,22 +167,26 @@ def _answered(
         raise OptionError("--effects is for a comparison of models", "Leave it out, or run seedbed compare.")
     with working(f"Reading {table}", run) as show_now:
         request = _request(question, table, options, columns, show_now, started)
-        from seedbed.experiment.request import Display, carry_out_request, plan_request
+        from seedbed.experiment.request import carry_out_request, plan_request
         from seedbed.experiment.run_folder import open_folder
         from seedbed.report.progress import ProgressDisplay
 
         planned = plan_request(request)
         _check_named(options.design.fail_if_worse, planned.plan.experiment)
     folder = _announced(planned, options)
-    display = Display(
-        progress=lambda: ProgressDisplay(Console(stderr=True), quiet=run.quiet),
-        say=functools.partial(say, run),
-        working=functools.partial(working, run=run),
-    )
     with open_folder(planned.plan, folder, overwrite=overwrite) as opened:
-        _say_what_is_reused(opened, planned, run)
+        n_splits = opened.checkpoint.n_splits
+        if opened.finished is None and planned.finished is None and n_splits:
+            say(run, f"{counted(n_splits, 'fitted split')} in {folder} are reused")
         with interruptible(lambda: _left_behind(opened.checkpoint)):
-            comparison = carry_out_request(planned, opened, display, interrupted=interrupted)
+            comparison = carry_out_request(
+                planned,
+                opened,
+                lambda: ProgressDisplay(Console(stderr=True), quiet=run.quiet),
+                say=functools.partial(say, run),
+                working=functools.partial(working, run=run),
+                interrupted=interrupted,
+            )
             paths = _printed_and_saved(comparison, opened, options)
     if options.as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
@@ -210,15 +214,6 @@ def _announced(planned: PlannedRequest, options: CompareOptions) -> Path:
         if differing:
             say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
     return folder
-
-
-def _say_what_is_reused(opened: RunFolder, planned: PlannedRequest, run: RunOptions) -> None:
-    checkpoint = opened.checkpoint
-    if opened.finished is None and checkpoint.earlier:
-        repeats = counted(max(map(checkpoint.repeats, planned.plan.experiment.names)), "repeat")
-        say(run, f"reused from the earlier run in {checkpoint.folder}: {repeats}")
-    if opened.finished is None and planned.finished is None and checkpoint.n_splits:
-        say(run, f"{counted(checkpoint.n_splits, 'fitted split')} in {checkpoint.folder} are reused")
 
 
 def _printed_and_saved(comparison: Comparison, opened: RunFolder, options: CompareOptions) -> list[Path]:
@@ -277,7 +272,7 @@ def _failed(name: str | None, comparison: Comparison) -> int:
 
 def _left_behind(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Return what an interrupt leaves behind, and how to continue."""
-    if checkpoint.n_splits or checkpoint.earlier:
+    if checkpoint.n_splits:
         n = counted(checkpoint.n_splits, "fitted split")
         return f"interrupted; {n} kept in {checkpoint.folder}", f"To continue: {command_line()}"
     why = f": {checkpoint.trouble}" if checkpoint.trouble else ""

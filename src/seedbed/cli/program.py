@@ -97,14 +97,14 @@ def _interrupted_once() -> Iterator[None]:
             raise KeyboardInterrupt
 
     # The parent process may ignore interrupts, as a shell does for commands in the background.
-    mine = threading.current_thread() is threading.main_thread()
-    mine = mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if mine:
+    handles_interrupts = threading.current_thread() is threading.main_thread()
+    handles_interrupts = handles_interrupts and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if handles_interrupts:
         signal.signal(signal.SIGINT, once)
     try:
         yield
     finally:
-        if mine:
+        if handles_interrupts:
             signal.signal(signal.SIGINT, signal.SIG_IGN if interrupted.is_set() else signal.default_int_handler)
 
 

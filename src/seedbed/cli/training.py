@@ -61,7 +61,7 @@ def _train_on_a_split(
     recipe: RecipeOptions,
     run: RunOptions,
 ) -> None:
-    seed, seeds, every = split.given()
+    seed, seeds, every = split.seeds_and_interval()
     import numpy as np
 
     from seedbed.data.reading import read_table

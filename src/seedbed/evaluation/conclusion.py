@@ -63,10 +63,10 @@ def _spread_unknown(low: ArrayLike, high: ArrayLike) -> Any:
     return np.equal(low, high) & np.not_equal(high, 0)
 
 
-def n_together(names: Sequence[str], *, reference: str = "", gate: str = "") -> int:
-    """Return how many comparisons with the reference hold together: all but that with the gate, a candidate whose
-    comparison is a question of its own unless it is the reference."""
-    return max(1, len(names) - 1 - (gate in names and gate != reference))
+def n_together(names: Sequence[str], *, reference: str = "", separate_question: str = "") -> int:
+    """Return how many comparisons with the reference hold together: all but that with `separate_question`, a candidate
+    whose comparison is a question of its own unless it is the reference."""
+    return max(1, len(names) - 1 - (separate_question in names and separate_question != reference))
 
 
 def conclude(
@@ -74,7 +74,7 @@ def conclude(
     evidence: Evidence,
     *,
     without: Mapping[str, str] | None = None,
-    gate: str = "",
+    separate_question: str = "",
     n_parameters: Mapping[str, int] | None = None,
     gains: Callable[[str], bool] = lambda name: True,
 ) -> Conclusion:
@@ -84,8 +84,8 @@ def conclude(
         asked: the question: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due.
         evidence: of the candidates that can be judged.
         without: candidates that can't be judged, and why. If the reference is one, no candidate gets a verdict.
-        gate: a candidate whose comparison with the reference is a question of its own, at the whole error level; it
-            doesn't count among the comparisons. If it is the reference, all comparisons hold together.
+        separate_question: a candidate whose comparison with the reference is a question of its own, at the whole error
+            level; it doesn't count among the comparisons. If it is the reference, all comparisons hold together.
         n_parameters: of each network; all others but the blend are baselines.
         gains: whether a model is shown to be better than `prior`, if that isn't among the candidates.
 
@@ -96,10 +96,10 @@ def conclude(
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     due = asked.interval is not None and reference in names
     others = [name for name in names if name != reference]
-    together = n_together(names, reference=reference, gate=gate) + asked.plan.tried
+    together = n_together(names, reference=reference, separate_question=separate_question) + asked.plan.tried
 
     def level(pair: tuple[str, str]) -> int:
-        return 1 if set(pair) == {gate, reference} else together
+        return 1 if set(pair) == {separate_question, reference} else together
 
     def judged(pairs: Sequence[tuple[str, str]]) -> tuple[Verdict, ...]:
         accuracy = evidence.in_accuracy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import time
@@ -15,7 +16,7 @@ from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, without_passwords
 from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.request import Display, Question, Request, carry_out_request, plan_request
+from seedbed.experiment.request import Question, Request, carry_out_request, plan_request
 from seedbed.experiment.run_folder import open_folder
 from seedbed.report.progress import Progress, notebook_progress
 from seedbed.settings.design import Compute, Design
@@ -166,8 +167,8 @@ def columns(
 
     Examples:
         >>> design = sb.Design(repeats=1, n_networks=2)
-        >>> found = sb.columns("example:iris", candidate="linear:5", epochs=5, lr=0.1, design=design)
-        >>> found.conclusion.columns.effects[0].verdict
+        >>> answer = sb.columns("example:iris", candidate="linear:5", epochs=5, lr=0.1, design=design)
+        >>> answer.conclusion.columns.effects[0].verdict
         'helps'
     """
     request = _request(
@@ -197,30 +198,26 @@ def _request(
     source: Table | Path
     if question != "compare" and isinstance(table, str | Path) and Path(table).is_dir():
         source = Path(table)
-        decided = {"y": y, "target": target, "recipe": recipe, "design": design, "epochs": epochs, "lr": lr}
-        decided |= {"candidates": candidates} if question == "rows" else {}
-        _refuse_decided(source, quick=quick, **decided)
+        decided = {"y": y, "target": target, "design": design, "epochs": epochs, "lr": lr, "quick": quick or None,
+                   "recipe": None if recipe == "default" else recipe,
+                   "candidates": candidates if question == "rows" else None}  # fmt: skip
+        if names := [name for name, value in decided.items() if value is not None]:
+            raise OptionError(f"{source} has its own table, networks and design", f"Leave {', '.join(names)} out.")
     else:
         source = _table(table, y, target)
     common = merged(recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate)
-    design = merged(design or Design(), quick=quick or None)
-    if question == "columns":
-        model = {"candidate": candidates, "column": list(columns) or None}
-        command = call_of(source, None, common, several, design, function=question, **model)
-    else:
-        command = call_of(source, candidates, common, several, design, function=question)
-    return Request(
+    request = Request(
         question=question,
         source=source,
         candidates=candidates,
         columns=tuple(columns),
         recipe=common,
-        design=design,
+        design=merged(design or Design(), quick=quick or None),
         lrs=several,
-        command=command,
         compute=compute,
         started=started,
     )
+    return dataclasses.replace(request, command=call_of(request))
 
 
 def _answered(
@@ -235,9 +232,9 @@ def _answered(
         warn_of_shares(candidate, planned.plan.experiment.table)
     progress = notebook_progress if on_progress is None else functools.partial(nullcontext, on_progress)
     if folder is None:
-        return carry_out_request(planned, None, Display(progress))
+        return carry_out_request(planned, None, progress)
     with open_folder(planned.plan, folder, overwrite=overwrite) as opened:
-        comparison = carry_out_request(planned, opened, Display(progress))
+        comparison = carry_out_request(planned, opened, progress)
         if comparison is not opened.finished:
             opened.save(comparison)
     return comparison
@@ -253,13 +250,6 @@ def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
         raise OptionError(f"lr is {lr!r}", "Give a number, or several.") from None
 
 
-def _refuse_decided(run: Path, **arguments: Any) -> None:
-    """Raise OptionError if an argument is given that the finished comparison in a folder decides."""
-    given = [name for name, one in arguments.items() if one is not None and one is not False and str(one) != "default"]
-    if given:
-        raise OptionError(f"{run} has its own table, networks and design", f"Leave {', '.join(given)} out.")
-
-
 def _table(table: Any, y: Any, target: str | int | None) -> Table:
     if isinstance(table, Table):
         if y is not None or target is not None:
@@ -272,38 +262,28 @@ def _table(table: Any, y: Any, target: str | int | None) -> Table:
     return table_from_arrays(table, y)
 
 
-def call_of(
-    table: Table | Path,
-    candidates: Any,
-    recipe: Recipe,
-    lrs: Sequence[float],
-    design: Design,
-    *,
-    function: str = "compare",
-    **others: Any,
-) -> str:
-    """Return the text of a call that repeats this one, such as `sb.compare('t.csv', target='y')`.
+def call_of(request: Request) -> str:
+    """Return the text of a call that makes a request, such as `sb.compare('t.csv', target='y')`.
 
     Tables and objects without a short text are shown by their type, and passwords as stars.
-
-    Args:
-        table: the table; or the folder of a comparison, which decides recipe and design.
-        function: the one that was called.
-        others: its other arguments; None for one that wasn't given.
     """
-    arguments = [_word(str(table))] if isinstance(table, Path) else _read_by(table)
-    if candidates is not None:
-        arguments.append(f"candidates={_word(candidates)}")
-    if isinstance(table, Table):
-        names = [name for name, known in RECIPES.items() if known == recipe]
+    source, of_models = request.source, request.question != "columns"
+    arguments = [_word(str(source))] if isinstance(source, Path) else _read_by(source)
+    if request.candidates is not None and of_models:
+        arguments.append(f"candidates={_word(request.candidates)}")
+    if isinstance(source, Table):
+        names = [name for name, recipe in RECIPES.items() if recipe == request.recipe]
         if names != ["default"]:
-            arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{recipe!r}")
-        if lrs:
-            arguments.append(f"lr={list(lrs)}")
-        if design != Design():
-            arguments.append(f"design=sb.{design!r}")
-    arguments += [f"{name}={_word(value)}" for name, value in others.items() if value is not None]
-    return without_passwords(f"sb.{function}({', '.join(arguments)})")
+            arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{request.recipe!r}")
+        if request.lrs:
+            arguments.append(f"lr={list(request.lrs)}")
+        if request.design != Design():
+            arguments.append(f"design=sb.{request.design!r}")
+    if request.candidates is not None and not of_models:
+        arguments.append(f"candidate={_word(request.candidates)}")
+    if request.columns:
+        arguments.append(f"column={_word(list(request.columns))}")
+    return without_passwords(f"sb.{request.question}({', '.join(arguments)})")
 
 
 def _read_by(table: Table) -> list[str]:

@@ -18,7 +18,7 @@ from seedbed.evaluation.conclusion import outlook
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.summaries import Conclusion, Ended, document_of
 from seedbed.evaluation.verdicts import Verdict
-from seedbed.experiment.by_column import grouped, grouping_of
+from seedbed.experiment.by_column import grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.columns import add_single_columns, columns_of_comparison
 from seedbed.experiment.fits import one_blas_thread
@@ -26,8 +26,9 @@ from seedbed.experiment.model_plan import plan_model
 from seedbed.experiment.plan import STOPS, Plan, make_plan
 from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.sizes import add_sizes, check_sizes
+from seedbed.experiment.spec import sampled_rows
 from seedbed.experiment.specification_file import SPECIFICATION
-from seedbed.experiment.subgroups import Grouping
+from seedbed.experiment.subgroups import Grouping, subgroups_of
 from seedbed.experiment.summary import answer, json_text, summarize
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model.effects import effects_in
@@ -88,7 +89,10 @@ class Comparison(Results):
 
     def grouped(self, grouping: Grouping) -> Comparison:
         """Return the comparison with the verdicts within subgroups of all rows of its table."""
-        return replace(self, conclusion=grouped(self.results, self.experiment, self.conclusion, grouping))
+        spec = self.experiment
+        if spec.whole is not None:
+            grouping = grouping.of_rows(sampled_rows(spec.whole, spec.table.n_rows, spec.random_state))
+        return self.concluded(replace(self.conclusion, subgroups=subgroups_of(self.results, grouping, self.conclusion)))
 
     def columns(
         self, candidate: str | None = None, column: Sequence[str] = (), *, compute: Compute = Compute()
@@ -105,17 +109,8 @@ class Comparison(Results):
             SeedbedError: there is no such model or column, or the model can't be trained.
         """
         experiment = columns_of_comparison(self.experiment, self.conclusion, candidate, column)
-        return carry_out(make_plan(experiment, compute)).with_single_columns(compute=compute)
-
-    def with_single_columns(self, *, compute: Compute = Compute(), folder: Path | None = None) -> Comparison:
-        """Return a comparison of columns with the loss of each column alone and of its shuffled values; see
-        docs/columns.md.
-
-        Args:
-            compute: what trains, and where, see `Compute`.
-            folder: of the run, where finished work is kept until the results are written.
-        """
-        return self._with_conclusion(add_single_columns(self, self.conclusion, compute, folder))
+        comparison = carry_out(make_plan(experiment, compute))
+        return comparison.concluded(add_single_columns(comparison, comparison.conclusion, compute))
 
     def rows(
         self,
@@ -136,9 +131,10 @@ class Comparison(Results):
             DataError: half of the training rows is too few to learn from.
         """
         check_sizes(self.experiment)
-        return self._with_conclusion(add_sizes(self, self.conclusion, compute, folder, tell))
+        return self.concluded(add_sizes(self, self.conclusion, compute, folder, tell))
 
-    def _with_conclusion(self, conclusion: Conclusion) -> Comparison:
+    def concluded(self, conclusion: Conclusion) -> Comparison:
+        """Return the comparison with another conclusion, or itself if it has that one."""
         return self if conclusion is self.conclusion else replace(self, conclusion=conclusion)
 
     def with_effects(self, model: Model | None = None) -> Comparison:
@@ -152,7 +148,7 @@ class Comparison(Results):
             CandidateError, OptionError: as `model`.
         """
         effects = effects_in(model or self.model(), self.experiment.whole or self.experiment.table)
-        return replace(self, conclusion=replace(self.conclusion, effects=effects))
+        return self.concluded(replace(self.conclusion, effects=effects))
 
     def details(self) -> str:
         """Return the first screen, every verdict with its numbers, and how models were trained."""

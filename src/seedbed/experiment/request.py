@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from seedbed.data.table import Table
 from seedbed.errors import SeedbedError
-from seedbed.experiment.columns import specify_columns
+from seedbed.experiment.columns import add_single_columns, specify_columns
 from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.model_plan import experiment_of_run, plan_model
 from seedbed.experiment.plan import Plan, make_plan
@@ -84,21 +84,6 @@ class PlannedRequest:
     finished: Comparison | None
 
 
-@dataclass(frozen=True)
-class Display:
-    """What a user sees while a request is carried out.
-
-    Attributes:
-        progress: returns a context of the training, in which the function that it gives gets the progress.
-        say: gets a line for the user.
-        working: returns a context in which a message is shown.
-    """
-
-    progress: Callable[[], AbstractContextManager[Tell | None]]
-    say: Callable[[str], None] = lambda line: None
-    working: Callable[[str], AbstractContextManager[Any]] = nullcontext
-
-
 def plan_request(request: Request) -> PlannedRequest:
     """Return a request with its plan.
 
@@ -113,14 +98,19 @@ def plan_request(request: Request) -> PlannedRequest:
 def carry_out_request(
     planned: PlannedRequest,
     opened: RunFolder | None,
-    display: Display,
+    progress: Callable[[], AbstractContextManager[Tell | None]],
     *,
+    say: Callable[[str], None] = lambda line: None,
+    working: Callable[[str], AbstractContextManager[Any]] = nullcontext,
     interrupted: threading.Event | None = None,
 ) -> Comparison:
     """Return the comparison that answers a request. What is finished in the folder, or in the source, isn't trained.
 
     Args:
         opened: the folder of the run, if it has one.
+        progress: returns a context of the training, in which the function that it gives gets the progress.
+        say: gets a line for the user.
+        working: returns a context in which a message is shown.
         interrupted: as in `carry_out`.
 
     Raises:
@@ -130,28 +120,23 @@ def carry_out_request(
     checkpoint, folder = (None, None) if opened is None else (opened.checkpoint, opened.checkpoint.folder)
     comparison = (None if opened is None else opened.finished) or planned.finished
     if comparison is None:
-        with display.progress() as tell:
+        with progress() as tell:
             comparison = carry_out(plan, tell, checkpoint=checkpoint, started=request.started, interrupted=interrupted)
     if request.question == "columns":
-        return comparison.with_single_columns(compute=request.compute, folder=folder)
+        conclusion = add_single_columns(comparison, comparison.conclusion, request.compute, folder)
+        return comparison.concluded(conclusion)
     if request.question == "rows":
-        return comparison.rows(compute=request.compute, folder=folder, tell=display.say)
+        return comparison.rows(compute=request.compute, folder=folder, tell=say)
     if request.grouping is not None:
         comparison = comparison.grouped(request.grouping)
-    return _with_effects(comparison, request, display) if request.effects else comparison
-
-
-def _with_effects(comparison: Comparison, request: Request, display: Display) -> Comparison:
-    """Return a finished comparison with what the predictions of the advised network depend on, if one is advised."""
-    conclusion = comparison.conclusion
-    if comparison.ended == "interrupted" or conclusion.effects is not None:
-        return comparison  # or it is read back from its folder
+    if not request.effects or comparison.ended == "interrupted" or comparison.conclusion.effects is not None:
+        return comparison
     try:
-        planned = plan_model(conclusion, None, comparison.experiment)
-        with display.working(f"Training {planned.name}"):
-            model = planned.fit(compute=request.compute)
-        with display.working(f"Computing what the predictions of {model.candidate} depend on"):
+        chosen = plan_model(comparison.conclusion, None, comparison.experiment)
+        with working(f"Training {chosen.name}"):
+            model = chosen.fit(compute=request.compute)
+        with working(f"Computing what the predictions of {model.candidate} depend on"):
             return comparison.with_effects(model)
     except SeedbedError as error:  # the comparison itself is worth more
-        display.say(f"no effects: {error.message}")
+        say(f"no effects: {error.message}")
         return comparison

@@ -17,7 +17,7 @@ from seedbed.evaluation.subgroup_tests import Interval
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.plan import make_plan
-from seedbed.experiment.run import Results, run_in
+from seedbed.experiment.run import Results, run
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.summary import answer
 from seedbed.scoring import Result, of_one_model
@@ -109,7 +109,7 @@ def add_sizes(
     for splits in smaller_splits(spec.table, first, spec.random_state):
         plan = make_plan(smaller, compute, splits)
         tell(f"training sets of {_rows_of(splits):,} rows")
-        part = run_in(plan, folder)
+        part = run(plan, folder)
         by_size.insert(0, {result.name: result for result in part.results})
         with one_blas_thread():
             verdicts.insert(0, answer(part).verdicts)
