@@ -25,13 +25,21 @@ def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     above = [*_heading(document), *_warnings(document["warnings"])]
     below = [*_rest(document["columns"]), *_notes(document["notes"])]
     lines = [
-        *(line for text in above for line in textwrap.wrap(text, width, break_long_words=False) or [""]),
+        *(
+            line
+            for text in above
+            for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+        ),
         *table_lines(
             ["column", "kind", "missing", "distinct", "range, or commonest", ""],
             _columns(document["columns"][:_MOST_COLUMNS], document["n_rows"]),
             left=["kind", "range, or commonest", ""],
         ),
-        *(line for text in below for line in textwrap.wrap(text, width, break_long_words=False)),
+        *(
+            line
+            for text in below
+            for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+        ),
     ]
     return visible("\n".join(lines).rstrip())
 
