@@ -16,12 +16,12 @@ from pathlib import Path
 
 COMPARE = """
 import seedbed as sb
-recipe, compute = sb.Recipe(epochs=2), sb.Compute(jobs=2)
+recipe, compute = sb.Recipe(epochs=2), sb.Compute(n_jobs=2)
 sb.compare({path!r}, target="y", candidates=["relu:5"], recipe=recipe, design=sb.Design(baselines=[]), compute=compute)
 """
 BLEND = """
 import seedbed as sb
-sb.fit_model({path!r}, "auto", target="y", n_networks=4, recipe=sb.Recipe(epochs=2), compute=sb.Compute(jobs=2))
+sb.fit_model({path!r}, "auto", target="y", n_networks=4, recipe=sb.Recipe(epochs=2), compute=sb.Compute(n_jobs=2))
 """
 
 

@@ -105,7 +105,9 @@ def trained(case: Case, engine: str, dtype: str, shift: float = 0.0) -> np.ndarr
         return network
 
     def train(seeds: tuple[int, ...], **options: Any) -> History:
-        return train_many(build, *case.parts, seeds=seeds, epochs=EPOCHS, dtype=dtype, jobs=1, **case.recipe, **options)
+        return train_many(
+            build, *case.parts, seeds=seeds, epochs=EPOCHS, dtype=dtype, n_jobs=1, **case.recipe, **options
+        )
 
     loop = engine == "loop"
     histories = [train((seed,)) for seed in SEEDS] if loop else [train(SEEDS, engine=engine)]
@@ -191,7 +193,7 @@ def own_case(number: int) -> tuple[Callable[[], nn.Module], dict[str, Any], tupl
 def own_gap(number: int) -> float:
     """Return the largest difference of losses, parameters and buffers from a plain loop, over all seeds."""
     build, recipe, parts = own_case(number)
-    history = train_many(build, *parts, seeds=(3, 8, 5), loss="bce", jobs=1, dtype="float64", **recipe)
+    history = train_many(build, *parts, seeds=(3, 8, 5), loss="bce", n_jobs=1, dtype="float64", **recipe)
     gaps, (X, y, X_test, y_test) = [0.0], (torch.from_numpy(part) for part in parts)
     for place, seed in enumerate(history.seeds):
         torch.manual_seed(seed)

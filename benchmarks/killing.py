@@ -38,7 +38,7 @@ OPTIONS = {
     "candidates": ["relu:3", "linear:3"],
     "recipe": sb.Recipe(lr=0.05),
     "design": sb.Design(baselines=["prior", {"mine": LogisticRegression()}], repeats=3, folds=3, n_networks=2),
-    "compute": sb.Compute(jobs=1),
+    "compute": sb.Compute(n_jobs=1),
 }
 AUDITED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")
 

@@ -39,7 +39,7 @@ MOST_ROWS, TENTH, TESTED_FOLDS = 20_000, 10, 5
 CANDIDATES, BASELINES = ["network-1"], ["logistic", "boosted-trees"]
 RECIPE = sb.Recipe()
 DESIGN = sb.Design(baselines=BASELINES, repeats=1, folds=10)
-COMPUTE = sb.Compute(jobs=1)
+COMPUTE = sb.Compute(n_jobs=1)
 
 
 def truths(table: Table, n_rows: int) -> dict[tuple[str, int], float]:

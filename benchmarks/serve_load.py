@@ -63,7 +63,7 @@ def _options() -> argparse.Namespace:
 
 
 def _model(path: Path, table: str, networks: int) -> Path:
-    fitted = sb.fit_model(sb.read_table(table), "relu:5", n_networks=networks, compute=sb.Compute(jobs=1))
+    fitted = sb.fit_model(sb.read_table(table), "relu:5", n_networks=networks, compute=sb.Compute(n_jobs=1))
     return fitted.save(path)
 
 

@@ -78,7 +78,7 @@ def judged(setting: Setting, kinds: tuple[str, ...], number: int) -> dict[str, t
     """What is said of the subgroups of one table, and the gain in accuracy within each, by kind of subgroups."""
     rows = setting.world.draw(setting.n_rows, TABLES, number)
     design = {} if setting.in_time else {"repeats": REPEATS}
-    results = run(make_plan(setting.experiment(rows, number, **design), sb.Compute(jobs=1)))
+    results = run(make_plan(setting.experiment(rows, number, **design), sb.Compute(n_jobs=1)))
     conclusion, models = answer(results), results.results
     found = {}
     for kind in kinds:

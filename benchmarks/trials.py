@@ -29,7 +29,7 @@ FRESH_ROWS = 4000
 BATCH = 100
 
 TABLES, _TRUTH = 1, 2  # tables for verdicts and for the truth have nothing in common
-_COMPUTE = sb.Compute(jobs=1)
+_COMPUTE = sb.Compute(n_jobs=1)
 
 Record = dict[str, Any]
 

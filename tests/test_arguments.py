@@ -42,7 +42,7 @@ def rows():
 
 
 def compare(**given):
-    design, compute = sb.Design(baselines=[], repeats=1, folds=2, n_networks=1), sb.Compute(engine="torch", jobs=1)
+    design, compute = sb.Design(baselines=[], repeats=1, folds=2, n_networks=1), sb.Compute(engine="torch", n_jobs=1)
     base = {"candidates": ["linear:1"], "recipe": "tutorial", "epochs": 1, "design": design, "compute": compute}
     base = {"table": X, "y": Y, **base, **given}
     return sb.compare(base.pop("table"), base.pop("y"), **base)
@@ -50,12 +50,12 @@ def compare(**given):
 
 def train_many(**given):
     base = {"build": "linear:1", "X_train": X, "y_train": Y, "X_test": X, "y_test": Y}
-    return sb.train_many(**{**base, "seeds": 2, "epochs": 1, "engine": "torch", "jobs": 1, **given})
+    return sb.train_many(**{**base, "seeds": 2, "epochs": 1, "engine": "torch", "n_jobs": 1, **given})
 
 
 def fit_model(**given):
     base = {"table": rows(), "target": "y", "candidate": "linear:1", "recipe": sb.Recipe(epochs=1), "n_networks": 2}
-    return sb.fit_model(**{**base, "compute": sb.Compute(engine="torch", jobs=1), **given})
+    return sb.fit_model(**{**base, "compute": sb.Compute(engine="torch", n_jobs=1), **given})
 
 
 def fit(kind, **given):
@@ -130,7 +130,7 @@ def test_the_message_names_the_value_and_what_is_expected():
     [
         ("optimizer", r"a setting of Recipe: recipe=sb\.Recipe\(optimizer=\.\.\.\)"),
         ("baselines", r"a setting of Design: design=sb\.Design\(baselines=\.\.\.\)"),
-        ("jobs", r"a setting of Compute: compute=sb\.Compute\(jobs=\.\.\.\)"),
+        ("n_jobs", r"a setting of Compute: compute=sb\.Compute\(n_jobs=\.\.\.\)"),
         ("drop", r"an argument of read_table: sb\.compare\(sb\.read_table\(table, target=\.\.\., drop=\.\.\.\)\)"),
     ],
 )

@@ -24,8 +24,8 @@ from torch import nn
 from seedbed.cli.options import DesignOptions, RecipeOptions, RunOptions, TableOptions
 from seedbed.settings.design import Compute
 
-TRAIN = ("train", "example:moons", "--jobs", "1")
-ENGINE = ("--jobs", "1")
+TRAIN = ("train", "example:moons", "--n-jobs", "1")
+ENGINE = ("--n-jobs", "1")
 COMPARE = (
     "compare",
     "example:moons",
@@ -245,6 +245,22 @@ def test_compare_with_json_prints_only_the_written_document(call, here):
     assert done.err.startswith("2 models on 3 train/test splits")
 
 
+def test_the_specification_is_written_before_the_first_training(call, here, monkeypatch):
+    seen = []
+
+    def look(*arguments, **options):
+        seen.append(names(here / "out"))
+        raise RuntimeError
+
+    monkeypatch.setattr("seedbed.experiment.request.carry_out", look)
+    call(*SMALL, "--out", here / "out", "--metric", "accuracy", "--margin", 0.02, "--alpha", 0.1)
+    assert seen == [[".writer", "experiment.json"]]
+    frozen = strict((here / "out" / "experiment.json").read_text())
+    expected = {"metric": "accuracy", "margin": 0.02, "alpha": 0.1, "reference": "relu:3"}
+    assert {key: frozen[key] for key in expected} == expected
+    assert [one["name"] for one in frozen["candidates"]] == ["relu:3", "linear:2"]
+
+
 def test_progress_goes_to_stderr(call, monkeypatch):
     for name in ("_LINE_FIRST", "_LINE_EVERY"):
         monkeypatch.setattr(f"seedbed.report.progress.{name}", 0.001)
@@ -259,8 +275,8 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
     document = strict(call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out)
     design = Design(reference="linear:2", baselines=[], repeats=1, folds=3, n_networks=2, random_state=3)
     expected = compare("example:moons", candidates=["relu:3", "linear:2"], recipe="tutorial", epochs=3, design=design,
-                       compute=Compute(jobs=1)).to_dict()  # fmt: skip
-    assert document["command"].startswith("seedbed compare example:moons --jobs 1 --recipe tutorial")
+                       compute=Compute(n_jobs=1)).to_dict()  # fmt: skip
+    assert document["command"].startswith("seedbed compare example:moons --n-jobs 1 --recipe tutorial")
     shown = "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe.tutorial(epochs=3), design=sb.Design("
     assert shown in expected["command"]
     for key in ("command", "seconds"):
@@ -288,7 +304,7 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     done = call(*COMPARE, *options)
     words = " ".join(done.out.split())
     assert "No verdict on linear:4: some predictions of the reference, linear:4@lr=1e30, aren't finite." in words
-    assert "Some networks of linear:4@lr=1e30 diverged: try a lower 'lr'." in words
+    assert "Some networks of linear:4@lr=1e30 diverged: try a lower --lr." in words
     assert "linear:4@lr=1e30 lost 24 of 24 networks" in " ".join(call(*COMPARE, *options, "--details").out.split())
     assert (done.status, "no verdict on linear:4" in done.err) == (0, True)
     one, other = strict(call(*COMPARE, *options, "--json").out)["candidates"]
@@ -366,7 +382,7 @@ CARS = "paint,price,day,owner,outcome\n" + "".join(
     f"{'red' if i % 3 else 'blue'},{price},2024-01-{1 + i // 2:02},p{i // 2},{'yes' if i * 7 % 5 > 2 else 'no'}\n"
     for i, price in enumerate(PRICES)
 )
-TINY = ("--epochs", 3, "--n-networks", 1, "--repeats", 1, "--folds", 3, "--lr", 0.1, "--jobs", 1, "--no-baselines")
+TINY = ("--epochs", 3, "--n-networks", 1, "--repeats", 1, "--folds", 3, "--lr", 0.1, "--n-jobs", 1, "--no-baselines")
 
 
 def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call, here, table):
@@ -397,7 +413,7 @@ def test_inspect_prints_json(call, table):
 def test_inspect_needs_no_target_and_writes_nothing(call, table, here):
     done = call("inspect", table(CARS))
     assert (done.status, names(here)) == (0, [])
-    assert "target: COLUMN" in done.out
+    assert "--target COLUMN" in done.out
 
 
 @pytest.mark.parametrize(
@@ -508,7 +524,7 @@ def test_bad_options_of_train_are_refused_in_one_line(call, here, table, options
 def test_an_output_folder_that_is_a_file_is_refused(call, here, table, verb):
     path = table()
     for out in (path, path / "deeper"):
-        done = call(verb, path, "--target", "outcome", "--out", out, "--epochs", 1, "--jobs", 1)
+        done = call(verb, path, "--target", "outcome", "--out", out, "--epochs", 1, "--n-jobs", 1)
         refused(done, here, f"{path} is a file", "--out")
     assert path.is_file()
 
@@ -568,7 +584,7 @@ def test_an_unexpected_error_has_status_3_and_a_traceback(call, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("boom\nand more")
 
-    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", fail)
+    monkeypatch.setattr("seedbed.experiment.request.carry_out", fail)
     done = call(*SMALL, "--json")
     assert done.status == 3
     assert done.err.splitlines()[-1] == "seedbed: RuntimeError: boom and more. This is a bug in seedbed."
@@ -580,7 +596,7 @@ def test_an_interrupt_is_reported_in_one_line_and_with_json(call, here, monkeypa
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", interrupt)
+    monkeypatch.setattr("seedbed.experiment.request.carry_out", interrupt)
     done = call(*SMALL, "--json", "--quiet")
     assert done.status == 130
     message = "interrupted before anything was finished, so nothing is kept"
@@ -614,7 +630,7 @@ def wait_for(condition):
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("to", ["the whole group", "the main process alone"])
 def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, to):
-    command = [sys.executable, "-m", "seedbed", "compare", "example:moons", "--candidate", "relu:64", "--jobs", "2",
+    command = [sys.executable, "-m", "seedbed", "compare", "example:moons", "--candidate", "relu:64", "--n-jobs", "2",
                "--repeats", "20", "--epochs", "100000", "--no-baselines", "--engine", "torch"]  # fmt: skip
     process = subprocess.Popen(
         command, cwd=here, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -668,16 +684,16 @@ def without_times(path: Path) -> dict:
 def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
     # Each file is one of the 20 splits; the first repeat has ten, which are trained together.
     place = here / "cut" / "unfinished"
-    done = interrupted(here, *LONG, "--jobs", jobs, "--out", "cut", times=2,
+    done = interrupted(here, *LONG, "--n-jobs", jobs, "--out", "cut", times=2,
                        until=lambda: len(list(place.glob("*.safetensors"))) >= 10)  # fmt: skip
     assert done.returncode == 130
     if done.stdout:  # both interrupts came at once, after the first repeat, whose answer is shown
         assert "continues" in done.stdout
     else:
         assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
-        assert done.stderr.endswith(f" kept in cut. To continue: seedbed {' '.join(LONG)} --jobs {jobs} --out cut\n")
+        assert done.stderr.endswith(f" kept in cut. To continue: seedbed {' '.join(LONG)} --n-jobs {jobs} --out cut\n")
     for folder in ("cut", "whole"):
-        command = [sys.executable, "-m", "seedbed", *LONG, "--jobs", "2", "--out", folder]
+        command = [sys.executable, "-m", "seedbed", *LONG, "--n-jobs", "2", "--out", folder]
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
         assert ("are reused" in done.stderr) == (folder == "cut")
         assert names(here / folder) == FILES
@@ -724,7 +740,7 @@ def test_only_the_first_interrupt_counts_and_python_handles_later_ones(call, ctr
         finally:
             ctrl_c()
 
-    monkeypatch.setattr("seedbed.experiment.comparison.carry_out", interrupt_twice)
+    monkeypatch.setattr("seedbed.experiment.request.carry_out", interrupt_twice)
     assert call(*SMALL).status == 130
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # until the process ends
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -740,7 +756,7 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(call, ctrl
             raise ValueError("not a valid PEP 3118 buffer format string") from None
 
     for function, command, message in [
-        ("comparison.carry_out", SMALL, "interrupted before anything was finished, so nothing is kept"),
+        ("request.carry_out", SMALL, "interrupted before anything was finished, so nothing is kept"),
         ("training_run.train", TRAIN, "interrupted, no results written"),
     ]:
         monkeypatch.setattr(f"seedbed.experiment.{function}", as_numpy_does)

@@ -15,7 +15,7 @@ from seedbed.experiment.comparison import Comparison
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
 SMALL = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "linear:2", "--epochs", "3",
-         "--repeats", "1", "--folds", "3", "--n-networks", "2", "--recipe", "tutorial", "--jobs", "1",
+         "--repeats", "1", "--folds", "3", "--n-networks", "2", "--recipe", "tutorial", "--n-jobs", "1",
          "--no-baselines")  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
 @pytest.mark.parametrize("seeds", ["1", "3"])
 def test_a_finished_train_prints_its_lines_again_without_training(call, here, monkeypatch, seeds):
     words = ("train", "example:moons", "--candidate", "relu:3", "--epochs", "30", "--every", "7", "--seeds", seeds,
-             "--engine", "torch", "--jobs", "1")  # fmt: skip
+             "--engine", "torch", "--n-jobs", "1")  # fmt: skip
     first = call(*words)
     with monkeypatch.context() as patch:
         patch.setattr("seedbed.experiment.training_run.train", None)
@@ -251,7 +251,7 @@ def test_a_folder_that_disappears_during_the_run_is_an_error(call, here, monkeyp
 def test_a_killed_run_continues_after_its_workers_ended(here):
     """The whole program, training in threads, is killed during training."""
     compare = (sys.executable, "-m", "seedbed", "compare", "example:moons", "--recipe", "tutorial", "--epochs", "400",
-               "--repeats", "2", "--jobs", "2", "--no-baselines")  # fmt: skip
+               "--repeats", "2", "--n-jobs", "2", "--no-baselines")  # fmt: skip
     nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     run = subprocess.Popen([*compare, "--out", "cut"], start_new_session=True, **nowhere)
     for _ in range(3000):

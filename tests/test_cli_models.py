@@ -17,8 +17,8 @@ from seedbed.model.portfolio import AUTO, LINES
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
-QUICK = ("--epochs", 12, "--n-networks", 2, "--jobs", 1)
-ONE_SPLIT = ("--repeats", 1, "--folds", 2, "--n-networks", 2, "--epochs", 3, "--jobs", 1, "-q")
+QUICK = ("--epochs", 12, "--n-networks", 2, "--n-jobs", 1)
+ONE_SPLIT = ("--repeats", 1, "--folds", 2, "--n-networks", 2, "--epochs", 3, "--n-jobs", 1, "-q")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
 def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     path = tmp_path / "m.safetensors"
     words = (folder / "patients.csv", "--target", "ill", "--candidate", "auto")
-    status, out, err = call("train", *words, "-o", path, "--epochs", 40, "--n-networks", 2, "--jobs", 1)
+    status, out, err = call("train", *words, "-o", path, "--epochs", 40, "--n-networks", 2, "--n-jobs", 1)
     assert status == 0, err
     assert "Model auto: 2 networks" in out
     blend = json.loads(call("show", path, "--json")[1])["architecture"]
@@ -72,7 +72,7 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     assert ("settings after @ replace these" in " ".join(out.split())) == own_words
     assert call("predict", path, folder / "patients.csv", "-q")[0] == 0
     once_more = tmp_path / "again.safetensors"
-    call("train", *words, "-o", once_more, "--epochs", 40, "--n-networks", 2, "--jobs", 2, "-q")
+    call("train", *words, "-o", once_more, "--epochs", 40, "--n-networks", 2, "--n-jobs", 2, "-q")
     assert once_more.read_bytes() == path.read_bytes()
 
 
@@ -91,7 +91,7 @@ def default_run(folder, tmp_path_factory):
 @pytest.mark.parametrize("name", [*LINES, AUTO])
 def test_every_line_of_the_default_comparison_is_handed_over_with_its_score(folder, default_run, call, tmp_path, name):
     path = tmp_path / "m.safetensors"
-    status, shown, err = call("train", default_run, "--candidate", name, "-o", path, "--jobs", 1)
+    status, shown, err = call("train", default_run, "--candidate", name, "-o", path, "--n-jobs", 1)
     assert status == 0, err
     assert shown.startswith(f"Model {name}: 2 networks" if name not in ("boosted-trees", "extra-trees") else "Model ")
     assert "1 x 2-fold cross-validation" in shown
@@ -200,7 +200,7 @@ def run(folder):
     """The folder of a comparison of that table."""
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
              "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--n-networks", 2, "--epochs", 12,
-             "--jobs", 1, "--no-baselines", "-q", "--out", folder / "run")  # fmt: skip
+             "--n-jobs", 1, "--no-baselines", "-q", "--out", folder / "run")  # fmt: skip
     with pytest.raises(SystemExit) as stop:
         main([str(word) for word in words])
     assert not stop.value.code
@@ -209,7 +209,7 @@ def run(folder):
 
 def test_a_model_from_a_run_has_the_candidates_score(run, call, tmp_path):
     path = tmp_path / "m.safetensors"
-    status, out, err = call("train", run, "--candidate", "relu:3", "-o", path, "--jobs", 1)
+    status, out, err = call("train", run, "--candidate", "relu:3", "-o", path, "--n-jobs", 1)
     assert status == 0, err
     summary = json.loads((run / "comparison.json").read_text())
     reported = next(one for one in summary["candidates"] if one["name"] == "relu:3")
@@ -227,10 +227,10 @@ def test_a_run_and_the_comparison_in_python_give_the_same_model(folder, run, cal
     names = ["relu:3", "linear:2@lr=0.05"]
     table = sb.read_table(folder / "patients.csv", target="ill", drop=["id"])
     design = sb.Design(repeats=1, folds=3, n_networks=2, baselines=[])
-    comparison = sb.compare(table, candidates=names, epochs=12, design=design, compute=sb.Compute(jobs=1))
+    comparison = sb.compare(table, candidates=names, epochs=12, design=design, compute=sb.Compute(n_jobs=1))
     for name in names:
-        ours = comparison.model(name, n_networks=2, compute=sb.Compute(jobs=1)).save(tmp_path / "a.safetensors")
-        options = ("--n-networks", 2, "--jobs", 1, "-q")
+        ours = comparison.model(name, n_networks=2, compute=sb.Compute(n_jobs=1)).save(tmp_path / "a.safetensors")
+        options = ("--n-networks", 2, "--n-jobs", 1, "-q")
         assert call("train", run, "--candidate", name, "-o", tmp_path / "b.safetensors", *options)[0] == 0
         assert ours.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
@@ -239,7 +239,7 @@ def test_a_model_from_a_run_has_the_recipe_of_the_run(folder, call, tmp_path):
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:16",
              "--lr", 0.1, "--schedule", "onecycle", *ONE_SPLIT, "--out", tmp_path / "run")  # fmt: skip
     assert call(*words)[0] == 0
-    options = ("--n-networks", 3, "--jobs", 1, "--candidate", "relu:16")
+    options = ("--n-networks", 3, "--n-jobs", 1, "--candidate", "relu:16")
     assert call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors", *options)[0] == 0
     training = sb.load(tmp_path / "m.safetensors").training
     assert (training["n_networks"], training["lr"]) == (3, 0.1)
@@ -262,7 +262,7 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
 
 def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):
     summary = json.loads((run / "comparison.json").read_text())
-    out = call("train", run, "-o", tmp_path / "m.safetensors", "--n-networks", 1, "--jobs", 1)[1]
+    out = call("train", run, "-o", tmp_path / "m.safetensors", "--n-networks", 1, "--n-jobs", 1)[1]
     assert out.startswith(f"Model {summary['advice']['use']}: ")
 
 

@@ -11,7 +11,7 @@ from seedbed.cli.console import print_lines
 from seedbed.cli.program import main
 from seedbed.data.inspection import inspect_table
 
-QUICK = ("--jobs", "1", "--epochs", "3", "--quiet")
+QUICK = ("--n-jobs", "1", "--epochs", "3", "--quiet")
 
 
 pytestmark = pytest.mark.usefixtures("here")

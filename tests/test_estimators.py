@@ -192,7 +192,7 @@ def test_fit_model_makes_the_same_model(quick, blobs):
     classifier = quick(random_state=4).fit(X, y)
     recipe = sb.Recipe(lr=0.02, epochs=30)
     table = table_from_arrays(X, y)
-    model = sb.fit_model(table, "relu:8", recipe=recipe, n_networks=2, random_state=4, compute=sb.Compute(jobs=1))
+    model = sb.fit_model(table, "relu:8", recipe=recipe, n_networks=2, random_state=4, compute=sb.Compute(n_jobs=1))
     np.testing.assert_allclose(classifier.predict_proba(X), model.predict_proba(X), atol=1e-6)
 
 

@@ -45,7 +45,7 @@ import seedbed as sb
 from seedbed.experiment.plan import make_plan; from seedbed.experiment.spec import specify
 table, design = sb.read_table("example:breast-cancer"), sb.Design(repeats=1)
 specified = specify(table, "relu:5", recipe=sb.Recipe.tutorial(epochs=5), design=design)
-assert "4 models" in make_plan(specified, sb.Compute(jobs=1)).sentence()"""
+assert "4 models" in make_plan(specified, sb.Compute(n_jobs=1)).sentence()"""
     assert loaded_after(code) == ["torch", "duckdb", "numpy"]
 
 

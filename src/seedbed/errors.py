@@ -15,17 +15,20 @@
 UsageError and DataError are ValueErrors as well, since scikit-learn's tools expect that of an estimator.
 
 A message says what was found and where; the hint says what to do. The command line prints both on one line and
-exits with status 2. Both fit the command line and Python: `time_split: day` stands for `--time-split day` and for
-`time_split="day"`.
+exits with status 2. `spell` names a setting as the user gives it: `--time-split day` on the command line,
+`time_split="day"` in Python.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
+import json
 import re
+import shlex
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 # Characters that move a terminal's cursor, change its state, or reverse the order of text. Also code points that aren't
 # characters: surrogates, which come from undecodable bytes of file names, and two that XML forbids.
@@ -36,6 +39,9 @@ _ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for cod
 # An address is matched to the end of its word, with or without a password; otherwise the search takes quadratic time.
 _ADDRESS = re.compile(r"(://[^:/@\s]*):([^\s]+)")
 _PASSWORD_OPTION = re.compile(r"(?<=[?&\s]password=)[^&\s]+?(?=['\"]?[,)]{0,2}(?:[&\s]|$))", re.IGNORECASE)
+
+
+_names_options = False  # of the whole process, as messages are also made in threads
 
 
 class SeedbedError(Exception):
@@ -126,6 +132,31 @@ class TrainingError(SeedbedError):
     """A network can't be trained as requested."""
 
     code = "training"
+
+
+@contextlib.contextmanager
+def command_line_options() -> Iterator[None]:
+    """Let `spell` name options of the command line instead of arguments."""
+    global _names_options
+    before, _names_options = _names_options, True
+    try:
+        yield
+    finally:
+        _names_options = before
+
+
+def spell(name: str, *values: object) -> str:
+    """Return how a user gives a setting: `--drop id --drop age` on the command line, `drop=["id", "age"]` in Python.
+
+    Args:
+        name: as in Python; without values, the result is the name alone: `--time-split` or `time_split`.
+        values: text, numbers or True. Of an option, True is no value.
+    """
+    if _names_options:
+        option = "--" + name.replace("_", "-")
+        return " ".join(f"{option} {shlex.quote(str(one))}" for one in values if one is not True) or option
+    words = [json.dumps(one, ensure_ascii=False) if isinstance(one, str) else repr(one) for one in values]
+    return f"{name}={words[0] if len(words) == 1 else '[' + ', '.join(words) + ']'}" if words else name
 
 
 def visible(text: str) -> str:

@@ -109,7 +109,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 sample_weight=weights,
                 time_limit=self.time_limit,
                 random_state=self._seed(),
-                compute=Compute(engine=self.engine, device=str(self.device), jobs=self._jobs()),
+                compute=Compute(engine=self.engine, device=str(self.device), n_jobs=self._jobs()),
                 on_member=_say if self.verbose else None,
             )
             self.__dict__.update(_attributes(*fitted))
@@ -117,13 +117,13 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
     def _seed(self) -> int:
         """Return the random state if it is a whole number, so that `fit_model` gives the same model; else draw one."""
-        given: Any = self.random_state
-        if isinstance(given, numbers.Integral):
-            seed = int(given)
+        random_state: Any = self.random_state
+        if isinstance(random_state, numbers.Integral):
+            seed = int(random_state)
             if not 0 <= seed < 2**32:
                 raise OptionError(f"random_state is {shown(seed)}", "It must be 0 to 2**32 - 1.")
             return seed
-        return int(check_random_state(given).randint(np.iinfo(np.int32).max))
+        return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
     def _jobs(self) -> int:
         """Return the number of jobs as in scikit-learn: one by default, or as `n_jobs` or `joblib.parallel_config` say.
@@ -216,17 +216,17 @@ def _weighted_rows(
         check_consistent_length(target, weights)
     if (weights < 0).any() or not (weights > 0).any():
         raise DataError("sample_weight is negative, or zero in every row", "Give weights of at least 0.")
-    kept = weights > 0
-    if np.count_nonzero(kept) < 2:
+    positive = weights > 0
+    if np.count_nonzero(positive) < 2:
         raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
-    if kept.all():
+    if positive.all():
         return columns, target, weights, codes
-    cells = tuple(column.rows(kept) for column in columns.columns)
+    cells = tuple(column.rows(positive) for column in columns.columns)
     return (
         dataclasses.replace(columns, columns=cells),
-        target[kept],
-        weights[kept],
-        codes if codes is None else codes[kept],
+        target[positive],
+        weights[positive],
+        codes if codes is None else codes[positive],
     )
 
 
@@ -276,24 +276,14 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         epochs: the largest number of passes over the rows; None suits the number of rows. Networks stop when they don't
             improve.
         lr: learning rate; None suits the optimizer and the candidate.
-        schedule: as in `Recipe`.
-        decay_biases: as in `Recipe`.
-        batch_size: as in `Recipe`.
-        patience: as in `Recipe`.
-        warmup: as in `Recipe`.
-        optimizer: as in `Recipe`.
-        momentum: as in `Recipe`.
-        nesterov: as in `Recipe`.
-        weight_decay: as in `Recipe`.
-        clip_norm: as in `Recipe`.
-        label_smoothing: as in `Recipe`.
+        schedule, warmup, optimizer, momentum, nesterov, weight_decay, decay_biases, clip_norm, label_smoothing,
+            batch_size, patience: as in `Recipe`.
         class_weight: weight of each class: a dict, "balanced" for the same total weight of all classes, None for 1.
         numeric: names or positions of columns to read as numbers.
         categorical: names or positions of columns to read as categories. Numeric and categorical types of a data frame
             need neither.
         random_state: a whole number gives the same networks in each call, and in `fit_model` with the same number.
-        engine: as in `train_many`.
-        device: as in `train_many`.
+        engine, device: as in `train_many`.
         n_jobs: number of chunks of networks to train at a time; None is 1, -1 uses all cores.
         verbose: 1 shows the out-of-bag loss of each finished member on stderr.
 

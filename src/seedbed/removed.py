@@ -23,6 +23,7 @@ _REMOVED = {
     "recipe=trained": "Leave it out: it is the default.",
     "resume": "Run the same command again: it continues an interrupted run.",
     "trust": _CONTINUES,
+    "jobs": "Give n_jobs: so many cores train at once.",
     "interval": "Leave it out: all intervals are corrected for overlapping folds.",
     "chart=intervals": "The first table of the report draws the ranges.",
     "chart=ranks": "The report has the mean ranks as a table.",

@@ -13,7 +13,7 @@ STYLE = "pre { font-family: sans-serif } "
 STYLE += "table { table-layout: fixed; border-collapse: collapse; font-size: 13px } th, td { padding: .5em }"
 CELLS = """
 import seedbed as sb
-settings = {"recipe": "tutorial", "epochs": 3, "quick": True, "compute": sb.Compute(jobs=1)}
+settings = {"recipe": "tutorial", "epochs": 3, "quick": True, "compute": sb.Compute(n_jobs=1)}
 comparison = sb.compare("example:moons", candidates=["linear:5", "relu:3"], **settings)
 comparison
 ---

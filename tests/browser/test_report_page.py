@@ -12,7 +12,7 @@ import pytest
 import seedbed as sb
 from seedbed.experiment.training_run import train, training_on
 
-QUICK: dict[str, Any] = {"compute": sb.Compute(jobs=1), "epochs": 60}
+QUICK: dict[str, Any] = {"compute": sb.Compute(n_jobs=1), "epochs": 60}
 
 
 def design(**words: Any) -> sb.Design:

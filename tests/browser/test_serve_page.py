@@ -39,7 +39,7 @@ def model() -> Model:
     table = read_table(frame, target="outcome", categorical=["name"])
     own = {"name": "brier", "words": "Brier score", "mean": 0.1234, "low": 0.1, "high": 0.15}
     score = {"of": "a comparison of mine", "alpha": 0.05, "scores": [own], "chosen": None}
-    return fit_model(table, "relu:5", recipe=recipe, n_networks=5, compute=Compute(jobs=1), score=score)
+    return fit_model(table, "relu:5", recipe=recipe, n_networks=5, compute=Compute(n_jobs=1), score=score)
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def compared() -> Callable[..., sb.Comparison]:
 @pytest.fixture(scope="session")
 def local(compared) -> sb.Comparison:
     """The same comparison, trained in this process."""
-    return compared(jobs=1)
+    return compared(n_jobs=1)
 
 
 @pytest.fixture(scope="session")

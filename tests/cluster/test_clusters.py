@@ -76,7 +76,7 @@ def test_a_network_in_a_file_is_loaded_on_the_nodes(cluster, tmp_path, monkeypat
     (tmp_path / "net.py").write_text(NET)
     monkeypatch.chdir(tmp_path)
     there, here = (sb.compare("example:moons", candidates=["net.py:Net"], **SMALL, compute=sb.Compute(**where))
-                   for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
+                   for where in ({"cluster": cluster}, {"n_jobs": 1}))  # fmt: skip
     assert np.array_equal(there["net.py:Net"].predictions, here["net.py:Net"].predictions)
 
 
@@ -88,7 +88,7 @@ def test_a_network_class_defined_in_the_script_is_sent_to_the_nodes(cluster):
         )
     }
     there, here = (sb.compare("example:moons", candidates=candidates, **SMALL, compute=sb.Compute(**where))
-                   for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
+                   for where in ({"cluster": cluster}, {"n_jobs": 1}))  # fmt: skip
     assert np.array_equal(there["mine"].predictions, here["mine"].predictions)
 
 
@@ -123,11 +123,11 @@ def test_train_many_and_fit_model_run_on_a_cluster(cluster):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)).astype(np.float32), rng.integers(0, 2, 60)
     many, here = (train_many("relu:5", X[:40], y[:40], X[40:], y[40:], seeds=40, epochs=5, **where)
-                  for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
+                  for where in ({"cluster": cluster}, {"n_jobs": 1}))  # fmt: skip
     assert np.array_equal(many.test_loss, here.test_loss)
-    comparison = sb.compare("example:moons", candidates=["relu:3"], **SMALL, compute=sb.Compute(jobs=1))
+    comparison = sb.compare("example:moons", candidates=["relu:3"], **SMALL, compute=sb.Compute(n_jobs=1))
     there, here = (
         comparison.model("relu:3", n_networks=3, compute=sb.Compute(**where))
-        for where in ({"cluster": cluster}, {"jobs": 1})
+        for where in ({"cluster": cluster}, {"n_jobs": 1})
     )
     assert all((there.states[name] == here.states[name]).all() for name in here.states)

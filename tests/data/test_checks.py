@@ -204,7 +204,7 @@ def test_a_column_that_does_nearly_all_of_a_high_score_has_a_code_of_its_own():
     column = np.where(np.arange(1000) % 33 == 0, 1 - target, target)
     (note,) = find_leaks(table_with({"x": column}, target))
     assert note.code == "SB212"
-    assert note.message.endswith("If not, leave it out, drop: x")
+    assert note.message.endswith('If not, leave it out with drop="x"')
 
 
 def test_all_rows_of_a_rare_class_are_checked_in_a_large_table():
@@ -441,7 +441,7 @@ def test_pairs_are_warned_of_and_the_warning_names_the_column_that_explains_them
     (note,) = (note for note in read_table(frame, target="y").notes if note.code == "SB209")
     assert note.message.startswith("the rows come in pairs that are alike in 'y', as two visits of one patient. Folds")
     (note,) = (note for note in read_table(frame.assign(eye_id=pair), target="y").notes if note.code == "SB209")
-    assert note.message.endswith(", as rows with the same 'eye_id' are. Keep them in one fold, group: eye_id")
+    assert note.message.endswith(", as rows with the same 'eye_id' are. Keep them in one fold with group=\"eye_id\"")
     grouped = read_table(frame.assign(eye_id=pair), target="y", group="eye_id")
     assert [note.code for note in grouped.notes] == []
     shuffled = frame.sample(frac=1, random_state=0)

@@ -45,7 +45,7 @@ TITLES = {
 def test_titles_above_the_header_are_skipped_with_a_note(write, what):
     names, n_rows, first, notes = opened(write(TITLES[what] + TABLE))
     assert (names, n_rows, first) == (("name", "grade", "age"), 12, ["Kind 0"])
-    assert any("the header is line" in note.message and "skip_rows: 0" in note.message for note in notes)
+    assert any("the header is line" in note.message and "skip_rows=0" in note.message for note in notes)
 
 
 def test_rows_are_named_by_their_lines_below_titles(write):
@@ -79,13 +79,13 @@ def test_no_rows_are_skipped_if_the_header_is_ambiguous(what):
 
 
 def test_the_first_line_is_the_header_if_no_rows_are_skipped_explicitly(write):
-    with pytest.raises(UnreadableError, match=r"line 2 has 3 cells, the header has 1\. .*skip_rows: 1"):
+    with pytest.raises(UnreadableError, match=r"line 2 has 3 cells, the header has 1\. .*skip_rows=1"):
         opened(write("Klasse 10b\n" + TABLE.replace(";", ",")), skip_rows=0)
 
 
 def test_titles_above_columns_of_text_are_refused_with_advice(write):
     for title, cells in (("Klasse 10b", "line 2 has 3 cells"), ("Klasse 10b, Mathe", "line 2 has 1 cell")):
-        with pytest.raises(UnreadableError, match=rf"{cells}, the header has .* further down.*skip_rows: 1"):
+        with pytest.raises(UnreadableError, match=rf"{cells}, the header has .* further down.*skip_rows=1"):
             opened(write(title + "\nname;town;seat\nAnna;Rome;left\nBert;Bonn;right\n"))
 
 

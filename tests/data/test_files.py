@@ -216,7 +216,7 @@ def test_table_and_query_are_refused_for_other_files(write, refusal, option):
         error = refusal(source, **option)
         assert isinstance(error, OptionError)
         assert error.message.endswith(f" has no {next(iter(option))} to choose")
-        assert error.hint.startswith("SQLite files take 'query' and 'table', postgresql:// addresses 'query', Excel")
+        assert error.hint.startswith("SQLite files take query and table, postgresql:// addresses query, Excel")
 
 
 def test_an_unsupported_address_is_not_quoted(refusal):

@@ -149,7 +149,7 @@ def test_a_query_is_required_and_a_table_refused(refusal):
     for options in ({}, {"query": " ; "}):
         error = refusal("postgresql://me@localhost/x", **options)
         assert isinstance(error, OptionError)
-        assert "Give one, such as query: 'SELECT * FROM patients'" in error.hint
+        assert 'Give one, such as query="SELECT * FROM patients"' in error.hint
     assert "has no table to choose" in refusal("postgresql://me@localhost/x", table="beds").message
 
 
@@ -168,7 +168,7 @@ def test_a_server_that_never_answers_times_out(refusal):
 def test_a_query_that_takes_too_long_is_stopped(garden, refusal, query):
     error = refusal(garden, query=query, limit="1s")
     assert error.message.endswith("garden: the query was stopped after 1 seconds")
-    assert "raise it with limit: 1h" in error.hint
+    assert 'raise it with limit="1h"' in error.hint
 
 
 def test_a_query_with_too_many_rows_is_stopped(garden, refusal):

@@ -56,13 +56,13 @@ def test_a_large_file_may_hold_twenty_times_its_size():
 def test_an_endless_view_is_stopped_and_the_error_says_how_to_wait_longer(view, refusal):
     error = refusal(view(COUNT + "SELECT count(*) FROM c"), query=VIEW, limit="0.2s")
     assert error.message.endswith("t.db: the query was stopped after 0.2 seconds")
-    assert error.hint == "If you trust the source, raise it with limit: 1h."
+    assert error.hint == 'If you trust the source, raise it with limit="1h".'
 
 
 def test_a_view_of_endless_rows_is_stopped_by_its_size(view, refusal):
     error = refusal(view(COUNT + "SELECT x, 'text' AS y FROM c"), query=VIEW, limit="2MB")
     assert "rows and 2 columns need about 2 MB; the limit is 2 MB" in error.message
-    assert "raise it with limit: 3MB" in error.hint
+    assert 'raise it with limit="3MB"' in error.hint
 
 
 def test_huge_values_of_sqlite_are_refused_before_they_use_memory(view, refusal):

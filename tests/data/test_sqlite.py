@@ -46,7 +46,7 @@ def test_a_table_with_an_odd_name_can_be_chosen_among_several(database):
 
 def test_a_view_runs_by_a_query_alone(database, refusal):
     path = database("CREATE VIEW v AS SELECT 1 AS one", "view.db")
-    assert "has no tables. A view needs a 'query'" in str(refusal(path))
+    assert "has no tables. A view needs a query" in str(refusal(path))
     assert read_source(path, SourceOptions(query="SELECT * FROM v")).frame.cells(0) == ["1"]
 
 
@@ -61,7 +61,7 @@ def test_the_tables_are_listed_if_none_is_given_or_the_given_one_is_missing(data
     error = refusal(database(TWO))
     assert isinstance(error, OptionError)
     assert error.message.endswith('study.db has 2 tables: odd "name, t')
-    assert error.hint.startswith("Name one, such as table: 'odd \"name', or give a 'query'")
+    assert error.hint.startswith('Name one, such as table="odd \\"name", or give a query')
     error = refusal(database("SELECT 1"), table="T")
     assert (type(error), error.hint) == (TableNotFoundError, "Did you mean 't'?")
     assert isinstance(refusal(database("VACUUM", "empty.db")), DataError)

@@ -173,7 +173,7 @@ def test_memorising_networks_are_detected_on_a_single_split():
     X = rng.normal(size=(120, 12)).astype(np.float32)
     y = (X[:, 0] + rng.normal(0, 1, 120) > 0).astype(np.float32)
     history = sb.train_many("relu:32", X[:60], y[:60], X[60:], y[60:], seeds=5, epochs=120, lr=0.01,
-                            optimizer="adamw", jobs=1)  # fmt: skip
+                            optimizer="adamw", n_jobs=1)  # fmt: skip
     curves = {"train_loss": history.train_loss, "test_loss": history.test_loss}
     arguments = curves | {"shape": (1, 1, 5), "prior_loss": 0.69}
     assert "too long" in over_trained("a", **arguments).message

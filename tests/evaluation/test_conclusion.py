@@ -27,7 +27,7 @@ def concluded(runs, reference="linear:5", **changes):
     means = {name: float(values.mean()) for name, values in runs.items()}
     evidence = Evidence(runs=runs, means=means, difference=difference, n_rows=300)
     contrasts = [("an activation", "relu:5", ("linear:5",)), ("blending", "auto", ("relu:5",))]
-    return conclude(asked, evidence, gate="prior", contrasts=contrasts)
+    return conclude(asked, evidence, separate_question="prior", contrasts=contrasts)
 
 
 def noisy(seed):

@@ -19,7 +19,7 @@ from seedbed.settings.recipe import Recipe, recipe_named
 from seedbed.training.machine import one_thread
 
 DESIGN = {"repeats": 1, "folds": 3, "n_networks": 2}
-SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "jobs": 1}
+SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "n_jobs": 1}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -70,7 +70,7 @@ def compared() -> Callable[..., Comparison]:
         words = {"epochs": 4, "lr": 0.1, **(recipe or {})}
         options = {**DESIGN, "baselines": [], **options}
         spec = specify(table, candidates, recipe=recipe_named(name, **words), design=Design(**options))
-        return conclude(run(make_plan(spec, Compute(jobs=1))))
+        return conclude(run(make_plan(spec, Compute(n_jobs=1))))
 
     return run_it
 
@@ -96,7 +96,7 @@ def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
         table = table_from_arrays(*arrays)
         lrs = options.pop("lrs", ())
         spec = specify(table, candidates, recipe=common, lrs=lrs, design=Design(**options))
-        return make_plan(spec, Compute(jobs=1))
+        return make_plan(spec, Compute(n_jobs=1))
 
     return plan
 

@@ -20,7 +20,7 @@ from seedbed.settings.recipe import Recipe
 
 RECIPE = Recipe(epochs=3)
 DESIGN = Design(repeats=1, folds=2, n_networks=3)
-ONE = Compute(jobs=1)
+ONE = Compute(n_jobs=1)
 
 
 def target_of(X, task):
@@ -104,7 +104,7 @@ def test_jobs_stacks_and_looks_change_nothing(arrays, monkeypatch):
     table, design = table_from_arrays(*arrays), Design(repeats=2, folds=3, n_networks=3)
     spec = specify(table, recipe=RECIPE, design=design)
     whole = run(make_plan(spec, ONE))
-    others = [run(make_plan(spec, Compute(jobs=2))), run(make_plan(specify(table, recipe=RECIPE,
+    others = [run(make_plan(spec, Compute(n_jobs=2))), run(make_plan(specify(table, recipe=RECIPE,
               design=dataclasses.replace(design, repeats=1)), ONE))]  # fmt: skip
     monkeypatch.setattr("seedbed.experiment.plan._MOST_SPLITS", 1)
     monkeypatch.setattr("seedbed.model.members._MOST_FITS", 1)

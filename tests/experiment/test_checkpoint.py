@@ -117,7 +117,7 @@ def test_the_default_comparison_of_any_task_continues_to_the_same_results(table_
     X = rng.normal(size=(60, 3))
     rows = table_of(X, rng.integers(0, 3, 60), "multiclass") if table == "three labels" else table_of(
         X, X[:, 0] + rng.normal(size=60), "regression")  # fmt: skip
-    words = {"epochs": 3, "repeats": 1, "folds": 3, "n_networks": 2, "jobs": 1}
+    words = {"epochs": 3, "repeats": 1, "folds": 3, "n_networks": 2, "n_jobs": 1}
     seen = []
 
     def stop(progress):

@@ -105,7 +105,7 @@ def test_the_order_of_candidates_does_not_change_their_results(small, comparison
 
 @pytest.mark.slow
 def test_two_jobs_give_the_same_results_as_one(small, comparison, same):
-    two = small(candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7, jobs=2)
+    two = small(candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7, n_jobs=2)
     for name in ("linear:3", "tanh:4"):
         same(two[name], comparison[name], tolerance=1e-6)
 
@@ -146,9 +146,9 @@ def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):
 
 
 def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
-    plans, module = [], importlib.import_module("seedbed.experiment.compare")
+    plans, module = [], importlib.import_module("seedbed.experiment.request")
     monkeypatch.setattr(module, "carry_out", lambda plan, monitor, **options: plans.append(plan))
-    compare(*arrays, compute=Compute(jobs=1))
+    compare(*arrays, compute=Compute(n_jobs=1))
     (plan,) = plans
     spec = plan.experiment
     assert spec.names == (*LINES, "auto")

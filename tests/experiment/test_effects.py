@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
 COMMAND = ("compare", "t.csv", "--target", "y", "--candidate", "linear:3", "--candidate", "relu:3", "--epochs", "20",
            "--lr", "0.1", "--repeats", "1", "--n-networks", "2", "--no-baselines", "--baseline", "prior",
-           "--jobs", "1", "--out", "run")  # fmt: skip
+           "--n-jobs", "1", "--out", "run")  # fmt: skip
 
 
 def frame(n=120):

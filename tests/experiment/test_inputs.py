@@ -136,7 +136,7 @@ def test_a_recurrent_network_is_compared_and_fitted(small, arrays, tmp_path):
     found, again = small(**given), small(**given)
     np.testing.assert_array_equal(found["mine@lr=0.5"].predictions, again["mine@lr=0.5"].predictions)
     # In other processes, for which a slow machine decides, a class of a test module can't be imported.
-    model = found.model("mine@lr=0.1", n_networks=2, compute=sb.Compute(jobs=1))
+    model = found.model("mine@lr=0.1", n_networks=2, compute=sb.Compute(n_jobs=1))
     loaded = load(model.save(tmp_path / "m.safetensors"), architecture=Recurrent)
     np.testing.assert_array_equal(loaded.predict_proba(arrays[0]), model.predict_proba(arrays[0]))
 
@@ -144,7 +144,7 @@ def test_a_recurrent_network_is_compared_and_fitted(small, arrays, tmp_path):
 def test_a_class_in_a_file_is_loaded_in_other_processes(small, tmp_path, same):
     (tmp_path / "net.py").write_text(FILE)
     words = {"mine": f"{tmp_path / 'net.py'}:Net", "other": "linear:2"}
-    two, one = (small(candidates=words, jobs=jobs) for jobs in (2, 1))
+    two, one = (small(candidates=words, n_jobs=jobs) for jobs in (2, 1))
     same(two["mine"], one["mine"], tolerance=1e-6)
 
 
@@ -253,7 +253,7 @@ def test_a_model_without_a_column_is_that_of_a_table_without_it(words):
         table = sb.read_table(frame, target="y")
         group = Group(candidates_for([words], table), {words: "line"}, without)
         options = {"recipe": sb.Recipe(epochs=3), "n_networks": 2, "random_state": 1}
-        (found,) = fit_group(group, table, [split], **options, running=Running.on(sb.Compute(jobs=1)))
+        (found,) = fit_group(group, table, [split], **options, running=Running.on(sb.Compute(n_jobs=1)))
         return found["line"].predictions
 
     assert np.array_equal(predicted(frame, ("a",)), predicted(frame.drop(columns="a"), ()))

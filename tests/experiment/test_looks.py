@@ -218,7 +218,7 @@ def test_a_run_leaves_the_threads_of_blas_as_they_were(small):
         return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
 
     before, seen = blas(), []
-    small(**{**MODELS, "baselines": ["boosted-trees", GaussianNB()]}, folds=2, repeats=1, jobs=2,
+    small(**{**MODELS, "baselines": ["boosted-trees", GaussianNB()]}, folds=2, repeats=1, n_jobs=2,
           on_progress=lambda _: seen.append(blas()))  # fmt: skip
     assert blas() == before
     assert all(set(threads) == {1} for threads in seen)

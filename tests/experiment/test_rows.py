@@ -102,7 +102,7 @@ def test_sizes_have_losses_and_verdicts_and_are_read_back(asked, monkeypatch):
     assert rows.sizes[-1].verdicts == comparison.verdicts
     assert rows.sizes[0].losses["logistic"].mean > rows.sizes[-1].losses["logistic"].mean
     assert summary_from(json.loads(json.dumps(comparison.summary()))).rows == rows
-    monkeypatch.setattr("seedbed.experiment.sizes.run_in", None)  # nothing is trained again
+    monkeypatch.setattr("seedbed.experiment.sizes.run", None)  # nothing is trained again
     assert sb.rows(table, target="y", folder=folder, **SMALL).conclusion.rows == rows
 
 

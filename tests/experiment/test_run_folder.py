@@ -78,7 +78,7 @@ def test_another_specification_is_refused_with_the_differences(small, begun, tmp
     begun()
     said = refusal(small, tmp_path, **change)
     assert words in said
-    assert said.endswith("Name another folder, or discard that run with 'overwrite'.")
+    assert said.endswith("Name another folder, or discard that run with overwrite=True.")
 
 
 def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path, monkeypatch):
@@ -90,7 +90,7 @@ def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path
     said = refusal(small, tmp_path, X[1:], y[1:])
     assert "table n_rows was 60, is 59; the table's cells have changed; " in said
     assert re.search(r"; and [23] more\. ", said)
-    monkeypatch.setattr("seedbed.experiment.spec.versions", lambda: {"torch": "99"})
+    monkeypatch.setattr("seedbed.experiment.specification_file.versions", lambda: {"torch": "99"})
     monkeypatch.setattr("seedbed.experiment.run_folder._NAMED", 9)
     assert re.search(r"versions torch was 2\S+, is 99; .*versions numpy is gone", refusal(small, tmp_path))
 
@@ -129,7 +129,7 @@ def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp
 def test_a_file_of_a_finished_run_that_has_changed_is_named_and_overwrite_trains_again(small, tmp_path, name):
     small(**WORDS, folder=tmp_path)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
-    with pytest.raises(UnreadableError, match=rf"{name} has changed since .* with 'overwrite', which trains again"):
+    with pytest.raises(UnreadableError, match=rf"{name} has changed since .* with overwrite=True, which trains again"):
         small(**WORDS, folder=tmp_path, on_progress=stop)
     if name not in ("sha256sums.txt", "comparison.json"):
         (tmp_path / name).unlink()
@@ -148,12 +148,12 @@ def test_a_run_without_stored_work_does_not_block_another(small, planned, tmp_pa
 
 def test_the_specification_stays_as_it_was_frozen(planned, tmp_path):
     for _ in range(2):
-        with open_folder(planned("relu:3", "linear:3"), tmp_path) as opened:
-            found = opened.specification.stat().st_ino
-    with open_folder(planned("relu:3", "linear:3"), tmp_path) as opened:
-        assert opened.specification.stat().st_ino == found
-    with open_folder(planned("relu:4", "linear:3"), tmp_path) as opened:
-        assert opened.specification.stat().st_ino != found
+        with open_folder(planned("relu:3", "linear:3"), tmp_path):
+            found = (tmp_path / "experiment.json").stat().st_ino
+    with open_folder(planned("relu:3", "linear:3"), tmp_path):
+        assert (tmp_path / "experiment.json").stat().st_ino == found
+    with open_folder(planned("relu:4", "linear:3"), tmp_path):
+        assert (tmp_path / "experiment.json").stat().st_ino != found
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\0"])
@@ -273,7 +273,7 @@ def finished(tmp_path_factory):
 def test_a_finished_comparison_is_asked_without_training_it_again(finished, tmp_path, monkeypatch):
     folder, settings = finished
     usual = sb.rows("example:iris", **settings)
-    monkeypatch.setattr(sys.modules["seedbed.experiment.compare"], "carry_out", None)
+    monkeypatch.setattr(sys.modules["seedbed.experiment.request"], "carry_out", None)
     found = sb.rows(folder, folder=tmp_path)
     assert found.experiment.reference == "relu:3@lr=0.1"
     assert found.conclusion == replace(
@@ -328,16 +328,16 @@ def test_a_folder_without_its_table_or_its_models_says_what_to_do(call, tmp_path
 
 
 def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(tmp_path, monkeypatch):
-    run_in, kept = sizes.run_in, []
+    run, kept = sizes.run, []
 
     def once(plan, folder):
         kept.append(Checkpoint(plan, folder).n_splits)
         if len(kept) == 2:
             raise KeyboardInterrupt
-        return run_in(plan, folder)
+        return run(plan, folder)
 
     sb.compare(table := rows_in_memory(), target="y", folder=tmp_path, **FAST)
-    monkeypatch.setattr(sizes, "run_in", once)
+    monkeypatch.setattr(sizes, "run", once)
     with pytest.raises(KeyboardInterrupt):
         sb.rows(table, target="y", folder=tmp_path, **FAST)
     sb.rows(table, target="y", folder=tmp_path, **FAST)

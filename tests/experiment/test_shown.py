@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from seedbed.errors import OptionError
+from seedbed.evaluation.summaries import document_of
 from seedbed.experiment.compare import compare
 from seedbed.experiment.run import Results
 from seedbed.experiment.summary import answer, json_text
@@ -34,16 +35,14 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
 def test_a_comparison_in_python_names_arguments_and_no_options(arrays):
     comparison = compare(*arrays, candidates="relu:2", recipe="tutorial", epochs=3, lr=1e-4, quick=True,
                          design=Design(n_networks=2))  # fmt: skip
-    assert "run it without 'quick' before" in " ".join(str(comparison).split())
-    assert "try epochs: 6 or another 'lr'." in str(comparison)
+    assert "run it without quick before" in " ".join(str(comparison).split())
+    assert "try epochs=6 or another lr." in str(comparison)
     html = re.sub(r"<style>.*?</style>", "", comparison._repr_html_(), flags=re.DOTALL)
     for text in (str(comparison), comparison.details(), html):
         assert re.findall(r"(?<![\w(-])--\w+", text) == []
 
 
-def test_a_run_and_its_history_are_displayed_in_a_notebook(run):
-    assert "differ only in their seed" in run._repr_html_()
-    assert run._repr_html_().count("<svg") == 1
+def test_the_history_of_networks_is_displayed_in_a_notebook(run):
     assert run.history._repr_html_().startswith("<svg")
 
 
@@ -82,7 +81,7 @@ def test_a_summary_is_read_back_unchanged(comparison, run, tmp_path):
 
 
 def test_the_repr_of_a_run_names_table_and_candidate(run):
-    summary = run.summary()
+    summary = document_of(run.conclusion())
     (one,) = summary["candidates"]
     assert (one["name"], one["n_networks"], one["n_parameters"]) == ("relu:5", 3, 21)
     assert summary["split"]["n_train"] + summary["split"]["n_test"] == summary["n_rows"]

@@ -11,8 +11,8 @@ from torch import nn
 
 from seedbed.evaluation.summaries import Note
 from seedbed.experiment.plan import make_plan
-from seedbed.experiment.spec import specification, specify
-from seedbed.experiment.specification_file import write_specification
+from seedbed.experiment.spec import specify
+from seedbed.experiment.specification_file import specification, write_specification
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import Recipe
 
@@ -132,7 +132,7 @@ def test_the_specification_contains_task_groups_times_and_warnings(table_of, tmp
             recipe=Recipe(epochs=2),
             design=Design(baselines=["prior"]),
         )
-        found.append(document_of(make_plan(spec, Compute(jobs=1)), tmp_path)["table"])
+        found.append(document_of(make_plan(spec, Compute(n_jobs=1)), tmp_path)["table"])
     grouped, timed = found
     assert (grouped["task"], grouped["labels"], grouped["warnings"]) == ("regression", [], ["SB107"])
     assert len(grouped["groups_sha256"]) == len(timed["times_sha256"]) == 64

@@ -25,7 +25,7 @@ FAST = {
     "recipe": "tutorial",
     "epochs": 5,
     "lr": 0.1,
-    "jobs": 1,
+    "n_jobs": 1,
     "baselines": [],
 }
 
@@ -51,7 +51,7 @@ def mixed():
 def planned(table, name="tutorial", **recipe):
     design = {"n_networks": 2, "baselines": ["prior"]} | ({} if table.times is not None else {"repeats": 1, "folds": 3})
     spec = specify(table, ["relu:4"], recipe=recipe_named(name, **{"epochs": 5, **recipe}), design=Design(**design))
-    return make_plan(spec, Compute(jobs=1))
+    return make_plan(spec, Compute(n_jobs=1))
 
 
 def with_noise(table, rows, seed):

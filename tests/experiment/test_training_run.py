@@ -19,7 +19,7 @@ from seedbed.training.many import train_many
 def run():
     def call(table="example:moons", **options):
         return train(
-            training_on(table, **{"recipe": Recipe.tutorial(epochs=6, lr=0.5), **options}), compute=Compute(jobs=1)
+            training_on(table, **{"recipe": Recipe.tutorial(epochs=6, lr=0.5), **options}), compute=Compute(n_jobs=1)
         )
 
     return call

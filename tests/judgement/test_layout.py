@@ -38,7 +38,7 @@ def test_rows_without_split_columns_need_an_option(scores):
 
 def test_random_splits_need_the_share_of_test_rows(scores):
     found = renamed(scores(folds=30), fold="split", repeat=None)
-    with pytest.raises(sb.OptionError, match=r"may be random splits or folds.*test_share: 0\.2"):
+    with pytest.raises(sb.OptionError, match=r"may be random splits or folds.*test_share=0\.2"):
         sb.judge(found)
     judgement = sb.judge(found, test_share=0.2)
     assert plan(judgement) == {"kind": "random_splits", "repeats": 1, "folds": 30, "df": 9}

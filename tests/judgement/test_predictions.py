@@ -45,7 +45,7 @@ def comparison(request) -> sb.Comparison:
         baselines=["linear" if labels is None else "logistic"], repeats=2, folds=3, n_networks=2, reference="linear:2"
     )
     return sb.compare(X, y, candidates=["linear:2", "tanh:3"], recipe="tutorial", epochs=3, lr=0.1, design=design,
-                      compute=sb.Compute(jobs=1))  # fmt: skip
+                      compute=sb.Compute(n_jobs=1))  # fmt: skip
 
 
 def test_exported_predictions_of_a_comparison_give_its_verdicts(comparison, tmp_path):
@@ -280,7 +280,7 @@ def test_networks_of_one_split_have_scores_but_no_verdict():
     X, y = rng.normal(size=(40, 2)), rng.integers(0, 2, 40)
     data = (X[:30], y[:30], X[30:], y[30:])
     frame = pd.concat(
-        [sb.train_many(word, *data, seeds=4, epochs=2, jobs=1).scores(word) for word in ("relu:2", "tanh:2")]
+        [sb.train_many(word, *data, seeds=4, epochs=2, n_jobs=1).scores(word) for word in ("relu:2", "tanh:2")]
     )
     assert list(frame.columns) == ["candidate", "seed", "accuracy"]
     assert sb.judge(frame).to_dict()["plan"]["kind"] == "one_split"

@@ -16,7 +16,7 @@ from seedbed.settings.recipe import recipe_named
 from seedbed.training.machine import one_thread
 
 N = 160
-FAST: dict[str, Any] = {"n_networks": 3, "compute": Compute(jobs=1)}
+FAST: dict[str, Any] = {"n_networks": 3, "compute": Compute(n_jobs=1)}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,7 +21,7 @@ from seedbed.training.randomness import derive
 from seedbed.training.reference import PlainNetwork, Rows
 from seedbed.training.states import build_network
 
-ONE_CORE = Compute(jobs=1)
+ONE_CORE = Compute(n_jobs=1)
 
 
 class Own(torch.nn.Module):

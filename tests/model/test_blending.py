@@ -24,7 +24,7 @@ from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.training.parallel import train_chunks
 
-QUICK = {"n_networks": 8, "recipe": Recipe(epochs=15, lr=0.01), "compute": Compute(jobs=1)}
+QUICK = {"n_networks": 8, "recipe": Recipe(epochs=15, lr=0.01), "compute": Compute(n_jobs=1)}
 SMALL = ("linear:1", "silu:8,8@layernorm,residual", "linear:1@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
 TREES = ("extra-trees:3", "boosted-trees:20")
 
@@ -81,7 +81,7 @@ def test_a_blend_is_saved_and_loaded(blended, tmp_path):
 def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
     table = table_for("ill")
     one, _ = blend_table(table, portfolio=SMALL, **QUICK)
-    two, _ = blend_table(table, portfolio=SMALL, **{**QUICK, "compute": Compute(jobs=2)})
+    two, _ = blend_table(table, portfolio=SMALL, **{**QUICK, "compute": Compute(n_jobs=2)})
     assert one.architecture == two.architecture
     for name, value in one.states.items():
         torch.testing.assert_close(value, two.states[name], rtol=0, atol=0)
@@ -150,7 +150,7 @@ def test_the_blend_is_suited_to_the_table():
     portfolio = ("logistic", "silu:32,32@plr=4,plr_frequencies=8,plr_sigma=0.5")
     for frame, wanted in ((step, portfolio[1]), (line, portfolio[0])):
         model, _ = blend_table(
-            read_table(frame, target="y"), portfolio=portfolio, n_networks=8, compute=Compute(jobs=1)
+            read_table(frame, target="y"), portfolio=portfolio, n_networks=8, compute=Compute(n_jobs=1)
         )
         shares = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
         assert shares.get(wanted, 0) > 0.5
@@ -219,7 +219,7 @@ def test_a_bag_in_which_a_member_is_missing_does_not_count(table_for, monkeypatc
 
 def test_a_time_limit_is_kept_by_a_tenth():
     started = time.monotonic()
-    blend_table(noise(300), portfolio=("relu:64,64",), time_limit=1.5, n_networks=16, compute=Compute(jobs=1))
+    blend_table(noise(300), portfolio=("relu:64,64",), time_limit=1.5, n_networks=16, compute=Compute(n_jobs=1))
     assert time.monotonic() - started < 1.5 * 1.1 + 0.5  # what comes before and after training
 
 

@@ -334,7 +334,7 @@ def test_other_than_regular_files_are_refused(tmp_path):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 def test_loading_needs_memory_for_the_file_and_one_network_in_float64(table_for, tmp_path):
     recipe = recipe_named("tutorial", epochs=1)
-    large = fit_model(table_for("ill"), "relu:2000,2000", recipe=recipe, n_networks=6, compute=Compute(jobs=1))
+    large = fit_model(table_for("ill"), "relu:2000,2000", recipe=recipe, n_networks=6, compute=Compute(n_jobs=1))
     path = large.save(tmp_path / "large.safetensors")
     size = path.stat().st_size
     assert size > 90 << 20

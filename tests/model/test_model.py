@@ -42,7 +42,7 @@ def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candida
 
 @pytest.mark.parametrize("candidate", ["logistic", "relu:9", "auto"])
 def test_a_prediction_does_not_depend_on_the_position_of_the_row(table_for, frame, candidate):
-    model = fit_model(table_for("grade"), candidate, recipe=Recipe(epochs=3), n_networks=3, compute=Compute(jobs=1))
+    model = fit_model(table_for("grade"), candidate, recipe=Recipe(epochs=3), n_networks=3, compute=Compute(n_jobs=1))
     expected, order = model.predict_proba(frame), np.random.default_rng(0).permutation(len(frame))
     for rows in (order, order[:97], order[:3], order[:1]):
         np.testing.assert_allclose(model.predict_proba(frame.iloc[rows]), expected[rows], rtol=1e-12)

@@ -229,7 +229,7 @@ def test_a_word_needs_a_number_of_trees(table_for, word):
 
 
 def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
-    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
+    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
     members = ["logistic", "extra-trees:10000"]
     model, _ = blend_table(table_for("ill"), portfolio=members, time_limit=1.0, **options)
     assert model.architecture.names == ("logistic",)
@@ -253,7 +253,7 @@ def test_the_rest_of_a_time_limit_may_be_for_trees_alone(jobs):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(240, 2)), columns=["a", "b"])
     table = read_table(frame.assign(y=(frame.a * frame.b > 0) * 1), target="y")
-    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(jobs=jobs)}
+    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=jobs)}
     model, out_of_bag = blend_table(table, portfolio=["logistic", "boosted-trees:30"], time_limit=600, **options)
     assert [*out_of_bag.weights] == ["boosted-trees:30"]
     assert model.n_networks == 32
@@ -262,7 +262,7 @@ def test_the_rest_of_a_time_limit_may_be_for_trees_alone(jobs):
 def test_extra_trees_with_weight_stay_in_later_bags(table_for, monkeypatch):
     calls = []
     monkeypatch.setattr(trees, "_is_beaten", lambda *_: calls.append(1) or len(calls) > 1)
-    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
+    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
     monkeypatch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: np.full(len(found), 1 / len(found)))
     model, _ = blend_table(table_for("cost"), portfolio=SOME, time_limit=600, **options)
     assert model.n_networks == 32
@@ -272,7 +272,7 @@ def test_extra_trees_with_weight_stay_in_later_bags(table_for, monkeypatch):
 def test_trees_alone_that_cannot_be_fitted_say_so(table_for):
     table = dataclasses.replace(table_for("ill"), groups=np.zeros(160, dtype=np.int64))
     with pytest.raises(TrainingError, match="no member of the portfolio could be fitted"):
-        blend_table(table, portfolio=SOME, n_networks=8, compute=Compute(jobs=1))
+        blend_table(table, portfolio=SOME, n_networks=8, compute=Compute(n_jobs=1))
 
 
 def test_trees_are_no_network_in_words():
@@ -281,7 +281,7 @@ def test_trees_are_no_network_in_words():
 
 
 def test_the_card_counts_the_numbers_of_trees(table_for):
-    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
+    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
     model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
     assert model.card()["n_parameters"] == 2 * model.architecture.members[0].n_nodes
     assert "Model extra-trees:2: decision trees that predict" in str(model)
@@ -300,7 +300,7 @@ def test_the_card_counts_the_numbers_of_trees(table_for):
     ],
 )
 def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, value):
-    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
+    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
     model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
     key = next(key for key in model.states if key.endswith(f".{name}"))
     node = torch.nonzero(model.states[key.replace(name, "left")][0] != torch.arange(model.states[key].shape[1]))[-1]
@@ -317,7 +317,7 @@ def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, v
 
 @pytest.mark.parametrize("change", [{"n_trees": 0}, {"n_nodes": 1}, {"depth": -1}, {"depth": 10**4}, {"depth": 10**9}])
 def test_sizes_that_trees_cannot_have_are_refused(table_for, change):
-    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(jobs=1)}
+    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
     model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
     values = architecture_to_values(model.architecture)
     values["members"][0]["network"].update(change)

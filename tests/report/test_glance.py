@@ -169,7 +169,7 @@ def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document)
 
 def test_candidates_with_the_same_finding_share_a_sentence(document, make):
     checks = [make.check(name, "under_trained") for name in ("relu:5", "linear:5")]
-    words = "relu:5 and linear:5 were still learning at the end: more epochs or a higher 'lr' may help."
+    words = "relu:5 and linear:5 were still learning at the end: more epochs or a higher lr may help."
     assert words in said(document(checks=checks))
     assert "relu:5 was still learning" in said(document(checks=checks[:1]))
 

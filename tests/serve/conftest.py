@@ -71,7 +71,7 @@ def fitted(frame: pd.DataFrame) -> Callable[[str], Model]:
         if target not in found:
             table = read_table(frame, target=target, drop=[name for name in TARGETS if name != target])
             recipe = recipe_named("default", lr=0.02, epochs=40)
-            found[target] = fit_model(table, "relu:5", recipe=recipe, n_networks=3, compute=Compute(jobs=1))
+            found[target] = fit_model(table, "relu:5", recipe=recipe, n_networks=3, compute=Compute(n_jobs=1))
         return found[target]
 
     return fit

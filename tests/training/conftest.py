@@ -140,7 +140,7 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
         def build() -> nn.Module:
             return architecture(FEATURES, task.n_outputs)
 
-        history = train_many(build, *task.parts, seeds=[3, 8], jobs=1, dtype="float64", **recipe)
+        history = train_many(build, *task.parts, seeds=[3, 8], n_jobs=1, dtype="float64", **recipe)
         worst = [0.0, 0.0, 0.0]
         for index, (seed, stacked) in enumerate(zip(history.seeds, history.networks(), strict=True)):
             curves, alone = reference(architecture, task, seed, Recipe.tutorial(**recipe))

@@ -235,7 +235,7 @@ def test_a_module_that_fails_in_training_raises_an_error_of_one_line(task):
         return x @ torch.ones(5, 4) if torch.is_grad_enabled() else x
 
     with pytest.raises(TrainingError, match=r"this network can't be trained: (mm: )?mat1 and mat2"):
-        train_many(lambda: Odd(1, what), *task("bce").parts, seeds=2, epochs=2, jobs=1)
+        train_many(lambda: Odd(1, what), *task("bce").parts, seeds=2, epochs=2, n_jobs=1)
 
 
 class Sketch(nn.Module):
@@ -280,7 +280,7 @@ def test_a_random_attribute_that_is_no_buffer_is_each_networks_own(gap, task):
 )
 def test_a_module_that_does_not_fit_the_table_raises_an_error_of_one_line(task, build, message):
     with pytest.raises(SeedbedError, match=message):
-        train_many(build, *task("bce").parts, seeds=2, epochs=1, loss="bce", jobs=1)
+        train_many(build, *task("bce").parts, seeds=2, epochs=1, loss="bce", n_jobs=1)
 
 
 def test_only_layers_of_torch_itself_are_stacked_by_the_fast_method():

@@ -9,7 +9,7 @@ from seedbed.errors import TrainingError
 from seedbed.training.losses import LOSSES, encode_target, pick_loss
 from seedbed.training.many import train_many
 
-QUICK = {"seeds": [3, 8, 5], "epochs": 6, "jobs": 1, "lr": 0.1}
+QUICK = {"seeds": [3, 8, 5], "epochs": 6, "n_jobs": 1, "lr": 0.1}
 
 
 @pytest.mark.parametrize("seeds", [[3, 8, 5], [3]], ids=["stack", "single"])

@@ -28,7 +28,7 @@ def curves_of(history):
 @pytest.mark.parametrize("batch_size", [0, 16])
 @pytest.mark.parametrize("build", [*KINDS, Residual])
 def test_permuting_the_seeds_permutes_the_results(task, build, batch_size):
-    settings = {"epochs": 10, "batch_size": batch_size, "jobs": 1, "dtype": "float64"}
+    settings = {"epochs": 10, "batch_size": batch_size, "n_jobs": 1, "dtype": "float64"}
     order = [4, 0, 3, 1, 2]
     straight = train_many(build, *task("bce").parts, seeds=range(5), **settings)
     permuted = train_many(build, *task("bce").parts, seeds=order, **settings)
@@ -65,7 +65,7 @@ def assert_others_equal(healthy, sick):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", [*KINDS, Residual])
 def test_a_network_that_becomes_nan_does_not_change_others(task, words, value, batch_size):
-    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "jobs": 1, "lr": 0.1}
+    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "n_jobs": 1, "lr": 0.1}
     healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
     assert sick.diverged.tolist() == [False, False, value != 1e30 or sick.diverged[2], False, False]
     assert_others_equal(healthy, sick)
@@ -85,7 +85,7 @@ MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoot
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", ["relu:4", Residual])
 def test_a_network_that_becomes_nan_does_not_change_others_with_a_full_recipe(task, words, value, batch_size):
-    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "jobs": 1, "lr": 0.1}
+    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "n_jobs": 1, "lr": 0.1}
     settings |= {"optimizer": "adamw", **MORE}
     healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
     assert np.isfinite(curves_of(healthy)).all()
@@ -100,7 +100,7 @@ def test_a_custom_initialisation_is_kept_bit_for_bit(task, seeds):
         nn.init.constant_(network[2].bias, 0.25)
         return network
 
-    history = train_many(build, *task("bce").parts, seeds=seeds, epochs=1, lr=0.0, jobs=1)
+    history = train_many(build, *task("bce").parts, seeds=seeds, epochs=1, lr=0.0, n_jobs=1)
     for seed, network in zip(seeds, history.networks(), strict=True):
         torch.manual_seed(seed)
         expected = build().state_dict()
@@ -112,7 +112,7 @@ def test_the_callers_random_states_are_untouched(task, seeds):
     planning._matmul_rate.cache_clear()
     before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     words = "relu:4@dropout=0.5"
-    history = train_many(words, *task("bce").parts, seeds=seeds, epochs=3, batch_size=16, jobs=1)
+    history = train_many(words, *task("bce").parts, seeds=seeds, epochs=3, batch_size=16, n_jobs=1)
     history.predict(task("bce").X)
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == numpys).all()  # noqa: NPY002

@@ -81,7 +81,7 @@ def test_each_network_gets_the_rows_of_its_split(two_splits, build, name):
 def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
     monkeypatch.setattr("seedbed.training.data.MOST_ROWS", 20)
     table = task("bce")
-    stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, jobs=1, dtype="float64").networks()
+    stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, n_jobs=1, dtype="float64").networks()
     alone = Centred().double()
     X, y = torch.from_numpy(table.X[:70]), torch.from_numpy(table.y[:70, None]).double()
     train_reference(alone, Rows(X, y), Rows(X, y), recipe=Recipe.tutorial(epochs=1), loss=LOSSES["bce"], seed=0)

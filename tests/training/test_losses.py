@@ -44,7 +44,7 @@ def test_slopes_of_smoothed_labels_equal_the_gradient_of_torchs_loss(name, shape
 
 @pytest.mark.parametrize("seeds", [[1], [1, 2]], ids=["single", "stack"])
 def test_curves_show_the_loss_without_label_smoothing(task, seeds):
-    settings = {"seeds": seeds, "epochs": 3, "jobs": 1}
+    settings = {"seeds": seeds, "epochs": 3, "n_jobs": 1}
     still = [train_many("tanh:3", *task("bce").parts, lr=0.0, label_smoothing=s, **settings) for s in (0.0, 0.5)]
     np.testing.assert_array_equal(still[0].train_loss, still[1].train_loss)
     np.testing.assert_array_equal(still[0].test_loss, still[1].test_loss)

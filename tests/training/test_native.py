@@ -123,7 +123,7 @@ def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_si
     found = []
     for most, jobs in ((96, 1), (16, 1), (16, 3)):
         monkeypatch.setattr(planning, "_MOST_NATIVE", most)
-        options = {"seeds": 40, "epochs": 20, "batch_size": batch_size, "lr": 0.1, "jobs": jobs}
+        options = {"seeds": 40, "epochs": 20, "batch_size": batch_size, "lr": 0.1, "n_jobs": jobs}
         found.append(train_many(words, *task("bce").parts, **options))
     for other in found[1:]:
         np.testing.assert_array_equal(other.train_loss, found[0].train_loss)
@@ -149,7 +149,7 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
 def test_without_a_kernel_torch_trains_with_a_note(task, no_kernel):
     history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, task="binary")
     assert history.note == f"trained by torch, which is slower: {NOT_BUILT}"
-    with pytest.raises(OptionError, match=f"the training kernel isn't available: {NOT_BUILT}. Use engine: torch"):
+    with pytest.raises(OptionError, match=f'the training kernel isn\'t available: {NOT_BUILT}. Use engine="torch"'):
         train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, engine="native")
 
 
@@ -281,7 +281,7 @@ for words in ("relu:5", "tanh:3,3@layernorm,residual,dropout=0.2", "logistic", "
               "silu:4@plr=3,plr_frequencies=2", MLP((4,), plr=2, numbers=(4, 0), embed=3, categories=((1, 2),))):
     for dtype in ("float32", "float64"):
         for more in ({{}}, {{"batch_size": 7, "optimizer": "adamw", "clip_norm": 0.1}}):
-            more |= {{"seeds": 11, "epochs": 3, "engine": "native", "jobs": 1, "dtype": dtype}}
+            more |= {{"seeds": 11, "epochs": 3, "engine": "native", "n_jobs": 1, "dtype": dtype}}
             train_many(words, X[:40], y[:40], X[40:], y[40:], **more)
 print("clean")
 """

@@ -150,7 +150,7 @@ def test_one_seed_of_train_many_equals_the_tutorials_loop_bit_for_bit(tutorial, 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", ["linear:5", "linear:20,20", "relu:5"])
 def test_the_tutorials_1000_epochs_in_a_float32_stack_follow_its_loop_on_heart_failure(tutorial, heart_failure, words):
-    history = train_many(words, *heart_failure, seeds=[42, 7], epochs=1000, jobs=1)
+    history = train_many(words, *heart_failure, seeds=[42, 7], epochs=1000, n_jobs=1)
     parts = [torch.from_numpy(part) for part in heart_failure]
     for index, seed in enumerate(history.seeds):
         (train_loss, train_accuracy, test_loss, test_accuracy), near_zero = tutorial(

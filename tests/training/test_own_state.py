@@ -41,12 +41,12 @@ def test_a_module_that_forward_changes_is_no_chain_and_stays_as_it_was(kind):
 
 @pytest.mark.parametrize("kind", ["buffer", "not persistent"])
 def test_every_network_keeps_the_updates_of_its_buffers(task, kind):
-    history = train_many(lambda: Counter(kind), *task("bce").parts, seeds=3, epochs=7, jobs=1)
+    history = train_many(lambda: Counter(kind), *task("bce").parts, seeds=3, epochs=7, n_jobs=1)
     assert [float(network.count) for network in history.networks()] == [7, 7, 7]
 
 
 def test_a_counter_is_not_reported_as_a_difference_by_seed(task):
-    history = train_many(lambda: Counter("attribute"), *task("bce").parts, seeds=3, epochs=2, jobs=1)
+    history = train_many(lambda: Counter("attribute"), *task("bce").parts, seeds=3, epochs=2, n_jobs=1)
     assert history.recipe == Recipe.tutorial(epochs=2)
     assert "forward() may change n, not registered as a buffer" in history.note
 

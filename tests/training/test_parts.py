@@ -51,7 +51,7 @@ def test_every_part_in_a_stack_equals_the_reference_by_the_fast_method(gap, task
 @pytest.mark.parametrize("words", [*WORDS, *PLACED])
 def test_in_float32_a_stack_follows_the_reference(reference, task, words):
     table, settings = task("cross_entropy"), {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}
-    history = train_many(words, *table.parts, seeds=[3, 8], jobs=1, **settings)
+    history = train_many(words, *table.parts, seeds=[3, 8], n_jobs=1, **settings)
     for index, seed in enumerate(history.seeds):
         curves, _ = reference(
             candidate_from(words).architecture, table, seed, Recipe.tutorial(**settings), torch.float32
@@ -112,7 +112,7 @@ def test_an_embedding_may_follow_another_layer(gap, task, part):
 
 @pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16", PLACED[2]])
 def test_chunks_are_narrow_if_embeddings_need_much_memory(task, monkeypatch, words):
-    settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "jobs": 1, "dtype": "float64", "engine": "torch"}
+    settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "n_jobs": 1, "dtype": "float64", "engine": "torch"}
     together = train_many(words, *task("bce").parts, **settings)
     monkeypatch.setattr(planning, "_MOST_BYTES", 1)
     sizes = []

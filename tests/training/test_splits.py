@@ -91,7 +91,7 @@ def alone(build, data, own, recipe, seed):
 def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):
     X, y, X_test, y_test = task(loss).parts
     weights = np.random.default_rng(1).integers(0, 4, len(X))
-    settings = {"seeds": [3, 8], "epochs": 30, "jobs": 1, "dtype": "float64", "optimizer": optimizer}
+    settings = {"seeds": [3, 8], "epochs": 30, "n_jobs": 1, "dtype": "float64", "optimizer": optimizer}
     weighted = train_many("tanh:4", X, y, X_test, y_test, sample_weight=weights, loss=loss, **settings)
     rows = np.repeat(np.arange(len(X)), weights)
     repeated = train_many("tanh:4", X[rows], y[rows], X_test, y_test, loss=loss, **settings)

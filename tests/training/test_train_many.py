@@ -11,7 +11,7 @@ from seedbed.networks.mlp import MLP
 from seedbed.settings.design import Compute
 from seedbed.training.many import train_many
 
-QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
+QUICK = {"seeds": 2, "epochs": 3, "n_jobs": 1}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,7 @@ QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
         ({"engine": "fast"}, "engine is 'fast'. It must be auto, native or torch"),
         ({"device": "gpu"}, "no device 'gpu'.*Use auto, cpu or cuda"),
         ({"device": None}, "device is None. It must be a text"),
+        ({"n_jobs": 0}, "n_jobs is 0. It must be at least 1"),
         ({"dtype": "float16"}, "unknown dtype 'float16'. Use float32 or float64"),
     ],
     ids=str,

@@ -1,4 +1,4 @@
-"""The verb that compares, and what it shares with `columns` and `rows`."""
+"""The verbs that compare: `compare`, `columns` and `rows`."""
 
 from __future__ import annotations
 
@@ -25,18 +25,14 @@ from seedbed.cli.console import (
     working,
 )
 from seedbed.cli.options import CompareOptions, RunOptions, TableArgument, given_options
-from seedbed.cli.training import fitted
-from seedbed.errors import OptionError, SeedbedError, counted, did_you_mean
+from seedbed.errors import OptionError, counted, did_you_mean
 
 if TYPE_CHECKING:
-    from seedbed.data.table import Table
     from seedbed.experiment.checkpoint import Checkpoint
     from seedbed.experiment.comparison import Comparison
-    from seedbed.experiment.plan import Plan
+    from seedbed.experiment.request import PlannedRequest, Question, Request
+    from seedbed.experiment.run_folder import RunFolder
     from seedbed.experiment.spec import Experiment
-
-Specified = Callable[..., "Experiment"]
-Finish = Callable[["Comparison", Path], "Comparison"] | None
 
 _INTERRUPTED = 130
 
@@ -58,49 +54,93 @@ def compare(
     overwrite: Overwrite = False,
 ) -> int:
     """Fit models on the same splits, and say which is better than the reference, if any."""
-
-    def ask(now: Callable[[str], None]) -> tuple[Specified, Finish]:
-        rows = read(table, options, now)
-        from seedbed.experiment.by_column import grouping_of  # loads torch, which takes seconds
-
-        grouping = None if options.by is None else grouping_of(rows, options.by)
-
-        def finish(comparison: Comparison, folder: Path) -> Comparison:
-            comparison = comparison if grouping is None else comparison.grouped(grouping)
-            return _with_effects(comparison, options.run) if options.effects else comparison
-
-        return specified_by(rows, options), finish if options.effects or grouping is not None else None
-
-    return carried("compare", table, ask, options, overwrite=overwrite)
+    return _answered("compare", table, options, overwrite=overwrite)
 
 
-def _with_effects(comparison: Comparison, run: RunOptions) -> Comparison:
-    """Return a finished comparison with what the predictions of the advised network depend on, if one is advised."""
-    from seedbed.experiment.model_plan import plan_model
+def rows(
+    table: TableOrRun,
+    /,
+    *,
+    options: CompareOptions = CompareOptions(),
+    overwrite: Overwrite = False,
+) -> int:
+    """Compare, then train on halves, quarters and so on of the training rows, and say whether more rows would help.
 
-    conclusion = comparison.conclusion
-    if comparison.ended == "interrupted" or conclusion.effects is not None:
-        return comparison  # or it is read back from its folder
-    try:
-        model = fitted(plan_model(conclusion, None, comparison.experiment), run, compute=run.compute())
-        with working(f"Computing what the predictions of {model.candidate} depend on", run):
-            return comparison.with_effects(model)
-    except SeedbedError as error:  # the comparison itself is worth more
-        say(run, f"no effects: {error.message}")
-        return comparison
-
-
-def read(table: str, options: CompareOptions, now: Callable[[str], None]) -> Table:
-    """Return the table of a command."""
-    from seedbed.data.reading import read_table
-
-    rows = read_table(table, **options.columns.settings())
-    size = f"{counted(rows.n_rows, 'row')}, {counted(rows.n_features, 'feature')}"
-    now(f"Planning. {rows.name}: {size}, predicting {rows.target_name}")
-    return rows
+    The networks of a finished comparison, whose folder is named in place of a table, aren't trained again.
+    """
+    if options.by is not None:
+        raise OptionError("--by divides the rows of a comparison", "Leave it out, or run seedbed compare.")
+    return _answered("rows", table, options, overwrite=overwrite)
 
 
-def run_named(table: str, options: CompareOptions) -> Path | None:
+def columns(
+    table: TableOrRun,
+    /,
+    *,
+    column: Annotated[
+        tuple[str, ...],
+        Parameter(help="A column to ask about; may be repeated. All if left out.", negative=(), show_default=False),
+    ] = (),
+    options: CompareOptions = CompareOptions(),
+    overwrite: Overwrite = False,
+) -> int:
+    """Train one model with all columns and again without each, on the same splits, and say which columns help.
+
+    The model is --candidate: a candidate, the name of a default model such as boosted-trees, or auto; network-1 if left
+    out, or the model that the comparison in the folder recommends.
+    """
+    design = options.design
+    for name, given in (("--by", options.by), ("--baseline", design.baseline), ("--no-baselines", not design.baselines),
+                        ("--fail-if-worse", design.fail_if_worse), ("--reference", vars(design)["reference"]),
+                        ("a second --candidate", options.candidate[1:])):  # fmt: skip
+        if given:
+            raise OptionError(f"{name} compares models, and this compares columns of one", "Leave it out.")
+    if options.run.format is not None:
+        raise OptionError("columns have no charts as pictures", "Leave out --format: the report draws the ranges.")
+    if len(options.recipe.lrs()) > 1:
+        raise OptionError("several learning rates are compared by seedbed compare", "Give one, or leave --lr out.")
+    return _answered("columns", table, options, column, overwrite=overwrite)
+
+
+def _request(
+    question: Question,
+    table: str,
+    options: CompareOptions,
+    columns: tuple[str, ...],
+    show_now: Callable[[str], None],
+    started: float,
+) -> Request:
+    """Return the request of a command, and read its table; `show_now` shows what is done now."""
+    source = None if question == "compare" else _run_named(table, options)
+    if source is not None and question == "rows" and options.candidate:
+        raise OptionError(f"{source} has its own networks", "Leave --candidate out.")
+    if source is None:
+        from seedbed.data.reading import read_table
+
+        read = read_table(table, **options.columns.settings())
+        size = f"{counted(read.n_rows, 'row')}, {counted(read.n_features, 'feature')}"
+        show_now(f"Planning. {read.name}: {size}, predicting {read.target_name}")
+    from seedbed.experiment.by_column import grouping_of  # loads torch, which takes seconds
+    from seedbed.experiment.request import Request
+
+    lrs, named = options.recipe.lrs(), options.candidate
+    return Request(
+        question=question,
+        source=source or read,
+        candidates=(named[0] if question == "columns" else named) if named else None,
+        columns=columns,
+        recipe=options.recipe.named("default"),
+        design=options.design.design(),
+        lrs=lrs if len(lrs) > 1 else (),
+        command=command_line(),
+        compute=options.run.compute(),
+        grouping=None if options.by is None else grouping_of(read, options.by),
+        effects=options.effects,
+        started=started,
+    )
+
+
+def _run_named(table: str, options: CompareOptions) -> Path | None:
     """Return the folder of a run that is named in place of a table; None if it is a table.
 
     Raises:
@@ -112,127 +152,97 @@ def run_named(table: str, options: CompareOptions) -> Path | None:
         check_no_part_of_a_run(table)
     if not Path(table).is_dir():
         return None
-    ours = dataclasses.replace(options, candidate=(), details=False, as_json=False, run=RunOptions())
-    if given := ", ".join(given_options(ours)):
+    undecided = dataclasses.replace(options, candidate=(), details=False, as_json=False, run=RunOptions())
+    if given := ", ".join(given_options(undecided)):
         raise OptionError(f"{table} has its own table, recipe and design", f"Leave {given} out.")
     return Path(table)
 
 
-def specified_by(rows: Table, options: CompareOptions) -> Specified:
-    """Return what makes the experiment that the options of a comparison specify."""
-    from seedbed.experiment.spec import specify
-
-    lrs = options.recipe.lrs()
-    return functools.partial(
-        specify,
-        rows,
-        options.candidate or None,
-        recipe=options.recipe.named("default"),
-        design=options.design.design(),
-        lrs=lrs if len(lrs) > 1 else (),
-        command=command_line(),
-    )
-
-
-def carried(
-    verb: str,
-    table: str,
-    ask: Callable[[Callable[[str], None]], tuple[Specified, Finish]],
-    options: CompareOptions,
-    *,
-    overwrite: bool,
-    source: Path | None = None,
+def _answered(
+    question: Question, table: str, options: CompareOptions, columns: tuple[str, ...] = (), *, overwrite: bool
 ) -> int:
-    """Carry out a comparison in its folder, print it, and return the exit status.
-
-    Args:
-        verb: begins the name of the folder.
-        ask: gets a function that shows what is done now; returns what makes the experiment, and what adds to the
-            finished comparison in its folder, if anything does.
-        source: the folder of the same comparison, finished, whose networks aren't trained again.
-    """
+    """Carry out a request in its folder, print the answer, and return the exit status."""
     started, run = time.perf_counter(), options.run
-    if options.effects and verb != "compare":
+    if options.effects and question != "compare":
         raise OptionError("--effects is for a comparison of models", "Leave it out, or run seedbed compare.")
-    with working(f"Reading {table}", run) as now:
-        specified, finish = ask(now)
-        from seedbed.experiment.comparison import carry_out
-        from seedbed.experiment.plan import make_plan
-        from seedbed.experiment.run_folder import finished_in, folder_for, open_folder
+    with working(f"Reading {table}", run) as show_now:
+        request = _request(question, table, options, columns, show_now, started)
+        from seedbed.experiment.request import carry_out_request, plan_request
+        from seedbed.experiment.run_folder import open_folder
         from seedbed.report.progress import ProgressDisplay
-        from seedbed.report.sentences import serious_sentences
 
-        experiment = specified()
-        _check_named(options.design.fail_if_worse, experiment)
-        folder, plan = run.folder(verb, experiment.table.name), make_plan(experiment, run.compute())
-        taken = None if source is None else finished_in(plan, source)
-    warnings = serious_sentences(plan.experiment.table.notes)
-    if taken is None:
-        say(run, *warnings, *plan.modules(), plan.sentence())
-    else:
-        say(run, *warnings, f"the comparison in {source} isn't trained again")
-    if not run.out:
-        first = folder
-        folder, differing = folder_for(plan, folder)
-        if differing:
-            say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
-    with open_folder(plan, folder, overwrite=overwrite) as opened:
-        checkpoint, last = opened.checkpoint, list[str]()
-        comparison = opened.finished or taken
-        if opened.finished is not None:
-            last = [f"the run in {folder} is finished already; --overwrite trains it again"]
-        elif checkpoint.earlier:
-            repeats = counted(max(map(checkpoint.repeats, plan.experiment.names)), "repeat")
-            say(run, f"reused from the earlier run in {folder}: {repeats}")
-        if comparison is None and checkpoint.n_splits:
-            say(run, f"{counted(checkpoint.n_splits, 'fitted split')} in {folder} are reused")
-        with interruptible(lambda: _left_behind(checkpoint)):
-            if comparison is None:
-                with ProgressDisplay(Console(stderr=True), quiet=run.quiet) as shown:
-                    comparison = carry_out(plan, shown, checkpoint=checkpoint, started=started, interrupted=interrupted)
-            if finish is not None:
-                comparison = finish(comparison, folder)
-            try:
-                _print(comparison, options)
-            except BrokenPipeError:  # the reader has closed the pipe; the files are still written
-                opened.save(comparison, pictures=run.format)
-                raise
-            if comparison is opened.finished and run.format is None:
-                paths = sorted(path for path in folder.iterdir() if path.suffix)
-            else:
-                paths = opened.save(comparison, pictures=run.format)
+        planned = plan_request(request)
+        _check_named(options.design.fail_if_worse, planned.plan.experiment)
+    folder = _announced(planned, options)
+    with open_folder(planned.plan, folder, overwrite=overwrite) as opened:
+        n_splits = opened.checkpoint.n_splits
+        if opened.finished is None and planned.finished is None and n_splits:
+            say(run, f"{counted(n_splits, 'fitted split')} in {folder} are reused")
+        with interruptible(lambda: _left_behind(opened.checkpoint)):
+            comparison = carry_out_request(
+                planned,
+                opened,
+                lambda: ProgressDisplay(Console(stderr=True), quiet=run.quiet),
+                say=functools.partial(say, run),
+                working=functools.partial(working, run=run),
+                interrupted=interrupted,
+            )
+            paths = _printed_and_saved(comparison, opened, options)
     if options.as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
-    say(run, *last, *_pointers(plan, comparison, folder, again=source is None))
+    if opened.finished is not None:
+        say(run, f"the run in {folder} is finished already; --overwrite trains it again")
+    say(run, *_pointers(planned, comparison, folder))
     if comparison.ended == "interrupted":
         return _INTERRUPTED
     return _failed(options.design.fail_if_worse, comparison)
 
 
-def _print(comparison: Comparison, options: CompareOptions) -> None:
-    """Print a comparison on stdout, unless as JSON, which names the files and is printed after them."""
+def _announced(planned: PlannedRequest, options: CompareOptions) -> Path:
+    """Say what is planned, and return the folder of the run."""
+    from seedbed.experiment.run_folder import folder_for
+    from seedbed.report.sentences import serious_sentences
+
+    plan, request, run = planned.plan, planned.request, options.run
+    first = folder = run.folder(request.question, plan.experiment.table.name)
+    lines = [*plan.modules(), plan.sentence()]
+    if planned.finished is not None:
+        lines = [f"the comparison in {request.source} isn't trained again"]
+    say(run, *serious_sentences(plan.experiment.table.notes), *lines)
+    if not run.out:
+        folder, differing = folder_for(plan, folder)
+        if differing:
+            say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
+    return folder
+
+
+def _printed_and_saved(comparison: Comparison, opened: RunFolder, options: CompareOptions) -> list[Path]:
+    """Print a comparison, unless as JSON, which names the files and follows them; save it, and return its files."""
     from seedbed.report.terminal import glance_lines
 
-    if options.details and not options.as_json:
-        print(comparison.details(), flush=True)
-    elif not options.as_json:
-        print_lines(glance_lines(comparison.conclusion, width=text_width()))
+    try:
+        if options.details and not options.as_json:
+            print(comparison.details(), flush=True)
+        elif not options.as_json:
+            print_lines(glance_lines(comparison.conclusion, width=text_width()))
+    except BrokenPipeError:  # the reader has closed the pipe; the files are still written
+        opened.save(comparison, pictures=options.run.format)
+        raise
+    if comparison is opened.finished and options.run.format is None:
+        return sorted(path for path in opened.checkpoint.folder.iterdir() if path.suffix)
+    return opened.save(comparison, pictures=options.run.format)
 
 
-def _pointers(plan: Plan, comparison: Comparison, folder: Path, *, again: bool) -> Iterator[str]:
-    """Yield lines with the report, the details and the next command.
-
-    Args:
-        again: whether the command can be given again with other options.
-    """
-    place, spec = shlex.quote(str(folder)), plan.experiment
+def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> Iterator[str]:
+    """Yield lines with the report, the details and the next command."""
+    place, spec = shlex.quote(str(folder)), planned.plan.experiment
     yield ""
     yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
     yield f"Details:  seedbed report {place} --text"
     if spec.columns is not None:
         return
     advice = comparison.conclusion.advice
-    if again and spec.design.quick and spec.command.startswith("seedbed "):
+    if planned.finished is None and spec.design.quick and spec.command.startswith("seedbed "):
         yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
     elif advice is not None and advice.use != "prior":
         yield f"Next:     seedbed train {place} -o model.safetensors   (saves {advice.use})"
@@ -264,7 +274,7 @@ def _failed(name: str | None, comparison: Comparison) -> int:
 
 def _left_behind(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Return what an interrupt leaves behind, and how to continue."""
-    if checkpoint.n_splits or checkpoint.earlier:
+    if checkpoint.n_splits:
         n = counted(checkpoint.n_splits, "fitted split")
         return f"interrupted; {n} kept in {checkpoint.folder}", f"To continue: {command_line()}"
     why = f": {checkpoint.trouble}" if checkpoint.trouble else ""

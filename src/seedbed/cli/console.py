@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from seedbed.cli.options import RunOptions
-from seedbed.errors import visible, without_passwords
+from seedbed.errors import command_line_options, visible, without_passwords
 
 interrupted = threading.Event()  # by Ctrl-C
 _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
@@ -85,10 +85,11 @@ def print_stderr(*lines: str) -> None:
 
 @contextlib.contextmanager
 def typed(tokens: Sequence[str]) -> Iterator[None]:
-    """Let `command_line` return these tokens."""
+    """Let `command_line` return these tokens, and hints name options."""
     before = _TOKENS.set(tuple(tokens))
     try:
-        yield
+        with command_line_options():
+            yield
     finally:
         _TOKENS.reset(before)
 

@@ -76,7 +76,7 @@ def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> C
     return decorate
 
 
-def _given(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
+def _settings_among(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
     """Return the given settings, which aren't None, among options; `parts` are values that have been parsed.
 
     Raises:
@@ -113,8 +113,8 @@ class SourceOptions:
 
     def settings(self) -> dict[str, Any]:
         """Return the keyword arguments of `read_table`."""
-        given = dataclasses.asdict(self)
-        return {"table": given.pop("sql_table"), **given}
+        settings = dataclasses.asdict(self)
+        return {"table": settings.pop("sql_table"), **settings}
 
 
 @Parameter(name="*", group=_TABLE)
@@ -167,14 +167,14 @@ class RecipeOptions:
         except ValueError:
             raise OptionError(f"lr is '{lr}'", "Give a number, or several: 0.001,0.01,0.1.") from None
 
-    def given(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Return the given settings of the recipe, with the learning rate if there is one."""
         lrs = self.lrs()
-        return _given(self, Recipe, lr=lrs[0] if len(lrs) == 1 else None)
+        return _settings_among(self, Recipe, lr=lrs[0] if len(lrs) == 1 else None)
 
     def named(self, otherwise: str) -> Recipe:
         """Return the recipe of `--recipe`, or else `otherwise`, with the given settings."""
-        return recipe_named(self.recipe or otherwise, **self.given())
+        return recipe_named(self.recipe or otherwise, **self.settings())
 
 
 @Parameter(name="*", group=_DESIGN)
@@ -192,7 +192,7 @@ class DesignOptions:
 
     def design(self) -> Design:
         """Return the design."""
-        design = Design(**_given(self, Design))
+        design = Design(**_settings_among(self, Design))
         if self.baselines and not self.baseline:
             return design
         named = (*(("standard",) if self.baselines else ()), *self.baseline)
@@ -243,7 +243,7 @@ class SplitOptions:
                 option = f"--{name.replace('_', '-')}"
                 raise OptionError(f"{option} is for one split, and a model is trained on all rows", "Leave it out.")
 
-    def given(self) -> tuple[int, int, int]:
+    def seeds_and_interval(self) -> tuple[int, int, int]:
         """Return the first seed, the number of seeds, and how often an epoch is printed. Raises OptionError."""
         seeds, every = (default if value is None else value for value, default in ((self.seeds, 1), (self.every, 100)))
         for name, value in (("every", every), ("seeds", seeds)):
@@ -271,7 +271,7 @@ class RunOptions:
 
     def compute(self) -> Compute:
         """Return what trains, and where."""
-        return Compute(**_given(self, Compute))
+        return Compute(**_settings_among(self, Compute))
 
     def refuse_files(self, why: str) -> None:
         """Raise OptionError if a folder or a format of pictures is given."""

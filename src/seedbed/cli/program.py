@@ -23,12 +23,10 @@ from types import FrameType
 
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 
-from seedbed.cli.columns_command import columns
-from seedbed.cli.comparing import compare
+from seedbed.cli.comparing import columns, compare, rows
 from seedbed.cli.console import interrupted, interruptible, print_stderr, typed
 from seedbed.cli.judge_command import judge
 from seedbed.cli.models import export, predict, serve, show
-from seedbed.cli.rows_command import rows
 from seedbed.cli.showing import examples, inspect, play, report
 from seedbed.cli.training import train
 from seedbed.errors import SeedbedError, error_line, nearest, one_line
@@ -99,14 +97,14 @@ def _interrupted_once() -> Iterator[None]:
             raise KeyboardInterrupt
 
     # The parent process may ignore interrupts, as a shell does for commands in the background.
-    mine = threading.current_thread() is threading.main_thread()
-    mine = mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if mine:
+    handles_interrupts = threading.current_thread() is threading.main_thread()
+    handles_interrupts = handles_interrupts and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if handles_interrupts:
         signal.signal(signal.SIGINT, once)
     try:
         yield
     finally:
-        if mine:
+        if handles_interrupts:
             signal.signal(signal.SIGINT, signal.SIG_IGN if interrupted.is_set() else signal.default_int_handler)
 
 
@@ -133,7 +131,7 @@ def _run(tokens: list[str]) -> int:
         return _fail("encoding", message, "Set PYTHONUTF8=1.", tokens, 2)
     except Exception as error:  # noqa: BLE001 - the last resort; a user should see one line, a maintainer the trace
         if why := _out_of_memory(error):
-            hint = "Raise the limit (ulimit -v), give fewer rows or columns, or --jobs 1 where processes train."
+            hint = "Raise the limit (ulimit -v), give fewer rows or columns, or --n-jobs 1 where processes train."
             return _fail("memory", f"out of memory ({why})", hint, tokens, 2)
         if isinstance(error, OSError):
             return _fail("system", str(error), "", tokens, 2)

@@ -15,7 +15,6 @@ from seedbed.errors import OptionError, counted
 
 if TYPE_CHECKING:
     from seedbed.data.table import Table
-    from seedbed.experiment.model_plan import ModelPlan
     from seedbed.model.model import Model
 
 
@@ -62,7 +61,7 @@ def _train_on_a_split(
     recipe: RecipeOptions,
     run: RunOptions,
 ) -> None:
-    seed, seeds, every = split.given()
+    seed, seeds, every = split.seeds_and_interval()
     import numpy as np
 
     from seedbed.data.reading import read_table
@@ -149,7 +148,9 @@ def _train_model(
                     f"the comparison in {table} has a table and a recipe of its own",
                     "Leave all but --candidate, --n-networks and --threshold out, or name the table instead.",
                 )
-            model = fitted(model_plan_from(table, candidate), run, **options)
+            planned = model_plan_from(table, candidate)
+            with working(f"Training {planned.name}", run):
+                model = planned.fit(**options)
         else:
             rows = read_table(table, **columns.settings())
             warnings = [*serious_sentences(rows.notes), *note_sentences(rows.notes)]
@@ -172,10 +173,3 @@ def _model_of_table(
         say(run, *filter(None, [own_module(candidates_for([candidate], table)[0], table)]))
     with working(f"Training {candidate}", run):
         return fit_model(table, candidate, recipe=recipe.named("default"), **options)
-
-
-def fitted(plan: ModelPlan, run: RunOptions, **options: Any) -> Model:
-    """Return the model of a comparison; `options` are those of `fit_model`."""
-    name = plan.candidate if isinstance(plan.candidate, str) else plan.candidate.name
-    with working(f"Training {name}", run):
-        return plan.fit(**options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ from seedbed.data.cells import (
 )
 from seedbed.data.frame import ROWS_NAMED, Numbers, Remark, Texts, is_whole
 from seedbed.data.table import Column, ColumnSchema, Kind
+from seedbed.errors import spell
 from seedbed.typing import Bools, Floats, Ints
 
 PERCENT = 95  # of the filled cells must be numbers, or dates
@@ -283,8 +283,8 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
             )
             remarks.append(Remark(message, name, "SB106", len(schema.levels)))
     if schema.kind == "date":
-        advice = f"time_split: {shlex.quote(name)}"
-        message = f"column '{name}' holds dates; if rows are ordered in time, train on the past, {advice}"
+        advice = spell("time_split", name)
+        message = f"column '{name}' holds dates; if rows are ordered in time, train on the past with {advice}"
         remarks.append(Remark(message, name, "SB204"))
     return remarks
 
@@ -363,7 +363,7 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
         message = f"column '{name}' is a category: {count} of {n_filled} cells are numbers"
         if (draft.filled & ~plain).any():
             message += f", but {shown(cells.texts[int((draft.filled & ~plain).argmax())])} isn't"
-        message += f"; numeric: {shlex.quote(name)} takes the rest as missing"
+        message += f"; {spell('numeric', name)} takes the rest as missing"
         remarks.append(Remark(message, name, "", count))
     return remarks
 
@@ -387,9 +387,9 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
         reason = f"it is named so, and {n_distinct} of {n} values are different"
     else:
         message = f"column '{name}' may be an identifier, as {n_distinct} of its {n} whole numbers are different; "
-        return [Remark(f"{message}if it is one, drop: {shlex.quote(name)}", name, "SB107", n_distinct)]
-    keep = f"{'numeric' if kind == 'number' else 'categorical'}: {shlex.quote(name)}"
-    message = f"column '{name}' is left out as an identifier: {reason}; to keep it, {keep}"
+        return [Remark(f"{message}if it is one, give {spell('drop', name)}", name, "SB107", n_distinct)]
+    keep = spell("numeric" if kind == "number" else "categorical", name)
+    message = f"column '{name}' is left out as an identifier: {reason}; to keep it, give {keep}"
     return [Remark(message, name, "SB101", n_distinct)]
 
 

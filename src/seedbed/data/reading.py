@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from seedbed.data.table import Column, Table, Task
 from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, find_totals, merged_groups
 from seedbed.data.target import LARGEST, encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
-from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean
+from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Bools, Ints
 
@@ -91,7 +90,7 @@ def read_table(
         likely = likely_target(frame.names) or "COLUMN"
         raise TargetError(
             f"{frame.where}: which column is to be predicted? It has {names}",
-            f"Name one, such as target: {shlex.quote(likely)}.",
+            f"Name one, such as {spell('target', likely)}.",
         )
     roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
     built = build_table(frame, roles, name=opened.name).table
@@ -226,7 +225,7 @@ def _check_names(frame: Frame, unnamed: int | None) -> None:
         if not name:
             raise UnreadableError(
                 f"{frame.where}: column {position} of {len(frame.names)} has no name",
-                "Give every column a name in the header. If the header is further down, skip rows (skip_rows: N).",
+                f"Give every column a name in the header. If it is further down, skip rows: {spell('skip_rows', 'N')}.",
             )
         if name in seen:
             raise UnreadableError(
@@ -258,7 +257,9 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
                 raise OptionError(f"'{name}' is both {article} {known[name]} and a {role}", "A column has one role.")
     for name, kind in kinds.items():
         if name == roles.target:
-            raise OptionError(f"'{name}' is both the target and a {kind}", "Set how it is predicted with 'task'.")
+            raise OptionError(
+                f"'{name}' is both the target and a {kind}", f"Set how it is predicted with {spell('task')}."
+            )
         if taken.get(name) == "column to drop":
             raise OptionError(f"'{name}' is both a {taken[name]} and a {kind}", "Drop it, or use it.")
     return taken

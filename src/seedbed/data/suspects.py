@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 import warnings
 from typing import Any
 
 import numpy as np
 
 from seedbed.data.table import Column, Table
+from seedbed.errors import spell
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Ints
 
@@ -92,7 +92,7 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
         message = (
             f"column '{column.name}' looks like an identifier that repeats ({n:,} values in {len(rows):,} rows), and "
             f"is used as a feature: the same one may be in training and in test{_optimism(table, identity)}. Keep its "
-            f"rows in one fold, group: {shlex.quote(column.name)}"
+            f"rows in one fold with {spell('group', column.name)}"
         )
         found[column.name] = Note(message, column.name, "SB210", n)
     return found
@@ -200,7 +200,7 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     listed = ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
     message = (
         f"{listed} like follow-up time, part of the outcome '{name}': a row that was censored isn't a survivor. "
-        f"Leave it out, drop: {', '.join(map(shlex.quote, names))}"
+        f"Leave it out with {spell('drop', *names)}"
     )
     return dict.fromkeys(names, Note(message, names[0], "SB211"))
 
@@ -221,5 +221,5 @@ def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
     if not names:
         return []
     listed = ", ".join(f"'{name}'" for name in names[:5]) + (", ..." if len(names) > 5 else "")
-    advice = f"if these are codes of categories, categorical: {shlex.quote(names[0])}"
+    advice = f"if these are codes of categories, give {spell('categorical', names[0])}"
     return [Note(f"few whole numbers, used as such: {listed}; {advice}")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
+from seedbed.errors import spell
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats, Ints
 
@@ -238,7 +238,7 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
             how = "almost perfectly" if value > _SUSPECT else "well enough for nearly all of the score"
             message = (
                 f"'{column.name}' alone predicts '{table.target_name}' {how} ({measure} {shown} {where}): is it known "
-                f"before the outcome? If not, leave it out, drop: {shlex.quote(column.name)}"
+                f"before the outcome? If not, leave it out with {spell('drop', column.name)}"
             )
             notes.append(Note(message, column.name, "SB203" if value > _SUSPECT else "SB212"))
     return tuple(notes)
@@ -376,14 +376,14 @@ def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = (
     if not in_order:
         return (Note(message, table.target_name),) if message else ()
     advice = (
-        "Folds are shuffled, so scores and verdicts may be too good: 'time_split' by a column of time or one that "
-        "numbers the rows, or 'group' rows that belong together"
+        f"Folds are shuffled, so scores and verdicts may be too good: {spell('time_split')} by a column of time "
+        f"or one that numbers the rows, or {spell('group')} rows that belong together"
     )
     for column in (one for one in table.columns if one.name in identifiers):
         same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
         if not _order(table, same if groups is None else merged_groups(groups, same))[1]:
             message = message.rsplit(", as ", 1)[0] + f", as rows with the same '{column.name}' are"
-            advice = f"Keep them in one fold, group: {shlex.quote(column.name)}"
+            advice = f"Keep them in one fold with {spell('group', column.name)}"
     return (Note(f"{message}. {advice}", table.target_name, "SB209"),)
 
 

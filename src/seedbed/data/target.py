@@ -14,7 +14,7 @@ from seedbed.data.cells import exact_numbers, in_order, is_code, near_duplicates
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole
 from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, finish
 from seedbed.data.table import Task
-from seedbed.errors import OptionError, TargetError, did_you_mean
+from seedbed.errors import OptionError, TargetError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Bools, Floats
 
@@ -98,10 +98,14 @@ def encode_target(
             raise TargetError(message, "Repair or remove these rows, or use a larger unit.")
         if task == "regression" or (task is None and _are_amounts(cells, values)):
             if positive is not None:
-                raise OptionError(f"{where} holds numbers, so no label is the positive one", "Use task: binary.")
+                raise OptionError(
+                    f"{where} holds numbers, so no label is the positive one", f"Use {spell('task', 'binary')}."
+                )
             text = next((text for text in cells.texts if text != ""), None)
             if text is not None and np.isnan(values).all():
-                raise TargetError(f"{where} holds no number, but text ({shown(text)})", "Leave task: regression out.")
+                raise TargetError(
+                    f"{where} holds no number, but text ({shown(text)})", f"Leave {spell('task', 'regression')} out."
+                )
             return _regression(frame, where, cells, finished, explain=task is None)
     draft = as_category(cells)
     finished = finish(name, draft, spelling=next(iter(draft.readings)), known=True, forced=True)
@@ -153,7 +157,7 @@ def _classes(
         remarks.append(Remark(message, name, "SB105", n_rows))
     if task is None and len(labels) > 2 and exact_numbers(labels):
         message = f"the {len(labels)} numbers of the target '{name}' are used as classes"
-        remarks.append(Remark(f"{message}; task: regression predicts numbers", name))
+        remarks.append(Remark(f"{message}; {spell('task', 'regression')} predicts numbers", name))
     return EncodedTarget(codes, labels, "binary" if len(labels) == 2 else "multiclass", kept, as_notes(frame, remarks))
 
 
@@ -177,13 +181,18 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
     if len(labels) == 1:
         raise TargetError(f"{where} has one class only, {some}", "A classification needs two.")
     if task == "binary" and len(labels) > 2:
-        raise TargetError(f"{where} has {len(labels)} labels ({some}); a binary task has two", "Use task: multiclass.")
+        raise TargetError(
+            f"{where} has {len(labels)} labels ({some}); a binary task has two", f"Use {spell('task', 'multiclass')}."
+        )
     if task == "multiclass" and len(labels) == 2:
-        raise TargetError(f"{where} has two labels ({some}); a multiclass task has more", "Use task: binary.")
+        raise TargetError(
+            f"{where} has two labels ({some}); a multiclass task has more", f"Use {spell('task', 'binary')}."
+        )
     if len(labels) > MOST_LABELS:
         advice = "Merge rare labels; or name another target."
         if any(parse_number(label) == parse_number(label) for label in labels):
-            advice = "If it holds amounts, task: regression treats other cells as missing. Else merge rare labels."
+            regression = spell("task", "regression")
+            advice = f"If it holds amounts, {regression} treats other cells as missing. Else merge rare labels."
         raise TargetError(f"{where} has {len(labels)} labels ({some}); the limit is {MOST_LABELS}", advice)
 
 
@@ -204,7 +213,9 @@ def _is_positive(labels: tuple[str, ...], share: float) -> bool:
 def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[str, ...]:
     """Return the two labels, the positive one last."""
     if len(labels) != 2:
-        raise OptionError(f"{where} has {len(labels)} labels, so none is 'the positive one'", "Leave out 'positive'.")
+        raise OptionError(
+            f"{where} has {len(labels)} labels, so none is 'the positive one'", f"Leave out {spell('positive')}."
+        )
     word = positive.strip()
     numbers = exact_numbers([*labels, word])
     chosen = [label for label in labels if label == word or (numbers and numbers[label] == numbers[word])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +33,7 @@ from seedbed.data.kinds import (
     understand,
 )
 from seedbed.data.table import Column, ColumnSchema, Kind
-from seedbed.errors import ColumnError
+from seedbed.errors import ColumnError, spell
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Bools, Floats
 
@@ -264,7 +263,7 @@ def _refuse_no_number(
             text = next((text for text in frame.texts(position).texts if not missing_in_number(text)), None)
             if text:
                 message = f"{frame.where}: column '{column.name}' holds no number, but text ({shown(text)})"
-                raise ColumnError(message, f"Leave numeric: {shlex.quote(column.name)} out.")
+                raise ColumnError(message, f"Leave {spell('numeric', column.name)} out.")
 
 
 def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[Column]) -> None:
@@ -283,6 +282,6 @@ def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[C
         f"{shown(frame.cells(position)[rows[0]])})"
         for position, rows in bad.items()
     )
-    drop = ", ".join(shlex.quote(frame.names[position]) for position in bad)
+    drop = spell("drop", *(frame.names[position] for position in bad))
     message = f"{frame.where}: infinite or too large numbers: {listed}"
-    raise ColumnError(message, f"Repair or leave out what is named, drop: {drop}")
+    raise ColumnError(message, f"Repair or leave out what is named, with {drop}")

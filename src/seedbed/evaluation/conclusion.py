@@ -49,10 +49,10 @@ def _spread_unknown(low: ArrayLike, high: ArrayLike) -> Any:
     return np.equal(low, high) & np.not_equal(high, 0)
 
 
-def n_together(names: Sequence[str], *, reference: str = "", gate: str = "") -> int:
-    """Return how many comparisons with the reference hold together: all but that with the gate, a candidate whose
-    comparison is a question of its own unless it is the reference."""
-    return max(1, len(names) - 1 - (gate in names and gate != reference))
+def n_together(names: Sequence[str], *, reference: str = "", separate_question: str = "") -> int:
+    """Return how many comparisons with the reference hold together: all but that with `separate_question`, a candidate
+    whose comparison is a question of its own unless it is the reference."""
+    return max(1, len(names) - 1 - (separate_question in names and separate_question != reference))
 
 
 def conclude(
@@ -60,7 +60,7 @@ def conclude(
     evidence: Evidence,
     *,
     without: Mapping[str, str] | None = None,
-    gate: str = "",
+    separate_question: str = "",
     sizes: Mapping[str, float] | None = None,
     contrasts: Sequence[tuple[str, str, Sequence[str]]] = (),
     gains: Callable[[str], bool] = lambda name: True,
@@ -72,7 +72,8 @@ def conclude(
             the reference was named, the recommended model takes its place.
         evidence: of the candidates that can be judged.
         without: candidates that can't be judged, and why. If a named reference is one, no candidate gets a verdict.
-        gate: a candidate whose comparison with a named reference is a question of its own, at the whole error level.
+        separate_question: a candidate whose comparison with a named reference is a question of its own, at the whole error
+            level.
         sizes: of the models that can be simpler than another.
         contrasts: what may help: the thing, the model with it, and those without.
         gains: whether a model is shown to be better than `prior`, if that isn't among the candidates.
@@ -86,7 +87,7 @@ def conclude(
     reference = asked.reference if asked.reference_named or not use else use
     due = asked.interval is not None and reference in names
     tried = asked.plan.tried
-    together = n_together(names, reference=reference, gate=gate) + tried
+    together = n_together(names, reference=reference, separate_question=separate_question) + tried
 
     def judged(
         estimates: Mapping[tuple[str, str], Estimate], decided: Mapping[str, tuple[Rule, float]]
@@ -111,7 +112,7 @@ def conclude(
     verdicts: tuple[Verdict, ...] = ()
     if due and asked.reference_named:
         pairs = [(reference, name) for name in names if name != reference]
-        level = {pair: 1 if set(pair) == {gate, reference} else together for pair in pairs}
+        level = {pair: 1 if set(pair) == {separate_question, reference} else together for pair in pairs}
         estimates = {pair: evidence.difference(*pair, level[pair]) for pair in pairs}
         verdicts = judged({pair: one for pair, one in estimates.items() if not _spread_unknown(one.low, one.high)}, {})
     behind: tuple[Verdict, ...] = ()

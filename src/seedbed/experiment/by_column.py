@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ import numpy as np
 
 from seedbed.data.reading import read_table
 from seedbed.data.table import Column, Table
-from seedbed.errors import ColumnError, OptionError, counted, did_you_mean
-from seedbed.evaluation.protocol import FEWEST_ROWS
+from seedbed.errors import ColumnError, OptionError, counted, did_you_mean, spell
+from seedbed.evaluation.protocol import FEWEST_ROWS, Protocol
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.experiment.model_plan import opened_run, protocol_of_run, table_of_run
-from seedbed.experiment.spec import Experiment, hashed, sampled_rows, splits_of
-from seedbed.experiment.specification_file import read_arrays
+from seedbed.experiment.model_plan import opened_run, table_of_run
+from seedbed.experiment.spec import sampled_rows, splits_of
+from seedbed.experiment.specification_file import hashed, read_arrays
 from seedbed.experiment.subgroups import Grouping, subgroups_of
 from seedbed.scoring import Result
 from seedbed.typing import Floats, Ints
@@ -99,12 +99,12 @@ def _levels(column: Column, known: Floats, most: int) -> tuple[list[str], Ints]:
     if not large and most == _MOST:
         message = f"'{column.name}' has no subgroups: none of its {counted(len(names), 'value')} has {FEWEST_ROWS} rows"
         raise OptionError(message, "Name a column with fewer values.")
-    kept = list(range(len(names)))
+    named_codes = list(range(len(names)))
     if len(names) > most or len(names) - len(large) > 1:
-        kept = sorted(large[: most - 1])
-    place = np.full(len(names), len(kept), dtype=np.int64)
-    place[kept] = np.arange(len(kept))
-    return [*(names[code] for code in kept), *([_OTHER] if len(kept) < len(names) else [])], place[codes]
+        named_codes = sorted(large[: most - 1])
+    place = np.full(len(names), len(named_codes), dtype=np.int64)
+    place[named_codes] = np.arange(len(named_codes))
+    return [*(names[code] for code in named_codes), *([_OTHER] if len(named_codes) < len(names) else [])], place[codes]
 
 
 def _bands(column: Column, known: Floats) -> tuple[list[str], Ints]:
@@ -148,13 +148,6 @@ def _dates(value: float) -> Iterator[tuple[float, str]]:
             yield float(moment.astype("datetime64[s]").astype(np.int64)), str(moment)
 
 
-def grouped(results: Sequence[Any], spec: Experiment, conclusion: Conclusion, grouping: Grouping) -> Conclusion:
-    """Return a conclusion with the verdicts within the subgroups of its table's rows; of a sample, of its rows."""
-    if spec.whole is not None:
-        grouping = grouping.of_rows(sampled_rows(spec.whole, spec.table.n_rows, spec.random_state))
-    return replace(conclusion, subgroups=subgroups_of(results, grouping, conclusion))
-
-
 def conclusion_by(folder: Path, column: str) -> Conclusion:
     """Return the conclusion of a finished run, with the verdicts within the subgroups of a column of its table.
 
@@ -176,7 +169,7 @@ def conclusion_by(folder: Path, column: str) -> Conclusion:
     results = _stored_results(folder, conclusion, table)
     if not results:
         message = f"{folder} is of another version of seedbed, and its splits or predictions can't be read"
-        raise OptionError(message, "Train it again: the same command with 'overwrite'.")
+        raise OptionError(message, f"Train it again: the same command with {spell('overwrite', True)}.")
     return replace(conclusion, subgroups=subgroups_of(results, grouping, conclusion))
 
 
@@ -184,7 +177,7 @@ def _stored_results(folder: Path, conclusion: Conclusion, table: Table) -> list[
     """Return the results of a run without its networks; empty if the files don't hold them."""
     with contextlib.suppress(Exception):  # each version may lack something else
         specified = conclusion.specification
-        design = protocol_of_run(conclusion)
+        design = Protocol(**conclusion.specification["design"])
         splits = splits_of(table, design, conclusion.plan.random_state)
         if hashed(*(rows for split in splits for rows in (split.train, split.test))) != specified["splits_sha256"]:
             return []

@@ -1,7 +1,7 @@
 """The finished fits of an unfinished run, kept in its folder, so that the same run can continue.
 
-A file is named by a hash of everything that decides its contents. A fit of another run has another name, and is not
-used.
+A file is named by a hash of everything that decides its contents, but not of the number of repeats: a longer run uses
+it, too. A fit of another run has another name, and is not used.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import contextlib
 import functools
 import hashlib
 import json
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,10 @@ import numpy.typing as npt
 
 from seedbed.experiment.fits import Estimator, Fitted, Unit
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.spec import hashed
-from seedbed.experiment.specification_file import code_hash
+from seedbed.experiment.specification_file import code_hash, hashed
 from seedbed.files import make_folder, remove_parts, write_whole
 from seedbed.training.machine import processor
 
-EARLIER = "earlier"
-"""The folder of a run whose repeats are reused, among what is kept."""
-
-Arrays = Mapping[str, npt.NDArray[Any]]
 _PARTS = ("networks", "curves", "dead")
 
 
@@ -42,17 +36,13 @@ class Checkpoint:
         folder: the folder of the run.
 
     Attributes:
-        earlier: the arrays of a finished run of fewer repeats, as `Comparison.save` writes them, which this run
-            reuses; empty if there is none.
         others: the number of files of other runs.
         trouble: why a file couldn't be written; empty if all could.
     """
 
     def __init__(self, plan: Plan, folder: str | Path) -> None:
         self.folder, self._plan = Path(folder), plan
-        self._place = self.folder / "unfinished"
-        self.earlier: Arrays = {}
-        self.others, self.trouble = 0, ""
+        self._place, self.trouble = self.folder / "unfinished", ""
         names = {name for of_unit in self._names for name in of_unit}
         there = {path.stem for path in self._place.glob("*.safetensors")} if self._place.is_dir() else set[str]()
         self._there, self.others = there & names, len(there - names)
@@ -62,9 +52,9 @@ class Checkpoint:
         """The number of files of this run that are kept."""
         return len(self._there)
 
-    def repeats(self, name: str) -> int:
-        """Return how many repeats of a model are reused from an earlier run."""
-        return len(self.earlier.get(f"{name}/predictions", ()))
+    def has(self, unit: int, split: int) -> bool:
+        """Return whether a unit on a split is kept."""
+        return self._names[unit][split] in self._there
 
     def fitted(self, unit: int, split: int) -> dict[str, Fitted] | None:
         """Return what a unit predicts on a split, or None if it isn't kept."""
@@ -119,7 +109,6 @@ class Checkpoint:
     def remove(self) -> None:
         """Remove everything that is kept, also of other runs in this folder; the results are written."""
         remove_parts(self._place)
-        shutil.rmtree(self._place / EARLIER, ignore_errors=True)
         for path in self._place.glob("*.safetensors"):
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -139,13 +128,11 @@ class Checkpoint:
     def _names(self) -> list[list[str | None]]:
         """The name of the file of each unit on each split; None if the code of the unit is unknown."""
         rows = [hashed(split.train, split.test) for split in self._plan.splits]
-        return [self._names_of(unit, rows) for unit in self._plan.units]
-
-    def _names_of(self, unit: Unit, rows: Sequence[str]) -> list[str | None]:
-        code = _code(unit)
-        if code is None:
-            return [None] * len(rows)
-        return [_hash([self._run, code, list(unit.names), of_split]) for of_split in rows]
+        codes = [(unit, _code(unit)) for unit in self._plan.experiment.units]
+        return [
+            [None if code is None else _hash([self._run, code, list(unit.names), of_split]) for of_split in rows]
+            for unit, code in codes
+        ]
 
 
 def _code(unit: Unit) -> str | None:
@@ -162,7 +149,7 @@ def _about(path: Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
-def _of_arrays(arrays: Arrays) -> str:
+def _of_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
     return _hash([[name, str(a.dtype), list(a.shape), hashed(a)] for name, a in sorted(arrays.items())])
 
 

@@ -13,15 +13,14 @@ import numpy as np
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.splits import Split
 from seedbed.data.table import Column, Table
-from seedbed.errors import ColumnError, OptionError, did_you_mean
+from seedbed.errors import CandidateError, ColumnError, OptionError, did_you_mean, spell
 from seedbed.evaluation.column_gains import Columns
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.fits import Estimator, Group, Unit
-from seedbed.experiment.model_plan import compared_candidate, opened_run, specified_as, table_of_run
+from seedbed.experiment.model_plan import experiment_of_run, opened_run
 from seedbed.experiment.plan import make_plan
-from seedbed.experiment.run import run_in
+from seedbed.experiment.run import Results, run
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.model.portfolio import AUTO
 from seedbed.report.columns_text import label_of
@@ -64,12 +63,9 @@ def specify_columns(
     """
     source: Literal["named", "default", "run"] = "default" if model is None else "named"
     if isinstance(table, Path):
-        conclusion, stored = opened_run(table)
         source = "run" if model is None else "named"
-        name = _advised(conclusion) if model is None else model
-        chosen = compared_candidate(stored, name) if isinstance(name, str) else name
-        read = table_of_run(table, conclusion, stored)
-        base = specified_as(conclusion, stored, read, [chosen], baselines=["prior"], command=command)
+        name = _advised(opened_run(table)[0]) if model is None else model
+        base = experiment_of_run(table, command, name)
     else:
         name = _DEFAULT if model is None else model
         design = dataclasses.replace(design, baselines=["prior"], reference=None)
@@ -77,13 +73,49 @@ def specify_columns(
         if estimator:
             design = dataclasses.replace(design, baselines=["prior", name])
         base = specify(table, [AUTO if estimator else name], recipe=recipe, design=design, command=command)
-    unit, what = _unit(base, name)
-    others = [(dropped, f"without {label_of(dropped)}") for dropped in _questions(base.table, columns)]
-    return _of(
-        base,
-        [(unit, _ALL, ()), *((unit, words, dropped) for dropped, words in others)],
-        columns=Columns(model=what, source=source, n_columns=base.table.n_features, effects=()),
-    )
+    if base.estimators:
+        what = base.estimators[0].name
+    else:
+        is_auto = isinstance(name, str) and name.strip() == AUTO
+        what = AUTO if is_auto else base.groups[0].members[0].name
+    return _without_each(base, what, columns, source)
+
+
+def columns_of_comparison(
+    experiment: Experiment, conclusion: Conclusion, model: str | None, columns: Sequence[str]
+) -> Experiment:
+    """Return the experiment that trains a model of a finished comparison with all columns, and without each one.
+
+    Args:
+        experiment, conclusion: of the comparison.
+        model: its name; the model that the comparison recommends if left out.
+        columns: those to ask about; all if left out.
+
+    Raises:
+        CandidateError: there is no such model.
+        ColumnError: there is no such column.
+    """
+    name = _advised(conclusion) if model is None else model
+    if name not in experiment.names:
+        raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, experiment.names))
+    command = f"{experiment.command}.columns(...)" if experiment.command.startswith("sb.") else ""
+    base = dataclasses.replace(experiment, design=Protocol(**conclusion.specification["design"]), command=command)
+    return _without_each(base, name, columns, "run" if model is None else "named")
+
+
+def _without_each(
+    base: Experiment, name: str, columns: Sequence[str], source: Literal["named", "default", "run"]
+) -> Experiment:
+    """Return the experiment of one model with all columns and without each, on the splits of another experiment."""
+    unit = next(unit for unit in base.units if name in unit.names)
+    if isinstance(unit, Group):
+        members = (
+            unit.members if name == AUTO else tuple(one for one in unit.members if unit.lines.get(one.name) == name)
+        )
+        unit = dataclasses.replace(unit, members=members, lines={AUTO if name == AUTO else members[0].name: name})
+    others = [(unit, f"without {label_of(dropped)}", dropped) for dropped in _questions(base.table, columns)]
+    about = Columns(model=name, source=source, n_columns=base.table.n_features, effects=())
+    return _of(base, [(unit, _ALL, ()), *others], columns=about)
 
 
 def _is_estimator(model: Any) -> bool:
@@ -92,17 +124,6 @@ def _is_estimator(model: Any) -> bool:
         return hasattr(model, "fit")
     path = model.partition("(")[0].partition("@")[0]
     return "." in path and ".py:" not in path
-
-
-def _unit(experiment: Experiment, name: Any) -> tuple[Unit, str]:
-    """Return what is fitted for one model, and its name."""
-    if experiment.estimators:
-        return experiment.estimators[0], experiment.estimators[0].name
-    group = experiment.groups[-1]
-    if isinstance(name, str) and name.strip() == AUTO:
-        return dataclasses.replace(group, lines={AUTO: AUTO}), AUTO
-    member = experiment.groups[0].members[0]
-    return Group((member,), {member.name: member.name}), member.name
 
 
 def _advised(conclusion: Conclusion) -> str:
@@ -137,19 +158,19 @@ def _of(experiment: Experiment, variants: Sequence[tuple[Unit, str, tuple[str, .
 # ---- what is asked
 
 
-def _questions(table: Table, asked: Sequence[str]) -> list[tuple[str, ...]]:
+def _questions(table: Table, named_columns: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the sets of columns that are left out: each column, and those together that stand for each other."""
     names = table.feature_names
-    for name in asked:
+    for name in named_columns:
         if name not in names:
             why = next((note.message for note in table.notes if note.column == name and note.code in LEFT_OUT), "")
             raise ColumnError(why or f"no column '{name}' among the features", did_you_mean(name, names))
-    wanted = tuple(dict.fromkeys(asked)) or names
-    if asked and len(wanted) > _MOST_ASKED:
+    wanted = tuple(dict.fromkeys(named_columns)) or names
+    if named_columns and len(wanted) > _MOST_ASKED:
         raise OptionError(f"{len(wanted)} columns are asked about", f"Name at most {_MOST_ASKED}.")
-    if len(names) > _MOST_COLUMNS and not asked:
+    if len(names) > _MOST_COLUMNS and not named_columns:
         message = f"{table.name} has {len(names):,} columns, and at most {_MOST_COLUMNS:,} are divided into groups"
-        raise OptionError(message, "Name the columns that you ask about (column: NAME).")
+        raise OptionError(message, f"Name the columns that you ask about: {spell('column', 'NAME')}.")
     columns = [table.columns[names.index(name)] for name in wanted]
     if len(wanted) > _MOST_ASKED:
         return [tuple(wanted[place] for place in group) for group in _clusters(columns, _MOST_ASKED)]
@@ -229,18 +250,21 @@ def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
 # ---- beside the verdicts
 
 
-def with_alone(comparison: Comparison, compute: Compute, folder: Path | None = None) -> Comparison:
-    """Return a finished comparison of columns with two figures beside each verdict, on the first repeat: the loss of a
-    model that has only these columns, and the rise if their values are shuffled among the test rows.
+def add_single_columns(
+    results: Results, conclusion: Conclusion, compute: Compute, folder: Path | None = None
+) -> Conclusion:
+    """Return the conclusion of a comparison of columns with two figures beside each verdict, on the first repeat: the
+    loss of a model that has only these columns, and the rise if their values are shuffled among the test rows.
 
     Args:
+        results: those of the comparison.
         compute: what trains, and where.
         folder: of the run, where finished work is kept until the results are written.
     """
-    answer, spec = comparison.conclusion.columns, comparison.experiment
+    answer, spec = conclusion.columns, results.experiment
     assert answer is not None
-    if comparison.ended == "interrupted" or any(effect.alone is not None for effect in answer.effects):
-        return comparison  # or it is read back from its folder
+    if results.ended == "interrupted" or any(effect.alone is not None for effect in answer.effects):
+        return conclusion  # or it is read back from its folder
     effects, names = list(answer.effects), spec.table.feature_names
     unit = spec.units[0]
     first = dataclasses.replace(spec.design, repeats=1, stops=False)
@@ -249,7 +273,7 @@ def with_alone(comparison: Comparison, compute: Compute, folder: Path | None = N
         for effect in effects
     ]
     plan = make_plan(_of(spec, only, design=first, columns=None), compute)
-    alone = {result.name: result for result in run_in(plan, folder).results}
+    alone = {result.name: result for result in run(plan, folder).results}
     shuffled = _shuffled(spec, unit, first, [effect.columns for effect in effects], plan.splits, compute, folder)
     effects = [
         dataclasses.replace(
@@ -259,8 +283,7 @@ def with_alone(comparison: Comparison, compute: Compute, folder: Path | None = N
         )
         for effect, (_, name, _) in zip(effects, only, strict=True)
     ]
-    columns = dataclasses.replace(answer, effects=tuple(effects))
-    return dataclasses.replace(comparison, conclusion=dataclasses.replace(comparison.conclusion, columns=columns))
+    return dataclasses.replace(conclusion, columns=dataclasses.replace(answer, effects=tuple(effects)))
 
 
 def _shuffled(
@@ -293,9 +316,9 @@ def _shuffled(
     tested = tuple(
         dataclasses.replace(split, test=(np.arange(times)[:, None] * n + split.test).ravel()) for split in splits
     )
-    asked = _of(dataclasses.replace(spec, table=copied), [(unit, _ALL, ())], design=design, columns=None)
-    plan = make_plan(asked, compute, tested)
-    (result,) = run_in(plan, folder).results
+    experiment = _of(dataclasses.replace(spec, table=copied), [(unit, _ALL, ())], design=design, columns=None)
+    plan = make_plan(experiment, compute, tested)
+    (result,) = run(plan, folder).results
     if not result.finite:
         return
     losses = result.row_losses(spec.metric).mean(axis=(0, 1)).reshape(times, n)

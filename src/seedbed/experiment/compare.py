@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,18 +15,13 @@ from seedbed.arguments import checked, spelled
 from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, without_passwords
-from seedbed.experiment.columns import specify_columns, with_alone
-from seedbed.experiment.comparison import Comparison, carry_out
-from seedbed.experiment.model_plan import experiment_of_run
-from seedbed.experiment.plan import Plan, make_plan
-from seedbed.experiment.run_folder import finished_in, open_folder
-from seedbed.experiment.sizes import check_sizes, with_rows
-from seedbed.experiment.spec import specify
+from seedbed.experiment.comparison import Comparison
+from seedbed.experiment.request import Question, Request, carry_out_request, plan_request
+from seedbed.experiment.run_folder import open_folder
 from seedbed.report.progress import Progress, notebook_progress
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.fields import merged, place_of
 from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
-from seedbed.training.candidates import warn_of_probabilities
 
 _LONGEST = 200
 
@@ -87,9 +84,8 @@ def compare(
         ...
         2 models on 10 train/test splits: 40 networks in ...
     """
-    return _compared(
-        table, y, target, candidates, recipe, design, compute, epochs, lr, quick, folder, overwrite, on_progress
-    )
+    request = _request("compare", table, y, target, recipe, design, compute, epochs, lr, quick, candidates=candidates)
+    return _answered(request, folder, overwrite, on_progress)
 
 
 @checked(_place)
@@ -130,100 +126,8 @@ def rows(
         >>> [size.n_train for size in answer.conclusion.rows.sizes]
         [33, 69, 135]
     """
-    run = _run(table, y=y, target=target, candidates=candidates, recipe=recipe, design=design, epochs=epochs, lr=lr,
-               quick=quick)  # fmt: skip
-    if run is not None:
-        return _with_rows(run, compute, folder, overwrite, on_progress)
-    return _compared(
-        table, y, target, candidates, recipe, design, compute, epochs, lr, quick, folder, overwrite, on_progress,
-        by_rows=True,
-    )  # fmt: skip
-
-
-def _compared(
-    table: Any,
-    y: Any,
-    target: str | int | None,
-    candidates: Sequence[Any] | Mapping[str, Any] | str | None,
-    recipe: Recipe | Literal["default", "tutorial"],
-    design: Design | None,
-    compute: Compute,
-    epochs: int | None,
-    lr: float | Iterable[float] | None,
-    quick: bool,
-    folder: str | Path | None,
-    overwrite: bool,
-    on_progress: Callable[[Progress], None] | None,
-    by_rows: bool = False,
-) -> Comparison:
-    """Return the comparison of `compare`, and what `rows` adds if it is requested."""
-    started, read = time.perf_counter(), _table(table, y, target)
-    lrs = _lrs(lr)
-    several, rate = (lrs, None) if len(lrs) > 1 else ((), next(iter(lrs), None))
-    common, asked = _settings(recipe, design, epochs=epochs, lr=rate, quick=quick)
-    function = "rows" if by_rows else "compare"
-    command = call_of(read, candidates, common, several, asked, function=function)
-    place = None if folder is None else Path(folder)
-    experiment = specify(read, candidates, recipe=common, design=asked, lrs=several, command=command)
-    if by_rows:
-        check_sizes(experiment)
-    plan = make_plan(experiment, compute)
-    for candidate in plan.experiment.members:
-        warn_of_probabilities(candidate, plan.experiment.table)
-    finish = functools.partial(with_rows, compute=compute, folder=place) if by_rows else lambda comparison: comparison
-    return _carried(plan, on_progress, place, overwrite, started, finish)
-
-
-def _with_rows(
-    run: Path,
-    compute: Compute,
-    folder: str | Path | None,
-    overwrite: bool,
-    on_progress: Callable[[Progress], None] | None,
-) -> Comparison:
-    """Return the finished comparison in a folder, and what `rows` adds."""
-    started, place = time.perf_counter(), None if folder is None else Path(folder)
-    experiment = experiment_of_run(run, without_passwords(f"sb.rows({str(run)!r})"))
-    check_sizes(experiment)
-    plan = make_plan(experiment, compute)
-    finish = functools.partial(with_rows, compute=compute, folder=place)
-    return _carried(plan, on_progress, place, overwrite, started, finish, finished_in(plan, run))
-
-
-def _settings(
-    recipe: Recipe | str,
-    design: Design | None,
-    *,
-    epochs: int | None,
-    lr: float | None,
-    quick: bool,
-) -> tuple[Recipe, Design]:
-    """Return recipe and design with what was given beside them."""
-    named = recipe_named(recipe) if isinstance(recipe, str) else recipe
-    return merged(named, epochs=epochs, lr=lr), merged(design or Design(), quick=quick or None)
-
-
-def _carried(
-    plan: Plan,
-    on_progress: Callable[[Progress], None] | None,
-    folder: Path | None,
-    overwrite: bool,
-    started: float,
-    finish: Callable[[Comparison], Comparison],
-    taken: Comparison | None = None,
-) -> Comparison:
-    """Return the comparison of a plan after `finish`; it isn't trained if it is finished in its folder, or taken."""
-    with notebook_progress() as shown:
-        tell = on_progress or shown
-        if folder is None:
-            return finish(taken or carry_out(plan, tell, started=started))
-        with open_folder(plan, folder, overwrite=overwrite) as opened:
-            comparison = finish(
-                opened.finished or taken or carry_out(plan, tell, checkpoint=opened.checkpoint, started=started)
-            )
-            if comparison is not opened.finished:
-                opened.save(comparison)
-        return comparison
+    request = _request("rows", table, y, target, recipe, design, compute, epochs, lr, quick, candidates=candidates)
+    return _answered(request, folder, overwrite, on_progress)
 
 
 @checked(_place)
@@ -262,20 +166,77 @@ def columns(
 
     Examples:
         >>> design = sb.Design(repeats=1, n_networks=2)
-        >>> found = sb.columns("example:iris", candidate="linear:5", epochs=5, lr=0.1, design=design)
-        >>> found.conclusion.columns.effects[0].verdict
+        >>> answer = sb.columns("example:iris", candidate="linear:5", epochs=5, lr=0.1, design=design)
+        >>> answer.conclusion.columns.effects[0].verdict
         'helps'
     """
-    started = time.perf_counter()
-    run = _run(table, y=y, target=target, recipe=recipe, design=design, epochs=epochs, lr=lr, quick=quick)
-    read = _table(table, y, target) if run is None else run
-    common, asked = _settings(recipe, design, epochs=epochs, lr=lr, quick=quick)
-    given = {"candidate": candidate, "column": list(column) or None}
-    command = call_of(read, None, common, (), asked, function="columns", **given)
-    experiment = specify_columns(read, candidate, column, recipe=common, design=asked, command=command)
-    place, plan = None if folder is None else Path(folder), make_plan(experiment, compute)
-    finish = functools.partial(with_alone, compute=compute, folder=place)
-    return _carried(plan, on_progress, place, overwrite, started, finish)
+    request = _request(
+        "columns", table, y, target, recipe, design, compute, epochs, lr, quick, candidates=candidate, columns=column
+    )
+    return _answered(request, folder, overwrite, on_progress)
+
+
+def _request(
+    question: Question,
+    table: Any,
+    y: Any,
+    target: str | int | None,
+    recipe: Recipe | str,
+    design: Design | None,
+    compute: Compute,
+    epochs: int | None,
+    lr: float | Iterable[float] | None,
+    quick: bool,
+    *,
+    candidates: Any,
+    columns: Sequence[str] = (),
+) -> Request:
+    """Return the request of a call, and read its table; the arguments are those of `compare` and `columns`."""
+    started, lrs = time.perf_counter(), _lrs(lr)
+    several, rate = (lrs, None) if len(lrs) > 1 else ((), next(iter(lrs), None))
+    source: Table | Path
+    if question != "compare" and isinstance(table, str | Path) and Path(table).is_dir():
+        source = Path(table)
+        decided = {"y": y, "target": target, "design": design, "epochs": epochs, "lr": lr, "quick": quick or None,
+                   "recipe": None if recipe == "default" else recipe,
+                   "candidates": candidates if question == "rows" else None}  # fmt: skip
+        if names := [name for name, value in decided.items() if value is not None]:
+            raise OptionError(f"{source} has its own table, networks and design", f"Leave {', '.join(names)} out.")
+    else:
+        source = _table(table, y, target)
+    common = merged(recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate)
+    request = Request(
+        question=question,
+        source=source,
+        candidates=candidates,
+        columns=tuple(columns),
+        recipe=common,
+        design=merged(design or Design(), quick=quick or None),
+        lrs=several,
+        compute=compute,
+        started=started,
+    )
+    return dataclasses.replace(request, command=call_of(request))
+
+
+def _answered(
+    request: Request,
+    folder: str | Path | None,
+    overwrite: bool,
+    on_progress: Callable[[Progress], None] | None,
+) -> Comparison:
+    """Carry out a request, in a folder if one is given."""
+    planned = plan_request(request)
+    for candidate in planned.plan.experiment.members:
+        warn_of_probabilities(candidate, planned.plan.experiment.table)
+    progress = notebook_progress if on_progress is None else functools.partial(nullcontext, on_progress)
+    if folder is None:
+        return carry_out_request(planned, None, progress)
+    with open_folder(planned.plan, folder, overwrite=overwrite) as opened:
+        comparison = carry_out_request(planned, opened, progress)
+        if comparison is not opened.finished:
+            opened.save(comparison)
+    return comparison
 
 
 def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
@@ -286,20 +247,6 @@ def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
         return () if lr is None else tuple(float(rate) for rate in (lr if isinstance(lr, Iterable) else [lr]))
     except (TypeError, ValueError):
         raise OptionError(f"lr is {lr!r}", "Give a number, or several.") from None
-
-
-def _run(table: Any, **others: Any) -> Path | None:
-    """Return the folder of a run that is given in place of a table; None if it is a table.
-
-    Raises:
-        OptionError: other arguments are given, which the run decides.
-    """
-    if not (isinstance(table, str | Path) and Path(table).is_dir()):
-        return None
-    given = [name for name, one in others.items() if one is not None and one is not False and str(one) != "default"]
-    if given:
-        raise OptionError(f"{table} has its own table, networks and design", f"Leave {', '.join(given)} out.")
-    return Path(table)
 
 
 def _table(table: Any, y: Any, target: str | int | None) -> Table:
@@ -314,38 +261,28 @@ def _table(table: Any, y: Any, target: str | int | None) -> Table:
     return table_from_arrays(table, y)
 
 
-def call_of(
-    table: Table | Path,
-    candidates: Any,
-    recipe: Recipe,
-    lrs: Sequence[float],
-    design: Design,
-    *,
-    function: str = "compare",
-    **others: Any,
-) -> str:
-    """Return the text of a call that repeats this one, such as `sb.compare('t.csv', target='y')`.
+def call_of(request: Request) -> str:
+    """Return the text of a call that makes a request, such as `sb.compare('t.csv', target='y')`.
 
     Tables and objects without a short text are shown by their type, and passwords as stars.
-
-    Args:
-        table: the table; or the folder of a comparison, which decides recipe and design.
-        function: the one that was called.
-        others: its other arguments; None for one that wasn't given.
     """
-    arguments = [_word(str(table))] if isinstance(table, Path) else _read_by(table)
-    if candidates is not None:
-        arguments.append(f"candidates={_word(candidates)}")
-    if isinstance(table, Table):
-        names = [name for name, known in RECIPES.items() if known == recipe]
+    source, of_models = request.source, request.question != "columns"
+    arguments = [_word(str(source))] if isinstance(source, Path) else _read_by(source)
+    if request.candidates is not None and of_models:
+        arguments.append(f"candidates={_word(request.candidates)}")
+    if isinstance(source, Table):
+        names = [name for name, recipe in RECIPES.items() if recipe == request.recipe]
         if names != ["default"]:
-            arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{recipe!r}")
-        if lrs:
-            arguments.append(f"lr={list(lrs)}")
-        if design != Design():
-            arguments.append(f"design=sb.{design!r}")
-    arguments += [f"{name}={_word(value)}" for name, value in others.items() if value is not None]
-    return without_passwords(f"sb.{function}({', '.join(arguments)})")
+            arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{request.recipe!r}")
+        if request.lrs:
+            arguments.append(f"lr={list(request.lrs)}")
+        if request.design != Design():
+            arguments.append(f"design=sb.{request.design!r}")
+    if request.candidates is not None and not of_models:
+        arguments.append(f"candidate={_word(request.candidates)}")
+    if request.columns:
+        arguments.append(f"column={_word(list(request.columns))}")
+    return without_passwords(f"sb.{request.question}({', '.join(arguments)})")
 
 
 def _read_by(table: Table) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,17 @@ from seedbed.evaluation.conclusion import outlook
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.summaries import Conclusion, Ended, document_of
 from seedbed.evaluation.verdicts import Verdict
-from seedbed.experiment.by_column import grouped, grouping_of
+from seedbed.experiment.by_column import grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
+from seedbed.experiment.columns import add_single_columns, columns_of_comparison
 from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.model_plan import plan_model
-from seedbed.experiment.plan import STOPS, Plan
+from seedbed.experiment.plan import STOPS, Plan, make_plan
 from seedbed.experiment.run import Results, Tell, run_by_looks
+from seedbed.experiment.sizes import add_sizes, check_sizes
+from seedbed.experiment.spec import sampled_rows
 from seedbed.experiment.specification_file import SPECIFICATION
-from seedbed.experiment.subgroups import Grouping
+from seedbed.experiment.subgroups import Grouping, subgroups_of
 from seedbed.experiment.summary import answer, json_text, summarize
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model.effects import effects_in
@@ -85,7 +89,53 @@ class Comparison(Results):
 
     def grouped(self, grouping: Grouping) -> Comparison:
         """Return the comparison with the verdicts within subgroups of all rows of its table."""
-        return replace(self, conclusion=grouped(self.results, self.experiment, self.conclusion, grouping))
+        spec = self.experiment
+        if spec.whole is not None:
+            grouping = grouping.of_rows(sampled_rows(spec.whole, spec.table.n_rows, spec.random_state))
+        return self.concluded(replace(self.conclusion, subgroups=subgroups_of(self.results, grouping, self.conclusion)))
+
+    def columns(
+        self, candidate: str | None = None, column: Sequence[str] = (), *, compute: Compute = Compute()
+    ) -> Comparison:
+        """Say which columns help: train a model of this comparison with all columns, and again without each, on the
+        same splits. `conclusion.columns` of the returned comparison has the answer; see docs/columns.md.
+
+        Args:
+            candidate: the name of the model; the recommended one if left out.
+            column: the columns to ask about, at most 40; all if left out.
+            compute: what trains, and where, see `Compute`.
+
+        Raises:
+            SeedbedError: there is no such model or column, or the model can't be trained.
+        """
+        experiment = columns_of_comparison(self.experiment, self.conclusion, candidate, column)
+        comparison = carry_out(make_plan(experiment, compute))
+        return comparison.concluded(add_single_columns(comparison, comparison.conclusion, compute))
+
+    def rows(
+        self,
+        *,
+        compute: Compute = Compute(),
+        folder: Path | None = None,
+        tell: Callable[[str], None] = lambda words: None,
+    ) -> Comparison:
+        """Say whether more rows would help: return the comparison with its models trained again on halves, quarters and
+        so on of the training rows, in `conclusion.rows`; see docs/rows.md.
+
+        Args:
+            compute: what trains, and where, see `Compute`.
+            folder: of the run, where finished work is kept until the results are written.
+            tell: gets a line before each size.
+
+        Raises:
+            DataError: half of the training rows is too few to learn from.
+        """
+        check_sizes(self.experiment)
+        return self.concluded(add_sizes(self, self.conclusion, compute, folder, tell))
+
+    def concluded(self, conclusion: Conclusion) -> Comparison:
+        """Return the comparison with another conclusion, or itself if it has that one."""
+        return self if conclusion is self.conclusion else replace(self, conclusion=conclusion)
 
     def with_effects(self, model: Model | None = None) -> Comparison:
         """Return the comparison with what the predictions of a model depend on, in `conclusion.effects`; see
@@ -98,7 +148,7 @@ class Comparison(Results):
             CandidateError, OptionError: as `model`.
         """
         effects = effects_in(model or self.model(), self.experiment.whole or self.experiment.table)
-        return replace(self, conclusion=replace(self.conclusion, effects=effects))
+        return self.concluded(replace(self.conclusion, effects=effects))
 
     def details(self) -> str:
         """Return the first screen, every verdict with its numbers, and how models were trained."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,19 +38,19 @@ PRIOR = "prior"
 _RESAMPLES, _MOST_ROWS = 1000, 20_000
 
 
-def judge(experiment: Experiment, results: Sequence[Result], asked: Conclusion) -> Conclusion:
+def judge(experiment: Experiment, results: Sequence[Result], question: Conclusion) -> Conclusion:
     """Return the conclusion with the verdicts, the ranking and the advice that the results support.
 
     Args:
-        asked: the question, see `evaluation.conclude`.
+        question: without verdicts, see `evaluation.conclude`.
     """
     usable = {result.name: result for result in results if result.finite}
     networks = {result.name: float(result.n_parameters) for result in results if isinstance(result, NetworkResult)}
     conclusion = conclude(
-        asked,
+        question,
         evidence_of(results, experiment.metric),
         without=without_verdict(results, experiment.reference if experiment.reference_named else ""),
-        gate=PRIOR,
+        separate_question=PRIOR,
         sizes={PRIOR: -2.0, linear_name(experiment.table.task): -1.0} | networks,
         contrasts=() if experiment.columns is not None else questions_of(experiment.lines),
         gains=lambda name: _gains(experiment, usable[name]),
@@ -123,17 +123,8 @@ def guessing_like(like: Result) -> Result:
             predictions[split.repeat, 0, split.test] = np.bincount(target, minlength=like.n_classes) / len(target)
         else:
             predictions[split.repeat, 0, split.test] = target.mean()
-    return Result(
-        name=PRIOR,
-        target=like.target,
-        task=like.task,
-        splits=like.splits,
-        groups=like.groups,
-        times=like.times,
-        design=like.design,
-        alpha=like.alpha,
-        predictions=predictions,
-    )
+    shared = {one.name: getattr(like, one.name) for one in fields(Result) if one.init}
+    return Result(**{**shared, "name": PRIOR, "predictions": predictions, "singles": None})
 
 
 def diagnose(experiment: Experiment, results: Sequence[Result], conclusion: Conclusion) -> tuple[Check, ...]:
@@ -176,7 +167,7 @@ def _checks(
     kind = linear_name(experiment.table.task)
     if kind in others and conclusion.reference != kind:
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
-        n = n_together(list(others), reference=experiment.reference, gate=PRIOR)
+        n = n_together(list(others), reference=experiment.reference, separate_question=PRIOR)
         estimate = difference(others[kind], result, experiment.metric, comparisons=n)
         if decide(low=estimate.low, high=estimate.high, margin=conclusion.metric.margin) == "worse":
             yield worse_than_logistic(name, estimate=estimate, kind=kind)

@@ -120,9 +120,9 @@ def fit_group(
         tell: called after each member of a split.
     """
     if group.without:
-        kept = tuple(column for column in table.columns if column.name not in group.without)
+        visible_columns = tuple(column for column in table.columns if column.name not in group.without)
         nothing = dataclasses.replace(table.columns[0], values=np.zeros(table.n_rows))
-        table = dataclasses.replace(table, columns=kept or (nothing,))
+        table = dataclasses.replace(table, columns=visible_columns or (nothing,))
         group = dataclasses.replace(group, members=tuple(_unbound(member) for member in group.members))
     parts = [_part(table, split) for split in splits]
     recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
@@ -241,11 +241,11 @@ def _of_estimator(model: Estimator, table: Table, split: Split) -> Floats:
         if numbers.size != len(X_test) or not np.isfinite(numbers).all():
             raise ValueError(f"predict gave {list(numbers.shape)} numbers, or some that aren't finite")
         return numbers.reshape(len(X_test))  # some regressors return [row, 1]
-    classes, given = np.asarray(fitted.classes_, dtype=np.intp), np.asarray(fitted.predict_proba(X_test))
-    if given.shape != (len(X_test), len(classes)) or not np.isfinite(given).all():
-        raise ValueError(f"predict_proba gave {list(given.shape)} numbers, or some that aren't finite")
+    classes, outputs = np.asarray(fitted.classes_, dtype=np.intp), np.asarray(fitted.predict_proba(X_test))
+    if outputs.shape != (len(X_test), len(classes)) or not np.isfinite(outputs).all():
+        raise ValueError(f"predict_proba gave {list(outputs.shape)} numbers, or some that aren't finite")
     probabilities = np.zeros((len(X_test), n_classes))  # a class without training rows keeps 0
-    probabilities[:, classes] = given
+    probabilities[:, classes] = outputs
     return probabilities
 
 

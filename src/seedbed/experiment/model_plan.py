@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seedbed.data.reading import read_table
 from seedbed.data.table import Table
-from seedbed.errors import CandidateError, DataError, OptionError, did_you_mean
+from seedbed.errors import CandidateError, DataError, OptionError, did_you_mean, spell
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
-from seedbed.experiment.spec import SCHEMA_VERSION, Experiment, Sweep, specify, table_specification
-from seedbed.experiment.specification_file import SPECIFICATION, differences, read_specification
+from seedbed.experiment.spec import Experiment, Sweep, specify
+from seedbed.experiment.specification_file import (
+    SCHEMA_VERSION,
+    SPECIFICATION,
+    differences,
+    read_specification,
+    table_specification,
+)
 from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, LINES
@@ -34,31 +40,35 @@ class ModelPlan:
     """A model of a comparison, ready to be fitted to all rows.
 
     Attributes:
+        conclusion: of the comparison.
+        summary: what the comparison found of the model.
         table: the table of the comparison.
         candidate: what is fitted; "auto" is the blend.
         recipe: the recipe of the comparison.
-        score: the score that the comparison measured, and its source.
-        n_networks: how many networks it averages.
-        random_state: that of the comparison.
     """
 
+    conclusion: Conclusion
+    summary: CandidateSummary
     table: Table
     candidate: Candidate | str
     recipe: Recipe
-    score: Mapping[str, Any]
-    n_networks: int
-    random_state: int
+
+    @property
+    def name(self) -> str:
+        """The name of the candidate."""
+        return self.candidate if isinstance(self.candidate, str) else self.candidate.name
 
     def fit(self, **options: Any) -> Model:
-        """Return the model; `options` are those of `fit_model`."""
-        options["n_networks"] = options.get("n_networks") or self.n_networks
+        """Return the model; `options` are those of `fit_model`, and the number of networks is that of the comparison
+        unless they name another."""
+        plan = self.conclusion.plan
         return fit_model(
             self.table,
             self.candidate,
             recipe=self.recipe,
-            score=self.score,
-            random_state=self.random_state,
-            **options,
+            score=_score(self.conclusion, self.summary),
+            random_state=plan.random_state,
+            **{**options, "n_networks": options.get("n_networks") or plan.networks},
         )
 
 
@@ -77,8 +87,7 @@ def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment)
     summary = _named(conclusion, name, [model.name for model in experiment.estimators])
     line = next(line for line in experiment.lines if line.name == summary.name)
     candidate: Candidate | str = AUTO if line.candidate is None else line.candidate
-    table = experiment.whole or experiment.table
-    return _planned(conclusion, summary, table, candidate, experiment.recipe)
+    return ModelPlan(conclusion, summary, experiment.whole or experiment.table, candidate, experiment.recipe)
 
 
 def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
@@ -100,11 +109,10 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     folder = Path(folder)
     conclusion, stored = opened_run(folder)
     summary = _named(conclusion, name, [model["name"] for model in stored["estimators"]])
-    code = "" if name else f"If you trust it, name it as candidate: {summary.name}."
+    code = "" if name else f"If you trust it, name it: {spell('candidate', summary.name)}."
     candidate = AUTO if summary.name == AUTO else compared_candidate(stored, summary.name, code=code)
-    return _planned(
-        conclusion, summary, table_of_run(folder, conclusion, stored), candidate, recipe_in(stored["recipe"])
-    )
+    table = table_of_run(folder, conclusion, stored)
+    return ModelPlan(conclusion, summary, table, candidate, recipe_in(stored["recipe"]))
 
 
 def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
@@ -124,21 +132,8 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
         raise OptionError(f"the run in {folder} was written by an older seedbed", command_hint(folder))
     if differing := differences(stored, conclusion.specification):
         message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
-        raise OptionError(message, "Run compare again with 'overwrite'.")
+        raise OptionError(message, f"Run compare again with {spell('overwrite', True)}.")
     return conclusion, stored
-
-
-def protocol_of_run(conclusion: Conclusion) -> Protocol:
-    """Return the design of a finished comparison."""
-    design = conclusion.specification["design"]
-    return Protocol(**{field.name: design[field.name] for field in fields(Protocol)})
-
-
-def _planned(
-    conclusion: Conclusion, summary: CandidateSummary, table: Table, candidate: Candidate | str, recipe: Recipe
-) -> ModelPlan:
-    plan = conclusion.plan
-    return ModelPlan(table, candidate, recipe, _score(conclusion, summary), plan.networks, plan.random_state)
 
 
 def _named(conclusion: Conclusion, name: str | None, estimators: Sequence[str]) -> CandidateSummary:
@@ -205,53 +200,25 @@ def compared_candidate(stored: Mapping[str, Any], name: str, *, code: str = "") 
     return dataclasses.replace(candidate, overrides=overrides)
 
 
-def experiment_of_run(folder: Path, command: str = "") -> Experiment:
-    """Return the experiment of a finished comparison, with the table, which is read again.
+def experiment_of_run(folder: Path, command: str = "", model: Any = None) -> Experiment:
+    """Return the experiment of a finished comparison, or of one model with its splits, recipe and design. The table is
+    read again; if the comparison used a sample, the same one is drawn.
 
     Args:
         folder: of the comparison.
         command: the command or call that uses it.
+        model: the model, beside the prior: a name in the comparison, or a candidate; all models if left out.
 
     Raises:
         SeedbedError: the folder holds no finished comparison, its table is gone or has changed, or a model is code that
             isn't in the folder, or isn't run without permission.
     """
     conclusion, stored = opened_run(folder)
-    if conclusion.plan.ended == "interrupted":
-        raise OptionError(f"the comparison in {folder} was interrupted", command_hint(folder))
     again = f"Name the table: with folder {folder} and the same options, its finished networks are used again."
-    if stored["estimators"]:
-        name = stored["estimators"][0]["name"]
-        raise OptionError(f"the scikit-learn model {name} of this comparison isn't in the run's folder", again)
-    table = table_of_run(folder, conclusion, stored, again)
-    blended = any(AUTO in group["lines"] for group in stored["groups"])
-    names = [name for group in stored["groups"] for name in group["members"] if name in group["lines"]]
-    if blended:
-        names = [name for name in names if name not in (*LINES, "linear")]
-    code = f"If you trust it, n{again[1:]}"
-    candidates = [compared_candidate(stored, name, code=code) for name in names] + [AUTO] * blended
-    experiment = specified_as(conclusion, stored, table, candidates, command=command)
-    sweeps = tuple(Sweep(one["name"], tuple(one["members"]), tuple(one["lrs"])) for one in stored["sweeps"])
-    reference, named = stored["reference"], stored["reference_named"]
-    return dataclasses.replace(experiment, reference=reference, reference_named=named, sweeps=sweeps)
-
-
-def specified_as(
-    conclusion: Conclusion,
-    stored: Mapping[str, Any],
-    table: Table,
-    candidates: Sequence[Any],
-    *,
-    command: str,
-    baselines: Sequence[Any] = (),
-) -> Experiment:
-    """Return the experiment of some models with the splits, the recipe and the design of a finished comparison.
-
-    Args:
-        stored: the specification of the run.
-        table: of the comparison; if that used a sample, the same one is drawn.
-        candidates, command: as in `specify`.
-    """
+    if model is not None:
+        again, candidates = "", [compared_candidate(stored, model) if isinstance(model, str) else model]
+    else:
+        candidates = _compared_candidates(folder, conclusion, stored, again)
     plan = conclusion.plan
     design = Design(
         quick=bool(plan.sample_of),
@@ -260,10 +227,33 @@ def specified_as(
         margin=conclusion.metric.margin if stored["margin_rule"] == "given" else None,
         alpha=conclusion.alpha,
         n_networks=plan.networks,
-        baselines=baselines,
+        baselines=() if model is None else ["prior"],
     )
-    experiment = specify(table, candidates, recipe=recipe_in(stored["recipe"]), design=design, command=command)
-    return dataclasses.replace(experiment, design=protocol_of_run(conclusion))
+    table, recipe = table_of_run(folder, conclusion, stored, again), recipe_in(stored["recipe"])
+    experiment = specify(table, candidates, recipe=recipe, design=design, command=command)
+    experiment = dataclasses.replace(experiment, design=Protocol(**conclusion.specification["design"]))
+    if model is not None:
+        return experiment
+    sweeps = tuple(Sweep(one["name"], tuple(one["members"]), tuple(one["lrs"])) for one in stored["sweeps"])
+    reference, named = stored["reference"], stored["reference_named"]
+    return dataclasses.replace(experiment, reference=reference, reference_named=named, sweeps=sweeps)
+
+
+def _compared_candidates(
+    folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], again: str
+) -> list[Candidate | str]:
+    """Return all candidates of a comparison from its specification; `again` is what to do if one isn't there."""
+    if conclusion.plan.ended == "interrupted":
+        raise OptionError(f"the comparison in {folder} was interrupted", command_hint(folder))
+    if stored["estimators"]:
+        name = stored["estimators"][0]["name"]
+        raise OptionError(f"the scikit-learn model {name} of this comparison isn't in the run's folder", again)
+    blended = any(AUTO in group["lines"] for group in stored["groups"])
+    names = [name for group in stored["groups"] for name in group["members"] if name in group["lines"]]
+    if blended:
+        names = [name for name in names if name not in (*LINES, "linear")]
+    code = f"If you trust it, n{again[1:]}"
+    return [compared_candidate(stored, name, code=code) for name in names] + [AUTO] * blended
 
 
 def table_of_run(folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], instead: str = "") -> Table:

@@ -14,8 +14,8 @@ from seedbed.data.layout import layout_of
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.splits import Split
 from seedbed.errors import counted
-from seedbed.experiment.fits import Unit
-from seedbed.experiment.spec import Experiment, specification
+from seedbed.experiment.spec import Experiment
+from seedbed.experiment.specification_file import specification
 from seedbed.model.member import is_network
 from seedbed.model.members import Running
 from seedbed.settings.design import Compute
@@ -55,11 +55,6 @@ class Plan:
         repeats = self.experiment.design.repeats
         return (*(stop for stop in STOPS if stop < repeats), repeats)
 
-    @property
-    def units(self) -> tuple[Unit, ...]:
-        """What is fitted on each split."""
-        return self.experiment.units
-
     def first(self, repeats: int) -> Plan:
         """Return the plan as if it had only its first repeats."""
         experiment = self.experiment
@@ -86,7 +81,7 @@ class Plan:
     @property
     def fits_a_split(self) -> int:
         """The number of fits on each split."""
-        return sum(unit.n_fits for unit in self.units)
+        return sum(unit.n_fits for unit in self.experiment.units)
 
     def modules(self) -> Iterator[str]:
         """Yield `own_module` of each user-defined module, once if candidates share it."""
@@ -102,7 +97,7 @@ class Plan:
         spec, n = self.experiment, len(self.splits)
         up_to = "up to " if spec.design.stops else ""
         words = f"{counted(len(spec.names), 'model')} on {up_to}{counted(n, 'train/test split')}"
-        if spec.n_members:
+        if any(map(is_network, spec.members)):
             words += f", {counted(spec.n_networks, 'network')} each"
         missing = "; ".join(f"without {name}, as {why}" for name, why in spec.missing.items())
         return f"{words}; {missing}" if missing else words

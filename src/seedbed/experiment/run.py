@@ -138,23 +138,14 @@ class Results:
         raise KeyError(f"no candidate '{name}'; there are {', '.join(result.name for result in self.results)}")
 
 
-def run(plan: Plan, *, tell: Tell | None = None, checkpoint: Checkpoint | None = None) -> Results:
-    """Fit all models of a plan.
-
-    Args:
-        tell: gets the progress after each fit.
-        checkpoint: stores finished work, and returns what an earlier run has finished.
+def run(plan: Plan, folder: Path | None = None) -> Results:
+    """Fit all models of a plan; store finished work in a folder if there is one, from which a later call continues.
 
     Raises:
         TrainingError: an estimator can't be fitted.
     """
-    *_, results = run_by_looks(plan, tell=tell, checkpoint=checkpoint)
+    *_, results = run_by_looks(plan, checkpoint=None if folder is None else Checkpoint(plan, folder))
     return results
-
-
-def run_in(plan: Plan, folder: Path | None) -> Results:
-    """Run a plan, and store finished work in a folder if there is one, from which a later call continues."""
-    return run(plan, checkpoint=None if folder is None else Checkpoint(plan, folder))
 
 
 def run_by_looks(
@@ -163,6 +154,10 @@ def run_by_looks(
     """Fit a plan part by part, and yield the results of all repeats so far after each of its looks.
 
     Looks change no result: a caller may stop at any of them.
+
+    Args:
+        tell: gets the progress after each fit.
+        checkpoint: stores finished work, and returns what an earlier run has finished.
 
     Raises:
         TrainingError: an estimator can't be fitted.
@@ -186,8 +181,8 @@ class _Work:
     def do(self, part: int) -> None:
         """Fit everything of one part."""
         plan, splits = self.plan, self.plan.splits_of(part)
-        for number, unit in enumerate(plan.units):
-            waiting = [split for split in splits if not self._reuse(number, split, plan.looks[part])]
+        for number, unit in enumerate(plan.experiment.units):
+            waiting = [split for split in splits if not self._reuse(number, split)]
             size = plan.batch if isinstance(unit, Group) else 1
             for some in (waiting[at : at + size] for at in range(0, len(waiting), size)):
                 for split, fitted in zip(some, self._fit(number, some), strict=True):
@@ -196,7 +191,7 @@ class _Work:
                         self.checkpoint.keep(number, split, fitted)
 
     def _fit(self, number: int, splits: Sequence[int]) -> list[dict[str, Fitted]]:
-        plan, unit, spec = self.plan, self.plan.units[number], self.plan.experiment
+        plan, unit, spec = self.plan, self.plan.experiment.units[number], self.plan.experiment
         where = [plan.splits[split] for split in splits]
         if not isinstance(unit, Group):
             fitted = [{unit.name: fit_estimator(unit, spec.table, split)} for split in where]
@@ -213,18 +208,13 @@ class _Work:
             tell=self._count,
         )
 
-    def _reuse(self, number: int, split: int, repeats: int) -> bool:
+    def _reuse(self, number: int, split: int) -> bool:
         """Add what is kept of a unit on a split, and return whether anything is."""
-        if self.checkpoint is None:
-            return False
-        unit, fitted = self.plan.units[number], self.checkpoint.fitted(number, split)
-        if fitted is None and all(self.checkpoint.repeats(name) >= repeats for name in unit.names):
-            arrays = self.checkpoint.earlier
-            fitted = {name: self.gathered[name].stored(arrays, split) for name in unit.names}
+        fitted = None if self.checkpoint is None else self.checkpoint.fitted(number, split)
         if fitted is None:
             return False
         self._add(split, fitted)
-        self._reused += unit.n_fits
+        self._reused += self.plan.experiment.units[number].n_fits
         return True
 
     def _add(self, split: int, fitted: Mapping[str, Fitted]) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from seedbed.arguments import shown
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, spell
 from seedbed.evaluation.summaries import Conclusion, summary_from
-from seedbed.experiment.checkpoint import EARLIER, Checkpoint
+from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import Gathered, Results
@@ -29,7 +27,7 @@ from seedbed.experiment.specification_file import (
     read_specification,
     write_specification,
 )
-from seedbed.files import DIGESTS, altered_files, make_folder, read_document, remove_parts, write_whole
+from seedbed.files import DIGESTS, altered_files, make_folder, read_document, remove_parts
 from seedbed.report.stored import check_files, draw_again
 
 _RESULTS, _TRAINING, _LOCK, _ARRAYS = "comparison.json", "training.json", ".writer", "curves.safetensors"
@@ -42,12 +40,10 @@ class RunFolder:
     """The folder of a run, while this process has the lock to write into it.
 
     Attributes:
-        specification: the file of the specification.
         checkpoint: the finished parts of the run.
         finished: the results of the same run, if it is finished already; otherwise None.
     """
 
-    specification: Path
     checkpoint: Checkpoint
     finished: Comparison | None = None
 
@@ -57,15 +53,16 @@ class RunFolder:
         Raises:
             OptionError: they can't be written; what is kept stays.
         """
-        folder = self.specification.parent
-        if not self.specification.is_file():
+        folder = self.checkpoint.folder
+        specification = folder / SPECIFICATION
+        if not specification.is_file():
             message = f"{folder} was removed or replaced while the run was writing to it, so no results are written"
             raise OptionError(message, "Run the same command again.")
         with _written(folder, "Free some space; the same command then continues from what is kept there."):
             paths = comparison.save(folder, pictures=pictures)
         if comparison.ended != "interrupted":
             self.checkpoint.remove()
-        return [self.specification, *paths]
+        return [specification, *paths]
 
 
 @contextlib.contextmanager
@@ -98,45 +95,34 @@ def open_folder(
     try:
         for place in (folder, folder / "unfinished"):
             remove_parts(place)
-        path, checkpoint = folder / SPECIFICATION, Checkpoint(plan, folder)
+        checkpoint = Checkpoint(plan, folder)
         if not overwrite:
             check_files(folder)
         stored, differing = read_specification(folder), _differing(plan, folder)
         growing = not overwrite and _grows(plan, folder) and (bool(differing) or not is_finished(folder))
         if growing:
-            with _written(folder, "Free some space."):
-                _set_aside(plan, folder)
-        elif differing and not overwrite and _holds_results(folder):
+            _keep_results(plan, folder, checkpoint)
+        elif differing and not overwrite and _holds_another(checkpoint):
             message = f"{folder} holds another run: {_shown(differing)}"
-            raise OptionError(message, "Name another folder, or discard that run with 'overwrite'.")
+            raise OptionError(message, f"Name another folder, or discard that run with {spell('overwrite', True)}.")
         if is_finished(folder) and not (overwrite or growing) and (done := restored(plan, stored, folder)) is not None:
             if not checkpoint.others:
                 checkpoint.remove()  # left by a run that was killed after its last file
             with _written(folder, "Free some space."):
                 draw_again(folder, done.conclusion)
-            yield RunFolder(path, checkpoint, finished=done)
+            yield RunFolder(checkpoint, finished=done)
             return
         if differing or not stored or (folder / _RESULTS).exists():
             with _written(folder, "Name another folder."):
                 for name in [*_FILES, *(altered_files(folder) or ())]:  # no file of another run beside the new one
                     (folder / name).unlink(missing_ok=True)
                 write_specification(plan.experiment, plan.specification, folder)
-        checkpoint.earlier = _earlier(plan, folder)
-        yield RunFolder(path, checkpoint)
+        yield RunFolder(checkpoint)
     finally:
         # Another process that has opened the lock by now finds it deleted, and opens it again.
         with contextlib.suppress(OSError):  # the folder may have been replaced
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
-
-
-def numbered(folder: Path) -> Iterator[Path]:
-    """Yield those of `folder`, `folder-2`, `folder-3` and so on that exist, up to the first that doesn't."""
-    numbers = itertools.count(2)
-    while folder.exists():
-        yield folder
-        number = next(numbers)
-        folder = folder.with_name(f"{folder.name if number == 2 else folder.name.rpartition('-')[0]}-{number}")
 
 
 def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
@@ -146,17 +132,19 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
         The folder that holds the run, or the first that holds no other; and in words how the run in `folder` differs,
         if another folder is chosen.
     """
-    places = list(numbered(folder))
-    growing = [place for place in places if _grows(plan, place)]
-    free = [
-        place
-        for place in places
-        if place in growing or not (_differing(plan, place) and ((place / _LOCK).exists() or _holds_results(place)))
-    ]
-    same = [place for place in free if place in growing or (read_specification(place) and not _differing(plan, place))]
-    following = f"{folder.name}-{len(places) + 1}" if places else folder.name
-    chosen = next(iter((*same, *free)), folder.with_name(following))
-    return chosen, "" if chosen == folder or folder not in places else _shown(_differing(plan, folder))
+    numbered = itertools.chain([folder], (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2)))
+    free = None
+    for place in numbered:
+        if not place.exists():
+            chosen = free or place
+            break
+        differing = _differing(plan, place)
+        if _grows(plan, place) or (read_specification(place) and not differing):
+            chosen = place
+            break
+        if free is None and not (differing and ((place / _LOCK).exists() or _holds_another(Checkpoint(plan, place)))):
+            free = place
+    return chosen, "" if chosen == folder else _shown(_differing(plan, folder))
 
 
 def _differing(plan: Plan, folder: Path) -> list[str]:
@@ -170,46 +158,32 @@ def _differing(plan: Plan, folder: Path) -> list[str]:
 
 
 def _grows(plan: Plan, folder: Path) -> bool:
-    """Return whether the results in a folder are those of the first repeats of a plan, which then takes them along."""
-    return (folder / _RESULTS).is_file() and _begins(read_specification(folder), plan)
-
-
-def _begins(stored: Mapping[str, Any], plan: Plan) -> bool:
-    """Return whether a specification is that of the first repeats of a plan, and the code of all models that they have
-    in common is known and the same."""
-    if not grows(stored, plan.specification):
+    """Return whether the results in a folder are those of the first repeats of a plan, by the same code of all models,
+    which is known."""
+    stored = read_specification(folder)
+    if not (folder / _RESULTS).is_file() or not grows(stored, plan.specification):
         return False
     code = code_hashes(plan.experiment)
-    then = {name: what for name, what in stored.get("code", {}).items() if name in code}
-    return bool(then) and all(what is not None and what == code[name] for name, what in then.items())
+    then = {name: stored_code for name, stored_code in stored.get("code", {}).items() if name in code}
+    return bool(then) and all(one is not None and one == code[name] for name, one in then.items())
 
 
-def _set_aside(plan: Plan, folder: Path) -> None:
-    """Keep what a run takes along while its files are replaced: of each model the most repeats that there are. An
-    interrupted answer may have fewer than the run that was set aside before it."""
-    from safetensors.numpy import save
-
-    place, arrays = folder / "unfinished" / EARLIER, read_arrays(folder / _ARRAYS)
-    before = _earlier(plan, folder)
-    for name in plan.experiment.names:
-        if len(before.get(f"{name}/predictions", ())) > len(arrays.get(f"{name}/predictions", ())):
-            arrays |= {key: array for key, array in before.items() if key.rpartition("/")[0] == name}
-    place.mkdir(parents=True, exist_ok=True)
-    contents = {_ARRAYS: save(arrays), SPECIFICATION: (folder / SPECIFICATION).read_bytes()}
-    for name, content in contents.items():  # the specification last: without it, nothing is taken along
-        write_whole(place / name, functools.partial(Path.write_bytes, data=content))
+def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
+    """Keep each split of the results in a folder as an unfinished run does, so that a longer run can replace them."""
+    arrays = read_arrays(folder / _ARRAYS)
+    gathered = {line.name: Gathered(plan, line) for line in plan.experiment.lines}
+    for number, unit in enumerate(plan.experiment.units):
+        repeats = min(len(arrays.get(f"{name}/predictions", ())) for name in unit.names)
+        for place, split in enumerate(plan.splits):
+            if split.repeat < repeats and not checkpoint.has(number, place):
+                checkpoint.keep(number, place, {name: gathered[name].stored(arrays, place) for name in unit.names})
+    if checkpoint.trouble:
+        raise OptionError(f"can't write to {folder}: {checkpoint.trouble}", "Free some space.")
 
 
-def _earlier(plan: Plan, folder: Path) -> Arrays:
-    """Return the arrays of the run that was set aside; empty if there is none, or if it is another one."""
-    place = folder / "unfinished" / EARLIER
-    return read_arrays(place / _ARRAYS) if _begins(read_specification(place), plan) else {}
-
-
-def _holds_results(folder: Path) -> bool:
-    """Return whether a folder holds results, or finished parts of a run."""
-    kept = (folder / "unfinished").glob("*.s*")
-    return any(kept) or any((folder / name).exists() for name in (_RESULTS, _TRAINING))
+def _holds_another(checkpoint: Checkpoint) -> bool:
+    """Return whether a folder holds results, or finished parts of another run."""
+    return bool(checkpoint.others) or any((checkpoint.folder / name).exists() for name in (_RESULTS, _TRAINING))
 
 
 def is_finished(folder: Path) -> bool:
@@ -249,9 +223,6 @@ def finished_in(plan: Plan, folder: Path) -> Comparison:
         message = f"the networks of {folder} can't be used again: {why}"
         raise OptionError(message, "Name the table in place of the folder, which trains all networks.")
     return done
-
-
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def restored(plan: Plan, stored: Mapping[str, Any], folder: Path) -> Comparison | None:

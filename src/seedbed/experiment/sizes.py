@@ -14,10 +14,10 @@ from seedbed.errors import DataError, counted
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.row_gains import RowForecast, Rows, TrainingSize, forecast_rows
 from seedbed.evaluation.subgroup_tests import Interval
-from seedbed.experiment.comparison import Comparison
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.plan import make_plan
-from seedbed.experiment.run import run_in
+from seedbed.experiment.run import Results, run
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.summary import answer
 from seedbed.scoring import Result, of_one_model
@@ -78,27 +78,29 @@ def check_sizes(experiment: Experiment) -> None:
         raise DataError(message, f"A training set needs {_FEWEST_ROWS} rows{outside}{groups}; add rows.")
 
 
-def with_rows(
-    comparison: Comparison,
+def add_sizes(
+    results: Results,
+    conclusion: Conclusion,
     compute: Compute,
     folder: Path | None = None,
     tell: Callable[[str], None] = lambda words: None,
-) -> Comparison:
-    """Return a finished comparison with the losses of smaller training sets, verdicts at each size, and forecasts.
+) -> Conclusion:
+    """Return the conclusion of a finished comparison with the losses of smaller training sets, verdicts at each size,
+    and forecasts.
 
     The models are fitted again to parts of each split's training rows, in at most two repeats.
 
     Args:
+        results: those of the comparison.
         compute: what trains, and where.
         folder: of the run, where finished work is kept until the results are written.
         tell: gets a line before each size.
     """
-    if comparison.ended == "interrupted" or comparison.conclusion.rows is not None:
-        return comparison  # or it is read back from its folder
-    spec = comparison.experiment
+    if results.ended == "interrupted" or conclusion.rows is not None:
+        return conclusion  # or it is read back from its folder
+    spec = results.experiment
     repeats = min(_MOST_REPEATS, spec.design.repeats)
     design = dataclasses.replace(spec.design, repeats=repeats, stops=False, time_limit=None)
-    conclusion = comparison.conclusion
     smaller = dataclasses.replace(
         spec,
         design=design,
@@ -107,15 +109,15 @@ def with_rows(
         margin=conclusion.metric.margin,
         margin_given=True,
     )
-    names = [name for name in smaller.names if comparison[name].finite]
-    first = [split for split in comparison.splits if split.repeat < repeats]
-    results: list[dict[str, Result]] = [{name: comparison[name] for name in names}]
+    names = [name for name in smaller.names if results[name].finite]
+    first = [split for split in results.splits if split.repeat < repeats]
+    by_size: list[dict[str, Result]] = [{name: results[name] for name in names}]
     verdicts = [conclusion.verdicts]
     for splits in smaller_splits(spec.table, first, spec.random_state):
         plan = make_plan(smaller, compute, splits)
         tell(f"training sets of {_rows_of(splits):,} rows")
-        part = run_in(plan, folder)
-        results.insert(0, {result.name: result for result in part.results})
+        part = run(plan, folder)
+        by_size.insert(0, {result.name: result for result in part.results})
         with one_blas_thread():
             verdicts.insert(0, answer(part).verdicts)
     sizes = tuple(
@@ -124,13 +126,13 @@ def with_rows(
             losses={name: _loss(by_name[name], spec.metric) for name in names if by_name[name].finite},
             verdicts=of_size,
         )
-        for by_name, of_size in zip(results, verdicts, strict=True)
+        for by_name, of_size in zip(by_size, verdicts, strict=True)
     )
     forecasts, refused = list[RowForecast](), dict[str, str]()
     for name in names:
         if name == "prior":
             continue
-        curve = [by_name[name] for by_name in results]
+        curve = [by_name[name] for by_name in by_size]
         answers, why = _forecast(curve, [size.n_train for size in sizes], repeats, spec, conclusion.metric.of_prior)
         refused |= {name: why} if why else {}
         n = sizes[-1].n_train
@@ -145,7 +147,7 @@ def with_rows(
         refused=refused,
         left_out=tuple(name for name in spec.names if name not in names),
     )
-    return dataclasses.replace(comparison, conclusion=dataclasses.replace(conclusion, rows=rows))
+    return dataclasses.replace(conclusion, rows=rows)
 
 
 def _rows_of(splits: Sequence[Split]) -> int:

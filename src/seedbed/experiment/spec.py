@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from seedbed.arguments import spelled
 from seedbed.data.layout import layout_of
 from seedbed.data.splits import Split, check_training, holdout, repeated_folds, sample_rows, time_holdout
 from seedbed.data.table import Table, Task
-from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
+from seedbed.errors import CandidateError, OptionError, counted, did_you_mean, spell
 from seedbed.evaluation.column_gains import Columns
 from seedbed.evaluation.metrics import METRICS, default_margin, default_metric
 from seedbed.evaluation.protocol import Protocol, protocol
@@ -29,7 +26,6 @@ from seedbed.networks.mlp import MLP, Prior, Trees
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import find_final_activation, n_parameters_of
-from seedbed.training.machine import versions
 from seedbed.training.randomness import derive
 from seedbed.typing import Ints
 
@@ -37,9 +33,6 @@ TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
 """The three networks of the tutorial: the candidates of a comparison with its recipe that names none."""
 
 DESIGN = Design()
-
-SCHEMA_VERSION = 3
-"""Of `experiment.json`."""
 
 _QUICK_ROWS = 5_000
 
@@ -149,18 +142,12 @@ class Experiment:
     @property
     def units(self) -> tuple[Unit, ...]:
         """What is fitted on each split."""
-        units: list[Unit] = [*self.groups, *self.estimators]
-        return tuple(units)
+        return (*self.groups, *self.estimators)
 
     @property
     def members(self) -> tuple[Candidate, ...]:
         """All candidates, once if they are in several groups."""
         return tuple({one.name: one for group in self.groups for one in group.members}.values())
-
-    @property
-    def n_members(self) -> int:
-        """The number of candidates that are networks."""
-        return sum(is_network(member) for member in self.members)
 
     @functools.cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -183,11 +170,6 @@ class Experiment:
             confined = find_final_activation(build, n_inputs, self.table.task)
         n_parameters = n_parameters_of(candidate.architecture, n_inputs, self.table.n_outputs)
         return Line(name, candidate, False, recipe.describe(), recipe, n_parameters, confined)
-
-    @property
-    def score_name(self) -> str:
-        """The score beside the loss in curves: accuracy or R2."""
-        return "R2" if self.table.task == "regression" else "accuracy"
 
     def recipe_of(self, candidate: Candidate) -> Recipe:
         """Return the recipe of a candidate for the rows of the table."""
@@ -250,7 +232,8 @@ def specify(
         SeedbedError: a candidate, a baseline or an option can't be used.
     """
     random_state = int(design.random_state)
-    table, whole = _sampled(table, random_state) if design.quick else (table, None)
+    whole = table if design.quick and table.n_rows > _QUICK_ROWS else None
+    table = table if whole is None else whole.of_rows(sampled_rows(whole, _QUICK_ROWS, random_state))
     recipe = _recipe_for(table, recipe)
     is_default = candidates is None and recipe.leaves_out
     named: Any = TUTORIAL if candidates is None else candidates
@@ -259,17 +242,19 @@ def specify(
         raise OptionError("several learning rates are of named candidates", "Name one, such as network-1.")
     expanded, sweeps = ((), ()) if not others else _expanded(candidates_for(others, table), lrs)
     usual = () if is_default else anchors(table.task)
-    given: Any = usual if design.baselines is None else design.baselines
-    known, mine = _known_baselines(given, table.task)
+    baselines: Any = usual if design.baselines is None else design.baselines
+    known, unknown = _known_baselines(baselines, table.task)
     lines, missing = default_models(table) if has_auto else ((), dict[str, str]())
     names = {member.name for member in expanded}
     more = {name: word for name, word in {**dict(zip(lines, lines, strict=True)), **known}.items() if name not in names}
     members = unique_names([*expanded, *(candidates_for(more, table) if more else ())])
-    estimators = estimators_from(mine, random_state=random_state, task=table.task)
+    estimators = estimators_from(unknown, random_state=random_state, task=table.task)
     n_networks = n_networks_for(table.n_rows) if design.n_networks is None else int(design.n_networks)
     groups = _groups(members, set(lines), has_auto=has_auto)
     if has_auto and (n_networks == 1 or not recipe.leaves_out):
-        raise OptionError("auto needs rows that networks leave out", "Leave it out, or give n_networks=2 or more.")
+        raise OptionError(
+            "auto needs rows that networks leave out", f"Leave it out, or give {spell('n_networks', 2)} or more."
+        )
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     first = linear_name(table.task) if is_default or not expanded else expanded[0].name
     metric = _metric(design.metric, table.task)
@@ -323,13 +308,13 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
                 raise CandidateError(f"a candidate can't be named '{name}'", "This name belongs to a default model.")
         others: Any = {name: one for name, one in candidates.items() if not is_auto(one)}
         return others, len(others) < len(candidates)
-    given = [candidates] if isinstance(candidates, str) else list(candidates)
-    if not given:
-        raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
-    others = [one for one in given if not is_auto(one)]
-    if len(given) - len(others) > 1:
+    specs = [candidates] if isinstance(candidates, str) else list(candidates)
+    if not specs:
+        raise CandidateError("no candidate is specs", "Name at least one, for instance relu:5.")
+    others = [one for one in specs if not is_auto(one)]
+    if len(specs) - len(others) > 1:
         raise CandidateError("two candidates are named 'auto'", "Leave one out.")
-    return others, len(others) < len(given)
+    return others, len(others) < len(specs)
 
 
 def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]:
@@ -368,13 +353,6 @@ def _metric(metric: str | None, task: Task) -> str:
     return metric
 
 
-def _sampled(table: Table, random_state: int) -> tuple[Table, Table | None]:
-    """Return a sample of a first look and its table; the table itself and None if it is small enough."""
-    if table.n_rows <= _QUICK_ROWS:
-        return table, None
-    return table.of_rows(sampled_rows(table, _QUICK_ROWS, random_state)), table
-
-
 def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
     """Return the rows of a table that a sample of `n_rows` rows has."""
     return sample_rows(table.target, n_rows, random_state=derive(random_state, "sample"), groups=table.groups)
@@ -402,122 +380,45 @@ def _expanded(
         sweeps.append(Sweep(candidate.name, tuple(member.name for member in members), tuple(lrs)))
         expanded += members
     if lrs and not sweeps:
-        raise OptionError("every candidate has a learning rate of its own", "Leave 'lr' out.")
+        raise OptionError("every candidate has a learning rate of its own", f"Leave {spell('lr')} out.")
     return unique_names(expanded), tuple(sweeps)
 
 
-def _protocol(table: Table, asked: Design) -> Protocol:
+def _protocol(table: Table, design: Design) -> Protocol:
     """Return the protocol for a table of this size, with the given settings in place of its own."""
     by_time = table.times is not None
     named = table.groups if table.grouped_by else None  # equal rows that are kept together don't count as groups
-    design = protocol(
+    planned = protocol(
         table.n_rows,
         None if table.task == "regression" else table.n_rows - int(np.bincount(table.target).max()),
-        quick=asked.quick,
+        quick=design.quick,
         n_groups=None if named is None else len(np.unique(named)),
         by_time=by_time,
     )
     if table.times is not None and table.groups is not None:
-        split = time_holdout(table.times, test_size=design.locked_share, groups=table.groups)
+        split = time_holdout(table.times, test_size=planned.locked_share, groups=table.groups)
         n = table.n_rows - len(split.train) - len(split.test)
-        words = f"{design.reason}; {counted(n, 'earlier row')} of its groups can't be trained on"
-        design = dataclasses.replace(design, reason=words) if n else design
-    counts = {"repeats": asked.repeats, "folds": asked.folds}
-    given = {name: int(value) for name, value in counts.items() if value is not None}
-    limit = None if asked.time_limit is None else float(asked.time_limit)
-    design = dataclasses.replace(design, time_limit=limit)
+        words = f"{planned.reason}; {counted(n, 'earlier row')} of its groups can't be trained on"
+        planned = dataclasses.replace(planned, reason=words) if n else planned
+    counts = {"repeats": design.repeats, "folds": design.folds}
+    counts_given = {name: int(value) for name, value in counts.items() if value is not None}
+    limit = None if design.time_limit is None else float(design.time_limit)
+    planned = dataclasses.replace(planned, time_limit=limit)
     if by_time:
-        name = next((name for name, value in given.items() if value > 1), None)
+        name = next((name for name, value in counts_given.items() if value > 1), None)
         if name is not None:
-            message = f"{name} is {given[name]}, but rows can be split by time in one way only"
+            message = f"{name} is {counts_given[name]}, but rows can be split by time in one way only"
             raise OptionError(message, f"Leave {name} out.")
-        return design
-    if not given:
-        return design
-    if design.kind == "held_out":
-        design = dataclasses.replace(design, kind="cross_validation", locked_share=0.0, folds=10)
-    stops, quick = design.stops and "repeats" not in given, design.quick and "repeats" not in given
-    design = dataclasses.replace(design, **given, stops=stops, quick=quick)  # type: ignore[arg-type]
-    if not design.has_verdict:
-        return design
-    words = f"{table.n_rows} rows: {'up to ' if design.stops else ''}{design.repeats} x {counted(design.folds, 'fold')}"
-    return dataclasses.replace(design, df=design.folds - 1, reason=f"{words}, as requested")
-
-
-def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> dict[str, Any]:
-    """Return everything that decides the result, as JSON gives it back; table and splits by their SHA-256.
-
-    Args:
-        n_inputs: number of inputs of a network.
-    """
-    whole = spec.whole
-    sample = None if whole is None else {"of": whole.n_rows, "sha256": hashed(whole.features, whole.target)}
-    decided = {
-        "schema_version": SCHEMA_VERSION,
-        "table": {**table_specification(spec.table, n_inputs), "sample": sample},
-        "candidates": [
-            {
-                "name": member.name,
-                "architecture": spelled(member.architecture),
-                "overrides": [list(pair) for pair in member.overrides],
-                **(dataclasses.asdict(spec.recipe_of(member)) if is_network(member) else {}),
-            }
-            for member in spec.members
-        ],
-        "groups": [
-            {
-                "members": [member.name for member in group.members],
-                "lines": dict(group.lines),
-                "without": list(group.without),
-            }
-            for group in spec.groups
-        ],
-        "estimators": [
-            {"name": model.name, "description": model.description, "without": list(model.without)}
-            for model in spec.estimators
-        ],
-        "recipe": dataclasses.asdict(spec.recipe),
-        "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
-        "reference": spec.reference,
-        "reference_named": spec.reference_named,
-        "design": dataclasses.asdict(spec.design),
-        "splits_sha256": hashed(*(rows for split in splits for rows in (split.train, split.test))),
-        "metric": spec.metric,
-        "margin": spec.margin,
-        "margin_rule": "given" if spec.margin_given else "at most a tenth of the reference's error",
-        "alpha": spec.alpha,
-        "n_networks": spec.n_networks,
-        "random_state": spec.random_state,
-        "versions": versions(),
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(decided))
-    return plain
-
-
-def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
-    """Return what identifies a table, with its cells as a SHA-256.
-
-    Args:
-        n_inputs: number of inputs of a network.
-    """
-    return {
-        "name": table.name,
-        "target": table.target_name,
-        "task": table.task,
-        "features": list(table.feature_names),
-        "n_inputs": n_inputs,
-        "labels": list(table.labels),
-        "n_rows": table.n_rows,
-        "sha256": hashed(table.features, table.target),
-        "groups_sha256": None if table.groups is None else hashed(table.groups),
-        "times_sha256": None if table.times is None else hashed(table.times),
-        "warnings": [note.code for note in table.notes if note.code],
-    }
-
-
-def hashed(*arrays: np.ndarray[Any, Any]) -> str:
-    """Return the SHA-256 of the bytes of arrays."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+        return planned
+    if not counts_given:
+        return planned
+    if planned.kind == "held_out":
+        planned = dataclasses.replace(planned, kind="cross_validation", locked_share=0.0, folds=10)
+    stops, quick = planned.stops and "repeats" not in counts_given, planned.quick and "repeats" not in counts_given
+    planned = dataclasses.replace(planned, **counts_given, stops=stops, quick=quick)  # type: ignore[arg-type]
+    if not planned.has_verdict:
+        return planned
+    words = (
+        f"{table.n_rows} rows: {'up to ' if planned.stops else ''}{planned.repeats} x {counted(planned.folds, 'fold')}"
+    )
+    return dataclasses.replace(planned, df=planned.folds - 1, reason=f"{words}, as requested")

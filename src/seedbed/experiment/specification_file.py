@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import json
@@ -10,20 +11,28 @@ import pickle
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
+from seedbed.arguments import spelled
+from seedbed.data.splits import Split
+from seedbed.data.table import Table
 from seedbed.errors import OptionError, nearest, without_passwords
 from seedbed.experiment.spec import Experiment
 from seedbed.files import make_folder, read_document, write_whole
 from seedbed.model.member import is_network
 from seedbed.networks.mlp import architecture_to_values
 from seedbed.networks.user import FileArchitecture
+from seedbed.training.machine import versions
+
+SCHEMA_VERSION = 3
+"""Of `experiment.json`."""
 
 SPECIFICATION = "experiment.json"
 """The file of the specification in the folder of a run."""
@@ -41,6 +50,85 @@ _COMPARISON, _TRAINING = "comparison.json", "training.json"
 _NAMED = 10
 # Libraries whose versions are part of every specification. Python's version covers the standard library.
 _KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
+
+
+def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> dict[str, Any]:
+    """Return everything that decides the result, as JSON gives it back; table and splits by their SHA-256.
+
+    Args:
+        n_inputs: number of inputs of a network.
+    """
+    whole = spec.whole
+    sample = None if whole is None else {"of": whole.n_rows, "sha256": hashed(whole.features, whole.target)}
+    decided = {
+        "schema_version": SCHEMA_VERSION,
+        "table": {**table_specification(spec.table, n_inputs), "sample": sample},
+        "candidates": [
+            {
+                "name": member.name,
+                "architecture": spelled(member.architecture),
+                "overrides": [list(pair) for pair in member.overrides],
+                **(dataclasses.asdict(spec.recipe_of(member)) if is_network(member) else {}),
+            }
+            for member in spec.members
+        ],
+        "groups": [
+            {
+                "members": [member.name for member in group.members],
+                "lines": dict(group.lines),
+                "without": list(group.without),
+            }
+            for group in spec.groups
+        ],
+        "estimators": [
+            {"name": model.name, "description": model.description, "without": list(model.without)}
+            for model in spec.estimators
+        ],
+        "recipe": dataclasses.asdict(spec.recipe),
+        "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
+        "reference": spec.reference,
+        "reference_named": spec.reference_named,
+        "design": dataclasses.asdict(spec.design),
+        "splits_sha256": hashed(*(rows for split in splits for rows in (split.train, split.test))),
+        "metric": spec.metric,
+        "margin": spec.margin,
+        "margin_rule": "given" if spec.margin_given else "at most a tenth of the reference's error",
+        "alpha": spec.alpha,
+        "n_networks": spec.n_networks,
+        "random_state": spec.random_state,
+        "versions": versions(),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(decided))
+    return plain
+
+
+def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
+    """Return what identifies a table, with its cells as a SHA-256.
+
+    Args:
+        n_inputs: number of inputs of a network.
+    """
+    return {
+        "name": table.name,
+        "target": table.target_name,
+        "task": table.task,
+        "features": list(table.feature_names),
+        "n_inputs": n_inputs,
+        "labels": list(table.labels),
+        "n_rows": table.n_rows,
+        "sha256": hashed(table.features, table.target),
+        "groups_sha256": None if table.groups is None else hashed(table.groups),
+        "times_sha256": None if table.times is None else hashed(table.times),
+        "warnings": [note.code for note in table.notes if note.code],
+    }
+
+
+def hashed(*arrays: np.ndarray[Any, Any]) -> str:
+    """Return the SHA-256 of the bytes of arrays."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def write_specification(experiment: Experiment, specification: Mapping[str, Any], folder: str | Path) -> Path:
@@ -141,14 +229,14 @@ def check_no_part_of_a_run(table: str) -> None:
     if ":" in table:  # an example, or an address
         return
     place = Path(table)
-    beside = place.parent
-    if place.is_file() and any((beside / name).is_file() for name in (_COMPARISON, _TRAINING)):
+    parent = place.parent
+    if place.is_file() and any((parent / name).is_file() for name in (_COMPARISON, _TRAINING)):
         left = (_COMPARISON, _TRAINING, SPECIFICATION, "report.html")
         if place.name in left:
-            raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {beside}.")
+            raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {parent}.")
     if not place.exists() and (inside := Path("seedbed-out") / place).is_dir():
         raise OptionError(f"there is no folder {place}", f"Did you mean {inside}?")
-    if not place.exists() and not place.suffix and (comparisons := _comparisons_in(beside)):
+    if not place.exists() and not place.suffix and (comparisons := _comparisons_in(parent)):
         hint = nearest(str(place), map(str, comparisons)) or f"Comparisons beside it: {_listed(comparisons)}."
         raise OptionError(f"there is no folder {place}", hint)
 

@@ -158,7 +158,7 @@ def _calibration(part: Part, n_subgroups: int) -> Interval:
 
 def _comparisons(names: Sequence[str], reference: str, name: str) -> int:
     """Return how many comparisons of models hold together with that of a name."""
-    return 1 if name == PRIOR else n_together(names, reference=reference, gate=PRIOR)
+    return 1 if name == PRIOR else n_together(names, reference=reference, separate_question=PRIOR)
 
 
 def _verdicts(parts: Mapping[str, Part], conclusion: Conclusion, n_subgroups: int) -> tuple[Verdict, ...]:

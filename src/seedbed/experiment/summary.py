@@ -46,7 +46,7 @@ def answer(run: Results) -> Conclusion:
     """
     experiment, splits, results = run.experiment, run.splits, run.results
     design, margin = experiment.design, margin_of(experiment, results)
-    asked = Conclusion(
+    question = Conclusion(
         kind="comparison",
         command=experiment.command,
         **table_of(experiment.table, experiment.command),
@@ -84,7 +84,7 @@ def answer(run: Results) -> Conclusion:
         specification=run.specification,
         seconds=round(run.seconds, 2),
     )
-    judged = judge(experiment, results, asked)
+    judged = judge(experiment, results, question)
     checks = diagnose(experiment, results, judged)
     if experiment.columns is not None:
         columns = _with_effects(experiment.columns, experiment, judged, results)
@@ -149,7 +149,7 @@ def _curves(results: Results) -> Curves:
         interval = MeanInterval(groups, 1 / df, df, experiment.alpha)
     ghosts = max(10, MOST_GHOSTS // max(1, len(networks)))
     return Curves(
-        score_name=experiment.score_name,
+        score_name="R2" if experiment.table.task == "regression" else "accuracy",
         title=f"{experiment.table.target_name} of {experiment.table.name}",
         subtitle=f"{_recipe_words(experiment)}; {size}",
         candidates=tuple(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -22,7 +22,7 @@ from seedbed.data.reading import read_table
 from seedbed.data.scaling import target_moments
 from seedbed.data.splits import Split, holdout, time_holdout
 from seedbed.data.table import Table
-from seedbed.errors import OptionError, counted
+from seedbed.errors import OptionError
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.single_runs import RunLottery, lottery
 from seedbed.evaluation.summaries import (
@@ -33,21 +33,19 @@ from seedbed.evaluation.summaries import (
     document_of,
     summary_from,
 )
-from seedbed.experiment.spec import LOSSES, hashed, table_specification
+from seedbed.experiment.spec import LOSSES
+from seedbed.experiment.specification_file import hashed, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.files import DIGESTS, altered_files, read_document, write_digests, write_whole
 from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.networks.mlp import MLP
-from seedbed.report.stored import check_files, draw_again, notebook_fragment, write_report
+from seedbed.report.stored import check_files, draw_again, write_report
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import with_inputs_of
 from seedbed.training.machine import versions
 from seedbed.training.many import History, train_many
-
-if TYPE_CHECKING:
-    from altair import ConcatChart
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -116,13 +114,14 @@ class TrainingRun:
     seconds: float
 
     def conclusion(self) -> TrainingSummary:
-        """Return everything but the networks as plain values, from which pictures and pages are drawn."""
+        """Return everything but the networks as plain values, from which pictures and pages are drawn; docs/summary.md
+        explains them."""
         history, training = self.history, self.training
-        name, recipe = training.candidate.name, history.recipe
+        name, recipe, table = training.candidate.name, history.recipe, training.table
         return TrainingSummary(
             kind="training",
             command=self.command,
-            **table_of(training.table, self.command),
+            **table_of(table, self.command),
             split=training.split_sizes(),
             seeds=tuple(history.seeds),
             candidates=(
@@ -138,19 +137,10 @@ class TrainingRun:
                 ),
             ),
             lottery=Lotteries(score=self._lottery()),
-            curves=history.curves(title=self._title, name=name),
+            curves=history.curves(title=f"{name} on {table.target_name} of {table.name}", name=name),
             specification=training.specification(self.n_inputs),
             seconds=round(self.seconds, 2),
         )
-
-    def summary(self) -> dict[str, Any]:
-        """Return everything but the networks as a dict, fit for JSON; docs/summary.md explains its keys."""
-        return document_of(self.conclusion())
-
-    @property
-    def _title(self) -> str:
-        table = self.training.table
-        return f"{self.training.candidate.name} on {table.target_name} of {table.name}"
 
     def _lottery(self) -> RunLottery:
         """Return the score of each network on the test rows after the last epoch, without those that diverged."""
@@ -160,22 +150,6 @@ class TrainingRun:
         name = "accuracy" if classes else "r2"
         scores = {training.candidate.name: history.test_score[-1, ~history.diverged]}
         return lottery(scores, name=name, words=METRICS[name].words, step=step)
-
-    def __repr__(self) -> str:
-        training, networks = self.training, counted(len(self.history), "network")
-        return f"<Run of {training.candidate.name} on {training.table.name}: {networks}>"
-
-    def _repr_html_(self) -> str:
-        return notebook_fragment(self.conclusion())
-
-    def plot(self, path: str | Path | None = None) -> ConcatChart:
-        """Return train and test curves per epoch as an Altair chart, saved to a `path` that ends in `.png`, `.svg`,
-        `.pdf`, `.html` or `.json`."""
-        return self.history.plot(path, title=self._title)
-
-    def report(self, path: str | Path = "report.html") -> Path:
-        """Write the report, one self-contained HTML page; return its path."""
-        return write_report(self.conclusion(), path)
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, `history.csv` (a row

@@ -121,8 +121,8 @@ def _from_path(spec: str, task: Task) -> Estimator:
         models = [key for key, value in vars(imported).items() if hasattr(value, gives)]
         hint = did_you_mean(name, models) or f"Give a {_wanted(task)}, such as {_example(task)}."
         raise _wrong(spec, f"no class '{name}' in {module}", hint)
-    given = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}
-    return _own(f"{name}{parenthesis}{arguments}" if given else name, _made(made, given, spec, task))
+    values = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}
+    return _own(f"{name}{parenthesis}{arguments}" if values else name, _made(made, values, spec, task))
 
 
 def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from seedbed.arguments import checked
 from seedbed.data.frame import Frame
 from seedbed.data.sources.memory import native_frame
-from seedbed.errors import DataError, OptionError, did_you_mean
+from seedbed.errors import DataError, OptionError, did_you_mean, spell
 from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
 from seedbed.judgement.judging import conclude_scores
@@ -96,7 +96,7 @@ class Judgement:
         if candidate not in names:
             raise OptionError(f"there is no candidate '{candidate}'", did_you_mean(candidate, names))
         if candidate == self.reference:
-            raise OptionError(f"'{candidate}' is the reference itself", "Name another one with 'reference'.")
+            raise OptionError(f"'{candidate}' is the reference itself", f"Name another one with {spell('reference')}.")
         return next((verdict.rule for verdict in self.conclusion.verdicts if verdict.candidate == candidate), "")
 
     def __str__(self) -> str:

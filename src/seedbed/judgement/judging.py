@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, spell
 from seedbed.evaluation.conclusion import Evidence, conclude, n_together
 from seedbed.evaluation.estimates import Estimate, corrected_t, seed_difference
 from seedbed.evaluation.forecasts import more_repeats_ratio
@@ -124,7 +124,7 @@ def _margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:
         return Margin(0.01, "default")
     size = abs(float(reference.mean()))
     if not size > 0:
-        raise OptionError("the reference's mean score is 0, so there is no default margin", "Give 'margin'.")
+        raise OptionError("the reference's mean score is 0, so there is no default margin", f"Give {spell('margin')}.")
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seedbed.data.frame import Frame
 from seedbed.data.splits import Split
 from seedbed.data.table import Task
-from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
+from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean, spell
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, default_metric, margin_beside
 from seedbed.evaluation.protocol import Protocol, too_few
@@ -84,7 +84,8 @@ def read_predictions(
     }
     wide = [] if "candidate" in roles else [i for i in free_columns(columns, roles) if columns.names[i] != target_name]
     if "candidate" not in roles and (len(wide) < 2 or all(of_class.get(i) in truth for i in wide)):
-        hint = "Add a column 'candidate', or name it with candidate: NAME. Or give each candidate a column."
+        name = spell("candidate", "NAME")
+        hint = f"Add a column 'candidate', or name it with {name}. Or give each candidate a column."
         raise ColumnError(f"{columns.where}: no column names the candidate", hint)
     if "row" in roles:
         row = _sorted(factor(columns, roles["row"], "row"))
@@ -246,7 +247,9 @@ def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[in
         cell = next((cell for cell in strange if cell is not None), None)
         if cell is None:
             message = f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}"
-            raise ColumnError(f"{columns.where}: {message}", "Name another column of true values with target: NAME.")
+            raise ColumnError(
+                f"{columns.where}: {message}", f"Name another column of true values with {spell('target', 'NAME')}."
+            )
         message = f"'{cell}' is predicted (column '{names[strange.index(cell)]}'), and no row has that target"
         raise ColumnError(f"{columns.where}: {message}", "Give labels of the target.")
     y = np.array([float(cell) for cell in truth])

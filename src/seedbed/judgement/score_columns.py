@@ -16,7 +16,7 @@ from seedbed.data.sources.memory import frame_of_values
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.sources.source_options import EveryName
 from seedbed.data.target import likely_target
-from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean
+from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean, spell
 from seedbed.evaluation.metrics import METRICS, Metric
 from seedbed.evaluation.numbers import known_metric
 from seedbed.files import scratch_folder
@@ -224,14 +224,15 @@ def target_of(columns: Frame, roles: Mapping[str, int], given: Question, *, scor
     if target is None:
         if wide and "row" in roles and not scores and given.score is None:
             message = f"{columns.where}: no column names the candidates, and none has a usual name of true values"
+            accuracy = spell("score", "accuracy")
             raise ColumnError(
-                message, "Predictions need target: NAME, scores of candidates in columns score: accuracy."
+                message, f"Predictions need {spell('target', 'NAME')}, scores of candidates in columns {accuracy}."
             )
         return None
     other = likely_target([name for name in free if name != target], usual_only=True)
     if other is not None:
         message = f"{columns.where}: the columns '{target}' and '{other}' could both hold the true values"
-        raise ColumnError(message, f"Name one with target: {target}.")
+        raise ColumnError(message, f"Name one with {spell('target', target)}.")
     return target
 
 
@@ -294,7 +295,9 @@ def free_columns(columns: Frame, roles: Mapping[str, int]) -> list[int]:
 
 def _no_candidates(where: str, scores: Sequence[str]) -> ColumnError:
     message = f"{where}: no column names the candidates, and {_some(scores)} look{'s' * (len(scores) == 1)} like scores"
-    return ColumnError(message, "Add a column 'candidate', or name the one there is with candidate: NAME.")
+    return ColumnError(
+        message, f"Add a column 'candidate', or name the one there is with {spell('candidate', 'NAME')}."
+    )
 
 
 def _some(names: Sequence[str]) -> str:

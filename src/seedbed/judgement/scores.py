@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from seedbed.data.frame import Frame
-from seedbed.errors import DataError, OptionError
+from seedbed.errors import DataError, OptionError, spell
 from seedbed.judgement.score_columns import Factor, factor, numbers
 from seedbed.typing import Floats, Ints
 
@@ -162,7 +162,7 @@ def _copies(columns: Frame, rows: FileRows, name: str, lines: Ints) -> DataError
     if not which:
         return DataError(
             f"{message}, and no column says whether they are folds, random splits or seeds",
-            "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give folds: 10.",
+            f"Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give {spell('folds', 10)}.",
         )
     hint = "Keep one of them." if seed else "Keep one of them; if they are different seeds, add a column 'seed'."
     return DataError(f"{message}, {', '.join(which)}", hint)
@@ -271,7 +271,9 @@ def split_plan(rows: FileRows, *, folds: int | None, test_share: float | None, p
     repeats = n // k
     if k < 2 or repeats * k != n:
         message = f"{rows.where}: {n} splits aren't repeats of {k} folds"
-        raise OptionError(message, "Give folds: K, or test_share: S if the splits are random.")
+        raise OptionError(
+            message, f"Give {spell('folds', 'K')}, or {spell('test_share', 'S')} if the splits are random."
+        )
     times = f"{repeats} repeats of {k} folds" if repeats > 1 else f"{k} folds"
     words = f"Cross-validation: {times} ({_columns(rows)})."
     return SplitPlan(kind="cross_validation", repeats=repeats, folds=k, overlap=1 / (k - 1), df=k - 1, words=words)
@@ -283,20 +285,23 @@ def _folds_of(rows: FileRows, given: int | None) -> int | None:
     sizes, n = set(per_repeat.values()), len(rows.splits)
     if given is not None:
         if given < 2 or (rows.repeat.labels and sizes != {given}):
-            raise OptionError(f"folds is {given}, and the file has {max(sizes)} in a repeat", "Leave 'folds' out.")
+            raise OptionError(
+                f"folds is {given}, and the file has {max(sizes)} in a repeat", f"Leave {spell('folds')} out."
+            )
         return given
     if len(per_repeat) > 1:
         if len(sizes) > 1:
             repeat = rows.repeat.labels[min(per_repeat, key=lambda code: per_repeat[code])]
             message = f"{rows.where}: repeats have {min(sizes)} to {max(sizes)} folds (fewest: {repeat})"
-            raise OptionError(message, "Complete them; if the splits are random, give test_share: S.")
+            raise OptionError(message, f"Complete them; if the splits are random, give {spell('test_share', 'S')}.")
         return None if sizes == {1} else sizes.pop()
     if "split" in rows.fold.name.lower() or not rows.fold.labels:
         return None
     if n > _MOST_FOLDS:
         raise OptionError(
             f"{rows.where}: {n:,} different values of '{rows.fold.name}' may be {n:,} folds or repeats of fewer",
-            "Give the folds of a repeat, folds: 10 say; if the splits are random, give test_share: 0.2.",
+            f"Give the folds of a repeat, such as {spell('folds', 10)}; if the splits are random, give "
+            f"{spell('test_share', 0.2)}.",
         )
     return n
 
@@ -306,8 +311,8 @@ def _random_splits(rows: FileRows, share: float | None) -> SplitPlan:
     if share is None:
         raise OptionError(
             f"{rows.where}: {n:,} splits ({which}) may be random splits or folds",
-            "For random splits give the share of test rows, test_share: 0.2 say, or columns n_train and n_test; for "
-            "folds give how many a repeat has: folds: 10.",
+            f"For random splits give the share of test rows, such as {spell('test_share', 0.2)}, or columns n_train "
+            f"and n_test; for folds give how many a repeat has: {spell('folds', 10)}.",
         )
     words = f"{n} random splits ({which}), {100 * share:.3g} % of the rows tested in each."
     overlap = share / (1 - share)

@@ -54,7 +54,7 @@ class Running:
     @classmethod
     def on(cls, compute: Compute) -> Running:
         """Return where `compute` trains: the number of cores, the device and the cluster are looked up."""
-        return cls(compute.engine, *pick_workers(compute.jobs, compute.device, compute.cluster))
+        return cls(compute.engine, *pick_workers(compute.n_jobs, compute.device, compute.cluster))
 
     def train(self, chunks: Sequence[Chunk], data: Sequence[TrainingData]) -> Generator[tuple[int, ChunkResult]]:
         """Train chunks, each on its own data; yield the number of each and its result."""

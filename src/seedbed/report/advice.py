@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from seedbed.errors import counted
+from seedbed.errors import counted, spell
 from seedbed.evaluation.metrics import METRICS, Metric
 from seedbed.evaluation.numbers import known_metric, measure, plain_number
 from seedbed.evaluation.ranking import Advice
@@ -89,7 +89,8 @@ def _limits(conclusion: Conclusion) -> Iterator[str]:
         rows = f"{conclusion.n_rows:,} of {plan.sample_of:,} rows"
         yield f"this is a sample of {rows}, and all rows may change any of this"
     if is_first_look(conclusion) or plan.sample_of:
-        yield f"a first look with {counted(plan.repeats, 'repeat')}: run it without 'quick' before you rely on it"
+        look = f"a first look with {counted(plan.repeats, 'repeat')}"
+        yield f"{look}: run it without {spell('quick')} before you rely on it"
     if has_networks(conclusion) and not any(candidate.kind == "baseline" for candidate in conclusion.candidates):
         yield "no baseline was compared, so this doesn't show whether a network is needed"
 

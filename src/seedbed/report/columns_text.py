@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from seedbed.errors import counted
+from seedbed.errors import counted, spell
 from seedbed.evaluation.column_gains import ColumnEffect, Columns
 from seedbed.evaluation.metrics import Metric
 from seedbed.evaluation.numbers import measure, signed
@@ -91,7 +91,7 @@ def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     grouped = {name for effect in answer.effects for name in effect.columns}
     if not any(len(effect.columns) == 1 for effect in answer.effects) or len(grouped) > len(answer.effects):
         many = f"{counted(answer.n_columns, 'column')} are too many to be left out one by one"
-        yield f"{many}, so similar ones are left out together; column: NAME asks about a single one."
+        yield f"{many}, so similar ones are left out together; {spell('column', 'NAME')} asks about one."
     if conclusion.verdicts:
         n = conclusion.verdicts[0].comparisons
         words = f"The {score.words}" if score.name == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from seedbed.errors import counted
+from seedbed.errors import counted, spell
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.metrics import METRICS, Metric
 from seedbed.evaluation.numbers import measure, plain_number, plus_minus
@@ -52,11 +52,11 @@ _MOST_CONTRASTS = 8
 LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
-    "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another 'lr'.",
-    "under_trained": "{names} {was} still learning at the end: {epochs} or a higher 'lr' may help.",
-    "over_trained": "{names} {was} trained for too long: fewer 'epochs' or a 'patience' of 8 stop earlier.",
-    "diverged": "Some networks of {names} diverged: try a lower 'lr'.",
-    "dead_units": "Many ReLU units of {names} are dead: try a lower 'lr', or leakyrelu in place of relu.",
+    "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another {lr}.",
+    "under_trained": "{names} {was} still learning at the end: {epochs} or a higher {lr} may help.",
+    "over_trained": "{names} {was} trained for too long: fewer {epochs_setting} or a {patience} of 8 stop earlier.",
+    "diverged": "Some networks of {names} diverged: try a lower {lr}.",
+    "dead_units": "Many ReLU units of {names} are dead: try a lower {lr}, or leakyrelu in place of relu.",
     "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
 }
 _SERIOUS = {"confined_outputs", "learnt_nothing"}
@@ -377,6 +377,9 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
             yield sentence.format(
                 names=listed(names, _MOST_NAMED),
                 epochs=_more_epochs(by_code[key]),
+                epochs_setting=spell("epochs"),
+                lr=spell("lr"),
+                patience=spell("patience"),
                 was="was" if one else "were",
                 s="s" if one else "",
                 has="has" if one else "have",
@@ -388,7 +391,7 @@ def _more_epochs(checks: Sequence[Check]) -> str:
     """Return the option that doubles the epochs, unless a candidate has epochs of its own."""
     epochs = max((int(check.evidence.get("epochs") or 0) for check in checks), default=0)
     given = any("epochs=" in check.candidate for check in checks)
-    return f"epochs: {2 * epochs}" if epochs and not given else "more epochs"
+    return spell("epochs", 2 * epochs) if epochs and not given else "more epochs"
 
 
 def _other_way(conclusion: Conclusion) -> Iterator[str]:

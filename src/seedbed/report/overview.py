@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seedbed.errors import counted, visible
+from seedbed.errors import counted, spell, visible
 from seedbed.evaluation.summaries import Note
 from seedbed.report.sentences import joined_notes, note_sentence
 from seedbed.report.tables import table_lines
@@ -25,13 +25,21 @@ def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     above = [*_heading(document), *_warnings(document["warnings"])]
     below = [*_rest(document["columns"]), *_notes(document["notes"])]
     lines = [
-        *(line for text in above for line in textwrap.wrap(text, width, break_long_words=False) or [""]),
+        *(
+            line
+            for text in above
+            for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+        ),
         *table_lines(
             ["column", "kind", "missing", "distinct", "range, or commonest", ""],
             _columns(document["columns"][:_MOST_COLUMNS], document["n_rows"]),
             left=["kind", "range, or commonest", ""],
         ),
-        *(line for text in below for line in textwrap.wrap(text, width, break_long_words=False)),
+        *(
+            line
+            for text in below
+            for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+        ),
     ]
     return visible("\n".join(lines).rstrip())
 
@@ -43,7 +51,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"{document['table']}: {counted(document['n_rows'], 'row')}, {columns}{inputs}"
     target = document["target"]
     if target is None:
-        yield "No target is named; with target: COLUMN its balance and more warnings are shown."
+        yield f"No target is named; with {spell('target', 'COLUMN')} its balance and more warnings are shown."
         return
     if target["task"] == "regression":
         low, median, high = _numbers(target["low"], target["median"], target["high"])

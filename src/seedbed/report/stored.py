@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from seedbed.errors import OptionError, UnreadableError
+from seedbed.errors import OptionError, UnreadableError, spell
 from seedbed.evaluation.summaries import SCHEMA_VERSION, AnySummary, summary_from
 from seedbed.files import altered_files, read_document, write_digests, write_whole
 
@@ -69,7 +69,9 @@ def check_files(folder: Path) -> None:
         if is_altered and not name.endswith(_DRAWN):
             there = (folder / name).exists()
             message = f"{folder / name} {'has changed since the run wrote it' if there else 'is missing'}"
-            raise UnreadableError(message, "Restore it, or run the same command with 'overwrite', which trains again.")
+            raise UnreadableError(
+                message, f"Restore it, or run the same command with {spell('overwrite', True)}, which trains again."
+            )
 
 
 def draw_again(folder: Path, summary: AnySummary) -> Path | None:

@@ -88,7 +88,7 @@ class Compute(Settings):
         OptionError: there is no such engine, or a value has another type.
     """
 
-    jobs: int | None = setting(None, "How many cores train at once; all cores if left out.")
+    n_jobs: int | None = setting(None, "How many cores train at once; all cores if left out.")
     cluster: str | None = setting(
         None, "Train on a running cluster: ray or dask; with an address ray:HOST:PORT, dask:tcp://HOST:PORT."
     )

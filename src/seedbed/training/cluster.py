@@ -35,7 +35,7 @@ def pick_cluster(cluster: str | None, *, jobs: int | None = None, device: str = 
     if name not in ("ray", "dask"):
         raise OptionError(f"no cluster '{cluster}'", did_you_mean(name, ("ray", "dask")))
     if jobs is not None:
-        raise OptionError("jobs apply to this machine, and a cluster has its own CPUs", "Leave one of them out.")
+        raise OptionError("n_jobs applies to this machine, and a cluster has its own CPUs", "Leave one of them out.")
     if device not in ("auto", "cpu"):
         raise OptionError(f"a cluster trains on CPUs, and device is '{device}'", "Leave one of them out.")
     try:

@@ -50,7 +50,7 @@ def train_many(
     sample_weight: Any = None,
     engine: Engine = "auto",
     device: str | torch.device = "auto",
-    jobs: int | None = None,
+    n_jobs: int | None = None,
     cluster: str | None = None,
     dtype: str | torch.dtype = "float32",
     **recipe: Any,
@@ -78,7 +78,7 @@ def train_many(
         engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all; `"auto"` uses the kernel if
             possible.
         device: `"cpu"`, `"cuda"` or `"auto"`, which is CUDA if available.
-        jobs: chunks of networks to train at a time; None means one per core.
+        n_jobs: chunks of networks to train at a time; None means one per core.
         cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/scale.md.
         dtype: `"float32"`, or `"float64"` to study rounding.
         recipe: settings of a `Recipe`, by name; those left out are those of `Recipe.tutorial()`.
@@ -93,11 +93,11 @@ def train_many(
     dtype = str(dtype).removeprefix("torch.")
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, settings = _builder(candidate_from(build), data, common, task)
-    numbers, (n_jobs, where, connected) = _seeds(seeds), pick_workers(jobs, str(device), cluster)
+    numbers, (n_workers, where, connected) = _seeds(seeds), pick_workers(n_jobs, str(device), cluster)
     check_engine(engine)
     is_single = len(numbers) == 1 and sample_weight is None  # its digits are exactly those of the tutorial's loop
     options: dict[str, Any] = {"engine": engine, "device": where, "dtype": dtype, "plain": is_single}
-    history = _train(make, data, settings, numbers, n_jobs, connected, **options)
+    history = _train(make, data, settings, numbers, n_workers, connected, **options)
     if task is None and settings.loss == "auto":
         history.note = "; ".join(filter(None, (history.note, history._assumed())))
     return history

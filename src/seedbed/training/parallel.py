@@ -42,9 +42,9 @@ def pick_jobs(jobs: int | None) -> int:
     if jobs is None or jobs == -1:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if jobs < 1:
-        raise OptionError(f"jobs is {shown(jobs)}", "It must be at least 1; leave it out for all cores.")
+        raise OptionError(f"n_jobs is {shown(jobs)}", "It must be at least 1; leave it out for all cores.")
     if jobs > _MOST_JOBS:
-        raise OptionError(f"jobs is {shown(jobs)}", f"It must be at most {_MOST_JOBS:,}; leave it out for all cores.")
+        raise OptionError(f"n_jobs is {shown(jobs)}", f"It must be at most {_MOST_JOBS:,}; leave it out for all cores.")
     return jobs
 
 

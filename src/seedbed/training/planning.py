@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, spell
 from seedbed.networks.parts import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding
 from seedbed.settings.design import Engine
 from seedbed.settings.recipe import Recipe
@@ -32,7 +32,7 @@ _MOST_BYTES = 1 << 28
 # A chunk of the kernel trains for some tenths of a second: about so many rows x epochs x parameters, where loss and
 # figures of a row count as `_ROW_PARAMETERS`. It holds at most `_MOST_NATIVE` networks. Smaller chunks would build
 # shared data more often, larger ones would leave cores idle at the end. The size depends neither on the number of cores
-# nor on a measured speed, because a run may continue with other --jobs.
+# nor on a measured speed, because a run may continue with other --n-jobs.
 _NATIVE_WORK, _ROW_PARAMETERS, _MOST_NATIVE = 4e9, 40, 96
 _PLAIN = (
     "not all of its layers are known, so its networks are trained one after the other, as in a plain loop: they take "
@@ -172,7 +172,7 @@ def _engine(
         return "torch", ""
     library, reason = kernel(dtype)
     if library is None and engine == "native":
-        raise OptionError(f"the training kernel isn't available: {reason}", "Use engine: torch.")
+        raise OptionError(f"the training kernel isn't available: {reason}", f"Use {spell('engine', 'torch')}.")
     note = f"trained by torch, which is slower: {reason}" if reason else ""
     return "torch" if library is None else "native", note
 

@@ -15,7 +15,7 @@ from seedbed.data.frame import Frame
 from seedbed.data.sources.loaded import Loader, name_rows, open_loader
 from seedbed.data.sources.memory import frame_of_rows
 from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, SourceOptions, choose, quoted
-from seedbed.errors import DataError, OptionError, UnreadableError
+from seedbed.errors import DataError, OptionError, UnreadableError, spell
 from seedbed.evaluation.summaries import Note
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -54,7 +54,7 @@ def read_sqlite(path: Path, where: str, limit: SourceLimit, options: SourceOptio
         if str(error) == "interrupted":
             raise (limit.too_slow(where) if time.monotonic() > end else KeyboardInterrupt()) from None
         if "too big" in str(error):
-            hint = "Leave its column out by a 'query' that names the others."
+            hint = f"Leave its column out by a {spell('query')} that names the others."
             raise UnreadableError(f"{where}: a value is over {MAX_VALUE:,} bytes", hint) from error
         if options.query is None:
             hint = "Is it complete, and not in use by another program?"
@@ -69,7 +69,7 @@ def read_postgres(address: str, options: SourceOptions) -> Frame:
         raise DataError("the address of the database contains a password", hint)
     query = (options.query or "").strip("; \n")
     if not query:
-        raise OptionError(f"{address} has no query", "Give one, such as query: 'SELECT * FROM patients'.")
+        raise OptionError(f"{address} has no query", f"Give one, such as {spell('query', 'SELECT * FROM patients')}.")
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError as error:

@@ -18,7 +18,7 @@ from seedbed.data.frame import Frame
 from seedbed.data.sources.charset import Charset, find_charset
 from seedbed.data.sources.loaded import Loader
 from seedbed.data.sources.source_options import SourceOptions, check_width
-from seedbed.errors import UnreadableError
+from seedbed.errors import UnreadableError, spell
 from seedbed.evaluation.summaries import Note
 
 ROWS_LOOKED_AT = 50
@@ -61,7 +61,7 @@ def header_note(place: str, title: Sequence[str]) -> Note:
     """Return the note that the header is at a place such as "line 3", below the first row `title`."""
     text = " ".join(cell.strip() for cell in title if cell.strip())
     text = text if len(text) <= 40 else text[:37] + "..."
-    return Note(f"the header is {place}, below {text!r}; if that is wrong, give skip_rows: 0")
+    return Note(f"the header is {place}, below {text!r}; if that is wrong, give {spell('skip_rows', 0)}")
 
 
 def _is_header(row: Sequence[str], width: int) -> bool:
@@ -198,7 +198,7 @@ def _refuse_rejected(loader: Loader, text: Path, header: _Header, skipped: int) 
     raise UnreadableError(
         f"{loader.where}: line {line} has {n_cells} cell{'s' * (n_cells != 1)}, the header has {n_names}",
         "Is a name missing in the header, or a delimiter in a cell without quotes? If the header is further down: "
-        f"skip_rows: {line - 1 if line == header.last_line + 1 else 'N'}.",
+        f"{spell('skip_rows', line - 1 if line == header.last_line + 1 else 'N')}.",
     )
 
 

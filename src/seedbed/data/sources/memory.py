@@ -17,7 +17,7 @@ from seedbed.data.cells import WHOLE_FLOATS
 from seedbed.data.frame import Builder, Cells, Frame, Numbers, Texts, check_flat, name_from_zero
 from seedbed.data.sources.loaded import FindPlaces, open_loader
 from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, check_names, long_cell
-from seedbed.errors import DataError, UnreadableError, error_line, nearest
+from seedbed.errors import DataError, UnreadableError, error_line, nearest, spell
 from seedbed.evaluation.summaries import Note
 
 ROWS_AT_ONCE = 4096
@@ -43,7 +43,7 @@ def frame_of_rows(
             for row, cell in enumerate(cells):
                 if type(cell) is bytes:
                     message = f"{where}: row {n_rows + row + 1}, column '{name}' holds bytes, neither text nor a number"
-                    raise UnreadableError(message, "Leave the column out by a 'query' that names the others.")
+                    raise UnreadableError(message, f"Leave the column out by a {spell('query')} that names the others.")
                 if type(cell) is str and len(cell) > MAX_CELL // 4 and len(cell.encode()) > MAX_CELL:
                     raise long_cell(where, places([n_rows + row])[n_rows + row], name)
             builder.add(cells)

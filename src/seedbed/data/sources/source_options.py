@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did_you_mean
+from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note
 
 
@@ -40,15 +39,16 @@ class SourceOptions:
 
     def check(self, where: str, *takes: str) -> None:
         """Raise OptionError for an option that the source doesn't take (`takes`), or for both a table and a query."""
+        table, query = spell("table"), spell("query")
         for option in ("table", "query"):
             if getattr(self, option) is not None and option not in takes:
                 raise OptionError(
                     f"{where} has no {option} to choose",
-                    "SQLite files take 'query' and 'table', postgresql:// addresses 'query', Excel files 'table'.",
+                    f"SQLite files take {query} and {table}, postgresql:// addresses {query}, Excel files {table}.",
                 )
         if self.skip_rows is not None and "skip_rows" not in takes:
             raise OptionError(
-                f"{where} has no rows to skip", "Text (CSV and the like) and Excel files take 'skip_rows'."
+                f"{where} has no rows to skip", f"Text (CSV and the like) and Excel files take {spell('skip_rows')}."
             )
         if self.table is not None and self.query is not None:
             raise OptionError(f"{where}: both a table and a query are given", "Give one of them.")
@@ -74,16 +74,17 @@ def choose(
     names: Sequence[str], wanted: str | None, where: str, *, kind: str = "table"
 ) -> tuple[int, tuple[Note, ...]]:
     """Return the position of the wanted table, or sheet. If none is named, return the only one, with a note."""
+    query = spell("query")
     if not names:
-        raise TableNotFoundError(f"{where} has no {kind}s", "A view needs a 'query'." if kind == "table" else "")
+        raise TableNotFoundError(f"{where} has no {kind}s", f"A view needs a {query}." if kind == "table" else "")
     if wanted is not None:
         if wanted not in names:
             raise TableNotFoundError(f"{where}: no {kind} '{wanted}'", did_you_mean(wanted, names))
         return names.index(wanted), ()
     if len(names) > 1:
         some = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
-        more = ", or give a 'query'" if kind == "table" else ""
-        hint = f"Name one, such as table: {shlex.quote(names[0])}{more}."
+        more = f", or give a {query}" if kind == "table" else ""
+        hint = f"Name one, such as {spell('table', names[0])}{more}."
         raise OptionError(f"{where} has {len(names)} {kind}s: {some}", hint)
     which = "in the database" if kind == "table" else "that is visible and not empty"
     return 0, (Note(f"the {kind} is '{names[0]}', the only one {which}"),)
@@ -208,4 +209,4 @@ def _rounded_up(size: float) -> float:
 
 def _advice(larger: str) -> str:
     word = larger.replace(" ", "").replace(",", "")
-    return f"If you trust the source, raise it with limit: {word}."
+    return f"If you trust the source, raise it with {spell('limit', word)}."

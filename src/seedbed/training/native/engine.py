@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seedbed.errors import TrainingError
+from seedbed.errors import TrainingError, spell
 from seedbed.settings.optimizers import OPTIMIZERS, Tensors
 from seedbed.training.chain import dead_share
 from seedbed.training.embeddings import bins_between
@@ -40,7 +40,9 @@ class NativeEngine:
         library, reason = kernel(chunk.dtype)
         if library is None:
             message = f"node {platform.node()} has no training kernel: {reason}"
-            raise TrainingError(message, "Install a seedbed there that was built for it, or use engine: torch.")
+            raise TrainingError(
+                message, f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}."
+            )
         assert stack.chain is not None
         shapes = {name: value.shape[:-1] for name, value in params.items()}
         shapes = {name: torch.Size(reversed(shape)) if name in stack.chain.layout else shape

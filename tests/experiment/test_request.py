@@ -8,10 +8,16 @@ import pytest
 from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.errors import without_passwords
 from seedbed.experiment.compare import call_of
+from seedbed.experiment.request import Request
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import RECIPES, Recipe
 
 CSV = "x,y\n" + "".join(f"{number * 7 % 13},{number % 2}\n" for number in range(40))
+
+
+def written(table, candidates="relu:5", recipe=RECIPES["default"], lrs=(), design=Design()):  # noqa: B008
+    words = {"candidates": candidates, "recipe": recipe, "lrs": lrs, "design": design}
+    return call_of(Request(question="compare", source=table, **words))
 
 
 @pytest.fixture
@@ -21,7 +27,7 @@ def said(tmp_path, monkeypatch):
 
     def say(candidates="relu:5", recipe=RECIPES["default"], lrs=(), design=Design(), name="t.csv", **reading):  # noqa: B008
         (tmp_path / name).write_text(CSV)
-        return call_of(read_table(name, target="y", **reading), candidates, recipe, lrs, design)
+        return written(read_table(name, target="y", **reading), candidates, recipe, lrs, design)
 
     return say
 
@@ -44,7 +50,7 @@ def test_a_table_with_options_is_written_as_a_call_of_read_table(said):
 
 def test_arrays_are_written_by_their_type():
     table = table_from_arrays(np.arange(80.0).reshape(40, 2), np.arange(40) % 2)
-    assert call_of(table, "relu:5", RECIPES["default"], (), Design()).startswith("sb.compare(<Table arrays: 40 rows")
+    assert written(table).startswith("sb.compare(<Table arrays: 40 rows")
 
 
 def test_long_values_are_written_by_their_type(said):
