@@ -141,7 +141,7 @@ def test_if_all_is_decided_no_rows_are_named(document, make):
     assert said(document(decided))["More rows"] == "not needed to choose a model"
     quick = said(document(decided, plan={"quick": True, "repeats": 1}))
     assert quick["More rows"] == "not needed to choose a model; a full run makes it reliable"
-    assert quick["Note"] == "a first look with 1 repeat: run it without 'quick' before you rely on it"
+    assert quick["Note"] == "a first look with 1 repeat: run it without quick before you rely on it"
     check = make.check("small", "under_trained") | {"evidence": {"training_loss": 0.7}}
     assert said(document(OPEN, checks=[check]))["More rows"] == "first train small until it has learnt something"
 

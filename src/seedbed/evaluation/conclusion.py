@@ -72,8 +72,8 @@ def conclude(
             the reference was named, the recommended model takes its place.
         evidence: of the candidates that can be judged.
         without: candidates that can't be judged, and why. If a named reference is one, no candidate gets a verdict.
-        separate_question: a candidate whose comparison with a named reference is a question of its own, at the whole error
-            level.
+        separate_question: a candidate whose comparison with a named reference is a question of its own, at the whole
+            error level.
         sizes: of the models that can be simpler than another.
         contrasts: what may help: the thing, the model with it, and those without.
         gains: whether a model is shown to be better than `prior`, if that isn't among the candidates.

@@ -22,6 +22,7 @@ from seedbed.report.progress import Progress, notebook_progress
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.fields import merged, place_of
 from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
+from seedbed.training.candidates import warn_of_probabilities
 
 _LONGEST = 200
 
