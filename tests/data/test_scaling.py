@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import StandardScaler
 
-from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.preprocessing import Preprocessor, medians_of, target_moments
 from seedbed.data.reading import read_table
-from seedbed.data.scaling import medians_of, target_moments
 from seedbed.data.splits import Split
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import TargetError

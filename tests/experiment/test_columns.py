@@ -14,11 +14,11 @@ from seedbed.data.reading import table_from_arrays
 from seedbed.data.splits import Split
 from seedbed.data.table import Task
 from seedbed.errors import CandidateError, ColumnError, OptionError
-from seedbed.evaluation.column_gains import effects_of
+from seedbed.evaluation.analyses import effects_of
 from seedbed.evaluation.protocol import protocol
 from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.columns import specify_columns, substitutes_of
-from seedbed.report.columns_text import column_answers
+from seedbed.report.analyses_text import column_answers
 from seedbed.scoring import Result, added
 from seedbed.settings.recipe import RECIPES
 

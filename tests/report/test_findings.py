@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.report.findings import confusion, curves
+from seedbed.report.chart_texts import confusion_finding, curves_finding
 from seedbed.report.html_page import TERMS
 
 
@@ -16,7 +16,7 @@ def of_document(function):
     return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
 
 
-confusion, curves = map(of_document, (confusion, curves))
+confusion, curves = map(of_document, (confusion_finding, curves_finding))
 
 
 @pytest.fixture
