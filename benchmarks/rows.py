@@ -22,7 +22,7 @@ import numpy as np
 import seedbed as sb
 from seedbed.data.splits import Split, sample_rows
 from seedbed.data.table import Table
-from seedbed.evaluation.row_gains import TIMES, RowForecast
+from seedbed.evaluation.analyses import TIMES, RowForecast
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.spec import specify

@@ -26,8 +26,8 @@ from tables import Table
 from trials import TABLES
 
 import seedbed as sb
+from seedbed.evaluation.analyses import Subgroups
 from seedbed.evaluation.estimates import wilson
-from seedbed.evaluation.subgroup_tests import Subgroups
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.subgroups import Grouping, subgroups_of

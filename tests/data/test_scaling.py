@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
-from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.preprocessing import Preprocessor, medians_of, target_moments
 from seedbed.data.reading import read_table
-from seedbed.data.scaling import medians_of, target_moments
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import TargetError
 

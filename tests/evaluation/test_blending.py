@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, mean_squared_error
 
-from seedbed.evaluation.choosing import best_temperature, blend_weights, mean_loss, tempered
+from seedbed.evaluation.calibration import best_temperature, blend_weights, mean_loss, tempered
 
 N = 400
 RNG = np.random.default_rng(0)

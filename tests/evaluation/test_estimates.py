@@ -9,9 +9,8 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from seedbed.evaluation.estimates import corrected_t, inference, p_better, simultaneous_quantile, student_quantile
-from seedbed.evaluation.forecasts import _se_by, more_repeats_ratio, rows_needed
 from seedbed.evaluation.protocol import designs_by_rows, protocol
-from seedbed.evaluation.verdicts import fold_differences, seed_noise
+from seedbed.evaluation.verdicts import _se_by, fold_differences, more_repeats_ratio, rows_needed, seed_noise
 
 
 def draws(repeats=1, folds=10, mean=0.02, seed=0):

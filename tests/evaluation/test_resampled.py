@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from seedbed.evaluation.estimates import corrected_t, holm
-from seedbed.evaluation.forecasts import more_repeats_ratio
+from seedbed.evaluation.verdicts import more_repeats_ratio
 
 differences = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 8)), elements=st.floats(-1, 1, width=32))
 

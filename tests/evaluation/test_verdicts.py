@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import OptionError
-from seedbed.evaluation.numbers import plain_number
+from seedbed.evaluation.metrics import plain_number
 from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
 
 CASES = {

@@ -12,7 +12,7 @@ from seedbed.data.reading import table_from_arrays
 from seedbed.data.splits import Split
 from seedbed.data.table import Task
 from seedbed.errors import CandidateError, ColumnError, OptionError
-from seedbed.evaluation.column_gains import effects_of
+from seedbed.evaluation.analyses import effects_of
 from seedbed.evaluation.protocol import protocol
 from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.columns import specify_columns, substitutes_of

@@ -10,7 +10,7 @@ import seedbed as sb
 from seedbed.data.reading import read_table
 from seedbed.data.splits import repeated_folds, time_holdout
 from seedbed.errors import CandidateError, DataError
-from seedbed.evaluation.row_gains import forecast_rows
+from seedbed.evaluation.analyses import forecast_rows
 from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.sizes import smaller_splits
 from seedbed.report.terminal import glance_text

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.figures.effect_curves import effect_curves
+from seedbed.figures.analysis_charts import effect_curves
 
 CURVES = [
     {"column": "age", "kind": "number", "values": [14.0, 60.0, 80.0], "mean": [0.56, 0.22, 0.29]},

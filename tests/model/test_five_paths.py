@@ -21,7 +21,7 @@ from seedbed.data.table import Table
 from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
 from seedbed.serve.app import App
-from seedbed.serve.gate import Gate
+from seedbed.serve.limits import Gate
 from seedbed.settings.recipe import recipe_named
 
 from .conftest import FAST, PARTS, TARGETS

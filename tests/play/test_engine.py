@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.data.preprocessing import Preprocessor
-from seedbed.data.scaling import target_moments
+from seedbed.data.preprocessing import Preprocessor, target_moments
 from seedbed.data.splits import holdout
 from seedbed.networks.mlp import MLP
 from seedbed.play.document import table_document

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from seedbed.report.findings import confusion, curves
+from seedbed.report.chart_texts import confusion_finding, curves_finding
 from seedbed.report.html_page import TERMS
 
 from .conftest import of_document
 
-confusion, curves = map(of_document, (confusion, curves))
+confusion, curves = map(of_document, (confusion_finding, curves_finding))
 
 
 @pytest.fixture

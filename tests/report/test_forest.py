@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.report.forest import _limits, forest_of
-from seedbed.report.glance import first_screen
+from seedbed.report.glance import _limits, first_screen, forest_of
 
 
 def test_the_axis_contains_zero_the_margin_and_all_typical_intervals():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seedbed.report.training_text import epoch_lines
+from seedbed.report.sentences import epoch_lines
 
 
 def curves(*values):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seedbed.evaluation.single_runs import RunLottery
 from seedbed.evaluation.summaries import Lotteries, SplitSizes, TrainedNetworks, TrainingSummary
-from seedbed.report.training_text import headline, training_sentences
+from seedbed.report.sentences import headline, training_sentences
 
 
 @pytest.fixture

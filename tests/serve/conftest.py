@@ -19,8 +19,7 @@ from seedbed.data.reading import read_table
 from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
 from seedbed.serve.app import App
-from seedbed.serve.gate import Gate
-from seedbed.serve.limits import Limits
+from seedbed.serve.limits import Gate, Limits
 from seedbed.serve.server import Address, serving
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import recipe_named

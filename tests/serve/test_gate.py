@@ -6,7 +6,7 @@ import pytest
 
 from seedbed.errors import OptionError
 from seedbed.serve.app import App
-from seedbed.serve.gate import Gate
+from seedbed.serve.limits import Gate
 
 from .conftest import TOKEN, application, ask, run
 

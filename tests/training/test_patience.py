@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import expit
 
-from seedbed.evaluation.choosing import mean_loss
+from seedbed.evaluation.calibration import mean_loss
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
 from seedbed.training.loop import Best

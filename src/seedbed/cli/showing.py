@@ -79,9 +79,9 @@ def report(
     from seedbed.figures.pictures import save_pictures
     from seedbed.files import altered_files, write_digests
     from seedbed.report.judged import tables_text
+    from seedbed.report.sentences import training_text
     from seedbed.report.stored import read_summary, write_report
     from seedbed.report.terminal import comparison_text, glance_text, subgroup_lines
-    from seedbed.report.training_text import training_text
 
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")

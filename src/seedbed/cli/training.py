@@ -68,7 +68,7 @@ def _train_on_a_split(
     from seedbed.experiment.training_run import finished_curves, training_on
     from seedbed.experiment.training_run import train as train_networks
     from seedbed.networks.candidate import candidate_from
-    from seedbed.report.training_text import training_text
+    from seedbed.report.sentences import training_text
     from seedbed.training.candidates import own_module
 
     rows, parsed = read_table(table, **columns.settings()), candidate_from(candidate)
@@ -111,7 +111,7 @@ def _print_epochs(curves: Any, score_name: str, every: int) -> None:
     diverged."""
     import numpy as np
 
-    from seedbed.report.training_text import epoch_lines
+    from seedbed.report.sentences import epoch_lines
 
     used = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
     for line in epoch_lines(*curves[:, :, used], every=every, score_name=score_name):

@@ -1,17 +1,19 @@
-"""Features that may not be features: identifiers whose values repeat, time under observation, codes."""
+"""Columns and rows that may not be what they seem: identifiers that repeat, time under observation, codes, totals."""
 
 from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
 from seedbed.errors import spell
 from seedbed.evaluation.summaries import Note
-from seedbed.typing import Ints
+from seedbed.typing import Floats, Ints
 
 # Identifiers
 _PERSON = re.compile(
@@ -50,6 +52,19 @@ _CHANCE = 0.1
 
 # Codes
 _MOST_CODES, _HIGHEST_FIRST, _IN_SEQUENCE, _ROWS_OF_A_CODE = 40, 3, 10, 10
+
+# Totals
+_LAST_ROWS = 3
+_FEWEST_ROWS = 10  # with fewer, one row may well have half of the variance
+_FEWEST_SUMMANDS = 3
+_ROUNDING = 1e-6  # of a sum, relative
+_LABEL = re.compile(
+    r"(?:grand |overall |sub-?)?(?:totals?|sums?)|sum of .{1,40}|total of .{1,40}|overall"
+    r"|(?:total|suma|somme|totale) (?:general|général|générale|generale|geral)|totale|totales|totaux|totaal"
+    r"|summen?|(?:gesamt|end|zwischen)summe|gesamt(?:ergebnis|wert|betrag)?|insgesamt|somme|suma|soma|razem|celkem"
+    r"|averages?|mean|mittelwert|durchschnitt|moyenne|promedio|média|gemiddelde|итого|всего|合计|总计|合計",
+    re.IGNORECASE,
+)
 
 
 def find_repeated_identifiers(table: Table) -> dict[str, Note]:
@@ -223,3 +238,83 @@ def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
     listed = ", ".join(f"'{name}'" for name in names[:5]) + (", ..." if len(names) > 5 else "")
     advice = f"if these are codes of categories, give {spell('categorical', names[0])}"
     return [Note(f"few whole numbers, used as such: {listed}; {advice}")]
+
+
+def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
+    """Return warnings about a row that outweighs all others (SB207), and about totals below the table (SB208).
+
+    A row outweighs the others if it alone has over half of the variance of a numeric target. One of the last three
+    rows looks like a total if a cell says so, in a column that says it nowhere else. The last row also does if it has
+    the sum of the rows above in half of the numeric columns, target included.
+
+    Args:
+        table: the table to train on.
+        frame: the source.
+        rows: number in the source of each row of the table [row].
+        typed: all typed columns, used or not, with all rows of the source.
+    """
+    return [*_outweighing(table, rows), *(_labelled(frame, rows) or _summed(table, rows, typed))]
+
+
+def _outweighing(table: Table, rows: Ints) -> list[Remark]:
+    if table.task != "regression" or table.n_rows < _FEWEST_ROWS:
+        return []
+    target = table.target / np.abs(table.target).max()  # squares mustn't overflow
+    squares = (target - target.mean()) ** 2
+    worst = int(squares.argmax())
+    share = float(squares[worst] / squares.sum())
+    if share <= 0.5:
+        return []
+    percent = "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+    message = (
+        f"one row carries {percent} of the variance of the target '{table.target_name}', which is "
+        f"{table.target[worst]:,.10g} there: networks will hardly fit the others. Is it a total or a mistake? "
+        "Then remove the row from the source"
+    )
+    return [Remark(message, table.target_name, "SB207", 1, [int(rows[worst])])]
+
+
+def _labelled(frame: Frame, rows: Ints) -> list[Remark]:
+    """Find the last rows in which a cell says that they are a total."""
+    start = max(0, frame.n_rows - _LAST_ROWS)
+    last = [row for row in rows[-_LAST_ROWS:].tolist() if row >= start]
+    for name, column in zip(frame.names, frame.columns, strict=True):
+        if isinstance(column, Texts) and (totals := [row for row in last if _is_label(column.text_at(row))]):
+            labels = np.array([*map(_is_label, column.texts)], dtype=np.bool_)
+            if not labels[column.codes[:start]].any():
+                return [_total(f"'{column.text_at(totals[0])}' in column '{name}'", totals)]
+    return []
+
+
+def _is_label(text: str) -> bool:
+    return _LABEL.fullmatch(text.rstrip(":").rstrip()) is not None
+
+
+def _summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
+    """Find the last row if its numbers are the sums of those above."""
+    numbers = [column for column in typed if column.schema.kind == "number"]
+    kept = slice(None) if numbers and len(rows) == len(numbers[0].values) else rows
+    is_sum = {column.name: _is_sum(column.values[kept]) for column in numbers}
+    if table.task == "regression":
+        is_sum[table.target_name] = _is_sum(table.target)
+    sums = [name for name, said in is_sum.items() if said]
+    tested = [said for said in is_sum.values() if said is not None]
+    if not sums or 2 * len(sums) < len(tested):
+        return []
+    listed = ", ".join(f"'{name}'" for name in sums[:3]) + (", ..." if len(sums) > 3 else "")
+    return [_total(f"it has the sum of the others in column{'s' * (len(sums) > 1)} {listed}", [int(rows[-1])])]
+
+
+def _is_sum(values: Floats) -> bool | None:
+    """Return whether the last number is the sum of the others; None if these are too few."""
+    last, others = float(values[-1]), values[:-1]
+    if np.count_nonzero(others) - np.count_nonzero(np.isnan(others)) < _FEWEST_SUMMANDS:
+        return None
+    total = float(np.nansum(others))
+    return bool(abs(last - total) <= _ROUNDING * abs(total) and abs(total) > np.nanmax(np.abs(others)))
+
+
+def _total(why: str, rows: list[int]) -> Remark:
+    what = "the last row looks" if len(rows) == 1 else f"{len(rows)} of the last rows look"
+    message = f"{what} like a total ({why}), and would be trained on like any other: remove it from the source"
+    return Remark(message, code="SB208", count=len(rows), rows=rows)

@@ -12,15 +12,12 @@ from typing import Any, Literal
 import msgspec
 
 from seedbed.errors import UnreadableError
+from seedbed.evaluation.analyses import Columns, Effects, Rows, Subgroups
 from seedbed.evaluation.behind import Contrast
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
-from seedbed.evaluation.column_gains import Columns
-from seedbed.evaluation.effect_bands import Effects
 from seedbed.evaluation.ranking import Advice
-from seedbed.evaluation.row_gains import Rows
 from seedbed.evaluation.single_runs import Curves, RunLottery
-from seedbed.evaluation.subgroup_tests import Subgroups
 from seedbed.evaluation.verdicts import Rule, Verdict
 
 Ended = Literal["", "decided", "rows", "time", "interrupted"]

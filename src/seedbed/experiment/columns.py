@@ -14,7 +14,7 @@ from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.splits import Split
 from seedbed.data.table import Column, Table
 from seedbed.errors import CandidateError, ColumnError, OptionError, did_you_mean, spell
-from seedbed.evaluation.column_gains import Columns
+from seedbed.evaluation.analyses import Columns
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.experiment.fits import Estimator, Group, Unit
@@ -23,7 +23,7 @@ from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import Results, run
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.model.portfolio import AUTO
-from seedbed.report.columns_text import label_of
+from seedbed.report.analyses_text import label_of
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import Recipe
 from seedbed.training.randomness import derive

@@ -11,9 +11,8 @@ import numpy as np
 from seedbed.data.splits import Split, sample_rows
 from seedbed.data.table import Table
 from seedbed.errors import DataError, counted
+from seedbed.evaluation.analyses import Interval, RowForecast, Rows, TrainingSize, forecast_rows
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.row_gains import RowForecast, Rows, TrainingSize, forecast_rows
-from seedbed.evaluation.subgroup_tests import Interval
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.plan import make_plan

@@ -14,7 +14,7 @@ from seedbed.data.layout import layout_of
 from seedbed.data.splits import Split, check_training, holdout, repeated_folds, sample_rows, time_holdout
 from seedbed.data.table import Table, Task
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean, spell
-from seedbed.evaluation.column_gains import Columns
+from seedbed.evaluation.analyses import Columns
 from seedbed.evaluation.metrics import METRICS, default_margin, default_metric
 from seedbed.evaluation.protocol import Protocol, protocol
 from seedbed.experiment.fits import Estimator, Group, Unit

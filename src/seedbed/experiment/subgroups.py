@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from seedbed.evaluation.analyses import Gap, Interval, Subgroup, Subgroups, gap_of
 from seedbed.evaluation.conclusion import n_together
 from seedbed.evaluation.estimates import Estimate, corrected_t, holm, paired_hold_out
 from seedbed.evaluation.protocol import too_few
-from seedbed.evaluation.subgroup_tests import Gap, Interval, Subgroup, Subgroups, gap_of
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import Verdict, fold_differences, judge_all, seed_noise
 from seedbed.experiment.conclusions import PRIOR

@@ -14,12 +14,12 @@ import numpy as np
 
 from seedbed.data.table import Table
 from seedbed.errors import counted
-from seedbed.evaluation.column_gains import Columns, effects_of
+from seedbed.evaluation.analyses import Columns, effects_of
 from seedbed.evaluation.estimates import Estimate
-from seedbed.evaluation.forecasts import more_repeats_ratio
 from seedbed.evaluation.metrics import METRICS, prior_loss
 from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, MeanInterval, lottery, paired_runs, summarize_curves
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingScore, Lotteries, PlanSummary
+from seedbed.evaluation.verdicts import more_repeats_ratio
 from seedbed.experiment.conclusions import diagnose, judge, margin_of
 from seedbed.experiment.contrasts import few_words
 from seedbed.experiment.run import Results

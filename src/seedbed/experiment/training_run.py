@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.arguments import spelled
-from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.preprocessing import Preprocessor, target_moments
 from seedbed.data.reading import read_table
-from seedbed.data.scaling import target_moments
 from seedbed.data.splits import Split, holdout, time_holdout
 from seedbed.data.table import Table
 from seedbed.errors import OptionError

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from seedbed.evaluation.numbers import known_metric
+from seedbed.evaluation.metrics import known_metric
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.figures.panels import (

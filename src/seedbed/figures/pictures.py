@@ -16,12 +16,11 @@ import vl_convert
 
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation.summaries import AnySummary
+from seedbed.figures.analysis_charts import effect_curves, row_curves
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.drawing import VEGA_LITE_VERSION, save_chart
-from seedbed.figures.effect_curves import effect_curves
 from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.reliability import calibration
-from seedbed.figures.rows_chart import row_curves
 from seedbed.figures.theme import LIGHT, Theme
 from seedbed.files import private_cache, write_whole
 from seedbed.removed import removed

@@ -16,7 +16,7 @@ from seedbed.data.sources.memory import native_frame
 from seedbed.errors import DataError, OptionError, did_you_mean, spell
 from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
-from seedbed.judgement.judging import conclude_scores
+from seedbed.judgement.judging import conclude_scores, over_tables
 from seedbed.judgement.predictions import on_predictions
 from seedbed.judgement.score_columns import (
     Question,
@@ -29,7 +29,6 @@ from seedbed.judgement.score_columns import (
     target_of,
 )
 from seedbed.judgement.scores import paired, read_rows, scores_by_candidate, split_plan
-from seedbed.judgement.several_tables import over_tables
 from seedbed.report.judged import tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.terminal import glance_text

@@ -17,8 +17,7 @@ from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.sources.source_options import EveryName
 from seedbed.data.target import likely_target
 from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean, spell
-from seedbed.evaluation.metrics import METRICS, Metric
-from seedbed.evaluation.numbers import known_metric
+from seedbed.evaluation.metrics import METRICS, Metric, known_metric
 from seedbed.files import scratch_folder
 from seedbed.typing import Floats
 

@@ -20,7 +20,7 @@ from seedbed.arguments import checked, shown
 from seedbed.data.reading import read_table
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, TrainingError
-from seedbed.evaluation.choosing import best_temperature, blend_weights, mean_loss, tempered
+from seedbed.evaluation.calibration import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.model.ensemble import Stacks
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.member import LIMIT, N_FOLDS, Blending, Member, MemberData, architecture_of, is_network

@@ -15,7 +15,7 @@ from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.table import Table
 from seedbed.data.typed import NewRows, as_text
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
-from seedbed.evaluation.effect_bands import EffectCurve, Effects
+from seedbed.evaluation.analyses import EffectCurve, Effects
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.predicting import network_values
 from seedbed.training.machine import one_thread

@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seedbed.data.preprocessing import Preprocessor
-from seedbed.data.scaling import target_moments
+from seedbed.data.preprocessing import Preprocessor, target_moments
 from seedbed.data.splits import Split, repeated_folds, time_folds
 from seedbed.data.table import Table
 from seedbed.errors import SeedbedError

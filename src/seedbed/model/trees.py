@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seedbed.data.splits import Split
-from seedbed.evaluation.choosing import blend_weights
+from seedbed.evaluation.calibration import blend_weights
 from seedbed.networks.mlp import MLP, Trees
 from seedbed.networks.parts import DecisionTrees
 from seedbed.training.machine import single_threads

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from seedbed.errors import counted, spell
-from seedbed.evaluation.metrics import METRICS, Metric
-from seedbed.evaluation.numbers import known_metric, measure, plain_number
+from seedbed.evaluation.metrics import METRICS, Metric, known_metric, measure, plain_number
 from seedbed.evaluation.ranking import Advice
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, Score
 from seedbed.evaluation.verdicts import Verdict, count_range

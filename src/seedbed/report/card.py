@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seedbed.errors import counted, visible
-from seedbed.evaluation.numbers import measure
+from seedbed.evaluation.metrics import measure
 from seedbed.report.tables import table_lines
 
 _WIDTH = 110

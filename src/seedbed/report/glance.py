@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 
 from seedbed.errors import counted, spell
 from seedbed.evaluation.checks import Check
-from seedbed.evaluation.metrics import METRICS, Metric
-from seedbed.evaluation.numbers import measure, plain_number, plus_minus
+from seedbed.evaluation.metrics import METRICS, Metric, measure, plain_number, plus_minus, signed
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
 from seedbed.evaluation.verdicts import SHORT
 from seedbed.report.advice import (
@@ -24,15 +23,13 @@ from seedbed.report.advice import (
     margin_words,
     rare_label,
 )
-from seedbed.report.columns_text import (
+from seedbed.report.analyses_text import (
     column_answers,
     column_headings,
     column_notes,
-    effect_cells,
-    label_of,
-    shown_effects,
+    column_rows,
+    effect_answers,
 )
-from seedbed.report.findings import effect_answers
 from seedbed.report.judged import judged_sentences
 from seedbed.report.sentences import (
     duration,
@@ -43,13 +40,13 @@ from seedbed.report.sentences import (
     slower_sentences,
     spread,
 )
+from seedbed.report.tables import LOOKS, FirstScreen, Help, Row, decimals_of
 
 _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _TOO_GOOD = 0.97  # a score that one column may explain
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
 _MOST_CONTRASTS = 8
-LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
     "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another {lr}.",
@@ -60,85 +57,6 @@ _STANDS_OUT = {
     "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
 }
 _SERIOUS = {"confined_outputs", "learnt_nothing"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model of the table.
-
-    Attributes:
-        name: of the candidate or baseline.
-        what: what it is, in a few words; may be empty.
-        score: the score that decides.
-        gain: how much better it is than the reference's, as both are shown, `+0.003 ±0.017`, or how far it is behind
-            the recommended model, `0.003 ±0.017`. `reference` or `recommended` at that model, and empty where there is
-            no verdict.
-        beside: scores that don't decide but are easier to understand: accuracy of classes, ROC AUC and recall if a
-            label is rare, the mean absolute error of numbers.
-        verdict: in a few words; empty at the reference and without a verdict.
-        look: `better`, `worse`, `unsure`, `reference`, or empty.
-        chosen: whether it is the recommended model.
-        interval: (gain, low, high) in units of `FirstScreen.unit`; positive is better. None without a verdict.
-    """
-
-    name: str
-    what: str
-    score: str
-    gain: str
-    beside: tuple[str, ...]
-    verdict: str
-    look: str
-    chosen: bool
-    interval: tuple[float, float, float] | None
-
-    @property
-    def label(self) -> str:
-        """The name with what it is."""
-        return f"{self.name} ({self.what})" if self.what else self.name
-
-
-@dataclass(frozen=True)
-class Help:
-    """One line of what helps: the thing, the two models, the gain with its ±, whether it helps, and its look."""
-
-    thing: str
-    models: str
-    gain: str
-    verdict: str
-    look: str
-
-
-@dataclass(frozen=True)
-class FirstScreen:
-    """What a reader sees first.
-
-    Attributes:
-        heading: what was predicted from what.
-        warnings: what may make the result wrong.
-        answers: label and text of each; see `advice.answers`.
-        no_verdict: why there is no verdict; empty if there is one, or nothing to compare.
-        columns: headings of the table: model, the score that decides, gain, scores beside it, verdict.
-        rows: the lowest error first.
-        helps: what helps, by pairs of models that differ in one thing.
-        notes: how to read the table, and what stands out in training.
-        trained: what was trained, and how long that took.
-        unit: of the intervals: `points` of accuracy, or the score's name.
-        margin: the smallest gain in this unit that matters.
-        ends: what the left and the right end of the forest plot mean.
-    """
-
-    heading: str
-    warnings: tuple[str, ...]
-    answers: tuple[tuple[str, str], ...]
-    no_verdict: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    helps: tuple[Help, ...]
-    notes: tuple[str, ...]
-    trained: tuple[str, ...]
-    unit: str
-    margin: float
-    ends: tuple[str, str] = ("worse", "better")
 
 
 def first_screen(conclusion: Conclusion) -> FirstScreen:
@@ -186,7 +104,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         screen,
         answers=tuple(column_answers(conclusion)),
         columns=column_headings(score),
-        rows=tuple(_column_rows(conclusion, score)),
+        rows=tuple(column_rows(conclusion, score)),
         helps=(),
         notes=(*column_notes(conclusion, score), *training),
         ends=("harms", "helps"),
@@ -290,29 +208,6 @@ def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
         yield Help(one.question, f"{one.candidate} over {one.reference}", gain, one.verdict, looks.get(one.verdict, ""))
 
 
-def _column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
-    """Yield the model with all columns, then those without some, the largest loss first."""
-    answer, reference = conclusion.columns, conclusion.reference
-    assert answer is not None
-    decimals, scale = decimals_of(metric, conclusion.metric.margin), 100.0 if metric.percent else 1.0
-    whole = measure(metric, conclusion.score(reference, metric.name).mean or 0.0)
-    yield Row("(nothing)", "", "", "", (whole, ""), "", "reference", False, None)
-    for effect in shown_effects(answer):
-        interval, loss, adds = None, "", ""
-        if effect.loss is not None and effect.low is not None and effect.high is not None:
-            interval = middle, low, high = scale * effect.loss, scale * effect.low, scale * effect.high
-            loss = plus_minus(middle, max(high - middle, middle - low), decimals)
-        if effect.adds is not None and effect.adds_high is not None:
-            adds = plus_minus(scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals)
-        look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
-        beside = effect_cells(effect, metric, decimals)
-        label = label_of(effect.columns)
-        verdict = {"no difference that matters": "doesn't matter"}.get(effect.verdict, str(effect.verdict))
-        if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
-            verdict = "helps, but by less than matters"
-        yield Row(label, "", adds, loss, beside, verdict, look, False, interval)
-
-
 def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:
     """Return a score, with a number of decimals or as many as it usually has."""
     mean = candidate.scores[metric.name].mean
@@ -321,14 +216,6 @@ def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = N
     if metric.percent:
         return f"{100 * mean:.{decimals}f}%"
     return f"{round(mean, decimals) + 0.0:,.{decimals}f}"
-
-
-def decimals_of(metric: Metric, margin: float) -> int:
-    """Return how many decimals a difference in a score has: as many as the score, and enough for the margin."""
-    if metric.percent:
-        return max(1, math.ceil(-math.log10(100 * margin)))
-    fewest, more = (0, 1) if metric.own_units else (3, 0)
-    return min(8, max(fewest, more + math.ceil(-math.log10(margin))))
 
 
 # ---- how to read it, and what stands out
@@ -410,3 +297,109 @@ def _other_way(conclusion: Conclusion) -> Iterator[str]:
     if parts:
         reference, score = conclusion.reference, conclusion.metric.words
         yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
+
+
+_STEPS = (1, 2, 5, 10)
+_MOST_TICKS = 5
+_SQUEEZED = 1 / 8  # share of the width that the typical interval takes at least
+_AIR = 0.04
+_LABEL = 5  # percent of the width that half a label of the axis takes
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One row's range and point.
+
+    Attributes:
+        left, width: of the range.
+        point: where the difference lies; None if it is beyond the plot.
+        words: the numbers, `+1.3 (-6.0 to +8.6)`.
+        cut_left, cut_right: whether the range continues beyond the plot.
+    """
+
+    left: float
+    width: float
+    point: float | None
+    words: str
+    cut_left: bool
+    cut_right: bool
+
+
+@dataclass(frozen=True)
+class Forest:
+    """The whole plot.
+
+    Attributes:
+        marks: by the model's name.
+        zero: where no difference lies.
+        zone: (left, width) of the differences that are too small to matter.
+        ticks: (place, label) of the axis.
+    """
+
+    marks: dict[str, Mark]
+    zero: float
+    zone: tuple[float, float]
+    ticks: tuple[tuple[float, str], ...]
+
+
+def forest_of(screen: FirstScreen) -> Forest | None:
+    """Return the forest plot of a first screen; None if there is no verdict."""
+    spans = {row.name: row.interval for row in screen.rows if row.interval is not None}
+    if not spans:
+        return None
+    # The prior is often far off, and would squeeze all others.
+    seen = [ends for name, (_, *ends) in spans.items() if name != "prior"] or [ends for _, *ends in spans.values()]
+    low, high = _limits([(low, high) for low, high in seen], least=screen.margin)
+
+    def place(value: float) -> float:
+        return round(100 * (min(max(value, low), high) - low) / (high - low), 2)
+
+    decimals = max(0, 1 if screen.unit == "points" else 2 - math.floor(math.log10(high - low)))
+    marks = {}
+    for name, (middle, first, last) in spans.items():
+        words = f"{_signed_end(middle, decimals)} ({_signed_end(first, decimals)} to {_signed_end(last, decimals)})"
+        point = place(middle) if low <= middle <= high else None
+        marks[name] = Mark(place(first), round(place(last) - place(first), 2), point, words, first < low, last > high)
+    zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
+    ticks = [(place(value), _tick(value)) for value in _ticks(low, high)]
+    # A label is centred on its place, so one at an end would reach beyond the plot.
+    inside = tuple(tick for tick in ticks if _LABEL <= tick[0] <= 100 - _LABEL)
+    return Forest(marks, place(0.0), zone, inside or tuple(ticks))
+
+
+def _limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[float, float]:
+    """Return the ends of an axis of differences. It contains 0 and all intervals, except those of a minority that
+    are so far off that they would squeeze the typical one.
+
+    Args:
+        intervals: (low, high) of each; at least one.
+        least: the axis reaches at least this far to either side.
+    """
+    kept = sorted(intervals, key=lambda ends: max(abs(ends[0]), abs(ends[1])))
+    widths = sorted(high - low for low, high in intervals)
+    typical = max(widths[(len(widths) - 1) // 2], 2 * least)
+
+    def ends() -> tuple[float, float]:
+        return min(-least, *(low for low, _ in kept), 0.0), max(least, *(high for _, high in kept), 0.0)
+
+    fewest = len(intervals) // 2 + 1
+    while len(kept) > fewest and (ends()[1] - ends()[0]) * _SQUEEZED > typical:
+        kept.pop()
+    low, high = ends()
+    air = (high - low) * _AIR or 1.0
+    return low - air, high + air
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round numbers within the plot, zero among them."""
+    power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
+    step = next(power * one for one in _STEPS if (high - low) / (power * one) <= _MOST_TICKS)
+    return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _tick(value: float) -> str:
+    return f"{value:+.6g}".replace("-", "−") if abs(value) > 1e-12 else "0"
+
+
+def _signed_end(value: float, decimals: int) -> str:
+    return signed(value, decimals).replace("-", "−")

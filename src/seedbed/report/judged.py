@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seedbed.errors import counted, visible
-from seedbed.evaluation.numbers import known_metric, measure, p_words, signed
+from seedbed.evaluation.metrics import known_metric, measure, p_words, signed
 from seedbed.evaluation.summaries import Bounds, Conclusion, DecidingScore, TablesConclusion
 from seedbed.report.advice import listed
 from seedbed.report.tables import NumberTable, folded, table_lines

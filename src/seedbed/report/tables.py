@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from seedbed.evaluation.numbers import known_metric, measure, p_words, percent, plain_number, signed
+from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, percent, plain_number, signed
 from seedbed.evaluation.summaries import Conclusion, Score
 
 _SPACE_OF_A_NAME = "\ue000"
@@ -33,6 +34,96 @@ class NumberTable:
     rows: Sequence[Sequence[str]]
     caption: str = ""
     shades: Sequence[Sequence[float]] = field(default=())
+
+
+LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of the table.
+
+    Attributes:
+        name: of the candidate or baseline.
+        what: what it is, in a few words; may be empty.
+        score: the score that decides.
+        gain: how much better it is than the reference's, as both are shown, `+0.003 ±0.017`, or how far it is behind
+            the recommended model, `0.003 ±0.017`. `reference` or `recommended` at that model, and empty where there is
+            no verdict.
+        beside: scores that don't decide but are easier to understand: accuracy of classes, ROC AUC and recall if a
+            label is rare, the mean absolute error of numbers.
+        verdict: in a few words; empty at the reference and without a verdict.
+        look: `better`, `worse`, `unsure`, `reference`, or empty.
+        chosen: whether it is the recommended model.
+        interval: (gain, low, high) in units of `FirstScreen.unit`; positive is better. None without a verdict.
+    """
+
+    name: str
+    what: str
+    score: str
+    gain: str
+    beside: tuple[str, ...]
+    verdict: str
+    look: str
+    chosen: bool
+    interval: tuple[float, float, float] | None
+
+    @property
+    def label(self) -> str:
+        """The name with what it is."""
+        return f"{self.name} ({self.what})" if self.what else self.name
+
+
+@dataclass(frozen=True)
+class Help:
+    """One line of what helps: the thing, the two models, the gain with its ±, whether it helps, and its look."""
+
+    thing: str
+    models: str
+    gain: str
+    verdict: str
+    look: str
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """What a reader sees first.
+
+    Attributes:
+        heading: what was predicted from what.
+        warnings: what may make the result wrong.
+        answers: label and text of each; see `advice.answers`.
+        no_verdict: why there is no verdict; empty if there is one, or nothing to compare.
+        columns: headings of the table: model, the score that decides, gain, scores beside it, verdict.
+        rows: the lowest error first.
+        helps: what helps, by pairs of models that differ in one thing.
+        notes: how to read the table, and what stands out in training.
+        trained: what was trained, and how long that took.
+        unit: of the intervals: `points` of accuracy, or the score's name.
+        margin: the smallest gain in this unit that matters.
+        ends: what the left and the right end of the forest plot mean.
+    """
+
+    heading: str
+    warnings: tuple[str, ...]
+    answers: tuple[tuple[str, str], ...]
+    no_verdict: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    helps: tuple[Help, ...]
+    notes: tuple[str, ...]
+    trained: tuple[str, ...]
+    unit: str
+    margin: float
+    ends: tuple[str, str] = ("worse", "better")
+
+
+def decimals_of(metric: Metric, margin: float) -> int:
+    """Return how many decimals a difference in a score has: as many as the score, and enough for the margin."""
+    if metric.percent:
+        return max(1, math.ceil(-math.log10(100 * margin)))
+    fewest, more = (0, 1) if metric.own_units else (3, 0)
+    return min(8, max(fewest, more + math.ceil(-math.log10(margin))))
 
 
 def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = ()) -> list[str]:

@@ -13,11 +13,10 @@ from rich.text import Text
 
 from seedbed.errors import visible
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.report.glance import FirstScreen, first_screen
-from seedbed.report.rows_text import row_answers, row_notes, row_tables
+from seedbed.report.analyses_text import number_tables, row_answers, row_notes, row_tables, subgroup_screen
+from seedbed.report.glance import first_screen
 from seedbed.report.sentences import detail_sentences, note_sentences
-from seedbed.report.subgroups_text import number_tables, subgroup_screen
-from seedbed.report.tables import folded, table_lines, verdict_table
+from seedbed.report.tables import FirstScreen, folded, table_lines, verdict_table
 
 _GLANCE_WIDTH = 100
 _UNBROKEN = 1000  # wide enough for every table

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import sys
 import time
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any, Self
 
 from seedbed.errors import visible
+from seedbed.figures.theme import DARK, LIGHT, Theme, css_variables
 from seedbed.model.model import Model
-from seedbed.serve.gate import Gate
-from seedbed.serve.limits import Limits, RefusedError, write_json
+from seedbed.serve.limits import Gate, Limits, RefusedError, write_json
 from seedbed.serve.openapi import document
-from seedbed.serve.page import page
 from seedbed.serve.worker import Worker, ending
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -188,7 +190,7 @@ class App:
 
     def _routes(self, model: Model, version: str) -> dict[str, Route]:
         has_token = self._gate.token is not None
-        page_headers, page_body = page(has_token)
+        page_headers, page_body = form_page(has_token)
         return {
             "/": Route("GET", open=True, content=lambda: ([*page_headers, *_SAFE], page_body)),
             "/health": _fixed({"status": "ok"}, open=True),
@@ -223,3 +225,43 @@ def _check_json(headers: Headers) -> None:
 def _fixed(values: Any, *, open: bool = False) -> Route:
     body = write_json(values)
     return Route("GET", open=open, content=lambda: (_JSON, body))
+
+
+def form_page(token: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return headers and body of the page with a form for one row, the same for every model.
+
+    Its script requests the card, with the token if there is one, and builds the form from it. It asks for a token if
+    the server needs one, and forgets it when closed.
+    """
+    style, script = _themes() + _text("page.css"), _text("page.js")
+    # Hashes allow these two and nothing else: no other script, no address but the server's own.
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    body = _text("page.html").replace("{token}", "yes" if token else "no")
+    body = body.replace("{style}", style).replace("{script}", script)
+    return [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-security-policy", policy.encode()),
+    ], body.encode()
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _text(name: str) -> str:
+    return files("seedbed.serve").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _themes() -> str:
+    light, dark = (_declared(theme) for theme in (LIGHT, DARK))
+    return (
+        f":root {{ color-scheme: light; {light} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark; {dark} }} }}\n"
+    )
+
+
+def _declared(theme: Theme) -> str:
+    return " ".join(f"{name}: {value};" for name, value in css_variables(theme).items())

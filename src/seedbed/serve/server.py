@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 from seedbed.errors import OptionError
 from seedbed.model.model import Model
 from seedbed.serve.app import App
-from seedbed.serve.gate import Gate, is_loopback
-from seedbed.serve.limits import Limits
+from seedbed.serve.limits import Gate, Limits, is_loopback
 
 if TYPE_CHECKING:
     import uvicorn

@@ -1,0 +1,458 @@
+"""Answers to further questions about a comparison: subgroups of rows, more rows, which columns help, and effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from seedbed.errors import counted
+from seedbed.evaluation.estimates import Estimate
+from seedbed.evaluation.metrics import percent, plain_number
+from seedbed.evaluation.verdicts import Rule, Verdict
+from seedbed.typing import Floats
+
+GapRule = Literal["differs", "no_practical_difference", "cannot_tell"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An estimate with its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subgroup:
+    """The rows of one subgroup.
+
+    Attributes:
+        name: a level, or a band of numbers or dates; `(missing)`, or `(other)` for small levels together.
+        n_rows: tested rows.
+        reason: why there is no verdict; empty if there is one.
+        scores: of each model, the score that decides, with the interval of one score alone.
+        calibration: of each model, the mean prediction minus the mean of what was observed: of two classes the
+            probability of the positive one, of several that of the predicted class, otherwise the number. The intervals
+            of all subgroups hold together.
+        verdicts: on each model against the reference. The intervals of all models and subgroups hold together.
+    """
+
+    name: str
+    n_rows: int
+    reason: str = ""
+    scores: Mapping[str, Interval] = field(default_factory=dict)
+    calibration: Mapping[str, Interval] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
+
+    def verdict(self, name: str) -> Verdict | None:
+        """Return the verdict on a model; None for the reference and without a verdict."""
+        return next((one for one in self.verdicts if one.candidate == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """Whether the gain of a model over the reference differs between a subgroup and all other rows.
+
+    Attributes:
+        candidate, subgroup: the model and the name of the subgroup.
+        rule: `no_practical_difference` if the interval lies within the margin, else `differs` if it excludes 0, else
+            `cannot_tell`.
+        difference, low, high: the gain in the subgroup minus that in all other rows, in units of the loss. The
+            intervals of all models and subgroups hold together.
+        p, p_adjusted: two-sided p-value of "no difference", alone and after Holm.
+    """
+
+    candidate: str
+    subgroup: str
+    rule: GapRule
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subgroups:
+    """What out-of-fold predictions say of the subgroups of a column.
+
+    Attributes:
+        column: its name.
+        reference: the model that gains are over.
+        model: the model that is shown first: the recommended one, or the best other one if that is the reference.
+        subgroups: in the order of the column's values.
+        gaps: of each model, a subgroup after the other; of two subgroups that are all rows, for the first one.
+    """
+
+    column: str
+    reference: str
+    model: str
+    subgroups: tuple[Subgroup, ...]
+    gaps: tuple[Gap, ...] = ()
+
+
+def gap_of(candidate: str, subgroup: str, estimate: Estimate, *, margin: float, p_adjusted: float) -> Gap:
+    """Return a gap from the estimated difference of two gains."""
+    rule: GapRule = "cannot_tell"
+    if -margin < estimate.low and estimate.high < margin:
+        rule = "no_practical_difference"
+    elif not estimate.low <= 0 <= estimate.high:
+        rule = "differs"
+    return Gap(
+        candidate=candidate,
+        subgroup=subgroup,
+        rule=rule,
+        difference=estimate.mean,
+        low=estimate.low,
+        high=estimate.high,
+        p=estimate.p,
+        p_adjusted=p_adjusted,
+    )
+
+
+TIMES = (2, 5, 10)
+"""How many times as many rows are forecast."""
+
+_BETTER, _WORSE = ("better_by_margin", "better"), ("worse",)
+_FEWEST_SIZES, _LEARNT = 4, 0.99  # share of the loss of the prior
+_POWERS = np.linspace(0.2, 1.5, 27)  # -c in a + b n^-c
+_DRAWS, _LEVEL = 1000, 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSize:
+    """What models that are trained on so many rows come to.
+
+    Attributes:
+        n_train: rows of a training set, on average over the splits.
+        losses: of each model, by the metric that decides, with the interval of one model alone.
+        verdicts: on each model against the reference. The intervals of a size hold together.
+    """
+
+    n_train: int
+    losses: Mapping[str, Interval]
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowForecast:
+    """What a model would come to with more rows, each with a 90 % interval.
+
+    Attributes:
+        candidate: the model.
+        times: how many times as many rows.
+        n_train: rows of such a training set.
+        loss: by the metric that decides.
+        gain: the loss with today's rows minus this one.
+    """
+
+    candidate: str
+    times: int
+    n_train: int
+    loss: Interval
+    gain: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Losses by the number of training rows, on the same test rows.
+
+    Attributes:
+        repeats: of the smaller sizes, and of the largest where the sizes are compared with each other.
+        sizes: the smallest first; the last is the size of the comparison itself.
+        forecasts: of each model, in the order of `TIMES`; those of refused ones are left out.
+        refused: why there is no forecast, by model.
+        left_out: models of the comparison without a curve.
+    """
+
+    repeats: int
+    sizes: tuple[TrainingSize, ...]
+    forecasts: tuple[RowForecast, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def forecasts_of(self, name: str) -> tuple[RowForecast, ...]:
+        """Return the forecasts of a model."""
+        return tuple(one for one in self.forecasts if one.candidate == name)
+
+    def differs_from(self, name: str) -> tuple[int, str] | None:
+        """Return from how many training rows on a model is shown to be `better` or `worse` than the reference, at that
+        size and all larger ones; None if it isn't at the largest. As sizes are tested from the largest down to the
+        first one without a difference, they need no adjustment for their number."""
+        first: tuple[int, str] | None = None
+        for size in reversed(self.sizes):
+            rule = next((one.rule for one in size.verdicts if one.candidate == name), "")
+            word = "better" if rule in _BETTER else "worse" if rule in _WORSE else ""
+            if not word or (first is not None and first[1] != word):
+                break
+            first = size.n_train, word
+        return first
+
+
+def forecast_rows(
+    n_train: Sequence[float],
+    losses: Floats,
+    *,
+    scale: float,
+    df: float,
+    offset: float,
+    prior: float | None = None,
+    random_state: int = 0,
+) -> tuple[Mapping[int, tuple[Interval, Interval]], str]:
+    """Return loss and gain at `TIMES` as many rows, each with a 90 % interval, and why there are none, if so.
+
+    The losses follow a + b n^-c with a, b >= 0 and c between 0.2 and 1.5, fitted by least squares with weights of one
+    over the variance. Curves are drawn from the error of the measured ones, which the same rows and splits correlate
+    between sizes, and from what the law leaves unexplained. The law has to forecast the largest size from the
+    others first, within its interval. It begins where the loss is highest, as smaller training sets teach nothing, and
+    leaves out sizes at which the model is no better than the prior.
+
+    Args:
+        n_train: training rows of each size, in ascending order.
+        losses: of blocks of rows, such as folds [block, size].
+        scale: squared standard error of a mean of blocks, over the variance between blocks.
+        df: degrees of freedom of that error.
+        offset: variance that all sizes have in common, of the rows that are tested.
+        prior: the loss of predicting the class frequencies or the mean; None if that isn't known.
+        random_state: of the draws.
+    """
+    by_size = losses.mean(axis=0)
+    used = np.arange(len(by_size)) >= by_size.argmax()
+    if prior is not None:
+        used &= by_size < _LEARNT * prior
+    if used.sum() < _FEWEST_SIZES:
+        n = counted(int(used.sum()), "size")
+        return {}, f"it learns from {n} of the training set (a curve needs {_FEWEST_SIZES})"
+    sizes, losses = np.asarray(n_train, dtype=np.float64)[used], losses[:, used]
+    mean, covariance = losses.mean(axis=0), np.cov(losses, rowvar=False) * scale
+    weights = 1 / np.maximum(np.diag(covariance), 1e-12 * max(1e-12, float(mean.max()) ** 2))
+    rng = np.random.default_rng(random_state)
+    noise = rng.multivariate_normal(np.zeros(len(sizes)), covariance, size=_DRAWS, method="eigh")
+    noise *= np.sqrt(df / rng.chisquare(df, size=(_DRAWS, 1)))
+
+    def drawn(n_sizes: int) -> Floats:
+        """Return curves [draw, size] with the errors of the losses, and what the law leaves unexplained of some."""
+        law = _fitted(sizes[:n_sizes], mean[None, :n_sizes], weights[:n_sizes])
+        left = mean[:n_sizes] - np.concatenate([law.at(n) for n in sizes[:n_sizes]])
+        deviation = np.sqrt((left**2).sum() / max(1, n_sizes - 3))
+        return np.asarray(mean + noise + rng.normal(scale=deviation, size=noise.shape))
+
+    held_back = drawn(len(sizes) - 1)
+    gap = _interval(_fitted(sizes[:-1], held_back[:, :-1], weights[:-1]).at(sizes[-1]) - held_back[:, -1])
+    if not gap.low <= 0 <= gap.high:
+        return {}, "the curve of the smaller training sets doesn't forecast the largest one"
+    several, common = _fitted(sizes, drawn(len(sizes)), weights), rng.normal(scale=np.sqrt(offset), size=_DRAWS)
+    now, later = several.at(sizes[-1]), {times: several.at(times * sizes[-1]) for times in TIMES}
+    return {
+        times: (_interval(np.maximum(loss + common, 0.0)), _interval(now - loss)) for times, loss in later.items()
+    }, ""
+
+
+@dataclass(frozen=True)
+class _Law:
+    """a + b (n / unit)^-c of each draw."""
+
+    a: Floats
+    b: Floats
+    c: Floats
+    unit: float
+
+    def at(self, n: float) -> Floats:
+        return np.asarray(self.a + self.b * (n / self.unit) ** -self.c)
+
+
+def _fitted(sizes: Floats, losses: Floats, weights: Floats) -> _Law:
+    """Fit the law to each row of losses [draw, size]: for each power a line, and the power of the smallest error."""
+    unit, total = float(sizes[-1]), float(weights.sum())
+    best, law = np.full(len(losses), np.inf), np.zeros((3, len(losses)))
+    for power in _POWERS:
+        x = (sizes / unit) ** -power
+        centre = float(weights @ x) / total
+        middle = losses @ weights / total
+        b = np.maximum((losses * weights) @ (x - centre) / float(weights @ (x - centre) ** 2), 0.0)
+        a = middle - b * centre
+        through = np.maximum((losses * weights) @ x / float(weights @ x**2), 0.0)  # a line through zero
+        a, b = np.maximum(a, 0.0), np.where(a < 0, through, b)
+        error = ((losses - a[:, None] - b[:, None] * x) ** 2) @ weights
+        better = error < best
+        best = np.where(better, error, best)
+        law[:, better] = np.stack([a, b, np.full(len(a), power)])[:, better]
+    return _Law(law[0], law[1], law[2], unit)
+
+
+def _interval(values: Floats) -> Interval:
+    low, median, high = np.quantile(values, ((1 - _LEVEL) / 2, 0.5, (1 + _LEVEL) / 2)).tolist()
+    return Interval(mean=median, low=low, high=high)
+
+
+ColumnVerdict = Literal["helps", "no difference that matters", "can't tell", "harms", "none"]
+
+_OF_RULE: dict[Rule, ColumnVerdict] = {
+    "better_by_margin": "harms",
+    "better": "harms",
+    "worse": "helps",
+    "no_practical_difference": "no difference that matters",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnEffect:
+    """What leaving out one column, or several together, changes.
+
+    Attributes:
+        columns: their names.
+        without: the name of the model without them, as in `Conclusion.verdicts`.
+        verdict: of the columns: they `harm` if the model without them is shown to be better, and `help` if it is shown
+            to be worse, or if they are shown to add something and the loss is above zero; `none` without a verdict.
+        loss, low, high: the loss without them minus that with all columns, with the interval of the verdict; None
+            without a verdict.
+        adds, adds_low, adds_high: what the model with all columns adds to the one without them (`scoring.added`), with
+            an interval that holds for all columns together; None where the metric isn't a squared error.
+        alone: the loss of a model that has only these columns, on one repeat; None if it wasn't trained.
+        shuffled: how much the loss of the model with all columns rises on the same test rows if the values of these
+            columns are shuffled among them, on one repeat; None if that wasn't computed.
+    """
+
+    columns: tuple[str, ...]
+    without: str
+    verdict: ColumnVerdict
+    loss: float | None = None
+    low: float | None = None
+    high: float | None = None
+    adds: float | None = None
+    adds_low: float | None = None
+    adds_high: float | None = None
+    alone: float | None = None
+    shuffled: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which columns help a model.
+
+    Attributes:
+        model: the candidate or baseline that is trained with and without columns.
+        source: how it was chosen: `named`, `default`, or `run` for the network that a comparison advises.
+        n_columns: number of columns of the table.
+        effects: the largest loss first; those without a verdict last.
+    """
+
+    model: str
+    source: Literal["named", "default", "run"]
+    n_columns: int
+    effects: tuple[ColumnEffect, ...]
+
+    @property
+    def substitutes(self) -> tuple[tuple[ColumnEffect, bool], ...]:
+        """Groups that help although none of their columns is shown to help alone, and whether each of these is shown to
+        make no difference that matters."""
+        alone = {effect.columns[0]: effect.verdict for effect in self.effects if len(effect.columns) == 1}
+        groups = []
+        for group in self.effects:
+            verdicts = {alone.get(name) for name in group.columns}
+            if len(group.columns) > 1 and group.verdict == "helps" and not verdicts & {"helps", "none", None}:
+                groups.append((group, verdicts == {"no difference that matters"}))
+        return tuple(groups)
+
+
+def effects_of(
+    without: Mapping[str, Sequence[str]], verdicts: Sequence[Verdict], added: Mapping[str, Estimate]
+) -> tuple[ColumnEffect, ...]:
+    """Return the effects of columns, the largest loss first.
+
+    Args:
+        without: the columns that each model doesn't have, by its name.
+        verdicts: on these models, against the model with all columns.
+        added: what that adds to each of them. Each of two tests may find at half of the error level that columns help,
+            so together they keep it.
+    """
+    judged = {verdict.candidate: verdict for verdict in verdicts}
+    effects = []
+    for name, columns in without.items():
+        effect = ColumnEffect(columns=tuple(columns), without=name, verdict="none")
+        if (verdict := judged.get(name)) is not None:
+            loss, low, high = (-value + 0.0 for value in (verdict.difference, verdict.high, verdict.low))
+            words = _OF_RULE.get(verdict.rule, "can't tell")
+            if name in added:
+                gain = added[name]
+                effect = replace(effect, adds=gain.mean, adds_low=gain.low, adds_high=gain.high)
+                words = "helps" if gain.low > 0 and loss > 0 and words == "can't tell" else words
+            effect = replace(effect, verdict=words, loss=loss, low=low, high=high)
+        effects.append(effect)
+    return tuple(sorted(effects, key=lambda effect: (effect.loss is None, -(effect.loss or 0.0))))
+
+
+_THOUSANDS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectCurve:
+    """The partial dependence of predictions on one column.
+
+    Attributes:
+        column: its name.
+        kind: `number`, `date`, `boolean` or `category`.
+        values: numbers, dates as text, or levels, ascending [value].
+        mean: mean prediction over the rows and the networks [value].
+        spread: standard deviation of the networks' mean predictions [value].
+        change: standard deviation of `mean` over the cells of the rows.
+    """
+
+    column: str
+    kind: str
+    values: tuple[float | str, ...]
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    change: float
+
+    @property
+    def texts(self) -> list[str]:
+        """The values as text: 1990 without a comma, as it may be a year."""
+        return [
+            value if isinstance(value, str) else f"{value:,.0f}" if abs(value) >= _THOUSANDS else f"{value:.5g}"
+            for value in self.values
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effects:
+    """The partial dependence of a model's predictions on its columns.
+
+    Attributes:
+        model: the candidate whose networks were fitted to all rows.
+        networks: how many.
+        label: the one whose probability is predicted; empty for a number.
+        n_rows: rows that got the values; of many, a sample.
+        n_columns: of the model.
+        curves: the largest change first; of many columns, the first twelve.
+    """
+
+    model: str
+    networks: int
+    label: str
+    n_rows: int
+    n_columns: int
+    curves: tuple[EffectCurve, ...]
+
+    def what(self, target: str) -> str:
+        """Return what is predicted, as `probability that y is 1`."""
+        return f"probability that {target} is {self.label}" if self.label else target
+
+    def shown(self, prediction: float, decimals: int = 0) -> str:
+        """Return a probability as `24%`, with so many decimals, or a number with four digits."""
+        if not self.label:
+            return plain_number(prediction, 4)
+        return f"{prediction:.{decimals}%}" if decimals else percent(prediction)
+
+    def words(self, curve: EffectCurve) -> str:
+        """Return the lowest and the highest mean prediction, as `54% at 6, 28% at 58`."""
+        ends = sorted({curve.mean.index(end(curve.mean)) for end in (min, max)})
+        shown = [self.shown(curve.mean[place]) for place in ends]
+        if len(set(shown)) == 1:
+            return f"{shown[0]} everywhere"
+        at = "for" if curve.kind in ("boolean", "category") else "at"
+        return ", ".join(f"{mean} {at} {curve.texts[place]}" for mean, place in zip(shown, ends, strict=True))

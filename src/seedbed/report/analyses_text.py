@@ -1,0 +1,433 @@
+"""Which columns help, would more rows help, do subgroups differ: answers, tables, and how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from seedbed.errors import counted, spell
+from seedbed.evaluation.analyses import ColumnEffect, Columns, Gap, Interval, RowForecast, Rows, Subgroup, Subgroups
+from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, plus_minus, signed
+from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.verdicts import SHORT, Verdict
+from seedbed.report.advice import answers, guessing, listed, margin_words
+from seedbed.report.tables import LOOKS, FirstScreen, NumberTable, Row, decimals_of
+
+_MOST_ROWS, _MOST_NAMED = 20, 4
+_MOST_TOGETHER = 3  # names of a group that fit into a row
+_NUMBERS = {2: "two", 3: "three"}
+
+
+def shown_effects(answer: Columns) -> tuple[ColumnEffect, ...]:
+    """Return the effects that the table has a row for: the first twenty."""
+    return answer.effects[:_MOST_ROWS]
+
+
+def label_of(columns: Sequence[str]) -> str:
+    """Return the names of columns as one."""
+    if len(columns) <= _MOST_TOGETHER:
+        return " and ".join(columns)
+    return f"{columns[0]}, {columns[1]} and {len(columns) - 2} others"
+
+
+def column_headings(score: Metric) -> tuple[str, ...]:
+    """Return the headings of the table."""
+    points = " (points)" if score.percent else ""
+    return "without", f"adds{points}", f"loss{points}", "alone", f"shuffled{points}", "verdict"
+
+
+def effect_cells(effect: ColumnEffect, score: Metric, decimals: int) -> tuple[str, str]:
+    """Return the score of a model with these columns only, and the rise of the loss if they are shuffled."""
+    scale = 100.0 if score.percent else 1.0
+    alone = "-" if effect.alone is None else measure(score, score.score_of(effect.alone))
+    return alone, "-" if effect.shuffled is None else signed(scale * effect.shuffled, decimals)
+
+
+def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
+    """Yield label and text of each answer: which columns help, which don't, and what isn't known."""
+    answer = conclusion.columns
+    assert answer is not None
+    of: dict[str, list[str]] = {}
+    for effect in answer.effects:
+        if len(effect.columns) == 1 or not any(other.columns == effect.columns[:1] for other in answer.effects):
+            of.setdefault(effect.verdict, []).append(label_of(effect.columns))
+
+    def named(verdict: str) -> str:
+        labels = of[verdict]
+        if not any(", " in label for label in labels):
+            return listed(labels, _MOST_NAMED)
+        more = len(labels) - _MOST_NAMED
+        return "; ".join([*labels[:_MOST_NAMED], *([f"{more} others"] if more > 0 else [])])
+
+    if "helps" in of:
+        adds = f"add to what {answer.model} learns from the other columns"
+        yield "Helps", f"{named('helps')}: shown to {adds if answer.n_columns > 1 else 'help, as the only column'}"
+    elif "none" not in of:
+        yield "Helps", f"no column is shown to help {answer.model}, which isn't to say that none does"
+    for group, surely in answer.substitutes:
+        several, perhaps = _NUMBERS.get(len(group.columns), str(len(group.columns))), "" if surely else "perhaps "
+        enough = f"{perhaps}one of these two is enough"
+        if len(group.columns) > 2:
+            enough = f"{perhaps}not all of these {several} are needed"
+        yield "Together", f"{label_of(group.columns)} stand for each other, and add something together: {enough}"
+    if "harms" in of:
+        yield "Harms", f"{named('harms')}: {answer.model} is shown to be better without"
+    if alike := of.get(same := "no difference that matters"):
+        yield "No matter", f"{named(same)}: leaving {'out one of them' if len(alike) > 1 else 'it out'} makes {same}"
+    if "can't tell" in of:
+        yield "Can't tell", named("can't tell") + ": these rows don't decide it"
+    source = {
+        "named": "as asked for",
+        "default": "the default",
+        "run": "the model that the comparison recommends",
+    }
+    yield "Model", f"{answer.model}, {source[answer.source]}"
+
+
+def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
+    """Yield how to read the table."""
+    answer = conclusion.columns
+    assert answer is not None
+    if (left := len(answer.effects) - _MOST_ROWS) > 0:
+        yield f"{counted(left, 'row')} more, whose loss is smaller, {'is' if left == 1 else 'are'} in the JSON."
+    grouped = {name for effect in answer.effects for name in effect.columns}
+    if not any(len(effect.columns) == 1 for effect in answer.effects) or len(grouped) > len(answer.effects):
+        many = f"{counted(answer.n_columns, 'column')} are too many to be left out one by one"
+        yield f"{many}, so similar ones are left out together; {spell('column', 'NAME')} asks about one."
+    if conclusion.verdicts:
+        n = conclusion.verdicts[0].comparisons
+        words = f"The {score.words}" if score.name == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
+        way = "high" if score.greater_is_better else "low"
+        yield (
+            f"{words} decides ({way} is good). Loss: how much worse it is without the column, by models that are "
+            f"trained again. Below {margin_words(conclusion.metric)} it doesn't matter (the margin)."
+        )
+        if any(effect.adds is not None for effect in answer.effects):
+            yield (
+                "Adds: how much of what the model without the column leaves open is explained by what the column "
+                "changes. It measures the same as the loss, but without the errors of both models, so it varies half "
+                "as much. A column helps if both are above 0, and one of them is shown to be."
+            )
+        together = f"s, which hold for these {n} comparisons together" if n > 1 else ""
+        yield f"±: {100 * (1 - conclusion.alpha):g}% interval{together}."
+    if any(effect.alone is not None for effect in answer.effects):
+        prior = conclusion.metric.of_prior
+        beside = "" if prior is None else f" ({guessing(conclusion)} has {measure(score, score.score_of(prior))})"
+        yield (
+            f"Alone: with this column only{beside}. Shuffled: the loss if its values are shuffled among the test rows, "
+            "without training again (permutation importance). Both by one repeat and without a test."
+        )
+
+
+def column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
+    """Yield the model with all columns, then those without some, the largest loss first."""
+    answer, reference = conclusion.columns, conclusion.reference
+    assert answer is not None
+    decimals, scale = decimals_of(metric, conclusion.metric.margin), 100.0 if metric.percent else 1.0
+    whole = measure(metric, conclusion.score(reference, metric.name).mean or 0.0)
+    yield Row("(nothing)", "", "", "", (whole, ""), "", "reference", False, None)
+    for effect in shown_effects(answer):
+        interval, loss, adds = None, "", ""
+        if effect.loss is not None and effect.low is not None and effect.high is not None:
+            interval = middle, low, high = scale * effect.loss, scale * effect.low, scale * effect.high
+            loss = plus_minus(middle, max(high - middle, middle - low), decimals)
+        if effect.adds is not None and effect.adds_high is not None:
+            adds = plus_minus(scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals)
+        look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
+        beside = effect_cells(effect, metric, decimals)
+        label = label_of(effect.columns)
+        verdict = {"no difference that matters": "doesn't matter"}.get(effect.verdict, str(effect.verdict))
+        if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
+            verdict = "helps, but by less than matters"
+        yield Row(label, "", adds, loss, beside, verdict, look, False, interval)
+
+
+def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
+    """Return a label and how predictions change with the first columns; empty without effects."""
+    effects = summary.effects
+    if effects is None or not effects.curves:
+        return []
+    curves = [f"{curve.column} ({effects.words(curve)})" for curve in effects.curves[:_FEW_NAMED]]
+    what = f"largest on the {effects.what(summary.target)}, as {effects.model} predicts it"
+    return [("Effects", f"{what}: {listed(curves)}; they needn't be causes")]
+
+
+def row_answers(conclusion: Conclusion) -> list[tuple[str, str]]:
+    """Return label and text of each answer: whether more rows would help, from how many on models differ, and how many
+    would decide an open verdict."""
+    rows = conclusion.rows
+    assert rows is not None
+    texts = [("More rows", "; ".join(_more_rows(conclusion, rows))), ("Differ", _differ(conclusion, rows))]
+    doubtful = conclusion.advice is not None and (conclusion.advice.guess or conclusion.advice.use == "prior")
+    labels = {"Use": "Use"} if doubtful else dict[str, str]()
+    labels["More rows"] = "To settle"
+    texts += [(labels[label], text) for label, text in answers(conclusion) if label in labels]
+    return [one for one in texts if one[1]]
+
+
+def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
+    """Yield the answer for the recommended model, or the best one with a forecast."""
+    advice = conclusion.advice
+    names = [*([advice.use] if advice is not None else []), *conclusion.ranking]
+    name = next((one for one in names if rows.forecasts_of(one)), None)
+    if name is None:
+        first = next((one for one in names if one in rows.refused), None)
+        if first is None:
+            yield "can't say: there is no model beside predicting the same for every row"
+        else:
+            yield f"can't say for {first}: {rows.refused[first]}"
+        return
+    twice, *_, most = rows.forecasts_of(name)
+    margin, words = conclusion.metric.margin, conclusion.metric.words
+    if twice.gain.low >= margin:
+        yield f"they help: twice as many would improve the {words} of {name} by {_gain(conclusion, twice)}"
+    elif most.gain.high < margin:
+        how = f"{_gain(conclusion, most)}, less than the margin"
+        yield f"they hardly help: {most.times} times as many would improve the {words} of {name} by {how}"
+    else:
+        hardly = "twice as many hardly help: they" if twice.gain.high < margin else "they may help: twice as many"
+        yield f"{hardly} would improve the {words} of {name} by {_gain(conclusion, twice)}"
+        yield f"{most.times} times as many by {_gain(conclusion, most)}"
+    if before := [one for one in dict.fromkeys(names[: names.index(name)]) if one in rows.refused]:
+        yield f"can't say for {listed(before, _MOST_NAMED)}"
+
+
+def _gain(conclusion: Conclusion, one: RowForecast) -> str:
+    """Return a gain as its interval with the estimate, which tends to be too low: `0.001 to 0.011 (about 0.004)`."""
+    metric = known_metric(conclusion.metric.name)
+    scale, points = (100.0, " points") if metric.percent else (1.0, "")
+    decimals = decimals_of(metric, conclusion.metric.margin)
+    middle, low, high = (signed(scale * value, decimals).lstrip("+") for value in _ends(one.gain))
+    return f"{low} to {high}{points} (about {middle}, likely more)"
+
+
+def _ends(value: Interval) -> tuple[float, float, float]:
+    return value.mean, value.low, value.high
+
+
+def _differ(conclusion: Conclusion, rows: Rows) -> str:
+    """Return from how many training rows on models differ from the reference."""
+    if not conclusion.verdicts:
+        return ""
+    names = [name for name in conclusion.ranking if name not in (conclusion.reference, "prior")]
+    groups: dict[tuple[int, str], list[str]] = {}
+    for name in names:
+        if (first := rows.differs_from(name)) is not None:
+            groups.setdefault(first, []).append(name)
+    smallest = rows.sizes[0].n_train
+    parts = [
+        f"{listed(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word} than {conclusion.reference} "
+        + (f"at every size, from {n:,} training rows on" if n == smallest else f"from {n:,} training rows on")
+        for (n, word), of in groups.items()
+    ]
+    return "; ".join(parts) or f"no model is shown to differ from {conclusion.reference} with all rows"
+
+
+def row_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
+    """Yield the losses by the size of the training set, and the forecasts, a row for each model."""
+    rows = conclusion.rows
+    assert rows is not None
+    metric = known_metric(conclusion.metric.name)
+    decimals = decimals_of(metric, conclusion.metric.margin)
+    names = [name for name in conclusion.ranking if name not in rows.left_out]
+    cells = []
+    for name in names:
+        of_sizes = [size.losses.get(name) for size in rows.sizes]
+        cells.append([name, *("-" if one is None else _plus_minus(metric, one, decimals) for one in of_sizes)])
+    caption = f"{metric.words[:1].upper()}{metric.words[1:]} by training rows"
+    yield NumberTable(["", *(f"{size.n_train:,}" for size in rows.sizes)], cells, caption)
+    if not rows.forecasts:
+        return
+    columns = {one.times: f"{one.times}x: {one.n_train:,}" for one in rows.forecasts}
+    cells = [
+        [name, *(_between(metric, one.loss, decimals) for one in rows.forecasts_of(name))]
+        for name in names
+        if rows.forecasts_of(name)
+    ]
+    yield NumberTable(["", *columns.values()], cells, "Forecast for more training rows, with 90% intervals")
+
+
+def _shown(metric: Metric, loss: float, decimals: int) -> str:
+    return measure(metric, metric.score_of(loss)) if metric.percent else f"{loss:,.{decimals}f}"
+
+
+def _plus_minus(metric: Metric, loss: Interval, decimals: int) -> str:
+    scale = 100.0 if metric.percent else 1.0
+    half = scale * max(loss.high - loss.mean, loss.mean - loss.low)
+    return f"{_shown(metric, loss.mean, decimals)}" + (f" ±{half:,.{decimals}f}" if half > 0 else "")
+
+
+def _between(metric: Metric, loss: Interval, decimals: int) -> str:
+    low, high = (loss.high, loss.low) if metric.greater_is_better else (loss.low, loss.high)
+    middle, *ends = (_shown(metric, value, decimals) for value in (loss.mean, low, high))
+    return f"{middle} ({' to '.join(ends)})"
+
+
+def row_notes(conclusion: Conclusion) -> Iterator[str]:
+    """Yield how to read the tables, and what has no forecast."""
+    rows = conclusion.rows
+    assert rows is not None
+    metric = known_metric(conclusion.metric.name)
+    way = f"{'High' if metric.greater_is_better else 'Low'} is good"
+    yield f"{way}. A gain below {margin_words(conclusion.metric)} doesn't matter (the margin)."
+    level = f"{100 * (1 - conclusion.alpha):g}%"
+    yield f"±: {level} interval of one model alone. Differences are surer, as all sizes share their test rows."
+    if rows.forecasts:
+        yield "Forecast: a power law, a + b n^-c, through the losses; it holds if the new rows are like these."
+    groups: dict[str, list[str]] = {}
+    for name, why in rows.refused.items():
+        groups.setdefault(why, []).append(name)
+    for why, names in groups.items():
+        yield f"No forecast for {listed(names, _MOST_NAMED)}: {why}."
+    if "auto" in rows.left_out:
+        yield "No curve for auto, which would take longer; name it beside the other candidates to have one."
+    if others := [name for name in rows.left_out if name != "auto"]:
+        yield f"No curve for {listed(others, _MOST_NAMED)}, without finite predictions."
+    yield f"Smaller training sets: {counted(rows.repeats, 'repeat')}, each set a part of the next larger one."
+
+
+_GAP_WORDS = {**{str(rule): words for rule, words in SHORT.items()}, "differs": "differs"}
+_FEW_NAMED = 3
+
+
+def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
+    """Return the table of the model that is shown first, a row for each subgroup, as `first_screen` has it for models;
+    None without subgroups."""
+    groups = conclusion.subgroups
+    if groups is None:
+        return None
+    metric, reference = known_metric(conclusion.metric.name), groups.reference
+    points = " (points)" if metric.percent else ""
+    compared = f"gain over {reference}{points}" if len(reference) <= 24 else f"gain over the reference{points}"
+    scale = 100.0 if metric.percent else 1.0
+    heading = f"By {groups.column}: {groups.model} against {reference}"
+    return FirstScreen(
+        heading=heading if groups.model != reference else f"By {groups.column}: {reference}",
+        warnings=(),
+        answers=(),
+        no_verdict="",
+        columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
+        rows=tuple(_subgroup_row(conclusion, groups, group, metric, scale) for group in groups.subgroups),
+        helps=(),
+        notes=(_finding(conclusion), *_subgroup_notes(conclusion, groups)),
+        trained=(),
+        unit="points" if metric.percent else metric.words,
+        margin=scale * conclusion.metric.margin,
+    )
+
+
+def _subgroup_row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, metric: Metric, scale: float) -> Row:
+    decimals = decimals_of(metric, conclusion.metric.margin)
+    verdict, score = group.verdict(groups.model), group.scores.get(groups.model)
+    few = "too few rows" if "too few" in group.reason else "no verdict" if group.reason else ""
+    interval = None if verdict is None else _scaled(verdict, scale)
+    calibration = group.calibration.get(groups.model)
+    return Row(
+        name=group.name,
+        what=counted(group.n_rows, "row"),
+        score="-" if score is None else measure(metric, score.mean),
+        gain="" if interval is None else _with_half(*interval, decimals),
+        beside=("" if calibration is None else _calibration(conclusion, calibration),),
+        verdict=few if verdict is None else SHORT[verdict.rule],
+        look="" if verdict is None else LOOKS.get(verdict.rule, "unsure"),
+        chosen=False,
+        interval=interval,
+    )
+
+
+def _scaled(value: Verdict | Gap | Interval, scale: float) -> tuple[float, float, float]:
+    middle = value.mean if isinstance(value, Interval) else value.difference
+    return scale * middle, scale * value.low, scale * value.high
+
+
+def _with_half(middle: float, low: float, high: float, decimals: int | None) -> str:
+    return plus_minus(middle, max(high - middle, middle - low), decimals)
+
+
+def _calibration(conclusion: Conclusion, value: Interval) -> str:
+    """Return the mean prediction minus the mean of what was observed: of classes in points."""
+    scale, decimals = (1.0, None) if conclusion.task == "regression" else (100.0, 1)
+    return _with_half(*_scaled(value, scale), decimals)
+
+
+def _amount(conclusion: Conclusion, gap: Gap) -> str:
+    metric = known_metric(conclusion.metric.name)
+    decimals = decimals_of(metric, conclusion.metric.margin)
+    shown = _with_half(*_scaled(gap, 100.0 if metric.percent else 1.0), decimals)
+    return f"{shown} points" if metric.percent else shown
+
+
+def _finding(conclusion: Conclusion) -> str:
+    """Return whether the gain of the model that is shown first differs between subgroups, with the clearest gap."""
+    groups = conclusion.subgroups
+    gaps = [] if groups is None else [gap for gap in groups.gaps if gap.candidate == groups.model]
+    if groups is None or not gaps:
+        return "Fewer than two subgroups have a verdict, so whether a gain differs between them isn't known."
+    clearest = min(gaps, key=lambda gap: gap.p)
+    size = "larger" if clearest.difference > 0 else "smaller"
+    shown = _amount(conclusion, clearest).removeprefix("+").removeprefix("-")
+    amount = f"in {groups.column} {clearest.subgroup} it is {shown} {size} than in all other rows"
+    rules = {gap.rule for gap in gaps}
+    if "differs" in rules:
+        return f"The gain of {groups.model} differs between subgroups: {amount}."
+    if rules == {"no_practical_difference"}:
+        return f"The gain of {groups.model} doesn't differ by an amount that matters: {amount}."
+    return f"Can't tell whether the gain of {groups.model} differs between subgroups: {amount}."
+
+
+def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
+    shown = (groups.model, "prior")  # where labels are rarer, the prior is closer to all other models
+    others = dict.fromkeys(gap.candidate for gap in groups.gaps if gap.rule == "differs" and gap.candidate not in shown)
+    if others:
+        yield f"The gain of {listed(list(others), _FEW_NAMED)} differs between subgroups, too."
+    off = {group.name: group.calibration.get(groups.model) for group in groups.subgroups}
+    for words, sign in (("high", 1), ("low", -1)):
+        names = [name for name, one in off.items() if one is not None and min(sign * one.low, sign * one.high) > 0]
+        if names:
+            yield f"The predictions of {groups.model} are on average too {words} in {groups.column} {listed(names)}."
+    few = next((group.reason for group in groups.subgroups if group.reason), "")
+    if few:
+        yield f"No verdict: {few}."
+    if any(group.verdicts for group in groups.subgroups):
+        what = {"binary": f"the mean probability of {_positive(conclusion)} minus its share of rows, in points",
+                "multiclass": "the mean probability of the predicted class minus the share of right ones, in points",
+                }.get(conclusion.task or "", f"the mean prediction minus the mean of {conclusion.target}")  # fmt: skip
+        yield f"Predicted - observed: {what}."
+        level = f"{100 * (1 - conclusion.alpha):g}%"
+        yield (
+            f"±: {level} intervals, which hold for all subgroups together; those of gains for all models, too. They "
+            "are about models trained on this table: trained on other rows, models may differ more between subgroups."
+        )
+
+
+def _positive(conclusion: Conclusion) -> str:
+    return f"{conclusion.target} {list(conclusion.labels)[1]}" if len(conclusion.labels) == 2 else conclusion.target
+
+
+def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
+    """Yield, for each subgroup, score, gain and calibration of all models, and then the gaps between subgroups."""
+    groups = conclusion.subgroups
+    if groups is None:
+        return
+    metric = known_metric(conclusion.metric.name)
+    scale, points = (100.0, " (points)") if metric.percent else (1.0, "")
+    decimals = decimals_of(metric, conclusion.metric.margin)
+    columns = ["", metric.words, f"gain over {groups.reference}{points}", "verdict", "p, adjusted",
+               "predicted - observed"]  # fmt: skip
+    for group in groups.subgroups:
+        rows = []
+        for name, score in group.scores.items():
+            one, cells = group.verdict(name), ["", "", ""]
+            if one is not None:
+                cells = [_with_half(*_scaled(one, scale), decimals), one.short, p_words(one.p_adjusted)]
+            ends = " to ".join(measure(metric, end, score.mean) for end in (score.low, score.high))
+            calibration = _calibration(conclusion, group.calibration[name])
+            rows.append([name, f"{measure(metric, score.mean)} ({ends})", *cells, calibration])
+        if rows:
+            yield NumberTable(columns, rows, f"{groups.column} {group.name}: {group.n_rows:,} rows")
+    if groups.gaps:
+        columns = ["", groups.column, "gain there minus that in all other rows", "difference", "p, adjusted"]
+        rows = [
+            [gap.candidate, gap.subgroup, _amount(conclusion, gap), _GAP_WORDS[gap.rule], p_words(gap.p_adjusted)]
+            for gap in groups.gaps
+        ]
+        yield NumberTable(columns, rows, "Does the gain differ between subgroups?")

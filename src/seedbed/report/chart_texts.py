@@ -1,0 +1,166 @@
+"""The finding of each chart, which is its title, and the chart's numbers as plain tables."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+from seedbed.errors import counted
+from seedbed.evaluation.analyses import Effects
+from seedbed.evaluation.metrics import known_metric, plain_number, signed
+from seedbed.evaluation.single_runs import Curves
+from seedbed.evaluation.summaries import Conclusion, TrainingSummary
+from seedbed.report.advice import listed
+from seedbed.report.tables import NumberTable
+
+_MOST_NAMED = 3
+_FEW = 100  # runs from which a share is given of 100
+
+
+def curves_finding(summary: Conclusion | TrainingSummary) -> str:
+    """Return the most likely flaw of the training, or that there is none."""
+    by_code: dict[str, list[str]] = {}
+    for check in summary.checks if isinstance(summary, Conclusion) else ():
+        by_code.setdefault(check.code, []).append(check.candidate)
+    candidates = summary.curves.candidates if summary.curves is not None else ()
+    epochs = {candidate.name: candidate.epochs[-1] + 1 for candidate in candidates if candidate.epochs}
+    for code, words in (
+        ("diverged", "{names} lost networks that diverged"),
+        ("under_trained", "{names} {be} still improving at epoch {epoch:,}"),
+        ("over_trained", "{names} {get} worse on test rows if trained for long"),
+    ):
+        if code in by_code:
+            names = by_code[code]
+            return words.format(
+                names=listed(names, _MOST_NAMED),
+                be="are" if len(names) > 1 else "is",
+                get="get" if len(names) > 1 else "gets",
+                epoch=max((epochs.get(name, 0) for name in names), default=0),
+            )
+    if summary.kind == "comparison":
+        return "Training went as it should: no network is under- or overtrained"
+    return "Score and loss at each epoch"
+
+
+def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
+    if summary.lottery is None or not summary.lottery.score.runs:
+        return "All networks diverged"
+    difference, score = summary.lottery.difference, summary.lottery.score
+    if difference is not None and difference.runs and isinstance(summary, Conclusion):
+        better, run = min(((one.better or 0.0, one) for one in difference.runs), key=lambda two: abs(two[0] - 0.5))
+        of = 100 if run.n >= _FEW else run.n
+        return (
+            f"A single run can mislead: {run.name} does better than {summary.reference} in "
+            f"{of * better:.0f} of {of} runs"
+        )
+    run = max(score.runs, key=lambda one: one.highest - one.lowest)
+    shown = "{:.0%}" if known_metric(score.name).percent else "{:.2f}"
+    low, high = (shown.format(end) for end in (run.lowest, run.highest))
+    if run.n == 1:
+        return f"One run showed {score.words} {high}"
+    words = "R²" if score.name == "r2" else score.words
+    return f"{counted(run.n, 'run')} of {run.name} show {words} from {low} to {high}"
+
+
+def calibration_finding(summary: Conclusion) -> str:
+    """Return which models are further from exact probabilities than chance explains."""
+    off = [
+        candidate.name
+        for candidate in summary.candidates
+        if candidate.calibration is not None
+        and candidate.name != "prior"
+        and candidate.calibration.ece > candidate.calibration.ece_if_calibrated_high
+    ]
+    if not off:
+        return "The probabilities of all models are as exact as these rows can show"
+    s = "" if len(off) > 1 else "s"
+    return f"{listed(off, _MOST_NAMED)} give{s} probabilities that are too high or too low"
+
+
+def confusion_finding(summary: Conclusion) -> str:
+    """Return which class the recommended model misses most often."""
+    name = summary.advice.use if summary.advice else summary.candidates[0].name
+    cells = summary.candidate(name).confusion
+    labels = list(summary.labels)
+    if cells is None or len(labels) != len(cells):
+        return "Confusion"
+    missed = [(1 - row[place] / sum(row), label) for place, (row, label) in enumerate(zip(cells, labels, strict=True))
+              if sum(row)]  # fmt: skip
+    if not missed:
+        return "Confusion"
+    share, label = max(missed)
+    return f"{name} misses {100 * share:.0f} of 100 rows of the class {label}"
+
+
+_MOST_CLASSES = 12
+
+
+def networks_shown(curves: Curves) -> str:
+    """Return how many single networks the chart of learning curves can show."""
+    candidates = curves.candidates
+    kept = sum(len(candidate.curves["test_loss"].ghosts) for candidate in candidates)
+    n = sum(candidate.n_networks - candidate.n_diverged for candidate in candidates)
+    return "every network" if kept == n else f"{kept:,} of the {n:,} networks, evenly chosen"
+
+
+def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTable]:
+    """Yield the spread of single runs: of their scores, and of their differences from the reference."""
+    lotteries = summary.lottery
+    for lottery in () if lotteries is None else (lotteries.score, lotteries.difference):
+        if lottery is None or not lottery.runs:
+            continue
+        differs = lottery.runs[0].better is not None
+        show = signed if differs else functools.partial(_shown, lottery.name)
+        caption = f"{lottery.words} of a single run"
+        columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
+        if differs and isinstance(summary, Conclusion):
+            caption = f"improvement in {lottery.words} over {summary.reference}, in a single run"
+            columns.append("runs that say better")
+        rows = [
+            [run.name, f"{run.n:,}", *map(show, (run.mean, run.lowest, *run.quantiles, run.highest)),
+             *([f"{run.better:.0%}"] if run.better is not None else [])]
+            for run in lottery.runs
+        ]  # fmt: skip
+        yield NumberTable(columns, rows, caption)
+
+
+def calibration_table(summary: Conclusion) -> NumberTable:
+    """Return the parts of each Brier score, and the calibration error beside that of exact probabilities."""
+    columns = ["", "miscalibration", "discrimination", "uncertainty", "calibration error (ECE)", "if exactly right",
+               "95% of the time below"]  # fmt: skip
+    keys = ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high")
+    rows = [
+        [candidate.name, *(f"{getattr(candidate.calibration, key):.3f}" for key in keys)]
+        for candidate in summary.candidates
+        if candidate.calibration is not None
+    ]
+    return NumberTable(columns, rows)
+
+
+def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
+    """Yield, for each candidate, the share of rows by true and predicted class. Tables with many classes have none."""
+    labels = list(summary.labels)
+    if not 2 <= len(labels) <= _MOST_CLASSES:
+        return
+    for candidate in summary.candidates:
+        cells = candidate.confusion
+        if cells is None or not candidate.finite:
+            continue
+        top = max(max(row) for row in cells) or 1.0
+        yield NumberTable(
+            ["true \\ predicted", *labels],
+            [[label, *(f"{share:.1%}" for share in row)] for label, row in zip(labels, cells, strict=True)],
+            candidate.name,
+            [[share / top for share in row] for row in cells],
+        )
+
+
+def effect_tables(effects: Effects) -> Iterator[NumberTable]:
+    """Yield, for each column, the mean prediction at each of its values, and how the networks differ there."""
+    for curve in effects.curves:
+        cells = [[effects.shown(one, 1) for one in numbers] for numbers in (curve.mean, curve.spread)]
+        yield NumberTable([curve.column, "mean prediction", "±"], list(zip(curve.texts, *cells, strict=True)))
+
+
+def _shown(name: str, value: float) -> str:
+    return f"{100 * value:.1f}%" if name == "accuracy" else plain_number(value, 4)
