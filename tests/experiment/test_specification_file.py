@@ -76,12 +76,6 @@ def test_a_default_margin_is_frozen_as_a_rule(planned, tmp_path):
     assert document["margin_rule"] == "at most a tenth of the reference's error"
 
 
-def test_the_specification_contains_sweeps(planned, tmp_path):
-    document = document_of(planned("linear:3", lrs=(0.1, 1.0)), tmp_path)
-    members = ["linear:3@lr=0.1", "linear:3@lr=1"]
-    assert document["sweeps"] == [{"name": "linear:3", "members": members, "lrs": [0.1, 1.0]}]
-
-
 def test_equal_experiments_have_equal_specifications_except_for_the_time(planned, tmp_path):
     one, other = (document_of(planned("linear:3", baselines=["prior"]), tmp_path / name) for name in "ab")
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", one.pop("frozen_at"))

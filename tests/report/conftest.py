@@ -81,9 +81,8 @@ def check(candidate, code, message="something stands out"):
     return {"candidate": candidate, "code": code, "message": f"{candidate}: {message}.", "evidence": {}}
 
 
-def chosen(name, winner, among=2, apparent=0.1, expected=0.2, low=0.15, high=0.25):
-    return {"name": name, "winner": winner, "among": among, "apparent": apparent, "expected": expected, "low": low,
-            "high": high}  # fmt: skip
+def chosen(winner, among=2, apparent=0.1, expected=0.2, low=0.15, high=0.25):
+    return {"winner": winner, "among": among, "apparent": apparent, "expected": expected, "low": low, "high": high}
 
 
 def runs(name, words, *candidates, edges=(0.5, 0.75, 1.0), counts=(100, 400)):
@@ -146,7 +145,6 @@ def document(*candidates, metric="brier", plan=(), **changes):
         "no_verdict": [],
         "ranking": [one["name"] for one in candidates],
         "top": None,
-        "sweeps": [],
         "advice": None,
         "rivals": [],
         "checks": [],

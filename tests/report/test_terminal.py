@@ -55,7 +55,7 @@ def two(make, rule, *, metric="brier", checks=(), **changes):
 
 def test_the_details_are_the_first_screen_then_verdicts_then_sentences(make):
     checks = [make.check("relu:5", "diverged")]
-    document = two(make, "cannot_tell", checks=checks, top=make.chosen("", "relu:5"), notes=make.notes("last"))
+    document = two(make, "cannot_tell", checks=checks, top=make.chosen("relu:5"), notes=make.notes("last"))
     text = comparison_text(document)
     assert text.startswith(f"{glance_text(document)}\n\n")
     order = ["probability that it is better", "Recipe: SGD", "The margin is 0.01",
@@ -149,21 +149,12 @@ def test_the_share_of_uncertainty_from_seeds_is_given(make, shares, words):
     assert "Seeds cause" not in comparison_text(document)  # one seed can't show it
 
 
-def test_the_expected_score_of_the_best_is_given_for_sweeps_and_the_ranking(make):
-    sweep = make.chosen("relu:5", "relu:5@lr=0.1", among=3, expected=0.1304, low=0.12, high=0.14)
-    text = unfolded(comparison_text(two(make, "better", sweeps=[sweep], top=make.chosen("", "linear:5"))))
-    allowing = "corrected for this choice, expect Brier score"
-    of_sweep = f"Of the 3 learning rates of relu:5, relu:5@lr=0.1 comes first; {allowing} 0.130 (0.120 to 0.140) of it"
-    of_all = f"linear:5 has the best score; {allowing} 0.200 (0.150 to 0.250) of it"
-    assert f"{of_sweep}, not its own 0.100. {of_all}, not its own 0.100." in text
-
-
-def test_without_intervals_no_expected_score_is_given(make):
-    chosen = {"sweeps": [make.chosen("relu:5", "relu:5@lr=0.1")], "top": make.chosen("", "linear:5")}
-    document = two(make, "better", **chosen) | {"verdicts": []}
-    for interval, times in (("corrected", 2), ("held_out", 2), (None, 0)):
-        text = comparison_text(document | {"interval": interval})
-        assert text.count("corrected for this choice") == times
+def test_the_expected_score_of_the_best_is_given_with_intervals_only(make):
+    document = two(make, "better", top=make.chosen("linear:5")) | {"verdicts": []}
+    words = "corrected for this choice, expect Brier score 0.200 (0.150 to 0.250) of it, not its own 0.100."
+    for interval in ("corrected", "held_out", None):
+        text = unfolded(comparison_text(document | {"interval": interval}))
+        assert (f"linear:5 has the best score; {words}" in text) == (interval is not None)
 
 
 # Notes
@@ -190,7 +181,7 @@ def test_networks_that_share_a_reason_for_slow_training_are_named_once_on_screen
 @pytest.mark.parametrize("width", [80, 110])
 def test_only_lines_of_the_table_may_exceed_the_width(make, width):
     checks = [make.check("relu:5", "diverged", "a word or two more than fit in a line " * 5)]
-    notes, top = make.notes("row " * 90), make.chosen("", "relu:5")
+    notes, top = make.notes("row " * 90), make.chosen("relu:5")
     text = comparison_text(two(make, "cannot_tell", checks=checks, notes=notes, top=top), width=width)
     assert width - 15 < max(map(len, prose(text))) <= width
 
@@ -202,10 +193,10 @@ def test_a_name_is_never_broken(make, name, width):
         make.network("linear:5"), make.network(name), make.network(f"{name}@lr=1"),
         verdicts=[make.verdict(name, *RULES["worse"])], no_verdict=[make.no_verdict(f"{name}@lr=1", "no reason")],
         checks=[make.check(name, "diverged"), make.check(name, "dead_units")],
-        sweeps=[make.chosen(name, f"{name}@lr=1")], top=make.chosen("", name), notes=make.notes(f"see {name}"),
+        top=make.chosen(name), notes=make.notes(f"see {name}"),
     )  # fmt: skip
     text = comparison_text(document, width=width)
-    assert text.count(name) == unfolded(text).count(name) == 12
+    assert text.count(name) == unfolded(text).count(name) == 10
     assert "…" not in text
     assert all(name in line for line in prose(text) if len(line) > width)
 

@@ -134,14 +134,12 @@ class ChosenCandidate:
     """The candidate with the best score of several, and the score to expect of it.
 
     Attributes:
-        name: the sweep that it wins; empty for the whole table.
         winner: the candidate with the best score.
         among: the number of candidates that it was chosen from.
         apparent: its score, which is too good because it was chosen by it.
         expected, low, high: the score corrected for the choice (BBC-CV), with its interval.
     """
 
-    name: str
     winner: str
     among: int
     apparent: float
@@ -280,7 +278,6 @@ class Conclusion(Summary):
         on_these_rows: what is known of differences without a verdict.
         ranking: names, the best first; models without a finite score are left out.
         top: the first of the ranking; None if it has fewer than two models, and of a judgement.
-        sweeps: the winner of each sweep.
         advice: which model to use; None without verdicts.
         rivals: verdicts on all other models against the recommended one, where another reference was named.
         contrasts: what helps: verdicts on pairs of models that differ in one thing.
@@ -308,7 +305,6 @@ class Conclusion(Summary):
     on_these_rows: tuple[Bounds, ...] = ()
     ranking: tuple[str, ...] = ()
     top: ChosenCandidate | None = None
-    sweeps: tuple[ChosenCandidate, ...] = ()
     advice: Advice | None = None
     rivals: tuple[Verdict, ...] = ()
     contrasts: tuple[Contrast, ...] = ()

@@ -149,7 +149,6 @@ def _of(experiment: Experiment, variants: Sequence[tuple[Unit, str, tuple[str, .
         estimators=tuple(estimators),
         reference=variants[0][1],
         reference_named=True,
-        sweeps=(),
         missing={},
         **changes,
     )

@@ -55,11 +55,9 @@ def judge(experiment: Experiment, results: Sequence[Result], question: Conclusio
         contrasts=() if experiment.columns is not None else questions_of(experiment.lines),
         gains=lambda name: _gains(experiment, usable[name]),
     )
-    swept = [(sweep.name, [usable[name] for name in sweep.members if name in usable]) for sweep in experiment.sweeps]
     ranked = [usable[name] for name in conclusion.ranking]
-    top = _chosen(experiment, "", ranked) if len(ranked) > 1 else None
-    sweeps = tuple(_chosen(experiment, name, members) for name, members in swept if members)
-    return replace(conclusion, top=top, sweeps=sweeps, optimism=_optimism(experiment, ranked))
+    top = _chosen(experiment, ranked) if len(ranked) > 1 else None
+    return replace(conclusion, top=top, optimism=_optimism(experiment, ranked))
 
 
 def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, float]:
@@ -92,7 +90,7 @@ def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
     return margin_beside(experiment.metric, experiment.margin, error)
 
 
-def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> ChosenCandidate:
+def _chosen(experiment: Experiment, results: Sequence[Result]) -> ChosenCandidate:
     metric = experiment.metric
     losses = [result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in results]
     chosen = bbc_cv(np.stack(losses), alpha=experiment.alpha, random_state=experiment.random_state % 2**32)
@@ -104,7 +102,7 @@ def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> Cho
     if METRICS[metric].greater_is_better:
         apparent, expected, low, high = 1 - apparent, 1 - expected, 1 - high, 1 - low
     return ChosenCandidate(
-        name=name, winner=winner.name, among=len(results), apparent=apparent, expected=expected, low=low, high=high
+        winner=winner.name, among=len(results), apparent=apparent, expected=expected, low=low, high=high
     )
 
 

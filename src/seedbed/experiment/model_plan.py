@@ -14,7 +14,7 @@ from seedbed.errors import CandidateError, DataError, OptionError, did_you_mean,
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
-from seedbed.experiment.spec import Experiment, Sweep, specify
+from seedbed.experiment.spec import Experiment, specify
 from seedbed.experiment.specification_file import (
     SCHEMA_VERSION,
     SPECIFICATION,
@@ -234,9 +234,8 @@ def experiment_of_run(folder: Path, command: str = "", model: Any = None) -> Exp
     experiment = dataclasses.replace(experiment, design=Protocol(**conclusion.specification["design"]))
     if model is not None:
         return experiment
-    sweeps = tuple(Sweep(one["name"], tuple(one["members"]), tuple(one["lrs"])) for one in stored["sweeps"])
     reference, named = stored["reference"], stored["reference_named"]
-    return dataclasses.replace(experiment, reference=reference, reference_named=named, sweeps=sweeps)
+    return dataclasses.replace(experiment, reference=reference, reference_named=named)
 
 
 def _compared_candidates(

@@ -40,21 +40,6 @@ LOSSES: dict[Task, str] = {"binary": "bce", "multiclass": "cross_entropy", "regr
 """The loss that networks of each task minimise."""
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """One candidate at several learning rates.
-
-    Attributes:
-        name: of the candidate without a learning rate.
-        members: the names of the candidates with one.
-        lrs: one for each member.
-    """
-
-    name: str
-    members: tuple[str, ...]
-    lrs: tuple[float, ...]
-
-
 @dataclass(frozen=True, eq=False)
 class Line:
     """One model that is compared.
@@ -96,7 +81,6 @@ class Experiment:
         margin_given: whether the user gave the margin.
         alpha: error level of all comparisons together.
         n_networks: how many networks a model averages.
-        sweeps: candidates that were expanded into several learning rates.
         random_state: all randomness is derived from it.
         command: the command or call that repeats the run; empty if unknown. It decides nothing.
         whole: the table of which `table` is a sample; None if it isn't one.
@@ -118,7 +102,6 @@ class Experiment:
     margin_given: bool = False
     alpha: float = 0.05
     n_networks: int = 8
-    sweeps: tuple[Sweep, ...] = ()
     random_state: int = 0
     command: str = ""
     whole: Table | None = None
@@ -240,7 +223,7 @@ def specify(
     others, has_auto = ([], True) if is_default else _without_auto(named)
     if lrs and not others:
         raise OptionError("several learning rates are of named candidates", "Name one, such as network-1.")
-    expanded, sweeps = ((), ()) if not others else _expanded(candidates_for(others, table), lrs)
+    expanded = _expanded(candidates_for(others, table), lrs) if others else ()
     usual = () if is_default else anchors(table.task)
     baselines: Any = usual if design.baselines is None else design.baselines
     known, unknown = _known_baselines(baselines, table.task)
@@ -255,14 +238,13 @@ def specify(
         raise OptionError(
             "auto needs rows that networks leave out", f"Leave it out, or give {spell('n_networks', 2)} or more."
         )
-    swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     first = linear_name(table.task) if is_default or not expanded else expanded[0].name
     metric = _metric(design.metric, table.task)
     return Experiment(
         table=table,
         groups=groups,
         estimators=estimators,
-        reference=first if design.reference is None else swept.get(design.reference, design.reference),
+        reference=first if design.reference is None else design.reference,
         recipe=recipe,
         design=_protocol(table, design),
         metric=metric,
@@ -270,7 +252,6 @@ def specify(
         margin_given=design.margin is not None,
         alpha=float(design.alpha),
         n_networks=n_networks,
-        sweeps=sweeps,
         random_state=random_state,
         command=command,
         whole=whole,
@@ -358,30 +339,25 @@ def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
     return sample_rows(table.target, n_rows, random_state=derive(random_state, "sample"), groups=table.groups)
 
 
-def _expanded(
-    candidates: tuple[Candidate, ...], lrs: Sequence[float]
-) -> tuple[tuple[Candidate, ...], tuple[Sweep, ...]]:
-    """Return each candidate without its own learning rate once for each of `lrs`, and the sweeps."""
+def _expanded(candidates: tuple[Candidate, ...], lrs: Sequence[float]) -> tuple[Candidate, ...]:
+    """Return candidates, those without a learning rate of their own once for each of `lrs`."""
     if len(set(lrs)) < len(lrs):
         raise OptionError(f"a learning rate appears twice in {', '.join(f'{lr:g}' for lr in lrs)}", "Leave one out.")
     expanded: list[Candidate] = []
-    sweeps = []
     for candidate in candidates:
         if not lrs or "lr" in dict(candidate.overrides):
             expanded.append(candidate)
             continue
         joint = "," if "@" in candidate.name else "@"
-        members = [
+        expanded += [
             dataclasses.replace(
                 candidate, name=f"{candidate.name}{joint}lr={lr:g}", overrides=(*candidate.overrides, ("lr", lr))
             )
             for lr in lrs
         ]
-        sweeps.append(Sweep(candidate.name, tuple(member.name for member in members), tuple(lrs)))
-        expanded += members
-    if lrs and not sweeps:
+    if lrs and len(expanded) == len(candidates):
         raise OptionError("every candidate has a learning rate of its own", f"Leave {spell('lr')} out.")
-    return unique_names(expanded), tuple(sweeps)
+    return unique_names(expanded)
 
 
 def _protocol(table: Table, design: Design) -> Protocol:

@@ -85,7 +85,6 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
             for model in spec.estimators
         ],
         "recipe": dataclasses.asdict(spec.recipe),
-        "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,
         "reference_named": spec.reference_named,
         "design": dataclasses.asdict(spec.design),
@@ -221,7 +220,7 @@ def _between(place: str, then: Any, now: Any) -> list[str]:
 
 def _by_name(key: str, value: Any) -> Any:
     """Return a list of documents with names as a mapping."""
-    return {entry["name"]: entry for entry in value or ()} if key in ("candidates", "estimators", "sweeps") else value
+    return {entry["name"]: entry for entry in value or ()} if key in ("candidates", "estimators") else value
 
 
 def check_no_part_of_a_run(table: str) -> None:

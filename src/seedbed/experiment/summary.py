@@ -78,7 +78,7 @@ def answer(run: Results) -> Conclusion:
             time_limit=design.time_limit,
             reason=design.reason,
             random_state=experiment.random_state,
-            recipe=_recipe_words(experiment),
+            recipe=experiment.recipe.for_rows(experiment.table.n_rows).describe(),
         ),
         more_repeats_ratio=more_repeats_ratio(design.repeats, max(2, design.folds)),
         specification=run.specification,
@@ -151,7 +151,7 @@ def _curves(results: Results) -> Curves:
     return Curves(
         score_name="R2" if experiment.table.task == "regression" else "accuracy",
         title=f"{experiment.table.target_name} of {experiment.table.name}",
-        subtitle=f"{_recipe_words(experiment)}; {size}",
+        subtitle=f"{experiment.recipe.for_rows(experiment.table.n_rows).describe()}; {size}",
         candidates=tuple(
             summarize_curves(one.name, one.by_name(), interval=interval, max_ghosts=ghosts) for one in networks
         ),
@@ -182,16 +182,6 @@ def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str
     }
     difference = lottery(pairs, name=metric, words=METRICS[metric].words, differences=True)
     return Lotteries(score=score, difference=difference)
-
-
-def _recipe_words(experiment: Experiment) -> str:
-    """Return the shared recipe in words, with all learning rates of a sweep."""
-    recipe = experiment.recipe.for_rows(experiment.table.n_rows)
-    if not experiment.sweeps:
-        return recipe.describe()
-    lrs = experiment.sweeps[0].lrs
-    words = replace(recipe, lr=lrs[0]).describe()
-    return words.replace(f"lr {lrs[0]:g}", f"lr {', '.join(f'{lr:g}' for lr in lrs)} compared")
 
 
 def json_text(value: Any) -> str:

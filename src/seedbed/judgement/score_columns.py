@@ -47,7 +47,7 @@ _PLUS_MINUS = re.compile(r"[0-9]%? *(±|\+/?-|\\pm)")
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
-_OF_TABLES = re.compile(r"'(query|skip_rows)'|(table|skip_rows|limit): ")  # options that scores don't have
+_OF_TABLES = re.compile(r"\b(query|table|skip.rows|limit)\b(?=[ =,.]|$)")  # options that scores don't have
 _MOST_TRIED = 1_000_000_000
 STDIN = "/dev/stdin"
 """The path of the standard input."""

@@ -63,17 +63,14 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
         share = f"{high}%" if low == high else f"{low} to {high}%"
         yield f"Seeds cause {share} of the uncertainty of the gains{'' if low == '100' else '; rows cause the rest'}."
-    chosen = (*conclusion.sweeps, *([conclusion.top] if conclusion.top else []))
-    for one in chosen if conclusion.interval is not None else ():
+    if (top := conclusion.top) is not None and conclusion.interval is not None:
         apparent, low, value, high = (
-            measure(metric.name, value, one.expected) for value in (one.apparent, one.low, one.expected, one.high)
+            measure(metric.name, value, top.expected) for value in (top.apparent, top.low, top.expected, top.high)
         )
-        first = f"{one.winner} has the best score"
-        if one.name:
-            first = f"Of the {one.among} learning rates of {one.name}, {one.winner} comes first"
-        worse = one.expected < one.apparent if metric.greater_is_better else one.expected > one.apparent
+        worse = top.expected < top.apparent if metric.greater_is_better else top.expected > top.apparent
         more = f", not its own {apparent}" if worse and apparent != value else ""
-        yield f"{first}; corrected for this choice, expect {metric.words} {value} ({low} to {high}) of it{more}."
+        what = f"corrected for this choice, expect {metric.words} {value} ({low} to {high}) of it"
+        yield f"{top.winner} has the best score; {what}{more}."
     notes: dict[str, list[str]] = {}
     for candidate in conclusion.candidates:
         for note in _candidate_notes(candidate, plan):

@@ -153,7 +153,7 @@ def _in_two_lines(heading: str) -> str:
 
 def _spaced_names(conclusion: Conclusion) -> list[str]:
     """Return the names that contain spaces, the longest first."""
-    named = {*(candidate.name for candidate in conclusion.candidates), *(sweep.name for sweep in conclusion.sweeps)}
+    named = {candidate.name for candidate in conclusion.candidates}
     return sorted((name for name in named if " " in name), key=len, reverse=True)
 
 
