@@ -211,6 +211,7 @@ def test_a_run_that_lies_in_the_usual_folder_is_named(call):
         assert "Did you mean seedbed-out/compare-moons?" in call(words[0], "compare-moons", *words[1:]).err
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
 @pytest.mark.parametrize("name", ["comparison.json", "experiment.json", "curves.safetensors", "sha256sums.txt"])
 def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, here, name, kind):

@@ -50,9 +50,9 @@ def test_the_influence_of_a_row_is_the_derivative_with_respect_to_its_weight():
             for (i, _), own in zip(pairs, kept, strict=True)
         ])  # fmt: skip
 
-    weights = 1 + step * np.eye(len(y))
+    weights = 1 + step * np.eye(len(y))[::5]
     slope = [(area(up) - area(2 - up)) / (2 * step) for up in weights]
-    np.testing.assert_allclose(auc_influence(y, p), slope, atol=1e-8)
+    np.testing.assert_allclose(auc_influence(y, p)[::5], slope, atol=1e-8)
     assert auc_influence(y, p).sum() == pytest.approx(0, abs=1e-12)
 
 

@@ -109,6 +109,7 @@ def check_equal(found, expected):
     np.testing.assert_array_equal(np.array(found["x"], dtype=float), np.array(expected["x"], dtype=float))
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("what", FILES)
 @pytest.mark.parametrize("target", ["answer", "colour", "width"])
 def test_a_dropped_file_is_read_as_seedbed_reads_it(lab, tmp_path, what, target):

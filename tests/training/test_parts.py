@@ -47,7 +47,7 @@ def test_every_part_in_a_stack_equals_the_reference_by_the_fast_method(gap, task
     assert found.history.note == ""
 
 
-@pytest.mark.product
+@pytest.mark.slow  # 100 epochs of three networks for each
 @pytest.mark.parametrize("words", [*WORDS, *PLACED])
 def test_in_float32_a_stack_follows_the_reference(reference, task, words):
     table, settings = task("cross_entropy"), {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}

@@ -59,7 +59,7 @@ def test_a_stack_follows_the_reference(gap, task, course):
 
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_float32_stack_follows_the_plain_loop(task, course):
-    settings = {"epochs": 300, "lr": 0.3, "n_jobs": 1, **course}
+    settings = {"epochs": 100, "lr": 0.3, "n_jobs": 1, **course}
     stack = train_many("relu:5", *task("bce").parts, seeds=[42, 7], **settings)
     plain = train_many("relu:5", *task("bce").parts, seeds=[42], **settings)
     assert np.abs(stack.train_loss[:, :1] - plain.train_loss).max() < 1e-4
