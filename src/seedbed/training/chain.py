@@ -22,7 +22,7 @@ from torch import Tensor, fx, nn
 from seedbed.networks.activations import activation_of
 from seedbed.networks.mlp import MLP
 from seedbed.settings.optimizers import Tensors
-from seedbed.training.data import counting, expanded
+from seedbed.training.data import expand_inputs, zero_uncounted
 from seedbed.training.embeddings import Piecewise
 from seedbed.training.kernel_program import NotCoveredError, Program
 from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
@@ -116,8 +116,8 @@ class Chain:
         if isinstance(first, Linear) and X.dim() == 2:
             x = first.first(X, values, now)
         else:
-            x, rest = expanded(X, now.keys.shape[0]), self.layers
-        return (counting(x, now.weights) if now.guarded else x), rest
+            x, rest = expand_inputs(X, now.keys.shape[0]), self.layers
+        return (zero_uncounted(x, now.weights) if now.guarded else x), rest
 
 
 def dead_share(alive: Tensor | None, finite: Tensor, keys: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ def read_chain(network: nn.Module) -> Chain | None:
         layer = _read_node(node, modules, numbers)
         if layer is None:
             return None
-        layers.append(_used(layer, uses))
+        layers.append(_number_uses(layer, uses))
         previous = node
     return None
 
@@ -196,10 +196,10 @@ class _Tracer(fx.Tracer):
         return type(m) in LAYERS or activation_of(m) is not None or super().is_leaf_module(m, module_qualified_name)
 
 
-def _used(layer: StackedLayer, uses: Counter[int]) -> StackedLayer:
+def _number_uses(layer: StackedLayer, uses: Counter[int]) -> StackedLayer:
     """Return the layer with a number of its own for each use, so that a module used twice draws twice."""
     if isinstance(layer, Residual):
-        return Residual(tuple(_used(inner, uses) for inner in layer.layers))
+        return Residual(tuple(_number_uses(inner, uses) for inner in layer.layers))
     if not isinstance(layer, RandomLayer):
         return layer
     uses[layer.number] += 1

@@ -33,7 +33,7 @@ def clock(n_steps: int, dtype: torch.dtype) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64).to(dtype)
 
 
-def clipped(grads: Tensors, most: Tensor) -> Tensors:
+def clip_gradients(grads: Tensors, most: Tensor) -> Tensors:
     """Return each network's gradients, scaled down if their norm is above `most`, like
     `torch.nn.utils.clip_grad_norm_` for that network alone."""
     # `sum(())` would sum over all axes.

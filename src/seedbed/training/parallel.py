@@ -95,7 +95,7 @@ def _end_with(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     """Make processes that start inside ignore interrupts.
 
     A terminal sends an interrupt to all processes, and each worker would print a traceback. This process receives it,
@@ -116,7 +116,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def side_by_side(
+def run_in_workers(
     function: Callable[..., Any], tasks: Tasks, shared: tuple[Any, ...], jobs: int, cluster: Cluster | None = None
 ) -> Generator[Any, None, None]:
     """Yield what `function(*task, *shared)` returns for each task, in the order in which tasks finish.
@@ -129,9 +129,9 @@ def side_by_side(
     import joblib  # loads asyncio, which threads and planning don't need
 
     delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task, *shared) for task in tasks]
-    with _deaf_to_interrupts():
+    with _ignore_interrupts():
         done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(delayed)
-    hook, threading.excepthook = threading.excepthook, _without_joblibs_own
+    hook, threading.excepthook = threading.excepthook, _hide_error_of_joblib
     try:
         for result in done:  # noqa: UP028 - `yield from` would close it while joblib's warnings are on
             yield result
@@ -146,7 +146,7 @@ def side_by_side(
         threading.excepthook = hook
 
 
-def _without_joblibs_own(args: threading.ExceptHookArgs) -> None:
+def _hide_error_of_joblib(args: threading.ExceptHookArgs) -> None:
     """Hide the exception that joblib's own thread raises if tasks are cancelled while it submits them."""
     if args.thread is None or args.thread.name != "ExecutorManagerThread":
         threading.__excepthook__(args)
@@ -186,14 +186,14 @@ def train_chunks(
     else:
         tasks = [(*task, part) for task, part in zip(tasks, data, strict=True)]
     if cluster is not None:
-        waiting = [side_by_side(_numbered, tasks, shared, jobs, cluster)]
+        waiting = [run_in_workers(_train_numbered, tasks, shared, jobs, cluster)]
     elif jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-        waiting = [(_numbered(*task, *shared) for task in tasks)]
+        waiting = [(_train_numbered(*task, *shared) for task in tasks)]
     else:
         native = [task for task in tasks if task[1].engine == "native"]
         others = [task for task in tasks if task[1].engine != "native"]
-        waiting = [_in_threads(native, shared, jobs)] if native else []
-        waiting += [side_by_side(_numbered, others, shared, jobs)] if others else []
+        waiting = [_train_in_threads(native, shared, jobs)] if native else []
+        waiting += [run_in_workers(_train_numbered, others, shared, jobs)] if others else []
     for future in waiting:
         with contextlib.closing(future) as done:
             yield from done
@@ -246,13 +246,13 @@ class _HaltedError(Exception):
     """The caller stopped waiting for the training."""
 
 
-def _in_threads(
+def _train_in_threads(
     tasks: Sequence[tuple[Any, ...]], shared: tuple[TrainingData, ...], jobs: int
 ) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train in threads. The kernel releases Python's lock, and after an interrupt threads end after their slice."""
     halted = threading.Event()
     with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
-        futures = [pool.submit(_numbered, *task, *shared, halted=halted) for task in tasks]
+        futures = [pool.submit(_train_numbered, *task, *shared, halted=halted) for task in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -261,7 +261,7 @@ def _in_threads(
             pool.shutdown(cancel_futures=True)
 
 
-def _numbered(
+def _train_numbered(
     number: int, chunk: Chunk, data: TrainingData, *, halted: threading.Event | None = None
 ) -> tuple[int, ChunkResult]:
     def tell() -> None:
