@@ -226,7 +226,7 @@ def blend_table(
         if started + seconds > ends:
             break
         seed = derive(random_state, "bag", len(bags)) % 2**32
-        bags.append(Bag(bags[0].again(finished(calibrated=False)[1].weights, seed)))
+        bags.append(Bag(bags[0].fit_on_other_splits(finished(calibrated=False)[1].weights, seed)))
         train(bags[-1].fit, bags[-1], seed, ends)
     return finished(calibrated=True)
 

@@ -48,30 +48,30 @@ class Chain:
     layers: tuple[StackedLayer, ...]
 
     @functools.cached_property
-    def _alone(self) -> tuple[StackedLayer, ...]:
-        return tuple(inner for layer in self.layers for inner in layer.alone())
+    def _innermost_layers(self) -> tuple[StackedLayer, ...]:
+        return tuple(inner for layer in self.layers for inner in layer.innermost_layers())
 
     @property
     def layout(self) -> Layout:
         """The names of the weights that are stored transposed."""
-        return frozenset(layer.name + "weight" for layer in self._alone if isinstance(layer, Linear))
+        return frozenset(layer.name + "weight" for layer in self._innermost_layers if isinstance(layer, Linear))
 
     @property
     def same_in_training(self) -> bool:
         """Whether `train()` and `eval()` give the same outputs, so that one pass serves both."""
-        return not any(layer.differs_in_training for layer in self._alone)
+        return not any(layer.differs_in_training for layer in self._innermost_layers)
 
     @property
     def explodes(self) -> bool:
         """Whether a function in it overflows on numbers of a usual size."""
-        return any(layer.explodes for layer in self._alone)
+        return any(layer.explodes for layer in self._innermost_layers)
 
     @property
     def placement(self) -> Placement:
         """The fastest way to compute (see benchmarks/LOG.md)."""
-        if any(layer.embeds for layer in (*self.layers, *self._alone)):
+        if any(layer.embeds for layer in (*self.layers, *self._innermost_layers)):
             return "network_first"  # as its arrays lie, and what follows is a layer of many inputs
-        hidden = self._alone[isinstance(self.layers[0], Linear) :]
+        hidden = self._innermost_layers[isinstance(self.layers[0], Linear) :]
         later = [layer.units for layer in hidden if isinstance(layer, Linear) and layer.units > 1]
         return "network_first" if later else "network_last"
 
@@ -307,7 +307,7 @@ class StackedNetworks:
             for name, value in states.items()
         }
         self._chain, self._front = chain, None
-        first = [*chain.layers[0].alone()]
+        first = [*chain.layers[0].innermost_layers()]
         edges = [layer.name + "edges" for layer in first if isinstance(layer, Piecewise)]
         if len(edges) == len(first) and all(
             (self._values[name] == self._values[name][..., :1]).all() for name in edges

@@ -108,12 +108,12 @@ class StackedLayer:
         """Return the layer as the kernel embeds with it, with the inputs and outputs of a layer like it."""
         raise NotCoveredError
 
-    def alone(self) -> Iterator[StackedLayer]:
+    def innermost_layers(self) -> Iterator[StackedLayer]:
         """Yield the layers inside it that hold no others; itself, if it holds none."""
         if not self.layers:
             yield self
         for layer in self.layers:
-            yield from layer.alone()
+            yield from layer.innermost_layers()
 
 
 def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> StackedLayer | None:
