@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from joblib.externals.loky import process_executor
 
-from seedbed.training import machine
+from seedbed.training import parallel
 from seedbed.training.parallel import end_workers, run_in_workers
 
 
 def test_a_growing_worker_is_kept_without_a_warning():
     def grow(number):
-        with machine.ready_to_train("cpu"):
-            vars(machine).setdefault("grown", []).append(b"1" * 200_000_000)
+        with parallel.ready_to_train("cpu"):
+            vars(parallel).setdefault("grown", []).append(b"1" * 200_000_000)
         time.sleep(1.1)  # joblib checks once a second
         return os.getpid()
 

@@ -23,7 +23,7 @@ from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import hashed
 from seedbed.experiment.specification_file import code_hash
 from seedbed.files import make_folder, remove_parts, write_whole
-from seedbed.training.machine import processor
+from seedbed.training.cluster import processor
 
 EARLIER = "earlier"
 """The folder of a run whose repeats are reused, among what is kept."""

@@ -29,7 +29,7 @@ from seedbed.networks.mlp import MLP, Prior, Trees
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import find_final_activation, n_parameters_of
-from seedbed.training.machine import versions
+from seedbed.training.cluster import versions
 from seedbed.training.randomness import derive
 from seedbed.typing import Ints
 

@@ -36,7 +36,8 @@ from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
 from seedbed.settings.recipe import RECIPES, Recipe
 from seedbed.training.candidates import warn_of_probabilities
-from seedbed.training.machine import one_thread, versions
+from seedbed.training.cluster import versions
+from seedbed.training.parallel import one_thread
 from seedbed.training.randomness import derive
 from seedbed.typing import Floats
 

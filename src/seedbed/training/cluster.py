@@ -1,4 +1,7 @@
-"""Run tasks on a Ray or Dask cluster whose nodes give the same results. It runs the tasks of a dead node again."""
+"""Run tasks on a Ray or Dask cluster whose nodes give the same results: what decides the digits of a result.
+
+A cluster runs the tasks of a dead node again.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,31 @@ import platform
 import socket
 import warnings
 from collections.abc import Callable, Generator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from seedbed.errors import OptionError, TrainingError, did_you_mean, error_line
-from seedbed.training.machine import processor, versions
 from seedbed.training.undocumented import quiet_ray_workers
 
 Tasks = Sequence[tuple[Any, ...]]
 _SECONDS_TO_ANSWER = 3
+_LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of all libraries that may change a digit of a result."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}}
+
+
+_version = functools.cache(version)  # parsing a library's metadata takes milliseconds
+
+
+def processor() -> str:
+    """Return the kind of processor that torch computes for. Another kind may round differently."""
+    return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}"
 
 
 def pick_cluster(cluster: str | None, *, jobs: int | None = None, device: str = "auto") -> Cluster | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import multiprocessing
 import os
 import queue
@@ -17,13 +18,15 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar, cast
 
+import torch
+
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.training.cluster import Cluster, Tasks, pick_cluster
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult, Training
-from seedbed.training.machine import no_collection, ready_to_train
 from seedbed.training.planning import Chunk, pick_device
+from seedbed.training.undocumented import keep_freed_memory, keep_large_workers
 
 T = TypeVar("T")
 _MOST_JOBS = 1024
@@ -31,6 +34,69 @@ _SECONDS_AFTER_PARENT = 1.0
 _started = threading.Event()  # whether there ever were workers
 _preparing = threading.Lock()
 """Held while networks are drawn from the one random state of the process, and while torch.fx traces modules."""
+
+
+@contextlib.contextmanager
+def one_thread(device: str) -> Iterator[None]:
+    """Use one thread inside, on a CPU.
+
+    torch's own threads cost more time than they save for networks of this size. While another process keeps a core
+    busy, they wait for each other many times longer than they compute.
+    """
+    before = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def ready_to_train(device: str) -> Iterator[None]:
+    """Use one thread inside. From then on, keep up to 256 MiB of freed memory, and keep joblib's large workers."""
+    keep_freed_memory()
+    keep_large_workers()
+    with one_thread(device):
+        yield
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Turn garbage collection off inside.
+
+    Building many small modules triggers it often, and each time it visits all objects, which takes up to a third of a
+    short training.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def single_threads(user_api: str | None = None) -> contextlib.AbstractContextManager[Any]:
+    """Let scikit-learn compute with one thread inside.
+
+    OpenMP has a limit for each thread, BLAS one for the process. So a fit beside others limits "openmp" only, within
+    `one_blas_thread` of the main thread: limits of two threads that overlap would leave BLAS with one thread for good.
+
+    The threads of HistGradientBoosting wait for each other many times longer than they work while another process keeps
+    a core busy. "sequential" of joblib is for classifiers that were given n_jobs.
+    """
+    threads = _threads() if user_api is None else _threads().select(user_api=user_api)
+    limited: contextlib.AbstractContextManager[Any] = threads.limit(limits=1)
+    return limited
+
+
+@functools.cache
+def _threads() -> Any:
+    import sklearn.ensemble  # noqa: F401 - loads the libraries that the limit must find
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
 
 
 def pick_jobs(jobs: int | None) -> int:
