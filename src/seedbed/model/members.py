@@ -120,9 +120,9 @@ def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
     later = [bag for bag in later if len(bag.members) == len(bag.fit.members)]
     if not later:
         return members, first.fit.data
-    fit_on_other_splits = [{member.candidate.name: member for member in bag.members.values()} for bag in later]
+    by_name = [{member.candidate.name: member for member in bag.members.values()} for bag in later]
     for number, member in enumerate(members):
-        same = [member, *(bag[member.candidate.name] for bag in fit_on_other_splits if member.candidate.name in bag)]
+        same = [member, *(bag[member.candidate.name] for bag in by_name if member.candidate.name in bag)]
         candidate, states = member.candidate, [one.states for one in same]
         if trees := trees_of(candidate):
             trees, states = pad_trees([trees_of(one.candidate) or trees for one in same], states)
@@ -147,7 +147,7 @@ def trained_members(
     Networks of several fits share stacks. The places give members the same order whatever finishes first.
 
     Members whose networks diverge are left out. If training is to end at a time of `time.monotonic`, each tree may take
-    half of the time that is left, and each network its share of the rest, see `_train_networks`.
+    half of the time that is left, and each network its share of the rest, see `_batches`.
     """
 
     def fit_others() -> Iterator[tuple[tuple[int, int], int, Member]]:
