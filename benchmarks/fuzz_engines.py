@@ -35,7 +35,7 @@ from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.training.many import History, train_many
-from seedbed.training.randomness import shuffled
+from seedbed.training.randomness import shuffle_rows
 
 BOUNDS = {"float32": 0.02, "float64": 1e-6}
 SEEDS, EPOCHS = (3, 8), 60
@@ -201,7 +201,7 @@ def own_gap(number: int) -> float:
         optimizer = torch.optim.SGD(network.parameters(), lr=recipe["lr"], momentum=recipe["momentum"])
         losses = np.zeros((2, recipe["epochs"]))
         for epoch in range(recipe["epochs"]):
-            rows = torch.arange(60) if not recipe["batch_size"] else shuffled(60, seed, epoch)
+            rows = torch.arange(60) if not recipe["batch_size"] else shuffle_rows(60, seed, epoch)
             network.train()
             for some in torch.split(rows, recipe["batch_size"] or 60):
                 loss = criterion(network(X[some])[:, 0], y[some])

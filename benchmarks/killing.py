@@ -32,7 +32,7 @@ import seedbed as sb
 from seedbed.experiment import comparison
 from seedbed.experiment.compare import compare
 from seedbed.files import DIGESTS, altered_files, write_whole
-from seedbed.training.machine import one_thread
+from seedbed.training.parallel import one_thread
 
 OPTIONS = {
     "candidates": ["relu:3", "linear:3"],

@@ -11,7 +11,7 @@ from sklearn.datasets import make_classification, make_regression
 from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model.portfolio import LINES
-from seedbed.training.machine import one_thread
+from seedbed.training.parallel import one_thread
 
 SMALL = ("extra-trees:4", "relu:5@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
 FAST = {"portfolio": SMALL, "n_networks": 8, "epochs": 15, "random_state": 0}

@@ -16,7 +16,7 @@ from seedbed.experiment.spec import specify
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe, recipe_named
-from seedbed.training.machine import one_thread
+from seedbed.training.parallel import one_thread
 
 DESIGN = {"repeats": 1, "folds": 3, "n_networks": 2}
 SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "n_jobs": 1}

@@ -13,7 +13,7 @@ from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import recipe_named
-from seedbed.training.machine import one_thread
+from seedbed.training.parallel import one_thread
 
 N = 160
 FAST: dict[str, Any] = {"n_networks": 3, "compute": Compute(n_jobs=1)}

@@ -23,7 +23,7 @@ from seedbed.serve.limits import Gate, Limits
 from seedbed.serve.server import Address, serving
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import recipe_named
-from seedbed.training.machine import one_thread
+from seedbed.training.parallel import one_thread
 
 N = 160
 HOST = b"127.0.0.1:8000"

@@ -16,9 +16,9 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training import planning
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
-from seedbed.training.machine import one_thread
 from seedbed.training.many import History, train_many
 from seedbed.training.native.library import Kernel
+from seedbed.training.parallel import one_thread
 from seedbed.training.reference import Rows
 from seedbed.training.states import build_network
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.settings.recipe import Recipe
-from seedbed.training.optimizer_steps import clipped, clock, make_torch_optimizer, pick_optimizer
+from seedbed.training.optimizer_steps import clip_gradients, clock, make_torch_optimizer, pick_optimizer
 
 LR, DECAY = (0.1, 0.01, 0.0), (0.0, 0.3, 0.1)
 VARIANTS = [
@@ -54,7 +54,7 @@ def test_each_networks_gradient_is_clipped_like_alone_in_torch(dtype):
     sizes = torch.tensor([0.0, 0.1, 1.0, 30.0, 1e25, math.nan, math.inf], dtype=dtype)
     shapes = {"weight": (4, 2, 7), "bias": (4, 7), "number": (7,)}
     grads = {name: sizes * (1 + torch.rand(shape, dtype=dtype)) for name, shape in shapes.items()}
-    found = clipped(grads, torch.tensor(2.5, dtype=dtype))
+    found = clip_gradients(grads, torch.tensor(2.5, dtype=dtype))
     for network in range(7):
         alone = [nn.Parameter(torch.zeros_like(g[..., network])) for g in grads.values()]
         for parameter, g in zip(alone, grads.values(), strict=True):

@@ -9,13 +9,13 @@ from torch import nn
 
 from seedbed.training.randomness import (
     RandomStream,
+    apply_dropout,
     derive,
     drawn_modules,
-    dropped,
     layer_noise,
     network_keys,
     seeded,
-    shuffled,
+    shuffle_rows,
     stateless,
 )
 
@@ -29,7 +29,7 @@ def test_derived_seeds_never_change_between_versions():
     assert derive(0, "relu:5", 1, 2, 3) == 4137818671642361589
     assert derive(42, "shuffle", 7) == 7187020541963594070
     assert network_keys([42], "draws").tolist() == [-77423848]
-    assert shuffled(8, 42, 0).tolist() == [3, 6, 7, 5, 4, 1, 2, 0]
+    assert shuffle_rows(8, 42, 0).tolist() == [3, 6, 7, 5, 4, 1, 2, 0]
     noise = layer_noise(network_keys([42], "draws"), 3, 1, rows(2), 2).flatten().tolist()
     assert noise == [0.2965817451477051, 0.626575231552124, 0.18607544898986816, 0.467818021774292]
 
@@ -95,18 +95,18 @@ def test_layer_noise_does_not_depend_on_neighbours_or_size(seed, step, layer):
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 def test_dropout_zeroes_its_share_and_keeps_the_mean(share):
     noise = layer_noise(network_keys(range(30), "draws"), 1, 0, rows(200), 10)
-    kept = dropped(torch.ones_like(noise), noise, share)
+    kept = apply_dropout(torch.ones_like(noise), noise, share)
     assert abs((kept == 0).float().mean().item() - share) < 0.01
     assert share == 1 or set(kept.unique().tolist()) <= {0.0, torch.tensor(1 / (1 - share)).item()}
 
 
 @given(st.integers(1, 300), st.integers(0, 1000), st.integers(0, 50))
 def test_each_epoch_has_its_own_permutation(n, seed, epoch):
-    order = shuffled(n, seed, epoch)
+    order = shuffle_rows(n, seed, epoch)
     assert sorted(order.tolist()) == list(range(n))
-    assert torch.equal(order, shuffled(n, seed, epoch))
-    assert n < 10 or not torch.equal(order, shuffled(n, seed, epoch + 1))
-    assert n < 10 or not torch.equal(order, shuffled(n, seed + 1, epoch))
+    assert torch.equal(order, shuffle_rows(n, seed, epoch))
+    assert n < 10 or not torch.equal(order, shuffle_rows(n, seed, epoch + 1))
+    assert n < 10 or not torch.equal(order, shuffle_rows(n, seed + 1, epoch))
 
 
 def test_seeded_gives_torchs_draws_and_restores_the_callers_state():

@@ -6,7 +6,7 @@ import sys
 import pytest
 from torch import nn
 
-from seedbed.training import machine, undocumented
+from seedbed.training import parallel, undocumented
 
 
 def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
@@ -22,7 +22,7 @@ def test_training_in_this_process_does_not_import_joblib(monkeypatch):
     """A thread imports scikit-learn, and with it joblib, beside the networks; two imports at once may fail."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "joblib"]:
         monkeypatch.delitem(sys.modules, name)
-    with machine.ready_to_train("cpu"):
+    with parallel.ready_to_train("cpu"):
         assert "joblib" not in sys.modules
 
 

@@ -9,19 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from joblib.externals.loky import process_executor
 
-from seedbed.training import machine
-from seedbed.training.parallel import end_workers, side_by_side
+from seedbed.training import parallel
+from seedbed.training.parallel import end_workers, run_in_workers
 
 
 def test_a_growing_worker_is_kept_without_a_warning():
     def grow(number):
-        with machine.ready_to_train("cpu"):
-            vars(machine).setdefault("grown", []).append(b"1" * 200_000_000)
+        with parallel.ready_to_train("cpu"):
+            vars(parallel).setdefault("grown", []).append(b"1" * 200_000_000)
         time.sleep(1.1)  # joblib checks once a second
         return os.getpid()
 
     assert hasattr(process_executor, "_USE_PSUTIL")
-    assert len(set(side_by_side(grow, [(number,) for number in range(6)], (), jobs=2))) == 2
+    assert len(set(run_in_workers(grow, [(number,) for number in range(6)], (), jobs=2))) == 2
 
 
 @pytest.mark.slow
@@ -30,11 +30,11 @@ def test_workers_end_after_their_parent_is_killed(tmp_path):
     """One is busy and the other idle. They hold stdout, and a reader of it gets its end when both have ended."""
     code = """
 import os, time
-from seedbed.training.parallel import side_by_side
+from seedbed.training.parallel import run_in_workers
 def work(n):
     open(f"{os.getpid()}.pid", "w").close()
     time.sleep(100 * n)
-list(side_by_side(work, [(0,), (1,)], (), jobs=2))
+list(run_in_workers(work, [(0,), (1,)], (), jobs=2))
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
     while len(list(tmp_path.glob("*.pid"))) < 2:
@@ -46,7 +46,7 @@ list(side_by_side(work, [(0,), (1,)], (), jobs=2))
 
 def test_workers_end_immediately_even_if_busy():
     with ThreadPoolExecutor(1) as pool:
-        result = pool.submit(next, side_by_side(time.sleep, [(30,), (30,)], (), jobs=2))
+        result = pool.submit(next, run_in_workers(time.sleep, [(30,), (30,)], (), jobs=2))
         time.sleep(0.5)
         started = time.monotonic()
         end_workers()

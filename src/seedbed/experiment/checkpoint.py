@@ -21,7 +21,7 @@ from seedbed.experiment.fits import Estimator, Fitted, Unit
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.specification_file import code_hash, hashed
 from seedbed.files import make_folder, remove_parts, write_whole
-from seedbed.training.machine import processor
+from seedbed.training.cluster import processor
 
 _PARTS = ("networks", "curves", "dead")
 

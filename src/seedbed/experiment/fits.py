@@ -24,7 +24,7 @@ from seedbed.networks.candidate import Candidate
 from seedbed.networks.mlp import MLP
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import with_inputs_of
-from seedbed.training.machine import single_threads
+from seedbed.training.parallel import single_threads
 from seedbed.typing import Floats
 
 

@@ -43,7 +43,7 @@ from seedbed.settings.design import Compute
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import with_inputs_of
-from seedbed.training.machine import versions
+from seedbed.training.cluster import versions
 from seedbed.training.many import History, train_many
 
 

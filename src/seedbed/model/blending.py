@@ -36,7 +36,8 @@ from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
 from seedbed.settings.recipe import RECIPES, Recipe
 from seedbed.training.candidates import warn_of_probabilities
-from seedbed.training.machine import one_thread, versions
+from seedbed.training.cluster import versions
+from seedbed.training.parallel import one_thread
 from seedbed.training.randomness import derive
 from seedbed.typing import Floats
 
@@ -226,7 +227,7 @@ def blend_table(
         if started + seconds > ends:
             break
         seed = derive(random_state, "bag", len(bags)) % 2**32
-        bags.append(Bag(bags[0].again(finished(calibrated=False)[1].weights, seed)))
+        bags.append(Bag(bags[0].fit_on_other_splits(finished(calibrated=False)[1].weights, seed)))
         train(bags[-1].fit, bags[-1], seed, ends)
     return finished(calibrated=True)
 

@@ -18,8 +18,7 @@ from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation.analyses import EffectCurve, Effects
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.predicting import network_values
-from seedbed.training.machine import one_thread
-from seedbed.training.parallel import pick_jobs
+from seedbed.training.parallel import one_thread, pick_jobs
 from seedbed.typing import Floats, Ints
 
 _MOST_VALUES, _MOST_ROWS = 20, 500

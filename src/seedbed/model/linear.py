@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seedbed.data.splits import Split
 from seedbed.model.trees import FittedMember, TreeData
 from seedbed.networks.mlp import MLP
-from seedbed.training.machine import single_threads
+from seedbed.training.parallel import single_threads
 from seedbed.typing import Floats
 
 _CS: tuple[float, ...] = tuple(np.logspace(-3, 2, 6).tolist())

@@ -238,7 +238,7 @@ class Front:
     used: Tensor
     n_units: int
 
-    def before(self, member: Member) -> Member:
+    def put_before(self, member: Member) -> Member:
         """Return a member that was trained behind this layer as one that begins with it."""
         n_networks = len(next(iter(member.states.values())))
         state = self.layer.state_dict()

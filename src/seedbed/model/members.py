@@ -98,7 +98,7 @@ class Bag:
     fit: Fit
     members: dict[tuple[int, ...], Member] = dataclasses.field(default_factory=dict)
 
-    def again(self, names: Collection[str], random_state: int) -> Fit:
+    def fit_on_other_splits(self, names: Collection[str], random_state: int) -> Fit:
         """Return the fit of some of the members on other splits. It grows as many trees."""
         trained = {self.members[place].candidate.name: self.members[place].candidate for place in sorted(self.members)}
         trees = {name: candidate for name, candidate in trained.items() if trees_of(candidate)}
@@ -120,9 +120,9 @@ def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
     later = [bag for bag in later if len(bag.members) == len(bag.fit.members)]
     if not later:
         return members, first.fit.data
-    again = [{member.candidate.name: member for member in bag.members.values()} for bag in later]
+    by_name = [{member.candidate.name: member for member in bag.members.values()} for bag in later]
     for number, member in enumerate(members):
-        same = [member, *(bag[member.candidate.name] for bag in again if member.candidate.name in bag)]
+        same = [member, *(bag[member.candidate.name] for bag in by_name if member.candidate.name in bag)]
         candidate, states = member.candidate, [one.states for one in same]
         if trees := trees_of(candidate):
             trees, states = pad_trees([trees_of(one.candidate) or trees for one in same], states)
@@ -147,7 +147,7 @@ def trained_members(
     Networks of several fits share stacks. The places give members the same order whatever finishes first.
 
     Members whose networks diverge are left out. If training is to end at a time of `time.monotonic`, each tree may take
-    half of the time that is left, and each network its share of the rest, see `_train_networks`.
+    half of the time that is left, and each network its share of the rest, see `_batches`.
     """
 
     def fit_others() -> Iterator[tuple[tuple[int, int], int, Member]]:
@@ -210,7 +210,7 @@ def _encoding(network: Architecture) -> tuple[int, bool]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class _MemberChunk:
     """Networks of a member that train together.
 
     Attributes:
@@ -242,7 +242,7 @@ def _train_networks(
 ) -> Iterator[tuple[tuple[int, int], int, Member]]:
     """Train the members that are networks, as `trained_members`."""
     unfinished = dict[object, list[Any]]()
-    for batch in _batches(_parts(fits, random_state, running), running, ends):
+    for batch in _batches(_plan_chunks(fits, random_state, running), running, ends):
         for number, result in running.train([part.chunk for _, part in batch], [part.data for _, part in batch]):
             place, part = batch[number]
             assert result.stacked is not None
@@ -264,7 +264,9 @@ def _train_networks(
                     yield (0, place), part.fits[0], member
 
 
-def _batches(parts: Iterator[_Part], running: Running, ends: float | None) -> Iterator[list[tuple[int, _Part]]]:
+def _batches(
+    parts: Iterator[_MemberChunk], running: Running, ends: float | None
+) -> Iterator[list[tuple[int, _MemberChunk]]]:
     """Yield parts that train at the same time, each with its place.
 
     If training is to end at a time of `time.monotonic`, parts get shares of what is left in proportion to the time that
@@ -296,7 +298,7 @@ def _batches(parts: Iterator[_Part], running: Running, ends: float | None) -> It
         ]
 
 
-def _measure_seconds(parts: Sequence[_Part], running: Running, until: float) -> dict[int, float]:
+def _measure_seconds(parts: Sequence[_MemberChunk], running: Running, until: float) -> dict[int, float]:
     """Return how long all epochs of each part take one core [s], by one epoch that is trained for that alone.
 
     Parts that aren't reached until a time of `time.monotonic` are missing, but never all of them.
@@ -315,7 +317,7 @@ def _measure_seconds(parts: Sequence[_Part], running: Running, until: float) -> 
 
 
 def _member(
-    part: _Part,
+    part: _MemberChunk,
     which: int,
     pieces: Sequence[tuple[ChunkResult, NDArray[np.int64]]],
     rows: slice | None,
@@ -352,10 +354,10 @@ def _member(
         clipped=part.clipped,
     )
     front = part.fronts[which]
-    return member if front is None else front.before(member)
+    return member if front is None else front.put_before(member)
 
 
-def _parts(fits: Sequence[Fit], random_state: int, running: Running) -> Iterator[_Part]:
+def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> Iterator[_MemberChunk]:
     """Plan the chunks of members. Inputs are computed once for all members that have the same."""
     inputs: dict[object, tuple[TrainingData, Front | None]] = {}
     tables: dict[object, TrainingData] = {}
@@ -407,7 +409,7 @@ def _parts(fits: Sequence[Fit], random_state: int, running: Running) -> Iterator
                 )
                 size = len(data.X) * n_parameters_of(bare, data.X.shape[1], table.n_outputs)
                 for chunk in chunks:
-                    yield _Part(
+                    yield _MemberChunk(
                         candidate=candidate,
                         fits=same,
                         fronts=fronts,

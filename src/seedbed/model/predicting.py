@@ -21,8 +21,7 @@ from seedbed.data.typed import NewRows
 from seedbed.errors import OptionError
 from seedbed.evaluation.summaries import Note
 from seedbed.model.ensemble import Ensemble, Stacks
-from seedbed.training.machine import one_thread
-from seedbed.training.parallel import pick_jobs
+from seedbed.training.parallel import one_thread, pick_jobs
 from seedbed.typing import Floats
 
 FLAGS = ("unseen", "unreadable", "outlying", "missing")

@@ -19,8 +19,8 @@ from seedbed.data.splits import Split
 from seedbed.evaluation.calibration import blend_weights
 from seedbed.networks.mlp import MLP, Trees
 from seedbed.networks.parts import DecisionTrees
-from seedbed.training.machine import single_threads
 from seedbed.training.native.library import kernel
+from seedbed.training.parallel import single_threads
 from seedbed.training.randomness import derive
 from seedbed.typing import Floats
 

@@ -22,7 +22,7 @@ from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing, pick_loss
-from seedbed.training.machine import one_thread
+from seedbed.training.parallel import one_thread
 from seedbed.training.planning import Chunk, plan_chunks
 from seedbed.training.randomness import seeded
 from seedbed.training.states import build_network, outputs_of

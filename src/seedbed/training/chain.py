@@ -22,7 +22,7 @@ from torch import Tensor, fx, nn
 from seedbed.networks.activations import activation_of
 from seedbed.networks.mlp import MLP
 from seedbed.settings.optimizers import Tensors
-from seedbed.training.data import counting, expanded
+from seedbed.training.data import expand_inputs, zero_uncounted
 from seedbed.training.embeddings import Piecewise
 from seedbed.training.kernel_program import NotCoveredError, Program
 from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
@@ -48,30 +48,30 @@ class Chain:
     layers: tuple[StackedLayer, ...]
 
     @functools.cached_property
-    def _alone(self) -> tuple[StackedLayer, ...]:
-        return tuple(inner for layer in self.layers for inner in layer.alone())
+    def _innermost_layers(self) -> tuple[StackedLayer, ...]:
+        return tuple(inner for layer in self.layers for inner in layer.innermost_layers())
 
     @property
     def layout(self) -> Layout:
         """The names of the weights that are stored transposed."""
-        return frozenset(layer.name + "weight" for layer in self._alone if isinstance(layer, Linear))
+        return frozenset(layer.name + "weight" for layer in self._innermost_layers if isinstance(layer, Linear))
 
     @property
     def same_in_training(self) -> bool:
         """Whether `train()` and `eval()` give the same outputs, so that one pass serves both."""
-        return not any(layer.differs_in_training for layer in self._alone)
+        return not any(layer.differs_in_training for layer in self._innermost_layers)
 
     @property
     def explodes(self) -> bool:
         """Whether a function in it overflows on numbers of a usual size."""
-        return any(layer.explodes for layer in self._alone)
+        return any(layer.explodes for layer in self._innermost_layers)
 
     @property
     def placement(self) -> Placement:
         """The fastest way to compute (see benchmarks/LOG.md)."""
-        if any(layer.embeds for layer in (*self.layers, *self._alone)):
+        if any(layer.embeds for layer in (*self.layers, *self._innermost_layers)):
             return "network_first"  # as its arrays lie, and what follows is a layer of many inputs
-        hidden = self._alone[isinstance(self.layers[0], Linear) :]
+        hidden = self._innermost_layers[isinstance(self.layers[0], Linear) :]
         later = [layer.units for layer in hidden if isinstance(layer, Linear) and layer.units > 1]
         return "network_first" if later else "network_last"
 
@@ -116,8 +116,8 @@ class Chain:
         if isinstance(first, Linear) and X.dim() == 2:
             x = first.first(X, values, now)
         else:
-            x, rest = expanded(X, now.keys.shape[0]), self.layers
-        return (counting(x, now.weights) if now.guarded else x), rest
+            x, rest = expand_inputs(X, now.keys.shape[0]), self.layers
+        return (zero_uncounted(x, now.weights) if now.guarded else x), rest
 
 
 def dead_share(alive: Tensor | None, finite: Tensor, keys: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ def read_chain(network: nn.Module) -> Chain | None:
         layer = _read_node(node, modules, numbers)
         if layer is None:
             return None
-        layers.append(_used(layer, uses))
+        layers.append(_number_uses(layer, uses))
         previous = node
     return None
 
@@ -196,10 +196,10 @@ class _Tracer(fx.Tracer):
         return type(m) in LAYERS or activation_of(m) is not None or super().is_leaf_module(m, module_qualified_name)
 
 
-def _used(layer: StackedLayer, uses: Counter[int]) -> StackedLayer:
+def _number_uses(layer: StackedLayer, uses: Counter[int]) -> StackedLayer:
     """Return the layer with a number of its own for each use, so that a module used twice draws twice."""
     if isinstance(layer, Residual):
-        return Residual(tuple(_used(inner, uses) for inner in layer.layers))
+        return Residual(tuple(_number_uses(inner, uses) for inner in layer.layers))
     if not isinstance(layer, RandomLayer):
         return layer
     uses[layer.number] += 1
@@ -307,7 +307,7 @@ class StackedNetworks:
             for name, value in states.items()
         }
         self._chain, self._front = chain, None
-        first = [*chain.layers[0].alone()]
+        first = [*chain.layers[0].innermost_layers()]
         edges = [layer.name + "edges" for layer in first if isinstance(layer, Piecewise)]
         if len(edges) == len(first) and all(
             (self._values[name] == self._values[name][..., :1]).all() for name in edges

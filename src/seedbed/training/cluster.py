@@ -1,4 +1,7 @@
-"""Run tasks on a Ray or Dask cluster whose nodes give the same results. It runs the tasks of a dead node again."""
+"""Run tasks on a Ray or Dask cluster whose nodes give the same results: what decides the digits of a result.
+
+A cluster runs the tasks of a dead node again.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,31 @@ import platform
 import socket
 import warnings
 from collections.abc import Callable, Generator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from seedbed.errors import OptionError, TrainingError, did_you_mean, error_line
-from seedbed.training.machine import processor, versions
 from seedbed.training.undocumented import quiet_ray_workers
 
 Tasks = Sequence[tuple[Any, ...]]
 _SECONDS_TO_ANSWER = 3
+_LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of all libraries that may change a digit of a result."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}}
+
+
+_version = functools.cache(version)  # parsing a library's metadata takes milliseconds
+
+
+def processor() -> str:
+    """Return the kind of processor that torch computes for. Another kind may round differently."""
+    return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}"
 
 
 def pick_cluster(cluster: str | None, *, jobs: int | None = None, device: str = "auto") -> Cluster | None:
@@ -78,8 +97,8 @@ class RayCluster:
         `shared` is sent to a machine once, not once per task.
         """
         ray, held = self._ray, [self._ray.put(item) for item in shared]
-        on_node = ray.remote(num_cpus=1, max_retries=10)(done_on_node)  # a task may kill its process each time
-        waiting = [on_node.remote(_packed(function, task), *held) for task in tasks]
+        on_node = ray.remote(num_cpus=1, max_retries=10)(run_on_node)  # a task may kill its process each time
+        waiting = [on_node.remote(_pack_call(function, task), *held) for task in tasks]
         try:
             while waiting:
                 (done,), waiting = ray.wait(waiting)
@@ -87,7 +106,9 @@ class RayCluster:
                     yield ray.get(done)
                 except ray.exceptions.RayError as error:
                     cause = getattr(error, "cause", None) or error
-                    raise _stopped("Ray", cause) if isinstance(cause, ray.exceptions.RayError) else cause from None
+                    raise (
+                        _error_of_stopped_task("Ray", cause) if isinstance(cause, ray.exceptions.RayError) else cause
+                    ) from None
         finally:  # also if the caller stops iterating
             for one in waiting:
                 with contextlib.suppress(Exception):
@@ -129,9 +150,9 @@ class DaskCluster:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
             # As a task, because a lost worker's task runs again, while scattered data would be lost with it.
-            held = [submit(_returned, item) for item in shared]
-        calls = [_packed(function, task) for task in tasks]
-        waiting = {submit(done_on_node, call, *held, priority=-number) for number, call in enumerate(calls)}
+            held = [submit(_return_value, item) for item in shared]
+        calls = [_pack_call(function, task) for task in tasks]
+        waiting = {submit(run_on_node, call, *held, priority=-number) for number, call in enumerate(calls)}
         try:
             for done in self._dask.as_completed(set(waiting)):
                 waiting.discard(done)
@@ -146,17 +167,17 @@ class DaskCluster:
         except Exception as error:
             if future.status == "error" and not isinstance(error, self._dask.scheduler.KilledWorker):
                 raise  # the task's own
-            raise _stopped("Dask", error) from None
+            raise _error_of_stopped_task("Dask", error) from None
 
 
 Cluster = RayCluster | DaskCluster
 
 
-def _stopped(name: str, error: Exception) -> TrainingError:
+def _error_of_stopped_task(name: str, error: Exception) -> TrainingError:
     return TrainingError(f"{name} stopped a task: {error_line(error)}", "See the logs of its nodes.")
 
 
-def _returned(value: Any) -> Any:
+def _return_value(value: Any) -> Any:
     return value
 
 
@@ -166,13 +187,13 @@ def _kind() -> dict[str, str]:
     return {**versions(), "python": ".".join(platform.python_version_tuple()[:2]), "processor": processor()}
 
 
-def _packed(function: Callable[..., Any], task: tuple[Any, ...]) -> tuple[dict[str, str], str, bytes]:
+def _pack_call(function: Callable[..., Any], task: tuple[Any, ...]) -> tuple[dict[str, str], str, bytes]:
     """Return what a node needs for a call: the kind of this machine, its folder for relative paths, and the pickled
     call, with code from a prompt, a notebook or the main script."""
     return _kind(), str(Path.cwd()), importlib.import_module("cloudpickle").dumps((function, task))
 
 
-def done_on_node(packed: tuple[dict[str, str], str, bytes], *shared: Any) -> Any:
+def run_on_node(packed: tuple[dict[str, str], str, bytes], *shared: Any) -> Any:
     """Return what `function(*task, *shared)` returns here. Raise TrainingError if this machine differs from the sender,
     or lacks a module."""
     kind, folder, call = packed

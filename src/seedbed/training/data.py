@@ -157,12 +157,12 @@ def _rows(part: str, X: Any, y: Any, dtype: str) -> Part:
     return features.astype(dtype), target
 
 
-def expanded(X: Tensor, n_networks: int) -> Tensor:
+def expand_inputs(X: Tensor, n_networks: int) -> Tensor:
     """Return the inputs of each network [row, feature, network], from those of all [row, feature] or of each."""
     return X if X.dim() == 3 else X[:, :, None].expand(-1, -1, n_networks)
 
 
-def counting(x: Tensor, weights: Tensor) -> Tensor:
+def zero_uncounted(x: Tensor, weights: Tensor) -> Tensor:
     """Return x [row, unit, network] with zeros where a row's weight [row, network] is zero. Gradients are zero there,
     too, for any x."""
     counted: Tensor = _Counting.apply(x, weights > 0)  # type: ignore[no-untyped-call]
@@ -218,7 +218,7 @@ def look_at(network: nn.Module, X: Tensor) -> None:
     """
     rows = X[torch.from_numpy(_some(len(X)))] if len(X) > MOST_ROWS else X
     with torch.no_grad():
-        for module in looking(network):
+        for module in modules_that_look(network):
             module.look_at(rows)  # type: ignore[operator]
 
 
@@ -226,7 +226,7 @@ def look_at_splits(
     networks: Sequence[nn.Module], splits: Sequence[int], data: TrainingData, dtype: torch.dtype
 ) -> None:
     """Give each network the training rows of its split, see `look_at`."""
-    if not looking(networks[0]):
+    if not modules_that_look(networks[0]):
         return
     trained = {split: data.train[:, split].nonzero()[0] for split in dict.fromkeys(splits)}
     seen = {split: torch.from_numpy(data.X[rows[_some(len(rows))]]).to(dtype) for split, rows in trained.items()}
@@ -234,9 +234,9 @@ def look_at_splits(
         look_at(network.to(dtype), seen[split])
 
 
-def looking(network: nn.Module) -> list[nn.Module]:
+def modules_that_look(network: nn.Module) -> list[nn.Module]:
     """Return the modules of a network that have a method `look_at` and use it."""
-    inside = [module for child in network.children() for module in looking(child)]
+    inside = [module for child in network.children() for module in modules_that_look(child)]
     if isinstance(network, Embeddings):
         return [network] if inside else []  # it passes rows on
     return [network] if callable(getattr(network, "look_at", None)) else inside

@@ -116,8 +116,8 @@ class Embeddings(StackedLayer):
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         pairs = zip(self.inputs, self.layers, strict=True)
-        embedded = [layer(_parted(x, places), values, now, updates) for places, layer in pairs]
-        parts = [part.permute(2, 1, 0) for part in (_parted(x, self.others), *embedded)]
+        embedded = [layer(_take_inputs(x, places), values, now, updates) for places, layer in pairs]
+        parts = [part.permute(2, 1, 0) for part in (_take_inputs(x, self.others), *embedded)]
         return torch.cat(parts, 1).permute(2, 1, 0)
 
     def begin(self, program: Program) -> None:
@@ -161,7 +161,7 @@ def _begin(
         first_input, first_unit = first_input + n_in, first_unit + n_out
 
 
-def _parted(x: Tensor, places: tuple[int, ...]) -> Tensor:
+def _take_inputs(x: Tensor, places: tuple[int, ...]) -> Tensor:
     """Return some of the inputs x [row, feature, network]. Neighbours are sliced together, which is faster."""
     if not places:
         return x[:, :0]

@@ -22,7 +22,7 @@ from seedbed.networks.activations import activation_of
 from seedbed.networks.parts import Residual as ResidualModule
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.kernel_program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
-from seedbed.training.randomness import dropped, layer_noise, sloped
+from seedbed.training.randomness import apply_dropout, apply_rrelu, layer_noise
 from seedbed.training.states import Pass
 from seedbed.training.undocumented import has_hooks
 
@@ -108,12 +108,12 @@ class StackedLayer:
         """Return the layer as the kernel embeds with it, with the inputs and outputs of a layer like it."""
         raise NotCoveredError
 
-    def alone(self) -> Iterator[StackedLayer]:
+    def innermost_layers(self) -> Iterator[StackedLayer]:
         """Yield the layers inside it that hold no others; itself, if it holds none."""
         if not self.layers:
             yield self
         for layer in self.layers:
-            yield from layer.alone()
+            yield from layer.innermost_layers()
 
 
 def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> StackedLayer | None:
@@ -292,7 +292,7 @@ class Dropout(RandomLayer):
         return cls(numbers[name.removesuffix(".")], module.p)
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
-        return dropped(x, self.noise(x, now), self.share) if now.training else x
+        return apply_dropout(x, self.noise(x, now), self.share) if now.training else x
 
     def add_to(self, program: Program) -> None:
         program.same_in_training = False
@@ -317,7 +317,7 @@ class RReLU(RandomLayer):
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         if not now.training:
             return torch.where(x >= 0, x, x * ((self.lower + self.upper) / 2))
-        return sloped(x, self.noise(x, now), self.lower, self.upper)
+        return apply_rrelu(x, self.noise(x, now), self.lower, self.upper)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def clock(n_steps: int, dtype: torch.dtype) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64).to(dtype)
 
 
-def clipped(grads: Tensors, most: Tensor) -> Tensors:
+def clip_gradients(grads: Tensors, most: Tensor) -> Tensors:
     """Return each network's gradients, scaled down if their norm is above `most`, like
     `torch.nn.utils.clip_grad_norm_` for that network alone."""
     # `sum(())` would sum over all axes.
@@ -45,7 +45,10 @@ def clipped(grads: Tensors, most: Tensor) -> Tensors:
 
 def pick_optimizer(recipe: Recipe) -> Step:
     """Return the pure step of a recipe's optimizer. Learning rate and weight decay are arguments of each step."""
-    decays = _all_decay if recipe.decay_biases else _weights_decay
+
+    def decays(stacked: Tensor) -> bool:
+        return recipe.decay_biases or stacked.dim() > 2  # of a weight; one of the axes is the network
+
     return OPTIMIZERS[recipe.optimizer].step(recipe.momentum, recipe.nesterov, decays)
 
 
@@ -60,14 +63,6 @@ def make_torch_optimizer(recipe: Recipe, parameters: list[torch.nn.Parameter]) -
     more: dict[str, Any] = {"momentum": recipe.momentum, "nesterov": recipe.nesterov} if optimizer.has_momentum else {}
     made: torch.optim.Optimizer = getattr(torch.optim, optimizer.torch)(groups, lr, weight_decay=recipe.decay, **more)
     return made
-
-
-def _all_decay(stacked: Tensor) -> bool:
-    return True
-
-
-def _weights_decay(stacked: Tensor) -> bool:
-    return stacked.dim() > 2  # one of the axes is the network
 
 
 def rate_factors(recipe: Recipe, steps_an_epoch: int) -> Tensor | None:

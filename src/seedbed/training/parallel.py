@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import multiprocessing
 import os
 import queue
@@ -17,13 +18,15 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar, cast
 
+import torch
+
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.training.cluster import Cluster, Tasks, pick_cluster
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult, Training
-from seedbed.training.machine import no_collection, ready_to_train
 from seedbed.training.planning import Chunk, pick_device
+from seedbed.training.undocumented import keep_freed_memory, keep_large_workers
 
 T = TypeVar("T")
 _MOST_JOBS = 1024
@@ -31,6 +34,69 @@ _SECONDS_AFTER_PARENT = 1.0
 _started = threading.Event()  # whether there ever were workers
 _preparing = threading.Lock()
 """Held while networks are drawn from the one random state of the process, and while torch.fx traces modules."""
+
+
+@contextlib.contextmanager
+def one_thread(device: str) -> Iterator[None]:
+    """Use one thread inside, on a CPU.
+
+    torch's own threads cost more time than they save for networks of this size. While another process keeps a core
+    busy, they wait for each other many times longer than they compute.
+    """
+    before = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def ready_to_train(device: str) -> Iterator[None]:
+    """Use one thread inside. From then on, keep up to 256 MiB of freed memory, and keep joblib's large workers."""
+    keep_freed_memory()
+    keep_large_workers()
+    with one_thread(device):
+        yield
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Turn garbage collection off inside.
+
+    Building many small modules triggers it often, and each time it visits all objects, which takes up to a third of a
+    short training.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def single_threads(user_api: str | None = None) -> contextlib.AbstractContextManager[Any]:
+    """Let scikit-learn compute with one thread inside.
+
+    OpenMP has a limit for each thread, BLAS one for the process. So a fit beside others limits "openmp" only, within
+    `one_blas_thread` of the main thread: limits of two threads that overlap would leave BLAS with one thread for good.
+
+    The threads of HistGradientBoosting wait for each other many times longer than they work while another process keeps
+    a core busy. "sequential" of joblib is for classifiers that were given n_jobs.
+    """
+    threads = _threads() if user_api is None else _threads().select(user_api=user_api)
+    limited: contextlib.AbstractContextManager[Any] = threads.limit(limits=1)
+    return limited
+
+
+@functools.cache
+def _threads() -> Any:
+    import sklearn.ensemble  # noqa: F401 - loads the libraries that the limit must find
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
 
 
 def pick_jobs(jobs: int | None) -> int:
@@ -95,7 +161,7 @@ def _end_with(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     """Make processes that start inside ignore interrupts.
 
     A terminal sends an interrupt to all processes, and each worker would print a traceback. This process receives it,
@@ -116,7 +182,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def side_by_side(
+def run_in_workers(
     function: Callable[..., Any], tasks: Tasks, shared: tuple[Any, ...], jobs: int, cluster: Cluster | None = None
 ) -> Generator[Any, None, None]:
     """Yield what `function(*task, *shared)` returns for each task, in the order in which tasks finish.
@@ -129,9 +195,9 @@ def side_by_side(
     import joblib  # loads asyncio, which threads and planning don't need
 
     delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task, *shared) for task in tasks]
-    with _deaf_to_interrupts():
+    with _ignore_interrupts():
         done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(delayed)
-    hook, threading.excepthook = threading.excepthook, _without_joblibs_own
+    hook, threading.excepthook = threading.excepthook, _hide_error_of_joblib
     try:
         for result in done:  # noqa: UP028 - `yield from` would close it while joblib's warnings are on
             yield result
@@ -146,7 +212,7 @@ def side_by_side(
         threading.excepthook = hook
 
 
-def _without_joblibs_own(args: threading.ExceptHookArgs) -> None:
+def _hide_error_of_joblib(args: threading.ExceptHookArgs) -> None:
     """Hide the exception that joblib's own thread raises if tasks are cancelled while it submits them."""
     if args.thread is None or args.thread.name != "ExecutorManagerThread":
         threading.__excepthook__(args)
@@ -186,14 +252,14 @@ def train_chunks(
     else:
         tasks = [(*task, part) for task, part in zip(tasks, data, strict=True)]
     if cluster is not None:
-        waiting = [side_by_side(_numbered, tasks, shared, jobs, cluster)]
+        waiting = [run_in_workers(_train_numbered, tasks, shared, jobs, cluster)]
     elif jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-        waiting = [(_numbered(*task, *shared) for task in tasks)]
+        waiting = [(_train_numbered(*task, *shared) for task in tasks)]
     else:
         native = [task for task in tasks if task[1].engine == "native"]
         others = [task for task in tasks if task[1].engine != "native"]
-        waiting = [_in_threads(native, shared, jobs)] if native else []
-        waiting += [side_by_side(_numbered, others, shared, jobs)] if others else []
+        waiting = [_train_in_threads(native, shared, jobs)] if native else []
+        waiting += [run_in_workers(_train_numbered, others, shared, jobs)] if others else []
     for future in waiting:
         with contextlib.closing(future) as done:
             yield from done
@@ -246,13 +312,13 @@ class _HaltedError(Exception):
     """The caller stopped waiting for the training."""
 
 
-def _in_threads(
+def _train_in_threads(
     tasks: Sequence[tuple[Any, ...]], shared: tuple[TrainingData, ...], jobs: int
 ) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train in threads. The kernel releases Python's lock, and after an interrupt threads end after their slice."""
     halted = threading.Event()
     with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
-        futures = [pool.submit(_numbered, *task, *shared, halted=halted) for task in tasks]
+        futures = [pool.submit(_train_numbered, *task, *shared, halted=halted) for task in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -261,7 +327,7 @@ def _in_threads(
             pool.shutdown(cancel_futures=True)
 
 
-def _numbered(
+def _train_numbered(
     number: int, chunk: Chunk, data: TrainingData, *, halted: threading.Event | None = None
 ) -> tuple[int, ChunkResult]:
     def tell() -> None:

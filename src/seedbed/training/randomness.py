@@ -59,9 +59,9 @@ def network_keys(seeds: Sequence[int], purpose: str, device: torch.device | None
     return torch.tensor(keys, dtype=torch.int32, device=device)
 
 
-def shuffled(n: int, seed: int, epoch: int, *window: int) -> Tensor:
-    """Return the order in which a network sees its training rows in an epoch, or those of a window [n]."""
-    generator = torch.Generator().manual_seed(derive(seed, "shuffle", epoch, *window))
+def shuffle_rows(n: int, seed: int, epoch: int) -> Tensor:
+    """Return the order in which a network sees its training rows in an epoch [n]."""
+    generator = torch.Generator().manual_seed(derive(seed, "shuffle", epoch))
     return torch.randperm(n, generator=generator)
 
 
@@ -99,12 +99,12 @@ def layer_noise(
     return ((mixed >> 8) & 0xFFFFFF).to(torch.float32) * 2.0**-24
 
 
-def dropped(x: Tensor, noise: Tensor, share: float) -> Tensor:
+def apply_dropout(x: Tensor, noise: Tensor, share: float) -> Tensor:
     """Apply dropout with given noise. Kept values are scaled by 1 / (1 - share)."""
     return torch.where(noise >= share, x * (1.0 / (1.0 - share) if share < 1 else 0.0), torch.zeros_like(x))
 
 
-def sloped(x: Tensor, noise: Tensor, lower: float, upper: float) -> Tensor:
+def apply_rrelu(x: Tensor, noise: Tensor, lower: float, upper: float) -> Tensor:
     """Apply the randomised leaky ReLU with given noise."""
     return torch.where(x >= 0, x, x * (lower + (upper - lower) * noise.to(x.dtype)))
 
@@ -159,5 +159,5 @@ def _stateless_forward(module: nn.Module, stream: RandomStream, number: int, x: 
         return type(module).forward(module, x)  # type: ignore[no-any-return]
     noise = stream.noise(number, x)
     if isinstance(module, nn.RReLU):
-        return sloped(x, noise, module.lower, module.upper)
-    return dropped(x, noise, module.p)  # type: ignore[arg-type]
+        return apply_rrelu(x, noise, module.lower, module.upper)
+    return apply_dropout(x, noise, module.p)  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.data import dtype_hint, look_at
 from seedbed.training.losses import Loss
 from seedbed.training.optimizer_steps import make_torch_optimizer, make_torch_schedule
-from seedbed.training.randomness import RandomStream, network_keys, reseed, seeded, shuffled, stateless
+from seedbed.training.randomness import RandomStream, network_keys, reseed, seeded, shuffle_rows, stateless
 from seedbed.training.stack import Stack
 from seedbed.training.states import build_network, outputs_of, stack_state_dicts, state_of
 
@@ -148,7 +148,7 @@ class PlainNetwork:
     def _batches(self, epoch: int) -> list[Rows]:
         if not self._recipe.batch_size:
             return [self._train]
-        order = shuffled(len(self._train.X), self._seed, epoch).to(self._train.X.device)
+        order = shuffle_rows(len(self._train.X), self._seed, epoch).to(self._train.X.device)
         return [self._train.at(batch) for batch in torch.split(order, self._recipe.batch_size)]
 
     def _hits(self, z: Tensor, rows: Rows) -> float:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.chain import Chain, read_chain, shared_chain
-from seedbed.training.data import Placing, TrainingData, look_at_splits, looking
+from seedbed.training.data import Placing, TrainingData, look_at_splits, modules_that_look
 from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
 from seedbed.training.planning import Chunk
-from seedbed.training.randomness import network_keys, shuffled
+from seedbed.training.randomness import network_keys, shuffle_rows
 from seedbed.training.states import build_network, draw_states, stack_networks, stack_states
 
 
@@ -88,7 +88,7 @@ class StackRows:
         """Return the rows of the epoch's minibatches in each network's order, -1 for filling [place, network]."""
         chosen = np.full((len(self._seeds), self.n_steps * self.batch_rows), -1, dtype=np.int32)
         for (seed, n), (networks, rows) in self._rows_by_order.items():
-            order = shuffled(n, seed, epoch).numpy()
+            order = shuffle_rows(n, seed, epoch).numpy()
             if -(-n // self.batch_rows) == self.n_steps:
                 chosen[networks, :n] = rows[:, order]
                 continue
@@ -114,8 +114,8 @@ class StackRows:
 
     @functools.cached_property
     def tested(self) -> tuple[Tensor, Tensor]:
-        """Each network's test rows and their weights [place, network], see `_lined_up`."""
-        rows, weights = _lined_up(self.test.weights)
+        """Each network's test rows and their weights [place, network], see `_line_up_rows`."""
+        rows, weights = _line_up_rows(self.test.weights)
         return rows.t().contiguous(), weights.t().contiguous()
 
     def spread(self, outputs: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class StackRows:
         return whole.scatter_(0, rows[:, None].expand_as(outputs), outputs)[:-1]
 
 
-def _lined_up(weights: Tensor) -> tuple[Tensor, Tensor]:
+def _line_up_rows(weights: Tensor) -> tuple[Tensor, Tensor]:
     """Return each network's rows with a weight, and the weights [network, place], for weights [row, network].
 
     The number of places is the largest number of rows. Further places contain row 0 with weight zero.
@@ -191,7 +191,7 @@ def _states(
 ) -> tuple[Tensors, Tensors]:
     """Return the parameters and buffers with which the networks start [..., network]."""
     # Networks of several splits may share a seed: they begin alike, unless they look at the rows of their splits.
-    seeds = chunk.seeds if looking(first) else tuple(dict.fromkeys(chunk.seeds))
+    seeds = chunk.seeds if modules_that_look(first) else tuple(dict.fromkeys(chunk.seeds))
     states = draw_states(chunk.build, first, seeds)
     if states is not None:
         parts = stack_states(first, states, chain.layout)
@@ -227,7 +227,7 @@ class Ensembles:
         self._pairs, self._places = pairs.unique(return_inverse=True)
         self._groups = self._pairs // table.n_rows
         self._targets = table.test.y[rows, :, 0].permute(0, 2, 1)
-        self._counts, self._weights = self._summed(torch.ones_like(shares)), self._summed(shares)
+        self._counts, self._weights = self._sum_by_pair(torch.ones_like(shares)), self._sum_by_pair(shares)
 
     def losses(self, loss: Loss, outputs: Tensor) -> npt.NDArray[np.float64]:
         """Return the mean loss of each group [group].
@@ -238,17 +238,17 @@ class Ensembles:
         """
         if loss.hits is None:
             mean, target = (
-                self._summed(part.permute(0, 2, 1)) / self._counts[:, None] for part in (outputs, self._targets)
+                self._sum_by_pair(part.permute(0, 2, 1)) / self._counts[:, None] for part in (outputs, self._targets)
             )
             losses = loss.measure(mean[:, :, None], target[:, :, None])[0][:, 0]
         else:
             # Of classes a loss is minus the logarithm of the true class's probability.
             single = loss.measure(outputs, self._targets)[0]
-            losses = -(self._summed((-single.double()).exp()) / self._counts).clamp(min=1e-300).log()
+            losses = -(self._sum_by_pair((-single.double()).exp()) / self._counts).clamp(min=1e-300).log()
         sums = losses.new_zeros(self.n_groups).index_add(0, self._groups, losses * self._weights)
         return (sums / self._size).numpy(force=True)
 
-    def _summed(self, values: Tensor) -> Tensor:
+    def _sum_by_pair(self, values: Tensor) -> Tensor:
         """Return the sums of values [place, network, ...] over the networks of each pair of a group and a row."""
         zeros = torch.zeros(len(self._pairs), *values.shape[2:], dtype=torch.float64, device=values.device)
         return zeros.index_add(0, self._places, values[self._there].double())

@@ -12,7 +12,7 @@ from torch.func import vjp
 
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.chain import dead_share
-from seedbed.training.optimizer_steps import clipped, clock, pick_optimizer, rate_factors
+from seedbed.training.optimizer_steps import clip_gradients, clock, pick_optimizer, rate_factors
 from seedbed.training.stack import Batch, Stack
 from seedbed.training.states import Pass, unstack
 
@@ -112,7 +112,7 @@ class TorchEngine:
         # Networks don't interact, so one backward pass gives the gradients of all.
         (grads,) = pull_back(slopes * batch.weights[:, None])
         if self._clip is not None:
-            grads = clipped(grads, self._clip)
+            grads = clip_gradients(grads, self._clip)
         shown = self._figures(z, losses, y, batch.weights, *also)
         # Multiplied in double precision, like torch's schedulers.
         lr = (self._rates if self._factors is None else self._rates * self._factors[step]).to(z.dtype)
