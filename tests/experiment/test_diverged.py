@@ -40,7 +40,9 @@ def test_diverged_networks_are_counted_by_candidate(some):
     assert some["some"].scores["accuracy"].mean is None
     (check,) = [check for check in some.checks if check.code == "diverged"]
     assert check.candidate == "some"
-    assert "some lost 18 of 18 networks" in check.message
+    assert (
+        "some has no predictions in 3 of 3 splits: there, the loss of at least one of its 6 networks" in check.message
+    )
 
 
 def test_diverged_candidates_have_no_verdict_and_others_are_judged(some, small):

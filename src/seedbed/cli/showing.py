@@ -7,7 +7,7 @@ import json
 import shlex
 import webbrowser
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -75,38 +75,20 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
-    from seedbed.evaluation.summaries import Conclusion, TablesConclusion, document_of
-    from seedbed.figures.pictures import save_pictures
-    from seedbed.files import altered_files, write_digests
-    from seedbed.report.judged import tables_text
-    from seedbed.report.sentences import training_text
-    from seedbed.report.stored import read_summary, write_report
-    from seedbed.report.terminal import comparison_text, glance_text, subgroup_lines
-
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
-    folder, summary = run if run.is_dir() else run.parent, read_summary(run)
-    if by is not None:
-        from seedbed.experiment.by_column import conclusion_by  # loads torch
-
-        if not isinstance(summary, Conclusion) or summary.kind != "comparison":
-            raise OptionError(f"--by is for a comparison, and {run} holds none", "Leave it out.")
-        summary = conclusion_by(folder, by)
+    summary = _summary_of(run, by)
     if text:
-        if isinstance(summary, Conclusion):
-            print((comparison_text if summary.kind == "comparison" else glance_text)(summary))
-        else:
-            print(tables_text(summary) if isinstance(summary, TablesConclusion) else training_text(summary))
+        print(_details_of(summary))
         return
-    if by is not None and isinstance(summary, Conclusion) and not (as_json or quiet):
+    if by is not None and not (as_json or quiet):
+        from seedbed.report.terminal import subgroup_lines
+
         print_lines(subgroup_lines(summary, width=text_width()))
-    if format == "html":
-        paths = [write_report(summary, output or folder / "report.html")]
-    else:
-        paths = save_pictures(summary, _made(output or folder), format)
-    if altered_files(folder) is not None and (drawn := [path for path in paths if path.parent == folder]):
-        write_digests(drawn)
+    paths = _drawn(summary, run, output, format)
     if as_json:
+        from seedbed.evaluation.summaries import document_of
+
         subgroups = {"subgroups": document_of(summary)["subgroups"]} if by is not None else {}
         print(json.dumps({"files": [str(path) for path in paths], **subgroups}, allow_nan=False))
     elif not quiet:
@@ -116,6 +98,52 @@ def report(
             print_stderr(f"Next:     seedbed report {shlex.quote(str(run))}{place} --open")
     if open:
         _open(paths[0])
+
+
+def _summary_of(run: Path, by: str | None) -> Any:
+    """Return the summary of a run; with the verdicts within the subgroups of a column, if one is named."""
+    from seedbed.evaluation.summaries import Conclusion
+    from seedbed.report.stored import read_summary
+
+    summary = read_summary(run)
+    if by is None:
+        return summary
+    from seedbed.experiment.by_column import conclusion_by  # loads torch
+
+    if not isinstance(summary, Conclusion) or summary.kind != "comparison":
+        raise OptionError(f"--by is for a comparison, and {run} holds none", "Leave it out.")
+    return conclusion_by(_folder_of(run), by)
+
+
+def _details_of(summary: Any) -> str:
+    from seedbed.evaluation.summaries import Conclusion, TablesConclusion
+    from seedbed.report.judged import tables_text
+    from seedbed.report.terminal import comparison_text, glance_text
+    from seedbed.report.sentences import training_text
+
+    if isinstance(summary, Conclusion):
+        return (comparison_text if summary.kind == "comparison" else glance_text)(summary)
+    return tables_text(summary) if isinstance(summary, TablesConclusion) else training_text(summary)
+
+
+def _drawn(summary: Any, run: Path, output: Path | None, format: str) -> list[Path]:
+    """Write the report or the pictures of a run, and return their paths."""
+    from seedbed.figures.pictures import save_pictures
+    from seedbed.files import altered_files, write_digests
+    from seedbed.report.stored import write_report
+
+    folder = _folder_of(run)
+    if format == "html":
+        paths = [write_report(summary, output or folder / "report.html")]
+    else:
+        paths = save_pictures(summary, _made(output or folder), format)
+    if altered_files(folder) is not None and (drawn := [path for path in paths if path.parent == folder]):
+        write_digests(drawn)
+    return paths
+
+
+def _folder_of(run: Path) -> Path:
+    return run if run.is_dir() else run.parent
 
 
 def play(

@@ -253,27 +253,37 @@ def over_trained(
     return Check(candidate, "over_trained", message, evidence)
 
 
-def diverged(candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, predictions_finite: bool) -> Check | None:
+def diverged(
+    candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, predictions_finite: bool, n_networks: int = 1
+) -> Check | None:
     """Check whether the curves of some networks aren't finite.
 
     Args:
         train_loss, test_loss: [epoch, network].
         predictions_finite: whether all the predictions that are scored are; they may come from an earlier epoch.
+        n_networks: the networks of each split, whose mean predicts. Without one of them, a split has no model and no
+            curves.
     """
     lost = ~(_finite(np.asarray(train_loss)) & _finite(np.asarray(test_loss)))
     n = int(lost.any(axis=0).sum())
     if not n:
         return None
     first = int(lost.any(axis=1).argmax()) + 1
-    before = "The predictions used were taken before that happened"
-    what = before if predictions_finite else "So there is no verdict on it"
-    return Check(
-        candidate,
-        "diverged",
+    message = (
         f"{candidate} lost {n:,} of {counted(lost.shape[1], 'network')}: their loss became infinite or NaN, first "
-        f"at epoch {first:,}. {what}.",
-        {"diverged": n, "networks": lost.shape[1], "first_epoch": first},
+        f"at epoch {first:,}."
     )
+    if predictions_finite:
+        message += " The predictions used were taken before that happened."
+    else:
+        splits = lost.any(axis=0).reshape(-1, n_networks).all(axis=1)
+        if n_networks > 1:
+            message = (
+                f"{candidate} has no predictions in {splits.sum():,} of {counted(len(splits), 'split')}: there, the "
+                f"loss of at least one of its {n_networks:,} networks became infinite or NaN."
+            )
+        message += " So there is no verdict on it."
+    return Check(candidate, "diverged", message, {"diverged": n, "networks": lost.shape[1], "first_epoch": first})
 
 
 def _by_split(shape: Shape, *curves: ArrayLike) -> list[Floats]:

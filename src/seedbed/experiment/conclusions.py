@@ -154,8 +154,9 @@ def _checks(
         shape = (repeats, len(result.splits) // repeats, result.n_networks)
         yield under_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
         yield over_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
+    train, test = result.used(0)[None], result.used(2)[None]
     yield diverged(
-        name, train_loss=result.used(0)[None], test_loss=result.used(2)[None], predictions_finite=result.finite
+        name, train_loss=train, test_loss=test, predictions_finite=result.finite, n_networks=result.n_networks
     )
     yield dead_units(name, share=result.dead)
     if not (result.finite and experiment.design.has_verdict):

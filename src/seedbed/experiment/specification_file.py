@@ -29,7 +29,7 @@ from seedbed.files import make_folder, read_document, write_whole
 from seedbed.model.member import is_network
 from seedbed.networks.mlp import architecture_to_values
 from seedbed.networks.user import FileArchitecture
-from seedbed.training.machine import versions
+from seedbed.training.cluster import versions
 
 SCHEMA_VERSION = 3
 """Of `experiment.json`."""

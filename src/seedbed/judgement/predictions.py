@@ -247,9 +247,7 @@ def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[in
         cell = next((cell for cell in strange if cell is not None), None)
         if cell is None:
             message = f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}"
-            raise ColumnError(
-                f"{columns.where}: {message}", f"Name another column of true values with {spell('target', 'NAME')}."
-            )
+            raise ColumnError(f"{columns.where}: {message}", f"Name another one with {spell('target', 'NAME')}.")
         message = f"'{cell}' is predicted (column '{names[strange.index(cell)]}'), and no row has that target"
         raise ColumnError(f"{columns.where}: {message}", "Give labels of the target.")
     y = np.array([float(cell) for cell in truth])

@@ -294,9 +294,7 @@ def free_columns(columns: Frame, roles: Mapping[str, int]) -> list[int]:
 
 def _no_candidates(where: str, scores: Sequence[str]) -> ColumnError:
     message = f"{where}: no column names the candidates, and {_some(scores)} look{'s' * (len(scores) == 1)} like scores"
-    return ColumnError(
-        message, f"Add a column 'candidate', or name the one there is with {spell('candidate', 'NAME')}."
-    )
+    return ColumnError(message, f"Add a column 'candidate', or name yours with {spell('candidate', 'NAME')}.")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -51,7 +51,7 @@ _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
     "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another {lr}.",
     "under_trained": "{names} {was} still learning at the end: {epochs} or a higher {lr} may help.",
-    "over_trained": "{names} {was} trained for too long: fewer {epochs_setting} or a {patience} of 8 stop earlier.",
+    "over_trained": "{names} {was} trained for too long: fewer epochs or a {patience} of 8 stop earlier.",
     "diverged": "Some networks of {names} diverged: try a lower {lr}.",
     "dead_units": "Many ReLU units of {names} are dead: try a lower {lr}, or leakyrelu in place of relu.",
     "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
@@ -264,7 +264,6 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
             yield sentence.format(
                 names=listed(names, _MOST_NAMED),
                 epochs=_more_epochs(by_code[key]),
-                epochs_setting=spell("epochs"),
                 lr=spell("lr"),
                 patience=spell("patience"),
                 was="was" if one else "were",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,22 +25,15 @@ def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """Return a table at a glance as text, from the dict of `seedbed.data.inspect_table`."""
     above = [*_heading(document), *_warnings(document["warnings"])]
     below = [*_rest(document["columns"]), *_notes(document["notes"])]
+    wrap = functools.partial(textwrap.wrap, width=width, break_long_words=False, break_on_hyphens=False)
     lines = [
-        *(
-            line
-            for text in above
-            for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
-        ),
+        *(line for text in above for line in wrap(text) or [""]),
         *table_lines(
             ["column", "kind", "missing", "distinct", "range, or commonest", ""],
             _columns(document["columns"][:_MOST_COLUMNS], document["n_rows"]),
             left=["kind", "range, or commonest", ""],
         ),
-        *(
-            line
-            for text in below
-            for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-        ),
+        *(line for text in below for line in wrap(text)),
     ]
     return visible("\n".join(lines).rstrip())
 
