@@ -13,7 +13,7 @@ from seedbed.data.inspection import column_overview, inspect_table, number_overv
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
 from seedbed.evaluation.summaries import Note
-from seedbed.report.overview import overview_text
+from seedbed.report.card import overview_text
 
 # A column at a glance, as a plain dict
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seedbed.report.overview import overview_text
+from seedbed.report.card import overview_text
 
 
 def column(name, kind="number", *, used=True, missing=0, n_unique=4, **changes):

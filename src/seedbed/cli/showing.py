@@ -26,7 +26,7 @@ def inspect(
     """Show how a table is read: warnings, and a line for each column."""
     from seedbed.data.inspection import inspect_table
     from seedbed.data.target import likely_target
-    from seedbed.report.overview import overview_text
+    from seedbed.report.card import overview_text
 
     document = inspect_table(table, **columns.settings())
     if as_json:

@@ -287,10 +287,10 @@ def _by_split(shape: Shape, *curves: ArrayLike) -> list[Floats]:
     healthy = np.all([_finite(array).all(axis=0) for array in arrays], axis=0)
     if n_splits == 1:
         return [array[:, healthy].astype(np.float64) for array in arrays]
-    kept = healthy.reshape(1, n_splits, -1)
-    if not kept.any(axis=2).all():
+    healthy_of_split = healthy.reshape(1, n_splits, -1)
+    if not healthy_of_split.any(axis=2).all():
         return [np.empty((n_epochs, 0)) for _ in arrays]
-    counted_in: Any = True if healthy.all() else kept  # a mask takes twice as long
+    counted_in: Any = True if healthy.all() else healthy_of_split  # a mask takes twice as long
     return [array.reshape(n_epochs, n_splits, -1).mean(axis=2, dtype=np.float64, where=counted_in) for array in arrays]
 
 

@@ -13,7 +13,7 @@ from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.ranking import advise, brackets, separated
 from seedbed.evaluation.summaries import Conclusion, NoVerdict
-from seedbed.evaluation.verdicts import Rule, Verdict, judge_all
+from seedbed.evaluation.verdicts import Rule, Verdict, decide_all
 from seedbed.typing import Floats
 
 # A model that isn't shown to differ after Holm's adjustment may have an interval on one side of zero.
@@ -70,7 +70,7 @@ def n_together(names: Sequence[str], *, reference: str = "", gate: str = "") -> 
 
 
 def conclude(
-    asked: Conclusion,
+    question: Conclusion,
     evidence: Evidence,
     *,
     without: Mapping[str, str] | None = None,
@@ -81,7 +81,7 @@ def conclude(
     """Return a conclusion with the verdicts, the ranking, its brackets and the advice that losses support.
 
     Args:
-        asked: the question: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due.
+        question: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due.
         evidence: of the candidates that can be judged.
         without: candidates that can't be judged, and why. If the reference is one, no candidate gets a verdict.
         gate: a candidate whose comparison with the reference is a question of its own, at the whole error level; it
@@ -92,14 +92,14 @@ def conclude(
     Raises:
         OptionError: the margin isn't positive.
     """
-    names, reference, margin = list(evidence.runs), asked.reference, asked.metric.margin
+    names, reference, margin = list(evidence.runs), question.reference, question.metric.margin
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
-    due = asked.interval is not None and reference in names
+    due = question.interval is not None and reference in names
     others = [name for name in names if name != reference]
-    together = n_together(names, reference=reference, gate=gate) + asked.plan.tried
+    comparisons = n_together(names, reference=reference, gate=gate) + question.plan.tried
 
     def level(pair: tuple[str, str]) -> int:
-        return 1 if set(pair) == {gate, reference} else together
+        return 1 if set(pair) == {gate, reference} else comparisons
 
     def judged(pairs: Sequence[tuple[str, str]]) -> tuple[Verdict, ...]:
         accuracy = evidence.in_accuracy
@@ -107,43 +107,45 @@ def conclude(
         estimates = {
             pair: estimate for pair, estimate in estimates.items() if not _spread_unknown(estimate.low, estimate.high)
         }
-        return judge_all(
+        return decide_all(
             evidence.runs,
             estimates,
-            metric=asked.metric.name,
+            metric=question.metric.name,
             margin=margin,
             n_rows=evidence.n_rows,
             n_train=evidence.n_train,
             in_accuracy=None if accuracy is None else {pair: accuracy(*pair, level(pair)) for pair in estimates},
-            task=asked.task or "binary",
-            tried=asked.plan.tried,
+            task=question.task or "binary",
+            tried=question.plan.tried,
             design=evidence.design,
         )
 
     verdicts = judged([(reference, name) for name in others]) if due else ()
-    apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
-    if asked.interval is not None and len(ranking) > 1:
-        apart = separated(
+    differ = np.zeros((len(ranking), len(ranking)), dtype=bool)
+    if question.interval is not None and len(ranking) > 1:
+        differ = separated(
             ranking,
             verdicts,
-            lambda name, others: evidence.of_many(name, others, together),
+            lambda name, others: evidence.of_many(name, others, comparisons),
             margin=margin,
-            alpha=asked.alpha,
+            alpha=question.alpha,
         )
     advice, rivals = None, list[tuple[str, str]]()
     if verdicts:
         sizes = n_parameters or {}
         losses = {name: evidence.means[name] for name in ranking}
-        advice = advise(losses, apart, sizes, margin=margin, gains=gains)
+        advice = advise(losses, differ, sizes, margin=margin, gains=gains)
     if advice is not None:
-        alike = ~apart[ranking.index(advice.use)]
-        rivals = [(name, advice.use) for name, same in zip(ranking, alike, strict=True) if same and name != advice.use]
+        not_separated = ~differ[ranking.index(advice.use)]
+        rivals = [
+            (name, advice.use) for name, same in zip(ranking, not_separated, strict=True) if same and name != advice.use
+        ]
     return replace(
-        asked,
+        question,
         verdicts=verdicts,
         no_verdict=tuple(NoVerdict(name, reason) for name, reason in (without or {}).items()),
         ranking=ranking,
-        brackets=brackets(apart),
+        brackets=brackets(differ),
         advice=advice,
         rivals=tuple(replace(rival, rule=_OF_RIVALS.get(rival.rule, rival.rule)) for rival in judged(rivals)),
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedbed.evaluation.bootstrap import resample_weights
-from seedbed.evaluation.estimates import holm, student_cdf
+from seedbed.evaluation.estimates import Interval, holm, student_cdf
 from seedbed.evaluation.verdicts import Verdict
 from seedbed.typing import Floats
 
@@ -41,19 +41,19 @@ def separated(
         margin, alpha: those of the verdicts.
     """
     places = {name: place for place, name in enumerate(ranking)}
-    apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
-    others = np.triu(np.ones_like(apart), 1)
+    differ = np.zeros((len(ranking), len(ranking)), dtype=bool)
+    others = np.triu(np.ones_like(differ), 1)
     for verdict in verdicts:
         i, j = sorted((places[verdict.reference], places[verdict.candidate]))
-        apart[i, j], others[i, j] = verdict.rule in _DIFFERENT, False
-    p = np.ones(apart.shape)
+        differ[i, j], others[i, j] = verdict.rule in _DIFFERENT, False
+    p = np.ones(differ.shape)
     for i in np.flatnonzero(others.any(axis=1)).tolist():
         after = np.flatnonzero(others[i])
         low, high, p_values = np.asarray(differences(ranking[i], [ranking[j] for j in after.tolist()])).T
         close = (-margin < low) & (high < margin)  # no practical difference, as in `decide`
         p[i, after] = np.where(((low > 0) | (high < 0)) & ~close, p_values, 1.0)
-    apart[others] = holm(p[others]) < alpha
-    return apart | apart.T
+    differ[others] = holm(p[others]) < alpha
+    return differ | differ.T
 
 
 def brackets(separated: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
@@ -138,7 +138,7 @@ def advise(
         margin: the difference that matters, in units of the loss.
         gains: whether a model is shown to be better than `prior`. If that is among the models, `separated` decides.
     """
-    ranking, apart = list(losses), np.asarray(separated, dtype=bool)
+    ranking, differ = list(losses), np.asarray(separated, dtype=bool)
     sizes = {name: n_parameters.get(name, math.inf) for name in ranking if name in n_parameters or name == "auto"}
     if not sizes:
         return None
@@ -146,7 +146,7 @@ def advise(
     best, first = ranking[0], next(name for name in ranking if name in sizes)
 
     def shown(one: str, other: str) -> bool:
-        return bool(apart[place[one], place[other]])
+        return bool(differ[place[one], place[other]])
 
     @functools.cache
     def gain(name: str) -> bool:
@@ -178,22 +178,9 @@ def advise(
     )
 
 
-@dataclass(frozen=True)
-class ChosenScore:
-    """The score of "train all candidates, take the best", corrected for the choice.
-
-    Attributes:
-        value: mean over resamples.
-        low, high: percentile interval of the out-of-bag scores.
-    """
-
-    value: float
-    low: float
-    high: float
-
-
-def bbc_cv(losses: Floats, *, n_resamples: int = 1000, alpha: float = 0.05, random_state: int = 0) -> ChosenScore:
-    """Return the bootstrap bias-corrected score (Tsamardinos, Greasidou & Borboudakis 2018) of a mean of row losses.
+def bbc_cv(losses: Floats, *, n_resamples: int = 1000, alpha: float = 0.05, random_state: int = 0) -> Interval:
+    """Return the score of "train all candidates, take the best", corrected for the choice, with a percentile interval:
+    the bootstrap bias-corrected score (Tsamardinos, Greasidou & Borboudakis 2018) of a mean of row losses.
 
     Draw rows with replacement; choose the candidate with the smallest mean loss on them; score it on the rest.
 
@@ -204,17 +191,17 @@ def bbc_cv(losses: Floats, *, n_resamples: int = 1000, alpha: float = 0.05, rand
     def mean_loss(weights: Floats) -> Floats:
         return np.asarray(weights @ losses.T / weights.sum(axis=1, keepdims=True), dtype=np.float64)
 
-    kept = []
+    scores = []
     for weights in resample_weights(losses.shape[1], n_resamples=n_resamples, random_state=random_state):
         out_of_bag = (weights == 0).astype(np.float64)
         some_left = out_of_bag.any(axis=1)
         in_bag, left = mean_loss(weights[some_left]), mean_loss(out_of_bag[some_left])
         tied = in_bag <= in_bag.min(axis=1, keepdims=True) + 1e-12
         share = tied / tied.sum(axis=1, keepdims=True)
-        kept.append((share * left).sum(axis=1))
-    left_out = np.concatenate(kept)
+        scores.append((share * left).sum(axis=1))
+    left_out = np.concatenate(scores)
     low, high = np.quantile(left_out, [alpha / 2, 1 - alpha / 2])
-    return ChosenScore(float(left_out.mean()), float(low), float(high))
+    return Interval(mean=float(left_out.mean()), low=float(low), high=float(high))
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:

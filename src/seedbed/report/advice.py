@@ -78,9 +78,11 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     else:
         score = deciding(conclusion)
         extreme = "highest" if score.greater_is_better else "lowest"
-        alike = all(rival.rule == "no_practical_difference" for rival in rivals.values())
+        no_practical_difference = all(rival.rule == "no_practical_difference" for rival in rivals.values())
         nearest = next(iter(_open_rivals(conclusion)), "")
-        lead = "by a lead too small to matter" if alike else f"but its lead over {nearest} may be chance"
+        lead = (
+            "by a lead too small to matter" if no_practical_difference else f"but its lead over {nearest} may be chance"
+        )
         yield f"{use}: the {extreme} {score.words}, {lead}"
     if advice.guess:
         yield f"it isn't shown to be better than {guessing(conclusion)}"
@@ -113,8 +115,8 @@ def _how_sure(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         baselines = {candidate.name for candidate in conclusion.candidates if candidate.kind == "baseline"} - {"auto"}
         if network and baselines & set(names):
             yield "a network may not be needed"
-        if alike := [rival.reference for rival in conclusion.rivals if rival.reference not in rivals]:
-            yield f"there is no difference that matters between {listed([use, *alike], _MOST_NAMED)}"
+        if equals := [rival.reference for rival in conclusion.rivals if rival.reference not in rivals]:
+            yield f"there is no difference that matters between {listed([use, *equals], _MOST_NAMED)}"
     if not conclusion.rivals:
         tables = f"one table in {round(1 / conclusion.alpha)}"
         yield f"if the models were equally good, at most {tables} would show such a lead"
@@ -140,11 +142,11 @@ def _open_rivals(conclusion: Conclusion) -> list[str]:
 
 def _perhaps_best(conclusion: Conclusion, names: set[str]) -> list[str]:
     """Return those that aren't shown to be worse than a model before them in the ranking."""
-    ranking, together = conclusion.ranking, [set(group) for group in conclusion.brackets]
+    ranking, groups = conclusion.ranking, [set(group) for group in conclusion.brackets]
     return [
         name
         for place, name in enumerate(ranking)
-        if name in names and all(any({place, better} <= group for group in together) for better in range(place))
+        if name in names and all(any({place, better} <= group for group in groups) for better in range(place))
     ]
 
 

@@ -67,8 +67,8 @@ def subgroup_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> lis
     return [Text(visible(screen.heading), "bold"), *_table_lines(screen, width), *styled]
 
 
-def so_far_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
-    """Return the lines of an answer so far: after how many repeats, the recommended model in one line, the table."""
+def interim_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
+    """Return the lines of an interim result: after how many repeats, the recommended model in one line, the table."""
     screen, plan = first_screen(conclusion), conclusion.plan
     heading = f"So far, after {plan.repeats} of up to {plan.most_repeats} repeats:"
     answer = answer_lines(screen.answers[:1], width, _spaced_names(conclusion))
@@ -90,7 +90,7 @@ def _table_lines(screen: FirstScreen, width: int) -> list[Text]:
     lines; cells are never cut."""
     last, columns = len(screen.columns) - 1, dict[int, list[str]]()
     for place in range(last + 1):
-        cells = [(row.label, row.score, row.gain, *row.beside, row.verdict)[place] for row in screen.rows]
+        cells = [(row.label, row.score, row.gain, *row.other_scores, row.verdict)[place] for row in screen.rows]
         if not place:
             cells = [f"{'>' if row.chosen else ' '} {row.label}" for row in screen.rows]
         if any(cells):
