@@ -18,7 +18,6 @@ from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.conclusion import Evidence
 from seedbed.evaluation.estimates import (
     Estimate,
-    HoldOut,
     corrected_t,
     paired_hold_out,
     paired_shares,
@@ -266,7 +265,7 @@ def _loss_interval(metric: Metric, result: Result, losses: Floats) -> tuple[floa
         return None, None
     n = len(result.tested if result.tested_groups is None else np.unique(result.tested_groups))
     if result.design.kind == "held_out":
-        estimate: Estimate = _held_out(result, metric.name)
+        estimate = _held_out(result, metric.name)
     elif result.design.has_verdict:
         estimate = of_one_model(result, metric.name)
     else:
@@ -274,13 +273,13 @@ def _loss_interval(metric: Metric, result: Result, losses: Floats) -> tuple[floa
             return None, None
         return wilson(n * float(losses.mean()), n, alpha=result.alpha)
     if metric.percent:
-        if isinstance(estimate, HoldOut) and estimate.independent_rows is not None:
+        if estimate.independent_rows is not None:
             n = min(n, estimate.independent_rows)
         return share_interval(estimate.mean, estimate.low, estimate.high, n=n, alpha=result.alpha)
     return max(0.0, estimate.low), min(metric.largest_loss(result.task), estimate.high)
 
 
-def _held_out(result: Result, metric: str) -> HoldOut:
+def _held_out(result: Result, metric: str) -> Estimate:
     """Return the mean loss of the locked rows, as a difference from no loss."""
     losses = result.row_losses(metric)[0][:, result.tested]
     nothing = np.zeros((1, losses.shape[1]))
@@ -298,13 +297,13 @@ def _of_sets(metric: Metric, result: Result) -> Score:
     interval = score_interval(
         metric.name, y, sets, alpha=result.alpha, n_resamples=resamples_for(len(y)), widened_by=widened
     )
-    value, pooled = interval.value, False
+    value, pooled = None if interval is None else interval.mean, False
     if metric.by_fold is not None and not result.design.locked_share:
         value, pooled = _by_fold(metric.by_fold, result)
-    if value is None or interval.value is None or interval.low is None or interval.high is None:
+    if value is None or interval is None:
         return Score(value, pooled=pooled)
     # The resamples pool the folds, where a score within folds doesn't: the distances of their ends are kept.
-    low, high = value - interval.value + interval.low, value - interval.value + interval.high
+    low, high = value - interval.mean + interval.low, value - interval.mean + interval.high
     if (metric.percent and (high >= metric.high or low <= metric.low)) or low == high == metric.high:
         low, high = _as_share(metric, y, value, low, high, alpha=result.alpha)
     return Score(value, max(metric.low, low), min(metric.high, high), pooled=pooled)
@@ -403,7 +402,7 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
     level: dict[str, Any] = {"alpha": reference.alpha, "comparisons": comparisons}
     if reference.design.kind == "held_out":
         ours, theirs = (result.row_losses(metric)[0][:, result.tested] for result in pair)
-        estimate: Estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
+        estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
         counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
     else:
         ours, theirs = (result.losses(metric) for result in pair)

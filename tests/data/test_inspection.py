@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seedbed.data.inspection import column_overview, inspect_table, number_overview
 from seedbed.data.table import Column, ColumnSchema
-from seedbed.report.overview import overview_text
+from seedbed.report.card import overview_text
 
 # A column at a glance, as a plain dict
 

@@ -38,7 +38,7 @@ TASKS = {
 def test_the_cells_of_the_target_decide_the_task(case):
     cells, task, labels = TASKS[case]
     target = target_of(cells)
-    assert (target.task, target.labels, target.kept) == (task, labels, None)
+    assert (target.task, target.labels, target.has_target) == (task, labels, None)
     if task != "regression":
         assert [target.labels[code] for code in target.values] == cells
         assert target.values.dtype == np.int64
@@ -139,7 +139,7 @@ def test_rows_without_a_target_are_dropped_and_counted(write):
 
 def test_cells_of_a_numeric_target_that_are_not_numbers_are_reported_and_dropped():
     target = target_of([*(f"{n}.5" for n in range(30)), "about 7", "-"])
-    assert (target.task, len(target.values), int(target.kept.sum())) == ("regression", 30, 30)
+    assert (target.task, len(target.values), int(target.has_target.sum())) == ("regression", 30, 30)
     codes = {note.code: note.count for note in target.notes if note.code}
     assert codes == {"SB104": 1, "SB205": 2}
 

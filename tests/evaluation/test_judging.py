@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seedbed.evaluation.estimates import corrected_t, holm, paired_hold_out
 from seedbed.evaluation.single_runs import paired_runs
-from seedbed.evaluation.verdicts import fold_differences, judge_all, opposite_share, seed_noise
+from seedbed.evaluation.verdicts import decide_all, fold_differences, opposite_share, seed_noise
 
 
 def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):
@@ -32,7 +32,7 @@ def estimate(ours, theirs, comparisons=1):
 def judged(losses=TABLE, reference="a", errors=None, **changed):
     in_accuracy = None if errors is None else estimates(errors, reference)
     found = {"metric": "brier", "margin": 0.005, "n_rows": 300, "in_accuracy": in_accuracy}
-    return judge_all(losses, estimates(losses, reference), **(found | changed))
+    return decide_all(losses, estimates(losses, reference), **(found | changed))
 
 
 def test_every_candidate_is_judged_against_the_reference_in_order():
@@ -125,14 +125,14 @@ def test_another_interval_can_replace_the_corrected_t():
     a, b = rng.normal(0.2, 0.1, (3, 500)), rng.normal(0.1, 0.1, (3, 500))
     one_look = paired_hold_out(a, b)
     losses = {"a": a.mean(1)[None, None], "b": b.mean(1)[None, None]}
-    (found,) = judge_all(losses, {("a", "b"): one_look}, metric="brier", margin=0.005, n_rows=500, n_train=2000)
+    (found,) = decide_all(losses, {("a", "b"): one_look}, metric="brier", margin=0.005, n_rows=500, n_train=2000)
     assert (found.low, found.high, found.p, found.n_train) == (one_look.low, one_look.high, one_look.p, 2000)
     assert (found.held_out, found.seed_share) == (True, one_look.variance_seeds / one_look.se**2)
 
 
 def test_discarded_attempts_count_as_comparisons():
     pair = {name: TABLE[name] for name in "ad"}
-    (found,) = judge_all(pair, estimates(pair, tried=2), metric="brier", margin=0.005, n_rows=300, tried=2)
+    (found,) = decide_all(pair, estimates(pair, tried=2), metric="brier", margin=0.005, n_rows=300, tried=2)
     assert found.comparisons == 3
     assert found.p_adjusted == min(1, 3 * found.p)
 

@@ -29,7 +29,8 @@ def score(name, y, p):
     if metric.value:
         return metric.value(y, p)
     if metric.influence and p.ndim > 1:
-        return score_interval(name, y, p[None]).value
+        found = score_interval(name, y, p[None])
+        return None if found is None else found.mean
     value = float(row_score(name, y, p[None])(np.ones((1, len(y))))[0])
     return None if np.isnan(value) else value
 

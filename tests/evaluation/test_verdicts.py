@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import OptionError
+from seedbed.evaluation.estimates import Difference
 from seedbed.evaluation.metrics import plain_number
-from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
+from seedbed.evaluation.verdicts import Verdict, decide
 
 CASES = {
     "better_by_margin": (1.0, 3.0),
@@ -25,7 +26,7 @@ def verdict(low, high, margin=1.0, **changed):
     shown = {"candidate": "relu:5", "reference": "linear:5", "metric": "brier", "n_rows": 299, "n_train": 269}
     sizes = {"difference": (low + high) / 2, "low": low, "high": high, "margin": margin, "rows_needed": (1234, 4936)}
     chances = {"p": 0.01, "p_adjusted": 0.02, "p_better": 0.9, "p_better_by_margin": 0.5, "opposite_share": 0.12}
-    others = {"seed_share": 0.1, "comparisons": 2, "accuracy": AccuracyDifference(0.031, 0.01, 0.052)}
+    others = {"seed_share": 0.1, "comparisons": 2, "accuracy": Difference(0.031, 0.01, 0.052)}
     fields = shown | sizes | chances | others | {"rule": decide(low=low, high=high, margin=margin)}
     return Verdict(**(fields | changed))
 

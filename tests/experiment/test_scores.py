@@ -107,8 +107,8 @@ def test_the_interval_of_other_scores_is_a_widened_bootstrap_of_rows(comparison,
     assert factor >= 1
     of_rows, found = score_interval(score, y, sets, widened_by=factor), comparison[name].scores[score]
     below, above = found.mean - found.low, found.high - found.mean
-    assert below == pytest.approx(of_rows.value - of_rows.low, abs=1e-9)
-    assert above == pytest.approx(min(of_rows.high - of_rows.value, 1 - found.mean), abs=1e-9)
+    assert below == pytest.approx(of_rows.mean - of_rows.low, abs=1e-9)
+    assert above == pytest.approx(min(of_rows.high - of_rows.mean, 1 - found.mean), abs=1e-9)
 
 
 def test_pr_auc_has_no_interval(comparison):

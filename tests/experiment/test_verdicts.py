@@ -5,7 +5,7 @@ import pytest
 from torch import nn
 
 from seedbed.evaluation.estimates import corrected_t, holm
-from seedbed.evaluation.verdicts import fold_differences, judge_all
+from seedbed.evaluation.verdicts import decide_all, fold_differences
 
 NAMES = ("linear:3", "tanh:4", "prior")
 
@@ -16,14 +16,14 @@ def three(small):
     return small(candidates=["linear:3", "tanh:4", "relu:3"], reference="tanh:4", repeats=2, baselines=["prior"])
 
 
-def test_verdicts_equal_judge_all_on_the_losses(comparison):
+def test_verdicts_equal_decide_all_on_the_losses(comparison):
     ours = comparison["tanh:4"]
 
     def estimates(metric):
         pairs = {name: (ours.losses(metric), comparison[name].losses(metric)) for name in NAMES[::2]}
         return {("tanh:4", name): corrected_t(fold_differences(*pair)) for name, pair in pairs.items()}
 
-    by_hand = judge_all(
+    by_hand = decide_all(
         {name: comparison[name].losses(single=True) for name in NAMES},
         estimates("brier"),
         metric="brier",

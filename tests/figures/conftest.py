@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from seedbed.evaluation.estimates import Difference
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.single_runs import summarize_curves
-from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
+from seedbed.evaluation.verdicts import Verdict, decide
 from seedbed.figures.drawing import save_chart
 
 
@@ -36,7 +37,7 @@ def _compared(*names: str, task: str = "binary", metric: str = "brier", spread: 
     """The parts of a comparison beside its curves: each later candidate is better than the first by a further 0.02."""
     reference, *others = names
     better = METRICS[metric].greater_is_better
-    accuracy = None if task == "regression" else AccuracyDifference(0.02, -0.01, 0.05)
+    accuracy = None if task == "regression" else Difference(0.02, -0.01, 0.05)
     judged = [
         Verdict(
             candidate=name, reference=reference, metric=metric, margin=0.005, difference=0.02 * place,

@@ -6,9 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from seedbed.evaluation.estimates import Difference
 from seedbed.evaluation.single_runs import Curves, summarize_curves
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
+from seedbed.evaluation.verdicts import Verdict, decide
 
 RECIPE = "SGD, lr 0.01, full batch, 1000 epochs"
 MEANS = {"accuracy": 0.825, "balanced_accuracy": 0.81, "recall": 0.6, "mcc": 0.6, "roc_auc": 0.9, "pr_auc": 0.8,
@@ -72,7 +73,7 @@ def verdict(candidate, low, high, *, reference="linear:5", metric="brier", margi
     return Verdict(
         candidate=candidate, reference=reference, rule=decide(low=low, high=high, margin=margin), metric=metric,
         difference=middle, low=low, high=high, margin=margin, p=0.04, p_adjusted=0.04, p_better=p_better,
-        p_better_by_margin=p_better / 2, opposite_share=opposite, accuracy=AccuracyDifference(0.012, -0.005, 0.031),
+        p_better_by_margin=p_better / 2, opposite_share=opposite, accuracy=Difference(0.012, -0.005, 0.031),
         rows_needed=(5000, 20000), seed_share=seed_share, n_rows=1299, n_train=1169, comparisons=comparisons,
     ).as_dict()  # fmt: skip
 

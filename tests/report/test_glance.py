@@ -162,7 +162,7 @@ def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document)
     next(one for one in found["candidates"] if one["name"] == "relu:5")["finite"] = False
     found["verdicts"] = [one for one in found["verdicts"] if one["candidate"] != "relu:5"]
     row = first_screen(found).rows[-1]
-    assert (row.name, row.score, row.gain, row.beside) == ("relu:5", "-", "", ("-",))
+    assert (row.name, row.score, row.gain, row.other_scores) == ("relu:5", "-", "", ("-",))
     assert row.interval is None
     assert row.verdict == "none: it diverged"
 
@@ -202,7 +202,7 @@ def test_of_a_rare_label_recall_and_roc_auc_are_shown_and_not_accuracy(document)
     rare = {"labels": {"0": 1461, "yes": 39}, "majority_share": 0.974}
     screen, text = first_screen(document(**rare)), said(document(**rare))
     assert screen.columns[3:5] == ("ROC AUC", "recall")
-    assert {row.beside for row in screen.rows} == {("0.900", "60.0%")}
+    assert {row.other_scores for row in screen.rows} == {("0.900", "60.0%")}
     assert "Recall: the share of the rows with DEATH_EVENT yes that are found." in text
     assert "accuracy" not in text
     often = first_screen(document(labels={"0": 1350, "yes": 150}, majority_share=0.9))
@@ -231,4 +231,5 @@ def test_the_gain_in_the_score_that_decides_is_drawn(make, metric, unit, scale):
     models = make.network("relu:5"), make.network("linear:5")
     screen = first_screen(make.document(*models, metric=metric, verdicts=verdicts))
     assert (screen.unit, screen.margin) == (unit, 0.01 * scale)
-    assert screen.rows[0].interval == pytest.approx((0.01 * scale, -0.01 * scale, 0.03 * scale))
+    interval = screen.rows[0].interval
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((0.01 * scale, -0.01 * scale, 0.03 * scale))

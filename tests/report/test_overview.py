@@ -2,7 +2,7 @@
 
 import pytest
 
-from seedbed.report.overview import overview_text
+from seedbed.report.card import overview_text
 
 
 def column(name, kind="number", *, used=True, missing=0, n_unique=4, **changes):

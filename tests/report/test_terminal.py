@@ -77,7 +77,7 @@ def test_the_margin_is_given_in_units_of_the_metric_if_there_are_verdicts(make):
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("given", "probabilities), as asked for."),
+        ("given", "probabilities), as requested."),
         (
             "tenth_of_error",
             "probabilities): a tenth of the error of linear:5, which is less than 2% of what always",
@@ -143,7 +143,7 @@ def test_the_share_of_uncertainty_from_seeds_is_given(make, shares, words):
     document = make.document(*(make.network(name) for name in ("linear:5", *names)), verdicts=verdicts)
     document["plan"]["seeds"] = 5
     text = comparison_text(document)
-    share = f"Seeds cause {words} of the uncertainty of the gains; rows cause the rest."
+    share = f"{words} of the uncertainty of the gains comes from seeds, the rest from the limited number of rows."
     assert share in unfolded(text)
     document["plan"]["seeds"] = 1
     assert "Seeds cause" not in comparison_text(document)  # one seed can't show it

@@ -100,18 +100,14 @@ def judge(
     layout: LayoutOptions = LayoutOptions(),
 ) -> int:
     """Say which candidates are better, from your own scores of any library. Nothing is trained."""
-    from seedbed.judgement.judge import judge as judge_scores
+    from seedbed.judgement.judge import judge_file
+    from seedbed.judgement.score_columns import Question
 
     if output is not None and output.suffix.lower() not in (".html", ".htm", ".json"):
         hint = "End its name in .html or .json; for LaTeX, pandas writes judgement.to_frame() in Python."
         raise OptionError(f"can't write {output}: a report is HTML or JSON", hint)
-    judged = judge_scores(
-        scores,
-        **question.settings(),
-        **dataclasses.asdict(columns),
-        **dataclasses.asdict(layout),
-        command=command_line(),
-    )
+    asked = Question(**question.settings(), **dataclasses.asdict(columns), **dataclasses.asdict(layout))
+    judged = judge_file(scores, asked, command=command_line())
     better, worse = question.fail_unless_better, question.fail_if_worse
     failed = (better is not None and not judged.is_better(better)) or (worse is not None and judged.is_worse(worse))
     print(json.dumps(judged.to_dict()) if as_json else judged)

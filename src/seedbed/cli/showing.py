@@ -26,7 +26,7 @@ def inspect(
     """Show how a table is read: warnings, and a line for each column."""
     from seedbed.data.inspection import inspect_table
     from seedbed.data.target import likely_target
-    from seedbed.report.overview import overview_text
+    from seedbed.report.card import overview_text
 
     document = inspect_table(table, **columns.settings())
     if as_json:
@@ -118,8 +118,8 @@ def _summary_of(run: Path, by: str | None) -> Any:
 def _details_of(summary: Any) -> str:
     from seedbed.evaluation.summaries import Conclusion, TablesConclusion
     from seedbed.report.judged import tables_text
-    from seedbed.report.terminal import comparison_text, glance_text
     from seedbed.report.sentences import training_text
+    from seedbed.report.terminal import comparison_text, glance_text
 
     if isinstance(summary, Conclusion):
         return (comparison_text if summary.kind == "comparison" else glance_text)(summary)

@@ -34,6 +34,16 @@ def shown(cell: str | None, limit: int = 40) -> str:
     return text if len(text) <= limit else text[: limit - 4] + "...'"
 
 
+def first_of(words: Collection[str], most: int) -> str:
+    """Return the first words, separated by commas, and dots if there are more."""
+    return ", ".join([*words][:most]) + (", ..." if len(words) > most else "")
+
+
+def quoted_names(names: Collection[str], most: int = 10) -> str:
+    """Return the first names in quotes, and dots if there are more."""
+    return first_of([f"'{name}'" for name in names], most)
+
+
 def number_text(value: Any) -> str | None:
     """Return a number as a label. 1.0 is '1', so that labels don't depend on the type in a file or data frame."""
     if value != value:
@@ -206,43 +216,43 @@ def moment(text: str) -> Moment:
     """Return the date in a cell, ends stripped. A time zone is applied if there is one."""
     if len(text) > 64:
         return NONE
-    found = _numbers.fullmatch(text)
-    if found is None:
-        found = _named.fullmatch(text)
-        if found is None:
+    match = _numbers.fullmatch(text)
+    if match is None:
+        match = _named.fullmatch(text)
+        if match is None:
             return NONE
-        month = MONTHS.get((found["month"] or found["month_first"])[:3].lower(), 0)
-        return Moment(*[_seconds(found, int(found["year"]), month, int(found["day"] or found["day_next"]))] * 3)
-    a, b, c = found["a"], found["b"], found["c"]
+        month = MONTHS.get((match["month"] or match["month_first"])[:3].lower(), 0)
+        return Moment(*[_seconds(match, int(match["year"]), month, int(match["day"] or match["day_next"]))] * 3)
+    a, b, c = match["a"], match["b"], match["c"]
     if len(a) == 4 and len(c) <= 2:
-        return Moment(*[_seconds(found, int(a), int(b), int(c))] * 3)
-    short = len(c) == 2 and (found["mark"] == "/" or (found["mark"] == "." and len(a) == len(b) == 2))
+        return Moment(*[_seconds(match, int(a), int(b), int(c))] * 3)
+    short = len(c) == 2 and (match["mark"] == "/" or (match["mark"] == "." and len(a) == len(b) == 2))
     if len(a) > 2 or not (len(c) == 4 or short):
         return NONE
     year = int(c) + (0 if len(c) == 4 else 1900 if int(c) >= PIVOT else 2000)
-    dmy = _seconds(found, year, int(b), int(a))
-    return Moment(np.nan, dmy, dmy if found["mark"] == "." else _seconds(found, year, int(a), int(b)))
+    dmy = _seconds(match, year, int(b), int(a))
+    return Moment(np.nan, dmy, dmy if match["mark"] == "." else _seconds(match, year, int(a), int(b)))
 
 
-def _seconds(found: re.Match[str], year: int, month: int, day: int) -> float:
+def _seconds(match: re.Match[str], year: int, month: int, day: int) -> float:
     try:
         days = date(year, month, day).toordinal() - EPOCH
     except ValueError:
         return np.nan
-    if found["hour"] is None:
+    if match["hour"] is None:
         return float(days * DAY)
-    hour, minute, second = int(found["hour"]), int(found["minute"]), int(found["second"] or 0)
-    if found["half"]:
+    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
+    if match["half"]:
         if not 1 <= hour <= 12:
             return np.nan
-        hour = hour % 12 + (12 if found["half"] in "Pp" else 0)
+        hour = hour % 12 + (12 if match["half"] in "Pp" else 0)
     if hour > 23 or minute > 59 or second > 59:
         return np.nan
     east = 0
-    if found["east"]:
-        east = int(found["zone_hour"]) * 3600 + int(found["zone_minute"] or 0) * 60
-        east = -east if found["east"] == "-" else east
-    part = float("0." + found["part"][1:]) if found["part"] else 0.0
+    if match["east"]:
+        east = int(match["zone_hour"]) * 3600 + int(match["zone_minute"] or 0) * 60
+        east = -east if match["east"] == "-" else east
+    part = float("0." + match["part"][1:]) if match["part"] else 0.0
     whole = days * DAY + hour * 3600 + minute * 60 + second - east
     seconds = min(whole + part, math.nextafter(whole + 1, whole))  # far from 1970, the sum would be the next second
     return seconds if FIRST <= seconds < PAST_LAST else np.nan  # a zone can lead out of the calendar
@@ -253,16 +263,16 @@ def exact_numbers(levels: Collection[str]) -> dict[str, Decimal]:
 
     Decimals, not floats, which would merge 2^60 and 2^60 + 1.
     """
-    found: dict[str, Decimal] = {}
+    numbers: dict[str, Decimal] = {}
     for level in levels:
         text = plain_text(level, "point")
         if text is None or is_code(level) or math.isinf(numeral(level).point):
             return {}
         try:
-            found[level] = Decimal(text)
+            numbers[level] = Decimal(text)
         except InvalidOperation:  # an exponent of twenty digits
             return {}
-    return found
+    return numbers
 
 
 def merge_levels(levels: Collection[str]) -> dict[str, str]:
@@ -282,10 +292,10 @@ def in_order(levels: Collection[str]) -> tuple[str, ...]:
 
 def near_duplicates(counts: Mapping[str, int]) -> tuple[str, int]:
     """Return levels that differ only in case or inner spaces, as a phrase with counts, and their number of rows."""
-    alike: dict[str, list[str]] = {}
+    by_text: dict[str, list[str]] = {}
     for level in counts:
-        alike.setdefault(" ".join(level.split()).casefold(), []).append(level)
-    groups = [group for group in alike.values() if len(group) > 1]
+        by_text.setdefault(" ".join(level.split()).casefold(), []).append(level)
+    groups = [group for group in by_text.values() if len(group) > 1]
     phrases = []
     for group in groups[:3]:
         # A screen joins spaces, and messages cut long texts.

@@ -300,9 +300,19 @@ def text_of(value: Any) -> str | None:
     return number_text(value) if isinstance(value, int | float) else str(value)
 
 
-def name_from_zero(rows: Iterable[int]) -> dict[int, str]:
-    """Return where the user finds rows of a table in memory."""
-    return {row: f"row {row} (counted from 0)" for row in rows}
+FindPlaces = Callable[[Iterable[int]], dict[int, str]]
+
+
+def counted_as(words: str, first: int = 1) -> FindPlaces:
+    """Return a function that says where the user finds rows, such as 'record 3' for `record {}`.
+
+    Args:
+        first: the number of the first row.
+    """
+    return lambda rows: {row: words.format(row + first) for row in rows}
+
+
+IN_MEMORY = counted_as("row {} (counted from 0)", first=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,7 +333,7 @@ class Frame:
     columns: tuple[Cells, ...] = field(repr=False)
     notes: tuple[Note, ...] = ()
     categorical: frozenset[str] = frozenset()
-    places: Callable[[Iterable[int]], dict[int, str]] = field(default=name_from_zero, repr=False)
+    places: FindPlaces = field(default=IN_MEMORY, repr=False)
 
     @property
     def n_rows(self) -> int:
@@ -335,8 +345,8 @@ class Frame:
 
         def places(wanted: Iterable[int]) -> dict[int, str]:
             numbers = {row: int(rows[row]) for row in wanted}
-            found = self.places(numbers.values())
-            return {row: found[number] for row, number in numbers.items()}
+            of_number = self.places(numbers.values())
+            return {row: of_number[number] for row, number in numbers.items()}
 
         return Frame(where, self.names, columns, places=places)
 

@@ -123,7 +123,7 @@ def inspect_table(
     else:
         built = build_table(frame, roles, name=opened.name)
         typed, notes, n_rows = built.typed, built.table.notes, built.table.n_rows
-        overviewed = tuple(Column(column.schema, column.values[built.kept]) for column in typed.columns)
+        overviewed = tuple(Column(column.schema, column.values[built.used_rows]) for column in typed.columns)
     by_column = defaultdict(list)
     for note in notes:
         by_column[note.column].append(note)

@@ -12,6 +12,7 @@ from seedbed.data.cells import (
     DAY,
     DOTTED_DATE,
     YEAR_OF_TWO_DIGITS,
+    first_of,
     is_code,
     is_code_column,
     merge_levels,
@@ -79,7 +80,7 @@ class Draft:
 
 def understand(cells: Texts) -> Draft:
     """Decide by all cells whether a column is a number, date, boolean or category."""
-    filled = np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
+    filled = _filled(cells)
     if not filled.any():
         category = as_category(cells)
         nothing = Draft("number", cells, filled, {"point": np.full(len(cells.texts), np.nan)})
@@ -94,8 +95,7 @@ def understand(cells: Texts) -> Draft:
 
 def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERCENT) -> Draft | None:
     """Return a draft of numbers if at least `percent` of the filled cells are numbers, else None."""
-    if filled is None:
-        filled = np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
+    filled = _filled(cells) if filled is None else filled
     values = _read(cells, filled, numeral, percent)
     settled = (
         None if values is None else _settle(cells, filled, {"point": values[:, 0], "comma": values[:, 1]}, percent)
@@ -106,6 +106,11 @@ def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERC
     only_point = np.isnan(values[:, 1]) & ~np.isnan(values[:, 0])
     thousands = sure == "point" and any("," in cells.texts[place] for place in np.flatnonzero(only_point).tolist())
     return Draft("number", cells, filled, readings, sure, thousands)
+
+
+def _filled(cells: Texts) -> Bools:
+    """Return which texts aren't words for a missing number [text]."""
+    return np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
 
 
 def as_category(cells: Texts) -> Draft:
@@ -345,11 +350,11 @@ def _date_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[R
 
 def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
     cells, remarks = draft.cells, []
-    kept = [level for level in draft.levels if level in ("NA", "-") or level.lower() == "none"]
-    if kept:
-        what = "levels" if len(kept) > 1 else "a level"
-        count = sum(int(cells.counts[cells.texts.index(word)]) for word in kept)
-        remarks.append(Remark(f"column '{name}' keeps {_some(kept)} as {what}, not as missing cells", name, "", count))
+    words = [level for level in draft.levels if level in ("NA", "-") or level.lower() == "none"]
+    if words:
+        what = "levels" if len(words) > 1 else "a level"
+        count = sum(int(cells.counts[cells.texts.index(word)]) for word in words)
+        remarks.append(Remark(f"column '{name}' keeps {_some(words)} as {what}, not as missing cells", name, "", count))
     if forced:
         return remarks
     codes = [level for level in draft.levels if is_code(level)]
@@ -409,5 +414,4 @@ def _remark_on_rows(name: str, message: str, code: str, rows: Ints) -> Remark:
 
 
 def _some(words: Collection[str]) -> str:
-    first = [shown(word) for word in words][:3]
-    return ", ".join(first) + (", ..." if len(words) > 3 else "")
+    return first_of([shown(word) for word in words], 3)

@@ -263,8 +263,8 @@ def _vocabulary_of(column: Column) -> Vocabulary:
     codes = column.values[column.values >= 0].astype(np.int64)  # without missing cells
     share = max(1, -(-len(column.values) // _ONE_IN))
     needed = share if n_levels > _MANY_LEVELS else min(_ENOUGH_ROWS, share)
-    kept = np.flatnonzero(np.bincount(codes, minlength=n_levels) >= needed)
-    return Vocabulary(tuple(kept.tolist()), BUCKETS if n_levels > _MANY_LEVELS else 1, needed)
+    frequent = np.flatnonzero(np.bincount(codes, minlength=n_levels) >= needed)
+    return Vocabulary(tuple(frequent.tolist()), BUCKETS if n_levels > _MANY_LEVELS else 1, needed)
 
 
 _SPELLINGS = {"number": ("point", "comma"), "date": ("ymd", "dmy", "mdy"), "boolean": ("",), "category": ("",)}

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import shown
+from seedbed.data.cells import first_of, shown
 from seedbed.data.frame import ROWS_NAMED, Frame, Remark
 from seedbed.data.layout import Cells, Layout, Places, bucket_of, layout_from_values, layout_of, layout_to_values
 from seedbed.data.table import Table
@@ -179,8 +179,8 @@ class Preprocessor:
             word = "columns" if len(missing) > 1 else "column"
             hint = " ".join(dict.fromkeys(filter(None, (nearest(name, others) for name in missing[:_COLUMNS_NAMED]))))
             if not hint and len(others) == len(source.names):
-                found = _listed(others, _COLUMNS_NAMED)
-                hint = f"It has {found}. Is it another table, or does it lack a header?"
+                columns = _listed(others, _COLUMNS_NAMED)
+                hint = f"It has {columns}. Is it another table, or does it lack a header?"
             hint = hint or "The model needs all its columns; leave cells empty where they aren't known."
             raise ColumnError(f"{source.where}: no {word} {_listed(missing, len(missing))}", hint)
         for name in names:
@@ -339,8 +339,7 @@ class OddityReport:
         remarks = []
         for column, schema in enumerate(self._schemas):
             named = list(self._texts[column])
-            texts = ", ".join(shown(text) for text in named[:_TEXTS_NAMED])
-            texts += ", ..." if len(named) > _TEXTS_NAMED else ""
+            texts = first_of([shown(text) for text in named], _TEXTS_NAMED)
             for kind, code, words in (
                 ("unseen", "SB302", f"with a level that the training table didn't have ({texts})"),
                 ("unreadable", "SB305", f"not a {schema.kind} ({texts})"),
@@ -356,9 +355,8 @@ class OddityReport:
         return remarks
 
 
-def _listed(names: Sequence[str], limit: int) -> str:
-    listed = ", ".join(f"'{name}'" if name else "one without a name" for name in names[:limit])
-    return listed + (", ..." if len(names) > limit else "")
+def _listed(names: Sequence[str], most: int) -> str:
+    return first_of([f"'{name}'" if name else "one without a name" for name in names], most)
 
 
 def _as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:

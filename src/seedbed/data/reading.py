@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.arguments import checked
-from seedbed.data.cells import number_text
+from seedbed.data.cells import first_of, number_text
 from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, Remark, as_notes, serious_first
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
@@ -86,18 +86,17 @@ def read_table(
     opened = read_source(source, dataclasses.replace(options, as_text=as_text))
     frame, target = opened.frame, text_or_none(target) or opened.target
     if target is None:
-        names = ", ".join(frame.names[:40]) + (", ..." if len(frame.names) > 40 else "")
         likely = likely_target(frame.names) or "COLUMN"
         raise TargetError(
-            f"{frame.where}: which column is to be predicted? It has {names}",
+            f"{frame.where}: which column is to be predicted? It has {first_of(frame.names, 40)}",
             f"Name one, such as {spell('target', likely)}.",
         )
     roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
     built = build_table(frame, roles, name=opened.name).table
     if not isinstance(source, str | Path):
         return built
-    given = {"source": str(source), **dataclasses.asdict(roles), **dataclasses.asdict(options)}
-    reading = {name: value for name, value in given.items() if value or value == 0}
+    arguments = {"source": str(source), **dataclasses.asdict(roles), **dataclasses.asdict(options)}
+    reading = {name: value for name, value in arguments.items() if value or value == 0}
     reading |= {name: list(value) for name, value in reading.items() if isinstance(value, tuple)}
     return dataclasses.replace(built, reading=reading)
 
@@ -135,12 +134,12 @@ class BuiltTable:
 
     Attributes:
         typed: all rows of all columns without a role.
-        kept: the rows that have a target, as an index of all rows.
+        used_rows: those that have a target, as an index of all rows.
         table: what is left to train on.
     """
 
     typed: Typed
-    kept: slice | Bools
+    used_rows: slice | Bools
     table: Table
 
 
@@ -153,20 +152,20 @@ def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
         listed = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
         raise DataError(f"{frame.where}: no feature is left besides the target '{roles.target}'", listed)
     target = encode_target(frame, roles.target, task=roles.task, positive=roles.positive, decimal=typed.decimal)
-    kept = slice(None) if target.kept is None else target.kept
-    rows = np.arange(frame.n_rows)[kept]
-    groups, group_notes = _groups(frame, roles.group, kept)
+    used_rows = slice(None) if target.has_target is None else target.has_target
+    rows = np.arange(frame.n_rows)[used_rows]
+    groups, group_notes = _groups(frame, roles.group, used_rows)
     times, time_notes = _times(frame, roles, rows)
     table = Table(
         name=name,
-        columns=tuple(Column(column.schema, column.values[kept]) for column in used),
+        columns=tuple(Column(column.schema, column.values[used_rows]) for column in used),
         target_name=roles.target,
         target=target.values,
         labels=target.labels,
         task=target.task,
         groups=groups,
         grouped_by=roles.group or "",
-        times=None if times is None else times.values[kept],
+        times=None if times is None else times.values[used_rows],
         time_kind="number" if times is not None and times.schema.kind == "number" else "date",
     )
     # Advice to split by time (SB204, SB209) is left out if that is done, or if the time is part of the outcome.
@@ -186,15 +185,15 @@ def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
     notes += [*as_notes(frame, remarks), *find_leaks(table), *find_codes(table, chosen)]
     if roles.time_split is None:
         notes += find_order(table, groups, identifiers)
-    return BuiltTable(typed, kept, dataclasses.replace(table, groups=groups, notes=serious_first(notes)))
+    return BuiltTable(typed, used_rows, dataclasses.replace(table, groups=groups, notes=serious_first(notes)))
 
 
 def type_features(frame: Frame, roles: ColumnRoles) -> Typed:
     """Type all columns without a role. The target may be unnamed."""
     index = None if "" in roles.numeric else _unnamed_index(frame)
     _check_names(frame, index)
-    taken = _check_roles(frame, roles)
-    features = [i for i, column in enumerate(frame.names) if column not in taken and i != index]
+    role_of = _check_roles(frame, roles)
+    features = [i for i, column in enumerate(frame.names) if column not in role_of and i != index]
     if not features:
         raise DataError(f"{frame.where}: no feature is left besides the target '{roles.target}'")
     if frame.n_rows == 0:
@@ -237,13 +236,13 @@ def _check_names(frame: Frame, unnamed: int | None) -> None:
 
 def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
     """Return the role of each column that isn't a feature. All names must be known, and roles may not contradict."""
-    taken: dict[str, str] = {}
+    role_of: dict[str, str] = {}
     kinds: dict[str, str] = {}
     for known, names, role in (
-        (taken, [roles.target], "target"),
-        (taken, roles.drop, "column to drop"),
-        (taken, [roles.group], "group column"),
-        (taken, [roles.time_split], "time column"),
+        (role_of, [roles.target], "target"),
+        (role_of, roles.drop, "column to drop"),
+        (role_of, [roles.group], "group column"),
+        (role_of, [roles.time_split], "time column"),
         (kinds, roles.numeric, "numeric column"),
         (kinds, roles.categorical, "categorical column"),
     ):
@@ -260,13 +259,13 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
             raise OptionError(
                 f"'{name}' is both the target and a {kind}", f"Set how it is predicted with {spell('task')}."
             )
-        if taken.get(name) == "column to drop":
-            raise OptionError(f"'{name}' is both a {taken[name]} and a {kind}", "Drop it, or use it.")
-    return taken
+        if role_of.get(name) == "column to drop":
+            raise OptionError(f"'{name}' is both a {role_of[name]} and a {kind}", "Drop it, or use it.")
+    return role_of
 
 
-def _groups(frame: Frame, group: str | None, kept: slice | Bools) -> tuple[Ints | None, tuple[Note, ...]]:
-    """Return group numbers [kept row]; a row without a group is a group of its own."""
+def _groups(frame: Frame, group: str | None, rows: slice | Bools) -> tuple[Ints | None, tuple[Note, ...]]:
+    """Return group numbers [used row]; a row without a group is a group of its own."""
     if group is None:
         return None, ()
     cells = frame.texts(frame.names.index(group))
@@ -275,11 +274,11 @@ def _groups(frame: Frame, group: str | None, kept: slice | Bools) -> tuple[Ints 
     codes[alone] = len(cells.texts) + np.arange(len(alone))
     message = f"column '{group}': each row without a group counts as a group of its own"
     remarks = [Remark(message, group, "", len(alone), alone[:ROWS_NAMED].tolist())] if len(alone) else []
-    return np.unique(codes[kept], return_inverse=True)[1].astype(np.int64), as_notes(frame, remarks)
+    return np.unique(codes[rows], return_inverse=True)[1].astype(np.int64), as_notes(frame, remarks)
 
 
-def _times(frame: Frame, roles: ColumnRoles, kept: Ints) -> tuple[Column | None, tuple[Note, ...]]:
-    """Return the column that orders the rows: seconds or numbers. No row of `kept` may lack a time."""
+def _times(frame: Frame, roles: ColumnRoles, used_rows: Ints) -> tuple[Column | None, tuple[Note, ...]]:
+    """Return the column that orders the rows: seconds or numbers. No row of `used_rows` may lack a time."""
     name = roles.time_split
     if name is None:
         return None, ()
@@ -292,7 +291,7 @@ def _times(frame: Frame, roles: ColumnRoles, kept: Ints) -> tuple[Column | None,
             f"{frame.where}: the time column '{name}' is a {kind}, not dates or numbers",
             "Write its dates as 2024-03-01, or name another column.",
         )
-    rows = kept[np.isnan(column.values[kept])]
+    rows = used_rows[np.isnan(column.values[used_rows])]
     if len(rows):
         places = frame.places(rows[:ROWS_NAMED].tolist())
         raise ColumnError(
@@ -342,7 +341,7 @@ def table_from_arrays(X: Any, y: Any) -> Table:
     return build_table(whole, ColumnRoles(target_name), name="arrays").table
 
 
-def given_frame(X: Any, names: Sequence[str] = (), as_text: Collection[str] = ()) -> Frame:
+def given_frame(X: Any, names: Sequence[str] = (), as_text: Container[str] = ()) -> Frame:
     """Return the features [row, feature] of an estimator. Objects that are all numbers become numbers.
 
     Args:
@@ -434,10 +433,10 @@ def coded_table(
         task=task,
         notes=tuple(note for note in typed.notes if note.code not in LEFT_OUT - {"SB101"}),
     )
-    alike = find_duplicates(table)[0]
-    if groups is not None and alike is not None:
-        groups = merged_groups(groups, alike)
-    return dataclasses.replace(table, groups=alike if groups is None else groups)
+    equal_rows = find_duplicates(table)[0]
+    if groups is not None and equal_rows is not None:
+        groups = merged_groups(groups, equal_rows)
+    return dataclasses.replace(table, groups=equal_rows if groups is None else groups)
 
 
 def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
@@ -445,10 +444,10 @@ def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
     return tuple(str(number_text(label)) for label in classes.tolist())
 
 
-def _names_of(frame: Frame, option: str, given: Any) -> list[str]:
+def _names_of(frame: Frame, option: str, columns: Any) -> list[str]:
     """Return the names of columns that are given by name or position. A single one is a list of one."""
     known, names = frame.names, list[str]()
-    for column in [given] if isinstance(given, str | numbers.Integral) else given:
+    for column in [columns] if isinstance(columns, str | numbers.Integral) else columns:
         if str(column) in known:
             names.append(str(column))
         elif isinstance(column, numbers.Integral) and 0 <= int(column) < len(known):

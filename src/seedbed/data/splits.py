@@ -118,9 +118,9 @@ def repeated_folds(
             _, first = np.unique(codes, return_index=True)
             ordered = np.repeat(order := np.argsort(first), counts[order])
             for code in order:
-                own = np.sort(np.flatnonzero(ordered == code) % folds)
-                random.shuffle(own)
-                fold_of_row[codes == code] = own
+                folds_of_class = np.sort(np.flatnonzero(ordered == code) % folds)
+                random.shuffle(folds_of_class)
+                fold_of_row[codes == code] = folds_of_class
         else:
             fold_of_row[rows_by_class(codes, rng)] = np.arange(len(codes)) % folds
         for fold in range(folds):
@@ -161,18 +161,18 @@ def _apportioned(counts: Ints, n: int, random: np.random.RandomState) -> Ints:
     for value in np.unique(remainders)[::-1]:
         if (missing := int(n - parts.sum())) <= 0:
             break
-        alike = np.flatnonzero(remainders == value)
-        parts[random.choice(alike, size=min(len(alike), missing), replace=False)] += 1
+        equal = np.flatnonzero(remainders == value)
+        parts[random.choice(equal, size=min(len(equal), missing), replace=False)] += 1
     return np.asarray(parts, dtype=np.int64)
 
 
 def check_training(target: NDArray[Any], split: Split) -> None:
     """Raise TargetError if the training rows have one class only, which groups, or time, may leave."""
-    own = target[split.train]
-    if _strata(target) is not None and len(own) and (own == own[0]).all():
+    trained = target[split.train]
+    if _strata(target) is not None and len(trained) and (trained == trained[0]).all():
         raise TargetError(
-            f"all {len(own)} rows to train on are of the class with code {own[0]}, as the rows of every other class "
-            f"are to be tested",
+            f"all {len(trained)} rows to train on are of the class with code {trained[0]}, as the rows of every other "
+            "class are to be tested",
             "Rows outside the largest class must lie in several groups or, split by time, among the earlier rows.",
         )
 
@@ -244,7 +244,7 @@ def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None =
     if not cuts:
         raise OptionError(f"all {n_rows} rows have the same time", "Split them by another column, or not by time.")
     earlier, test = np.sort(order[: cuts[0]]), np.sort(order[cuts[0] :])
-    train = _apart(earlier, test, groups)
+    train = _untested(earlier, test, groups)
     if not len(train):
         raise OptionError(
             f"each of the {len(earlier)} earlier rows is of a group with rows among the latest {len(test)}, so none is "
@@ -265,16 +265,16 @@ def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = N
         For each window (rows to train on, rows to choose by), both sorted; none if all times are equal, or if groups
         leave no window a row to train on.
     """
-    own = times[rows]
-    order = np.argsort(own, kind="stable")
+    times_of_rows = times[rows]
+    order = np.argsort(times_of_rows, kind="stable")
     n_rows = len(rows)
     n_blocks = max(1, min(folds, n_rows // (2 * _FEWEST_TO_CHOOSE_BY)))
     wanted = [round(n_rows / 2 * (1 + block / n_blocks)) for block in range(n_blocks)]
-    cuts = _cuts(own[order], wanted)
+    cuts = _cuts(times_of_rows[order], wanted)
     windows = []
     for start, stop in itertools.pairwise([*cuts, n_rows]):
         block = np.sort(rows[order[start:stop]])
-        train = _apart(np.sort(rows[order[:start]]), block, groups)
+        train = _untested(np.sort(rows[order[:start]]), block, groups)
         if len(train):
             windows.append((train, block))
     return tuple(windows)
@@ -288,7 +288,7 @@ def _cuts(ordered: Floats, wanted: list[int]) -> list[int]:
     return sorted({int(possible[np.abs(possible - place).argmin()]) for place in wanted})
 
 
-def _apart(train: Ints, test: Ints, groups: Ints | None) -> Ints:
+def _untested(train: Ints, test: Ints, groups: Ints | None) -> Ints:
     """Return the training rows whose group isn't tested."""
     return train if groups is None else train[~np.isin(groups[train], groups[test])]
 
@@ -321,14 +321,14 @@ def sample_rows(
     )
     of_group = strata[first]
     drawn = np.random.default_rng(random_state).permutation(len(first))
-    taken = np.zeros(len(first), dtype=np.bool_)
+    drawn_groups = np.zeros(len(first), dtype=np.bool_)
     for stratum in np.unique(of_group):
-        own = drawn[of_group[drawn] == stratum]
-        before = np.cumsum(size[own]) - size[own]
-        total = int(size[own].sum())
+        of_stratum = drawn[of_group[drawn] == stratum]
+        before = np.cumsum(size[of_stratum]) - size[of_stratum]
+        total = int(size[of_stratum].sum())
         least = 0 if target.dtype.kind == "f" else min(fewest, total)
-        taken[own[before < max(least, round(total * n_rows / len(target)))]] = True
-    return np.flatnonzero(taken[group])
+        drawn_groups[of_stratum[before < max(least, round(total * n_rows / len(target)))]] = True
+    return np.flatnonzero(drawn_groups[group])
 
 
 def rows_by_class(codes: Ints, rng: np.random.Generator) -> Ints:

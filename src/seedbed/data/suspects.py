@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from seedbed.data.cells import quoted_names
 from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
 from seedbed.errors import spell
@@ -79,7 +80,7 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
 
     A column whose values lie within the groups given by the user is no suspect.
     """
-    found = {}
+    notes = {}
     for column in table.columns:
         rows = np.flatnonzero(~np.isnan(column.values))
         values, person = column.values[rows], _PERSON.fullmatch(column.name) is not None
@@ -109,8 +110,8 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
             f"is used as a feature: the same one may be in training and in test{_optimism(table, identity)}. Keep its "
             f"rows in one fold with {spell('group', column.name)}"
         )
-        found[column.name] = Note(message, column.name, "SB210", n)
-    return found
+        notes[column.name] = Note(message, column.name, "SB210", n)
+    return notes
 
 
 def _only_equal_resemble(column: Column, rows: Ints, codes: Ints) -> bool:
@@ -164,15 +165,15 @@ def _optimism(table: Table, identity: Ints) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a regression that stops early, or a rare class
         for place, model in enumerate(models):
-            for together, folds in enumerate((KFold(5, shuffle=True, random_state=0), GroupKFold(5))):
+            for grouped, folds in enumerate((KFold(5, shuffle=True, random_state=0), GroupKFold(5))):
                 predicted = cross_val_predict(model, features, target, groups=groups, cv=folds)
                 wrong = (predicted - target) ** 2 / max(float(target.var()), 1e-300) if numeric else predicted != target
-                losses[place, together] = wrong
-    apart, together = losses[losses[:, 0].mean(axis=1).argmin()]
-    excess = together - apart
+                losses[place, grouped] = wrong
+    shuffled, grouped = losses[losses[:, 0].mean(axis=1).argmin()]
+    excess = grouped - shuffled
     if excess.mean() < max(_MATTERS, 2 * float(excess.std()) / np.sqrt(len(excess))):
         return ""
-    scores = 1 - together.mean(), 1 - apart.mean()
+    scores = 1 - grouped.mean(), 1 - shuffled.mean()
     low, high = (f"{max(score, 0):.2f}" if numeric else f"{100 * score:.0f} %" for score in scores)
     return f", which raises the {'R2' if numeric else 'accuracy'} of a quick fit from {low} to {high}"
 
@@ -235,9 +236,8 @@ def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
             names.append(column.name)
     if not names:
         return []
-    listed = ", ".join(f"'{name}'" for name in names[:5]) + (", ..." if len(names) > 5 else "")
     advice = f"if these are codes of categories, give {spell('categorical', names[0])}"
-    return [Note(f"few whole numbers, used as such: {listed}; {advice}")]
+    return [Note(f"few whole numbers, used as such: {quoted_names(names, 5)}; {advice}")]
 
 
 def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
@@ -293,16 +293,16 @@ def _is_label(text: str) -> bool:
 def _summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
     """Find the last row if its numbers are the sums of those above."""
     numbers = [column for column in typed if column.schema.kind == "number"]
-    kept = slice(None) if numbers and len(rows) == len(numbers[0].values) else rows
-    is_sum = {column.name: _is_sum(column.values[kept]) for column in numbers}
+    table_rows = slice(None) if numbers and len(rows) == len(numbers[0].values) else rows
+    is_sum = {column.name: _is_sum(column.values[table_rows]) for column in numbers}
     if table.task == "regression":
         is_sum[table.target_name] = _is_sum(table.target)
-    sums = [name for name, said in is_sum.items() if said]
-    tested = [said for said in is_sum.values() if said is not None]
+    sums = [name for name, last_is_sum in is_sum.items() if last_is_sum]
+    tested = [last_is_sum for last_is_sum in is_sum.values() if last_is_sum is not None]
     if not sums or 2 * len(sums) < len(tested):
         return []
-    listed = ", ".join(f"'{name}'" for name in sums[:3]) + (", ..." if len(sums) > 3 else "")
-    return [_total(f"it has the sum of the others in column{'s' * (len(sums) > 1)} {listed}", [int(rows[-1])])]
+    why = f"it has the sum of the others in column{'s' * (len(sums) > 1)} {quoted_names(sums, 3)}"
+    return [_total(why, [int(rows[-1])])]
 
 
 def _is_sum(values: Floats) -> bool | None:

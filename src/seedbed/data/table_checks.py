@@ -91,8 +91,8 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     - One row occurs in more than a tenth of the table and would fill a fold. Other rows stay together. In mammography,
       one occurs in 30 %; the commonest of kc1 in 5 %, of breast_w and blood_transfusion in 4 %.
     """
-    alike = duplicate_groups(table.features)
-    sizes = np.bincount(alike)
+    patterns = duplicate_groups(table.features)
+    sizes = np.bincount(patterns)
     n_rows, n_again = table.n_rows, table.n_rows - len(sizes)
     if n_again == 0:
         return None, ()
@@ -104,31 +104,31 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     again = f"{_rows(n_again, 'is', 'are')} equal to an earlier one in every feature"
     if _pairs_by_chance(table, at_least=_BY_CHANCE * _pairs(sizes)) >= _BY_CHANCE * _pairs(sizes):
         message = f"{again}, as happens by chance in columns of few values; they aren't kept in one fold"
-        remark("SB206", message, _repeated(alike))
+        remark("SB206", message, _repeated(patterns))
         return None, tuple(remarks)
     common = sizes > max(_SMALL_ENOUGH, n_rows // _SHARE_OF_A_FOLD)
-    groups = np.where(common[alike], len(sizes) + np.arange(n_rows), alike)
+    groups = np.where(common[patterns], len(sizes) + np.arange(n_rows), patterns)
     if _too_few(table, groups):
         message = (
             f"{again}, and too few different ones are left to keep them in one fold; scores of a network that "
             "memorises its training rows will be too good"
         )
-        remark("SB206", message, _repeated(alike))
+        remark("SB206", message, _repeated(patterns))
         return None, tuple(remarks)
-    same = duplicate_groups(alike[:, None].astype(np.float64), table.target)
+    same = duplicate_groups(patterns[:, None].astype(np.float64), table.target)
     copies = _repeated(same)
     if len(copies):
         words = f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one"
         remark("SB201", f"{words}; rows with equal features stay in one fold", copies)
-    n_targets = np.bincount(alike[np.unique(same, return_index=True)[1]])
-    disagreeing = np.flatnonzero(n_targets[alike] > 1)
+    n_targets = np.bincount(patterns[np.unique(same, return_index=True)[1]])
+    disagreeing = np.flatnonzero(n_targets[patterns] > 1)
     if table.task != "regression" and len(disagreeing):
         words = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
         remark("SB202", f"{words}; rows with equal features stay in one fold", disagreeing)
     for pattern in np.flatnonzero(common):
         n_equal = f"{sizes[pattern]:,} rows are equal in every feature"
         message = f"{n_equal}, too many for one fold; they are distributed over all folds"
-        remark("SB206", message, np.flatnonzero(alike == pattern))
+        remark("SB206", message, np.flatnonzero(patterns == pattern))
     return (groups if len(np.unique(groups)) < n_rows else None), tuple(remarks)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import exact_numbers, in_order, is_code, near_duplicates, parse_number, shown
+from seedbed.data.cells import exact_numbers, first_of, in_order, is_code, near_duplicates, parse_number, shown
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole
 from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, finish
 from seedbed.data.table import Task
@@ -51,17 +51,17 @@ class EncodedTarget:
     """The encoded target of the rows that have one.
 
     Attributes:
-        values: [kept row]; int64 codes of classes, or float64 numbers for regression.
+        values: [row with a target]; int64 codes of classes, or float64 numbers for regression.
         labels: the label of each code; of two, the second is the positive one. Empty for regression.
         task: "binary", "multiclass" or "regression".
-        kept: whether a row has a target [row]; None if all have one.
+        has_target: whether a row has one [row]; None if all have one.
         notes: decisions and warnings.
     """
 
     values: NDArray[Any]
     labels: tuple[str, ...]
     task: Task
-    kept: Bools | None
+    has_target: Bools | None
     notes: tuple[Note, ...]
 
 
@@ -123,15 +123,15 @@ def _are_amounts(cells: Texts, numbers: Floats) -> bool:
 def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, explain: bool) -> EncodedTarget:
     column, remarks = finished
     name, values = column.name, column.values
-    kept = _kept(frame, where, "has no number", cells, np.isnan(values))
-    present = values if kept is None else values[kept]
+    has_target = _with_target(frame, where, "has no number", cells, np.isnan(values))
+    present = values if has_target is None else values[has_target]
     if present.min() == present.max():
         raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
-    remarks = [*remarks, *_missing_remarks(name, kept)]
+    remarks = [*remarks, *_missing_remarks(name, has_target)]
     if explain:
         message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different ones"
         remarks.append(Remark(message, name))
-    return EncodedTarget(present.copy(), (), "regression", kept, as_notes(frame, remarks))
+    return EncodedTarget(present.copy(), (), "regression", has_target, as_notes(frame, remarks))
 
 
 def _classes(
@@ -139,7 +139,7 @@ def _classes(
 ) -> EncodedTarget:
     column, remarks = finished
     name, values, levels = column.name, column.values, column.schema.levels
-    kept = _kept(frame, where, "is missing", cells, np.isnan(values))
+    has_target = _with_target(frame, where, "is missing", cells, np.isnan(values))
     labels = in_order(levels)
     _check_labels(where, labels, task)
     if positive is not None:
@@ -148,20 +148,24 @@ def _classes(
         share = float((values == levels.index(labels[1])).sum() / (~np.isnan(values)).sum())
         labels = labels if _is_positive(labels, share) else labels[::-1]
     code_of = np.array([labels.index(level) for level in levels], dtype=np.int64)
-    codes = code_of[(values if kept is None else values[kept]).astype(np.intp)]
+    codes = code_of[(values if has_target is None else values[has_target]).astype(np.intp)]
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
-    remarks = [*remarks, *_missing_remarks(name, kept)]
-    alike, n_rows = near_duplicates(counts)
-    if alike:
-        message = f"the target '{name}' has labels that differ only in case or spaces, and remain different: {alike}"
+    remarks = [*remarks, *_missing_remarks(name, has_target)]
+    spellings, n_rows = near_duplicates(counts)
+    if spellings:
+        message = (
+            f"the target '{name}' has labels that differ only in case or spaces, and remain different: {spellings}"
+        )
         remarks.append(Remark(message, name, "SB105", n_rows))
     if task is None and len(labels) > 2 and exact_numbers(labels):
         message = f"the {len(labels)} numbers of the target '{name}' are used as classes"
         remarks.append(Remark(f"{message}; {spell('task', 'regression')} predicts numbers", name))
-    return EncodedTarget(codes, labels, "binary" if len(labels) == 2 else "multiclass", kept, as_notes(frame, remarks))
+    return EncodedTarget(
+        codes, labels, "binary" if len(labels) == 2 else "multiclass", has_target, as_notes(frame, remarks)
+    )
 
 
-def _kept(frame: Frame, where: str, what: str, cells: Texts, missing: Bools) -> Bools | None:
+def _with_target(frame: Frame, where: str, what: str, cells: Texts, missing: Bools) -> Bools | None:
     """Return which rows have a target [row]; None if all have one."""
     rows = np.flatnonzero(missing)
     if not len(rows):
@@ -177,7 +181,7 @@ def _kept(frame: Frame, where: str, what: str, cells: Texts, missing: Bools) -> 
 
 
 def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None:
-    some = ", ".join(shown(label) for label in labels[:3]) + (", ..." if len(labels) > 3 else "")
+    some = first_of([shown(label) for label in labels], 3)
     if len(labels) == 1:
         raise TargetError(f"{where} has one class only, {some}", "A classification needs two.")
     if task == "binary" and len(labels) > 2:
@@ -224,9 +228,9 @@ def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[
     return labels if labels[1] == chosen[0] else labels[::-1]
 
 
-def _missing_remarks(name: str, kept: Bools | None) -> list[Remark]:
-    if kept is None:
+def _missing_remarks(name: str, has_target: Bools | None) -> list[Remark]:
+    if has_target is None:
         return []
-    rows = np.flatnonzero(~kept).tolist()
+    rows = np.flatnonzero(~has_target).tolist()
     what = f"{len(rows)} rows without a target are" if len(rows) > 1 else "a row without a target is"
     return [Remark(f"{what} left out", name, "SB205", len(rows), rows[:3])]

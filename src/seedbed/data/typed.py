@@ -85,7 +85,11 @@ def type_columns(
     _refuse_infinite(frame, positions, columns)
     _refuse_no_number(frame, positions, columns, numeric)
     against = [objections(column, wanted=column.name in forced) for column in columns]
-    all_remarks = [remark for (_, said), more in zip(finished, against, strict=True) for remark in (*said, *more)]
+    all_remarks = [
+        remark
+        for (_, remarks_of_column), more in zip(finished, against, strict=True)
+        for remark in (*remarks_of_column, *more)
+    ]
     return Typed(
         columns=columns,
         left_out=frozenset(remark.column for more in against for remark in more if remark.code in LEFT_OUT),

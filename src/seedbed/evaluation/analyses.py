@@ -9,21 +9,12 @@ from typing import Literal
 import numpy as np
 
 from seedbed.errors import counted
-from seedbed.evaluation.estimates import Estimate
+from seedbed.evaluation.estimates import Difference, Estimate, Interval
 from seedbed.evaluation.metrics import percent, plain_number
 from seedbed.evaluation.verdicts import Rule, Verdict
 from seedbed.typing import Floats
 
 GapRule = Literal["differs", "no_practical_difference", "cannot_tell"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """An estimate with its interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +45,7 @@ class Subgroup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gap:
+class Gap(Difference):
     """Whether the gain of a model over the reference differs between a subgroup and all other rows.
 
     Attributes:
@@ -69,9 +60,6 @@ class Gap:
     candidate: str
     subgroup: str
     rule: GapRule
-    difference: float
-    low: float
-    high: float
     p: float
     p_adjusted: float
 

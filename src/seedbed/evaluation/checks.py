@@ -279,7 +279,7 @@ def diverged(
         splits = lost.any(axis=0).reshape(-1, n_networks).all(axis=1)
         if n_networks > 1:
             message = (
-                f"{candidate} has no predictions in {splits.sum():,} of {counted(len(splits), 'split')}: there, the "
+                f"{candidate} has no predictions in {splits.sum():,} of {counted(splits.size, 'split')}: there, the "
                 f"loss of at least one of its {n_networks:,} networks became infinite or NaN."
             )
         message += " So there is no verdict on it."
@@ -297,10 +297,10 @@ def _by_split(shape: Shape, *curves: ArrayLike) -> list[Floats]:
     healthy = np.all([_finite(array).all(axis=0) for array in arrays], axis=0)
     if n_splits == 1:
         return [array[:, healthy].astype(np.float64) for array in arrays]
-    kept = healthy.reshape(1, n_splits, -1)
-    if not kept.any(axis=2).all():
+    healthy_of_split = healthy.reshape(1, n_splits, -1)
+    if not healthy_of_split.any(axis=2).all():
         return [np.empty((n_epochs, 0)) for _ in arrays]
-    counted_in: Any = True if healthy.all() else kept  # a mask takes twice as long
+    counted_in: Any = True if healthy.all() else healthy_of_split  # a mask takes twice as long
     return [array.reshape(n_epochs, n_splits, -1).mean(axis=2, dtype=np.float64, where=counted_in) for array in arrays]
 
 

@@ -1,4 +1,4 @@
-"""The one way from losses to a conclusion: verdicts, ranking, brackets, advice."""
+"""The one way from losses to a conclusion: verdicts, ranking, advice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.ranking import advise
 from seedbed.evaluation.summaries import Conclusion, NoVerdict
-from seedbed.evaluation.verdicts import Rule, Verdict, judge_all
+from seedbed.evaluation.verdicts import Rule, Verdict, decide_all
 from seedbed.typing import Floats
 
 _OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell")
@@ -56,7 +56,7 @@ def n_together(names: Sequence[str], *, reference: str = "", separate_question: 
 
 
 def conclude(
-    asked: Conclusion,
+    question: Conclusion,
     evidence: Evidence,
     *,
     without: Mapping[str, str] | None = None,
@@ -68,8 +68,8 @@ def conclude(
     """Return a conclusion with the verdicts, the ranking and the advice that losses support.
 
     Args:
-        asked: the question: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due. Unless
-            the reference was named, the recommended model takes its place.
+        question: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due. Unless the
+            reference was named, the recommended model takes its place.
         evidence: of the candidates that can be judged.
         without: candidates that can't be judged, and why. If a named reference is one, no candidate gets a verdict.
         separate_question: a candidate whose comparison with a named reference is a question of its own, at the whole
@@ -81,47 +81,47 @@ def conclude(
     Raises:
         OptionError: the margin isn't positive.
     """
-    names, margin = list(evidence.runs), asked.metric.margin
+    names, margin = list(evidence.runs), question.metric.margin
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     use = ranking[0] if ranking else ""
-    reference = asked.reference if asked.reference_named or not use else use
-    due = asked.interval is not None and reference in names
-    tried = asked.plan.tried
+    reference = question.reference if question.reference_named or not use else use
+    due = question.interval is not None and reference in names
+    tried = question.plan.tried
     together = n_together(names, reference=reference, separate_question=separate_question) + tried
 
     def judged(
         estimates: Mapping[tuple[str, str], Estimate], decided: Mapping[str, tuple[Rule, float]]
     ) -> tuple[Verdict, ...]:
         accuracy = evidence.in_accuracy
-        return judge_all(
+        return decide_all(
             evidence.runs,
             estimates,
-            metric=asked.metric.name,
+            metric=question.metric.name,
             margin=margin,
             n_rows=evidence.n_rows,
             n_train=evidence.n_train,
             in_accuracy=None
             if accuracy is None
             else {pair: accuracy(*pair, one.comparisons) for pair, one in estimates.items()},
-            task=asked.task or "binary",
+            task=question.task or "binary",
             tried=tried,
             design=evidence.design,
             decided=decided,
         )
 
     verdicts: tuple[Verdict, ...] = ()
-    if due and asked.reference_named:
+    if due and question.reference_named:
         pairs = [(reference, name) for name in names if name != reference]
         level = {pair: 1 if set(pair) == {separate_question, reference} else together for pair in pairs}
         estimates = {pair: evidence.difference(*pair, level[pair]) for pair in pairs}
         verdicts = judged({pair: one for pair, one in estimates.items() if not _spread_unknown(one.low, one.high)}, {})
     behind: tuple[Verdict, ...] = ()
-    if asked.interval is not None and len(ranking) > 1:
+    if question.interval is not None and len(ranking) > 1:
         steps = steps_behind(
             [name for name in names if name != use],
             lambda name, pairs: evidence.difference(use, name, pairs),
             margin=margin,
-            alpha=asked.alpha,
+            alpha=question.alpha,
             tried=tried,
         )
         behind = judged(
@@ -129,22 +129,22 @@ def conclude(
             {name: (step.rule, step.p_adjusted) for name, step in steps.items()},
         )
         contrasts = [
-            (question, candidate, [one for one in references if one in names])
-            for question, candidate, references in contrasts
+            (thing, candidate, [one for one in references if one in names])
+            for thing, candidate, references in contrasts
             if candidate in names
         ]
     return replace(
-        asked,
+        question,
         reference=reference,
-        verdicts=verdicts if asked.reference_named else behind,
-        rivals=behind if asked.reference_named else (),
+        verdicts=verdicts if question.reference_named else behind,
+        rivals=behind if question.reference_named else (),
         no_verdict=tuple(NoVerdict(name, reason) for name, reason in (without or {}).items() if name != reference),
         ranking=ranking,
         advice=advise(ranking, behind, sizes or {}, gains=gains)
-        if behind and (verdicts or not asked.reference_named)
+        if behind and (verdicts or not question.reference_named)
         else None,
         contrasts=contrasts_of(
-            contrasts, lambda one, other: evidence.difference(one, other, 1), margin=margin, alpha=asked.alpha
+            contrasts, lambda one, other: evidence.difference(one, other, 1), margin=margin, alpha=question.alpha
         )
         if behind
         else (),

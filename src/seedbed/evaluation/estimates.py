@@ -53,33 +53,64 @@ class Spread:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class Interval:
+    """A number with its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def half(self) -> float:
+        """The distance to the farther end."""
+        return max(self.high - self.mean, self.mean - self.low)
+
+    def times(self, scale: float) -> Interval:
+        """Return it in another unit."""
+        return Interval(mean=scale * self.mean, low=scale * self.low, high=scale * self.high)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A gain over a reference with its interval; positive: the candidate is better."""
+
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def interval(self) -> Interval:
+        return Interval(mean=self.difference, low=self.low, high=self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate(Interval):
     """A mean difference `loss of reference - loss of candidate` (positive: the candidate is better) with its error.
 
     Attributes:
-        mean: the estimate, in units of the loss.
         se: its standard error, in the same units; 0 where all differences are one and the same number.
         df: degrees of freedom of Student's t; None stands for the normal distribution.
         t: mean / se; None if se is 0.
         p: two-sided p-value of "no difference", not adjusted for other comparisons.
-        low, high: interval that holds together with those of the other comparisons; where se is 0 both are the mean.
+        low, high: they hold together with those of the other comparisons; where se is 0 both are the mean.
         alpha: two-sided error level of all comparisons together.
         comparisons: how many intervals hold together (Dunnett).
         variance_seeds: the part of se^2 that comes from seeds, which more seeds would reduce; None if that isn't known.
         spread: of `corrected_t`, what se is made of; None from another method.
+        variance_rows: of one held-out file, what the rows add to se^2; None from another method.
+        independent_rows: of how many independent rows a mean would have `variance_rows`; None if rows have no times.
     """
 
-    mean: float
     se: float
     df: float | None
     t: float | None
     p: float
-    low: float
-    high: float
     alpha: float
     comparisons: int
     variance_seeds: float | None = None
     spread: Spread | None = None
+    variance_rows: float | None = None
+    independent_rows: int | None = None
 
 
 def student_cdf(value: float, df: float | None) -> float:
@@ -277,20 +308,6 @@ def holm(p_values: Sequence[float] | NDArray[np.float64], *, tried: int = 0) -> 
     return adjusted
 
 
-@dataclass(frozen=True, kw_only=True)
-class HoldOut(Estimate):
-    """An `Estimate` from one held-out file.
-
-    Attributes:
-        variance_rows: what the rows add to se^2.
-        variance_seeds: 0 where both candidates have one seed only; the estimate then speaks of these two models.
-        independent_rows: of how many independent rows a mean would have `variance_rows`; None if rows have no times.
-    """
-
-    variance_rows: float
-    independent_rows: int | None = None
-
-
 def paired_hold_out(
     reference_losses: ArrayLike,
     candidate_losses: ArrayLike,
@@ -299,7 +316,7 @@ def paired_hold_out(
     times: ArrayLike | None = None,
     alpha: float = 0.05,
     comparisons: int = 1,
-) -> HoldOut:
+) -> Estimate:
     """Return the paired difference on locked rows: SE^2 = s^2(d)/n + s^2_seed,A/S_A + s^2_seed,B/S_B.
 
     d is the row's difference of mean losses over seeds, s^2_seed the variance (ddof 1) over seeds of one candidate's
@@ -334,9 +351,8 @@ def paired_hold_out(
     several = [losses for losses in (ours, theirs) if len(losses) > 1]
     parts += [(float(losses.mean(axis=1).var(ddof=1)) / len(losses), len(losses) - 1) for losses in several]
     estimate = _of_parts(float(d.mean()), parts, alpha, comparisons)
-    total = sum(part for part, _ in parts)
-    parts_of_se = {"variance_rows": parts[0][0], "variance_seeds": total - parts[0][0]}
-    return HoldOut(**vars(estimate) | parts_of_se, independent_rows=independent)
+    of_rows, total = parts[0][0], sum(part for part, _ in parts)
+    return replace(estimate, variance_rows=of_rows, variance_seeds=total - of_rows, independent_rows=independent)
 
 
 def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
@@ -347,7 +363,7 @@ def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
     if that test rejects "no difference" as well.
 
     Args:
-        estimate: the estimate by another method, whose type, mean, level and comparisons are kept.
+        estimate: the estimate by another method, whose mean, level and comparisons are kept.
         differences: [row], of each row the reference's share of wrong predictions minus the candidate's, -1 to 1.
     """
     from scipy.special import betainc
@@ -421,12 +437,12 @@ def _in_time(d: NDArray[np.float64], times: NDArray[np.generic]) -> tuple[float,
     r = min(_HIGHEST, max(0.0, r + (1 + 3 * max(0.0, r)) / n))
     fewer = n * (1 - r) / (1 + r)
     df = max(1.0, fewer * min(1.0, fewer / _FEW) - 1)
-    alike = alone * (1 + r) / (1 - r), df
+    by_correlation = alone * (1 + r) / (1 - r), df
     if n < 2 * _BLOCKS:
-        return alike
+        return by_correlation
     of_block = np.array([block.sum() for block in np.array_split(sums, _BLOCKS)])
     blocks = _BLOCKS / (_BLOCKS - 1) * float(of_block @ of_block) / d.size**2
-    return (blocks, min(df, _BLOCKS - 1)) if blocks > max(alike[0], _BY_CHANCE * alone) else alike
+    return (blocks, min(df, _BLOCKS - 1)) if blocks > max(by_correlation[0], _BY_CHANCE * alone) else by_correlation
 
 
 def seed_difference(

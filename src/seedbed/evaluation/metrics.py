@@ -85,6 +85,16 @@ class Metric:
     skill_of: str | None = None
     value: Callable[[Codes, Floats], float | None] | None = None
 
+    @property
+    def scale(self) -> float:
+        """The factor from a difference to what is shown: 100 for shares, whose differences are in points."""
+        return 100.0 if self.percent else 1.0
+
+    @property
+    def points(self) -> str:
+        """The unit of differences, for the end of a heading; empty if it is that of the score."""
+        return " (points)" if self.percent else ""
+
     def score_of(self, loss: Number) -> Number:
         """Return the score of a mean loss, or of each loss of an array: 1 - loss if greater is better, else loss."""
         return 1 - loss if self.greater_is_better else loss
@@ -215,6 +225,8 @@ def _average_precision(y: Codes, p: Floats) -> float | None:
     return float(np.sum((steps * (right / (last + 1)))[::-1]))
 
 
+_UP_TO_ONE: dict[str, Any] = {"greater_is_better": True, "high": 1.0}
+
 METRICS: dict[str, Metric] = {
     entry.name: entry
     for entry in (
@@ -222,8 +234,7 @@ METRICS: dict[str, Metric] = {
             name="accuracy",
             words="accuracy",
             tasks=_CLASSES,
-            greater_is_better=True,
-            high=1.0,
+            **_UP_TO_ONE,
             percent=True,
             row_loss=_zero_one,
             largest_loss=lambda task: 1.0,
@@ -233,8 +244,7 @@ METRICS: dict[str, Metric] = {
             name="balanced_accuracy",
             words="balanced accuracy",
             tasks=_CLASSES,
-            greater_is_better=True,
-            high=1.0,
+            **_UP_TO_ONE,
             percent=True,
             weighted=_balanced_accuracy,
         ),
@@ -242,8 +252,7 @@ METRICS: dict[str, Metric] = {
             name="recall",
             words="recall",
             tasks=("binary",),
-            greater_is_better=True,
-            high=1.0,
+            **_UP_TO_ONE,
             percent=True,
             meaning="the share of the rarer label's rows that are predicted as such",
             weighted=_recall,
@@ -252,24 +261,20 @@ METRICS: dict[str, Metric] = {
             name="mcc",
             words="Matthews correlation",
             tasks=_CLASSES,
-            greater_is_better=True,
+            **_UP_TO_ONE,
             low=-1.0,
-            high=1.0,
             weighted=_mcc,
         ),
         Metric(
             name="roc_auc",
             words="ROC AUC",
             tasks=_CLASSES,
-            greater_is_better=True,
-            high=1.0,
+            **_UP_TO_ONE,
             weighted=_auc,
             influence=lambda y, p: (multiclass_auc(y, p), auc_influence(y, p)),
             by_fold=fold_auc,
         ),
-        Metric(
-            name="pr_auc", words="PR AUC", tasks=("binary",), greater_is_better=True, high=1.0, value=_average_precision
-        ),
+        Metric(name="pr_auc", words="PR AUC", tasks=("binary",), **_UP_TO_ONE, value=_average_precision),
         Metric(
             name="brier",
             words="Brier score",
@@ -283,9 +288,8 @@ METRICS: dict[str, Metric] = {
             name="brier_skill",
             words="Brier skill",
             tasks=_CLASSES,
-            greater_is_better=True,
+            **_UP_TO_ONE,
             low=-np.inf,
-            high=1.0,
             skill_of="brier",
         ),
         Metric(name="log_loss", words="log loss", tasks=_CLASSES, row_loss=_log_loss),
@@ -301,9 +305,8 @@ METRICS: dict[str, Metric] = {
             name="r2",
             words="R2",
             tasks=("regression",),
-            greater_is_better=True,
+            **_UP_TO_ONE,
             low=-np.inf,
-            high=1.0,
             skill_of="squared_error",
         ),
         Metric(

@@ -113,11 +113,11 @@ class NoVerdict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """What is known of a difference without a verdict.
+class SeedDifference:
+    """A difference on one split, which gets no verdict.
 
     Attributes:
-        low, high: on one split, the interval over other seeds.
+        low, high: the interval over other seeds; None with a single seed.
         seeds: of the reference and of the candidate.
     """
 
@@ -262,8 +262,8 @@ class Summary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conclusion(Summary):
-    """What a comparison or a judgement came to: one table, each candidate against the reference.
+class _Verdicts(Summary):
+    """What conclusions on one table and on several have in common.
 
     Attributes:
         reference: the candidate that the others are compared with; the recommended model unless another one was named.
@@ -273,24 +273,9 @@ class Conclusion(Summary):
         interval: how those of the verdicts were computed: `corrected` or `held_out`; None without verdicts.
         plan: how the candidates were trained and tested.
         understood: how a file of scores was read, in sentences.
-        verdicts: on every candidate but the reference, in the order of the table.
         no_verdict: candidates that get none.
-        on_these_rows: what is known of differences without a verdict.
         ranking: names, the best first; models without a finite score are left out.
-        top: the first of the ranking; None if it has fewer than two models, and of a judgement.
-        advice: which model to use; None without verdicts.
-        rivals: verdicts on all other models against the recommended one, where another reference was named.
-        contrasts: what helps: verdicts on pairs of models that differ in one thing.
-        optimism: by how much scores of the recommended model look too good because it was chosen by these rows, by the
-            name of the score.
-        checks: problems in the training of candidates.
-        more_repeats_ratio: by what factor unlimited repeats would narrow the intervals; None if there are no folds.
         candidates: networks, then baselines.
-        lottery: what single runs would have shown; None of a judgement.
-        subgroups: the verdicts within the subgroups of a column; None if no column was named.
-        columns: which columns help; None unless that was asked.
-        rows: what smaller training sets come to, and what more rows would bring; None unless that was asked.
-        effects: what the predictions of the advised network depend on; None unless that was asked.
     """
 
     reference: str
@@ -300,10 +285,35 @@ class Conclusion(Summary):
     interval: str | None = None
     plan: PlanSummary
     understood: tuple[str, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
     no_verdict: tuple[NoVerdict, ...] = ()
-    on_these_rows: tuple[Bounds, ...] = ()
     ranking: tuple[str, ...] = ()
+    candidates: tuple[CandidateSummary, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion(_Verdicts):
+    """What a comparison or a judgement came to: one table, each candidate against the reference.
+
+    Attributes:
+        verdicts: on every candidate but the reference, in the order of the table.
+        on_these_rows: what is known of differences without a verdict.
+        top: the first of the ranking; None if it has fewer than two models, and of a judgement.
+        advice: which model to use; None without verdicts.
+        rivals: verdicts on all other models against the recommended one, where another reference was named.
+        contrasts: what helps: verdicts on pairs of models that differ in one thing.
+        optimism: by how much scores of the recommended model look too good because it was chosen by these rows, by the
+            name of the score.
+        checks: problems in the training of candidates.
+        more_repeats_ratio: by what factor unlimited repeats would narrow the intervals; None if there are no folds.
+        lottery: what single runs would have shown; None of a judgement.
+        subgroups: the verdicts within the subgroups of a column; None if no column was named.
+        columns: which columns help; None unless that was asked.
+        rows: what smaller training sets come to, and what more rows would bring; None unless that was asked.
+        effects: what the predictions of the advised network depend on; None unless that was asked.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+    on_these_rows: tuple[SeedDifference, ...] = ()
     top: ChosenCandidate | None = None
     advice: Advice | None = None
     rivals: tuple[Verdict, ...] = ()
@@ -311,7 +321,6 @@ class Conclusion(Summary):
     optimism: Mapping[str, float] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     more_repeats_ratio: float | None = None
-    candidates: tuple[CandidateSummary, ...] = ()
     lottery: Lotteries | None = None
     subgroups: Subgroups | None = None
     columns: Columns | None = None
@@ -413,21 +422,12 @@ class Ranks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TablesConclusion(Summary):
+class TablesConclusion(_Verdicts):
     """What a judgement of several tables came to; `tables` has the conclusion on each."""
 
-    reference: str
-    metric: DecidingScore
-    alpha: float
-    interval: str | None = None
-    plan: PlanSummary
-    understood: tuple[str, ...]
     relative: bool
     verdicts: tuple[TableVerdict, ...]
-    no_verdict: tuple[NoVerdict, ...]
-    ranking: tuple[str, ...]
     ranks: Ranks
-    candidates: tuple[CandidateSummary, ...]
     tables: tuple[Conclusion, ...]
 
 

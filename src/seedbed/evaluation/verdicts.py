@@ -12,8 +12,8 @@ import numpy as np
 
 from seedbed.errors import OptionError
 from seedbed.evaluation.estimates import (
+    Difference,
     Estimate,
-    HoldOut,
     Spread,
     holm,
     p_better,
@@ -66,24 +66,14 @@ def decide(*, low: float, high: float, margin: float) -> Rule:
     return "no_better" if high < margin else "cannot_tell"
 
 
-@dataclass(frozen=True)
-class AccuracyDifference:
-    """The same comparison in accuracy, as shares (0.01 is one point), with its own simultaneous interval."""
-
-    difference: float
-    low: float
-    high: float
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Verdict:
+class Verdict(Difference):
     """One candidate against the reference. All differences: positive means that the candidate is better.
 
     Attributes:
         candidate, reference: their names.
         rule: the first of the seven rules that holds.
         metric: the primary metric; difference, low, high and margin are in units of its loss.
-        difference, low, high: the estimate and its simultaneous interval.
         margin: the difference that matters.
         p, p_adjusted: two-sided p-value of "no difference", alone and after Holm over all comparisons.
         p_better: posterior probability that the candidate is better at all.
@@ -108,16 +98,13 @@ class Verdict:
     reference: str
     rule: Rule
     metric: str
-    difference: float
-    low: float
-    high: float
     margin: float
     p: float
     p_adjusted: float
     p_better: float
     p_better_by_margin: float
     opposite_share: float
-    accuracy: AccuracyDifference | None
+    accuracy: Difference | None
     rows_needed: tuple[int, int] | None
     seed_share: float | None
     n_rows: int | None
@@ -154,8 +141,7 @@ class Verdict:
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes, and the verdict in words, as a plain dict ready for JSON."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        a = self.accuracy
-        plain["accuracy"] = None if a is None else {"difference": a.difference, "low": a.low, "high": a.high}
+        plain["accuracy"] = None if self.accuracy is None else asdict(self.accuracy)
         plain["spread"] = None if self.spread is None else asdict(self.spread)
         plain["rows_needed"] = None if self.rows_needed is None else list(self.rows_needed)
         return plain | {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence}
@@ -220,7 +206,7 @@ def opposite_share(reference: Floats, candidate: Floats) -> float:
     return float(opposite / (lower.size * upper.shape[1]))
 
 
-def judge_all(
+def decide_all(
     losses: Mapping[str, Floats],
     estimates: Mapping[tuple[str, str], Estimate],
     *,
@@ -256,8 +242,10 @@ def judge_all(
         OptionError: the margin isn't positive.
     """
     largest = METRICS[metric].largest_loss(task) if metric in METRICS else np.inf
-    together = [pair for pair, estimate in estimates.items() if estimate.comparisons > 1]
-    of_pair = dict(zip(together, holm([estimates[pair].p for pair in together], tried=tried).tolist(), strict=True))
+    simultaneous = [pair for pair, estimate in estimates.items() if estimate.comparisons > 1]
+    of_pair = dict(
+        zip(simultaneous, holm([estimates[pair].p for pair in simultaneous], tried=tried).tolist(), strict=True)
+    )
     verdicts = []
     for pair, gain in estimates.items():
         n_shared = min(len(losses[name]) for name in pair)  # repeats
@@ -265,7 +253,7 @@ def judge_all(
         accuracy, seeds = None, None
         if in_accuracy is not None:
             points = in_accuracy[pair]
-            accuracy = AccuracyDifference(points.mean, max(-1.0, points.low), min(1.0, points.high))
+            accuracy = Difference(points.mean, max(-1.0, points.low), min(1.0, points.high))
         if gain.variance_seeds:
             seeds = gain.variance_seeds / gain.se**2
         low, high = max(-largest, gain.low), min(largest, gain.high)
@@ -292,8 +280,8 @@ def judge_all(
                 n_rows=n_rows,
                 n_train=n_train,
                 comparisons=gain.comparisons,
-                held_out=isinstance(gain, HoldOut),
-                independent_rows=gain.independent_rows if isinstance(gain, HoldOut) else None,
+                held_out=gain.variance_rows is not None,
+                independent_rows=gain.independent_rows,
                 spread=gain.spread,
             )
         )

@@ -96,7 +96,7 @@ def _chosen(experiment: Experiment, results: Sequence[Result]) -> ChosenCandidat
     chosen = bbc_cv(np.stack(losses), alpha=experiment.alpha, random_state=experiment.random_state % 2**32)
     # The winner of the ranking, which uses means over folds: with folds of two sizes, another may win over rows.
     winner = min(results, key=lambda result: float(result.losses(metric).mean()))
-    apparent, expected, low, high = float(winner.losses(metric).mean()), chosen.value, chosen.low, chosen.high
+    apparent, expected, low, high = float(winner.losses(metric).mean()), chosen.mean, chosen.low, chosen.high
     if METRICS[metric].percent:
         low, high = share_interval(expected, low, high, n=losses[0].size, alpha=experiment.alpha)
     if METRICS[metric].greater_is_better:

@@ -11,7 +11,8 @@ import numpy as np
 from seedbed.data.splits import Split, sample_rows
 from seedbed.data.table import Table
 from seedbed.errors import DataError, counted
-from seedbed.evaluation.analyses import Interval, RowForecast, Rows, TrainingSize, forecast_rows
+from seedbed.evaluation.analyses import RowForecast, Rows, TrainingSize, forecast_rows
+from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.experiment.fits import one_blas_thread

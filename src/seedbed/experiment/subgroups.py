@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.evaluation.analyses import Gap, Interval, Subgroup, Subgroups, gap_of
+from seedbed.evaluation.analyses import Gap, Subgroup, Subgroups, gap_of
 from seedbed.evaluation.conclusion import n_together
-from seedbed.evaluation.estimates import Estimate, corrected_t, holm, paired_hold_out
+from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, holm, paired_hold_out
 from seedbed.evaluation.protocol import too_few
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.evaluation.verdicts import Verdict, fold_differences, judge_all, seed_noise
+from seedbed.evaluation.verdicts import Verdict, decide_all, fold_differences, seed_noise
 from seedbed.experiment.conclusions import PRIOR
 from seedbed.scoring import Result, difference, score
 from seedbed.typing import Bools, Floats, Ints
@@ -170,7 +170,7 @@ def _verdicts(parts: Mapping[str, Part], conclusion: Conclusion, n_subgroups: in
         for name, part in parts.items()
         if name != reference
     }
-    verdicts = judge_all(
+    verdicts = decide_all(
         {name: part.losses(metric, single=True) for name, part in parts.items()},
         {pair: one for pair, one in estimates.items() if one.low < one.high or one.mean == 0},
         metric=metric,

@@ -8,7 +8,8 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from seedbed.evaluation.analyses import EffectCurve, Effects, Interval
+from seedbed.evaluation.analyses import EffectCurve, Effects
+from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import known_metric
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, heading, panelled, shown

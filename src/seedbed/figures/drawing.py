@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +38,20 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
         OptionError: the suffix is unknown, or the folder doesn't exist.
     """
     path = Path(path)
-    write = _FORMATS.get(path.suffix.lower())
-    if write is None:
+    suffix = path.suffix.lower()
+    if suffix not in _FORMATS:
         message = f"can't draw to '{path}': unknown suffix '{path.suffix}'"
         raise OptionError(message, f"Known: {', '.join(_FORMATS)}")
     if not path.parent.is_dir():
         raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
-    _check_room()
-    content = write(_drawable(spec_of(chart)), scale)
+    content = _content(chart, suffix, **({"scale": scale} if suffix == ".png" else {}))
     write_whole(path, lambda where: where.write_bytes(content))
     return path
 
 
 def svg_of(chart: alt.TopLevelMixin) -> str:
     """Return a chart as SVG for a page or a notebook."""
-    _check_room()
-    return _svg(_drawable(spec_of(chart)), 1.0).decode()
+    return _content(chart, ".svg").decode()
 
 
 def spec_of(chart: alt.TopLevelMixin) -> dict[str, Any]:
@@ -86,24 +86,21 @@ def _drawable(spec: Any) -> Any:
     return visible(spec) if isinstance(spec, str) else spec
 
 
-def _png(spec: dict[str, Any], scale: float) -> bytes:
-    return vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE_VERSION, scale=scale, allowed_base_urls=[])
+def _json(spec: dict[str, Any], vl_version: str) -> str:
+    return json.dumps(spec, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
-def _svg(spec: dict[str, Any], scale: float) -> bytes:
-    return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE_VERSION, allowed_base_urls=[]).encode()
+_FORMATS: dict[str, Callable[..., str | bytes]] = {
+    ".png": functools.partial(vl_convert.vegalite_to_png, allowed_base_urls=[]),
+    ".svg": functools.partial(vl_convert.vegalite_to_svg, allowed_base_urls=[]),
+    ".pdf": functools.partial(vl_convert.vegalite_to_pdf, allowed_base_urls=[]),
+    ".json": _json,
+    ".html": functools.partial(vl_convert.vegalite_to_html, bundle=True, renderer="svg"),
+}
 
 
-def _pdf(spec: dict[str, Any], scale: float) -> bytes:
-    return vl_convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE_VERSION, allowed_base_urls=[])
-
-
-def _json(spec: dict[str, Any], scale: float) -> bytes:
-    return json.dumps(spec, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
-
-
-def _html(spec: dict[str, Any], scale: float) -> bytes:
-    return vl_convert.vegalite_to_html(spec, vl_version=VEGA_LITE_VERSION, bundle=True, renderer="svg").encode()
-
-
-_FORMATS = {".png": _png, ".svg": _svg, ".pdf": _pdf, ".json": _json, ".html": _html}
+def _content(chart: alt.TopLevelMixin, suffix: str, **options: Any) -> bytes:
+    """Return a chart as the content of a file."""
+    _check_room()
+    content = _FORMATS[suffix](_drawable(spec_of(chart)), vl_version=VEGA_LITE_VERSION, **options)
+    return content.encode() if isinstance(content, str) else content

@@ -79,12 +79,12 @@ def _records(
 ) -> list[dict[str, Any]]:
     """Return one record per row, with its bars as lists. Differences of shares are in points."""
     runs = {run.name: run for run in lottery.runs}
-    scale = 100.0 if panel == "difference" and known_metric(lottery.name).percent else 1.0
+    scale = known_metric(lottery.name).scale if panel == "difference" else 1.0
     records: list[dict[str, Any]] = []
     for place, name in enumerate(names):
         record = {"panel": panel, "candidate": name, "place": place}
         if name in runs:
-            note = _said(runs[name]) if panel == "difference" else _seen(runs[name], lottery.name)
+            note = _share_better(runs[name]) if panel == "difference" else _range_words(runs[name], lottery.name)
             records.append(record | {"note": note} | _spread(runs[name], lottery.edges, scale))
         elif name == reference:
             records.append(record | {"note": "the reference", "n": 0} | {key: [] for key in _LISTS})
@@ -106,15 +106,15 @@ def _bars(run: RunSpread, edges: Sequence[float]) -> list[_Bar]:
     bins = list(zip(edges[:-1], edges[1:], run.counts, strict=True))
     if run.better is None:
         return [(low, high, n, 0, "score") for low, high, n in bins]
-    alike = _alike(run, edges)
+    n_equal = _count_equal(run, edges)
     bars = []
     for low, high, n in bins:
-        same = min(n, alike) if low == 0 else 0
+        same = min(n, n_equal) if low == 0 else 0
         bars += [(low, high, same, 0, "alike"), (low, high, n - same, same, "better" if low >= 0 else "worse")]
     return bars
 
 
-def _alike(run: RunSpread, edges: Sequence[float]) -> int:
+def _count_equal(run: RunSpread, edges: Sequence[float]) -> int:
     """Return how many runs show no difference. They lie in the bin that begins at 0, and `better` doesn't count
     them.
     """
@@ -125,14 +125,14 @@ def _alike(run: RunSpread, edges: Sequence[float]) -> int:
 # ---- words
 
 
-def _said(run: RunSpread) -> str:
+def _share_better(run: RunSpread) -> str:
     """Return the share of runs that are better. 0% and 100% mean none and all."""
     share = run.better or 0.0
     words = "under 1%" if 0 < share < 0.01 else "over 99%" if 0.99 < share < 1 else f"{100 * share:.0f}%"
     return f"{words} say better"
 
 
-def _seen(run: RunSpread, name: str) -> str:
+def _range_words(run: RunSpread, name: str) -> str:
     low, mean, high = (_number(value, name) for value in (run.lowest, run.mean, run.highest))
     return f"{low} to {high}, mean {mean}" if run.n > 1 else mean
 
@@ -152,7 +152,7 @@ def _phrases(score: RunLottery, difference: RunLottery | None, kind: str) -> lis
         phrases = [f"bars: how {span(counts)} single runs ({one}) are spread{height}", "below: mean and middle half"]
     if difference is not None:
         phrases.append("solid: the candidate is better than the reference in that run; pale: worse")
-        if any(_alike(run, difference.edges) for run in difference.runs):
+        if any(_count_equal(run, difference.edges) for run in difference.runs):
             phrases.append("grey: both alike")
     both = [score] if difference is None else [score, difference]
     beyond = [run.name for lottery in both for run in lottery.runs if _leaves(run, lottery.edges)]
@@ -190,9 +190,9 @@ def _scores(lottery: RunLottery, colour: alt.Color, width: int, theme: Theme) ->
 
 
 def _differences(lottery: RunLottery, reference: str, colour: alt.Color, theme: Theme) -> alt.LayerChart:
-    percent = known_metric(lottery.name).percent
-    words = f"Improvement in {lottery.words}{', in points' if percent else ''}, run by run"
-    limits = _limits(lottery.edges, 100.0 if percent else 1.0)
+    metric = known_metric(lottery.name)
+    words = f"Improvement in {lottery.words}{', in points' * metric.percent}, run by run"
+    limits = _limits(lottery.edges, metric.scale)
     rows = shown("datum.panel == 'difference'")
     layers = [
         *_bar_layers(rows, difference_axis(reference, limits), limits, colour, "+,.4~r", theme),

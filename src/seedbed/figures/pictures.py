@@ -48,18 +48,18 @@ def browser_library() -> str:
     It takes over a second to make, so it is kept in the user's cache folder.
     """
     folder = private_cache("report")
-    kept = folder and folder / f"vega-{VEGA_LITE_VERSION}-{version('vl-convert-python')}.js"
+    cached = folder and folder / f"vega-{VEGA_LITE_VERSION}-{version('vl-convert-python')}.js"
     try:
-        if kept is not None:
-            return kept.read_text(encoding="utf-8")
+        if cached is not None:
+            return cached.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         pass
     # vl-convert's bundle gives vegaEmbed only: vega and vegaLite are null in it.
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE_VERSION)
     library = bundle.replace("</script", "<\\/script")
-    if kept is not None:
+    if cached is not None:
         with contextlib.suppress(OSError):
-            write_whole(kept, lambda path: path.write_text(library, encoding="utf-8"))
+            write_whole(cached, lambda path: path.write_text(library, encoding="utf-8"))
     return library
 
 

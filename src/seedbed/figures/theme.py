@@ -45,19 +45,13 @@ class Theme:
     unsure: str
 
 
+_LIGHT_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
+                  "#56B4E9", "#332288", "#882255", "#777777", "#999933")  # fmt: skip
+_DARK_PALETTE = ("#56ABE0", "#F08A45", "#2CC79A", "#E49BC6", "#F0B53A",
+                 "#9AD4F7", "#A79CF0", "#E07AA5", "#B4B4B4", "#CFCB6B")  # fmt: skip
+
 LIGHT = Theme(
-    palette=(
-        "#0072B2",
-        "#D55E00",
-        "#009E73",
-        "#CC79A7",
-        "#E69F00",
-        "#56B4E9",
-        "#332288",
-        "#882255",
-        "#777777",
-        "#999933",
-    ),
+    palette=_LIGHT_PALETTE,
     background="white",
     ink="#222222",
     faint_ink="#555555",
@@ -69,18 +63,7 @@ LIGHT = Theme(
 )
 
 DARK = Theme(
-    palette=(
-        "#56ABE0",
-        "#F08A45",
-        "#2CC79A",
-        "#E49BC6",
-        "#F0B53A",
-        "#9AD4F7",
-        "#A79CF0",
-        "#E07AA5",
-        "#B4B4B4",
-        "#CFCB6B",
-    ),
+    palette=_DARK_PALETTE,
     background="#14171A",
     ink="#ECEDEE",
     faint_ink="#A9AFB5",
@@ -104,12 +87,13 @@ PAGE = Theme(
 """Colours that the surrounding page decides. Only a browser can draw such a chart."""
 
 
-def css_variables(theme: Theme) -> dict[str, str]:
-    """Return the colours by the names that `PAGE` refers to. The style sheet of a page then decides how a chart
-    looks on light and dark screens and on paper.
+def css_variables(theme: Theme) -> str:
+    """Return declarations of the colours by the names that `PAGE` refers to. The style sheet of a page then decides how
+    a chart looks on light and dark screens and on paper.
     """
-    series = {f"--series-{number}": colour for number, colour in enumerate(theme.palette)}
-    return series | {_variable(name): getattr(theme, name) for name in _NAMES}
+    colours = {f"--series-{number}": colour for number, colour in enumerate(theme.palette)}
+    colours |= {_variable(name): getattr(theme, name) for name in _NAMES}
+    return " ".join(f"{name}: {colour};" for name, colour in colours.items())
 
 
 def colours(names: Sequence[str], theme: Theme = LIGHT) -> dict[str, str]:

@@ -16,8 +16,8 @@ from seedbed.data.sources.memory import native_frame
 from seedbed.errors import DataError, OptionError, did_you_mean, spell
 from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import write_whole
-from seedbed.judgement.judging import conclude_scores, over_tables
-from seedbed.judgement.predictions import on_predictions
+from seedbed.judgement.judging import conclude_scores, conclude_tables
+from seedbed.judgement.predictions import conclude_predictions
 from seedbed.judgement.score_columns import (
     Question,
     factor,
@@ -32,6 +32,7 @@ from seedbed.judgement.scores import paired, read_rows, scores_by_candidate, spl
 from seedbed.report.judged import tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.terminal import glance_text
+from seedbed.settings.fields import taking
 
 
 class Judgement:
@@ -103,8 +104,8 @@ class Judgement:
         return tables_text(conclusion) if isinstance(conclusion, TablesConclusion) else glance_text(conclusion)
 
     def __repr__(self) -> str:
-        said = "; ".join(f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts) or "no verdict"
-        return f"<Judgement against {self.reference}: {said}>"
+        verdicts = "; ".join(f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts) or "no verdict"
+        return f"<Judgement against {self.reference}: {verdicts}>"
 
     def _repr_html_(self) -> str:
         return text_fragment(str(self))
@@ -147,61 +148,24 @@ class Judgement:
 
 
 @checked()
-def judge(
-    scores: Any,
-    *,
-    reference: str | None = None,
-    margin: float | None = None,
-    alpha: float = 0.05,
-    tried: int = 0,
-    lower_is_better: bool | None = None,
-    folds: int | None = None,
-    test_share: float | None = None,
-    drop_incomplete: bool = False,
-    score: str | None = None,
-    candidate: str | None = None,
-    fold: str | None = None,
-    repeat: str | None = None,
-    seed: str | None = None,
-    dataset: str | None = None,
-    target: str | None = None,
-    row: str | None = None,
-    positive: str | None = None,
-    command: str = "",
-) -> Judgement:
+@taking(Question(), documents=True)
+def judge(scores: Any, *, command: str = "", **question: Any) -> Judgement:
     """Judge which candidates are better than the reference, from your own scores or predictions.
 
     Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split never give a verdict;
     predictions of one test set of at least 30 rows give one on these fitted models.
 
+    Scores have a long form, a row for each score, with the score and, if there are any, columns `candidate`, `repeat`,
+    `fold`, `seed`; or a wide form, a row for each split, with a column for each candidate. Other usual names are
+    recognised as well. Predictions have a long form, a row for each candidate, split, seed and row of the table, with
+    `row` and `probability` (of the larger of two labels), `probability_LABEL` of each label, or `prediction`; or a wide
+    form, a row for each row, and a column for each candidate with its labels, numbers, or probabilities of the larger
+    of two labels.
+
     Args:
-        scores: a path, a data frame or a mapping from names to columns. Long form: a row for each score, with the
-            score and, if there are any, columns `candidate`, `repeat`, `fold`, `seed`. Wide form: a row for each split,
-            with a column for each candidate. Other usual names are recognised as well.
-        reference: the candidate that the others are compared with; the first one if left out.
-        margin: the difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up to 1,
-            else 2 % of the reference's mean.
-        alpha: how often a difference may be claimed where there is none, over all comparisons together.
-        tried: how many attempts were discarded; each counts as one more comparison.
-        lower_is_better: which way is better; by the score's name if left out.
-        folds: folds of each repeat, if no column says it.
-        test_share: share of test rows, for random splits.
-        drop_incomplete: leave out splits in which a score is missing.
-        score: the column of scores; of the wide form, what the numbers are, `accuracy` say; of predictions, the score
-            that verdicts are about: `brier`, `log_loss`, `accuracy`, `squared_error` or `mae`.
-        candidate: the column of candidates. This and the next five are needed only if a column has no usual name.
-        fold: the column of folds.
-        repeat: the column of repeats.
-        seed: the column of seeds.
-        dataset: the column of tables. Each table gets its verdicts, and a signed-rank test decides over all of them.
-        row: the column of rows, for predictions.
-        target: the column of true values, if the file contains predictions of rows that weren't trained on; usual
-            names such as `y`, `y_true`, `target` and `label` are known. Long form: a line for each candidate, split,
-            seed and row of the table, with `row` and `probability` (of the larger of two labels), `probability_LABEL`
-            of each label, or `prediction`. Wide form: a line for each row, and a column for each candidate with its
-            labels, numbers, or probabilities of the larger of two labels.
-        positive: of two labels, the one whose probability is given; the larger one if left out.
+        scores: a path, a data frame or a mapping from names to columns.
         command: the command line, for the document.
+        question: the columns, the splits and the reference, by name.
 
     Raises:
         ColumnError: a column is missing, or several could be meant.
@@ -214,49 +178,36 @@ def judge(
         >>> sb.judge(table, score="accuracy").is_better("new")
         True
     """
+    return judge_file(scores, Question(**question), command=command)
+
+
+def judge_file(scores: Any, question: Question, *, command: str = "") -> Judgement:
+    """Return the verdicts on scores or predictions; see `judge`."""
     name = Path(scores).name if isinstance(scores, str | Path) else "scores"
-    question = Question(
-        reference=reference,
-        margin=margin,
-        alpha=alpha,
-        tried=tried,
-        lower_is_better=lower_is_better,
-        folds=folds,
-        test_share=test_share,
-        drop_incomplete=drop_incomplete,
-        score=score,
-        candidate=candidate,
-        fold=fold,
-        repeat=repeat,
-        seed=seed,
-        dataset=dataset,
-        target=target,
-        row=row,
-        positive=positive,
-        table=name,
-        command=command,
-    )
-    about_scores = "drop_incomplete" if drop_incomplete else "lower_is_better" if lower_is_better is not None else ""
+    about_scores = "lower_is_better" if question.lower_is_better is not None else ""
+    about_scores = "drop_incomplete" if question.drop_incomplete else about_scores
     columns = read_scores(scores)
     roles = roles_of(columns, question)
-    target = target_of(columns, roles, question, scores=score is not None or bool(about_scores))
+    target = target_of(columns, roles, question, scores=question.score is not None or bool(about_scores))
     if target is not None and about_scores:
         message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
         raise OptionError(message, "Leave it out.")
     question = replace(question, target=target)
-    judged = _on_scores if target is None else on_predictions
+    conclude = _conclude_scores if target is None else conclude_predictions
     tables = factor(columns, roles["dataset"], "dataset") if "dataset" in roles else None
     if tables is None or len(tables.labels) == 1:
-        return Judgement(judged(columns, roles, question))
+        return Judgement(conclude(columns, roles, question, {"table": name, "command": command}))
     order, conclusions = np.argsort(tables.codes, kind="stable"), []
     for label, rows in zip(tables.labels, np.split(order, np.cumsum(np.bincount(tables.codes))[:-1]), strict=True):
         part = columns.rows(rows, f"{columns.where}, table {label}")
-        conclusions.append(judged(part, roles, replace(question, table=label, command="")))
-    return Judgement(over_tables(conclusions, question, column=tables.name))
+        conclusions.append(conclude(part, roles, question, {"table": label}))
+    return Judgement(conclude_tables(conclusions, question, column=tables.name, name=name, command=command))
 
 
-def _on_scores(columns: Frame, roles: Mapping[str, int], question: Question) -> Conclusion:
-    """Return the conclusion from scores."""
+def _conclude_scores(
+    columns: Frame, roles: Mapping[str, int], question: Question, about: Mapping[str, Any]
+) -> Conclusion:
+    """Return the conclusion from a file of scores."""
     refuse_means(columns, roles)
     values = score_columns(columns, roles, question.score)
     names, wide = [columns.names[i] for i in values], "candidate" not in roles
@@ -281,4 +232,4 @@ def _on_scores(columns: Frame, roles: Mapping[str, int], question: Question) -> 
         if single := [name for name, values in by_name.items() if values.shape[1] == 1]:
             understood.append(f"One seed of {', '.join(single)}, which doesn't show how much seeds matter.")
     understood += [dropped] if dropped else []
-    return conclude_scores(by_name, metric, plan, replace(question, understood=tuple(understood)))
+    return conclude_scores(by_name, metric, plan, question, {**about, "understood": tuple(understood)})

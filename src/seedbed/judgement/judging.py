@@ -16,7 +16,6 @@ from seedbed.evaluation.estimates import Estimate, corrected_t, holm, seed_diffe
 from seedbed.evaluation.metrics import Margin, Metric
 from seedbed.evaluation.ranking import signed_rank
 from seedbed.evaluation.summaries import (
-    Bounds,
     CandidateSummary,
     Conclusion,
     DecidingScore,
@@ -25,6 +24,7 @@ from seedbed.evaluation.summaries import (
     PlanSummary,
     Ranks,
     Score,
+    SeedDifference,
     TablesConclusion,
     TableVerdict,
 )
@@ -38,15 +38,20 @@ _SHARE_OF_REFERENCE = 0.02
 _version = functools.cache(functools.partial(version, "seedbed"))  # it reads files, and there may be many tables
 
 
-def asked(
-    question: Question, metric: Metric, plan: SplitPlan, *, reference: str, margin: Margin, seeds: int
+def open_conclusion(
+    question: Question,
+    metric: Metric,
+    plan: SplitPlan,
+    *,
+    reference: str,
+    margin: Margin,
+    seeds: int,
+    about: Mapping[str, Any],
 ) -> Conclusion:
-    """Return the question that a conclusion answers: one without verdicts, ranking and candidates."""
+    """Return a conclusion without verdicts, ranking and candidates; `about` has its fields on the file."""
     return Conclusion(
         kind="judgement",
-        command=question.command,
-        table=question.table,
-        **question.about,
+        **about,
         specification={"versions": {"seedbed": _version()}},
         reference=reference,
         metric=DecidingScore(
@@ -68,7 +73,6 @@ def asked(
             tried=question.tried,
             reason=plan.words,
         ),
-        understood=question.understood,
         more_repeats_ratio=more_repeats_ratio(plan.repeats, plan.folds) if plan.kind == "cross_validation" else None,
     )
 
@@ -78,29 +82,31 @@ def conclude_scores(
     metric: Metric,
     plan: SplitPlan,
     question: Question,
+    about: Mapping[str, Any],
     margin: Margin | None = None,
 ) -> Conclusion:
     """Return the conclusion from scores.
 
     Args:
         scores: candidate -> [split, seed], finite, the same splits of all.
+        about: fields of the conclusion on the file.
         margin: the difference that matters; by `_margin_of` if left out.
 
     Raises:
         OptionError: fewer than two candidates, or a reference that isn't there.
     """
-    reference, alpha = question.named(list(scores)), question.alpha
+    reference, alpha = question.reference_among(list(scores)), question.alpha
     margin = margin or _margin_of(scores[reference], metric, question)
     seeds = max(values.shape[1] for values in scores.values())
-    question_asked = asked(question, metric, plan, reference=reference, margin=margin, seeds=seeds)
+    conclusion = open_conclusion(question, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
     losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
     means = {name: values.mean(axis=1) for name, values in losses.items()}
-    fixed, bounds = _constant(means, reference), list[Bounds]()
+    fixed, on_these_rows = _constant(means, reference), list[SeedDifference]()
     usable = {name: values[None] for name, values in losses.items() if name not in fixed or plan.df is None}
     if plan.df is None:
         reason = "its scores are all of one split, so they say nothing about other rows"
         fixed = {name: reason for name in scores if name != reference}
-        bounds = _of_seeds(losses, reference, alpha, n_together(list(losses)) + question.tried)
+        on_these_rows = _seed_differences(losses, reference, alpha, n_together(list(losses)) + question.tried)
     level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
 
     def difference(first: str, second: str, n: int) -> Estimate:
@@ -115,8 +121,8 @@ def conclude_scores(
     ours = scores[reference]
     same = [name for name, values in scores.items() if name != reference and np.array_equal(values, ours)]
     return replace(
-        conclude(question_asked, evidence, without=fixed),
-        on_these_rows=tuple(bounds),
+        conclude(conclusion, evidence, without=fixed),
+        on_these_rows=tuple(on_these_rows),
         candidates=tuple(
             CandidateSummary(name=name, kind="scores", scores={metric.name: _score(values, metric, plan, alpha)})
             for name, values in scores.items()
@@ -158,16 +164,25 @@ def _constant(means: Mapping[str, Floats], reference: str) -> dict[str, str]:
     return reasons
 
 
-def _of_seeds(losses: Mapping[str, Floats], reference: str, alpha: float, together: int) -> list[Bounds]:
+def _seed_differences(
+    losses: Mapping[str, Floats], reference: str, alpha: float, comparisons: int
+) -> list[SeedDifference]:
     """Return each candidate's difference on one split, with the interval over seeds if both have several."""
-    bounds, (ours,) = [], losses[reference]
+    differences, (ours,) = [], losses[reference]
     for name, (theirs,) in losses.items():
         if name != reference:
-            over_seeds = seed_difference(ours, theirs, alpha=alpha, comparisons=together)
-            ends = {} if over_seeds is None else {"low": over_seeds.low, "high": over_seeds.high}
-            difference, seeds = float(ours.mean() - theirs.mean()), (len(ours), len(theirs))
-            bounds.append(Bounds(candidate=name, reference=reference, difference=difference, seeds=seeds, **ends))
-    return bounds
+            over_seeds = seed_difference(ours, theirs, alpha=alpha, comparisons=comparisons)
+            differences.append(
+                SeedDifference(
+                    candidate=name,
+                    reference=reference,
+                    difference=float(ours.mean() - theirs.mean()),
+                    low=None if over_seeds is None else over_seeds.low,
+                    high=None if over_seeds is None else over_seeds.high,
+                    seeds=(len(ours), len(theirs)),
+                )
+            )
+    return differences
 
 
 def _score(values: Floats, metric: Metric, plan: SplitPlan, alpha: float) -> Score:
@@ -190,8 +205,10 @@ def _score(values: Floats, metric: Metric, plan: SplitPlan, alpha: float) -> Sco
 _FEWEST = 5
 
 
-def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str) -> TablesConclusion:
-    """Return the conclusion from several tables.
+def conclude_tables(
+    tables: Sequence[Conclusion], question: Question, *, column: str, name: str, command: str
+) -> TablesConclusion:
+    """Return the conclusion from several tables, which a `column` of the file `name` distinguishes.
 
     The difference of the mean scores on a table is one number. Errors are compared as shares of the reference's error,
     since tables may have errors of any size. Wilcoxon's signed-rank test with Holm's adjustment decides (Demsar 2006).
@@ -201,7 +218,7 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
     """
     from scipy.stats import rankdata  # it loads slowly, and one table does without
 
-    first, name = tables[0], question.table
+    first = tables[0]
     metric, reference, n = first.metric, first.reference, len(tables)
     names = [candidate.name for candidate in first.candidates]
     others, enough = [other for other in names if other != reference], n >= _FEWEST
@@ -238,16 +255,16 @@ def over_tables(tables: Sequence[Conclusion], question: Question, *, column: str
                     p_adjusted=p_adjusted,
                 )
             )
-    together, notes = len(others) + question.tried, []
-    if enough and 2.0 ** (1 - n) * together > question.alpha:
+    comparisons, notes = len(others) + question.tried, []
+    if enough and 2.0 ** (1 - n) * comparisons > question.alpha:
         notes.append(
-            f"With {n} tables and {counted(together, 'comparison')} no signed-rank test can reach p = "
+            f"With {n} tables and {counted(comparisons, 'comparison')} no signed-rank test can reach p = "
             f"{question.alpha:g}, however clear the difference: more tables are needed."
         )
     reason = f"{n} tables are too few for a verdict over tables, which needs {_FEWEST}"
     return TablesConclusion(
         kind="tables",
-        command=question.command,
+        command=command,
         table=name,
         specification=first.specification,
         reference=reference,

@@ -18,7 +18,7 @@ from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, default_metric, margin_beside
 from seedbed.evaluation.protocol import Protocol, too_few
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
-from seedbed.judgement.judging import asked, conclude_scores
+from seedbed.judgement.judging import conclude_scores, open_conclusion
 from seedbed.judgement.score_columns import Factor, Question, check_number, factor, free_columns, numbers, plain
 from seedbed.judgement.scores import FileRows, SplitPlan, read_rows, seed_places, split_plan
 from seedbed.scoring import Result, evidence_of, without_verdict
@@ -171,8 +171,8 @@ def _of_columns(
 ) -> _Predicted:
     """Return what the columns of a file with a column of candidates predict."""
     target, positive = str(question.target), question.positive
-    taken = {*roles.values(), columns.names.index(target)}
-    names = {plain(name): i for i, name in enumerate(columns.names) if i not in taken}
+    used = {*roles.values(), columns.names.index(target)}
+    names = {plain(name): i for i, name in enumerate(columns.names) if i not in used}
     by_label = {label: i for i, label in of_class.items()}
     if len(by_label) > 1:
         labels = _ordered({*by_label, *truth}, positive)
@@ -345,7 +345,9 @@ def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted) -> Pro
     )
 
 
-def on_predictions(columns: Frame, roles: Mapping[str, int], question: Question) -> Conclusion:
+def conclude_predictions(
+    columns: Frame, roles: Mapping[str, int], question: Question, about: Mapping[str, Any]
+) -> Conclusion:
     """Return the conclusion from a file of predictions.
 
     Raises:
@@ -364,22 +366,21 @@ def on_predictions(columns: Frame, roles: Mapping[str, int], question: Question)
         raise OptionError(message, did_you_mean(name, known))
     metric, target = METRICS[name], results[0].target
     seeds = max(result.predictions.shape[1] for result in results)
-    about: dict[str, Any] = {"target": question.target, "task": task, "n_rows": len(target)}
+    about = {**about, "target": question.target, "task": task, "n_rows": len(target)}
     what = f"numbers, {question.target}"
     if labels:
         counts = np.bincount(target, minlength=len(labels))
         about["labels"] = dict(zip(labels, counts.tolist(), strict=True))
         about["majority_share"] = float(counts.max() / counts.sum())
         what = f"{len(labels)} labels of {question.target}" if labels[2:] else f"{question.target} = {labels[-1]}"
-    said = "predicted labels" if hard else "predictions"
-    understood = (
-        f"{said} of {len(results)} candidates for {len(target):,} rows: {what}.",
+    predictions = "predicted labels" if hard else "predictions"
+    about["understood"] = (
+        f"{predictions} of {len(results)} candidates for {len(target):,} rows: {what}.",
         plan.words,
         *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and plan.kind != "held_out" else []),
     )
-    question = replace(question, understood=understood, about=about)
     by_name = {result.name: result for result in results}
-    reference = question.named(list(by_name))
+    reference = question.reference_among(list(by_name))
     if question.margin is not None:
         margin = Margin(question.margin, "given")
     else:  # by the rule of a comparison
@@ -391,16 +392,16 @@ def on_predictions(columns: Frame, roles: Mapping[str, int], question: Question)
             message = f"{columns.where}: some predictions of {missing[0]} aren't finite numbers"
             raise DataError(message, "Leave the candidate out, or predict all rows.")
         scores = {each: metric.score_of(values) for each, values in losses.items()}
-        return conclude_scores(scores, metric, plan, question, margin)
-    question_asked = asked(question, metric, plan, reference=reference, margin=margin, seeds=seeds)
+        return conclude_scores(scores, metric, plan, question, about, margin)
+    conclusion = open_conclusion(question, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
     if not results[0].design.has_verdict:
-        question_asked = replace(question_asked, interval=None)
+        conclusion = replace(conclusion, interval=None)
     evidence = evidence_of(results, name)
     if plan.kind == "held_out":  # the file doesn't say how many rows were trained on
         evidence = replace(evidence, n_train=None)
     without = without_verdict(results, reference)
-    concluded = conclude(question_asked, evidence, without=without)
-    return replace(concluded, candidates=tuple(_candidate(result, hard=hard) for result in results))
+    conclusion = conclude(conclusion, evidence, without=without)
+    return replace(conclusion, candidates=tuple(_candidate(result, hard=hard) for result in results))
 
 
 def _candidate(result: Result, *, hard: bool) -> CandidateSummary:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.data.cells import quoted_names
 from seedbed.data.frame import Frame
 from seedbed.data.sources.memory import frame_of_values
 from seedbed.data.sources.opening import read_new_rows
@@ -19,6 +20,7 @@ from seedbed.data.target import likely_target
 from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean, spell
 from seedbed.evaluation.metrics import METRICS, Metric, known_metric
 from seedbed.files import scratch_folder
+from seedbed.settings.fields import Settings, documented, setting
 from seedbed.typing import Floats
 
 CONVENTIONS: Mapping[str, tuple[str, ...]] = {
@@ -48,7 +50,6 @@ _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "in
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
 _OF_TABLES = re.compile(r"\b(query|table|skip.rows|limit)\b(?=[ =,.]|$)")  # options that scores don't have
-_MOST_TRIED = 1_000_000_000
 STDIN = "/dev/stdin"
 """The path of the standard input."""
 _MOST_STDIN = 1 << 28  # bytes
@@ -77,57 +78,75 @@ _LOWER = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """The options of `judge`, which explains them, and how a file was understood.
+@documented
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Question(Settings):
+    """What is asked about a file of scores or predictions: the options of `judge`.
 
-    Attributes:
-        table: the name of the table.
-        understood: how the file was read, in sentences.
-        about: fields on the target of predictions.
+    Raises:
+        OptionError: a value is out of range.
     """
 
-    candidate: str | None = None
-    dataset: str | None = None
-    repeat: str | None = None
-    fold: str | None = None
-    seed: str | None = None
-    row: str | None = None
-    target: str | None = None
-    score: str | None = None
-    reference: str | None = None
-    margin: float | None = None
-    alpha: float = 0.05
-    tried: int = 0
-    lower_is_better: bool | None = None
-    folds: int | None = None
-    test_share: float | None = None
-    drop_incomplete: bool = False
-    positive: str | None = None
-    table: str = "scores"
-    command: str = ""
-    understood: tuple[str, ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)
+    reference: str | None = setting(None, "The candidate that the others are compared with; the first one if left out.")
+    margin: float | None = setting(
+        None,
+        "The difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up to 1, else"
+        " 2 % of the reference's mean.",
+        above=0,
+        hint="Give the smallest difference that matters, above 0.",
+    )
+    alpha: float = setting(
+        0.05,
+        "How often a difference may be claimed where there is none, over all comparisons together.",
+        above=0,
+        below=1,
+        hint="Give a share between 0 and 1: 0.05, say.",
+    )
+    tried: int = setting(
+        0,
+        "How many attempts were discarded; each counts as one more comparison.",
+        at_least=0,
+        at_most=1_000_000_000,
+        hint="Give how many attempts were discarded: 0 to 1,000,000,000.",
+    )
+    lower_is_better: bool | None = setting(None, "Which way is better; by the score's name if left out.")
+    folds: int | None = setting(None, "Folds of each repeat, if no column says it.")
+    test_share: float | None = setting(None, "Share of test rows, for random splits.")
+    drop_incomplete: bool = setting(False, "Leave out splits in which a score is missing.")
+    score: str | None = setting(
+        None,
+        "The column of scores; of the wide form, what the numbers are, such as `accuracy`; of predictions, the score"
+        " that verdicts are about: `brier`, `log_loss`, `accuracy`, `squared_error` or `mae`.",
+    )
+    candidate: str | None = setting(
+        None, "The column of candidates. This and the next five are needed only if a column has no usual name."
+    )
+    fold: str | None = setting(None, "The column of folds.")
+    repeat: str | None = setting(None, "The column of repeats.")
+    seed: str | None = setting(None, "The column of seeds.")
+    dataset: str | None = setting(
+        None, "The column of tables. Each table gets its verdicts, and a signed-rank test decides over all of them."
+    )
+    row: str | None = setting(None, "The column of rows, for predictions.")
+    target: str | None = setting(
+        None,
+        "The column of true values, if the file contains predictions of rows that weren't trained on; usual names such"
+        " as `y`, `y_true`, `target` and `label` are known.",
+    )
+    positive: str | None = setting(
+        None, "Of two labels, the one whose probability is given; the larger one if left out."
+    )
 
-    def __post_init__(self) -> None:
-        if not 0 < self.alpha < 1:
-            raise OptionError(f"alpha is {self.alpha}", "Give a share between 0 and 1: 0.05, say.")
-        if not 0 <= self.tried <= _MOST_TRIED:
-            hint = f"Give how many attempts were thrown away: 0 to {_MOST_TRIED:,}."
-            raise OptionError(f"tried is {self.tried:,}", hint)
-        if self.margin is not None and not (self.margin > 0 and np.isfinite(self.margin)):
-            raise OptionError(f"the margin is {self.margin}", "Give the smallest difference that matters, above 0.")
-
-    def named(self, names: Sequence[str]) -> str:
+    def reference_among(self, names: Sequence[str]) -> str:
         """Return the reference.
 
         Raises:
-            OptionError: it isn't there, there are fewer than two candidates, or one of them has the name of the true
-                values.
+            OptionError: it isn't among the candidates, there are fewer than two, or one of them has the name of the
+                true values.
         """
         if true := [name for name in names if plain(name) in _TRUE]:
             hint = (
-                "Of predictions, keep this column of true values, and give no scores; of scores, rename the candidate."
+                "In predictions, keep this column of true values, and give no scores; in scores, rename the candidate."
             )
             raise OptionError(f"a candidate is named '{true[0]}', which is a usual name of the true values", hint)
         if len(names) < 2:
@@ -179,15 +198,15 @@ def read_scores(source: Any) -> Frame:
     return frame
 
 
-def roles_of(columns: Frame, given: Question) -> dict[str, int]:
+def roles_of(columns: Frame, question: Question) -> dict[str, int]:
     """Return positions of columns by the keys of `CONVENTIONS`. Raises ColumnError."""
     roles, names = dict[str, int](), columns.names
-    asked = {getattr(given, role, None) for role in (*CONVENTIONS, "target", "score")}
+    named = {getattr(question, role, None) for role in (*CONVENTIONS, "target", "score")}
     for role, usual in CONVENTIONS.items():
-        name = getattr(given, role, None)
+        name = getattr(question, role, None)
         if name is not None and name not in names:
             raise ColumnError(f"{columns.where}: there is no column '{name}'", did_you_mean(name, names))
-        there = [i for i, other in enumerate(names) if plain(other) in usual and other not in asked]
+        there = [i for i, other in enumerate(names) if plain(other) in usual and other not in named]
         if name is not None:
             there = [names.index(name)]
         if role == "seed":  # exports of trackers name each run beside its seed
@@ -201,7 +220,7 @@ def roles_of(columns: Frame, given: Question) -> dict[str, int]:
     return roles
 
 
-def target_of(columns: Frame, roles: Mapping[str, int], given: Question, *, scores: bool) -> str | None:
+def target_of(columns: Frame, roles: Mapping[str, int], question: Question, *, scores: bool) -> str | None:
     """Return the column of true values if the file holds predictions, else None.
 
     If the user names none, it is a column with a usual name, provided that another one has a usual name of predictions,
@@ -213,15 +232,15 @@ def target_of(columns: Frame, roles: Mapping[str, int], given: Question, *, scor
     Raises:
         ColumnError: several columns could be it, or rows are named and no column has a usual name.
     """
-    if given.target is not None:
-        return given.target
-    free = [name for i, name in enumerate(columns.names) if i not in roles.values() and name != given.score]
+    if question.target is not None:
+        return question.target
+    free = [name for i, name in enumerate(columns.names) if i not in roles.values() and name != question.score]
     wide = "candidate" not in roles
     if not wide and not any(plain(name).startswith(_PREDICTIONS) for name in free):
         return None
     target = likely_target(free, usual_only=True)
     if target is None:
-        if wide and "row" in roles and not scores and given.score is None:
+        if wide and "row" in roles and not scores and question.score is None:
             message = f"{columns.where}: no column names the candidates, and none has a usual name of true values"
             accuracy = spell("score", "accuracy")
             raise ColumnError(
@@ -263,7 +282,9 @@ def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -
             "Give a row for each candidate and split, with a column such as accuracy; or name it with score: NAME.",
         )
     if not wide and len(values) > 1:
-        raise ColumnError(f"{where}: {_some(shown)} could all be the score", f"Name one with score: {shown[0]}.")
+        raise ColumnError(
+            f"{where}: {quoted_names(shown, 8)} could all be the score", f"Name one with score: {shown[0]}."
+        )
     if wide and (len(values) < 2 or all(_known(name) for name in shown)):
         raise _no_candidates(where, shown)
     check_number(where, len(values))
@@ -274,31 +295,28 @@ def refuse_means(columns: Frame, roles: Mapping[str, int]) -> None:
     """Raise OptionError if the file has one row for each candidate, with a mean and a standard deviation."""
     free = free_columns(columns, roles)
     texts = [i for i in free if not np.isfinite(columns.numbers(i)).any()]
-    found = [i for i in texts if any(map(_PLUS_MINUS.search, columns.texts(i).texts))]
+    deviations = [i for i in texts if any(map(_PLUS_MINUS.search, columns.texts(i).texts))]
     names = [roles["candidate"]] if "candidate" in roles else texts
     if not roles.keys() & {"fold", "repeat", "seed", "row"} and any(
         len(columns.texts(i).texts) == columns.n_rows for i in names
     ):
-        found += [i for i in free if _DEVIATION.search(plain(columns.names[i]))]
-    if found:
-        message = f"{columns.where}: column '{columns.names[found[0]]}' holds standard deviations of scores"
+        deviations += [i for i in free if _DEVIATION.search(plain(columns.names[i]))]
+    if deviations:
+        message = f"{columns.where}: column '{columns.names[deviations[0]]}' holds standard deviations of scores"
         why = "They don't say how the scores of two candidates vary together over the splits, which decides."
         raise OptionError(message, f"{why} Give a row for each candidate and fold.")
 
 
 def free_columns(columns: Frame, roles: Mapping[str, int]) -> list[int]:
     """Return the columns without a role that may hold scores or predictions, and nothing such as time."""
-    taken = set(roles.values())
-    return [i for i, name in enumerate(columns.names) if i not in taken and _BESIDE.fullmatch(plain(name)) is None]
+    used = set(roles.values())
+    return [i for i, name in enumerate(columns.names) if i not in used and _BESIDE.fullmatch(plain(name)) is None]
 
 
 def _no_candidates(where: str, scores: Sequence[str]) -> ColumnError:
-    message = f"{where}: no column names the candidates, and {_some(scores)} look{'s' * (len(scores) == 1)} like scores"
+    look = "looks" if len(scores) == 1 else "look"
+    message = f"{where}: no column names the candidates, and {quoted_names(scores, 8)} {look} like scores"
     return ColumnError(message, f"Add a column 'candidate', or name yours with {spell('candidate', 'NAME')}.")
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
 
 
 def check_number(where: str, n_candidates: int, most: int = _MOST["candidate"]) -> None:

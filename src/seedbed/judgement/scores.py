@@ -279,16 +279,16 @@ def split_plan(rows: FileRows, *, folds: int | None, test_share: float | None, p
     return SplitPlan(kind="cross_validation", repeats=repeats, folds=k, overlap=1 / (k - 1), df=k - 1, words=words)
 
 
-def _folds_of(rows: FileRows, given: int | None) -> int | None:
+def _folds_of(rows: FileRows, folds: int | None) -> int | None:
     """Return the folds of a repeat; None for random splits."""
     per_repeat = Counter(repeat for repeat, _ in rows.splits)
     sizes, n = set(per_repeat.values()), len(rows.splits)
-    if given is not None:
-        if given < 2 or (rows.repeat.labels and sizes != {given}):
+    if folds is not None:
+        if folds < 2 or (rows.repeat.labels and sizes != {folds}):
             raise OptionError(
-                f"folds is {given}, and the file has {max(sizes)} in a repeat", f"Leave {spell('folds')} out."
+                f"folds is {folds}, and the file has {max(sizes)} in a repeat", f"Leave {spell('folds')} out."
             )
-        return given
+        return folds
     if len(per_repeat) > 1:
         if len(sizes) > 1:
             repeat = rows.repeat.labels[min(per_repeat, key=lambda code: per_repeat[code])]

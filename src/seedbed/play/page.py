@@ -120,9 +120,7 @@ def bundled(entries: Sequence[str], folder: Path = STATIC) -> str:
 def _colours() -> str:
     """Return the colours of seedbed's reports as variables: by the reader's system, or by the page's button."""
     light, dark = (
-        f"color-scheme: {name}; "
-        + " ".join(f"{variable}: {colour};" for variable, colour in css_variables(theme).items())
-        for name, theme in (("light", LIGHT), ("dark", DARK))
+        f"color-scheme: {name}; {css_variables(theme)}" for name, theme in (("light", LIGHT), ("dark", DARK))
     )
     return (
         f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"

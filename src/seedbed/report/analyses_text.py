@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from seedbed.errors import counted, spell
-from seedbed.evaluation.analyses import ColumnEffect, Columns, Gap, Interval, RowForecast, Rows, Subgroup, Subgroups
+from seedbed.evaluation.analyses import ColumnEffect, Columns, Gap, RowForecast, Rows, Subgroup, Subgroups
+from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.evaluation.verdicts import SHORT, Verdict
+from seedbed.evaluation.verdicts import SHORT
 from seedbed.report.advice import answers, guessing, listed, margin_words
 from seedbed.report.tables import LOOKS, FirstScreen, NumberTable, Row, decimals_of
 
@@ -31,15 +32,14 @@ def label_of(columns: Sequence[str]) -> str:
 
 def column_headings(score: Metric) -> tuple[str, ...]:
     """Return the headings of the table."""
-    points = " (points)" if score.percent else ""
+    points = score.points
     return "without", f"adds{points}", f"loss{points}", "alone", f"shuffled{points}", "verdict"
 
 
 def effect_cells(effect: ColumnEffect, score: Metric, decimals: int) -> tuple[str, str]:
     """Return the score of a model with these columns only, and the rise of the loss if they are shuffled."""
-    scale = 100.0 if score.percent else 1.0
     alone = "-" if effect.alone is None else measure(score, score.score_of(effect.alone))
-    return alone, "-" if effect.shuffled is None else signed(scale * effect.shuffled, decimals)
+    return alone, "-" if effect.shuffled is None else signed(score.scale * effect.shuffled, decimals)
 
 
 def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
@@ -62,7 +62,7 @@ def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
         adds = f"add to what {answer.model} learns from the other columns"
         yield "Helps", f"{named('helps')}: shown to {adds if answer.n_columns > 1 else 'help, as the only column'}"
     elif "none" not in of:
-        yield "Helps", f"no column is shown to help {answer.model}, which isn't to say that none does"
+        yield "Helps", f"no column is shown to help {answer.model}"
     for group, surely in answer.substitutes:
         several, perhaps = _NUMBERS.get(len(group.columns), str(len(group.columns))), "" if surely else "perhaps "
         enough = f"{perhaps}one of these two is enough"
@@ -71,12 +71,15 @@ def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
         yield "Together", f"{label_of(group.columns)} stand for each other, and add something together: {enough}"
     if "harms" in of:
         yield "Harms", f"{named('harms')}: {answer.model} is shown to be better without"
-    if alike := of.get(same := "no difference that matters"):
-        yield "No matter", f"{named(same)}: leaving {'out one of them' if len(alike) > 1 else 'it out'} makes {same}"
+    if unimportant := of.get(same := "no difference that matters"):
+        yield (
+            "No matter",
+            f"{named(same)}: leaving {'out one of them' if len(unimportant) > 1 else 'it out'} makes {same}",
+        )
     if "can't tell" in of:
         yield "Can't tell", named("can't tell") + ": these rows don't decide it"
     source = {
-        "named": "as asked for",
+        "named": "as requested",
         "default": "the default",
         "run": "the model that the comparison recommends",
     }
@@ -107,14 +110,14 @@ def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
                 "changes. It measures the same as the loss, but without the errors of both models, so it varies half "
                 "as much. A column helps if both are above 0, and one of them is shown to be."
             )
-        together = f"s, which hold for these {n} comparisons together" if n > 1 else ""
-        yield f"±: {100 * (1 - conclusion.alpha):g}% interval{together}."
+        simultaneous = f"s, which hold for these {n} comparisons together" if n > 1 else ""
+        yield f"±: {100 * (1 - conclusion.alpha):g}% interval{simultaneous}."
     if any(effect.alone is not None for effect in answer.effects):
         prior = conclusion.metric.of_prior
-        beside = "" if prior is None else f" ({guessing(conclusion)} has {measure(score, score.score_of(prior))})"
+        of_prior = "" if prior is None else f" ({guessing(conclusion)} has {measure(score, score.score_of(prior))})"
         yield (
-            f"Alone: with this column only{beside}. Shuffled: the loss if its values are shuffled among the test rows, "
-            "without training again (permutation importance). Both by one repeat and without a test."
+            f"Alone: with this column only{of_prior}. Shuffled: the loss if its values are shuffled among the test "
+            "rows, without training again (permutation importance). Both by one repeat and without a test."
         )
 
 
@@ -122,23 +125,23 @@ def column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
     """Yield the model with all columns, then those without some, the largest loss first."""
     answer, reference = conclusion.columns, conclusion.reference
     assert answer is not None
-    decimals, scale = decimals_of(metric, conclusion.metric.margin), 100.0 if metric.percent else 1.0
+    decimals, scale = decimals_of(metric, conclusion.metric.margin), metric.scale
     whole = measure(metric, conclusion.score(reference, metric.name).mean or 0.0)
     yield Row("(nothing)", "", "", "", (whole, ""), "", "reference", False, None)
     for effect in shown_effects(answer):
         interval, loss, adds = None, "", ""
         if effect.loss is not None and effect.low is not None and effect.high is not None:
-            interval = middle, low, high = scale * effect.loss, scale * effect.low, scale * effect.high
-            loss = plus_minus(middle, max(high - middle, middle - low), decimals)
+            interval = Interval(mean=effect.loss, low=effect.low, high=effect.high).times(scale)
+            loss = plus_minus(interval.mean, interval.half, decimals)
         if effect.adds is not None and effect.adds_high is not None:
             adds = plus_minus(scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals)
         look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
-        beside = effect_cells(effect, metric, decimals)
+        other_cells = effect_cells(effect, metric, decimals)
         label = label_of(effect.columns)
         verdict = {"no difference that matters": "doesn't matter"}.get(effect.verdict, str(effect.verdict))
         if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
             verdict = "helps, but by less than matters"
-        yield Row(label, "", adds, loss, beside, verdict, look, False, interval)
+        yield Row(label, "", adds, loss, other_cells, verdict, look, False, interval)
 
 
 def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
@@ -194,14 +197,9 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
 def _gain(conclusion: Conclusion, one: RowForecast) -> str:
     """Return a gain as its interval with the estimate, which tends to be too low: `0.001 to 0.011 (about 0.004)`."""
     metric = known_metric(conclusion.metric.name)
-    scale, points = (100.0, " points") if metric.percent else (1.0, "")
-    decimals = decimals_of(metric, conclusion.metric.margin)
-    middle, low, high = (signed(scale * value, decimals).lstrip("+") for value in _ends(one.gain))
-    return f"{low} to {high}{points} (about {middle}, likely more)"
-
-
-def _ends(value: Interval) -> tuple[float, float, float]:
-    return value.mean, value.low, value.high
+    decimals, gain = decimals_of(metric, conclusion.metric.margin), one.gain.times(metric.scale)
+    middle, low, high = (signed(value, decimals).lstrip("+") for value in (gain.mean, gain.low, gain.high))
+    return f"{low} to {high}{' points' * metric.percent} (about {middle}, likely more)"
 
 
 def _differ(conclusion: Conclusion, rows: Rows) -> str:
@@ -251,8 +249,7 @@ def _shown(metric: Metric, loss: float, decimals: int) -> str:
 
 
 def _plus_minus(metric: Metric, loss: Interval, decimals: int) -> str:
-    scale = 100.0 if metric.percent else 1.0
-    half = scale * max(loss.high - loss.mean, loss.mean - loss.low)
+    half = metric.scale * loss.half
     return f"{_shown(metric, loss.mean, decimals)}" + (f" ±{half:,.{decimals}f}" if half > 0 else "")
 
 
@@ -296,9 +293,7 @@ def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
     if groups is None:
         return None
     metric, reference = known_metric(conclusion.metric.name), groups.reference
-    points = " (points)" if metric.percent else ""
-    compared = f"gain over {reference}{points}" if len(reference) <= 24 else f"gain over the reference{points}"
-    scale = 100.0 if metric.percent else 1.0
+    compared = f"gain over {reference if len(reference) <= 24 else 'the reference'}{metric.points}"
     heading = f"By {groups.column}: {groups.model} against {reference}"
     return FirstScreen(
         heading=heading if groups.model != reference else f"By {groups.column}: {reference}",
@@ -306,27 +301,27 @@ def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
         answers=(),
         no_verdict="",
         columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
-        rows=tuple(_subgroup_row(conclusion, groups, group, metric, scale) for group in groups.subgroups),
+        rows=tuple(_subgroup_row(conclusion, groups, group, metric) for group in groups.subgroups),
         helps=(),
         notes=(_finding(conclusion), *_subgroup_notes(conclusion, groups)),
         trained=(),
         unit="points" if metric.percent else metric.words,
-        margin=scale * conclusion.metric.margin,
+        margin=metric.scale * conclusion.metric.margin,
     )
 
 
-def _subgroup_row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, metric: Metric, scale: float) -> Row:
+def _subgroup_row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, metric: Metric) -> Row:
     decimals = decimals_of(metric, conclusion.metric.margin)
     verdict, score = group.verdict(groups.model), group.scores.get(groups.model)
     few = "too few rows" if "too few" in group.reason else "no verdict" if group.reason else ""
-    interval = None if verdict is None else _scaled(verdict, scale)
+    interval = None if verdict is None else verdict.interval.times(metric.scale)
     calibration = group.calibration.get(groups.model)
     return Row(
         name=group.name,
         what=counted(group.n_rows, "row"),
         score="-" if score is None else measure(metric, score.mean),
-        gain="" if interval is None else _with_half(*interval, decimals),
-        beside=("" if calibration is None else _calibration(conclusion, calibration),),
+        gain="" if interval is None else plus_minus(interval.mean, interval.half, decimals),
+        other_scores=("" if calibration is None else _calibration(conclusion, calibration),),
         verdict=few if verdict is None else SHORT[verdict.rule],
         look="" if verdict is None else LOOKS.get(verdict.rule, "unsure"),
         chosen=False,
@@ -334,26 +329,18 @@ def _subgroup_row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, me
     )
 
 
-def _scaled(value: Verdict | Gap | Interval, scale: float) -> tuple[float, float, float]:
-    middle = value.mean if isinstance(value, Interval) else value.difference
-    return scale * middle, scale * value.low, scale * value.high
-
-
-def _with_half(middle: float, low: float, high: float, decimals: int | None) -> str:
-    return plus_minus(middle, max(high - middle, middle - low), decimals)
-
-
 def _calibration(conclusion: Conclusion, value: Interval) -> str:
     """Return the mean prediction minus the mean of what was observed: of classes in points."""
     scale, decimals = (1.0, None) if conclusion.task == "regression" else (100.0, 1)
-    return _with_half(*_scaled(value, scale), decimals)
+    offset = value.times(scale)
+    return plus_minus(offset.mean, offset.half, decimals)
 
 
 def _amount(conclusion: Conclusion, gap: Gap) -> str:
     metric = known_metric(conclusion.metric.name)
-    decimals = decimals_of(metric, conclusion.metric.margin)
-    shown = _with_half(*_scaled(gap, 100.0 if metric.percent else 1.0), decimals)
-    return f"{shown} points" if metric.percent else shown
+    size = gap.interval.times(metric.scale)
+    shown = plus_minus(size.mean, size.half, decimals_of(metric, conclusion.metric.margin))
+    return f"{shown}{' points' * metric.percent}"
 
 
 def _finding(conclusion: Conclusion) -> str:
@@ -409,16 +396,16 @@ def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
     if groups is None:
         return
     metric = known_metric(conclusion.metric.name)
-    scale, points = (100.0, " (points)") if metric.percent else (1.0, "")
     decimals = decimals_of(metric, conclusion.metric.margin)
-    columns = ["", metric.words, f"gain over {groups.reference}{points}", "verdict", "p, adjusted",
+    columns = ["", metric.words, f"gain over {groups.reference}{metric.points}", "verdict", "p, adjusted",
                "predicted - observed"]  # fmt: skip
     for group in groups.subgroups:
         rows = []
         for name, score in group.scores.items():
             one, cells = group.verdict(name), ["", "", ""]
             if one is not None:
-                cells = [_with_half(*_scaled(one, scale), decimals), one.short, p_words(one.p_adjusted)]
+                gain = one.interval.times(metric.scale)
+                cells = [plus_minus(gain.mean, gain.half, decimals), one.short, p_words(one.p_adjusted)]
             ends = " to ".join(measure(metric, end, score.mean) for end in (score.low, score.high))
             calibration = _calibration(conclusion, group.calibration[name])
             rows.append([name, f"{measure(metric, score.mean)} ({ends})", *cells, calibration])

@@ -98,9 +98,9 @@ _MOST_CLASSES = 12
 def networks_shown(curves: Curves) -> str:
     """Return how many single networks the chart of learning curves can show."""
     candidates = curves.candidates
-    kept = sum(len(candidate.curves["test_loss"].ghosts) for candidate in candidates)
+    n_kept = sum(len(candidate.curves["test_loss"].ghosts) for candidate in candidates)
     n = sum(candidate.n_networks - candidate.n_diverged for candidate in candidates)
-    return "every network" if kept == n else f"{kept:,} of the {n:,} networks, evenly chosen"
+    return "every network" if n_kept == n else f"{n_kept:,} of the {n:,} networks, evenly chosen"
 
 
 def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTable]:

@@ -63,7 +63,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     """Return the first screen of a comparison or a judgement."""
     metric, reference, judged = conclusion.metric, conclusion.reference, conclusion.kind == "judgement"
     score = deciding(conclusion)
-    beside = tuple(METRICS[name] for name in _beside(conclusion) if name != score.name)
+    other_scores = tuple(METRICS[name] for name in _names_of_other_scores(conclusion) if name != score.name)
     in_points = score.percent
     against = "gain over" if conclusion.reference_named else "behind"
     other = "the reference" if conclusion.reference_named else "the best"
@@ -72,7 +72,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         "",
         score.words,
         f"{compared} (points)" if in_points else compared,
-        *(one.words for one in beside),
+        *(one.words for one in other_scores),
         "verdict",
     )
     warnings = (
@@ -88,7 +88,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         answers=(*answers(conclusion), *effect_answers(conclusion)),
         no_verdict=_no_verdict(conclusion),
         columns=columns,
-        rows=tuple(_rows(conclusion, score, beside)),
+        rows=tuple(_rows(conclusion, score, other_scores)),
         helps=tuple(_helps(conclusion, score)),
         notes=tuple(notes),
         trained=(
@@ -111,7 +111,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     )
 
 
-def _beside(conclusion: Conclusion) -> Iterator[str]:
+def _names_of_other_scores(conclusion: Conclusion) -> Iterator[str]:
     """Yield the scores that are shown in any case, if they are known."""
     names = ("roc_auc", "recall") if rare_label(conclusion) else ("accuracy",)
     for name in ("r2", "mae") if conclusion.task == "regression" else names:
@@ -121,7 +121,11 @@ def _beside(conclusion: Conclusion) -> Iterator[str]:
 
 def _one_column(conclusion: Conclusion) -> Iterator[str]:
     """Yield the warnings about columns that alone predict well, if a model is so good that they do nearly all of it."""
-    scores = [one.scores[name].mean or 0.0 for name in [*_beside(conclusion)][:1] for one in conclusion.candidates]
+    scores = [
+        one.scores[name].mean or 0.0
+        for name in [*_names_of_other_scores(conclusion)][:1]
+        for one in conclusion.candidates
+    ]
     if max(scores, default=0.0) > _TOO_GOOD:
         yield from (note_sentence(note) for note in conclusion.notes if note.code == "SB212")
 
@@ -159,10 +163,10 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
 # ---- the table
 
 
-def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> Iterator[Row]:
+def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]) -> Iterator[Row]:
     verdicts, advice = {one.candidate: one for one in conclusion.verdicts}, conclusion.advice
     decimals, use = decimals_of(metric, conclusion.metric.margin), "" if advice is None else advice.use
-    scale = 100.0 if metric.percent else 1.0
+    scale = metric.scale
 
     def shown(name: str) -> float:
         return round(scale * (conclusion.score(name, metric.name).mean or 0.0), decimals)
@@ -171,17 +175,16 @@ def _rows(conclusion: Conclusion, metric: Metric, beside: Sequence[Metric]) -> I
         name = model.name
         # Where networks have diverged, the scores of the others are optimistic.
         score = _score(metric, model, decimals) if model.finite else "-"
-        others = tuple(_score(other, model) if model.finite else "-" for other in beside)
+        others = tuple(_score(other, model) if model.finite else "-" for other in other_scores)
         verdict, interval, gain, words, look = verdicts.get(name), None, "", "", ""
         if verdict is not None:
-            interval = middle, low, high = scale * verdict.difference, scale * verdict.low, scale * verdict.high
+            interval = verdict.interval.times(scale)
             # As a reader computes it from the two rounded numbers.
             points = shown(name) - shown(conclusion.reference)
             points = points if metric.greater_is_better else -points
-            half = max(high - middle, middle - low)
-            gain = plus_minus(points, half, decimals)
+            gain = plus_minus(points, interval.half, decimals)
             if not conclusion.reference_named:
-                gain = plus_minus(-points, half, decimals).lstrip("+")
+                gain = plus_minus(-points, interval.half, decimals).lstrip("+")
             words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
         elif conclusion.verdicts:
             is_reference = name == conclusion.reference
@@ -276,8 +279,8 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
 def _more_epochs(checks: Sequence[Check]) -> str:
     """Return the option that doubles the epochs, unless a candidate has epochs of its own."""
     epochs = max((int(check.evidence.get("epochs") or 0) for check in checks), default=0)
-    given = any("epochs=" in check.candidate for check in checks)
-    return spell("epochs", 2 * epochs) if epochs and not given else "more epochs"
+    sets_epochs = any("epochs=" in check.candidate for check in checks)
+    return spell("epochs", 2 * epochs) if epochs and not sets_epochs else "more epochs"
 
 
 def _other_way(conclusion: Conclusion) -> Iterator[str]:
@@ -347,15 +350,16 @@ def forest_of(screen: FirstScreen) -> Forest | None:
     if not spans:
         return None
     # The prior is often far off, and would squeeze all others.
-    seen = [ends for name, (_, *ends) in spans.items() if name != "prior"] or [ends for _, *ends in spans.values()]
-    low, high = _limits([(low, high) for low, high in seen], least=screen.margin)
+    seen = [span for name, span in spans.items() if name != "prior"] or list(spans.values())
+    low, high = _limits([(span.low, span.high) for span in seen], least=screen.margin)
 
     def place(value: float) -> float:
         return round(100 * (min(max(value, low), high) - low) / (high - low), 2)
 
     decimals = max(0, 1 if screen.unit == "points" else 2 - math.floor(math.log10(high - low)))
     marks = {}
-    for name, (middle, first, last) in spans.items():
+    for name, span in spans.items():
+        middle, first, last = span.mean, span.low, span.high
         words = f"{_signed_end(middle, decimals)} ({_signed_end(first, decimals)} to {_signed_end(last, decimals)})"
         point = place(middle) if low <= middle <= high else None
         marks[name] = Mark(place(first), round(place(last) - place(first), 2), point, words, first < low, last > high)
@@ -374,16 +378,16 @@ def _limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[
         intervals: (low, high) of each; at least one.
         least: the axis reaches at least this far to either side.
     """
-    kept = sorted(intervals, key=lambda ends: max(abs(ends[0]), abs(ends[1])))
+    shown = sorted(intervals, key=lambda ends: max(abs(ends[0]), abs(ends[1])))
     widths = sorted(high - low for low, high in intervals)
     typical = max(widths[(len(widths) - 1) // 2], 2 * least)
 
     def ends() -> tuple[float, float]:
-        return min(-least, *(low for low, _ in kept), 0.0), max(least, *(high for _, high in kept), 0.0)
+        return min(-least, *(low for low, _ in shown), 0.0), max(least, *(high for _, high in shown), 0.0)
 
     fewest = len(intervals) // 2 + 1
-    while len(kept) > fewest and (ends()[1] - ends()[0]) * _SQUEEZED > typical:
-        kept.pop()
+    while len(shown) > fewest and (ends()[1] - ends()[0]) * _SQUEEZED > typical:
+        shown.pop()
     low, high = ends()
     air = (high - low) * _AIR or 1.0
     return low - air, high + air

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from seedbed.evaluation.summaries import AnySummary, document_of
 from seedbed.figures.drawing import spec_of
 from seedbed.figures.pictures import all_charts, browser_library, script_json
-from seedbed.figures.theme import DARK, LIGHT, PAGE, Theme, colours, css_variables
+from seedbed.figures.theme import DARK, LIGHT, PAGE, colours, css_variables
 from seedbed.report import analyses_text, chart_texts, glance, judged, sentences, tables
 
 TERMS = {
@@ -166,7 +166,7 @@ def _render(template: str, **values: Any) -> str:
 def notebook_page(summary: AnySummary, pictures: Sequence[str]) -> str:
     """Return the first screen of a summary with some pictures (SVG), as HTML for the output of a cell."""
     return _render(
-        "notebook.html", summary=summary, pictures=pictures, colours=_declared(LIGHT), style=_text("first.css")
+        "notebook.html", summary=summary, pictures=pictures, colours=css_variables(LIGHT), style=_text("first.css")
     )
 
 
@@ -193,7 +193,7 @@ def _text(name: str) -> str:
 
 def _themes() -> str:
     """Return the colours as CSS: those of the reader's system or of the button; on paper always the light ones."""
-    light, dark = (_declared(theme) for theme in (LIGHT, DARK))
+    light, dark = (css_variables(theme) for theme in (LIGHT, DARK))
     return (
         f":root {{ color-scheme: light; {light} }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark; {dark} }} }}\n"
@@ -201,7 +201,3 @@ def _themes() -> str:
         f":root[data-theme=dark] {{ color-scheme: dark; {dark} }}\n"
         f"@media print {{ :root, :root[data-theme] {{ color-scheme: light; {light} }} }}\n"
     )
-
-
-def _declared(theme: Theme) -> str:
-    return " ".join(f"{name}: {value};" for name, value in css_variables(theme).items())

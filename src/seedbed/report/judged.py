@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from seedbed.errors import counted, visible
 from seedbed.evaluation.metrics import known_metric, measure, p_words, signed
-from seedbed.evaluation.summaries import Bounds, Conclusion, DecidingScore, TablesConclusion
+from seedbed.evaluation.summaries import Conclusion, DecidingScore, SeedDifference, TablesConclusion
 from seedbed.report.advice import listed
 from seedbed.report.tables import NumberTable, folded, table_lines
 
@@ -20,8 +20,8 @@ def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
     plan, verdicts, metric = conclusion.plan, conclusion.verdicts, conclusion.metric
     if verdicts:
         n = max(verdict.comparisons for verdict in verdicts)
-        thrown = f", {counted(plan.tried, 'thrown away attempt')} among them" if plan.tried else ""
-        holm = f", adjusted for {n} comparisons{thrown}" if n > 1 else ""
+        discarded = f", {counted(plan.tried, 'discarded attempt')} among them" if plan.tried else ""
+        holm = f", adjusted for {n} comparisons{discarded}" if n > 1 else ""
         yield f"p{holm}: {', '.join(f'{one.candidate} {p_words(one.p_adjusted)}' for one in verdicts[:_MOST_NAMED])}."
         if plan.kind == "random_splits":
             yield f"Random splits: corrected for their overlap, Student's t with {plan.df} degrees of freedom."
@@ -31,8 +31,8 @@ def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
             yield f"{plan.folds} folds give rough intervals: use 5 or more."
         for without in conclusion.no_verdict:
             yield f"No verdict on {without.candidate}: {without.reason}."
-    for bounds in conclusion.on_these_rows:
-        yield _known(bounds, metric)
+    for one in conclusion.on_these_rows:
+        yield _known(one, metric)
     if conclusion.on_these_rows:
         yield (
             "For a verdict, score the candidates by cross-validation, 10 repeats of 10 folds say, and give a row for "
@@ -53,14 +53,14 @@ def _on_one_test_set(conclusion: Conclusion) -> Iterator[str]:
         yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
 
 
-def _known(bounds: Bounds, metric: DecidingScore) -> str:
+def _known(one: SeedDifference, metric: DecidingScore) -> str:
     """Return what is known of a difference without a verdict."""
-    gain = f"{_size(metric, bounds.difference)}{' points' * known_metric(metric.name).percent}"
-    said = f"{bounds.candidate} against {bounds.reference}, on this test set: {metric.words} improved by {gain}"
-    if bounds.low is None or bounds.high is None:
-        return f"{said}; a single run doesn't show the effect of seeds."
-    low, high = _size(metric, bounds.low), _size(metric, bounds.high)
-    return f"{said}, and with other seeds on the same rows plausibly by {low} to {high}."
+    gain = f"{_size(metric, one.difference)}{' points' * known_metric(metric.name).percent}"
+    words = f"{one.candidate} against {one.reference}, on this test set: {metric.words} improved by {gain}"
+    if one.low is None or one.high is None:
+        return f"{words}; a single run doesn't show the effect of seeds."
+    low, high = _size(metric, one.low), _size(metric, one.high)
+    return f"{words}, and with other seeds on the same rows plausibly by {low} to {high}."
 
 
 def _size(metric: DecidingScore, value: float) -> str:

@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 from seedbed.errors import counted, visible
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.sentences import duration
-from seedbed.report.terminal import so_far_lines
+from seedbed.report.terminal import interim_lines
 
 _LINE_FIRST, _LINE_EVERY = 3.0, 10.0  # seconds
 _NOTEBOOK_EVERY = 0.5
@@ -77,7 +77,7 @@ class ProgressDisplay(Bar):
             return
         if progress.so_far is not None and progress.repeats > self._repeats:
             self._repeats = progress.repeats
-            lines = [line.plain for line in so_far_lines(progress.so_far, width=_ONE_LINE)]
+            lines = [line.plain for line in interim_lines(progress.so_far, width=_ONE_LINE)]
             # The heading, and the first result if there is one.
             self._print(" ".join(" ".join(lines[:2]).split()))
         if time.monotonic() >= self._due:
@@ -90,7 +90,7 @@ class ProgressDisplay(Bar):
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yield what is drawn on a terminal."""
         if self._so_far is not None:
-            lines = so_far_lines(self._so_far, width=self.console.width)
+            lines = interim_lines(self._so_far, width=self.console.width)
             yield from lines[: max(1, self.console.height - 3)]
         yield self.make_tasks_table(self.tasks)
 
@@ -109,7 +109,7 @@ def notebook_progress() -> Iterator[Callable[[Progress], None] | None]:
         nonlocal due
         if time.monotonic() >= due:
             due = time.monotonic() + _NOTEBOOK_EVERY
-            lines = [] if progress.so_far is None else [line.plain for line in so_far_lines(progress.so_far)]
+            lines = [] if progress.so_far is None else [line.plain for line in interim_lines(progress.so_far)]
             text = "\n".join([*lines, progress.line()])
             handle.update(output.HTML(f"<pre>{html.escape(visible(text))}</pre>"))
 

@@ -62,7 +62,8 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     if shares and plan.seeds > 1:  # one seed doesn't show how much seeds matter
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
         share = f"{high}%" if low == high else f"{low} to {high}%"
-        yield f"Seeds cause {share} of the uncertainty of the gains{'' if low == '100' else '; rows cause the rest'}."
+        rest = "" if low == "100" else ", the rest from the limited number of rows"
+        yield f"{share} of the uncertainty of the gains comes from seeds{rest}."
     if (top := conclusion.top) is not None and conclusion.interval is not None:
         apparent, low, value, high = (
             measure(metric.name, value, top.expected) for value in (top.apparent, top.low, top.expected, top.high)
@@ -87,7 +88,7 @@ def _margin_source(conclusion: Conclusion) -> str:
         share = f"the usual {margin_words(replace(metric, margin=usual))}"
     part = "hundredth" if conclusion.task == "regression" else "tenth"
     return {
-        "given": ", as asked for",
+        "given": ", as requested",
         "default": f": {share}" if usual is None else "",
         "tenth_of_error": f": a tenth of the error of {reference}, which is less than {share}",
         "floor": f": a {part} of {share}, as {reference} makes hardly any errors",
@@ -133,15 +134,15 @@ def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
 
 def joined_notes(notes: Iterable[Note]) -> list[Note]:
     """Return notes about a table; of those that differ only in their column, the first one, which names the others."""
-    alike: dict[tuple[str, str, tuple[str, ...]], list[Note]] = {}
+    by_message: dict[tuple[str, str, tuple[str, ...]], list[Note]] = {}
     for note in notes:
         message = note.message.replace(f"'{note.column}'", "") if note.column else note.message
-        alike.setdefault((note.code, message, tuple(note.rows)), []).append(note)
+        by_message.setdefault((note.code, message, tuple(note.rows)), []).append(note)
     return [
         replace(first, message=f"{first.message}; the same holds for {listed([one.column for one in others], 3)}")
         if others and first.column
         else first
-        for first, *others in alike.values()
+        for first, *others in by_message.values()
     ]
 
 

@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, percent, plain_number, signed
 from seedbed.evaluation.summaries import Conclusion, Score
 
@@ -50,23 +51,23 @@ class Row:
         gain: how much better it is than the reference's, as both are shown, `+0.003 ±0.017`, or how far it is behind
             the recommended model, `0.003 ±0.017`. `reference` or `recommended` at that model, and empty where there is
             no verdict.
-        beside: scores that don't decide but are easier to understand: accuracy of classes, ROC AUC and recall if a
-            label is rare, the mean absolute error of numbers.
+        other_scores: those that don't decide but are easier to understand: accuracy of classes, ROC AUC and recall if
+            a label is rare, the mean absolute error of numbers.
         verdict: in a few words; empty at the reference and without a verdict.
         look: `better`, `worse`, `unsure`, `reference`, or empty.
         chosen: whether it is the recommended model.
-        interval: (gain, low, high) in units of `FirstScreen.unit`; positive is better. None without a verdict.
+        interval: the gain in units of `FirstScreen.unit`; positive is better. None without a verdict.
     """
 
     name: str
     what: str
     score: str
     gain: str
-    beside: tuple[str, ...]
+    other_scores: tuple[str, ...]
     verdict: str
     look: str
     chosen: bool
-    interval: tuple[float, float, float] | None
+    interval: Interval | None
 
     @property
     def label(self) -> str:
@@ -200,14 +201,12 @@ def score_table(conclusion: Conclusion) -> NumberTable:
             shown = "-" if train is None else measure("r2" if numeric else "accuracy", train)
             cells += [shown, f"{model.epochs.median:,}", f"{model.n_parameters:,}"]
         rows.append([model.name, *cells])
-    return NumberTable(
-        columns, rows, f"Scores with {100 * (1 - conclusion.alpha):g}% intervals, each of which holds by itself"
-    )
+    return NumberTable(columns, rows, f"Scores with {100 * (1 - conclusion.alpha):g}% intervals, one score at a time")
 
 
 def verdict_table(conclusion: Conclusion) -> NumberTable:
     """Return the numbers of each verdict."""
-    unit = " (points)" if known_metric(conclusion.metric.name).percent else ""
+    unit = known_metric(conclusion.metric.name).points
     columns = [f"gain in {conclusion.metric.words}{unit}", "interval", "in accuracy (points)", "interval"]
     columns += ["probability that it is better", "runs that say otherwise", "p, adjusted", "rows for the margin"]
     rows = []

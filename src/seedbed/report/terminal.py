@@ -67,8 +67,8 @@ def subgroup_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> lis
     return [Text(visible(screen.heading), "bold"), *_table_lines(screen, width), *styled]
 
 
-def so_far_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
-    """Return the lines of an answer so far: after how many repeats, the recommended model in one line, the table."""
+def interim_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
+    """Return the lines of an interim result: after how many repeats, the recommended model in one line, the table."""
     screen, plan = first_screen(conclusion), conclusion.plan
     heading = f"So far, after {plan.repeats} of up to {plan.most_repeats} repeats:"
     answer = answer_lines(screen.answers[:1], width, _spaced_names(conclusion))
@@ -108,7 +108,7 @@ def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False)
             f"{'>' if row.chosen else ' '} {row.name}",
             row.what,
             row.score,
-            *((*row.beside, row.gain) if beside_first else (row.gain, *row.beside)),
+            *((*row.other_scores, row.gain) if beside_first else (row.gain, *row.other_scores)),
             row.verdict,
         )
         for row in screen.rows

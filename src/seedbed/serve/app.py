@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any, Self
 
 from seedbed.errors import visible
-from seedbed.figures.theme import DARK, LIGHT, Theme, css_variables
+from seedbed.figures.theme import DARK, LIGHT, css_variables
 from seedbed.model.model import Model
 from seedbed.serve.limits import Gate, Limits, RefusedError, write_json
 from seedbed.serve.openapi import document
@@ -143,12 +143,12 @@ class App:
 
     async def _answer(self, scope: Message, path: str, receive: Receive) -> tuple[Headers, bytes]:
         """Return headers and body of the answer."""
-        given: Headers = scope["headers"]
-        self._gate.check_host(_values(given, b"host"))
-        self._gate.check_origin(_values(given, b"origin"))
+        request_headers: Headers = scope["headers"]
+        self._gate.check_host(_values(request_headers, b"host"))
+        self._gate.check_origin(_values(request_headers, b"origin"))
         route = self.routes.get(path)
         if route is None or not route.open:
-            self._gate.check_token(_values(given, b"authorization"))
+            self._gate.check_token(_values(request_headers, b"authorization"))
         if route is None:
             raise RefusedError(
                 404, "not_found", "there is nothing at this path", "POST rows to /predict; GET /openapi.json lists all."
@@ -158,18 +158,18 @@ class App:
             raise RefusedError(405, "method", f"this path accepts {route.method} only", headers=allowed)
         if route.content is not None:
             return route.content()
-        _check_json(given)
-        body, rows = await self.worker.answer(await self._body(given, receive))
+        _check_json(request_headers)
+        body, rows = await self.worker.answer(await self._body(request_headers, receive))
         self._metrics.rows += rows
         return _JSON, body
 
-    async def _body(self, given: Headers, receive: Receive) -> bytes:
+    async def _body(self, request_headers: Headers, receive: Receive) -> bytes:
         """Return the whole body. Its length is measured; a header with the length is used only to refuse early."""
         most = self._limits.body
         too_long = RefusedError(
             413, "body", f"the body is longer than {most:,} bytes", "Send the rows in several requests."
         )
-        if any(length.isdigit() and int(length[:20]) > most for length in _values(given, b"content-length")):
+        if any(length.isdigit() and int(length[:20]) > most for length in _values(request_headers, b"content-length")):
             raise too_long
         chunks, size = [], 0
         try:
@@ -256,12 +256,8 @@ def _text(name: str) -> str:
 
 
 def _themes() -> str:
-    light, dark = (_declared(theme) for theme in (LIGHT, DARK))
+    light, dark = (css_variables(theme) for theme in (LIGHT, DARK))
     return (
         f":root {{ color-scheme: light; {light} }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark; {dark} }} }}\n"
     )
-
-
-def _declared(theme: Theme) -> str:
-    return " ".join(f"{name}: {value};" for name, value in css_variables(theme).items())

@@ -19,14 +19,14 @@ def document(model: Model, version: str, *, token: bool) -> Values:
     row, prediction = _ref("Row"), _ref("Predictions")
     rows = {"type": "array", "items": row}
     sets = {"coverage": {"type": "number"}, "per_class": {"type": "boolean"}}
-    asked = {"anyOf": [{"type": "object", "properties": {"rows": rows, **sets}, "required": ["rows"]}, rows, row]}
+    request = {"anyOf": [{"type": "object", "properties": {"rows": rows, **sets}, "required": ["rows"]}, rows, row]}
     paths = {
         "/": _get("A page with a form for one row", text, media="text/html", open=True),
         "/health": _get("Whether the server lives", _object({"status": {"const": "ok"}}), open=True),
         "/card": _get("What the model is", {"type": "object"}),
         "/openapi.json": _get("This document", {"type": "object"}),
         "/metrics": _get("Counts and times, for Prometheus", text, media="text/plain"),
-        "/predict": _post("Predict rows", asked, prediction),
+        "/predict": _post("Predict rows", request, prediction),
     }
     info = {"title": f"{model.candidate} predicts {model.target_name}", "version": version or "0"}
     components: Values = {"schemas": _schemas(model)}
@@ -102,7 +102,7 @@ def _get(summary: str, schema: Values, *, media: str = "application/json", open:
     return {"get": about | ({"security": []} if open else {})}
 
 
-def _post(summary: str, asked: Values, answer: Values) -> Values:
+def _post(summary: str, request: Values, answer: Values) -> Values:
     reasons = {
         "400": "Not JSON, or not in this form.",
         "413": "Too many bytes, or too many rows.",
@@ -115,7 +115,7 @@ def _post(summary: str, asked: Values, answer: Values) -> Values:
     return {
         "post": {
             "summary": summary,
-            "requestBody": {"required": True, **_content(asked)},
+            "requestBody": {"required": True, **_content(request)},
             "responses": {"200": {"description": "Predicted.", **_content(answer)}, **responses},
         }
     }

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from seedbed.data.cells import quoted_names
 from seedbed.data.frame import check_characters, check_flat
 from seedbed.errors import ColumnError, nearest
 from seedbed.model.model import Model
 from seedbed.model.predicting import FLAGS, Predictions
 from seedbed.serve.limits import Limits, RefusedError
 
-_NAMED = 10
 _NEAR_ONES = 50  # names among which a mistyped one is searched: a request may have a hundred thousand
 _LARGEST = sys.float_info.max
 _SETS = ("coverage", "per_class")
@@ -60,10 +60,10 @@ class RowFormat:
         if isinstance(values.get("rows"), list):
             if others := sorted(values.keys() - {"rows", *_SETS}):
                 raise _bad_rows(f"beside rows there is {others[0][:60]!r}", "Leave it out.")
-            asked = {key: value for key, value in values.items() if key in _SETS}
-            if "per_class" in asked and (type(asked["per_class"]) is not bool or "coverage" not in asked):
+            sets = {key: value for key, value in values.items() if key in _SETS}
+            if "per_class" in sets and (type(sets["per_class"]) is not bool or "coverage" not in sets):
                 raise _bad_rows("per_class isn't true or false, or there is no coverage", 'Send "coverage": 0.9, too.')
-            return replace(self._of_records(values["rows"]), sets=asked)
+            return replace(self._of_records(values["rows"]), sets=sets)
         return self._of_records([values])
 
     def _of_records(self, records: list[Any]) -> RequestRows:
@@ -89,36 +89,39 @@ class RowFormat:
         """Return `{"predictions": [...]}`, and which columns weren't used if there are any."""
         spreads, doubtful = predictions.spreads.tolist(), predictions.doubtful.tolist()
         if self._model.task == "regression":
-            found: list[dict[str, Any]] = [{"value": value} for value in predictions.values.tolist()]
+            records: list[dict[str, Any]] = [{"value": value} for value in predictions.values.tolist()]
         else:
             of, probabilities = self._model.labels, predictions.probabilities.tolist()
-            found = [
+            records = [
                 {"label": str(label), "probabilities": dict(zip(of, row, strict=True))}
                 for label, row in zip(self._model.labelled(predictions).tolist(), probabilities, strict=True)
             ]
         if rows.sets:
             labels, covering = self._model.labels, self._model.covering(predictions, **rows.sets).tolist()
-            for one, row in zip(found, covering, strict=True):
+            for one, row in zip(records, covering, strict=True):
                 one |= {"set": [*itertools.compress(labels, row)]} if labels else {"low": row[0], "high": row[1]}
         answers = [
             {**one, "spread": spread, "flags": flags, "doubtful": is_doubtful}
-            for one, spread, flags, is_doubtful in zip(found, spreads, self._flags(predictions), doubtful, strict=True)
+            for one, spread, flags, is_doubtful in zip(
+                records, spreads, self._flags(predictions), doubtful, strict=True
+            )
         ]
         return {"predictions": answers, "ignored": list(rows.ignored)} if rows.ignored else {"predictions": answers}
 
     def _flags(self, predictions: Predictions) -> list[dict[str, list[str]]]:
         """Return the names of unusual columns by kind, for each row. All kinds are there."""
-        found = predictions.flags(self._schemas)
-        return [{kind: found.get(row, {}).get(kind, []) for kind in FLAGS} for row in range(len(predictions.values))]
+        flags_of_rows = predictions.flags(self._schemas)
+        return [
+            {kind: flags_of_rows.get(row, {}).get(kind, []) for kind in FLAGS} for row in range(len(predictions.values))
+        ]
 
     def _check_names(self, number: int, record: Mapping[str, Any]) -> None:
         """Raise ColumnError if a row lacks a column of the model."""
         missing = [name for name in self._names if name not in record]
         if missing:
-            listed = ", ".join(f"'{name}'" for name in missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
             others = itertools.islice((other for other in record if other not in self._known), _NEAR_ONES)
             hint = nearest(missing[0], [other[:100] for other in others])
-            raise ColumnError(f"row {number} lacks {listed}", hint or "Give null for what isn't known.")
+            raise ColumnError(f"row {number} lacks {quoted_names(missing)}", hint or "Give null for what isn't known.")
 
     def _checked(self, values: list[list[Any]]) -> list[list[Any]]:
         """Return the values. Raise DataError for a list, an object, half a character, or what is too large."""

@@ -19,9 +19,9 @@ from seedbed.model.predicting import Predictions, predict_rows
 from seedbed.serve.limits import Limits, RefusedError, read_json, write_json
 from seedbed.serve.request_rows import RequestRows, RowFormat
 
-_TOGETHER = 64  # requests
+_MOST_IN_BATCH = 64  # requests
 _LAST_SECONDS = 0.5  # for the current request when the server ends
-_BYTES_TOGETHER = 1 << 17  # of their bodies; a longer one is predicted alone, so that short ones don't wait for it
+_BYTES_IN_BATCH = 1 << 17  # of their bodies; a longer one is predicted alone, so that short ones don't wait for it
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +85,11 @@ class Worker:
             raise _busy(f"there was no answer within {seconds:g} seconds", "Send fewer rows, or try later.") from None
 
     def _work(self) -> None:
-        while jobs := self._taken():
+        while jobs := self._next_batch():
             _return(list(self._answered(jobs)))
         _return([(job, ending()) for job in self._queue])
 
-    def _taken(self) -> list[_Job]:
+    def _next_batch(self) -> list[_Job]:
         """Return the requests that wait, up to a batch; empty at the end."""
         with self._changed:
             while not self._queue and not self._ending:
@@ -98,14 +98,14 @@ class Worker:
                 return []
             jobs = [self._queue.popleft()]
             size = len(jobs[0].body)
-            while self._queue and len(jobs) < _TOGETHER and size + len(self._queue[0].body) <= _BYTES_TOGETHER:
+            while self._queue and len(jobs) < _MOST_IN_BATCH and size + len(self._queue[0].body) <= _BYTES_IN_BATCH:
                 jobs.append(self._queue.popleft())
                 size += len(jobs[-1].body)
         return jobs
 
     def _answered(self, jobs: Sequence[_Job]) -> Iterator[_Outcome]:
         """Yield each job with its answer or error."""
-        together: list[tuple[_Job, RequestRows]] = []
+        readable: list[tuple[_Job, RequestRows]] = []
         for job in jobs:
             if job.future.cancelled():
                 continue
@@ -114,16 +114,16 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - an error of a job mustn't end the thread
                 yield job, error
             else:
-                together.append((job, rows))
-        parts = self._together([request for _, request in together])
-        for place, (job, request) in enumerate(together):
+                readable.append((job, rows))
+        parts = self._predict_batch([request for _, request in readable])
+        for place, (job, request) in enumerate(readable):
             try:
-                part = parts[place] if parts else self._alone(request)
+                part = parts[place] if parts else self._predict_alone(request)
                 yield job, (write_json(self._format.answer(request, part)), request.n_rows)
             except Exception as error:  # noqa: BLE001 - as above
                 yield job, error
 
-    def _together(self, parts: Sequence[RequestRows]) -> list[Predictions]:
+    def _predict_batch(self, parts: Sequence[RequestRows]) -> list[Predictions]:
         """Return predictions for each; none if they must be predicted one by one, as one of them is refused."""
         counts = [part.n_rows for part in parts]
         if len(parts) <= 1 or not all(counts):
@@ -131,19 +131,25 @@ class Worker:
         try:
             columns = zip(*(part.values for part in parts), strict=True)
             values = [list(itertools.chain.from_iterable(column)) for column in columns]
-            found = predict_rows(self._model, self._model.preprocessor.read_values(values))
+            predictions = predict_rows(self._model, self._model.preprocessor.read_values(values))
         except Exception:  # noqa: BLE001 - one by one, it becomes clear whose it is
             return []
-        if not _is_finite(found):
+        if not _is_finite(predictions):
             return []
         ends = np.cumsum(counts).tolist()
-        own = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+        rows_of_parts = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
         return [
-            Predictions(found.task, found.values[rows], found.spread[rows], found.odd.of(rows), found.doubtful[rows])
-            for rows in own
+            Predictions(
+                predictions.task,
+                predictions.values[rows],
+                predictions.spread[rows],
+                predictions.odd.of(rows),
+                predictions.doubtful[rows],
+            )
+            for rows in rows_of_parts
         ]
 
-    def _alone(self, rows: RequestRows) -> Predictions:
+    def _predict_alone(self, rows: RequestRows) -> Predictions:
         # A row's answer mustn't depend on other rows, so it is doubtful at most.
         predictions = predict_rows(self._model, self._model.preprocessor.read_values(rows.values))
         if not _is_finite(predictions):
@@ -152,9 +158,9 @@ class Worker:
         return predictions
 
 
-def _is_finite(found: Predictions) -> bool:
+def _is_finite(predictions: Predictions) -> bool:
     """Return whether JSON can hold all predictions. A spread overflows before its number, as it is squared."""
-    return bool(np.isfinite(found.values).all() and np.isfinite(found.spread).all())
+    return bool(np.isfinite(predictions.values).all() and np.isfinite(predictions.spread).all())
 
 
 def ending() -> RefusedError:
@@ -171,9 +177,9 @@ def _return(outcomes: Sequence[_Outcome]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = defaultdict(list)
     for job, outcome in outcomes:
         by_loop[job.future.get_loop()].append((job, outcome))
-    for loop, own in by_loop.items():
+    for loop, of_loop in by_loop.items():
         with contextlib.suppress(RuntimeError):  # the server has ended, and its loop is closed
-            loop.call_soon_threadsafe(_deliver, own)
+            loop.call_soon_threadsafe(_deliver, of_loop)
 
 
 def _deliver(outcomes: Sequence[_Outcome]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
@@ -19,6 +20,7 @@ from seedbed.removed import removed
 T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
 
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _KNOWN: dict[type[Any], dict[str, tuple[Setting, tuple[Any, ...]]]] = {}
 
 
@@ -145,24 +147,28 @@ def merged(settings: S, **given: Any) -> S:
     return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
-def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Return a decorator for a function whose `**keywords` are settings, without those about choosing. It replaces the
-    signature by one that names the settings, with their types, and as defaults the usual values."""
+def taking(usual: Settings, *, documents: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Return a decorator for a function whose `**keywords` are settings, without those about choosing.
+
+    It replaces the signature by one that names the settings, with their types, and as defaults the usual values. If it
+    `documents` them, their help takes the place of the keywords' line in the docstring.
+    """
     kind = type(usual)
 
     def decorate(function: Callable[..., T]) -> Callable[..., T]:
         hints = get_type_hints(kind)
         signature = inspect.signature(function)
-        named = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        *named, keywords = signature.parameters.values()
+        names = [name for name, about in settings_of(kind).items() if not about.choosing]
         more = [
-            inspect.Parameter(
-                one.name, inspect.Parameter.KEYWORD_ONLY, default=getattr(usual, one.name), annotation=hints[one.name]
-            )
-            for one in dataclasses.fields(kind)
-            if not settings_of(kind)[one.name].choosing
+            inspect.Parameter(name, _KEYWORD, default=getattr(usual, name), annotation=hints[name]) for name in names
         ]
         function.__signature__ = signature.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
         function.__annotations__ |= {parameter.name: parameter.annotation for parameter in more}
+        if documents and function.__doc__:
+            helps = [line.strip() for line in _help_lines(kind)]
+            about = re.compile(rf"^( *){keywords.name}: .*$", re.MULTILINE)
+            function.__doc__ = about.sub(lambda line: "\n".join(line[1] + one for one in helps), function.__doc__)
         return function
 
     return decorate
@@ -170,9 +176,12 @@ def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
 
 def documented(kind: type[T]) -> type[T]:
     """Add the help of each setting to the docstring of its class, under `Attributes:`."""
-    lines = [f"    {name}: {about.help[:1].lower()}{about.help[1:]}" for name, about in settings_of(kind).items()]
-    kind.__doc__ = "\n".join([(kind.__doc__ or "").rstrip(), "", "Attributes:", *lines])
+    kind.__doc__ = "\n".join([(kind.__doc__ or "").rstrip(), "", "Attributes:", *_help_lines(kind)])
     return kind
+
+
+def _help_lines(kind: type[Any]) -> list[str]:
+    return [f"    {name}: {about.help[:1].lower()}{about.help[1:]}" for name, about in settings_of(kind).items()]
 
 
 def _known(kind: type[Any]) -> dict[str, tuple[Setting, tuple[Any, ...]]]:

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from seedbed.data.frame import Frame
-from seedbed.data.sources.loaded import Loader, name_rows, open_loader
+from seedbed.data.sources.loaded import IN_ORDER, Loader, open_loader
 from seedbed.data.sources.memory import frame_of_rows
 from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, SourceOptions, choose, quoted
 from seedbed.errors import DataError, OptionError, UnreadableError, spell
@@ -49,7 +49,7 @@ def read_sqlite(path: Path, where: str, limit: SourceLimit, options: SourceOptio
             names = [column[0].strip() for column in cursor.description or ()]
             if not names:
                 raise DataError(f"{where}: the query gives no table", READ_ONLY)
-            return frame_of_rows(cursor, names, where, limit, places=name_rows, as_text=options.as_text, notes=notes)
+            return frame_of_rows(cursor, names, where, limit, places=IN_ORDER, as_text=options.as_text, notes=notes)
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         if str(error) == "interrupted":
             raise (limit.too_slow(where) if time.monotonic() > end else KeyboardInterrupt()) from None
@@ -105,11 +105,11 @@ def _load(loader: Loader, cursor: Any, query: str) -> list[str]:
 
     names = loader.connection.from_arrow(ask(f"SELECT * FROM ({query}\n) AS asked LIMIT 0")).columns
     aliases = [f"c{i}" for i in range(len(names))]
-    asked = f"(SELECT * FROM ({query}\n) AS asked({', '.join(aliases)})"
+    answer = f"(SELECT * FROM ({query}\n) AS asked({', '.join(aliases)})"
     kinds = ", ".join(f"pg_typeof({alias})::text AS {alias}" for alias in aliases)
     # The join gives a row even if the query has none: the types are those of its NULLs.
-    types = ask(f"SELECT {kinds} FROM (SELECT 1) AS one LEFT JOIN {asked} LIMIT 0) AS no ON true")
+    types = ask(f"SELECT {kinds} FROM (SELECT 1) AS one LEFT JOIN {answer} LIMIT 0) AS no ON true")
     [kinds_found] = loader.connection.from_arrow(types).fetchall()
     wanted = [alias if kind in KEPT else f"{alias}::text" for alias, kind in zip(aliases, kinds_found, strict=True)]
-    loader.load_arrow(ask(f"SELECT {', '.join(wanted)} FROM {asked}) AS typed"), n_columns=len(names))
+    loader.load_arrow(ask(f"SELECT {', '.join(wanted)} FROM {answer}) AS typed"), n_columns=len(names))
     return [name.strip() for name in names]

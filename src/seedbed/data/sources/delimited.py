@@ -43,8 +43,8 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
         1
     """
     first = rows[: MOST_TITLES + 1]
-    if wanted and (found := [i for i, row in enumerate(first) if set(wanted) <= {cell.strip() for cell in row}]):
-        return found[0]
+    if wanted and (places := [i for i, row in enumerate(first) if set(wanted) <= {cell.strip() for cell in row}]):
+        return places[0]
     width = len(rows[-1]) if rows else 0
     for position, row in enumerate(first):
         below = rows[position + 1 :]

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from seedbed.data.cells import first_of
 from seedbed.data.frame import Frame
 from seedbed.data.sources import excel
 from seedbed.data.sources.charset import GZIP
@@ -136,10 +137,10 @@ def _readable(loader: Loader, path: Path) -> Path:
 
 def _unpack(path: Path, copy: Path, where: str, limit: SourceLimit) -> None:
     """Unpack a gzip file, up to the limit."""
-    size, found = 0, path.stat()
+    size, status = 0, path.stat()
     try:
         # gzip would skip zeros byte by byte. Some network file systems report no blocks.
-        if 0 < 512 * getattr(found, "st_blocks", 0) < found.st_size - LARGEST_HOLE:
+        if 0 < 512 * getattr(status, "st_blocks", 0) < status.st_size - LARGEST_HOLE:
             raise EOFError("it has holes")
         with gzip.open(path) as packed, copy.open("wb") as out:
             while chunk := packed.read(CHUNK):
@@ -160,8 +161,8 @@ def _check_file(path: Path, where: str) -> int:
     try:
         if path.is_file():
             _head(path)
-            found = path.stat()
-            return min(found.st_size, 512 * getattr(found, "st_blocks", found.st_size))  # holes take no space
+            status = path.stat()
+            return min(status.st_size, 512 * getattr(status, "st_blocks", status.st_size))  # holes take no space
         exists, folder = path.exists(), path if path.is_dir() else path.parent
         tables = sorted(one.name for one in folder.glob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
     except (OSError, ValueError) as error:
@@ -174,7 +175,7 @@ def _check_file(path: Path, where: str) -> int:
     if near := difflib.get_close_matches(path.name, tables, n=1):
         hint = f"Did you mean '{path.parent / near[0]}'?"
     elif tables:
-        hint = f"Tables in that folder: {', '.join(tables[:10])}{', ...' if len(tables) > 10 else ''}"
+        hint = f"Tables in that folder: {first_of(tables, 10)}"
     else:
         hint = "There is no table in that folder." if folder.is_dir() else f"There is no folder '{folder}'."
     raise TableNotFoundError(f"no such file: {where}", hint)

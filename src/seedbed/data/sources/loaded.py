@@ -5,17 +5,28 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
 
 from seedbed.data.cells import CERTAIN_POINT, DOTTED, LEADING_ZEROS, NUMBER, missing_in_number
-from seedbed.data.frame import Builder, Cells, Frame, Numbers, Texts, fits_float, from_texts, is_whole, may_be_dotted
+from seedbed.data.frame import (
+    Builder,
+    Cells,
+    FindPlaces,
+    Frame,
+    Numbers,
+    Texts,
+    counted_as,
+    fits_float,
+    from_texts,
+    is_whole,
+    may_be_dotted,
+)
 from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import UnreadableError
 from seedbed.evaluation.summaries import Note
@@ -35,12 +46,8 @@ LONG_ROW = 1 << 28  # bytes; DuckDB's own limit, 2 MB, is less than ten thousand
 # DuckDB would fetch extensions from the network at run time.
 OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
-FindPlaces = Callable[[Iterable[int]], dict[int, str]]
-
-
-def name_rows(rows: Iterable[int]) -> dict[int, str]:
-    """Return where the user finds rows of a source without lines or records."""
-    return {row: f"row {row + 1}" for row in rows}
+IN_ORDER = counted_as("row {}")
+"""Where the user finds rows of a source without lines or records."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +66,7 @@ class Loader:
     folder: Path
     where: str
     limit: SourceLimit
-    as_text: Collection[str] = ()
+    as_text: Container[str] = ()
 
     def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
@@ -87,7 +94,7 @@ class Loader:
         self.connection.execute(f"CREATE TEMP TABLE cells AS SELECT * FROM arrow AS stream({aliases})")
         self.connection.unregister("arrow")
 
-    def frame(self, names: Sequence[str], places: FindPlaces = name_rows, notes: tuple[Note, ...] = ()) -> Frame:
+    def frame(self, names: Sequence[str], places: FindPlaces = IN_ORDER, notes: tuple[Note, ...] = ()) -> Frame:
         """Return what was loaded, and check its limits. A table without rows is enough to predict."""
         check_names(names, self.where)
         types = [kind for (kind,) in self.ask("SELECT column_type FROM (DESCRIBE cells)")]
@@ -98,8 +105,10 @@ class Loader:
         columns: list[Cells] = []
         for start in range(0, len(names), width):
             some = range(start, min(start + width, len(names)))
-            fetched = self._fetch({i: number_sql(f"c{i}", types[i]) for i in some if not _has_no_numbers(types[i])})
-            numbers = {i: np.ma.filled(np.ma.asarray(values, np.float64), np.nan) for i, values in fetched.items()}
+            numeric = [i for i in some if not types[i].startswith(("DATE", "TIME", "BOOL"))]
+            wanted = ", ".join(f"{number_sql(f'c{i}', types[i])} AS c{i}" for i in numeric) or "NULL"
+            fetched = self.connection.execute(f"SELECT {wanted} FROM cells ORDER BY rowid").fetchnumpy()
+            numbers = {i: np.ma.filled(np.ma.asarray(fetched[f"c{i}"], np.float64), np.nan) for i in numeric}
             plain = {i for i in numbers if types[i] == "VARCHAR" and names[i] not in self.as_text}
             facts = self._facts({i: numbers[i] for i in plain})
             for i in some:
@@ -116,16 +125,16 @@ class Loader:
         They are the number of filled cells, and whether some cell has leading zeros, may have a point between
         thousands, or surely has a decimal point.
         """
-        asked, places = ["count(*)"], {}  # of constants alone, SQL would return a row for each row
+        wanted, places = ["count(*)"], {}  # of constants alone, SQL would return a row for each row
         for i, values in numbers.items():
             column, present = f"c{i}", values[~np.isnan(values)]
-            asked.append(f"count(*) FILTER ({column} <> '')" if len(present) < len(values) else f"{len(values)}")
+            wanted.append(f"count(*) FILTER ({column} <> '')" if len(present) < len(values) else f"{len(values)}")
             if may_be_dotted(present) and len(present):
-                asked += [_any(column, LEADING_ZEROS), _any(column, DOTTED, "."), _any(column, CERTAIN_POINT, ".")]
+                wanted += [_any(column, LEADING_ZEROS), _any(column, DOTTED, "."), _any(column, CERTAIN_POINT, ".")]
             else:
-                asked += ["false", "false", "true"]
-            places[i] = len(asked) - 4
-        [answers] = self.ask(f"SELECT {', '.join(asked)} FROM cells")
+                wanted += ["false", "false", "true"]
+            places[i] = len(wanted) - 4
+        [answers] = self.ask(f"SELECT {', '.join(wanted)} FROM cells")
         return {i: answers[place : place + 4] for i, place in places.items()}
 
     def _column(
@@ -166,13 +175,6 @@ class Loader:
             builder.add_texts(self.connection.execute(query).fetchnumpy()["c"].tolist())
         return builder.texts()
 
-    def _fetch(self, wanted: dict[int, str]) -> dict[int, NDArray[Any]]:
-        if not wanted:
-            return {}
-        some = ", ".join(f"{sql} AS c{i}" for i, sql in wanted.items())
-        columns = self.connection.execute(f"SELECT {some} FROM cells ORDER BY rowid").fetchnumpy()
-        return {i: columns[f"c{i}"] for i in wanted}
-
     def _check_cells(self, names: Sequence[str], types: Sequence[str], places: FindPlaces) -> int:
         """Return the bytes of all cells that are text. Raise UnreadableError if one is too long."""
         texts = [i for i, kind in enumerate(types) if not NUMERIC_TYPES.fullmatch(kind)]
@@ -193,7 +195,7 @@ class Loader:
 
 
 @contextlib.contextmanager
-def open_loader(where: str, limit: SourceLimit = UNLIMITED, as_text: Collection[str] = ()) -> Iterator[Loader]:
+def open_loader(where: str, limit: SourceLimit = UNLIMITED, as_text: Container[str] = ()) -> Iterator[Loader]:
     """Start DuckDB in memory, with a temporary folder for what doesn't fit there. Its errors name the source."""
     with temporary_folder() as folder, contextlib.closing(duckdb.connect(":memory:", config=OFFLINE)) as connection:
         connection.execute("SET enable_progress_bar = false")
@@ -238,7 +240,3 @@ def _text_sql(column: str, kind: str) -> str:
     if kind == "BOOLEAN":
         return f"CASE {column} WHEN true THEN 'True' WHEN false THEN 'False' END"
     return f"CAST({column if kind != WITH_ZONE else f'CAST({column} AS TIMESTAMP)'} AS VARCHAR)"
-
-
-def _has_no_numbers(kind: str) -> bool:
-    return kind.startswith(("DATE", "TIME", "BOOL"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -13,9 +13,9 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import WHOLE_FLOATS
-from seedbed.data.frame import Builder, Cells, Frame, Numbers, Texts, check_flat, name_from_zero
-from seedbed.data.sources.loaded import FindPlaces, open_loader
+from seedbed.data.cells import WHOLE_FLOATS, quoted_names
+from seedbed.data.frame import IN_MEMORY, Builder, Cells, FindPlaces, Frame, Numbers, Texts, check_flat
+from seedbed.data.sources.loaded import open_loader
 from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import DataError, UnreadableError, error_line, nearest, spell
 from seedbed.evaluation.summaries import Note
@@ -31,7 +31,7 @@ def frame_of_rows(
     limit: SourceLimit,
     *,
     places: FindPlaces,
-    as_text: Collection[str] = (),
+    as_text: Container[str] = (),
     notes: tuple[Note, ...] = (),
 ) -> Frame:
     """Return rows of plain values as a frame. UnreadableError if there is none, or one is too large."""
@@ -56,7 +56,7 @@ def frame_of_rows(
 
 
 def read_frame(
-    frame: Any, names: Sequence[str] = (), *, where: str = "data frame", as_text: Collection[str] = ()
+    frame: Any, names: Sequence[str] = (), *, where: str = "data frame", as_text: Container[str] = ()
 ) -> Frame:
     """Return a pandas, Polars, PyArrow, ... data frame, or a DuckDB relation. An index isn't a column.
 
@@ -67,7 +67,7 @@ def read_frame(
     if isinstance(frame, duckdb.DuckDBPyRelation):
         with open_loader("DuckDB relation", as_text=as_text) as loader:
             loader.load_arrow(_Stream(frame), n_columns=len(frame.columns))
-            return loader.frame(frame.columns, name_from_zero)
+            return loader.frame(frame.columns, IN_MEMORY)
     known = as_frame(frame)
     if known is None:
         raise DataError(
@@ -163,7 +163,7 @@ def _moments(series: nw.Series[Any]) -> list[str | None] | None:
     return list(array)
 
 
-def frame_of_array(X: Any, where: str, names: Sequence[str] = (), as_text: Collection[str] = ()) -> Frame:
+def frame_of_array(X: Any, where: str, names: Sequence[str] = (), as_text: Container[str] = ()) -> Frame:
     """Return features [row, feature]; those of an array are named x0, x1, ... by default. See `read_frame`."""
     if as_frame(X) is not None:
         return read_frame(X, names, where=where, as_text=as_text)
@@ -215,15 +215,14 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], names: Sequence[str],
     others = dict.fromkeys(key for record in records for key in record if key not in known)
     for number, record in enumerate(records, start=1):
         if lacking := [name for name in names if name not in record]:
-            listed = ", ".join(f"'{name}'" for name in lacking[:10]) + (", ..." if len(lacking) > 10 else "")
             hint = nearest(lacking[0], map(str, others)) or "Give None for what isn't known."
-            raise DataError(f"{where}: record {number} lacks {listed}", hint)
+            raise DataError(f"{where}: record {number} lacks {quoted_names(lacking)}", hint)
     values = [[record.get(name) for record in records] for name in (*names, *others)]
     return frame_of_values(values, (*names, *map(str, others)), where, as_text=names)
 
 
 def frame_of_values(
-    values: Sequence[Sequence[Any]], names: Sequence[str], where: str = "records", *, as_text: Collection[str] = ()
+    values: Sequence[Sequence[Any]], names: Sequence[str], where: str = "records", *, as_text: Container[str] = ()
 ) -> Frame:
     """Return columns of plain values [column][row]: numbers, texts, booleans, or None for a missing value.
 

@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -73,7 +73,7 @@ def read_source(source: Any, options: SourceOptions = NOTHING) -> Source:
     return Source(read_frame(source, as_text=options.as_text), "data frame")
 
 
-def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Collection[str] = (), **options: Any) -> Frame:
+def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Container[str] = (), **options: Any) -> Frame:
     """Read rows to predict.
 
     Args:
@@ -184,10 +184,10 @@ def _heart_failure_path() -> Path:
     folder = os.environ.get("SEEDBED_DATA")
     copy = Path(folder) / HEART_FAILURE_FILE if folder else None
     if copy is not None and copy.is_file():
-        found = hashlib.sha256(copy.read_bytes()).hexdigest()
-        if found != HEART_FAILURE_SHA256:
+        digest = hashlib.sha256(copy.read_bytes()).hexdigest()
+        if digest != HEART_FAILURE_SHA256:
             raise DataError(
-                f"{copy} isn't the heart-failure table: its sha256 is {found}, not {HEART_FAILURE_SHA256}",
+                f"{copy} isn't the heart-failure table: its sha256 is {digest}, not {HEART_FAILURE_SHA256}",
                 "Replace the file, or read it by its path instead.",
             )
         return copy

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seedbed.data.cells import first_of
 from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note
 
@@ -30,7 +31,7 @@ class SourceOptions:
     skip_rows: int | None = None
     limit: str | None = None
     wanted: tuple[str, ...] = ()
-    as_text: Collection[str] = ()
+    as_text: Container[str] = ()
 
     def __post_init__(self) -> None:
         rows: Any = self.skip_rows
@@ -57,17 +58,11 @@ class SourceOptions:
 NOTHING = SourceOptions()
 
 
-class EveryName(Collection[str]):
+class EveryName(Container[str]):
     """Contains every name."""
 
     def __contains__(self, name: object) -> bool:
         return True
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
 
 def choose(
@@ -82,10 +77,9 @@ def choose(
             raise TableNotFoundError(f"{where}: no {kind} '{wanted}'", did_you_mean(wanted, names))
         return names.index(wanted), ()
     if len(names) > 1:
-        some = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
         more = f", or give a {query}" if kind == "table" else ""
         hint = f"Name one, such as {spell('table', names[0])}{more}."
-        raise OptionError(f"{where} has {len(names)} {kind}s: {some}", hint)
+        raise OptionError(f"{where} has {len(names)} {kind}s: {first_of(names, 40)}", hint)
     which = "in the database" if kind == "table" else "that is visible and not empty"
     return 0, (Note(f"the {kind} is '{names[0]}', the only one {which}"),)
 
@@ -120,7 +114,7 @@ class SourceLimit:
     seconds: float = SECONDS
 
     @classmethod
-    def of(cls, given: str | None, stored: float = 0) -> SourceLimit:
+    def of(cls, option: str | None, stored: float = 0) -> SourceLimit:
         """Read a limit such as "50GB", "30min" or "50GB,30min".
 
         Args:
@@ -132,10 +126,10 @@ class SourceLimit:
             SourceLimit(size=50000000000.0, seconds=1800.0)
         """
         size, seconds = max(SIZE, RATIO * stored), SECONDS
-        for part in str(given).split(",") if given is not None else ():
+        for part in str(option).split(",") if option is not None else ():
             match = QUANTITY.fullmatch(part.lower())
             if match is None or match[2].upper() not in UNITS or float(match[1]) == 0:
-                raise OptionError(f"limit is '{given}'", "Give a size, a time or both: 50GB, 30min or 50GB,30min.")
+                raise OptionError(f"limit is '{option}'", "Give a size, a time or both: 50GB, 30min or 50GB,30min.")
             value = float(match[1]) * UNITS[match[2].upper()]
             if match[2].endswith("b"):
                 size = value
