@@ -197,13 +197,8 @@ def _label(conclusion: Conclusion, model: CandidateSummary, mixed: bool) -> str:
     """Return a name with what it is: how many networks are averaged, and a single one beside baselines."""
     what = {"prior": guessing(conclusion).removeprefix("predicting the "), "auto": "blend"}.get(model.name)
     if what is None and model.kind == "network":
-        what = f"{conclusion.plan.networks} networks" if _averaged(conclusion) else "network" if mixed else None
+        what = f"{conclusion.plan.networks} networks" if conclusion.plan.networks > 1 else "network" if mixed else None
     return f"{model.name} ({what})" if what else str(model.name)
-
-
-def _averaged(conclusion: Conclusion) -> bool:
-    """Return whether the mean of several networks is judged."""
-    return conclusion.plan.networks > 1
 
 
 def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:
