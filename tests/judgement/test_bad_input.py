@@ -102,7 +102,7 @@ def test_a_file_of_several_sheets_is_refused_without_an_option_that_left(tmp_pat
         sheet.append(["model", "accuracy"])
         sheet.append(["a", 0.5])
     book.save(tmp_path / "scores.xlsx")
-    with pytest.raises(sb.SeedbedError, match=r"has 2 sheets: .*\. Save the scores as a CSV file of their own\."):
+    with pytest.raises(sb.SeedbedError, match=r"has 2 sheets: .*\. Save the scores as a separate CSV file\."):
         sb.judge(tmp_path / "scores.xlsx")
 
 

@@ -340,7 +340,7 @@ class Frame:
         return len(self.columns[0]) if self.columns else 0
 
     def rows(self, rows: Ints, where: str) -> Frame:
-        """Return some rows, by their numbers, under a name of their own."""
+        """Return some rows, by their numbers, under another name."""
         columns = tuple(column.rows(rows) for column in self.columns)
 
         def places(wanted: Iterable[int]) -> dict[int, str]:

@@ -182,7 +182,7 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
     """Return a note (SB203) for each column that alone predicts the target almost perfectly, or (SB212) nearly so.
 
     Values are put into up to 64 bins of equally many rows (32 per class). A frequent value, each level of a category
-    and missing cells have bins of their own. In each of 5 folds, a bin is predicted by its rows in the other folds: as
+    and missing cells have separate bins. In each of 5 folds, a bin is predicted by its rows in the other folds: as
     the class of which it has the largest part, or as their mean; an empty bin predicts nothing. A column is suspect
     with a balanced accuracy above .98, or an R2 above .98 of the target's ranks; nearly so above .96. Ranks, because
     one huge number would decide the R2 of the target itself.

@@ -113,7 +113,7 @@ _DRAWS, _LEVEL = 1000, 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSize:
-    """What models that are trained on so many rows come to.
+    """The losses of models that are trained on `n_train` rows.
 
     Attributes:
         n_train: rows of a training set, on average over the splits.
@@ -128,7 +128,7 @@ class TrainingSize:
 
 @dataclass(frozen=True, kw_only=True)
 class RowForecast:
-    """What a model would come to with more rows, each with a 90 % interval.
+    """The forecast of a model with more rows, with 90 % intervals.
 
     Attributes:
         candidate: the model.
@@ -431,7 +431,7 @@ class Effects:
         return f"probability that {target} is {self.label}" if self.label else target
 
     def shown(self, prediction: float, decimals: int = 0) -> str:
-        """Return a probability as `24%`, with so many decimals, or a number with four digits."""
+        """Return a probability as `24%`, with a number of decimals, or a number with four digits."""
         if not self.label:
             return plain_number(prediction, 4)
         return f"{prediction:.{decimals}%}" if decimals else percent(prediction)

@@ -47,7 +47,7 @@ class Spread:
         return float(corrected_se(np.float64(math.sqrt(self.variance)), np.float64(self.seeds), n, self.ratio))
 
     def narrowing(self, repeats: int) -> float:
-        """Return by which share an interval would be narrower with so many repeats; 0 if there are as many already."""
+        """Return by which share an interval would be narrower with this many repeats; 0 for as many as now."""
         se = self.se(self.repeats)
         return max(0.0, 1 - self.se(repeats) / se) if se > 0 else 0.0
 

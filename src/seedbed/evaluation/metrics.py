@@ -423,13 +423,13 @@ def margin_beside(name: str, default: float, reference_error: float) -> Margin:
 
 
 def plain_number(value: float, digits: int = 3) -> str:
-    """Return 0.00436, 12.3 or 12,300: a number of so many digits, with an exponent only if it is tiny."""
+    """Return 0.00436, 12.3 or 12,300: a number with this many digits, and an exponent only if it is tiny."""
     shown = f"{value:.{digits}g}"
     return f"{float(shown):,.0f}" if "e+" in shown else shown
 
 
 def signed(value: float, decimals: int | None = None) -> str:
-    """Return a number with its sign: +1.8, -0.026, +12,300; with three digits, or so many decimals. 0 has no minus."""
+    """Return a number with its sign: +1.8, -0.026, +12,300; with three digits, or `decimals`. 0 has no minus."""
     if decimals is not None:
         return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
     return f"{'+' if value > 0 else ''}{plain_number(value)}"
@@ -453,7 +453,7 @@ def p_words(p: float) -> str:
 
 
 def known_metric(name: str) -> Metric:
-    """Return a score by its name; one that isn't in `METRICS` has units of its own."""
+    """Return a score by its name; one that isn't in `METRICS` has its own units."""
     return METRICS.get(name) or Metric(name=name, words=name, tasks=(), own_units=True)
 
 
@@ -461,7 +461,7 @@ def measure(metric: str | Metric, value: float, like: float | None = None) -> st
     """Return a score: shares in percent, errors in the target's own units with four digits.
 
     Args:
-        metric: a score, or its name; one that isn't known is in units of its own.
+        metric: a score, or its name; one that isn't known has its own units.
         like: the number that decides how many decimals there are, so that the ends of a range have as many.
     """
     if isinstance(metric, str):

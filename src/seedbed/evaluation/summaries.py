@@ -55,7 +55,7 @@ class DecidingScore:
     """The score that decides.
 
     Attributes:
-        name: in `METRICS`, or of a score of the user's own.
+        name: in `METRICS`, or the name of a user's score.
         words: what it is called in a sentence.
         greater_is_better: which way is better.
         margin: the difference that matters, in units of the loss.
@@ -292,7 +292,7 @@ class _Verdicts(Summary):
 
 @dataclass(frozen=True, kw_only=True)
 class Conclusion(_Verdicts):
-    """What a comparison or a judgement came to: one table, each candidate against the reference.
+    """The result of a comparison or a judgement: one table, each candidate against the reference.
 
     Attributes:
         verdicts: on every candidate but the reference, in the order of the table.
@@ -307,9 +307,9 @@ class Conclusion(_Verdicts):
         more_repeats_ratio: by what factor unlimited repeats would narrow the intervals; None if there are no folds.
         lottery: what single runs would have shown; None of a judgement.
         subgroups: the verdicts within the subgroups of a column; None if no column was named.
-        columns: which columns help; None unless that was asked.
-        rows: what smaller training sets come to, and what more rows would bring; None unless that was asked.
-        effects: what the predictions of the advised network depend on; None unless that was asked.
+        columns: which columns help; None unless requested.
+        rows: losses with smaller training sets, and forecasts for more rows; None unless requested.
+        effects: what the predictions of the recommended network depend on; None unless requested.
     """
 
     verdicts: tuple[Verdict, ...] = ()
@@ -375,7 +375,7 @@ class TrainedNetworks:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSummary(Summary):
-    """What the training of one candidate on one split came to.
+    """The result of training one candidate on one split.
 
     Attributes:
         seeds: one for each network.
@@ -423,7 +423,7 @@ class Ranks:
 
 @dataclass(frozen=True, kw_only=True)
 class TablesConclusion(_Verdicts):
-    """What a judgement of several tables came to; `tables` has the conclusion on each."""
+    """The result of a judgement of several tables; `tables` has the conclusion on each."""
 
     relative: bool
     verdicts: tuple[TableVerdict, ...]

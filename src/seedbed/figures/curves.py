@@ -63,11 +63,7 @@ def line_records(candidates: Sequence[CandidateCurves]) -> list[dict[str, Any]]:
     for part, part_name in PART_NAMES.items():
         for candidate in candidates:
             grid = grids.index(candidate.epochs)
-            record: dict[str, Any] = {
-                "candidate": candidate.name,
-                "part": part_name,
-                "grid": grid,
-            }
+            record: dict[str, Any] = {"candidate": candidate.name, "part": part_name, "grid": grid}
             # One network has no middle half. A band on training rows as well would hide more than it shows.
             banded = part == "test" and candidate.n_networks - candidate.n_diverged > 1
             for measure in MEASURES:
@@ -132,7 +128,10 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT) -> alt.ConcatChart:
     shown = drawn if single and any(len(ghosts_of(candidate, "loss")) > 1 for candidate in drawn) else []
     names = {"score": curves.score_name, "loss": "loss"}
     limits = {measure: _limits(drawn, shown, measure, names[measure]) for measure in MEASURES}
-    colour = _part_colour(theme) if single else _candidate_colour([candidate.name for candidate in candidates], theme)
+    colour = _candidate_colour([candidate.name for candidate in candidates], theme)
+    if single:
+        parts = alt.Scale(domain=list(PART_NAMES.values()), range=[theme.palette[1], theme.palette[0]])
+        colour = alt.Color("part:N", scale=parts, legend=alt.Legend(title=None, orient="bottom"))
     x, panels = _epoch_axis(candidates), []
     for measure in MEASURES:
         encoding = {"x": x, "y": _value_axis(measure, names[measure]), "color": colour}
@@ -301,7 +300,11 @@ def _epoch_axis(candidates: Sequence[CandidateCurves]) -> alt.X:
     # A single epoch has one tick and not those of a range.
     ticks = {"tickCount": min(6, last), "tickMinStep": 1} if last else {"values": [0]}
     axis = alt.Axis(title="epoch", grid=False, format=",d", **ticks)
-    return alt.X("epoch:Q", axis=axis, scale=alt.Scale(domain=_between("first", "last"), nice=False, zero=False))
+    return alt.X(
+        "epoch:Q",
+        axis=axis,
+        scale=alt.Scale(domain=[alt.ExprRef("first"), alt.ExprRef("last")], nice=False, zero=False),
+    )
 
 
 def _value_axis(measure: str, name: str) -> alt.Y:
@@ -320,12 +323,8 @@ def _value_axis(measure: str, name: str) -> alt.Y:
         domain=False,
         ticks=False,
     )
-    domain = _between(f"{measure}_low", f"{measure}_high")
+    domain = [alt.ExprRef(f"{measure}_low"), alt.ExprRef(f"{measure}_high")]
     return alt.Y(f"{measure}:Q", axis=axis, scale=alt.Scale(domain=domain, nice=False, zero=False))
-
-
-def _between(low: str, high: str) -> list[Any]:
-    return [alt.ExprRef(low), alt.ExprRef(high)]
 
 
 # ---- layers
@@ -368,11 +367,6 @@ def _unfolded(measure: str) -> alt.Chart:
     # If a list is shorter than the others, Vega fills it with null and draws nothing. It unfolds all lists again when
     # an earlier step changes, but a filter only sees what has changed. So the filter of shown candidates comes last.
     return chart.transform_flatten(["epoch", measure, "low", "high"]).transform_filter(SHOWN)
-
-
-def _part_colour(theme: Theme) -> alt.Color:
-    scale = alt.Scale(domain=list(PART_NAMES.values()), range=[theme.palette[1], theme.palette[0]])
-    return alt.Color("part:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
 
 
 def _candidate_colour(names: Sequence[str], theme: Theme) -> alt.Color:

@@ -46,7 +46,7 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart
     if not names:
         return None
     colour = colours([candidate.name for candidate in summary.candidates], theme)
-    columns = _columns(len(names))
+    columns = min(len(names), 3 if len(names) in (3, 5, 6, 9) else 4)  # whichever leaves fewer gaps
     size = min(_LARGEST, (WIDE - (columns - 1) * _SPACING) // columns - _AXIS_WIDTH)
     panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]
     records = [_record(place, name, calibrations[name]) for place, name in enumerate(names)]
@@ -54,11 +54,6 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart
     return panelled(
         panels, records, title=title, phrases=_phrases(summary), theme=theme, columns=columns, spacing=_SPACING
     )
-
-
-def _columns(n: int) -> int:
-    """Return three or four columns, whichever leaves fewer gaps."""
-    return min(n, 3 if n in (3, 5, 6, 9) else 4)
 
 
 def _record(place: int, name: str, summary: CalibrationSummary) -> dict[str, Any]:
@@ -106,7 +101,9 @@ def _phrases(summary: Conclusion) -> list[str]:
 def _panel(place: int, size: int, colour: str, theme: Theme) -> alt.LayerChart:
     """Return a panel, from the back to the front: band, histogram, diagonal, line, words."""
     rows = shown(f"datum.place == {place}")
-    x, y = _across(), _up()
+    across, up = alt.Scale(domain=[0, 1], nice=False), alt.Scale(domain=[-_BELOW, 1], nice=False)
+    x = alt.X("forecast:Q", axis=alt.Axis(title="forecast", **_AXIS), scale=across)
+    y = alt.Y("observed:Q", axis=alt.Axis(title=None, **_AXIS | {"labelFlush": False}), scale=up)
     name = alt.Tooltip("candidate:N")
     band = rows.transform_flatten(["at", "low", "high"])
     bars = rows.transform_flatten(["from", "to", "count", "top"]).transform_calculate(floor=f"{-_BELOW}")
@@ -134,16 +131,6 @@ def _panel(place: int, size: int, colour: str, theme: Theme) -> alt.LayerChart:
         *_words(rows, size, theme),
     ]
     return alt.LayerChart(layer=layers, width=size, height=round(size * (1 + _BELOW)))
-
-
-def _across() -> alt.X:
-    scale = alt.Scale(domain=[0, 1], nice=False)
-    return alt.X("forecast:Q", axis=alt.Axis(title="forecast", **_AXIS), scale=scale)
-
-
-def _up() -> alt.Y:
-    scale = alt.Scale(domain=[-_BELOW, 1], nice=False)
-    return alt.Y("observed:Q", axis=alt.Axis(title=None, **_AXIS | {"labelFlush": False}), scale=scale)
 
 
 def _words(rows: alt.Chart, size: int, theme: Theme) -> list[alt.Chart]:

@@ -192,7 +192,7 @@ def read_scores(source: Any) -> Frame:
         except SeedbedError as error:
             if not _OF_TABLES.search(error.hint):
                 raise
-            raise type(error)(error.message, "Save the scores as a CSV file of their own.") from error
+            raise type(error)(error.message, "Save the scores as a separate CSV file.") from error
     if not frame.n_rows:
         raise DataError(f"{frame.where}: there are no rows", _NO_ROWS)
     return frame

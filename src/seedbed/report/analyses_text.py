@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from seedbed.errors import counted, spell
-from seedbed.evaluation.analyses import ColumnEffect, Columns, Gap, RowForecast, Rows, Subgroup, Subgroups
+from seedbed.evaluation.analyses import ColumnEffect, Gap, RowForecast, Rows, Subgroup, Subgroups
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
@@ -16,11 +16,6 @@ from seedbed.report.tables import LOOKS, FirstScreen, NumberTable, Row, decimals
 _MOST_ROWS, _MOST_NAMED = 20, 4
 _MOST_TOGETHER = 3  # names of a group that fit into a row
 _NUMBERS = {2: "two", 3: "three"}
-
-
-def shown_effects(answer: Columns) -> tuple[ColumnEffect, ...]:
-    """Return the effects that the table has a row for: the first twenty."""
-    return answer.effects[:_MOST_ROWS]
 
 
 def label_of(columns: Sequence[str]) -> str:
@@ -36,7 +31,7 @@ def column_headings(score: Metric) -> tuple[str, ...]:
     return "without", f"adds{points}", f"loss{points}", "alone", f"shuffled{points}", "verdict"
 
 
-def effect_cells(effect: ColumnEffect, score: Metric, decimals: int) -> tuple[str, str]:
+def _effect_cells(effect: ColumnEffect, score: Metric, decimals: int) -> tuple[str, str]:
     """Return the score of a model with these columns only, and the rise of the loss if they are shuffled."""
     alone = "-" if effect.alone is None else measure(score, score.score_of(effect.alone))
     return alone, "-" if effect.shuffled is None else signed(score.scale * effect.shuffled, decimals)
@@ -128,7 +123,7 @@ def column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
     decimals, scale = decimals_of(metric, conclusion.metric.margin), metric.scale
     whole = measure(metric, conclusion.score(reference, metric.name).mean or 0.0)
     yield Row("(nothing)", "", "", "", (whole, ""), "", "reference", False, None)
-    for effect in shown_effects(answer):
+    for effect in answer.effects[:_MOST_ROWS]:
         interval, loss, adds = None, "", ""
         if effect.loss is not None and effect.low is not None and effect.high is not None:
             interval = Interval(mean=effect.loss, low=effect.low, high=effect.high).times(scale)
@@ -136,7 +131,7 @@ def column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
         if effect.adds is not None and effect.adds_high is not None:
             adds = plus_minus(scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals)
         look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
-        other_cells = effect_cells(effect, metric, decimals)
+        other_cells = _effect_cells(effect, metric, decimals)
         label = label_of(effect.columns)
         verdict = {"no difference that matters": "doesn't matter"}.get(effect.verdict, str(effect.verdict))
         if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:

@@ -187,8 +187,11 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """Return a table at a glance as text, from the dict of `seedbed.data.inspect_table`."""
-    above = [*_heading(document), *_warnings(document["warnings"])]
-    below = [*_rest(document["columns"]), *_notes(document["notes"])]
+    warnings = [note_sentence(note) for note in joined_notes(Note(**one) for one in document["warnings"])]
+    above = [*_heading(document), *([""] if warnings else []), *warnings]
+    left = len(document["columns"]) - _MOST_LINES
+    below = [f"and {counted(left, 'more column')}: the JSON lists all."] if left > 0 else []
+    below += _notes(document["notes"])
     wrap = functools.partial(textwrap.wrap, width=width, break_long_words=False, break_on_hyphens=False)
     lines = [
         *(line for text in above for line in wrap(text) or [""]),
@@ -228,23 +231,12 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"Split by {time['name']}: from {low} to {high}"
 
 
-def _warnings(warnings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    if warnings:
-        yield ""
-    yield from map(note_sentence, joined_notes(Note(**one) for one in warnings))
-
-
 def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Iterator[Sequence[str]]:
     for column in columns:
         kind = column["kind"] if column["used"] else f"({column['kind']}, left out)"
         missing = f"{column['missing']:,}" if column["missing"] else "-"
         shape = _bars(column["histogram"]) if "histogram" in column else ""
         yield column["name"], kind, missing, f"{column['n_unique']:,}", _values(column, n_rows), shape
-
-
-def _rest(columns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    if len(columns) > _MOST_LINES:
-        yield f"and {counted(len(columns) - _MOST_LINES, 'more column')}: the JSON lists all."
 
 
 def _notes(notes: Sequence[Mapping[str, Any]]) -> Iterator[str]:

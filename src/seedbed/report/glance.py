@@ -198,7 +198,7 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
 
 def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
     """Yield what helps, in the order of the questions."""
-    decimals, scale = decimals_of(metric, conclusion.metric.margin), 100.0 if metric.percent else 1.0
+    decimals, scale = decimals_of(metric, conclusion.metric.margin), metric.scale
 
     def shown(name: str) -> float:
         return round(scale * (conclusion.score(name, metric.name).mean or 0.0), decimals)

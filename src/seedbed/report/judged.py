@@ -124,9 +124,6 @@ def table_numbers(conclusion: TablesConclusion) -> NumberTable:
     rows = []
     for table in conclusion.tables[:_MOST_TABLES]:
         words = {verdict.candidate: f" {verdict.short}" for verdict in table.verdicts}
-        rows.append([table.table, *(f"{_mean(table, name)}{words.get(name, '')}" for name in conclusion.ranking)])
+        means = {name: measure(table.metric.name, table.score(name).mean or 0.0) for name in conclusion.ranking}
+        rows.append([table.table, *(f"{mean}{words.get(name, '')}" for name, mean in means.items())])
     return NumberTable([f"{conclusion.metric.words} by table", *conclusion.ranking], rows)
-
-
-def _mean(table: Conclusion, name: str) -> str:
-    return measure(table.metric.name, table.score(name).mean or 0.0)

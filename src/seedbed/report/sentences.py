@@ -209,7 +209,7 @@ def _places(score: RunLottery, run: RunSpread) -> list[str]:
 
 
 def training_text(summary: TrainingSummary) -> str:
-    """Return what a training on one split came to, as text."""
+    """Return the result of a training on one split as text."""
     return "\n".join([headline(summary), *training_sentences(summary)])
 
 

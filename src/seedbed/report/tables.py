@@ -208,7 +208,7 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
     """Return the numbers of each verdict."""
     unit = known_metric(conclusion.metric.name).points
     columns = [f"gain in {conclusion.metric.words}{unit}", "interval", "in accuracy (points)", "interval"]
-    columns += ["probability that it is better", "runs that say otherwise", "p, adjusted", "rows for the margin"]
+    columns += ["probability that it is better", "runs that show the opposite", "p, adjusted", "rows for the margin"]
     rows = []
     for one in conclusion.verdicts:
         cells = _improvement(one.difference, one.low, one.high, 100 if unit else None)

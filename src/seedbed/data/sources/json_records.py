@@ -127,7 +127,7 @@ def _load(loader: Loader, names: list[str], start: int) -> None:
             kind = next(kind for kind, is_there in zip(KINDS, nested, strict=True) if is_there)
             [(row,)] = loader.ask(f"SELECT min(rowid) FROM {values} WHERE json_type({alias}) = ?", kind)
             message = f"{loader.where}: record {row + 1} has {KINDS[kind]} under the key '{name}'"
-            raise UnreadableError(message, "Give each of its values a key of its own, or leave the key out.")
+            raise UnreadableError(message, "Give each of its values a separate key, or leave the key out.")
         text = f"{alias}->>'$'"
         is_text = is_text or is_boolean or (most or 0) >= WHOLE_FLOATS
         if is_boolean:
