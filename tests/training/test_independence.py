@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from seedbed.networks.candidate import parse_candidate
-from seedbed.training import planning
 from seedbed.training.data import TrainingData
 from seedbed.training.many import train_many
 
@@ -109,7 +108,6 @@ def test_a_custom_initialisation_is_kept_bit_for_bit(task, seeds):
 
 @pytest.mark.parametrize("seeds", [3, 1], ids=["stack", "single"])
 def test_the_callers_random_states_are_untouched(task, seeds):
-    planning._matmul_rate.cache_clear()
     before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     words = "relu:4@dropout=0.5"
     history = train_many(words, *task("bce").parts, seeds=seeds, epochs=3, batch_size=16, n_jobs=1)

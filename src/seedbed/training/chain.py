@@ -27,7 +27,7 @@ from seedbed.training.embeddings import Piecewise
 from seedbed.training.kernel_program import NotCoveredError, Program
 from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
 from seedbed.training.randomness import RandomStream, drawn_layer, drawn_modules, network_keys, seeded, stateless
-from seedbed.training.states import Layout, Pass, Placement, outputs_of, stack_networks
+from seedbed.training.states import AxisOrder, Layout, Pass, outputs_of, stack_networks
 
 # Elementwise functions that a user's forward() may call.
 _FUNCTIONS: dict[object, Callable[..., Tensor]] = {
@@ -67,7 +67,7 @@ class Chain:
         return any(layer.explodes for layer in self._innermost_layers)
 
     @property
-    def placement(self) -> Placement:
+    def axis_order(self) -> AxisOrder:
         """The fastest way to compute (see benchmarks/LOG.md)."""
         if any(layer.embeds for layer in (*self.layers, *self._innermost_layers)):
             return "network_first"  # as its arrays lie, and what follows is a layer of many inputs
@@ -315,7 +315,7 @@ class StackedNetworks:
             self._front, self._chain = chain.layers[0], Chain(chain.layers[1:])
         n = len(next(iter(states.values())))
         empty, keys = torch.empty(0), torch.zeros(n, dtype=torch.int32)
-        self._now = Pass(False, empty, keys, empty, empty, self._chain.placement)
+        self._now = Pass(False, empty, keys, empty, empty, self._chain.axis_order)
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return the outputs [row, output, network] for inputs X [row, input]."""

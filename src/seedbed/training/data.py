@@ -191,7 +191,7 @@ def _where(counts: Tensor, x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Placing:
+class Storage:
     """Where and how the tensors of a stack are stored.
 
     Attributes:
@@ -203,7 +203,7 @@ class Placing:
     dtype: torch.dtype
     network_first: bool = False
 
-    def placed(self, value: Tensor) -> Tensor:
+    def store(self, value: Tensor) -> Tensor:
         """Return a tensor [..., network] on the device, in the memory layout and number type of the stack."""
         value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
         if self.network_first:

@@ -1,7 +1,7 @@
 """Layers that make many numbers of each input, for a whole stack.
 
-Nearly all time of a step goes into these. They are written with the rows last, whatever the placement: the numbers of
-an input are one matmul for each network and input, and everything else runs along rows in full vectors.
+Nearly all time of a step goes into these. They are written with the rows last, whatever the order of axes: the numbers
+of an input are one matmul for each network and input, and everything else runs along rows in full vectors.
 """
 
 from __future__ import annotations

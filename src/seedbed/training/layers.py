@@ -149,7 +149,7 @@ class Linear(StackedLayer):
     def first(self, X: Tensor, values: Tensors, now: Pass) -> Tensor:
         """Return the outputs of the layer that sees the table X [row, feature]. All networks share one matmul."""
         weight = values[self.name + "weight"]
-        if now.placement == "network_first":
+        if now.axis_order == "network_first":
             x = torch.bmm(X.expand(weight.shape[2], -1, -1), weight.permute(2, 0, 1)).permute(1, 2, 0)
         else:
             x = (X @ weight.flatten(1)).reshape(-1, *weight.shape[1:])
@@ -277,7 +277,7 @@ class RandomLayer(StackedLayer):
 
     def noise(self, x: Tensor, now: Pass) -> Tensor:
         """Return uniform numbers for inputs x, which lie in memory as x does."""
-        first = now.placement == "network_first"
+        first = now.axis_order == "network_first"
         return layer_noise(now.keys, now.step, self.number, now.rows, x.shape[1], network_first=first)
 
 

@@ -19,7 +19,7 @@ from seedbed.training.losses import r2
 from seedbed.training.native.engine import NativeEngine
 from seedbed.training.planning import Chunk
 from seedbed.training.reference import PlainEngine
-from seedbed.training.stack import Ensembles, Stack
+from seedbed.training.stack import GroupMeans, Stack
 from seedbed.training.torch_engine import TorchEngine
 
 _SECONDS = 0.2  # of a slice of epochs, which is how long an interrupt may wait
@@ -141,7 +141,7 @@ class Training:
         chunk, engine, rows = self.chunk, self.engine, self.stack.rows
         epochs = chunk.recipe.n_epochs
         best = Best(chunk) if chunk.patience else None
-        means = Ensembles(rows, best.size) if best else None
+        means = GroupMeans(rows, best.size) if best else None
         done, size, all_ended = 0, 1, False
         outputs: Tensor | None = None
         began = time.monotonic()

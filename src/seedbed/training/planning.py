@@ -57,7 +57,7 @@ class Chunk:
         patience: if not None, training ends when the best epoch is half as many epochs ago as it took to reach it, but
             at least the first and at most the second of these numbers. A group is `group_size` consecutive networks,
             or all if that is 0. Its networks stop together, and networks and outputs are then those of the epoch with
-            the lowest loss on test rows: the loss of the mean prediction, see `Ensembles`.
+            the lowest loss on test rows: the loss of the mean prediction, see `GroupMeans`.
         seconds: the time after which training with patience ends, with at least one epoch; None for no limit.
         engine: `native` is the kernel, for chains of layers that it covers; `torch` takes all chains; `plain` takes all
             modules, one network after the other.

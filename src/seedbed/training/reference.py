@@ -173,7 +173,7 @@ class PlainEngine:
 
     def _network(self, number: int) -> PlainNetwork:
         stack, chunk = self._stack, self._stack.chunk
-        split, seed, dtype = chunk.splits[number], chunk.seeds[number], stack.placing.dtype
+        split, seed, dtype = chunk.splits[number], chunk.seeds[number], stack.storage.dtype
         parts, numbers = [], []
         for weights in (stack.data.train[:, split], stack.data.test[:, split]):
             places = weights.nonzero()[0]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.chain import Chain, read_chain, shared_chain
-from seedbed.training.data import Placing, TrainingData, look_at_splits, modules_that_look
+from seedbed.training.data import Storage, TrainingData, look_at_splits, modules_that_look
 from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
 from seedbed.training.planning import Chunk
 from seedbed.training.randomness import network_keys, shuffle_rows
@@ -48,7 +48,7 @@ class StackRows:
         data: the table.
         y: the encoded target [row, output].
         chunk: the networks.
-        placing: how tensors are stored.
+        storage: how tensors are stored.
 
     Attributes:
         fit, test: all rows with their weights in training and in test figures.
@@ -58,15 +58,15 @@ class StackRows:
         has_single: whether a network trains on a single row in some step.
     """
 
-    def __init__(self, data: TrainingData, y: Tensor, chunk: Chunk, placing: Placing) -> None:
+    def __init__(self, data: TrainingData, y: Tensor, chunk: Chunk, storage: Storage) -> None:
         self._seeds, self.n_rows, splits = chunk.seeds, len(data.X), list(chunk.splits)
         fit, test = (
-            placing.placed(torch.from_numpy(weights / weights.sum(0)))
+            storage.store(torch.from_numpy(weights / weights.sum(0)))
             for weights in (data.train[:, splits], data.test[:, splits])
         )
-        numbers = torch.arange(self.n_rows, dtype=torch.int32, device=placing.device)
-        X = torch.from_numpy(data.X).to(placing.device, placing.dtype)
-        self.fit = Batch(X, y.to(placing.device)[:, :, None], fit, numbers)
+        numbers = torch.arange(self.n_rows, dtype=torch.int32, device=storage.device)
+        X = torch.from_numpy(data.X).to(storage.device, storage.dtype)
+        self.fit = Batch(X, y.to(storage.device)[:, :, None], fit, numbers)
         self.test = self.fit._replace(weights=test)
         most = int((fit > 0).sum(0).max())
         self.batch_rows = min(chunk.recipe.batch_size or most, most)
@@ -149,7 +149,7 @@ class Stack:
         loss: what is minimised.
         y: the encoded target [row, output].
         rows: the table, as the networks see it.
-        placing: how tensors are stored.
+        storage: how tensors are stored.
         keys: keys of random layers [network].
         chain: the layers of the networks; None for the plain loop, which takes any module.
         params, buffers: of a chain at the start [..., network].
@@ -169,17 +169,17 @@ class Stack:
         if chunk.engine != "plain":
             self.chain = shared_chain(chunk.build, first, data.X.shape[1])
             assert self.chain is not None
-        network_first = chunk.engine == "torch" and self.chain is not None and self.chain.placement == "network_first"
-        self.placing = Placing(torch.device(chunk.device), getattr(torch, chunk.dtype), network_first)
+        network_first = chunk.engine == "torch" and self.chain is not None and self.chain.axis_order == "network_first"
+        self.storage = Storage(torch.device(chunk.device), getattr(torch, chunk.dtype), network_first)
         states: tuple[Tensors, Tensors] = ({}, {})
         if self.chain is not None:
-            states = _states(chunk, data, self.chain, first, self.placing.dtype)
+            states = _states(chunk, data, self.chain, first, self.storage.dtype)
         self.params, self.buffers = (
-            {name: self.placing.placed(value) for name, value in part.items()} for part in states
+            {name: self.storage.store(value) for name, value in part.items()} for part in states
         )
-        self.y: Tensor = encode_target(self.loss, data.y, n_outputs, self.placing.dtype)
-        self.rows = StackRows(data, self.y, chunk, self.placing)
-        self.keys = network_keys(chunk.seeds, "draws", self.placing.device)
+        self.y: Tensor = encode_target(self.loss, data.y, n_outputs, self.storage.dtype)
+        self.rows = StackRows(data, self.y, chunk, self.storage)
+        self.keys = network_keys(chunk.seeds, "draws", self.storage.device)
         self.guarded = self.chain is not None and (self.chain.explodes or data.is_huge)
         if self.rows.has_single and any(isinstance(module, nn.BatchNorm1d) for module in first.modules()):
             message = "a minibatch holds a single row, and batch normalisation needs two"
@@ -211,7 +211,7 @@ def _states(
     return params, buffers
 
 
-class Ensembles:
+class GroupMeans:
     """The losses of mean predictions: of each row, the mean of those networks of a group that leave it out.
 
     Args:

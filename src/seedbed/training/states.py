@@ -20,7 +20,7 @@ Layout = frozenset[str]
 """The names of the weights stored as [unit_in, unit_out, network], where torch has [unit_out, unit_in]."""
 
 
-Placement = Literal["network_first", "network_last"]
+AxisOrder = Literal["network_first", "network_last"]
 """How a stack computes.
 
 `network_first`: axes lie in reverse order in memory, and sums over units are batched matmuls.
@@ -37,7 +37,7 @@ class Pass(NamedTuple):
         keys: keys of random layers [network].
         step: number of the step, for random layers.
         rows: number of each row, int32, for random layers [row].
-        placement: how products are computed, and the memory layout.
+        axis_order: how products are computed, and the memory layout.
         guarded: whether rows of weight zero are set to zero after the first layer, see `TrainingData.is_huge`.
         alive: receives which units of each ReLU layer are above zero for a row that counts [unit, network], if given.
     """
@@ -47,7 +47,7 @@ class Pass(NamedTuple):
     keys: Tensor
     step: Tensor
     rows: Tensor
-    placement: Placement
+    axis_order: AxisOrder
     guarded: bool = False
     alive: list[Tensor] | None = None
 

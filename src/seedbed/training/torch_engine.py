@@ -25,24 +25,24 @@ class TorchEngine:
     def __init__(self, stack: Stack) -> None:
         assert stack.chain is not None
         self._stack, self._chain, recipe = stack, stack.chain, stack.chunk.recipe
-        placing, n_steps = stack.placing, recipe.n_epochs * stack.rows.n_steps
+        storage, n_steps = stack.storage, recipe.n_epochs * stack.rows.n_steps
         self._optimizer = pick_optimizer(recipe)
         self._params, self._buffers, self._best_values = stack.params, stack.buffers, dict[str, Tensor]()
         self._moments = self._optimizer.init(self._params)
         self.most_epochs = recipe.n_epochs
-        self.figures = torch.zeros(recipe.n_epochs + 1, 4, stack.n, dtype=placing.dtype, device=placing.device)
+        self.figures = torch.zeros(recipe.n_epochs + 1, 4, stack.n, dtype=storage.dtype, device=storage.device)
         # The pass of a full batch also gives the test figures of the epoch before, as the parameters are the same.
         self._patient = bool(stack.chunk.patience)  # then `look` gives them
         same = not recipe.batch_size and self._chain.same_in_training and not stack.guarded
         self._one_pass = same and not self._patient
-        self._clock = clock(n_steps, placing.dtype).to(placing.device)
+        self._clock = clock(n_steps, storage.dtype).to(storage.device)
         factors = rate_factors(recipe, stack.rows.n_steps)
-        self._factors = None if factors is None else factors.to(placing.device)
-        self._numbers = torch.arange(n_steps, dtype=torch.int32, device=placing.device)
-        self._rates = torch.tensor(recipe.rate, dtype=torch.float64, device=placing.device)
-        self._decay = torch.tensor(recipe.decay, dtype=placing.dtype, device=placing.device)
+        self._factors = None if factors is None else factors.to(storage.device)
+        self._numbers = torch.arange(n_steps, dtype=torch.int32, device=storage.device)
+        self._rates = torch.tensor(recipe.rate, dtype=torch.float64, device=storage.device)
+        self._decay = torch.tensor(recipe.decay, dtype=storage.dtype, device=storage.device)
         self._smoothing, self._clip = (
-            torch.tensor(value, dtype=placing.dtype, device=placing.device) if value else None
+            torch.tensor(value, dtype=storage.dtype, device=storage.device) if value else None
             for value in (recipe.label_smoothing, recipe.clip_norm)
         )
 
@@ -94,8 +94,8 @@ class TorchEngine:
     def _pass(self, batch: Batch, step: int | None = None) -> Pass:
         """Return the pass of a training step, or of an evaluation."""
         stack, number = self._stack, self._numbers[step or 0]
-        place = self._chain.placement
-        return Pass(step is not None, batch.weights, stack.keys, number, batch.rows, place, stack.guarded)
+        order = self._chain.axis_order
+        return Pass(step is not None, batch.weights, stack.keys, number, batch.rows, order, stack.guarded)
 
     def _step(self, step: int, batch: Batch, also: Any = ()) -> Tensor:
         """Do one step; return loss and hits before it, by the batch's weights and by others [2 or 4, network]."""
