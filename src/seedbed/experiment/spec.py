@@ -238,7 +238,7 @@ def specify(
     others, has_auto = ([], True) if is_default else _without_auto(named)
     if lrs and not others:
         raise OptionError("several learning rates are of named candidates", "Name one, such as network-1.")
-    expanded, sweeps = ((), ()) if not others else _expanded(candidates_for(others, table), lrs)
+    expanded, sweeps = ((), ()) if not others else _expand_learning_rates(candidates_for(others, table), lrs)
     usual = () if is_default else anchors(table.task)
     baselines: Any = usual if design.baselines is None else design.baselines
     known, unknown = _known_baselines(baselines, table.task)
@@ -307,7 +307,7 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
         return others, len(others) < len(candidates)
     specs = [candidates] if isinstance(candidates, str) else list(candidates)
     if not specs:
-        raise CandidateError("no candidate is specs", "Name at least one, for instance relu:5.")
+        raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
     others = [one for one in specs if not is_auto(one)]
     if len(specs) - len(others) > 1:
         raise CandidateError("two candidates are named 'auto'", "Leave one out.")
@@ -355,7 +355,7 @@ def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
     return sample_rows(table.target, n_rows, random_state=derive(random_state, "sample"), groups=table.groups)
 
 
-def _expanded(
+def _expand_learning_rates(
     candidates: tuple[Candidate, ...], lrs: Sequence[float]
 ) -> tuple[tuple[Candidate, ...], tuple[Sweep, ...]]:
     """Return each candidate without its own learning rate once for each of `lrs`, and the sweeps."""

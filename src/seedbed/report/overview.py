@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -25,7 +24,7 @@ def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """Return a table at a glance as text, from the dict of `seedbed.data.inspect_table`."""
     above = [*_heading(document), *_warnings(document["warnings"])]
     below = [*_rest(document["columns"]), *_notes(document["notes"])]
-    wrap = functools.partial(textwrap.wrap, width=width, break_long_words=False, break_on_hyphens=False)
+    wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False).wrap
     lines = [
         *(line for text in above for line in wrap(text) or [""]),
         *table_lines(
