@@ -161,7 +161,7 @@ def net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)
 def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):
     (here / "net.py").write_text(OWN)
     call(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
-    monkeypatch.setattr("seedbed.experiment.model_plan._named", lambda conclusion, *_: conclusion.candidates[0])
+    monkeypatch.setattr("seedbed.experiment.model_plan._find_summary", lambda conclusion, *_: conclusion.candidates[0])
     words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--n-networks", "2", "-q")
     done = call(*words)
     assert done.status == 2

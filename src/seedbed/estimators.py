@@ -135,7 +135,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             raise OptionError("n_jobs is 0", "It must be at least 1, or -1 for all cores; leave it out for 1.")
         return 1 if backend.nesting_level else int(joblib.effective_n_jobs(self.n_jobs))
 
-    def _given(self, X: Any, *, reset: bool) -> Frame:
+    def _read_features(self, X: Any, *, reset: bool) -> Frame:
         """Return X as columns, with the names of the data frame, or x0, x1, ... for an array.
 
         Raises:
@@ -162,14 +162,14 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         check_arguments(type(self), self.get_params(deep=False))
         # The target first: without X, `validate_data` forgets the names of the features.
         target: NDArray[Any] = validate_data(self, X="no_validation", y=y, y_numeric=y_numeric)
-        columns = self._given(X, reset=True)
+        columns = self._read_features(X, reset=True)
         if len(target) != columns.n_rows:
             raise DataError(f"X has {columns.n_rows} rows and y has {len(target)}: inconsistent numbers of samples")
         return columns, target
 
     def _predictions(self, X: Any) -> Predictions:
         check_is_fitted(self)
-        columns = self._given(X, reset=False)
+        columns = self._read_features(X, reset=False)
         with _one_at_a_time:
             return predict_frame(self.model_, columns)
 
@@ -248,7 +248,7 @@ def _unless_equal(weights: Floats) -> Floats | None:
     return None if (weights == weights[0]).all() else weights / weights.mean()
 
 
-def _named(y: Any) -> dict[str, str]:
+def _target_name(y: Any) -> dict[str, str]:
     """Return the name of a series as the name of the target."""
     name = getattr(y, "name", None)
     return {"target_name": name} if isinstance(name, str) and name else {}
@@ -335,7 +335,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             raise TargetError(f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two.")
         weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
         task = "binary" if len(classes) == 2 else "multiclass"
-        coding = {"groups": group, "labels": label_texts(classes), **_named(y)}
+        coding = {"groups": group, "labels": label_texts(classes), **_target_name(y)}
         table = self._table(columns, codes.astype(np.int64), task=task, **coding)
         self.classes_ = classes
         return self._fit_table(table, _unless_equal(weights))
@@ -442,7 +442,7 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
             raise TargetError(f"y holds {word!r}, which isn't numeric", "For labels, use SeedbedClassifier.")
         columns, amounts = self._cases(X, y, y_numeric=True)
         columns, amounts, weights, group = _weighted_rows(columns, amounts.astype(np.float64), sample_weight, groups)
-        table = self._table(columns, amounts, task="regression", groups=group, **_named(y))
+        table = self._table(columns, amounts, task="regression", groups=group, **_target_name(y))
         return self._fit_table(table, _unless_equal(weights))
 
     def predict(self, X: Any) -> Floats:

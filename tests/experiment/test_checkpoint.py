@@ -209,7 +209,7 @@ def test_a_file_of_another_shape_is_fitted_again(planned, tmp_path):
     for n_rows in (len(plan.splits[0].test), 7):
         checkpoint.keep(0, 0, {"relu:3": Fitted(np.zeros(n_rows, dtype=np.float32))})
         assert Checkpoint(plan, tmp_path).n_splits == 1
-        assert (Checkpoint(plan, tmp_path).fitted(0, 0) is None) == (n_rows == 7)
+        assert (Checkpoint(plan, tmp_path).load(0, 0) is None) == (n_rows == 7)
 
 
 def test_only_splits_of_this_run_are_counted(cut, planned, tmp_path):

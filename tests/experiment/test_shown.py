@@ -80,7 +80,7 @@ def test_a_summary_is_read_back_unchanged(comparison, run, tmp_path):
     assert read_summary(tmp_path / "run") == run.conclusion()
 
 
-def test_the_repr_of_a_run_names_table_and_candidate(run):
+def test_the_summary_of_a_training_has_its_candidate_and_its_runs(run):
     summary = document_of(run.conclusion())
     (one,) = summary["candidates"]
     assert (one["name"], one["n_networks"], one["n_parameters"]) == ("relu:5", 3, 21)

@@ -54,7 +54,7 @@ def compare(
     overwrite: Overwrite = False,
 ) -> int:
     """Fit models on the same splits, and say which is better than the reference, if any."""
-    return _answered("compare", table, options, overwrite=overwrite)
+    return _answer("compare", table, options, overwrite=overwrite)
 
 
 def rows(
@@ -70,7 +70,7 @@ def rows(
     """
     if options.by is not None:
         raise OptionError("--by divides the rows of a comparison", "Leave it out, or run seedbed compare.")
-    return _answered("rows", table, options, overwrite=overwrite)
+    return _answer("rows", table, options, overwrite=overwrite)
 
 
 def columns(
@@ -90,16 +90,16 @@ def columns(
     out, or the model that the comparison in the folder recommends.
     """
     design = options.design
-    for name, given in (("--by", options.by), ("--baseline", design.baseline), ("--no-baselines", not design.baselines),
+    for name, value in (("--by", options.by), ("--baseline", design.baseline), ("--no-baselines", not design.baselines),
                         ("--fail-if-worse", design.fail_if_worse), ("--reference", vars(design)["reference"]),
                         ("a second --candidate", options.candidate[1:])):  # fmt: skip
-        if given:
+        if value:
             raise OptionError(f"{name} compares models, and this compares columns of one", "Leave it out.")
     if options.run.format is not None:
         raise OptionError("columns have no charts as pictures", "Leave out --format: the report draws the ranges.")
     if len(options.recipe.lrs()) > 1:
         raise OptionError("several learning rates are compared by seedbed compare", "Give one, or leave --lr out.")
-    return _answered("columns", table, options, column, overwrite=overwrite)
+    return _answer("columns", table, options, column, overwrite=overwrite)
 
 
 def _request(
@@ -111,7 +111,7 @@ def _request(
     started: float,
 ) -> Request:
     """Return the request of a command, and read its table; `show_now` shows what is done now."""
-    source = None if question == "compare" else _run_named(table, options)
+    source = None if question == "compare" else _find_run(table, options)
     if source is not None and question == "rows" and options.candidate:
         raise OptionError(f"{source} has its own networks", "Leave --candidate out.")
     if source is None:
@@ -140,7 +140,7 @@ def _request(
     )
 
 
-def _run_named(table: str, options: CompareOptions) -> Path | None:
+def _find_run(table: str, options: CompareOptions) -> Path | None:
     """Return the folder of a run that is named in place of a table; None if it is a table.
 
     Raises:
@@ -153,12 +153,12 @@ def _run_named(table: str, options: CompareOptions) -> Path | None:
     if not Path(table).is_dir():
         return None
     undecided = dataclasses.replace(options, candidate=(), details=False, as_json=False, run=RunOptions())
-    if given := ", ".join(given_options(undecided)):
-        raise OptionError(f"{table} has its own table, recipe and design", f"Leave {given} out.")
+    if names := ", ".join(given_options(undecided)):
+        raise OptionError(f"{table} has its own table, recipe and design", f"Leave {names} out.")
     return Path(table)
 
 
-def _answered(
+def _answer(
     question: Question, table: str, options: CompareOptions, columns: tuple[str, ...] = (), *, overwrite: bool
 ) -> int:
     """Carry out a request in its folder, print the answer, and return the exit status."""
@@ -172,13 +172,13 @@ def _answered(
         from seedbed.report.progress import ProgressDisplay
 
         planned = plan_request(request)
-        _check_named(options.design.fail_if_worse, planned.plan.experiment)
-    folder = _announced(planned, options)
+        _check_fail_if_worse(options.design.fail_if_worse, planned.plan.experiment)
+    folder = _announce_plan(planned, options)
     with open_folder(planned.plan, folder, overwrite=overwrite) as opened:
         n_splits = opened.checkpoint.n_splits
         if opened.finished is None and planned.finished is None and n_splits:
             say(run, f"{counted(n_splits, 'fitted split')} in {folder} are reused")
-        with interruptible(lambda: _left_behind(opened.checkpoint)):
+        with interruptible(lambda: _describe_kept(opened.checkpoint)):
             comparison = carry_out_request(
                 planned,
                 opened,
@@ -187,7 +187,7 @@ def _answered(
                 working=functools.partial(working, run=run),
                 interrupted=interrupted,
             )
-            paths = _printed_and_saved(comparison, opened, options)
+            paths = _print_and_save(comparison, opened, options)
     if options.as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
     if opened.finished is not None:
@@ -195,10 +195,10 @@ def _answered(
     say(run, *_pointers(planned, comparison, folder))
     if comparison.ended == "interrupted":
         return _INTERRUPTED
-    return _failed(options.design.fail_if_worse, comparison)
+    return _exit_status(options.design.fail_if_worse, comparison)
 
 
-def _announced(planned: PlannedRequest, options: CompareOptions) -> Path:
+def _announce_plan(planned: PlannedRequest, options: CompareOptions) -> Path:
     """Say what is planned, and return the folder of the run."""
     from seedbed.experiment.run_folder import folder_for
     from seedbed.report.sentences import serious_sentences
@@ -216,7 +216,7 @@ def _announced(planned: PlannedRequest, options: CompareOptions) -> Path:
     return folder
 
 
-def _printed_and_saved(comparison: Comparison, opened: RunFolder, options: CompareOptions) -> list[Path]:
+def _print_and_save(comparison: Comparison, opened: RunFolder, options: CompareOptions) -> list[Path]:
     """Print a comparison, unless as JSON, which names the files and follows them; save it, and return its files."""
     from seedbed.report.terminal import glance_lines
 
@@ -249,7 +249,7 @@ def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> 
         yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
 
 
-def _check_named(name: str | None, experiment: Experiment) -> None:
+def _check_fail_if_worse(name: str | None, experiment: Experiment) -> None:
     """Raise OptionError unless `--fail-if-worse` names a model that is compared, and isn't the named reference."""
     if experiment.reference_named and name == experiment.reference:
         raise OptionError(f"--fail-if-worse {name} is the reference itself", "Name another, or another --reference.")
@@ -257,7 +257,7 @@ def _check_named(name: str | None, experiment: Experiment) -> None:
         raise OptionError(f"--fail-if-worse {name} isn't compared", did_you_mean(name, experiment.names))
 
 
-def _failed(name: str | None, comparison: Comparison) -> int:
+def _exit_status(name: str | None, comparison: Comparison) -> int:
     """Return 1 if a model is worse than the reference, or has no finite predictions; else 0. Without a named reference
     it is the recommended model."""
     if name is None:
@@ -272,7 +272,7 @@ def _failed(name: str | None, comparison: Comparison) -> int:
     return 0
 
 
-def _left_behind(checkpoint: Checkpoint) -> tuple[str, ...]:
+def _describe_kept(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Return what an interrupt leaves behind, and how to continue."""
     if checkpoint.n_splits:
         n = counted(checkpoint.n_splits, "fitted split")

@@ -84,7 +84,7 @@ def print_stderr(*lines: str) -> None:
 
 
 @contextlib.contextmanager
-def typed(tokens: Sequence[str]) -> Iterator[None]:
+def remember_tokens(tokens: Sequence[str]) -> Iterator[None]:
     """Let `command_line` return these tokens, and hints name options."""
     before = _TOKENS.set(tuple(tokens))
     try:

@@ -32,7 +32,7 @@ Coverage = Annotated[
 PerClass = Annotated[bool, Parameter(help="The share of --coverage holds in each class; sets are larger.", negative=())]
 
 
-def loaded(path: Path, network: str | None = None, *, otherwise: str = "") -> Model:
+def load_model(path: Path, network: str | None = None, *, otherwise: str = "") -> Model:
     """Return the model in a file.
 
     Args:
@@ -66,7 +66,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a model file: its columns, how it was trained, and the score to expect."""
-    fitted = loaded(model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}.")
+    fitted = load_model(model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}.")
     if as_json:
         print(json.dumps(fitted.card(), allow_nan=False))
         return
@@ -112,7 +112,7 @@ def predict(
     from seedbed.model.model_file import check_writable
     from seedbed.model.predictions_file import write_predictions
 
-    fitted = loaded(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
+    fitted = load_model(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
     if output is not None:
         if output.exists() and Path(table).exists() and output.samefile(table):
             raise OptionError(f"{output} is the table that is predicted", "Name another file.")
@@ -150,7 +150,7 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write a model for use without seedbed: one ONNX file with preprocessing and all networks."""
-    exported = loaded(model).export(output, coverage=coverage, per_class=per_class)
+    exported = load_model(model).export(output, coverage=coverage, per_class=per_class)
     if as_json:
         notes = [note.as_dict() for note in exported.notes]
         print(json.dumps({"files": [str(path) for path in exported.files], "notes": notes}))
@@ -186,7 +186,7 @@ def serve(
 
     address = Address(host, port, token, allow_host)
     check_address(address)
-    fitted = loaded(model)
+    fitted = load_model(model)
 
     def started(url: str) -> None:
         print_stderr(f"serving {fitted.candidate} at {url} (Ctrl-C ends it)")

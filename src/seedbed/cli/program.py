@@ -24,7 +24,7 @@ from types import FrameType
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 
 from seedbed.cli.comparing import columns, compare, rows
-from seedbed.cli.console import interrupted, interruptible, print_stderr, typed
+from seedbed.cli.console import interrupted, interruptible, print_stderr, remember_tokens
 from seedbed.cli.judge_command import judge
 from seedbed.cli.models import export, predict, serve, show
 from seedbed.cli.showing import examples, inspect, play, report
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     # The verbs print this themselves, beside the module.
     warnings.filterwarnings("ignore", ".*it must return logits", UserWarning)
-    codecs.register_error("seedbed", _spelled)
+    codecs.register_error("seedbed", _spell_unencodable)
     for stream in (sys.stdout, sys.stderr):  # a character that can't be encoded must not end a run
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="seedbed")
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
-def _spelled(error: UnicodeError) -> tuple[str, int]:
+def _spell_unencodable(error: UnicodeError) -> tuple[str, int]:
     """Replace lines and bars by ASCII, and other characters by escapes, if the encoding of the output lacks them."""
     assert isinstance(error, UnicodeEncodeError)
     lacking = error.object[error.start : error.end]
@@ -110,12 +110,12 @@ def _interrupted_once() -> Iterator[None]:
 
 def _run(tokens: list[str]) -> int:
     try:
-        with interruptible(lambda: ("interrupted",)), typed(tokens):
+        with interruptible(lambda: ("interrupted",)), remember_tokens(tokens):
             judged = tokens[:1] == ["judge"]  # the only verb that reads the standard input
             words = ["/dev/stdin" if judged and token == "-" else token for token in tokens]
             return int(app(words, exit_on_error=False, print_error=False) or 0)
     except CycloptsError as error:
-        return _fail("usage", *_misused(tokens, error), tokens, 2)
+        return _fail("usage", *_explain_misuse(tokens, error), tokens, 2)
     except SeedbedError as error:
         return _fail(error.code, error.message, error.hint, tokens, 2)
     except KeyboardInterrupt as stop:
@@ -150,7 +150,7 @@ def _out_of_memory(error: BaseException | None) -> str:
     return ""
 
 
-def _misused(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
+def _explain_misuse(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     """Return what is wrong in the command, and what to do."""
     if tokens and not tokens[0].startswith("-") and tokens[0] not in _NAMES:
         known = f"The verbs are {', '.join(_NAMES)}. See seedbed --help."

@@ -85,7 +85,7 @@ def report(
         from seedbed.report.terminal import subgroup_lines
 
         print_lines(subgroup_lines(summary, width=text_width()))
-    paths = _drawn(summary, run, output, format)
+    paths = _draw(summary, run, output, format)
     if as_json:
         from seedbed.evaluation.summaries import document_of
 
@@ -126,7 +126,7 @@ def _details_of(summary: Any) -> str:
     return tables_text(summary) if isinstance(summary, TablesConclusion) else training_text(summary)
 
 
-def _drawn(summary: Any, run: Path, output: Path | None, format: str) -> list[Path]:
+def _draw(summary: Any, run: Path, output: Path | None, format: str) -> list[Path]:
     """Write the report or the pictures of a run, and return their paths."""
     from seedbed.figures.pictures import save_pictures
     from seedbed.files import altered_files, write_digests
@@ -136,7 +136,7 @@ def _drawn(summary: Any, run: Path, output: Path | None, format: str) -> list[Pa
     if format == "html":
         paths = [write_report(summary, output or folder / "report.html")]
     else:
-        paths = save_pictures(summary, _made(output or folder), format)
+        paths = save_pictures(summary, _make_folder(output or folder), format)
     if altered_files(folder) is not None and (drawn := [path for path in paths if path.parent == folder]):
         write_digests(drawn)
     return paths
@@ -180,7 +180,7 @@ def _open(page: Path) -> None:
         print_stderr(f"no browser was found: open {page} yourself")
 
 
-def _made(folder: Path) -> Path:
+def _make_folder(folder: Path) -> Path:
     """Create a folder for pictures. Raises OptionError if its path is a file."""
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"can't write pictures to {folder}: it is a file", "Name a folder with --output.")

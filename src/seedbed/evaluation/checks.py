@@ -276,7 +276,7 @@ def diverged(
     if predictions_finite:
         message += " The predictions used were taken before that happened."
     else:
-        splits = lost.any(axis=0).reshape(-1, n_networks).all(axis=1)
+        splits = np.asarray(lost.any(axis=0).reshape(-1, n_networks).all(axis=1))
         if n_networks > 1:
             message = (
                 f"{candidate} has no predictions in {splits.sum():,} of {counted(splits.size, 'split')}: there, the "

@@ -19,7 +19,7 @@ from seedbed.evaluation.protocol import FEWEST_ROWS, Protocol
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.experiment.model_plan import opened_run, table_of_run
 from seedbed.experiment.spec import sampled_rows, splits_of
-from seedbed.experiment.specification_file import hashed, read_arrays
+from seedbed.experiment.specification_file import hash_of, read_arrays
 from seedbed.experiment.subgroups import Grouping, subgroups_of
 from seedbed.scoring import Result
 from seedbed.typing import Floats, Ints
@@ -179,7 +179,7 @@ def _stored_results(folder: Path, conclusion: Conclusion, table: Table) -> list[
         specified = conclusion.specification
         design = Protocol(**conclusion.specification["design"])
         splits = splits_of(table, design, conclusion.plan.random_state)
-        if hashed(*(rows for split in splits for rows in (split.train, split.test))) != specified["splits_sha256"]:
+        if hash_of(*(rows for split in splits for rows in (split.train, split.test))) != specified["splits_sha256"]:
             return []
         arrays = read_arrays(folder / "curves.safetensors")
         predictions = {one.name: arrays[f"{one.name}/predictions"] for one in conclusion.candidates}

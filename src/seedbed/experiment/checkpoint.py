@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from seedbed.experiment.fits import Estimator, Fitted, Unit
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.specification_file import code_hash, hashed
+from seedbed.experiment.specification_file import code_hash, hash_of
 from seedbed.files import make_folder, remove_parts, write_whole
 from seedbed.training.cluster import processor
 
@@ -56,7 +56,7 @@ class Checkpoint:
         """Return whether a unit on a split is kept."""
         return self._names[unit][split] in self._there
 
-    def fitted(self, unit: int, split: int) -> dict[str, Fitted] | None:
+    def load(self, unit: int, split: int) -> dict[str, Fitted] | None:
         """Return what a unit predicts on a split, or None if it isn't kept."""
         from safetensors.numpy import load_file
 
@@ -127,7 +127,7 @@ class Checkpoint:
     @functools.cached_property
     def _names(self) -> list[list[str | None]]:
         """The name of the file of each unit on each split; None if the code of the unit is unknown."""
-        rows = [hashed(split.train, split.test) for split in self._plan.splits]
+        rows = [hash_of(split.train, split.test) for split in self._plan.splits]
         codes = [(unit, _code(unit)) for unit in self._plan.experiment.units]
         return [
             [None if code is None else _hash([self._run, code, list(unit.names), of_split]) for of_split in rows]
@@ -150,7 +150,7 @@ def _about(path: Path) -> dict[str, str]:
 
 
 def _of_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    return _hash([[name, str(a.dtype), list(a.shape), hashed(a)] for name, a in sorted(arrays.items())])
+    return _hash([[name, str(a.dtype), list(a.shape), hash_of(a)] for name, a in sorted(arrays.items())])
 
 
 def _hash(document: Any) -> str:

@@ -64,7 +64,7 @@ def specify_columns(
     source: Literal["named", "default", "run"] = "default" if model is None else "named"
     if isinstance(table, Path):
         source = "run" if model is None else "named"
-        name = _advised(opened_run(table)[0]) if model is None else model
+        name = _advised_model(opened_run(table)[0]) if model is None else model
         base = experiment_of_run(table, command, name)
     else:
         name = _DEFAULT if model is None else model
@@ -95,7 +95,7 @@ def columns_of_comparison(
         CandidateError: there is no such model.
         ColumnError: there is no such column.
     """
-    name = _advised(conclusion) if model is None else model
+    name = _advised_model(conclusion) if model is None else model
     if name not in experiment.names:
         raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, experiment.names))
     command = f"{experiment.command}.columns(...)" if experiment.command.startswith("sb.") else ""
@@ -126,7 +126,7 @@ def _is_estimator(model: Any) -> bool:
     return "." in path and ".py:" not in path
 
 
-def _advised(conclusion: Conclusion) -> str:
+def _advised_model(conclusion: Conclusion) -> str:
     """Return the model that a comparison recommends, or its best one."""
     names = ([] if conclusion.advice is None else [conclusion.advice.use]) + list(conclusion.ranking)
     if not (usable := [name for name in names if name != "prior"]):
@@ -273,7 +273,7 @@ def add_single_columns(
     ]
     plan = make_plan(_of(spec, only, design=first, columns=None), compute)
     alone = {result.name: result for result in run(plan, folder).results}
-    shuffled = _shuffled(spec, unit, first, [effect.columns for effect in effects], plan.splits, compute, folder)
+    shuffled = _shuffle_columns(spec, unit, first, [effect.columns for effect in effects], plan.splits, compute, folder)
     effects = [
         dataclasses.replace(
             effect,
@@ -285,7 +285,7 @@ def add_single_columns(
     return dataclasses.replace(conclusion, columns=dataclasses.replace(answer, effects=tuple(effects)))
 
 
-def _shuffled(
+def _shuffle_columns(
     spec: Experiment,
     unit: Unit,
     design: Protocol,

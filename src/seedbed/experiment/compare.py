@@ -86,7 +86,7 @@ def compare(
         2 models on 10 train/test splits: 40 networks in ...
     """
     request = _request("compare", table, y, target, recipe, design, compute, epochs, lr, quick, candidates=candidates)
-    return _answered(request, folder, overwrite, on_progress)
+    return _answer(request, folder, overwrite, on_progress)
 
 
 @checked(_place)
@@ -128,7 +128,7 @@ def rows(
         [33, 69, 135]
     """
     request = _request("rows", table, y, target, recipe, design, compute, epochs, lr, quick, candidates=candidates)
-    return _answered(request, folder, overwrite, on_progress)
+    return _answer(request, folder, overwrite, on_progress)
 
 
 @checked(_place)
@@ -174,7 +174,7 @@ def columns(
     request = _request(
         "columns", table, y, target, recipe, design, compute, epochs, lr, quick, candidates=candidate, columns=column
     )
-    return _answered(request, folder, overwrite, on_progress)
+    return _answer(request, folder, overwrite, on_progress)
 
 
 def _request(
@@ -220,7 +220,7 @@ def _request(
     return dataclasses.replace(request, command=call_of(request))
 
 
-def _answered(
+def _answer(
     request: Request,
     folder: str | Path | None,
     overwrite: bool,

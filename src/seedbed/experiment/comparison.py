@@ -85,14 +85,15 @@ class Comparison(Results):
             OptionError: it is the target, or doesn't divide the rows.
             DataError: the table can't be read again.
         """
-        return self.grouped(grouping_of(self.experiment.whole or self.experiment.table, column, table))
+        return self.with_subgroups(grouping_of(self.experiment.whole or self.experiment.table, column, table))
 
-    def grouped(self, grouping: Grouping) -> Comparison:
+    def with_subgroups(self, grouping: Grouping) -> Comparison:
         """Return the comparison with the verdicts within subgroups of all rows of its table."""
         spec = self.experiment
         if spec.whole is not None:
             grouping = grouping.of_rows(sampled_rows(spec.whole, spec.table.n_rows, spec.random_state))
-        return self.concluded(replace(self.conclusion, subgroups=subgroups_of(self.results, grouping, self.conclusion)))
+        subgroups = subgroups_of(self.results, grouping, self.conclusion)
+        return self.with_conclusion(replace(self.conclusion, subgroups=subgroups))
 
     def columns(
         self, candidate: str | None = None, column: Sequence[str] = (), *, compute: Compute = Compute()
@@ -110,7 +111,7 @@ class Comparison(Results):
         """
         experiment = columns_of_comparison(self.experiment, self.conclusion, candidate, column)
         comparison = carry_out(make_plan(experiment, compute))
-        return comparison.concluded(add_single_columns(comparison, comparison.conclusion, compute))
+        return comparison.with_conclusion(add_single_columns(comparison, comparison.conclusion, compute))
 
     def rows(
         self,
@@ -131,9 +132,9 @@ class Comparison(Results):
             DataError: half of the training rows is too few to learn from.
         """
         check_sizes(self.experiment)
-        return self.concluded(add_sizes(self, self.conclusion, compute, folder, tell))
+        return self.with_conclusion(add_sizes(self, self.conclusion, compute, folder, tell))
 
-    def concluded(self, conclusion: Conclusion) -> Comparison:
+    def with_conclusion(self, conclusion: Conclusion) -> Comparison:
         """Return the comparison with another conclusion, or itself if it has that one."""
         return self if conclusion is self.conclusion else replace(self, conclusion=conclusion)
 
@@ -148,7 +149,7 @@ class Comparison(Results):
             CandidateError, OptionError: as `model`.
         """
         effects = effects_in(model or self.model(), self.experiment.whole or self.experiment.table)
-        return self.concluded(replace(self.conclusion, effects=effects))
+        return self.with_conclusion(replace(self.conclusion, effects=effects))
 
     def details(self) -> str:
         """Return the first screen, every verdict with its numbers, and how models were trained."""
@@ -376,7 +377,7 @@ def carry_out(
                 with one_blas_thread():
                     so_far = answer(results)
                 seen = repeats, so_far
-                if ended := _ended(plan, results, so_far, results.seconds - before, time.perf_counter() - started):
+                if ended := _why_end(plan, results, so_far, results.seconds - before, time.perf_counter() - started):
                     break
                 before = results.seconds
     except (KeyboardInterrupt, Exception) as error:
@@ -392,7 +393,7 @@ def carry_out(
     return conclude(replace(results, ended=ended))
 
 
-def _ended(plan: Plan, results: Results, so_far: Conclusion, last: float, passed: float) -> Ended:
+def _why_end(plan: Plan, results: Results, so_far: Conclusion, last: float, passed: float) -> Ended:
     """Return why a run ends after the repeats so far; empty if it goes on. With a time limit the next repeat is
     expected to take as long as the last one: those before it may be reused from an earlier run."""
     design, repeats = plan.experiment.design, results.experiment.design.repeats

@@ -154,12 +154,12 @@ def fit_group(
         known = {name: member_predictions(part, member, fit.data, inputs) for name, member in by_name.items()}
         for name, line in group.lines.items():
             if name in by_name:
-                of_split[line] = _fitted(table, part, present, known[name], by_name[name])
+                of_split[line] = _make_fitted(table, part, present, known[name], by_name[name])
         if AUTO in group.lines and by_name:
             in_order = [by_name[one.name] for one in group.members if one.name in by_name and one.name != "prior"]
             blended, out_of_bag, _ = blend_members(part, in_order, fit.data, crossed=False)
             values = blended_predictions([known[name] for name in out_of_bag.weights], blended)
-            of_split[group.lines[AUTO]] = _fitted(table, part, present, values)
+            of_split[group.lines[AUTO]] = _make_fitted(table, part, present, values)
         fitted.append(of_split)
     return fitted
 
@@ -183,7 +183,7 @@ def _part(table: Table, split: Split) -> tuple[Table, npt.NDArray[np.int64]]:
     return dataclasses.replace(part, target=codes.astype(np.int64), labels=labels, task=task), present
 
 
-def _fitted(
+def _make_fitted(
     table: Table, part: Table, present: npt.NDArray[np.int64], values: Floats, member: Member | None = None
 ) -> Fitted:
     """Return a model from what its networks predict [network, row] or [network, row, class]; without a member, it is a

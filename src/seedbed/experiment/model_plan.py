@@ -84,7 +84,7 @@ def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment)
         CandidateError: there is no such model, or it is a scikit-learn estimator.
         OptionError: no name is given, and the comparison recommends none.
     """
-    summary = _named(conclusion, name, [model.name for model in experiment.estimators])
+    summary = _find_summary(conclusion, name, [model.name for model in experiment.estimators])
     line = next(line for line in experiment.lines if line.name == summary.name)
     candidate: Candidate | str = AUTO if line.candidate is None else line.candidate
     return ModelPlan(conclusion, summary, experiment.whole or experiment.table, candidate, experiment.recipe)
@@ -108,7 +108,7 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     """
     folder = Path(folder)
     conclusion, stored = opened_run(folder)
-    summary = _named(conclusion, name, [model["name"] for model in stored["estimators"]])
+    summary = _find_summary(conclusion, name, [model["name"] for model in stored["estimators"]])
     code = "" if name else f"If you trust it, name it: {spell('candidate', summary.name)}."
     candidate = AUTO if summary.name == AUTO else compared_candidate(stored, summary.name, code=code)
     table = table_of_run(folder, conclusion, stored)
@@ -136,7 +136,7 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
     return conclusion, stored
 
 
-def _named(conclusion: Conclusion, name: str | None, estimators: Sequence[str]) -> CandidateSummary:
+def _find_summary(conclusion: Conclusion, name: str | None, estimators: Sequence[str]) -> CandidateSummary:
     """Return what is known of a model."""
     models = {one.name: one for one in conclusion.candidates}
     if name is None:

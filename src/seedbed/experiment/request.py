@@ -17,7 +17,7 @@ from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.model_plan import experiment_of_run, plan_model
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import Tell
-from seedbed.experiment.run_folder import RunFolder, finished_in
+from seedbed.experiment.run_folder import RunFolder, read_finished
 from seedbed.experiment.sizes import check_sizes
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.experiment.subgroups import Grouping
@@ -91,7 +91,7 @@ def plan_request(request: Request) -> PlannedRequest:
         SeedbedError: the table, a candidate or an option can't be used.
     """
     plan, source = make_plan(request.experiment(), request.compute), request.source
-    finished = finished_in(plan, source) if request.question == "rows" and isinstance(source, Path) else None
+    finished = read_finished(plan, source) if request.question == "rows" and isinstance(source, Path) else None
     return PlannedRequest(request, plan, finished)
 
 
@@ -124,11 +124,11 @@ def carry_out_request(
             comparison = carry_out(plan, tell, checkpoint=checkpoint, started=request.started, interrupted=interrupted)
     if request.question == "columns":
         conclusion = add_single_columns(comparison, comparison.conclusion, request.compute, folder)
-        return comparison.concluded(conclusion)
+        return comparison.with_conclusion(conclusion)
     if request.question == "rows":
         return comparison.rows(compute=request.compute, folder=folder, tell=say)
     if request.grouping is not None:
-        comparison = comparison.grouped(request.grouping)
+        comparison = comparison.with_subgroups(request.grouping)
     if not request.effects or comparison.ended == "interrupted" or comparison.conclusion.effects is not None:
         return comparison
     try:

@@ -210,7 +210,7 @@ class _Work:
 
     def _reuse(self, number: int, split: int) -> bool:
         """Add what is kept of a unit on a split, and return whether anything is."""
-        fitted = None if self.checkpoint is None else self.checkpoint.fitted(number, split)
+        fitted = None if self.checkpoint is None else self.checkpoint.load(number, split)
         if fitted is None:
             return False
         self._add(split, fitted)

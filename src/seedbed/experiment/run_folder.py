@@ -105,7 +105,7 @@ def open_folder(
         elif differing and not overwrite and _holds_another(checkpoint):
             message = f"{folder} holds another run: {_shown(differing)}"
             raise OptionError(message, f"Name another folder, or discard that run with {spell('overwrite', True)}.")
-        if is_finished(folder) and not (overwrite or growing) and (done := restored(plan, stored, folder)) is not None:
+        if is_finished(folder) and not (overwrite or growing) and (done := restore(plan, stored, folder)) is not None:
             if not checkpoint.others:
                 checkpoint.remove()  # left by a run that was killed after its last file
             with _written(folder, "Free some space."):
@@ -209,7 +209,7 @@ def _shown(differing: list[str]) -> str:
     return f"{shown}; and {more:,} more" if more > 0 else shown
 
 
-def finished_in(plan: Plan, folder: Path) -> Comparison:
+def read_finished(plan: Plan, folder: Path) -> Comparison:
     """Return the finished comparison of a plan from its folder.
 
     Raises:
@@ -217,7 +217,7 @@ def finished_in(plan: Plan, folder: Path) -> Comparison:
     """
     stored = read_specification(folder)
     differing = _differing(plan, folder)
-    done = None if differing else restored(plan, stored, folder)
+    done = None if differing else restore(plan, stored, folder)
     if done is None:
         why = _shown(differing) or "its files can't be read"
         message = f"the networks of {folder} can't be used again: {why}"
@@ -225,7 +225,7 @@ def finished_in(plan: Plan, folder: Path) -> Comparison:
     return done
 
 
-def restored(plan: Plan, stored: Mapping[str, Any], folder: Path) -> Comparison | None:
+def restore(plan: Plan, stored: Mapping[str, Any], folder: Path) -> Comparison | None:
     """Return the finished comparison of a plan from its files; None if they don't hold it.
 
     Args:

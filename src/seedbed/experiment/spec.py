@@ -223,7 +223,7 @@ def specify(
     others, has_auto = ([], True) if is_default else _without_auto(named)
     if lrs and not others:
         raise OptionError("several learning rates are of named candidates", "Name one, such as network-1.")
-    expanded = _expanded(candidates_for(others, table), lrs) if others else ()
+    expanded = _expand_learning_rates(candidates_for(others, table), lrs) if others else ()
     usual = () if is_default else anchors(table.task)
     baselines: Any = usual if design.baselines is None else design.baselines
     known, unknown = _known_baselines(baselines, table.task)
@@ -291,7 +291,7 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
         return others, len(others) < len(candidates)
     specs = [candidates] if isinstance(candidates, str) else list(candidates)
     if not specs:
-        raise CandidateError("no candidate is specs", "Name at least one, for instance relu:5.")
+        raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
     others = [one for one in specs if not is_auto(one)]
     if len(specs) - len(others) > 1:
         raise CandidateError("two candidates are named 'auto'", "Leave one out.")
@@ -339,7 +339,7 @@ def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
     return sample_rows(table.target, n_rows, random_state=derive(random_state, "sample"), groups=table.groups)
 
 
-def _expanded(candidates: tuple[Candidate, ...], lrs: Sequence[float]) -> tuple[Candidate, ...]:
+def _expand_learning_rates(candidates: tuple[Candidate, ...], lrs: Sequence[float]) -> tuple[Candidate, ...]:
     """Return candidates, those without a learning rate of their own once for each of `lrs`."""
     if len(set(lrs)) < len(lrs):
         raise OptionError(f"a learning rate appears twice in {', '.join(f'{lr:g}' for lr in lrs)}", "Leave one out.")

@@ -59,7 +59,7 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         n_inputs: number of inputs of a network.
     """
     whole = spec.whole
-    sample = None if whole is None else {"of": whole.n_rows, "sha256": hashed(whole.features, whole.target)}
+    sample = None if whole is None else {"of": whole.n_rows, "sha256": hash_of(whole.features, whole.target)}
     decided = {
         "schema_version": SCHEMA_VERSION,
         "table": {**table_specification(spec.table, n_inputs), "sample": sample},
@@ -88,7 +88,7 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         "reference": spec.reference,
         "reference_named": spec.reference_named,
         "design": dataclasses.asdict(spec.design),
-        "splits_sha256": hashed(*(rows for split in splits for rows in (split.train, split.test))),
+        "splits_sha256": hash_of(*(rows for split in splits for rows in (split.train, split.test))),
         "metric": spec.metric,
         "margin": spec.margin,
         "margin_rule": "given" if spec.margin_given else "at most a tenth of the reference's error",
@@ -115,14 +115,14 @@ def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
         "n_inputs": n_inputs,
         "labels": list(table.labels),
         "n_rows": table.n_rows,
-        "sha256": hashed(table.features, table.target),
-        "groups_sha256": None if table.groups is None else hashed(table.groups),
-        "times_sha256": None if table.times is None else hashed(table.times),
+        "sha256": hash_of(table.features, table.target),
+        "groups_sha256": None if table.groups is None else hash_of(table.groups),
+        "times_sha256": None if table.times is None else hash_of(table.times),
         "warnings": [note.code for note in table.notes if note.code],
     }
 
 
-def hashed(*arrays: np.ndarray[Any, Any]) -> str:
+def hash_of(*arrays: np.ndarray[Any, Any]) -> str:
     """Return the SHA-256 of the bytes of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
@@ -236,7 +236,7 @@ def check_no_part_of_a_run(table: str) -> None:
     if not place.exists() and (inside := Path("seedbed-out") / place).is_dir():
         raise OptionError(f"there is no folder {place}", f"Did you mean {inside}?")
     if not place.exists() and not place.suffix and (comparisons := _comparisons_in(parent)):
-        hint = nearest(str(place), map(str, comparisons)) or f"Comparisons beside it: {_listed(comparisons)}."
+        hint = nearest(str(place), map(str, comparisons)) or f"Comparisons beside it: {_join_names(comparisons)}."
         raise OptionError(f"there is no folder {place}", hint)
 
 
@@ -246,7 +246,7 @@ def _comparisons_in(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"*/{_COMPARISON}"))
 
 
-def _listed(folders: Iterable[Path]) -> str:
+def _join_names(folders: Iterable[Path]) -> str:
     names = [str(folder) for folder in folders]
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
@@ -259,14 +259,14 @@ def code_hash(thing: Any) -> str | None:
     that a network reads by itself are not covered.
     """
     try:
-        contents, roots = _pickled(thing)
+        contents, roots = _pickle(thing)
     except Exception:  # noqa: BLE001 - a lambda, a local class, a handle: each fails in its own way
         return None
     digest = hashlib.sha256(contents)
     if roots is None:
         return None
     if roots - _KNOWN:
-        for path in sorted(_own_files()):
+        for path in sorted(_user_files()):
             digest.update(f"{path}\n".encode())
             digest.update(path.read_bytes() if path.is_file() else b"")
         for line in sorted(f"{package.name}=={package.version}" for package in distributions()):
@@ -291,7 +291,7 @@ class _Pickler(pickle.Pickler):
             self.roots.add(thing.path)
 
 
-def _pickled(thing: Any) -> tuple[bytes, set[str] | None]:
+def _pickle(thing: Any) -> tuple[bytes, set[str] | None]:
     """Return the pickle of an object, and the packages whose code it refers to; None if some code is in no file."""
     file = io.BytesIO()
     pickler = _Pickler(file)
@@ -310,7 +310,7 @@ def _is_in_a_file(thing: Any) -> bool:
     return all(code.co_filename == "<string>" or Path(code.co_filename).is_file() for code in codes)
 
 
-def _own_files() -> Iterator[Path]:
+def _user_files() -> Iterator[Path]:
     """Yield the files of loaded modules that belong to no installed package."""
     paths = sysconfig.get_paths()
     libraries = {Path(paths[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}

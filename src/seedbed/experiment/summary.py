@@ -186,19 +186,19 @@ def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str
 
 def json_text(value: Any) -> str:
     """Return strict JSON that is also readable: indented, but with each list of numbers on one line."""
-    return f"{_indented(value, chr(10))}\n"
+    return f"{_indent(value, chr(10))}\n"
 
 
-def _indented(value: Any, line: str) -> str:
+def _indent(value: Any, line: str) -> str:
     """Return a value as JSON; `line` is a line end with the indentation of the value."""
     inside = f"{line} "
     if isinstance(value, dict) and value:
-        parts = [f"{_encoded(key)}: {_indented(one, inside)}" for key, one in value.items()]
+        parts = [f"{_encode(key)}: {_indent(one, inside)}" for key, one in value.items()]
         return f"{{{inside}{f',{inside}'.join(parts)}{line}}}"
     if isinstance(value, list) and not {type(item) for item in value} <= {int, float, type(None)}:
-        return f"[{inside}{f',{inside}'.join([_indented(one, inside) for one in value])}{line}]"
-    return _encoded(value)
+        return f"[{inside}{f',{inside}'.join([_indent(one, inside) for one in value])}{line}]"
+    return _encode(value)
 
 
 # In C, which the standard library only does without an indentation.
-_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode

@@ -33,7 +33,7 @@ from seedbed.evaluation.summaries import (
     summary_from,
 )
 from seedbed.experiment.spec import LOSSES
-from seedbed.experiment.specification_file import hashed, table_specification
+from seedbed.experiment.specification_file import hash_of, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.files import DIGESTS, altered_files, read_document, write_digests, write_whole
 from seedbed.networks.candidate import Candidate, candidate_from
@@ -80,7 +80,7 @@ class TrainingSpec:
                 "architecture": spelled(self.candidate.architecture),
                 **dataclasses.asdict(self.recipe),
             },
-            "split": dataclasses.asdict(self.split_sizes()) | {"sha256": hashed(self.split.train, self.split.test)},
+            "split": dataclasses.asdict(self.split_sizes()) | {"sha256": hash_of(self.split.train, self.split.test)},
             "random_state": self.random_state,
             "versions": versions(),
         }

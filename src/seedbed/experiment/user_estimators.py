@@ -43,7 +43,7 @@ def estimators_from(
         OptionError: an estimator can't be read, is no classifier with probabilities (or no regressor, if numbers are
             predicted), or two have the same name.
     """
-    models = tuple(_estimator(spec, name, random_state, task) for name, spec in _named(specs))
+    models = tuple(_estimator(spec, name, random_state, task) for name, spec in _specs_with_names(specs))
     names = [model.name for model in models]
     for name in names:
         if names.count(name) > 1:
@@ -54,7 +54,7 @@ def estimators_from(
     return models
 
 
-def _named(specs: Any) -> Iterator[tuple[str | None, Any]]:
+def _specs_with_names(specs: Any) -> Iterator[tuple[str | None, Any]]:
     """Yield each baseline with its name from a mapping or from `NAME=...`; None if it has no name."""
     if isinstance(specs, Mapping):
         for name, spec in specs.items():
@@ -64,7 +64,7 @@ def _named(specs: Any) -> Iterator[tuple[str | None, Any]]:
         return
     for spec in [specs] if isinstance(specs, str) else specs:
         if isinstance(spec, Mapping):
-            yield from _named(spec)
+            yield from _specs_with_names(spec)
         elif isinstance(spec, str) and (parts := re.fullmatch(r"([^=(]+)=(.+)", spec, re.DOTALL)):
             yield parts[1].strip(), parts[2]
         else:
@@ -78,20 +78,20 @@ def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Es
     elif isinstance(spec, Estimator):
         model = spec
     elif inspect.isclass(spec):
-        model = _own(spec.__name__, _made(spec, {}, spec.__name__, task))
+        model = _describe(spec.__name__, _construct(spec, {}, spec.__name__, task))
     else:
-        model = _own(type(spec).__name__, spec)
+        model = _describe(type(spec).__name__, spec)
     _check(model, task)
     if not isinstance(spec, Estimator) and not hasattr(model.estimator, "steps"):
-        model = _standardised(model)
+        model = _standardise(model)
     if name is not None and name != model.name:
         if name in _TAKEN:
             raise OptionError(f"a baseline can't be named '{name}'", "This name belongs to a default model.")
         model = dataclasses.replace(model, name=name)
-    return dataclasses.replace(model, estimator=_seeded(model, random_state))
+    return dataclasses.replace(model, estimator=_seed(model, random_state))
 
 
-def _standardised(baseline: Estimator) -> Estimator:
+def _standardise(baseline: Estimator) -> Estimator:
     """Return the baseline behind a scaler, which many estimators need and which doesn't change trees."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -100,7 +100,7 @@ def _standardised(baseline: Estimator) -> Estimator:
     return Estimator(baseline.name, scaled, f"{baseline.description}, standardised features")
 
 
-def _own(name: str, estimator: Any) -> Estimator:
+def _describe(name: str, estimator: Any) -> Estimator:
     return Estimator(name, estimator, spelled(estimator))
 
 
@@ -114,15 +114,15 @@ def _from_path(spec: str, task: Task) -> Estimator:
         imported = importlib.import_module(module)
     except Exception as error:
         message = f"{module} can't be imported: {error_line(error)}"
-        raise _wrong(spec, message, "Check that it is installed in this environment.") from error
+        raise _refuse(spec, message, "Check that it is installed in this environment.") from error
     made = getattr(imported, name, None)
     if not inspect.isclass(made):
         gives = "predict" if task == "regression" else "predict_proba"
         models = [key for key, value in vars(imported).items() if hasattr(value, gives)]
-        hint = did_you_mean(name, models) or f"Give a {_wanted(task)}, such as {_example(task)}."
-        raise _wrong(spec, f"no class '{name}' in {module}", hint)
+        hint = did_you_mean(name, models) or f"Give a {_wanted_kind(task)}, such as {_example(task)}."
+        raise _refuse(spec, f"no class '{name}' in {module}", hint)
     values = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}
-    return _own(f"{name}{parenthesis}{arguments}" if values else name, _made(made, values, spec, task))
+    return _describe(f"{name}{parenthesis}{arguments}" if values else name, _construct(made, values, spec, task))
 
 
 def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
         pairs = [(None, None)]
     words = {word: value for word, value in pairs if word is not None}
     if len(words) < len(pairs):
-        raise _wrong(
+        raise _refuse(
             spec,
             f"'{arguments}' can't be read",
             "Write each argument once, as word=value with a plain value: (C=2.0, kernel='linear').",
@@ -144,24 +144,24 @@ def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
     return words
 
 
-def _made(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -> Any:
+def _construct(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -> Any:
     # Checked before the call: calling another class, such as subprocess.Popen, may do harm.
     if not _is_estimator(cls):
         raise _no_model(cls.__name__, task)
     known = inspect.signature(cls).parameters
     unknown = [word for word in arguments if word not in known]
     if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
-        raise _wrong(spec, f"{cls.__name__} has no argument '{unknown[0]}'", did_you_mean(unknown[0], known))
+        raise _refuse(spec, f"{cls.__name__} has no argument '{unknown[0]}'", did_you_mean(unknown[0], known))
     try:
         return cls(**arguments)
     except Exception as error:
-        raise _wrong(spec, f"it can't be created: {error_line(error)}", "In Python, give an instance.") from error
+        raise _refuse(spec, f"it can't be created: {error_line(error)}", "In Python, give an instance.") from error
 
 
 def _check(baseline: Estimator, task: Task) -> None:
     """Raise OptionError unless it is a regressor, or a classifier with probabilities."""
     name, estimator = baseline.name, baseline.estimator
-    if not _is_a(_wanted(task), estimator):
+    if not _is_a(_wanted_kind(task), estimator):
         raise _no_model(name, task)
     if task != "regression" and not hasattr(estimator, "predict_proba"):
         hint = "Wrap it in sklearn.calibration.CalibratedClassifierCV."
@@ -170,12 +170,12 @@ def _check(baseline: Estimator, task: Task) -> None:
         raise OptionError(f"baseline '{name}' has no predict_proba", hint)
 
 
-def _wanted(task: Task) -> Literal["classifier", "regressor"]:
+def _wanted_kind(task: Task) -> Literal["classifier", "regressor"]:
     return "regressor" if task == "regression" else "classifier"
 
 
 def _example(task: Task) -> str:
-    return f"sklearn.ensemble.RandomForest{_wanted(task).capitalize()}"
+    return f"sklearn.ensemble.RandomForest{_wanted_kind(task).capitalize()}"
 
 
 def _is_a(kind: Literal["classifier", "regressor"], estimator: Any) -> bool:
@@ -195,7 +195,7 @@ def _is_estimator(thing: Any) -> bool:
     return hasattr(thing, "fit") and hasattr(thing, "get_params")
 
 
-def _seeded(baseline: Estimator, random_state: int) -> Any:
+def _seed(baseline: Estimator, random_state: int) -> Any:
     """Return a clone in which nothing draws from the global state of NumPy; the given object isn't changed."""
     from sklearn.base import clone
 
@@ -211,11 +211,11 @@ def _seeded(baseline: Estimator, random_state: int) -> Any:
         raise OptionError(f"baseline '{baseline.name}' can't be cloned: {error_line(error)}") from error
 
 
-def _wrong(spec: str, message: str, hint: str) -> OptionError:
+def _refuse(spec: str, message: str, hint: str) -> OptionError:
     return OptionError(f"baseline '{spec}': {message}", hint)
 
 
 def _no_model(name: str, task: Task) -> OptionError:
     holds = "numbers" if task == "regression" else "classes"
     hint = f"Give one, such as {_example(task)}, as the target holds {holds}."
-    return OptionError(f"baseline '{name}' isn't a scikit-learn {_wanted(task)}", hint)
+    return OptionError(f"baseline '{name}' isn't a scikit-learn {_wanted_kind(task)}", hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -192,7 +191,7 @@ def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     left = len(document["columns"]) - _MOST_LINES
     below = [f"and {counted(left, 'more column')}: the JSON lists all."] if left > 0 else []
     below += _notes(document["notes"])
-    wrap = functools.partial(textwrap.wrap, width=width, break_long_words=False, break_on_hyphens=False)
+    wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False).wrap
     lines = [
         *(line for text in above for line in wrap(text) or [""]),
         *table_lines(

@@ -267,8 +267,7 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
             yield sentence.format(
                 names=listed(names, _MOST_NAMED),
                 epochs=_more_epochs(by_code[key]),
-                lr=spell("lr"),
-                patience=spell("patience"),
+                **{name: spell(name) for name in ("lr", "patience")},
                 was="was" if one else "were",
                 s="s" if one else "",
                 has="has" if one else "have",

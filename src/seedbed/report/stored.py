@@ -69,9 +69,8 @@ def check_files(folder: Path) -> None:
         if is_altered and not name.endswith(_DRAWN):
             there = (folder / name).exists()
             message = f"{folder / name} {'has changed since the run wrote it' if there else 'is missing'}"
-            raise UnreadableError(
-                message, f"Restore it, or run the same command with {spell('overwrite', True)}, which trains again."
-            )
+            again = spell("overwrite", True)
+            raise UnreadableError(message, f"Restore it, or run the same command with {again}, which trains again.")
 
 
 def draw_again(folder: Path, summary: AnySummary) -> Path | None:
