@@ -1,4 +1,4 @@
-"""Which columns of many tables are warned of: identifiers that repeat, follow-up time, leaks (SB203, SB210 to SB212).
+"""Which columns of many tables are warned of: identifiers that repeat, follow-up time, leaks (SB203, SB210 to SB213).
 
 python benchmarks/suspects.py FOLDER                     of CSV files; the target is the last column that can be one
 python benchmarks/suspects.py FOLDER --target 'status|death|cens'     each column with such a name and 2 to 4 values
@@ -18,7 +18,7 @@ import pandas as pd
 import seedbed as sb
 from seedbed.errors import SeedbedError
 
-CODES = ("SB203", "SB210", "SB211", "SB212")
+CODES = ("SB203", "SB210", "SB211", "SB212", "SB213")
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("folder", type=Path)

@@ -13,13 +13,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "seedbed"
-MAX_FILE_LINES = 600
+MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
     "*.py": 1800,
     "cli/": 1650,
-    "data/": 6280,
+    "data/": 6300,
     "evaluation/": 4210,
     "experiment/": 4960,
     "figures/": 1500,

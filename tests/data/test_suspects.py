@@ -128,3 +128,12 @@ def test_whole_numbers_that_may_be_codes_are_one_note_with_the_option():
     ]
     chosen = read_table(frame, target="y", categorical=["race"], numeric=["state"]).notes
     assert not any("codes of categories" in note.message for note in chosen)
+
+
+def test_categories_of_few_rows_each_are_noted():
+    def notes(levels):
+        places = [f"town {place % levels}" for place in range(150)]
+        frame = pd.DataFrame({"place": places, "x": range(150), "y": [place % 7 % 2 for place in range(150)]})
+        return [note.column for note in notes_of(frame, "SB213")]
+
+    assert (notes(30), notes(15), notes(10)) == (["place"], [], [])  # 5, 10 and 15 rows each

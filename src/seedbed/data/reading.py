@@ -20,7 +20,13 @@ from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
 from seedbed.data.sources.source_options import SourceOptions
-from seedbed.data.suspects import find_codes, find_follow_up, find_repeated_identifiers, find_totals
+from seedbed.data.suspects import (
+    find_codes,
+    find_follow_up,
+    find_rare_levels,
+    find_repeated_identifiers,
+    find_totals,
+)
 from seedbed.data.table import Column, Table, Task
 from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, merged_groups
 from seedbed.data.target import LARGEST, encode_target, likely_target
@@ -182,7 +188,7 @@ def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
     if duplicates is not None:
         groups = duplicates if groups is None else merged_groups(groups, duplicates)
     notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
-    notes += [*as_notes(frame, remarks), *find_leaks(table), *find_codes(table, chosen)]
+    notes += [*as_notes(frame, remarks), *find_leaks(table), *find_codes(table, chosen), *find_rare_levels(table)]
     if roles.time_split is None:
         notes += find_order(table, groups, identifiers)
     return BuiltTable(typed, used_rows, dataclasses.replace(table, groups=groups, notes=serious_first(notes)))
