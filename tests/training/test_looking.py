@@ -55,8 +55,7 @@ def test_edges_are_quantiles_of_the_training_rows(task, seeds):
 
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
-    plan = plan_chunks(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64",
-                      keep_networks=True)  # fmt: skip
+    plan = plan_chunks(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64")
     found = {}
     for chunk in plan:
         states = train_chunk(chunk, data).states
