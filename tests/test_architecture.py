@@ -24,13 +24,13 @@ BUDGETS = {
     "experiment/": 4800,
     "figures/": 1550,
     "judgement/": 1710,
-    "model/": 4570,
+    "model/": 4560,
     "networks/": 1240,
     "play/": 280,
     "report/": 2920,
     "serve/": 1280,
     "settings/": 720,
-    "training/": 4700,
+    "training/": 4680,
 }
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)
 
