@@ -24,13 +24,13 @@ BUDGETS = {
     "experiment/": 4960,
     "figures/": 1500,
     "judgement/": 1680,
-    "model/": 4570,
+    "model/": 4560,
     "networks/": 1240,
     "play/": 280,
     "report/": 2825,
     "serve/": 1265,
     "settings/": 720,
-    "training/": 4700,
+    "training/": 4680,
 }
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)
 

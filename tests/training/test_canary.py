@@ -56,7 +56,7 @@ def trained(kind, data, recipe):
     own = {"residual": lambda: Residual(n_outputs, dropout=0.0), "exp": lambda: Exp(n_outputs)}
     plan = plan_chunks(
         own.get(kind, lambda: parse_candidate(kind).architecture(5, n_outputs)), data, recipe, seeds=[3, 8, 3, 8],
-        splits=[0, 1, 0, 1], keep_networks=True,
+        splits=[0, 1, 0, 1],
     )  # fmt: skip
     found = []
     for chunk in plan:

@@ -46,8 +46,7 @@ def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
 
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
-    plan = plan_chunks(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64",
-                      keep_networks=True)  # fmt: skip
+    plan = plan_chunks(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64")
     found = {}
     for chunk in plan:
         states = train_chunk(chunk, data).states

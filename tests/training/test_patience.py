@@ -28,7 +28,6 @@ def planned(kind, data, patience, epochs=EPOCHS, **recipe):
         seeds=SEEDS,
         splits=SPLITS,
         patience=patience and (patience, patience),
-        keep_networks=True,
     )
 
 
@@ -116,7 +115,7 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
 
 
 def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(two_splits):
-    settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": (2, 2), "keep_networks": True}
+    settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": (2, 2)}
     recipe = Recipe.tutorial(epochs=200, lr=0.3, momentum=0.9, batch_size=18)
     (both,) = plan_chunks(KINDS["relu"], two_splits, recipe, group_size=3, **settings)
     found = train_chunk(both, two_splits)

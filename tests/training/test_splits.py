@@ -42,7 +42,7 @@ def tables(task):
 
 
 def trained(build, data, recipe, seeds, splits):
-    plan = plan_chunks(build, data, recipe, seeds=seeds, splits=splits, dtype="float64", keep_networks=True)
+    plan = plan_chunks(build, data, recipe, seeds=seeds, splits=splits, dtype="float64")
     found = {}
     for chunk in plan:
         result = train_chunk(chunk, data)

@@ -245,7 +245,6 @@ def _train_networks(
     for batch in _batches(_plan_chunks(fits, random_state, running), running, ends):
         for number, result in running.train([part.chunk for _, part in batch], [part.data for _, part in batch]):
             place, part = batch[number]
-            assert result.stacked is not None
             if part.leaves_out:
                 starts = np.cumsum([0, *(fits[number].table.n_rows for number in part.fits)])
                 # A chunk has whole fits, those with equally many steps.
@@ -330,9 +329,7 @@ def _member(
         rows: of its table, among those of the result; None if no row is left out.
         epochs: after which its networks were taken; None for all.
     """
-    each = [
-        {name: value[columns].cpu() for name, value in (result.stacked or {}).items()} for result, columns in pieces
-    ]
+    each = [{name: value[columns].cpu() for name, value in result.stacked.items()} for result, columns in pieces]
     states = {name: torch.cat([state[name] for state in each]) for name in each[0]}
     curves = np.concatenate([result.curves[:, :, columns] for result, columns in pieces], axis=2)
     finite = all(value.isfinite().all() for value in states.values())
@@ -403,7 +400,6 @@ def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> It
                     splits=range(n * len(same)),
                     engine=running.engine,
                     device=running.device,
-                    keep_networks=True,
                     group_size=n,
                     patience=patience,
                 )

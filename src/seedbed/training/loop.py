@@ -33,7 +33,7 @@ class ChunkResult:
         curves: [4, epoch, network], in the order of `CURVES`.
         outputs: float32 [row, output, network] for each network's test rows, NaN elsewhere.
         dead: share of ReLU units that are zero for all training rows after the last epoch [network]; NaN if unknown.
-        stacked: the networks' states, by the names in a `state_dict` [network, ...], or None.
+        stacked: the networks' states, by the names in a `state_dict` [network, ...].
         seconds: that the training took, from the first step on.
         best: with patience, the number of epochs after which outputs and states were taken, for each group of networks.
     """
@@ -41,15 +41,15 @@ class ChunkResult:
     curves: npt.NDArray[np.floating]
     outputs: npt.NDArray[np.float32]
     dead: npt.NDArray[np.float32]
-    stacked: dict[str, Tensor] | None
+    stacked: dict[str, Tensor]
     seconds: float = 0.0
     best: tuple[int, ...] = ()
 
     @property
     def states(self) -> tuple[dict[str, Tensor], ...]:
-        """One state dict per network; none if they weren't kept."""
-        n = self.curves.shape[2] if self.stacked else 0
-        return tuple({name: value[i].clone() for name, value in (self.stacked or {}).items()} for i in range(n))
+        """One state dict per network."""
+        n = self.curves.shape[2]
+        return tuple({name: value[i].clone() for name, value in self.stacked.items()} for i in range(n))
 
 
 class Engine(Protocol):
@@ -171,7 +171,7 @@ class Training:
             curves=curves,
             outputs=rows.spread(outputs).float().numpy(force=True),
             dead=dead.float().numpy(force=True),
-            stacked=engine.states() if chunk.keep_networks else None,
+            stacked=engine.states(),
             seconds=time.monotonic() - began,
             best=tuple(best.epochs.tolist()) if best else (),
         )

@@ -115,7 +115,7 @@ def _train(
     """Train networks in chunks, planned with these options of `plan_chunks`."""
     n_outputs, loss = _loss_of(make, data, recipe)
     splits = [0] * len(seeds)
-    chunks = plan_chunks(make, data, recipe, seeds=seeds, splits=splits, keep_networks=True, **options)
+    chunks = plan_chunks(make, data, recipe, seeds=seeds, splits=splits, **options)
     curves = np.empty((len(CURVES), recipe.n_epochs, len(seeds)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
     for number, result in train_chunks(chunks, data, jobs, cluster):

@@ -61,7 +61,6 @@ class Chunk:
         seconds: the time after which training with patience ends, with at least one epoch; None for no limit.
         engine: `native` is the kernel, for chains of layers that it covers; `torch` takes all chains; `plain` takes all
             modules, one network after the other.
-        keep_networks: whether the result includes the trained parameters.
         dtype, device: as torch names them.
         note: tells users why training is slower than by the kernel, or is empty.
     """
@@ -75,7 +74,6 @@ class Chunk:
     patience: tuple[int, int] | None = None
     seconds: float | None = None
     engine: Literal["native", "torch", "plain"] = "torch"
-    keep_networks: bool = False
     dtype: str = "float32"
     device: str = "cpu"
     note: str = ""
@@ -91,7 +89,6 @@ def plan_chunks(
     engine: Engine = "auto",
     device: str = "cpu",
     dtype: str = "float32",
-    keep_networks: bool = False,
     group_size: int = 0,
     patience: tuple[int, int] | None = None,
     plain: bool = False,
@@ -105,7 +102,6 @@ def plan_chunks(
         seeds, splits: the seed and the number of the split of each network.
         engine: `native`, `torch`, or `auto`: the kernel if it covers the network and this machine has it, else torch.
         device, dtype: as torch names them.
-        keep_networks: see `Chunk`.
         group_size: how many consecutive networks stop together, see `Chunk`; with patience, 0 means all.
         patience: see `Chunk`. All networks of a chain are then one chunk, others a chunk for each group.
         plain: whether the plain loop trains them, as it trains all networks that aren't a chain of known layers.
@@ -137,7 +133,6 @@ def plan_chunks(
             group_size=group_size,
             patience=patience,
             engine=trainer,
-            keep_networks=keep_networks,
             dtype=dtype,
             device=device,
             note="" if plain else note,
