@@ -733,11 +733,11 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(call, ctrl
         except KeyboardInterrupt:
             raise ValueError("not a valid PEP 3118 buffer format string") from None
 
-    for verb, command, message in [
-        ("carry_out", SMALL, "interrupted before anything was finished, so nothing is kept"),
-        ("train", TRAIN, "interrupted, no results written"),
+    for function, command, message in [
+        ("comparison.carry_out", SMALL, "interrupted before anything was finished, so nothing is kept"),
+        ("training_run.train", TRAIN, "interrupted, no results written"),
     ]:
-        monkeypatch.setattr(f"seedbed.experiment.{verb}", as_numpy_does)
+        monkeypatch.setattr(f"seedbed.experiment.{function}", as_numpy_does)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         done = call(*command)
         assert (done.status, done.err.splitlines()[-1]) == (130, f"seedbed: {message}")

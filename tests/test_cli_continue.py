@@ -56,9 +56,7 @@ def test_the_same_command_writes_what_it_would_have_written_at_once(call, begun,
     assert one.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize(
-    "stopped", ["seedbed.figures.pictures.save_pictures", "seedbed.experiment.comparison.write_report"]
-)
+@pytest.mark.parametrize("stopped", ["figures.pictures.save_pictures", "experiment.comparison.write_report"])
 def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch, stopped):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
