@@ -410,7 +410,7 @@ def test_inspect_prints_json(call, table):
     document = json.loads(call("inspect", table(CARS), "--target", "outcome", "--json").out)
     assert {"columns", "warnings", "target"} <= set(document)
     assert {"name", "kind", "missing", "n_unique", "notes"} <= set(document["columns"][0])
-    assert [warning["code"] for warning in document["warnings"]] == ["SB204"]
+    assert [warning["code"] for warning in document["warnings"]] == ["SB204", "SB213"]
     assert {"code", "column", "message"} <= set(document["warnings"][0])
 
 
