@@ -300,19 +300,9 @@ def text_of(value: Any) -> str | None:
     return number_text(value) if isinstance(value, int | float) else str(value)
 
 
-FindPlaces = Callable[[Iterable[int]], dict[int, str]]
-
-
-def counted_as(words: str, first: int = 1) -> FindPlaces:
-    """Return a function that says where the user finds rows, such as 'record 3' for `record {}`.
-
-    Args:
-        first: the number of the first row.
-    """
-    return lambda rows: {row: words.format(row + first) for row in rows}
-
-
-IN_MEMORY = counted_as("row {} (counted from 0)", first=0)
+def name_from_zero(rows: Iterable[int]) -> dict[int, str]:
+    """Return where the user finds rows of a table in memory."""
+    return {row: f"row {row} (counted from 0)" for row in rows}
 
 
 @dataclass(frozen=True, eq=False)
@@ -333,7 +323,7 @@ class Frame:
     columns: tuple[Cells, ...] = field(repr=False)
     notes: tuple[Note, ...] = ()
     categorical: frozenset[str] = frozenset()
-    places: FindPlaces = field(default=IN_MEMORY, repr=False)
+    places: Callable[[Iterable[int]], dict[int, str]] = field(default=name_from_zero, repr=False)
 
     @property
     def n_rows(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from seedbed.data.frame import Frame
-from seedbed.data.sources.loaded import IN_ORDER, Loader, open_loader
+from seedbed.data.sources.loaded import Loader, name_rows, open_loader
 from seedbed.data.sources.memory import frame_of_rows
 from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, SourceOptions, choose, quoted
 from seedbed.errors import DataError, OptionError, UnreadableError, spell
@@ -49,7 +49,7 @@ def read_sqlite(path: Path, where: str, limit: SourceLimit, options: SourceOptio
             names = [column[0].strip() for column in cursor.description or ()]
             if not names:
                 raise DataError(f"{where}: the query gives no table", READ_ONLY)
-            return frame_of_rows(cursor, names, where, limit, places=IN_ORDER, as_text=options.as_text, notes=notes)
+            return frame_of_rows(cursor, names, where, limit, places=name_rows, as_text=options.as_text, notes=notes)
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         if str(error) == "interrupted":
             raise (limit.too_slow(where) if time.monotonic() > end else KeyboardInterrupt()) from None

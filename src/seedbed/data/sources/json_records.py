@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
 
 from seedbed.data.cells import WHOLE_FLOATS, shown
-from seedbed.data.frame import Frame, counted_as
+from seedbed.data.frame import Frame
 from seedbed.data.sources.charset import find_charset
 from seedbed.data.sources.delimited import duckdb_path
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader
@@ -71,7 +72,12 @@ def read_json(loader: Loader, path: Path) -> Frame:
     parts = [f"part{start}" for start in range(0, len(names), COLUMNS_A_QUERY)]
     loader.ask(f"CREATE TEMP VIEW all_parts AS SELECT * FROM {' POSITIONAL JOIN '.join(parts)}")
     loader.ask("CREATE TEMP TABLE cells AS SELECT * FROM all_parts")
-    return loader.frame([name.strip() for name in names], counted_as("record {}"), charset.notes)
+    return loader.frame([name.strip() for name in names], name_records, charset.notes)
+
+
+def name_records(rows: Iterable[int]) -> dict[int, str]:
+    """Return where the user finds rows."""
+    return {row: f"record {row + 1}" for row in rows}
 
 
 def _keys(loader: Loader) -> list[str]:

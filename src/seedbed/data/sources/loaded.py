@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,7 @@ import duckdb
 import numpy as np
 
 from seedbed.data.cells import CERTAIN_POINT, DOTTED, LEADING_ZEROS, NUMBER, missing_in_number
-from seedbed.data.frame import (
-    Builder,
-    Cells,
-    FindPlaces,
-    Frame,
-    Numbers,
-    Texts,
-    counted_as,
-    fits_float,
-    from_texts,
-    is_whole,
-    may_be_dotted,
-)
+from seedbed.data.frame import Builder, Cells, Frame, Numbers, Texts, fits_float, from_texts, is_whole, may_be_dotted
 from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import UnreadableError
 from seedbed.evaluation.summaries import Note
@@ -46,8 +34,12 @@ LONG_ROW = 1 << 28  # bytes; DuckDB's own limit, 2 MB, is less than ten thousand
 # DuckDB would fetch extensions from the network at run time.
 OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
-IN_ORDER = counted_as("row {}")
-"""Where the user finds rows of a source without lines or records."""
+FindPlaces = Callable[[Iterable[int]], dict[int, str]]
+
+
+def name_rows(rows: Iterable[int]) -> dict[int, str]:
+    """Return where the user finds rows of a source without lines or records."""
+    return {row: f"row {row + 1}" for row in rows}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +86,7 @@ class Loader:
         self.connection.execute(f"CREATE TEMP TABLE cells AS SELECT * FROM arrow AS stream({aliases})")
         self.connection.unregister("arrow")
 
-    def frame(self, names: Sequence[str], places: FindPlaces = IN_ORDER, notes: tuple[Note, ...] = ()) -> Frame:
+    def frame(self, names: Sequence[str], places: FindPlaces = name_rows, notes: tuple[Note, ...] = ()) -> Frame:
         """Return what was loaded, and check its limits. A table without rows is enough to predict."""
         check_names(names, self.where)
         types = [kind for (kind,) in self.ask("SELECT column_type FROM (DESCRIBE cells)")]

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import WHOLE_FLOATS, quoted_names
-from seedbed.data.frame import IN_MEMORY, Builder, Cells, FindPlaces, Frame, Numbers, Texts, check_flat
-from seedbed.data.sources.loaded import open_loader
+from seedbed.data.frame import Builder, Cells, Frame, Numbers, Texts, check_flat, name_from_zero
+from seedbed.data.sources.loaded import FindPlaces, open_loader
 from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import DataError, UnreadableError, error_line, nearest, spell
 from seedbed.evaluation.summaries import Note
@@ -67,7 +67,7 @@ def read_frame(
     if isinstance(frame, duckdb.DuckDBPyRelation):
         with open_loader("DuckDB relation", as_text=as_text) as loader:
             loader.load_arrow(_Stream(frame), n_columns=len(frame.columns))
-            return loader.frame(frame.columns, IN_MEMORY)
+            return loader.frame(frame.columns, name_from_zero)
     known = as_frame(frame)
     if known is None:
         raise DataError(
