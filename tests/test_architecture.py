@@ -17,7 +17,7 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1800,
+    "*.py": 1795,
     "cli/": 1650,
     "data/": 6280,
     "evaluation/": 4210,

@@ -62,7 +62,7 @@ def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"seedbed.{stopped}", interrupt)
+        patch.setattr(stopped, interrupt)
         cut = call(*SMALL, "--format", "svg")
     assert cut.status == 130
     assert "3 fitted splits kept in seedbed-out/compare-moons" in cut.err
@@ -165,7 +165,7 @@ def test_an_advised_user_network_is_not_imported_without_consent(call, here, mon
     words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--n-networks", "2", "-q")
     done = call(*words)
     assert done.status == 2
-    assert "is Python code, net.py:net. If you trust it, name it as candidate: net.py:net." in done.err
+    assert "is Python code, net.py:net. If you trust it, name it: --candidate net.py:net." in done.err
     assert call(*words, "--candidate", "net.py:net").status == 0
 
 

@@ -139,9 +139,9 @@ def test_an_incomplete_summary_is_refused(call, run, here):
 def test_a_password_in_an_address_is_not_stored(call, here):
     address = "postgresql://me:secret@127.0.0.1:1/none"
     assert call("compare", address, "--table", "x", "--target", "y", "--out", "run")[0] == 2
-    from seedbed.cli.console import command_line, typed
+    from seedbed.cli.console import command_line, remember_tokens
 
-    with typed(["compare", address, "--out", "my run"]):
+    with remember_tokens(["compare", address, "--out", "my run"]):
         assert command_line() == "seedbed compare postgresql://me:***@127.0.0.1:1/none --out 'my run'"
 
 

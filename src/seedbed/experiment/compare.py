@@ -221,10 +221,7 @@ def _request(
 
 
 def _answer(
-    request: Request,
-    folder: str | Path | None,
-    overwrite: bool,
-    on_progress: Callable[[Progress], None] | None,
+    request: Request, folder: str | Path | None, overwrite: bool, on_progress: Callable[[Progress], None] | None
 ) -> Comparison:
     """Carry out a request, in a folder if one is given."""
     planned = plan_request(request)

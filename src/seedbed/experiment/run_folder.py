@@ -102,7 +102,7 @@ def open_folder(
         growing = not overwrite and _grows(plan, folder) and (bool(differing) or not is_finished(folder))
         if growing:
             _keep_results(plan, folder, checkpoint)
-        elif differing and not overwrite and _holds_another(checkpoint):
+        elif differing and not overwrite and _holds_another(plan, folder):
             message = f"{folder} holds another run: {_shown(differing)}"
             raise OptionError(message, f"Name another folder, or discard that run with {spell('overwrite', True)}.")
         if is_finished(folder) and not (overwrite or growing) and (done := restore(plan, stored, folder)) is not None:
@@ -142,7 +142,7 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
         if _grows(plan, place) or (read_specification(place) and not differing):
             chosen = place
             break
-        if free is None and not (differing and ((place / _LOCK).exists() or _holds_another(Checkpoint(plan, place)))):
+        if free is None and not (differing and ((place / _LOCK).exists() or _holds_another(plan, place))):
             free = place
     return chosen, "" if chosen == folder else _shown(_differing(plan, folder))
 
@@ -181,9 +181,11 @@ def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
         raise OptionError(f"can't write to {folder}: {checkpoint.trouble}", "Free some space.")
 
 
-def _holds_another(checkpoint: Checkpoint) -> bool:
-    """Return whether a folder holds results, or finished parts of another run."""
-    return bool(checkpoint.others) or any((checkpoint.folder / name).exists() for name in (_RESULTS, _TRAINING))
+def _holds_another(plan: Plan, folder: Path) -> bool:
+    """Return whether a folder holds results, or finished parts of a run that isn't the beginning of a plan."""
+    if any((folder / name).exists() for name in (_RESULTS, _TRAINING)):
+        return True
+    return any((folder / "unfinished").glob("*.s*")) and not grows(read_specification(folder), plan.specification)
 
 
 def is_finished(folder: Path) -> bool:
