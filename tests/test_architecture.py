@@ -19,7 +19,7 @@ ROOT_INIT = "__init__.py"
 BUDGETS = {
     "*.py": 1795,
     "cli/": 1650,
-    "data/": 6280,
+    "data/": 6290,
     "evaluation/": 4210,
     "experiment/": 4960,
     "figures/": 1475,
