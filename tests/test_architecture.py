@@ -27,7 +27,7 @@ BUDGETS = {
     "model/": 4560,
     "networks/": 1240,
     "play/": 280,
-    "report/": 2810,
+    "report/": 2830,
     "serve/": 1265,
     "settings/": 720,
     "training/": 4690,

@@ -58,7 +58,7 @@ def test_the_details_are_the_first_screen_then_verdicts_then_sentences(make):
     document = two(make, "cannot_tell", checks=checks, top=make.chosen("relu:5"), notes=make.notes("last"))
     text = comparison_text(document)
     assert text.startswith(f"{glance_text(document)}\n\n")
-    order = ["probability that it is better", "Recipe: SGD", "The margin is 0.01",
+    order = ["runs that show", "Recipe: SGD", "The margin is 0.01",
              "relu:5 has the best score", "something stands out", "last"]  # fmt: skip
     places = [text.index(words) for words in order]
     assert places == sorted(places)
@@ -179,11 +179,11 @@ def test_networks_that_share_a_reason_for_slow_training_are_named_once_on_screen
 
 
 @pytest.mark.parametrize("width", [80, 110])
-def test_only_lines_of_the_table_may_exceed_the_width(make, width):
+def test_no_line_exceeds_the_width(make, width):
     checks = [make.check("relu:5", "diverged", "a word or two more than fit in a line " * 5)]
     notes, top = make.notes("row " * 90), make.chosen("relu:5")
     text = comparison_text(two(make, "cannot_tell", checks=checks, notes=notes, top=top), width=width)
-    assert width - 15 < max(map(len, prose(text))) <= width
+    assert width - 15 < max(map(len, prose(text))) <= max(map(len, text.splitlines())) <= width
 
 
 @pytest.mark.parametrize("name", [LONG, SPACES, "my net", "nets/é.py:" + "N" * 150])
@@ -196,7 +196,8 @@ def test_a_name_is_never_broken(make, name, width):
         top=make.chosen(name), notes=make.notes(f"see {name}"),
     )  # fmt: skip
     text = comparison_text(document, width=width)
-    assert text.count(name) == unfolded(text).count(name) == 10
+    squeezed = "".join(text.split()).count("".join(name.split()))
+    assert text.count(name) == unfolded(text).count(name) == squeezed >= 10  # each part of a wide table has all names
     assert "…" not in text
     assert all(name in line for line in prose(text) if len(line) > width)
 

@@ -218,11 +218,11 @@ def _announce_plan(planned: PlannedRequest, options: CompareOptions) -> Path:
 
 def _print_and_save(comparison: Comparison, opened: RunFolder, options: CompareOptions) -> list[Path]:
     """Print a comparison, unless as JSON, which names the files and follows them; save it, and return its files."""
-    from seedbed.report.terminal import glance_lines
+    from seedbed.report.terminal import comparison_text, glance_lines
 
     try:
         if options.details and not options.as_json:
-            print(comparison.details(), flush=True)
+            print(comparison_text(comparison.conclusion, width=text_width()), flush=True)
         elif not options.as_json:
             print_lines(glance_lines(comparison.conclusion, width=text_width()))
     except BrokenPipeError:  # the reader has closed the pipe; the files are still written

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from seedbed.cli.console import interruptible, print_stderr
+from seedbed.cli.console import interruptible, print_stderr, text_width
 from seedbed.cli.options import AsJson, Quiet, SourceOptions, TableArgument
 from seedbed.errors import ModelFileError, OptionError, counted
 
@@ -66,11 +66,13 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a model file: its columns, how it was trained, and the score to expect."""
+    from seedbed.report.card import card_text
+
     fitted = load_model(model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}.")
     if as_json:
         print(json.dumps(fitted.card(), allow_nan=False))
         return
-    print(fitted)
+    print(card_text(fitted.card(), width=text_width()))
     print_stderr("", f"Next:     seedbed predict {shlex.quote(str(model))} TABLE -o predictions.csv")
 
 

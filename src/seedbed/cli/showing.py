@@ -32,7 +32,7 @@ def inspect(
     if as_json:
         print(json.dumps(document, allow_nan=False))
         return
-    print(overview_text(document))
+    print(overview_text(document, width=text_width()))
     if document["target"] is None:
         columns = dataclasses.replace(columns, target=likely_target([column["name"] for column in document["columns"]]))
     print_stderr("", f"Next:     {columns.command('compare', table)} --quick")
@@ -122,8 +122,8 @@ def _details_of(summary: Any) -> str:
     from seedbed.report.terminal import comparison_text, glance_text
 
     if isinstance(summary, Conclusion):
-        return (comparison_text if summary.kind == "comparison" else glance_text)(summary)
-    return tables_text(summary) if isinstance(summary, TablesConclusion) else training_text(summary)
+        return (comparison_text if summary.kind == "comparison" else glance_text)(summary, width=text_width())
+    return tables_text(summary, width=text_width()) if isinstance(summary, TablesConclusion) else training_text(summary)
 
 
 def _draw(summary: Any, run: Path, output: Path | None, format: str) -> list[Path]:

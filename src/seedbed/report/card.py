@@ -11,7 +11,7 @@ from seedbed.errors import counted, spell, visible
 from seedbed.evaluation.metrics import measure
 from seedbed.evaluation.summaries import Note
 from seedbed.report.sentences import joined_notes, note_sentence
-from seedbed.report.tables import table_lines
+from seedbed.report.tables import table_lines, table_width
 
 _WIDTH = 110
 _INDENT = 10 * " "
@@ -19,20 +19,20 @@ _MOST_COLUMNS = 60
 _MOST_LEVELS = 6
 
 
-def card_text(card: Mapping[str, Any]) -> str:
+def card_text(card: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """Return what a model is as text: some lines, and a table of its columns."""
     lines = [*_about(card), *_score(card), *_sets(card)]
-    lines = [part for line in lines for part in textwrap.wrap(line, _WIDTH, subsequent_indent=_INDENT)]
+    lines = [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent=_INDENT)]
     headings = ["column", "kind", "missing", "levels, or mean and deviation"]
     rows = [
         (one["name"], one["kind"], "may be" if one["may_be_missing"] else "never was", _content(one))
         for one in card["columns"][:_MOST_COLUMNS]
     ]
-    lines += table_lines(headings, rows, left=headings)
+    lines += table_lines(headings, rows, left=headings, width=width)
     if len(card["columns"]) > _MOST_COLUMNS:
         lines.append(f"and {counted(len(card['columns']) - _MOST_COLUMNS, 'more column')}")
     made_by = ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items()))
-    lines += [f"File format {card['format']}; made by {made_by}"] if made_by else []
+    lines += textwrap.wrap(f"File format {card['format']}; made by {made_by}", width) if made_by else []
     return visible("\n".join(line.rstrip() for line in lines))
 
 
@@ -191,14 +191,13 @@ def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     left = len(document["columns"]) - _MOST_LINES
     below = [f"and {counted(left, 'more column')}: the JSON lists all."] if left > 0 else []
     below += _notes(document["notes"])
+    headings = ["column", "kind", "missing", "distinct", "range, or commonest", ""]
+    rows = list(_columns(document["columns"][:_MOST_LINES], document["n_rows"]))
+    n_shown = 6 if table_width(headings, rows) <= width else 5  # the histograms need room
     wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False).wrap
     lines = [
         *(line for text in above for line in wrap(text) or [""]),
-        *table_lines(
-            ["column", "kind", "missing", "distinct", "range, or commonest", ""],
-            _columns(document["columns"][:_MOST_LINES], document["n_rows"]),
-            left=["kind", "range, or commonest", ""],
-        ),
+        *table_lines(headings[:n_shown], [row[:n_shown] for row in rows], left=("kind", *headings[4:]), width=width),
         *(line for text in below for line in wrap(text)),
     ]
     return visible("\n".join(lines).rstrip())

@@ -77,7 +77,7 @@ def tables_text(conclusion: TablesConclusion, *, width: int = _WIDTH) -> str:
     lines += folded(f"The reference is {conclusion.reference}.", width)
     lines += ["", *folded(tables_headline(conclusion), width)]
     for numbers in (rank_numbers(conclusion), table_numbers(conclusion)):
-        lines += table_lines(numbers.columns, numbers.rows, left=["verdict"])
+        lines += table_lines(numbers.columns, numbers.rows, left=["verdict"], width=width)
     if (more := len(conclusion.tables) - _MOST_TABLES) > 0:
         lines.append(f"and {more} more tables: the JSON lists all.")
     lines += [line for sentence in tables_sentences(conclusion) for line in folded(sentence, width)]

@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -17,7 +18,7 @@ from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, p
 from seedbed.evaluation.summaries import Conclusion, Score
 
 _SPACE_OF_A_NAME = "\ue000"
-_UNBROKEN = 1000  # wide enough for every table: readers copy names into the next command
+UNBROKEN = 1000  # wide enough for every table: readers copy names into the next command
 
 
 @dataclass(frozen=True)
@@ -127,21 +128,28 @@ def decimals_of(metric: Metric, margin: float) -> int:
     return min(8, max(fewest, more + math.ceil(-math.log10(margin))))
 
 
-def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = ()) -> list[str]:
-    """Return a table as lines of plain text, as wide as it needs to be.
+def table_lines(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = (), width: int = UNBROKEN
+) -> list[str]:
+    """Return a table as lines of plain text. Columns for which there is no room follow below, beside the first again.
 
     Args:
         left: headings of columns that are aligned to the left; the first column always is.
     """
+    rows = [list(row) for row in rows]
+    headings = list(columns) if table_width(columns, rows) <= width else [in_two_lines(heading) for heading in columns]
+    fit = len(columns)
+    while fit > 2 and table_width(headings[:fit], rows) > width:
+        fit -= 1
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    for place, heading in enumerate(columns):
-        table.add_column(heading, justify="left" if heading in left or not place else "right", no_wrap=True)
+    for place, heading in enumerate(headings[:fit]):
+        table.add_column(heading, justify="left" if columns[place] in left or not place else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*row[:fit])
     stream = io.StringIO()
     console = Console(
         file=stream,
-        width=_UNBROKEN,
+        width=UNBROKEN,
         force_jupyter=False,  # or a notebook shows the table at once, and nothing is written to the stream
         color_system=None,
         highlight=False,
@@ -149,7 +157,23 @@ def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: 
         emoji=False,
     )
     console.print(table)
-    return [line.rstrip() for line in stream.getvalue().split("\n")[:-1]]
+    lines = [line.rstrip() for line in stream.getvalue().split("\n")[:-1]]
+    if fit == len(columns):
+        return lines
+    below = [[row[0], *row[fit:]] for row in (columns, *rows)]
+    return lines + table_lines(below[0], below[1:], left=left, width=width)
+
+
+def table_width(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    """Return how wide a table is, at most."""
+    columns = zip((max(heading.split("\n"), key=cell_len) for heading in headings), *rows, strict=False)
+    return sum(3 + max(map(cell_len, column)) for column in columns)
+
+
+def in_two_lines(heading: str) -> str:
+    """Return a heading broken at the space that makes it narrowest."""
+    wrapped = (textwrap.wrap(heading, width, break_long_words=False) for width in range(1, len(heading) + 1))
+    return "\n".join(next((lines for lines in wrapped if len(lines) <= 2), []))
 
 
 def folded(text: str, width: int, indent: int = 0, names: Sequence[str] = (), *, hanging: int = 0) -> list[str]:

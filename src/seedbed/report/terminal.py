@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -16,11 +16,11 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.analyses_text import number_tables, row_answers, row_notes, row_tables, subgroup_screen
 from seedbed.report.glance import first_screen
 from seedbed.report.sentences import detail_sentences, note_sentences
-from seedbed.report.tables import FirstScreen, folded, table_lines, verdict_table
+from seedbed.report.tables import FirstScreen, folded, in_two_lines, table_lines, verdict_table
 
 _GLANCE_WIDTH = 100
-_UNBROKEN = 1000  # wide enough for every table
 _LABEL = 11  # letters of the labels of the answers, with the space behind them
+_NARROWEST_VERDICT = 10
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
 
 
@@ -43,14 +43,14 @@ def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[
     if conclusion.rows is not None:
         lines += [Text(), *answer_lines(row_answers(conclusion), width, names)]
         for table in row_tables(conclusion):
-            numbers = table_lines(table.columns, table.rows)
+            numbers = table_lines(table.columns, table.rows, width=width)
             lines += [Text(), Text(table.caption), *(Text(visible(line)) for line in numbers if line)]
         lines += [Text(), *(line for text in row_notes(conclusion) for line in styled(text, "dim", 2)), Text()]
         return [*lines, *(line for text in screen.trained for line in styled(text, ""))]
     if screen.answers:
         lines += [Text(), *answer_lines(screen.answers, width, names)]
     lines += [Text(), *_table_lines(screen, width, beside_first=conclusion.columns is None)]
-    lines += _help_lines(screen)
+    lines += _help_lines(screen, width)
     if notes := screen.notes:
         lines += [Text(), *(line for text in notes for line in styled(text, "dim", 2))]
     lines += [Text(), *(line for text in screen.trained for line in styled(text, ""))]
@@ -85,22 +85,27 @@ def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence
     return lines
 
 
-def _help_lines(screen: FirstScreen) -> list[Text]:
+def _help_lines(screen: FirstScreen, width: int) -> list[Text]:
     """Return the lines of what helps; none without contrasts."""
     if not screen.helps:
         return []
     rows = [(visible(one.thing), visible(one.models), one.gain, one.verdict) for one in screen.helps]
     widths = [max(cell_len(row[place]) for row in rows) for place in range(3)]
     lines = [Text(), Text("What helps (+ is better)", "dim")]
+    narrow = 8 + sum(widths) + max(cell_len(row[3]) for row in rows) > width
     for one, (thing, models, gain, verdict) in zip(screen.helps, rows, strict=True):
-        line = Text(f"  {thing}{' ' * (widths[0] - cell_len(thing))}  {models}{' ' * (widths[1] - cell_len(models))}")
-        lines.append(line.append(f"  {gain:>{widths[2]}}  ").append(verdict, _STYLES[one.look]))
+        line = Text(f"  {thing}{' ' * (widths[0] - cell_len(thing))}  ")
+        if not narrow:
+            line.append(f"{models}{' ' * (widths[1] - cell_len(models))}  ")
+        lines.append(line.append(f"{gain:>{widths[2]}}  ").append(verdict, _STYLES[one.look]))
+        if narrow:
+            lines.append(Text(f"    {models}", "dim"))
     return lines
 
 
 def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False) -> list[Text]:
     """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide, headings take two
-    lines; cells are never cut."""
+    lines, verdicts as many as they need; cells are never cut, and names never folded."""
     _, score, gain, *beside, verdict = screen.columns
     titles = ["", "", score, *beside, gain, verdict] if beside_first else ["", "", score, gain, *beside, verdict]
     rows = [
@@ -122,15 +127,17 @@ def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False)
     headings = {place: visible(titles[place]) for place in columns}
     widths = [max(map(cell_len, [headings[place], *cells])) for place, cells in columns.items()]
     if sum(widths) + 2 * (len(widths) - 1) > width:
-        headings |= {place: _in_two_lines(heading) for place, heading in headings.items() if heading.strip()}
+        headings |= {place: in_two_lines(heading) for place, heading in headings.items() if heading.strip()}
         broken = {place: heading.split("\n") for place, heading in headings.items()}
         widths = [max(map(cell_len, [*broken[place], *cells])) for place, cells in columns.items()]
         if sum(widths) + 2 * (len(widths) - 1) > width:  # what a model is can be left out
             columns.pop(1, None)
             headings.pop(1, None)
+            widths = [max(map(cell_len, [*broken[place], *columns[place]])) for place in columns]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for place, heading in headings.items():
-        table.add_column(Text(heading), justify="left" if place in (0, 1, last) else "right")
+        justify: Any = "left" if place in (0, 1, last) else "right"
+        table.add_column(Text(heading), justify=justify, no_wrap=place != last)
     for row, *cells in zip(screen.rows, *columns.values(), strict=True):
         table.add_row(
             *(
@@ -138,17 +145,12 @@ def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False)
                 for place, cell in zip(columns, cells, strict=True)
             )
         )
-    segments = Console(width=_UNBROKEN, color_system=None, force_jupyter=False).render(table)
+    room = max(width, sum(widths[:-1]) + 2 * (len(widths) - 1) + _NARROWEST_VERDICT)
+    segments = Console(width=room, color_system=None, force_jupyter=False).render(table)
     lines = [Text.assemble(*((one.text, one.style or "") for one in line)) for line in Segment.split_lines(segments)]
     for line in lines:
         line.rstrip()
     return lines
-
-
-def _in_two_lines(heading: str) -> str:
-    """Return a heading broken at the space that makes it narrowest."""
-    wrapped = (textwrap.wrap(heading, width, break_long_words=False) for width in range(1, len(heading) + 1))
-    return "\n".join(next(lines for lines in wrapped if len(lines) <= 2))
 
 
 def _spaced_names(conclusion: Conclusion) -> list[str]:
@@ -164,9 +166,9 @@ def comparison_text(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> st
     lines = [glance_text(conclusion, width=width)]
     if conclusion.verdicts:
         numbers = verdict_table(conclusion)
-        lines += table_lines(numbers.columns, numbers.rows)
+        lines += table_lines(numbers.columns, numbers.rows, width=width)
     for table in number_tables(conclusion):
-        lines += [table.caption, *table_lines(table.columns, table.rows)]
+        lines += [table.caption, *table_lines(table.columns, table.rows, width=width)]
     for sentence in (*detail_sentences(conclusion), *note_sentences(conclusion.notes)):
         lines += folded(sentence, width, 0, names)
     return visible("\n".join(lines).rstrip())
