@@ -83,7 +83,7 @@ def test_a_residual_layer_in_two_places_draws_two_masks(gap, task, unknown):
     chain = checked_chain(Twice(unknown), 5)
     assert (chain is not None) == (unknown is None) == (found.history.note == "")
     if unknown is None:
-        drawn = [layer.number for layer in chain._alone if isinstance(layer, Dropout)]
+        drawn = [layer.number for layer in chain._innermost_layers if isinstance(layer, Dropout)]
         assert len(drawn) == len(set(drawn)) == 2
 
 
