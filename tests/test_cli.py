@@ -22,6 +22,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from seedbed.cli.options import DesignOptions, RecipeOptions, RunOptions, TableOptions
+from seedbed.errors import command_line_options
 from seedbed.model.portfolio import LINES
 from seedbed.settings.design import Compute
 
@@ -257,7 +258,8 @@ def test_the_printed_text_is_that_of_the_written_document(call, here):
     document = read_summary(here / "seedbed-out/compare-moons")
     assert (done.out, done.err) == (glance_text(document) + "\n", "")
     details = call(*SMALL, "--lr", "0.1,1", "--quiet", "--details")
-    assert (details.out, details.err) == (comparison_text(document) + "\n", "")
+    with command_line_options():
+        assert (details.out, details.err) == (comparison_text(document) + "\n", "")
     assert call("report", "seedbed-out/compare-moons", "--text").out == details.out
 
 
