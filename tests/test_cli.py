@@ -256,7 +256,8 @@ def test_the_printed_text_is_that_of_the_written_document(call, here):
 
     done = call(*SMALL, "--lr", "0.1,1", "--quiet")
     document = read_summary(here / "seedbed-out/compare-moons")
-    assert (done.out, done.err) == (glance_text(document) + "\n", "")
+    with command_line_options():
+        assert (done.out, done.err) == (glance_text(document) + "\n", "")
     details = call(*SMALL, "--lr", "0.1,1", "--quiet", "--details")
     with command_line_options():
         assert (details.out, details.err) == (comparison_text(document) + "\n", "")
