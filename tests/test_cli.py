@@ -22,6 +22,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from seedbed.cli.options import DesignOptions, RecipeOptions, RunOptions, TableOptions
+from seedbed.errors import command_line_options
 from seedbed.settings.design import Compute
 
 TRAIN = ("train", "example:moons", "--n-jobs", "1")
@@ -223,7 +224,6 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
 
 
 def test_the_printed_text_is_that_of_the_written_document(call, here):
-    from seedbed.errors import command_line_options
     from seedbed.report.stored import read_summary
     from seedbed.report.terminal import comparison_text, glance_text
 

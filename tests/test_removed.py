@@ -11,6 +11,7 @@ from seedbed.removed import removed
     ("command", "message"),
     [
         ("compare example:moons --trust", f"there is no option --trust. {removed('trust')}"),
+        ("compare example:moons --jobs 2", f"there is no option --jobs. {removed('jobs')}"),
         ("compare example:moons --interval pairs", f"there is no option --interval. {removed('interval')}"),
         ("compare example:moons --schedule steps", "--schedule can't be 'steps'. Do that."),
         ("gone x", "there is no verb 'gone'. Do that."),
@@ -28,6 +29,8 @@ def test_python_says_what_to_do_instead(monkeypatch):
     monkeypatch.setitem(removed.__globals__["_REMOVED"], "schedule=steps", "Do that.")
     with pytest.raises(sb.OptionError, match=r"train_many has no argument trust\. Leave it out"):
         sb.train_many("relu:2", trust=True)
+    with pytest.raises(sb.OptionError, match=r"Compute has no argument jobs\. Give n_jobs"):
+        sb.Compute(jobs=2)
     with pytest.raises(sb.OptionError, match=r"Design has no argument interval\. Leave it out"):
         sb.Design(interval="pairs")
     with pytest.raises(sb.OptionError, match=r"unknown schedule 'steps'\. Do that"):

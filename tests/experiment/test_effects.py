@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.cli import comparing
 from seedbed.errors import CandidateError
 from seedbed.evaluation.summaries import summary_from
+from seedbed.experiment.model_plan import ModelPlan
 from seedbed.report.html_page import report_page
 from seedbed.report.terminal import glance_text
 
@@ -42,7 +42,7 @@ def test_effects_are_stored_and_drawn_again_without_training(call, here, table, 
     assert [len(curve["mean"]) for curve in document["effects"]["curves"] if curve["column"] == "town"] == [2]
     page = (here / "run" / "report.html").read_bytes()
     assert b'<section id="effects">' in page
-    monkeypatch.setattr(comparing, "fitted", None)  # nothing is fitted again
+    monkeypatch.setattr(ModelPlan, "fit", None)  # nothing is fitted again
     (here / "run" / "report.html").unlink()
     assert call("report", "run").status == 0
     assert (here / "run" / "report.html").read_bytes() == page
@@ -66,7 +66,7 @@ def test_an_interrupt_while_effects_are_fitted_loses_nothing(call, here, table, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(comparing, "fitted", interrupt)
+        patch.setattr(ModelPlan, "fit", interrupt)
         status, _, err = call(*COMMAND, "--effects")
     assert (status, "kept in run" in err) == (130, True)
     status, _, err = call(*COMMAND, "--effects")

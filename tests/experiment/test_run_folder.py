@@ -283,6 +283,14 @@ def test_a_finished_comparison_is_asked_without_training_it_again(finished, tmp_
     assert summary_from(json.loads((folder / "comparison.json").read_text())).rows is None
 
 
+def test_a_finished_comparison_answers_as_the_functions_do():
+    comparison, column = sb.compare("example:iris", **FAST), ["petal length (cm)"]
+    others = {name: value for name, value in FAST.items() if name != "candidates"}
+    direct = sb.columns("example:iris", candidate="linear:5", column=column, **others)
+    assert comparison.columns("linear:5", column).conclusion.columns == direct.conclusion.columns
+    assert comparison.rows().conclusion.rows == sb.rows("example:iris", **FAST).conclusion.rows
+
+
 def test_the_command_line_asks_a_finished_comparison_as_well(finished, call, tmp_path):
     folder, settings = finished
     done = call("rows", folder, "--out", tmp_path / "rows")
