@@ -205,12 +205,6 @@ def test_questions_to_a_finished_run_of_an_older_seedbed_name_its_command(call, 
                 assert (done.status, said in done.err) == (2, True)
 
 
-def test_a_run_that_lies_in_the_usual_folder_is_named(call):
-    call(*SMALL)
-    for words in ("report",), ("columns",), ("train", "-o", "m.safetensors"):
-        assert "Did you mean seedbed-out/compare-moons?" in call(words[0], "compare-moons", *words[1:]).err
-
-
 @pytest.mark.product
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
 @pytest.mark.parametrize("name", ["comparison.json", "experiment.json", "curves.safetensors", "sha256sums.txt"])

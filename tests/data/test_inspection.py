@@ -45,11 +45,6 @@ def test_dates_are_shown_with_a_time_only_if_there_is_one(seconds, shown):
     assert found["high"] == shown
 
 
-def test_an_empty_column_has_no_range():
-    found = column_overview(column("number", [NAN, NAN]), used=False)
-    assert (found["low"], found["histogram"], found["n_unique"], found["used"]) == (None, [], 0, False)
-
-
 def test_one_huge_value_does_not_hide_the_shape_of_the_others():
     values = np.append(np.linspace(0, 1, 1000), 1e9)
     bars = number_overview(values)["histogram"]

@@ -209,6 +209,7 @@ def test_groups_that_can_hardly_be_divided_are_judged(arrays, n_groups):
         assert result.finite or (n_groups < 4 and result.name.endswith("trees")), result.name
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("n_columns", [1, 3])
 @pytest.mark.parametrize("task", ["binary", "regression"])
 def test_sixty_rows_and_one_column_are_enough_for_the_default_comparison(table_of, n_columns, task):
@@ -226,7 +227,7 @@ def test_the_target_may_be_constant_for_a_network(table_of):
     assert classes["network-1"].finite
 
 
-@pytest.mark.parametrize("n_networks", [1, 2, 100])
+@pytest.mark.parametrize("n_networks", [1, 2, pytest.param(100, marks=pytest.mark.slow)])
 def test_any_number_of_networks_is_judged_and_none_leaves_out_half(arrays, n_networks):
     found = judged(table_from_arrays(*arrays), "relu:3", n_networks=n_networks)
     assert found["relu:3"].finite

@@ -251,6 +251,7 @@ def test_models_beside_a_lambda_are_trained_again_because_its_code_is_unknown(cu
     assert len(trained) == 2 + 3
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("changed", [False, True], ids=["the same", "changed between"])
 @pytest.mark.parametrize("where", ["net.py", "layers_of_mine.py"])
 def test_the_code_hash_of_a_file_includes_its_imports(cut, tmp_path, trained, changed, where, monkeypatch):

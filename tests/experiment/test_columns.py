@@ -48,7 +48,14 @@ def test_the_column_that_decides_helps_and_noise_does_not(model: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["relu:3", "leaky_relu(0.2):3", "logistic", "boosted-trees", "sklearn.naive_bayes.GaussianNB"]
+    "model",
+    [
+        "relu:3",
+        "leaky_relu(0.2):3",
+        "logistic",
+        pytest.param("boosted-trees", marks=pytest.mark.slow),
+        "sklearn.naive_bayes.GaussianNB",
+    ],
 )
 def test_a_model_without_a_column_is_the_same_whatever_it_holds(model: str) -> None:
     X, y = rows(120)
@@ -185,7 +192,9 @@ def test_what_a_column_adds_decides_where_its_loss_does_not() -> None:
         assert effect.verdict == words
 
 
-@pytest.mark.parametrize(("model", "n"), [("linear:5", 1), ("sklearn.ensemble.ExtraTreesClassifier", 2)])
+@pytest.mark.parametrize(
+    ("model", "n"), [("linear:5", 1), pytest.param("sklearn.ensemble.ExtraTreesClassifier", 2, marks=pytest.mark.slow)]
+)
 def test_noise_of_a_single_fit_is_not_taken_for_what_a_column_adds(model: str, n: int) -> None:
     found = sb.columns(*rows(120), candidate=model, column=["x0"], **FAST | {"design": replace(DESIGN, n_networks=n)})
     assert found.conclusion.columns is not None

@@ -164,7 +164,12 @@ def visits():
 
 @pytest.mark.parametrize(
     ("options", "column"),
-    [({}, "site"), ({"drop": ["site"]}, "site"), ({"group": "patient"}, "site"), ({"time_split": "year"}, "year")],
+    [
+        ({}, "site"),
+        pytest.param({"drop": ["site"]}, "site", marks=pytest.mark.slow),
+        ({"group": "patient"}, "site"),
+        pytest.param({"time_split": "year"}, "year", marks=pytest.mark.slow),
+    ],
     ids=["feature", "dropped", "grouped", "time"],
 )
 def test_a_finished_run_is_divided_as_while_it_ran(visits, tmp_path, small, options, column):

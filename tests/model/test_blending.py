@@ -89,7 +89,9 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
     assert other.training["out_of_bag_loss"] != one.training["out_of_bag_loss"]
 
 
-@pytest.mark.parametrize(("name", "engine"), [("ill", "native"), ("grade", "torch"), ("cost", "native")])
+@pytest.mark.parametrize(
+    ("name", "engine"), [("ill", "native"), pytest.param("grade", "torch", marks=pytest.mark.slow), ("cost", "native")]
+)
 def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engine):
     """The last table has fewer rows, so its networks share no stack with the others."""
     table, recipe = table_for(name), QUICK["recipe"]
