@@ -56,7 +56,9 @@ def test_the_same_command_writes_what_it_would_have_written_at_once(call, begun,
     assert one.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize("stopped", ["figures.pictures.save_pictures", "experiment.comparison.write_report"])
+@pytest.mark.parametrize(
+    "stopped", ["seedbed.figures.pictures.save_pictures", "seedbed.experiment.comparison.write_report"]
+)
 def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch, stopped):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
@@ -227,15 +229,14 @@ def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, 
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
 def test_a_folder_that_disappears_during_the_run_is_an_error(call, here, monkeypatch, how):
     folder = here / "seedbed-out" / "compare-moons"
-    details = Comparison.details
 
-    def vanish(comparison):
+    def vanish(*_, **__):
         shutil.rmtree(folder)
         if how == "replaced":
             folder.write_text("a file")
-        return details(comparison)
+        return ""
 
-    monkeypatch.setattr(Comparison, "details", vanish)
+    monkeypatch.setattr("seedbed.report.terminal.comparison_text", vanish)
     done = call(*SMALL, "--details")
     assert (done.status, "Report:" in done.err) == (2, False)
     message = "seedbed-out/compare-moons was removed or replaced while the run was writing to it"

@@ -21,6 +21,7 @@ FUNCTIONS = {"compile", "match", "fullmatch", "search", "sub", "split", "findall
 # Patterns that are composed inside a function; beside the place, their possible values.
 INSIDE = {
     "data/cells.py: f-string": (),  # compiled into globals of that module
+    "settings/fields.py: f-string": (r"^( *)settings: .*$",),
     "networks/user.py: hint": tuple(_HINTS.values()),
     "report/html_page.py: names_and_options": (
         r"linear:5(?![\w:])|relu:5(?![\w:])|--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?",

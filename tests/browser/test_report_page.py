@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import seedbed as sb
+from seedbed.evaluation.summaries import document_of
 from seedbed.experiment.training_run import train, training_on
 
 QUICK: dict[str, Any] = {"compute": sb.Compute(n_jobs=1), "epochs": 60}
@@ -69,7 +70,8 @@ def summary_of(kind: str, folder: Path) -> Any:
         "seed": lambda: train(training_on("example:moons")),
         "seeds": lambda: train(training_on("example:moons", seeds=range(30))),
     }  # fmt: skip
-    return makes[kind]().summary()
+    made = makes[kind]()
+    return document_of(made.conclusion()) if kind.startswith("seed") else made.summary()
 
 
 def read_out(page: Any) -> dict[str, list[str]]:
@@ -192,7 +194,7 @@ def test_dragging_zooms_and_a_double_click_resets_the_zoom(page: Any):
 def test_the_page_follows_the_readers_colour_scheme_and_prints_in_light_colours(
     open_page: Callable[..., Any], written: Path, scheme: Any
 ):
-    page = open_page(written, color_scheme=scheme)
+    page = unfolded(open_page(written, color_scheme=scheme))
     label = "[data-chart=curves] .role-axis-label text"
 
     def seen() -> tuple[str, str]:
@@ -209,7 +211,7 @@ def test_the_page_follows_the_readers_colour_scheme_and_prints_in_light_colours(
 
 
 def test_nothing_is_wider_than_the_screen_of_a_phone(open_page: Callable[..., Any], written: Path):
-    page = open_page(written, width=375, height=700)
+    page = unfolded(open_page(written, width=375, height=700))
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     first, second = boxes(page)
     assert second["y"] > first["y"] + first["height"]
@@ -236,7 +238,7 @@ def test_printed_pages_contain_the_numbers(page: Any):
 def test_each_kind_of_run_has_a_page_that_works(
     open_page: Callable[..., Any], report: Callable[[Any], Path], tmp_path: Path, kind: str
 ):
-    page = open_page(report(summary_of(kind, tmp_path)), width=375)
+    page = unfolded(open_page(report(summary_of(kind, tmp_path)), width=375))
     assert page.locator("[data-chart=curves] svg").count() == 1
     assert len(page.locator("h1").inner_text()) > 5
     for width in (375, 1200):
@@ -250,7 +252,7 @@ def test_each_kind_of_run_has_a_page_that_works(
 def test_names_are_escaped(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any):
     name = "<img src=x onerror=alert(1)>'\"].</script>{{7*7}}"
     text = re.sub(r'"relu:8"', lambda _: json.dumps(name), json.dumps(summary))
-    page = open_page(report(json.loads(text)))
+    page = unfolded(open_page(report(json.loads(text))))
     assert page.locator("main img").count() == 0
     assert name in page.locator("#verdicts").inner_text()
     page.locator(".shown input").nth(1).uncheck()
@@ -265,7 +267,7 @@ def test_the_largest_page_is_small_and_responsive(open_page: Callable[..., Any],
                        design=design(baselines=[], repeats=4, folds=4, n_networks=3))  # fmt: skip
     path = report(found.summary())
     assert path.stat().st_size < 2_000_000
-    page = open_page(path)
+    page = unfolded(open_page(path))
     page.locator("#networks").check()
     page.wait_for_function(f'document.querySelectorAll("{GHOSTS}").length === 400')
     session = page.context.new_cdp_session(page)

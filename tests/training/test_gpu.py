@@ -63,7 +63,7 @@ def test_the_same_seeds_give_the_same_bits(task):
 
 
 def test_a_comparison_and_its_model_are_returned_on_the_cpu(tmp_path):
-    design = sb.Design(repeats=1, folds=3, seeds=2, baselines=())
+    design = sb.Design(repeats=1, folds=3, n_networks=2, baselines=())
     options = {"recipe": "tutorial", "epochs": 20, "design": design}
     words = ["relu:5", "tanh:5"]
     there, here = (

@@ -257,7 +257,7 @@ def find_rare_levels(table: Table) -> list[Note]:
     if not names:
         return []
     what = f"most rows have a level of at most {_RARE} rows: {quoted_names(names, 5)}"
-    return [Note(f"{what}; if only these tell models apart, verdicts err more often than in 5 %", names[0], "SB213")]
+    return [Note(f"{what}; if models differ in these alone, more than 5 % of verdicts are wrong", names[0], "SB213")]
 
 
 def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:

@@ -193,7 +193,7 @@ def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     below += _notes(document["notes"])
     headings = ["column", "kind", "missing", "distinct", "range, or commonest", ""]
     rows = list(_columns(document["columns"][:_MOST_LINES], document["n_rows"]))
-    n_shown = 6 if table_width(headings, rows) <= width else 5  # the histograms need room
+    n_shown = 6 if table_width(headings, rows) <= width else 5
     wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False).wrap
     lines = [
         *(line for text in above for line in wrap(text) or [""]),

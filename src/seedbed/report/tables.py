@@ -131,7 +131,7 @@ def decimals_of(metric: Metric, margin: float) -> int:
 def table_lines(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = (), width: int = UNBROKEN
 ) -> list[str]:
-    """Return a table as lines of plain text. Columns for which there is no room follow below, beside the first again.
+    """Return a table as lines of plain text. Columns that exceed the width follow below, beside the first again.
 
     Args:
         left: headings of columns that are aligned to the left; the first column always is.

@@ -145,8 +145,8 @@ def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False)
                 for place, cell in zip(columns, cells, strict=True)
             )
         )
-    room = max(width, sum(widths[:-1]) + 2 * (len(widths) - 1) + _NARROWEST_VERDICT)
-    segments = Console(width=room, color_system=None, force_jupyter=False).render(table)
+    enough = max(width, sum(widths[:-1]) + 2 * (len(widths) - 1) + _NARROWEST_VERDICT)
+    segments = Console(width=enough, color_system=None, force_jupyter=False).render(table)
     lines = [Text.assemble(*((one.text, one.style or "") for one in line)) for line in Segment.split_lines(segments)]
     for line in lines:
         line.rstrip()
