@@ -247,22 +247,6 @@ def test_compare_with_json_prints_only_the_written_document(call, here):
     assert done.err.startswith("2 models on 3 train/test splits")
 
 
-def test_the_specification_is_written_before_the_first_training(call, here, monkeypatch):
-    seen = []
-
-    def look(*arguments, **options):
-        seen.append(names(here / "out"))
-        raise RuntimeError
-
-    monkeypatch.setattr("seedbed.experiment.request.carry_out", look)
-    call(*SMALL, "--out", here / "out", "--metric", "accuracy", "--margin", 0.02, "--alpha", 0.1)
-    assert seen == [[".writer", "experiment.json"]]
-    frozen = strict((here / "out" / "experiment.json").read_text())
-    expected = {"metric": "accuracy", "margin": 0.02, "alpha": 0.1, "reference": "relu:3"}
-    assert {key: frozen[key] for key in expected} == expected
-    assert [one["name"] for one in frozen["candidates"]] == ["relu:3", "linear:2"]
-
-
 def test_progress_goes_to_stderr(call, monkeypatch):
     for name in ("_LINE_FIRST", "_LINE_EVERY"):
         monkeypatch.setattr(f"seedbed.report.progress.{name}", 0.001)

@@ -74,23 +74,6 @@ def test_the_margin_is_given_in_units_of_the_metric_if_there_are_verdicts(make):
     assert "margin" not in comparison_text(document)
 
 
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
-        ("given", "probabilities), as requested."),
-        (
-            "tenth_of_error",
-            "probabilities): a tenth of the error of linear:5, which is less than 2% of what always",
-        ),
-        ("floor", "probabilities): a tenth of 2% of what always answering 0 costs, as linear:5 makes"),
-    ],
-)
-def test_the_origin_of_the_margin_is_given(make, source, words):
-    document = two(make, "better")
-    document["metric"] = document["metric"] | {"margin_source": source}
-    assert words in unfolded(comparison_text(document))
-
-
 def test_fewer_than_five_folds_give_a_warning_beside_verdicts(make):
     for folds, kind in itertools.product([2, 4, 5, 10], ["cross_validation", "held_out"]):
         document = two(make, "better", plan={"kind": kind, "folds": folds})
@@ -127,26 +110,16 @@ def test_a_single_reason_names_its_candidate_unless_it_is_about_the_table(make):
 # What would decide
 
 
-@pytest.mark.parametrize(
-    ("shares", "words"),
-    [
-        ([0.2], "20%"),
-        ([0.3, 0.996], "30 to 100%"),
-        ([0.0, 0.36], "0 to 36%"),
-        ([0.2, 0.2], "20%"),
-        ([None, 0.2], "20%"),
-    ],
-)
+@pytest.mark.parametrize(("shares", "words"), [([0.3, 0.996], "30 to 100%"), ([None, 0.2], "20%")])
 def test_the_share_of_uncertainty_from_seeds_is_given(make, shares, words):
     names = [f"relu:{n}" for n in range(1, len(shares) + 1)]
     verdicts = [make.verdict(name, -0.03, 0.03, seed_share=share) for name, share in zip(names, shares, strict=True)]
     document = make.document(*(make.network(name) for name in ("linear:5", *names)), verdicts=verdicts)
     document["plan"]["seeds"] = 5
     text = comparison_text(document)
-    share = f"{words} of the uncertainty of the gains comes from seeds, the rest from the limited number of rows."
-    assert share in unfolded(text)
+    assert f"{words} of the uncertainty of the gains comes from seeds" in unfolded(text)
     document["plan"]["seeds"] = 1
-    assert "Seeds cause" not in comparison_text(document)  # one seed can't show it
+    assert "comes from seeds" not in unfolded(comparison_text(document))  # one seed can't show it
 
 
 def test_the_expected_score_of_the_best_is_given_with_intervals_only(make):
