@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from seedbed.cli.console import command_line, interruptible, say, working
+from seedbed.cli.console import command_line, interruptible, say, text_width, working
 from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SplitOptions, TableOptions
 from seedbed.errors import OptionError, counted
 
@@ -131,6 +131,7 @@ def _train_model(
     from seedbed.data.reading import read_table
     from seedbed.experiment.model_plan import model_plan_from
     from seedbed.model.model_file import check_target
+    from seedbed.report.card import card_text
     from seedbed.report.sentences import note_sentences, serious_sentences
 
     assert wanted.output is not None
@@ -158,7 +159,7 @@ def _train_model(
             model = _model_of_table(rows, candidate or "auto", recipe, run, options)
         path = model.save(wanted.output)
     if not run.quiet:
-        print(model)
+        print(card_text(model.card(), width=text_width()))
     say(run, *warnings, f"wrote {path}", f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")
 
 

@@ -13,7 +13,7 @@ from seedbed.evaluation.summaries import Note
 from seedbed.report.sentences import joined_notes, note_sentence
 from seedbed.report.tables import table_lines, table_width
 
-_WIDTH = 110
+_WIDTH = 100
 _INDENT = 10 * " "
 _MOST_COLUMNS = 60
 _MOST_LEVELS = 6
