@@ -264,7 +264,7 @@ def rows_in_memory():
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compared") / "run"
     candidates = {"mine": "linear:5,5@lr=0.1", "relu:3": "relu:3@epochs=9"}
-    design = replace(ONE_REPEAT, reference="relu:3", margin=0.02)
+    design = replace(ONE_REPEAT, reference="relu:3@lr=0.1", margin=0.02)
     settings = {"candidates": candidates, "epochs": 5, "lr": [0.1, 0.3], "design": design}
     sb.compare("example:iris", folder=folder, **settings)
     return folder, settings

@@ -355,7 +355,7 @@ def _expand_learning_rates(candidates: tuple[Candidate, ...], lrs: Sequence[floa
             )
             for lr in lrs
         ]
-    if lrs and len(expanded) == len(candidates):
+    if lrs and all("lr" in dict(candidate.overrides) for candidate in candidates):
         raise OptionError("every candidate has a learning rate of its own", f"Leave {spell('lr')} out.")
     return unique_names(expanded)
 
