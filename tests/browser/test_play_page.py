@@ -428,7 +428,7 @@ def test_the_numbers_of_the_lesson_are_those_of_the_page(play: Play, real_table:
         "relu:5 With ReLU": ("worse", "still learning"),
         "Train 3,000 epochs": ("worse", ""),
         "Use AdamW": ("worse", "by heart"),
-        "Train 100 epochs": ("as good or worse", ""),
+        "Train 100 epochs": ("no better", ""),
     }
     for name, (verdict, why) in steps.items():
         if name == "Use AdamW":
