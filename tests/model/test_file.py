@@ -345,7 +345,7 @@ def test_loading_needs_memory_for_the_file_and_one_network_in_float64(table_for,
 def peak_of(path) -> int:
     """The peak memory of loading, in bytes, in a separate process."""
     code = """if True:
-        import re, sys, seedbed, seedbed.model
+        import re, sys, seedbed, seedbed.model.model, seedbed.model.model_file
         from pathlib import Path
         peak = lambda: 1024 * int(re.search(r"VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1])
         before = peak()
