@@ -138,7 +138,9 @@ class Setting:
             groups.append(Group((dataclasses.replace(member, name=name),), {name: name}, without))
         if self.prior:
             groups.insert(0, Group((prior,), {"prior": "prior"}))
-        return dataclasses.replace(spec, groups=tuple(groups), reference=groups[0].names[0], missing={})
+        return dataclasses.replace(
+            spec, groups=tuple(groups), reference=groups[0].names[0], reference_named=True, missing={}
+        )
 
     def _table(self, X: NDArray[np.float64], y: NDArray[Any]) -> sb.Table:
         """Return the table as a user would have it, with its groups or times."""
