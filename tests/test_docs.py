@@ -125,7 +125,8 @@ def run_commands(block: Block, folder: Path, page: Path | None = None) -> None:
             output = printed.getvalue()
             if page is not None and not same_output(shown, output):
                 text = page.read_text(encoding="utf-8")
-                page.write_text(text.replace(shown, re.sub(r"(?<= in )\d+ s\.$", "...", output, flags=re.MULTILINE)))
+                output = re.sub(r"( in | splits: )\d+ (?:s|min)\.$", r"\1...", output, flags=re.MULTILINE)
+                page.write_text(text.replace(shown, output))
                 shown = output
             assert same_output(shown, output), f"line {block.line}: `{command}` prints:\n{output}"
 
