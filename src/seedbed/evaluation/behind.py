@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from seedbed.evaluation.estimates import Estimate, holm, student_cdf, student_quantile
+from seedbed.evaluation.estimates import Difference, Estimate, holm, student_cdf, student_quantile
 from seedbed.evaluation.verdicts import Rule
 from seedbed.typing import Floats
 
@@ -43,7 +43,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contrast:
+class Contrast(Difference):
     """Two models that differ in one thing, chosen before the run.
 
     Attributes:
@@ -58,9 +58,6 @@ class Contrast:
     question: str
     candidate: str
     reference: str
-    difference: float
-    low: float
-    high: float
     p_adjusted: float
     verdict: ContrastVerdict
 
@@ -97,7 +94,7 @@ def steps_behind(
     pairs = max(1, left * (2 * (len(names) + tried) + 1 - left) // 2)
     steps = {}
     for name in names:
-        if alone[name].se == 0 and alone[name].mean != 0:
+        if alone[name].error_unknown:
             continue
         estimate = _at(name, alone, difference, pairs)
         high = min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
@@ -135,7 +132,7 @@ def contrasts_of(
     rows = []
     for question, candidate, references in questions:
         estimates = {one: difference(one, candidate) for one in references}
-        if not estimates or any(one.se == 0 and one.mean != 0 for one in estimates.values()):
+        if not estimates or any(one.error_unknown for one in estimates.values()):
             continue
         nearest = min(estimates, key=lambda one: estimates[one].mean)
         p = max(one.p if one.mean > 0 or len(estimates) == 1 else 1.0 for one in estimates.values())

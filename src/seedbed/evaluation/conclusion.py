@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import Literal
 
 from seedbed.evaluation.behind import contrasts_of, steps_behind
 from seedbed.evaluation.estimates import Estimate
@@ -42,11 +39,6 @@ class Evidence:
     n_rows: int | None = None
     n_train: int | None = None
     design: Protocol | None = None
-
-
-def _spread_unknown(low: ArrayLike, high: ArrayLike) -> Any:
-    """Return whether two models differ by the same number in all splits, so that nothing is known of its error."""
-    return np.equal(low, high) & np.not_equal(high, 0)
 
 
 def n_together(names: Sequence[str], *, reference: str = "", separate_question: str = "") -> int:
@@ -114,7 +106,7 @@ def conclude(
         pairs = [(reference, name) for name in names if name != reference]
         level = {pair: 1 if set(pair) == {separate_question, reference} else together for pair in pairs}
         estimates = {pair: evidence.difference(*pair, level[pair]) for pair in pairs}
-        verdicts = judged({pair: one for pair, one in estimates.items() if not _spread_unknown(one.low, one.high)}, {})
+        verdicts = judged({pair: one for pair, one in estimates.items() if not one.error_unknown}, {})
     behind: tuple[Verdict, ...] = ()
     if question.interval is not None and len(ranking) > 1:
         steps = steps_behind(

@@ -112,6 +112,11 @@ class Estimate(Interval):
     variance_rows: float | None = None
     independent_rows: int | None = None
 
+    @property
+    def error_unknown(self) -> bool:
+        """Whether two models differ by the same number in all splits, so that nothing is known of its error."""
+        return self.low == self.high != 0
+
 
 def student_cdf(value: float, df: float | None) -> float:
     """Return P(T <= value) for Student's t with `df` degrees of freedom; df=None is the normal distribution."""

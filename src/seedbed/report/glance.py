@@ -166,11 +166,6 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
 def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]) -> Iterator[Row]:
     verdicts, advice = {one.candidate: one for one in conclusion.verdicts}, conclusion.advice
     decimals, use = decimals_of(metric, conclusion.metric.margin), "" if advice is None else advice.use
-    scale = metric.scale
-
-    def shown(name: str) -> float:
-        return round(scale * (conclusion.score(name, metric.name).mean or 0.0), decimals)
-
     for model in conclusion.in_order():
         name = model.name
         # Where networks have diverged, the scores of the others are optimistic.
@@ -178,10 +173,8 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
         others = tuple(_score(other, model) if model.finite else "-" for other in other_scores)
         verdict, interval, gain, words, look = verdicts.get(name), None, "", "", ""
         if verdict is not None:
-            interval = verdict.interval.times(scale)
-            # As a reader computes it from the two rounded numbers.
-            points = shown(name) - shown(conclusion.reference)
-            points = points if metric.greater_is_better else -points
+            interval = verdict.interval.times(metric.scale)
+            points = _shown_gain(conclusion, metric, name, conclusion.reference)
             gain = plus_minus(points, interval.half, decimals)
             if not conclusion.reference_named:
                 gain = plus_minus(-points, interval.half, decimals).lstrip("+")
@@ -198,17 +191,22 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
 
 def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
     """Yield what helps, in the order of the questions."""
-    decimals, scale = decimals_of(metric, conclusion.metric.margin), metric.scale
-
-    def shown(name: str) -> float:
-        return round(scale * (conclusion.score(name, metric.name).mean or 0.0), decimals)
-
+    decimals = decimals_of(metric, conclusion.metric.margin)
     looks = {"helps": "better", "hurts": "worse", "can't tell": "unsure"}
     for one in conclusion.contrasts[:_MOST_CONTRASTS]:
-        half = max(one.high - one.difference, one.difference - one.low)
-        points = shown(one.candidate) - shown(one.reference)  # as a reader computes it from the table
-        gain = plus_minus(points if metric.greater_is_better else -points, scale * half, decimals)
+        points = _shown_gain(conclusion, metric, one.candidate, one.reference)
+        gain = plus_minus(points, metric.scale * one.interval.half, decimals)
         yield Help(one.question, f"{one.candidate} over {one.reference}", gain, one.verdict, looks.get(one.verdict, ""))
+
+
+def _shown_gain(conclusion: Conclusion, metric: Metric, candidate: str, reference: str) -> float:
+    """Return the gain of a model over another one as a reader computes it from the two rounded scores."""
+    better, worse = (candidate, reference) if metric.greater_is_better else (reference, candidate)
+    decimals = decimals_of(metric, conclusion.metric.margin)
+    one, other = (
+        round(metric.scale * (conclusion.score(name, metric.name).mean or 0.0), decimals) for name in (better, worse)
+    )
+    return one - other
 
 
 def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:
