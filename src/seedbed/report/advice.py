@@ -61,13 +61,10 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     open_ones = [one for one in others if one not in alike]
     if open_ones:
         named = listed(open_ones) if len(open_ones) <= _MOST_NAMED else f"{_count(len(open_ones))} others"
-        yield f"{name}; {named} may be as good"
-    elif others:
-        yield name
-    elif rest:
-        yield f"{name}: shown to be better than {rest[0] if len(rest) == 1 else 'all others that were compared'}"
-    else:
-        yield name
+        name += f"; {named} may be as good"
+    elif rest and not others:
+        name += f": shown to be better than {rest[0] if len(rest) == 1 else 'all others that were compared'}"
+    yield name
     if advice.simpler:
         yield f"{advice.simpler} is simpler, with no difference that matters"
     elif matching := [one for one in others if one in alike]:

@@ -11,15 +11,14 @@ from seedbed.errors import counted, spell, visible
 from seedbed.evaluation.metrics import measure
 from seedbed.evaluation.summaries import Note
 from seedbed.report.sentences import joined_notes, note_sentence
-from seedbed.report.tables import table_lines, table_width
+from seedbed.report.tables import WIDTH, table_lines, table_width
 
-_WIDTH = 100
 _INDENT = 10 * " "
 _MOST_COLUMNS = 60
 _MOST_LEVELS = 6
 
 
-def card_text(card: Mapping[str, Any], *, width: int = _WIDTH) -> str:
+def card_text(card: Mapping[str, Any], *, width: int = WIDTH) -> str:
     """Return what a model is as text: some lines, and a table of its columns."""
     lines = [*_about(card), *_score(card), *_sets(card)]
     lines = [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent=_INDENT)]
@@ -184,7 +183,7 @@ _YEARS = (1000, 2999)  # numbers between these may be years
 _BARS = "▁▂▃▄▅▆▇█"
 
 
-def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
+def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
     """Return a table at a glance as text, from the dict of `seedbed.data.inspect_table`."""
     warnings = [note_sentence(note) for note in joined_notes(Note(**one) for one in document["warnings"])]
     above = [*_heading(document), *([""] if warnings else []), *warnings]

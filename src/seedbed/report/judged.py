@@ -8,9 +8,8 @@ from seedbed.errors import counted, visible
 from seedbed.evaluation.metrics import known_metric, measure, p_words, signed
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, SeedDifference, TablesConclusion
 from seedbed.report.advice import listed
-from seedbed.report.tables import NumberTable, folded, table_lines
+from seedbed.report.tables import WIDTH, NumberTable, folded, table_lines
 
-_WIDTH = 100
 _MOST_TABLES = 40
 _MOST_NAMED = 20
 
@@ -71,7 +70,7 @@ def _size(metric: DecidingScore, value: float) -> str:
 # ---- several tables
 
 
-def tables_text(conclusion: TablesConclusion, *, width: int = _WIDTH) -> str:
+def tables_text(conclusion: TablesConclusion, *, width: int = WIDTH) -> str:
     """Return what was understood, mean ranks with the verdicts over tables, and the verdicts on each table as text."""
     lines = folded(f"{conclusion.table}: {' '.join(conclusion.understood)}", width)
     lines += folded(f"The reference is {conclusion.reference}.", width)

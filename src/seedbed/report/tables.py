@@ -18,6 +18,7 @@ from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, p
 from seedbed.evaluation.summaries import Conclusion, Score
 
 _SPACE_OF_A_NAME = "\ue000"
+WIDTH = 100  # letters of a line, where a terminal is no narrower
 UNBROKEN = 1000  # wide enough for every table: readers copy names into the next command
 
 

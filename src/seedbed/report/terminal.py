@@ -16,20 +16,19 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.analyses_text import number_tables, row_answers, row_notes, row_tables, subgroup_screen
 from seedbed.report.glance import first_screen
 from seedbed.report.sentences import detail_sentences, note_sentences
-from seedbed.report.tables import FirstScreen, folded, in_two_lines, table_lines, verdict_table
+from seedbed.report.tables import WIDTH, FirstScreen, folded, in_two_lines, table_lines, verdict_table
 
-_GLANCE_WIDTH = 100
 _LABEL = 11  # letters of the labels of the answers, with the space behind them
 _NARROWEST_VERDICT = 10
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
 
 
-def glance_text(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> str:
+def glance_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
     """Return the first screen of a comparison or a judgement."""
     return "\n".join(line.plain for line in glance_lines(conclusion, width=width))
 
 
-def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
+def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     """Return the lines of the first screen, with colours for a terminal that has them."""
     screen, names = first_screen(conclusion), _spaced_names(conclusion)
 
@@ -57,7 +56,7 @@ def glance_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[
     return [*lines, *([Text()] if conclusion.subgroups else []), *subgroup_lines(conclusion, width=width)]
 
 
-def subgroup_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
+def subgroup_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     """Return the lines of the verdicts within subgroups; none without subgroups."""
     screen, names = subgroup_screen(conclusion), _spaced_names(conclusion)
     if screen is None:
@@ -67,7 +66,7 @@ def subgroup_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> lis
     return [Text(visible(screen.heading), "bold"), *_table_lines(screen, width), *styled]
 
 
-def interim_lines(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> list[Text]:
+def interim_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     """Return the lines of an interim result: after how many repeats, the recommended model in one line, the table."""
     screen, plan = first_screen(conclusion), conclusion.plan
     heading = f"So far, after {plan.repeats} of up to {plan.most_repeats} repeats:"
@@ -159,7 +158,7 @@ def _spaced_names(conclusion: Conclusion) -> list[str]:
     return sorted((name for name in named if " " in name), key=len, reverse=True)
 
 
-def comparison_text(conclusion: Conclusion, *, width: int = _GLANCE_WIDTH) -> str:
+def comparison_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
     """Return the details of a comparison: the first screen, then every verdict and score in numbers, how the models
     were trained and compared, and what was found."""
     names = _spaced_names(conclusion)
