@@ -52,12 +52,15 @@ def modules_of(fitted: trees.FittedMember, n_outputs: int) -> list[DecisionTrees
 
 @pytest.mark.parametrize("kind", ["two", "three", "numbers"])
 def test_extra_trees_are_those_of_scikit_learn(kind):
-    data = data_of(kind)
+    data = data_of(kind)  # with weights that make no two splits equally good: rounding would choose among them
+    weights = np.random.default_rng(1).uniform(0.5, 2, size=len(data.y)).astype(np.float32)
+    data = dataclasses.replace(data, weights=weights)
     fitted = fit(EXTRA, data)
     estimator = ExtraTreesRegressor if kind == "numbers" else ExtraTreesClassifier
     for number, (module, split) in enumerate(zip(modules_of(fitted, data.n_outputs), data.splits, strict=True)):
         seed = trees.derive(0, "extra", number) % 2**32
-        peer = estimator(5, max_features=0.5, random_state=seed).fit(data.X[split.train], data.y[split.train])
+        peer = estimator(5, max_features=0.5, random_state=seed)
+        peer.fit(data.X[split.train], data.y[split.train], sample_weight=weights[split.train])
         said = module(torch.from_numpy(data.X)).double().numpy()
         if kind == "numbers":
             np.testing.assert_allclose(said[:, 0], peer.predict(data.X), atol=1e-5)

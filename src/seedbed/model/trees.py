@@ -62,6 +62,11 @@ class TreeData:
         """Return the values of each input, sorted."""
         return [np.unique(column) for column in self.X.T]
 
+    def shares(self, rows: NDArray[np.int64]) -> Floats:
+        """Return 1 for the class of each row, and 0 for others [row, output]; of two classes for the second alone."""
+        classes = np.arange(self.n_outputs) if self.n_outputs > 1 else np.ones(1)
+        return np.asarray(self.y[rows, None] == classes, dtype=np.float64)
+
     def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
         return None if self.weights is None else self.weights[rows]
 
@@ -246,19 +251,26 @@ def inputs_share(n_inputs: int) -> float:
 
 
 def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTrees:
-    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+    """Fit extra trees. Classes are fitted as shares of rows, whose squared error is half of the Gini impurity."""
+    from sklearn.tree import ExtraTreeRegressor
 
-    rows, kind = split.train, ExtraTreesClassifier if data.of_classes else ExtraTreesRegressor
-    share = inputs_share(data.X.shape[1])
-    some = {"bootstrap": True, "max_samples": MOST_ROWS} if len(rows) > MOST_ROWS else {}
-    ensemble = kind(trees.n_trees, max_features=share, random_state=seed, n_jobs=1, **some)
-    ensemble.fit(data.X[rows], data.y[rows], sample_weight=data.weights_of(rows))
+    rows, random = split.train, np.random.RandomState(seed)
+    X, weights = np.ascontiguousarray(data.X[rows]), data.weights_of(rows)
+    y = data.shares(rows) if data.of_classes else data.y[rows, None].astype(np.float64)
     each = []
-    for member in ensemble.estimators_:
-        tree = member.tree_
-        value = tree.value[:, 0, 1:] if data.of_classes and data.n_outputs == 1 else tree.value[:, 0]
-        root, children = np.zeros(1, dtype=np.int64), (tree.children_left, tree.children_right)
-        each.append(_Nodes(tree.feature, tree.threshold, *children, value / trees.n_trees, root))
+    for tree_seed in random.randint(np.iinfo(np.int32).max, size=trees.n_trees):
+        drawn = np.arange(len(rows))
+        counts: NDArray[Any] = np.ones(len(rows))
+        if len(rows) > MOST_ROWS:
+            draws = np.random.RandomState(tree_seed).randint(len(rows), size=MOST_ROWS)
+            drawn, counts = np.unique(draws, return_counts=True)
+        counts = counts if weights is None else counts * weights[drawn]
+        # A forest checks the rows again for each tree, which takes longer than growing a small one.
+        tree = ExtraTreeRegressor(max_features=inputs_share(X.shape[1]), random_state=tree_seed)
+        fitted = tree.fit(X[drawn], y[drawn], sample_weight=counts, check_input=False)
+        nodes, root = fitted.tree_, np.zeros(1, dtype=np.int64)
+        children = nodes.children_left, nodes.children_right
+        each.append(_Nodes(nodes.feature, nodes.threshold, *children, nodes.value[:, :, 0] / trees.n_trees, root))
     return _Nodes.joined(each).module(data.values, probabilities=data.of_classes)
 
 
