@@ -39,11 +39,6 @@ def test_the_column_that_decides_helps_and_noise_does_not(model: str) -> None:
     found = sb.columns(*rows(), candidate=model, **FAST)
     assert verdicts(found)["x0",] == "helps"
     assert "helps" not in {verdicts(found)[f"x{number}",] for number in (1, 2, 3)}
-    assert found.conclusion.columns is not None
-    first, *others = found.conclusion.columns.effects
-    assert first.alone is not None
-    assert first.shuffled is not None
-    assert all(first.shuffled > (one.shuffled or 0) and first.alone < (one.alone or 0) for one in others)
     assert {verdict.comparisons for verdict in found.verdicts} == {4}
 
 

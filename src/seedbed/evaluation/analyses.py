@@ -300,9 +300,6 @@ class ColumnEffect:
             without a verdict.
         adds, adds_low, adds_high: what the model with all columns adds to the one without them (`scoring.added`), with
             an interval that holds for all columns together; None where the metric isn't a squared error.
-        alone: the loss of a model that has only these columns, on one repeat; None if it wasn't trained.
-        shuffled: how much the loss of the model with all columns rises on the same test rows if the values of these
-            columns are shuffled among them, on one repeat; None if that wasn't computed.
     """
 
     columns: tuple[str, ...]
@@ -314,8 +311,6 @@ class ColumnEffect:
     adds: float | None = None
     adds_low: float | None = None
     adds_high: float | None = None
-    alone: float | None = None
-    shuffled: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from seedbed.data.kinds import LEFT_OUT
-from seedbed.data.splits import Split
 from seedbed.data.table import Column, Table
 from seedbed.errors import CandidateError, ColumnError, OptionError, did_you_mean, spell
 from seedbed.evaluation.analyses import Columns
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.experiment.fits import Estimator, Group, Unit
+from seedbed.experiment.fits import Estimator, Group
 from seedbed.experiment.model_plan import experiment_of_run, opened_run
-from seedbed.experiment.plan import make_plan
-from seedbed.experiment.run import Results, run
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.model.portfolio import AUTO
 from seedbed.report.analyses_text import label_of
-from seedbed.settings.design import Compute, Design
+from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
-from seedbed.training.randomness import derive
 from seedbed.typing import Floats
 
 _ALL = "all columns"
@@ -36,7 +32,6 @@ _DEFAULT = "network-1"
 _CLOSE = 0.9
 _MOST_COLUMNS = 5_000  # whose correlations are computed
 _MOST_LEVELS = 50  # of categories that are compared with each other
-_MOST_CELLS = 1 << 25  # of all copies of a table whose columns are shuffled
 
 
 def specify_columns(
@@ -113,9 +108,23 @@ def _without_each(
             unit.members if name == AUTO else tuple(one for one in unit.members if unit.lines.get(one.name) == name)
         )
         unit = dataclasses.replace(unit, members=members, lines={AUTO if name == AUTO else members[0].name: name})
-    others = [(unit, f"without {label_of(dropped)}", dropped) for dropped in _questions(base.table, columns)]
     about = Columns(model=name, source=source, n_columns=base.table.n_features, effects=())
-    return _of(base, [(unit, _ALL, ()), *others], columns=about)
+    groups, estimators = list[Group](), list[Estimator]()
+    for without in ((), *_questions(base.table, columns)):
+        label = f"without {label_of(without)}" if without else _ALL
+        if isinstance(unit, Group):
+            groups.append(dataclasses.replace(unit, lines=dict.fromkeys(unit.lines, label), without=without))
+        else:
+            estimators.append(dataclasses.replace(unit, name=label, without=without))
+    return dataclasses.replace(
+        base,
+        groups=tuple(groups),
+        estimators=tuple(estimators),
+        reference=_ALL,
+        reference_named=True,
+        missing={},
+        columns=about,
+    )
 
 
 def _is_estimator(model: Any) -> bool:
@@ -132,26 +141,6 @@ def _advised_model(conclusion: Conclusion) -> str:
     if not (usable := [name for name in names if name != "prior"]):
         raise OptionError("this comparison recommends no model", "Name one, such as network-1 or boosted-trees.")
     return usable[0]
-
-
-def _of(experiment: Experiment, variants: Sequence[tuple[Unit, str, tuple[str, ...]]], **changes: Any) -> Experiment:
-    """Return an experiment with these models in place of its own: (model, its name, columns that it doesn't see)."""
-    groups, estimators = list[Group](), list[Estimator]()
-    for unit, name, without in variants:
-        if isinstance(unit, Group):
-            (key,) = unit.lines
-            groups.append(dataclasses.replace(unit, lines={key: name}, without=without))
-        else:
-            estimators.append(dataclasses.replace(unit, name=name, without=without))
-    return dataclasses.replace(
-        experiment,
-        groups=tuple(groups),
-        estimators=tuple(estimators),
-        reference=variants[0][1],
-        reference_named=True,
-        missing={},
-        **changes,
-    )
 
 
 # ---- what is asked
@@ -244,83 +233,3 @@ def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
     np.fill_diagonal(far, 0.0)
     labels = fcluster(linkage(squareform(far, checks=False), "average"), n, "maxclust")
     return [tuple(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)]
-
-
-# ---- beside the verdicts
-
-
-def add_single_columns(
-    results: Results, conclusion: Conclusion, compute: Compute, folder: Path | None = None
-) -> Conclusion:
-    """Return the conclusion of a comparison of columns with two figures beside each verdict, on the first repeat: the
-    loss of a model that has only these columns, and the rise if their values are shuffled among the test rows.
-
-    Args:
-        results: those of the comparison.
-        compute: what trains, and where.
-        folder: of the run, where finished work is kept until the results are written.
-    """
-    answer, spec = conclusion.columns, results.experiment
-    assert answer is not None
-    if results.ended == "interrupted" or any(effect.alone is not None for effect in answer.effects):
-        return conclusion  # or it is read back from its folder
-    effects, names = list(answer.effects), spec.table.feature_names
-    unit = spec.units[0]
-    first = dataclasses.replace(spec.design, repeats=1, stops=False)
-    only = [
-        (unit, f"only {label_of(effect.columns)}", tuple(name for name in names if name not in effect.columns))
-        for effect in effects
-    ]
-    plan = make_plan(_of(spec, only, design=first, columns=None), compute)
-    alone = {result.name: result for result in run(plan, folder).results}
-    shuffled = _shuffle_columns(spec, unit, first, [effect.columns for effect in effects], plan.splits, compute, folder)
-    effects = [
-        dataclasses.replace(
-            effect,
-            alone=float(alone[name].losses(spec.metric).mean()) if alone[name].finite else None,
-            shuffled=next(shuffled, None),
-        )
-        for effect, (_, name, _) in zip(effects, only, strict=True)
-    ]
-    return dataclasses.replace(conclusion, columns=dataclasses.replace(answer, effects=tuple(effects)))
-
-
-def _shuffle_columns(
-    spec: Experiment,
-    unit: Unit,
-    design: Protocol,
-    questions: Sequence[tuple[str, ...]],
-    splits: Sequence[Split],
-    compute: Compute,
-    folder: Path | None,
-) -> Iterator[float]:
-    """Yield for each set of columns how much the loss rises on rows where they are shuffled.
-
-    The table gets a copy of its rows for each set. The copies of test rows are predicted by the networks of their split
-    and train none. Nothing is yielded for tables that are too large to be copied so often.
-    """
-    table, n, times = spec.table, spec.table.n_rows, 1 + len(questions)
-    if n * times * max(1, table.n_features) > _MOST_CELLS:
-        return
-    rng = np.random.default_rng(derive(spec.random_state, "shuffled") % 2**63)
-    order = np.tile(np.arange(n), (times, 1))
-    for copy, split in itertools.product(range(1, times), splits):
-        order[copy, split.test] = rng.permutation(split.test)
-    plain, columns = np.tile(np.arange(n), times), []
-    for column in table.columns:
-        rows = np.stack([order[0]] + [order[copy] if column.name in names else order[0]
-                                      for copy, names in enumerate(questions, 1)])  # fmt: skip
-        columns.append(Column(column.schema, column.values[rows.ravel()]))
-    copied = dataclasses.replace(table.of_rows(plain), columns=tuple(columns))
-    tested = tuple(
-        dataclasses.replace(split, test=(np.arange(times)[:, None] * n + split.test).ravel()) for split in splits
-    )
-    experiment = _of(dataclasses.replace(spec, table=copied), [(unit, _ALL, ())], design=design, columns=None)
-    plan = make_plan(experiment, compute, tested)
-    (result,) = run(plan, folder).results
-    if not result.finite:
-        return
-    losses = result.row_losses(spec.metric).mean(axis=(0, 1)).reshape(times, n)
-    rows = np.unique(np.concatenate([split.test for split in splits]))
-    usual, *others = losses[:, rows].mean(axis=1).tolist()
-    yield from (loss - usual for loss in others)

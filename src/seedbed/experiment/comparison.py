@@ -20,7 +20,7 @@ from seedbed.evaluation.summaries import Conclusion, Ended, document_of
 from seedbed.evaluation.verdicts import Verdict
 from seedbed.experiment.by_column import grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
-from seedbed.experiment.columns import add_single_columns, columns_of_comparison
+from seedbed.experiment.columns import columns_of_comparison
 from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.model_plan import plan_model
 from seedbed.experiment.plan import STOPS, Plan, make_plan
@@ -110,8 +110,7 @@ class Comparison(Results):
             SeedbedError: there is no such model or column, or the model can't be trained.
         """
         experiment = columns_of_comparison(self.experiment, self.conclusion, candidate, column)
-        comparison = carry_out(make_plan(experiment, compute))
-        return comparison.with_conclusion(add_single_columns(comparison, comparison.conclusion, compute))
+        return carry_out(make_plan(experiment, compute))
 
     def rows(
         self,

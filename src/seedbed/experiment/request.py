@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from seedbed.data.table import Table
 from seedbed.errors import SeedbedError
-from seedbed.experiment.columns import add_single_columns, specify_columns
+from seedbed.experiment.columns import specify_columns
 from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.model_plan import experiment_of_run, plan_model
 from seedbed.experiment.plan import Plan, make_plan
@@ -122,9 +122,6 @@ def carry_out_request(
     if comparison is None:
         with progress() as tell:
             comparison = carry_out(plan, tell, checkpoint=checkpoint, started=request.started, interrupted=interrupted)
-    if request.question == "columns":
-        conclusion = add_single_columns(comparison, comparison.conclusion, request.compute, folder)
-        return comparison.with_conclusion(conclusion)
     if request.question == "rows":
         return comparison.rows(compute=request.compute, folder=folder, tell=say)
     if request.grouping is not None:

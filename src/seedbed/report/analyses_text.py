@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from seedbed.errors import counted, spell
-from seedbed.evaluation.analyses import ColumnEffect, Gap, RowForecast, Rows, Subgroup, Subgroups
+from seedbed.evaluation.analyses import Gap, RowForecast, Rows, Subgroup, Subgroups
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
@@ -25,19 +25,7 @@ def label_of(columns: Sequence[str]) -> str:
     return f"{columns[0]}, {columns[1]} and {len(columns) - 2} others"
 
 
-def column_headings(score: Metric) -> tuple[str, ...]:
-    """Return the headings of the table."""
-    points = score.points
-    return "without", f"adds{points}", f"loss{points}", "alone", f"shuffled{points}", "verdict"
-
-
-def _effect_cells(effect: ColumnEffect, score: Metric, decimals: int) -> tuple[str, str]:
-    """Return the score of a model with these columns only, and the rise of the loss if they are shuffled."""
-    alone = "-" if effect.alone is None else measure(score, score.score_of(effect.alone))
-    return alone, "-" if effect.shuffled is None else signed(score.scale * effect.shuffled, decimals)
-
-
-def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
+def column_answers(conclusion: Conclusion, score: Metric) -> Iterator[tuple[str, str]]:
     """Yield label and text of each answer: which columns help, which don't, and what isn't known."""
     answer = conclusion.columns
     assert answer is not None
@@ -78,7 +66,10 @@ def column_answers(conclusion: Conclusion) -> Iterator[tuple[str, str]]:
         "default": "the default",
         "run": "the model that the comparison recommends",
     }
-    yield "Model", f"{answer.model}, {source[answer.source]}"
+    mean, of_prior = conclusion.score(conclusion.reference, score.name).mean or 0.0, conclusion.metric.of_prior
+    against = "" if of_prior is None else f" ({guessing(conclusion)} has {measure(score, score.score_of(of_prior))})"
+    model = f"{answer.model}, {source[answer.source]}"
+    yield "Model", f"{model}; with all columns its {score.words} is {measure(score, mean)}{against}"
 
 
 def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
@@ -107,22 +98,13 @@ def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
             )
         simultaneous = f"s, which hold for these {n} comparisons together" if n > 1 else ""
         yield f"±: {100 * (1 - conclusion.alpha):g}% interval{simultaneous}."
-    if any(effect.alone is not None for effect in answer.effects):
-        prior = conclusion.metric.of_prior
-        of_prior = "" if prior is None else f" ({guessing(conclusion)} has {measure(score, score.score_of(prior))})"
-        yield (
-            f"Alone: with this column only{of_prior}. Shuffled: the loss if its values are shuffled among the test "
-            "rows, without training again (permutation importance). Both by one repeat and without a test."
-        )
 
 
 def column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
-    """Yield the model with all columns, then those without some, the largest loss first."""
-    answer, reference = conclusion.columns, conclusion.reference
+    """Yield the columns that were left out, the largest loss first."""
+    answer = conclusion.columns
     assert answer is not None
     decimals, scale = decimals_of(metric, conclusion.metric.margin), metric.scale
-    whole = measure(metric, conclusion.score(reference, metric.name).mean or 0.0)
-    yield Row("(nothing)", "", "", "", (whole, ""), "", "reference", False, None)
     for effect in answer.effects[:_MOST_ROWS]:
         interval, loss, adds = None, "", ""
         if effect.loss is not None and effect.low is not None and effect.high is not None:
@@ -131,12 +113,10 @@ def column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
         if effect.adds is not None and effect.adds_high is not None:
             adds = plus_minus(scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals)
         look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
-        other_cells = _effect_cells(effect, metric, decimals)
-        label = label_of(effect.columns)
         verdict = {"no difference that matters": "doesn't matter"}.get(effect.verdict, str(effect.verdict))
         if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
             verdict = "helps, but by less than matters"
-        yield Row(label, "", adds, loss, other_cells, verdict, look, False, interval)
+        yield Row(label_of(effect.columns), "", adds, loss, (), verdict, look, False, interval)
 
 
 def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:

@@ -25,7 +25,6 @@ from seedbed.report.advice import (
 )
 from seedbed.report.analyses_text import (
     column_answers,
-    column_headings,
     column_notes,
     column_rows,
     effect_answers,
@@ -102,8 +101,8 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         return screen
     return replace(
         screen,
-        answers=tuple(column_answers(conclusion)),
-        columns=column_headings(score),
+        answers=tuple(column_answers(conclusion, score)),
+        columns=("without", f"adds{score.points}", f"loss{score.points}", "verdict"),
         rows=tuple(column_rows(conclusion, score)),
         helps=(),
         notes=(*column_notes(conclusion, score), *training),
