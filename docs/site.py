@@ -23,8 +23,8 @@ PAGES = {
     "ARCHITECTURE.md": "architecture.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
-    "README.md": "index.md",
 }
+LINKED = PAGES | {"README.md": "index.md"}  # the site has a first page of its own
 # The usage lines of the command line's page begin with the name of the running program.
 sys.argv[0] = "seedbed"
 
@@ -50,7 +50,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     def moved(match: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), match["path"]))
         on_site = path.startswith("docs/") and not path.startswith("docs/decisions")
-        target = PAGES.get(path, path.removeprefix("docs/") if on_site else None)
+        target = LINKED.get(path, path.removeprefix("docs/") if on_site else None)
         if target is None:
             return match["label"].strip("[]")
         return f"{match['label']}({posixpath.relpath(target, posixpath.dirname(at) or '.')}{match['anchor'] or ''})"
