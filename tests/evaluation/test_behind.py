@@ -165,3 +165,20 @@ def test_the_optimism_of_a_choice_among_equal_models_is_seen_and_that_of_one_mod
     weights = rng.multinomial(100, np.full(100, 0.01), size=500).astype(float)
     assert optimism(wrong, wrong, [weights[:250], weights[250:]]) > 0.03
     assert optimism({"0": wrong["0"]}, wrong, [weights]) == pytest.approx(0, abs=0.005)
+
+
+def test_the_corrected_loss_of_the_best_of_equal_models_is_not_below_that_of_the_others():
+    rng, weights = np.random.default_rng(2), np.random.default_rng(0).multinomial(100, np.full(100, 0.01), size=200)
+    best, expected = [], []
+    for _ in range(60):
+        losses = {str(i): one for i, one in enumerate(rng.normal(1, 1, (20, 100)))}
+        best.append(min(one.mean() for one in losses.values()))
+        expected.append(best[-1] + optimism(losses, losses, [weights.astype(float)]))
+    assert np.mean(best) < 0.85
+    assert np.mean(expected) == pytest.approx(1, abs=0.1)  # a little above: the resamples choose again
+
+
+def test_a_clearly_better_model_is_hardly_corrected():
+    losses = np.random.default_rng(3).normal(1, 0.1, (5, 100)) - np.array([0.5, 0, 0, 0, 0])[:, None]
+    weights = np.random.default_rng(0).multinomial(100, np.full(100, 0.01), size=500).astype(float)
+    assert optimism(dict(enumerate(losses)), dict(enumerate(losses)), [weights]) == pytest.approx(0, abs=0.005)

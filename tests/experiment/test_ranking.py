@@ -29,12 +29,11 @@ def test_the_ranking_does_not_depend_on_order_or_reference(found):
     turned = dataclasses.replace(found.experiment, reference="prior")
     again = conclude(Results(turned, found.splits, tuple(reversed(found.results)), 1.0))
     assert again.conclusion.ranking == found.conclusion.ranking
-    assert again.conclusion.top == found.conclusion.top
+    assert again.conclusion.optimism == found.conclusion.optimism
 
 
 def test_a_single_candidate_has_no_verdict(small):
     found = small(candidates="tanh:4")
     assert found.conclusion.ranking == ("tanh:4",)
-    assert (found.conclusion.contrasts, found.conclusion.top, found.verdicts) == ((), None, ())
-    assert found.to_dict()["top"] is None
+    assert (found.conclusion.contrasts, found.conclusion.optimism, found.verdicts) == ((), {}, ())
     assert found.details()

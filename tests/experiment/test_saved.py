@@ -16,13 +16,12 @@ from seedbed.evaluation.summaries import summary_from
 
 KEYS = {
     "": "schema_version kind command table target task n_rows n_features labels majority_share target_mean target_sd "
-    "reference reference_named metric alpha interval plan understood verdicts no_verdict on_these_rows ranking top "
+    "reference reference_named metric alpha interval plan understood verdicts no_verdict on_these_rows ranking "
     "advice rivals contrasts optimism checks more_repeats_ratio candidates lottery subgroups columns rows "
     "effects notes specification seconds curves",
     "metric": "name words greater_is_better margin margin_source of_prior",
     "plan": "kind repeats most_repeats ended folds seeds networks n_train n_test quick sample_of time_limit "
     "locked_share n_unused reason random_state recipe test_share df tried",
-    "top": "winner among apparent expected low high",
     "advice": "use guess others simpler",
     "verdicts": "candidate reference rule metric difference low high margin p p_adjusted p_better p_better_by_margin "
     "opposite_share accuracy rows_needed rows_factor seed_share n_rows n_train comparisons by_margin short held_out "

@@ -82,8 +82,9 @@ def check(candidate, code, message="something stands out"):
     return {"candidate": candidate, "code": code, "message": f"{candidate}: {message}.", "evidence": {}}
 
 
-def chosen(winner, among=2, apparent=0.1, expected=0.2, low=0.15, high=0.25):
-    return {"winner": winner, "among": among, "apparent": apparent, "expected": expected, "low": low, "high": high}
+def chosen(winner, by=0.07):
+    advice = {"use": winner, "guess": False, "others": [], "simpler": ""}
+    return {"advice": advice, "optimism": {"brier": by}}
 
 
 def runs(name, words, *candidates, edges=(0.5, 0.75, 1.0), counts=(100, 400)):
@@ -145,7 +146,6 @@ def document(*candidates, metric="brier", plan=(), **changes):
         "verdicts": [],
         "no_verdict": [],
         "ranking": [one["name"] for one in candidates],
-        "top": None,
         "advice": None,
         "rivals": [],
         "checks": [],

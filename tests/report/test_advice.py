@@ -80,13 +80,15 @@ def test_the_expected_accuracy_a_count_of_rows_and_guessing_are_given(document, 
 
 
 def test_what_the_choice_of_the_best_adds_is_subtracted(document):
-    assert said(document(TWO, optimism={"accuracy": 0.04}))["Expect"].startswith("78% right (68 to 88)")
+    assert said(document(TWO, optimism={"accuracy": 0.04}))["Expect"].startswith(
+        "78% right (68 to 88), corrected for choosing the best; "
+    )
     numbers = {"task": "regression", "target": "alcohol", "optimism": {"mae": 0.1}}
     found = document(TWO, **numbers)
     for one in found["candidates"]:
         one["scores"] |= {"mae": one["scores"]["brier"] | {"mean": 0.3, "low": 0.2, "high": 0.4}}
-    words = "off by 0.4000 (0.3000 to 0.5000) on average, in units of alcohol; always answering the mean gets 0.3000"
-    assert said(found)["Expect"] == words
+    words = "off by 0.4000 (0.3000 to 0.5000) on average, in units of alcohol, corrected for choosing the best"
+    assert said(found)["Expect"] == f"{words}; always answering the mean gets 0.3000"
 
 
 def test_of_a_rare_label_the_share_that_is_found_is_given(document):

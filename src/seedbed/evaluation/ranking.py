@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seedbed.evaluation.bootstrap import resample_weights
-from seedbed.evaluation.estimates import Interval, student_cdf
+from seedbed.evaluation.estimates import student_cdf
 from seedbed.evaluation.verdicts import Verdict
-from seedbed.typing import Floats
 
 _MOST_EXACT = 200
 
@@ -62,32 +60,6 @@ def advise(
         others=tuple(name for name in ranking[1:] if rules.get(name) != "worse"),
         simpler=min(simpler, key=lambda name: sizes[name], default=""),
     )
-
-
-def bbc_cv(losses: Floats, *, n_resamples: int = 1000, alpha: float = 0.05, random_state: int = 0) -> Interval:
-    """Return the score of "train all candidates, take the best", corrected for the choice, with a percentile interval:
-    the bootstrap bias-corrected score (Tsamardinos, Greasidou & Borboudakis 2018) of a mean of row losses.
-
-    Draw rows with replacement; choose the candidate with the smallest mean loss on them; score it on the rest.
-
-    Args:
-        losses: [candidate, row], finite out-of-fold loss, averaged over repeats and seeds; smaller is better.
-    """
-
-    def mean_loss(weights: Floats) -> Floats:
-        return np.asarray(weights @ losses.T / weights.sum(axis=1, keepdims=True), dtype=np.float64)
-
-    scores = []
-    for weights in resample_weights(losses.shape[1], n_resamples=n_resamples, random_state=random_state):
-        out_of_bag = (weights == 0).astype(np.float64)
-        some_left = out_of_bag.any(axis=1)
-        in_bag, left = mean_loss(weights[some_left]), mean_loss(out_of_bag[some_left])
-        tied = in_bag <= in_bag.min(axis=1, keepdims=True) + 1e-12
-        share = tied / tied.sum(axis=1, keepdims=True)
-        scores.append((share * left).sum(axis=1))
-    left_out = np.concatenate(scores)
-    low, high = np.quantile(left_out, [alpha / 2, 1 - alpha / 2])
-    return Interval(mean=float(left_out.mean()), low=float(low), high=float(high))
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from seedbed.evaluation.analyses import Columns, Effects, Rows, Subgroups
 from seedbed.evaluation.behind import Contrast
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
+from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.ranking import Advice
 from seedbed.evaluation.single_runs import Curves, RunLottery
 from seedbed.evaluation.verdicts import Rule, Verdict
@@ -127,25 +128,6 @@ class SeedDifference:
     low: float | None = None
     high: float | None = None
     seeds: tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChosenCandidate:
-    """The candidate with the best score of several, and the score to expect of it.
-
-    Attributes:
-        winner: the candidate with the best score.
-        among: the number of candidates that it was chosen from.
-        apparent: its score, which is too good because it was chosen by it.
-        expected, low, high: the score corrected for the choice (BBC-CV), with its interval.
-    """
-
-    winner: str
-    among: int
-    apparent: float
-    expected: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,7 +279,6 @@ class Conclusion(_Verdicts):
     Attributes:
         verdicts: on every candidate but the reference, in the order of the table.
         on_these_rows: what is known of differences without a verdict.
-        top: the first of the ranking; None if it has fewer than two models, and of a judgement.
         advice: which model to use; None without verdicts.
         rivals: verdicts on all other models against the recommended one, where another reference was named.
         contrasts: what helps: verdicts on pairs of models that differ in one thing.
@@ -314,7 +295,6 @@ class Conclusion(_Verdicts):
 
     verdicts: tuple[Verdict, ...] = ()
     on_these_rows: tuple[SeedDifference, ...] = ()
-    top: ChosenCandidate | None = None
     advice: Advice | None = None
     rivals: tuple[Verdict, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
@@ -334,6 +314,18 @@ class Conclusion(_Verdicts):
     def score(self, name: str, metric: str = "") -> Score:
         """Return a candidate's score; that which decides if none is named."""
         return self.candidate(name).scores[metric or self.metric.name]
+
+    def expected_score(self, name: str, metric: str) -> Score:
+        """Return a candidate's score, that of the recommended model without what it gained by being chosen."""
+        score, optimism = self.score(name, metric), self.optimism.get(metric, 0.0)
+        if self.advice is None or name != self.advice.use or score.mean is None:
+            return score
+        scale = METRICS[metric]
+        shift = -optimism if scale.greater_is_better else optimism
+        low, high = (
+            None if end is None else min(scale.high, max(scale.low, end + shift)) for end in (score.low, score.high)
+        )
+        return Score(score.mean + shift, low, high)
 
     def verdict(self, name: str) -> Verdict | None:
         """Return the verdict on a candidate; None for the reference and without a verdict."""

@@ -23,10 +23,8 @@ from seedbed.evaluation.checks import (
     worse_than_logistic,
 )
 from seedbed.evaluation.conclusion import conclude, n_together
-from seedbed.evaluation.estimates import share_interval
-from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
-from seedbed.evaluation.ranking import bbc_cv
-from seedbed.evaluation.summaries import ChosenCandidate, Conclusion
+from seedbed.evaluation.metrics import Margin, margin_beside, prior_loss
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import decide
 from seedbed.experiment.contrasts import questions_of
 from seedbed.experiment.run import NetworkResult
@@ -56,8 +54,7 @@ def judge(experiment: Experiment, results: Sequence[Result], question: Conclusio
         gains=lambda name: _gains(experiment, usable[name]),
     )
     ranked = [usable[name] for name in conclusion.ranking]
-    top = _chosen(experiment, ranked) if len(ranked) > 1 else None
-    return replace(conclusion, top=top, optimism=_optimism(experiment, ranked))
+    return replace(conclusion, optimism=_optimism(experiment, ranked))
 
 
 def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, float]:
@@ -73,11 +70,10 @@ def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, fl
     def losses(metric: str) -> dict[str, npt.NDArray[np.float64]]:
         return {one.name: one.row_losses(metric)[:, :, rows].mean(axis=(0, 1)) for one in results}
 
-    shown = ("squared_error", "mae") if first.task == "regression" else ("accuracy",)
-    choosing = losses(experiment.metric)
+    choosing, in_words = losses(experiment.metric), "mae" if first.task == "regression" else "accuracy"
     return {
         metric: optimism(choosing, losses(metric), resample_weights(len(rows), n_resamples=_RESAMPLES, random_state=0))
-        for metric in shown
+        for metric in dict.fromkeys((experiment.metric, in_words))
     }
 
 
@@ -88,22 +84,6 @@ def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
     reference = next((result for result in results if result.name == experiment.reference and result.finite), None)
     error = np.inf if reference is None else float(reference.losses(experiment.metric).mean())
     return margin_beside(experiment.metric, experiment.margin, error)
-
-
-def _chosen(experiment: Experiment, results: Sequence[Result]) -> ChosenCandidate:
-    metric = experiment.metric
-    losses = [result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in results]
-    chosen = bbc_cv(np.stack(losses), alpha=experiment.alpha, random_state=experiment.random_state % 2**32)
-    # The winner of the ranking, which uses means over folds: with folds of two sizes, another may win over rows.
-    winner = min(results, key=lambda result: float(result.losses(metric).mean()))
-    apparent, expected, low, high = float(winner.losses(metric).mean()), chosen.mean, chosen.low, chosen.high
-    if METRICS[metric].percent:
-        low, high = share_interval(expected, low, high, n=losses[0].size, alpha=experiment.alpha)
-    if METRICS[metric].greater_is_better:
-        apparent, expected, low, high = 1 - apparent, 1 - expected, 1 - high, 1 - low
-    return ChosenCandidate(
-        winner=winner.name, among=len(results), apparent=apparent, expected=expected, low=low, high=high
-    )
 
 
 def _gains(experiment: Experiment, network: Result) -> bool:

@@ -158,10 +158,11 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
         for name, score in summary.scores.items()
         if score.mean is not None
     ]
-    top, chosen = conclusion.top, None
-    if top is not None and top.winner == summary.name:
-        chosen = {"words": conclusion.metric.words, "among": top.among, "expected": top.expected}
-        chosen |= {"low": top.low, "high": top.high}
+    metric, chosen = conclusion.metric, None
+    expected = conclusion.expected_score(summary.name, metric.name)
+    if expected.low is not None and expected != conclusion.score(summary.name):
+        chosen = {"words": metric.words, "among": len(conclusion.ranking), "expected": expected.mean}
+        chosen |= {"low": expected.low, "high": expected.high}
     return {"of": _whose(conclusion, summary), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
 
 

@@ -88,7 +88,7 @@ def answer(run: Results) -> Conclusion:
     checks = diagnose(experiment, results, judged)
     if experiment.columns is not None:
         columns = _with_effects(experiment.columns, experiment, judged, results)
-        judged = replace(judged, columns=columns, advice=None, rivals=(), top=None, optimism={})
+        judged = replace(judged, columns=columns, advice=None, rivals=(), optimism={})
         of_all = (check for check in checks if check.candidate == experiment.reference)
         checks = tuple(replace(check, candidate=columns.model) for check in of_all)
     return replace(

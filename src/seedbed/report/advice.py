@@ -16,6 +16,7 @@ _MOST_NAMED = 3
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
+_CORRECTED = ", corrected for choosing the best"
 _NARROW = 0.03  # a range of so few points has a decimal
 _HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that won't help
 
@@ -100,45 +101,35 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         yield f"{metric.words} {score}; its interval isn't known, as all splits have this score"
         return
     if conclusion.task == "regression" and "mae" in scores:
-        error = _corrected(conclusion, name, "mae")
+        error = conclusion.expected_score(name, "mae")
         if _known(error):
-            yield f"off by {_range('mae', error, conclusion)} on average, in units of {conclusion.target}"
+            size, in_table = (range_words("mae", replace(error, mean=one.mean)) for one in (error, scores["mae"]))
+            yield f"off by {size} on average, in units of {conclusion.target}" + _CORRECTED * (size != in_table)
             yield from _by_guessing(conclusion, "mae")
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
         if _known(deciding):
-            yield f"{metric.words} {_range(metric.name, deciding, conclusion)}"
+            yield f"{metric.words} {range_words(metric.name, deciding)}"
         return
     if label := rare_label(conclusion):
         if _known(scores["recall"]):
             rows = f"the rows with {conclusion.target} {label}"
             yield f"finds {_in_percent(scores['recall'], f' of {rows}')}"
         if _known(scores["roc_auc"]):
-            yield f"ROC AUC {_range('roc_auc', scores['roc_auc'], conclusion)}"
+            yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}"
         return
-    accuracy = _corrected(conclusion, name, "accuracy")
+    accuracy = conclusion.expected_score(name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        yield _in_percent(accuracy, " right")
+        share, in_table = (
+            _in_percent(replace(accuracy, mean=one.mean), " right") for one in (accuracy, scores["accuracy"])
+        )
+        yield share + _CORRECTED * (share != in_table)
         for of in (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
                 yield f"of the next {of:,} rows, {low:,} to {high:,} right"
                 break
         yield from _by_guessing(conclusion, "accuracy")
-
-
-def _corrected(conclusion: Conclusion, name: str, key: str) -> Score:
-    """Return a score of a model without what it gained by being chosen."""
-    score, optimism = conclusion.candidate(name).scores[key], conclusion.optimism.get(key, 0.0)
-    if conclusion.advice is None or name != conclusion.advice.use or score.mean is None:
-        return score
-    metric = METRICS[key]
-    shift = -optimism if metric.greater_is_better else optimism
-    ends = (
-        None if value is None else min(metric.high, max(metric.low, value + shift)) for value in (score.low, score.high)
-    )
-    low, high = ends
-    return Score(score.mean + shift, low, high)
 
 
 def _by_guessing(conclusion: Conclusion, key: str) -> Iterator[str]:
@@ -160,7 +151,8 @@ def _in_percent(score: Score, what: str) -> str:
     return f"{mean:.{decimals}f}%{what} ({low:.{decimals}f} to {high:.{decimals}f})"
 
 
-def _range(name: str, score: Score, conclusion: Conclusion) -> str:
+def range_words(name: str, score: Score) -> str:
+    """Return a score with its interval: `0.113 (0.098 to 0.129)`."""
     mean, *ends = (measure(name, value or 0.0, score.mean) for value in (score.mean, score.low, score.high))
     return f"{mean} ({ends[0]} to {ends[1]})"
 

@@ -14,7 +14,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.metrics import METRICS, known_metric, measure, plain_number
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Note, PlanSummary, TrainingSummary
-from seedbed.report.advice import guessing, has_networks, leaves_out_rows, listed, margin_words
+from seedbed.report.advice import guessing, has_networks, leaves_out_rows, listed, margin_words, range_words
 
 _FEW_FOLDS = 5
 
@@ -64,14 +64,10 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         share = f"{high}%" if low == high else f"{low} to {high}%"
         rest = "" if low == "100" else ", the rest from the limited number of rows"
         yield f"{share} of the uncertainty of the gains comes from seeds{rest}."
-    if (top := conclusion.top) is not None and conclusion.interval is not None:
-        apparent, low, value, high = (
-            measure(metric.name, value, top.expected) for value in (top.apparent, top.low, top.expected, top.high)
-        )
-        worse = top.expected < top.apparent if metric.greater_is_better else top.expected > top.apparent
-        more = f", not its own {apparent}" if worse and apparent != value else ""
-        what = f"corrected for this choice, expect {metric.words} {value} ({low} to {high}) of it"
-        yield f"{top.winner} has the best score; {what}{more}."
+    if conclusion.advice is not None and conclusion.optimism.get(metric.name):
+        use = conclusion.advice.use
+        score = range_words(metric.name, conclusion.expected_score(use, metric.name))
+        yield f"{use} has the best score; corrected for this choice, expect {metric.words} {score} of it."
     notes: dict[str, list[str]] = {}
     for candidate in conclusion.candidates:
         for note in _candidate_notes(candidate, plan):
