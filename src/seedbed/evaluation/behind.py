@@ -32,7 +32,7 @@ class Step:
     Attributes:
         estimate: the loss of the recommended model minus that of this one, at most 0 if both have the same repeats.
             Its interval holds for all models together, the choice included; an end lies at 0 where the interval and
-            the steps disagree.
+            the steps disagree, and at the margin where a test of its own has shown that the difference is below it.
         rule: worse, no_practical_difference or cannot_tell.
         p_adjusted: below alpha where `rule` would be worse without a margin.
     """
@@ -50,7 +50,7 @@ class Contrast(Difference):
         question: the thing: `a second hidden layer`.
         candidate, reference: the model with it, and the one without.
         difference, low, high: loss of the reference minus that of the candidate; positive: it helps. The interval holds
-            for all contrasts together.
+            for all contrasts together, within the margin where the difference is shown to be below it.
         p_adjusted: two-sided, after Holm over all contrasts.
         verdict: whether it helps.
     """
@@ -97,11 +97,11 @@ def steps_behind(
         if alone[name].error_unknown:
             continue
         estimate = _at(name, alone, difference, pairs)
-        high = min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
+        low, high = estimate.low, min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
         rule: Rule = "worse" if name in worse else "cannot_tell"
         if is_small(alone[name], margin, alpha):
-            rule = "no_practical_difference"
-        steps[name] = Step(replace(estimate, high=high), rule, adjusted.get(name, max(last, alpha)))
+            rule, low, high = "no_practical_difference", max(low, -margin), min(high, margin)
+        steps[name] = Step(replace(estimate, low=low, high=high), rule, adjusted.get(name, max(last, alpha)))
     return steps
 
 
@@ -149,7 +149,7 @@ def contrasts_of(
         else:
             low, high = min(low, 0.0), max(high, 0.0)
         if is_small(estimate, margin, alpha):
-            verdict = "no difference that matters"
+            verdict, low, high = "no difference that matters", max(low, -margin), min(high, margin)
         found.append(
             Contrast(
                 question=question,
