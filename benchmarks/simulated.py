@@ -99,6 +99,7 @@ class Setting:
         prior: whether predicting the class frequencies is compared as well, as the reference.
         in_time: whether rows follow in time, so that the latest fifth is locked away.
         to_the_end: whether all repeats are run, also those after the stop.
+        deciding: the score that is tested; that of the task if left out.
     """
 
     name: str
@@ -108,11 +109,12 @@ class Setting:
     prior: bool = False
     in_time: bool = False
     to_the_end: bool = False
+    deciding: str = dataclasses.field(default="", repr=False)
 
     @property
     def metric(self) -> str:
         """The score that is tested."""
-        return "squared_error" if self.world.target == "numbers" else "brier"
+        return self.deciding or ("squared_error" if self.world.target == "numbers" else "brier")
 
     def experiment(self, rows: Rows, number: int, **design: Any) -> Experiment:
         """Return the comparison of the candidates on a table, as `specify` makes it, except that each model is fitted
@@ -181,6 +183,8 @@ def _settings() -> list[Setting]:
         *settings,
         Setting("blocks-100-boosted-trees", _EVEN, 100, _blocks(2, "boosted-trees")),
         Setting("blocks-100-auto", _EVEN, 100, _blocks(2, AUTO)),
+        Setting("blocks-300-roc_auc", _EVEN, 300, _blocks(2, "logistic"), deciding="roc_auc"),
+        Setting("blocks-minority-recall", worlds["minority"][0], 300, _blocks(2, "logistic"), deciding="recall"),
         Setting("blocks-groups", World((0.8, 0.8), group_size=3), 300, _blocks(2)),
         Setting("blocks-classes", World((0.8, 0.8), target="three classes"), 300, _blocks(2)),
         Setting("blocks-numbers", World((0.8, 0.8), target="numbers"), 300, _blocks(2)),

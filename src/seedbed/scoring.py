@@ -28,7 +28,7 @@ from seedbed.evaluation.metrics import METRICS, Metric, default_metric, prior_lo
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Score
 from seedbed.evaluation.verdicts import fold_differences, seed_noise
-from seedbed.typing import Floats
+from seedbed.typing import Floats, Ints
 
 SCORES: dict[Task, tuple[str, ...]] = {
     task: tuple(name for name, metric in METRICS.items() if task in metric.tasks) for task in get_args(Task)
@@ -125,9 +125,18 @@ class Result:
         return np.stack([row_losses(name, truth, p, variance=self.target_variance) for p in sets])
 
     def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
-        """Return the mean of `row_losses` over the test rows of each split [repeat, fold, seed]; smaller is better."""
-        key = (metric or default_metric(self.task), single and self.singles is not None)
-        if key not in self._losses:
+        """Return the mean of `row_losses` over the test rows of each split [repeat, fold, seed]; smaller is better.
+
+        Of a score that rows don't have, it is 1 - the score of the test rows.
+        """
+        name = metric or default_metric(self.task)
+        key = (name, single and self.singles is not None)
+        if key not in self._losses and METRICS[name].row_loss is None:
+            sets = self.singles if key[1] and self.singles is not None else self.predictions
+            tests = [[split.test for split in self.splits if split.repeat == repeat] for repeat in range(len(sets))]
+            each = [fold_losses(name, self.target, p, folds) for p, folds in zip(sets, tests, strict=True)]
+            self._losses[key] = np.stack(each)
+        elif key not in self._losses:
             by_row = self.row_losses(metric, single=single)
             folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
             self._losses[key] = np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
@@ -213,6 +222,30 @@ class _Scores(Mapping[str, Score]):
 
     def __len__(self) -> int:
         return len(SCORES[self._result.task])
+
+
+def fold_losses(name: str, y: Ints, sets: Floats, folds: Sequence[Ints]) -> Floats:
+    """Return 1 - the score on the rows of each fold [fold, set], of a metric that is a function of row weights.
+
+    It is NaN where a fold lacks a class that the score needs, or a set has no finite prediction.
+
+    Args:
+        y: class codes [row]. sets: predictions [set, row] or [set, row, class]. folds: row numbers of each.
+    """
+    metric = METRICS[name]
+    assert metric.weighted is not None
+    scores = np.full((len(folds), len(sets)), np.nan)
+    inside = np.stack([np.bincount(rows, minlength=len(y)) for rows in folds]).astype(np.float64)
+    used = np.flatnonzero(inside.any(axis=0))
+    for number, p in enumerate(sets.astype(np.float64)):
+        if not np.isfinite(p[used]).all():
+            continue
+        if p.ndim == 2 and metric.influence is not None:
+            whole = [place for place, rows in enumerate(folds) if len(np.unique(y[rows])) == p.shape[1]]
+            scores[whole, number] = [metric.influence(y[folds[place]], p[folds[place]])[0] for place in whole]
+        else:
+            scores[:, number] = metric.weighted(y[used], p[None, used])(inside[:, used])
+    return np.asarray(1 - scores)
 
 
 def score(name: str, result: Result) -> Score:
@@ -365,7 +398,7 @@ def of_one_model(result: Result, metric: str) -> Estimate:
     """
     losses = result.losses(metric)
     between = 0.0
-    if result.task != "regression":
+    if result.task != "regression" and METRICS[metric].row_loss is not None:
         by_row = result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1))
         y = result.target[result.tested]
         counts = np.bincount(y)
@@ -407,62 +440,11 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
     else:
         ours, theirs = (result.losses(metric) for result in pair)
         estimate = corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)
-    if METRICS[metric].percent and (counted or estimate.se == 0):
+    if METRICS[metric].percent and METRICS[metric].row_loss and (counted or estimate.se == 0):
         ours, theirs = (result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in pair)
         at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]
         estimate = paired_shares(estimate, np.bincount(at, ours - theirs) / np.bincount(at))
     return estimate
-
-
-def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1) -> Estimate | None:
-    """Return what a model adds to another one that has fewer columns; None for metrics that aren't a squared error.
-
-    It is the mean of (y - p0) (p - p0), with p0 the prediction of the smaller model, of classes summed over them: half
-    of Clark and West's statistic (2007) for nested models. Where the smaller model lacks nothing, its errors are
-    unrelated to what the larger one adds, so the mean is zero; else it is, up to errors of both models, the loss that
-    leaving out the columns costs. That loss is the difference of two squares, which vary twice as much.
-
-    Both predictions are means over networks; that p0 appears twice is corrected by its variance over networks.
-
-    Args:
-        larger, smaller: finite results of the same splits; the level and the design are the larger one's.
-        comparisons: number of simultaneous intervals.
-    """
-    if metric not in ("brier", "squared_error"):
-        return None
-    level: dict[str, Any] = {"alpha": larger.alpha, "comparisons": comparisons}
-    n, y = min(len(larger.predictions), len(smaller.predictions)), larger.target[:, None]
-    if larger.task == "multiclass":
-        y = np.eye(larger.n_classes)[larger.target]
-    by_larger, by_smaller = [], []  # [row, seed], jackknifed over the seeds of either model
-    for repeat in range(n):
-        p, p0 = (
-            np.asarray(sets[repeat], dtype=np.float64).reshape(sets.shape[1], len(y), -1)
-            for sets in (_sets(larger), _sets(smaller))
-        )
-        mean, mean0, seeds = p.mean(axis=0), p0.mean(axis=0), len(p0)
-        squares = p0 * (seeds * mean0 - p0) / (seeds - 1) if seeds > 1 else p0**2  # without the square of one seed
-        square = squares.mean(axis=0)
-        by_larger.append((y * (p - mean0) - mean0 * p + square).sum(axis=2))
-        by_smaller.append((y * (mean - p0) - mean * p0 + 2 * squares - square).sum(axis=2))
-    scale = larger.target_variance or 1.0
-    of_larger, of_smaller = np.stack(by_larger) / scale, np.stack(by_smaller) / scale
-    if larger.design.kind == "held_out":
-        rows = larger.tested
-        noise = of_larger[0].mean(axis=0) - of_larger[0]
-        about: dict[str, Any] = {"groups": larger.tested_groups, "times": larger.tested_times}
-        return paired_hold_out(of_smaller[0][:, rows], noise[:, rows], **about, **level)
-    folds = [
-        np.stack([values[split.repeat][:, split.test].mean(axis=1) for split in larger.splits if split.repeat < n])
-        for values in (of_larger, of_smaller)
-    ]
-    shaped = [values.reshape(n, -1, values.shape[1]) for values in folds]
-    return corrected_t(shaped[1].mean(axis=2), seed_noise=seed_noise(*shaped), **level)
-
-
-def _sets(result: Result) -> npt.NDArray[np.floating]:
-    """Return the predictions of single networks, or of the model if it has none."""
-    return result.predictions if result.singles is None else result.singles
 
 
 def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
@@ -488,12 +470,15 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
     )
 
 
-def without_verdict(results: Sequence[Result], reference: str) -> dict[str, str]:
-    """Return the candidates that get no verdict, and why."""
+def without_verdict(results: Sequence[Result], reference: str, metric: str) -> dict[str, str]:
+    """Return the candidates that get no verdict on a metric, and why."""
     others = [result for result in results if result.name != reference]
     design = results[0].design
     if not design.has_verdict:
         return {result.name: design.reason for result in others}
     if not all(result.finite for result in results if result.name == reference):
         return {result.name: f"some predictions of the reference, {reference}, aren't finite" for result in others}
+    finite = [result for result in results if result.finite]
+    if finite and not np.isfinite(finite[0].losses(metric)).all():
+        return {result.name: f"a fold lacks a class, so it has no {METRICS[metric].words}" for result in others}
     return {result.name: "some of its predictions aren't finite" for result in others if not result.finite}

@@ -2,7 +2,17 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_absolute_error, mean_squared_error
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    log_loss,
+    matthews_corrcoef,
+    mean_absolute_error,
+    mean_squared_error,
+    recall_score,
+    roc_auc_score,
+)
 
 from seedbed.errors import OptionError, TargetError
 from seedbed.evaluation.metrics import (
@@ -14,6 +24,7 @@ from seedbed.evaluation.metrics import (
     prior_loss,
     row_losses,
 )
+from seedbed.scoring import fold_losses
 
 rng = np.random.default_rng(0)
 Y, P = rng.integers(2, size=80), rng.random(80)
@@ -31,6 +42,37 @@ def test_mean_multiclass_losses_equal_scikit_learns():
     assert row_losses("accuracy", Y3, P3).mean() == pytest.approx(1 - accuracy_score(Y3, P3.argmax(1)), abs=1e-10)
     by_hand = ((P3 - np.eye(3)[Y3]) ** 2).sum(axis=1)
     assert row_losses("brier", Y3, P3) == pytest.approx(by_hand, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("roc_auc", roc_auc_score),
+        ("recall", lambda y, p: recall_score(y, p > 0.5, pos_label=int(2 * Y.sum() <= len(Y)))),
+        ("balanced_accuracy", lambda y, p: balanced_accuracy_score(y, p > 0.5)),
+        ("mcc", lambda y, p: matthews_corrcoef(y, p > 0.5)),
+    ],
+)
+def test_scores_of_folds_equal_scikit_learns(name, function):
+    folds, sets = [np.arange(20), np.arange(30, 80)], np.stack([P, 1 - P, np.full(80, np.nan)])
+    losses = fold_losses(name, Y, sets, folds)
+    expected = [[1 - function(Y[rows], p[rows]) for p in sets[:2]] for rows in folds]
+    np.testing.assert_allclose(losses[:, :2], expected, atol=1e-12)
+    assert np.isnan(losses[:, 2]).all()
+
+
+def test_the_auc_of_several_classes_needs_all_of_them_in_a_fold():
+    folds = [np.arange(40), np.flatnonzero(Y3 != 2)]
+    (whole,), (lacking,) = fold_losses("roc_auc", Y3, P3[None], folds)
+    assert whole == pytest.approx(1 - roc_auc_score(Y3[:40], P3[:40], multi_class="ovo"), abs=1e-12)
+    assert np.isnan(lacking)
+    assert np.isnan(fold_losses("roc_auc", Y, P[None], [np.flatnonzero(Y)])).all()
+
+
+def test_predicting_the_frequencies_has_an_auc_of_one_half_and_no_recall():
+    assert [prior_loss("roc_auc", y) for y in (Y, Y3)] == [0.5, 0.5]
+    assert (prior_loss("recall", [0, 0, 1]), prior_loss("mcc", Y3)) == (1, 1)
+    assert prior_loss("balanced_accuracy", Y3) == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("name", ["brier", "log_loss", "accuracy"])

@@ -15,8 +15,8 @@ from seedbed.errors import CandidateError, ColumnError, OptionError
 from seedbed.evaluation.analyses import effects_of
 from seedbed.evaluation.protocol import protocol
 from seedbed.evaluation.summaries import summary_from
-from seedbed.experiment.columns import specify_columns, substitutes_of
-from seedbed.scoring import Result, added
+from seedbed.experiment.columns import added, specify_columns, substitutes_of
+from seedbed.scoring import Result
 from seedbed.settings.recipe import RECIPES
 
 DESIGN = sb.Design(repeats=2, folds=5, n_networks=2)

@@ -174,7 +174,7 @@ def test_results_are_accessed_by_name_and_an_unknown_name_lists_them(comparison)
         ({"candidates": ["relu:5", "relu:5"]}, CandidateError, "two candidates are named 'relu:5'"),
         ({"lr": "0.1"}, OptionError, "lr is"),
         ({"margin": float("nan")}, OptionError, "margin is nan"),
-        ({"metric": "roc_auc"}, OptionError, "'roc_auc' can't be tested on this target"),
+        ({"metric": "pr_auc"}, OptionError, "'pr_auc' can't be tested on this target"),
         ({"metric": "briar"}, OptionError, "Did you mean 'brier'"),
         ({"lr": [0.1, -1.0]}, CandidateError, r"linear:3@lr=-1'.*lr is -1\.0"),
         ({"lr": [0.1, 0.1]}, OptionError, "a learning rate appears twice"),

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.signal import lfilter
 from scipy.stats import t as student
@@ -16,7 +17,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+import seedbed as sb
 from seedbed.data.splits import Split
+from seedbed.errors import OptionError
 from seedbed.evaluation.bootstrap import row_mean_se, score_interval, widening
 from seedbed.evaluation.estimates import share_interval, wilson
 from seedbed.evaluation.protocol import protocol
@@ -132,6 +135,31 @@ def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, compa
     for name, wide in comparison["tanh:4"].scores.items():
         assert narrow[name].mean == wide.mean
         assert wide.low is None or wide.low < narrow[name].low <= narrow[name].high < wide.high
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "balanced_accuracy"])
+def test_verdicts_may_be_about_a_score_of_folds(small, comparison, metric):
+    judged = small(candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7, metric=metric)
+    function = {**BY_FOLD, **BY_REPEAT}[metric]
+    ours, theirs = (by_fold(judged, name, function).mean(axis=1) for name in ("linear:3", "tanh:4"))
+    for verdict in judged.verdicts:
+        if {verdict.candidate, verdict.reference} == {"linear:3", "tanh:4"}:
+            gain = theirs.mean() - ours.mean()
+            assert verdict.difference == pytest.approx(gain if verdict.candidate == "tanh:4" else -gain, abs=1e-9)
+            assert verdict.low < verdict.difference < verdict.high
+            break
+    else:
+        raise AssertionError("the two weren't compared")
+    assert judged.conclusion.metric.of_prior == 0.5
+    assert judged.scores()[metric].max() <= 1
+    with pytest.raises(OptionError, match="a score of a fold, and a subgroup"):
+        judged.by("x0")
+
+
+def test_locked_rows_give_no_verdict_on_a_score_of_folds(arrays):
+    frame = pd.DataFrame(arrays[0]).rename(columns=str).assign(y=arrays[1], day=np.arange(len(arrays[1])))
+    with pytest.raises(OptionError, match="'roc_auc' is a score of a fold, and here one set of rows is tested"):
+        sb.compare(sb.read_table(frame, target="y", time_split="day"), design=sb.Design(metric="roc_auc"))
 
 
 def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arrays):

@@ -71,8 +71,8 @@ def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):
         assert (one["rule"], one["low"], one["high"], one["p_adjusted"]) == (
             verdict.rule, pytest.approx(verdict.low), pytest.approx(verdict.high), pytest.approx(verdict.p_adjusted)
         )  # fmt: skip
-    with pytest.raises(sb.OptionError, match="single runs have no score 'roc_auc'"):
-        comparison.scores("roc_auc")
+    with pytest.raises(sb.OptionError, match="single runs have no score 'pr_auc'"):
+        comparison.scores("pr_auc")
 
 
 def test_verdicts_convert_to_a_frame_and_have_a_repr_of_one_line(comparison):

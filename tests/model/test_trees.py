@@ -221,7 +221,7 @@ def test_small_tables_have_fewer_and_smaller_trees():
     names = ("boosted-trees", "extra-trees")
     few, many = (candidates_for(names, cycling(n)) for n in (1_499, 1_500))
     assert [[one.architecture.n_trees for one in some] for some in (few, many)] == [[150, 25], [150, 50]]
-    assert trees.n_leaves(1_499) < trees.n_leaves(1_500)
+    assert trees.booster(True, 1_499, 0).max_leaf_nodes < trees.booster(True, 1_500, 0).max_leaf_nodes
     assert not any(isinstance(one.architecture, Trees) for one in portfolio.more_members(cycling(200)))
 
 

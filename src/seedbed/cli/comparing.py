@@ -53,7 +53,7 @@ def compare(
     options: CompareOptions = CompareOptions(),
     overwrite: Overwrite = False,
 ) -> int:
-    """Fit models on the same splits, and say which is better than the reference, if any."""
+    """Fit models on the same splits, and say which to use and how far the others are behind it."""
     return _answer("compare", table, options, overwrite=overwrite)
 
 
@@ -235,6 +235,9 @@ def _print_and_save(comparison: Comparison, opened: RunFolder, options: CompareO
 
 def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> Iterator[str]:
     """Yield lines with the report, the details and the next command."""
+    from seedbed.data.frame import SERIOUS
+    from seedbed.report.advice import listed
+
     place, spec = shlex.quote(str(folder)), planned.plan.experiment
     yield ""
     yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
@@ -242,6 +245,8 @@ def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> 
     if spec.columns is not None:
         return
     advice = comparison.conclusion.advice
+    if serious := list(dict.fromkeys(note.code for note in comparison.conclusion.notes if note.code in SERIOUS)):
+        yield f"First:    settle {listed(serious)} above, which may make these results wrong"
     if planned.finished is None and spec.design.quick and spec.command.startswith("seedbed "):
         yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
     elif advice is not None and advice.use != "prior":

@@ -188,7 +188,7 @@ class DesignOptions:
     baselines: Annotated[bool, Parameter(group=_JUDGING)] = True
     "Compare named candidates with prior, logistic (linear for numbers) and boosted-trees."
     fail_if_worse: Annotated[str | None, Parameter(group=_JUDGING)] = None
-    "Exit with status 1 if this candidate is worse than the reference."
+    "Exit with status 1 if this candidate is worse than the reference, or than the recommended model."
 
     def design(self) -> Design:
         """Return the design."""

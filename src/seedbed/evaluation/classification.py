@@ -1,4 +1,5 @@
-"""Predictions of classes: codes, predicted classes, the confusion matrix, and areas under ROC curves."""
+"""Predictions of classes: codes, predicted classes, the confusion matrix, areas under ROC curves, and other scores as
+functions of row weights."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.typing import Floats
 
+Codes = NDArray[np.intp]
 RowScore = Callable[[Floats], Floats]
 """Weights [resample, row] -> the score [resample], NaN where it isn't defined.
 
@@ -183,3 +185,85 @@ def _share_below(values: Floats, others: Floats) -> Floats:
     ranked = np.sort(others)
     both = np.searchsorted(ranked, values, "left") + np.searchsorted(ranked, values, "right")
     return np.asarray(both / (2 * len(others)), dtype=np.float64)
+
+
+def _classes_of(y: Codes, sets: Floats) -> tuple[Floats, Codes]:
+    """Return one-hot classes [row, class], and the predicted classes [set, row]."""
+    n_classes = sets.shape[2] if sets.ndim == 3 else 2
+    return np.eye(n_classes)[y], predicted_classes(sets, by_class=sets.ndim == 3)
+
+
+def auc(y: Codes, sets: Floats) -> RowScore:
+    """Return the ROC AUC of two classes, the mean over sets."""
+    parts = [two_class_auc(y == 1, p) for p in sets]
+    return lambda weights: np.asarray(sum(part(weights) for part in parts) / len(parts), dtype=np.float64)
+
+
+def balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
+    """Return the mean recall over the classes that were drawn; NaN if only one was drawn."""
+    truth, guess = _classes_of(y, sets)
+    # All sets share the rows of a class, so the mean of their recalls is the recall of their mean hits.
+    hits = truth * (guess == y).mean(axis=0)[:, None]
+
+    def score(weights: Floats) -> Floats:
+        total, right = weights @ truth, weights @ hits
+        recall = np.divide(right, total, out=np.zeros_like(total), where=total > 0)
+        drawn = (total > 0).sum(axis=1)
+        return np.where(drawn > 1, recall.sum(axis=1) / np.maximum(drawn, 1), np.nan)
+
+    return score
+
+
+def rarer_class(y: Codes) -> int:
+    """Return which of two classes has fewer rows; class 1 of equal ones."""
+    positive = np.count_nonzero(y == 1)
+    return int(2 * positive <= len(y))
+
+
+def recall(y: Codes, sets: Floats) -> RowScore:
+    """Return the share of the rarer class's rows that are predicted as such; NaN if none was drawn."""
+    rare = y == rarer_class(y)
+    hits = rare * (predicted_classes(sets, by_class=False) == y).mean(axis=0)
+
+    def score(weights: Floats) -> Floats:
+        total, right = weights @ rare, weights @ hits
+        recall: Floats = np.divide(right, total, out=np.full_like(right, np.nan), where=total > 0)
+        return recall
+
+    return score
+
+
+def mcc(y: Codes, sets: Floats) -> RowScore:
+    """Return the Matthews correlation for any number of classes (Gorodkin 2004), the mean over sets.
+
+    It is 0 for constant predictions, and NaN if only one class was drawn. It needs only the margins and the trace of
+    the confusion matrix, so that many classes are cheap.
+    """
+    truth, guess = _classes_of(y, sets)
+    n_classes = truth.shape[1]
+    guessed = np.stack([np.column_stack([np.eye(n_classes)[classes], classes == y]) for classes in guess], axis=1)
+    columns = guessed.reshape(len(y), -1)
+
+    def score(weights: Floats) -> Floats:
+        true = (weights @ truth)[:, None]
+        cells = (weights @ columns).reshape(len(weights), len(guess), n_classes + 1)
+        predicted, right = cells[..., :-1], cells[..., -1]
+        n = weights.sum(axis=1)[:, None]
+        covariance = right * n - (true * predicted).sum(axis=2)
+        of_true, of_guess = n**2 - (true**2).sum(axis=2), n**2 - (predicted**2).sum(axis=2)
+        both = of_true * of_guess
+        value = np.divide(covariance, np.sqrt(both), out=np.zeros_like(covariance), where=both > 0)
+        return np.where(of_true[:, 0] > 0, value.mean(axis=1), np.nan)
+
+    return score
+
+
+def average_precision(y: Codes, p: Floats) -> float | None:
+    """Return the precision at each distinct prediction, weighted by the step in recall, as scikit-learn does."""
+    if not y.any():
+        return None
+    order = np.argsort(-p, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(p[order])), len(p) - 1)  # of the rows with one prediction
+    right = np.cumsum(y[order] == 1)[last]
+    steps = np.diff(np.append(0.0, right / right[-1]))
+    return float(np.sum((steps * (right / (last + 1)))[::-1]))

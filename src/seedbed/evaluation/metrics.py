@@ -18,18 +18,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.evaluation.classification import (
+    Codes,
     FoldAuc,
     RowScore,
+    auc,
     auc_influence,
+    average_precision,
+    balanced_accuracy,
     class_codes,
     fold_auc,
+    mcc,
     multiclass_auc,
     predicted_classes,
-    two_class_auc,
+    recall,
 )
 from seedbed.typing import Floats
 
-Codes = NDArray[np.intp]
 Number = TypeVar("Number", float, Floats)
 LOG_LOSS_CLIP = 1e-7
 """Probabilities are clipped to [1e-7, 1 - 1e-7] in the log loss, so one sure mistake costs 16.1 and not infinity."""
@@ -95,6 +99,11 @@ class Metric:
         """The unit of differences, for the end of a heading; empty if it is that of the score."""
         return " (points)" if self.percent else ""
 
+    @property
+    def is_testable(self) -> bool:
+        """Whether verdicts may be about it: it has a value of each row, or of each fold, see `fold_losses`."""
+        return self.row_loss is not None or self.weighted is not None
+
     def score_of(self, loss: Number) -> Number:
         """Return the score of a mean loss, or of each loss of an array: 1 - loss if greater is better, else loss."""
         return 1 - loss if self.greater_is_better else loss
@@ -140,91 +149,6 @@ def _absolute_error(y: NDArray[Any], p: Floats, variance: float | None) -> Float
     return np.asarray(np.abs(p - y))
 
 
-# Scores as functions of row weights
-
-
-def _classes_of(y: Codes, sets: Floats) -> tuple[Floats, Codes]:
-    """Return one-hot classes [row, class], and the predicted classes [set, row]."""
-    n_classes = sets.shape[2] if sets.ndim == 3 else 2
-    return np.eye(n_classes)[y], predicted_classes(sets, by_class=sets.ndim == 3)
-
-
-def _auc(y: Codes, sets: Floats) -> RowScore:
-    """Return the ROC AUC of two classes, the mean over sets."""
-    parts = [two_class_auc(y == 1, p) for p in sets]
-    return lambda weights: np.asarray(sum(part(weights) for part in parts) / len(parts), dtype=np.float64)
-
-
-def _balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
-    """Return the mean recall over the classes that were drawn; NaN if only one was drawn."""
-    truth, guess = _classes_of(y, sets)
-    # All sets share the rows of a class, so the mean of their recalls is the recall of their mean hits.
-    hits = truth * (guess == y).mean(axis=0)[:, None]
-
-    def score(weights: Floats) -> Floats:
-        total, right = weights @ truth, weights @ hits
-        recall = np.divide(right, total, out=np.zeros_like(total), where=total > 0)
-        drawn = (total > 0).sum(axis=1)
-        return np.where(drawn > 1, recall.sum(axis=1) / np.maximum(drawn, 1), np.nan)
-
-    return score
-
-
-def rarer_class(y: Codes) -> int:
-    """Return which of two classes has fewer rows; class 1 of equal ones."""
-    positive = np.count_nonzero(y == 1)
-    return int(2 * positive <= len(y))
-
-
-def _recall(y: Codes, sets: Floats) -> RowScore:
-    """Return the share of the rarer class's rows that are predicted as such; NaN if none was drawn."""
-    rare = y == rarer_class(y)
-    hits = rare * (predicted_classes(sets, by_class=False) == y).mean(axis=0)
-
-    def score(weights: Floats) -> Floats:
-        total, right = weights @ rare, weights @ hits
-        recall: Floats = np.divide(right, total, out=np.full_like(right, np.nan), where=total > 0)
-        return recall
-
-    return score
-
-
-def _mcc(y: Codes, sets: Floats) -> RowScore:
-    """Return the Matthews correlation for any number of classes (Gorodkin 2004), the mean over sets.
-
-    It is 0 for constant predictions, and NaN if only one class was drawn. It needs only the margins and the trace of
-    the confusion matrix, so that many classes are cheap.
-    """
-    truth, guess = _classes_of(y, sets)
-    n_classes = truth.shape[1]
-    guessed = np.stack([np.column_stack([np.eye(n_classes)[classes], classes == y]) for classes in guess], axis=1)
-    columns = guessed.reshape(len(y), -1)
-
-    def score(weights: Floats) -> Floats:
-        true = (weights @ truth)[:, None]
-        cells = (weights @ columns).reshape(len(weights), len(guess), n_classes + 1)
-        predicted, right = cells[..., :-1], cells[..., -1]
-        n = weights.sum(axis=1)[:, None]
-        covariance = right * n - (true * predicted).sum(axis=2)
-        of_true, of_guess = n**2 - (true**2).sum(axis=2), n**2 - (predicted**2).sum(axis=2)
-        both = of_true * of_guess
-        value = np.divide(covariance, np.sqrt(both), out=np.zeros_like(covariance), where=both > 0)
-        return np.where(of_true[:, 0] > 0, value.mean(axis=1), np.nan)
-
-    return score
-
-
-def _average_precision(y: Codes, p: Floats) -> float | None:
-    """Return the precision at each distinct prediction, weighted by the step in recall, as scikit-learn does."""
-    if not y.any():
-        return None
-    order = np.argsort(-p, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(p[order])), len(p) - 1)  # of the rows with one prediction
-    right = np.cumsum(y[order] == 1)[last]
-    steps = np.diff(np.append(0.0, right / right[-1]))
-    return float(np.sum((steps * (right / (last + 1)))[::-1]))
-
-
 _UP_TO_ONE: dict[str, Any] = {"greater_is_better": True, "high": 1.0}
 
 METRICS: dict[str, Metric] = {
@@ -246,7 +170,7 @@ METRICS: dict[str, Metric] = {
             tasks=_CLASSES,
             **_UP_TO_ONE,
             percent=True,
-            weighted=_balanced_accuracy,
+            weighted=balanced_accuracy,
         ),
         Metric(
             name="recall",
@@ -255,7 +179,7 @@ METRICS: dict[str, Metric] = {
             **_UP_TO_ONE,
             percent=True,
             meaning="the share of the rarer label's rows that are predicted as such",
-            weighted=_recall,
+            weighted=recall,
         ),
         Metric(
             name="mcc",
@@ -263,18 +187,18 @@ METRICS: dict[str, Metric] = {
             tasks=_CLASSES,
             **_UP_TO_ONE,
             low=-1.0,
-            weighted=_mcc,
+            weighted=mcc,
         ),
         Metric(
             name="roc_auc",
             words="ROC AUC",
             tasks=_CLASSES,
             **_UP_TO_ONE,
-            weighted=_auc,
+            weighted=auc,
             influence=lambda y, p: (multiclass_auc(y, p), auc_influence(y, p)),
             by_fold=fold_auc,
         ),
-        Metric(name="pr_auc", words="PR AUC", tasks=("binary",), **_UP_TO_ONE, value=_average_precision),
+        Metric(name="pr_auc", words="PR AUC", tasks=("binary",), **_UP_TO_ONE, value=average_precision),
         Metric(
             name="brier",
             words="Brier score",
@@ -367,6 +291,11 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
         return float(row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean())
     codes = class_codes(truth, n_classes=n_classes or max(2, int(truth.max()) + 1))
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
+    if METRICS[name].influence is not None:
+        return 0.5
+    if (weighted := METRICS[name].weighted) is not None:
+        sets = np.tile(shares, (1, codes.size, 1))
+        return 1 - float(weighted(codes, sets if len(shares) > 2 else sets[..., 1])(np.ones((1, codes.size)))[0])
     return float(row_losses(name, codes, np.tile(shares, (codes.size, 1))).mean())
 
 

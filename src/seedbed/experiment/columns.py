@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.table import Column, Table
 from seedbed.errors import CandidateError, ColumnError, OptionError, did_you_mean, spell
 from seedbed.evaluation.analyses import Columns
+from seedbed.evaluation.estimates import Estimate, corrected_t, paired_hold_out
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.verdicts import seed_noise
 from seedbed.experiment.fits import Estimator, Group
 from seedbed.experiment.model_plan import experiment_of_run, opened_run
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.model.portfolio import AUTO
 from seedbed.report.analyses_text import label_of
+from seedbed.scoring import Result
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
 from seedbed.typing import Floats
@@ -233,3 +237,54 @@ def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
     np.fill_diagonal(far, 0.0)
     labels = fcluster(linkage(squareform(far, checks=False), "average"), n, "maxclust")
     return [tuple(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)]
+
+
+def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1) -> Estimate | None:
+    """Return what a model adds to another one that has fewer columns; None for metrics that aren't a squared error.
+
+    It is the mean of (y - p0) (p - p0), with p0 the prediction of the smaller model, of classes summed over them: half
+    of Clark and West's statistic (2007) for nested models. Where the smaller model lacks nothing, its errors are
+    unrelated to what the larger one adds, so the mean is zero; else it is, up to errors of both models, the loss that
+    leaving out the columns costs. That loss is the difference of two squares, which vary twice as much.
+
+    Both predictions are means over networks; that p0 appears twice is corrected by its variance over networks.
+
+    Args:
+        larger, smaller: finite results of the same splits; the level and the design are the larger one's.
+        comparisons: number of simultaneous intervals.
+    """
+    if metric not in ("brier", "squared_error"):
+        return None
+    level: dict[str, Any] = {"alpha": larger.alpha, "comparisons": comparisons}
+    n, y = min(len(larger.predictions), len(smaller.predictions)), larger.target[:, None]
+    if larger.task == "multiclass":
+        y = np.eye(larger.n_classes)[larger.target]
+    by_larger, by_smaller = [], []  # [row, seed], jackknifed over the seeds of either model
+    for repeat in range(n):
+        p, p0 = (
+            np.asarray(sets[repeat], dtype=np.float64).reshape(sets.shape[1], len(y), -1)
+            for sets in (_sets(larger), _sets(smaller))
+        )
+        mean, mean0, seeds = p.mean(axis=0), p0.mean(axis=0), len(p0)
+        squares = p0 * (seeds * mean0 - p0) / (seeds - 1) if seeds > 1 else p0**2  # without the square of one seed
+        square = squares.mean(axis=0)
+        by_larger.append((y * (p - mean0) - mean0 * p + square).sum(axis=2))
+        by_smaller.append((y * (mean - p0) - mean * p0 + 2 * squares - square).sum(axis=2))
+    scale = larger.target_variance or 1.0
+    of_larger, of_smaller = np.stack(by_larger) / scale, np.stack(by_smaller) / scale
+    if larger.design.kind == "held_out":
+        rows = larger.tested
+        noise = of_larger[0].mean(axis=0) - of_larger[0]
+        about: dict[str, Any] = {"groups": larger.tested_groups, "times": larger.tested_times}
+        return paired_hold_out(of_smaller[0][:, rows], noise[:, rows], **about, **level)
+    folds = [
+        np.stack([values[split.repeat][:, split.test].mean(axis=1) for split in larger.splits if split.repeat < n])
+        for values in (of_larger, of_smaller)
+    ]
+    shaped = [values.reshape(n, -1, values.shape[1]) for values in folds]
+    return corrected_t(shaped[1].mean(axis=2), seed_noise=seed_noise(*shaped), **level)
+
+
+def _sets(result: Result) -> npt.NDArray[np.floating]:
+    """Return the predictions of single networks, or of the model if it has none."""
+    return result.predictions if result.singles is None else result.singles

@@ -51,7 +51,7 @@ def compare(
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
-    """Fit every model on the same splits, and say which is better than the reference, if any.
+    """Fit every model on the same splits, and say which to use and how far the others are behind it.
 
     Args:
         table: what `read_table` takes, or a `Table` of it, which has more options; or features [row, feature] with `y`.

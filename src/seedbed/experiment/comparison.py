@@ -28,7 +28,7 @@ from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.sizes import add_sizes, check_sizes
 from seedbed.experiment.spec import sampled_rows
 from seedbed.experiment.specification_file import SPECIFICATION
-from seedbed.experiment.subgroups import Grouping, subgroups_of
+from seedbed.experiment.subgroups import Grouping, check_metric, subgroups_of
 from seedbed.experiment.summary import answer, json_text, summarize
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model.effects import effects_in
@@ -82,7 +82,7 @@ class Comparison(Results):
 
         Raises:
             ColumnError: there is no such column.
-            OptionError: it is the target, or doesn't divide the rows.
+            OptionError: it is the target, or doesn't divide the rows, or rows don't have the metric.
             DataError: the table can't be read again.
         """
         return self.with_subgroups(grouping_of(self.experiment.whole or self.experiment.table, column, table))
@@ -90,6 +90,7 @@ class Comparison(Results):
     def with_subgroups(self, grouping: Grouping) -> Comparison:
         """Return the comparison with the verdicts within subgroups of all rows of its table."""
         spec = self.experiment
+        check_metric(spec.metric)
         if spec.whole is not None:
             grouping = grouping.of_rows(sampled_rows(spec.whole, spec.table.n_rows, spec.random_state))
         subgroups = subgroups_of(self.results, grouping, self.conclusion)
@@ -183,7 +184,9 @@ class Comparison(Results):
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
         name = metric or self.experiment.metric
-        known = [one for one, entry in METRICS.items() if entry.row_loss and self.experiment.table.task in entry.tasks]
+        known = [
+            one for one, entry in METRICS.items() if entry.is_testable and self.experiment.table.task in entry.tasks
+        ]
         if name not in known:
             raise OptionError(f"single runs have no score '{name}'", did_you_mean(name, known))
         columns: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", name)}

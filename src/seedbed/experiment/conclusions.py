@@ -23,7 +23,7 @@ from seedbed.evaluation.checks import (
     worse_than_logistic,
 )
 from seedbed.evaluation.conclusion import conclude, n_together
-from seedbed.evaluation.metrics import Margin, margin_beside, prior_loss
+from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import decide
 from seedbed.experiment.contrasts import questions_of
@@ -47,12 +47,14 @@ def judge(experiment: Experiment, results: Sequence[Result], question: Conclusio
     conclusion = conclude(
         question,
         evidence_of(results, experiment.metric),
-        without=without_verdict(results, experiment.reference if experiment.reference_named else ""),
+        without=without_verdict(results, experiment.reference if experiment.reference_named else "", experiment.metric),
         separate_question=PRIOR,
         sizes={PRIOR: -2.0, linear_name(experiment.table.task): -1.0} | networks,
         contrasts=() if experiment.columns is not None else questions_of(experiment.lines),
         gains=lambda name: _gains(experiment, usable[name]),
     )
+    if METRICS[experiment.metric].row_loss is None:  # what the choice changes is known of means over rows only
+        return conclusion
     ranked = [usable[name] for name in conclusion.ranking]
     return replace(conclusion, optimism=_optimism(experiment, ranked))
 

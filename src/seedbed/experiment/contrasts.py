@@ -95,11 +95,11 @@ def _neighbours(lines: Sequence[Line]) -> Iterator[tuple[str, Line, Line]]:
     widths or other numbers, each is compared with the next smaller one; of activations, with the one named first."""
     things = {line.name: _things(line) for line in lines}
     for thing in dict.fromkeys(itertools.chain.from_iterable(things.values())):
-        alike: dict[tuple[Any, ...], list[Line]] = {}
+        groups: dict[tuple[Any, ...], list[Line]] = {}
         for line in lines:
             rest = tuple(sorted((name, repr(value)) for name, value in things[line.name].items() if name != thing))
-            alike.setdefault(rest, []).append(line)
-        for group in alike.values():
+            groups.setdefault(rest, []).append(line)
+        for group in groups.values():
             values = [things[line.name].get(thing) for line in group]
             if all(isinstance(value, bool | int | float | None) for value in values):
                 group = sorted(group, key=lambda line: things[line.name].get(thing) or 0)
@@ -111,12 +111,12 @@ def _neighbours(lines: Sequence[Line]) -> Iterator[tuple[str, Line, Line]]:
 
 
 def _larger(lines: Sequence[Line], things: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Line, Line]]:
-    """Yield networks that are both deeper and wider than the next smaller one, and alike in all else."""
-    alike: dict[str, list[Line]] = {}
+    """Yield networks that are both deeper and wider than the next smaller one, and equal in all else."""
+    groups: dict[str, list[Line]] = {}
     for line in lines:
         rest = {name: value for name, value in things[line.name].items() if name not in ("depth", "width")}
-        alike.setdefault(repr(rest), []).append(line)
-    for group in alike.values():
+        groups.setdefault(repr(rest), []).append(line)
+    for group in groups.values():
         group.sort(key=lambda line: (len(_mlp(line).widths), sum(_mlp(line).widths)))
         for other, one in itertools.pairwise(group):
             (wide, deep), (narrow, shallow) = ((_mlp(line).widths, len(_mlp(line).widths)) for line in (one, other))

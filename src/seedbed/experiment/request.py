@@ -20,7 +20,7 @@ from seedbed.experiment.run import Tell
 from seedbed.experiment.run_folder import RunFolder, read_finished
 from seedbed.experiment.sizes import check_sizes
 from seedbed.experiment.spec import Experiment, specify
-from seedbed.experiment.subgroups import Grouping
+from seedbed.experiment.subgroups import Grouping, check_metric
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import Recipe
 
@@ -91,6 +91,8 @@ def plan_request(request: Request) -> PlannedRequest:
         SeedbedError: the table, a candidate or an option can't be used.
     """
     plan, source = make_plan(request.experiment(), request.compute), request.source
+    if request.grouping is not None:
+        check_metric(plan.experiment.metric)
     finished = read_finished(plan, source) if request.question == "rows" and isinstance(source, Path) else None
     return PlannedRequest(request, plan, finished)
 

@@ -239,14 +239,17 @@ def specify(
             "auto needs rows that networks leave out", f"Leave it out, or give {spell('n_networks', 2)} or more."
         )
     first = linear_name(table.task) if is_default or not expanded else expanded[0].name
-    metric = _metric(design.metric, table.task)
+    metric, judging = _metric(design.metric, table.task), _protocol(table, design)
+    if METRICS[metric].row_loss is None and judging.kind == "held_out":
+        message = f"'{metric}' is a score of a fold, and here one set of rows is tested"
+        raise OptionError(message, f"Leave {spell('metric')} out.")
     return Experiment(
         table=table,
         groups=groups,
         estimators=estimators,
         reference=first if design.reference is None else design.reference,
         recipe=recipe,
-        design=_protocol(table, design),
+        design=judging,
         metric=metric,
         margin=default_margin(metric, table.target) if design.margin is None else float(design.margin),
         margin_given=design.margin is not None,
@@ -327,7 +330,7 @@ def _recipe_for(table: Table, recipe: Recipe) -> Recipe:
 
 def _metric(metric: str | None, task: Task) -> str:
     """Return the metric that is tested."""
-    metrics = [one.name for one in METRICS.values() if one.row_loss and task in one.tasks]
+    metrics = [one.name for one in METRICS.values() if one.is_testable and task in one.tasks]
     metric = default_metric(task) if metric is None else metric
     if metric not in metrics:
         raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from seedbed.errors import OptionError, spell
 from seedbed.evaluation.analyses import Gap, Subgroup, Subgroups, gap_of
 from seedbed.evaluation.conclusion import n_together
 from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, holm, paired_hold_out
+from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import too_few
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import Verdict, decide_all, fold_differences, seed_noise
@@ -77,6 +79,17 @@ class Part(Result):
         by_row = self.row_losses(metric, single=single)
         centre = float(by_row[:, :, self.tested].mean())
         return centre, np.where(self.rows, by_row - centre, 0.0) / len(self.tested)
+
+
+def check_metric(metric: str) -> None:
+    """Refuse a metric that rows don't have.
+
+    Raises:
+        OptionError: it is a score of a fold.
+    """
+    if METRICS[metric].row_loss is None:
+        message = f"'{metric}' is a score of a fold, and a subgroup may have few rows in it"
+        raise OptionError(message, f"Leave {spell('metric')} or {spell('by')} out.")
 
 
 def subgroups_of(results: Sequence[Result], grouping: Grouping, conclusion: Conclusion) -> Subgroups:

@@ -20,11 +20,12 @@ from seedbed.evaluation.metrics import METRICS, prior_loss
 from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, MeanInterval, lottery, paired_runs, summarize_curves
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingScore, Lotteries, PlanSummary
 from seedbed.evaluation.verdicts import more_repeats_ratio
+from seedbed.experiment.columns import added
 from seedbed.experiment.conclusions import diagnose, judge, margin_of
 from seedbed.experiment.contrasts import few_words
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
-from seedbed.scoring import Result, added
+from seedbed.scoring import Result
 
 
 def summarize(results: Results) -> Conclusion:

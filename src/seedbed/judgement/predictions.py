@@ -399,7 +399,7 @@ def conclude_predictions(
     evidence = evidence_of(results, name)
     if plan.kind == "held_out":  # the file doesn't say how many rows were trained on
         evidence = replace(evidence, n_train=None)
-    without = without_verdict(results, reference)
+    without = without_verdict(results, reference, name)
     conclusion = conclude(conclusion, evidence, without=without)
     return replace(conclusion, candidates=tuple(_candidate(result, hard=hard) for result in results))
 

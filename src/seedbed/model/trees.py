@@ -245,17 +245,13 @@ def n_threads(n_rows: int, jobs: int) -> int:
     return jobs if n_rows >= FEW_ROWS else 1
 
 
-def inputs_share(n_inputs: int) -> float:
-    """Return the share of the inputs among which a node of an extra tree looks for its split."""
-    return min(_SHARE, _MOST_INPUTS / n_inputs)
-
-
 def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTrees:
     """Fit extra trees. Classes are fitted as shares of rows, whose squared error is half of the Gini impurity."""
     from sklearn.tree import ExtraTreeRegressor
 
     rows, random = split.train, np.random.RandomState(seed)
     X, weights = np.ascontiguousarray(data.X[rows]), data.weights_of(rows)
+    share = min(_SHARE, _MOST_INPUTS / X.shape[1])
     y = data.shares(rows) if data.of_classes else data.y[rows, None].astype(np.float64)
     each = []
     for tree_seed in random.randint(np.iinfo(np.int32).max, size=trees.n_trees):
@@ -266,17 +262,11 @@ def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTre
             drawn, counts = np.unique(draws, return_counts=True)
         counts = counts if weights is None else counts * weights[drawn]
         # A forest checks the rows again for each tree, which takes longer than growing a small one.
-        tree = ExtraTreeRegressor(max_features=inputs_share(X.shape[1]), random_state=tree_seed)
-        fitted = tree.fit(X[drawn], y[drawn], sample_weight=counts, check_input=False)
-        nodes, root = fitted.tree_, np.zeros(1, dtype=np.int64)
-        children = nodes.children_left, nodes.children_right
+        tree = ExtraTreeRegressor(max_features=share, random_state=tree_seed)
+        nodes = tree.fit(X[drawn], y[drawn], sample_weight=counts, check_input=False).tree_
+        children, root = (nodes.children_left, nodes.children_right), np.zeros(1, dtype=np.int64)
         each.append(_Nodes(nodes.feature, nodes.threshold, *children, nodes.value[:, :, 0] / trees.n_trees, root))
     return _Nodes.joined(each).module(data.values, probabilities=data.of_classes)
-
-
-def n_leaves(n_rows: int) -> int:
-    """Return the number of leaves of a boosted tree, for a table of so many rows."""
-    return 4 if n_rows < FEW_ROWS else 15
 
 
 def booster(of_classes: bool, n_rows: int, seed: int) -> Any:
@@ -285,8 +275,8 @@ def booster(of_classes: bool, n_rows: int, seed: int) -> Any:
 
     kind: Callable[..., Any] = HistGradientBoostingClassifier if of_classes else HistGradientBoostingRegressor
     growth = {"early_stopping": False, "warm_start": True, "max_features": _SHARE}
-    rate, least = (0.2, 5) if n_rows < FEW_ROWS else (0.1, 2)
-    leaves = {"max_leaf_nodes": n_leaves(n_rows), "min_samples_leaf": least, "l2_regularization": 1.0}
+    n_leaves, rate, least = (4, 0.2, 5) if n_rows < FEW_ROWS else (15, 0.1, 2)
+    leaves = {"max_leaf_nodes": n_leaves, "min_samples_leaf": least, "l2_regularization": 1.0}
     return kind(learning_rate=rate, random_state=seed, **growth, **leaves)
 
 

@@ -113,7 +113,7 @@ def _scalar(graph: Any, value: float) -> str:
 
 def _named(kind: str, **attributes: str) -> Callable[[Any, Any, str], str]:
     """Return an ONNX operation whose attributes are those of the module, by name."""
-    return lambda graph, m, x: graph.add(kind, x, **{key: float(getattr(m, own)) for key, own in attributes.items()})
+    return lambda graph, m, x: graph.add(kind, x, **{key: float(getattr(m, name)) for key, name in attributes.items()})
 
 
 def _over_units(kind: str, sign: int = 1) -> Callable[[Any, Any, str], str]:

@@ -131,8 +131,8 @@ class Embeddings(nn.ModuleList):
         super().__init__(layers)
         self.n_features = n_features
         self.inputs = inputs
-        taken = {place for group in inputs for place in group}
-        self.others = [place for place in range(n_features) if place not in taken]
+        encoded = {place for group in inputs for place in group}
+        self.others = [place for place in range(n_features) if place not in encoded]
 
     def look_at(self, X: torch.Tensor) -> None:
         """Show training rows X [row, feature] to the layers that have `look_at`."""
@@ -141,8 +141,8 @@ class Embeddings(nn.ModuleList):
                 look(X[:, places])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        given = [layer(x[:, at]) for at, layer in zip(self.inputs, self, strict=True)]
-        return torch.cat([x[:, self.others], *given], 1)
+        encoded = [layer(x[:, at]) for at, layer in zip(self.inputs, self, strict=True)]
+        return torch.cat([x[:, self.others], *encoded], 1)
 
 
 class PeriodicEmbedding(nn.Module):
@@ -233,9 +233,9 @@ class PiecewiseLinearEncoding(nn.Module):
         wanted = (places * (counted[-1:].T - 1)).round().long() + 1
         places = torch.searchsorted(counted.T.contiguous(), wanted)
         quantiles = values.gather(0, places.T).T
-        apart = quantiles.diff() > 1e-4 * X.std(0, correction=0)[:, None]
+        differ = quantiles.diff() > 1e-4 * X.std(0, correction=0)[:, None]
         least = quantiles[:, :1]
-        later = torch.where(apart, quantiles[:, 1:], least)
+        later = torch.where(differ, quantiles[:, 1:], least)
         self.edges.copy_(torch.cat([least, later], 1).sort(1).values)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -220,7 +220,7 @@ def row_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
 
 
 def _shown(metric: Metric, loss: float, decimals: int) -> str:
-    return measure(metric, metric.score_of(loss)) if metric.percent else f"{loss:,.{decimals}f}"
+    return measure(metric, metric.score_of(loss)) if metric.greater_is_better else f"{loss:,.{decimals}f}"
 
 
 def _plus_minus(metric: Metric, loss: Interval, decimals: int) -> str:

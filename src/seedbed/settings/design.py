@@ -26,7 +26,7 @@ class Design(Settings):
 
     reference: str | None = setting(
         None,
-        "The model that others are compared with; the first candidate if left out.",
+        "The model that others are compared with; if left out, the one that turns out best, which is then recommended.",
         **_JUDGING,
     )
     baselines: Sequence[Any] | Mapping[str, Any] | str | None = setting(
@@ -37,8 +37,8 @@ class Design(Settings):
     )
     metric: str | None = setting(
         None,
-        "The score that verdicts are about, such as accuracy, log_loss or mae; brier for classes, squared_error for"
-        " numbers.",
+        "The score that verdicts are about, such as accuracy, log_loss, roc_auc, recall or mae; brier for classes,"
+        " squared_error for numbers.",
         **_JUDGING,
     )
     margin: float | None = setting(

@@ -107,11 +107,15 @@ def own_module(candidate: Candidate, table: Table) -> str:
 def n_parameters_of(architecture: Callable[[int, int], nn.Module], n_inputs: int, n_outputs: int) -> int:
     """Return the number of parameters of one network."""
     if isinstance(architecture, MLP):
-        with torch.device("meta"):  # nothing is drawn
-            network: nn.Module = architecture(n_inputs, n_outputs)
-    else:
-        network = build_network(functools.partial(architecture, n_inputs, n_outputs), 0)
+        return _n_parameters_of_mlp(architecture, n_inputs, n_outputs)
+    network = build_network(functools.partial(architecture, n_inputs, n_outputs), 0)
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+@functools.lru_cache
+def _n_parameters_of_mlp(architecture: MLP, n_inputs: int, n_outputs: int) -> int:
+    with torch.device("meta"):  # nothing is drawn
+        return sum(parameter.numel() for parameter in architecture(n_inputs, n_outputs).parameters())
 
 
 def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
