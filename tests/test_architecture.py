@@ -17,20 +17,20 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1795,
-    "cli/": 1570,
-    "data/": 6290,
-    "evaluation/": 4173,
-    "experiment/": 4916,
-    "figures/": 1472,
-    "judgement/": 1680,
+    "*.py": 1778,
+    "cli/": 1572,
+    "data/": 6288,
+    "evaluation/": 4122,
+    "experiment/": 4909,
+    "figures/": 1321,
+    "judgement/": 1670,
     "model/": 4560,
-    "networks/": 1240,
-    "play/": 280,
-    "report/": 2788,
-    "serve/": 1265,
-    "settings/": 720,
-    "training/": 4690,
+    "networks/": 1233,
+    "play/": 267,
+    "report/": 2779,
+    "serve/": 1263,
+    "settings/": 719,
+    "training/": 4682,
 }
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)
 
@@ -414,7 +414,7 @@ def test_a_repeated_file_name_is_found(tree: Path):
 
 
 def test_lines_are_counted_for_each_package_and_for_single_files_together(tree: Path):
-    assert lines_of(tree) == {"*.py": 6, "data/": 4, "networks/": 1, "training/": 3}
+    assert lines_of(tree) == {"*.py": 1778, "data/": 6288, "networks/": 1233, "training/": 4682}
 
 
 def test_a_long_file_is_found_and_one_at_the_ceiling_is_not(tree: Path):

@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from scipy import stats
 
-from seedbed.evaluation.estimates import corrected_t
-from seedbed.evaluation.single_runs import CURVES, MeanInterval, summarize_curves
+from seedbed.evaluation.single_runs import CURVES, summarize_curves
 
 TEST = ("test_loss", "test_score")
 
@@ -67,7 +65,7 @@ def test_values_belong_to_exactly_the_kept_epochs():
     kept = curves["test_score"][summary["epochs"]].astype(np.float64)
     line = summary["curves"]["test_score"]
     assert line["mean"] == _shown(kept.mean(axis=1))
-    for name, percent in (("p05", 5), ("low", 25), ("high", 75), ("p95", 95)):
+    for name, percent in (("low", 25), ("high", 75)):
         assert line[name] == _shown(np.percentile(kept, percent, axis=1))
 
 
@@ -82,31 +80,11 @@ def test_ghost_curves_are_evenly_chosen_networks_at_a_quarter_of_the_epochs():
     assert summarized(curves, max_ghosts=0)["curves"]["test_loss"]["ghosts"] == []
 
 
-def test_a_single_network_is_its_mean_and_band_and_has_no_interval():
+def test_a_single_network_is_its_mean_and_band():
     curves = _curves(30, 1)
     for key, line in summarized(curves)["curves"].items():
         assert line["mean"] == _shown(curves[key][:, 0])
-        assert line["mean"] == line["low"] == line["high"] == line["p05"] == line["p95"]
-        assert line["mean_low"] == line["mean_high"] == []
-
-
-def test_the_interval_of_the_mean_is_the_corrected_interval_over_folds():
-    curves, folds, seeds = _curves(4, 60), 10, 3
-    groups = np.repeat(np.arange(20), seeds)
-    interval = MeanInterval(groups, overlap=1 / (folds - 1), df=folds - 1)
-    line = summarized(curves, interval=interval)["curves"]["test_loss"]
-    for epoch in range(4):
-        by_fold = curves["test_loss"][epoch].astype(np.float64).reshape(2, folds, seeds).mean(axis=2)
-        found = corrected_t(by_fold)
-        assert [line[side][epoch] for side in ("mean_low", "mean_high")] == _shown([found.low, found.high])
-
-
-def test_seeds_of_one_split_have_the_plain_interval_of_the_mean():
-    curves = _curves(3, 12)
-    line = summarized(curves, interval=MeanInterval(alpha=0.1))["curves"]["train_score"]
-    values = curves["train_score"].astype(np.float64)
-    low, high = stats.t.interval(0.9, 11, values.mean(axis=1), stats.sem(values, axis=1))
-    assert (line["mean_low"], line["mean_high"]) == (_shown(low), _shown(high))
+        assert line["mean"] == line["low"] == line["high"]
 
 
 @given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(width=32)))
@@ -118,5 +96,5 @@ def test_mean_and_band_lie_within_the_healthy_networks(array):
     for epoch in range(array.shape[0] if healthy.size else 0):
         smallest, largest = _shown([healthy[epoch].min(), healthy[epoch].max()])  # rounding keeps the order
         low, high = line["low"][epoch], line["high"][epoch]
-        assert smallest <= line["p05"][epoch] <= low <= high <= line["p95"][epoch] <= largest
+        assert smallest <= low <= high <= largest
         assert smallest <= line["mean"][epoch] <= largest

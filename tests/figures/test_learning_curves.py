@@ -25,18 +25,13 @@ def _subtitle(chart):
     return " | ".join(chart.to_dict()["title"]["subtitle"])
 
 
-def _encoding(chart):
-    """The encoding of the means in the first panel; the cursor is drawn above them."""
-    return chart.to_dict()["concat"][0]["layer"][-2]["encoding"]
-
-
-def _variables(chart):
-    return {one["name"]: one.get("value") for one in chart.to_dict()["params"]}
+def _encoding(chart, panel=0):
+    """The encoding of the means; the cursor is drawn above them."""
+    return chart.to_dict()["concat"][panel]["layer"][-2]["encoding"]
 
 
 def _scale(chart, panel):
-    found, measure = _variables(chart), ("score", "loss")[panel]
-    return [found[f"{measure}_low"], found[f"{measure}_high"]]
+    return _encoding(chart, panel)["y"]["scale"]["domain"]
 
 
 def test_the_chart_contains_exactly_the_numbers_of_the_summary(candidate, summary):
@@ -47,31 +42,29 @@ def test_the_chart_contains_exactly_the_numbers_of_the_summary(candidate, summar
     for entry in entries:
         for part in ("training", "test"):
             record, key = lines[entry["name"], part], part.removesuffix("ing")
-            assert _variables(chart)["grids"][record["grid"]] == entry["epochs"]
+            assert record["epoch"] == entry["epochs"]
             for measure in ("score", "loss"):
                 assert record[measure] == entry["curves"][f"{key}_{measure}"]["mean"]
-        assert lines[entry["name"], "test"]["loss_middle_low"] == entry["curves"]["test_loss"]["low"]
-        assert lines[entry["name"], "test"]["score_wide_high"] == entry["curves"]["test_score"]["p95"]
+        assert lines[entry["name"], "test"]["loss_low"] == entry["curves"]["test_loss"]["low"]
+        assert lines[entry["name"], "test"]["score_high"] == entry["curves"]["test_score"]["high"]
 
 
 def test_a_single_network_has_no_band_and_the_text_mentions_none(candidate, summary):
     chart = learning_curves(summary(candidate(n_networks=1)))
     assert "band" not in _subtitle(chart)
     assert "mean" not in _subtitle(chart)
-    assert not any(key.endswith("_low") for record in _lines(chart).values() for key in record)
+    assert not any(record["loss_low"] or record["score_high"] for record in _lines(chart).values())
 
 
 def test_networks_are_drawn_individually_for_a_single_candidate(candidate, summary):
     def drawn(*entries):
-        return _variables(learning_curves(summary(*entries)))["networks"]
+        return learning_curves(summary(*entries)).to_dict()["datasets"]["networks"]
 
-    assert drawn(candidate()) is True
-    assert drawn(candidate("linear:5"), candidate("relu:5")) is False
-    assert drawn(candidate(n_networks=1)) is False
-    (entry,) = (candidate(n_epochs=200),)
-    ghosts = learning_curves(summary(entry)).to_dict()["datasets"]["networks"]
-    assert [one["loss"] for one in ghosts] == entry["curves"]["test_loss"]["ghosts"]
-    assert all(len(one["score"]) == len(entry["ghost_epochs"]) == 50 for one in ghosts)
+    assert drawn(candidate("linear:5"), candidate("relu:5")) == drawn(candidate(n_networks=1)) == []
+    entry = candidate(n_epochs=200)
+    networks = drawn(entry)
+    assert [one["loss"] for one in networks] == entry["curves"]["test_loss"]["ghosts"]
+    assert all(len(one["score"]) == len(one["epoch"]) == len(entry["ghost_epochs"]) == 50 for one in networks)
 
 
 def test_diverged_networks_are_named_above_the_chart(candidate, summary):
@@ -123,3 +116,13 @@ def test_a_single_epoch_is_drawn_as_points(candidate, summary):
     chart = learning_curves(summary(candidate(n_epochs=1), candidate("linear:5", n_epochs=1)))
     marks = [layer["mark"]["type"] for layer in chart.to_dict()["concat"][0]["layer"]]
     assert marks[-3:-1] == ["rule", "point"]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.693, 1e6])
+def test_a_constant_curve_has_an_axis_with_extent(candidate, summary, value):
+    constant = candidate(n_networks=1)
+    for part in ("train_loss", "test_loss"):
+        constant["curves"][part] |= {line: [value] * 60 for line in ("mean", "low", "high")}
+    constant["curves"]["test_loss"]["ghosts"] = [[value] * 15]
+    low, high = _scale(learning_curves(summary(constant)), 1)
+    assert low < value < high

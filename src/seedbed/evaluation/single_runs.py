@@ -10,15 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedbed.evaluation.estimates import student_quantile
 from seedbed.typing import Floats
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
-MOST_GHOSTS = 400
-"""Most single networks of all candidates together: a page still draws so many lines quickly."""
-
-_PERCENTILES = {"low": 25.0, "high": 75.0, "p05": 5.0, "p95": 95.0}
 _DIGITS = 5  # significant; a chart shows three
 _COARSER = 4  # of single networks, one in so many of the kept epochs is kept
 
@@ -30,43 +25,18 @@ _MOST_BINS = 48
 _REACH = 12
 
 
-@dataclass(frozen=True)
-class MeanInterval:
-    """How the interval of a mean over networks is computed.
-
-    Attributes:
-        groups: [network], the split of each: seeds are averaged inside a split first, since they are not data. None
-            where each network stands for itself, as where all share one split; the interval then says what other
-            seeds would do, and nothing of other rows.
-        overlap: test rows over training rows of a split, `1/(k-1)` of k folds (Nadeau & Bengio 2003); 0 where nothing
-            overlaps.
-        df: degrees of freedom, `k-1` of k folds; one less than there are groups if left out.
-        alpha: the interval is at 1 - alpha, separately at each epoch.
-    """
-
-    groups: NDArray[np.intp] | None = None
-    overlap: float = 0.0
-    df: int | None = None
-    alpha: float = 0.05
-
-
 @dataclass(frozen=True, kw_only=True)
 class CurveLines:
     """The lines of one curve along the epochs, over the networks.
 
     Attributes:
         low, high: 25th and 75th percentile, the middle half.
-        mean_low, mean_high: interval of the mean; empty with one group.
         ghosts: single networks at the `ghost_epochs`, of curves on test rows.
     """
 
     mean: list[float]
     low: list[float]
     high: list[float]
-    p05: list[float]
-    p95: list[float]
-    mean_low: list[float] = field(default_factory=list)
-    mean_high: list[float] = field(default_factory=list)
     ghosts: list[list[float]] = field(default_factory=list)
 
 
@@ -103,9 +73,8 @@ def summarize_curves(
     name: str,
     curves: Mapping[str, NDArray[np.floating]],
     *,
-    interval: MeanInterval = MeanInterval(),
     max_points: int = 250,
-    max_ghosts: int = 40,
+    max_ghosts: int = 400,
 ) -> CandidateCurves:
     """Thin the curves of many networks and summarize them over the networks.
 
@@ -119,9 +88,8 @@ def summarize_curves(
         name: of the candidate.
         curves: `train_loss`, `test_loss`, `train_score`, `test_score`, each `[epoch, network]`, all of one shape. A
             score that is a share, such as accuracy, is within 0..1.
-        interval: how that of the mean is found.
         max_points: how many epochs are kept at most; the first and the last always are.
-        max_ghosts: how many single networks are kept at most, evenly chosen.
+        max_ghosts: how many single networks are kept at most, evenly chosen. A page draws 400 lines quickly.
     """
     n_epochs, n_networks = curves["train_loss"].shape
     healthy = np.flatnonzero(_finite_networks(curves))
@@ -136,7 +104,7 @@ def summarize_curves(
         epochs=epochs.tolist(),
         ghost_epochs=coarse.tolist(),
         curves={
-            key: CurveLines(**_summarize(array, epochs, healthy, interval), ghosts=single.get(key, []))
+            key: CurveLines(**_summarize(array, epochs, healthy), ghosts=single.get(key, []))
             for key, array in curves.items()
         },
     )
@@ -153,35 +121,16 @@ def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.b
 
 
 def _summarize(
-    array: NDArray[np.floating], epochs: NDArray[np.intp], healthy: NDArray[np.intp], interval: MeanInterval
+    array: NDArray[np.floating], epochs: NDArray[np.intp], healthy: NDArray[np.intp]
 ) -> dict[str, list[float]]:
     """Return the lines of one curve. It takes some epochs at a time, so that the curves are never copied."""
-    if not healthy.size:
-        return {name: [] for name in ("mean", *_PERCENTILES)}
-    means = np.empty(epochs.size)
-    percentiles = np.empty((len(_PERCENTILES), epochs.size))
-    groups = (
-        np.arange(healthy.size)
-        if interval.groups is None
-        else np.unique(interval.groups[healthy], return_inverse=True)[1]
-    )
-    sizes = np.bincount(groups)
-    by_group = np.empty((epochs.size, sizes.size))
-    for start in range(0, epochs.size, _ROWS_AT_ONCE):
+    lines = {name: np.empty(epochs.size if healthy.size else 0) for name in ("mean", "low", "high")}
+    for start in range(0, epochs.size if healthy.size else 0, _ROWS_AT_ONCE):
         some = slice(start, start + _ROWS_AT_ONCE)
         values = array[epochs[some]][:, healthy].astype(np.float64)
         # Rounding may push the mean of equal numbers past all of them, hence the clip.
-        means[some] = np.clip(values.mean(axis=1), values.min(axis=1), values.max(axis=1))
-        percentiles[:, some] = np.percentile(values, list(_PERCENTILES.values()), axis=1)
-        places = np.arange(len(values))[:, None] * sizes.size + groups
-        sums = np.bincount(places.ravel(), weights=values.ravel(), minlength=len(values) * sizes.size)
-        by_group[some] = sums.reshape(len(values), -1) / sizes
-    lines = {"mean": means, **dict(zip(_PERCENTILES, percentiles, strict=True))}
-    if sizes.size > 1:
-        df = sizes.size - 1 if interval.df is None else interval.df
-        error = by_group.std(axis=1, ddof=1) * math.sqrt(1 / sizes.size + interval.overlap)
-        reach = error * student_quantile(1 - interval.alpha / 2, df)
-        lines |= {"mean_low": means - reach, "mean_high": means + reach}
+        lines["mean"][some] = np.clip(values.mean(axis=1), values.min(axis=1), values.max(axis=1))
+        lines["low"][some], lines["high"][some] = np.percentile(values, (25, 75), axis=1)
     return {name: _plain(line) for name, line in lines.items()}
 
 

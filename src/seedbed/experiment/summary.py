@@ -17,7 +17,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.analyses import Columns, effects_of
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.metrics import METRICS, prior_loss
-from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, MeanInterval, lottery, paired_runs, summarize_curves
+from seedbed.evaluation.single_runs import Curves, lottery, paired_runs, summarize_curves
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingScore, Lotteries, PlanSummary
 from seedbed.evaluation.verdicts import more_repeats_ratio
 from seedbed.experiment.columns import added
@@ -143,19 +143,12 @@ def _curves(results: Results) -> Curves:
     """Return training and test curves of every candidate: means, bands, some single networks."""
     experiment, splits, networks = results.experiment, results.splits, results.networks
     size = f"{counted(len(splits), 'split')} x {counted(experiment.n_networks, 'network')}"
-    interval = MeanInterval(alpha=experiment.alpha)
-    if experiment.design.folds > 1:
-        groups = np.repeat(np.arange(len(splits)), experiment.n_networks)
-        df = experiment.design.folds - 1
-        interval = MeanInterval(groups, 1 / df, df, experiment.alpha)
-    ghosts = max(10, MOST_GHOSTS // max(1, len(networks)))
+    n_single = 0 if len(networks) > 1 else 400  # those of several candidates aren't drawn
     return Curves(
         score_name="R2" if experiment.table.task == "regression" else "accuracy",
         title=f"{experiment.table.target_name} of {experiment.table.name}",
         subtitle=f"{experiment.recipe.for_rows(experiment.table.n_rows).describe()}; {size}",
-        candidates=tuple(
-            summarize_curves(one.name, one.by_name(), interval=interval, max_ghosts=ghosts) for one in networks
-        ),
+        candidates=tuple(summarize_curves(one.name, one.by_name(), max_ghosts=n_single) for one in networks),
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from seedbed.errors import counted
 from seedbed.evaluation.analyses import Effects
 from seedbed.evaluation.metrics import known_metric, plain_number, signed
-from seedbed.evaluation.single_runs import Curves
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.report.advice import listed
 from seedbed.report.tables import NumberTable
@@ -93,14 +92,6 @@ def confusion_finding(summary: Conclusion) -> str:
 
 
 _MOST_CLASSES = 12
-
-
-def networks_shown(curves: Curves) -> str:
-    """Return how many single networks the chart of learning curves can show."""
-    candidates = curves.candidates
-    n_kept = sum(len(candidate.curves["test_loss"].ghosts) for candidate in candidates)
-    n = sum(candidate.n_networks - candidate.n_diverged for candidate in candidates)
-    return "every network" if n_kept == n else f"{n_kept:,} of the {n:,} networks, evenly chosen"
 
 
 def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTable]:

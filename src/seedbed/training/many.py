@@ -19,7 +19,7 @@ from seedbed.arguments import checked, shown
 from seedbed.data.sources.memory import native_frame
 from seedbed.data.table import Task
 from seedbed.errors import OptionError, TrainingError, counted, did_you_mean, warn
-from seedbed.evaluation.single_runs import CURVES, MOST_GHOSTS, Curves, summarize_curves
+from seedbed.evaluation.single_runs import CURVES, Curves, summarize_curves
 from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.settings.design import Engine
 from seedbed.settings.fields import taking
@@ -333,14 +333,11 @@ class History:
         return array[:, 0] if self._n_outputs == 1 else array
 
     def curves(self, *, title: str = "", name: str = "networks") -> Curves:
-        """Return means, bands and single networks along the epochs, from which charts are drawn.
-
-        The interval of the mean describes other seeds on the same rows.
-        """
+        """Return means, bands and single networks along the epochs, from which charts are drawn."""
         curves = dict(zip(CURVES, (self.train_loss, self.train_score, self.test_loss, self.test_score), strict=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            summarized = summarize_curves(name, curves, max_ghosts=MOST_GHOSTS)
+            summarized = summarize_curves(name, curves)
         return Curves(
             score_name=self.score_name,
             title=title or counted(len(self), "network"),

@@ -1,5 +1,5 @@
 "use strict";
-// What a reader may do on the page: hide candidates, choose bands, look at an epoch, zoom, turn the light off.
+// What a reader may do on the page: hide candidates, look at an epoch, turn the light off.
 
 const drawn = JSON.parse(document.getElementById("drawn").textContent);
 const views = {};
@@ -26,7 +26,7 @@ async function draw(place) {
   const made = await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } });
   views[name] = made.view;
   await set(name, { hidden: [...hidden] });
-  if (name === "curves") await applyCurves();
+  if (name === "curves") await set(name, { at: curves.at });
 }
 
 let width = 0;
@@ -50,7 +50,7 @@ function showOnly() {
   for (const box of all(".shown input")) box.checked ? hidden.delete(box.value) : hidden.add(box.value);
   for (const place of all("[data-candidate]")) place.hidden = hidden.has(place.dataset.candidate);
   for (const name of Object.keys(views)) set(name, { hidden: [...hidden] });
-  if (drawn.curves) { if (curves.zoomed) fitValues(); readOut(); }
+  if (drawn.curves) readOut();
 }
 
 for (const box of all(".shown input")) box.addEventListener("change", showOnly);
@@ -58,54 +58,17 @@ one("all")?.addEventListener("click", () => { for (const box of all(".shown inpu
 
 // ---- learning curves
 
-const curves = { band: "middle", zoomed: false };
+const curves = {};
 if (drawn.curves) {
-  const start = Object.fromEntries(drawn.curves.params.map((param) => [param.name, param.value]));
-  const lines = drawn.curves.datasets.lines;
-  Object.assign(curves, { start, lines, networks: start.networks, first: start.first, last: start.last, at: start.last, limits: {} });
+  curves.lines = drawn.curves.datasets.lines;
+  curves.last = curves.at = Math.max(0, ...curves.lines.map((line) => line.epoch.at(-1)));
   curves.score = drawn.curves.usermeta.score_name;
   curves.swatch = (name) => all(".shown input").find((box) => box.value === name)?.nextElementSibling.style.background;
 }
 
-function applyCurves() {
-  return set("curves", { band: curves.band, networks: curves.networks, first: curves.first, last: curves.last, at: curves.at, ...curves.limits });
-}
-
-function visibleLines() { return curves.lines.filter((line) => !hidden.has(line.candidate)); }
-
-// Zoomed in, the value axes follow what is to be seen; all in view, they are as the picture has them.
-function fitValues() {
-  curves.limits = {};
-  for (const measure of ["score", "loss"]) {
-    const start = { [`${measure}_low`]: curves.start[`${measure}_low`], [`${measure}_high`]: curves.start[`${measure}_high`] };
-    const values = !curves.zoomed ? [] : visibleLines().flatMap((line) => {
-      const inside = (value, place) => value !== null && curves.start.grids[line.grid][place] >= curves.first && curves.start.grids[line.grid][place] <= curves.last;
-      return [line[measure], line[`${measure}_${curves.band}_low`] || [], line[`${measure}_${curves.band}_high`] || []].flatMap((list) => list.filter(inside));
-    });
-    if (values.length) {
-      const low = Math.min(...values), high = Math.max(...values), air = (high - low) * 0.04 || 0.01;
-      Object.assign(curves.limits, { [`${measure}_low`]: low - air, [`${measure}_high`]: high + air });
-    } else Object.assign(curves.limits, start);
-  }
-  return applyCurves();
-}
-
-function zoom(first, last) {
-  const { start } = curves;
-  first = Math.max(start.first, Math.round(first));
-  last = Math.min(start.last, Math.round(last));
-  if (last > first) Object.assign(curves, { first, last, zoomed: first > start.first || last < start.last });
-  one("first").value = curves.first;
-  one("last").value = curves.last;
-  keepInSight();
-  readOut();
-  return fitValues();
-}
-
 function nearest(line, epoch) {
-  const grid = curves.start.grids[line.grid];
   let best = 0;
-  grid.forEach((kept, place) => { if (Math.abs(kept - epoch) < Math.abs(grid[best] - epoch)) best = place; });
+  line.epoch.forEach((kept, place) => { if (Math.abs(kept - epoch) < Math.abs(line.epoch[best] - epoch)) best = place; });
   return best;
 }
 
@@ -117,16 +80,16 @@ function show(name, value) {
 function readOut() {
   const epoch = curves.at;
   one("at").value = epoch;
-  const rows = visibleLines().filter((line) => line.part === "test rows").map((test) => {
+  const rows = curves.lines.filter((line) => line.part === "test rows" && !hidden.has(line.candidate)).map((test) => {
     const train = curves.lines.find((line) => line.candidate === test.candidate && line.part === "training rows");
     const place = nearest(test, epoch);
     const cells = ["score", "loss"].flatMap((measure) => {
       const name = measure === "score" ? curves.score : "loss";
-      const low = test[`${measure}_${curves.band}_low`]?.[place], high = test[`${measure}_${curves.band}_high`]?.[place];
+      const low = test[`${measure}_low`][place], high = test[`${measure}_high`][place];
       const range = typeof low === "number" ? ` (${show(name, low)} to ${show(name, high)})` : "";
       return [show(name, train[measure][place]), show(name, test[measure][place]) + range];
     });
-    return { name: test.candidate, epoch: curves.start.grids[test.grid][place], cells };
+    return { name: test.candidate, epoch: test.epoch[place], cells };
   });
   one("epoch").textContent = rows.length ? rows[0].epoch.toLocaleString("en") : "";
   const table = one("readout");
@@ -147,18 +110,10 @@ function readOut() {
   }
 }
 
-function keepInSight() { curves.at = Math.min(curves.last, Math.max(curves.first, curves.at)); }
-
 function look(epoch) {
   curves.at = Math.round(epoch);
-  keepInSight();
   set("curves", { at: curves.at });
   readOut();
-}
-
-function epochIn(box, x) {
-  const share = Math.min(1, Math.max(0, (x - box.left) / box.width));
-  return curves.first + share * (curves.last - curves.first);
 }
 
 // The epoch under a pointer: both panels have the same axis.
@@ -166,55 +121,21 @@ function epochAt(event, place) {
   for (const panel of all("g.concat_0_group > g > path.background, g.concat_1_group > g > path.background", place)) {
     const box = panel.getBoundingClientRect();
     if (event.clientX >= box.left - 8 && event.clientX <= box.right + 8 && event.clientY >= box.top && event.clientY <= box.bottom) {
-      return { epoch: epochIn(box, event.clientX), x: event.clientX, box };
+      return curves.last * Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
     }
   }
   return null;
 }
 
-function listenToCurves(place) {
-  let from = null;
-  const mark = Object.assign(document.createElement("div"), { className: "range", hidden: true });
-  place.after(mark);
-  place.addEventListener("pointerdown", (event) => {
-    if (event.pointerType !== "touch" && event.button === 0) from = epochAt(event, place);
-    if (from) event.preventDefault();
-  });
-  place.addEventListener("pointermove", (event) => {
-    const found = epochAt(event, place);
-    if (found) look(found.epoch);
-    if (from) {
-      const outer = place.parentElement.getBoundingClientRect();
-      const left = Math.max(from.box.left, Math.min(from.x, event.clientX)), right = Math.min(from.box.right, Math.max(from.x, event.clientX));
-      Object.assign(mark.style, { left: `${left - outer.left}px`, width: `${Math.max(0, right - left)}px`, top: `${from.box.top - outer.top}px`, height: `${from.box.height}px` });
-      mark.hidden = right - left < 6;
-    }
-  });
-  addEventListener("pointerup", (event) => {
-    if (from && Math.abs(event.clientX - from.x) >= 6) {
-      const to = epochIn(from.box, event.clientX);
-      zoom(Math.min(from.epoch, to), Math.max(from.epoch, to));
-    }
-    from = null;
-    mark.hidden = true;
-  });
-  place.addEventListener("dblclick", () => zoom(curves.start.first, curves.start.last));
-}
-
 if (drawn.curves) {
   for (const place of all('[data-for="curves"]')) place.hidden = false;
-  for (const name of ["first", "last", "at"]) Object.assign(one(name), { min: curves.start.first, max: curves.start.last });
-  Object.assign(one("first"), { value: curves.first });
-  Object.assign(one("last"), { value: curves.last });
-  for (const box of all('input[name="band"]')) {
-    box.addEventListener("change", () => { curves.band = box.value; fitValues(); readOut(); });
-  }
-  one("networks").checked = curves.networks;
-  one("networks").addEventListener("change", () => { curves.networks = one("networks").checked; applyCurves(); });
-  for (const name of ["first", "last"]) one(name).addEventListener("change", () => zoom(Number(one("first").value), Number(one("last").value)));
-  one("reset").addEventListener("click", () => zoom(curves.start.first, curves.start.last));
+  one("at").max = curves.last;
   one("at").addEventListener("input", () => look(Number(one("at").value)));
-  listenToCurves(document.querySelector('[data-chart="curves"]'));
+  const place = document.querySelector('[data-chart="curves"]');
+  place.addEventListener("pointermove", (event) => {
+    const epoch = epochAt(event, place);
+    if (epoch !== null) look(epoch);
+  });
   readOut();
 }
 
