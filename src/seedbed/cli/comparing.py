@@ -236,7 +236,6 @@ def _print_and_save(comparison: Comparison, opened: RunFolder, options: CompareO
 def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> Iterator[str]:
     """Yield lines with the report, the details and the next command."""
     from seedbed.data.frame import SERIOUS
-    from seedbed.report.advice import listed
 
     place, spec = shlex.quote(str(folder)), planned.plan.experiment
     yield ""
@@ -245,8 +244,8 @@ def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> 
     if spec.columns is not None:
         return
     advice = comparison.conclusion.advice
-    if serious := list(dict.fromkeys(note.code for note in comparison.conclusion.notes if note.code in SERIOUS)):
-        yield f"First:    settle {listed(serious)} above, which may make these results wrong"
+    if serious := [code for code in SERIOUS if any(note.code == code for note in comparison.conclusion.notes)]:
+        yield f"First:    settle {' and '.join(serious)} above, which may make these results wrong"
     if planned.finished is None and spec.design.quick and spec.command.startswith("seedbed "):
         yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
     elif advice is not None and advice.use != "prior":
