@@ -23,9 +23,10 @@ def some(make, n, **changes):
 def test_the_table_shows_scores_with_intervals_training_accuracy_epochs_and_parameters(make):
     one = make.network("linear:5", scores=make.scores(brier=(0.1254, 0.1, 0.15), roc_auc=(0.9, 0.85, 1.0)))
     assert rows(make.document(one, make.baseline("prior"))) == [
-        ["linear:5", "0.125 (0.100–0.150)", "82.5% (72.5–92.5)", "0.900 (0.850–1.000)", "84.5%", "1,000", "1,071"],
-        ["prior", "0.125 (0.025–0.225)", "82.5% (72.5–92.5)", "0.900 (0.800–1.000)", "", "", ""],
-    ]
+        ["linear:5", "0.125 (0.100 to 0.150)", "82.5% (72.5 to 92.5)", "0.900 (0.850 to 1.000)",
+         "84.5%", "1,000", "1,071"],
+        ["prior", "0.125 (0.025 to 0.225)", "82.5% (72.5 to 92.5)", "0.900 (0.800 to 1.000)", "", "", ""],
+    ]  # fmt: skip
 
 
 def test_rows_follow_the_ranking_and_diverged_candidates_come_last_with_dashes(make):
@@ -39,16 +40,16 @@ def test_a_score_without_an_interval_is_shown_alone_and_zero_is_not_a_dash(make)
     one = make.network("relu:5", train_accuracy=0.0, scores=make.scores(
         brier=(0.0, 0.0, 0.0), accuracy=(0.5, None, None), roc_auc=(-0.0001, -0.0004, 0.0002)))  # fmt: skip
     (row,) = rows(make.document(one))
-    assert row[1:5] == ["0.000 (0.000–0.000)", "50.0%", "0.000 (0.000–0.000)", "0.0%"]
+    assert row[1:5] == ["0.000 (0.000 to 0.000)", "50.0%", "0.000 (0.000 to 0.000)", "0.0%"]
 
 
 @pytest.mark.parametrize(
     ("mae", "shown"),
     [
-        ((41234.4, 39000.2, 43000.0), "41,234 (39,000–43,000)"),
-        ((1.02, 0.985, 1.05), "1.020 (0.985–1.050)"),
-        ((3.4e-7, 3e-7, 4e-7), "3.4e-07 (3e-07–4e-07)"),
-        ((0.0, 0.0, 0.0), "0.000 (0.000–0.000)"),
+        ((41234.4, 39000.2, 43000.0), "41,234 (39,000 to 43,000)"),
+        ((1.02, 0.985, 1.05), "1.020 (0.985 to 1.050)"),
+        ((3.4e-7, 3e-7, 4e-7), "3.4e-07 (3e-07 to 4e-07)"),
+        ((0.0, 0.0, 0.0), "0.000 (0.000 to 0.000)"),
     ],
     ids=str,
 )
@@ -59,5 +60,5 @@ def test_a_mean_absolute_error_has_four_digits_and_its_interval_as_many_decimals
     table = score_table(msgspec.convert(make.document(one, task="regression"), Conclusion))
     assert table.columns == ["", "squared error", "R2", "mean absolute error", "training R2", "epochs", "parameters"]
     assert table.rows == [
-        ["relu:5", "0.200 (0.100–0.300)", "0.800 (0.700–0.900)", shown, "0.845", "1,000", "1,071"],
+        ["relu:5", "0.200 (0.100 to 0.300)", "0.800 (0.700 to 0.900)", shown, "0.845", "1,000", "1,071"],
     ]

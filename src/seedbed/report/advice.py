@@ -11,6 +11,7 @@ from seedbed.evaluation.metrics import METRICS, Metric, known_metric, measure, p
 from seedbed.evaluation.ranking import Advice
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, Score
 from seedbed.evaluation.verdicts import Verdict, count_range
+from seedbed.report.tables import range_words
 
 _MOST_NAMED = 3
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
@@ -149,12 +150,6 @@ def _in_percent(score: Score, what: str) -> str:
     mean, low, high = (100 * (value or 0.0) for value in (score.mean, score.low, score.high))
     decimals = 0 if high - low >= 100 * _NARROW else 1
     return f"{mean:.{decimals}f}%{what} ({low:.{decimals}f} to {high:.{decimals}f})"
-
-
-def range_words(name: str, score: Score) -> str:
-    """Return a score with its interval: `0.113 (0.098 to 0.129)`."""
-    mean, *ends = (measure(name, value or 0.0, score.mean) for value in (score.mean, score.low, score.high))
-    return f"{mean} ({ends[0]} to {ends[1]})"
 
 
 def rare_label(conclusion: Conclusion) -> str:

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seedbed.errors import counted, spell, visible
-from seedbed.evaluation.metrics import measure
-from seedbed.evaluation.summaries import Note
+from seedbed.evaluation.summaries import Note, Score
 from seedbed.report.sentences import joined_notes, note_sentence
-from seedbed.report.tables import WIDTH, table_lines, table_width
+from seedbed.report.tables import WIDTH, range_words, table_lines, table_width
 
 _INDENT = 10 * " "
 _MOST_COLUMNS = 60
@@ -113,12 +112,12 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
     yield f"Score:    by {score['of']}, on rows that weren't trained on"
     names = {one["words"]: one["name"] for one in score["scores"]}
     for one in score["scores"]:
-        yield f"{_INDENT}{one['words']} {_range(one['name'], one['mean'], one['low'], one['high'])}"
+        yield f"{_INDENT}{one['words']} {range_words(one['name'], Score(one['mean'], one['low'], one['high']))}"
     if chosen := score["chosen"]:
         name = names.get(chosen["words"], "")
         yield (
             f"{_INDENT}It was the best of {chosen['among']}, so it is optimistic; corrected for the choice, "
-            f"{chosen['words']} {_range(name, chosen['expected'], chosen['low'], chosen['high'])}"
+            f"{chosen['words']} {range_words(name, Score(chosen['expected'], chosen['low'], chosen['high']))}"
         )
 
 
@@ -135,13 +134,6 @@ def _sets(card: Mapping[str, Any]) -> Iterator[str]:
     by_class = sorted(sets["by_class"].items(), key=lambda item: item[1])
     least = ", ".join(f"{100 * share:.0f} % for {label}" for label, share in by_class[:_MOST_LEVELS])
     yield f"{_INDENT}By true label: {least}"
-
-
-def _range(name: str, value: float, low: float | None, high: float | None) -> str:
-    """Return a score with its interval, as a comparison shows it."""
-    if low is None or high is None:
-        return measure(name, value)
-    return f"{measure(name, value)}, from {measure(name, low, value)} to {measure(name, high, value)}"
 
 
 def _content(column: Mapping[str, Any]) -> str:

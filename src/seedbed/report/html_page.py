@@ -62,7 +62,8 @@ TERMS = {
 }
 """Terms in alphabetical order, each with one or two sentences; `docs/glossary.md` has them and more."""
 
-_TERM = re.compile(rf"(?<![-\w.])({'|'.join(map(re.escape, sorted(TERMS, key=len, reverse=True)))})s?\b", re.IGNORECASE)
+_ANY_TERM = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
+_TERM = re.compile(rf"(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.IGNORECASE)
 
 _UNBROKEN = 32  # letters that fit on one line of a phone
 _TEMPLATES = {
@@ -140,10 +141,11 @@ class _Explained:
     def __call__(self, sentence: str) -> Markup:
         markup, at = Markup(), 0
         for match in _TERM.finditer(sentence):
-            term = self._terms[match[1].lower()]
+            term = self._terms[match[2].lower()]
             if term not in self._seen:
                 self._seen.add(term)
-                markup += self._unbroken(sentence[at : match.start()]) + _button(match[0], term)
+                word = Markup('<span class="word">{}{}</span>').format(_button(match[1], term), match[3])
+                markup += self._unbroken(sentence[at : match.start()]) + word
                 at = match.end()
         return markup + self._unbroken(sentence[at:])
 

@@ -14,7 +14,8 @@ from seedbed.errors import counted
 from seedbed.evaluation.metrics import METRICS, known_metric, measure, plain_number
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Note, PlanSummary, TrainingSummary
-from seedbed.report.advice import guessing, has_networks, leaves_out_rows, listed, margin_words, range_words
+from seedbed.report.advice import guessing, has_networks, leaves_out_rows, listed, margin_words
+from seedbed.report.tables import range_words
 
 _FEW_FOLDS = 5
 

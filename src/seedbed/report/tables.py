@@ -197,15 +197,15 @@ def folded(text: str, width: int, indent: int = 0, names: Sequence[str] = (), *,
     return [line.replace(_SPACE_OF_A_NAME, " ") for line in lines] or [""]
 
 
-def _measured(name: str, score: Score) -> str:
-    """Return a score with its interval, if it has one, and whether folds were pooled."""
+def range_words(name: str, score: Score) -> str:
+    """Return a score with its interval, if it has one, and whether folds were pooled: `84.6% (80.1 to 89.0)`."""
     if score.mean is None:
         return "-"
     value = f"{measure(name, score.mean)}{' (pooled)' if score.pooled else ''}"
     if score.low is None or score.high is None:
         return value
     low, high = (measure(name, end, score.mean).removesuffix("%") for end in (score.low, score.high))
-    return f"{value} ({low}–{high})"
+    return f"{value} ({low} to {high})"
 
 
 def score_table(conclusion: Conclusion) -> NumberTable:
@@ -218,7 +218,8 @@ def score_table(conclusion: Conclusion) -> NumberTable:
     rows = []
     for model in conclusion.in_order():
         # Where networks have diverged, the scores of the others are optimistic.
-        cells = [_measured(score, model.scores[score]) if model.name in conclusion.ranking else "-" for score in names]
+        is_ranked = model.name in conclusion.ranking
+        cells = [range_words(score, model.scores[score]) if is_ranked else "-" for score in names]
         if trained and model.epochs is None:
             cells += ["", "", ""]
         elif model.epochs is not None:
