@@ -3,7 +3,7 @@
 SEEDBED_DATA=... python benchmarks/rows.py               printed as Markdown
 SEEDBED_DATA=... python benchmarks/rows.py --draws 1     a rough look
 
-Nine tenths of the six largest tables are hidden, each cut to 20,000 rows first. `sb.rows` sees the other tenth, with
+Nine tenths of the six largest tables are hidden, each cut to 20,000 rows first. `comparison.rows()` sees the other tenth, with
 one repeat of ten folds. The truth is the loss of the same models trained on 2, 5 and 10 times as many rows of the whole
 table, tested on all rows of five of its ten folds.
 """
@@ -63,7 +63,9 @@ def forecasts(table: Table, draw: int) -> tuple[tuple[RowForecast, ...], dict[st
     """Return what is forecast from one tenth of a table, and what is refused."""
     rows = np.random.default_rng(draw).permutation(table.n_rows)[: table.n_rows // TENTH]
     small = table.of_rows(np.sort(rows))
-    found = sb.rows(small, candidates=CANDIDATES, recipe=RECIPE, design=DESIGN, compute=COMPUTE).conclusion.rows
+    found = (
+        sb.compare(small, candidates=CANDIDATES, recipe=RECIPE, design=DESIGN, compute=COMPUTE).rows().conclusion.rows
+    )
     assert found is not None
     return found.forecasts, dict(found.refused)
 

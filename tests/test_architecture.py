@@ -17,17 +17,17 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1778,
+    "*.py": 1774,
     "cli/": 1571,
     "data/": 6288,
     "evaluation/": 4122,
-    "experiment/": 4909,
+    "experiment/": 4790,
     "figures/": 1321,
     "judgement/": 1670,
     "model/": 4560,
     "networks/": 1233,
     "play/": 267,
-    "report/": 2779,
+    "report/": 2770,
     "serve/": 1263,
     "settings/": 719,
     "training/": 4682,
@@ -414,7 +414,7 @@ def test_a_repeated_file_name_is_found(tree: Path):
 
 
 def test_lines_are_counted_for_each_package_and_for_single_files_together(tree: Path):
-    assert lines_of(tree) == {"*.py": 1778, "data/": 6288, "networks/": 1233, "training/": 4682}
+    assert lines_of(tree) == {"*.py": 1774, "data/": 6288, "networks/": 1233, "training/": 4682}
 
 
 def test_a_long_file_is_found_and_one_at_the_ceiling_is_not(tree: Path):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from seedbed.data.reading import read_table
     from seedbed.data.table import Table
     from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
-    from seedbed.experiment.compare import columns, compare, rows
+    from seedbed.experiment.compare import compare
     from seedbed.experiment.comparison import Comparison
     from seedbed.judgement.judge import Judgement, judge
     from seedbed.model.blending import fit_model
@@ -71,7 +71,6 @@ __all__ = [
     "TrainingError",
     "UnreadableError",
     "UsageError",
-    "columns",
     "compare",
     "fit_model",
     "inspect_table",
@@ -79,14 +78,11 @@ __all__ = [
     "load",
     "playground",
     "read_table",
-    "rows",
     "train_many",
 ]
 
 _FILES = {
-    "columns": "experiment.compare",
     "compare": "experiment.compare",
-    "rows": "experiment.compare",
     "Compute": "settings.design",
     "Design": "settings.design",
     "Recipe": "settings.recipe",

@@ -1,20 +1,22 @@
 """Fixtures for the tests of comparisons: a small table, and comparisons that take a moment."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from seedbed.data.reading import table_from_arrays
+from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Column, ColumnSchema, Table
-from seedbed.experiment.compare import compare
+from seedbed.experiment.compare import answer_request, compare
 from seedbed.experiment.comparison import Comparison, conclude
 from seedbed.experiment.plan import Plan, make_plan
+from seedbed.experiment.request import Request
 from seedbed.experiment.run import run
 from seedbed.experiment.spec import specify
 from seedbed.settings.design import Compute, Design
-from seedbed.settings.fields import settings_of
+from seedbed.settings.fields import merged, settings_of
 from seedbed.settings.recipe import Recipe, recipe_named
 from seedbed.training.parallel import one_thread
 
@@ -58,6 +60,25 @@ def compare_with(*table: Any, **words: Any) -> Comparison:
     design, compute, lr = Design(**taken(Design)), Compute(**taken(Compute)), words.pop("lr", None)
     recipe = recipe_named(words.pop("recipe", "default"), **taken(Recipe))
     return compare(*table, recipe=recipe, lr=lr, design=design, compute=compute, **words)
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., Comparison]:
+    """A function that asks a question of a table, or of the folder of a run, as the commands do."""
+
+    def run_it(question: Any, source: Any, y: Any = None, *, folder: Any = None, **words: Any) -> Comparison:
+        if y is not None:
+            source = table_from_arrays(source, y)
+        elif not isinstance(source, Path | Table):
+            source = read_table(source, target=words.pop("target", None))
+        lr = words.pop("lr", None)
+        several, lr = (tuple(lr), None) if isinstance(lr, list) else ((), lr)
+        recipe = merged(words.pop("recipe", Recipe()), epochs=words.pop("epochs", None), lr=lr)
+        design = merged(words.pop("design", Design()), quick=words.pop("quick", None))
+        request = Request(question=question, source=source, recipe=recipe, design=design, lrs=several, **words)
+        return answer_request(request, folder)
+
+    return run_it
 
 
 @pytest.fixture(scope="session")

@@ -35,8 +35,8 @@ def verdicts(found: sb.Comparison) -> dict[tuple[str, ...], str]:
 
 
 @pytest.mark.parametrize("model", ["linear:5", "logistic"])
-def test_the_column_that_decides_helps_and_noise_does_not(model: str) -> None:
-    found = sb.columns(*rows(), candidate=model, **FAST)
+def test_the_column_that_decides_helps_and_noise_does_not(ask: Any, model: str) -> None:
+    found = ask("columns", *rows(), candidates=model, **FAST)
     assert verdicts(found)["x0",] == "helps"
     assert "helps" not in {verdicts(found)[f"x{number}",] for number in (1, 2, 3)}
     assert {verdict.comparisons for verdict in found.verdicts} == {4}
@@ -52,10 +52,11 @@ def test_the_column_that_decides_helps_and_noise_does_not(model: str) -> None:
         "sklearn.naive_bayes.GaussianNB",
     ],
 )
-def test_a_model_without_a_column_is_the_same_whatever_it_holds(model: str) -> None:
+def test_a_model_without_a_column_is_the_same_whatever_it_holds(ask: Any, model: str) -> None:
     X, y = rows(120)
     one, other = (
-        sb.columns(X * factor, y, candidate=model, column=["x1"], **FAST)["without x1"] for factor in (1, [1, -9, 1, 1])
+        ask("columns", X * factor, y, candidates=model, columns=["x1"], **FAST)["without x1"]
+        for factor in (1, [1, -9, 1, 1])
     )
     assert np.array_equal(one.predictions, other.predictions)
 
@@ -69,10 +70,10 @@ def test_dropping_a_column_moves_no_row() -> None:
     assert all(np.array_equal(one.test, other.test) for one, other in zip(asked.splits(), plain.splits, strict=True))
 
 
-def test_of_two_copies_neither_is_needed_but_one_of_them_is() -> None:
+def test_of_two_copies_neither_is_needed_but_one_of_them_is(ask: Any) -> None:
     X, y = rows()
     X[:, 3] = X[:, 0]
-    found = sb.columns(X, y, candidate="linear:5", **FAST | {"design": replace(DESIGN, margin=0.03)})
+    found = ask("columns", X, y, candidates="linear:5", **FAST | {"design": replace(DESIGN, margin=0.03)})
     said = verdicts(found)
     assert said["x0", "x3"] == "helps"
     assert said["x0",] == said["x3",] == "no difference that matters"
@@ -106,30 +107,30 @@ def test_many_columns_are_left_out_in_forty_groups() -> None:
     assert max(map(len, asked.names)) < 32  # and not all names of a group
 
 
-def test_a_single_column_and_a_copy_of_the_target_have_verdicts() -> None:
+def test_a_single_column_and_a_copy_of_the_target_have_verdicts(ask: Any) -> None:
     X, y = rows(n_columns=1)
-    found = sb.columns(X, y, candidate="linear:5", **FAST)
+    found = ask("columns", X, y, candidates="linear:5", **FAST)
     assert verdicts(found) == {("x0",): "helps"}
     assert "x0: shown to help, as the only column" in str(found)
-    copied = sb.columns(np.column_stack([X, y]), y, candidate="linear:5", **FAST)
+    copied = ask("columns", np.column_stack([X, y]), y, candidates="linear:5", **FAST)
     assert verdicts(copied)["x1",] == "helps"
 
 
-def test_unknown_columns_and_models_are_refused() -> None:
+def test_unknown_columns_and_models_are_refused(ask: Any) -> None:
     with pytest.raises(ColumnError, match="no column 'y1'") as error:
-        sb.columns(*rows(), column=["y1"], **FAST)
+        ask("columns", *rows(), columns=["y1"], **FAST)
     assert "x1" in error.value.hint
     constant = _frame({"x": np.sin(np.arange(60)), "same": 1, "y": np.arange(60) % 2})
     with pytest.raises(ColumnError, match="column 'same' is left out: it is 1 in every row"):
-        sb.columns(constant, target="y", column=["same"], **FAST)
+        ask("columns", constant, target="y", columns=["same"], **FAST)
     with pytest.raises(CandidateError, match="boosted-tree"):
-        sb.columns(*rows(), candidate="boosted-tree", **FAST)
+        ask("columns", *rows(), candidates="boosted-tree", **FAST)
 
 
-def test_a_finished_run_lends_its_splits_network_and_recipe(tmp_path: Path) -> None:
+def test_a_finished_run_lends_its_splits_network_and_recipe(ask: Any, tmp_path: Path) -> None:
     settings = FAST | {"design": replace(DESIGN, baselines=["prior"])}
     compared = sb.compare("example:iris", candidates=["linear:5@lr=0.1", "relu:3"], folder=tmp_path / "run", **settings)
-    found = sb.columns(tmp_path / "run", column=["petal length (cm)", "sepal width (cm)"])
+    found = ask("columns", tmp_path / "run", columns=["petal length (cm)", "sepal width (cm)"])
     advice = compared.conclusion.advice
     assert advice is not None
     assert found.conclusion.columns is not None
@@ -138,12 +139,12 @@ def test_a_finished_run_lends_its_splits_network_and_recipe(tmp_path: Path) -> N
     assert found["all columns"].recipe == compared[advice.use].recipe
 
 
-def test_a_run_is_read_back_and_a_model_of_it_refused(tmp_path: Path) -> None:
-    found = sb.columns("example:iris", candidate="linear:5", folder=tmp_path, **FAST)
-    again = sb.columns("example:iris", candidate="linear:5", folder=tmp_path, **FAST)
+def test_a_run_is_read_back_and_a_model_of_it_refused(ask: Any, tmp_path: Path) -> None:
+    found = ask("columns", "example:iris", candidates="linear:5", folder=tmp_path, **FAST)
+    again = ask("columns", "example:iris", candidates="linear:5", folder=tmp_path, **FAST)
     assert again.conclusion == summary_from(found.summary())
     with pytest.raises(OptionError, match="compares columns and not models"):
-        sb.columns(tmp_path)
+        ask("columns", tmp_path)
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
@@ -169,10 +170,10 @@ def test_what_a_model_adds_is_the_covariance_of_its_change_with_what_the_smaller
     assert added(*results, "accuracy") is None
 
 
-def test_what_a_column_adds_decides_where_its_loss_does_not() -> None:
-    verdict = sb.columns(*rows(), candidate="linear:5", column=["x1"], **FAST).verdicts[0]
+def test_what_a_column_adds_decides_where_its_loss_does_not(ask: Any) -> None:
+    verdict = ask("columns", *rows(), candidates="linear:5", columns=["x1"], **FAST).verdicts[0]
     without = {verdict.candidate: ("x1",)}
-    gain = added(*[sb.columns(*rows(), candidate="linear:5", column=["x0"], **FAST)[name]
+    gain = added(*[ask("columns", *rows(), candidates="linear:5", columns=["x0"], **FAST)[name]
                    for name in ("all columns", "without x0")], "brier")  # fmt: skip
     assert gain is not None
     assert gain.low > 0
@@ -190,8 +191,10 @@ def test_what_a_column_adds_decides_where_its_loss_does_not() -> None:
 @pytest.mark.parametrize(
     ("model", "n"), [("linear:5", 1), pytest.param("sklearn.ensemble.ExtraTreesClassifier", 2, marks=pytest.mark.slow)]
 )
-def test_noise_of_a_single_fit_is_not_taken_for_what_a_column_adds(model: str, n: int) -> None:
-    found = sb.columns(*rows(120), candidate=model, column=["x0"], **FAST | {"design": replace(DESIGN, n_networks=n)})
+def test_noise_of_a_single_fit_is_not_taken_for_what_a_column_adds(ask: Any, model: str, n: int) -> None:
+    found = ask(
+        "columns", *rows(120), candidates=model, columns=["x0"], **FAST | {"design": replace(DESIGN, n_networks=n)}
+    )
     assert found.conclusion.columns is not None
     (effect,) = found.conclusion.columns.effects
     assert (effect.adds, effect.verdict) == (None, "helps")

@@ -46,15 +46,15 @@ def test_rows_with_times_are_the_latest():
 
 
 @pytest.mark.parametrize(("n", "share"), [(40, 0.5), (300, 0.03)], ids=["40 rows", "a rare class"])
-def test_a_table_whose_half_is_too_small_is_refused_before_training(n, share):
+def test_a_table_whose_half_is_too_small_is_refused_before_training(ask, n, share):
     table = pd.DataFrame({"x": np.sin(np.arange(n)), "y": np.arange(n) < share * n})
     with pytest.raises(DataError, match=r"half of them is too few.*needs 30 rows, 5 of them outside"):
-        sb.rows(table, target="y", **SMALL)
+        ask("rows", table, target="y", **SMALL)
 
 
-def test_an_unknown_candidate_is_refused():
+def test_an_unknown_candidate_is_refused(ask):
     with pytest.raises(CandidateError, match="relux"):
-        sb.rows(frame(), target="y", candidates=["relux:5"])
+        ask("rows", frame(), target="y", candidates=["relux:5"])
 
 
 def test_subgroups_are_refused(call):
@@ -86,13 +86,13 @@ def test_a_power_law_is_continued_and_another_curve_has_no_forecast():
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory):
+def asked(ask, tmp_path_factory):
     folder = tmp_path_factory.mktemp("rows")
     table = frame(n=400)
-    return sb.rows(table, target="y", folder=folder, **SMALL), table, folder
+    return ask("rows", table, target="y", folder=folder, **SMALL), table, folder
 
 
-def test_sizes_have_losses_and_verdicts_and_are_read_back(asked, monkeypatch):
+def test_sizes_have_losses_and_verdicts_and_are_read_back(ask, asked, monkeypatch):
     comparison, table, folder = asked
     rows = comparison.conclusion.rows
     assert [size.n_train for size in rows.sizes] == [45, 90, 180, 360]
@@ -103,7 +103,7 @@ def test_sizes_have_losses_and_verdicts_and_are_read_back(asked, monkeypatch):
     assert rows.sizes[0].losses["logistic"].mean > rows.sizes[-1].losses["logistic"].mean
     assert summary_from(json.loads(json.dumps(comparison.summary()))).rows == rows
     monkeypatch.setattr("seedbed.experiment.sizes.run", None)  # nothing is trained again
-    assert sb.rows(table, target="y", folder=folder, **SMALL).conclusion.rows == rows
+    assert ask("rows", table, target="y", folder=folder, **SMALL).conclusion.rows == rows
 
 
 def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked):
@@ -119,16 +119,16 @@ def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked):
     assert "training rows" in (folder / "rows.svg").read_text()
 
 
-def test_locked_rows_have_no_forecast_and_the_answer_says_of_which_model():
+def test_locked_rows_have_no_forecast_and_the_answer_says_of_which_model(ask):
     table = read_table(frame(when=pd.date_range("2024", periods=240)), target="y", time_split="when")
-    answer = sb.rows(table, **SMALL | {"candidates": ["linear:5", "relu:5"]})
+    answer = ask("rows", table, **SMALL | {"candidates": ["linear:5", "relu:5"]})
     best = next(name for name in answer.conclusion.ranking if name != "prior")
     assert f"More rows  can't say for {best}: rows are split by time" in glance_text(answer.conclusion)
 
 
-def test_numbers_have_a_curve_and_a_forecast():
+def test_numbers_have_a_curve_and_a_forecast(ask):
     table = frame(n=400).drop(columns="y").assign(z=lambda one: one.x + np.random.default_rng(1).normal(size=400))
     table["who"] = np.arange(400) // 4
-    rows = sb.rows(read_table(table, target="z", group="who"), **SMALL).conclusion.rows
+    rows = ask("rows", read_table(table, target="z", group="who"), **SMALL).conclusion.rows
     assert [size.n_train for size in rows.sizes] == pytest.approx([45, 90, 180, 360], abs=3)
     assert len(rows.forecasts_of("linear")) == 3 or "linear" in rows.refused

@@ -270,34 +270,34 @@ def finished(tmp_path_factory):
     return folder, settings
 
 
-def test_a_finished_comparison_is_asked_without_training_it_again(finished, tmp_path, monkeypatch):
+def test_a_finished_comparison_is_asked_without_training_it_again(ask, finished, tmp_path, monkeypatch):
     folder, settings = finished
-    usual = sb.rows("example:iris", **settings)
+    usual = ask("rows", "example:iris", **settings)
     monkeypatch.setattr(sys.modules["seedbed.experiment.request"], "carry_out", None)
-    found = sb.rows(folder, folder=tmp_path)
+    found = ask("rows", folder, folder=tmp_path)
     assert found.experiment.reference == "relu:3@lr=0.1"
     assert found.conclusion == replace(
         usual.conclusion, command=found.conclusion.command, seconds=found.conclusion.seconds
     )
-    assert sb.rows(folder, folder=tmp_path).conclusion.rows == found.conclusion.rows
+    assert ask("rows", folder, folder=tmp_path).conclusion.rows == found.conclusion.rows
     assert summary_from(json.loads((folder / "comparison.json").read_text())).rows is None
 
 
-def test_a_finished_comparison_answers_as_the_functions_do():
+def test_a_finished_comparison_answers_as_the_functions_do(ask):
     comparison, column = sb.compare("example:iris", **FAST), ["petal length (cm)"]
     others = {name: value for name, value in FAST.items() if name != "candidates"}
-    direct = sb.columns("example:iris", candidate="linear:5", column=column, **others)
+    direct = ask("columns", "example:iris", candidates="linear:5", columns=column, **others)
     assert comparison.columns("linear:5", column).conclusion.columns == direct.conclusion.columns
-    assert comparison.rows().conclusion.rows == sb.rows("example:iris", **FAST).conclusion.rows
+    assert comparison.rows().conclusion.rows == ask("rows", "example:iris", **FAST).conclusion.rows
 
 
-def test_the_command_line_asks_a_finished_comparison_as_well(finished, call, tmp_path):
+def test_the_command_line_asks_a_finished_comparison_as_well(ask, finished, call, tmp_path):
     folder, settings = finished
     done = call("rows", folder, "--out", tmp_path / "rows")
     assert f"the comparison in {folder} isn't trained again" in done.err
     assert "\nMore rows  " in done.out
     written = summary_from(json.loads((tmp_path / "rows" / "comparison.json").read_text()))
-    assert written.rows == sb.rows("example:iris", **settings).conclusion.rows
+    assert written.rows == ask("rows", "example:iris", **settings).conclusion.rows
 
 
 def test_what_a_finished_comparison_decides_is_refused(finished, call):
@@ -306,36 +306,34 @@ def test_what_a_finished_comparison_decides_is_refused(finished, call):
         for verb in "rows", "columns":
             assert f"has its own table, recipe and design. Leave {names} out." in call(verb, folder, *words).err
     assert "its own networks. Leave --candidate out." in call("rows", folder, "--candidate", "relu:5").err
-    with pytest.raises(OptionError, match="Leave design, quick out"):
-        sb.rows(folder, design=ONE_REPEAT, quick=True)
 
 
-def test_an_interrupted_comparison_is_continued_first(finished, monkeypatch):
+def test_an_interrupted_comparison_is_continued_first(ask, finished, monkeypatch):
     conclusion, stored = opened_run(finished[0])
     early = replace(conclusion, plan=replace(conclusion.plan, ended="interrupted"))
     monkeypatch.setattr("seedbed.experiment.model_plan.opened_run", lambda folder: (early, stored))
     with pytest.raises(OptionError, match=r"was interrupted\. Run the command again: sb\.compare"):
-        sb.rows(finished[0])
+        ask("rows", finished[0])
 
 
-def test_a_folder_without_its_table_or_its_models_says_what_to_do(call, tmp_path):
+def test_a_folder_without_its_table_or_its_models_says_what_to_do(ask, call, tmp_path):
     with pytest.raises(OptionError, match="holds no finished run"):
-        sb.rows(tmp_path)
+        ask("rows", tmp_path)
     sb.compare(rows_in_memory(), target="y", folder=tmp_path / "frame", **FAST)
     again = "Name the table: with folder .* and the same options, its finished networks are used again"
     with pytest.raises(OptionError, match=f"was given in Python, and isn't in its folder. {again}"):
-        sb.rows(tmp_path / "frame")
+        ask("rows", tmp_path / "frame")
     own = replace(ONE_REPEAT, baselines=[{"bayes": "sklearn.naive_bayes.GaussianNB"}])
     sb.compare("example:iris", folder=tmp_path / "own", **FAST | {"design": own})
     with pytest.raises(
         OptionError, match=f"the scikit-learn model bayes of this comparison isn't in the run's folder. {again}"
     ):
-        sb.rows(tmp_path / "own")
+        ask("rows", tmp_path / "own")
     assert "there is no folder" in (mistyped := call("rows", tmp_path / "fram").err)
     assert f"Did you mean '{tmp_path / 'frame'}'" in mistyped
 
 
-def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(tmp_path, monkeypatch):
+def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(ask, tmp_path, monkeypatch):
     run, kept = sizes.run, []
 
     def once(plan, folder):
@@ -347,7 +345,7 @@ def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(
     sb.compare(table := rows_in_memory(), target="y", folder=tmp_path, **FAST)
     monkeypatch.setattr(sizes, "run", once)
     with pytest.raises(KeyboardInterrupt):
-        sb.rows(table, target="y", folder=tmp_path, **FAST)
-    sb.rows(table, target="y", folder=tmp_path, **FAST)
+        ask("rows", table, target="y", folder=tmp_path, **FAST)
+    ask("rows", table, target="y", folder=tmp_path, **FAST)
     assert [n > 0 for n in kept] == [False, False, True, False, False]
     assert not (tmp_path / "unfinished").exists()

@@ -1,4 +1,4 @@
-"""`compare`, `rows` and `columns`: models on one table, over many splits, each compared with the reference."""
+"""`compare`: models on one table, over many splits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, without_passwords
 from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.request import Question, Request, carry_out_request, plan_request
+from seedbed.experiment.request import Request, carry_out_request, plan_request
 from seedbed.experiment.run_folder import open_folder
 from seedbed.report.progress import Progress, notebook_progress
 from seedbed.settings.design import Compute, Design
@@ -85,143 +85,28 @@ def compare(
         ...
         2 models on 10 train/test splits: 40 networks in ...
     """
-    request = _request("compare", table, y, target, recipe, design, compute, epochs, lr, quick, candidates=candidates)
-    return _answer(request, folder, overwrite, on_progress)
-
-
-@checked(_place)
-def rows(
-    table: Any,
-    y: Any = None,
-    *,
-    target: str | int | None = None,
-    candidates: Sequence[Any] | Mapping[str, Any] | str | None = None,
-    recipe: Recipe | Literal["default", "tutorial"] = "default",
-    design: Design | None = None,
-    compute: Compute = Compute(),
-    epochs: int | None = None,
-    lr: float | Iterable[float] | None = None,
-    quick: bool = False,
-    folder: str | Path | None = None,
-    overwrite: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> Comparison:
-    """Say whether more rows would help: compare, then train again on halves, quarters and so on of the training rows.
-
-    The test rows stay the same. `conclusion.rows` has the losses and verdicts at up to six sizes of the training set,
-    and what 2, 5 and 10 times as many rows would bring.
-
-    Args:
-        table: as in `compare`; or the folder of a finished comparison, whose table, networks and design it uses.
-        y, target, candidates, recipe, design, compute, epochs, lr, quick: as in `compare`.
-        folder: as in `compare`; it may hold a finished comparison of the same call, whose networks are used again.
-        overwrite, on_progress: as in `compare`.
-
-    Raises:
-        DataError: half of the training rows is too few to learn from.
-        SeedbedError: the table, a candidate or an option can't be used.
-
-    Examples:
-        >>> settings = {"candidates": ["linear:5"], "quick": True, "epochs": 5, "design": sb.Design(n_networks=2)}
-        >>> answer = sb.rows("example:iris", **settings)
-        >>> [size.n_train for size in answer.conclusion.rows.sizes]
-        [33, 69, 135]
-    """
-    request = _request("rows", table, y, target, recipe, design, compute, epochs, lr, quick, candidates=candidates)
-    return _answer(request, folder, overwrite, on_progress)
-
-
-@checked(_place)
-def columns(
-    table: Any,
-    y: Any = None,
-    *,
-    target: str | int | None = None,
-    candidate: Any = None,
-    column: Sequence[str] = (),
-    recipe: Recipe | Literal["default", "tutorial"] = "default",
-    design: Design | None = None,
-    compute: Compute = Compute(),
-    epochs: int | None = None,
-    lr: float | None = None,
-    quick: bool = False,
-    folder: str | Path | None = None,
-    overwrite: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> Comparison:
-    """Say which columns of a table help: train a model with all columns, and again without each, on the same splits.
-
-    Columns that stand for each other are also left out together. `conclusion.columns` has the answer.
-
-    Args:
-        table: as in `compare`; or the folder of a finished comparison, whose table, splits, network and recipe it uses.
-        y: the target [row], where `table` is an array.
-        target: the column to predict.
-        candidate: the model: a candidate as in `compare`, "auto", or a default model such as "boosted-trees". If left
-            out, "network-1", or of a folder the model that its comparison recommends.
-        column: the columns to ask about, at most 40; all if left out. More than 40 columns are left out in 40 groups.
-        recipe, design, compute, epochs, lr, quick, folder, overwrite, on_progress: as in `compare`.
-
-    Raises:
-        SeedbedError: the table, the model, a column or an option can't be used.
-
-    Examples:
-        >>> design = sb.Design(repeats=1, n_networks=2)
-        >>> answer = sb.columns("example:iris", candidate="linear:5", epochs=5, lr=0.1, design=design)
-        >>> answer.conclusion.columns.effects[0].verdict
-        'helps'
-    """
-    request = _request(
-        "columns", table, y, target, recipe, design, compute, epochs, lr, quick, candidates=candidate, columns=column
-    )
-    return _answer(request, folder, overwrite, on_progress)
-
-
-def _request(
-    question: Question,
-    table: Any,
-    y: Any,
-    target: str | int | None,
-    recipe: Recipe | str,
-    design: Design | None,
-    compute: Compute,
-    epochs: int | None,
-    lr: float | Iterable[float] | None,
-    quick: bool,
-    *,
-    candidates: Any,
-    columns: Sequence[str] = (),
-) -> Request:
-    """Return the request of a call, and read its table; the arguments are those of `compare` and `columns`."""
     started, lrs = time.perf_counter(), _lrs(lr)
     several, rate = (lrs, None) if len(lrs) > 1 else ((), next(iter(lrs), None))
-    source: Table | Path
-    if question != "compare" and isinstance(table, str | Path) and Path(table).is_dir():
-        source = Path(table)
-        decided = {"y": y, "target": target, "design": design, "epochs": epochs, "lr": lr, "quick": quick or None,
-                   "recipe": None if recipe == "default" else recipe,
-                   "candidates": candidates if question == "rows" else None}  # fmt: skip
-        if names := [name for name, value in decided.items() if value is not None]:
-            raise OptionError(f"{source} has its own table, networks and design", f"Leave {', '.join(names)} out.")
-    else:
-        source = _table(table, y, target)
-    common = merged(recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate)
     request = Request(
-        question=question,
-        source=source,
+        question="compare",
+        source=_table(table, y, target),
         candidates=candidates,
-        columns=tuple(columns),
-        recipe=common,
+        recipe=merged(recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate),
         design=merged(design or Design(), quick=quick or None),
         lrs=several,
         compute=compute,
         started=started,
     )
-    return dataclasses.replace(request, command=call_of(request))
+    request = dataclasses.replace(request, command=call_of(request))
+    return answer_request(request, folder, overwrite=overwrite, on_progress=on_progress)
 
 
-def _answer(
-    request: Request, folder: str | Path | None, overwrite: bool, on_progress: Callable[[Progress], None] | None
+def answer_request(
+    request: Request,
+    folder: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Carry out a request, in a folder if one is given."""
     planned = plan_request(request)
@@ -260,27 +145,23 @@ def _table(table: Any, y: Any, target: str | int | None) -> Table:
 
 
 def call_of(request: Request) -> str:
-    """Return the text of a call that makes a request, such as `sb.compare('t.csv', target='y')`.
+    """Return the text of the call that makes a comparison, such as `sb.compare('t.csv', target='y')`.
 
     Tables and objects without a short text are shown by their type, and passwords as stars.
     """
-    source, of_models = request.source, request.question != "columns"
-    arguments = [_word(str(source))] if isinstance(source, Path) else _read_by(source)
-    if request.candidates is not None and of_models:
+    table = request.source
+    assert isinstance(table, Table)
+    arguments = _read_by(table)
+    if request.candidates is not None:
         arguments.append(f"candidates={_word(request.candidates)}")
-    if isinstance(source, Table):
-        names = [name for name, recipe in RECIPES.items() if recipe == request.recipe]
-        if names != ["default"]:
-            arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{request.recipe!r}")
-        if request.lrs:
-            arguments.append(f"lr={list(request.lrs)}")
-        if request.design != Design():
-            arguments.append(f"design=sb.{request.design!r}")
-    if request.candidates is not None and not of_models:
-        arguments.append(f"candidate={_word(request.candidates)}")
-    if request.columns:
-        arguments.append(f"column={_word(list(request.columns))}")
-    return without_passwords(f"sb.{request.question}({', '.join(arguments)})")
+    names = [name for name, recipe in RECIPES.items() if recipe == request.recipe]
+    if names != ["default"]:
+        arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{request.recipe!r}")
+    if request.lrs:
+        arguments.append(f"lr={list(request.lrs)}")
+    if request.design != Design():
+        arguments.append(f"design=sb.{request.design!r}")
+    return without_passwords(f"sb.compare({', '.join(arguments)})")
 
 
 def _read_by(table: Table) -> list[str]:
