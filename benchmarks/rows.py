@@ -3,9 +3,9 @@
 SEEDBED_DATA=... python benchmarks/rows.py               printed as Markdown
 SEEDBED_DATA=... python benchmarks/rows.py --draws 1     a rough look
 
-Nine tenths of the six largest tables are hidden, each cut to 20,000 rows first. `comparison.rows()` sees the other tenth, with
-one repeat of ten folds. The truth is the loss of the same models trained on 2, 5 and 10 times as many rows of the whole
-table, tested on all rows of five of its ten folds.
+Nine tenths of the six largest tables are hidden, each cut to 20,000 rows first. `comparison.rows()` sees the other
+tenth, with one repeat of ten folds. The truth is the loss of the same models trained on 2, 5 and 10 times as many rows
+of the whole table, tested on all rows of five of its ten folds.
 """
 
 from __future__ import annotations
