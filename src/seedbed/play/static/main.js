@@ -190,6 +190,7 @@ function showSettings() {
   by("pin").textContent = page.pinned ? "Stop comparing" : "Compare with\u2026";
   by("pin").title = page.pinned ? `Forget ${settingsName(page.pinned)}` : "Keep this network, change it, and compare the two";
   by("pinned").hidden = !page.pinned;
+  by("pinned").firstChild.data = page.pinned && settingsName(settings) === settingsName(page.pinned) ? "Now change it. Compared with " : "compared with ";
   by("pinned-word").textContent = page.pinned ? namesBeside(settings, page.pinned)[1] : "";
   by("notice").hidden = true;
   seed.max = settings.seeds - 1;
@@ -303,7 +304,6 @@ function explainCurves() {
   const score = page.table.task === "regression" ? "R\u00b2: 1 is perfect; always predicting the mean gives 0." :
     `Accuracy: the share of rows that are predicted right; always predicting the commonest class gives ${scoreText(Math.max(...classShares(page.table)), page.table.task)}.`;
   const loss = "Loss: the error that training lowers; smaller is better.";
-  by("measure").title = `${score} ${loss}`;
   key.textContent = `${page.measure === "loss" ? loss : score} Thick line: the middle of all networks. Band: their middle half. With a dot: the highlighted one. Bars at the right edge: how many networks end at each value.`;
 }
 
