@@ -76,7 +76,7 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     trained(page)
     yield "play-light.png", page.screenshot()
     page.evaluate("delete document.body.dataset.state")  # of the training before
-    page.get_by_role("button", name="Pin it and try relu:5").click()
+    page.get_by_role("button", name="Compare with relu:5").click()
     trained(page)
     yield "play-compare.png", page.locator("#compare").screenshot()
     page.goto("about:blank")

@@ -25,10 +25,12 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def play(open_page: Callable[..., Any], empty: Path) -> Play:
-    """Opens the playground and waits until everything is trained; few networks unless the link says otherwise."""
+    """Opens the playground and waits until everything is trained. A link without a table has the tutorial's network,
+    unless it names another."""
 
     def go(path: Path = empty, link: str = "seeds=12&splits=3&epochs=50", **options: Any) -> Any:
-        page = open_page(path, link=f"#{link}", **options)
+        tutorial = "&network=linear:5&optimizer=sgd&epochs=1000" if link and "table=" not in link else ""
+        page = open_page(path, link=f"#{link}{tutorial}", **options)
         wait(page)
         return page
 
@@ -75,23 +77,51 @@ def drop(page: Any, **files: str) -> None:
     page.set_input_files("#file", [{"name": name, "mimeType": "text/plain", "buffer": one} for name, one in given])
 
 
-def test_the_first_screen_trains_the_tutorials_network_without_a_press(play: Play):
+def test_the_first_screen_of_a_toy_is_its_map_without_a_press(play: Play):
     page = play(link="", width=1280, height=800)
     for width, height in ((1280, 800), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
         painted(page)
         assert re.match(r"100 networks, one recipe: .* right on new rows\.", text(page, "h1"))
-        assert text(page, "#word") == "linear:5"
-        box = page.locator("#curves .test").bounding_box()
+        assert text(page, "#word") == "relu:8,8, AdamW, 500 epochs"
+        box = page.locator("#map figure").bounding_box()
         assert box["y"] + 0.8 * box["height"] < height
-        assert inked(page, "#curves .test")
+        assert inked(page, "#map figure")
         assert inked(page, "#network .picture")
+
+
+def sections(page: Any) -> list[str]:
+    found: list[str] = page.evaluate("[...document.querySelectorAll('.results > section')].map((one) => one.id)")
+    return found
+
+
+def test_a_table_begins_with_its_curves_and_the_tutorials_network_a_toy_with_its_map(play: Play, here: Path):
+    page = play(
+        playground("example:iris", here / "iris.html"), link="table=none&seeds=6&splits=3", width=1280, height=800
+    )
+    box = page.locator("#curves .test").bounding_box()
+    assert box["y"] + 0.8 * box["height"] < 800
+    own = ["train", "chance", "compare", "surface", "take", "class"], "linear:5"
+    toy = ["surface", "train", "chance", "compare", "take", "class"], "relu:8,8, AdamW, 500 epochs"
+    assert (sections(page), text(page, "#word")) == own
+    for table, expected in (("spiral", toy), ("iris", own), ("xor", toy)):
+        after(page, lambda table=table: page.get_by_role("button", name=table).click())
+        assert (sections(page), text(page, "#word")) == expected
+    after(page, lambda: page.get_by_role("button", name="relu:5 With ReLU").click())
+    after(page, lambda: page.get_by_role("button", name="iris").click())
+    assert text(page, "#word") == "relu:5"
+
+
+def test_the_networks_that_a_toy_begins_with_learn_the_spiral(play: Play):
+    page = play(link="table=spiral&noise=0.05&seeds=20&splits=2")
+    expect(page.locator("#map")).to_contain_text("of 60 test rows are wrong")
+    assert int(re.search(r"(\d+) of 60 test rows are wrong", text(page, "#map"))[1]) < 8
 
 
 @pytest.mark.parametrize("look", [{}, {"width": 390, "is_mobile": True}, {"width": 320, "color_scheme": "dark"}])
 def test_the_page_never_scrolls_sideways(play: Play, look: dict[str, Any]):
     page = play(link="network=linear:20,20,20,20&seeds=4&splits=3&epochs=50", **look)
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -136,7 +166,7 @@ def test_the_headline_and_the_chance_follow_the_slider_and_the_verdict_says_that
     assert re.fullmatch(r"6 networks, one recipe, epoch 1 of 100: .* on new rows\.", text(page, "h1"))
     page.locator("#epoch").press("End")
     assert text(page, "h1") == last[0]
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
     after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
     assert "last epoch" not in text(page, "#lead")
     page.locator("#epoch").press("Home")
@@ -176,22 +206,25 @@ def test_chance_is_shown_over_seeds_and_over_splits(play: Play):
 
 def test_a_pinned_network_is_compared_on_the_same_splits(play: Play):
     page = play(link="seeds=6&splits=10&epochs=300&table=circles&network=linear:5&optimizer=adamw&lr=0.03")
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
     assert text(page, "#compare-finding") == "Now change the network."
+    assert text(page, "#pinned") == "Now change it. Compared with linear:5"
     after(page, lambda: page.get_by_label("Activation of layer 1").select_option("relu"))
     assert text(page, "#compare-finding") == "relu:5 is better than linear:5."
+    assert text(page, "#pinned") == "compared with linear:5"
+    assert "Use relu:5: shown to be better than linear:5." in text(page, "#comparison")
     assert text(page, "h1") == text(page, "#compare-finding")
     assert text(page, ".verdict") == "better"
     assert "after 10 splits with 3 seeds each" in text(page, "#comparison")
     page.get_by_role("button", name="Draw one run").click()
     assert "1 single run so far" in text(page, "#draw")
-    after(page, lambda: page.get_by_role("button", name="Unpin").first.click())
+    after(page, lambda: page.get_by_role("button", name="Stop comparing").first.click())
     assert text(page, "#compare-finding") == "Is another network really better?"
 
 
 def test_verdicts_that_have_been_looked_at_are_counted(play: Play):
     page = play(link="seeds=3&splits=6&epochs=50&network=relu:3")
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
     after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
     assert "looked at" not in text(page, "#comparison") + text(page, "#lead")
     for key in ("ArrowLeft", "ArrowRight"):  # 5 splits, and 6 again
@@ -220,9 +253,9 @@ def test_networks_that_diverge_are_said_to(play: Play):
     assert "became too large" in text(page, "#remark")
 
 
-def test_a_damaged_link_opens_the_tutorial(play: Play):
+def test_a_damaged_link_opens_the_usual_network(play: Play):
     page = play(link="network=relu:99999999,x&lr=nan&epochs=-3&seeds=1e9&splits=2&optimizer=__proto__")
-    assert text(page, "#word") == "linear:5, 1 epochs"
+    assert text(page, "#word") == "relu:8,8, AdamW, 1 epochs"
     assert text(page, ".seeds output") == "200"
 
 
@@ -234,6 +267,13 @@ def test_the_map_shows_the_mean_and_single_seeds(play: Play):
     page.get_by_label("Seed on the map").press("ArrowRight")
     sees.to_have_attribute("aria-label", re.compile("seed 1 over x1 and x2"))
     assert "test rows are wrong" in text(page, "#map")
+
+
+def test_a_table_of_many_columns_begins_with_fewer_networks(play: Play):
+    page = play(link="seeds=20&splits=50")
+    drop(page, wide__csv=csv(90, 300))
+    after(page, lambda: page.get_by_role("button", name="Train on it").click())
+    assert text(page, "#about").endswith("90 rows; many columns, so it begins with fewer splits")
 
 
 def test_a_dropped_table_is_read_and_trained(play: Play):
@@ -277,12 +317,13 @@ def test_changes_in_quick_succession_end_like_the_last_one_alone(play: Play):
         one.value = value;
         one.dispatchEvent(new Event("input"));
       };
-      press("circles"), slide("epoch", 3), press("Pin it"), slide("set-seeds", 4), press("xor"), slide("epoch", 50);
-      document.querySelector("[data-word='relu:5']").click(), slide("set-epochs", 1), press("Pin it");
+      press("circles"), slide("epoch", 3), press("Compare with\\u2026"), slide("set-seeds", 4), press("xor");
+      slide("epoch", 50);
+      document.querySelector("[data-word='relu:5']").click(), slide("set-epochs", 1), press("Compare with\\u2026");
       document.querySelector("[data-by='1']").click(), slide("set-seeds", 5);
     }"""
     after(page, lambda: page.evaluate(script))
-    link = "network=relu:6&epochs=100&seeds=6&splits=3&table=xor&rows=300&noise=0.15&pinned=relu%3A5+sgd+0.01+100"
+    link = "network=relu:6&optimizer=sgd&epochs=100&seeds=6&splits=3&table=xor&noise=0.15&pinned=relu%3A5+sgd+0.01+100"
     alone = play(link=link)
     for part in ("#word", "h1", "#lead", "#readout", "#spread", "#comparison"):
         assert text(page, part) == text(alone, part)
@@ -381,13 +422,13 @@ def test_only_the_result_of_the_name_in_the_field_can_be_saved(play: Play):
 
 def test_a_link_keeps_the_pinned_network(play: Play):
     page = play(link="network=relu:3&seeds=4&splits=3&epochs=50&optimizer=adamw&table=xor")
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
     after(page, lambda: page.get_by_role("radio", name="SGD").check())
     page.get_by_role("radio", name="Settings").check()
     other = play(link=text(page, "#takeaway pre").split("#")[1])
     assert "relu:3, SGD compared with relu:3, AdamW" in text(other, "#comparison")
     after(other, lambda: other.get_by_role("button", name="moons").click())
-    assert "relu:3, AdamW, 50 epochs is no longer pinned" in text(other, "#notice")
+    assert "relu:3, AdamW, 50 epochs is no longer the reference" in text(other, "#notice")
 
 
 def test_training_can_be_stopped_and_started_again(play: Play):
@@ -405,7 +446,7 @@ def test_training_can_be_stopped_and_started_again(play: Play):
 
 def test_the_verdict_is_that_of_judge_on_the_saved_scores(play: Play, tmp_path: Path):
     page = play(link="seeds=6&splits=12&epochs=200&table=circles&network=relu:5&optimizer=adamw&lr=0.03")
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
     after(page, lambda: page.get_by_label("Activation of layer 1").select_option("linear"))
     page.get_by_role("radio", name="Scores").check()
     with page.expect_download() as saved:
@@ -424,7 +465,7 @@ def test_the_numbers_of_the_lesson_are_those_of_the_page(play: Play, real_table:
     page = play(playground(real_table("heart_failure.csv"), here / "play.html", target="DEATH_EVENT"), link="")
     seen = re.findall(r"[\d.]+ %", text(page, "#spread p")) + re.findall(r"[\d.]+ ", text(page, "#chance-finding"))
     steps = {
-        "Pin it and try linear:20,20": ("can't tell", ""),
+        "Compare with linear:20,20": ("can't tell", ""),
         "relu:5 With ReLU": ("worse", "still learning"),
         "Train 3,000 epochs": ("worse", ""),
         "Use AdamW": ("worse", "by heart"),
@@ -437,8 +478,8 @@ def test_the_numbers_of_the_lesson_are_those_of_the_page(play: Play, real_table:
         assert text(page, ".verdict") == verdict
         assert why in text(page, "#comparison")
         if name != "Use AdamW":
-            seen += re.findall(r"[+\u2212]\d+\.\d", text(page, "#lead"))[name.startswith("Pin") :]
-        seen += re.findall(r"take ([\d,]+ to [\d,]+ rows)", text(page, "#comparison"))[: name.startswith("Pin")]
+            seen += re.findall(r"[+\u2212\u00b1]\d+\.\d", text(page, "#lead"))
+        seen += re.findall(r"([\d,]+ to [\d,]+) rows in all", text(page, "#comparison"))[: name.startswith("Compare")]
     seen += fair_differences(page)
     assert [one for one in seen if one.strip() not in lesson] == []
 
@@ -446,19 +487,19 @@ def test_the_numbers_of_the_lesson_are_those_of_the_page(play: Play, real_table:
 def fair_differences(page: Any) -> list[str]:
     """The numbers of relu:5 against linear:5 with one recipe for both: 3,000 epochs, then AdamW on the circles."""
     seen: list[str] = []
-    circles = page.get_by_role("button", name="circles")
+    circles, linear = (page.get_by_role("button", name=name) for name in ("circles", "linear:5 One"))
     recipes: dict[str, Callable[[], Any]] = {
         "can't tell": lambda: page.get_by_label("Epochs", exact=True).fill("9"),
-        "better": lambda: (circles.click(), page.get_by_role("radio", name="AdamW").check()),
+        "better": lambda: (circles.click(), linear.click(), page.get_by_role("radio", name="AdamW").check()),
     }
-    after(page, lambda: page.get_by_role("button", name="Unpin").first.click())
+    after(page, lambda: page.get_by_role("button", name="Stop comparing").first.click())
     for verdict, change in recipes.items():
-        after(page, lambda: page.get_by_role("button", name="linear:5 One").click())
+        after(page, linear.click)
         after(page, change)
-        after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+        after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
         after(page, lambda: page.get_by_label("Activation of layer 1").select_option("relu"))
         assert text(page, ".verdict") == verdict
-        seen += re.findall(r"[+\u2212]\d+\.\d", text(page, "#lead"))
+        seen += re.findall(r"[+\u2212\u00b1]\d+\.\d", text(page, "#lead"))
     return seen
 
 

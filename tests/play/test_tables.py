@@ -199,6 +199,17 @@ def test_the_map_shows_the_columns_that_tell_all_classes_apart_and_keeps_the_oth
     assert [name for name in usual if name.startswith("island")] == ["island=x"]
 
 
+def test_the_map_shows_columns_that_divide_the_classes_only_together(lab):
+    signs = random.choice([-1, 1], (200, 2))
+    noise = random.normal(size=(200, 3))
+    rows = [[*(f"{s * (0.2 + abs(e)):.3f}" for s, e in zip(two, own, strict=False)), f"{own[2] + 0.2 * two[0]:.3f}",
+             "ab"[int(two[0] == two[1])]] for two, own in zip(signs, noise, strict=True)]  # fmt: skip
+    text = lines(rows, header=("left", "up", "near", "kind"))
+    script = """(text) => { const { table } = readCsv(text, "kind");
+      return survey(table).numbers.map((input) => table.inputs[input].name); }"""
+    assert set(lab(script, text)[:2]) == {"left", "up"}
+
+
 def test_training_on_a_wide_or_long_table_ends(lab, request_of):
     columns = [f"c{i}" for i in range(60)]
     values = np.random.default_rng(1).normal(size=(10_000, 60)).round(2)

@@ -5,6 +5,8 @@ import pytest
 from scipy.stats import t as student
 
 import seedbed as sb
+from seedbed.evaluation.summaries import summary_from
+from seedbed.report.advice import answers
 
 JUDGE = """(ours, theirs, rows, task, groups = {}) => {
   const table = { rows, task, name: "t", target: "y", columns: [], nOutputs: 1, groups: null, ...groups };
@@ -47,6 +49,8 @@ def test_the_verdict_equals_that_of_seedbed_judge(lab, tmp_path, case, task, spl
     page, seedbed = both(lab, tmp_path, ours, theirs, task)
     (verdict,) = seedbed["verdicts"]
     assert (page["rule"], page["words"]) == (verdict["rule"], verdict["short"])
+    use = lab("useText", page, ["relu:6", "relu:5"], [1, 1])
+    assert use == dict(answers(summary_from(seedbed)))["Use"]
     for name in ("difference", "low", "high"):
         assert page[name] == pytest.approx(verdict[name], abs=1e-9)
     assert page["rowsFactor"] == pytest.approx(verdict["rows_factor"], rel=1e-6)

@@ -3,7 +3,7 @@
 import { binWidth, pilesOf, placeUpTo, valuesAt } from "./curves.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { namesBeside, settingsName } from "./settings.js";
-import { count, quantity, element, scoreName, scoreText, sizeText, tickText } from "./words.js";
+import { count, quantity, element, rangeText, scoreName, scoreText, sizeText, tickText } from "./words.js";
 
 const BASE = 28;
 const HEAD = 30;
@@ -126,7 +126,7 @@ export function createChance(place, drawPlace) {
 
   function describe(panel, values, others) {
     const text = (value) => scoreText(value, state.task);
-    const span = (sorted) => `${text(sorted[0])} to ${text(sorted.at(-1))}`;
+    const span = (sorted) => rangeText(text(sorted[0]), text(sorted.at(-1)));
     const name = scoreName(state.task);
     if (!values.length) {
       panel.caption.textContent = panel.kind === "splits" ? "The splits are trained after the seeds." : "";
@@ -136,7 +136,7 @@ export function createChance(place, drawPlace) {
         : `Same recipe, same seed. Only the rows that fall into the test differ: ${span(values)}.`;
     }
     if (panel.kind === "splits" && values.length) panel.caption.textContent += " A split chooses the test rows at random.";
-    if (others.length) panel.caption.textContent += ` Pinned, ${namesBeside(state.current.settings, state.pinned.settings)[1]}: ${span(others)}.`;
+    if (others.length) panel.caption.textContent += ` Reference, ${namesBeside(state.current.settings, state.pinned.settings)[1]}: ${span(others)}.`;
     panel.figure.setAttribute("aria-label", panel.caption.textContent);
   }
 

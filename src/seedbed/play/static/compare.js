@@ -2,11 +2,12 @@
 
 import { bandOf } from "./curves.js";
 import { candidateWord } from "./export.js";
+import { parameterCount, widths } from "./kernel.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { PRESETS, namesBeside, settingsName } from "./settings.js";
 import { classShares } from "./table.js";
-import { hasFewGroups, judge } from "./verdict.js";
-import { count, quantity, element, signedText, sizeText } from "./words.js";
+import { hasFewGroups, judge, useText } from "./verdict.js";
+import { count, quantity, element, gainText, signedText } from "./words.js";
 
 const BY_HEART = 0.5; // of the test loss: below it, the training rows are learnt by heart
 const HARDLY = 0.85; // of the loss without inputs: above it, hardly anything is learnt of the training rows
@@ -33,12 +34,9 @@ function commonSplits(a, b) {
 /** Return the verdict in a sentence: what the comparison shows, "so far" unless all splits are trained. */
 export function verdictSentence(found, name, rival, isDone) {
   if (!isDone) return `So far: ${verdictSentence(found, name, rival, true)}`;
-  if (found.verdict === "better") return `${name} is better than ${rival}.`;
-  if (found.verdict === "worse") return `${name} is worse than ${rival}.`;
-  if (found.rule === "no_worse") return `${name} is as good as ${rival}, or better.`;
-  if (found.rule === "no_better") return `${name} is as good as ${rival}, or worse.`;
-  if (found.verdict === "no_practical_difference") return `No difference that matters between ${name} and ${rival}.`;
-  return `Can't tell: ${name} could be better or worse than ${rival}.`;
+  if (found.rule === "cannot_tell") return `Can't tell whether ${name} or ${rival} is better.`;
+  if (found.rule === "no_practical_difference") return `No difference that matters between ${name} and ${rival}.`;
+  return `${name} is ${found.words} than ${rival}.`;
 }
 
 /** Return the loss of predicting the class frequencies, or the mean of standardised numbers. */
@@ -64,8 +62,8 @@ export function trainingState(run) {
   return test[last - Math.round(last / 10)] - test[last] > matters ? "learning" : null;
 }
 
-/** Build the comparison. The callbacks pin, unpin, and change settings. */
-export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) {
+/** Build the comparison. The callbacks pin or unpin, and change settings. */
+export function createCompare(place, { onPin, onChange, onPinAndTry }) {
   const state = { current: null, pinned: null, task: "binary", table: null, history: [], seen: new Map() };
   const finding = document.getElementById("compare-finding");
   const empty = element("div", { class: "unpinned" });
@@ -91,24 +89,24 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
       finding.textContent = "Is another network really better?";
       const word = candidateWord(current.settings.hidden);
       empty.replaceChildren(
-        element("p", {}, "Pin this network, change it, and both train on the same splits. Then see whether the difference is real."),
+        element("p", {}, `Keep ${settingsName(current.settings)} as the reference, and change the network: both train on the same splits. Then see whether the difference is real.`),
         element("div", { class: "buttons" },
-          element("button", { type: "button", class: "main", onclick: onPin }, `Pin ${settingsName(current.settings)}`),
+          element("button", { type: "button", class: "main", onclick: onPin }, "Compare with another network\u2026"),
           ...PRESETS.filter(({ hidden }) => candidateWord(hidden) !== word).map(({ hidden }) =>
-            element("button", { type: "button", onclick: () => onPinAndTry(hidden) }, `Pin it and try ${candidateWord(hidden)}`))));
+            element("button", { type: "button", onclick: () => onPinAndTry(hidden) }, `Compare with ${candidateWord(hidden)}`))));
       return;
     }
     const [name, rival] = namesBeside(current.settings, pinned.settings);
     caution.hidden = true;
     names.replaceChildren(
       element("span", { class: "swatch current" }), element("b", {}, name), " compared with ",
-      element("span", { class: "swatch pinned" }), element("b", {}, rival), " (pinned) ",
-      element("button", { type: "button", onclick: onUnpin }, "Unpin"));
+      element("span", { class: "swatch pinned" }), element("b", {}, rival), " (the reference) ",
+      element("button", { type: "button", onclick: onPin }, "Stop comparing"));
     if (name === rival) {
       state.history = [];
       finding.textContent = "Now change the network.";
       verdict.textContent = "";
-      numbers.textContent = `${rival} is pinned. Change layers, activation or recipe: both are then compared on the same splits.`;
+      numbers.textContent = `${rival} is the reference. Change layers, activation or recipe: both are then compared on the same splits.`;
       figure.hidden = key.hidden = true;
       why.replaceChildren();
       return;
@@ -128,12 +126,9 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     finding.textContent = verdictSentence(found, name, rival, isDone());
     verdict.textContent = found.words;
     verdict.className = `verdict ${found.verdict}`;
-    const margin = task === "regression" ? found.rope : `${100 * found.rope} point`;
-    key.textContent = `Each line: where the true difference plausibly lies, after so many splits; an arrow: it goes on beyond the picture. Grey area: differences within \u00b1${margin}, too small to matter. ` +
-      `${task === "regression" ? "" : "From 80 to 81\u202f% is one point. "}More splits narrow the line only so far, as they reuse the same rows.`;
-    const unit = task === "regression" ? "" : " points";
-    numbers.textContent = `Measured${isDone() ? "" : " so far"}: ${signedText(found.difference, task)}${unit}. Plausible: ${signedText(found.low, task)} to ${signedText(found.high, task)}, ` +
-      `after ${quantity(found.splits, "split")} with ${quantity(found.seeds, "seed")} each. ${advice(found)}`;
+    key.textContent = `\u00b1: give or take, in 95\u202f% of cases. A difference below ${marginText(found)} is too small to matter (the grey area)${task === "regression" ? "" : "; from 80 to 81\u202f% is one point"}. ` +
+      "Each line: the gain with its \u00b1 after so many splits; an arrow: it goes on beyond the picture. More splits narrow the line only so far, as they reuse the same rows.";
+    numbers.textContent = `Gain over ${gainText(found, rival, task)}, after ${quantity(found.splits, "split")} with ${quantity(found.seeds, "seed")} each. ${advice(found, name, rival)}`;
     if (isDone()) warn(found);
     explain(name);
     repaint();
@@ -151,14 +146,17 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     caution.hidden = !said.length;
   }
 
-  function advice(found) {
+  /** Return which network to use and how many rows would decide, in the words of seedbed compare. */
+  function advice(found, name, rival) {
     if (!isDone()) return `${quantity(state.current.settings.splits, "split")} are to come in all.`;
-    if (found.verdict === "no_practical_difference") return "Take the simpler one.";
-    if (found.verdict !== "undecided") return "";
-    if (!found.rows_needed) return `Whether it ${found.rule === "no_worse" ? "gains" : "loses"} anything, these rows can't decide.`;
-    const [few, many] = found.rows_needed.map((rows) => count(Number(rows.toPrecision(2))));
-    return `These ${count(state.table.rows)} rows can't decide it: that would take ${found.rows_needed[0] > state.table.rows ? `${few} to ` : "up to "}${many} rows. More splits or seeds hardly help.`;
+    const sizes = [state.current, state.pinned].map(({ settings }) => parameterCount(widths(state.table, settings.hidden)));
+    const use = `Use ${useText(found, [name, rival], sizes)}.`;
+    if (!found.rows_needed) return use;
+    const [few, many] = found.rows_needed.map((rows) => count(Number(Math.max(rows, state.table.rows).toPrecision(2))));
+    return `${use} ${few === many ? "About" : `${few} to`} ${many} rows in all would show which is better, if they differ by ${marginText(found)}, the least that matters; you have ${count(state.table.rows)}. More splits would hardly narrow the range.`;
   }
+
+  const marginText = ({ rope }) => (state.task === "regression" ? String(rope) : `${100 * rope} point`);
 
   function extend() {
     const { current, pinned } = state;
@@ -177,14 +175,14 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     const train = (number) => offer(`Train ${count(number)} epochs`, { epochs: number });
     if (cause === "learning") {
       why.replaceChildren(
-        element("p", {}, `${state.history.at(-1)?.verdict === "worse" ? "Why? " : ""}Look at the curves: the test loss of ${name} still falls at the last epoch. It is still learning. Give it another recipe:`),
+        element("p", {}, `${state.history.at(-1)?.verdict === "worse" ? "Why? " : ""}${name} was still learning at the end: look at the curves, its test loss still falls. Another recipe may help:`),
         element("div", { class: "buttons" }, epochs < 5000 ? train(Math.min(5000, epochs * 3)) : "", optimizer === "sgd" ? offer("Use AdamW", { optimizer: "adamw" }) : ""));
     } else if (cause === "hardly") {
-      why.replaceChildren(element("p", {}, `Look at the curves: the test loss of ${name} was lower before the end, and the training loss has hardly fallen. The network has hardly learnt the training rows. Another activation or more units may help.`));
+      why.replaceChildren(element("p", {}, `${name} has hardly learnt the training rows: look at the curves, its training loss has hardly fallen, and its test loss was lower before the end. Another activation or more units may help.`));
     } else if (cause) {
       const fewer = [...new Set([3, 10].map((part) => Math.max(50, Math.round(epochs / part / 10) * 10)))].filter((number) => number < epochs);
       why.replaceChildren(
-        element("p", {}, `Look at the curves: the test loss of ${name} was lower before the end and rises since. ${cause === "by heart" ? "The training loss is less than half of it: the network learns the training rows by heart. " : ""}Fewer epochs may help:`),
+        element("p", {}, `${name} was trained for too long: look at the curves, its test loss was lower before the end and rises since. ${cause === "by heart" ? "The training loss is less than half of it: the network learns the training rows by heart. " : ""}Fewer epochs may help:`),
         element("div", { class: "buttons" }, ...fewer.map(train)));
     } else why.replaceChildren();
   }
@@ -261,7 +259,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     pen.stroke();
     label(pen, "now", left - 8, base, { colour: paints.faint, align: "right" });
     for (const tick of ticks(least, greatest, width > 420 ? 6 : 4)) label(pen, signedText(tick, task).replace(/\.?0+$/, ""), x(tick), height - 10, { colour: paints.faint, align: "center" });
-    figure.setAttribute("aria-label", `${finding.textContent} Difference ${signedText(last.difference, task)}, plausibly ${signedText(last.low, task)} to ${signedText(last.high, task)}; less than ${sizeText(last.rope, task)} is too small to matter.`);
+    figure.setAttribute("aria-label", `${finding.textContent} Gain ${gainText(last, "", task)}; a difference below ${marginText(last)} is too small to matter.`);
   }
 
   const repaint = oncePerFrame(paint);

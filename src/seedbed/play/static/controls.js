@@ -1,7 +1,7 @@
 /** The recipe: one control each, with one line that says what it does. And the tutorial's networks, one click each. */
 
 import { candidateWord } from "./export.js";
-import { EPOCH_STEPS, LEARNING_RATES, MOST_SEEDS, MOST_SPLITS, OPTIMIZER_NAMES, PRESETS, TUTORIAL } from "./settings.js";
+import { EPOCH_STEPS, LEARNING_RATES, MOST_SEEDS, MOST_SPLITS, OPTIMIZER_NAMES, PRESETS, TUTORIAL, withRecipe } from "./settings.js";
 import { count, element } from "./words.js";
 
 /** Return a row of buttons of which one is pressed. The arrow keys move between them. */
@@ -57,8 +57,7 @@ export function createControls(place, presets, { onChange }) {
 
   for (const { hidden, says } of PRESETS) {
     const word = candidateWord(hidden);
-    const { optimizer: usual, lr, epochs } = TUTORIAL;
-    presets.append(element("button", { type: "button", "data-word": word, title: `${says}, with the tutorial's recipe`, onclick: () => onChange({ hidden, optimizer: usual, lr, epochs }) },
+    presets.append(element("button", { type: "button", "data-word": word, title: `${says}, with the tutorial's recipe`, onclick: () => onChange(withRecipe({}, { ...TUTORIAL, hidden })) },
       element("b", {}, word), element("span", {}, says)));
   }
 

@@ -11,12 +11,12 @@ import { parameterCount, widths } from "./kernel.js";
 import { createNetwork } from "./network.js";
 import { TOY_NAMES, acceptDrops, askTarget, createOpening } from "./opening.js";
 import { repaintAll } from "./paint.js";
-import { fromFragment, lightened, namesBeside, pinnedOf, requestFor, seedNetworks, settingsName, splitNetworks, toFragment } from "./settings.js";
+import { TOY, TUTORIAL, fromFragment, lightened, namesBeside, pinnedOf, requestFor, seedNetworks, settingsName, splitNetworks, toFragment, withRecipe } from "./settings.js";
 import { createSurface } from "./surface.js";
 import { quantile } from "./survey.js";
 import { createTakeaway, readSettings } from "./takeaway.js";
 import { classShares, exampleTable } from "./table.js";
-import { count, quantity, element, lossText, scoreName, scoreText, sentence, shortened, signedText } from "./words.js";
+import { count, quantity, element, gainText, lossText, rangeText, scoreName, scoreText, sentence, shortened } from "./words.js";
 
 const WAIT = 120; // milliseconds after the last change
 const BATCH = 8; // splits that are trained together
@@ -187,9 +187,10 @@ function showSettings() {
   network.show(settings.hidden, table);
   by("word").textContent = settingsName(settings);
   by("size").textContent = `${count(parameterCount(widths(table, settings.hidden)))} weights`;
-  by("pin").textContent = page.pinned ? "Unpin" : "Pin it";
+  by("pin").textContent = page.pinned ? "Stop comparing" : "Compare with\u2026";
   by("pin").title = page.pinned ? `Forget ${settingsName(page.pinned)}` : "Keep this network, change it, and compare the two";
   by("pinned").hidden = !page.pinned;
+  by("pinned").firstChild.data = page.pinned && settingsName(settings) === settingsName(page.pinned) ? "Now change it. Compared with " : "compared with ";
   by("pinned-word").textContent = page.pinned ? namesBeside(settings, page.pinned)[1] : "";
   by("notice").hidden = true;
   seed.max = settings.seeds - 1;
@@ -197,7 +198,7 @@ function showSettings() {
   try {
     history.replaceState(null, "", fragment);
   } catch {
-    // A page opened from the disk may not change its address; the link under "Reuse" still holds everything.
+    // A page opened from the disk may not change its address; the link under "Export" still holds everything.
   }
 }
 
@@ -280,7 +281,7 @@ function readOut() {
     const own = run.curves[measure][page.highlight * run.epochs.length + place];
     if (sorted.length === 1) by("readout").textContent = `Epoch ${count(run.epochs[place])}: test ${name} ${text(sorted[0])}. One network says nothing about chance: set Seeds higher.`;
     else by("readout").replaceChildren(
-      `Epoch ${count(run.epochs[place])}: half of the ${quantity(sorted.length, "network")} have test ${name} `, element("b", {}, `${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}`),
+      `Epoch ${count(run.epochs[place])}: half of the ${quantity(sorted.length, "network")} have test ${name} `, element("b", {}, rangeText(text(quantile(sorted, 0.25)), text(quantile(sorted, 0.75)))),
       `. The highlighted one, seed ${page.highlight}: ${text(own)}.${readPinned(measure, text)}`);
   }
   if (!sorted.length && run.status !== "running") by("readout").textContent = "";
@@ -295,7 +296,7 @@ function readPinned(measure, text) {
   const place = placeUpTo(run, end);
   const sorted = valuesAt(run, measure, place);
   const name = namesBeside(page.current.settings, page.rival.settings)[1];
-  return sorted.length < 2 ? "" : ` Pinned (dashed), ${name}, epoch ${count(run.epochs[place])}: ${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}.`;
+  return sorted.length < 2 ? "" : ` Reference (dashed), ${name}, epoch ${count(run.epochs[place])}: ${rangeText(text(quantile(sorted, 0.25)), text(quantile(sorted, 0.75)))}.`;
 }
 
 /** Write what the score, the loss and the parts of the curves mean. */
@@ -303,8 +304,13 @@ function explainCurves() {
   const score = page.table.task === "regression" ? "R\u00b2: 1 is perfect; always predicting the mean gives 0." :
     `Accuracy: the share of rows that are predicted right; always predicting the commonest class gives ${scoreText(Math.max(...classShares(page.table)), page.table.task)}.`;
   const loss = "Loss: the error that training lowers; smaller is better.";
-  by("measure").title = `${score} ${loss}`;
   key.textContent = `${page.measure === "loss" ? loss : score} Thick line: the middle of all networks. Band: their middle half. With a dot: the highlighted one. Bars at the right edge: how many networks end at each value.`;
+}
+
+/** Return why a table trains slowly: more than 1,000 rows or 20 inputs are many. */
+function sizeOf({ rows, nInputs }) {
+  const many = [...(rows > 1000 ? ["rows"] : []), ...(nInputs > 20 ? ["columns"] : [])];
+  return many.length ? `many ${many.join(" and ")}` : "a large network";
 }
 
 /** Say the main result above everything: the verdict, or how different the networks are at the chosen epoch. */
@@ -314,13 +320,13 @@ function headline() {
   const { settings } = page.current;
   const { table } = run;
   const shares = run.split(0);
-  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)} from ${quantity(new Set(table.columns.map((column, i) => column.source ?? i)).size, "column")}, ${count(table.rows)} rows${table.groups ? ` in ${count(table.groups)} groups` : ""}${page.fewer.length ? `; a large table, so it begins with fewer ${page.fewer.join(", ").replace(/, (?=\w+$)/, " and ")}` : ""}`;
+  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)} from ${quantity(new Set(table.columns.map((column, i) => column.source ?? i)).size, "column")}, ${count(table.rows)} rows${table.groups ? ` in ${count(table.groups)} groups` : ""}${page.fewer.length ? `; ${sizeOf(table)}, so it begins with fewer ${page.fewer.join(", ").replace(/, (?=\w+$)/, " and ")}` : ""}`;
   if (verdict) {
     const isAll = [page.current, page.rival].every((slots) => slots.splits?.status === "done");
     by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.rival.settings), isAll);
     // At an epoch chosen by its test scores a network would look better than it is, so the verdict doesn't follow the slider.
     const epoch = page.at === null ? "" : " The verdict is on the last epoch, wherever the slider stands.";
-    by("lead").textContent = `Measured${isAll ? "" : " so far"}: ${signedText(verdict.difference, table.task)}${table.task === "regression" ? "" : " points"}, plausibly ${signedText(verdict.low, table.task)} to ${signedText(verdict.high, table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.${epoch} ${compare.caution()}`.trim();
+    by("lead").textContent = `Gain over ${gainText(verdict, namesBeside(settings, page.rival.settings)[1], table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.${epoch} ${compare.caution()}`.trim();
     return;
   }
   const place = Math.min(page.at ?? Infinity, run.epochs.length - 1);
@@ -342,6 +348,8 @@ function headline() {
 // Tables and files ---------------------------------------------------------------------------------------------------
 
 function useTable(table, isToy, name = table.name) {
+  if (isToy !== page.isToy) placeMap(isToy);
+  if (!isToy && settingsName(page.settings) === settingsName(TOY)) page.settings = withRecipe(page.settings, TUTORIAL);
   const before = page.settings;
   const lost = page.pinned;
   const pinned = isToy && page.isToy && page.table.name === table.name ? page.pinned : null; // a toy of another shape
@@ -365,10 +373,18 @@ function useTable(table, isToy, name = table.name) {
   });
   explainCurves();
   showSettings();
+  surface.show(null, table);
   by("notice").hidden = !lost || Boolean(pinned);
-  by("notice").textContent = lost ? `${settingsName(lost)} is no longer pinned, as the table is another one. Pin a network to compare on this table.` : "";
+  by("notice").textContent = lost ? `${settingsName(lost)} is no longer the reference, as the table is another one. Press \u201cCompare with\u2026\u201d to compare on this table.` : "";
   chance.reset();
   trainSoon();
+}
+
+/** Put the map of a toy, which shows all of the toy's columns, before the curves; other maps after the comparison. */
+function placeMap(isToy) {
+  const next = isToy ? "train" : "take";
+  by(next).before(by("surface"));
+  document.querySelector(`nav [href="#${next}"]`).before(document.querySelector("nav [href='#surface']"));
 }
 
 /** Read a table in a worker. Resolves to null if another table has been chosen meanwhile. */
@@ -409,7 +425,7 @@ function openSettings(fragment) {
   const words = new URLSearchParams(fragment.slice(1));
   const number = (name) => (words.has(name) ? Number(words.get(name)) : NaN);
   const toy = TOY_NAMES.find((one) => one === words.get("table"));
-  page.settings = Object.freeze(fromFragment(fragment));
+  page.settings = Object.freeze(fromFragment(fragment, toy || (page.table ? page.isToy : own === null) ? TOY : TUTORIAL));
   opening.reshape({ rows: number("rows"), noise: number("noise") });
   if (toy) useTable(exampleTable(toy, opening.shape()), true);
   else if (page.table) change({});
@@ -459,7 +475,10 @@ by("tables").inert = by("bench").inert = true; // until there is a table
 const opening = createOpening(by("tables"), {
   own,
   onOwn: useOwn,
-  onToy: (name) => useTable(exampleTable(name, opening.shape()), true),
+  onToy: (name) => {
+    if (!page.isToy) page.settings = withRecipe(page.settings, TOY);
+    useTable(exampleTable(name, opening.shape()), true);
+  },
   onFiles: takeInTurn,
 });
 const network = createNetwork(by("network"), { onChange: (hidden) => change({ hidden }) });
@@ -467,7 +486,7 @@ const controls = createControls(by("recipe"), by("presets"), { onChange: change 
 const curves = createCurves(by("curves"), { onPick: (at) => moveTo(at) });
 const chance = createChance(by("spread"), by("draw"));
 const compare = createCompare(by("comparison"), {
-  onPin: pin, onUnpin: pin, onChange: change,
+  onPin: pin, onChange: change,
   onPinAndTry: (hidden) => { page.pinned = page.settings; change({ hidden }); },
 });
 await new Promise((resolve) => { setTimeout(resolve); }); // a long task would make the page stutter

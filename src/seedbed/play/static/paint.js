@@ -70,13 +70,15 @@ export function ticks(low, high, most = 5) {
   return found;
 }
 
-/** Write a text on a canvas. */
+/** Write a text on a canvas; what would be cut at its right edge is moved or made narrower. */
 export function label(pen, text, x, y, { colour, align = "left", baseline = "middle", size = 12, weight = "normal" }) {
   pen.font = `${weight} ${size}px "Liberation Sans", Arial, Helvetica, sans-serif`;
   pen.fillStyle = colour;
   pen.textAlign = align;
   pen.textBaseline = baseline;
-  pen.fillText(text, x, y);
+  const end = pen.canvas.width / pen.getTransform().a;
+  const at = align === "center" ? Math.min(x, end - pen.measureText(text).width / 2) : x;
+  pen.fillText(text, at, y, align === "left" ? end - x : end);
 }
 
 /** Call a function once in the next frame, however often it is wanted until then. */

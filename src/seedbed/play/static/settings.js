@@ -20,6 +20,9 @@ const layers = (...units) => units.map((number) => ({ units: number, activation:
 /** The recipe of the tutorial and its first network. */
 export const TUTORIAL = Object.freeze({ hidden: layers(5), optimizer: "sgd", lr: 0.01, epochs: 1000, seeds: 100, splits: 50 });
 
+/** How toy tables begin: with a network that can bend its line far enough for the spiral. */
+export const TOY = Object.freeze({ ...TUTORIAL, hidden: [8, 8].map((units) => ({ units, activation: "relu" })), optimizer: "adamw", epochs: 500 });
+
 /** The three networks of the tutorial. */
 export const PRESETS = [
   { hidden: layers(5), says: "One hidden layer" },
@@ -45,6 +48,11 @@ export function namesBeside(one, other) {
     parts[1].push(says(other[name]));
   }
   return parts.map((words) => words.join(", "));
+}
+
+/** Return settings with the network and the recipe of others. */
+export function withRecipe(settings, { hidden, optimizer, lr, epochs }) {
+  return Object.freeze({ ...settings, hidden, optimizer, lr, epochs });
 }
 
 /** Return a request to the engine for networks of a split and a seed each. */
@@ -88,16 +96,16 @@ const within = (text, low, high, usual) => {
   return text !== null && text !== "" && Number.isFinite(number) ? Math.min(high, Math.max(low, number)) : usual;
 };
 
-/** Return the settings of a fragment. What is missing or unreadable is the tutorial's. */
-export function fromFragment(fragment) {
+/** Return the settings of a fragment. What is missing or unreadable is as usual. */
+export function fromFragment(fragment, usual = TUTORIAL) {
   const words = new URLSearchParams(fragment.replace(/^#/, ""));
   return {
-    hidden: hiddenOf(words.get("network")) ?? TUTORIAL.hidden,
-    optimizer: Object.hasOwn(OPTIMIZER_NAMES, words.get("optimizer")) ? words.get("optimizer") : TUTORIAL.optimizer,
-    lr: within(words.get("lr"), 1e-6, 10, TUTORIAL.lr),
-    epochs: Math.round(within(words.get("epochs"), 1, 5000, TUTORIAL.epochs)),
-    seeds: Math.round(within(words.get("seeds"), 1, MOST_SEEDS, TUTORIAL.seeds)),
-    splits: Math.round(within(words.get("splits"), 1, MOST_SPLITS, TUTORIAL.splits)),
+    hidden: hiddenOf(words.get("network")) ?? usual.hidden,
+    optimizer: Object.hasOwn(OPTIMIZER_NAMES, words.get("optimizer")) ? words.get("optimizer") : usual.optimizer,
+    lr: within(words.get("lr"), 1e-6, 10, usual.lr),
+    epochs: Math.round(within(words.get("epochs"), 1, 5000, usual.epochs)),
+    seeds: Math.round(within(words.get("seeds"), 1, MOST_SEEDS, usual.seeds)),
+    splits: Math.round(within(words.get("splits"), 1, MOST_SPLITS, usual.splits)),
   };
 }
 

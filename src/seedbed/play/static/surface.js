@@ -33,7 +33,7 @@ function levelLine(values, size, level) {
 /** Build the map. Returns what shows a run on a table; nothing is computed while the map is off the screen. `lookAt` resolves
  * to the survey of a table, see survey.js. */
 export function createSurface(place, lookAt) {
-  const state = { run: null, table: null, survey: null, columns: null, seen: false, stale: true, outputs: null, rows: null, ends: null, mode: "mean", seed: 0, plays: false, turn: 0, at: null };
+  const state = { run: null, table: null, survey: null, columns: null, seen: false, stale: true, outputs: null, test: new Set(), ends: null, mode: "mean", seed: 0, plays: false, turn: 0, at: null };
   const figure = element("figure", { class: "panel plane", role: "img", "aria-label": "Map of predictions" });
   const side = element("div", { class: "map-side" });
   const selects = ["across", "up"].map((axis) => {
@@ -100,12 +100,14 @@ export function createSurface(place, lookAt) {
     const turn = ++state.turn; // what is still computed for another run or table is not shown
     const { run, table } = state;
     state.stale = true;
-    if (!state.seen || side.hidden || run?.status !== "done") return;
-    state.stale = false;
+    if (!state.seen || side.hidden) return;
     const found = state.survey ?? (await lookAt(table));
     if (turn !== state.turn) return;
     if (!state.survey) choose(found);
     const { columns } = state;
+    state.ends = columns.map((input) => found.ends[input]);
+    if (run?.status !== "done") return repaint(); // the rows alone
+    state.stale = false;
     const most = Math.min(MOST_MAPPED, Math.ceil(MOST_PREDICTED / (table.rows * table.nOutputs)), run.request.networks.length);
     const networks = Array.from({ length: most }, (_, i) => i);
     const size = GRID * GRID * table.nOutputs;
@@ -117,7 +119,6 @@ export function createSurface(place, lookAt) {
     state.mean = meanOf(state.outputs);
     state.knownMean = meanOf(state.known);
     state.lines = table.nOutputs === 1 && table.task !== "regression" ? state.outputs.map((one) => levelLine(one, GRID, 0.5)) : [];
-    state.ends = columns.map((input) => found.ends[input]);
     state.test = new Set(run.split(0).test);
     slider.max = networks.length - 1;
     epoch.max = run.epochs.length - 1;
@@ -134,6 +135,7 @@ export function createSurface(place, lookAt) {
     state.survey = found;
     state.columns = table.nInputs === 2 ? order : found.numbers.slice(0, 2);
     selects.forEach(({ choose }, i) => {
+      choose.parentNode.hidden = order.length === 2; // both are shown
       choose.replaceChildren(...order.map((input) => element("option", { value: input, selected: input === state.columns[i] }, table.inputs[input].name)));
     });
   }
@@ -158,10 +160,10 @@ export function createSurface(place, lookAt) {
     const { pen, width, height } = surface;
     const paints = colours();
     surface.clear();
-    if (!state.outputs) return;
+    const box = { left: 8, top: 8, width: width - 16, height: height - 34 };
+    if (!state.outputs) return ends && paintRows(pen, paints, null, box, ends);
     const outputs = state.mode === "mean" ? state.mean : state.outputs[state.seed % state.outputs.length];
     const known = state.mode === "mean" ? state.knownMean : state.known[state.seed % state.known.length];
-    const box = { left: 8, top: 8, width: width - 16, height: height - 34 };
     pen.imageSmoothingEnabled = true;
     pen.drawImage(imageOf(outputs, paints), box.left, box.top, box.width, box.height);
     const px = (column) => box.left + (column / (GRID - 1)) * box.width;
@@ -207,7 +209,7 @@ export function createSurface(place, lookAt) {
         const x = box.left + place(row, 0) * box.width;
         const y = box.top + (1 - place(row, 1)) * box.height;
         if (!Number.isFinite(x + y)) continue;
-        const wrong = table.task !== "regression" && predicted(known, row) !== table.y[row];
+        const wrong = known && table.task !== "regression" && predicted(known, row) !== table.y[row];
         pen.beginPath();
         pen.arc(x, y, isTest ? 5 : 2.5, 0, 7);
         pen.fillStyle = table.task === "regression" ? mixed(paints, (table.y[row] - spread[0]) / (spread[1] - spread[0])) : paints.classes[table.y[row] % paints.classes.length];
@@ -304,7 +306,7 @@ export function createSurface(place, lookAt) {
         figure.hidden = side.hidden = table.inputs.filter(({ kind }) => kind === "number").length < 2;
         place.querySelector(".none")?.remove();
         if (side.hidden) place.append(element("p", { class: "none" }, "The map needs two columns of numbers; this table has fewer."));
-        Object.assign(state, { survey: null, columns: null, outputs: null, seed: 0 });
+        Object.assign(state, { survey: null, columns: null, outputs: null, ends: null, test: new Set(), seed: 0 });
         legendOf(table);
         document.getElementById("surface-finding").textContent = table.task === "regression" ? "What the networks predict, and where" : "Where the networks draw the line";
       }

@@ -8,47 +8,40 @@ export function quantile(sorted, share) {
 }
 
 const MOST_PAIRED = 12; // inputs of which all pairs are tried
+const BINS = 6; // of an input, with as many rows each
 
-/**
- * How closely inputs are related to the target: a function of one or two places in `chosen`, which returns the sum of the
- * squared canonical correlations. 0: not at all; 1: a number or two classes follow from them; up to 2 with more classes.
- * It doesn't depend on the order of the classes. Missing cells count as the mean.
- */
-function relation({ x, y, rows, nInputs, task, classes }, chosen) {
-  const centred = (cell) => {
-    const values = Float64Array.from({ length: rows }, (_, row) => cell(row)), known = values.filter((one) => !Number.isNaN(one));
-    const mean = known.reduce((sum, one) => sum + one, 0) / known.length;
-    return values.map((one) => (Number.isNaN(one) ? 0 : one - mean));
-  };
-  const dot = (a, b) => a.reduce((sum, one, row) => sum + one * b[row], 0);
-  const columns = chosen.map((input) => centred((row) => x[row * nInputs + input]));
-  const goal = task === "regression" ? centred((row) => y[row]) : null, sizes = new Float64Array(goal ? 1 : classes.length);
-  if (goal) sizes[0] = dot(goal, goal);
-  else for (const label of y) sizes[label] += 1;
-  const sums = columns.map((column) => {
-    const own = new Float64Array(sizes.length);
-    column.forEach((value, row) => { own[goal ? 0 : y[row]] += goal ? value * goal[row] : value; });
-    return own;
+/** The bin of each row [row], by quantiles of the known values; -1 where the cell is missing. */
+function binsOf({ x, rows, nInputs }, input, sorted) {
+  const ends = Array.from({ length: BINS - 1 }, (_, k) => quantile(sorted, (k + 1) / BINS));
+  return Int8Array.from({ length: rows }, (_, row) => {
+    const value = x[row * nInputs + input];
+    return Number.isNaN(value) ? -1 : ends.reduce((bin, end) => bin + (value >= end), 0);
   });
-  const explained = (i, j) => sizes.reduce((sum, size, k) => sum + (size && (sums[i][k] * sums[j][k]) / size), 0);
-  return (i, j = i) => {
-    const [a, b, c] = [dot(columns[i], columns[i]), dot(columns[i], columns[j]), dot(columns[j], columns[j])], area = a * c - b * b;
-    if (i === j) return a && explained(i, i) / a;
-    if (area <= 1e-9 * a * c) return 0; // one follows from the other
-    return (c * explained(i, i) - 2 * b * explained(i, j) + a * explained(j, j)) / area;
-  };
+}
+
+/** How well two inputs divide the classes: the share of the other rows in a row's pair of bins that are of its class, as a mean
+ * over rows. A row with a missing cell, which a map doesn't show, counts 0, and so does a row that is alone. */
+function division(labels, nClasses, one, other) {
+  const counts = new Float64Array(BINS * BINS * nClasses);
+  labels.forEach((label, row) => { if (one[row] >= 0 && other[row] >= 0) counts[(one[row] * BINS + other[row]) * nClasses + label] += 1; });
+  let same = 0;
+  for (let cell = 0; cell < counts.length; cell += nClasses) {
+    const own = counts.subarray(cell, cell + nClasses), all = own.reduce((sum, n) => sum + n, 0);
+    if (all > 1) same += own.reduce((sum, n) => sum + n * (n - 1), 0) / (all - 1);
+  }
+  return same / labels.length;
 }
 
 /**
  * Look at all columns of a table.
  *
  * @returns {{numbers: number[], usual: Float64Array, ends: number[][]}} `numbers`: the inputs that are numbers, those with two
- *   values last, as all rows would lie on two lines: first the two that together say most about the target, then the others
- *   that are most related to it; `usual`: of each input, the median, or 1 for the commonest level of a category, else 0;
+ *   values last, as all rows would lie on two lines: first the two that together divide the classes best, or the bins of a
+ *   number that is the target, then the others by how well each does alone; `usual`: of each input, the median, or 1 for the commonest level of a category, else 0;
  *   `ends`: of each input, between which a map shows it
  */
 export function survey(table) {
-  const { x, rows, nInputs, inputs } = table, usual = new Float64Array(nInputs), ends = [], pairs = new Set(), commonest = new Map();
+  const { x, rows, nInputs, inputs } = table, usual = new Float64Array(nInputs), ends = [], pairs = new Set(), commonest = new Map(), bins = new Map();
   for (let input = 0; input < nInputs; input++) {
     const cells = new Float64Array(rows);
     let known = 0;
@@ -58,6 +51,7 @@ export function survey(table) {
       const count = sorted.reduce((sum, one) => sum + one, 0), before = commonest.get(column);
       if (!before || count > before.count) commonest.set(column, { input, count });
     } else if (known) usual[input] = sorted[known >> 1];
+    if (kind === "number") bins.set(input, binsOf(table, input, sorted));
     if (sorted.every((cell) => cell === sorted[0] || cell === sorted[known - 1])) pairs.add(input);
     // A few extreme rows would squeeze all others into a corner: they are drawn at the edge.
     const [low, high] = nInputs > 2 ? [quantile(sorted, 0.02), quantile(sorted, 0.98)] : [sorted[0], sorted[known - 1]];
@@ -65,13 +59,14 @@ export function survey(table) {
     ends.push([low - edge, high + edge]);
   }
   for (const { input } of commonest.values()) usual[input] = 1;
-  let numbers = [...inputs.keys()].filter((input) => inputs[input].kind === "number");
-  const strength = new Map(numbers.map((input) => [input, relation(table, [input])(0)]));
-  numbers = numbers.sort((a, b) => pairs.has(a) - pairs.has(b) || strength.get(b) - strength.get(a));
-  const tried = numbers.filter((input) => !pairs.has(input)).slice(0, MOST_PAIRED), together = relation(table, tried);
+  const labels = table.task === "regression" ? binsOf({ x: table.y, rows, nInputs: 1 }, 0, Float64Array.from(table.y).sort()) : table.y;
+  const together = (one, other) => division(labels, table.task === "regression" ? BINS : table.classes.length, bins.get(one), bins.get(other));
+  const alone = new Map([...bins.keys()].map((input) => [input, together(input, input)]));
+  const numbers = [...bins.keys()].sort((a, b) => pairs.has(a) - pairs.has(b) || alone.get(b) - alone.get(a));
+  const tried = numbers.filter((input) => !pairs.has(input)).slice(0, MOST_PAIRED);
   let best = { value: -1, two: [] };
-  tried.forEach((one, i) => tried.slice(0, i).forEach((other, j) => {
-    const value = together(j, i);
+  tried.forEach((one, i) => tried.slice(0, i).forEach((other) => {
+    const value = together(other, one);
     if (value > best.value) best = { value, two: [other, one] };
   }));
   return { numbers: [...best.two, ...numbers.filter((input) => !best.two.includes(input))], usual, ends };

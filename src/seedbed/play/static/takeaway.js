@@ -1,4 +1,4 @@
-/** For reuse: command, Python, plain PyTorch, scores, and all settings as a link or a file. */
+/** Export: command, Python, plain PyTorch, scores, and all settings as a link or a file. */
 
 import { choiceOf } from "./controls.js";
 import { exports } from "./export.js";
@@ -9,7 +9,7 @@ const KINDS = {
   python: ["Python", "The same from Python.", ".py"],
   pytorch: ["PyTorch", "This network and its training loop on the first split, without seedbed. Its random start is another one, so its score lies among those of the seeds.", "-torch.py"],
   scores: ["Scores", "The scores of all splits as CSV. seedbed judge gives the same verdict on them.", "-scores.csv"],
-  link: ["Settings", "The link opens this page with these settings, the pinned network included. It works only where the page is at this address, as on a website. For a copy of the page, save the settings as a file and drop it there.", ".json"],
+  link: ["Settings", "The link opens this page with these settings, the reference included. It works only where the page is at this address, as on a website. For a copy of the page, save the settings as a file and drop it there.", ".json"],
 };
 
 const SETTINGS_MARK = "seedbed play settings";
@@ -37,9 +37,9 @@ function tableText(table) {
  * the networks train. */
 export function createTakeaway(place, read) {
   let kind = "command";
-  const tabs = element("div", { class: "choice", role: "radiogroup", "aria-label": "What to reuse" });
+  const tabs = element("div", { class: "choice", role: "radiogroup", "aria-label": "What to export" });
   const says = element("p", { class: "small" });
-  const text = element("pre", { tabindex: "0", "aria-label": "Text to reuse" });
+  const text = element("pre", { tabindex: "0", "aria-label": "Text to export" });
   const save = element("button", { type: "button", onclick: () => saveFile(`${fileName()}${KINDS[kind][2]}`, kind === "link" ? settingsText() : whole()) }, "Save");
   const toy = element("button", { type: "button", hidden: true, onclick: () => saveFile(`${fileName()}.csv`, tableText(read().table)) }, "Save the table");
   const copy = copyButton(whole);

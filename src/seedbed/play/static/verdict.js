@@ -28,6 +28,14 @@ function studentCdf(t, df) {
   return 0.5 + inner / 2;
 }
 
+/** Which of two networks to use, in the words of `seedbed judge`: from a verdict, both names and numbers of weights. */
+export function useText({ verdict, difference }, names, sizes) {
+  const best = difference > 0 ? 0 : 1, [use, other] = [names[best], names[1 - best]];
+  if (verdict === "undecided") return `${use}; ${other} may be as good`;
+  if (verdict !== "no_practical_difference") return `${use}: shown to be better than ${other}`;
+  return sizes[1 - best] < sizes[best] ? `${use}; ${other} is simpler, with no difference that matters` : `${use}; no difference that matters to ${other}`;
+}
+
 /** The value below which Student's t lies with a probability, by bisection. */
 export function studentQuantile(probability, df) {
   let low = -1e4, high = 1e4;

@@ -30,6 +30,11 @@ export function scoreText(value, task) {
   return task === "regression" ? minus(value.toFixed(2)) : `${minus((100 * value).toFixed(1))}\u202f%`;
 }
 
+/** Return two texts of numbers as a range; one if they are equal. */
+export function rangeText(low, high) {
+  return low === high ? low : `${low} to ${high}`;
+}
+
 /** Return the size of a difference between two scores, with its unit and without a sign. */
 export function sizeText(value, task) {
   const size = Math.abs(value);
@@ -41,6 +46,12 @@ export function sizeText(value, task) {
 export function signedText(value, task) {
   const text = task === "regression" ? value.toFixed(3) : (100 * value).toFixed(1);
   return Number(text) > 0 ? `+${text}` : Number(text) ? minus(text) : text.replace("-", "");
+}
+
+/** Return a gain with its interval, as seedbed compare has it: "linear:5: +1.7 \u00b12.3 points (\u22120.6 to +4.0)". */
+export function gainText({ difference, low, high }, over, task) {
+  const signed = [difference, low, high].map((value) => signedText(value, task));
+  return `${over && `${over}: `}${signed[0]} \u00b1${sizeText((high - low) / 2, task)} (${signed[1]} to ${signed[2]})`;
 }
 
 /** Return a value on the axis of a score as text: all digits that it has, "80 %", "82.5 %" or "0.25". */
