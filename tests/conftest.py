@@ -1,5 +1,6 @@
 """Fixtures for all tests: the real tables, the command line, and rules for GPU tests and skips."""
 
+import gc
 import itertools
 import os
 import shutil
@@ -58,6 +59,14 @@ class Done(NamedTuple):
     @property
     def lines(self) -> list[str]:
         return self.out.splitlines()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unsynced() -> Iterator[None]:
+    """Don't wait for the disk. Tests of power cuts start processes of their own, which do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture
@@ -186,6 +195,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("core")
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Leave the collected tests out of all later garbage collections."""
+    gc.freeze()
 
 
 def skipped_tests(config: pytest.Config) -> list[pytest.TestReport]:

@@ -148,6 +148,7 @@ def test_a_pattern_takes_linear_time(where, pattern, flags, function):
     assert slow(pattern, flags, function) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "function"),
     [(rb'"[^"\\]*(?:\\.[^"\\]*)*"', "sub"), (r"(?:a+)+b", "match"), (r"\s+$", "search"),

@@ -31,7 +31,7 @@ def target_of(X, task):
     }[task]
 
 
-@pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
+@pytest.fixture(scope="module", params=["binary", pytest.param("multiclass", marks=pytest.mark.slow), "regression"])
 def default(request, table_of):
     """The default comparison of 90 rows."""
     X = np.random.default_rng(4).normal(size=(90, 3))
@@ -88,6 +88,7 @@ class Own(nn.Sequential):
         super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Dropout(0.2), nn.Linear(4, n_outputs))
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("recipe", [RECIPE, Recipe.tutorial(epochs=3, lr=0.5)], ids=["default", "tutorial"])
 @pytest.mark.parametrize("spec", ["relu:3", "relu:3@dropout=0.3", Own], ids=str)
 @pytest.mark.parametrize("n_networks", [1, 2, 8])
@@ -101,7 +102,7 @@ def test_named_networks_are_judged_as_they_are_handed_over(arrays, recipe, spec,
 
 
 def test_jobs_stacks_and_looks_change_nothing(arrays, monkeypatch):
-    table, design = table_from_arrays(*arrays), Design(repeats=2, folds=3, n_networks=3)
+    table, design = table_from_arrays(*arrays), Design(repeats=2, folds=2, n_networks=3)
     spec = specify(table, recipe=RECIPE, design=design)
     whole = run(make_plan(spec, ONE))
     others = [run(make_plan(spec, Compute(n_jobs=2))), run(make_plan(specify(table, recipe=RECIPE,
@@ -215,7 +216,7 @@ def test_groups_that_can_hardly_be_divided_are_judged(arrays, n_groups):
 def test_sixty_rows_and_one_column_are_enough_for_the_default_comparison(table_of, n_columns, task):
     X = np.random.default_rng(1).normal(size=(60, 3))
     table = table_of(X[:, :n_columns], target_of(X, task), task)
-    assert all(result.finite for result in judged(table).results)
+    assert all(result.finite for result in judged(table, n_networks=3).results)
 
 
 def test_the_target_may_be_constant_for_a_network(table_of):

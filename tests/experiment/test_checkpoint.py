@@ -95,6 +95,7 @@ def _one_split_at_a_time(monkeypatch):
     monkeypatch.setattr("seedbed.experiment.plan._MOST_SPLITS", 1)
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("recipe", ["tutorial", "default"])
 @pytest.mark.parametrize("after", [1, 4, 9, 12])  # of three models on three splits, and three fits of an estimator
 def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, trained, whole, after, recipe):
@@ -111,7 +112,7 @@ def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, trained, who
     assert not (tmp_path / "run" / "unfinished").exists()
 
 
-@pytest.mark.parametrize("table", ["three labels", "numbers"])
+@pytest.mark.parametrize("table", ["three labels", pytest.param("numbers", marks=pytest.mark.slow)])
 def test_the_default_comparison_of_any_task_continues_to_the_same_results(table_of, tmp_path, table):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
@@ -287,6 +288,7 @@ def test_a_code_hash_changes_with_contents_and_is_none_without_a_file(tmp_path):
     assert code_hash(FileArchitecture(str(tmp_path / "net.py"), "Net")) != code_hash(FileArchitecture("net.py", "Net"))
 
 
+@pytest.mark.slow
 def test_a_code_hash_is_the_same_in_another_process_and_code_typed_at_a_prompt_has_none(capsys):
     code = ("from seedbed.experiment.specification_file import code_hash; from seedbed.networks.mlp import MLP\n"
             "import functools; from torch import nn; from seedbed.experiment.user_estimators import estimators_from\n"

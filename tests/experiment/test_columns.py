@@ -19,7 +19,9 @@ from seedbed.experiment.columns import added, specify_columns, substitutes_of
 from seedbed.scoring import Result
 from seedbed.settings.recipe import RECIPES
 
+pytestmark = pytest.mark.usefixtures("plain_charts")
 DESIGN = sb.Design(repeats=2, folds=5, n_networks=2)
+ONCE = sb.Design(repeats=1, folds=3, n_networks=2)
 FAST: dict[str, Any] = {"epochs": 60, "lr": 0.05, "recipe": sb.Recipe(optimizer="adam"), "design": DESIGN}
 
 
@@ -55,7 +57,7 @@ def test_the_column_that_decides_helps_and_noise_does_not(ask: Any, model: str) 
 def test_a_model_without_a_column_is_the_same_whatever_it_holds(ask: Any, model: str) -> None:
     X, y = rows(120)
     one, other = (
-        ask("columns", X * factor, y, candidates=model, columns=["x1"], **FAST)["without x1"]
+        ask("columns", X * factor, y, candidates=model, columns=["x1"], **FAST | {"design": ONCE})["without x1"]
         for factor in (1, [1, -9, 1, 1])
     )
     assert np.array_equal(one.predictions, other.predictions)
@@ -128,7 +130,7 @@ def test_unknown_columns_and_models_are_refused(ask: Any) -> None:
 
 
 def test_a_finished_run_lends_its_splits_network_and_recipe(ask: Any, tmp_path: Path) -> None:
-    settings = FAST | {"design": replace(DESIGN, baselines=["prior"])}
+    settings = FAST | {"design": replace(ONCE, baselines=["prior"])}
     compared = sb.compare("example:iris", candidates=["linear:5@lr=0.1", "relu:3"], folder=tmp_path / "run", **settings)
     found = ask("columns", tmp_path / "run", columns=["petal length (cm)", "sepal width (cm)"])
     advice = compared.conclusion.advice
@@ -140,8 +142,10 @@ def test_a_finished_run_lends_its_splits_network_and_recipe(ask: Any, tmp_path: 
 
 
 def test_a_run_is_read_back_and_a_model_of_it_refused(ask: Any, tmp_path: Path) -> None:
-    found = ask("columns", "example:iris", candidates="linear:5", folder=tmp_path, **FAST)
-    again = ask("columns", "example:iris", candidates="linear:5", folder=tmp_path, **FAST)
+    found, again = (
+        ask("columns", "example:iris", candidates="linear:5", folder=tmp_path, **FAST | {"design": ONCE})
+        for _ in range(2)
+    )
     assert again.conclusion == summary_from(found.summary())
     with pytest.raises(OptionError, match="compares columns and not models"):
         ask("columns", tmp_path)
@@ -171,10 +175,10 @@ def test_what_a_model_adds_is_the_covariance_of_its_change_with_what_the_smaller
 
 
 def test_what_a_column_adds_decides_where_its_loss_does_not(ask: Any) -> None:
-    verdict = ask("columns", *rows(), candidates="linear:5", columns=["x1"], **FAST).verdicts[0]
+    found = ask("columns", *rows(), candidates="linear:5", columns=["x0", "x1"], **FAST)
+    (verdict,) = [one for one in found.verdicts if one.candidate == "without x1"]
     without = {verdict.candidate: ("x1",)}
-    gain = added(*[ask("columns", *rows(), candidates="linear:5", columns=["x0"], **FAST)[name]
-                   for name in ("all columns", "without x0")], "brier")  # fmt: skip
+    gain = added(found["all columns"], found["without x0"], "brier")
     assert gain is not None
     assert gain.low > 0
     for rule, loss, words in (

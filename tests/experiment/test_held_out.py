@@ -13,18 +13,18 @@ WHOLE = {"repeats": None, "folds": None, "recipe": "default", "lr": 0.01}
 
 @pytest.fixture(scope="module", autouse=True)
 def _smaller():
-    """Rows are locked away from 20,001 on, so that the tests are fast."""
+    """Rows are locked away from 2,001 on, so that the tests are fast."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importlib.import_module("seedbed.evaluation.protocol"), "_LARGE", 20_000)
+        patch.setattr(importlib.import_module("seedbed.evaluation.protocol"), "_LARGE", 2_000)
         yield
 
 
 @pytest.fixture(scope="module")
 def large():
-    """X [20500, 2] and y [20500]."""
+    """X [2500, 2] and y [2500]."""
     rng = np.random.default_rng(2)
-    X = rng.normal(size=(20_500, 2))
-    return X, (X[:, 0] + X[:, 1] ** 2 + rng.normal(size=20_500) > 1).astype(np.int64)
+    X = rng.normal(size=(2_500, 2))
+    return X, (X[:, 0] + X[:, 1] ** 2 + rng.normal(size=2_500) > 1).astype(np.int64)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def found(small, large):
 
 def test_a_stratified_fifth_of_the_rows_is_held_out(found, large):
     (split,) = found.splits
-    train, test = train_test_split(np.arange(20_500), test_size=0.2, random_state=5, stratify=large[1])
+    train, test = train_test_split(np.arange(2_500), test_size=0.2, random_state=5, stratify=large[1])
     assert split.train.tolist() == sorted(train)
     assert split.test.tolist() == sorted(test)
 
@@ -55,7 +55,7 @@ def test_every_model_predicts_exactly_the_held_out_rows(found):
     (split,) = found.splits
     for name in ("linear:1", "tanh:3", "prior"):
         p = found[name].predictions
-        assert p.shape == (1, 1, 20_500)
+        assert p.shape == (1, 1, 2_500)
         assert np.isfinite(p[:, :, split.test]).all()
         assert np.isnan(p[:, :, split.train]).all()
         assert found[name].tested.tolist() == split.test.tolist()
@@ -71,7 +71,7 @@ def test_the_verdict_is_the_paired_difference_on_the_held_out_rows(found, large)
     found_numbers = (verdict.difference, verdict.low, verdict.high, verdict.p)
     assert found_numbers == pytest.approx((expected.mean, expected.low, expected.high, expected.p), rel=1e-4)
     assert verdict.seed_share is None
-    assert (verdict.n_rows, verdict.n_train, verdict.held_out) == (20_500, 16_400, True)
+    assert (verdict.n_rows, verdict.n_train, verdict.held_out) == (2_500, 2_000, True)
 
 
 def test_accuracy_has_its_own_paired_interval(found, large):
@@ -86,7 +86,7 @@ def test_accuracy_has_its_own_paired_interval(found, large):
 def test_intervals_of_scores_are_of_the_rows(found, large):
     test = found.splits[0].test
     losses = (found["tanh:3"].predictions[0][:, test] - large[1][test]) ** 2.0
-    expected = paired_hold_out(losses, np.zeros((1, 4100)))
+    expected = paired_hold_out(losses, np.zeros((1, 500)))
     brier = found["tanh:3"].scores["brier"]
     assert (brier.mean, brier.low, brier.high) == pytest.approx((expected.mean, expected.low, expected.high), rel=1e-5)
     for result in found.results:

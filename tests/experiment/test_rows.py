@@ -13,8 +13,11 @@ from seedbed.errors import CandidateError, DataError
 from seedbed.evaluation.analyses import forecast_rows
 from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.sizes import smaller_splits
+from seedbed.figures import pictures
+from seedbed.figures.analysis_charts import row_curves
 from seedbed.report.terminal import glance_text
 
+pytestmark = pytest.mark.usefixtures("plain_charts")
 SMALL = {"candidates": ["linear:5"], "epochs": 5, "lr": 0.1, "quick": True, "design": sb.Design(n_networks=2)}
 
 
@@ -106,7 +109,7 @@ def test_sizes_have_losses_and_verdicts_and_are_read_back(ask, asked, monkeypatc
     assert ask("rows", table, target="y", folder=folder, **SMALL).conclusion.rows == rows
 
 
-def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked):
+def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked, monkeypatch):
     comparison, _, folder = asked
     text = glance_text(comparison.conclusion)
     assert "\nMore rows  " in text
@@ -115,6 +118,7 @@ def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked):
     assert ("\nUse " in text) == (advice.guess or advice.use == "prior")
     assert max(map(len, text.splitlines())) <= 100
     assert 'id="rows"' in (folder / "report.html").read_text()
+    monkeypatch.setitem(pictures._CHARTS, "rows", row_curves)
     comparison.plot(folder / "rows.svg", chart="rows")
     assert "training rows" in (folder / "rows.svg").read_text()
 
@@ -129,6 +133,7 @@ def test_locked_rows_have_no_forecast_and_the_answer_says_of_which_model(ask):
 def test_numbers_have_a_curve_and_a_forecast(ask):
     table = frame(n=400).drop(columns="y").assign(z=lambda one: one.x + np.random.default_rng(1).normal(size=400))
     table["who"] = np.arange(400) // 4
-    rows = ask("rows", read_table(table, target="z", group="who"), **SMALL).conclusion.rows
+    design = sb.Design(n_networks=2, baselines=["prior", "linear"])
+    rows = ask("rows", read_table(table, target="z", group="who"), **SMALL | {"design": design}).conclusion.rows
     assert [size.n_train for size in rows.sizes] == pytest.approx([45, 90, 180, 360], abs=3)
     assert len(rows.forecasts_of("linear")) == 3 or "linear" in rows.refused

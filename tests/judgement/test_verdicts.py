@@ -100,6 +100,7 @@ def test_a_billion_discarded_attempts_widen_the_interval_and_take_no_memory(scor
     assert tried["p_adjusted"] == 1
 
 
+@pytest.mark.slow
 def test_fifty_thousand_seeds_a_fold_need_memory_for_the_scores_only():
     rng = np.random.default_rng(0)
     n, tracemalloc = 50_000, importlib.import_module("tracemalloc")

@@ -90,7 +90,11 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
 
 
 @pytest.mark.parametrize(
-    ("name", "engine"), [("ill", "native"), pytest.param("grade", "torch", marks=pytest.mark.slow), ("cost", "native")]
+    ("name", "engine"),
+    [
+        ("ill", "native"),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("grade", "torch"), ("cost", "native"))),
+    ],
 )
 def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engine):
     """The last table has fewer rows, so its networks share no stack with the others."""

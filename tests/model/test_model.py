@@ -14,7 +14,6 @@ from seedbed.errors import ColumnError, DataError, OptionError, TargetError, Tra
 from seedbed.model.blending import fit_model
 from seedbed.model.predicting import Blocks, values_of
 from seedbed.networks.candidate import parse_candidate
-from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe, recipe_named
 from seedbed.training.candidates import with_inputs_of
 from seedbed.training.randomness import derive
@@ -40,9 +39,9 @@ def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candida
         np.testing.assert_allclose(model.predict(frame), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("candidate", ["logistic", "relu:9", "auto"])
-def test_a_prediction_does_not_depend_on_the_position_of_the_row(table_for, frame, candidate):
-    model = fit_model(table_for("grade"), candidate, recipe=Recipe(epochs=3), n_networks=3, compute=Compute(n_jobs=1))
+@pytest.mark.parametrize("candidate", ["logistic", "relu:5", "auto"])
+def test_a_prediction_does_not_depend_on_the_position_of_the_row(fitted, frame, candidate):
+    model = fitted(candidate, "grade")
     expected, order = model.predict_proba(frame), np.random.default_rng(0).permutation(len(frame))
     for rows in (order, order[:97], order[:3], order[:1]):
         np.testing.assert_allclose(model.predict_proba(frame.iloc[rows]), expected[rows], rtol=1e-12)

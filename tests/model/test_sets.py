@@ -87,7 +87,7 @@ def simulated(task, n_rows, rng):
     return X, noisy if task == "regression" else np.digitize(noisy, [0.0] if task == "binary" else [-1.0, 1.0])
 
 
-@pytest.mark.parametrize("candidate", ["relu:8", "auto"])
+@pytest.mark.parametrize("candidate", ["relu:8", pytest.param("auto", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_new_rows_are_covered_as_often_as_asked_for(task, candidate):
     rng = np.random.default_rng(1)

@@ -116,7 +116,7 @@ def test_any_number_of_threads_gives_the_same_trees(wanted):
     assert all(torch.equal(one.states[name], two.states[name]) for name in one.states)
 
 
-@pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
+@pytest.mark.parametrize("wanted", [Trees("boosted", 5), EXTRA])
 def test_weights_count_as_copies(wanted, monkeypatch):
     """A row of weight 0 changes nothing, whatever its target."""
     data, weights = data_of("two"), np.ones(400, dtype=np.float32)
@@ -238,17 +238,17 @@ def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
     assert model.architecture.names == ("logistic",)
 
 
-def test_rows_of_weight_zero_have_no_predictions_and_the_scale_of_weights_means_nothing(table_for, monkeypatch):
+@pytest.mark.parametrize("target", ["ill", *(pytest.param(one, marks=pytest.mark.slow) for one in ("grade", "cost"))])
+def test_rows_of_weight_zero_have_no_predictions_and_the_scale_of_weights_means_nothing(table_for, monkeypatch, target):
     monkeypatch.setattr(trees, "_LEAST_WEIGHT", -1)
     options = {"portfolio": ["relu:4", *SOME], "n_networks": 8, "recipe": Recipe(epochs=5)}
     weights = np.where(np.arange(160) % 3 == 0, 0.0, 1.0)
-    for target in ("ill", "grade", "cost"):
-        _, whole = blend_table(table_for(target), sample_weight=weights, **options)
-        _, small = blend_table(table_for(target), sample_weight=weights * 1e-4, **options)
-        assert np.isfinite([*whole.losses.values(), whole.loss]).all()
-        assert (np.isfinite(whole.values.reshape(160, -1)).all(axis=1) == (weights > 0)).all()
-        for name in SOME:
-            assert small.losses[name] == pytest.approx(whole.losses[name], rel=1e-3)
+    _, whole = blend_table(table_for(target), sample_weight=weights, **options)
+    _, small = blend_table(table_for(target), sample_weight=weights * 1e-4, **options)
+    assert np.isfinite([*whole.losses.values(), whole.loss]).all()
+    assert (np.isfinite(whole.values.reshape(160, -1)).all(axis=1) == (weights > 0)).all()
+    for name in SOME:
+        assert small.losses[name] == pytest.approx(whole.losses[name], rel=1e-3)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -267,7 +267,8 @@ def test_extra_trees_with_weight_stay_in_later_bags(table_for, monkeypatch):
     monkeypatch.setattr(trees, "_is_beaten", lambda *_: calls.append(1) or len(calls) > 1)
     options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
     monkeypatch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: np.full(len(found), 1 / len(found)))
-    model, _ = blend_table(table_for("cost"), portfolio=SOME, time_limit=600, **options)
+    few = ("boosted-trees:2", "extra-trees:2")
+    model, _ = blend_table(table_for("cost"), portfolio=few, time_limit=600, **options)
     assert model.n_networks == 32
     assert len(calls) == 1
 

@@ -60,6 +60,7 @@ def test_a_process_serves_until_sigint(saved, fitted, records):
         assert (started.wait(60), started.stderr.read()) == (130, "seedbed: interrupted\n")
 
 
+@pytest.mark.slow
 def test_sigterm_finishes_running_requests_and_ends_the_process(saved, records):
     with process(saved, "--port", "0", SEEDBED_TOKEN=TOKEN) as (started, port):
         assert get(port, "/health") == b'{"status":"ok"}'
@@ -82,7 +83,9 @@ STUCK = {
 }
 
 
-@pytest.mark.parametrize("work", STUCK.values(), ids=STUCK)
+@pytest.mark.parametrize(
+    "work", [STUCK["in Python"], pytest.param(STUCK["in torch"], marks=pytest.mark.slow)], ids=STUCK
+)
 def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_request(saved, work):
     grace = 0.5  # seconds; usually five
     before = (

@@ -16,7 +16,7 @@ from .test_stops import KINDS, SEEDS, SPLITS
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-EPOCHS = 12
+EPOCHS = 8
 
 
 def planned(kind, data, patience, epochs=EPOCHS, **recipe):

@@ -13,6 +13,7 @@ from seedbed.training import parallel
 from seedbed.training.parallel import end_workers, run_in_workers
 
 
+@pytest.mark.slow
 def test_a_growing_worker_is_kept_without_a_warning():
     def grow(number):
         with parallel.ready_to_train("cpu"):
@@ -44,6 +45,7 @@ list(run_in_workers(work, [(0,), (1,)], (), jobs=2))
     process.communicate(timeout=20)
 
 
+@pytest.mark.slow
 def test_workers_end_immediately_even_if_busy():
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(next, run_in_workers(time.sleep, [(30,), (30,)], (), jobs=2))
