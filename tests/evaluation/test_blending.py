@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, mean_squared_error
 
-from seedbed.evaluation.calibration import best_temperature, blend_weights, mean_loss, tempered
+from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
 
 N = 400
 RNG = np.random.default_rng(0)
@@ -64,15 +64,15 @@ def test_members_without_finite_predictions_get_equal_weights():
 
 
 def test_the_temperature_undoes_a_sharpening_of_the_probabilities():
-    sharp = tempered(binary(TRUTH), 0.6)
+    sharp = apply_temperature(binary(TRUTH), 0.6)
     assert best_temperature(sharp[None], TARGET, ONES) == pytest.approx(1 / 0.6, rel=0.25)
     assert best_temperature(binary(TRUTH)[None], TARGET, ONES) == pytest.approx(1, abs=0.2)
 
 
 def test_a_temperature_of_one_changes_nothing_and_sums_stay_one():
     three = RNG.dirichlet(np.ones(3), size=(2, 5))
-    np.testing.assert_allclose(tempered(three, 1.0), three, rtol=1e-12)
-    np.testing.assert_allclose(tempered(three, 2.5).sum(axis=-1), 1)
+    np.testing.assert_allclose(apply_temperature(three, 1.0), three, rtol=1e-12)
+    np.testing.assert_allclose(apply_temperature(three, 2.5).sum(axis=-1), 1)
 
 
 def test_missing_draws_are_left_out_of_the_average():

@@ -134,7 +134,7 @@ def test_without_a_named_reference_rows_say_how_far_they_are_behind(document, ma
     screen = first_screen(found)
     rows = {row.name: row for row in screen.rows}
     assert screen.columns[2] == "behind relu:5"
-    assert (rows["relu:5"].gain, rows["relu:5"].chosen) == ("recommended", True)
+    assert (rows["relu:5"].gain, rows["relu:5"].recommended) == ("recommended", True)
     assert rows["linear:5"].gain == "0.000 ±0.030"
 
 

@@ -117,7 +117,7 @@ def _summary_of(run: Path, by: str | None) -> Any:
 
 def _details_of(summary: Any) -> str:
     from seedbed.evaluation.summaries import Conclusion, TablesConclusion
-    from seedbed.report.judged import tables_text
+    from seedbed.report.judgement_text import tables_text
     from seedbed.report.sentences import training_text
     from seedbed.report.terminal import comparison_text, glance_text
 

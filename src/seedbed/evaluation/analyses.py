@@ -209,32 +209,32 @@ def forecast_rows(
         random_state: of the draws.
     """
     by_size = losses.mean(axis=0)
-    used = np.arange(len(by_size)) >= by_size.argmax()
+    is_used = np.arange(len(by_size)) >= by_size.argmax()
     if prior is not None:
-        used &= by_size < _LEARNT * prior
-    if used.sum() < _FEWEST_SIZES:
-        n = counted(int(used.sum()), "size")
+        is_used &= by_size < _LEARNT * prior
+    if is_used.sum() < _FEWEST_SIZES:
+        n = counted(int(is_used.sum()), "size")
         return {}, f"it learns from {n} of the training set (a curve needs {_FEWEST_SIZES})"
-    sizes, losses = np.asarray(n_train, dtype=np.float64)[used], losses[:, used]
+    sizes, losses = np.asarray(n_train, dtype=np.float64)[is_used], losses[:, is_used]
     mean, covariance = losses.mean(axis=0), np.cov(losses, rowvar=False) * scale
     weights = 1 / np.maximum(np.diag(covariance), 1e-12 * max(1e-12, float(mean.max()) ** 2))
     rng = np.random.default_rng(random_state)
     noise = rng.multivariate_normal(np.zeros(len(sizes)), covariance, size=_DRAWS, method="eigh")
     noise *= np.sqrt(df / rng.chisquare(df, size=(_DRAWS, 1)))
 
-    def drawn(n_sizes: int) -> Floats:
+    def draw_curves(n_sizes: int) -> Floats:
         """Return curves [draw, size] with the errors of the losses, and what the law leaves unexplained of some."""
-        law = _fitted(sizes[:n_sizes], mean[None, :n_sizes], weights[:n_sizes])
-        left = mean[:n_sizes] - np.concatenate([law.at(n) for n in sizes[:n_sizes]])
-        deviation = np.sqrt((left**2).sum() / max(1, n_sizes - 3))
+        law = _fit_law(sizes[:n_sizes], mean[None, :n_sizes], weights[:n_sizes])
+        residuals = mean[:n_sizes] - np.concatenate([law.at(n) for n in sizes[:n_sizes]])
+        deviation = np.sqrt((residuals**2).sum() / max(1, n_sizes - 3))
         return np.asarray(mean + noise + rng.normal(scale=deviation, size=noise.shape))
 
-    held_back = drawn(len(sizes) - 1)
-    gap = _interval(_fitted(sizes[:-1], held_back[:, :-1], weights[:-1]).at(sizes[-1]) - held_back[:, -1])
+    held_back = draw_curves(len(sizes) - 1)
+    gap = _interval(_fit_law(sizes[:-1], held_back[:, :-1], weights[:-1]).at(sizes[-1]) - held_back[:, -1])
     if not gap.low <= 0 <= gap.high:
         return {}, "the curve of the smaller training sets doesn't forecast the largest one"
-    several, common = _fitted(sizes, drawn(len(sizes)), weights), rng.normal(scale=np.sqrt(offset), size=_DRAWS)
-    now, later = several.at(sizes[-1]), {times: several.at(times * sizes[-1]) for times in TIMES}
+    laws, common = _fit_law(sizes, draw_curves(len(sizes)), weights), rng.normal(scale=np.sqrt(offset), size=_DRAWS)
+    now, later = laws.at(sizes[-1]), {times: laws.at(times * sizes[-1]) for times in TIMES}
     return {
         times: (_interval(np.maximum(loss + common, 0.0)), _interval(now - loss)) for times, loss in later.items()
     }, ""
@@ -253,7 +253,7 @@ class _Law:
         return np.asarray(self.a + self.b * (n / self.unit) ** -self.c)
 
 
-def _fitted(sizes: Floats, losses: Floats, weights: Floats) -> _Law:
+def _fit_law(sizes: Floats, losses: Floats, weights: Floats) -> _Law:
     """Fit the law to each row of losses [draw, size]: for each power a line, and the power of the smallest error."""
     unit, total = float(sizes[-1]), float(weights.sum())
     best, law = np.full(len(losses), np.inf), np.zeros((3, len(losses)))
@@ -333,10 +333,10 @@ class Columns:
     def substitutes(self) -> tuple[tuple[ColumnEffect, bool], ...]:
         """Groups that help although none of their columns is shown to help alone, and whether each of these is shown to
         make no difference that matters."""
-        alone = {effect.columns[0]: effect.verdict for effect in self.effects if len(effect.columns) == 1}
+        verdict_of = {effect.columns[0]: effect.verdict for effect in self.effects if len(effect.columns) == 1}
         groups = []
         for group in self.effects:
-            verdicts = {alone.get(name) for name in group.columns}
+            verdicts = {verdict_of.get(name) for name in group.columns}
             if len(group.columns) > 1 and group.verdict == "helps" and not verdicts & {"helps", "none", None}:
                 groups.append((group, verdicts == {"no difference that matters"}))
         return tuple(groups)
@@ -353,11 +353,11 @@ def effects_of(
         added: what that adds to each of them. Each of two tests may find at half of the error level that columns help,
             so together they keep it.
     """
-    judged = {verdict.candidate: verdict for verdict in verdicts}
+    verdict_of = {verdict.candidate: verdict for verdict in verdicts}
     effects = []
     for name, columns in without.items():
         effect = ColumnEffect(columns=tuple(columns), without=name, verdict="none")
-        if (verdict := judged.get(name)) is not None:
+        if (verdict := verdict_of.get(name)) is not None:
             loss, low, high = (-value + 0.0 for value in (verdict.difference, verdict.high, verdict.low))
             words = _OF_RULE.get(verdict.rule, "can't tell")
             if name in added:
@@ -434,8 +434,8 @@ class Effects:
     def words(self, curve: EffectCurve) -> str:
         """Return the lowest and the highest mean prediction, as `54% at 6, 28% at 58`."""
         ends = sorted({curve.mean.index(end(curve.mean)) for end in (min, max)})
-        shown = [self.shown(curve.mean[place]) for place in ends]
-        if len(set(shown)) == 1:
-            return f"{shown[0]} everywhere"
+        texts = [self.shown(curve.mean[place]) for place in ends]
+        if len(set(texts)) == 1:
+            return f"{texts[0]} everywhere"
         at = "for" if curve.kind in ("boolean", "category") else "at"
-        return ", ".join(f"{mean} {at} {curve.texts[place]}" for mean, place in zip(shown, ends, strict=True))
+        return ", ".join(f"{mean} {at} {curve.texts[place]}" for mean, place in zip(texts, ends, strict=True))

@@ -80,26 +80,27 @@ def steps_behind(
         alpha: error level of all pairs together.
         tried: discarded attempts; each counts as one more model.
     """
-    alone = {name: difference(name, 1) for name in names}
-    order = sorted(names, key=lambda name: _distance(alone[name]), reverse=True)
-    left, adjusted = len(names) + 1 + tried, dict[str, float]()
+    estimates = {name: difference(name, 1) for name in names}
+    order = sorted(names, key=lambda name: _distance(estimates[name]), reverse=True)
+    n_left, adjusted = len(names) + 1 + tried, dict[str, float]()
     for name in order:
-        p = max(_p_of(name, alone, difference, left * (left - 1) // 2), max(adjusted.values(), default=0.0))
+        p = max(_p_of(estimates[name], n_left * (n_left - 1) // 2), max(adjusted.values(), default=0.0))
         adjusted[name] = p
         if p >= alpha:
             break
-        left -= 1
+        n_left -= 1
     worse = {name for name, p in adjusted.items() if p < alpha}
     last = max(adjusted.values(), default=1.0)
-    pairs = max(1, left * (2 * (len(names) + tried) + 1 - left) // 2)
+    pairs = max(1, n_left * (2 * (len(names) + tried) + 1 - n_left) // 2)
     steps = {}
     for name in names:
-        if alone[name].error_unknown:
+        if estimates[name].error_unknown:
             continue
-        estimate = _at(name, alone, difference, pairs)
+        single = estimates[name]
+        estimate = difference(name, pairs) if single.t is None else _widen(single, pairs)
         low, high = estimate.low, min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
         rule: Rule = "worse" if name in worse else "cannot_tell"
-        if is_small(alone[name], margin, alpha):
+        if is_small(single, margin, alpha):
             rule, low, high = "no_practical_difference", max(low, -margin), min(high, margin)
         steps[name] = Step(replace(estimate, low=low, high=high), rule, adjusted.get(name, max(last, alpha)))
     return steps
@@ -138,7 +139,7 @@ def contrasts_of(
         p = max(one.p if one.mean > 0 or len(estimates) == 1 else 1.0 for one in estimates.values())
         rows.append((question, candidate, nearest, estimates[nearest], p))
     adjusted = holm([p for *_, p in rows]).tolist()
-    found = []
+    contrasts = []
     for (question, candidate, reference, estimate, _), p in zip(rows, adjusted, strict=True):
         half = -student_quantile(alpha / len(rows) / 2, estimate.df) * estimate.se
         low, high = estimate.mean - half, estimate.mean + half
@@ -150,7 +151,7 @@ def contrasts_of(
             low, high = min(low, 0.0), max(high, 0.0)
         if is_small(estimate, margin, alpha):
             verdict, low, high = "no difference that matters", max(low, -margin), min(high, margin)
-        found.append(
+        contrasts.append(
             Contrast(
                 question=question,
                 candidate=candidate,
@@ -162,7 +163,7 @@ def contrasts_of(
                 verdict=verdict,
             )
         )
-    return tuple(found)
+    return tuple(contrasts)
 
 
 def optimism(choosing: Mapping[str, Floats], scored: Mapping[str, Floats], resamples: Iterable[Floats]) -> float:
@@ -179,10 +180,10 @@ def optimism(choosing: Mapping[str, Floats], scored: Mapping[str, Floats], resam
     for weights in resamples:
         outside = (weights == 0).astype(np.float64)
         usable = outside.any(axis=1)
-        chosen = (weights[usable] @ by.T).argmin(axis=1)
+        winners = (weights[usable] @ by.T).argmin(axis=1)
         inside = weights[usable] @ of.T / weights[usable].sum(axis=1, keepdims=True)
         left_out = outside[usable] @ of.T / outside[usable].sum(axis=1, keepdims=True)
-        gaps.append((left_out - inside)[np.arange(len(chosen)), chosen])
+        gaps.append((left_out - inside)[np.arange(len(winners)), winners])
     return max(0.0, float(np.concatenate(gaps).mean()))
 
 
@@ -198,9 +199,8 @@ def _degrees(estimate: Estimate) -> float | None:
     return estimate.df * _DEGREES[max(n for n in _DEGREES if n <= estimate.spread.repeats)] / 9
 
 
-def _p_of(name: str, alone: Mapping[str, Estimate], difference: Callable[[str, int], Estimate], pairs: int) -> float:
+def _p_of(estimate: Estimate, pairs: int) -> float:
     """Return the p-value of a model being worse, as one of several pairs."""
-    estimate = alone[name]
     if estimate.se == 0 or estimate.mean >= 0:
         return 1.0
     if estimate.t is None:  # an interval for counts
@@ -208,14 +208,11 @@ def _p_of(name: str, alone: Mapping[str, Estimate], difference: Callable[[str, i
     return max(estimate.p, min(1.0, 2 * pairs * student_cdf(-abs(estimate.t), _degrees(estimate))))
 
 
-def _at(name: str, alone: Mapping[str, Estimate], difference: Callable[[str, int], Estimate], pairs: int) -> Estimate:
+def _widen(estimate: Estimate, pairs: int) -> Estimate:
     """Return an estimate whose interval holds together with those of so many pairs."""
-    estimate = alone[name]
-    if estimate.t is None:
-        return difference(name, pairs)
-    wide = max(
+    quantile = max(
         -student_quantile(estimate.alpha / 2, estimate.df),
         -student_quantile(estimate.alpha / 2 / pairs, _degrees(estimate)),
     )
-    half = wide * estimate.se
+    half = quantile * estimate.se
     return replace(estimate, low=estimate.mean - half, high=estimate.mean + half, comparisons=pairs)

@@ -42,8 +42,8 @@ def _weights(n_rows: int, n_resamples: int, random_state: int) -> Iterator[NDArr
     block = max(1, min(n_resamples, _CELLS_AT_ONCE // n_rows))
     for start in range(0, n_resamples, block):
         count = min(block, n_resamples - start)
-        drawn = rng.integers(n_rows, size=(count, n_rows)) + np.arange(count)[:, None] * n_rows
-        yield np.bincount(drawn.ravel(), minlength=count * n_rows).reshape(count, n_rows).astype(np.float64)
+        row_numbers = rng.integers(n_rows, size=(count, n_rows)) + np.arange(count)[:, None] * n_rows
+        yield np.bincount(row_numbers.ravel(), minlength=count * n_rows).reshape(count, n_rows).astype(np.float64)
 
 
 def bootstrap_interval(

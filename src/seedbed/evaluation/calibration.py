@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedbed.evaluation.single_runs import evenly
+from seedbed.evaluation.single_runs import spread_indices
 from seedbed.typing import Floats
 
 _CELLS_AT_ONCE = 2_000_000
@@ -60,9 +60,9 @@ class Reliability:
         """
         inner = (np.diff(self.observed)[1:] != 0) | (np.diff(self.observed)[:-1] != 0)
         places = np.flatnonzero(np.concatenate([[True], inner, [True]])[: len(self.observed)])
-        places = places[evenly(len(places), most)]
+        places = places[spread_indices(len(places), most)]
         rows = np.diff(np.concatenate([[0], np.cumsum(self.rows)[places]]))
-        forecast, observed = (_rounded(values[places]) for values in (self.forecast, self.observed))
+        forecast, observed = (_round_shares(values[places]) for values in (self.forecast, self.observed))
         return Curve(forecast=forecast, observed=observed, rows=tuple(rows.tolist()))
 
 
@@ -118,14 +118,14 @@ def consistency_band(
 
     _, guess = _binary_input(np.zeros(np.shape(p)), p)
     forecast, place, rows = np.unique(guess, return_inverse=True, return_counts=True)
-    at = evenly(len(forecast), points)
+    at = spread_indices(len(forecast), points)
     rng = np.random.default_rng(random_state)
     curves = np.empty((n_simulations, len(at)))
     for number in range(n_simulations):
-        drawn = np.bincount(place, weights=rng.random(guess.size) < guess) / rows
-        curves[number] = isotonic_regression(drawn, weights=rows.astype(np.float64)).x[at]
+        shares = np.bincount(place, weights=rng.random(guess.size) < guess) / rows
+        curves[number] = isotonic_regression(shares, weights=rows.astype(np.float64)).x[at]
     low, high = np.quantile(curves, ((1 - level) / 2, (1 + level) / 2), axis=0)
-    return Band(forecast=_rounded(forecast[at]), low=_rounded(low), high=_rounded(high))
+    return Band(forecast=_round_shares(forecast[at]), low=_round_shares(low), high=_round_shares(high))
 
 
 def expected_calibration_error(
@@ -150,8 +150,8 @@ def expected_calibration_error(
     block = max(1, _CELLS_AT_ONCE // guess.size)
     simulated = []
     for start in range(0, n_simulations, block):
-        drawn = rng.random((min(block, n_simulations - start), guess.size)) < guess
-        simulated.append(np.abs((drawn - guess) @ member).sum(axis=1) / guess.size)
+        outcomes = rng.random((min(block, n_simulations - start), guess.size)) < guess
+        simulated.append(np.abs((outcomes - guess) @ member).sum(axis=1) / guess.size)
     values = np.concatenate(simulated)
     value = float(np.abs((truth - guess) @ member).sum() / guess.size)
     return value, float(values.mean()), float(np.quantile(values, 0.95))
@@ -204,7 +204,7 @@ def calibration_of(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
     )
 
 
-def _rounded(shares: ArrayLike) -> tuple[float, ...]:
+def _round_shares(shares: ArrayLike) -> tuple[float, ...]:
     """Return shares with more digits than a picture shows."""
     return tuple(np.round(np.asarray(shares, dtype=np.float64), 5).tolist())
 
@@ -240,8 +240,8 @@ def blend_weights(predictions: Sequence[Floats], target: NDArray[np.number], wei
     if of_classes:  # the log loss is that of the true class's probability
         each = each[:, np.arange(len(target)), target.astype(np.int64)]
     total, best, least = np.zeros_like(each[0]), counts.copy(), np.inf
-    for chosen in range(1, _ROUNDS + 1):
-        means = (total + each) / chosen
+    for n_chosen in range(1, _ROUNDS + 1):
+        means = (total + each) / n_chosen
         by_row = -np.log(np.maximum(means, _LEAST)) if of_classes else (means - target) ** 2
         losses = np.average(by_row, axis=1, weights=weights)
         number = int(np.argmin(losses))
@@ -254,7 +254,7 @@ def blend_weights(predictions: Sequence[Floats], target: NDArray[np.number], wei
     return np.asarray(best / best.sum())
 
 
-def tempered(probabilities: Floats, temperature: float) -> Floats:
+def apply_temperature(probabilities: Floats, temperature: float) -> Floats:
     """Return probabilities [..., class] after their logarithms are divided by a temperature."""
     logs = np.log(np.maximum(probabilities, _LEAST)) / temperature
     powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
@@ -271,6 +271,6 @@ def best_temperature(probabilities: Floats, target: NDArray[np.number], weights:
     from scipy.optimize import minimize_scalar
 
     def loss(temperature: float) -> float:
-        return mean_loss(np.nanmean(tempered(probabilities, temperature), axis=0), target, weights)
+        return mean_loss(np.nanmean(apply_temperature(probabilities, temperature), axis=0), target, weights)
 
     return float(minimize_scalar(loss, bounds=_RANGE, method="bounded").x)

@@ -80,11 +80,11 @@ def confined_outputs(candidate: str, *, kind: Literal["sigmoid", "softmax"]) -> 
     Args:
         kind: what its `forward()` seems to end with.
     """
-    seen, logit = ("all its outputs lie between 0 and 1", "logit")
+    symptom, logit = ("all its outputs lie between 0 and 1", "logit")
     if kind == "softmax":
-        seen, logit = "its outputs add up to 1 in every row", "logits"
+        symptom, logit = "its outputs add up to 1 in every row", "logits"
     message = (
-        f"{candidate} returns probabilities, and is trained as if they were logits: {seen}. forward() seems to end "
+        f"{candidate} returns probabilities, and is trained as if they were logits: {symptom}. forward() seems to end "
         f"with a {kind}: return the {logit}, the input of that activation."
     )
     return Check(candidate, "confined_outputs", message, {})
@@ -97,16 +97,16 @@ def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
         share: [network], dead units over all ReLU units of a network; NaN where unknown.
     """
     shares = np.asarray(share, dtype=np.float64).ravel()
-    known = shares[np.isfinite(shares)]
-    if not known.size or known.mean() < MANY_DEAD:
+    finite_shares = shares[np.isfinite(shares)]
+    if not finite_shares.size or finite_shares.mean() < MANY_DEAD:
         return None
-    mean = float(known.mean())
+    mean = float(finite_shares.mean())
     return Check(
         candidate,
         "dead_units",
         f"{candidate} has many dead ReLU units: on average {mean:.0%} of them return 0 for every row and can't "
         "learn any more.",
-        {"mean_share": mean, "max_share": float(known.max()), "networks": int(known.size)},
+        {"mean_share": mean, "max_share": float(finite_shares.max()), "networks": int(finite_shares.size)},
     )
 
 
@@ -120,13 +120,13 @@ def no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check 
     if estimate is None or estimate.low > ROUNDING:
         return None
     if estimate.high < -ROUNDING:
-        seen = f"{candidate} is worse than predicting the same for every row: {_higher(estimate)}."
+        message = f"{candidate} is worse than predicting the same for every row: {_higher(estimate)}."
     else:
-        seen = (
+        message = (
             f"{candidate} shows no gain over predicting the same for every row: its prediction error may be anywhere "
             f"from {_same_digits(-estimate.low, estimate)} higher to {_same_digits(estimate.high, estimate)} lower."
         )
-    return Check(candidate, "no_better_than_prior", seen, _numbers(estimate))
+    return Check(candidate, "no_better_than_prior", message, _numbers(estimate))
 
 
 def worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str = "logistic") -> Check | None:
@@ -179,15 +179,15 @@ def under_trained(
     n_epochs = len(losses)
     if not losses.size:
         return None
-    reached = float(training.mean(axis=1).min())
-    if reached > (1 + MATTERS) * prior_loss:
+    lowest = float(training.mean(axis=1).min())
+    if lowest > (1 + MATTERS) * prior_loss:
         return Check(
             candidate,
             "under_trained",
             f"{candidate} has learnt nothing yet: in {counted(n_epochs, 'epoch')} its training loss came down to "
-            f"{_loss(reached, prior_loss)}, and predicting the same for every row costs "
+            f"{_loss(lowest, prior_loss)}, and predicting the same for every row costs "
             f"{_loss(prior_loss, prior_loss)}.",
-            {"training_loss": reached, "prior_loss": prior_loss, "epochs": n_epochs},
+            {"training_loss": lowest, "prior_loss": prior_loss, "epochs": n_epochs},
         )
     if n_epochs < 2:
         return None
@@ -213,15 +213,15 @@ def stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) -> Check
         epochs: [split], the epoch after which the networks were used.
         most: the largest number of epochs.
     """
-    late = np.asarray(epochs) >= LATE * most
-    if most < 2 or late.mean() <= 0.5:
+    is_late = np.asarray(epochs) >= LATE * most
+    if most < 2 or is_late.mean() <= 0.5:
         return None
     return Check(
         candidate,
         "under_trained",
-        f"{candidate} was still learning when its training ended: in {int(late.sum()):,} of "
-        f"{counted(late.size, 'split')} the epoch with the lowest loss was among the last tenth of {most:,}.",
-        {"late": int(late.sum()), "splits": late.size, "epochs": most},
+        f"{candidate} was still learning when its training ended: in {int(is_late.sum()):,} of "
+        f"{counted(is_late.size, 'split')} the epoch with the lowest loss was among the last tenth of {most:,}.",
+        {"late": int(is_late.sum()), "splits": is_late.size, "epochs": most},
     )
 
 

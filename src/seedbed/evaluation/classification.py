@@ -66,8 +66,8 @@ def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
     finite = np.isfinite(probability).all(axis=1)
     n_classes = probability.shape[1]
     # Two columns become one, so that ties at 0.5 fall to class 0 as everywhere.
-    shown = probability[:, 1] if n_classes == 2 else probability
-    guess = predicted_classes(shown, by_class=n_classes > 2)
+    by_class = probability[:, 1] if n_classes == 2 else probability
+    guess = predicted_classes(by_class, by_class=n_classes > 2)
     cells = np.bincount((codes * n_classes + guess)[finite], minlength=n_classes**2)
     return cells.reshape(n_classes, n_classes)
 
@@ -123,13 +123,13 @@ def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
     ranked = np.flatnonzero(~positive)[np.argsort(p[~positive], kind="stable")]
     places = np.flatnonzero(positive)
     first, last = (np.searchsorted(p[ranked], p[places], side=side) for side in ("left", "right"))
-    tied = bool((first < last).any())
+    has_ties = bool((first < last).any())
 
     def score(weights: Floats) -> Floats:
         pos, below = weights.take(places, axis=1), np.zeros((len(weights), len(ranked) + 1))
         np.cumsum(weights.take(ranked, axis=1), axis=1, out=below[:, 1:])
         under = below.take(first, axis=1)
-        if tied:
+        if has_ties:
             under = (under + below.take(last, axis=1)) / 2
         pairs = pos.sum(axis=1) * below[:, -1]
         area: Floats = np.divide(
@@ -167,11 +167,11 @@ def auc_influence(y: NDArray[np.intp], p: Floats) -> Floats:
     members = [np.flatnonzero(y == code) for code in range(n_classes)]
     influence = np.zeros(len(y))
     for i, j in itertools.permutations(range(n_classes), 2):
-        above, below = columns[i][i], columns[j][i]
-        placed = _share_below(above, below)
-        area = placed.mean()
-        influence[members[i]] += (placed - area) / len(above)
-        influence[members[j]] += (1 - _share_below(below, above) - area) / len(below)
+        higher, lower = columns[i][i], columns[j][i]
+        placements = _share_below(higher, lower)
+        area = placements.mean()
+        influence[members[i]] += (placements - area) / len(higher)
+        influence[members[j]] += (1 - _share_below(lower, higher) - area) / len(lower)
     return np.asarray(influence / (n_classes * (n_classes - 1)), dtype=np.float64)
 
 
@@ -208,8 +208,8 @@ def balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
     def score(weights: Floats) -> Floats:
         total, right = weights @ truth, weights @ hits
         recall = np.divide(right, total, out=np.zeros_like(total), where=total > 0)
-        drawn = (total > 0).sum(axis=1)
-        return np.where(drawn > 1, recall.sum(axis=1) / np.maximum(drawn, 1), np.nan)
+        n_classes = (total > 0).sum(axis=1)
+        return np.where(n_classes > 1, recall.sum(axis=1) / np.maximum(n_classes, 1), np.nan)
 
     return score
 

@@ -41,7 +41,7 @@ class Evidence:
     design: Protocol | None = None
 
 
-def n_together(names: Sequence[str], *, reference: str = "", separate_question: str = "") -> int:
+def count_comparisons(names: Sequence[str], *, reference: str = "", separate_question: str = "") -> int:
     """Return how many comparisons with the reference hold together: all but that with `separate_question`, a candidate
     whose comparison is a question of its own unless it is the reference."""
     return max(1, len(names) - 1 - (separate_question in names and separate_question != reference))
@@ -77,11 +77,11 @@ def conclude(
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     use = ranking[0] if ranking else ""
     reference = question.reference if question.reference_named or not use else use
-    due = question.interval is not None and reference in names
+    has_verdicts = question.interval is not None and reference in names
     tried = question.plan.tried
-    together = n_together(names, reference=reference, separate_question=separate_question) + tried
+    n_comparisons = count_comparisons(names, reference=reference, separate_question=separate_question) + tried
 
-    def judged(
+    def verdicts_of(
         estimates: Mapping[tuple[str, str], Estimate], decided: Mapping[str, tuple[Rule, float]]
     ) -> tuple[Verdict, ...]:
         accuracy = evidence.in_accuracy
@@ -102,11 +102,11 @@ def conclude(
         )
 
     verdicts: tuple[Verdict, ...] = ()
-    if due and question.reference_named:
+    if has_verdicts and question.reference_named:
         pairs = [(reference, name) for name in names if name != reference]
-        level = {pair: 1 if set(pair) == {separate_question, reference} else together for pair in pairs}
+        level = {pair: 1 if set(pair) == {separate_question, reference} else n_comparisons for pair in pairs}
         estimates = {pair: evidence.difference(*pair, level[pair]) for pair in pairs}
-        verdicts = judged({pair: one for pair, one in estimates.items() if not one.error_unknown}, {})
+        verdicts = verdicts_of({pair: one for pair, one in estimates.items() if not one.error_unknown}, {})
     behind: tuple[Verdict, ...] = ()
     if question.interval is not None and len(ranking) > 1:
         steps = steps_behind(
@@ -116,7 +116,7 @@ def conclude(
             alpha=question.alpha,
             tried=tried,
         )
-        behind = judged(
+        behind = verdicts_of(
             {(use, name): step.estimate for name, step in steps.items()},
             {name: (step.rule, step.p_adjusted) for name, step in steps.items()},
         )
@@ -170,8 +170,8 @@ def outlook(conclusion: Conclusion, most: int) -> Outlook:
         most: the largest number of repeats.
     """
     verdicts = (*conclusion.verdicts, *conclusion.rivals)
-    judged = {name for verdict in verdicts for name in (verdict.candidate, verdict.reference)}
-    if not judged or not judged.issuperset(conclusion.ranking):
+    judged_names = {name for verdict in verdicts for name in (verdict.candidate, verdict.reference)}
+    if not judged_names or not judged_names.issuperset(conclusion.ranking):
         return Outlook(stop=None, narrowing=None)
     undecided = [verdict for verdict in verdicts if verdict.rule in _OPEN]
     narrowing: float | None = 0.0

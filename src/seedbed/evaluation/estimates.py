@@ -144,20 +144,20 @@ def simultaneous_quantile(alpha: float, comparisons: int, df: float | None) -> f
     from scipy.optimize import brentq
     from scipy.special import chdtri, ndtr
 
-    wide = -student_quantile(alpha / comparisons / 2, df)  # the lower tail is exact far out as well
+    bonferroni = -student_quantile(alpha / comparisons / 2, df)  # the lower tail is exact far out as well
     if comparisons == 1 or comparisons > _MOST_OF_DUNNETT:
-        return wide
+        return bonferroni
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
     shares, of_shares = np.polynomial.legendre.leggauss(80)
     scales = np.ones(1) if df is None else np.sqrt(chdtri(df, (shares + 1) / 2) / df)
     of_scales = np.ones(1) if df is None else of_shares / 2
 
-    def missed(c: float) -> float:
+    def excess(c: float) -> float:
         ends = [math.sqrt(2) * (sign * c * scales[:, None]) + nodes for sign in (1, -1)]
         inside = (ndtr(ends[0]) - ndtr(ends[1])) ** comparisons @ weights / math.sqrt(2 * math.pi)
         return float(of_scales @ inside) - (1 - alpha)
 
-    return float(brentq(missed, student_quantile(1 - alpha / 2, df), wide * 1.001, xtol=1e-10))
+    return float(brentq(excess, student_quantile(1 - alpha / 2, df), bonferroni * 1.001, xtol=1e-10))
 
 
 def inference(mean: float, se: float, *, df: float | None, alpha: float, comparisons: int) -> Estimate:
@@ -307,9 +307,9 @@ def holm(p_values: Sequence[float] | NDArray[np.float64], *, tried: int = 0) -> 
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
-    stepped = np.minimum(1.0, np.maximum.accumulate(p[order] * (tried + np.arange(len(p), 0, -1))))
+    step_values = np.minimum(1.0, np.maximum.accumulate(p[order] * (tried + np.arange(len(p), 0, -1))))
     adjusted = np.empty_like(p)
-    adjusted[order] = stepped
+    adjusted[order] = step_values
     return adjusted
 
 
@@ -351,10 +351,10 @@ def paired_hold_out(
     if times is not None:
         (variance, df), (in_time, fewer) = parts[0], _in_time(d, np.asarray(times))
         parts = [(max(variance, in_time), min(df, fewer))]
-        alone = _of_rows(d, None)[0]
-        independent = max(1, round(d.size * alone / parts[0][0])) if alone > 0 else d.size
-    several = [losses for losses in (ours, theirs) if len(losses) > 1]
-    parts += [(float(losses.mean(axis=1).var(ddof=1)) / len(losses), len(losses) - 1) for losses in several]
+        of_single_rows = _of_rows(d, None)[0]
+        independent = max(1, round(d.size * of_single_rows / parts[0][0])) if of_single_rows > 0 else d.size
+    with_seeds = [losses for losses in (ours, theirs) if len(losses) > 1]
+    parts += [(float(losses.mean(axis=1).var(ddof=1)) / len(losses), len(losses) - 1) for losses in with_seeds]
     estimate = _of_parts(float(d.mean()), parts, alpha, comparisons)
     of_rows, total = parts[0][0], sum(part for part, _ in parts)
     return replace(estimate, variance_rows=of_rows, variance_seeds=total - of_rows, independent_rows=independent)
@@ -437,17 +437,17 @@ def _in_time(d: NDArray[np.float64], times: NDArray[np.generic]) -> tuple[float,
     n, squares = sums.size, float(sums @ sums)
     if n < 2 or np.ptp(d) == 0:
         return 0.0, max(1, n - 1)
-    alone = n / (n - 1) * squares / d.size**2
+    plain = n / (n - 1) * squares / d.size**2
     r = float(sums[1:] @ sums[:-1]) / squares
     r = min(_HIGHEST, max(0.0, r + (1 + 3 * max(0.0, r)) / n))
     fewer = n * (1 - r) / (1 + r)
     df = max(1.0, fewer * min(1.0, fewer / _FEW) - 1)
-    by_correlation = alone * (1 + r) / (1 - r), df
+    by_correlation = plain * (1 + r) / (1 - r), df
     if n < 2 * _BLOCKS:
         return by_correlation
     of_block = np.array([block.sum() for block in np.array_split(sums, _BLOCKS)])
     blocks = _BLOCKS / (_BLOCKS - 1) * float(of_block @ of_block) / d.size**2
-    return (blocks, min(df, _BLOCKS - 1)) if blocks > max(by_correlation[0], _BY_CHANCE * alone) else by_correlation
+    return (blocks, min(df, _BLOCKS - 1)) if blocks > max(by_correlation[0], _BY_CHANCE * plain) else by_correlation
 
 
 def seed_difference(

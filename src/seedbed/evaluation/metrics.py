@@ -258,8 +258,8 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
     """
     loss = METRICS[name].row_loss if name in METRICS else None
     if loss is None:
-        known = [entry.name for entry in METRICS.values() if entry.row_loss]
-        raise OptionError(f"'{name}' isn't a metric with a loss for each row", did_you_mean(name, known))
+        names = [entry.name for entry in METRICS.values() if entry.row_loss]
+        raise OptionError(f"'{name}' isn't a metric with a loss for each row", did_you_mean(name, names))
     truth, guess = np.asarray(y), np.asarray(p, dtype=np.float64)
     if "regression" in METRICS[name].tasks:
         target = truth.astype(np.float64)
@@ -353,8 +353,8 @@ def margin_beside(name: str, default: float, reference_error: float) -> Margin:
 
 def plain_number(value: float, digits: int = 3) -> str:
     """Return 0.00436, 12.3 or 12,300: a number with this many digits, and an exponent only if it is tiny."""
-    shown = f"{value:.{digits}g}"
-    return f"{float(shown):,.0f}" if "e+" in shown else shown
+    text = f"{value:.{digits}g}"
+    return f"{float(text):,.0f}" if "e+" in text else text
 
 
 def signed(value: float, decimals: int | None = None) -> str:

@@ -108,8 +108,8 @@ def designs_by_rows(design: Protocol, n_rows: int) -> tuple[tuple[float, Protoco
     They are those of `protocol`, with the same number of folds. A design that isn't its own, because a user, a time
     limit or `--quick` has changed it, stays the same for all numbers of rows.
     """
-    usual = protocol(n_rows)
-    if design.kind != usual.kind or design.repeats != usual.repeats:
+    default = protocol(n_rows)
+    if design.kind != default.kind or design.repeats != default.repeats:
         return ((0, design),)
     starts = [_MEDIUM, _MANY + 1, _LARGE + 1]
     larger = [(start, protocol(start)) for start in starts if start > n_rows]

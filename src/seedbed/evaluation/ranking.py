@@ -51,8 +51,8 @@ def advise(
         gains: whether a model is shown to be better than `prior`, if that isn't among the models.
     """
     use, rules = ranking[0], {verdict.candidate: verdict.rule for verdict in behind}
-    alike = [name for name in ranking if rules.get(name) == "no_practical_difference"]
-    simpler = [name for name in alike if sizes.get(name, np.inf) < sizes.get(use, np.inf)]
+    equivalent = [name for name in ranking if rules.get(name) == "no_practical_difference"]
+    simpler = [name for name in equivalent if sizes.get(name, np.inf) < sizes.get(use, np.inf)]
     guess = rules.get("prior") != "worse" if "prior" in ranking else not gains(use)
     return Advice(
         use=use,

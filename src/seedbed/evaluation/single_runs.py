@@ -93,9 +93,9 @@ def summarize_curves(
     """
     n_epochs, n_networks = curves["train_loss"].shape
     healthy = np.flatnonzero(_finite_networks(curves))
-    epochs = evenly(n_epochs, max(2, max_points))
-    coarse = epochs[evenly(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
-    ghosts = healthy[evenly(healthy.size, max_ghosts)]
+    epochs = spread_indices(n_epochs, max(2, max_points))
+    coarse = epochs[spread_indices(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
+    ghosts = healthy[spread_indices(healthy.size, max_ghosts)]
     single = {key: [_plain(curves[key][coarse, ghost]) for ghost in ghosts] for key in ("test_loss", "test_score")}
     return CandidateCurves(
         name=name,
@@ -140,7 +140,7 @@ def _plain(values: NDArray[Any]) -> list[float]:
     return list(map(float, (f"%.{_DIGITS}g " * len(numbers) % tuple(numbers)).split()))
 
 
-def evenly(n: int, most: int) -> NDArray[np.intp]:
+def spread_indices(n: int, most: int) -> NDArray[np.intp]:
     """Return at most `most` of the numbers 0..n-1, evenly spread; the first and the last are among them if `most` is
     at least 2.
     """

@@ -463,8 +463,8 @@ def summary_from(document: Mapping[str, Any], where: str = "the summary") -> Any
     if kind is None:
         message = f"{where} is of the kind {document.get('kind')!r}, which isn't known"
         raise UnreadableError(message, "Was it written by a later version?")
-    needed = ("curves", "lottery", "seconds") if document["kind"] in ("comparison", "training") else ()
-    if lacking := [key for key in needed if document.get(key) is None]:
+    needed_keys = ("curves", "lottery", "seconds") if document["kind"] in ("comparison", "training") else ()
+    if lacking := [key for key in needed_keys if document.get(key) is None]:
         raise UnreadableError(f"{where} lacks {', '.join(lacking)}", "Run it again with this version of seedbed.")
     try:
         return msgspec.convert(document, kind)

@@ -22,7 +22,7 @@ from seedbed.evaluation.checks import (
     under_trained,
     worse_than_logistic,
 )
-from seedbed.evaluation.conclusion import conclude, n_together
+from seedbed.evaluation.conclusion import conclude, count_comparisons
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import decide
@@ -148,7 +148,7 @@ def _checks(
     kind = linear_name(experiment.table.task)
     if kind in others and conclusion.reference != kind:
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
-        n = n_together(list(others), reference=experiment.reference, separate_question=PRIOR)
+        n = count_comparisons(list(others), reference=experiment.reference, separate_question=PRIOR)
         estimate = difference(others[kind], result, experiment.metric, comparisons=n)
         if decide(low=estimate.low, high=estimate.high, margin=conclusion.metric.margin) == "worse":
             yield worse_than_logistic(name, estimate=estimate, kind=kind)

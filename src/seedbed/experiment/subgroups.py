@@ -11,7 +11,7 @@ import numpy as np
 
 from seedbed.errors import OptionError, spell
 from seedbed.evaluation.analyses import Gap, Subgroup, Subgroups, gap_of
-from seedbed.evaluation.conclusion import n_together
+from seedbed.evaluation.conclusion import count_comparisons
 from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, holm, paired_hold_out
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import too_few
@@ -171,7 +171,7 @@ def _calibration(part: Part, n_subgroups: int) -> Interval:
 
 def _comparisons(names: Sequence[str], reference: str, name: str) -> int:
     """Return how many comparisons of models hold together with that of a name."""
-    return 1 if name == PRIOR else n_together(names, reference=reference, separate_question=PRIOR)
+    return 1 if name == PRIOR else count_comparisons(names, reference=reference, separate_question=PRIOR)
 
 
 def _verdicts(parts: Mapping[str, Part], conclusion: Conclusion, n_subgroups: int) -> tuple[Verdict, ...]:

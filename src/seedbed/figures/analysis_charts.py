@@ -12,7 +12,7 @@ from seedbed.evaluation.analyses import EffectCurve, Effects
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import known_metric
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, heading, panelled, shown
+from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, heading, join_panels, visible_records
 from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, Theme, candidate_scale, colours
 
 _COLUMNS, _WIDTH, _HEIGHT = 3, 236, 150
@@ -43,7 +43,7 @@ def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatCha
         "points: all values, or 20 quantiles from 5 to 95% of the rows; levels of at least 2%",
     ]
     title = f"{summary.target} of {summary.table}: what do the predictions of {effects.model} depend on?"
-    return panelled(panels, records, title=title, phrases=phrases, theme=theme, columns=_COLUMNS, spacing=24)
+    return join_panels(panels, records, title=title, phrases=phrases, theme=theme, columns=_COLUMNS, spacing=24)
 
 
 def _records(place: int, curve: EffectCurve, effects: Effects) -> list[dict[str, Any]]:
@@ -126,7 +126,7 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart 
     ]
     layers = []
     for part, dash in (("now", [1, 0]), ("more", _DASHED)):
-        of_part = shown(f"datum.part == '{part}'")
+        of_part = visible_records(f"datum.part == '{part}'")
         ends = {"x": x, "y": alt.Y("low:Q", title=metric.words), "y2": alt.Y2("high"), "color": colour}
         layers += [
             of_part.mark_area(opacity=0.07).encode(**ends),
@@ -137,4 +137,4 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart 
     phrases = ["solid: trained on so many rows, with the interval of each model alone"]
     phrases += ["dashed: forecast, with 90% intervals"] if rows.forecasts else []
     title = f"{summary.target} of {summary.table}: would more rows help?"
-    return panelled([panel], records, title=title, phrases=phrases, theme=theme, columns=1)
+    return join_panels([panel], records, title=title, phrases=phrases, theme=theme, columns=1)

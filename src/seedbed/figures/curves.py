@@ -23,8 +23,8 @@ from seedbed.figures.theme import (
     PANEL_WIDTH,
     PART_NAMES,
     Theme,
+    apply_theme,
     candidate_scale,
-    themed,
 )
 from seedbed.typing import Floats
 
@@ -54,8 +54,8 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT) -> alt.ConcatChart:
         theme: its colours. `PAGE` leaves out whose colour is which, which its page says.
     """
     candidates, single = curves.candidates, len(curves.candidates) == 1
-    drawn = [candidate for candidate in candidates if candidate.curves["test_loss"].mean]
-    networks = _network_records(drawn[0]) if single and drawn else []
+    finite = [candidate for candidate in candidates if candidate.curves["test_loss"].mean]
+    networks = _network_records(finite[0]) if single and finite else []
     last = max((candidate.epochs[-1] for candidate in candidates), default=0)
     colour = _candidate_colour([candidate.name for candidate in candidates], theme)
     if single:
@@ -64,19 +64,19 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT) -> alt.ConcatChart:
     panels, beyond = [], []
     for measure in MEASURES:
         name = curves.score_name if measure == "score" else "loss"
-        low, high = _limits(drawn, measure, single=single)
-        values = {one.name: _values(one, measure, single=single) for one in drawn}
+        low, high = _limits(finite, measure, single=single)
+        values = {one.name: _values(one, measure, single=single) for one in finite}
         beyond += [f"{one} ({name})" for one, of in values.items() if of.min() < low or of.max() > high]
         encoding = {"x": _epoch_axis(last), "y": _value_axis(measure, name, low, high), "color": colour}
-        layers = _layers(measure, encoding, theme, n=len(drawn), with_networks=bool(networks), one_epoch=not last)
+        layers = _layers(measure, encoding, theme, n=len(finite), with_networks=bool(networks), one_epoch=not last)
         panels.append(alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=PANEL_HEIGHT))
     subtitle = _subtitle_lines(curves, n_single=len(networks), beyond=beyond)
     chart = ConcatChart(concat=panels, columns=2, title=alt.TitleParams(title_lines(curves.title), subtitle=subtitle))
     # Set without Altair, which would copy each number and check it against its schema.
     chart.params = [alt.VariableParameter(name="hidden", value=[]), alt.VariableParameter(name="at", value=-1)]
-    chart.datasets = {"lines": _line_records(drawn), "networks": networks}
+    chart.datasets = {"lines": _line_records(finite), "networks": networks}
     chart.usermeta = {"score_name": curves.score_name}
-    return themed(chart, theme)
+    return apply_theme(chart, theme)
 
 
 def _line_records(candidates: Sequence[CandidateCurves]) -> list[dict[str, Any]]:
@@ -221,5 +221,5 @@ def _layers(
 def _candidate_colour(names: Sequence[str], theme: Theme) -> alt.Color:
     width = max(map(len, names), default=1) * _CHARACTER + 50
     columns = max(1, min(len(names), 5, int(2 * PANEL_WIDTH / width)))
-    below = alt.Legend(title=None, orient="bottom", columns=columns) if theme is not PAGE else None
-    return alt.Color("candidate:N", scale=candidate_scale(names, theme), legend=below)
+    legend = alt.Legend(title=None, orient="bottom", columns=columns) if theme is not PAGE else None
+    return alt.Color("candidate:N", scale=candidate_scale(names, theme), legend=legend)

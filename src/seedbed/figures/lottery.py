@@ -17,12 +17,12 @@ from seedbed.figures.panels import (
     by_rank,
     difference_axis,
     heading,
+    join_panels,
     name_layer,
     note_layer,
-    panelled,
     row_axis,
-    shown,
     span,
+    visible_records,
     worse_layer,
     zero_layer,
 )
@@ -66,7 +66,7 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
         records += _records(difference, names, "difference", reference)
         panels.append(_differences(difference, reference, colour, theme))
     title = f"{summary.target} of {summary.table}: what one single run would have shown"
-    return panelled(panels, records, title=title, phrases=_phrases(score, difference, summary.kind), theme=theme)
+    return join_panels(panels, records, title=title, phrases=_phrases(score, difference, summary.kind), theme=theme)
 
 
 # ---- what is drawn
@@ -180,7 +180,7 @@ def _scores(lottery: RunLottery, colour: alt.Color, width: int, theme: Theme) ->
         axis.labelExpr = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
     limits = low, high
     x = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
-    rows = shown("datum.panel == 'score'")
+    rows = visible_records("datum.panel == 'score'")
     layers = [
         *_bar_layers(rows, x, limits, colour, ".1%" if percent else ",.4~r", theme),
         name_layer(rows, theme, _ROW, width),
@@ -193,7 +193,7 @@ def _differences(lottery: RunLottery, reference: str, colour: alt.Color, theme: 
     metric = known_metric(lottery.name)
     words = f"Improvement in {lottery.words}{', in points' * metric.percent}, run by run"
     limits = _limits(lottery.edges, metric.scale)
-    rows = shown("datum.panel == 'difference'")
+    rows = visible_records("datum.panel == 'difference'")
     layers = [
         *_bar_layers(rows, difference_axis(reference, limits), limits, colour, "+,.4~r", theme),
         zero_layer(rows, theme, limits, _ROW),
@@ -217,7 +217,7 @@ def _bar_layers(
     """Return the bars, and below them middle half and mean."""
     first, last = limits
     bar = [*(alt.Tooltip(f"{key}:Q", format=number) for key in ("from", "to")), alt.Tooltip("count:Q", title="runs")]
-    whole = [
+    of_row = [
         alt.Tooltip("n:Q", title="runs", format=","),
         *(
             alt.Tooltip(f"{key}:Q", title=key.replace("_", " half, "), format=number)
@@ -231,7 +231,7 @@ def _bar_layers(
     )
     mark: dict[str, Any] = {"color": theme.ink, "yOffset": _FLOOR + _MARKS / 2}
     spread = rows.transform_filter("datum.n > 1")
-    seen = spread.transform_filter(f"datum.mean >= {first!r} && datum.mean <= {last!r}")
+    in_view = spread.transform_filter(f"datum.mean >= {first!r} && datum.mean <= {last!r}")
     middle = spread.transform_calculate(
         **{key: f"clamp(datum.{key}, {first!r}, {last!r})" for key in ("middle_low", "middle_high")}
     )
@@ -245,9 +245,9 @@ def _bar_layers(
             tooltip=[name, *bar],
         ),
         middle.mark_rule(strokeWidth=3, **mark).encode(
-            x=along(x, "middle_low"), x2=alt.X2("middle_high"), y=y, tooltip=[name, *whole]
+            x=along(x, "middle_low"), x2=alt.X2("middle_high"), y=y, tooltip=[name, *of_row]
         ),
-        seen.mark_point(filled=True, size=50, opacity=1, **mark).encode(
-            x=along(x, "mean"), y=y, tooltip=[name, *whole]
+        in_view.mark_point(filled=True, size=50, opacity=1, **mark).encode(
+            x=along(x, "mean"), y=y, tooltip=[name, *of_row]
         ),
     ]

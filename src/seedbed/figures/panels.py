@@ -13,7 +13,7 @@ import altair as alt
 
 from seedbed.evaluation.summaries import AnySummary, Conclusion
 from seedbed.figures.drawing import ConcatChart
-from seedbed.figures.theme import PANEL_WIDTH, Theme, themed
+from seedbed.figures.theme import PANEL_WIDTH, Theme, apply_theme
 
 Axis = TypeVar("Axis", alt.X, alt.Y)
 
@@ -36,7 +36,7 @@ def by_rank(summary: AnySummary, names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: places.get(name, len(places)))
 
 
-def shown(*filters: str) -> alt.Chart:
+def visible_records(*filters: str) -> alt.Chart:
     """Return the records of candidates that aren't hidden and that pass all filters."""
     chart = alt.Chart().transform_filter(SHOWN)
     for one in filters:
@@ -44,7 +44,7 @@ def shown(*filters: str) -> alt.Chart:
     return chart
 
 
-def panelled(
+def join_panels(
     panels: Sequence[alt.LayerChart],
     records: Sequence[Mapping[str, Any]],
     *,
@@ -59,7 +59,7 @@ def panelled(
     chart.title = alt.TitleParams(title_lines(title), subtitle=phrase_lines(phrases))
     chart.params = [alt.VariableParameter(name="hidden", value=[])]  # candidates that a page hides
     chart.datasets = {_DATA: list(records)}
-    return themed(chart, theme)
+    return apply_theme(chart, theme)
 
 
 def heading(text: str) -> alt.TitleParams:
@@ -69,9 +69,9 @@ def heading(text: str) -> alt.TitleParams:
 
 def along(axis: Axis, field: str) -> Axis:
     """Return the same axis for another field."""
-    other = axis.copy()
-    other.shorthand = f"{field}:Q"
-    return other
+    copied_axis = axis.copy()
+    copied_axis.shorthand = f"{field}:Q"
+    return copied_axis
 
 
 # ---- the words above a chart

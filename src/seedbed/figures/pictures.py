@@ -94,9 +94,9 @@ def all_charts(
 ) -> dict[str, alt.ConcatChart]:
     """Return the charts of a summary that have something to show, by name; or `only` the named ones, in that order.
     Models without some columns have none."""
-    known = () if getattr(summary, "columns", None) is not None else _OF_KIND[summary.kind]
-    drawn = {name: _CHARTS[name](summary, theme=theme) for name in only if name in known}
-    return {name: chart for name, chart in drawn.items() if chart is not None}
+    possible_names = () if getattr(summary, "columns", None) is not None else _OF_KIND[summary.kind]
+    charts = {name: _CHARTS[name](summary, theme=theme) for name in only if name in possible_names}
+    return {name: chart for name, chart in charts.items() if chart is not None}
 
 
 def chart_of(summary: AnySummary, name: str) -> alt.ConcatChart:

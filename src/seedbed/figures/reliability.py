@@ -8,7 +8,7 @@ import altair as alt
 
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.figures.panels import WIDE, along, by_rank, panelled, shown
+from seedbed.figures.panels import WIDE, along, by_rank, join_panels, visible_records
 from seedbed.figures.theme import LIGHT, Theme, colours
 
 _LARGEST = 240
@@ -51,7 +51,7 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart
     panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]
     records = [_record(place, name, calibrations[name]) for place, name in enumerate(names)]
     title = f"{summary.target} of {summary.table}: do the probabilities mean what they say?"
-    return panelled(
+    return join_panels(
         panels, records, title=title, phrases=_phrases(summary), theme=theme, columns=columns, spacing=_SPACING
     )
 
@@ -100,7 +100,7 @@ def _phrases(summary: Conclusion) -> list[str]:
 
 def _panel(place: int, size: int, colour: str, theme: Theme) -> alt.LayerChart:
     """Return a panel, from the back to the front: band, histogram, diagonal, line, words."""
-    rows = shown(f"datum.place == {place}")
+    rows = visible_records(f"datum.place == {place}")
     across, up = alt.Scale(domain=[0, 1], nice=False), alt.Scale(domain=[-_BELOW, 1], nice=False)
     x = alt.X("forecast:Q", axis=alt.Axis(title="forecast", **_AXIS), scale=across)
     y = alt.Y("observed:Q", axis=alt.Axis(title=None, **_AXIS | {"labelFlush": False}), scale=up)

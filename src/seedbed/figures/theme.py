@@ -106,7 +106,7 @@ def candidate_scale(names: Sequence[str], theme: Theme) -> alt.Scale:
     return alt.Scale(domain=list(names), range=list(colours(names, theme).values()))
 
 
-def themed(chart: AnyChart, theme: Theme = LIGHT) -> AnyChart:
+def apply_theme(chart: AnyChart, theme: Theme = LIGHT) -> AnyChart:
     """Give a chart the theme in its own configuration, and return it. Altair's global theme doesn't change."""
     chart.config = alt.Config(**_config(theme))
     return chart

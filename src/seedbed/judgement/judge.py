@@ -29,7 +29,7 @@ from seedbed.judgement.score_columns import (
     target_of,
 )
 from seedbed.judgement.scores import paired, read_rows, scores_by_candidate, split_plan
-from seedbed.report.judged import tables_text
+from seedbed.report.judgement_text import tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.terminal import glance_text
 from seedbed.settings.fields import taking

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seedbed.errors import DataError, OptionError, counted, spell
-from seedbed.evaluation.conclusion import Evidence, conclude, n_together
+from seedbed.evaluation.conclusion import Evidence, conclude, count_comparisons
 from seedbed.evaluation.estimates import Estimate, corrected_t, holm, seed_difference
 from seedbed.evaluation.metrics import Margin, Metric
 from seedbed.evaluation.ranking import signed_rank
@@ -106,7 +106,7 @@ def conclude_scores(
     if plan.df is None:
         reason = "its scores are all of one split, so they say nothing about other rows"
         fixed = {name: reason for name in scores if name != reference}
-        on_these_rows = _seed_differences(losses, reference, alpha, n_together(list(losses)) + question.tried)
+        on_these_rows = _seed_differences(losses, reference, alpha, count_comparisons(list(losses)) + question.tried)
     level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
 
     def difference(first: str, second: str, n: int) -> Estimate:

@@ -20,7 +20,7 @@ from seedbed.arguments import checked, shown
 from seedbed.data.reading import read_table
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, TrainingError
-from seedbed.evaluation.calibration import best_temperature, blend_weights, mean_loss, tempered
+from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
 from seedbed.model.ensemble import Stacks
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.member import LIMIT, N_FOLDS, Blending, Member, MemberData, architecture_of, is_network
@@ -437,7 +437,7 @@ def predicted_by(outputs: Tensor, table: Table, scale: tuple[float, float] = (0.
 def blended_predictions(each: Sequence[Floats], blended: Blending) -> Floats:
     """Return the weighted mean of members' predictions [network, row] or [network, row, class]."""
     mean = _weighted(each, np.asarray(blended.weights))
-    return mean if mean.ndim == 2 else tempered(mean, blended.temperature)
+    return mean if mean.ndim == 2 else apply_temperature(mean, blended.temperature)
 
 
 def _choose_blend(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> tuple[Floats, float]:
@@ -457,7 +457,7 @@ def _weighted(draws: Sequence[Floats], weights: Floats) -> Floats:
 def _blend_draws(draws: Sequence[Floats], weights: Floats, temperature: float) -> Floats:
     """Return the blended predictions of members' predictions [draw, row] or [draw, row, class], averaged over draws."""
     blended = _weighted(draws, weights)
-    return np.asarray(np.nanmean(blended if blended.ndim == 2 else tempered(blended, temperature), axis=0))
+    return np.asarray(np.nanmean(blended if blended.ndim == 2 else apply_temperature(blended, temperature), axis=0))
 
 
 def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:

@@ -36,13 +36,13 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
             ("Note", _limits(conclusion)),
         ]
     else:
-        alone = len(conclusion.candidates) == len(ranking) == 1
-        pairs = [("Note", _limits(conclusion)), ("Expect", _expect(conclusion, ranking[0]) if alone else iter(()))]
+        is_single = len(conclusion.candidates) == len(ranking) == 1
+        pairs = [("Note", _limits(conclusion)), ("Expect", _expect(conclusion, ranking[0]) if is_single else iter(()))]
     texts = [(label, "; ".join(parts)) for label, parts in pairs]
     return [(label, text) for label, text in texts if text]
 
 
-def deciding(conclusion: Conclusion) -> Metric:
+def deciding_score(conclusion: Conclusion) -> Metric:
     """Return the score that decides; R2 for the squared error: a difference is the same in both, and R2 is better
     known."""
     name = conclusion.metric.name
@@ -53,26 +53,26 @@ def deciding(conclusion: Conclusion) -> Metric:
 
 def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     use, others = advice.use, [name for name in advice.others if name != "prior"]
-    alike = {one.candidate for one in conclusion.behind if one.rule == "no_practical_difference"}
+    equivalent = {one.candidate for one in conclusion.behind if one.rule == "no_practical_difference"}
     if use == "prior":
-        yield f"no model: none {'did' if others else 'is shown to do'} better than {guessing(conclusion)}"
+        yield f"no model: none {'did' if others else 'is shown to do'} better than {guessing_words(conclusion)}"
         return
     words = conclusion.candidate(use).few_words
     name = f"{use} ({words})" if words else use
     rest = [one for one in conclusion.ranking if one not in (use, "prior")]
-    open_ones = [one for one in others if one not in alike]
+    open_ones = [one for one in others if one not in equivalent]
     if open_ones:
-        named = listed(open_ones) if len(open_ones) <= _MOST_NAMED else f"{_count(len(open_ones))} others"
-        name += f"; {named} may be as good"
+        others_words = join_words(open_ones) if len(open_ones) <= _MOST_NAMED else f"{_count(len(open_ones))} others"
+        name += f"; {others_words} may be as good"
     elif rest and not others:
         name += f": shown to be better than {rest[0] if len(rest) == 1 else 'all others that were compared'}"
     yield name
     if advice.simpler:
         yield f"{advice.simpler} is simpler, with no difference that matters"
-    elif matching := [one for one in others if one in alike]:
-        yield f"no difference that matters to {listed(matching, _MOST_NAMED)}"
+    elif matching := [one for one in others if one in equivalent]:
+        yield f"no difference that matters to {join_words(matching, _MOST_NAMED)}"
     if advice.guess:
-        yield f"it isn't shown to be better than {guessing(conclusion)}"
+        yield f"it isn't shown to be better than {guessing_words(conclusion)}"
 
 
 def _count(number: int) -> str:
@@ -97,26 +97,26 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     """Yield which scores to expect on new rows."""
     scores = next(candidate.scores for candidate in conclusion.candidates if candidate.name == name)
     metric, deciding = conclusion.metric, scores[conclusion.metric.name]
-    if conclusion.kind == "judgement" and deciding.mean is not None and not _known(deciding):
+    if conclusion.kind == "judgement" and deciding.mean is not None and not _has_interval(deciding):
         score = measure(metric.name, deciding.mean)
         yield f"{metric.words} {score}; its interval isn't known, as all splits have this score"
         return
     if conclusion.task == "regression" and "mae" in scores:
         error = conclusion.expected_score(name, "mae")
-        if _known(error):
+        if _has_interval(error):
             size, in_table = (range_words("mae", replace(error, mean=one.mean)) for one in (error, scores["mae"]))
             yield f"off by {size} on average, in units of {conclusion.target}" + _CORRECTED * (size != in_table)
             yield from _by_guessing(conclusion, "mae")
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
-        if _known(deciding):
+        if _has_interval(deciding):
             yield f"{metric.words} {range_words(metric.name, deciding)}"
         return
     if label := rare_label(conclusion):
-        if _known(scores["recall"]):
+        if _has_interval(scores["recall"]):
             rows = f"the rows with {conclusion.target} {label}"
             yield f"finds {_in_percent(scores['recall'], f' of {rows}')}"
-        if _known(scores["roc_auc"]):
+        if _has_interval(scores["roc_auc"]):
             yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}"
         return
     accuracy = conclusion.expected_score(name, "accuracy")
@@ -137,10 +137,10 @@ def _by_guessing(conclusion: Conclusion, key: str) -> Iterator[str]:
     """Yield what the baseline scores, if it was compared."""
     prior = next((one for one in conclusion.candidates if one.name == "prior"), None)
     if prior is not None and (score := prior.scores[key].mean) is not None:
-        yield f"{guessing(conclusion)} gets {measure(key, score)}"
+        yield f"{guessing_words(conclusion)} gets {measure(key, score)}"
 
 
-def _known(score: Score) -> bool:
+def _has_interval(score: Score) -> bool:
     """Return whether a score has an interval."""
     return score.low is not None and score.high is not None
 
@@ -177,20 +177,20 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         yield "not needed to choose a model" + "; a full run makes it reliable" * is_first_look(conclusion)
         return
     rival = "prior" if "prior" in open_ones else open_ones[0]
-    if untrained := sorted(learnt_nothing(conclusion) & {use, rival}):
+    if untrained := sorted(untrained_candidates(conclusion) & {use, rival}):
         they = "they have" if len(untrained) > 1 else "it has"
-        yield f"first train {listed(untrained)} until {they} learnt something"
+        yield f"first train {join_words(untrained)} until {they} learnt something"
         return
-    verdict, margin, words = verdicts[rival], conclusion.metric.margin, deciding(conclusion).words
+    verdict, margin, words = verdicts[rival], conclusion.metric.margin, deciding_score(conclusion).words
     n, size = conclusion.n_rows, abs(verdict.difference)
     longer = _longer_run(conclusion, verdict)
     if longer:
         yield f"{longer} may show which of {use} and {rival} is better"
         return
-    seen = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
+    factor = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
     to_tell = f"in all would show which of {use} and {rival} is better"
     if size > margin:
-        yield f"{_rows(n, seen)} {to_tell}, if they differ by {_amount(conclusion, size)} in {words}, as it looks"
+        yield f"{_rows(n, factor)} {to_tell}, if they differ by {_amount(conclusion, size)} in {words}, as it looks"
         yield f"{_rows(n, verdict.rows_factor)} if by {margin_words(conclusion.metric)}, the least that matters"
     else:
         amount = f"{margin_words(conclusion.metric)} in {words}"
@@ -220,18 +220,18 @@ def _amount(conclusion: Conclusion, size: float) -> str:
 
 def _longer_run(conclusion: Conclusion, verdict: Verdict) -> str:
     """Return which longer run may show a difference of the margin four times in five; empty if none may."""
-    left = {}  # the part of the squared standard error that stays
+    parts = {}  # the part of the squared standard error that stays
     if conclusion.interval == "corrected" and conclusion.more_repeats_ratio is not None:
-        left["repeats"] = conclusion.more_repeats_ratio**2
+        parts["repeats"] = conclusion.more_repeats_ratio**2
     if verdict.seed_share:  # of a judgement with several seeds
-        left["seeds"] = 1 - verdict.seed_share
-    n, whole, rest = conclusion.n_rows, conclusion.plan.sample_of, math.prod(left.values())
-    if verdict.rows_factor * rest > (whole / n if whole and n else 1.0):
+        parts["seeds"] = 1 - verdict.seed_share
+    n, n_whole, rest = conclusion.n_rows, conclusion.plan.sample_of, math.prod(parts.values())
+    if verdict.rows_factor * rest > (n_whole / n if n_whole and n else 1.0):
         return ""
-    if is_first_look(conclusion) or whole is not None:
+    if is_first_look(conclusion) or n_whole is not None:
         return "a full run"
-    enough = [what for what, part in left.items() if verdict.rows_factor * part <= 1]
-    return f"more {listed(enough or list(left), last='or' if enough else 'and')}"
+    reducible = [what for what, part in parts.items() if verdict.rows_factor * part <= 1]
+    return f"more {join_words(reducible or list(parts), last='or' if reducible else 'and')}"
 
 
 def is_first_look(conclusion: Conclusion) -> bool:
@@ -250,13 +250,13 @@ def leaves_out_rows(conclusion: Conclusion) -> bool:
     return patience != 0
 
 
-def learnt_nothing(conclusion: Conclusion) -> set[str]:
+def untrained_candidates(conclusion: Conclusion) -> set[str]:
     """Return the candidates whose training loss stayed above that of predicting the same for every row."""
     checks = [check for check in conclusion.checks if check.code == "under_trained"]
     return {check.candidate for check in checks if "training_loss" in check.evidence}
 
 
-def guessing(conclusion: Conclusion) -> str:
+def guessing_words(conclusion: Conclusion) -> str:
     """Return what the baseline `prior` does."""
     if conclusion.task == "regression":
         return "always answering the mean"
@@ -264,7 +264,7 @@ def guessing(conclusion: Conclusion) -> str:
     return f"always answering {most}"
 
 
-def listed(words: Sequence[str], most: int | None = None, last: str = "and") -> str:
+def join_words(words: Sequence[str], most: int | None = None, last: str = "and") -> str:
     """Join words as `a, b and c`, or with another word before the last; more than `most` are counted, not named."""
     if most is not None and len(words) > most + 1:
         words = [*words[:most], f"{len(words) - most} others"]

@@ -10,7 +10,7 @@ from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import SHORT
-from seedbed.report.advice import answers, guessing, listed, margin_words
+from seedbed.report.advice import answers, guessing_words, join_words, margin_words
 from seedbed.report.tables import LOOKS, FirstScreen, NumberTable, Row, decimals_of
 
 _MOST_ROWS, _MOST_NAMED = 20, 4
@@ -34,50 +34,51 @@ def column_answers(conclusion: Conclusion, score: Metric) -> Iterator[tuple[str,
         if len(effect.columns) == 1 or not any(other.columns == effect.columns[:1] for other in answer.effects):
             of.setdefault(effect.verdict, []).append(label_of(effect.columns))
 
-    def named(verdict: str) -> str:
+    def label_words(verdict: str) -> str:
         labels = of[verdict]
         if not any(", " in label for label in labels):
-            return listed(labels, _MOST_NAMED)
+            return join_words(labels, _MOST_NAMED)
         more = len(labels) - _MOST_NAMED
         return "; ".join([*labels[:_MOST_NAMED], *([f"{more} others"] if more > 0 else [])])
 
     if "helps" in of:
         adds = f"add to what {answer.model} learns from the other columns"
-        yield "Helps", f"{named('helps')}: shown to {adds if answer.n_columns > 1 else 'help, as the only column'}"
+        adds = adds if answer.n_columns > 1 else "help, as the only column"
+        yield "Helps", f"{label_words('helps')}: shown to {adds}"
     elif "none" not in of:
         yield "Helps", f"no column is shown to help {answer.model}"
     for group, surely in answer.substitutes:
-        several, perhaps = _NUMBERS.get(len(group.columns), str(len(group.columns))), "" if surely else "perhaps "
-        enough = f"{perhaps}one of these two is enough"
+        number, perhaps = _NUMBERS.get(len(group.columns), str(len(group.columns))), "" if surely else "perhaps "
+        finding = f"{perhaps}one of these two is enough"
         if len(group.columns) > 2:
-            enough = f"{perhaps}not all of these {several} are needed"
-        yield "Together", f"{label_of(group.columns)} stand for each other, and add something together: {enough}"
+            finding = f"{perhaps}not all of these {number} are needed"
+        yield "Together", f"{label_of(group.columns)} stand for each other, and add something together: {finding}"
     if "harms" in of:
-        yield "Harms", f"{named('harms')}: {answer.model} is shown to be better without"
+        yield "Harms", f"{label_words('harms')}: {answer.model} is shown to be better without"
     if unimportant := of.get(same := "no difference that matters"):
         yield (
             "No matter",
-            f"{named(same)}: leaving {'out one of them' if len(unimportant) > 1 else 'it out'} makes {same}",
+            f"{label_words(same)}: leaving {'out one of them' if len(unimportant) > 1 else 'it out'} makes {same}",
         )
     if "can't tell" in of:
-        yield "Can't tell", named("can't tell") + ": these rows don't decide it"
+        yield "Can't tell", label_words("can't tell") + ": these rows don't decide it"
     source = {
         "named": "as requested",
         "default": "the default",
         "run": "the model that the comparison recommends",
     }
-    mean, of_prior = conclusion.score(conclusion.reference, score.name).mean or 0.0, conclusion.metric.of_prior
-    against = "" if of_prior is None else f" ({guessing(conclusion)} has {measure(score, score.score_of(of_prior))})"
-    model = f"{answer.model}, {source[answer.source]}"
-    yield "Model", f"{model}; with all columns its {score.words} is {measure(score, mean)}{against}"
+    value = measure(score, conclusion.score(conclusion.reference, score.name).mean or 0.0)
+    if (prior := conclusion.metric.of_prior) is not None:
+        value += f" ({guessing_words(conclusion)} has {measure(score, score.score_of(prior))})"
+    yield "Model", f"{answer.model}, {source[answer.source]}; with all columns its {score.words} is {value}"
 
 
 def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     """Yield how to read the table."""
     answer = conclusion.columns
     assert answer is not None
-    if (left := len(answer.effects) - _MOST_ROWS) > 0:
-        yield f"{counted(left, 'row')} more, whose loss is smaller, {'is' if left == 1 else 'are'} in the JSON."
+    if (n_left := len(answer.effects) - _MOST_ROWS) > 0:
+        yield f"{counted(n_left, 'row')} more, whose loss is smaller, {'is' if n_left == 1 else 'are'} in the JSON."
     grouped = {name for effect in answer.effects for name in effect.columns}
     if not any(len(effect.columns) == 1 for effect in answer.effects) or len(grouped) > len(answer.effects):
         many = f"{counted(answer.n_columns, 'column')} are too many to be left out one by one"
@@ -126,7 +127,7 @@ def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
         return []
     curves = [f"{curve.column} ({effects.words(curve)})" for curve in effects.curves[:_FEW_NAMED]]
     what = f"largest on the {effects.what(summary.target)}, as {effects.model} predicts it"
-    return [("Effects", f"{what}: {listed(curves)}; they needn't be causes")]
+    return [("Effects", f"{what}: {join_words(curves)}; they needn't be causes")]
 
 
 def row_answers(conclusion: Conclusion) -> list[tuple[str, str]]:
@@ -166,7 +167,7 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
         yield f"{hardly} would improve the {words} of {name} by {_gain(conclusion, twice)}"
         yield f"{most.times} times as many by {_gain(conclusion, most)}"
     if before := [one for one in dict.fromkeys(names[: names.index(name)]) if one in rows.refused]:
-        yield f"can't say for {listed(before, _MOST_NAMED)}"
+        yield f"can't say for {join_words(before, _MOST_NAMED)}"
 
 
 def _gain(conclusion: Conclusion, one: RowForecast) -> str:
@@ -188,7 +189,7 @@ def _differ(conclusion: Conclusion, rows: Rows) -> str:
             groups.setdefault(first, []).append(name)
     smallest = rows.sizes[0].n_train
     parts = [
-        f"{listed(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word} than {conclusion.reference} "
+        f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word} than {conclusion.reference} "
         + (f"at every size, from {n:,} training rows on" if n == smallest else f"from {n:,} training rows on")
         for (n, word), of in groups.items()
     ]
@@ -219,18 +220,18 @@ def row_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
     yield NumberTable(["", *columns.values()], cells, "Forecast for more training rows, with 90% intervals")
 
 
-def _shown(metric: Metric, loss: float, decimals: int) -> str:
+def _loss_words(metric: Metric, loss: float, decimals: int) -> str:
     return measure(metric, metric.score_of(loss)) if metric.greater_is_better else f"{loss:,.{decimals}f}"
 
 
 def _plus_minus(metric: Metric, loss: Interval, decimals: int) -> str:
     half = metric.scale * loss.half
-    return f"{_shown(metric, loss.mean, decimals)}" + (f" ±{half:,.{decimals}f}" if half > 0 else "")
+    return f"{_loss_words(metric, loss.mean, decimals)}" + (f" ±{half:,.{decimals}f}" if half > 0 else "")
 
 
 def _between(metric: Metric, loss: Interval, decimals: int) -> str:
     low, high = (loss.high, loss.low) if metric.greater_is_better else (loss.low, loss.high)
-    middle, *ends = (_shown(metric, value, decimals) for value in (loss.mean, low, high))
+    middle, *ends = (_loss_words(metric, value, decimals) for value in (loss.mean, low, high))
     return f"{middle} ({' to '.join(ends)})"
 
 
@@ -249,11 +250,11 @@ def row_notes(conclusion: Conclusion) -> Iterator[str]:
     for name, why in rows.refused.items():
         groups.setdefault(why, []).append(name)
     for why, names in groups.items():
-        yield f"No forecast for {listed(names, _MOST_NAMED)}: {why}."
+        yield f"No forecast for {join_words(names, _MOST_NAMED)}: {why}."
     if "auto" in rows.left_out:
         yield "No curve for auto, which would take longer; name it beside the other candidates to have one."
     if others := [name for name in rows.left_out if name != "auto"]:
-        yield f"No curve for {listed(others, _MOST_NAMED)}, without finite predictions."
+        yield f"No curve for {join_words(others, _MOST_NAMED)}, without finite predictions."
     yield f"Smaller training sets: {counted(rows.repeats, 'repeat')}, each set a part of the next larger one."
 
 
@@ -299,7 +300,7 @@ def _subgroup_row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, me
         other_scores=("" if calibration is None else _calibration(conclusion, calibration),),
         verdict=few if verdict is None else SHORT[verdict.rule],
         look="" if verdict is None else LOOKS.get(verdict.rule, "unsure"),
-        chosen=False,
+        recommended=False,
         interval=interval,
     )
 
@@ -314,8 +315,8 @@ def _calibration(conclusion: Conclusion, value: Interval) -> str:
 def _amount(conclusion: Conclusion, gap: Gap) -> str:
     metric = known_metric(conclusion.metric.name)
     size = gap.interval.times(metric.scale)
-    shown = plus_minus(size.mean, size.half, decimals_of(metric, conclusion.metric.margin))
-    return f"{shown}{' points' * metric.percent}"
+    words = plus_minus(size.mean, size.half, decimals_of(metric, conclusion.metric.margin))
+    return f"{words}{' points' * metric.percent}"
 
 
 def _finding(conclusion: Conclusion) -> str:
@@ -326,8 +327,8 @@ def _finding(conclusion: Conclusion) -> str:
         return "Fewer than two subgroups have a verdict, so whether a gain differs between them isn't known."
     clearest = min(gaps, key=lambda gap: gap.p)
     size = "larger" if clearest.difference > 0 else "smaller"
-    shown = _amount(conclusion, clearest).removeprefix("+").removeprefix("-")
-    amount = f"in {groups.column} {clearest.subgroup} it is {shown} {size} than in all other rows"
+    size_words = _amount(conclusion, clearest).removeprefix("+").removeprefix("-")
+    amount = f"in {groups.column} {clearest.subgroup} it is {size_words} {size} than in all other rows"
     rules = {gap.rule for gap in gaps}
     if "differs" in rules:
         return f"The gain of {groups.model} differs between subgroups: {amount}."
@@ -337,15 +338,15 @@ def _finding(conclusion: Conclusion) -> str:
 
 
 def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
-    shown = (groups.model, "prior")  # where labels are rarer, the prior is closer to all other models
-    others = dict.fromkeys(gap.candidate for gap in groups.gaps if gap.rule == "differs" and gap.candidate not in shown)
-    if others:
-        yield f"The gain of {listed(list(others), _FEW_NAMED)} differs between subgroups, too."
-    off = {group.name: group.calibration.get(groups.model) for group in groups.subgroups}
-    for words, sign in (("high", 1), ("low", -1)):
-        names = [name for name, one in off.items() if one is not None and min(sign * one.low, sign * one.high) > 0]
-        if names:
-            yield f"The predictions of {groups.model} are on average too {words} in {groups.column} {listed(names)}."
+    names = dict.fromkeys(gap.candidate for gap in groups.gaps if gap.rule == "differs")
+    # Where labels are rarer, the prior is closer to all other models.
+    if others := [name for name in names if name not in (groups.model, "prior")]:
+        yield f"The gain of {join_words(others, _FEW_NAMED)} differs between subgroups, too."
+    offsets = [(group.name, group.calibration.get(groups.model)) for group in groups.subgroups]
+    for how, sign in (("high", 1), ("low", -1)):
+        levels = [name for name, one in offsets if one is not None and min(sign * one.low, sign * one.high) > 0]
+        if levels:
+            yield f"The predictions of {groups.model} are on average too {how} in {groups.column} {join_words(levels)}."
     few = next((group.reason for group in groups.subgroups if group.reason), "")
     if few:
         yield f"No verdict: {few}."

@@ -9,7 +9,7 @@ from typing import Any
 
 from seedbed.errors import counted, spell, visible
 from seedbed.evaluation.summaries import Note, Score
-from seedbed.report.sentences import joined_notes, note_sentence
+from seedbed.report.sentences import join_notes, note_sentence
 from seedbed.report.tables import WIDTH, range_words, table_lines, table_width
 
 _INDENT = 10 * " "
@@ -103,8 +103,8 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
         kind = "squared error" if card["target"]["task"] == "regression" else "log loss"
         what = "networks and trees" if "trees" in _kinds(card) else "the networks"
         yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by {what} that weren't trained on it"
-        chosen = "the blend" if _is_blend(card) else "when training ended"
-        yield f"{_INDENT}These rows also chose {chosen}, so expect a slightly higher loss on new rows"
+        choice = "the blend" if _is_blend(card) else "when training ended"
+        yield f"{_INDENT}These rows also chose {choice}, so expect a slightly higher loss on new rows"
         return
     if score is None:
         yield "Score:    not measured; a comparison measures what such networks do on rows they weren't fitted to"
@@ -113,11 +113,11 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
     names = {one["words"]: one["name"] for one in score["scores"]}
     for one in score["scores"]:
         yield f"{_INDENT}{one['words']} {range_words(one['name'], Score(one['mean'], one['low'], one['high']))}"
-    if chosen := score["chosen"]:
-        name = names.get(chosen["words"], "")
+    if choice := score["chosen"]:
+        name = names.get(choice["words"], "")
         yield (
-            f"{_INDENT}It was the best of {chosen['among']}, so it is optimistic; corrected for the choice, "
-            f"{chosen['words']} {range_words(name, Score(chosen['expected'], chosen['low'], chosen['high']))}"
+            f"{_INDENT}It was the best of {choice['among']}, so it is optimistic; corrected for the choice, "
+            f"{choice['words']} {range_words(name, Score(choice['expected'], choice['low'], choice['high']))}"
         )
 
 
@@ -129,8 +129,8 @@ def _sets(card: Mapping[str, Any]) -> Iterator[str]:
     if card["target"]["task"] == "regression":
         yield f"Interval: the prediction ± {sets['threshold']:.4g} contains the number for {share} of rows, by {rows}"
         return
-    above = f"{1 - sets['threshold']:.3g}"
-    yield f"Sets:     labels with a probability above {above} include the true label for {share} of rows, by {rows}"
+    threshold = f"{1 - sets['threshold']:.3g}"
+    yield f"Sets:     labels with a probability above {threshold} include the true label for {share} of rows, by {rows}"
     by_class = sorted(sets["by_class"].items(), key=lambda item: item[1])
     least = ", ".join(f"{100 * share:.0f} % for {label}" for label, share in by_class[:_MOST_LEVELS])
     yield f"{_INDENT}By true label: {least}"
@@ -155,9 +155,9 @@ def _levels(column: Mapping[str, Any], levels: Sequence[str]) -> str:
     if not told_apart:
         missing = "only whether it's missing counts" if column["may_be_missing"] else "none counts"
         return f"{counted(len(levels), 'level')}, all rare: {missing if groups == 1 else f'they {counts}'}"
-    shown = ", ".join(told_apart[:_MOST_LEVELS])
-    shown += f", ... ({len(told_apart)})" if len(told_apart) > _MOST_LEVELS else ""
-    return shown + (f"; {rare} rare ones {counts}" if rare > 1 else f"; and {rare} rare one" if rare else "")
+    level_words = ", ".join(told_apart[:_MOST_LEVELS])
+    level_words += f", ... ({len(told_apart)})" if len(told_apart) > _MOST_LEVELS else ""
+    return level_words + (f"; {rare} rare ones {counts}" if rare > 1 else f"; and {rare} rare one" if rare else "")
 
 
 def _date(seconds: float) -> str:
@@ -177,26 +177,26 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
     """Return a table at a glance as text, from the dict of `seedbed.data.inspect_table`."""
-    warnings = [note_sentence(note) for note in joined_notes(Note(**one) for one in document["warnings"])]
-    above = [*_heading(document), *([""] if warnings else []), *warnings]
-    left = len(document["columns"]) - _MOST_LINES
-    below = [f"and {counted(left, 'more column')}: the JSON lists all."] if left > 0 else []
-    below += _notes(document["notes"])
+    warnings = [note_sentence(note) for note in join_notes(Note(**one) for one in document["warnings"])]
+    head = [*_heading(document), *([""] if warnings else []), *warnings]
+    n_left = len(document["columns"]) - _MOST_LINES
+    tail = [f"and {counted(n_left, 'more column')}: the JSON lists all."] if n_left > 0 else []
+    tail += _notes(document["notes"])
     headings = ["column", "kind", "missing", "distinct", "range, or commonest", ""]
     rows = list(_columns(document["columns"][:_MOST_LINES], document["n_rows"]))
     n_shown = 6 if table_width(headings, rows) <= width else 5
     wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False).wrap
     lines = [
-        *(line for text in above for line in wrap(text) or [""]),
+        *(line for text in head for line in wrap(text) or [""]),
         *table_lines(headings[:n_shown], [row[:n_shown] for row in rows], left=("kind", *headings[4:]), width=width),
-        *(line for text in below for line in wrap(text)),
+        *(line for text in tail for line in wrap(text)),
     ]
     return visible("\n".join(lines).rstrip())
 
 
 def _heading(document: Mapping[str, Any]) -> Iterator[str]:
-    used = sum(column["used"] for column in document["columns"])
-    columns = f"{counted(used, 'feature')} of {counted(len(document['columns']), 'column')}"
+    n_used = sum(column["used"] for column in document["columns"])
+    columns = f"{counted(n_used, 'feature')} of {counted(len(document['columns']), 'column')}"
     inputs = f", {counted(document['n_inputs'], 'input')} of a network" if document["n_inputs"] else ""
     yield f"{document['table']}: {counted(document['n_rows'], 'row')}, {columns}{inputs}"
     target = document["target"]
@@ -229,7 +229,7 @@ def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Iterator[Sequ
 
 
 def _notes(notes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    joined = joined_notes(Note(**one) for one in notes)
+    joined = join_notes(Note(**one) for one in notes)
     yield from map(note_sentence, joined[:_MOST_NOTES])
     if len(joined) > _MOST_NOTES:
         yield f"and {counted(len(joined) - _MOST_NOTES, 'more note')}: the JSON lists all."
@@ -238,8 +238,8 @@ def _notes(notes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _values(column: Mapping[str, Any], n_rows: int) -> str:
     if "levels" in column:
         filled = n_rows - column["missing"]
-        shown = [f"{_short(level)} {count / filled:.0%}" for level, count in column["levels"].items()]
-        return ", ".join(shown[:_COMMONEST]) + (", ..." if column["n_unique"] > _COMMONEST else "")
+        level_words = [f"{_short(level)} {count / filled:.0%}" for level, count in column["levels"].items()]
+        return ", ".join(level_words[:_COMMONEST]) + (", ..." if column["n_unique"] > _COMMONEST else "")
     if column["low"] is None:
         return ""
     low, median, high = _numbers(column["low"], column["median"], column["high"])
@@ -263,8 +263,8 @@ def _numbers(*values: float | str | None) -> list[str]:
 def _number(value: float | str | None) -> str:
     if isinstance(value, str) or value is None:
         return value or "-"
-    whole = float(value).is_integer() or abs(value) >= 10_000
-    return f"{value:,.0f}" if whole and abs(value) < 1e15 else f"{value:,.4g}"
+    is_whole = float(value).is_integer() or abs(value) >= 10_000
+    return f"{value:,.0f}" if is_whole and abs(value) < 1e15 else f"{value:,.4g}"
 
 
 def _short(text: str) -> str:

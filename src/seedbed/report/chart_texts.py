@@ -9,7 +9,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.analyses import Effects
 from seedbed.evaluation.metrics import known_metric, plain_number, signed
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
-from seedbed.report.advice import listed
+from seedbed.report.advice import join_words
 from seedbed.report.tables import NumberTable
 
 _MOST_NAMED = 3
@@ -31,7 +31,7 @@ def curves_finding(summary: Conclusion | TrainingSummary) -> str:
         if code in by_code:
             names = by_code[code]
             return words.format(
-                names=listed(names, _MOST_NAMED),
+                names=join_words(names, _MOST_NAMED),
                 be="are" if len(names) > 1 else "is",
                 get="get" if len(names) > 1 else "gets",
                 epoch=max((epochs.get(name, 0) for name in names), default=0),
@@ -53,8 +53,8 @@ def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
             f"{of * better:.0f} of {of} runs"
         )
     run = max(score.runs, key=lambda one: one.highest - one.lowest)
-    shown = "{:.0%}" if known_metric(score.name).percent else "{:.2f}"
-    low, high = (shown.format(end) for end in (run.lowest, run.highest))
+    form = "{:.0%}" if known_metric(score.name).percent else "{:.2f}"
+    low, high = (form.format(end) for end in (run.lowest, run.highest))
     if run.n == 1:
         return f"One run showed {score.words} {high}"
     words = "R²" if score.name == "r2" else score.words
@@ -63,17 +63,17 @@ def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
 
 def calibration_finding(summary: Conclusion) -> str:
     """Return which models are further from exact probabilities than chance explains."""
-    off = [
+    names = [
         candidate.name
         for candidate in summary.candidates
         if candidate.calibration is not None
         and candidate.name != "prior"
         and candidate.calibration.ece > candidate.calibration.ece_if_calibrated_high
     ]
-    if not off:
+    if not names:
         return "The probabilities of all models are as exact as these rows can show"
-    s = "" if len(off) > 1 else "s"
-    return f"{listed(off, _MOST_NAMED)} give{s} probabilities that are too high or too low"
+    s = "" if len(names) > 1 else "s"
+    return f"{join_words(names, _MOST_NAMED)} give{s} probabilities that are too high or too low"
 
 
 def confusion_finding(summary: Conclusion) -> str:
@@ -83,11 +83,10 @@ def confusion_finding(summary: Conclusion) -> str:
     labels = list(summary.labels)
     if cells is None or len(labels) != len(cells):
         return "Confusion"
-    missed = [(1 - row[place] / sum(row), label) for place, (row, label) in enumerate(zip(cells, labels, strict=True))
-              if sum(row)]  # fmt: skip
-    if not missed:
+    shares = [(1 - row[place] / sum(row), labels[place]) for place, row in enumerate(cells) if sum(row)]
+    if not shares:
         return "Confusion"
-    share, label = max(missed)
+    share, label = max(shares)
     return f"{name} misses {100 * share:.0f} of 100 rows of the class {label}"
 
 
@@ -101,7 +100,7 @@ def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTabl
         if lottery is None or not lottery.runs:
             continue
         differs = lottery.runs[0].better is not None
-        show = signed if differs else functools.partial(_shown, lottery.name)
+        show = signed if differs else functools.partial(_score_words, lottery.name)
         caption = f"{lottery.words} of a single run"
         columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
         if differs and isinstance(summary, Conclusion):
@@ -153,5 +152,5 @@ def effect_tables(effects: Effects) -> Iterator[NumberTable]:
         yield NumberTable([curve.column, "mean prediction", "±"], list(zip(curve.texts, *cells, strict=True)))
 
 
-def _shown(name: str, value: float) -> str:
+def _score_words(name: str, value: float) -> str:
     return f"{100 * value:.1f}%" if name == "accuracy" else plain_number(value, 4)

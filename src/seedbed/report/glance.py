@@ -16,12 +16,12 @@ from seedbed.evaluation.summaries import CandidateSummary, Conclusion
 from seedbed.evaluation.verdicts import SHORT
 from seedbed.report.advice import (
     answers,
-    deciding,
-    guessing,
-    learnt_nothing,
-    listed,
+    deciding_score,
+    guessing_words,
+    join_words,
     margin_words,
     rare_label,
+    untrained_candidates,
 )
 from seedbed.report.analyses_text import (
     column_answers,
@@ -29,7 +29,7 @@ from seedbed.report.analyses_text import (
     column_rows,
     effect_answers,
 )
-from seedbed.report.judged import judged_sentences
+from seedbed.report.judgement_text import judgement_sentences
 from seedbed.report.sentences import (
     duration,
     ended_sentence,
@@ -60,13 +60,13 @@ _SERIOUS = {"confined_outputs", "learnt_nothing"}
 
 def first_screen(conclusion: Conclusion) -> FirstScreen:
     """Return the first screen of a comparison or a judgement."""
-    metric, reference, judged = conclusion.metric, conclusion.reference, conclusion.kind == "judgement"
-    score = deciding(conclusion)
+    metric, reference, is_judgement = conclusion.metric, conclusion.reference, conclusion.kind == "judgement"
+    score = deciding_score(conclusion)
     other_scores = tuple(METRICS[name] for name in _names_of_other_scores(conclusion) if name != score.name)
     in_points = score.percent
     against = "gain over" if conclusion.reference_named else "behind"
-    other = "the reference" if conclusion.reference_named else "the best"
-    compared = f"{against} {other if len(reference) > _LONG else reference}"
+    reference_words = "the reference" if conclusion.reference_named else "the best"
+    compared = f"{against} {reference_words if len(reference) > _LONG else reference}"
     columns = (
         "",
         score.words,
@@ -82,7 +82,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
     notes = *_key(conclusion, score), *_other_way(conclusion), *training
     screen = FirstScreen(
-        heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if judged else _heading(conclusion),
+        heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if is_judgement else _heading(conclusion),
         warnings=tuple(warnings),
         answers=(*answers(conclusion), *effect_answers(conclusion)),
         no_verdict=_no_verdict(conclusion),
@@ -91,7 +91,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         helps=tuple(_helps(conclusion, score)),
         notes=tuple(notes),
         trained=(
-            *(judged_sentences(conclusion) if judged else _trained(conclusion)),
+            *(judgement_sentences(conclusion) if is_judgement else _trained(conclusion)),
             *ended_sentence(conclusion),
         ),
         unit="points" if in_points else score.words,
@@ -227,13 +227,13 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     label = rare_label(conclusion)
     if verdicts:
         n = max(verdict.comparisons for verdict in verdicts)
-        known = METRICS.get(conclusion.metric.name)
-        means = f", {known.meaning}" if known is not None and known.meaning and score.name != "r2" else ""
+        metric = METRICS.get(conclusion.metric.name)
+        means = f", {metric.meaning}" if metric is not None and metric.meaning and score.name != "r2" else ""
         means = ", the share of variance explained" if score.name == "r2" else means
         words = f"{score.words[:1].upper()}{score.words[1:]}{means}"
         yield f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
-        together = " for all comparisons together" if n > 1 else ""
-        level = f"±: give or take, in {100 * (1 - conclusion.alpha):g}% of cases{together}"
+        scope = " for all comparisons together" if n > 1 else ""
+        level = f"±: give or take, in {100 * (1 - conclusion.alpha):g}% of cases{scope}"
         yield f"{level}. A difference below {margin_words(conclusion.metric)} is too small to matter."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
@@ -247,7 +247,7 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
     """Yield what stands out in training, one sentence for all candidates that share it: either that networks can't be
     compared as they are, or the rest."""
     by_code: dict[str, list[Check]] = {}
-    untrained, advice = learnt_nothing(conclusion), conclusion.advice
+    untrained, advice = untrained_candidates(conclusion), conclusion.advice
     for check in conclusion.checks:
         code = check.code
         if code == "under_trained" and check.candidate in untrained:
@@ -262,13 +262,13 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
             names = [check.candidate for check in by_code[key]]
             one = len(names) == 1
             yield sentence.format(
-                names=listed(names, _MOST_NAMED),
+                names=join_words(names, _MOST_NAMED),
                 epochs=_more_epochs(by_code[key]),
                 **{name: spell(name) for name in ("lr", "patience")},
                 was="was" if one else "were",
                 s="s" if one else "",
                 has="has" if one else "have",
-                guessing=guessing(conclusion),
+                guessing=guessing_words(conclusion),
             )
 
 
@@ -289,9 +289,7 @@ def _other_way(conclusion: Conclusion) -> Iterator[str]:
         word = "better" if accuracy.low > 0 else "worse"
         if word != LOOKS.get(verdict.rule):
             groups.setdefault(word, []).append(verdict.candidate)
-    parts = [
-        f"{listed(names, _MOST_NAMED)} {'is' if len(names) == 1 else 'are'} {word}" for word, names in groups.items()
-    ]
+    parts = [f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word}" for word, of in groups.items()]
     if parts:
         reference, score = conclusion.reference, conclusion.metric.words
         yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
@@ -346,8 +344,8 @@ def forest_of(screen: FirstScreen) -> Forest | None:
     if not spans:
         return None
     # The prior is often far off, and would squeeze all others.
-    seen = [span for name, span in spans.items() if name != "prior"] or list(spans.values())
-    low, high = _limits([(span.low, span.high) for span in seen], least=screen.margin)
+    typical_spans = [span for name, span in spans.items() if name != "prior"] or list(spans.values())
+    low, high = _limits([(span.low, span.high) for span in typical_spans], least=screen.margin)
 
     def place(value: float) -> float:
         return round(100 * (min(max(value, low), high) - low) / (high - low), 2)
@@ -374,16 +372,16 @@ def _limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[
         intervals: (low, high) of each; at least one.
         least: the axis reaches at least this far to either side.
     """
-    shown = sorted(intervals, key=lambda ends: max(abs(ends[0]), abs(ends[1])))
+    near_ones = sorted(intervals, key=lambda ends: max(abs(ends[0]), abs(ends[1])))
     widths = sorted(high - low for low, high in intervals)
     typical = max(widths[(len(widths) - 1) // 2], 2 * least)
 
     def ends() -> tuple[float, float]:
-        return min(-least, *(low for low, _ in shown), 0.0), max(least, *(high for _, high in shown), 0.0)
+        return min(-least, *(low for low, _ in near_ones), 0.0), max(least, *(high for _, high in near_ones), 0.0)
 
     fewest = len(intervals) // 2 + 1
-    while len(shown) > fewest and (ends()[1] - ends()[0]) * _SQUEEZED > typical:
-        shown.pop()
+    while len(near_ones) > fewest and (ends()[1] - ends()[0]) * _SQUEEZED > typical:
+        near_ones.pop()
     low, high = ends()
     air = (high - low) * _AIR or 1.0
     return low - air, high + air

@@ -18,7 +18,7 @@ from seedbed.evaluation.summaries import AnySummary, document_of
 from seedbed.figures.drawing import spec_of
 from seedbed.figures.pictures import all_charts, browser_library, script_json
 from seedbed.figures.theme import DARK, LIGHT, PAGE, colours, css_variables
-from seedbed.report import analyses_text, chart_texts, glance, judged, sentences, tables
+from seedbed.report import analyses_text, chart_texts, glance, judgement_text, sentences, tables
 
 TERMS = {
     "accuracy": "Share of rows whose predicted label is right.",
@@ -182,7 +182,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # The modules whose functions templates may call.
-    for module in (analyses_text, chart_texts, glance, judged, sentences, tables):
+    for module in (analyses_text, chart_texts, glance, judgement_text, sentences, tables):
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)

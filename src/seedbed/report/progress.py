@@ -103,12 +103,12 @@ def notebook_progress() -> Iterator[Callable[[Progress], None] | None]:
         yield None
         return
     output = importlib.import_module("IPython.display")
-    handle, due = output.display(output.HTML(""), display_id=True), 0.0
+    handle, next_update = output.display(output.HTML(""), display_id=True), 0.0
 
     def show(progress: Progress) -> None:
-        nonlocal due
-        if time.monotonic() >= due:
-            due = time.monotonic() + _NOTEBOOK_EVERY
+        nonlocal next_update
+        if time.monotonic() >= next_update:
+            next_update = time.monotonic() + _NOTEBOOK_EVERY
             lines = [] if progress.so_far is None else [line.plain for line in interim_lines(progress.so_far)]
             text = "\n".join([*lines, progress.line()])
             handle.update(output.HTML(f"<pre>{html.escape(visible(text))}</pre>"))

@@ -14,7 +14,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.metrics import METRICS, known_metric, measure, plain_number
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Note, PlanSummary, TrainingSummary
-from seedbed.report.advice import guessing, has_networks, leaves_out_rows, listed, margin_words
+from seedbed.report.advice import guessing_words, has_networks, join_words, leaves_out_rows, margin_words
 from seedbed.report.tables import range_words
 
 _FEW_FOLDS = 5
@@ -73,20 +73,20 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     for candidate in conclusion.candidates:
         for note in _candidate_notes(candidate, plan):
             notes.setdefault(note, []).append(candidate.name)
-    yield from (f"{listed(names, 3)}: {note}." for note, names in notes.items())
+    yield from (f"{join_words(names, 3)}: {note}." for note, names in notes.items())
     yield from (f"Note: {check.message}" for check in conclusion.checks)
 
 
 def _margin_source(conclusion: Conclusion) -> str:
     """Return where the margin comes from, to follow it."""
     metric, reference = conclusion.metric, conclusion.reference
-    share, usual = f"2% of what {guessing(conclusion)} costs", known_metric(metric.name).margin
-    if usual is not None:
-        share = f"the usual {margin_words(replace(metric, margin=usual))}"
+    share, default_margin = f"2% of what {guessing_words(conclusion)} costs", known_metric(metric.name).margin
+    if default_margin is not None:
+        share = f"the usual {margin_words(replace(metric, margin=default_margin))}"
     part = "hundredth" if conclusion.task == "regression" else "tenth"
     return {
         "given": ", as requested",
-        "default": f": {share}" if usual is None else "",
+        "default": f": {share}" if default_margin is None else "",
         "tenth_of_error": f": a tenth of the error of {reference}, which is less than {share}",
         "floor": f": a {part} of {share}, as {reference} makes hardly any errors",
     }[metric.margin_source]
@@ -105,38 +105,38 @@ def spread(conclusion: Conclusion) -> str:
 def no_verdict_reason(conclusion: Conclusion) -> str | None:
     """Return why no candidate has a verdict, if one reason holds for all."""
     reasons = {missing.reason for missing in conclusion.no_verdict}
-    alone = len(conclusion.no_verdict) > 1 or conclusion.interval is None
-    return reasons.pop() if len(reasons) == 1 and not conclusion.verdicts and alone else None
+    is_shared = len(conclusion.no_verdict) > 1 or conclusion.interval is None
+    return reasons.pop() if len(reasons) == 1 and not conclusion.verdicts and is_shared else None
 
 
 def slower_sentences(conclusion: Conclusion) -> Iterator[str]:
     """Yield why networks are trained more slowly than common ones, once for all that share the reason."""
     for note in dict.fromkeys(one.note for one in conclusion.candidates if one.kind == "network" and one.note):
-        yield f"{listed([one.name for one in conclusion.candidates if one.note == note], 3)}: {note}."
+        yield f"{join_words([one.name for one in conclusion.candidates if one.note == note], 3)}: {note}."
 
 
 def serious_sentences(notes: Iterable[Note]) -> list[str]:
     """Return the warnings about a table that may make a result wrong."""
-    return [note_sentence(note) for note in joined_notes(notes) if note.code in SERIOUS]
+    return [note_sentence(note) for note in join_notes(notes) if note.code in SERIOUS]
 
 
 def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
     """Yield what else was found in the table."""
-    for note in joined_notes(notes):
+    for note in join_notes(notes):
         if note.code in SERIOUS:
             continue
         if note.code or not note.column:  # what a single column is taken for, seedbed inspect tells
             yield note_sentence(note)
 
 
-def joined_notes(notes: Iterable[Note]) -> list[Note]:
+def join_notes(notes: Iterable[Note]) -> list[Note]:
     """Return notes about a table; of those that differ only in their column, the first one, which names the others."""
     by_message: dict[tuple[str, str, tuple[str, ...]], list[Note]] = {}
     for note in notes:
         message = note.message.replace(f"'{note.column}'", "") if note.column else note.message
         by_message.setdefault((note.code, message, tuple(note.rows)), []).append(note)
     return [
-        replace(first, message=f"{first.message}; the same holds for {listed([one.column for one in others], 3)}")
+        replace(first, message=f"{first.message}; the same holds for {join_words([one.column for one in others], 3)}")
         if others and first.column
         else first
         for first, *others in by_message.values()

@@ -110,8 +110,8 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
             raise OptionError(f"the run in {path} isn't finished", command_hint(path))
         if not files:
             message = f"{path} holds no finished run: neither {' nor '.join(_FILES)} is in it"
-            below = ", ".join(sorted(str(file.parent) for file in path.glob("*/comparison.json")))
-            raise OptionError(message, f"{_NAME_A_RUN[:-1]}: {below}." if below else _NAME_A_RUN)
+            folders = ", ".join(sorted(str(file.parent) for file in path.glob("*/comparison.json")))
+            raise OptionError(message, f"{_NAME_A_RUN[:-1]}: {folders}." if folders else _NAME_A_RUN)
         path = max(files, key=lambda file: file.stat().st_mtime)
     if not path.is_file():
         inside = Path("seedbed-out") / path

@@ -57,7 +57,7 @@ class Row:
             a label is rare, the mean absolute error of numbers.
         verdict: in a few words; empty at the reference and without a verdict.
         look: `better`, `worse`, `unsure`, `reference`, or empty.
-        chosen: whether it is the recommended model.
+        recommended: whether it is the recommended model.
         interval: the gain in units of `FirstScreen.unit`; positive is better. None without a verdict.
     """
 
@@ -68,7 +68,7 @@ class Row:
     other_scores: tuple[str, ...]
     verdict: str
     look: str
-    chosen: bool
+    recommended: bool
     interval: Interval | None
 
     @property
@@ -161,8 +161,8 @@ def table_lines(
     lines = [line.rstrip() for line in stream.getvalue().split("\n")[:-1]]
     if fit == len(columns):
         return lines
-    below = [[row[0], *row[fit:]] for row in (columns, *rows)]
-    return lines + table_lines(below[0], below[1:], left=left, width=width)
+    continuation = [[row[0], *row[fit:]] for row in (columns, *rows)]
+    return lines + table_lines(continuation[0], continuation[1:], left=left, width=width)
 
 
 def table_width(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
@@ -177,7 +177,7 @@ def in_two_lines(heading: str) -> str:
     return "\n".join(next((lines for lines in wrapped if len(lines) <= 2), []))
 
 
-def folded(text: str, width: int, indent: int = 0, names: Sequence[str] = (), *, hanging: int = 0) -> list[str]:
+def fold_text(text: str, width: int, indent: int = 0, names: Sequence[str] = (), *, hanging: int = 0) -> list[str]:
     """Return a text as lines of at most this width, except for words and names that are longer.
 
     Args:
@@ -224,8 +224,8 @@ def score_table(conclusion: Conclusion) -> NumberTable:
             cells += ["", "", ""]
         elif model.epochs is not None:
             train = model.train_r2 if numeric else model.train_accuracy
-            shown = "-" if train is None else measure("r2" if numeric else "accuracy", train)
-            cells += [shown, f"{model.epochs.median:,}", f"{model.n_parameters:,}"]
+            score_words = "-" if train is None else measure("r2" if numeric else "accuracy", train)
+            cells += [score_words, f"{model.epochs.median:,}", f"{model.n_parameters:,}"]
         rows.append([model.name, *cells])
     return NumberTable(columns, rows, f"Scores with {100 * (1 - conclusion.alpha):g}% intervals, one score at a time")
 
@@ -244,15 +244,13 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
         opposite = "" if single else f"{one.opposite_share:.0%}"
         open_rule = one.rule in ("no_worse", "no_better", "cannot_tell")
         ends = one.rows_needed if open_rule else None
-        needed = "" if ends is None else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
-        rows.append([one.candidate, *cells, percent(one.p_better), opposite, p_words(one.p_adjusted), needed])
-    used = [place for place in range(1, 9) if any(row[place] for row in rows)]
-    return NumberTable(
-        ["", *(columns[place - 1] for place in used)], [[row[0], *(row[p] for p in used)] for row in rows]
-    )
+        rows_needed = "" if ends is None else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
+        rows.append([one.candidate, *cells, percent(one.p_better), opposite, p_words(one.p_adjusted), rows_needed])
+    places = [0, *(place for place in range(1, 9) if any(row[place] for row in rows))]
+    return NumberTable([["", *columns][place] for place in places], [[row[place] for place in places] for row in rows])
 
 
 def _improvement(middle: float, low: float, high: float, scale: int | None) -> list[str]:
     """Return a difference and its interval."""
-    shown = [signed(value) if scale is None else signed(scale * value, 1) for value in (middle, low, high)]
-    return [shown[0], f"{shown[1]} to {shown[2]}"]
+    texts = [signed(value) if scale is None else signed(scale * value, 1) for value in (middle, low, high)]
+    return [texts[0], f"{texts[1]} to {texts[2]}"]

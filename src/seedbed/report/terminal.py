@@ -16,7 +16,7 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.analyses_text import number_tables, row_answers, row_notes, row_tables, subgroup_screen
 from seedbed.report.glance import first_screen
 from seedbed.report.sentences import detail_sentences, note_sentences
-from seedbed.report.tables import WIDTH, FirstScreen, folded, in_two_lines, table_lines, verdict_table
+from seedbed.report.tables import WIDTH, FirstScreen, fold_text, in_two_lines, table_lines, verdict_table
 
 _LABEL = 11  # letters of the labels of the answers, with the space behind them
 _NARROWEST_VERDICT = 10
@@ -33,7 +33,7 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     screen, names = first_screen(conclusion), _spaced_names(conclusion)
 
     def styled(text: str, style: str, indent: int = 0) -> list[Text]:
-        return [Text(visible(line), style) for line in folded(text, width, indent, names, hanging=2)]
+        return [Text(visible(line), style) for line in fold_text(text, width, indent, names, hanging=2)]
 
     lines = styled(screen.heading, "")
     lines += [line for text in screen.warnings for line in styled(text, "bold yellow")]
@@ -61,7 +61,7 @@ def subgroup_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     screen, names = subgroup_screen(conclusion), _spaced_names(conclusion)
     if screen is None:
         return []
-    notes = [folded(text, width, 2, names, hanging=2) for text in screen.notes]
+    notes = [fold_text(text, width, 2, names, hanging=2) for text in screen.notes]
     styled = [Text(visible(line), "dim" if place else "bold") for place, lines in enumerate(notes) for line in lines]
     return [Text(visible(screen.heading), "bold"), *_table_lines(screen, width), *styled]
 
@@ -78,9 +78,9 @@ def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence
     """Return the answers with their labels in a column, the first one in bold."""
     lines = []
     for number, (label, text) in enumerate(answers):
-        for place, line in enumerate(folded(text, width - _LABEL, 0, names)):
-            shown = Text(f"{'' if place else label:{_LABEL}}", "bold" if not number else "dim")
-            lines.append(shown.append(visible(line), "" if number else "bold"))
+        for place, line in enumerate(fold_text(text, width - _LABEL, 0, names)):
+            styled = Text(f"{'' if place else label:{_LABEL}}", "bold" if not number else "dim")
+            lines.append(styled.append(visible(line), "" if number else "bold"))
     return lines
 
 
@@ -105,11 +105,11 @@ def _help_lines(screen: FirstScreen, width: int) -> list[Text]:
 def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False) -> list[Text]:
     """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide, headings take two
     lines, verdicts as many as they need; cells are never cut, and names never folded."""
-    _, score, gain, *beside, verdict = screen.columns
-    titles = ["", "", score, *beside, gain, verdict] if beside_first else ["", "", score, gain, *beside, verdict]
+    _, score, gain, *other_scores, verdict = screen.columns
+    titles = ["", "", score, *([*other_scores, gain] if beside_first else [gain, *other_scores]), verdict]
     rows = [
         (
-            f"{'>' if row.chosen else ' '} {row.name}",
+            f"{'>' if row.recommended else ' '} {row.name}",
             row.what,
             row.score,
             *((*row.other_scores, row.gain) if beside_first else (row.gain, *row.other_scores)),
@@ -144,8 +144,8 @@ def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False)
                 for place, cell in zip(columns, cells, strict=True)
             )
         )
-    enough = max(width, sum(widths[:-1]) + 2 * (len(widths) - 1) + _NARROWEST_VERDICT)
-    segments = Console(width=enough, color_system=None, force_jupyter=False).render(table)
+    console_width = max(width, sum(widths[:-1]) + 2 * (len(widths) - 1) + _NARROWEST_VERDICT)
+    segments = Console(width=console_width, color_system=None, force_jupyter=False).render(table)
     lines = [Text.assemble(*((one.text, one.style or "") for one in line)) for line in Segment.split_lines(segments)]
     for line in lines:
         line.rstrip()
@@ -154,8 +154,8 @@ def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False)
 
 def _spaced_names(conclusion: Conclusion) -> list[str]:
     """Return the names that contain spaces, the longest first."""
-    named = {candidate.name for candidate in conclusion.candidates}
-    return sorted((name for name in named if " " in name), key=len, reverse=True)
+    names = {candidate.name for candidate in conclusion.candidates}
+    return sorted((name for name in names if " " in name), key=len, reverse=True)
 
 
 def comparison_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
@@ -169,5 +169,5 @@ def comparison_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
     for table in number_tables(conclusion):
         lines += [table.caption, *table_lines(table.columns, table.rows, width=width)]
     for sentence in (*detail_sentences(conclusion), *note_sentences(conclusion.notes)):
-        lines += folded(sentence, width, 0, names)
+        lines += fold_text(sentence, width, 0, names)
     return visible("\n".join(lines).rstrip())

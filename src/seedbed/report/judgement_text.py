@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from seedbed.errors import counted, visible
 from seedbed.evaluation.metrics import known_metric, measure, p_words, signed
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, SeedDifference, TablesConclusion
-from seedbed.report.advice import listed
-from seedbed.report.tables import WIDTH, NumberTable, folded, table_lines
+from seedbed.report.advice import join_words
+from seedbed.report.tables import WIDTH, NumberTable, fold_text, table_lines
 
 _MOST_TABLES = 40
 _MOST_NAMED = 20
 
 
-def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
+def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
     """Yield what the verdicts of a judgement rest on, what is known without one, and what was found in the file."""
     plan, verdicts, metric = conclusion.plan, conclusion.verdicts, conclusion.metric
     if verdicts:
@@ -31,7 +31,7 @@ def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
         for without in conclusion.no_verdict:
             yield f"No verdict on {without.candidate}: {without.reason}."
     for one in conclusion.on_these_rows:
-        yield _known(one, metric)
+        yield _difference_words(one, metric)
     if conclusion.on_these_rows:
         yield (
             "For a verdict, score the candidates by cross-validation, 10 repeats of 10 folds say, and give a row for "
@@ -42,17 +42,17 @@ def judged_sentences(conclusion: Conclusion) -> Iterator[str]:
 
 def _on_one_test_set(conclusion: Conclusion) -> Iterator[str]:
     """Yield what verdicts on one test set are about."""
-    several = conclusion.plan.seeds > 1
-    models = "models trained on these training rows, with these or other seeds" if several else "these fitted models"
+    has_seeds = conclusion.plan.seeds > 1
+    models = "models trained on these training rows, with these or other seeds" if has_seeds else "these fitted models"
     yield (
         f"If all rows are of one test set, this holds for {models}, on rows like these {conclusion.n_rows:,}. It "
         "doesn't say what training again on other rows would give: for that, judge a cross-validation."
     )
-    if conclusion.metric.name == "accuracy" and not several:
+    if conclusion.metric.name == "accuracy" and not has_seeds:
         yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
 
 
-def _known(one: SeedDifference, metric: DecidingScore) -> str:
+def _difference_words(one: SeedDifference, metric: DecidingScore) -> str:
     """Return what is known of a difference without a verdict."""
     gain = f"{_size(metric, one.difference)}{' points' * known_metric(metric.name).percent}"
     words = f"{one.candidate} against {one.reference}, on this test set: {metric.words} improved by {gain}"
@@ -72,14 +72,14 @@ def _size(metric: DecidingScore, value: float) -> str:
 
 def tables_text(conclusion: TablesConclusion, *, width: int = WIDTH) -> str:
     """Return what was understood, mean ranks with the verdicts over tables, and the verdicts on each table as text."""
-    lines = folded(f"{conclusion.table}: {' '.join(conclusion.understood)}", width)
-    lines += folded(f"The reference is {conclusion.reference}.", width)
-    lines += ["", *folded(tables_headline(conclusion), width)]
+    lines = fold_text(f"{conclusion.table}: {' '.join(conclusion.understood)}", width)
+    lines += fold_text(f"The reference is {conclusion.reference}.", width)
+    lines += ["", *fold_text(tables_headline(conclusion), width)]
     for numbers in (rank_numbers(conclusion), table_numbers(conclusion)):
         lines += table_lines(numbers.columns, numbers.rows, left=["verdict"], width=width)
     if (more := len(conclusion.tables) - _MOST_TABLES) > 0:
         lines.append(f"and {more} more tables: the JSON lists all.")
-    lines += [line for sentence in tables_sentences(conclusion) for line in folded(sentence, width)]
+    lines += [line for sentence in tables_sentences(conclusion) for line in fold_text(sentence, width)]
     return visible("\n".join(lines).rstrip())
 
 
@@ -90,8 +90,8 @@ def tables_headline(conclusion: TablesConclusion) -> str:
     if conclusion.no_verdict:
         return f"No verdict over tables: {conclusion.no_verdict[0].reason}. {first}."
     better = [verdict.candidate for verdict in conclusion.verdicts if verdict.rule == "better"]
-    shown = f"{listed(better, 4)} {'is' if len(better) == 1 else 'are'}" if better else "no candidate is"
-    return f"{first}; {shown} shown to be better than {conclusion.reference}."
+    better_words = f"{join_words(better, 4)} {'is' if len(better) == 1 else 'are'}" if better else "no candidate is"
+    return f"{first}; {better_words} shown to be better than {conclusion.reference}."
 
 
 def tables_sentences(conclusion: TablesConclusion) -> Iterator[str]:
