@@ -20,7 +20,7 @@ from seedbed.experiment.request import Question, Request, carry_out_request, pla
 from seedbed.experiment.run_folder import open_folder
 from seedbed.report.progress import Progress, notebook_progress
 from seedbed.settings.design import Compute, Design
-from seedbed.settings.fields import merged, place_of
+from seedbed.settings.fields import merge_settings, place_of
 from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
 from seedbed.training.candidates import warn_of_probabilities
 
@@ -205,14 +205,14 @@ def _request(
             raise OptionError(f"{source} has its own table, networks and design", f"Leave {', '.join(names)} out.")
     else:
         source = _table(table, y, target)
-    common = merged(recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate)
+    common = merge_settings(recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate)
     request = Request(
         question=question,
         source=source,
         candidates=candidates,
         columns=tuple(columns),
         recipe=common,
-        design=merged(design or Design(), quick=quick or None),
+        design=merge_settings(design or Design(), quick=quick or None),
         lrs=several,
         compute=compute,
         started=started,
