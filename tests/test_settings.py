@@ -10,7 +10,7 @@ import pytest
 import seedbed as sb
 from seedbed.errors import OptionError, command_line_options, spell
 from seedbed.networks.candidate import parse_candidate
-from seedbed.settings.fields import kinds_of, merged, parsed, settings_of
+from seedbed.settings.fields import merge_settings, parse_setting, settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = (sb.Recipe, sb.Design, sb.Compute)
@@ -36,21 +36,23 @@ def test_a_number_out_of_bounds_is_refused_with_its_name(kind, name, bound):
     number = getattr(settings_of(kind)[name], bound)
     outside = {"at_least": number - 1, "above": number, "below": number, "at_most": number + 1}[bound]
     with pytest.raises(OptionError, match=rf"^{name} is "):
-        kind(**{name: int(outside) if int in kinds_of(kind, name) else float(outside)})
+        kind(**{name: int(outside) if int in settings_of(kind)[name].kinds else float(outside)})
 
 
 @pytest.mark.parametrize("name", WORDS)
 def test_every_recipe_setting_works_in_a_candidate_and_is_documented(name):
-    about, kinds = settings_of(sb.Recipe)[name], kinds_of(sb.Recipe, name)
-    text = about.choices[-1] if about.choices else "true" if bool in kinds else "1" if int in kinds else "0.5"
-    assert parse_candidate(f"relu:5@{name}={text}").overrides == ((name, parsed(sb.Recipe, name, text)),)
+    about = settings_of(sb.Recipe)[name]
+    text = (
+        about.choices[-1] if about.choices else "true" if bool in about.kinds else "1" if int in about.kinds else "0.5"
+    )
+    assert parse_candidate(f"relu:5@{name}={text}").overrides == ((name, parse_setting(sb.Recipe, name, text)),)
     if about.none:
         assert parse_candidate(f"relu:5@{name}={about.none}").overrides == ((name, about.none_is),)
     assert f"`{name}" in (ROOT / "docs" / "candidates.md").read_text()
 
 
 def test_given_settings_replace_those_of_a_recipe_except_none():
-    assert merged(sb.Recipe(lr=0.5), lr=None, epochs=3) == sb.Recipe(lr=0.5, epochs=3)
+    assert merge_settings(sb.Recipe(lr=0.5), lr=None, epochs=3) == sb.Recipe(lr=0.5, epochs=3)
     assert sb.Recipe.tutorial(epochs=3) == dataclasses.replace(sb.Recipe.tutorial(), epochs=3)
 
 
@@ -61,7 +63,7 @@ def test_the_estimators_have_every_setting_of_a_recipe_with_its_type_and_default
         if field.name == "loss":
             assert field.name not in parameters
             continue
-        kinds = {*kinds_of(sb.Recipe, field.name)}
+        kinds = {*settings_of(sb.Recipe)[field.name].kinds}
         assert kinds <= {*get_args(hints[field.name]), hints[field.name]}
         assert hints[field.name] == known[field.name]
         assert parameters[field.name].default == getattr(sb.Recipe(), field.name)

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.data.frame import Frame
-from seedbed.data.reading import coded_table, given_frame, label_texts
+from seedbed.data.reading import coded_table, label_texts, read_features
 from seedbed.data.sources.memory import as_frame
 from seedbed.data.table import Table
 from seedbed.data.typed import as_text
@@ -149,8 +149,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             validate_data(self, X, reset=reset, skip_check_array=True)
         if not reset:
             # By position: scikit-learn has compared the names, or has warned if one side has none.
-            return given_frame(X, self._names, as_text(self.model_.schemas))
-        columns = given_frame(X)
+            return read_features(X, self._names, as_text(self.model_.schemas))
+        columns = read_features(X)
         self._names: tuple[str, ...] = columns.names
         return columns
 

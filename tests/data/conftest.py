@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.source_options import SourceOptions
+from seedbed.data.table_options import SourceOptions
 from seedbed.errors import SeedbedError
 
 

@@ -54,7 +54,7 @@ def test_candidates_named_by_versions_are_judged_apart(tmp_path):
 def test_space_after_a_list_of_json_is_ignored_and_an_error_names_its_record(tmp_path, refusal):
     path = tmp_path / "t.json"
     path.write_text(json.dumps([{"a": 1}, {"a": 2}]) + " " * 9_000)
-    assert read_source(path).frame.n_rows == 2
+    assert read_source(path).n_rows == 2
     path.write_text('{"a": 1}\n{"a": x}\n{"a": 3}\n')
     assert "in line 2" in refusal(path).message
 

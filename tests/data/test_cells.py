@@ -127,7 +127,7 @@ def test_a_decimal_comma_in_a_column_with_any_role_decides_for_the_features(writ
     assert people.values[:2].tolist() == [70000, 71001]
     assert ["'70.000' is 70000" in note.message for note in table.notes if note.column == "people"][:1] == [True]
     for column in (people, floor):  # new rows have no rent that could decide
-        assert read_rows(columns_of(a=["1.234", "7"]), [0], [column.schema]).values[:, 0].tolist() == [1234, 7]
+        assert read_rows(columns_of(a=["1.234", "7"]), [0], [column.schema]).columns[0].tolist() == [1234, 7]
 
 
 def test_dots_that_no_cell_of_the_table_explains_give_a_warning():

@@ -15,7 +15,7 @@ from seedbed.data.inspection import inspect_table
 from seedbed.data.reading import table_from_arrays
 from seedbed.data.splits import repeated_folds
 from seedbed.data.table import Column, ColumnSchema, Table
-from seedbed.data.table_checks import duplicate_groups, find_duplicates, find_leaks, merged_groups
+from seedbed.data.table_checks import duplicate_groups, find_duplicates, find_leaks, merge_groups
 
 # Equal rows stay in one fold, unless they are equal by chance or too many
 
@@ -140,7 +140,7 @@ def test_copies_are_split_if_there_are_too_few_different_rows(n_different, n_out
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=25))
 def test_merged_groups_are_the_finest_that_split_neither_grouping(pairs):
     named, duplicates = np.array(pairs).T
-    merged = merged_groups(named, duplicates)
+    merged = merge_groups(named, duplicates)
     reached = (named[:, None] == named) | (duplicates[:, None] == duplicates)
     for _ in range(len(pairs)):
         reached = reached @ reached

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from seedbed.data.reading import read_table
 from seedbed.data.sources.delimited import find_header
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.source_options import SourceOptions
+from seedbed.data.table_options import SourceOptions
 from seedbed.errors import OptionError, SeedbedError, UnreadableError
 
 # A header that isn't the first line is found, or the error says how to find it
@@ -28,7 +28,7 @@ TABLE = "name;grade;age\n" + ROWS
 
 def opened(path, **options):
     source = read_source(path, SourceOptions(**options))
-    return source.frame.names, source.frame.n_rows, source.frame.cells(0)[:1], source.frame.notes
+    return source.names, source.n_rows, source.cells(0)[:1], source.notes
 
 
 TITLES = {
@@ -50,7 +50,7 @@ def test_titles_above_the_header_are_skipped_with_a_note(write, what):
 
 def test_rows_are_named_by_their_lines_below_titles(write):
     source = read_source(write("Klasse 10b\n\n" + TABLE))
-    assert source.frame.places([0, 11]) == {0: "line 4", 11: "line 15"}
+    assert source.places([0, 11]) == {0: "line 4", 11: "line 15"}
 
 
 @pytest.mark.parametrize("skip", [1, 2])
@@ -127,23 +127,23 @@ TEXT = "name,y\nJosé,0\nZoë “Z”,1\n"
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig"])
 def test_utf8_is_read_without_a_note(write, codec):
     source = read_source(write(TEXT.encode(codec)))
-    assert (source.frame.names, source.frame.cells(0)) == (("name", "y"), ["José", "Zoë “Z”"])
-    assert source.frame.notes == ()
+    assert (source.names, source.cells(0)) == (("name", "y"), ["José", "Zoë “Z”"])
+    assert source.notes == ()
 
 
 @pytest.mark.parametrize("mark", [codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
 def test_utf16_is_recognised_by_its_first_bytes(write, mark):
     codec = "utf-16-le" if mark == codecs.BOM_UTF16_LE else "utf-16-be"
     source = read_source(write(mark + TEXT.replace("\n", "\r\n").encode(codec)))
-    assert source.frame.cells(0) == ["José", "Zoë “Z”"]
-    assert [note.message for note in source.frame.notes] == ["the text is UTF-16, as its first two bytes say"]
-    assert source.frame.places([1]) == {1: "line 3"}
+    assert source.cells(0) == ["José", "Zoë “Z”"]
+    assert [note.message for note in source.notes] == ["the text is UTF-16, as its first two bytes say"]
+    assert source.places([1]) == {1: "line 3"}
 
 
 def test_other_text_is_read_as_windows_1252_and_the_first_such_line_is_named(write):
     source = read_source(write(TEXT.encode("cp1252")))
-    (note,) = source.frame.notes
-    assert source.frame.cells(0) == ["José", "Zoë “Z”"]
+    (note,) = source.notes
+    assert source.cells(0) == ["José", "Zoë “Z”"]
     assert "line 2 holds a byte that isn't UTF-8 (0xe9), so the text is read as Windows-1252" in note.message
     assert note.rows == ("line 2",)
 
@@ -175,7 +175,7 @@ def test_bytes_that_are_not_text_are_refused_with_their_line(write, case):
 )
 def test_only_the_first_character_of_a_file_is_a_byte_order_mark(write, text):
     source = read_source(write(text))
-    assert (source.frame.names, source.frame.cells(0)) == (("a", "b"), ["\ufeffx", "y"])
+    assert (source.names, source.cells(0)) == (("a", "b"), ["\ufeffx", "y"])
     with pytest.raises(UnreadableError, match="line 3 has 1 cell, the header has 2"):
         read_source(write(text.replace("y,2", "y")))
 
@@ -184,8 +184,8 @@ def test_a_letter_may_be_split_between_two_blocks(write):
     text = "a,y\n" + "1,0\n" * 262_142 + "abcü,1\n"  # the letter's two bytes are on both sides of the first MiB
     assert text.encode()[(1 << 20)] == 0xBC
     source = read_source(write(text))
-    assert source.frame.cells(0)[-1] == "abcü"
-    assert source.frame.notes == ()
+    assert source.cells(0)[-1] == "abcü"
+    assert source.notes == ()
 
 
 # Every file is read completely or refused with a SeedbedError: no shifted cell, no lost row
@@ -225,7 +225,7 @@ def pythons_rows(content: bytes, delimiter: str) -> list[list[str]]:
 @given(st.one_of(st.binary(max_size=200), st.tuples(st.sampled_from(BEGINNINGS), HOSTILE).map(b"".join)))
 def test_arbitrary_text_is_read_exactly_or_raises_a_seedbed_error(content):
     with on_disk(content) as path, contextlib.suppress(SeedbedError):
-        frame = read_source(path, SourceOptions(as_text=("a", "b", "y"))).frame
+        frame = read_source(path, as_text=("a", "b", "y"))
         places = frame.places(range(frame.n_rows))
         lines = [int(places[row].removeprefix("line ")) for row in range(frame.n_rows)]
         assert lines == sorted(set(lines))
@@ -254,7 +254,7 @@ def test_every_file_written_by_python_is_read_cell_by_cell(rows, codec, ends, de
     writer.writerows([("first", "second", "third"), *rows])
     content = gzip.compress(out.getvalue().encode()) if codec == "gzip" else out.getvalue().encode(codec)
     with on_disk(content) as path:
-        frame = read_source(path, SourceOptions(as_text=("first", "second", "third"))).frame
+        frame = read_source(path, as_text=("first", "second", "third"))
     cells = [frame.cells(i) for i in range(3)]
     assert [[*map(plain, row)] for row in zip(*cells, strict=True)] == [[*map(plain, row)] for row in rows]
 
@@ -273,7 +273,7 @@ def test_every_number_is_read_in_every_format(rows, data):
     for row in rows:
         text += ",".join(data.draw(dress).format(repr(cell)) for cell in row) + data.draw(ends)
     with on_disk(text.encode()) as path:
-        frame = read_source(path).frame
+        frame = read_source(path)
     np.testing.assert_array_equal(np.column_stack([frame.numbers(i) for i in range(3)]), rows)
 
 
@@ -291,10 +291,10 @@ def test_a_row_with_too_many_or_too_few_cells_is_always_found(rows, data):
 
 
 def test_blank_lines_are_no_rows_of_a_single_column(write):
-    frame = read_source(write('town\n\n\nRome\n\nOslo\n""\n\nBonn\n')).frame
+    frame = read_source(write('town\n\n\nRome\n\nOslo\n""\n\nBonn\n'))
     assert (frame.cells(0), frame.places([3])) == (["Rome", "Oslo", None, "Bonn"], {3: "line 9"})
 
 
 def test_an_empty_cell_too_many_at_the_end_of_a_row_is_ignored(write):
-    frame = read_source(write("a,b,y\n1,2,0\n3,4,1,\n")).frame
+    frame = read_source(write("a,b,y\n1,2,0\n3,4,1,\n"))
     assert [frame.cells(i) for i in range(3)] == [["1", "3"], ["2", "4"], ["0", "1"]]

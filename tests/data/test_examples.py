@@ -44,11 +44,11 @@ def test_breast_cancer_counts_malignant_as_positive():
 def test_multiclass_examples_equal_scikit_learns_with_words_as_labels(name, load, labels):
     bunch = load()
     source = read_source(f"example:{name}")
-    names, n_features = source.frame.names, bunch.data.shape[1]
+    names, n_features = source.names, bunch.data.shape[1]
     assert names == (*bunch.feature_names, source.target)
     for i in range(n_features):
-        np.testing.assert_array_equal(source.frame.numbers(i), bunch.data[:, i])
-    assert source.frame.cells(n_features) == [labels[code] for code in bunch.target]
+        np.testing.assert_array_equal(source.numbers(i), bunch.data[:, i])
+    assert source.cells(n_features) == [labels[code] for code in bunch.target]
 
 
 def test_moons_equal_scikit_learns():

@@ -9,7 +9,7 @@ import pytest
 
 from seedbed import read_table
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.source_options import SourceOptions
+from seedbed.data.table_options import SourceOptions
 from seedbed.errors import OptionError, TableNotFoundError, UnreadableError
 
 HEADER = ["name", "born", "at", "points", "active", "code"]
@@ -36,8 +36,7 @@ def book(tmp_path):
 
 def rows_of(path, **options):
     source = read_source(path, SourceOptions(**options))
-    columns = source.frame
-    return [list(columns.names), *map(list, zip(*map(columns.cells, range(len(columns.names))), strict=True))]
+    return [list(source.names), *map(list, zip(*map(source.cells, range(len(source.names))), strict=True))]
 
 
 def test_cells_are_read_as_excel_shows_them(book):
@@ -68,8 +67,8 @@ def test_titles_blank_rows_and_unused_columns_are_skipped(book):
     path = book(A=rows)
     assert rows_of(path) == [["name", "born", "points"], ["Anna", "1", "3"], ["Bo", "2", "4"]]
     source = read_source(path)
-    assert source.frame.places([0, 1]) == {0: "row 4", 1: "row 6"}
-    assert any("the header is row 3, below 'Klasse 10b'" in note.message for note in source.frame.notes)
+    assert source.places([0, 1]) == {0: "row 4", 1: "row 6"}
+    assert any("the header is row 3, below 'Klasse 10b'" in note.message for note in source.notes)
     assert rows_of(path, skip_rows=3)[0] == ["Anna", "1", "3"]
 
 
@@ -89,8 +88,8 @@ def test_a_sheet_must_be_chosen_among_several(book):
 def test_empty_and_hidden_sheets_are_ignored(book):
     path = book(hidden=["secret"], Noten=[HEADER, ROW], Tabelle2=[], secret=[["a"], [1]])
     source = read_source(path)
-    assert source.frame.names == tuple(HEADER)
-    assert "the sheet is 'Noten'" in source.frame.notes[0].message
+    assert source.names == tuple(HEADER)
+    assert "the sheet is 'Noten'" in source.notes[0].message
     assert rows_of(path, table="secret") == [["a"], ["1"]]
 
 

@@ -23,7 +23,7 @@ def read(text: str | bytes, name: str = "t.json") -> dict[str, list[str | None]]
         path = Path(folder, name)
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         source = read_source(path)
-        return {name: source.frame.cells(i) for i, name in enumerate(source.frame.names)}
+        return {name: source.cells(i) for i, name in enumerate(source.names)}
 
 
 FORMS = {
@@ -156,5 +156,5 @@ def test_keys_are_read_without_spaces_around_them_as_other_names_are():
 
 def test_infinite_numbers_are_read_as_such(write):
     source = read_source(write('[{"a": NaN}, {"a": -Infinity}, {"a": 1e999}]', "t.json"))
-    np.testing.assert_array_equal(source.frame.numbers(0), [np.nan, -np.inf, np.inf])
-    assert source.frame.places([2]) == {2: "record 3"}
+    np.testing.assert_array_equal(source.numbers(0), [np.nan, -np.inf, np.inf])
+    assert source.places([2]) == {2: "record 3"}

@@ -22,7 +22,7 @@ def columns_of(**cells):
 
 
 def read(columns: Frame, position: int, schema: ColumnSchema) -> np.ndarray:
-    return read_rows(columns, [position], [schema]).values[:, 0]
+    return read_rows(columns, [position], [schema]).columns[0]
 
 
 def only(typed: Typed) -> Column:

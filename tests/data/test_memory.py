@@ -60,11 +60,10 @@ FRAMES = {
 @pytest.mark.parametrize("library", FRAMES)
 def test_every_library_gives_the_same_cells(library):
     source = read_source(FRAMES[library])
-    columns = source.frame
-    found = {name: [cell or None for cell in columns.cells(i)] for i, name in enumerate(columns.names)}
-    numbers = [columns.numbers(i) for i in range(3)]
+    found = {name: [cell or None for cell in source.cells(i)] for i, name in enumerate(source.names)}
+    numbers = [source.numbers(i) for i in range(3)]
     np.testing.assert_array_equal(numbers, [[1, 2], [1, np.nan], [1, 0.5]])
-    assert columns.places([1]) == {1: "row 1 (counted from 0)"}
+    assert source.places([1]) == {1: "row 1 (counted from 0)"}
     assert found == CELLS
 
 
@@ -73,7 +72,7 @@ def test_a_duckdb_relation_needs_no_other_library(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     relation = duckdb.sql("SELECT i AS a, i % 2 AS b, 'x' AS b FROM range(3) AS t(i) ORDER BY i DESC")
     source = read_source(relation)
-    assert (source.frame.names, source.frame.cells(0)) == (("a", "b", "b"), ["2", "1", "0"])
+    assert (source.names, source.cells(0)) == (("a", "b", "b"), ["2", "1", "0"])
 
 
 def test_a_duckdb_relation_that_fails_is_refused(refusal):

@@ -9,7 +9,7 @@ import pytest
 
 from seedbed.data.reading import read_table
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.source_options import SourceOptions
+from seedbed.data.table_options import SourceOptions
 from seedbed.errors import DataError, OptionError
 
 SCRIPT = """
@@ -35,11 +35,10 @@ def garden(postgres):
 
 def test_a_table_is_read_with_all_digits(garden):
     source = read_source(garden, SourceOptions(query="TABLE beds"))
-    columns = source.frame
-    assert (source.name, columns.names) == ("garden", ("id", "height", "soil", "Day", "fruit", "y"))
-    cells = [columns.cells(i) for i in range(6)]
-    np.testing.assert_array_equal(columns.numbers(1), [1234567890123456789012.5, np.nan])
-    assert columns.places([1]) == {1: "row 2"}
+    assert (source.name, source.names) == ("garden", ("id", "height", "soil", "Day", "fruit", "y"))
+    cells = [source.cells(i) for i in range(6)]
+    np.testing.assert_array_equal(source.numbers(1), [1234567890123456789012.5, np.nan])
+    assert source.places([1]) == {1: "row 2"}
     first, second = zip(*cells, strict=True)
     assert first == ("9007199254740993", "1234567890123456789012.500", "clay", "2020-02-29", "True", "1")
     assert second == ("2", None, None, None, None, "0")
@@ -68,7 +67,7 @@ TYPES = {
 
 def test_every_type_is_read_as_a_number_or_as_the_servers_text(garden):
     source = read_source(garden, SourceOptions(query=f"SELECT {', '.join(TYPES)}"))
-    cells = [source.frame.cells(i)[0] for i in range(len(TYPES))]
+    cells = [source.cells(i)[0] for i in range(len(TYPES))]
     assert dict(zip(TYPES, cells, strict=True)) == TYPES
 
 
@@ -78,10 +77,10 @@ def test_a_query_may_end_with_semicolons_and_repeat_names(garden):
         "WITH b AS (TABLE beds) SELECT y, id FROM b --",
     ):
         source = read_source(garden, SourceOptions(query=query))
-        assert sorted(source.frame.cells(1)) == ["2", "9007199254740993"]
+        assert sorted(source.cells(1)) == ["2", "9007199254740993"]
         assert source.name == "garden"
     source = read_source(garden, SourceOptions(query="SELECT 1 AS a, 2 AS a"))
-    assert source.frame.names == ("a", "a_1")
+    assert source.names == ("a", "a_1")
 
 
 WRITING = ["DELETE FROM beds", "DELETE FROM beds RETURNING y", "DROP TABLE beds", "SELECT 1; DROP TABLE beds"]
@@ -96,7 +95,7 @@ def test_a_query_that_writes_is_refused(garden, refusal, query):
     assert "garden can't be read (" in error.message
     assert error.hint == "It must be one SELECT; nothing in the database is changed."
     source = read_source(garden, SourceOptions(query="SELECT count(*) FROM beds"))
-    assert source.frame.cells(0) == ["2"]
+    assert source.cells(0) == ["2"]
 
 
 BAD = {
@@ -187,8 +186,8 @@ def test_pyarrow_is_not_needed(garden):
     code = (
         "import sys\nsys.modules['pyarrow'] = sys.modules['polars'] = sys.modules['pandas'] = None\n"
         "from seedbed.data.sources.opening import read_source\n"
-        "from seedbed.data.sources.source_options import SourceOptions\n"
-        f"print(read_source({garden!r}, SourceOptions(query='TABLE beds')).frame.cells(2))"
+        "from seedbed.data.table_options import SourceOptions\n"
+        f"print(read_source({garden!r}, SourceOptions(query='TABLE beds')).cells(2))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['clay', None]\n"

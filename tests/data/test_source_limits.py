@@ -12,7 +12,7 @@ import pytest
 
 from seedbed.data.inspection import inspect_table
 from seedbed.data.reading import read_table
-from seedbed.data.sources.source_options import SourceLimit
+from seedbed.data.sources.source_limits import SourceLimit
 from seedbed.errors import OptionError
 
 VIEW = "SELECT * FROM v"

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.source_options import SourceOptions
+from seedbed.data.table_options import SourceOptions
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
 
 
@@ -32,29 +32,28 @@ TWO = ONE + 'CREATE TABLE "odd ""name" (z); INSERT INTO "odd ""name" VALUES (0.1
 
 def test_the_only_table_is_taken_with_a_note(database):
     source = read_source(database(ONE, "study.data"))
-    columns = source.frame
-    assert (source.name, columns.names, columns.n_rows) == ("study.data", ("a", "b", "y"), 2)
-    assert [columns.cells(i) for i in range(3)] == [["9007199254740993", None], ["1", 'x,"y"'], ["u", "ü"]]
-    assert [note.message for note in columns.notes] == ["the table is 't', the only one in the database"]
-    assert columns.places([1]) == {1: "row 2"}
+    assert (source.name, source.names, source.n_rows) == ("study.data", ("a", "b", "y"), 2)
+    assert [source.cells(i) for i in range(3)] == [["9007199254740993", None], ["1", 'x,"y"'], ["u", "ü"]]
+    assert [note.message for note in source.notes] == ["the table is 't', the only one in the database"]
+    assert source.places([1]) == {1: "row 2"}
 
 
 def test_a_table_with_an_odd_name_can_be_chosen_among_several(database):
     source = read_source(database(TWO), SourceOptions(table='odd "name'))
-    assert (source.name, source.frame.cells(0), source.frame.notes) == ('odd "name', ["0.1", "-3"], ())
+    assert (source.name, source.cells(0), source.notes) == ('odd "name', ["0.1", "-3"], ())
 
 
 def test_a_view_runs_by_a_query_alone(database, refusal):
     path = database("CREATE VIEW v AS SELECT 1 AS one", "view.db")
     assert "has no tables. A view needs a query" in str(refusal(path))
-    assert read_source(path, SourceOptions(query="SELECT * FROM v")).frame.cells(0) == ["1"]
+    assert read_source(path, SourceOptions(query="SELECT * FROM v")).cells(0) == ["1"]
 
 
 def test_a_query_is_run_unchanged(database):
     query = "WITH w AS (SELECT y, count(*) AS n FROM t GROUP BY y) SELECT y, n, n FROM w ORDER BY y -- all"
     source = read_source(database(TWO), SourceOptions(query=query))
-    assert (source.name, source.frame.names) == ("study", ("y", "n", "n"))
-    assert source.frame.cells(0) == ["u", "ü"]
+    assert (source.name, source.names) == ("study", ("y", "n", "n"))
+    assert source.cells(0) == ["u", "ü"]
 
 
 def test_the_tables_are_listed_if_none_is_given_or_the_given_one_is_missing(database, refusal):
@@ -92,7 +91,7 @@ def test_a_write_ahead_log_of_another_program_is_read_and_left_unchanged(tmp_pat
             shutil.copy(tmp_path / f"open.db{end}", tmp_path / f"t.db{end}")
     before = path.read_bytes(), log.read_bytes()
     source = read_source(path)
-    assert source.frame.cells(0) == ["7"]
+    assert source.cells(0) == ["7"]
     assert (path.read_bytes(), log.read_bytes()) == before
 
 

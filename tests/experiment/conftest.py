@@ -16,7 +16,7 @@ from seedbed.experiment.request import Request
 from seedbed.experiment.run import run
 from seedbed.experiment.spec import specify
 from seedbed.settings.design import Compute, Design
-from seedbed.settings.fields import merged, settings_of
+from seedbed.settings.fields import merge_settings, settings_of
 from seedbed.settings.recipe import Recipe, recipe_named
 from seedbed.training.parallel import one_thread
 
@@ -73,8 +73,8 @@ def ask() -> Callable[..., Comparison]:
             source = read_table(source, target=words.pop("target", None))
         lr = words.pop("lr", None)
         several, lr = (tuple(lr), None) if isinstance(lr, list) else ((), lr)
-        recipe = merged(words.pop("recipe", Recipe()), epochs=words.pop("epochs", None), lr=lr)
-        design = merged(words.pop("design", Design()), quick=words.pop("quick", None))
+        recipe = merge_settings(words.pop("recipe", Recipe()), epochs=words.pop("epochs", None), lr=lr)
+        design = merge_settings(words.pop("design", Design()), quick=words.pop("quick", None))
         request = Request(question=question, source=source, recipe=recipe, design=design, lrs=several, **words)
         return answer_request(request, folder)
 

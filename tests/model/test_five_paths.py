@@ -53,7 +53,8 @@ def served(saved: Path, rows: pd.DataFrame, **asked: Any) -> list[dict[str, Any]
     records = json.loads(rows.to_json(orient="records", double_precision=15))
 
     async def ask() -> httpx.Response:
-        with App(sb.load(saved), Gate.of("127.0.0.1", 8000)) as app:
+        app = App(sb.load(saved), Gate.of("127.0.0.1", 8000))
+        with app.worker:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
                 return await client.post("/predict", json={"rows": records, **asked})
 

@@ -145,7 +145,8 @@ def ask(app: App, method: str, path: str, body: Any = None, **options: Any) -> A
 @contextlib.contextmanager
 def application(model: Model, token: str | None = None, limits: Limits | None = None, **options: Any) -> Iterator[App]:
     """The application as served at 127.0.0.1:8000."""
-    with App(model, Gate.of("127.0.0.1", 8000, token, **options), limits, "1.0") as app:
+    app = App(model, Gate.of("127.0.0.1", 8000, token, **options), limits, "1.0")
+    with app.worker:
         yield app
 
 

@@ -41,7 +41,8 @@ def test_without_the_token_only_health_routes_answer(guarded):
 
 @pytest.mark.parametrize("path", sorted(OPEN))
 def test_open_routes_reveal_neither_model_nor_token(guarded, fitted, path):
-    with App(fitted("cost"), Gate.of("127.0.0.1", 8000, "another-token-of-a-server")) as other:
+    other = App(fitted("cost"), Gate.of("127.0.0.1", 8000, "another-token-of-a-server"))
+    with other.worker:
         said = [ask(app, "GET", path) for app in (guarded, other)]
     assert said[0].status == 200
     assert said[0].body == said[1].body

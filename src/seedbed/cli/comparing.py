@@ -24,7 +24,7 @@ from seedbed.cli.console import (
     text_width,
     working,
 )
-from seedbed.cli.options import CompareOptions, RunOptions, TableArgument, given_options
+from seedbed.cli.options import REPEATED, CompareOptions, RunOptions, TableArgument, given_options
 from seedbed.errors import OptionError, counted, did_you_mean
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def columns(
     /,
     *,
     column: Annotated[
-        tuple[str, ...],
-        Parameter(help="A column to ask about; may be repeated. All if left out.", negative=(), show_default=False),
+        tuple[str, ...], REPEATED, Parameter(help="A column to ask about; may be repeated. All if left out.")
     ] = (),
     options: CompareOptions = CompareOptions(),
     overwrite: Overwrite = False,
@@ -117,7 +116,7 @@ def _request(
     if source is None:
         from seedbed.data.reading import read_table
 
-        read = read_table(table, **options.columns.settings())
+        read = read_table(table, **vars(options.columns))
         size = f"{counted(read.n_rows, 'row')}, {counted(read.n_features, 'feature')}"
         show_now(f"Planning. {read.name}: {size}, predicting {read.target_name}")
     from seedbed.experiment.by_column import grouping_of  # loads torch, which takes seconds

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from seedbed.cli.console import interruptible, print_stderr, text_width
-from seedbed.cli.options import AsJson, Quiet, SourceOptions, TableArgument
+from seedbed.cli.options import OUTPUT, REPEATED, AsJson, Quiet, SourceArguments, TableArgument
 from seedbed.errors import ModelFileError, OptionError, counted
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def predict(
     /,
     *,
     output: Annotated[
-        Path | None,
-        Parameter(name=["--output", "-o"], help="A .csv or .parquet file; CSV on stdout if left out."),
+        Path | None, OUTPUT, Parameter(help="A .csv or .parquet file; CSV on stdout if left out.")
     ] = None,
     threshold: Annotated[
         float | None, Parameter(help="Of two labels: above which probability the positive one is predicted.")
@@ -92,13 +91,10 @@ def predict(
     per_class: PerClass = False,
     keep: Annotated[
         tuple[str, ...],
-        Parameter(
-            help="A column of the table to write beside the predictions; may be repeated.",
-            negative=(),
-            show_default=False,
-        ),
+        REPEATED,
+        Parameter(help="A column of the table to write beside the predictions; may be repeated."),
     ] = (),
-    source: SourceOptions = SourceOptions(),
+    source: SourceArguments = SourceArguments(),
     network: OwnNetwork = None,
     as_json: Annotated[
         bool,
@@ -121,7 +117,7 @@ def predict(
         check_writable(output, "predictions")
     with interruptible(lambda: ("interrupted, no predictions written",)):
         text = (*as_text(fitted.schemas), *fitted.identifiers, *keep)
-        frame = read_new_rows(table, fitted.feature_names_in_, as_text=text, **source.settings())
+        frame = read_new_rows(table, fitted.feature_names_in_, as_text=text, **vars(source))
         written = write_predictions(
             fitted, frame, output, threshold=threshold, keep=keep, coverage=coverage, per_class=per_class
         )
@@ -142,10 +138,7 @@ def export(
     model: Annotated[Path, Parameter(help="A model's file, NAME.safetensors.")],
     /,
     *,
-    output: Annotated[
-        Path,
-        Parameter(name=["--output", "-o"], help="The file to write; it ends in .onnx."),
-    ],
+    output: Annotated[Path, OUTPUT, Parameter(help="The file to write; it ends in .onnx.")],
     coverage: Coverage = None,
     per_class: PerClass = False,
     as_json: AsJson = False,
@@ -179,8 +172,7 @@ def serve(
         ),
     ] = None,
     allow_host: Annotated[
-        tuple[str, ...],
-        Parameter(help="A host name that the server accepts; may be repeated.", negative=(), show_default=False),
+        tuple[str, ...], REPEATED, Parameter(help="A host name that the server accepts; may be repeated.")
     ] = (),
 ) -> None:
     """Serve the predictions of a model over HTTP until Ctrl-C: a page for people, JSON for programs."""

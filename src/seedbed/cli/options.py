@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Group, Parameter
 
+from seedbed.data.table_options import ColumnRoles, SourceOptions
 from seedbed.errors import OptionError
 from seedbed.settings.design import Compute, Design
-from seedbed.settings.fields import Settings, kinds_of, parsed, settings_of
+from seedbed.settings.fields import Settings, parse_setting, settings_of
 from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
 
 T = TypeVar("T")
 
-_TABLE = Group.create_ordered("Table")
-_JUDGING = Group.create_ordered("Judging")
-_DESIGN = Group.create_ordered("Design")
-_RECIPE = Group.create_ordered("Recipe")
-_MODEL = Group.create_ordered("Model, with -o")
-_SPLIT = Group.create_ordered("One split, without -o")
-_RUN = Group.create_ordered("Run")
+GROUPS = {
+    name: Group.create_ordered(name)
+    for name in ("Table", "Columns", "Splits", "Verdicts", "Judging", "Design", "Recipe", "Model, with -o",
+                 "One split, without -o", "Run")
+}  # fmt: skip
 
-_GROUPS = {"Judging": _JUDGING}
+_NAMES = tuple[str, ...]
+_TASKS = Literal["binary", "multiclass", "regression"]
 
-_REPEATED = Parameter(negative=(), show_default=False)
+REPEATED = Parameter(negative=(), show_default=False)
+FLAG = Parameter(negative=())
+OUTPUT = Parameter(name=["--output", "-o"])
 
 TableArgument = Annotated[
     str,
@@ -45,7 +47,7 @@ By = Annotated[
 Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())]
 
 
-def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Callable[[type[T]], type[T]]:
+def options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Callable[[type[T]], type[T]]:
     """Return a decorator that adds a field for each setting to a class of options.
 
     Args:
@@ -57,18 +59,23 @@ def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> C
     def decorate(cls: type[T]) -> type[T]:
         annotations: dict[str, Any] = {}
         for field in dataclasses.fields(kind):
-            about, kinds = settings_of(kind)[field.name], kinds_of(kind, field.name)
+            about = settings_of(kind)[field.name]
             if not about.option:
                 continue
             help = about.help if not about.none else f"{about.help} A number, or {about.none}."
             usual = {getattr(recipe, field.name) for recipe in RECIPES.values()} if unset else set()
             if len(usual) == 1 and not usual <= {None, False}:
                 help += f" [default: {usual.pop()}]"
-            words: Any = Literal[about.choices] if about.choices else str if about.none else kinds[0]
-            shown = Parameter(help=help, negative=() if field.default is False else None)
+            words: Any = Literal[about.choices] if about.choices else str if about.none else about.kinds[0]
+            negative: Any = () if field.default is False else None
+            if about.negative:
+                negative = f"--{about.negative.replace('_', '-')}"
+            parameter = Parameter(help=help, negative=negative)
+            if field.default == ():
+                parameter = Parameter.combine(REPEATED, Parameter(help=f"{about.help} May be repeated."))
             if about.group:
-                shown = Parameter.combine(shown, Parameter(group=_GROUPS[about.group]))
-            annotations[field.name] = Annotated[types.get(field.name, words) | None, shown]
+                parameter = Parameter.combine(parameter, Parameter(group=GROUPS[about.group]))
+            annotations[field.name] = Annotated[types.get(field.name, words) | None, parameter]
             setattr(cls, field.name, None if unset else field.default)
         cls.__annotations__ = cls.__annotations__ | annotations if unset else annotations | cls.__annotations__
         return cls
@@ -76,7 +83,7 @@ def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> C
     return decorate
 
 
-def _settings_among(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
+def settings_among(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
     """Return the given settings, which aren't None, among options; `parts` are values that have been parsed.
 
     Raises:
@@ -87,9 +94,9 @@ def _settings_among(options: Any, kind: type[Settings], **parts: Any) -> dict[st
         value = parts[name] if name in parts else getattr(options, name) if about.option else None
         if about.none and isinstance(value, str):
             try:
-                value = parsed(kind, name, value)
+                value = parse_setting(kind, name, value)
             except ValueError:
-                number = "a whole number" if int in kinds_of(kind, name) else "a number"
+                number = "a whole number" if int in about.kinds else "a number"
                 message = f"{name.replace('_', ' ')} is '{value}'"
                 raise OptionError(message, f"Give {number}, or {about.none}.") from None
         if value is not None:
@@ -97,62 +104,31 @@ def _settings_among(options: Any, kind: type[Settings], **parts: Any) -> dict[st
     return settings
 
 
-@Parameter(name="*", group=_TABLE)
+@Parameter(name="*", group=GROUPS["Table"])
 @dataclass(frozen=True, kw_only=True)
-class SourceOptions:
+@options_of(SourceOptions)
+class SourceArguments:
     """The place of a table in its source, and how much of it is read."""
 
-    sql_table: Annotated[str | None, Parameter(name="--table")] = None
-    "Which table of an SQLite file, or which sheet of an Excel file."
-    query: str | None = None
-    "A query for a database, in SQL."
-    skip_rows: int | None = None
-    "Rows above the header of a text or Excel file; usually found automatically."
-    limit: str | None = None
-    "The largest size of a table and the longest query: 50GB, 30min or 50GB,30min; 4 GB and 10 minutes if left out."
 
-    def settings(self) -> dict[str, Any]:
-        """Return the keyword arguments of `read_table`."""
-        settings = dataclasses.asdict(self)
-        return {"table": settings.pop("sql_table"), **settings}
-
-
-@Parameter(name="*", group=_TABLE)
+@Parameter(name="*", group=GROUPS["Table"])
 @dataclass(frozen=True, kw_only=True)
-class TableOptions(SourceOptions):
+@options_of(ColumnRoles, task=_TASKS, drop=_NAMES, numeric=_NAMES, categorical=_NAMES)
+class TableOptions(SourceArguments):
     """The target and the columns."""
 
-    target: str | None = None
-    "The column to predict; an example has its own."
-    task: Literal["binary", "multiclass", "regression"] | None = None
-    "Whether to predict one of two labels, one of several, or a number; by the cells of the target if left out."
-    positive: str | None = None
-    "Which of two labels is the positive one; by default yes, 1 and the like, else the clearly rarer, else the larger."
-    drop: Annotated[tuple[str, ...], _REPEATED] = ()
-    "A column to leave out; may be repeated, as the next two."
-    numeric: Annotated[tuple[str, ...], _REPEATED] = ()
-    "A column to read as numbers."
-    categorical: Annotated[tuple[str, ...], _REPEATED] = ()
-    "A column to read as categories."
-    group: str | None = None
-    "Keep rows with the same value of this column together, for instance all rows of a patient."
-    time_split: str | None = None
-    "Train on the past and test on the latest rows by this column."
-
-    def command(self, verb: str, table: str) -> str:
-        """Return the command of a verb that reads a table with these options."""
+    def command(self, verb: str, table: str, **others: Any) -> str:
+        """Return the command of a verb that reads a table with these options, and others in place of some."""
         words = ["seedbed", verb, table]
-        for field in dataclasses.fields(self):
-            option = "--" + {"sql_table": "table"}.get(field.name, field.name).replace("_", "-")
-            value = getattr(self, field.name)
+        for name, value in (vars(self) | others).items():
             for one in value if isinstance(value, tuple) else (value,):
-                words += [] if one is None else [option, str(one)]
+                words += [] if one is None else [f"--{name.replace('_', '-')}", str(one)]
         return shlex.join(words)
 
 
-@Parameter(name="*", group=_RECIPE)
+@Parameter(name="*", group=GROUPS["Recipe"])
 @dataclass(frozen=True, kw_only=True)
-@_options_of(Recipe, unset=True, lr=str)
+@options_of(Recipe, unset=True, lr=str)
 class RecipeOptions:
     """How networks are trained; settings of a candidate (relu:5@lr=0.1) take precedence."""
 
@@ -167,60 +143,49 @@ class RecipeOptions:
         except ValueError:
             raise OptionError(f"lr is '{lr}'", "Give a number, or several: 0.001,0.01,0.1.") from None
 
-    def settings(self) -> dict[str, Any]:
-        """Return the given settings of the recipe, with the learning rate if there is one."""
-        lrs = self.lrs()
-        return _settings_among(self, Recipe, lr=lrs[0] if len(lrs) == 1 else None)
-
     def named(self, otherwise: str) -> Recipe:
-        """Return the recipe of `--recipe`, or else `otherwise`, with the given settings."""
-        return recipe_named(self.recipe or otherwise, **self.settings())
+        """Return the recipe of `--recipe`, or else `otherwise`, with the given settings, and a single learning rate."""
+        lrs = self.lrs()
+        settings = settings_among(self, Recipe, lr=lrs[0] if len(lrs) == 1 else None)
+        return recipe_named(self.recipe or otherwise, **settings)
 
 
-@Parameter(name="*", group=_DESIGN)
+@Parameter(name="*", group=GROUPS["Design"])
 @dataclass(frozen=True, kw_only=True)
-@_options_of(Design)
+@options_of(Design)
 class DesignOptions:
     """Splits and baselines; the number of rows decides what is left out."""
 
-    baseline: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, group=_JUDGING)] = ()
+    baseline: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, group=GROUPS["Judging"])] = ()
     "A scikit-learn model beside the candidates, sklearn.naive_bayes.GaussianNB or NAME=that; may be repeated."
-    baselines: Annotated[bool, Parameter(group=_JUDGING)] = True
+    baselines: Annotated[bool, Parameter(group=GROUPS["Judging"])] = True
     "Compare named candidates with prior, logistic (linear for numbers) and boosted-trees."
-    fail_if_worse: Annotated[str | None, Parameter(group=_JUDGING)] = None
+    fail_if_worse: Annotated[str | None, Parameter(group=GROUPS["Judging"])] = None
     "Exit with status 1 if this candidate is worse than the reference, or than the recommended model."
 
     def design(self) -> Design:
         """Return the design."""
-        design = Design(**_settings_among(self, Design))
+        design = Design(**settings_among(self, Design))
         if self.baselines and not self.baseline:
             return design
         named = (*(("standard",) if self.baselines else ()), *self.baseline)
         return dataclasses.replace(design, baselines=named)
 
 
-@Parameter(name="*", group=_MODEL)
+@Parameter(name="*", group=GROUPS["Model, with -o"])
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """The model that train writes."""
 
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
+    output: Annotated[Path | None, OUTPUT] = None
     "The model's file, NAME.safetensors; it is trained on all rows."
     n_networks: int | None = None
     "Number of networks of the model, each with its own seed; 8, 4 from 12,000 rows on, or as compared, if left out."
     threshold: float | None = None
     "The probability above which the positive one of two labels is predicted; 0.5 if left out."
 
-    def refuse(self) -> None:
-        """Raise OptionError if an option of a model is given without -o."""
-        for name in ("n_networks", "threshold"):
-            if getattr(self, name) is not None:
-                raise OptionError(
-                    f"--{name.replace('_', '-')} is for a model", "Add -o model.safetensors to write one."
-                )
 
-
-@Parameter(name="*", group=_SPLIT)
+@Parameter(name="*", group=GROUPS["One split, without -o"])
 @dataclass(frozen=True, kw_only=True)
 class SplitOptions:
     """Training on one split."""
@@ -233,15 +198,8 @@ class SplitOptions:
     "Share of test rows; 0.2 if left out."
     every: int | None = None
     "Print one line per this number of epochs; 100 if left out."
-    overwrite: Annotated[bool | None, Parameter(negative=())] = None
+    overwrite: Annotated[bool | None, FLAG] = None
     "Train a finished run again."
-
-    def refuse(self) -> None:
-        """Raise OptionError if an option of one split is given."""
-        for name, value in dataclasses.asdict(self).items():
-            if value is not None:
-                option = f"--{name.replace('_', '-')}"
-                raise OptionError(f"{option} is for one split, and a model is trained on all rows", "Leave it out.")
 
     def seeds_and_interval(self) -> tuple[int, int, int]:
         """Return the first seed, the number of seeds, and how often an epoch is printed. Raises OptionError."""
@@ -251,14 +209,10 @@ class SplitOptions:
                 raise OptionError(f"{name} is {value}", "It must be at least 1.")
         return 42 if self.seed is None else self.seed, seeds, every
 
-    def share(self) -> float:
-        """Return the share of test rows."""
-        return 0.2 if self.test_size is None else self.test_size
 
-
-@Parameter(name="*", group=_RUN)
+@Parameter(name="*", group=GROUPS["Run"])
 @dataclass(frozen=True, kw_only=True)
-@_options_of(Compute)
+@options_of(Compute)
 class RunOptions:
     """Where the verb runs, and what it writes."""
 
@@ -271,13 +225,7 @@ class RunOptions:
 
     def compute(self) -> Compute:
         """Return what trains, and where."""
-        return Compute(**_settings_among(self, Compute))
-
-    def refuse_files(self, why: str) -> None:
-        """Raise OptionError if a folder or a format of pictures is given."""
-        for name, given in (("out", self.out is not None), ("format", self.format is not None)):
-            if given:
-                raise OptionError(f"--{name} is for a run that writes a folder, and {why}", "Leave it out.")
+        return Compute(**settings_among(self, Compute))
 
     def folder(self, verb: str, table: str) -> Path:
         """Return the folder for the files. Raises OptionError if its path is a file."""
@@ -293,19 +241,25 @@ class RunOptions:
 class CompareOptions:
     """The options of a comparison, except its table."""
 
-    candidate: Annotated[tuple[str, ...], _REPEATED] = ()
+    candidate: Annotated[tuple[str, ...], REPEATED] = ()
     "A candidate; may be repeated. If left out, the default models and auto, which blends them."
     by: By = None
-    effects: Annotated[bool, Parameter(negative=())] = False
+    effects: Annotated[bool, FLAG] = False
     "Also fit the advised network to all rows, and show what its predictions depend on."
-    details: Annotated[bool, Parameter(negative=())] = False
+    details: Annotated[bool, FLAG] = False
     "Print every verdict with its numbers, and how models were trained."
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
-    "One JSON document on stdout."
+    as_json: AsJson = False
     columns: TableOptions = TableOptions()
     design: DesignOptions = DesignOptions()
     recipe: RecipeOptions = RecipeOptions()
     run: RunOptions = RunOptions()
+
+
+def refuse(options: Any, purpose: str, hint: str = "Leave it out.", *, among: Sequence[str] = ()) -> None:
+    """Raise OptionError if an option is given, of all or some of these; `purpose` says what it is for."""
+    for name, value in dataclasses.asdict(options).items():
+        if value is not None and (name in among or not among):
+            raise OptionError(f"--{name.replace('_', '-')} is for {purpose}", hint)
 
 
 def given_options(options: Any) -> list[str]:

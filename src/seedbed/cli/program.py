@@ -143,8 +143,8 @@ def _out_of_memory(error: BaseException | None) -> str:
     """Return the line of an error or of its causes that reports a lack of memory; empty if there is none."""
     while error is not None:
         line = error_line(error)
-        known = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        if known or any(words in line for words in _NO_MEMORY):
+        is_lack = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        if is_lack or any(words in line for words in _NO_MEMORY):
             return line[:200]
         error = error.__cause__ or error.__context__
     return ""
@@ -153,8 +153,8 @@ def _out_of_memory(error: BaseException | None) -> str:
 def _explain_misuse(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     """Return what is wrong in the command, and what to do."""
     if tokens and not tokens[0].startswith("-") and tokens[0] not in _NAMES:
-        known = f"The verbs are {', '.join(_NAMES)}. See seedbed --help."
-        return f"there is no verb '{tokens[0]}'", removed(tokens[0]) or f"{nearest(tokens[0], _NAMES)} {known}".lstrip()
+        verbs = f"The verbs are {', '.join(_NAMES)}. See seedbed --help."
+        return f"there is no verb '{tokens[0]}'", removed(tokens[0]) or f"{nearest(tokens[0], _NAMES)} {verbs}".lstrip()
     if "-" in tokens and tokens[0] != "judge":
         return "stdin isn't supported", "Save the table as a file first."
     verb = f" {tokens[0]}" if tokens and tokens[0] in _NAMES else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
 import webbrowser
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from seedbed.cli.console import print_lines, print_stderr, text_width
-from seedbed.cli.options import AsJson, By, Quiet, TableArgument, TableOptions
+from seedbed.cli.options import FLAG, OUTPUT, AsJson, By, Quiet, TableArgument, TableOptions
 from seedbed.errors import OptionError
 
 
@@ -28,14 +27,14 @@ def inspect(
     from seedbed.data.target import likely_target
     from seedbed.report.card import overview_text
 
-    document = inspect_table(table, **columns.settings())
+    document = inspect_table(table, **vars(columns))
     if as_json:
         print(json.dumps(document, allow_nan=False))
         return
     print(overview_text(document, width=text_width()))
-    if document["target"] is None:
-        columns = dataclasses.replace(columns, target=likely_target([column["name"] for column in document["columns"]]))
-    print_stderr("", f"Next:     {columns.command('compare', table)} --quick")
+    names = [column["name"] for column in document["columns"]]
+    likely = {} if document["target"] else {"target": likely_target(names)}
+    print_stderr("", f"Next:     {columns.command('compare', table, **likely)} --quick")
 
 
 def examples() -> None:
@@ -57,19 +56,17 @@ def report(
     *,
     output: Annotated[
         Path | None,
-        Parameter(
-            name=["--output", "-o"],
-            help="The file to write, or the folder of pictures; report.html in the run's folder if left out.",
-        ),
+        OUTPUT,
+        Parameter(help="The file to write, or the folder of pictures; report.html in the run's folder if left out."),
     ] = None,
     format: Annotated[
         Literal["html", "png", "svg", "pdf"],
         Parameter(help="html is the whole report; the others are its charts, a picture each."),
     ] = "html",
     text: Annotated[
-        bool, Parameter(help="Print the details on stdout, and write nothing: verdicts, intervals.", negative=())
+        bool, FLAG, Parameter(help="Print the details on stdout, and write nothing: verdicts, intervals.")
     ] = False,
-    open: Annotated[bool, Parameter(help="Open the report in a browser.", negative=())] = False,
+    open: Annotated[bool, FLAG, Parameter(help="Open the report in a browser.")] = False,
     by: By = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -136,7 +133,11 @@ def _draw(summary: Any, run: Path, output: Path | None, format: str) -> list[Pat
     if format == "html":
         paths = [write_report(summary, output or folder / "report.html")]
     else:
-        paths = save_pictures(summary, _make_folder(output or folder), format)
+        pictures = output or folder
+        if pictures.exists() and not pictures.is_dir():
+            raise OptionError(f"can't write pictures to {pictures}: it is a file", "Name a folder with --output.")
+        pictures.mkdir(parents=True, exist_ok=True)
+        paths = save_pictures(summary, pictures, format)
     if altered_files(folder) is not None and (drawn := [path for path in paths if path.parent == folder]):
         write_digests(drawn)
     return paths
@@ -152,10 +153,8 @@ def play(
     ] = None,
     /,
     *,
-    output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="The file to write; play-TABLE.html if left out.")
-    ] = None,
-    no_open: Annotated[bool, Parameter(help="Don't open the page in a browser.", negative=())] = False,
+    output: Annotated[Path | None, OUTPUT, Parameter(help="The file to write; play-TABLE.html if left out.")] = None,
+    no_open: Annotated[bool, FLAG, Parameter(help="Don't open the page in a browser.")] = False,
     columns: TableOptions = TableOptions(),
 ) -> None:
     """Write a page on which networks train live on the table, in a browser and without a connection."""
@@ -164,11 +163,11 @@ def play(
 
     if table is None and columns != TableOptions():
         raise OptionError("an option for tables is given without a table", "Name the table first.")
-    if columns.time_split is not None:
+    if vars(columns)["time_split"] is not None:
         raise OptionError(
             "--time-split decides splits, and the page splits rows at random", "Leave it out; compare has it."
         )
-    path = playground(None if table is None else read_table(table, **columns.settings()), output)
+    path = playground(None if table is None else read_table(table, **vars(columns)), output)
     print_stderr(f"wrote {path}")
     if not no_open:
         _open(path)
@@ -178,11 +177,3 @@ def _open(page: Path) -> None:
     """Open a page in a browser, or say that there is none."""
     if not webbrowser.open(page.absolute().as_uri()):
         print_stderr(f"no browser was found: open {page} yourself")
-
-
-def _make_folder(folder: Path) -> Path:
-    """Create a folder for pictures. Raises OptionError if its path is a file."""
-    if folder.exists() and not folder.is_dir():
-        raise OptionError(f"can't write pictures to {folder}: it is a file", "Name a folder with --output.")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -4,63 +4,58 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from seedbed.cli.console import command_line, interruptible, say, text_width, working
-from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SplitOptions, TableOptions
+from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SplitOptions, TableOptions, refuse
 from seedbed.errors import OptionError, counted
 
-if TYPE_CHECKING:
-    from seedbed.data.table import Table
-    from seedbed.model.model import Model
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """The options of training, except its table."""
+
+    candidate: str | None = None
+    "What to train: relu:5 or FILE.py:CLASS; if left out, relu:5; with -o auto, or what is advised."
+    model: ModelOptions = ModelOptions()
+    split: SplitOptions = SplitOptions()
+    random_state: int = 0
+    "Decides the split, or all random numbers of a model."
+    columns: TableOptions = TableOptions()
+    recipe: RecipeOptions = RecipeOptions()
+    run: RunOptions = RunOptions()
 
 
 def train(
     table: Annotated[str, Parameter(help="A table, as compare takes it; for a model also the folder of a comparison.")],
     /,
     *,
-    candidate: Annotated[
-        str | None,
-        Parameter(
-            help="What to train: relu:5 or FILE.py:CLASS; if left out, relu:5; with -o auto, or what is advised."
-        ),
-    ] = None,
-    model: ModelOptions = ModelOptions(),
-    split: SplitOptions = SplitOptions(),
-    random_state: Annotated[int, Parameter(help="Decides the split, or all random numbers of a model.")] = 0,
-    columns: TableOptions = TableOptions(),
-    recipe: RecipeOptions = RecipeOptions(),
-    run: RunOptions = RunOptions(),
+    options: TrainOptions = TrainOptions(),
 ) -> None:
     """Train one candidate on one split, as in the tutorial; with -o, on all rows, and write the model."""
-    if len(recipe.lrs()) > 1:
-        raise OptionError(f"lr is {','.join(f'{lr:g}' for lr in recipe.lrs())}", "Give one; compare takes several.")
+    if len(lrs := options.recipe.lrs()) > 1:
+        raise OptionError(f"lr is {','.join(f'{lr:g}' for lr in lrs)}", "Give one; compare takes several.")
     from seedbed.experiment.specification_file import check_no_part_of_a_run
 
     check_no_part_of_a_run(table)
-    if model.output is not None:
-        split.refuse()
-        run.refuse_files("a model is one file")
-        _train_model(table, candidate, model, random_state, columns, recipe, run)
+    if options.model.output is not None:
+        refuse(options.split, "one split, and a model is trained on all rows")
+        refuse(options.run, "a run that writes a folder, and a model is one file", among=("out", "format"))
+        _train_model(table, options.model.output, options)
     elif (Path(table) / "experiment.json").is_file():
         raise OptionError(f"{table} is a comparison, which has been trained", "Add -o model.safetensors for a model.")
     else:
-        model.refuse()
-        _train_on_a_split(table, candidate or "relu:5", split, random_state, columns, recipe, run)
+        refuse(options.model, "a model", "Add -o model.safetensors to write one.")
+        _train_on_a_split(table, options)
 
 
-def _train_on_a_split(
-    table: str,
-    candidate: str,
-    split: SplitOptions,
-    random_state: int,
-    columns: TableOptions,
-    recipe: RecipeOptions,
-    run: RunOptions,
-) -> None:
+def _train_on_a_split(table: str, options: TrainOptions) -> None:
+    split, run = options.split, options.run
     seed, seeds, every = split.seeds_and_interval()
     import numpy as np
 
@@ -71,15 +66,15 @@ def _train_on_a_split(
     from seedbed.report.sentences import training_text
     from seedbed.training.candidates import own_module
 
-    rows, parsed = read_table(table, **columns.settings()), candidate_from(candidate)
-    say(run, *filter(None, [own_module(parsed, rows)]))
+    rows, candidate = read_table(table, **vars(options.columns)), candidate_from(options.candidate or "relu:5")
+    say(run, *filter(None, [own_module(candidate, rows)]))
     training = training_on(
         rows,
-        candidate=parsed,
+        candidate=candidate,
         seeds=range(seed, seed + seeds),
-        test_size=split.share(),
-        random_state=random_state,
-        recipe=recipe.named("tutorial"),
+        test_size=0.2 if split.test_size is None else split.test_size,
+        random_state=options.random_state,
+        recipe=options.recipe.named("tutorial"),
     )
     folder = run.folder("train", rows.name)
     if (folder / "experiment.json").is_file():
@@ -89,7 +84,7 @@ def _train_on_a_split(
         _print_epochs(*curves, every)
         say(run, f"the run in {folder} is finished already; --overwrite trains it again")
         return
-    with working(f"Training {parsed.name}", run), interruptible(lambda: ("interrupted, no results written",)):
+    with working(f"Training {candidate.name}", run), interruptible(lambda: ("interrupted, no results written",)):
         trained = train_networks(training, compute=run.compute(), command=command_line())
     history = trained.history
     _print_epochs(
@@ -103,7 +98,7 @@ def _train_on_a_split(
     trained.save(folder, pictures=run.format)
     say(run, *notes, "", training_text(trained.conclusion()))
     say(run, f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)")
-    say(run, f"Next:     {columns.command('compare', table)} --candidate {shlex.quote(parsed.name)}")
+    say(run, f"Next:     {options.columns.command('compare', table)} --candidate {shlex.quote(candidate.name)}")
 
 
 def _print_epochs(curves: Any, score_name: str, every: int) -> None:
@@ -118,59 +113,44 @@ def _print_epochs(curves: Any, score_name: str, every: int) -> None:
         print(line)
 
 
-def _train_model(
-    table: str,
-    candidate: str | None,
-    wanted: ModelOptions,
-    random_state: int,
-    columns: TableOptions,
-    recipe: RecipeOptions,
-    run: RunOptions,
-) -> None:
+def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     """Train on all rows of a table, or as a comparison chose, and write the model."""
     from seedbed.data.reading import read_table
     from seedbed.experiment.model_plan import model_plan_from
+    from seedbed.model.blending import fit_model
     from seedbed.model.model_file import check_target
+    from seedbed.model.portfolio import AUTO, candidates_for
     from seedbed.report.card import card_text
     from seedbed.report.sentences import note_sentences, serious_sentences
+    from seedbed.training.candidates import own_module
 
-    assert wanted.output is not None
-    check_target(wanted.output)
-    options: dict[str, Any] = {
-        "n_networks": wanted.n_networks,
-        "threshold": 0.5 if wanted.threshold is None else wanted.threshold,
+    check_target(output)
+    run, threshold = options.run, options.model.threshold
+    fitting: dict[str, Any] = {
+        "n_networks": options.model.n_networks,
+        "threshold": 0.5 if threshold is None else threshold,
         "compute": run.compute(),
     }
     warnings: Iterable[str] = ()  # compare has shown those of its table
     with interruptible(lambda: ("interrupted, no model written",)):
         if Path(table).is_dir():
-            if columns != TableOptions() or recipe != RecipeOptions() or random_state:
+            if (options.columns, options.recipe, options.random_state) != (TableOptions(), RecipeOptions(), 0):
                 raise OptionError(
                     f"the comparison in {table} has a table and a recipe of its own",
                     "Leave all but --candidate, --n-networks and --threshold out, or name the table instead.",
                 )
-            planned = model_plan_from(table, candidate)
+            planned = model_plan_from(table, options.candidate)
             with working(f"Training {planned.name}", run):
-                model = planned.fit(**options)
+                model = planned.fit(**fitting)
         else:
-            rows = read_table(table, **columns.settings())
+            rows, candidate = read_table(table, **vars(options.columns)), options.candidate or AUTO
             warnings = [*serious_sentences(rows.notes), *note_sentences(rows.notes)]
-            options["random_state"] = random_state
-            model = _model_of_table(rows, candidate or "auto", recipe, run, options)
-        path = model.save(wanted.output)
+            if candidate != AUTO:
+                say(run, *filter(None, [own_module(candidates_for([candidate], rows)[0], rows)]))
+            recipe, random_state = options.recipe.named("default"), options.random_state
+            with working(f"Training {candidate}", run):
+                model = fit_model(rows, candidate, recipe=recipe, random_state=random_state, **fitting)
+        path = model.save(output)
     if not run.quiet:
         print(card_text(model.card(), width=text_width()))
     say(run, *warnings, f"wrote {path}", f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")
-
-
-def _model_of_table(
-    table: Table, candidate: str, recipe: RecipeOptions, run: RunOptions, options: dict[str, Any]
-) -> Model:
-    from seedbed.model.blending import fit_model
-    from seedbed.model.portfolio import AUTO, candidates_for
-    from seedbed.training.candidates import own_module
-
-    if candidate != AUTO:
-        say(run, *filter(None, [own_module(candidates_for([candidate], table)[0], table)]))
-    with working(f"Training {candidate}", run):
-        return fit_model(table, candidate, recipe=recipe.named("default"), **options)

@@ -10,7 +10,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 # One pattern for Python and for DuckDB (RE2), so that a column reads the same from a file and from a data frame.
 # DuckDB's own cast is laxer ('1_000' is 1000, '+-5' is -5), and so is float() ('1_000', digits of any script).
@@ -28,7 +27,7 @@ def parse_number(cell: str | None) -> float:
     return float(cell) if _number.fullmatch(cell) else np.nan
 
 
-def shown(cell: str | None, limit: int = 40) -> str:
+def quote(cell: str | None, limit: int = 40) -> str:
     """Return a cell as messages quote it: on one line, not too long."""
     text = repr("" if cell is None else cell)
     return text if len(text) <= limit else text[: limit - 4] + "...'"
@@ -39,7 +38,7 @@ def first_of(words: Collection[str], most: int) -> str:
     return ", ".join([*words][:most]) + (", ..." if len(words) > most else "")
 
 
-def quoted_names(names: Collection[str], most: int = 10) -> str:
+def quote_names(names: Collection[str], most: int = 10) -> str:
     """Return the first names in quotes, and dots if there are more."""
     return first_of([f"'{name}'" for name in names], most)
 
@@ -49,13 +48,6 @@ def number_text(value: Any) -> str | None:
     if value != value:
         return None
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def number_texts(numbers: NDArray[Any]) -> list[str | None]:
-    """Return an array of numbers as labels; each distinct number is converted once."""
-    levels, codes = np.unique(numbers, return_inverse=True)
-    texts = [number_text(level) for level in levels.tolist()]
-    return [texts[code] for code in codes.ravel().tolist()]
 
 
 # In lower case. NA alone can be a level (Namibia, North America, a blood group), the others of a category can't.
@@ -299,7 +291,7 @@ def near_duplicates(counts: Mapping[str, int]) -> tuple[str, int]:
     phrases = []
     for group in groups[:3]:
         # A screen joins spaces, and messages cut long texts.
-        *first, last = (f"{shown(level, 400).replace('  ', '␣␣')} ({counts[level]})" for level in sorted(group))
+        *first, last = (f"{quote(level, 400).replace('  ', '␣␣')} ({counts[level]})" for level in sorted(group))
         phrases.append(f"{', '.join(first)} and {last}")
     more = f", and {len(groups) - 3} more such groups" if len(groups) > 3 else ""
     return "; ".join(phrases) + more, sum(counts[level] for group in groups for level in group)

@@ -18,7 +18,6 @@ from seedbed.data.cells import (
     WHOLE_FLOATS,
     missing_in_number,
     number_text,
-    number_texts,
     parse_number,
 )
 from seedbed.errors import DataError
@@ -56,7 +55,7 @@ class Texts:
     """A column of text by its distinct cells, so that costly work is done once per text.
 
     Attributes:
-        texts: distinct cells, see `trimmed`, in the order in which they first appear; '' for an empty cell.
+        texts: distinct cells, see `trim`, in the order in which they first appear; '' for an empty cell.
         codes: number of each row's text [row].
         counts: number of rows of each text [text].
     """
@@ -92,11 +91,6 @@ class Texts:
         """Return the rows, ascending, whose text is chosen [text]."""
         return np.flatnonzero(chosen[self.codes])
 
-    def only(self, chosen: Bools) -> Texts:
-        """Return the rows whose text is chosen [text]."""
-        texts = tuple(text for text, is_chosen in zip(self.texts, chosen.tolist(), strict=True) if is_chosen)
-        return Texts(texts, (np.cumsum(chosen) - 1)[self.codes[chosen[self.codes]]], self.counts[chosen])
-
     def rows(self, rows: Ints | Bools) -> Texts:
         """Return some rows, by their numbers or as a mask."""
         codes = self.codes[rows]
@@ -105,11 +99,6 @@ class Texts:
         place = np.argsort(order)
         texts = tuple(self.texts[code] for code in used[order].tolist())
         return Texts(texts, place[inverse], np.bincount(place[inverse], minlength=len(texts)))
-
-    def cells(self) -> list[str | None]:
-        """Return the cells [row]; None for an empty one."""
-        texts = [text or None for text in self.texts]
-        return [texts[code] for code in self.codes.tolist()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,12 +133,8 @@ class Numbers:
         with np.errstate(over="ignore"):  # a long double
             return np.asarray(self.values, dtype=np.float64)
 
-    def cells(self) -> list[str | None]:
-        """Return the cells [row] as text; None for a missing one. 1.0 is '1', so that text doesn't depend on types."""
-        return self.as_texts().cells()
-
     def as_texts(self) -> Texts:
-        """Return the column as text."""
+        """Return the column as text. 1.0 is '1', so that text doesn't depend on types."""
         if self.dotted is not None:
             return self.dotted
         levels, first, places = np.unique(self.values, return_index=True, return_inverse=True)
@@ -188,7 +173,7 @@ def from_texts(column: Texts) -> Cells:
     if not point:
         point = any(map(_certain_point.fullmatch, numbers))
         dotted = not point and any(map(_dotted.fullmatch, numbers))
-    missing = None if plain.all() else column.only(~plain)
+    missing = None if plain.all() else column.rows(~plain[column.codes])
     return Numbers(values[column.codes], missing, point, column if dotted else None)
 
 
@@ -222,7 +207,7 @@ class Builder:
         self._codes: list[Ints] | None = None
         self._code_of: dict[str, int] = {}
         self._raw: dict[str | None, int] = {}
-        self._size = 0
+        self.size = 0  # of the distinct texts in memory in bytes, about
 
     def add(self, values: Sequence[Any]) -> None:
         """Add the next cells: numbers, texts, booleans, dates; None for a missing one."""
@@ -238,7 +223,8 @@ class Builder:
                 return
             earlier, self._numbers, self._codes = self._numbers, [], []
             for part in earlier:
-                self.add_texts(number_texts(part))
+                texts = Numbers(part).as_texts()
+                self.add_texts([texts.texts[code] for code in texts.codes.tolist()])
         self.add_texts(values if kinds <= {str, type(None)} else [text_of(value) for value in values])
 
     def add_texts(self, cells: Sequence[str | None]) -> None:
@@ -247,14 +233,9 @@ class Builder:
             self._codes = []
         for cell in dict.fromkeys(cells):
             if cell not in self._raw:
-                self._size += _OBJECT_BYTES + len(cell or "")
-                self._raw[cell] = self._code_of.setdefault(trimmed(cell), len(self._code_of))
+                self.size += _OBJECT_BYTES + len(cell or "")
+                self._raw[cell] = self._code_of.setdefault(trim(cell), len(self._code_of))
         self._codes.append(np.fromiter(map(self._raw.__getitem__, cells), dtype=np.int32, count=len(cells)))
-
-    @property
-    def size(self) -> int:
-        """Size of the distinct texts in memory in bytes, about."""
-        return self._size
 
     def texts(self) -> Texts:
         """Return the cells as a column of text."""
@@ -284,7 +265,7 @@ def check_characters(texts: Iterable[str], where: str) -> None:
         raise DataError(f"{where} holds half a character ({error.reason})", "Clean its text first.") from error
 
 
-def trimmed(cell: str | None) -> str:
+def trim(cell: str | None) -> str:
     """Return a cell without spaces around it, and with LF line ends; empty for a missing one."""
     return (cell or "").strip().replace("\r\n", "\n").replace("\r", "\n")
 
@@ -300,9 +281,15 @@ def text_of(value: Any) -> str | None:
     return number_text(value) if isinstance(value, int | float) else str(value)
 
 
-def name_from_zero(rows: Iterable[int]) -> dict[int, str]:
-    """Return where the user finds rows of a table in memory."""
-    return {row: f"row {row} (counted from 0)" for row in rows}
+FindPlaces = Callable[[Iterable[int]], dict[int, str]]
+
+
+def numbered(words: str, first: int = 1) -> FindPlaces:
+    """Return a function that says where the user finds rows: `words` with their numbers from `first` on."""
+    return lambda rows: {row: words.format(row + first) for row in rows}
+
+
+IN_MEMORY = numbered("row {} (counted from 0)", 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,6 +303,8 @@ class Frame:
         notes: what the user should know about how the source was read.
         categorical: names of columns that are categories by the source's own types.
         places: returns where the user finds rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame.
+        name: in reports.
+        target: the default target; only examples have one.
     """
 
     where: str
@@ -323,7 +312,9 @@ class Frame:
     columns: tuple[Cells, ...] = field(repr=False)
     notes: tuple[Note, ...] = ()
     categorical: frozenset[str] = frozenset()
-    places: Callable[[Iterable[int]], dict[int, str]] = field(default=name_from_zero, repr=False)
+    places: FindPlaces = field(default=IN_MEMORY, repr=False)
+    name: str = ""
+    target: str | None = None
 
     @property
     def n_rows(self) -> int:
@@ -342,7 +333,9 @@ class Frame:
 
     def cells(self, position: int) -> list[str | None]:
         """Return the cells of a column as text [row], ends stripped; None for a missing one."""
-        return self.columns[position].cells()
+        column = self.texts(position)
+        texts = [text or None for text in column.texts]
+        return [texts[code] for code in column.codes.tolist()]
 
     def texts(self, position: int) -> Texts:
         """Return a column as text."""

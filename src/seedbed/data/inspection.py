@@ -12,11 +12,11 @@ import numpy as np
 from seedbed.arguments import checked
 from seedbed.data.frame import serious_first
 from seedbed.data.layout import layout_of
-from seedbed.data.reading import ColumnRoles, build_table, text_or_none, type_features
-from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.source_options import SourceOptions
-from seedbed.data.table import Column, ColumnSchema, Table
+from seedbed.data.reading import build_table, open_table, type_features
+from seedbed.data.table import Column, ColumnSchema
+from seedbed.data.table_options import ReadingOptions
 from seedbed.evaluation.summaries import Note
+from seedbed.settings.fields import taking
 from seedbed.typing import Floats
 
 N_BARS = 12
@@ -79,22 +79,8 @@ def _date(seconds: float | None, midnight: bool) -> str | None:
 
 
 @checked()
-def inspect_table(
-    source: Any,
-    *,
-    target: str | int | None = None,
-    drop: Sequence[str | int] = (),
-    numeric: Sequence[str | int] = (),
-    categorical: Sequence[str | int] = (),
-    task: str | None = None,
-    positive: str | float | bool | None = None,
-    group: str | int | None = None,
-    time_split: str | int | None = None,
-    table: str | None = None,
-    query: str | None = None,
-    skip_rows: int | None = None,
-    limit: str | None = None,
-) -> dict[str, Any]:
+@taking(ReadingOptions())
+def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
     """Describe a table as a plain dict, fit for JSON. The arguments are those of `read_table`; the target is optional.
 
     Returns:
@@ -107,33 +93,29 @@ def inspect_table(
         DataError, OptionError: as `read_table`.
 
     Examples:
-        >>> found = inspect_table("example:iris", target="species")
-        >>> found["target"]["labels"]
+        >>> document = inspect_table("example:iris", target="species")
+        >>> document["target"]["labels"]
         {'setosa': 50, 'versicolor': 50, 'virginica': 50}
-        >>> [column["name"] for column in found["columns"]][:2]
+        >>> [column["name"] for column in document["columns"]][:2]
         ['sepal length (cm)', 'sepal width (cm)']
     """
-    as_text = () if group is None else (str(group),)
-    opened = read_source(source, SourceOptions(table, query, skip_rows, limit, as_text=as_text))
-    frame, target = opened.frame, text_or_none(target) or opened.target
-    roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
-    if target is None:
-        built, typed = None, type_features(frame, roles)
-        notes, n_rows, overviewed = serious_first((*frame.notes, *typed.notes)), frame.n_rows, typed.columns
+    frame, reading = open_table(source, ReadingOptions(**options))
+    if reading.target is None:
+        table, typed = None, type_features(frame, reading)
+        notes, n_rows = serious_first((*frame.notes, *typed.notes)), frame.n_rows
     else:
-        built = build_table(frame, roles, name=opened.name)
-        typed, notes, n_rows = built.typed, built.table.notes, built.table.n_rows
-        overviewed = tuple(Column(column.schema, column.values[built.used_rows]) for column in typed.columns)
+        table, typed = build_table(frame, reading)
+        notes, n_rows = table.notes, table.n_rows
     by_column = defaultdict(list)
     for note in notes:
         by_column[note.column].append(note)
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "table": opened.name,
+        "table": frame.name,
         "n_rows": n_rows,
         "columns": [
             column_overview(column, used=column.name not in typed.left_out, notes=by_column[column.name])
-            for column in overviewed
+            for column in typed.columns
         ],
         "n_inputs": None,
         "target": None,
@@ -142,25 +124,19 @@ def inspect_table(
         "warnings": [note.as_dict() for note in notes if note.code],
         "notes": [note.as_dict() for note in notes if not note.code],
     }
-    if built is not None:
-        document |= _role_overview(built.table, roles.time_split or "")
-    return document
-
-
-def _role_overview(table: Table, time_split: str) -> dict[str, Any]:
-    """Describe the target, the number of inputs, and the columns of groups and times."""
+    if table is None:
+        return document
     if table.task == "regression":
         described = number_overview(table.target)
     else:
         counts = np.bincount(table.target, minlength=len(table.labels))
         described = {"labels": dict(zip(table.labels, counts.tolist(), strict=True))}
-    overview: dict[str, Any] = {
-        "n_inputs": layout_of(table).n_inputs,
-        "target": {"name": table.target_name, "task": table.task, **described},
-    }
+    document["n_inputs"] = layout_of(table).n_inputs
+    document["target"] = {"name": table.target_name, "task": table.task, **described}
     if table.grouped_by:
-        overview["group"] = {"name": table.grouped_by, "n_groups": table.n_groups}
+        document["group"] = {"name": table.grouped_by, "n_groups": table.n_groups}
     if table.times is not None:
-        times = column_overview(Column(ColumnSchema(time_split, table.time_kind), table.times), used=False)
-        overview["time_split"] = {key: times[key] for key in ("name", "kind", "n_unique", "low", "high")}
-    return overview
+        schema = ColumnSchema(str(reading.time_split), table.time_kind)
+        times = column_overview(Column(schema, table.times), used=False)
+        document["time_split"] = {key: times[key] for key in ("name", "kind", "n_unique", "low", "high")}
+    return document

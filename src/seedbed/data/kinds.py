@@ -23,7 +23,7 @@ from seedbed.data.cells import (
     number_text,
     numeral,
     parse_number,
-    shown,
+    quote,
 )
 from seedbed.data.frame import ROWS_NAMED, Numbers, Remark, Texts, is_whole
 from seedbed.data.table import Column, ColumnSchema, Kind
@@ -80,7 +80,7 @@ class Draft:
 
 def understand(cells: Texts) -> Draft:
     """Decide by all cells whether a column is a number, date, boolean or category."""
-    filled = _filled(cells)
+    filled = _find_filled(cells)
     if not filled.any():
         category = as_category(cells)
         nothing = Draft("number", cells, filled, {"point": np.full(len(cells.texts), np.nan)})
@@ -95,7 +95,7 @@ def understand(cells: Texts) -> Draft:
 
 def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERCENT) -> Draft | None:
     """Return a draft of numbers if at least `percent` of the filled cells are numbers, else None."""
-    filled = _filled(cells) if filled is None else filled
+    filled = _find_filled(cells) if filled is None else filled
     values = _read(cells, filled, numeral, percent)
     settled = (
         None if values is None else _settle(cells, filled, {"point": values[:, 0], "comma": values[:, 1]}, percent)
@@ -108,7 +108,7 @@ def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERC
     return Draft("number", cells, filled, readings, sure, thousands)
 
 
-def _filled(cells: Texts) -> Bools:
+def _find_filled(cells: Texts) -> Bools:
     """Return which texts aren't words for a missing number [text]."""
     return np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
 
@@ -219,12 +219,12 @@ def _settle(
     return readings, sure
 
 
-def finish(name: str, draft: Draft | Numbers, *, spelling: str, known: bool, forced: bool) -> Finished:
+def finish(name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, forced: bool) -> Finished:
     """Type numbers, or a draft by one of the spellings of its readings. Numbers may be infinite.
 
     Args:
         spelling: of numbers, for new rows: '1.234' is a thousand and more if it is "comma".
-        known: whether other columns of the table decide the spelling.
+        is_known: whether other columns of the table decide the spelling.
         forced: whether the user said what the column is, so that 0 and 1 aren't a boolean.
     """
     if isinstance(draft, Numbers):
@@ -239,16 +239,16 @@ def finish(name: str, draft: Draft | Numbers, *, spelling: str, known: bool, for
         rows = cells.rows_of(unread)
         texts = [text for text, is_unread in zip(cells.texts, unread.tolist(), strict=True) if is_unread]
         what = f"{len(rows)} cell{'s that are' if len(rows) > 1 else ' that is'} no {draft.kind}"
-        message = f"column '{name}': {what} ({_some(texts)}) count{'s' * (len(rows) == 1)} as missing"
+        message = f"column '{name}': {what} ({_list(texts)}) count{'s' * (len(rows) == 1)} as missing"
         remarks.append(_remark_on_rows(name, message, "SB104", rows))
     if draft.kind == "number":
-        remarks += _number_remarks(name, draft, spelling, known)
+        remarks += _number_remarks(name, draft, spelling, is_known)
         return _numbers(name, values, spelling, forced or bool(unread.any())), remarks
     if draft.kind == "date":
-        remarks += _date_remarks(name, draft, spelling, known)
+        remarks += _date_remarks(name, draft, spelling, is_known)
     elif draft.kind == "boolean":
         zero, one = draft.levels
-        remarks.append(Remark(f"column '{name}' has two values: {shown(zero)} is 0, {shown(one)} is 1", name))
+        remarks.append(Remark(f"column '{name}' has two values: {quote(zero)} is 0, {quote(one)} is 1", name))
     else:
         remarks += _category_remarks(name, draft, forced)
     schema = ColumnSchema(name, draft.kind, draft.levels, spelling, bool(np.isnan(values).any()))
@@ -305,10 +305,10 @@ def _missing_remarks(name: str, missing: dict[str, int]) -> list[Remark]:
     """Report words that count as missing; empty cells need no remark."""
     words = sorted(filter(None, missing))
     count = sum(missing[word] for word in words)
-    return [Remark(f"column '{name}': cells with {_some(words)} count as missing", name, "", count)] if words else []
+    return [Remark(f"column '{name}': cells with {_list(words)} count as missing", name, "", count)] if words else []
 
 
-def _number_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[Remark]:
+def _number_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> list[Remark]:
     cells, values = draft.cells, draft.readings[spelling]
     two_ways = np.isfinite(values) & _differ(draft)
     dressed = [parse_number(text) != value for text, value in zip(cells.texts, values.tolist(), strict=True)]
@@ -316,10 +316,10 @@ def _number_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list
     if not chosen.any():
         return []
     first = int(chosen.argmax())
-    text, example = cells.texts[first], f"{shown(cells.texts[first])} is {number_text(float(values[first]))}"
+    text, example = cells.texts[first], f"{quote(cells.texts[first])} is {number_text(float(values[first]))}"
     if not two_ways.any():
         return [Remark(f"column '{name}' is read as numbers: {example}", name, "", int(cells.counts[chosen].sum()))]
-    if known:
+    if is_known:
         return [Remark(f"column '{name}' is read by the mark of the other columns: {example}", name)]
     sign = "commas" if "," in text else "points"
     mark = "thousands" if ("," in text) == (spelling == "point") else "decimal"
@@ -327,7 +327,7 @@ def _number_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list
     return [_remark_on_rows(name, message, "SB108", cells.rows_of(two_ways))]
 
 
-def _date_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[Remark]:
+def _date_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> list[Remark]:
     values = draft.readings[spelling]
     two_ways = ~np.isnan(values) & _differ(draft)
     first = int((two_ways if two_ways.any() else ~np.isnan(values)).argmax())
@@ -339,10 +339,10 @@ def _date_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[R
         examples.setdefault(form, (text, day))
     if all(text.startswith(day) for text, day in examples.values()):
         return []  # ISO 8601 needs no explanation
-    example = ", ".join(f"{shown(text)} is {day}" for text, day in [*examples.values()][:4])
+    example = ", ".join(f"{quote(text)} is {day}" for text, day in [*examples.values()][:4])
     if any(YEAR_OF_TWO_DIGITS.search(text) for text, _ in examples.values()):
         example += "; of years in two digits, 69 to 99 are 1969 to 1999, the others 20.."
-    if not draft.is_open or known:
+    if not draft.is_open or is_known:
         return [Remark(f"column '{name}' is read as dates{ORDERS[spelling]}: {example}", name)]
     message = f"column '{name}' could be read as dates in two ways, and is read{ORDERS[spelling]}: {example}"
     return [_remark_on_rows(name, message, "SB108", draft.cells.rows_of(two_ways))]
@@ -354,12 +354,12 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
     if words:
         what = "levels" if len(words) > 1 else "a level"
         count = sum(int(cells.counts[cells.texts.index(word)]) for word in words)
-        remarks.append(Remark(f"column '{name}' keeps {_some(words)} as {what}, not as missing cells", name, "", count))
+        remarks.append(Remark(f"column '{name}' keeps {_list(words)} as {what}, not as missing cells", name, "", count))
     if forced:
         return remarks
     codes = [level for level in draft.levels if is_code(level)]
     if codes and all(parse_number(level) == parse_number(level) for level in draft.levels):
-        message = f"column '{name}' is a category: digits with leading zeros such as {shown(codes[0])} are codes"
+        message = f"column '{name}' is a category: digits with leading zeros such as {quote(codes[0])} are codes"
         return [*remarks, Remark(message, name)]
     # So many numbers that it may be meant as a column of numbers.
     plain = np.array([not np.isnan(parse_number(text)) for text in cells.texts], dtype=bool)
@@ -367,7 +367,7 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
     if 2 * count >= n_filled and plain.sum() >= 3:
         message = f"column '{name}' is a category: {count} of {n_filled} cells are numbers"
         if (draft.filled & ~plain).any():
-            message += f", but {shown(cells.texts[int((draft.filled & ~plain).argmax())])} isn't"
+            message += f", but {quote(cells.texts[int((draft.filled & ~plain).argmax())])} isn't"
         message += f"; {spell('numeric', name)} takes the rest as missing"
         remarks.append(Remark(message, name, "", count))
     return remarks
@@ -379,10 +379,10 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
         return []
     # Numbers: without a sort, as few values fit between the ends of most columns, or some aren't whole.
     width = float(present.max()) - float(present.min()) + 1
-    if kind == "number" and not (_nearly_all(width, n) and (np.floor(present) == present).all()):
+    if kind == "number" and not (100 * width > 95 * n and (np.floor(present) == present).all()):
         return []
     n_distinct = len(np.unique(present))
-    if not _nearly_all(n_distinct, n):
+    if 100 * n_distinct <= 95 * n:
         return []
     if kind == "category":
         reason = f"{n_distinct} of {n} values are different"
@@ -398,10 +398,6 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
     return [Remark(message, name, "SB101", n_distinct)]
 
 
-def _nearly_all(part: float, whole: int) -> bool:
-    return 100 * part > 95 * whole
-
-
 def _differ(draft: Draft) -> Bools:
     """Return which texts differ in two readings [text]; none if there is one reading."""
     first, *others = draft.readings.values()
@@ -413,5 +409,5 @@ def _remark_on_rows(name: str, message: str, code: str, rows: Ints) -> Remark:
     return Remark(message, name, code, len(rows), rows[:ROWS_NAMED].tolist())
 
 
-def _some(words: Collection[str]) -> str:
-    return first_of([shown(word) for word in words], 3)
+def _list(words: Collection[str]) -> str:
+    return first_of([quote(word) for word in words], 3)

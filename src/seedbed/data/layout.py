@@ -33,11 +33,11 @@ def date_parts(seconds: Floats, timed: bool) -> Floats:
     of the calendar: there is one flag for a missing date, and a flag can add the median of one part only.
     """
     missing = np.isnan(seconds)
-    known = np.where(missing, 0.0, seconds)
-    days = np.floor(known / _DAY)
+    filled = np.where(missing, 0.0, seconds)
+    days = np.floor(filled / _DAY)
     months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
     weekdays = (days + 3) % 7  # 1970-01-01 was a Thursday
-    hours = np.floor((known - days * _DAY) / 3_600)
+    hours = np.floor((filled - days * _DAY) / 3_600)
     circling = [
         np.where(missing, middle, part) for middle, part in zip(DATE_MIDDLES, (months, weekdays, hours), strict=True)
     ]
@@ -90,7 +90,6 @@ class Places:
         levels: inputs of levels [level]. A missing cell is a level, too.
         needed: training rows that a level needs to be used [level].
         buckets: inputs of buckets [bucket].
-        indicators: inputs of flags, levels and buckets: 0 or 1, never standardised.
         also: the input that each input may add to: of a flag its number's, of a level its bucket's, else its own
             [input].
         inputs_of_codes: for each category, the input of each level of the schema, of a missing cell, and of a level
@@ -107,14 +106,9 @@ class Places:
     levels: Ints
     needed: Ints
     buckets: Ints
-    indicators: Ints
     also: Ints
     inputs_of_codes: tuple[Ints, ...]
     buckets_of_categories: tuple[Ints, ...]
-
-    def count_levels(self, levels: Ints) -> Ints:
-        """Return the number of cells of each level [input], from the inputs of levels [row, category]."""
-        return np.bincount(levels.ravel(), minlength=len(self.names))
 
 
 @dataclass(frozen=True)
@@ -176,7 +170,6 @@ class Layout:
             names=tuple(names),
             sources=np.array(sources, dtype=np.int64),
             circling=np.array(of["circling"], dtype=np.bool_),
-            indicators=np.array(sorted(of["flags"] + of["levels"] + of["buckets"]), dtype=np.int64),
             also=np.array(also, dtype=np.int64),
             inputs_of_codes=tuple(inputs_of_codes),
             buckets_of_categories=tuple(buckets_of_categories),
@@ -285,8 +278,8 @@ class _Column(msgspec.Struct, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         n_levels, named = len(self.levels), f"'{self.name[:60]}'"
         enough = n_levels > 0 if self.kind == "category" else n_levels == (2 if self.kind == "boolean" else 0)
-        kept = [] if self.vocabulary is None else self.vocabulary.kept
-        ascending = all(a < b for a, b in zip([-1, *kept], [*kept, n_levels], strict=True))
+        kept_levels = [] if self.vocabulary is None else self.vocabulary.kept
+        ascending = all(a < b for a, b in zip([-1, *kept_levels], [*kept_levels, n_levels], strict=True))
         for fits, what in (
             (len(set(self.levels)) == n_levels, f"{named} has a level twice"),
             (enough, f"{named} is a {self.kind} with {n_levels} levels"),

@@ -13,11 +13,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import first_of, shown
+from seedbed.data.cells import first_of, quote
 from seedbed.data.frame import ROWS_NAMED, Frame, Remark
 from seedbed.data.layout import Cells, Layout, Places, bucket_of, layout_from_values, layout_of, layout_to_values
 from seedbed.data.table import Table
-from seedbed.data.typed import NewRows, read_rows, read_values
+from seedbed.data.typed import NewRows, read_rows
 from seedbed.errors import ColumnError, DataError, TargetError, counted, nearest
 from seedbed.typing import Bools, Floats, Ints
 
@@ -78,14 +78,6 @@ _TEXTS_NAMED = 3
 
 _LARGE_CELLS = 1 << 24
 _BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/scale.md
-
-
-def _check_memory(n_rows: int, n_inputs: int) -> None:
-    """Raise DataError if the inputs of a large table don't fit in memory, which the system would end by a kill."""
-    needed, free = n_rows * n_inputs * _BYTES_A_CELL, _free_bytes()
-    if n_rows * n_inputs > _LARGE_CELLS and needed > free:
-        message = f"{n_rows:,} rows x {n_inputs:,} inputs need about {needed / 2**30:.0f} GiB of memory, and "
-        raise DataError(f"{message}{free / 2**30:.0f} GiB are free", "Use a sample of the rows, or fewer columns.")
 
 
 def _free_bytes() -> float:
@@ -156,7 +148,7 @@ class Preprocessor:
         cells = layout.cells(values)
         medians = medians_of(cells.numbers)
         means, deviations = moments(np.where(np.isnan(cells.numbers), np.nan_to_num(medians), cells.numbers))
-        counts = layout.places.count_levels(cells.levels)
+        counts = np.bincount(cells.levels.ravel(), minlength=layout.n_inputs)
         live = _live_inputs(layout.places, counts, np.isnan(cells.numbers).sum(axis=0), len(rows))
         return cls(layout, medians, means, deviations, live, float((~np.isnan(values)).mean(axis=1).min()))
 
@@ -165,24 +157,24 @@ class Preprocessor:
         """Names of the columns."""
         return tuple(schema.name for schema in self.layout.schemas)
 
-    def find_columns(self, source: Frame, expected: Collection[str] = ()) -> tuple[list[int], list[Remark]]:
-        """Return where new rows have the columns, found by name, and a remark on others that aren't `expected`.
+    def read(self, source: Frame, expected: Collection[str] = ()) -> tuple[NewRows, list[Remark]]:
+        """Return new rows, whose columns are found by name, and a remark on others that aren't `expected`.
 
         Raises:
             ColumnError: columns are missing, or one is there twice.
         """
         names, positions = self.feature_names_in_, {name: position for position, name in enumerate(source.names)}
-        known = set(names)
+        model_names = set(names)
         missing = [name for name in names if name not in positions]
-        others = [name for name in source.names if name not in known]
+        others = [name for name in source.names if name not in model_names]
         if missing:
             word = "columns" if len(missing) > 1 else "column"
             hint = " ".join(dict.fromkeys(filter(None, (nearest(name, others) for name in missing[:_COLUMNS_NAMED]))))
             if not hint and len(others) == len(source.names):
-                columns = _listed(others, _COLUMNS_NAMED)
+                columns = _list_names(others, _COLUMNS_NAMED)
                 hint = f"It has {columns}. Is it another table, or does it lack a header?"
             hint = hint or "The model needs all its columns; leave cells empty where they aren't known."
-            raise ColumnError(f"{source.where}: no {word} {_listed(missing, len(missing))}", hint)
+            raise ColumnError(f"{source.where}: no {word} {_list_names(missing, len(missing))}", hint)
         for name in names:
             if len(positions) < len(source.names) and source.names.count(name) > 1:
                 raise ColumnError(f"{source.where}: two columns are named '{name}'", "Rename or leave out one of them.")
@@ -190,19 +182,10 @@ class Preprocessor:
         remarks = []
         if others:
             word, verb = ("columns", "are") if len(others) > 1 else ("column", "is")
-            listed = _listed(others, _COLUMNS_NAMED)
+            listed = _list_names(others, _COLUMNS_NAMED)
             message = f"{len(others)} {word} that the model doesn't use {verb} ignored: {listed}"
             remarks.append(Remark(message, code="SB301", count=len(others)))
-        return [positions[name] for name in names], remarks
-
-    def read(self, source: Frame, expected: Collection[str] = ()) -> tuple[NewRows, list[Remark]]:
-        """Return new rows as the columns' schemas read them, and what `find_columns` remarks and raises."""
-        positions, remarks = self.find_columns(source, expected)
-        return read_rows(source, positions, self.layout.schemas), remarks
-
-    def read_values(self, values: Sequence[Sequence[Any]]) -> NewRows:
-        """Return new rows of plain values [column][row]: numbers, texts, booleans, or None for a missing value."""
-        return read_values(values, self.layout.schemas)
+        return read_rows(source, [positions[name] for name in names], self.layout.schemas), remarks
 
     def inputs_of(self, rows: NewRows) -> tuple[NDArray[np.float32], Oddities]:
         """Return inputs of new rows [row, input], and their unusual cells.
@@ -213,7 +196,7 @@ class Preprocessor:
         Raises:
             ColumnError: a number is so large that float32 can't hold it.
         """
-        layout, places, values = self.layout, self.layout.places, rows.values
+        layout, places, values = self.layout, self.layout.places, np.column_stack(rows.columns)
         measured = np.array([schema.kind in ("number", "date") for schema in layout.schemas])
         unread = np.zeros(values.shape, dtype=np.bool_)
         for column, texts in enumerate(rows.odd):
@@ -248,7 +231,11 @@ class Preprocessor:
             ColumnError: a number is so large that float32 can't hold it.
             DataError: the inputs of a large table don't fit in memory.
         """
-        _check_memory(len(values), self.layout.n_inputs)
+        n_rows, n_inputs = len(values), self.layout.n_inputs
+        needed, free = n_rows * n_inputs * _BYTES_A_CELL, _free_bytes()
+        if n_rows * n_inputs > _LARGE_CELLS and needed > free:  # the system would kill the process
+            message = f"{n_rows:,} rows x {n_inputs:,} inputs need about {needed / 2**30:.0f} GiB of memory, and "
+            raise DataError(f"{message}{free / 2**30:.0f} GiB are free", "Use a sample of the rows, or fewer columns.")
         return _as_float32(self._scaled(self.layout.cells(values)), self.layout.sources)
 
     def natural(self, values: Floats) -> Floats:
@@ -256,7 +243,7 @@ class Preprocessor:
 
         Numbers are in the user's units, with medians filled in; flags and levels are 0 or 1.
         """
-        return _natural_inputs(self.layout.places, self.layout.cells(values), self.medians, self.live)
+        return self._natural(self.layout.cells(values))
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return plain values fit for JSON, and arrays of finite numbers, from which `from_state` restores it."""
@@ -281,9 +268,27 @@ class Preprocessor:
             raise DataError("the state of a preprocessor is damaged: an array is missing or has another shape")
         return cls(layout, **arrays, least_known=least_known)
 
+    def _natural(self, cells: Cells) -> Floats:
+        """Return inputs before standardisation [row, input].
+
+        A column is zero throughout if training rows hold nothing, and so is a bucket or a flag that isn't used. A level
+        that isn't used counts in its bucket.
+        """
+        places, live = self.layout.places, self.live
+        inputs = np.zeros((len(cells.numbers), len(places.names)))
+        missing = np.isnan(cells.numbers)
+        inputs[:, places.numbers] = np.where(missing, self.medians, cells.numbers)
+        inputs[:, places.numbers[np.isnan(self.medians)]] = 0.0
+        inputs[:, places.flags] = missing[:, places.flagged] & live[places.flags]
+        everywhere = np.arange(len(live))
+        goes_to = np.where(live, everywhere, np.where(live[places.also], places.also, -1))[cells.levels]
+        rows, categories = np.nonzero(goes_to >= 0)
+        inputs[rows, goes_to[rows, categories]] = 1.0
+        return inputs
+
     def _scaled(self, cells: Cells) -> Floats:
         """Return standardised inputs [row, input]."""
-        inputs = _natural_inputs(self.layout.places, cells, self.medians, self.live)
+        inputs = self._natural(cells)
         numbers, varies = self.layout.places.numbers, self.deviations > 0
         divisor = np.where(varies, self.deviations, 1.0)
         with np.errstate(over="ignore"):
@@ -309,8 +314,8 @@ class OddityReport:
             Which rows are doubtful [row]: under half of their cells are known, and fewer than in any training row.
         """
         unknown = odd.unknown
-        known = 1.0 - np.asarray(unknown.mean(axis=1), dtype=np.float64)
-        self._n_rows, self._known = self._n_rows + len(known), self._known + float(known.sum())
+        known_shares = 1.0 - np.asarray(unknown.mean(axis=1), dtype=np.float64)
+        self._n_rows, self._known = self._n_rows + len(known_shares), self._known + float(known_shares.sum())
         self._n_unknown += int(np.count_nonzero(unknown))
         for kind, cells in vars(odd).items():
             counts = np.count_nonzero(cells, axis=0)
@@ -323,7 +328,7 @@ class OddityReport:
         for column in np.flatnonzero(named.any(axis=0)).tolist():
             if len(self._texts[column]) <= _TEXTS_NAMED:
                 self._texts[column] |= dict.fromkeys(block.odd[column].values())
-        return np.asarray(known < self._enough)
+        return np.asarray(known_shares < self._enough)
 
     def refuse_unknown(self, where: str) -> None:
         """Raise DataError if the rows all together are doubtful."""
@@ -339,7 +344,7 @@ class OddityReport:
         remarks = []
         for column, schema in enumerate(self._schemas):
             named = list(self._texts[column])
-            texts = first_of([shown(text) for text in named], _TEXTS_NAMED)
+            texts = first_of([quote(text) for text in named], _TEXTS_NAMED)
             for kind, code, words in (
                 ("unseen", "SB302", f"with a level that the training table didn't have ({texts})"),
                 ("unreadable", "SB305", f"not a {schema.kind} ({texts})"),
@@ -355,7 +360,7 @@ class OddityReport:
         return remarks
 
 
-def _listed(names: Sequence[str], most: int) -> str:
+def _list_names(names: Sequence[str], most: int) -> str:
     return first_of([f"'{name}'" if name else "one without a name" for name in names], most)
 
 
@@ -391,22 +396,3 @@ def _live_inputs(places: Places, counts: Ints, n_missing: Floats, n_rows: int) -
     dead = places.levels[~live[places.levels]]
     live[places.buckets] = (counts + np.bincount(places.also[dead], counts[dead], n_inputs))[places.buckets] > 0
     return live
-
-
-def _natural_inputs(places: Places, cells: Cells, medians: Floats, live: Bools) -> Floats:
-    """Return inputs before standardisation [row, input]: numbers with medians filled in, flags and levels as 0 or 1.
-
-    Args:
-        medians: [number]; NaN if training rows hold nothing, which makes a column zero throughout.
-        live: [input]; a level that isn't used counts in its bucket, a bucket or flag that isn't used is zero.
-    """
-    inputs = np.zeros((len(cells.numbers), len(places.names)))
-    missing = np.isnan(cells.numbers)
-    inputs[:, places.numbers] = np.where(missing, medians, cells.numbers)
-    inputs[:, places.numbers[np.isnan(medians)]] = 0.0
-    inputs[:, places.flags] = missing[:, places.flagged] & live[places.flags]
-    everywhere = np.arange(len(live))
-    goes_to = np.where(live, everywhere, np.where(live[places.also], places.also, -1))[cells.levels]
-    rows, categories = np.nonzero(goes_to >= 0)
-    inputs[rows, goes_to[rows, categories]] = 1.0
-    return inputs

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, Remark
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
-from seedbed.data.sources.source_options import SourceOptions
 from seedbed.data.suspects import (
     find_codes,
     find_follow_up,
@@ -28,52 +26,27 @@ from seedbed.data.suspects import (
     find_totals,
 )
 from seedbed.data.table import Column, Table, Task
-from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, merged_groups
+from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, merge_groups
+from seedbed.data.table_options import ColumnRoles, ReadingOptions
 from seedbed.data.target import LARGEST, encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note
+from seedbed.settings.fields import taking
 from seedbed.typing import Bools, Ints
 
 ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
 
 @checked()
-def read_table(
-    source: Any,
-    *,
-    target: str | int | None = None,
-    drop: Sequence[str | int] = (),
-    numeric: Sequence[str | int] = (),
-    categorical: Sequence[str | int] = (),
-    task: str | None = None,
-    positive: str | float | bool | None = None,
-    group: str | int | None = None,
-    time_split: str | int | None = None,
-    table: str | None = None,
-    query: str | None = None,
-    skip_rows: int | None = None,
-    limit: str | None = None,
-) -> Table:
+@taking(ReadingOptions(), documents=True)
+def read_table(source: Any, **options: Any) -> Table:
     """Read, type and check a table.
 
     Args:
         source: a path, `example:NAME`, a database's address, or a data frame (pandas, Polars, PyArrow, ... through
             narwhals).
-        target: the column to predict; examples have a default.
-        drop: columns to leave out.
-        numeric: columns that hold numbers; all other cells in them count as missing.
-        categorical: columns that hold categories, though they may look like numbers.
-        task: "binary", "multiclass" or "regression"; by default the target's cells decide.
-        positive: the positive one of two labels; by default yes, true, 1 and the like, else the rarer if it has
-            under 40 % of the rows, else the larger.
-        group: a column whose rows of one value stay together; not a feature.
-        time_split: a column of dates or numbers that orders rows in time; not a feature.
-        table: a table of an SQLite file, or a sheet of an Excel file.
-        query: a SELECT of a database, instead of a table.
-        skip_rows: rows above the header of a text or an Excel file; by default the header is searched.
-        limit: how large the table may be, how long the query may run, or both: "50GB", "30min", "50GB,30min". By
-            default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
+        options: the target, the columns, and the part of the source.
 
     Raises:
         TableNotFoundError: no such file or example.
@@ -87,85 +60,50 @@ def read_table(
         >>> sb.read_table("example:iris")
         <Table iris: 150 rows, 4 features, multiclass target species>
     """
-    options = SourceOptions(table, query, skip_rows, limit)
-    as_text = () if group is None else (str(group),)  # 1.1 and 1.10 are two groups
-    opened = read_source(source, dataclasses.replace(options, as_text=as_text))
-    frame, target = opened.frame, text_or_none(target) or opened.target
-    if target is None:
+    frame, reading = open_table(source, ReadingOptions(**options))
+    if reading.target is None:
         likely = likely_target(frame.names) or "COLUMN"
         raise TargetError(
             f"{frame.where}: which column is to be predicted? It has {first_of(frame.names, 40)}",
             f"Name one, such as {spell('target', likely)}.",
         )
-    roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
-    built = build_table(frame, roles, name=opened.name).table
+    table, _ = build_table(frame, reading)
     if not isinstance(source, str | Path):
-        return built
-    arguments = {"source": str(source), **dataclasses.asdict(roles), **dataclasses.asdict(options)}
-    reading = {name: value for name, value in arguments.items() if value or value == 0}
-    reading |= {name: list(value) for name, value in reading.items() if isinstance(value, tuple)}
-    return dataclasses.replace(built, reading=reading)
+        return table
+    values = {"source": str(source), **dataclasses.asdict(reading)}
+    arguments = {name: value for name, value in values.items() if value or value == 0}
+    arguments |= {name: list(value) for name, value in arguments.items() if isinstance(value, tuple)}
+    return dataclasses.replace(table, reading=arguments)
 
 
-@dataclass(frozen=True)
-class ColumnRoles:
-    """The user's options about columns, see `read_table`. Names become text; a single one may stand for a list."""
-
-    target: Any
-    drop: Sequence[Any] = ()
-    numeric: Sequence[Any] = ()
-    categorical: Sequence[Any] = ()
-    task: str | None = None
-    positive: Any = None
-    group: Any = None
-    time_split: Any = None
-
-    def __post_init__(self) -> None:
-        for role in ("drop", "numeric", "categorical"):
-            names: Any = getattr(self, role)
-            several = isinstance(names, Iterable) and not isinstance(names, str)
-            object.__setattr__(self, role, tuple(map(str, names)) if several else (str(names),))
-        for role in ("target", "positive", "group", "time_split"):
-            object.__setattr__(self, role, text_or_none(getattr(self, role)))
+def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOptions]:
+    """Read a source; return it, and the options with the target of an example if none is named."""
+    as_text = () if options.group is None else (options.group,)  # 1.1 and 1.10 are two groups
+    frame = read_source(source, options, as_text=as_text)
+    return frame, dataclasses.replace(options, target=options.target or frame.target)
 
 
-def text_or_none(name: Any) -> str | None:
-    """Return a name or label as text; None stays None."""
-    return None if name is None else str(name)
+def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
+    """Type the columns, encode the target, which must be named, and check both. Raises what `read_table` does.
 
-
-@dataclass(frozen=True, eq=False)
-class BuiltTable:
-    """A table, and the columns that it was made of.
-
-    Attributes:
-        typed: all rows of all columns without a role.
-        used_rows: those that have a target, as an index of all rows.
-        table: what is left to train on.
+    Returns:
+        The table to train on, and all columns without a role, of the rows that have a target.
     """
-
-    typed: Typed
-    used_rows: slice | Bools
-    table: Table
-
-
-def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
-    """Type the columns, encode the target, which must be named, and check both. Raises what `read_table` does."""
     typed = type_features(frame, roles)
-    used = [column for column in typed.columns if column.name not in typed.left_out]
-    if not used:
+    if all(column.name in typed.left_out for column in typed.columns):
         reasons = [note.message for note in typed.notes if note.code in LEFT_OUT]
         listed = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
         raise DataError(f"{frame.where}: no feature is left besides the target '{roles.target}'", listed)
-    target = encode_target(frame, roles.target, task=roles.task, positive=roles.positive, decimal=typed.decimal)
+    target = encode_target(frame, str(roles.target), task=roles.task, positive=roles.positive, decimal=typed.decimal)
     used_rows = slice(None) if target.has_target is None else target.has_target
     rows = np.arange(frame.n_rows)[used_rows]
+    columns = tuple(Column(column.schema, column.values[used_rows]) for column in typed.columns)
     groups, group_notes = _groups(frame, roles.group, used_rows)
     times, time_notes = _times(frame, roles, rows)
     table = Table(
-        name=name,
-        columns=tuple(Column(column.schema, column.values[used_rows]) for column in used),
-        target_name=roles.target,
+        name=frame.name,
+        columns=tuple(column for column in columns if column.name not in typed.left_out),
+        target_name=str(roles.target),
         target=target.values,
         labels=target.labels,
         task=target.task,
@@ -182,16 +120,17 @@ def build_table(frame: Frame, roles: ColumnRoles, *, name: str) -> BuiltTable:
     identifiers = {} if roles.time_split else find_repeated_identifiers(table)
     suspects = [*identifiers.values(), *dict.fromkeys(follow_up.values())]
     chosen = (*roles.numeric, *roles.categorical)
-    totals = as_notes(frame, find_totals(table, frame, rows, typed.columns))
+    totals = as_notes(frame, find_totals(table, frame, rows, columns))
     duplicates, equal_rows = find_duplicates(table)
     remarks = [dataclasses.replace(remark, rows=rows[remark.rows[:ROWS_NAMED]].tolist()) for remark in equal_rows]
     if duplicates is not None:
-        groups = duplicates if groups is None else merged_groups(groups, duplicates)
+        groups = duplicates if groups is None else merge_groups(groups, duplicates)
     notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
     notes += [*as_notes(frame, remarks), *find_leaks(table), *find_codes(table, chosen), *find_rare_levels(table)]
     if roles.time_split is None:
         notes += find_order(table, groups, identifiers)
-    return BuiltTable(typed, used_rows, dataclasses.replace(table, groups=groups, notes=serious_first(notes)))
+    table = dataclasses.replace(table, groups=groups, notes=serious_first(notes))
+    return table, dataclasses.replace(typed, columns=columns)
 
 
 def type_features(frame: Frame, roles: ColumnRoles) -> Typed:
@@ -244,7 +183,7 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
     """Return the role of each column that isn't a feature. All names must be known, and roles may not contradict."""
     role_of: dict[str, str] = {}
     kinds: dict[str, str] = {}
-    for known, names, role in (
+    for by_name, names, role in (
         (role_of, [roles.target], "target"),
         (role_of, roles.drop, "column to drop"),
         (role_of, [roles.group], "group column"),
@@ -257,9 +196,9 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
                 continue
             if name not in frame.names:
                 raise ColumnError(f"{frame.where}: no {role} '{name}'", did_you_mean(name, frame.names))
-            if known.setdefault(name, role) != role:
-                article = "the" if known[name] == "target" else "a"
-                raise OptionError(f"'{name}' is both {article} {known[name]} and a {role}", "A column has one role.")
+            if by_name.setdefault(name, role) != role:
+                article = "the" if by_name[name] == "target" else "a"
+                raise OptionError(f"'{name}' is both {article} {by_name[name]} and a {role}", "A column has one role.")
     for name, kind in kinds.items():
         if name == roles.target:
             raise OptionError(
@@ -343,11 +282,11 @@ def table_from_arrays(X: Any, y: Any) -> Table:
     while target_name in features.names:
         target_name += "_"
     names, columns = (*features.names, target_name), (*features.columns, target)
-    whole = dataclasses.replace(features, names=names, columns=columns)
-    return build_table(whole, ColumnRoles(target_name), name="arrays").table
+    whole = dataclasses.replace(features, names=names, columns=columns, name="arrays")
+    return build_table(whole, ColumnRoles(target=target_name))[0]
 
 
-def given_frame(X: Any, names: Sequence[str] = (), as_text: Container[str] = ()) -> Frame:
+def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = ()) -> Frame:
     """Return the features [row, feature] of an estimator. Objects that are all numbers become numbers.
 
     Args:
@@ -359,13 +298,13 @@ def given_frame(X: Any, names: Sequence[str] = (), as_text: Container[str] = ())
         DataError: X can't be read.
         ColumnError: infinite numbers.
     """
-    known = as_frame(X)
-    X = as_array(X, "X") if known is None else known.to_native()
+    table = as_frame(X)
+    X = as_array(X, "X") if table is None else table.to_native()
     frame = frame_of_array(X, "X", names, as_text)
-    if known is None:
+    if table is None:
         objects = {i: X[:, i].tolist() for i in range(X.shape[1])} if X.dtype == object else {}
     else:
-        objects = {i: known[name].to_list() for i, name in enumerate(known.columns) if known.schema[name] == nw.Object}
+        objects = {i: table[name].to_list() for i, name in enumerate(table.columns) if table.schema[name] == nw.Object}
     columns = list(frame.columns)
     for position, cells in objects.items():
         missing = [cell is None or type(cell).__name__ in MISSING_TYPES for cell in cells]
@@ -402,7 +341,7 @@ def coded_table(
     Constant and empty columns stay, as any column may be constant in a fold; networks see zeros.
 
     Args:
-        frame: from `given_frame`.
+        frame: from `read_features`.
         target: [row]; int64 codes of classes, or float64 numbers.
         labels: `labels[code]`.
         numeric, categorical: columns as in `read_table`, by name or position.
@@ -417,7 +356,6 @@ def coded_table(
     numeric, categories = _names_of(frame, "numeric", numeric), _names_of(frame, "categorical", categorical)
     plain = [name for name, column in zip(frame.names, frame.columns, strict=True) if isinstance(column, Numbers)]
     roles = ColumnRoles(
-        None,
         numeric=[*numeric, *(name for name in plain if name not in categories and name not in frame.categorical)],
         categorical=categories,
     )
@@ -441,7 +379,7 @@ def coded_table(
     )
     equal_rows = find_duplicates(table)[0]
     if groups is not None and equal_rows is not None:
-        groups = merged_groups(groups, equal_rows)
+        groups = merge_groups(groups, equal_rows)
     return dataclasses.replace(table, groups=equal_rows if groups is None else groups)
 
 
@@ -452,13 +390,13 @@ def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
 
 def _names_of(frame: Frame, option: str, columns: Any) -> list[str]:
     """Return the names of columns that are given by name or position. A single one is a list of one."""
-    known, names = frame.names, list[str]()
+    header, names = frame.names, list[str]()
     for column in [columns] if isinstance(columns, str | numbers.Integral) else columns:
-        if str(column) in known:
+        if str(column) in header:
             names.append(str(column))
-        elif isinstance(column, numbers.Integral) and 0 <= int(column) < len(known):
-            names.append(known[int(column)])
+        elif isinstance(column, numbers.Integral) and 0 <= int(column) < len(header):
+            names.append(header[int(column)])
         else:
-            hint = did_you_mean(column, known) if isinstance(column, str) else f"There are {len(known)} columns."
+            hint = did_you_mean(column, header) if isinstance(column, str) else f"There are {len(header)} columns."
             raise OptionError(f"{option}: there is no column {column!r}", hint)
     return names

@@ -66,9 +66,9 @@ def holdout(
             + (f", for {len(counts)} classes" if len(counts) > 1 else ""),
             "Choose a share that leaves each side some rows, and each of two classes one.",
         )
-    grouped = _grouped(codes, groups, folds=2)
+    grouped = _find_groups(codes, groups, folds=2)
     if grouped is None and (len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))):
-        train, test = _shuffled(None if _strata(target) is None else codes, n_rows, n_test, random_state)
+        train, test = _shuffle(None if _strata(target) is None else codes, n_rows, n_test, random_state)
         return Split(repeat=0, fold=0, train=train, test=test)
     rng = np.random.default_rng(random_state)
     tested = np.zeros(n_rows, dtype=bool)
@@ -103,7 +103,7 @@ def repeated_folds(
     _check_outside_largest(target, counts, at_least=folds, why=f"one for each of {folds} folds")
     if len(target) < folds:
         raise OptionError(f"{counted(len(target), 'row')} can't be divided into {folds} folds", "Use fewer folds.")
-    grouped = _grouped(codes, groups, folds=folds)
+    grouped = _find_groups(codes, groups, folds=folds)
     # scikit-learn's generator where its splits are possible: a class may have exactly as many rows as there are folds.
     random, rng = np.random.RandomState(random_state), np.random.default_rng(random_state)
     splits = []
@@ -130,7 +130,7 @@ def repeated_folds(
     return tuple(splits)
 
 
-def _shuffled(codes: Ints | None, n_rows: int, n_test: int, random_state: int) -> tuple[Ints, Ints]:
+def _shuffle(codes: Ints | None, n_rows: int, n_test: int, random_state: int) -> tuple[Ints, Ints]:
     """Return the positions of training and test rows, equal to scikit-learn's `train_test_split`.
 
     Args:
@@ -141,8 +141,8 @@ def _shuffled(codes: Ints | None, n_rows: int, n_test: int, random_state: int) -
         order = random.permutation(n_rows)
         return order[n_test:], order[:n_test]
     counts = np.bincount(codes)
-    n_train_of = _apportioned(counts, n_rows - n_test, random)
-    n_test_of = _apportioned(counts - n_train_of, n_test, random)
+    n_train_of = _apportion(counts, n_rows - n_test, random)
+    n_test_of = _apportion(counts - n_train_of, n_test, random)
     in_order = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
     trained, tested = [], []
     for rows, n_trained, n_tested in zip(in_order, n_train_of, n_test_of, strict=True):
@@ -152,7 +152,7 @@ def _shuffled(codes: Ints | None, n_rows: int, n_test: int, random_state: int) -
     return random.permutation(np.concatenate(trained)), random.permutation(np.concatenate(tested))
 
 
-def _apportioned(counts: Ints, n: int, random: np.random.RandomState) -> Ints:
+def _apportion(counts: Ints, n: int, random: np.random.RandomState) -> Ints:
     """Divide `n` rows among classes in proportion to their counts; those with the largest remainders get one more, and
     a draw decides between equal remainders."""
     exact = counts / counts.sum() * n
@@ -204,7 +204,7 @@ def _check_outside_largest(target: NDArray[Any], counts: Ints, *, at_least: int,
         )
 
 
-def _grouped(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows | None:
+def _find_groups(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows | None:
     """Return the rows in groups; None if every row is a group of its own. Fewer groups than folds are an error."""
     if groups is None:
         return None
@@ -244,7 +244,7 @@ def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None =
     if not cuts:
         raise OptionError(f"all {n_rows} rows have the same time", "Split them by another column, or not by time.")
     earlier, test = np.sort(order[: cuts[0]]), np.sort(order[cuts[0] :])
-    train = _untested(earlier, test, groups)
+    train = _drop_tested_groups(earlier, test, groups)
     if not len(train):
         raise OptionError(
             f"each of the {len(earlier)} earlier rows is of a group with rows among the latest {len(test)}, so none is "
@@ -274,7 +274,7 @@ def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = N
     windows = []
     for start, stop in itertools.pairwise([*cuts, n_rows]):
         block = np.sort(rows[order[start:stop]])
-        train = _untested(np.sort(rows[order[:start]]), block, groups)
+        train = _drop_tested_groups(np.sort(rows[order[:start]]), block, groups)
         if len(train):
             windows.append((train, block))
     return tuple(windows)
@@ -288,7 +288,7 @@ def _cuts(ordered: Floats, wanted: list[int]) -> list[int]:
     return sorted({int(possible[np.abs(possible - place).argmin()]) for place in wanted})
 
 
-def _untested(train: Ints, test: Ints, groups: Ints | None) -> Ints:
+def _drop_tested_groups(train: Ints, test: Ints, groups: Ints | None) -> Ints:
     """Return the training rows whose group isn't tested."""
     return train if groups is None else train[~np.isin(groups[train], groups[test])]
 
@@ -376,7 +376,7 @@ class GroupedRows:
 
         That is the fold in which the squared distance from its share of every class grows least, with classes weighted
         by one over their size. The number of rows decides only between folds that need a group's classes alike. So an
-        empty fold is preferred to others of an equal share.
+        empty fold is preferred to others of an equal share, and none stays empty.
 
         Args:
             shares: of the rows [fold], adding up to 1; at most as many folds as there are groups.
@@ -391,20 +391,16 @@ class GroupedRows:
             members = self.members[self.first[kind] : self.first[kind + 1]]
             level = (have - wanted) @ (weights * counts) / shares
             step = (weights * counts) @ counts / shares
-            many = _filled(level, step, len(members), rng.permutation(len(shares)))
+            many = _fill_evenly(level, step, len(members), rng.permutation(len(shares)))
             fold_of_group[rng.permutation(members)] = np.repeat(np.arange(len(shares)), many)
             have += many[:, None] * counts
-        self._fill_empty(fold_of_group, len(shares))
-        return fold_of_group[self.group]
-
-    def _fill_empty(self, fold_of_group: Ints, n_folds: int) -> None:
-        """Give each empty fold the smallest group of a fold with several. A small share may be less than any group."""
         smallest_first = np.argsort(self.sizes, kind="stable")
-        for fold in range(n_folds):
-            n = np.bincount(fold_of_group, minlength=n_folds)
-            if n[fold] == 0:
+        for fold in range(len(shares)):
+            n = np.bincount(fold_of_group, minlength=len(shares))
+            if n[fold] == 0:  # a small share may be less than any group
                 spare = smallest_first[n[fold_of_group[smallest_first]] > 1]
                 fold_of_group[spare[0]] = fold
+        return fold_of_group[self.group]
 
 
 def group_rows(codes: Ints, groups: Ints) -> GroupedRows:
@@ -430,7 +426,7 @@ def group_rows(codes: Ints, groups: Ints) -> GroupedRows:
     )
 
 
-def _filled(level: Floats, step: Floats, n: int, turn: Ints) -> Ints:
+def _fill_evenly(level: Floats, step: Floats, n: int, turn: Ints) -> Ints:
     """Return how many of n equal groups each fold gets [fold]; each goes to the fold that is lowest after half a step.
 
     First all at once, up to the level that fractions of groups would reach, then one by one.

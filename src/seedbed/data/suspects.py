@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data.cells import quoted_names
+from seedbed.data.cells import quote_names
 from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
 from seedbed.errors import spell
@@ -207,7 +207,7 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     names = [
         column.name
         for column in table.columns
-        if ((known := kinds.get(column.schema.kind)) and known.fullmatch(column.name))
+        if ((pattern := kinds.get(column.schema.kind)) and pattern.fullmatch(column.name))
         or (
             column.schema.kind == "number"
             and _PERHAPS_FOLLOW_UP.fullmatch(column.name)
@@ -240,7 +240,7 @@ def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
     if not names:
         return []
     advice = f"if these are codes of categories, give {spell('categorical', names[0])}"
-    return [Note(f"few whole numbers, used as such: {quoted_names(names, 5)}; {advice}")]
+    return [Note(f"few whole numbers, used as such: {quote_names(names, 5)}; {advice}")]
 
 
 def find_rare_levels(table: Table) -> list[Note]:
@@ -256,7 +256,7 @@ def find_rare_levels(table: Table) -> list[Note]:
             names.append(column.name)
     if not names:
         return []
-    what = f"most rows have a level of at most {_RARE} rows: {quoted_names(names, 5)}"
+    what = f"most rows have a level of at most {_RARE} rows: {quote_names(names, 5)}"
     return [Note(f"{what}; if models differ in these alone, more than 5 % of verdicts are wrong", names[0], "SB213")]
 
 
@@ -271,12 +271,12 @@ def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column])
         table: the table to train on.
         frame: the source.
         rows: number in the source of each row of the table [row].
-        typed: all typed columns, used or not, with all rows of the source.
+        typed: all typed columns, used or not, with the rows of the table.
     """
-    return [*_outweighing(table, rows), *(_labelled(frame, rows) or _summed(table, rows, typed))]
+    return [*_find_outweighing(table, rows), *(_find_labelled(frame, rows) or _find_summed(table, rows, typed))]
 
 
-def _outweighing(table: Table, rows: Ints) -> list[Remark]:
+def _find_outweighing(table: Table, rows: Ints) -> list[Remark]:
     if table.task != "regression" or table.n_rows < _FEWEST_ROWS:
         return []
     target = table.target / np.abs(table.target).max()  # squares mustn't overflow
@@ -294,7 +294,7 @@ def _outweighing(table: Table, rows: Ints) -> list[Remark]:
     return [Remark(message, table.target_name, "SB207", 1, [int(rows[worst])])]
 
 
-def _labelled(frame: Frame, rows: Ints) -> list[Remark]:
+def _find_labelled(frame: Frame, rows: Ints) -> list[Remark]:
     """Find the last rows in which a cell says that they are a total."""
     start = max(0, frame.n_rows - _LAST_ROWS)
     last = [row for row in rows[-_LAST_ROWS:].tolist() if row >= start]
@@ -310,18 +310,16 @@ def _is_label(text: str) -> bool:
     return _LABEL.fullmatch(text.rstrip(":").rstrip()) is not None
 
 
-def _summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
+def _find_summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
     """Find the last row if its numbers are the sums of those above."""
-    numbers = [column for column in typed if column.schema.kind == "number"]
-    table_rows = slice(None) if numbers and len(rows) == len(numbers[0].values) else rows
-    is_sum = {column.name: _is_sum(column.values[table_rows]) for column in numbers}
+    is_sum = {column.name: _is_sum(column.values) for column in typed if column.schema.kind == "number"}
     if table.task == "regression":
         is_sum[table.target_name] = _is_sum(table.target)
     sums = [name for name, last_is_sum in is_sum.items() if last_is_sum]
     tested = [last_is_sum for last_is_sum in is_sum.values() if last_is_sum is not None]
     if not sums or 2 * len(sums) < len(tested):
         return []
-    why = f"it has the sum of the others in column{'s' * (len(sums) > 1)} {quoted_names(sums, 3)}"
+    why = f"it has the sum of the others in column{'s' * (len(sums) > 1)} {quote_names(sums, 3)}"
     return [_total(why, [int(rows[-1])])]
 
 

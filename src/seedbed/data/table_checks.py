@@ -44,20 +44,20 @@ def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None
     A missing cell equals a missing cell, and 0 equals -0.
     """
     parts = [
-        _hashes(_comparable(features[rows], None if target is None else target[rows]).view(np.uint64))
+        _hashes(_make_comparable(features[rows], None if target is None else target[rows]).view(np.uint64))
         for rows in (slice(start, start + _ROWS_HASHED) for start in range(0, len(features), _ROWS_HASHED))
     ]
     _, numbers, counts = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
     suspect = counts[numbers] > 1  # usually few: sorting whole rows takes ten times as long
     if suspect.any():
-        matrix = _comparable(features[suspect], None if target is None else target[suspect])
+        matrix = _make_comparable(features[suspect], None if target is None else target[suspect])
         whole_rows = matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize)))[:, 0]
         numbers[suspect] = len(counts) + np.unique(whole_rows, return_inverse=True)[1]
         numbers = np.unique(numbers, return_inverse=True)[1]
     return numbers.astype(np.int64)
 
 
-def _comparable(features: Floats, target: NDArray[np.generic] | None) -> Floats:
+def _make_comparable(features: Floats, target: NDArray[np.generic] | None) -> Floats:
     """Return rows [row, column] whose bytes are equal if their values are: -0 becomes 0, and all NaN are alike."""
     columns = [features] if target is None else [features, np.asarray(target, dtype=np.float64)]
     matrix: Floats = np.column_stack(columns) + 0.0
@@ -104,7 +104,7 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     again = f"{_rows(n_again, 'is', 'are')} equal to an earlier one in every feature"
     if _pairs_by_chance(table, at_least=_BY_CHANCE * _pairs(sizes)) >= _BY_CHANCE * _pairs(sizes):
         message = f"{again}, as happens by chance in columns of few values; they aren't kept in one fold"
-        remark("SB206", message, _repeated(patterns))
+        remark("SB206", message, _find_repeated(patterns))
         return None, tuple(remarks)
     common = sizes > max(_SMALL_ENOUGH, n_rows // _SHARE_OF_A_FOLD)
     groups = np.where(common[patterns], len(sizes) + np.arange(n_rows), patterns)
@@ -113,10 +113,10 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
             f"{again}, and too few different ones are left to keep them in one fold; scores of a network that "
             "memorises its training rows will be too good"
         )
-        remark("SB206", message, _repeated(patterns))
+        remark("SB206", message, _find_repeated(patterns))
         return None, tuple(remarks)
     same = duplicate_groups(patterns[:, None].astype(np.float64), table.target)
-    copies = _repeated(same)
+    copies = _find_repeated(same)
     if len(copies):
         words = f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one"
         remark("SB201", f"{words}; rows with equal features stay in one fold", copies)
@@ -132,7 +132,7 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     return (groups if len(np.unique(groups)) < n_rows else None), tuple(remarks)
 
 
-def merged_groups(named: Ints, duplicates: Ints) -> Ints:
+def merge_groups(named: Ints, duplicates: Ints) -> Ints:
     """Return the finest groups [row] that keep together what either of two groupings keeps together."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -167,7 +167,7 @@ def _too_few(table: Table, groups: Ints) -> bool:
     return any(len(np.unique(rows)) < max(2, min(fewest, len(rows) // 2)) for rows, fewest in required)
 
 
-def _repeated(groups: Ints) -> Ints:
+def _find_repeated(groups: Ints) -> Ints:
     """Return the rows whose group an earlier row has."""
     repeated = np.ones(len(groups), dtype=bool)
     repeated[np.unique(groups, return_index=True)[1]] = False
@@ -206,7 +206,7 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         in_few_rows = functools.partial(_monotone, rows=rows, target=ranks - ranks.mean())
         most_bins = 2 * _BINS_OF_A_CLASS
     else:
-        rows, codes, n_classes = _balanced(table.target, rng)
+        rows, codes, n_classes = _balance_classes(table.target, rng)
         if n_classes < 2:
             return ()
         score = functools.partial(_balanced_accuracy, codes=codes, n_classes=n_classes)
@@ -216,14 +216,14 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         )
     notes = []
     for column in table.columns:
-        value, where = score(*_binned(column, rows, most_bins)), "on rows not looked at"
+        value, where = score(*_bin_values(column, rows, most_bins)), "on rows not looked at"
         if value <= _SUSPECT and (cut := in_few_rows(column)) > _SUSPECT:
             value, where = cut, "on all rows, and isn't chance"
         if value > _NEARLY:
-            shown = f"{min(value, 0.999):.3f}" if value < 1 else "1"
+            text = f"{min(value, 0.999):.3f}" if value < 1 else "1"
             how = "almost perfectly" if value > _SUSPECT else "well enough for nearly all of the score"
             message = (
-                f"'{column.name}' alone predicts '{table.target_name}' {how} ({measure} {shown} {where}): is it known "
+                f"'{column.name}' alone predicts '{table.target_name}' {how} ({measure} {text} {where}): is it known "
                 f"before the outcome? If not, leave it out with {spell('drop', column.name)}"
             )
             notes.append(Note(message, column.name, "SB203" if value > _SUSPECT else "SB212"))
@@ -275,7 +275,7 @@ def _separates(column: Column, rows: Ints, codes: Ints, n_classes: int, n_column
     return right / n_classes if chance + np.log(n_columns) < np.log(_BY_LUCK) else 0.0
 
 
-def _balanced(target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, int]:
+def _balance_classes(target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, int]:
     """Return shuffled rows, equally many of each class if possible, their classes, and the number of classes.
 
     The score gives every class the same weight, so it doesn't depend on the number of rows of each.
@@ -289,7 +289,7 @@ def _balanced(target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, int]:
     return rows, np.searchsorted(classes, target[rows]), len(classes)
 
 
-def _binned(column: Column, rows: Ints, most_bins: int) -> tuple[Ints, Ints]:
+def _bin_values(column: Column, rows: Ints, most_bins: int) -> tuple[Ints, Ints]:
     """Return the bin of each of these rows, counted from 0, and its fold.
 
     Folds take turns in the order of the values, so that the rows of a bin are in as many folds as possible.
@@ -367,7 +367,7 @@ def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = (
     )
     for column in (one for one in table.columns if one.name in identifiers):
         same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
-        if not _order(table, same if groups is None else merged_groups(groups, same))[1]:
+        if not _order(table, same if groups is None else merge_groups(groups, same))[1]:
             message = message.rsplit(", as ", 1)[0] + f", as rows with the same '{column.name}' are"
             advice = f"Keep them in one fold with {spell('group', column.name)}"
     return (Note(f"{message}. {advice}", table.target_name, "SB209"),)
@@ -379,28 +379,30 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
     starts = np.linspace(0, n_rows - _WINDOW, _MOST_WINDOWS).astype(np.int64)
     few = n_rows <= _WINDOW * _MOST_WINDOWS
     rows = np.arange(n_rows) if few else (starts[:, None] + np.arange(_WINDOW)).ravel()
-    target, neighbours = _centred(table, rows), _Neighbours(rows, None if groups is None else groups[rows])
+    numeric, neighbours = table.task == "regression", _Neighbours(rows, None if groups is None else groups[rows])
+    if numeric:
+        target = _ranks(table.target[rows])
+    else:
+        classes = np.eye(len(table.labels))[table.target[rows]]
+        target = classes - classes.mean(axis=0)
     if len(rows) < _FEWEST_IN_ORDER or not (neighbours.alike(target) or neighbours.in_pairs(target)):
         return "", False
     correlation = neighbours.correlations(target)[0]
     steps = np.diff(table.target[rows])
-    numeric = table.task == "regression"
     if min((steps < 0).mean(), (steps > 0).mean()) < 0.01 if numeric else correlation > _SORTED:
-        within = (
-            np.vander(np.linspace(-1, 1, len(rows)), 4) if numeric else np.eye(len(table.labels))[table.target[rows]]
-        )
-        features = [_left_over(_ranks(column.values[rows]), within) for column in table.columns]
+        within = np.vander(np.linspace(-1, 1, len(rows)), 4) if numeric else classes
+        features = [_residuals_of(_ranks(column.values[rows]), within) for column in table.columns]
         if np.median([neighbours.correlations(feature)[0] for feature in features]) < _ALIKE_WITHIN:
             return f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", False
         return f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike", True
     means, n_bins = [], max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
     for column in table.columns:
-        bins = _binned(column, rows, n_bins)[0]
+        bins = _bin_values(column, rows, n_bins)[0]
         sums = np.stack([np.bincount(bins, weights=weights) for weights in target.T], axis=1)
         means.append((sums / np.bincount(bins)[:, None])[bins])
     means.sort(key=lambda fit: -float((fit**2).sum()))
     fits = means[: max(1, min(_MOST_FEATURES, len(rows) // _ROWS_OF_A_FEATURE))]
-    left_over = _left_over(target, np.hstack([np.ones((len(rows), 1)), *fits]))
+    left_over = _residuals_of(target, np.hstack([np.ones((len(rows), 1)), *fits]))
     if neighbours.alike(left_over):
         return (
             f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f}), as in measurements over time",
@@ -455,14 +457,6 @@ class _Neighbours:
         return first - second > clear and first > 2 * second
 
 
-def _centred(table: Table, rows: Ints) -> Floats:
-    """Return the target of these rows, centred: indicators of classes [row, class], or ranks of numbers [row, 1]."""
-    if table.task == "regression":
-        return _ranks(table.target[rows])
-    classes = np.eye(len(table.labels))[table.target[rows]]
-    return np.asarray(classes - classes.mean(axis=0), dtype=np.float64)
-
-
 def _ranks(values: Floats) -> Floats:
     """Return centred ranks [row, 1]; missing cells rank first."""
     from scipy.stats import rankdata
@@ -471,6 +465,6 @@ def _ranks(values: Floats) -> Floats:
     return np.asarray(ranks - ranks.mean(), dtype=np.float64)[:, None]
 
 
-def _left_over(values: Floats, inputs: Floats) -> Floats:
+def _residuals_of(values: Floats, inputs: Floats) -> Floats:
     """Return the residuals [row, column] of a least-squares fit to inputs [row, input]."""
     return np.asarray(values - inputs @ np.linalg.lstsq(inputs, values, rcond=None)[0], dtype=np.float64)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import exact_numbers, first_of, in_order, is_code, near_duplicates, parse_number, shown
+from seedbed.data.cells import exact_numbers, first_of, in_order, is_code, near_duplicates, parse_number, quote
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole
 from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, finish
 from seedbed.data.table import Task
@@ -89,11 +89,11 @@ def encode_target(
     numbers = as_numbers(cells, percent=0 if task == "regression" else 95)
     if numbers is not None:
         mark = decimal if numbers.is_open else next(iter(numbers.readings))
-        finished = finish(name, numbers, spelling=mark or "point", known=bool(mark), forced=True)
+        finished = finish(name, numbers, spelling=mark or "point", is_known=bool(mark), forced=True)
         values = finished[0].values
         infinite = np.flatnonzero(np.abs(values) > LARGEST).tolist()
         if infinite:
-            place = f"first in {frame.places(infinite[:1])[infinite[0]]}: {shown(cells.text_at(infinite[0]))}"
+            place = f"first in {frame.places(infinite[:1])[infinite[0]]}: {quote(cells.text_at(infinite[0]))}"
             message = f"{where}: {len(infinite)} infinite or too large numbers, {place}"
             raise TargetError(message, "Repair or remove these rows, or use a larger unit.")
         if task == "regression" or (task is None and _are_amounts(cells, values)):
@@ -104,11 +104,11 @@ def encode_target(
             text = next((text for text in cells.texts if text != ""), None)
             if text is not None and np.isnan(values).all():
                 raise TargetError(
-                    f"{where} holds no number, but text ({shown(text)})", f"Leave {spell('task', 'regression')} out."
+                    f"{where} holds no number, but text ({quote(text)})", f"Leave {spell('task', 'regression')} out."
                 )
             return _regression(frame, where, cells, finished, explain=task is None)
     draft = as_category(cells)
-    finished = finish(name, draft, spelling=next(iter(draft.readings)), known=True, forced=True)
+    finished = finish(name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True)
     return _classes(frame, where, cells, finished, task=task, positive=positive)
 
 
@@ -172,7 +172,7 @@ def _with_target(frame: Frame, where: str, what: str, cells: Texts, missing: Boo
         return None
     if 100 * len(rows) > MOST_MISSING * len(cells):
         first = int(rows[0])
-        place, text = frame.places([first])[first], shown(cells.text_at(first))
+        place, text = frame.places([first])[first], quote(cells.text_at(first))
         raise TargetError(
             f"{where} {what} in {len(rows)} of {len(cells)} rows, first in {place} ({text})",
             "Fill these cells or remove their rows; if the word is a label, rename it.",
@@ -181,7 +181,7 @@ def _with_target(frame: Frame, where: str, what: str, cells: Texts, missing: Boo
 
 
 def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None:
-    some = first_of([shown(label) for label in labels], 3)
+    some = first_of([quote(label) for label in labels], 3)
     if len(labels) == 1:
         raise TargetError(f"{where} has one class only, {some}", "A classification needs two.")
     if task == "binary" and len(labels) > 2:
@@ -224,7 +224,7 @@ def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[
     numbers = exact_numbers([*labels, word])
     chosen = [label for label in labels if label == word or (numbers and numbers[label] == numbers[word])]
     if not chosen:
-        raise OptionError(f"{where} has no label {shown(word)}", did_you_mean(word, labels))
+        raise OptionError(f"{where} has no label {quote(word)}", did_you_mean(word, labels))
     return labels if labels[1] == chosen[0] else labels[::-1]
 
 

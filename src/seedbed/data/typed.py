@@ -16,9 +16,9 @@ from seedbed.data.cells import (
     moment,
     number_text,
     numeral,
-    shown,
+    quote,
 )
-from seedbed.data.frame import Frame, Numbers, as_notes, is_whole, text_of, trimmed
+from seedbed.data.frame import Frame, Numbers, as_notes, is_whole, text_of, trim
 from seedbed.data.kinds import (
     LEFT_OUT,
     Draft,
@@ -71,16 +71,16 @@ def type_columns(
     everything = list(dict.fromkeys([*positions, *range(len(frame.names))]))
     looks = [_look(frame, position, numeric, categorical) for position in everything]
     habits = _habits(looks)
-    decimal, is_known = habits["number"]
+    decimal, is_certain = habits["number"]
     finished = list[Finished]()
     for position, look in zip(positions, looks, strict=False):
         name = frame.names[position]
         if isinstance(look, Numbers):
-            spelling, known = "comma" if is_known and decimal == "comma" and look.point is False else "point", True
+            has_commas = is_certain and decimal == "comma" and look.point is False
+            spelling, is_known = "comma" if has_commas else "point", True
         else:
-            spelling, known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
-        column, remarks = finish(name, look, spelling=spelling, known=known, forced=name in forced)
-        finished.append((Column(column.schema, column.values), remarks))
+            spelling, is_known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
+        finished.append(finish(name, look, spelling=spelling, is_known=is_known, forced=name in forced))
     columns = tuple(column for column, _ in finished)
     _refuse_infinite(frame, positions, columns)
     _refuse_no_number(frame, positions, columns, numeric)
@@ -94,7 +94,7 @@ def type_columns(
         columns=columns,
         left_out=frozenset(remark.column for more in against for remark in more if remark.code in LEFT_OUT),
         notes=as_notes(frame, all_remarks),
-        decimal=decimal if is_known else "",
+        decimal=decimal if is_certain else "",
     )
 
 
@@ -112,11 +112,6 @@ class NewRows:
     n_rows: int
     columns: tuple[Floats, ...]
     odd: tuple[Mapping[int, str], ...]
-
-    @property
-    def values(self) -> Floats:
-        """Return the values [row, column]."""
-        return np.column_stack(self.columns)
 
     def window(self, start: int, stop: int) -> NewRows:
         """Return the rows from `start` to before `stop`."""
@@ -169,7 +164,7 @@ def _read_values(column: Sequence[Any], schema: ColumnSchema) -> tuple[Floats, d
     numbers = [float(value) if measured and type(value) in (int, float) else np.nan for value in column]
     values, odd = _read_numbers(np.array(numbers), schema)
     texts = {
-        row: trimmed(text_of(value))
+        row: trim(text_of(value))
         for row, value in enumerate(column)
         if value is not None and not (measured and type(value) in (int, float))
     }
@@ -207,9 +202,9 @@ def _values_of(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
         return [boolean_value(text, schema.levels) for text in texts]
     if schema.kind == "date":
         return [getattr(moment(text), schema.spelling) for text in texts]
-    code_of = {trimmed(level): float(code) for code, level in enumerate(schema.levels)}
+    code_of = {trim(level): float(code) for code, level in enumerate(schema.levels)}
     # 1.0 is the level 1 where all levels are numbers.
-    code_of_number = {number: code_of[trimmed(level)] for level, number in exact_numbers(schema.levels).items()}
+    code_of_number = {number: code_of[trim(level)] for level, number in exact_numbers(schema.levels).items()}
     among_codes = is_code_column(schema.levels)
     values = []
     for text in texts:
@@ -266,24 +261,23 @@ def _refuse_no_number(
         if column.name in numeric and np.isnan(column.values).all():
             text = next((text for text in frame.texts(position).texts if not missing_in_number(text)), None)
             if text:
-                message = f"{frame.where}: column '{column.name}' holds no number, but text ({shown(text)})"
+                message = f"{frame.where}: column '{column.name}' holds no number, but text ({quote(text)})"
                 raise ColumnError(message, f"Leave {spell('numeric', column.name)} out.")
 
 
 def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[Column]) -> None:
     """Raise one error that names every such column, so that the user can repair all at once."""
-    numbers = [
-        (position, column)
+    bad = {
+        position: rows
         for position, column in zip(positions, columns, strict=True)
-        if column.schema.kind == "number"
-    ]
-    bad = {position: rows for position, column in numbers if len(rows := np.flatnonzero(np.isinf(column.values)))}
+        if column.schema.kind == "number" and len(rows := np.flatnonzero(np.isinf(column.values)))
+    }
     if not bad:
         return
     places = frame.places({int(rows[0]) for rows in bad.values()})
     listed = ", ".join(
         f"column '{frame.names[position]}' ({len(rows)} of {frame.n_rows} cells, first in {places[int(rows[0])]}: "
-        f"{shown(frame.cells(position)[rows[0]])})"
+        f"{quote(frame.cells(position)[rows[0]])})"
         for position, rows in bad.items()
     )
     drop = spell("drop", *(frame.names[position] for position in bad))

@@ -20,7 +20,7 @@ from seedbed.experiment.request import Request, carry_out_request, plan_request
 from seedbed.experiment.run_folder import open_folder
 from seedbed.report.progress import Progress, notebook_progress
 from seedbed.settings.design import Compute, Design
-from seedbed.settings.fields import merged, place_of
+from seedbed.settings.fields import merge_settings, place_of
 from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
 from seedbed.training.candidates import warn_of_probabilities
 
@@ -91,8 +91,8 @@ def compare(
         question="compare",
         source=_table(table, y, target),
         candidates=candidates,
-        recipe=merged(recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate),
-        design=merged(design or Design(), quick=quick or None),
+        recipe=merge_settings(recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate),
+        design=merge_settings(design or Design(), quick=quick or None),
         lrs=several,
         compute=compute,
         started=started,

@@ -18,8 +18,8 @@ from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerd
 from seedbed.files import write_whole
 from seedbed.judgement.judging import conclude_scores, conclude_tables
 from seedbed.judgement.predictions import conclude_predictions
+from seedbed.judgement.question import Question
 from seedbed.judgement.score_columns import (
-    Question,
     factor,
     read_scores,
     refuse_means,
@@ -28,7 +28,7 @@ from seedbed.judgement.score_columns import (
     score_kind,
     target_of,
 )
-from seedbed.judgement.scores import paired, read_rows, scores_by_candidate, split_plan
+from seedbed.judgement.scores import align, read_rows, scores_by_candidate, split_plan
 from seedbed.report.judgement_text import tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.terminal import glance_text
@@ -216,7 +216,7 @@ def _conclude_scores(
     rows = read_rows(columns, roles, names if wide else (), in_order=in_order)
     scores = scores_by_candidate(columns, values, rows)
     plan = split_plan(rows, folds=question.folds, test_share=question.test_share)
-    by_name, dropped = paired(scores, rows, drop_incomplete=question.drop_incomplete)
+    by_name, dropped = align(scores, rows, drop_incomplete=question.drop_incomplete)
     for name, each in by_name.items():
         if metric.percent and not ((each >= 0) & (each <= 1)).all():
             message = f"{columns.where}: {metric.words} of {name} goes from {each.min():.4g} to {each.max():.4g}"

@@ -29,7 +29,8 @@ from seedbed.evaluation.summaries import (
     TableVerdict,
 )
 from seedbed.evaluation.verdicts import SHORT, fold_differences, more_repeats_ratio, seed_noise
-from seedbed.judgement.score_columns import Question
+from seedbed.judgement.question import Question
+from seedbed.judgement.score_columns import reference_among
 from seedbed.judgement.scores import SplitPlan
 from seedbed.typing import Floats
 
@@ -95,13 +96,13 @@ def conclude_scores(
     Raises:
         OptionError: fewer than two candidates, or a reference that isn't there.
     """
-    reference, alpha = question.reference_among(list(scores)), question.alpha
+    reference, alpha = reference_among(list(scores), question), question.alpha
     margin = margin or _margin_of(scores[reference], metric, question)
     seeds = max(values.shape[1] for values in scores.values())
     conclusion = open_conclusion(question, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
     losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
     means = {name: values.mean(axis=1) for name, values in losses.items()}
-    fixed, on_these_rows = _constant(means, reference), list[SeedDifference]()
+    fixed, on_these_rows = _find_constant(means, reference), list[SeedDifference]()
     usable = {name: values[None] for name, values in losses.items() if name not in fixed or plan.df is None}
     if plan.df is None:
         reason = "its scores are all of one split, so they say nothing about other rows"
@@ -146,7 +147,7 @@ def _margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
 
 
-def _constant(means: Mapping[str, Floats], reference: str) -> dict[str, str]:
+def _find_constant(means: Mapping[str, Floats], reference: str) -> dict[str, str]:
     """Return the candidates without a verdict: their difference is the same number in all splits, and either not 0, or
     both have the same score in all splits. `means` are losses [split].
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +18,10 @@ from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean, sp
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, default_metric, margin_beside
 from seedbed.evaluation.protocol import Protocol, too_few
-from seedbed.evaluation.summaries import CandidateSummary, Conclusion
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.judgement.judging import conclude_scores, open_conclusion
-from seedbed.judgement.score_columns import Factor, Question, check_number, factor, free_columns, numbers, plain
+from seedbed.judgement.question import Question
+from seedbed.judgement.score_columns import Factor, check_number, factor, free_columns, numbers, plain, reference_among
 from seedbed.judgement.scores import FileRows, SplitPlan, read_rows, seed_places, split_plan
 from seedbed.scoring import Result, evidence_of, without_verdict
 from seedbed.typing import Floats, Ints
@@ -29,6 +31,7 @@ _PREDICTION = ("prediction", "predicted", "y_pred", "pred", "forecast")
 _OF_CLASS = re.compile(r"(probability|proba|prob|p)_(.+)")
 _MOST_CLASSES = 100
 _MOST_CANDIDATES = 200  # the intervals of all scores of one take a tenth of a second or more
+_OF_LABELS = ("accuracy", "balanced_accuracy", "mcc")  # scores of predicted labels; the others need probabilities
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")
 _MOST_LABELS = 20  # whole numbers with more distinct values than this are numbers and not classes
 _FEWEST_TESTED, _FEWEST_OUTSIDE = 30, 10
@@ -88,7 +91,10 @@ def read_predictions(
         hint = f"Add a column 'candidate', or name it with {name}. Or give each candidate a column."
         raise ColumnError(f"{columns.where}: no column names the candidate", hint)
     if "row" in roles:
-        row = _sorted(factor(columns, roles["row"], "row"))
+        row = factor(columns, roles["row"], "row")
+        with contextlib.suppress(ValueError):  # names that are numbers are put in order
+            order = np.argsort([float(label) for label in row.labels], kind="stable")
+            row = Factor(row.name, np.argsort(order)[row.codes], tuple(row.labels[i] for i in order.tolist()))
     elif wide and not roles.keys() & {"repeat", "seed"}:  # each line is a row of its own, in one fold
         row = Factor("", np.arange(columns.n_rows), tuple(str(number + 1) for number in range(columns.n_rows)))
     else:
@@ -150,15 +156,6 @@ def read_predictions(
     return predicted, plan, tuple(results)
 
 
-def _sorted(row: Factor) -> Factor:
-    """Return the rows in the order of their numbers, if their names are numbers."""
-    try:
-        order = np.argsort([float(label) for label in row.labels], kind="stable")
-    except ValueError:
-        return row
-    return Factor(row.name, np.argsort(order)[row.codes], tuple(row.labels[i] for i in order.tolist()))
-
-
 def _texts(columns: Frame, position: int) -> list[str]:
     """Return cells as texts; 1.0 as 1, since one column of labels may have been read as decimal numbers."""
     column = columns.texts(position)
@@ -175,27 +172,27 @@ def _of_columns(
     names = {plain(name): i for i, name in enumerate(columns.names) if i not in used}
     by_label = {label: i for i, label in of_class.items()}
     if len(by_label) > 1:
-        labels = _ordered({*by_label, *truth}, positive)
+        labels = _order_labels({*by_label, *truth}, positive)
         if lacking := [label for label in labels if label not in by_label]:
             message = f"the target has '{lacking[0]}', and there is no column 'probability_{lacking[0]}'"
             raise ColumnError(f"{columns.where}: {message}", "Give a column of probabilities for each label.")
         p = np.column_stack([numbers(columns, by_label[label]) for label in labels])
-        return _coded(truth, labels, [p[:, 1] if len(labels) == 2 else p])
+        return _code_classes(truth, labels, [p[:, 1] if len(labels) == 2 else p])
     single = next((names[name] for name in _PROBABILITY if name in names), None)
     if single is None and by_label.keys() & set(truth):
         ((positive, single),) = by_label.items()
     if single is not None:
-        labels = _ordered(set(truth), positive)
+        labels = _order_labels(set(truth), positive)
         if len(labels) != 2:
             raise ColumnError(
                 f"{columns.where}: column '{target}' has {len(labels)} different labels, and one probability is of two",
                 "Give a column 'probability_LABEL' for each label.",
             )
         p = numbers(columns, single)
-        if _outside(p):
+        if _leaves_0_to_1(p):
             name = columns.names[single]
             raise ColumnError(f"{columns.where}: column '{name}' isn't a probability", "It must lie between 0 and 1.")
-        return _coded(truth, labels, [p])
+        return _code_classes(truth, labels, [p])
     predicted = next((names[name] for name in _PREDICTION if name in names), None)
     if predicted is None:
         raise ColumnError(
@@ -205,16 +202,8 @@ def _of_columns(
     return _of_predictions(columns, truth, [predicted], question)
 
 
-def _outside(p: Floats) -> bool:
+def _leaves_0_to_1(p: Floats) -> bool:
     return bool(((p < 0) | (p > 1)).any())
-
-
-def _texts_only(labels: set[str]) -> bool:
-    """Return whether a label isn't a number."""
-    try:
-        return not np.isfinite([float(label) for label in labels]).all()
-    except ValueError:
-        return True
 
 
 def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[int], question: Question) -> _Predicted:
@@ -225,24 +214,27 @@ def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[in
     labels, names = set(truth), [columns.names[i] for i in predicted]
     cells = [_texts(columns, i) for i in predicted]
     strange = [next((cell for cell in column if cell not in labels), None) for column in cells]
-    texts_only = _texts_only(labels)
+    try:
+        texts_only = not np.isfinite([float(label) for label in labels]).all()
+    except ValueError:
+        texts_only = True
     # More targets than this are texts or numbers and not classes.
     if len(labels) <= (_MOST_CLASSES if texts_only else _MOST_LABELS) and not any(cell is not None for cell in strange):
-        ordered = _ordered(labels, positive)
+        ordered = _order_labels(labels, positive)
         shares = np.eye(len(ordered), dtype=np.float32)
         p = [shares[_codes(column, ordered)] for column in cells]
-        return _coded(truth, ordered, [each[:, 1] for each in p] if len(ordered) == 2 else p, hard=True)
+        return _code_classes(truth, ordered, [each[:, 1] for each in p] if len(ordered) == 2 else p, hard=True)
     if len(labels) == 2 and len(predicted) > 1:
-        ordered = _ordered(labels, positive)
+        ordered = _order_labels(labels, positive)
         for name, i, cell in zip(names, predicted, strange, strict=True):
             values = columns.numbers(i)
-            if cell is not None and (not np.isfinite(values).any() or _outside(values)):
+            if cell is not None and (not np.isfinite(values).any() or _leaves_0_to_1(values)):
                 message = f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor probabilities"
                 raise ColumnError(f"{columns.where}: {message}: '{cell}'", "Leave out what isn't a prediction.")
         if None in strange:
             message = f"column '{names[strange.index(None)]}' holds labels, and not all others do"
             raise ColumnError(f"{columns.where}: {message}", "Give labels of all candidates, or probabilities of all.")
-        return _coded(truth, ordered, [numbers(columns, i) for i in predicted])
+        return _code_classes(truth, ordered, [numbers(columns, i) for i in predicted])
     if texts_only:
         cell = next((cell for cell in strange if cell is not None), None)
         if cell is None:
@@ -254,7 +246,7 @@ def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[in
     return _Predicted("regression", (), y, tuple(numbers(columns, i) for i in predicted), False)
 
 
-def _coded(
+def _code_classes(
     truth: Sequence[str], labels: tuple[str, ...], p: Sequence[NDArray[Any]], *, hard: bool = False
 ) -> _Predicted:
     """Return predictions of classes."""
@@ -267,7 +259,7 @@ def _codes(cells: Sequence[str], labels: Sequence[str]) -> Ints:
     return np.array([codes[cell] for cell in cells], dtype=np.int64)
 
 
-def _ordered(labels: set[str], positive: str | None) -> tuple[str, ...]:
+def _order_labels(labels: set[str], positive: str | None) -> tuple[str, ...]:
     """Return labels in order, as numbers if they are numbers. Of two labels, the positive one is the last."""
     try:
         ordered = sorted(labels, key=lambda label: (float(label), label))
@@ -357,13 +349,13 @@ def conclude_predictions(
     """
     predicted, plan, results = read_predictions(columns, roles, question)
     task, labels, hard = predicted.task, predicted.labels, predicted.hard
-    known = [name for name, metric in METRICS.items() if metric.row_loss and task in metric.tasks]
+    testable_scores = [name for name, metric in METRICS.items() if metric.row_loss and task in metric.tasks]
     if hard:
-        known = ["accuracy"]
+        testable_scores = ["accuracy"]
     name = question.score or ("accuracy" if hard else default_metric(task))
-    if name not in known:
+    if name not in testable_scores:
         message = f"'{name}' can't be tested on these predictions (true values: column '{question.target}')"
-        raise OptionError(message, did_you_mean(name, known))
+        raise OptionError(message, did_you_mean(name, testable_scores))
     metric, target = METRICS[name], results[0].target
     seeds = max(result.predictions.shape[1] for result in results)
     about = {**about, "target": question.target, "task": task, "n_rows": len(target)}
@@ -380,7 +372,7 @@ def conclude_predictions(
         *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and plan.kind != "held_out" else []),
     )
     by_name = {result.name: result for result in results}
-    reference = question.reference_among(list(by_name))
+    reference = reference_among(list(by_name), question)
     if question.margin is not None:
         margin = Margin(question.margin, "given")
     else:  # by the rule of a comparison
@@ -401,13 +393,10 @@ def conclude_predictions(
         evidence = replace(evidence, n_train=None)
     without = without_verdict(results, reference, name)
     conclusion = conclude(conclusion, evidence, without=without)
-    return replace(conclusion, candidates=tuple(_candidate(result, hard=hard) for result in results))
-
-
-def _candidate(result: Result, *, hard: bool) -> CandidateSummary:
-    """Return a candidate with its scores. Predicted labels have the scores without probabilities."""
-    summary = result.summary()
-    if not hard:
-        return summary
-    scores = {name: summary.scores[name] for name in ("accuracy", "balanced_accuracy", "mcc")}
-    return replace(summary, calibration=None, scores=scores)
+    candidates = []
+    for summary in (result.summary() for result in results):
+        if hard:
+            scores_of_labels = {name: summary.scores[name] for name in _OF_LABELS}
+            summary = replace(summary, calibration=None, scores=scores_of_labels)
+        candidates.append(summary)
+    return replace(conclusion, candidates=tuple(candidates))

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import quoted_names
+from seedbed.data.cells import quote_names
 from seedbed.data.frame import Frame
 from seedbed.data.sources.memory import frame_of_values
 from seedbed.data.sources.opening import read_new_rows
-from seedbed.data.sources.source_options import EveryName
+from seedbed.data.sources.source_limits import EveryName
 from seedbed.data.target import likely_target
 from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean, spell
 from seedbed.evaluation.metrics import METRICS, Metric, known_metric
 from seedbed.files import scratch_folder
-from seedbed.settings.fields import Settings, documented, setting
+from seedbed.judgement.question import Question
 from seedbed.typing import Floats
 
 CONVENTIONS: Mapping[str, tuple[str, ...]] = {
@@ -78,85 +78,6 @@ _LOWER = frozenset(
 )  # fmt: skip
 
 
-@documented
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Question(Settings):
-    """What is asked about a file of scores or predictions: the options of `judge`.
-
-    Raises:
-        OptionError: a value is out of range.
-    """
-
-    reference: str | None = setting(None, "The candidate that the others are compared with; the first one if left out.")
-    margin: float | None = setting(
-        None,
-        "The difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up to 1, else"
-        " 2 % of the reference's mean.",
-        above=0,
-        hint="Give the smallest difference that matters, above 0.",
-    )
-    alpha: float = setting(
-        0.05,
-        "How often a difference may be claimed where there is none, over all comparisons together.",
-        above=0,
-        below=1,
-        hint="Give a share between 0 and 1: 0.05, say.",
-    )
-    tried: int = setting(
-        0,
-        "How many attempts were discarded; each counts as one more comparison.",
-        at_least=0,
-        at_most=1_000_000_000,
-        hint="Give how many attempts were discarded: 0 to 1,000,000,000.",
-    )
-    lower_is_better: bool | None = setting(None, "Which way is better; by the score's name if left out.")
-    folds: int | None = setting(None, "Folds of each repeat, if no column says it.")
-    test_share: float | None = setting(None, "Share of test rows, for random splits.")
-    drop_incomplete: bool = setting(False, "Leave out splits in which a score is missing.")
-    score: str | None = setting(
-        None,
-        "The column of scores; of the wide form, what the numbers are, such as `accuracy`; of predictions, the score"
-        " that verdicts are about: `brier`, `log_loss`, `accuracy`, `squared_error` or `mae`.",
-    )
-    candidate: str | None = setting(
-        None, "The column of candidates. This and the next five are needed only if a column has no usual name."
-    )
-    fold: str | None = setting(None, "The column of folds.")
-    repeat: str | None = setting(None, "The column of repeats.")
-    seed: str | None = setting(None, "The column of seeds.")
-    dataset: str | None = setting(
-        None, "The column of tables. Each table gets its verdicts, and a signed-rank test decides over all of them."
-    )
-    row: str | None = setting(None, "The column of rows, for predictions.")
-    target: str | None = setting(
-        None,
-        "The column of true values, if the file contains predictions of rows that weren't trained on; usual names such"
-        " as `y`, `y_true`, `target` and `label` are known.",
-    )
-    positive: str | None = setting(
-        None, "Of two labels, the one whose probability is given; the larger one if left out."
-    )
-
-    def reference_among(self, names: Sequence[str]) -> str:
-        """Return the reference.
-
-        Raises:
-            OptionError: it isn't among the candidates, there are fewer than two, or one of them has the name of the
-                true values.
-        """
-        if true := [name for name in names if plain(name) in _TRUE]:
-            hint = (
-                "In predictions, keep this column of true values, and give no scores; in scores, rename the candidate."
-            )
-            raise OptionError(f"a candidate is named '{true[0]}', which is a usual name of the true values", hint)
-        if len(names) < 2:
-            raise OptionError(f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more.")
-        if self.reference is not None and self.reference not in names:
-            message = f"the reference '{self.reference}' is not among the candidates"
-            raise OptionError(message, did_you_mean(self.reference, names))
-        return self.reference or names[0]
-
-
 @dataclass(frozen=True, eq=False)
 class Factor:
     """A column of labels as codes [row] into `labels`, in order of appearance; `name` is the column's name."""
@@ -206,17 +127,17 @@ def roles_of(columns: Frame, question: Question) -> dict[str, int]:
         name = getattr(question, role, None)
         if name is not None and name not in names:
             raise ColumnError(f"{columns.where}: there is no column '{name}'", did_you_mean(name, names))
-        there = [i for i, other in enumerate(names) if plain(other) in usual and other not in named]
+        positions = [i for i, other in enumerate(names) if plain(other) in usual and other not in named]
         if name is not None:
-            there = [names.index(name)]
+            positions = [names.index(name)]
         if role == "seed":  # exports of trackers name each run beside its seed
-            there = [i for i in there if plain(names[i]) == "seed"] or there
-        if len(there) > 1:
-            both = " and ".join(f"'{names[i]}'" for i in there[:2])
+            positions = [i for i in positions if plain(names[i]) == "seed"] or positions
+        if len(positions) > 1:
+            both = " and ".join(f"'{names[i]}'" for i in positions[:2])
             message = f"{columns.where}: the columns {both} could both be the {role}"
-            raise ColumnError(message, f"Name one with {role}: {names[there[0]]}.")
-        if there:
-            roles[role] = there[0]
+            raise ColumnError(message, f"Name one with {role}: {names[positions[0]]}.")
+        if positions:
+            roles[role] = positions[0]
     return roles
 
 
@@ -273,7 +194,7 @@ def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -
             raise _no_candidates(where, [names[named[0]]])
         return named
     values = [i for i in free if np.isfinite(columns.numbers(i)).any()]
-    shown = [names[i] for i in values]
+    value_names = [names[i] for i in values]
     if not wide and score is not None:
         raise ColumnError(f"{where}: there is no column '{score}'", did_you_mean(score, names))
     if not values:
@@ -283,10 +204,10 @@ def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -
         )
     if not wide and len(values) > 1:
         raise ColumnError(
-            f"{where}: {quoted_names(shown, 8)} could all be the score", f"Name one with score: {shown[0]}."
+            f"{where}: {quote_names(value_names, 8)} could all be the score", f"Name one with score: {value_names[0]}."
         )
-    if wide and (len(values) < 2 or all(_known(name) for name in shown)):
-        raise _no_candidates(where, shown)
+    if wide and (len(values) < 2 or all(_known(name) for name in value_names)):
+        raise _no_candidates(where, value_names)
     check_number(where, len(values))
     return values
 
@@ -307,6 +228,24 @@ def refuse_means(columns: Frame, roles: Mapping[str, int]) -> None:
         raise OptionError(message, f"{why} Give a row for each candidate and fold.")
 
 
+def reference_among(names: Sequence[str], question: Question) -> str:
+    """Return the reference.
+
+    Raises:
+        OptionError: it isn't among the candidates, there are fewer than two, or one of them has the name of the
+            true values.
+    """
+    if true := [name for name in names if plain(name) in _TRUE]:
+        hint = "In predictions, keep this column of true values, and give no scores; in scores, rename the candidate."
+        raise OptionError(f"a candidate is named '{true[0]}', which is a usual name of the true values", hint)
+    if len(names) < 2:
+        raise OptionError(f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more.")
+    if question.reference is not None and question.reference not in names:
+        message = f"the reference '{question.reference}' is not among the candidates"
+        raise OptionError(message, did_you_mean(question.reference, names))
+    return question.reference or names[0]
+
+
 def free_columns(columns: Frame, roles: Mapping[str, int]) -> list[int]:
     """Return the columns without a role that may hold scores or predictions, and nothing such as time."""
     used = set(roles.values())
@@ -315,7 +254,7 @@ def free_columns(columns: Frame, roles: Mapping[str, int]) -> list[int]:
 
 def _no_candidates(where: str, scores: Sequence[str]) -> ColumnError:
     look = "looks" if len(scores) == 1 else "look"
-    message = f"{where}: no column names the candidates, and {quoted_names(scores, 8)} {look} like scores"
+    message = f"{where}: no column names the candidates, and {quote_names(scores, 8)} {look} like scores"
     return ColumnError(message, f"Add a column 'candidate', or name yours with {spell('candidate', 'NAME')}.")
 
 
@@ -378,18 +317,18 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
     Raises:
         OptionError: neither the name nor the user says which way is better.
     """
-    known = _known(name)
-    metric = METRICS[known] if known in METRICS else replace(known_metric(name or "score"), low=-np.inf)
+    usual_name = _known(name)
+    metric = METRICS[usual_name] if usual_name in METRICS else replace(known_metric(name or "score"), low=-np.inf)
     if lower_is_better is not None:
         return replace(metric, greater_is_better=not lower_is_better)
-    if known is None:
+    if usual_name is None:
         what = f"'{name}'" if name else "a score without a name"
         raise OptionError(
             f"it isn't known whether a high or a low value of {what} is better",
             "Say whether lower is better ('lower_is_better')"
             + ("." if name else ", or say what the numbers are, as in score: accuracy."),
         )
-    return metric if known in METRICS else replace(metric, greater_is_better=known in _HIGHER)
+    return metric if usual_name in METRICS else replace(metric, greater_is_better=usual_name in _HIGHER)
 
 
 def _known(name: str) -> str | None:

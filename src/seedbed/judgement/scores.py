@@ -168,7 +168,7 @@ def _copies(columns: Frame, rows: FileRows, name: str, lines: Ints) -> DataError
     return DataError(f"{message}, {', '.join(which)}", hint)
 
 
-def paired(scores: Mapping[str, Floats], rows: FileRows, *, drop_incomplete: bool) -> tuple[dict[str, Floats], str]:
+def align(scores: Mapping[str, Floats], rows: FileRows, *, drop_incomplete: bool) -> tuple[dict[str, Floats], str]:
     """Return scores [split, seed] on the splits that all candidates have, and in words what was left out.
 
     Raises:
@@ -176,16 +176,16 @@ def paired(scores: Mapping[str, Floats], rows: FileRows, *, drop_incomplete: boo
     """
     compact = {}
     for name, values in scores.items():  # splits may have different seeds, so scores are moved to the left
-        there = np.isfinite(values)
-        left = np.take_along_axis(values, np.argsort(~there, axis=1, kind="stable"), axis=1)
-        compact[name] = left[:, : int(there.sum(axis=1).max())]
+        has_score = np.isfinite(values)
+        packed = np.take_along_axis(values, np.argsort(~has_score, axis=1, kind="stable"), axis=1)
+        compact[name] = packed[:, : int(has_score.sum(axis=1).max())]
     if empty := [name for name, values in compact.items() if not values.size]:
-        raise DataError(f"{rows.where}: {_listed(empty)} has no score at all", "Leave it out.")
+        raise DataError(f"{rows.where}: {_list_words(empty)} has no score at all", "Leave it out.")
     complete = {name: np.isfinite(values).all(axis=1) for name, values in compact.items()}
-    keep = np.logical_and.reduce(list(complete.values()))
-    if keep.all():
+    kept_splits = np.logical_and.reduce(list(complete.values()))
+    if kept_splits.all():
         return compact, ""
-    lacking = [
+    missing_scores = [
         f"{name} in {rows.split_name(split)}"
         for name, is_complete in complete.items()
         for split in np.flatnonzero(~is_complete).tolist()
@@ -193,22 +193,22 @@ def paired(scores: Mapping[str, Floats], rows: FileRows, *, drop_incomplete: boo
     if not drop_incomplete:
         several = any(values.shape[1] > 1 for values in compact.values())
         raise DataError(
-            f"{rows.where}: scores are missing: {_listed(lacking)}",
+            f"{rows.where}: scores are missing: {_list_words(missing_scores)}",
             f"All candidates need all splits{', with all of their seeds' * several}. If a run failed, report that; "
             "'drop_incomplete' leaves out the splits in which a score is missing.",
         )
-    if keep.sum() < 2:
-        left_over = "no split has" if not keep.any() else "a single split has"
+    if kept_splits.sum() < 2:
+        left_over = "no split has" if not kept_splits.any() else "a single split has"
         raise DataError(f"{rows.where}: {left_over} the scores of all candidates", "Score them on the same splits.")
-    n = int((~keep).sum())
+    n = int((~kept_splits).sum())
     dropped = (
-        f"{n} of {len(keep)} splits {'is' if n == 1 else 'are'} left out, as scores are missing there "
-        f"({_listed(lacking)}). If they are missing because a candidate failed, it looks better than it is."
+        f"{n} of {len(kept_splits)} splits {'is' if n == 1 else 'are'} left out, as scores are missing there "
+        f"({_list_words(missing_scores)}). If they are missing because a candidate failed, it looks better than it is."
     )
-    return {name: values[keep] for name, values in compact.items()}, dropped
+    return {name: values[kept_splits] for name, values in compact.items()}, dropped
 
 
-def _listed(words: Sequence[str]) -> str:
+def _list_words(words: Sequence[str]) -> str:
     """Return a, b, c and 4 more."""
     return "; ".join(words[:_MOST_NAMED]) + (f" and {len(words) - _MOST_NAMED} more" if words[_MOST_NAMED:] else "")
 

@@ -16,7 +16,7 @@ import duckdb
 import numpy as np
 
 from seedbed.data.frame import Frame
-from seedbed.data.sources.source_options import quoted
+from seedbed.data.sources.source_limits import quote_name
 from seedbed.errors import ColumnError, OptionError, did_you_mean, visible
 from seedbed.evaluation.summaries import Note
 from seedbed.files import temporary_folder
@@ -160,7 +160,7 @@ def _fill(
     names = [*copied, *columns.names]
     types = ["VARCHAR"] * len(copied) + columns.types
     # DuckDB's names ignore case: it renames the second of 'Yes' and 'yes' to 'yes_1'. So the view has the names.
-    shown = ", ".join(f"c{place} AS {quoted(name)}" for place, name in enumerate(names))
+    shown = ", ".join(f"c{place} AS {quote_name(name)}" for place, name in enumerate(names))
     typed = ", ".join(f"c{place} {kind}" for place, kind in enumerate(types))
     connection.execute(f"CREATE TABLE cells ({typed})")
     connection.execute(f"CREATE VIEW predictions AS SELECT {shown} FROM cells")

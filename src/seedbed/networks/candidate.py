@@ -27,7 +27,7 @@ from seedbed.errors import CandidateError, UsageError, did_you_mean
 from seedbed.networks.activations import ACTIVATIONS, is_activation
 from seedbed.networks.mlp import MLP, WORDS, BlendedMembers, Prior, Regression, Trees
 from seedbed.networks.user import FileArchitecture, UserArchitecture
-from seedbed.settings.fields import kinds_of, parsed, settings_of
+from seedbed.settings.fields import parse_setting, settings_of
 from seedbed.settings.recipe import Recipe
 
 Architecture = Callable[[int, int], nn.Module]
@@ -175,12 +175,12 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
             raise _wrong(text, f"no recipe word '{key}'", did_you_mean(key, _WORDS))
         if key in shape or key in recipe:
             raise _wrong(text, f"'{key}' is duplicated", "Leave one out.")
-        known = (WORDS[key],) if key in WORDS else kinds_of(Recipe, key)
+        known = (WORDS[key],) if key in WORDS else settings_of(Recipe)[key].kinds
         if bool in known and not equals:
             value = "true"
         try:
             if key in _RECIPE_WORDS:
-                recipe[key] = parsed(Recipe, key, value)
+                recipe[key] = parse_setting(Recipe, key, value)
             else:
                 shape[key] = {"true": True, "false": False}[value] if bool in known else WORDS[key](value)
         except (ValueError, KeyError):

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Self
+from typing import Any
 
 from seedbed.errors import visible
 from seedbed.figures.theme import DARK, LIGHT, css_variables
@@ -58,7 +58,7 @@ class Metrics:
         yield "# HELP seedbed_requests_total Requests that were answered."
         yield "# TYPE seedbed_requests_total counter"
         for (route, status), count in sorted(self._requests.items()):
-            yield f'seedbed_requests_total{{route="{_escaped(route)}",status="{status}"}} {count}'
+            yield f'seedbed_requests_total{{route="{route}",status="{status}"}} {count}'
         yield "# HELP seedbed_rows_total Rows that were predicted."
         yield "# TYPE seedbed_rows_total counter"
         yield f"seedbed_rows_total {self.rows}"
@@ -73,10 +73,6 @@ class Metrics:
         yield "# HELP seedbed_queue_length Requests that wait for the model."
         yield "# TYPE seedbed_queue_length gauge"
         yield f"seedbed_queue_length {self._waiting()}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 Message = MutableMapping[str, Any]
@@ -101,20 +97,13 @@ class Route:
 
 
 class App:
-    """An ASGI application that serves one model, and a context manager for its thread."""
+    """An ASGI application that serves one model; its `worker` is a context manager for the thread that predicts."""
 
     def __init__(self, model: Model, gate: Gate, limits: Limits | None = None, version: str = "") -> None:
         self._gate, self._limits = gate, limits or Limits()
         self.worker = Worker(model, self._limits)
         self._metrics = Metrics(lambda: self.worker.waiting)
         self.routes = self._routes(model, version)
-
-    def __enter__(self) -> Self:
-        self.worker.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        self.worker.__exit__(kind, *error)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -193,9 +182,9 @@ class App:
         page_headers, page_body = form_page(has_token)
         return {
             "/": Route("GET", open=True, content=lambda: ([*page_headers, *_SAFE], page_body)),
-            "/health": _fixed({"status": "ok"}, open=True),
-            "/card": _fixed(model.card()),
-            "/openapi.json": _fixed(document(model, version, token=has_token)),
+            "/health": _fixed_route({"status": "ok"}, open=True),
+            "/card": _fixed_route(model.card()),
+            "/openapi.json": _fixed_route(document(model, version, token=has_token)),
             "/metrics": Route("GET", content=lambda: (_TEXT, self._metrics.text().encode())),
             "/predict": Route("POST"),
         }
@@ -222,7 +211,7 @@ def _check_json(headers: Headers) -> None:
         raise RefusedError(415, "content_type", "the body is compressed", "Send it as it is.")
 
 
-def _fixed(values: Any, *, open: bool = False) -> Route:
+def _fixed_route(values: Any, *, open: bool = False) -> Route:
     body = write_json(values)
     return Route("GET", open=open, content=lambda: (_JSON, body))
 

@@ -47,7 +47,9 @@ class _Limited(HttpToolsProtocol):
             self._head += len(data)
             if self._head > self.limits.head:
                 self._refuse(self._too_long())
-        elif self._timer is None and not self._is_busy():
+            return
+        cycle: Any = self.cycle  # None before the first request, despite its type
+        if self._timer is None and (cycle is None or cycle.response_complete):
             self._await_head()  # line ends before a request: uvicorn no longer waits for it
 
     def on_message_begin(self) -> None:
@@ -79,10 +81,6 @@ class _Limited(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what isn't HTTP, in the form of all other errors."""
         self._refuse(RefusedError(400, "http", msg.rstrip(".")))
-
-    def _is_busy(self) -> bool:
-        cycle: Any = self.cycle  # None before the first request, despite its type
-        return cycle is not None and not cycle.response_complete
 
     def _await_head(self) -> None:
         if self._timer is None:

@@ -99,13 +99,13 @@ def _check_depth(body: bytes, depth: int) -> None:
     """Refuse deep nesting by removing brackets from the inside, in linear passes. A regular expression for texts would
     be quadratic."""
     outside = b"".join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
-    left = outside.translate(_SQUARE, _NO_BRACKETS)
+    brackets = outside.translate(_SQUARE, _NO_BRACKETS)
     for _ in range(depth):
-        inner = left.replace(b"[]", b"")
-        if len(inner) == len(left):
+        inner = brackets.replace(b"[]", b"")
+        if len(inner) == len(brackets):
             break  # no brackets are left, or they don't match and the parser reports it
-        left = inner
-    if b"[]" in left:
+        brackets = inner
+    if b"[]" in brackets:
         raise _too_deep(depth)
 
 
@@ -208,11 +208,11 @@ class Gate:
             if scheme not in (b"http", b"https") or host not in self.hosts:
                 raise RefusedError(403, "origin", "requests from pages of other sites are refused")
 
-    def check_token(self, given: list[bytes]) -> None:
+    def check_token(self, headers: list[bytes]) -> None:
         """Raise RefusedError unless there is one `Authorization` header with the token."""
         if self.token is None:
             return
-        scheme, _, token = (given[0] if len(given) == 1 else b"").partition(b" ")
+        scheme, _, token = (headers[0] if len(headers) == 1 else b"").partition(b" ")
         if not (hmac.compare_digest(token.strip(), self.token) and scheme.lower() == b"bearer"):
             raise RefusedError(
                 401,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedbed.data.cells import quoted_names
+from seedbed.data.cells import quote_names
 from seedbed.data.frame import check_characters, check_flat
 from seedbed.errors import ColumnError, nearest
 from seedbed.model.model import Model
@@ -77,13 +77,17 @@ class RowFormat:
             values = [[record[name] for record in records] for name in self._names]
         except KeyError:
             for number, record in enumerate(records, start=1):
-                self._check_names(number, record)
+                if missing := [name for name in self._names if name not in record]:
+                    others_of_row = itertools.islice((name for name in record if name not in self._known), _NEAR_ONES)
+                    hint = nearest(missing[0], [name[:100] for name in others_of_row])
+                    message = f"row {number} lacks {quote_names(missing)}"
+                    raise ColumnError(message, hint or "Give null for what isn't known.") from None
             raise
         others: set[str] = set()
         for record in records:
             if len(record) > len(self._names):
                 others |= record.keys() - self._known
-        return RequestRows(self._checked(values), len(records), tuple(sorted(others)))
+        return RequestRows(self._check_values(values), len(records), tuple(sorted(others)))
 
     def answer(self, rows: RequestRows, predictions: Predictions) -> dict[str, Any]:
         """Return `{"predictions": [...]}`, and which columns weren't used if there are any."""
@@ -100,30 +104,19 @@ class RowFormat:
             labels, covering = self._model.labels, self._model.covering(predictions, **rows.sets).tolist()
             for one, row in zip(records, covering, strict=True):
                 one |= {"set": [*itertools.compress(labels, row)]} if labels else {"low": row[0], "high": row[1]}
+        flags = predictions.flags(self._schemas)  # by row, those of unusual columns; the answer has all kinds
         answers = [
-            {**one, "spread": spread, "flags": flags, "doubtful": is_doubtful}
-            for one, spread, flags, is_doubtful in zip(
-                records, spreads, self._flags(predictions), doubtful, strict=True
-            )
+            {
+                **one,
+                "spread": spread,
+                "flags": {kind: flags.get(row, {}).get(kind, []) for kind in FLAGS},
+                "doubtful": is_doubtful,
+            }
+            for row, (one, spread, is_doubtful) in enumerate(zip(records, spreads, doubtful, strict=True))
         ]
         return {"predictions": answers, "ignored": list(rows.ignored)} if rows.ignored else {"predictions": answers}
 
-    def _flags(self, predictions: Predictions) -> list[dict[str, list[str]]]:
-        """Return the names of unusual columns by kind, for each row. All kinds are there."""
-        flags_of_rows = predictions.flags(self._schemas)
-        return [
-            {kind: flags_of_rows.get(row, {}).get(kind, []) for kind in FLAGS} for row in range(len(predictions.values))
-        ]
-
-    def _check_names(self, number: int, record: Mapping[str, Any]) -> None:
-        """Raise ColumnError if a row lacks a column of the model."""
-        missing = [name for name in self._names if name not in record]
-        if missing:
-            others = itertools.islice((other for other in record if other not in self._known), _NEAR_ONES)
-            hint = nearest(missing[0], [other[:100] for other in others])
-            raise ColumnError(f"row {number} lacks {quoted_names(missing)}", hint or "Give null for what isn't known.")
-
-    def _checked(self, values: list[list[Any]]) -> list[list[Any]]:
+    def _check_values(self, values: list[list[Any]]) -> list[list[Any]]:
         """Return the values. Raise DataError for a list, an object, half a character, or what is too large."""
         for column, schema in zip(values, self._schemas, strict=True):
             kinds = set(map(type, column))

@@ -74,7 +74,7 @@ def serve_model(
             installed.
     """
     try:
-        with _opened(model, address, limits or Limits(), version) as (app, server, bound):
+        with _open_server(model, address, limits or Limits(), version) as (app, server, bound):
             before = signal.signal(signal.SIGTERM, _end)
             try:
                 started(address.url(bound.getsockname()[1]))
@@ -95,7 +95,7 @@ def serving(model: Model, address: Address, *, limits: Limits | None = None, ver
     Raises:
         OptionError: as `serve_model`.
     """
-    with _opened(model, address, limits or Limits(), version) as (_, server, bound):
+    with _open_server(model, address, limits or Limits(), version) as (_, server, bound):
         thread = threading.Thread(target=_run, args=(server, bound), name="seedbed-serves")
         thread.start()
         try:
@@ -106,14 +106,15 @@ def serving(model: Model, address: Address, *, limits: Limits | None = None, ver
 
 
 @contextlib.contextmanager
-def _opened(
+def _open_server(
     model: Model, address: Address, limits: Limits, version: str
 ) -> Iterator[tuple[App, uvicorn.Server, socket.socket]]:
     """Yield an application, its server that is ready to run, and a socket that accepts connections already."""
     check_address(address)
-    with _listening(address) as bound:
+    with _open_socket(address) as bound:
         gate = Gate.of(address.host, bound.getsockname()[1], address.token, address.names)
-        with App(model, gate, limits, version) as app:
+        app = App(model, gate, limits, version)
+        with app.worker:
             yield app, _http_server(app, limits), bound
 
 
@@ -152,7 +153,7 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-def _listening(address: Address) -> socket.socket:
+def _open_socket(address: Address) -> socket.socket:
     """Return a socket that accepts connections. Raise OptionError if the address isn't available."""
     try:
         family, kind, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]

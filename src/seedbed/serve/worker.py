@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 
+from seedbed.data.typed import read_values
 from seedbed.errors import SeedbedError
 from seedbed.model.model import Model
 from seedbed.model.predicting import Predictions, predict_rows
@@ -86,7 +87,7 @@ class Worker:
 
     def _work(self) -> None:
         while jobs := self._next_batch():
-            _return(list(self._answered(jobs)))
+            _return(list(self._answer_jobs(jobs)))
         _return([(job, ending()) for job in self._queue])
 
     def _next_batch(self) -> list[_Job]:
@@ -103,7 +104,7 @@ class Worker:
                 size += len(jobs[-1].body)
         return jobs
 
-    def _answered(self, jobs: Sequence[_Job]) -> Iterator[_Outcome]:
+    def _answer_jobs(self, jobs: Sequence[_Job]) -> Iterator[_Outcome]:
         """Yield each job with its answer or error."""
         readable: list[tuple[_Job, RequestRows]] = []
         for job in jobs:
@@ -131,7 +132,7 @@ class Worker:
         try:
             columns = zip(*(part.values for part in parts), strict=True)
             values = [list(itertools.chain.from_iterable(column)) for column in columns]
-            predictions = predict_rows(self._model, self._model.preprocessor.read_values(values))
+            predictions = predict_rows(self._model, read_values(values, self._model.schemas))
         except Exception:  # noqa: BLE001 - one by one, it becomes clear whose it is
             return []
         if not _is_finite(predictions):
@@ -151,7 +152,7 @@ class Worker:
 
     def _predict_alone(self, rows: RequestRows) -> Predictions:
         # A row's answer mustn't depend on other rows, so it is doubtful at most.
-        predictions = predict_rows(self._model, self._model.preprocessor.read_values(rows.values))
+        predictions = predict_rows(self._model, read_values(rows.values, self._model.schemas))
         if not _is_finite(predictions):
             message = "rows: the model has no finite prediction for a row; a number in it is too large"
             raise RefusedError(422, "data", message)

@@ -21,7 +21,7 @@ T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
-_KNOWN: dict[type[Any], dict[str, tuple[Setting, tuple[Any, ...]]]] = {}
+_SETTINGS: dict[type[Any], dict[str, Setting]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ class Setting:
 
     Attributes:
         help: one or two sentences.
+        kinds: the types that it may have, without None.
         choices: the allowed words; empty if it isn't a choice of words.
         at_least, above, below, at_most: bounds of a number.
         hint: what to do about a value out of bounds; derived from the bounds if empty.
@@ -39,10 +40,12 @@ class Setting:
         choosing: whether it is about choosing by inner splits, which only comparisons and models do.
         word: whether it may be one of the words of a candidate.
         option: whether it is an option of the command line.
+        negative: the option for False, `no_` and its name if empty; there is none if it is False by default.
         group: the heading of its option in `--help`; that of its class if empty.
     """
 
     help: str
+    kinds: tuple[Any, ...] = ()
     choices: tuple[str, ...] = ()
     at_least: float | None = None
     above: float | None = None
@@ -55,6 +58,7 @@ class Setting:
     choosing: bool = False
     word: bool = False
     option: bool = True
+    negative: str = ""
     group: str = ""
 
     def allows(self, number: float) -> bool:
@@ -74,31 +78,34 @@ def setting(default: Any, help: str, **about: Any) -> Any:
 
 
 def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
-    """Return the metadata of each setting of a class, by name and in order; with the choices of its `Literal`."""
-    return {name: about for name, (about, _) in _known(kind).items()}
+    """Return the metadata of each setting of a class, by name and in order; types and choices are those of its type."""
+    if kind not in _SETTINGS:
+        hints, settings = get_type_hints(kind), {}
+        for field in dataclasses.fields(kind):
+            about: Setting = field.metadata["setting"]
+            kinds = tuple(part for part in _parts(hints[field.name]) if part is not type(None))
+            words = [word for part in kinds if get_origin(part) is Literal for word in get_args(part)]
+            settings[field.name] = dataclasses.replace(about, kinds=kinds, choices=about.choices or tuple(words))
+        _SETTINGS[kind] = settings
+    return _SETTINGS[kind]
 
 
-def kinds_of(kind: type[Any], name: str) -> tuple[Any, ...]:
-    """Return the types that a setting may have, without None."""
-    return _known(kind)[name][1]
-
-
-def parsed(kind: type[Settings], name: str, text: str) -> Any:
+def parse_setting(kind: type[Settings], name: str, text: str) -> Any:
     """Return the value of a setting from its text on the command line or in the words of a candidate.
 
     Raises:
         ValueError: the text is not a number, or neither `true` nor `false`.
     """
-    about, kinds = settings_of(kind)[name], kinds_of(kind, name)
+    about = settings_of(kind)[name]
     if about.none and text == about.none:
         return about.none_is
-    if bool in kinds:
+    if bool in about.kinds:
         if text not in ("true", "false"):
             raise ValueError(text)
         return text == "true"
-    if int in kinds:
+    if int in about.kinds:
         return int(text)
-    return float(text) if float in kinds else text
+    return float(text) if float in about.kinds else text
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -109,19 +116,19 @@ class Settings:
         OptionError: a value has another type, is out of bounds or isn't one of the choices.
     """
 
-    def __new__(cls, **given: Any) -> Self:
-        refuse_unknown(given, cls.__name__, settings_of(cls))
+    def __new__(cls, **values: Any) -> Self:
+        refuse_unknown(values, cls.__name__, settings_of(cls))
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
         check_arguments(type(self), self.__dict__)
-        for name, (about, kinds) in _known(type(self)).items():
-            value = getattr(self, name)
+        for name, about in settings_of(type(self)).items():
+            value, is_whole = getattr(self, name), int in about.kinds
             if about.choices and value is not None and value not in about.choices:
                 hint = removed(f"{name}={value}") or did_you_mean(value, about.choices)
                 raise OptionError(f"unknown {name} '{value}'", hint)
-            if value is not None and (int in kinds or float in kinds) and not about.allows(value):
-                raise OptionError(f"{name} is {shown(value)}", about.hint or _bounds(about, whole=int in kinds))
+            if not isinstance(value, str | None) and (is_whole or float in about.kinds) and not about.allows(value):
+                raise OptionError(f"{name} is {shown(value)}", about.hint or _bounds(about, whole=is_whole))
 
     def __repr__(self) -> str:
         """Return the call that creates the same settings, without defaults."""
@@ -142,9 +149,9 @@ def place_of(name: str, *kinds: type[Settings]) -> str:
     return ""
 
 
-def merged(settings: S, **given: Any) -> S:
+def merge_settings(settings: S, **values: Any) -> S:
     """Return settings with the given values, except None, in place of their own."""
-    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
+    return dataclasses.replace(settings, **{name: value for name, value in values.items() if value is not None})
 
 
 def taking(usual: Settings, *, documents: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -182,19 +189,6 @@ def documented(kind: type[T]) -> type[T]:
 
 def _help_lines(kind: type[Any]) -> list[str]:
     return [f"    {name}: {about.help[:1].lower()}{about.help[1:]}" for name, about in settings_of(kind).items()]
-
-
-def _known(kind: type[Any]) -> dict[str, tuple[Setting, tuple[Any, ...]]]:
-    """Return metadata and types of each setting of a class, computed once per class."""
-    if kind not in _KNOWN:
-        hints, settings = get_type_hints(kind), {}
-        for field in dataclasses.fields(kind):
-            about: Setting = field.metadata["setting"]
-            parts = tuple(part for part in _parts(hints[field.name]) if part is not type(None))
-            words = [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
-            settings[field.name] = dataclasses.replace(about, choices=about.choices or tuple(words)), parts
-        _KNOWN[kind] = settings
-    return _KNOWN[kind]
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:

@@ -45,8 +45,7 @@ class Optimizer:
 
     Attributes:
         name: the word in a recipe.
-        words: its name in a sentence.
-        torch: its class in `torch.optim`, for the reference trainer.
+        torch: its class in `torch.optim`, for the reference trainer; also its name in a sentence.
         step: maps (momentum, nesterov, whether a parameter decays) to the pure step.
         lr: the learning rate if none is given.
         weight_decay: the default of `torch.optim`.
@@ -56,7 +55,6 @@ class Optimizer:
     """
 
     name: str
-    words: str
     torch: str
     step: Callable[[float, bool, Decays], Step]
     lr: float = 0.004
@@ -121,7 +119,6 @@ OPTIMIZERS = {
     for entry in (
         Optimizer(
             name="sgd",
-            words="SGD",
             torch="SGD",
             step=_sgd,
             lr=0.1,
@@ -131,14 +128,12 @@ OPTIMIZERS = {
         ),
         Optimizer(
             name="adam",
-            words="Adam",
             torch="Adam",
             step=lambda momentum, nesterov, decays: _adam(decays, decoupled=False),
             native=1,
         ),
         Optimizer(
             name="adamw",
-            words="AdamW",
             torch="AdamW",
             step=lambda momentum, nesterov, decays: _adam(decays, decoupled=True),
             weight_decay=0.01,

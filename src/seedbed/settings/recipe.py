@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from seedbed.errors import OptionError, did_you_mean
-from seedbed.settings.fields import Settings, documented, merged, setting, settings_of
+from seedbed.settings.fields import Settings, documented, merge_settings, setting, settings_of
 from seedbed.settings.optimizers import OPTIMIZERS
 
 MOST_EPOCHS = 1_000_000
@@ -135,14 +135,14 @@ class Recipe(Settings):
             raise OptionError("nesterov needs momentum", "Add momentum=0.9.")
 
     @classmethod
-    def tutorial(cls, **given: Any) -> Recipe:
+    def tutorial(cls, **settings: Any) -> Recipe:
         """Return the recipe of the tutorial, with the given settings: SGD over all rows for 1,000 epochs.
 
         Examples:
             >>> sb.Recipe.tutorial(lr=0.1).describe()
             'SGD, lr 0.1, full batch, 1000 epochs'
         """
-        return replace(RECIPES["tutorial"], **given)
+        return replace(RECIPES["tutorial"], **settings)
 
     def for_rows(self, n_rows: int) -> Recipe:
         """Return the recipe with a learning rate, and with epochs and rows per step that suit so many rows, where it
@@ -189,12 +189,14 @@ class Recipe(Settings):
 
     def describe(self) -> str:
         """Return the recipe in a few words: `SGD, lr 0.01, full batch, 1000 epochs`."""
-        words = [OPTIMIZERS[self.optimizer].words]
+        words = [OPTIMIZERS[self.optimizer].torch]
         if self.momentum:
             words[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
         words += [] if self.lr is None else [f"lr {self.lr:g}"]
         if self.varies:
-            words.append(self._course())
+            schedule = {"constant": "", "cosine": "cosine schedule", "onecycle": "one-cycle schedule"}[self.schedule]
+            warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
+            words.append(" with ".join(filter(None, (schedule, warmup))))
         if self.decay:
             words.append(f"weight decay {self.decay:g}{'' if self.decay_biases else ' (not of biases)'}")
         if self.clip_norm is not None:
@@ -214,12 +216,6 @@ class Recipe(Settings):
         """Return the shorter call that creates the same recipe, without defaults."""
         return min(super().__repr__(), f"Recipe.tutorial({self._differing(RECIPES['tutorial'])})", key=len)
 
-    def _course(self) -> str:
-        """Return how the learning rate changes: `cosine schedule with 10% warm-up`."""
-        schedule = {"constant": "", "cosine": "cosine schedule", "onecycle": "one-cycle schedule"}[self.schedule]
-        warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
-        return " with ".join(filter(None, (schedule, warmup)))
-
 
 RECIPES = {
     "default": Recipe(),
@@ -230,7 +226,7 @@ RECIPES = {
 """Recipes by name: one that suits each table, and that of the tutorial."""
 
 
-def recipe_named(name: str, **given: Any) -> Recipe:
+def recipe_named(name: str, **settings: Any) -> Recipe:
     """Return a recipe by its name, with the given settings, except None, in place of its own.
 
     Raises:
@@ -238,7 +234,7 @@ def recipe_named(name: str, **given: Any) -> Recipe:
     """
     if name not in RECIPES:
         raise OptionError(f"unknown recipe '{name}'", did_you_mean(name, RECIPES))
-    return merged(RECIPES[name], **given)
+    return merge_settings(RECIPES[name], **settings)
 
 
 def recipe_in(document: Mapping[str, Any]) -> Recipe:

@@ -79,8 +79,12 @@ def find_charset(path: Path, where: str) -> Charset:
 def _windows(path: Path, where: str, fault: _Walk) -> Charset:
     """Return Windows-1252, unless at least as many letters are UTF-8: then the others are damaged."""
     place = f"line {fault.line} holds a byte that isn't UTF-8 (0x{fault.byte:02x})"
-    n_good, n_bad = _count_letters(path)
-    if n_good >= n_bad:
+    n_letters = n_bad = 0  # beyond ASCII
+    with path.open(encoding="utf-8", errors="replace") as text:
+        while chunk := text.read(CHUNK):
+            n_letters += len(chunk) - len(chunk.encode("ascii", errors="ignore"))
+            n_bad += chunk.count("\ufffd")
+    if n_letters - n_bad >= n_bad:
         raise UnreadableError(f"{where}: {place}, though letters elsewhere are UTF-8", SAVE_UTF8)
     walk = _walk(path, "cp1252", where)
     if walk.byte is not None:
@@ -115,13 +119,3 @@ def _walk(path: Path, codec: str, where: str) -> _Walk:
 
 def _line_ends(text: str) -> int:
     return text.count("\n") or text.count("\r")
-
-
-def _count_letters(path: Path) -> tuple[int, int]:
-    """Return the number of letters beyond ASCII that are UTF-8, and of pieces that aren't."""
-    n_letters = n_bad = 0
-    with path.open(encoding="utf-8", errors="replace") as text:
-        while chunk := text.read(CHUNK):
-            n_letters += len(chunk) - len(chunk.encode("ascii", errors="ignore"))
-            n_bad += chunk.count("\ufffd")
-    return n_letters - n_bad, n_bad

@@ -6,15 +6,17 @@ import contextlib
 import re
 import sqlite3
 import time
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from seedbed.data.frame import Frame
-from seedbed.data.sources.loaded import Loader, name_rows, open_loader
+from seedbed.data.sources.loaded import ROWS, Loader, open_loader
 from seedbed.data.sources.memory import frame_of_rows
-from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, SourceOptions, choose, quoted
+from seedbed.data.sources.source_limits import MAX_CELL, SourceLimit, choose, quote_name
+from seedbed.data.table_options import SourceOptions
 from seedbed.errors import DataError, OptionError, UnreadableError, spell
 from seedbed.evaluation.summaries import Note
 
@@ -30,8 +32,9 @@ LONGEST = 2**31 - 1  # milliseconds, the most that the server takes
 KEPT = {"smallint", "integer", "bigint", "real", "double precision", "boolean", "text", "timestamp with time zone"}
 
 
-def read_sqlite(path: Path, where: str, limit: SourceLimit, options: SourceOptions) -> Frame:
+def read_sqlite(loader: Loader, path: Path, options: SourceOptions) -> Frame:
     """Return a table, a query, or the only table. A query that does more than read is refused."""
+    where, limit = loader.where, loader.limit
     query, end = options.query, time.monotonic() + limit.seconds
     notes: tuple[Note, ...] = ()
     try:
@@ -43,13 +46,13 @@ def read_sqlite(path: Path, where: str, limit: SourceLimit, options: SourceOptio
             if query is None:
                 tables = [str(name) for (name,) in database.execute(TABLES)]
                 position, notes = choose(tables, options.table, where)
-                query = f"SELECT * FROM {quoted(tables[position])}"
+                query = f"SELECT * FROM {quote_name(tables[position])}"
             database.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY)
             cursor = database.execute(query)
             names = [column[0].strip() for column in cursor.description or ()]
             if not names:
                 raise DataError(f"{where}: the query gives no table", READ_ONLY)
-            return frame_of_rows(cursor, names, where, limit, places=name_rows, as_text=options.as_text, notes=notes)
+            return frame_of_rows(loader, cursor, names, ROWS, notes)
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         if str(error) == "interrupted":
             raise (limit.too_slow(where) if time.monotonic() > end else KeyboardInterrupt()) from None
@@ -62,7 +65,7 @@ def read_sqlite(path: Path, where: str, limit: SourceLimit, options: SourceOptio
         raise DataError(f"{where}: the query can't be run ({error})", READ_ONLY) from error
 
 
-def read_postgres(address: str, options: SourceOptions) -> Frame:
+def read_postgres(address: str, options: SourceOptions, as_text: Container[str]) -> Frame:
     """Return the answer to a query. The driver finds the password in PGPASSWORD or ~/.pgpass."""
     if ":" in address.partition("://")[2].rpartition("@")[0] or "password=" in address.lower():
         hint = "Others can see it there. Leave it out, and set PGPASSWORD or write it to ~/.pgpass."
@@ -77,7 +80,7 @@ def read_postgres(address: str, options: SourceOptions) -> Frame:
         raise DataError(f"{address} needs the driver of PostgreSQL", hint) from error
     limit = SourceLimit.of(options.limit, STORED)
     patience = "" if "connect_timeout=" in address else f"{'&' if '?' in address else '?'}connect_timeout=10"
-    with open_loader(address, limit, options.as_text) as loader:
+    with open_loader(address, limit, as_text) as loader:
         try:
             with dbapi.connect(address + patience) as server, server.cursor() as cursor:
                 for setting in ("TRANSACTION READ ONLY", "LOCAL DateStyle = 'ISO'", "LOCAL TimeZone = 'UTC'"):

@@ -17,7 +17,8 @@ from seedbed.data.cells import numeral
 from seedbed.data.frame import Frame
 from seedbed.data.sources.charset import Charset, find_charset
 from seedbed.data.sources.loaded import Loader
-from seedbed.data.sources.source_options import SourceOptions, check_width
+from seedbed.data.sources.source_limits import check_width
+from seedbed.data.table_options import SourceOptions
 from seedbed.errors import UnreadableError, spell
 from seedbed.evaluation.summaries import Note
 
@@ -82,7 +83,7 @@ def read_delimited(loader: Loader, path: Path, named: Path, options: SourceOptio
     `named` is the user's file, which may be compressed.
     """
     where, charset = loader.where, find_charset(path, loader.where)
-    header = _find_header(path, charset, where, options, usual)
+    header = _find_header(loader, path, charset, options.skip_rows, usual)
     names = tuple(cell.strip() for cell in header.cells)
     check_width(len(names), where)
     text, skipped = path, 0
@@ -202,17 +203,17 @@ def _refuse_rejected(loader: Loader, text: Path, header: _Header, skipped: int) 
     )
 
 
-def _find_header(path: Path, charset: Charset, where: str, options: SourceOptions, usual: str) -> _Header:
+def _find_header(loader: Loader, path: Path, charset: Charset, skip_rows: int | None, usual: str) -> _Header:
     """Find the header and the delimiter, which makes the first rows as long as the header.
 
     The header is the first row if possible. Otherwise, the delimiter is the one that splits the header most, or that
     the rows below agree on.
     """
-    skip, known = options.skip_rows or 0, options.skip_rows is not None
+    where, skip, skip_is_given = loader.where, skip_rows or 0, skip_rows is not None
     order = (usual, *(delimiter for delimiter in DELIMITERS if delimiter != usual))
     first = {delimiter: _first_rows(path, delimiter, charset, where, skip) for delimiter in order}
     places = {
-        delimiter: 0 if known else find_header([row.cells for row in rows], options.wanted)
+        delimiter: 0 if skip_is_given else find_header([row.cells for row in rows], loader.wanted)
         for delimiter, (rows, _) in first.items()
     }
 

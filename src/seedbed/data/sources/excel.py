@@ -17,7 +17,8 @@ from seedbed.data.frame import Frame, text_of
 from seedbed.data.sources.delimited import ROWS_LOOKED_AT, find_header, header_note
 from seedbed.data.sources.loaded import Loader
 from seedbed.data.sources.memory import frame_of_rows
-from seedbed.data.sources.source_options import SourceLimit, SourceOptions, choose
+from seedbed.data.sources.source_limits import SourceLimit, choose
+from seedbed.data.table_options import SourceOptions
 from seedbed.errors import OptionError, UnreadableError
 from seedbed.evaluation.summaries import Note
 
@@ -178,7 +179,7 @@ def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options
     if options.skip_rows is None:
         texts = [[text_of(cell) or "" for cell in row] for _, row in rows[:ROWS_LOOKED_AT]]
         filled = [i for i in range(len(texts[0]) if texts else 0) if any(row[i] for row in texts[1:])]
-        if place := find_header([[row[i] for i in filled] for row in texts], options.wanted):
+        if place := find_header([[row[i] for i in filled] for row in texts], loader.wanted):
             notes = (*notes, header_note(f"row {rows[place][0]}", texts[0]))
             rows = rows[place:]
     (_, header), *rows = rows or [(0, [])]
@@ -189,4 +190,4 @@ def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options
         return {row: f"row {rows[row][0]}" for row in some}
 
     cells = ([row[i] for i in used] for _, row in rows)
-    return frame_of_rows(cells, names, loader.where, loader.limit, places=places, as_text=loader.as_text, notes=notes)
+    return frame_of_rows(loader, cells, names, places, notes)

@@ -6,6 +6,7 @@ import difflib
 import gzip
 import shutil
 import zlib
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from seedbed.data.sources.databases import SQLITE_MAGIC, read_sqlite
 from seedbed.data.sources.delimited import duckdb_path, read_delimited
 from seedbed.data.sources.json_records import is_json, read_json
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader, open_loader
-from seedbed.data.sources.source_options import MAX_CELL, NOTHING, SourceLimit, SourceOptions, check_width, long_cell
+from seedbed.data.sources.source_limits import MAX_CELL, SourceLimit, check_width, long_cell
+from seedbed.data.table_options import SourceOptions
 from seedbed.errors import TableNotFoundError, UnreadableError
 
 TABS = (".tsv", ".tab")
@@ -41,11 +43,16 @@ OTHER_KINDS = {
 """Beginnings of other kinds of files. Those left out hold NUL bytes, which no text does."""
 
 
-def read_file(path: Path, options: SourceOptions = NOTHING) -> Frame:
+def read_file(
+    path: Path,
+    options: SourceOptions = SourceOptions(),
+    wanted: Sequence[str] = (),
+    as_text: Container[str] = (),
+) -> Frame:
     """Return the table of a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite. Its content decides."""
     where = str(path).encode(errors="backslashreplace").decode()
     limit = SourceLimit.of(options.limit, _check_file(path, where))
-    with open_loader(where, limit, options.as_text) as loader:
+    with open_loader(where, limit, as_text, wanted) as loader:
         try:
             return _read(loader, _readable(loader, path), path, options)
         except OSError as error:
@@ -57,7 +64,7 @@ def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Fr
     where, head = loader.where, _head(path)
     if head.startswith(SQLITE_MAGIC):
         options.check(where, "table", "query")
-        return read_sqlite(path, where, loader.limit, options)
+        return read_sqlite(loader, path, options)
     if head.startswith(excel.MAGIC) and excel.is_workbook(path):
         options.check(where, "table", "skip_rows")
         return excel.read_workbook(loader, path, options)

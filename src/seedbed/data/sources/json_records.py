@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
 
-from seedbed.data.cells import WHOLE_FLOATS, shown
-from seedbed.data.frame import Frame
+from seedbed.data.cells import WHOLE_FLOATS, quote
+from seedbed.data.frame import Frame, numbered
 from seedbed.data.sources.charset import find_charset
 from seedbed.data.sources.delimited import duckdb_path
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader
-from seedbed.data.sources.source_options import check_width
+from seedbed.data.sources.source_limits import check_width
 from seedbed.errors import UnreadableError
 
 BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*[\"}]")
@@ -72,12 +71,7 @@ def read_json(loader: Loader, path: Path) -> Frame:
     parts = [f"part{start}" for start in range(0, len(names), COLUMNS_A_QUERY)]
     loader.ask(f"CREATE TEMP VIEW all_parts AS SELECT * FROM {' POSITIONAL JOIN '.join(parts)}")
     loader.ask("CREATE TEMP TABLE cells AS SELECT * FROM all_parts")
-    return loader.frame([name.strip() for name in names], name_records, charset.notes)
-
-
-def name_records(rows: Iterable[int]) -> dict[int, str]:
-    """Return where the user finds rows."""
-    return {row: f"record {row + 1}" for row in rows}
+    return loader.frame([name.strip() for name in names], numbered("record {}"), charset.notes)
 
 
 def _keys(loader: Loader) -> list[str]:
@@ -89,7 +83,7 @@ def _keys(loader: Loader) -> list[str]:
     ):
         record = f"{where}: record {row + 1}"
         check_width(width or 0, record)
-        what = "empty" if kind == "OBJECT" else KINDS.get(kind) or f"no record but {shown(value)}"
+        what = "empty" if kind == "OBJECT" else KINDS.get(kind) or f"no record but {quote(value)}"
         raise UnreadableError(f"{record} is {what}", FORMS)
     for row, keys in loader.ask(
         "SELECT rowid, json_keys(json) AS keys FROM records WHERE len(keys) > len(list_distinct(keys)) LIMIT 1"

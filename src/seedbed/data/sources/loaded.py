@@ -5,17 +5,29 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
 
 from seedbed.data.cells import CERTAIN_POINT, DOTTED, LEADING_ZEROS, NUMBER, missing_in_number
-from seedbed.data.frame import Builder, Cells, Frame, Numbers, Texts, fits_float, from_texts, is_whole, may_be_dotted
-from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, check_names, long_cell
+from seedbed.data.frame import (
+    Builder,
+    Cells,
+    FindPlaces,
+    Frame,
+    Numbers,
+    Texts,
+    fits_float,
+    from_texts,
+    is_whole,
+    may_be_dotted,
+    numbered,
+)
+from seedbed.data.sources.source_limits import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import UnreadableError
 from seedbed.evaluation.summaries import Note
 from seedbed.files import temporary_folder
@@ -33,13 +45,17 @@ SHORT_ROW, BUFFER = 1 << 21, 1 << 25  # bytes
 LONG_ROW = 1 << 28  # bytes; DuckDB's own limit, 2 MB, is less than ten thousand columns can hold
 # DuckDB would fetch extensions from the network at run time.
 OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+ROWS = numbered("row {}")  # of a source without lines or records
 
-FindPlaces = Callable[[Iterable[int]], dict[int, str]]
 
+class _Facts(NamedTuple):
+    """The number of filled cells of a column of text, and whether some cell has leading zeros, may have a point between
+    thousands, or surely has a decimal point."""
 
-def name_rows(rows: Iterable[int]) -> dict[int, str]:
-    """Return where the user finds rows of a source without lines or records."""
-    return {row: f"row {row + 1}" for row in rows}
+    n_filled: int = 0
+    has_codes: bool = False
+    may_be_dotted: bool = False
+    has_point: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +68,7 @@ class Loader:
         where: what messages call the source.
         limit: how large the table may be.
         as_text: names of columns whose text must stay as it is.
+        wanted: names of columns by which the header is found.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -59,6 +76,7 @@ class Loader:
     where: str
     limit: SourceLimit
     as_text: Container[str] = ()
+    wanted: Sequence[str] = ()
 
     def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
@@ -86,7 +104,7 @@ class Loader:
         self.connection.execute(f"CREATE TEMP TABLE cells AS SELECT * FROM arrow AS stream({aliases})")
         self.connection.unregister("arrow")
 
-    def frame(self, names: Sequence[str], places: FindPlaces = name_rows, notes: tuple[Note, ...] = ()) -> Frame:
+    def frame(self, names: Sequence[str], places: FindPlaces = ROWS, notes: tuple[Note, ...] = ()) -> Frame:
         """Return what was loaded, and check its limits. A table without rows is enough to predict."""
         check_names(names, self.where)
         types = [kind for (kind,) in self.ask("SELECT column_type FROM (DESCRIBE cells)")]
@@ -106,17 +124,13 @@ class Loader:
             for i in some:
                 as_text = names[i] in self.as_text and not NUMERIC_TYPES.fullmatch(types[i])
                 if i in numbers and not as_text:
-                    columns.append(self._column(i, types[i], numbers[i], n_rows, *facts.get(i, ())))
+                    columns.append(self._column(i, types[i], numbers[i], n_rows, facts.get(i, _Facts())))
                 else:
                     columns.append(self._texts(i, types[i], n_rows))
         return Frame(self.where, tuple(names), tuple(columns), notes, places=places)
 
-    def _facts(self, numbers: dict[int, Floats]) -> dict[int, tuple[int, bool, bool, bool]]:
-        """Return facts about columns of text, by one query.
-
-        They are the number of filled cells, and whether some cell has leading zeros, may have a point between
-        thousands, or surely has a decimal point.
-        """
+    def _facts(self, numbers: dict[int, Floats]) -> dict[int, _Facts]:
+        """Return facts about columns of text, by one query."""
         wanted, places = ["count(*)"], {}  # of constants alone, SQL would return a row for each row
         for i, values in numbers.items():
             column, present = f"c{i}", values[~np.isnan(values)]
@@ -127,19 +141,9 @@ class Loader:
                 wanted += ["false", "false", "true"]
             places[i] = len(wanted) - 4
         [answers] = self.ask(f"SELECT {', '.join(wanted)} FROM cells")
-        return {i: answers[place : place + 4] for i, place in places.items()}
+        return {i: _Facts(*answers[place : place + 4]) for i, place in places.items()}
 
-    def _column(
-        self,
-        i: int,
-        kind: str,
-        values: Floats,
-        n_rows: int,
-        n_filled: int = 0,
-        codes: bool = False,
-        dotted: bool = False,
-        point: bool = False,
-    ) -> Cells:
+    def _column(self, i: int, kind: str, values: Floats, n_rows: int, facts: _Facts) -> Cells:
         column, present = f"c{i}", values[~np.isnan(values)]
         if NUMERIC_TYPES.fullmatch(kind):
             if INTEGER_TYPES.fullmatch(kind) and not fits_float(present):
@@ -148,22 +152,26 @@ class Loader:
         if not len(present) or kind != "VARCHAR":
             texts = self._texts(i, kind, n_rows)
             return from_texts(texts) if len(present) else texts
-        if not fits_float(present) or (codes and is_whole(present)):
+        if not fits_float(present) or (facts.has_codes and is_whole(present)):
             return self._texts(i, kind, n_rows)
         words = None
-        if n_filled > len(present):
+        if facts.n_filled > len(present):
             odd = f"SELECT coalesce({column}, '') AS c FROM cells WHERE coalesce(NOT {_is_number(column)}, true)"
             words = Texts.of(self.connection.execute(f"{odd} ORDER BY rowid").fetchnumpy()["c"])
             if not all(map(missing_in_number, words.texts)):
                 return self._texts(i, kind, n_rows)
-        return Numbers(values, words, point, self._texts(i, kind, n_rows) if dotted and not point else None)
+        dotted = self._texts(i, kind, n_rows) if facts.may_be_dotted and not facts.has_point else None
+        return Numbers(values, words, facts.has_point, dotted)
 
     def _texts(self, i: int, kind: str, n_rows: int) -> Texts:
-        text = f"coalesce({_text_sql(f'c{i}', kind)}, '') AS c"
-        builder = Builder()
+        text, builder = f"CAST(c{i} AS VARCHAR)", Builder()
+        if kind == "BOOLEAN":  # as in Python
+            text = f"CASE c{i} WHEN true THEN 'True' WHEN false THEN 'False' END"
+        elif kind == WITH_ZONE:  # in UTC, without the zone
+            text = f"CAST(CAST(c{i} AS TIMESTAMP) AS VARCHAR)"
         for start in range(0, n_rows, _ROWS_A_QUERY):
             some = f"rowid >= {start} AND rowid < {start + _ROWS_A_QUERY}"
-            query = f"SELECT {text} FROM cells WHERE {some} ORDER BY rowid"
+            query = f"SELECT coalesce({text}, '') AS c FROM cells WHERE {some} ORDER BY rowid"
             builder.add_texts(self.connection.execute(query).fetchnumpy()["c"].tolist())
         return builder.texts()
 
@@ -187,7 +195,9 @@ class Loader:
 
 
 @contextlib.contextmanager
-def open_loader(where: str, limit: SourceLimit = UNLIMITED, as_text: Container[str] = ()) -> Iterator[Loader]:
+def open_loader(
+    where: str, limit: SourceLimit = UNLIMITED, as_text: Container[str] = (), wanted: Sequence[str] = ()
+) -> Iterator[Loader]:
     """Start DuckDB in memory, with a temporary folder for what doesn't fit there. Its errors name the source."""
     with temporary_folder() as folder, contextlib.closing(duckdb.connect(":memory:", config=OFFLINE)) as connection:
         connection.execute("SET enable_progress_bar = false")
@@ -199,7 +209,7 @@ def open_loader(where: str, limit: SourceLimit = UNLIMITED, as_text: Container[s
             # DuckDB takes 16 bytes for a text cell that is counted as 8.
             connection.execute("SET max_temp_directory_size = ?", [f"{3 * limit.size / 1e6:.0f}MB"])
         try:
-            yield Loader(connection, folder, where, limit, as_text)
+            yield Loader(connection, folder, where, limit, as_text, wanted)
         except duckdb.OutOfMemoryException:
             if math.isinf(limit.size):
                 raise
@@ -225,10 +235,3 @@ def _any(column: str, pattern: str, mark: str = "") -> str:
     """Return SQL for whether a pattern fits some cell, all of which have a mark."""
     fits = f"regexp_full_match({column}, '{pattern}')"
     return f"coalesce(bool_or({f'CASE WHEN contains({column}, {mark!r}) THEN {fits} END' if mark else fits}), false)"
-
-
-def _text_sql(column: str, kind: str) -> str:
-    """Return SQL for a cell as text, a boolean as in Python. A time with a zone is shown in UTC, without the zone."""
-    if kind == "BOOLEAN":
-        return f"CASE {column} WHEN true THEN 'True' WHEN false THEN 'False' END"
-    return f"CAST({column if kind != WITH_ZONE else f'CAST({column} AS TIMESTAMP)'} AS VARCHAR)"

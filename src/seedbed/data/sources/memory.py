@@ -13,10 +13,10 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import WHOLE_FLOATS, quoted_names
-from seedbed.data.frame import Builder, Cells, Frame, Numbers, Texts, check_flat, name_from_zero
-from seedbed.data.sources.loaded import FindPlaces, open_loader
-from seedbed.data.sources.source_options import MAX_CELL, SourceLimit, check_names, long_cell
+from seedbed.data.cells import WHOLE_FLOATS, quote_names
+from seedbed.data.frame import IN_MEMORY, Builder, Cells, FindPlaces, Frame, Numbers, Texts, check_flat
+from seedbed.data.sources.loaded import Loader, open_loader
+from seedbed.data.sources.source_limits import MAX_CELL, check_names, long_cell
 from seedbed.errors import DataError, UnreadableError, error_line, nearest, spell
 from seedbed.evaluation.summaries import Note
 
@@ -25,16 +25,10 @@ _MOST_DENSE = 1 << 26  # cells of a sparse matrix; half a gigabyte in float64
 
 
 def frame_of_rows(
-    rows: Iterable[Sequence[Any]],
-    names: Sequence[str],
-    where: str,
-    limit: SourceLimit,
-    *,
-    places: FindPlaces,
-    as_text: Container[str] = (),
-    notes: tuple[Note, ...] = (),
+    loader: Loader, rows: Iterable[Sequence[Any]], names: Sequence[str], places: FindPlaces, notes: tuple[Note, ...]
 ) -> Frame:
     """Return rows of plain values as a frame. UnreadableError if there is none, or one is too large."""
+    where, as_text = loader.where, loader.as_text
     check_names(names, where)
     builders = [Builder(f"{where}: column '{name}'") for name in names]
     n_rows, source = 0, iter(rows)
@@ -48,7 +42,7 @@ def frame_of_rows(
                     raise long_cell(where, places([n_rows + row])[n_rows + row], name)
             builder.add(cells)
         n_rows += len(part)
-        limit.check_rows(n_rows, len(names), where, n_text=sum(builder.size for builder in builders))
+        loader.limit.check_rows(n_rows, len(names), where, n_text=sum(builder.size for builder in builders))
     if n_rows == 0:
         raise UnreadableError(f"{where}: there are no rows")
     columns = tuple(builder.cells(keep_text=name in as_text) for name, builder in zip(names, builders, strict=True))
@@ -67,16 +61,16 @@ def read_frame(
     if isinstance(frame, duckdb.DuckDBPyRelation):
         with open_loader("DuckDB relation", as_text=as_text) as loader:
             loader.load_arrow(_Stream(frame), n_columns=len(frame.columns))
-            return loader.frame(frame.columns, name_from_zero)
-    known = as_frame(frame)
-    if known is None:
+            return loader.frame(frame.columns, IN_MEMORY)
+    data_frame = as_frame(frame)
+    if data_frame is None:
         raise DataError(
             f"a table can't be read from {type(frame).__name__}",
             "Give a path, 'example:NAME', a postgresql:// address or a data frame; arrays go in as X and y.",
         )
-    names = tuple(names) or tuple(str(name) for name in known.columns)
+    names = tuple(names) or tuple(str(name) for name in data_frame.columns)
     check_names(names, where)
-    series = dict(enumerate(known.iter_columns()))
+    series = dict(enumerate(data_frame.iter_columns()))
     columns = tuple(
         read_series(series[i], f"{where}: column '{name}'", keep_text=name in as_text) for i, name in enumerate(names)
     )
@@ -97,12 +91,12 @@ class _Stream:
 def as_frame(value: Any) -> nw.DataFrame[Any] | None:
     """Return a data frame as a frame of narwhals; None for anything else."""
     try:
-        known = nw.from_native(value, pass_through=True)
+        data_frame = nw.from_native(value, pass_through=True)
     except nw.exceptions.NarwhalsError as error:
         raise DataError(f"the data frame can't be read: {' '.join(str(error).split())}") from error
-    if isinstance(known, nw.LazyFrame):
+    if isinstance(data_frame, nw.LazyFrame):
         try:
-            known = known.collect()
+            data_frame = data_frame.collect()
         except ImportError as error:
             raise DataError(
                 f"a {type(value).__name__} can't be brought to memory ({error})",
@@ -110,7 +104,7 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
             ) from error
         except Exception as error:  # a lazy frame runs the user's own query, in any library
             raise DataError(f"the data frame can't be computed: {error_line(error)}") from error
-    return known if isinstance(known, nw.DataFrame) else None
+    return data_frame if isinstance(data_frame, nw.DataFrame) else None
 
 
 def native_frame(columns: Mapping[str, Sequence[Any]]) -> Any:
@@ -211,12 +205,12 @@ def array_column(array: NDArray[Any], role: str, *, keep_text: bool = False) -> 
 
 def frame_of_records(records: Sequence[Mapping[str, Any]], names: Sequence[str], where: str = "records") -> Frame:
     """Return records' values by key. Every record needs every key of `names`; other keys become columns, too."""
-    known = set(names)
-    others = dict.fromkeys(key for record in records for key in record if key not in known)
+    required = set(names)
+    others = dict.fromkeys(key for record in records for key in record if key not in required)
     for number, record in enumerate(records, start=1):
         if lacking := [name for name in names if name not in record]:
             hint = nearest(lacking[0], map(str, others)) or "Give None for what isn't known."
-            raise DataError(f"{where}: record {number} lacks {quoted_names(lacking)}", hint)
+            raise DataError(f"{where}: record {number} lacks {quote_names(lacking)}", hint)
     values = [[record.get(name) for record in records] for name in (*names, *others)]
     return frame_of_values(values, (*names, *map(str, others)), where, as_text=names)
 
@@ -232,7 +226,5 @@ def frame_of_values(
     columns = []
     for name, column in zip(names, values, strict=True):
         check_flat(dict.fromkeys(map(type, column)), f"{where}: '{name}'")
-        builder = Builder(f"{where}: '{name}'")
-        builder.add(column)
-        columns.append(builder.cells(keep_text=name in as_text))
+        columns.append(_texts(column, f"{where}: '{name}'", keep_text=name in as_text))
     return Frame(where, tuple(names), tuple(columns))

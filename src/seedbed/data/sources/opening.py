@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,30 +21,21 @@ from seedbed.data.frame import Frame
 from seedbed.data.sources.databases import read_postgres
 from seedbed.data.sources.file_kinds import SUFFIXES, read_file
 from seedbed.data.sources.memory import array_column, as_frame, frame_of_array, frame_of_records, read_frame
-from seedbed.data.sources.source_options import NOTHING, SourceOptions
+from seedbed.data.table_options import SourceOptions
 from seedbed.errors import DataError, TableNotFoundError, counted, did_you_mean
 
 EXAMPLE_PREFIX = "example:"
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
-@dataclass(frozen=True, eq=False)
-class Source:
-    """A table that isn't typed yet.
-
-    Attributes:
-        frame: its columns.
-        name: its name in reports.
-        target: the default target; only examples have one.
-    """
-
-    frame: Frame
-    name: str
-    target: str | None = None
-
-
-def read_source(source: Any, options: SourceOptions = NOTHING) -> Source:
+def read_source(
+    source: Any, options: SourceOptions = SourceOptions(), *, wanted: Sequence[str] = (), as_text: Container[str] = ()
+) -> Frame:
     """Read a path, `example:NAME`, a `postgresql://` address or a data frame.
+
+    Args:
+        wanted: names of columns by which the header is found.
+        as_text: names of columns whose text stays as it is, even if it is numbers.
 
     Raises:
         TableNotFoundError: no such file, example or table of a database.
@@ -55,22 +46,22 @@ def read_source(source: Any, options: SourceOptions = NOTHING) -> Source:
     """
     if isinstance(source, str) and source.lower().startswith(("postgresql://", "postgres://")):
         options.check("a PostgreSQL database", "query")
-        return Source(read_postgres(source, options), urlsplit(source).path.strip("/") or "query")
+        return replace(read_postgres(source, options, as_text), name=urlsplit(source).path.strip("/") or "query")
     if isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
         scheme = SCHEME.match(str(source)) if isinstance(source, str) else None
         if scheme:  # the address isn't quoted: it may hold a password
             raise DataError(f"tables aren't fetched from {scheme[0]}", "Save the table as a file and give its path.")
         path = Path(source)
-        frame = read_file(path, options)
+        frame = read_file(path, options, wanted, as_text)
         while path.suffix.lower() in SUFFIXES:  # 'a.b.csv.gz' is 'a.b'
             path = path.with_suffix("")
-        return Source(frame, options.table or path.name)
+        return replace(frame, name=options.table or path.name)
     if isinstance(source, str):
         options.check(source)
         name = source.removeprefix(EXAMPLE_PREFIX)
-        return Source(read_example(name), name, EXAMPLES[name].target)
+        return replace(read_example(name), name=name, target=EXAMPLES[name].target)
     options.check("a data frame")
-    return Source(read_frame(source, as_text=options.as_text), "data frame")
+    return replace(read_frame(source, as_text=as_text), name="data frame")
 
 
 def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Container[str] = (), **options: Any) -> Frame:
@@ -91,7 +82,7 @@ def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Container[str] = 
     if isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
         return frame_of_records(rows, names)
     if isinstance(rows, str | Path | duckdb.DuckDBPyRelation) or as_frame(rows) is not None:
-        return read_source(rows, SourceOptions(wanted=tuple(names), as_text=as_text, **options)).frame
+        return read_source(rows, SourceOptions(**options), wanted=names, as_text=as_text)
     frame = frame_of_array(rows, "array", names, as_text)
     if len(frame.columns) != len(names):
         message = f"the array has {counted(len(frame.columns), 'column')}, and the model knows {len(names)}"
@@ -136,7 +127,10 @@ def read_example(name: str) -> Frame:
         raise TableNotFoundError(f"no example '{name}'", did_you_mean(name, EXAMPLES))
     if name == "heart-failure":
         return read_file(_heart_failure_path())
-    if name == "breast-cancer" and (path := _breast_cancer_path()).is_file():
+    # scikit-learn's file is read without scikit-learn, which takes half a second to import.
+    spec = importlib.util.find_spec("sklearn")
+    path = Path((spec and spec.origin) or "").parent / "datasets" / "data" / "breast_cancer.csv"
+    if name == "breast-cancer" and path.is_file():
         *measures, target = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
         words = np.array(["malignant", "benign"], dtype=object)[target.astype(np.int64)]
         names = tuple(kind.format(one) for kind in ("mean {}", "{} error", "worst {}") for one in _CELL_MEASURES)
@@ -170,13 +164,6 @@ _CELL_MEASURES = (
     "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points", "symmetry",
     "fractal dimension",
 )  # fmt: skip
-
-
-def _breast_cancer_path() -> Path:
-    """Return the path of scikit-learn's file. It is read without scikit-learn, which takes half a second to import, as
-    this is the first table that many see."""
-    spec = importlib.util.find_spec("sklearn")
-    return Path((spec and spec.origin) or "").parent / "datasets" / "data" / "breast_cancer.csv"
 
 
 def _heart_failure_path() -> Path:

@@ -1,4 +1,4 @@
-"""Options of a source: which table in it, where the table begins, and how large it may be."""
+"""How large a source may be, and which of its tables is read."""
 
 from __future__ import annotations
 
@@ -6,56 +6,10 @@ import math
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from seedbed.data.cells import first_of
 from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note
-
-
-@dataclass(frozen=True)
-class SourceOptions:
-    """Which part of a source to read.
-
-    Attributes:
-        table: a table of an SQLite file, or a sheet of an Excel file.
-        query: a SELECT of a database, instead of a table.
-        skip_rows: rows above the header of a text or an Excel file; None to search the header.
-        limit: how large the table may be and how long a query may run, as `SourceLimit.of` reads it.
-        wanted: names of columns by which the header is found.
-        as_text: names of columns whose text stays as it is, even if it is numbers.
-    """
-
-    table: str | None = None
-    query: str | None = None
-    skip_rows: int | None = None
-    limit: str | None = None
-    wanted: tuple[str, ...] = ()
-    as_text: Container[str] = ()
-
-    def __post_init__(self) -> None:
-        rows: Any = self.skip_rows
-        if rows is not None and (not isinstance(rows, int) or isinstance(rows, bool) or rows < 0):
-            raise OptionError(f"skip_rows is {rows!r}", "Give the number of rows above the header: 0 or more.")
-
-    def check(self, where: str, *takes: str) -> None:
-        """Raise OptionError for an option that the source doesn't take (`takes`), or for both a table and a query."""
-        table, query = spell("table"), spell("query")
-        for option in ("table", "query"):
-            if getattr(self, option) is not None and option not in takes:
-                raise OptionError(
-                    f"{where} has no {option} to choose",
-                    f"SQLite files take {query} and {table}, postgresql:// addresses {query}, Excel files {table}.",
-                )
-        if self.skip_rows is not None and "skip_rows" not in takes:
-            raise OptionError(
-                f"{where} has no rows to skip", f"Text (CSV and the like) and Excel files take {spell('skip_rows')}."
-            )
-        if self.table is not None and self.query is not None:
-            raise OptionError(f"{where}: both a table and a query are given", "Give one of them.")
-
-
-NOTHING = SourceOptions()
 
 
 class EveryName(Container[str]):
@@ -84,7 +38,7 @@ def choose(
     return 0, (Note(f"the {kind} is '{names[0]}', the only one {which}"),)
 
 
-def quoted(name: str) -> str:
+def quote_name(name: str) -> str:
     """Return a name as SQL quotes it."""
     return '"' + name.replace('"', '""') + '"'
 
@@ -118,7 +72,7 @@ class SourceLimit:
         """Read a limit such as "50GB", "30min" or "50GB,30min".
 
         Args:
-            given: the option of the user; None for the defaults.
+            option: as the user gives it; None for the defaults.
             stored: size of the source in bytes. The default limit is 4 GB or 20 times this size, if that is more.
 
         Examples:
@@ -141,11 +95,8 @@ class SourceLimit:
         """Raise UnreadableError if a size in bytes is over the limit."""
         if size > self.size:
             message = f"{where} {measured} {_size(size)}; the limit is {_size(self.size)}"
-            raise UnreadableError(message, _advice(_size(_rounded_up(size))))
-
-    def rows(self, n_columns: int) -> int:
-        """Return the largest number of rows within the limit."""
-        return int(self.size // (ROW_BYTES + CELL_BYTES * n_columns))
+            digit: float = 10 ** math.floor(math.log10(size * 1.2))
+            raise UnreadableError(message, _advice(_size(math.ceil(size * 1.2 / digit) * digit)))
 
     def check_rows(self, n_rows: int, n_columns: int, where: str, *, n_text: int = 0) -> None:
         """Raise UnreadableError if a table with `n_text` bytes of text is over the limit."""
@@ -154,9 +105,9 @@ class SourceLimit:
 
     def too_slow(self, where: str) -> UnreadableError:
         """Return the error for a query that takes longer than the limit."""
-        shown = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:g} seconds"
+        duration = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:g} seconds"
         longer = max(1, math.ceil(self.seconds * 6 / 3600))
-        return UnreadableError(f"{where}: the query was stopped after {shown}", _advice(f"{longer} h"))
+        return UnreadableError(f"{where}: the query was stopped after {duration}", _advice(f"{longer} h"))
 
 
 def check_width(n_columns: int, where: str) -> None:
@@ -195,12 +146,7 @@ def _size(size: float) -> str:
     return f"{math.floor(size / UNITS[unit]):,} {unit}"
 
 
-def _rounded_up(size: float) -> float:
-    """Return a fifth more, rounded up to one digit and zeros."""
-    digit: float = 10 ** math.floor(math.log10(size * 1.2))
-    return math.ceil(size * 1.2 / digit) * digit
-
-
 def _advice(larger: str) -> str:
+    """Return what to do about a limit; a size is advised with one digit and zeros, a fifth larger than needed."""
     word = larger.replace(" ", "").replace(",", "")
     return f"If you trust the source, raise it with {spell('limit', word)}."

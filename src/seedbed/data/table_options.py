@@ -1,0 +1,91 @@
+"""How a table is read: where it is in its source, how much of it, and what its columns are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seedbed.errors import OptionError, spell
+from seedbed.settings.fields import Settings, setting
+
+if TYPE_CHECKING:  # names and labels are text once they are checked
+    Name = str
+    Label = str
+else:
+    Name = str | int
+    Label = str | float | bool
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SourceOptions(Settings):
+    """Which part of a source is read, and how much of it."""
+
+    table: str | None = setting(None, "A table of an SQLite file, or a sheet of an Excel file.")
+    query: str | None = setting(None, "A SELECT of a database, instead of a table.")
+    skip_rows: int | None = setting(
+        None,
+        "Rows above the header of a text or an Excel file; by default the header is searched.",
+        at_least=0,
+        hint="Give the number of rows above the header: 0 or more.",
+    )
+    limit: str | None = setting(
+        None,
+        "How large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By default 4 GB,"
+        " or 20 times the size of the file if that is more, and 10 minutes.",
+    )
+
+    def check(self, where: str, *takes: str) -> None:
+        """Raise OptionError for an option that the source doesn't take (`takes`), or for both a table and a query."""
+        table, query = spell("table"), spell("query")
+        for option in ("table", "query"):
+            if getattr(self, option) is not None and option not in takes:
+                raise OptionError(
+                    f"{where} has no {option} to choose",
+                    f"SQLite files take {query} and {table}, postgresql:// addresses {query}, Excel files {table}.",
+                )
+        if self.skip_rows is not None and "skip_rows" not in takes:
+            raise OptionError(
+                f"{where} has no rows to skip", f"Text (CSV and the like) and Excel files take {spell('skip_rows')}."
+            )
+        if self.table is not None and self.query is not None:
+            raise OptionError(f"{where}: both a table and a query are given", "Give one of them.")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ColumnRoles(Settings):
+    """What the columns are. Names become text; a single one may stand for a list."""
+
+    target: Name | None = setting(None, "The column to predict; examples have a default.")
+    drop: Sequence[Name] = setting((), "Columns to leave out.")
+    numeric: Sequence[Name] = setting((), "Columns that hold numbers; all other cells in them count as missing.")
+    categorical: Sequence[Name] = setting((), "Columns that hold categories, though they may look like numbers.")
+    task: str | None = setting(
+        None, "What to predict: binary, multiclass or regression; by default the target's cells decide."
+    )
+    positive: Label | None = setting(
+        None,
+        "The positive one of two labels; by default yes, true, 1 and the like, else the rarer if it has under 40 % of"
+        " the rows, else the larger.",
+    )
+    group: Name | None = setting(
+        None, "A column whose rows of one value stay together, such as all rows of a patient; not a feature."
+    )
+    time_split: Name | None = setting(
+        None, "A column of dates or numbers that orders rows in time: the latest rows are tested; not a feature."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for role in ("drop", "numeric", "categorical"):
+            names: Any = getattr(self, role)
+            several = isinstance(names, Iterable) and not isinstance(names, str)
+            object.__setattr__(self, role, tuple(map(str, names)) if several else (str(names),))
+        for role in ("target", "positive", "group", "time_split"):
+            value = getattr(self, role)
+            object.__setattr__(self, role, None if value is None else str(value))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ReadingOptions(SourceOptions, ColumnRoles):
+    """How a table is read: the options of `read_table`."""

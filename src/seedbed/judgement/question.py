@@ -1,0 +1,74 @@
+"""What is asked about a file of scores or predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seedbed.settings.fields import Settings, documented, setting
+
+
+@documented
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Question(Settings):
+    """What is asked about a file of scores or predictions: the options of `judge`.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+
+    reference: str | None = setting(
+        None, "The candidate that the others are compared with; the first one if left out.", group="Verdicts"
+    )
+    margin: float | None = setting(
+        None,
+        "The difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up to 1, else"
+        " 2 % of the reference's mean.",
+        above=0,
+        hint="Give the smallest difference that matters, above 0.",
+        group="Verdicts",
+    )
+    alpha: float = setting(
+        0.05,
+        "Error level: how often a difference may be claimed although there is none, over all comparisons together.",
+        above=0,
+        below=1,
+        hint="Give a share between 0 and 1: 0.05, say.",
+        group="Verdicts",
+    )
+    tried: int = setting(
+        0,
+        "How many attempts were discarded; each counts as one more comparison.",
+        at_least=0,
+        at_most=1_000_000_000,
+        hint="Give how many attempts were discarded: 0 to 1,000,000,000.",
+        group="Verdicts",
+    )
+    lower_is_better: bool | None = setting(
+        None, "Which way is better; by the score's name if left out.", negative="higher_is_better"
+    )
+    folds: int | None = setting(None, "Folds of each repeat, if no column says it.", group="Splits")
+    test_share: float | None = setting(None, "Share of test rows, for random splits.", group="Splits")
+    drop_incomplete: bool = setting(False, "Leave out splits in which a score is missing.", group="Splits")
+    score: str | None = setting(
+        None,
+        "The column of scores; of the wide form, what the numbers are, such as accuracy; of predictions, the score"
+        " that verdicts are about: brier, log_loss, accuracy, squared_error or mae.",
+    )
+    candidate: str | None = setting(
+        None, "The column of candidates. This and the next five are needed only if a column has no usual name."
+    )
+    fold: str | None = setting(None, "The column of folds.")
+    repeat: str | None = setting(None, "The column of repeats.")
+    seed: str | None = setting(None, "The column of seeds.")
+    dataset: str | None = setting(
+        None, "The column of tables. Each table gets its verdicts, and a signed-rank test decides over all of them."
+    )
+    row: str | None = setting(None, "The column of rows, for predictions.")
+    target: str | None = setting(
+        None,
+        "The column of true values, if the file contains predictions of rows that weren't trained on; usual names such"
+        " as y, y_true, target and label are known.",
+    )
+    positive: str | None = setting(
+        None, "Of two labels, the one whose probability is given; the larger one if left out."
+    )
