@@ -146,7 +146,7 @@ def test_train_writes_pictures_with_a_format_and_leaves_none_of_an_earlier_run(c
     folder = here / "seedbed-out" / "train-moons"
     call(*TRAIN, "--epochs", 2, "--format", "svg")
     assert names(folder) == sorted([*OF_TRAIN, "curves.svg", "lottery.svg"])
-    call(*TRAIN, "--epochs", 2, "--overwrite")
+    call(*TRAIN, "--epochs", 2)
     assert names(folder) == sorted(OF_TRAIN)
 
 

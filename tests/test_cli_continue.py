@@ -88,24 +88,6 @@ def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
     assert (folder / "comparison.json").stat().st_mtime_ns > before["comparison.json"]
 
 
-@pytest.mark.parametrize("seeds", ["1", "3"])
-def test_a_finished_train_prints_its_lines_again_without_training(call, here, monkeypatch, seeds):
-    words = ("train", "example:moons", "--candidate", "relu:3", "--epochs", "30", "--every", "7", "--seeds", seeds,
-             "--engine", "torch", "--n-jobs", "1")  # fmt: skip
-    first = call(*words)
-    with monkeypatch.context() as patch:
-        patch.setattr("seedbed.experiment.training_run.train", None)
-        again = call(*words)
-    assert (again.status, again.out) == (0, first.out)
-    assert "the run in seedbed-out/train-moons is finished already; --overwrite trains it again" in again.err
-    assert "Report: " in call(*words, "--overwrite").err
-    assert "finished already" in call(*words).err
-    assert "Report: " in call(*words, "--lr", "0.5").err
-    with (here / "seedbed-out/train-moons/history.csv").open("a") as file:
-        file.write("\n")
-    assert "history.csv has changed since the run wrote it" in call(*words).err
-
-
 def test_another_command_gets_another_folder_and_each_is_shown_again(call, here):
     whole, other = call(*SMALL), (*SMALL, "--random-state", "1")
     done = call(*other)

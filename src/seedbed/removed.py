@@ -21,6 +21,7 @@ _REMOVED = {
     "networks": "Give n_networks: a model averages so many networks.",
     "no_auto": "Leave it out: the default comparison has auto; named candidates have it if it is named.",
     "recipe=trained": "Leave it out: it is the default.",
+    "train overwrite": "Leave it out: a training on one split takes a moment, and is done again each time.",
     "resume": "Run the same command again: it continues an interrupted run.",
     "trust": _CONTINUES,
     "jobs": "Give n_jobs: so many cores train at once.",

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from seedbed.evaluation.ranking import advise
+from seedbed.evaluation.conclusion import advise
 
 SIZES = {"prior": -2, "logistic": -1, "small": 10, "large": 2000}
 

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from seedbed.evaluation.ranking import advise
+from seedbed.evaluation.conclusion import advise
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import Verdict, count_range
 from seedbed.report.advice import answers

@@ -198,8 +198,6 @@ class SplitOptions:
     "Share of test rows; 0.2 if left out."
     every: int | None = None
     "Print one line per this number of epochs; 100 if left out."
-    overwrite: Annotated[bool | None, FLAG] = None
-    "Train a finished run again."
 
     def seeds_and_interval(self) -> tuple[int, int, int]:
         """Return the first seed, the number of seeds, and how often an epoch is printed. Raises OptionError."""

@@ -60,8 +60,8 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
     import numpy as np
 
     from seedbed.data.reading import read_table
-    from seedbed.experiment.training_run import finished_curves, training_on
     from seedbed.experiment.training_run import train as train_networks
+    from seedbed.experiment.training_run import training_on
     from seedbed.networks.candidate import candidate_from
     from seedbed.report.sentences import training_text
     from seedbed.training.candidates import own_module
@@ -79,11 +79,6 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
     folder = run.folder("train", rows.name)
     if (folder / "experiment.json").is_file():
         raise OptionError(f"{folder} is the folder of a comparison", "Name another folder with --out.")
-    again = split.overwrite or run.format is not None
-    if not again and (curves := finished_curves(folder, training)) is not None:
-        _print_epochs(*curves, every)
-        say(run, f"the run in {folder} is finished already; --overwrite trains it again")
-        return
     with working(f"Training {candidate.name}", run), interruptible(lambda: ("interrupted, no results written",)):
         trained = train_networks(training, compute=run.compute(), command=command_line())
     history = trained.history

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -9,8 +10,7 @@ from typing import Literal
 from seedbed.evaluation.behind import contrasts_of, steps_behind
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.protocol import Protocol
-from seedbed.evaluation.ranking import advise
-from seedbed.evaluation.summaries import Conclusion, NoVerdict
+from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict
 from seedbed.evaluation.verdicts import Rule, Verdict, decide_all
 from seedbed.typing import Floats
 
@@ -182,3 +182,33 @@ def outlook(conclusion: Conclusion, most: int) -> Outlook:
             narrowing = None
     hardly = narrowing is not None and narrowing <= _HARDLY
     return Outlook(stop="rows" if undecided and hardly else None if undecided else "decided", narrowing=narrowing)
+
+
+def advise(
+    ranking: Sequence[str],
+    behind: Sequence[Verdict],
+    sizes: Mapping[str, float],
+    *,
+    gains: Callable[[str], bool] = lambda name: True,
+) -> Advice:
+    """Return which model to use.
+
+    A model is always named, as the user has to take one. Where models hardly differ, a guess costs little
+    (decision 26).
+
+    Args:
+        ranking: names, the lowest mean loss first.
+        behind: verdicts on the other models against the first.
+        sizes: of the models that can be simpler than another.
+        gains: whether a model is shown to be better than `prior`, if that isn't among the models.
+    """
+    use, rules = ranking[0], {verdict.candidate: verdict.rule for verdict in behind}
+    equivalent = [name for name in ranking if rules.get(name) == "no_practical_difference"]
+    simpler = [name for name in equivalent if sizes.get(name, math.inf) < sizes.get(use, math.inf)]
+    guess = rules.get("prior") != "worse" if "prior" in ranking else not gains(use)
+    return Advice(
+        use=use,
+        guess=use != "prior" and guess,
+        others=tuple(name for name in ranking[1:] if rules.get(name) != "worse"),
+        simpler=min(simpler, key=lambda name: sizes[name], default=""),
+    )

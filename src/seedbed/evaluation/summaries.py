@@ -17,7 +17,6 @@ from seedbed.evaluation.behind import Contrast
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.ranking import Advice
 from seedbed.evaluation.single_runs import Curves, RunLottery
 from seedbed.evaluation.verdicts import Rule, Verdict
 
@@ -28,6 +27,23 @@ SCHEMA_VERSION = 5
 """Schema version of the summaries that this version of seedbed writes and reads."""
 
 Task = Literal["binary", "multiclass", "regression"]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Which model to use. "Shown" means that a test says so; names stand in the order of the ranking.
+
+    Attributes:
+        use: the recommended model, that with the lowest mean loss.
+        guess: whether `use` isn't shown to be better than `prior`, so that it is only the best guess.
+        others: the models that aren't shown to be worse than it, and may be as good or better.
+        simpler: the simplest model that makes no difference that matters; empty without one.
+    """
+
+    use: str
+    guess: bool
+    others: tuple[str, ...]
+    simpler: str = ""
 
 
 @dataclass(frozen=True)

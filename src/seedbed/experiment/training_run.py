@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import json
@@ -14,7 +13,6 @@ from typing import Any
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
 
 from seedbed.arguments import spelled
 from seedbed.data.preprocessing import Preprocessor, target_moments
@@ -30,15 +28,13 @@ from seedbed.evaluation.summaries import (
     TrainedNetworks,
     TrainingSummary,
     document_of,
-    summary_from,
 )
 from seedbed.experiment.spec import LOSSES
 from seedbed.experiment.specification_file import hash_of, table_specification
 from seedbed.experiment.summary import json_text, table_of
-from seedbed.files import DIGESTS, altered_files, read_document, write_digests, write_whole
+from seedbed.files import DIGESTS, altered_files, write_digests, write_whole
 from seedbed.networks.candidate import Candidate, candidate_from
-from seedbed.networks.mlp import MLP
-from seedbed.report.stored import check_files, draw_again, write_report
+from seedbed.report.stored import write_report
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe
@@ -237,37 +233,6 @@ def train(training: TrainingSpec, *, compute: Compute = Compute(), command: str 
     )
     seconds = time.perf_counter() - started
     return TrainingRun(training=training, history=history, n_inputs=X.shape[1], command=command, seconds=seconds)
-
-
-def finished_curves(folder: Path, training: TrainingSpec) -> tuple[NDArray[Any], str] | None:
-    """Return the curves that the same training has left in a folder; None if the folder doesn't hold them.
-
-    A network of the user's own is trained again, as its code may have changed.
-
-    Returns:
-        Curves [4, epoch, network] in the order of `evaluation.CURVES`, and the name of the score.
-
-    Raises:
-        UnreadableError: a file of the training has changed or is missing.
-    """
-    if not isinstance(training.candidate.architecture, MLP):
-        return None
-    check_files(folder)
-    with contextlib.suppress(Exception):  # if older files are damaged in any way, the networks are trained again
-        summary = read_document(folder / "training.json")
-        then = summary["specification"]
-        if then != training.specification(then["table"]["n_inputs"]) or summary["seeds"] != list(training.seeds):
-            return None
-        if not (folder / "history.csv").is_file():  # a device or a pipe may have no end
-            return None
-        with duckdb.connect() as connection:
-            columns = connection.read_csv(str(folder / "history.csv")).fetchnumpy()
-        seeds, score = len(summary["seeds"]), summary["curves"]["score_name"]
-        names = [name for name in columns if name not in ("seed", "epoch")]
-        curves = np.stack([columns[name].astype(np.float32).reshape(seeds, -1).T for name in names])
-        draw_again(folder, summary_from(summary))
-        return curves, score
-    return None
 
 
 def _write_history(history: History, path: Path) -> None:

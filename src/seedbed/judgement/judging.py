@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from seedbed.errors import DataError, OptionError, counted, spell
 from seedbed.evaluation.conclusion import Evidence, conclude, count_comparisons
-from seedbed.evaluation.estimates import Estimate, corrected_t, holm, seed_difference
+from seedbed.evaluation.estimates import Estimate, corrected_t, holm, seed_difference, student_cdf
 from seedbed.evaluation.metrics import Margin, Metric
-from seedbed.evaluation.ranking import signed_rank
 from seedbed.evaluation.summaries import (
     CandidateSummary,
     Conclusion,
@@ -35,6 +36,7 @@ from seedbed.judgement.scores import SplitPlan
 from seedbed.typing import Floats
 
 _SHARE_OF_REFERENCE = 0.02
+_MOST_EXACT = 200  # differences of which a signed-rank test is exact
 
 _version = functools.cache(functools.partial(version, "seedbed"))  # it reads files, and there may be many tables
 
@@ -295,3 +297,37 @@ def _means(table: Conclusion, names: Sequence[str], where: str) -> list[float]:
             "Give the scores of all candidates on all tables, or leave out what is incomplete.",
         )
     return means
+
+
+def signed_rank(differences: ArrayLike) -> tuple[float, float]:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test (1945), and which side outweighs the other.
+
+    Zeros are left out. Ties get their mean rank, and the distribution is that of the ranks as they are, over all signs:
+    exact for up to 200 differences that aren't 0, normal with a continuity correction beyond. With n tables p can't be
+    below 2^(1-n).
+
+    Args:
+        differences: [table].
+
+    Returns:
+        p, and the ranks of positive differences minus those of negative ones as a share of all, from -1 to 1.
+    """
+    from scipy.stats import rankdata
+
+    values = np.asarray(differences, dtype=np.float64)
+    values = values[values != 0]
+    doubled = np.rint(2 * rankdata(np.abs(values))).astype(np.int64)
+    total = int(doubled.sum())
+    positive = int(doubled[values > 0].sum())
+    balance = (2 * positive - total) / total if total else 0.0
+    if len(values) > _MOST_EXACT:
+        away = max(0.0, abs(2 * positive - total) - 2)  # half a step of it
+        return 2 * student_cdf(-away / math.sqrt(float(doubled @ doubled)), None), balance
+    chances = np.zeros(total + 1)
+    chances[0] = 1.0
+    for rank in doubled.tolist():
+        shifted = np.zeros(total + 1)
+        shifted[rank:] = chances[: total + 1 - rank]
+        chances = (chances + shifted) / 2
+    smaller = min(positive, total - positive)
+    return min(1.0, 2 * float(chances[: smaller + 1].sum())), balance

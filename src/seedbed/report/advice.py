@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from seedbed.errors import counted, spell
 from seedbed.evaluation.metrics import METRICS, Metric, known_metric, measure, plain_number
-from seedbed.evaluation.ranking import Advice
-from seedbed.evaluation.summaries import Conclusion, DecidingScore, Score
+from seedbed.evaluation.summaries import Advice, Conclusion, DecidingScore, Score
 from seedbed.evaluation.verdicts import Verdict, count_range
 from seedbed.report.tables import range_words
 
