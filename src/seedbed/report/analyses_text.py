@@ -279,7 +279,7 @@ def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
         rows=tuple(_subgroup_row(conclusion, groups, group, metric) for group in groups.subgroups),
         helps=(),
         notes=(_finding(conclusion), *_subgroup_notes(conclusion, groups)),
-        trained=(),
+        run_facts=(),
         unit="points" if metric.percent else metric.words,
         margin=metric.scale * conclusion.metric.margin,
     )

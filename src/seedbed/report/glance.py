@@ -78,7 +78,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         rows=tuple(_rows(conclusion, score, other_scores)),
         helps=tuple(_helps(conclusion, score)),
         notes=notes,
-        trained=(*(judgement_sentences if is_judgement else _trained)(conclusion), *ended_sentence(conclusion)),
+        run_facts=(*(judgement_sentences if is_judgement else _trained)(conclusion), *ended_sentence(conclusion)),
         unit="points" if score.percent else score.words,
         margin=score.scale * metric.margin,
     )

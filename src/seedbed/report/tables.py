@@ -101,7 +101,7 @@ class FirstScreen:
         rows: the lowest error first.
         helps: what helps, by pairs of models that differ in one thing.
         notes: how to read the table, and what stands out in training.
-        trained: what was trained, and how long that took.
+        run_facts: what was trained, and how long that took.
         unit: of the intervals: `points` of accuracy, or the score's name.
         margin: the smallest gain in this unit that matters.
         ends: what the left and the right end of the forest plot mean.
@@ -115,7 +115,7 @@ class FirstScreen:
     rows: tuple[Row, ...]
     helps: tuple[Help, ...]
     notes: tuple[str, ...]
-    trained: tuple[str, ...]
+    run_facts: tuple[str, ...]
     unit: str
     margin: float
     ends: tuple[str, str] = ("worse", "better")
