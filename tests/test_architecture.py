@@ -22,7 +22,7 @@ BUDGETS = {
     "data/": 6290,
     "evaluation/": 4106,
     "experiment/": 4960,
-    "figures/": 1308,
+    "figures/": 1307,
     "judgement/": 1680,
     "model/": 4560,
     "networks/": 1240,

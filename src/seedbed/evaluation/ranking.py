@@ -1,4 +1,4 @@
-"""Which model to use, what the winner of a choice is worth; and a test over tables."""
+"""Which model to use; and a test over tables."""
 
 from __future__ import annotations
 

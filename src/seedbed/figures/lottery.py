@@ -194,7 +194,7 @@ def _differences(lottery: RunLottery, reference: str, colour: alt.Color, theme: 
     rows = visible_records("datum.panel == 'difference'")
     layers = [
         *_bar_layers(rows, difference_axis(reference, limits), limits, colour, "+,.4~r", theme),
-        zero_layer(rows, theme, limits, _ROW),
+        zero_layer(rows, theme, _ROW),
         *row_texts(rows, theme, _ROW, PANEL_WIDTH),
         worse_layer(theme),
     ]

@@ -139,10 +139,8 @@ def worse_layer(theme: Theme) -> alt.Chart:
     return layer
 
 
-def zero_layer(rows: alt.Chart, theme: Theme, limits: tuple[float, float], height: int) -> alt.Chart:
+def zero_layer(rows: alt.Chart, theme: Theme, height: int) -> alt.Chart:
     """Return the line of no difference, if it is in the picture. It is broken where the names are."""
-    if not limits[0] <= 0 <= limits[1]:
-        rows = rows.transform_filter("false")
     mark = rows.mark_tick(
         orient="vertical",
         color=theme.faint_ink,
@@ -150,6 +148,7 @@ def zero_layer(rows: alt.Chart, theme: Theme, limits: tuple[float, float], heigh
         size=height - NAME_HEIGHT,
         yOffset=NAME_HEIGHT / 2,
         opacity=1,
+        clip=True,
     )
     layer: alt.Chart = mark.encode(x=alt.XDatum(0), y=row_axis())
     return layer
