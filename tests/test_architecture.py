@@ -17,17 +17,17 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1774,
+    "*.py": 1775,
     "cli/": 1420,
     "data/": 6163,
-    "evaluation/": 4069,
+    "evaluation/": 4165,
     "experiment/": 4755,
-    "figures/": 1321,
+    "figures/": 1307,
     "judgement/": 1709,
     "model/": 4560,
     "networks/": 1233,
     "play/": 267,
-    "report/": 2765,
+    "report/": 2716,
     "serve/": 1245,
     "settings/": 704,
     "training/": 4682,

@@ -12,14 +12,14 @@ from hypothesis.extra.numpy import arrays
 import seedbed as sb
 from seedbed.evaluation.checks import (
     CODES,
-    confined_outputs,
-    dead_units,
-    diverged,
-    no_better_than_prior,
-    over_trained,
-    stopped_at_the_end,
-    under_trained,
-    worse_than_logistic,
+    check_confined_outputs,
+    check_dead_units,
+    check_diverged,
+    check_no_better_than_prior,
+    check_over_trained,
+    check_stopped_at_the_end,
+    check_under_trained,
+    check_worse_than_logistic,
 )
 from seedbed.evaluation.estimates import corrected_t
 
@@ -80,7 +80,7 @@ def gain(mean, sd=0.02):
 
 def test_a_falling_test_loss_is_reported_as_under_trained():
     test = at_the_end("relu:5")
-    check = under_trained("relu:5", train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR)
+    check = check_under_trained("relu:5", train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR)
     assert check.code == "under_trained"
     assert check.message.startswith("relu:5 was still learning")
     assert "from 0.495 to 0.479 over the last 100 of 1,000 epochs" in check.message
@@ -94,33 +94,33 @@ def test_a_falling_test_loss_is_reported_as_under_trained():
 @pytest.mark.parametrize("name", ["linear:5", "linear:20,20"])
 def test_a_small_or_unclear_fall_is_not_under_training(name):
     test = at_the_end(name)
-    assert under_trained(name, train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR) is None
+    assert check_under_trained(name, train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR) is None
 
 
 def test_a_fall_in_some_folds_and_a_rise_in_others_is_unclear():
     end = np.where(np.arange(10) % 2, 0.8, 0.0)
     curve = networks(np.linspace(np.full(10, 0.5), end, 21))
     assert curve[-3].mean() - curve[-1].mean() > 0.009
-    assert under_trained("a", train_loss=learnt(curve), test_loss=curve, shape=SHAPE, prior_loss=PRIOR) is None
+    assert check_under_trained("a", train_loss=learnt(curve), test_loss=curve, shape=SHAPE, prior_loss=PRIOR) is None
 
 
 def test_networks_that_stop_in_the_last_tenth_of_most_splits_are_under_trained():
-    check = stopped_at_the_end("a", epochs=[400] * 4 + [900] * 6, most=1000)
+    check = check_stopped_at_the_end("a", epochs=[400] * 4 + [900] * 6, most=1000)
     assert check.code == "under_trained"
     assert check.message == (
         "a was still learning when its training ended: in 6 of 10 splits the epoch with the lowest loss was among "
         "the last tenth of 1,000."
     )
     assert check.evidence == {"late": 6, "splits": 10, "epochs": 1000}
-    assert stopped_at_the_end("a", epochs=[400] * 5 + [1000] * 5, most=1000) is None
-    assert stopped_at_the_end("a", epochs=[899] * 10, most=1000) is None
-    assert stopped_at_the_end("a", epochs=[1] * 10, most=1) is None
+    assert check_stopped_at_the_end("a", epochs=[400] * 5 + [1000] * 5, most=1000) is None
+    assert check_stopped_at_the_end("a", epochs=[899] * 10, most=1000) is None
+    assert check_stopped_at_the_end("a", epochs=[1] * 10, most=1) is None
 
 
 def test_a_training_loss_above_the_prior_has_learnt_nothing():
     test = np.full((1000, 30), 0.7, dtype=np.float32)  # constant, so that nothing
     train = np.repeat(np.linspace(0.9, 0.65, 1000, dtype=np.float32)[:, None], 30, axis=1)
-    check = under_trained("relu:5", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
+    check = check_under_trained("relu:5", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
     assert check.code == "under_trained"
     assert check.message == (
         "relu:5 has learnt nothing yet: in 1,000 epochs its training loss came down to 0.650, and predicting the "
@@ -133,15 +133,15 @@ def test_a_training_loss_at_or_below_the_prior_has_learnt_something():
     test = np.full((20, 30), 0.7, dtype=np.float32)
     for end in (np.full(30, 0.625), np.where(np.arange(30) % 3, 0.5, 0.8), np.r_[np.nan, np.full(29, 0.6)]):
         train = np.linspace(np.full(30, 0.9), end, 20).astype(np.float32)
-        assert under_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.625) is None
-    assert under_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.59) is not None
+        assert check_under_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.625) is None
+    assert check_under_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.59) is not None
     by_heart_and_back = np.repeat(np.r_[np.linspace(0.9, 0.1, 10), np.linspace(0.1, 0.9, 10)][:, None], 30, axis=1)
-    assert under_trained("a", train_loss=by_heart_and_back, test_loss=test, shape=SHAPE, prior_loss=0.6) is None
+    assert check_under_trained("a", train_loss=by_heart_and_back, test_loss=test, shape=SHAPE, prior_loss=0.6) is None
 
 
 def test_a_rising_test_loss_is_over_trained():
     test, train = by_heart()
-    check = over_trained("relu:64,64", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
+    check = check_over_trained("relu:64,64", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
     assert check.message.startswith("relu:64,64 was trained for too long: after about epoch 8 of 300")
     assert "from 0.450 to 3.057" in check.message
     assert (check.evidence["epoch_low"], check.evidence["epochs"]) == (8, 300)
@@ -150,9 +150,9 @@ def test_a_rising_test_loss_is_over_trained():
 
 def test_a_rising_test_loss_without_a_falling_training_loss_is_not_over_training():
     test, train = by_heart()
-    assert over_trained("a", train_loss=train[::-1], test_loss=test, shape=SHAPE, prior_loss=PRIOR) is None
+    assert check_over_trained("a", train_loss=train[::-1], test_loss=test, shape=SHAPE, prior_loss=PRIOR) is None
     falling = networks(np.linspace(BY_HEART[0], BY_HEART[1], 300))
-    assert over_trained("a", train_loss=train, test_loss=falling, shape=SHAPE, prior_loss=PRIOR) is None
+    assert check_over_trained("a", train_loss=train, test_loss=falling, shape=SHAPE, prior_loss=PRIOR) is None
 
 
 def test_noise_without_a_trend_seldom_fires():
@@ -162,8 +162,8 @@ def test_noise_without_a_trend_seldom_fires():
     for _ in range(300):
         noise = rng.normal(0.5, 0.1, (60, 20)).astype(np.float32)
         arguments = {"train_loss": train, "test_loss": noise, "shape": (1, 10, 2), "prior_loss": 0.1}
-        under += under_trained("a", **arguments) is not None
-        over += over_trained("a", **arguments) is not None
+        under += check_under_trained("a", **arguments) is not None
+        over += check_over_trained("a", **arguments) is not None
     assert under <= 0.03 * 300
     assert over <= 0.09 * 300
 
@@ -176,63 +176,63 @@ def test_memorising_networks_are_detected_on_a_single_split():
                             optimizer="adamw", n_jobs=1)  # fmt: skip
     curves = {"train_loss": history.train_loss, "test_loss": history.test_loss}
     arguments = curves | {"shape": (1, 1, 5), "prior_loss": 0.69}
-    assert "too long" in over_trained("a", **arguments).message
-    assert under_trained("a", **arguments) is None
+    assert "too long" in check_over_trained("a", **arguments).message
+    assert check_under_trained("a", **arguments) is None
 
 
 def test_networks_without_a_finite_loss_are_counted_and_excluded_from_means():
     curve = at_the_end("relu:5")
     curve[300:, 4] = np.nan
     curve[700:, 20] = np.inf
-    check = diverged("a", train_loss=curve, test_loss=curve, predictions_finite=False)
+    check = check_diverged("a", train_loss=curve, test_loss=curve, predictions_finite=False)
     assert check.message.startswith("a lost 2 of 30 networks")
     assert "no verdict" in check.message
     assert check.evidence == {"diverged": 2, "networks": 30, "first_epoch": 301}
-    fell = under_trained("a", train_loss=curve, test_loss=curve, shape=SHAPE, prior_loss=PRIOR)
+    fell = check_under_trained("a", train_loss=curve, test_loss=curve, shape=SHAPE, prior_loss=PRIOR)
     assert fell.evidence["loss_end"] == pytest.approx(0.4795, abs=1e-3)
 
 
 def test_networks_that_diverge_after_the_chosen_epoch_are_not_reported():
     test, train = by_heart()
-    assert diverged("a", train_loss=train, test_loss=test, predictions_finite=True) is None
+    assert check_diverged("a", train_loss=train, test_loss=test, predictions_finite=True) is None
     train[200:, 0] = np.nan
-    check = diverged("a", train_loss=train, test_loss=test, predictions_finite=True)
+    check = check_diverged("a", train_loss=train, test_loss=test, predictions_finite=True)
     assert "taken before that happened" in check.message
     assert "verdict" not in check.message
 
 
 def test_many_dead_units_are_reported_and_few_are_not():
-    check = dead_units("relu:64,64", share=[0.35, 0.25, np.nan])
+    check = check_dead_units("relu:64,64", share=[0.35, 0.25, np.nan])
     assert "dead ReLU units: on average 30% of them" in check.message
     assert check.evidence == {"mean_share": pytest.approx(0.3), "max_share": 0.35, "networks": 2}
-    assert dead_units("a", share=[0.065] * 9 + [0.3]) is None  # AdamW at 0.01, 300 epochs: up to 0.065
-    assert dead_units("a", share=[np.nan]) is None
-    assert dead_units("a", share=[]) is None
+    assert check_dead_units("a", share=[0.065] * 9 + [0.3]) is None  # AdamW at 0.01, 300 epochs: up to 0.065
+    assert check_dead_units("a", share=[np.nan]) is None
+    assert check_dead_units("a", share=[]) is None
 
 
 def test_a_candidate_like_the_prior_differs_from_one_that_is_worse():
-    assert no_better_than_prior("a", estimate=gain(0.1)) is None
-    assert no_better_than_prior("a", estimate=gain(0.0)).message == (
+    assert check_no_better_than_prior("a", estimate=gain(0.1)) is None
+    assert check_no_better_than_prior("a", estimate=gain(0.0)).message == (
         "a shows no gain over predicting the same for every row: its prediction error may be anywhere from 0.024 "
         "higher to 0.024 lower."
     )
-    worse = no_better_than_prior("a", estimate=gain(-0.1))
+    worse = check_no_better_than_prior("a", estimate=gain(-0.1))
     assert worse.message == (
         "a is worse than predicting the same for every row: its prediction error is higher by 0.10 (plausibly 0.08 to "
         "0.12)."
     )
     assert worse.evidence["low"] < worse.evidence["high"] < 0
-    assert no_better_than_prior("a", estimate=None) is None
+    assert check_no_better_than_prior("a", estimate=None) is None
 
 
 def test_only_a_clear_loss_against_the_regression_is_reported():
-    check = worse_than_logistic("a", estimate=gain(-0.1))
+    check = check_worse_than_logistic("a", estimate=gain(-0.1))
     assert check.message == (
         "a is worse than a plain logistic regression here: its prediction error is higher by 0.10 (plausibly 0.08 to "
         "0.12)."
     )
     for estimate in (gain(-0.001), gain(0.1), None):
-        assert worse_than_logistic("a", estimate=estimate) is None
+        assert check_worse_than_logistic("a", estimate=estimate) is None
 
 
 def every_check():
@@ -242,18 +242,18 @@ def every_check():
     curves = {"train_loss": train, "test_loss": test, "shape": SHAPE, "prior_loss": PRIOR}
     falling = at_the_end("relu:5")
     return [
-        confined_outputs("a", kind="sigmoid"),
-        confined_outputs("a", kind="softmax"),
-        under_trained("a", train_loss=learnt(falling), test_loss=falling, shape=SHAPE, prior_loss=PRIOR),
-        stopped_at_the_end("a", epochs=[10] * 10, most=10),
-        under_trained("a", train_loss=np.full_like(test, 0.9), test_loss=test, shape=SHAPE, prior_loss=PRIOR),
-        over_trained("a", **curves),
-        diverged("a", train_loss=lost, test_loss=lost, predictions_finite=False),
-        diverged("a", train_loss=lost, test_loss=test, predictions_finite=True),
-        dead_units("a", share=[0.5]),
-        no_better_than_prior("a", estimate=gain(0.0)),
-        no_better_than_prior("a", estimate=gain(-0.1)),
-        worse_than_logistic("a", estimate=gain(-0.1)),
+        check_confined_outputs("a", kind="sigmoid"),
+        check_confined_outputs("a", kind="softmax"),
+        check_under_trained("a", train_loss=learnt(falling), test_loss=falling, shape=SHAPE, prior_loss=PRIOR),
+        check_stopped_at_the_end("a", epochs=[10] * 10, most=10),
+        check_under_trained("a", train_loss=np.full_like(test, 0.9), test_loss=test, shape=SHAPE, prior_loss=PRIOR),
+        check_over_trained("a", **curves),
+        check_diverged("a", train_loss=lost, test_loss=lost, predictions_finite=False),
+        check_diverged("a", train_loss=lost, test_loss=test, predictions_finite=True),
+        check_dead_units("a", share=[0.5]),
+        check_no_better_than_prior("a", estimate=gain(0.0)),
+        check_no_better_than_prior("a", estimate=gain(-0.1)),
+        check_worse_than_logistic("a", estimate=gain(-0.1)),
     ]
 
 
@@ -274,8 +274,8 @@ def test_constant_short_or_diverged_curves_give_no_check(shape, epochs):
     for value in (0.5, np.nan, np.inf):
         curve = np.full((epochs, np.prod(shape)), value, dtype=np.float32)
         arguments = {"train_loss": curve, "test_loss": curve, "shape": shape, "prior_loss": PRIOR}
-        assert under_trained("a", **arguments) is None
-        assert over_trained("a", **arguments) is None
+        assert check_under_trained("a", **arguments) is None
+        assert check_over_trained("a", **arguments) is None
 
 
 @settings(max_examples=60)
@@ -288,10 +288,10 @@ def test_arbitrary_curves_give_none_or_a_valid_check(data):
     stops = data.draw(arrays(np.int64, shape[0] * shape[1], elements=st.integers(1, size[0])))
     curves = {"train_loss": train, "test_loss": test, "shape": shape, "prior_loss": 0.5}
     found = [
-        under_trained("a", **curves),
-        over_trained("a", **curves),
-        diverged("a", train_loss=train, test_loss=test, predictions_finite=False),
-        stopped_at_the_end("a", epochs=stops, most=size[0]),
+        check_under_trained("a", **curves),
+        check_over_trained("a", **curves),
+        check_diverged("a", train_loss=train, test_loss=test, predictions_finite=False),
+        check_stopped_at_the_end("a", epochs=stops, most=size[0]),
     ]
     for check in found:
         if check is not None:

@@ -6,15 +6,15 @@ import numpy as np
 
 from seedbed.evaluation.checks import (
     CODES,
-    confined_outputs,
-    consistent,
-    dead_units,
-    diverged,
-    no_better_than_prior,
-    over_trained,
-    stopped_at_the_end,
-    under_trained,
-    worse_than_logistic,
+    check_confined_outputs,
+    check_dead_units,
+    check_diverged,
+    check_no_better_than_prior,
+    check_over_trained,
+    check_stopped_at_the_end,
+    check_under_trained,
+    check_worse_than_logistic,
+    drop_contradictions,
 )
 from seedbed.evaluation.estimates import corrected_t
 
@@ -31,19 +31,19 @@ def gain(mean):
 
 
 FIRING = {
-    "confined_outputs": [confined_outputs("a", kind="sigmoid")],
+    "confined_outputs": [check_confined_outputs("a", kind="sigmoid")],
     "under_trained": [
-        under_trained("a", train_loss=FALLING, test_loss=FALLING, **CURVES),
-        under_trained("a", train_loss=FALLING + 1, test_loss=FALLING + 1, **CURVES),
-        stopped_at_the_end("a", epochs=np.full(10, 100), most=100),
+        check_under_trained("a", train_loss=FALLING, test_loss=FALLING, **CURVES),
+        check_under_trained("a", train_loss=FALLING + 1, test_loss=FALLING + 1, **CURVES),
+        check_stopped_at_the_end("a", epochs=np.full(10, 100), most=100),
     ],
     "over_trained": [
-        over_trained("a", train_loss=FALLING, test_loss=RISING, **CURVES),
+        check_over_trained("a", train_loss=FALLING, test_loss=RISING, **CURVES),
     ],
-    "diverged": [diverged("a", train_loss=LOST, test_loss=LOST, predictions_finite=True)],
-    "dead_units": [dead_units("a", share=[0.5])],
-    "no_better_than_prior": [no_better_than_prior("a", estimate=gain(mean)) for mean in (-0.1, 0.0)],
-    "worse_than_logistic": [worse_than_logistic("a", estimate=gain(-0.1))],
+    "diverged": [check_diverged("a", train_loss=LOST, test_loss=LOST, predictions_finite=True)],
+    "dead_units": [check_dead_units("a", share=[0.5])],
+    "no_better_than_prior": [check_no_better_than_prior("a", estimate=gain(mean)) for mean in (-0.1, 0.0)],
+    "worse_than_logistic": [check_worse_than_logistic("a", estimate=gain(-0.1))],
 }
 
 
@@ -57,7 +57,7 @@ def test_every_code_has_checks_that_fire():
 def test_no_combination_of_checks_contradicts_itself():
     n, alone = 0, 0
     for combination in itertools.product(*([None, *checks] for checks in FIRING.values())):
-        found = [check.code for check in consistent(check for check in combination if check is not None)]
+        found = [check.code for check in drop_contradictions(check for check in combination if check is not None)]
         assert not {"under_trained", "over_trained"} <= set(found)
         assert found == sorted(found, key=list(CODES).index)
         alone += combination[0] is not None and found == ["confined_outputs"]

@@ -60,7 +60,7 @@ class Check:
     evidence: dict[str, float | int | None]
 
 
-def consistent(checks: Iterable[Check]) -> list[Check]:
+def drop_contradictions(checks: Iterable[Check]) -> list[Check]:
     """Return the checks of one candidate without contradictions, in the order of `CODES`.
 
     Confined outputs explain everything else, so that check stands alone. A network that is still learning isn't called
@@ -74,7 +74,7 @@ def consistent(checks: Iterable[Check]) -> list[Check]:
     return [by_code[code] for code in CODES if code in by_code]
 
 
-def confined_outputs(candidate: str, *, kind: Literal["sigmoid", "softmax"]) -> Check:
+def check_confined_outputs(candidate: str, *, kind: Literal["sigmoid", "softmax"]) -> Check:
     """Return the check of a network that returns probabilities.
 
     Args:
@@ -90,7 +90,7 @@ def confined_outputs(candidate: str, *, kind: Literal["sigmoid", "softmax"]) -> 
     return Check(candidate, "confined_outputs", message, {})
 
 
-def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
+def check_dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
     """Check whether at least 0.2 of the ReLU units are dead, as a mean over networks.
 
     Args:
@@ -110,7 +110,7 @@ def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
     )
 
 
-def no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check | None:
+def check_no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check | None:
     """Check whether a candidate isn't shown to be better than predicting the class frequencies or the mean, or is
     worse.
 
@@ -129,7 +129,7 @@ def no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check 
     return Check(candidate, "no_better_than_prior", message, _numbers(estimate))
 
 
-def worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str = "logistic") -> Check | None:
+def check_worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str = "logistic") -> Check | None:
     """Check whether a candidate is shown to be worse than a plain regression.
 
     Args:
@@ -162,7 +162,7 @@ def _same_digits(value: float, estimate: Estimate) -> str:
     return f"{value:,.{max(0, 1 - math.floor(math.log10(widest)))}f}"
 
 
-def under_trained(
+def check_under_trained(
     candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, shape: Shape, prior_loss: float
 ) -> Check | None:
     """Check whether networks that train for all epochs have learnt nothing yet, or their test loss was still falling
@@ -205,7 +205,7 @@ def under_trained(
     )
 
 
-def stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) -> Check | None:
+def check_stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) -> Check | None:
     """Check whether the best epoch of networks that stop by rows left out was among the last tenth of all epochs, in
     most splits.
 
@@ -225,16 +225,16 @@ def stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) -> Check
     )
 
 
-def over_trained(
+def check_over_trained(
     candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, shape: Shape, prior_loss: float
 ) -> Check | None:
     """Check whether the test loss of networks that train for all epochs rises again while the training loss falls.
 
     The last epoch is compared with that of the lowest loss, which is taken for each split from the curves of the
-    others, since a minimum is low by chance. The limits are those of `under_trained`: 1 % of `prior_loss`, and clear
-    over splits. In the evidence, `loss_low` is the mean test loss at those epochs and `epoch_low` their median.
+    others, since a minimum is low by chance. The limits are those of `check_under_trained`: 1 % of `prior_loss`, and
+    clear over splits. In the evidence, `loss_low` is the mean test loss at those epochs and `epoch_low` their median.
 
-    Args: as `under_trained`.
+    Args: as `check_under_trained`.
     """
     test, train = _by_split(shape, test_loss, train_loss)
     n_epochs, n_units = test.shape
@@ -253,7 +253,7 @@ def over_trained(
     return Check(candidate, "over_trained", message, evidence)
 
 
-def diverged(
+def check_diverged(
     candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, predictions_finite: bool, n_networks: int = 1
 ) -> Check | None:
     """Check whether the curves of some networks aren't finite.

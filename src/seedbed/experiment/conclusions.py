@@ -12,15 +12,15 @@ from seedbed.evaluation.behind import optimism
 from seedbed.evaluation.bootstrap import resample_weights
 from seedbed.evaluation.checks import (
     Check,
-    confined_outputs,
-    consistent,
-    dead_units,
-    diverged,
-    no_better_than_prior,
-    over_trained,
-    stopped_at_the_end,
-    under_trained,
-    worse_than_logistic,
+    check_confined_outputs,
+    check_dead_units,
+    check_diverged,
+    check_no_better_than_prior,
+    check_over_trained,
+    check_stopped_at_the_end,
+    check_under_trained,
+    check_worse_than_logistic,
+    drop_contradictions,
 )
 from seedbed.evaluation.conclusion import conclude, count_comparisons
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
@@ -91,7 +91,7 @@ def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
 def _gains(experiment: Experiment, network: Result) -> bool:
     """Return whether a network is shown to be better than guessing, if guessing isn't among the baselines."""
     estimate = difference(guessing_like(network), network, experiment.metric)
-    return no_better_than_prior(network.name, estimate=estimate) is None
+    return check_no_better_than_prior(network.name, estimate=estimate) is None
 
 
 def guessing_like(like: Result) -> Result:
@@ -108,13 +108,13 @@ def guessing_like(like: Result) -> Result:
 
 
 def diagnose(experiment: Experiment, results: Sequence[Result], conclusion: Conclusion) -> tuple[Check, ...]:
-    """Return the checks that fire, candidate by candidate, without those that `consistent` removes."""
+    """Return the checks that fire, candidate by candidate, without those that `drop_contradictions` removes."""
     finite = {result.name: result for result in results if result.finite}
     diagnosed: list[Check] = []
     for result in results:
         if isinstance(result, NetworkResult):
             checks = _checks(experiment, result, finite, conclusion)
-            diagnosed += consistent(check for check in checks if check is not None)
+            diagnosed += drop_contradictions(check for check in checks if check is not None)
     return tuple(diagnosed)
 
 
@@ -123,32 +123,32 @@ def _checks(
 ) -> Iterator[Check | None]:
     name = result.name
     if result.confined:
-        yield confined_outputs(name, kind=result.confined)
+        yield check_confined_outputs(name, kind=result.confined)
         return
     train, test = result.curves[0], result.curves[2]
     # Networks learn the standardised target, for which predicting the mean has a loss of 1.
     numeric = experiment.table.task == "regression"
     if result.recipe.leaves_out and experiment.n_networks > 1:
-        yield stopped_at_the_end(name, epochs=result.epochs, most=result.recipe.n_epochs)
+        yield check_stopped_at_the_end(name, epochs=result.epochs, most=result.recipe.n_epochs)
     else:
         prior = 1.0 if numeric else prior_loss("log_loss", experiment.table.target)
         repeats = len(result.predictions)
         shape = (repeats, len(result.splits) // repeats, result.n_networks)
-        yield under_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
-        yield over_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
+        yield check_under_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
+        yield check_over_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
     train, test = result.used(0)[None], result.used(2)[None]
-    yield diverged(
+    yield check_diverged(
         name, train_loss=train, test_loss=test, predictions_finite=result.finite, n_networks=result.n_networks
     )
-    yield dead_units(name, share=result.dead)
+    yield check_dead_units(name, share=result.dead)
     if not (result.finite and experiment.design.has_verdict):
         return
 
-    yield no_better_than_prior(name, estimate=difference(guessing_like(result), result, experiment.metric))
+    yield check_no_better_than_prior(name, estimate=difference(guessing_like(result), result, experiment.metric))
     kind = linear_name(experiment.table.task)
     if kind in others and conclusion.reference != kind:
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
         n = count_comparisons(list(others), reference=experiment.reference, separate_question=PRIOR)
         estimate = difference(others[kind], result, experiment.metric, comparisons=n)
         if decide(low=estimate.low, high=estimate.high, margin=conclusion.metric.margin) == "worse":
-            yield worse_than_logistic(name, estimate=estimate, kind=kind)
+            yield check_worse_than_logistic(name, estimate=estimate, kind=kind)

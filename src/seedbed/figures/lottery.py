@@ -18,9 +18,8 @@ from seedbed.figures.panels import (
     difference_axis,
     heading,
     join_panels,
-    name_layer,
-    note_layer,
     row_axis,
+    row_texts,
     span,
     visible_records,
     worse_layer,
@@ -183,8 +182,7 @@ def _scores(lottery: RunLottery, colour: alt.Color, width: int, theme: Theme) ->
     rows = visible_records("datum.panel == 'score'")
     layers = [
         *_bar_layers(rows, x, limits, colour, ".1%" if percent else ",.4~r", theme),
-        name_layer(rows, theme, _ROW, width),
-        note_layer(rows, theme, _ROW),
+        *row_texts(rows, theme, _ROW, width),
     ]
     return alt.LayerChart(layer=layers, width=width, height=alt.Step(_ROW), title=heading(f"{words} of single runs"))
 
@@ -196,9 +194,8 @@ def _differences(lottery: RunLottery, reference: str, colour: alt.Color, theme: 
     rows = visible_records("datum.panel == 'difference'")
     layers = [
         *_bar_layers(rows, difference_axis(reference, limits), limits, colour, "+,.4~r", theme),
-        zero_layer(rows, theme, limits, _ROW),
-        name_layer(rows, theme, _ROW, PANEL_WIDTH),
-        note_layer(rows, theme, _ROW),
+        zero_layer(rows, theme, _ROW),
+        *row_texts(rows, theme, _ROW, PANEL_WIDTH),
         worse_layer(theme),
     ]
     return alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=alt.Step(_ROW), title=heading(words))

@@ -110,26 +110,16 @@ def row_axis() -> alt.Y:
     return alt.Y("place:O", axis=axis, scale=alt.Scale(type="band", paddingInner=0, paddingOuter=0))
 
 
-def name_layer(rows: alt.Chart, theme: Theme, height: int, width: int) -> alt.Chart:
-    """Return the candidates' names, at the left above what is drawn, so that long ones take no width."""
-    text: dict[str, Any] = {
-        "align": "left",
-        "color": theme.ink,
-        "fontSize": 12,
-        "fontWeight": "bold",
-        "yOffset": 12 - height / 2,
-    }
-    layer: alt.Chart = rows.mark_text(limit=width - _NOTE_WIDTH, **text).encode(
-        x=alt.XValue(0), y=row_axis(), text=alt.Text("candidate:N")
-    )
-    return layer
-
-
-def note_layer(rows: alt.Chart, theme: Theme, height: int) -> alt.Chart:
-    """Return the field `note` of each row, at the right above what is drawn."""
-    mark = rows.mark_text(align="right", color=theme.ink, fontSize=12, yOffset=12 - height / 2)
-    layer: alt.Chart = mark.encode(x=alt.XValue("width"), y=row_axis(), text=alt.Text("note:N"))
-    return layer
+def row_texts(rows: alt.Chart, theme: Theme, height: int, width: int) -> list[alt.Chart]:
+    """Return above what is drawn in each row: at the left the candidate's name, so that long ones take no width, and at
+    the right the field `note`."""
+    words: dict[str, Any] = {"color": theme.ink, "fontSize": 12, "yOffset": 12 - height / 2}
+    name = rows.mark_text(align="left", fontWeight="bold", limit=width - _NOTE_WIDTH, **words)
+    note = rows.mark_text(align="right", **words)
+    return [
+        name.encode(x=alt.XValue(0), y=row_axis(), text=alt.Text("candidate:N")),
+        note.encode(x=alt.XValue("width"), y=row_axis(), text=alt.Text("note:N")),
+    ]
 
 
 # ---- differences
@@ -149,10 +139,8 @@ def worse_layer(theme: Theme) -> alt.Chart:
     return layer
 
 
-def zero_layer(rows: alt.Chart, theme: Theme, limits: tuple[float, float], height: int) -> alt.Chart:
+def zero_layer(rows: alt.Chart, theme: Theme, height: int) -> alt.Chart:
     """Return the line of no difference, if it is in the picture. It is broken where the names are."""
-    if not limits[0] <= 0 <= limits[1]:
-        rows = rows.transform_filter("false")
     mark = rows.mark_tick(
         orient="vertical",
         color=theme.faint_ink,
@@ -160,6 +148,7 @@ def zero_layer(rows: alt.Chart, theme: Theme, limits: tuple[float, float], heigh
         size=height - NAME_HEIGHT,
         yOffset=NAME_HEIGHT / 2,
         opacity=1,
+        clip=True,
     )
     layer: alt.Chart = mark.encode(x=alt.XDatum(0), y=row_axis())
     return layer

@@ -61,8 +61,8 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     rest = [one for one in conclusion.ranking if one not in (use, "prior")]
     open_ones = [one for one in others if one not in equivalent]
     if open_ones:
-        others_words = join_words(open_ones) if len(open_ones) <= _MOST_NAMED else f"{_count(len(open_ones))} others"
-        name += f"; {others_words} may be as good"
+        rivals = join_words(open_ones) if len(open_ones) <= _MOST_NAMED else f"{count_words(len(open_ones))} others"
+        name += f"; {rivals} may be as good"
     elif rest and not others:
         name += f": shown to be better than {rest[0] if len(rest) == 1 else 'all others that were compared'}"
     yield name
@@ -74,7 +74,8 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         yield f"it isn't shown to be better than {guessing_words(conclusion)}"
 
 
-def _count(number: int) -> str:
+def count_words(number: int) -> str:
+    """Return a number of things, in words up to nine."""
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     return words[number] if number < len(words) else f"{number:,}"
 

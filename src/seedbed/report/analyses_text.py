@@ -10,12 +10,11 @@ from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import SHORT
-from seedbed.report.advice import answers, guessing_words, join_words, margin_words
+from seedbed.report.advice import answers, count_words, guessing_words, join_words, margin_words
 from seedbed.report.tables import LOOKS, FirstScreen, NumberTable, Row, decimals_of
 
 _MOST_ROWS, _MOST_NAMED = 20, 4
 _MOST_TOGETHER = 3  # names of a group that fit into a row
-_NUMBERS = {2: "two", 3: "three"}
 
 
 def label_of(columns: Sequence[str]) -> str:
@@ -48,7 +47,7 @@ def column_answers(conclusion: Conclusion, score: Metric) -> Iterator[tuple[str,
     elif "none" not in of:
         yield "Helps", f"no column is shown to help {answer.model}"
     for group, surely in answer.substitutes:
-        number, perhaps = _NUMBERS.get(len(group.columns), str(len(group.columns))), "" if surely else "perhaps "
+        number, perhaps = count_words(len(group.columns)), "" if surely else "perhaps "
         finding = f"{perhaps}one of these two is enough"
         if len(group.columns) > 2:
             finding = f"{perhaps}not all of these {number} are needed"
@@ -280,7 +279,7 @@ def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
         rows=tuple(_subgroup_row(conclusion, groups, group, metric) for group in groups.subgroups),
         helps=(),
         notes=(_finding(conclusion), *_subgroup_notes(conclusion, groups)),
-        trained=(),
+        run_facts=(),
         unit="points" if metric.percent else metric.words,
         margin=metric.scale * conclusion.metric.margin,
     )

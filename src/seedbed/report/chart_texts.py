@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from seedbed.errors import counted
 from seedbed.evaluation.analyses import Effects
-from seedbed.evaluation.metrics import known_metric, plain_number, signed
+from seedbed.evaluation.metrics import known_metric, measure, signed
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.report.advice import join_words
 from seedbed.report.tables import NumberTable
@@ -100,7 +100,7 @@ def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTabl
         if lottery is None or not lottery.runs:
             continue
         differs = lottery.runs[0].better is not None
-        show = signed if differs else functools.partial(_score_words, lottery.name)
+        show = signed if differs else functools.partial(measure, lottery.name)
         caption = f"{lottery.words} of a single run"
         columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
         if differs and isinstance(summary, Conclusion):
@@ -150,7 +150,3 @@ def effect_tables(effects: Effects) -> Iterator[NumberTable]:
     for curve in effects.curves:
         cells = [[effects.shown(one, 1) for one in numbers] for numbers in (curve.mean, curve.spread)]
         yield NumberTable([curve.column, "mean prediction", "±"], list(zip(curve.texts, *cells, strict=True)))
-
-
-def _score_words(name: str, value: float) -> str:
-    return f"{100 * value:.1f}%" if name == "accuracy" else plain_number(value, 4)

@@ -63,39 +63,24 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     metric, reference, is_judgement = conclusion.metric, conclusion.reference, conclusion.kind == "judgement"
     score = deciding_score(conclusion)
     other_scores = tuple(METRICS[name] for name in _names_of_other_scores(conclusion) if name != score.name)
-    in_points = score.percent
     against = "gain over" if conclusion.reference_named else "behind"
     reference_words = "the reference" if conclusion.reference_named else "the best"
-    compared = f"{against} {reference_words if len(reference) > _LONG else reference}"
-    columns = (
-        "",
-        score.words,
-        f"{compared} (points)" if in_points else compared,
-        *(one.words for one in other_scores),
-        "verdict",
-    )
-    warnings = (
-        *serious_sentences(conclusion.notes),
-        *_one_column(conclusion),
-        *_training(conclusion, serious=True),
-    )
+    compared = f"{against} {reference_words if len(reference) > _LONG else reference}{score.points}"
+    warnings = *serious_sentences(conclusion.notes), *_one_column(conclusion), *_training(conclusion, serious=True)
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
     notes = *_key(conclusion, score), *_other_way(conclusion), *training
     screen = FirstScreen(
         heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if is_judgement else _heading(conclusion),
-        warnings=tuple(warnings),
+        warnings=warnings,
         answers=(*answers(conclusion), *effect_answers(conclusion)),
         no_verdict=_no_verdict(conclusion),
-        columns=columns,
+        columns=("", score.words, compared, *(one.words for one in other_scores), "verdict"),
         rows=tuple(_rows(conclusion, score, other_scores)),
         helps=tuple(_helps(conclusion, score)),
-        notes=tuple(notes),
-        trained=(
-            *(judgement_sentences(conclusion) if is_judgement else _trained(conclusion)),
-            *ended_sentence(conclusion),
-        ),
-        unit="points" if in_points else score.words,
-        margin=(100.0 if in_points else 1.0) * metric.margin,
+        notes=notes,
+        run_facts=(*(judgement_sentences if is_judgement else _trained)(conclusion), *ended_sentence(conclusion)),
+        unit="points" if score.percent else score.words,
+        margin=score.scale * metric.margin,
     )
     if conclusion.columns is None:
         return screen

@@ -5,12 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
-import altair as alt
 import jinja2
 from markupsafe import Markup, escape
 
@@ -74,80 +72,62 @@ _TEMPLATES = {
 }
 
 
-@dataclass(frozen=True)
-class _Figure:
-    """A chart for the page.
-
-    Attributes:
-        spec: the chart without the words above it, which the page shows as text.
-        caption: these words, which say how to read it.
-    """
-
-    spec: Mapping[str, Any]
-    caption: str
-
-    @classmethod
-    def of(cls, chart: alt.ConcatChart) -> _Figure:
-        spec = spec_of(chart)
-        lines = spec.pop("title")["subtitle"]
-        return cls(spec, " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in lines))
-
-
 def report_page(summary: AnySummary) -> str:
     """Return the report of a summary as one HTML page. It loads nothing and needs no network."""
-    figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE).items()}
+    drawn = {name: spec_of(chart) for name, chart in all_charts(summary, PAGE).items()}
+    # The page shows the words above a chart, which say how to read it, as text.
+    captions = {name: spec.pop("title")["subtitle"] for name, spec in drawn.items()}
     names = [candidate.name for candidate in summary.candidates]
-    unbroken = _Unbroken(names)
+    unbroken = _unbroken(names)
     return _render(
         _TEMPLATES[summary.kind],
         summary=summary,
         document=document_of,
         unbroken=unbroken,
-        explained=_Explained(unbroken),
-        figures=figures,
+        explained=_explained(unbroken),
+        captions={
+            name: " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in lines)
+            for name, lines in captions.items()
+        },
         colours=colours(names, PAGE),
-        drawn=script_json({name: figure.spec for name, figure in figures.items()}),
+        drawn=script_json(drawn),
         library=browser_library(),
         style=_themes() + _text("page.css") + _text("first.css"),
         script=_text("page.js"),
     )
 
 
-class _Unbroken:
-    """Keeps short names of models, and options, on one line."""
+def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
+    """Return a function that keeps short names of models, and options, of a sentence on one line."""
+    short = sorted((name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True)
+    words = [rf"{re.escape(name)}(?![\w:])" for name in short]
+    pattern = re.compile("|".join([*words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"]))
 
-    def __init__(self, names: Sequence[str]) -> None:
-        short = sorted((name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True)
-        words = [rf"{re.escape(name)}(?![\w:])" for name in short]
-        names_and_options = "|".join([*words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"])
-        self._words = re.compile(names_and_options)
-
-    def __call__(self, sentence: str) -> Markup:
+    def mark(sentence: str) -> Markup:
         markup, at = Markup(), 0
-        for match in self._words.finditer(sentence):
+        for match in pattern.finditer(sentence):
             markup += escape(sentence[at : match.start()]) + Markup('<span class="word">{}</span>').format(match[0])
             at = match.end()
         return markup + escape(sentence[at:])
 
+    return mark
 
-class _Explained:
-    """Marks the first occurrence of each term in the sentences of a page, so that a reader can have it explained."""
 
-    def __init__(self, unbroken: _Unbroken) -> None:
-        self._unbroken = unbroken
-        self._seen: set[str] = set()
-        self._terms = {term.lower(): term for term in TERMS}
+def _explained(unbroken: Callable[[str], Markup]) -> Callable[[str], Markup]:
+    """Return a function that marks the first occurrence of each term in the sentences of a page, so that a reader can
+    have it explained."""
+    terms = {term.lower(): term for term in TERMS}
 
-    def __call__(self, sentence: str) -> Markup:
+    def mark(sentence: str) -> Markup:
         markup, at = Markup(), 0
         for match in _TERM.finditer(sentence):
-            term = self._terms[match[2].lower()]
-            if term not in self._seen:
-                self._seen.add(term)
+            if term := terms.pop(match[2].lower(), ""):
                 word = Markup('<span class="word">{}{}</span>').format(_button(match[1], term), match[3])
-                markup += self._unbroken(sentence[at : match.start()]) + word
+                markup += unbroken(sentence[at : match.start()]) + word
                 at = match.end()
-        return markup + self._unbroken(sentence[at:])
+        return markup + unbroken(sentence[at:])
+
+    return mark
 
 
 def _button(words: str, term: str) -> Markup:

@@ -225,25 +225,24 @@ def epoch_lines(
     """Yield a line for every `every`-th epoch of curves [epoch, network]: of several networks the mean and middle
     half.
     """
-    show = _one if train_loss.shape[1] == 1 else _many
 
     def score(values: Curve) -> str:
-        return show(values, ".4f") if score_name == "R2" else show(100 * values, ".2f", "%")
+        return _show(values, ".4f") if score_name == "R2" else _show(100 * values, ".2f", "%")
 
     name, short = ("R2", "R2") if score_name == "R2" else ("Accuracy", "acc")
     for epoch in range(0, len(train_loss), every):
         yield (
-            f"Epoch: {epoch}, Loss: {show(train_loss[epoch], '.5f')}, {name}: {score(train_score[epoch])} | "
-            f"Test loss: {show(test_loss[epoch], '.5f')}, Test {short}: {score(test_score[epoch])}"
+            f"Epoch: {epoch}, Loss: {_show(train_loss[epoch], '.5f')}, {name}: {score(train_score[epoch])} | "
+            f"Test loss: {_show(test_loss[epoch], '.5f')}, Test {short}: {score(test_score[epoch])}"
         )
 
 
-def _one(values: Curve, digits: str, unit: str = "") -> str:
-    return f"{values[0]:{digits}}{unit}"
-
-
-def _many(values: Curve, digits: str, unit: str = "") -> str:
+def _show(values: Curve, digits: str, unit: str = "") -> str:
+    """Return the mean over networks, and of several their middle half."""
     if not len(values):
         return "-"
+    mean = f"{values.mean(dtype=np.float64):{digits}}{unit}"
+    if len(values) == 1:
+        return mean
     low, high = np.percentile(values, (25, 75))
-    return f"{values.mean(dtype=np.float64):{digits}}{unit} ({low:{digits}} to {high:{digits}})"
+    return f"{mean} ({low:{digits}} to {high:{digits}})"

@@ -101,7 +101,7 @@ class FirstScreen:
         rows: the lowest error first.
         helps: what helps, by pairs of models that differ in one thing.
         notes: how to read the table, and what stands out in training.
-        trained: what was trained, and how long that took.
+        run_facts: what was trained, and how long that took.
         unit: of the intervals: `points` of accuracy, or the score's name.
         margin: the smallest gain in this unit that matters.
         ends: what the left and the right end of the forest plot mean.
@@ -115,7 +115,7 @@ class FirstScreen:
     rows: tuple[Row, ...]
     helps: tuple[Help, ...]
     notes: tuple[str, ...]
-    trained: tuple[str, ...]
+    run_facts: tuple[str, ...]
     unit: str
     margin: float
     ends: tuple[str, str] = ("worse", "better")
@@ -147,18 +147,9 @@ def table_lines(
         table.add_column(heading, justify="left" if columns[place] in left or not place else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row[:fit])
-    stream = io.StringIO()
-    console = Console(
-        file=stream,
-        width=UNBROKEN,
-        force_jupyter=False,  # or a notebook shows the table at once, and nothing is written to the stream
-        color_system=None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    console.print(table)
-    lines = [line.rstrip() for line in stream.getvalue().split("\n")[:-1]]
+    console = Console(file=io.StringIO(), width=UNBROKEN, color_system=None, markup=False, emoji=False)
+    text = "".join(segment.text for segment in console.render(table))
+    lines = [line.rstrip() for line in text.split("\n")[:-1]]
     if fit == len(columns):
         return lines
     continuation = [[row[0], *row[fit:]] for row in (columns, *rows)]

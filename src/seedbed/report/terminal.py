@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,39 +32,38 @@ def glance_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
 def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     """Return the lines of the first screen, with colours for a terminal that has them."""
     screen, names = first_screen(conclusion), _spaced_names(conclusion)
-
-    def styled(text: str, style: str, indent: int = 0) -> list[Text]:
-        return [Text(visible(line), style) for line in fold_text(text, width, indent, names, hanging=2)]
-
-    lines = styled(screen.heading, "")
-    lines += [line for text in screen.warnings for line in styled(text, "bold yellow")]
+    styled = functools.partial(_styled, width=width, names=names)
+    lines = [*styled([screen.heading], ""), *styled(screen.warnings, "bold yellow")]
     if screen.no_verdict:
-        lines += [Text(), *styled(screen.no_verdict, "bold")]
+        lines += [Text(), *styled([screen.no_verdict], "bold")]
+    run_facts = [Text(), *styled(screen.run_facts, "")]
     if conclusion.rows is not None:
         lines += [Text(), *answer_lines(row_answers(conclusion), width, names)]
         for table in row_tables(conclusion):
             numbers = table_lines(table.columns, table.rows, width=width)
             lines += [Text(), Text(table.caption), *(Text(visible(line)) for line in numbers if line)]
-        lines += [Text(), *(line for text in row_notes(conclusion) for line in styled(text, "dim", 2)), Text()]
-        return [*lines, *(line for text in screen.trained for line in styled(text, ""))]
+        return [*lines, Text(), *styled(row_notes(conclusion), "dim", indent=2), *run_facts]
     if screen.answers:
         lines += [Text(), *answer_lines(screen.answers, width, names)]
-    lines += [Text(), *_table_lines(screen, width, beside_first=conclusion.columns is None)]
+    lines += [Text(), *_table_lines(screen, width, scores_first=conclusion.columns is None)]
     lines += _help_lines(screen, width)
-    if notes := screen.notes:
-        lines += [Text(), *(line for text in notes for line in styled(text, "dim", 2))]
-    lines += [Text(), *(line for text in screen.trained for line in styled(text, ""))]
-    return [*lines, *([Text()] if conclusion.subgroups else []), *subgroup_lines(conclusion, width=width)]
+    if screen.notes:
+        lines += [Text(), *styled(screen.notes, "dim", indent=2)]
+    return [*lines, *run_facts, *([Text()] if conclusion.subgroups else []), *subgroup_lines(conclusion, width=width)]
 
 
 def subgroup_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     """Return the lines of the verdicts within subgroups; none without subgroups."""
-    screen, names = subgroup_screen(conclusion), _spaced_names(conclusion)
+    screen = subgroup_screen(conclusion)
     if screen is None:
         return []
-    notes = [fold_text(text, width, 2, names, hanging=2) for text in screen.notes]
-    styled = [Text(visible(line), "dim" if place else "bold") for place, lines in enumerate(notes) for line in lines]
-    return [Text(visible(screen.heading), "bold"), *_table_lines(screen, width), *styled]
+    styled = functools.partial(_styled, width=width, names=_spaced_names(conclusion), indent=2)
+    notes = [*styled(screen.notes[:1], "bold"), *styled(screen.notes[1:], "dim")]
+    return [Text(visible(screen.heading), "bold"), *_table_lines(screen, width), *notes]
+
+
+def _styled(texts: Iterable[str], style: str, *, width: int, names: Sequence[str], indent: int = 0) -> list[Text]:
+    return [Text(visible(line), style) for text in texts for line in fold_text(text, width, indent, names, hanging=2)]
 
 
 def interim_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
@@ -71,7 +71,7 @@ def interim_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     screen, plan = first_screen(conclusion), conclusion.plan
     heading = f"So far, after {plan.repeats} of up to {plan.most_repeats} repeats:"
     answer = answer_lines(screen.answers[:1], width, _spaced_names(conclusion))
-    return [Text(heading, "bold"), *answer, Text(), *_table_lines(screen, width, beside_first=True)]
+    return [Text(heading, "bold"), *answer, Text(), *_table_lines(screen, width, scores_first=True)]
 
 
 def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence[str]) -> list[Text]:
@@ -102,17 +102,17 @@ def _help_lines(screen: FirstScreen, width: int) -> list[Text]:
     return lines
 
 
-def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False) -> list[Text]:
+def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False) -> list[Text]:
     """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide, headings take two
     lines, verdicts as many as they need; cells are never cut, and names never folded."""
     _, score, gain, *other_scores, verdict = screen.columns
-    titles = ["", "", score, *([*other_scores, gain] if beside_first else [gain, *other_scores]), verdict]
+    titles = ["", "", score, *([*other_scores, gain] if scores_first else [gain, *other_scores]), verdict]
     rows = [
         (
             f"{'>' if row.recommended else ' '} {row.name}",
             row.what,
             row.score,
-            *((*row.other_scores, row.gain) if beside_first else (row.gain, *row.other_scores)),
+            *((*row.other_scores, row.gain) if scores_first else (row.gain, *row.other_scores)),
             row.verdict,
         )
         for row in screen.rows
@@ -124,15 +124,15 @@ def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False)
             columns[place] = list(map(visible, cells))
     titles[0] = f"  {screen.columns[0]}"
     headings = {place: visible(titles[place]) for place in columns}
-    widths = [max(map(cell_len, [headings[place], *cells])) for place, cells in columns.items()]
-    if sum(widths) + 2 * (len(widths) - 1) > width:
+
+    def widths() -> list[int]:
+        return [max(map(cell_len, [*headings[place].split("\n"), *cells])) for place, cells in columns.items()]
+
+    if sum(widths()) + 2 * (len(columns) - 1) > width:
         headings |= {place: in_two_lines(heading) for place, heading in headings.items() if heading.strip()}
-        broken = {place: heading.split("\n") for place, heading in headings.items()}
-        widths = [max(map(cell_len, [*broken[place], *cells])) for place, cells in columns.items()]
-        if sum(widths) + 2 * (len(widths) - 1) > width:  # what a model is can be left out
+        if sum(widths()) + 2 * (len(columns) - 1) > width:  # what a model is can be left out
             columns.pop(1, None)
             headings.pop(1, None)
-            widths = [max(map(cell_len, [*broken[place], *columns[place]])) for place in columns]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for place, heading in headings.items():
         justify: Any = "left" if place in (0, 1, last) else "right"
@@ -144,7 +144,7 @@ def _table_lines(screen: FirstScreen, width: int, *, beside_first: bool = False)
                 for place, cell in zip(columns, cells, strict=True)
             )
         )
-    console_width = max(width, sum(widths[:-1]) + 2 * (len(widths) - 1) + _NARROWEST_VERDICT)
+    console_width = max(width, sum(widths()[:-1]) + 2 * (len(columns) - 1) + _NARROWEST_VERDICT)
     segments = Console(width=console_width, color_system=None, force_jupyter=False).render(table)
     lines = [Text.assemble(*((one.text, one.style or "") for one in line)) for line in Segment.split_lines(segments)]
     for line in lines:
