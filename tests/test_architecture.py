@@ -20,7 +20,7 @@ BUDGETS = {
     "*.py": 1775,
     "cli/": 1420,
     "data/": 6163,
-    "evaluation/": 4165,
+    "evaluation/": 4069,
     "experiment/": 4755,
     "figures/": 1307,
     "judgement/": 1709,
