@@ -180,7 +180,6 @@ def _heart_failure_path() -> Path:
         return copy
     try:
         pooch = importlib.import_module("pooch")
-        pooch.get_logger().setLevel("WARNING")
         known_hash = f"sha256:{HEART_FAILURE_SHA256}"
         cache = pooch.os_cache("seedbed")
         return Path(pooch.retrieve(HEART_FAILURE_URL, known_hash=known_hash, fname=HEART_FAILURE_FILE, path=cache))
