@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seedbed.networks.parts import Embeddings as EmbeddingsModule
 from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding
@@ -28,10 +28,6 @@ class Periodic(StackedLayer):
     embeds = True
 
     name: str
-
-    @classmethod
-    def read(cls, name: str, module: nn.Module, numbers: dict[str, int]) -> Self:
-        return cls(name)
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         inputs = x.permute(2, 1, 0).contiguous()  # [network, feature, row]
@@ -66,10 +62,6 @@ class Piecewise(StackedLayer):
     embeds = True
 
     name: str
-
-    @classmethod
-    def read(cls, name: str, module: nn.Module, numbers: dict[str, int]) -> Self:
-        return cls(name)
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         inputs = x.permute(2, 1, 0).contiguous()  # [network, feature, row]
