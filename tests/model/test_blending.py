@@ -27,6 +27,7 @@ from seedbed.training.parallel import train_chunks
 QUICK = {"n_networks": 8, "recipe": Recipe(epochs=15, lr=0.01), "compute": Compute(n_jobs=1)}
 SMALL = ("linear:1", "silu:8,8@layernorm,residual", "linear:1@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
 TREES = ("extra-trees:3", "boosted-trees:20")
+OTHERS = ("grade", "torch"), ("cost", "native")
 
 
 @pytest.fixture(scope="module", params=["ill", "grade", "cost"])
@@ -90,7 +91,7 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
 
 
 @pytest.mark.parametrize(
-    ("name", "engine"), [("ill", "native"), pytest.param("grade", "torch", marks=pytest.mark.slow), ("cost", "native")]
+    ("name", "engine"), [("ill", "native"), *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS)]
 )
 def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engine):
     """The last table has fewer rows, so its networks share no stack with the others."""
