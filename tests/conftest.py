@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,6 +70,13 @@ def _unsynced() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _single_thread() -> None:
+    """Use one thread, since torch's threads slow down work of this size, especially beside another process."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Change to an empty folder."""
@@ -110,6 +118,13 @@ def plain_charts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, point))
         yield
+
+
+@pytest.fixture
+def quick_reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the fits that say how much a repeated identifier matters, unless the test is about it."""
+    if "matters" not in request.node.name:
+        monkeypatch.setattr("seedbed.data.suspects._optimism", lambda *_: "")
 
 
 @pytest.fixture(scope="session")

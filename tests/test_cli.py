@@ -77,14 +77,6 @@ def strict(text: str):
 # train
 
 
-@pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
     """The tutorial's training in plain PyTorch."""
     cells = np.loadtxt(path, delimiter=",", skiprows=1)
@@ -133,7 +125,7 @@ def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
     ids=["relu:5", "linear:20,20"],
 )
 def test_train_on_heart_failure_equals_plain_pytorch_line_by_line(
-    call, real_table, one_thread, words, build, options, seed, epochs
+    call, real_table, words, build, options, seed, epochs
 ):
     path = real_table("heart_failure.csv")
     done = call("train", path, "--target", "DEATH_EVENT", "--candidate", words, *options)
@@ -300,9 +292,6 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     assert (other["n_diverged"], other["scores"]["accuracy"]["mean"] > 0) == (0, True)
 
 
-# The recipes of a comparison
-
-
 # How a comparison is judged
 
 
@@ -360,9 +349,6 @@ def test_a_candidate_without_finite_predictions_fails_the_check(call):
     assert "No verdict on linear:4@lr=1e30: some of its predictions aren't finite." in done.out
     assert [line.split()[-2:] for line in done.lines if line.startswith("  linear:4@lr=1e30 ")] == [["-", "-"]]
     assert done.err.splitlines()[-1] == "seedbed: linear:4@lr=1e30 has no finite predictions"
-
-
-# Real tables
 
 
 PRICES = ["" if i == 7 else f'"$1,{100 + i}.50"' for i in range(60)]

@@ -26,7 +26,6 @@ import seedbed as sb
 from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.data.reading import table_from_arrays
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, TargetError
-from seedbed.training.parallel import one_thread
 
 QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "n_jobs": 1}
 BLEND = {"portfolio": ("boosted-trees:3", "relu:8@ple=3"), "n_networks": 3, "epochs": 25, "lr": 0.05}
@@ -39,12 +38,6 @@ EXPECTED = {
     for kind in ("dense", "sparse")
 }
 ARRAY_API = "check_array_api_input"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def single_thread():
-    with one_thread("cpu"):
-        yield
 
 
 @pytest.fixture

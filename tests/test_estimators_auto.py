@@ -11,16 +11,9 @@ from sklearn.datasets import make_classification, make_regression
 from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model.portfolio import LINES
-from seedbed.training.parallel import one_thread
 
 SMALL = ("extra-trees:4", "relu:5@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
 FAST = {"portfolio": SMALL, "n_networks": 8, "epochs": 15, "random_state": 0}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def single_thread():
-    with one_thread("cpu"):
-        yield
 
 
 @pytest.fixture(scope="module")

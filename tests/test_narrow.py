@@ -48,7 +48,7 @@ def test_a_name_outside_the_locale_gives_one_line_at_most(table, verb):
 
 LIBRARIES = {
     "numpy": "import numpy; numpy.ones(1 << 33)",
-    "torch": "import torch; torch.ones(1 << 33)",
+    "torch": pytest.param("import torch; torch.ones(1 << 33)", marks=pytest.mark.slow),
     "python": "bytearray(1 << 35)",
     "duckdb": "import duckdb; c = duckdb.connect(); c.sql(\"set memory_limit='9MB'\"); "
     "c.sql('select list(range) from range(100000000)').fetchall()",
@@ -57,11 +57,7 @@ LIBRARIES = {
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
-@pytest.mark.parametrize(
-    "work",
-    [pytest.param(work, marks=[pytest.mark.slow] * (name == "torch")) for name, work in LIBRARIES.items()],
-    ids=LIBRARIES,
-)
+@pytest.mark.parametrize("work", LIBRARIES.values(), ids=LIBRARIES)
 def test_a_lack_of_memory_in_any_library_gives_one_line(work):
     from seedbed.cli import program
 

@@ -108,7 +108,8 @@ def texts() -> Iterator[str]:
     for path in sorted(Path(seedbed.__file__).parent.rglob("*.py")):
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
-        for node in (node for node in nodes if node not in docstrings):
+        texts = (node for node in nodes if isinstance(node, ast.JoinedStr | ast.Constant) and node not in docstrings)
+        for node in texts:
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             text = "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in parts)
             if path.parent.name not in ("cli", "figures", "serve") and not re.search(

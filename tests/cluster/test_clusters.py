@@ -11,6 +11,7 @@ from seedbed.errors import SeedbedError, TrainingError
 from seedbed.training.cluster import _kind as kind
 from seedbed.training.many import train_many
 
+pytestmark = pytest.mark.slow
 NET = """
 from torch import nn
 class Net(nn.Sequential):
@@ -20,7 +21,7 @@ class Net(nn.Sequential):
 SMALL = {"recipe": "tutorial", "epochs": 3, "design": sb.Design(baselines=["prior"], repeats=1, folds=2, n_networks=2)}
 
 
-@pytest.fixture(params=[pytest.param("ray", marks=pytest.mark.slow), "dask"])
+@pytest.fixture(params=["ray", "dask"])
 def cluster(request) -> str:
     """The name of a running cluster."""
     running = request.getfixturevalue(f"{request.param}_cluster")
@@ -32,7 +33,6 @@ def test_a_cluster_gives_the_same_bits_as_one_process(compared, local, assert_sa
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.slow
 def test_a_killed_ray_node_does_not_change_the_result(compared, local, assert_same, ray_cluster, kill, capfd):
     lost = ray_cluster.add_node(num_cpus=1)
     raylet = lost.all_processes["raylet"][0].process
@@ -42,7 +42,6 @@ def test_a_killed_ray_node_does_not_change_the_result(compared, local, assert_sa
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.slow
 def test_a_killed_dask_worker_does_not_change_the_result(compared, local, assert_same, dask_cluster, kill, capfd):
     lost = dask_cluster.add_worker()
     dask_cluster.wait_for(3)
@@ -53,7 +52,6 @@ def test_a_killed_dask_worker_does_not_change_the_result(compared, local, assert
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.slow
 def test_a_lost_dask_scheduler_is_an_error_and_finished_repeats_are_kept(start_dask, compared, tmp_path):
     cluster = start_dask(n_workers=1)
     lost = _once(cluster.processes[0].kill, repeats=1)

@@ -50,6 +50,7 @@ def test_a_missing_address_says_how_to_give_one(needs_ray, needs_dask, monkeypat
     assert refused("dask").startswith("a Dask cluster needs the address of its scheduler. Use dask:tcp://HOST:PORT")
 
 
+@pytest.mark.slow
 def test_a_worker_of_several_threads_is_refused(dask_cluster):
     worker = dask_cluster.add_worker("--nthreads", "2")
     dask_cluster.wait_for(3)

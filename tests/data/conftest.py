@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from seedbed.data.sources.opening import read_source
@@ -85,18 +84,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def mixed_parquet(tmp_path_factory):
-    """A file with numbers (with gaps, far from zero, partly constant), a category with rare levels, dates with gaps,
-    duplicate rows and one missing target."""
-    found = tmp_path_factory.mktemp("large") / "mixed.parquet"
-    duckdb.connect().execute(
-        f"""COPY (SELECT sin(i % 650) AS a, CASE WHEN i % 7 > 0 THEN cos(i % 650) END AS b,
-        1e6 + sin(3 * (i % 650)) AS c, CASE WHEN i % 650 < 2 THEN 5 ELSE 2 END AS d,
-        'level ' || (sqrt(i % 650)::INT % 9) AS e,
-        CASE WHEN i % 11 > 0 THEN DATE '2020-01-01' + (i % 650)::INT END AS f,
-        CASE WHEN i != 3 THEN sin(i % 650) + sin(i) > 0 END AS y FROM range(700) AS rows(i)) TO '{found}'"""
-    )
-    return found

@@ -5,14 +5,8 @@ import pandas as pd
 import pytest
 
 from seedbed import read_table
-from seedbed.data import suspects
 
-
-@pytest.fixture(autouse=True)
-def quick(request, monkeypatch):
-    """Without the fit that says how much a repeated identifier matters, unless the test is about it."""
-    if "matters" not in request.node.name:
-        monkeypatch.setattr(suspects, "_optimism", lambda *_: "")
+pytestmark = pytest.mark.usefixtures("quick_reading")
 
 
 def patients(n=150, name="id", *, repeats=2, seed=0):

@@ -1,6 +1,6 @@
 """Fixtures for the tests of comparisons: a small table, and comparisons that take a moment."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,9 @@ from seedbed.experiment.spec import specify
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.fields import merge_settings, settings_of
 from seedbed.settings.recipe import Recipe, recipe_named
-from seedbed.training.parallel import one_thread
 
 DESIGN = {"repeats": 1, "folds": 3, "n_networks": 2}
 SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "n_jobs": 1}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def single_thread() -> Iterator[None]:
-    """Use one thread, since torch's threads slow down work of this size."""
-    with one_thread("cpu"):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from seedbed.report.stored import notebook_fragment
 from seedbed.report.terminal import glance_text
 from seedbed.scoring import Result, difference, evidence_of
 
+pytestmark = pytest.mark.usefixtures("quick_reading")
 CV = Protocol(kind="cross_validation", repeats=3, folds=10, df=9, reason="")
 ONCE = Protocol(kind="held_out", repeats=1, folds=5, df=None, reason="")
 
@@ -151,9 +152,6 @@ def test_small_levels_are_joined():
         _levels(Column(ColumnSchema("site", "category", tuple(map(str, range(200)))), many), many, 6)
 
 
-PATIENTS = {"patient": np.arange(300) // 3}  # a feature like this would take a second to check
-
-
 @pytest.fixture(scope="module")
 def visits():
     """A table of 300 rows with a column of each role."""
@@ -161,7 +159,7 @@ def visits():
     x = rng.normal(size=300)
     site = rng.choice(["north", "south"], size=300)
     frame = {"x": x, "site": site, "name": [f"n{i}" for i in range(300)], "kind": np.where(x > 1, None, "k")}
-    frame["year"] = 2000 + np.arange(300) // 30
+    frame |= {"patient": np.arange(300) // 3, "year": 2000 + np.arange(300) // 30}
     return pd.DataFrame({**frame, "y": np.where(x + rng.normal(size=300) > 0, "yes", "no")})
 
 
@@ -176,7 +174,7 @@ def visits():
     ids=["feature", "dropped", "grouped", "time"],
 )
 def test_a_finished_run_is_divided_as_while_it_ran(visits, tmp_path, small, options, column):
-    visits.assign(**PATIENTS if "group" in options else {}).to_csv(tmp_path / "visits.csv", index=False)
+    visits.to_csv(tmp_path / "visits.csv", index=False)
     table = read_table(str(tmp_path / "visits.csv"), target="y", **options)
     folder, splits = tmp_path / "run", {"folds": None, "repeats": None} if "time_split" in options else {}
     running = small(table, candidates=["linear:2"], baselines=["prior"], folder=folder, **splits).by(column)
@@ -190,7 +188,7 @@ def test_a_finished_run_is_divided_as_while_it_ran(visits, tmp_path, small, opti
 
 
 def test_a_column_may_be_a_group_or_left_out_but_not_unknown_or_the_target(visits, tmp_path):
-    visits.assign(**PATIENTS).to_csv(tmp_path / "visits.csv", index=False)
+    visits.to_csv(tmp_path / "visits.csv", index=False)
     table = read_table(str(tmp_path / "visits.csv"), target="y", group="patient", drop=["x"])
     assert grouping_of(table, "patient").names[0].startswith("under")
     assert grouping_of(table, "kind").names == ("k", "(missing)")

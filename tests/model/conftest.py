@@ -1,6 +1,6 @@
 """Fixtures for the tests of models: tables with every kind of column, and models that take a moment to fit."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,17 +13,9 @@ from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import recipe_named
-from seedbed.training.parallel import one_thread
 
 N = 160
 FAST: dict[str, Any] = {"n_networks": 3, "compute": Compute(n_jobs=1)}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def single_thread() -> Iterator[None]:
-    """Use one thread, since torch's threads slow down work of this size."""
-    with one_thread("cpu"):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from seedbed.settings.recipe import recipe_named
 from .conftest import FAST
 
 QUICK = recipe_named("default", lr=0.02, epochs=40)
-LABELS = {"ill": None, "grade": "middle", "cost": None}
 
 
 def of_numbers(n_columns=4, ignored=()):

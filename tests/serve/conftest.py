@@ -23,18 +23,10 @@ from seedbed.serve.limits import Gate, Limits
 from seedbed.serve.server import Address, serving
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import recipe_named
-from seedbed.training.parallel import one_thread
 
 N = 160
 HOST = b"127.0.0.1:8000"
 TOKEN = "correct-horse-battery"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def single_thread() -> Iterator[None]:
-    """Use one thread, since torch's threads slow down work of this size."""
-    with one_thread("cpu"):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.many import History, train_many
 from seedbed.training.native.library import Kernel
-from seedbed.training.parallel import one_thread
 from seedbed.training.reference import Rows
 from seedbed.training.states import build_network
 
@@ -66,14 +65,6 @@ def make_task(loss: str) -> Task:
         "mse": (1, z),
     }[loss]
     return Task(loss, n_outputs, X, y)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def single_thread() -> Iterator[None]:
-    """Use one thread, since torch's threads slow down these small loops, especially if another process uses the
-    other core."""
-    with one_thread("cpu"):
-        yield
 
 
 @pytest.fixture(params=["native", "units", "torch"])

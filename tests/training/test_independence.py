@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from seedbed.networks.candidate import parse_candidate
-from seedbed.training.data import TrainingData
 from seedbed.training.many import train_many
 
 from .plain_loop import Residual
@@ -68,12 +67,6 @@ def test_a_network_that_becomes_nan_does_not_change_others(task, words, value, b
     healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
     assert sick.diverged.tolist() == [False, False, value != 1e30 or sick.diverged[2], False, False]
     assert_others_equal(healthy, sick)
-
-
-def one_split(task):
-    train, test = np.zeros((95, 1)), np.zeros((95, 1))
-    train[: task.n_train], test[task.n_train :] = 1, 1
-    return TrainingData(task.X, task.y, train, test)
 
 
 MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoothing": 0.1, "clip_norm": 0.1}
