@@ -24,6 +24,8 @@ from seedbed.evaluation.metrics import METRICS, known_metric, signed
 from seedbed.evaluation.protocol import Protocol, designs_by_rows
 from seedbed.typing import Floats
 
+_POWER = 0.8  # the chance of deciding a difference of the margin
+
 Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "no_better", "cannot_tell"]
 
 SHORT: dict[Rule, str] = {
@@ -289,7 +291,7 @@ def decide_all(
 
 
 def rows_needed(
-    estimate: Estimate, *, n_rows: int, margin: float, power: float = 0.8, design: Protocol | None = None
+    estimate: Estimate, *, n_rows: int, margin: float, design: Protocol | None = None
 ) -> tuple[int, int] | None:
     """Return roughly how many rows would settle a difference of `margin`, as (half, double) of the formula's value.
 
@@ -304,12 +306,12 @@ def rows_needed(
     """
     if margin <= 0 or estimate.se == 0:
         return None
-    rows = n_rows * rows_factor(estimate, margin=margin, power=power, n_rows=n_rows, design=design)
+    rows = n_rows * rows_factor(estimate, margin=margin, n_rows=n_rows, design=design)
     return math.ceil(rows / 2), math.ceil(rows * 2)
 
 
 def rows_factor(
-    estimate: Estimate, *, margin: float, power: float = 0.8, n_rows: int | None = None, design: Protocol | None = None
+    estimate: Estimate, *, margin: float, n_rows: int | None = None, design: Protocol | None = None
 ) -> float:
     """Return by what factor the number of rows must grow to settle a difference of `margin`; see `rows_needed`.
 
@@ -318,7 +320,7 @@ def rows_factor(
     """
 
     def factor(se: float, df: float | None) -> float:
-        quantiles = simultaneous_quantile(estimate.alpha, estimate.comparisons, df) + student_quantile(power, df)
+        quantiles = simultaneous_quantile(estimate.alpha, estimate.comparisons, df) + student_quantile(_POWER, df)
         return (quantiles * se / margin) ** 2
 
     factor_needed = factor(estimate.se, estimate.df)
