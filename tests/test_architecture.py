@@ -20,7 +20,7 @@ BUDGETS = {
     "*.py": 1795,
     "cli/": 1570,
     "data/": 6290,
-    "evaluation/": 4092,
+    "evaluation/": 4080,
     "experiment/": 4960,
     "figures/": 1307,
     "judgement/": 1680,
