@@ -19,8 +19,8 @@ ROOT_INIT = "__init__.py"
 BUDGETS = {
     "*.py": 1775,
     "cli/": 1420,
-    "data/": 6163,
-    "evaluation/": 4069,
+    "data/": 6162,
+    "evaluation/": 4043,
     "experiment/": 4755,
     "figures/": 1307,
     "judgement/": 1709,
@@ -30,7 +30,7 @@ BUDGETS = {
     "report/": 2716,
     "serve/": 1245,
     "settings/": 704,
-    "training/": 4682,
+    "training/": 4670,
 }
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)
 

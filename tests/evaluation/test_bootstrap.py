@@ -46,7 +46,7 @@ def test_a_resample_without_a_class_is_undefined_and_does_not_warn(name):
 
 
 def test_every_resample_draws_as_many_rows_as_there_are():
-    weights = np.concatenate(list(resample_weights(700, n_resamples=101, random_state=0)))
+    weights = np.concatenate(list(resample_weights(700, n_resamples=101)))
     assert weights.shape == (101, 700)
     assert (weights.sum(axis=1) == 700).all()
     assert np.mean(weights == 0) == pytest.approx(np.exp(-1), abs=0.01)

@@ -10,7 +10,7 @@ from statsmodels.stats.power import TTestPower
 
 from seedbed.evaluation.estimates import corrected_t, inference, p_better, simultaneous_quantile, student_quantile
 from seedbed.evaluation.protocol import designs_by_rows, protocol
-from seedbed.evaluation.verdicts import _se_by, fold_differences, more_repeats_ratio, rows_needed, seed_noise
+from seedbed.evaluation.verdicts import _se_by, fold_differences, more_repeats_ratio, rows_factor, seed_noise
 
 
 def draws(repeats=1, folds=10, mean=0.02, seed=0):
@@ -40,19 +40,16 @@ def test_a_point_mass_on_the_margin_counts_half():
     assert p_better(swapped, -0.25) == 0.5
 
 
-def test_rows_needed_follow_the_formula_with_a_range_from_half_to_double():
+def test_rows_needed_follow_the_formula():
     ours = corrected_t(draws(repeats=10), comparisons=2)
-    low, high = rows_needed(ours, n_rows=300, margin=0.01)
-    factor = simultaneous_quantile(0.05, 2, 9) + stats.t.ppf(0.80, 9)
-    exact = 300 * (factor * ours.se / 0.01) ** 2
-    assert (low, high) == (int(np.ceil(exact / 2)), int(np.ceil(2 * exact)))
+    quantiles = simultaneous_quantile(0.05, 2, 9) + stats.t.ppf(0.80, 9)
+    assert rows_factor(ours, margin=0.01) == pytest.approx((quantiles * ours.se / 0.01) ** 2)
 
 
 def test_rows_needed_agree_with_a_power_calculation_for_paired_rows():
     plain = inference(0.0, 0.3 / np.sqrt(200), df=None, alpha=0.05, comparisons=1)
-    low, high = rows_needed(plain, n_rows=200, margin=0.02)
     by_power = TTestPower().solve_power(effect_size=0.02 / 0.3, alpha=0.05, power=0.8)
-    assert (low + high) / 2.5 == pytest.approx(by_power, rel=0.005)
+    assert 200 * rows_factor(plain, margin=0.02) == pytest.approx(by_power, rel=0.005)
 
 
 @pytest.mark.parametrize("wanted", [1_000, 4_000, 15_000, 45_000, 150_000, 900_000])
@@ -62,8 +59,8 @@ def test_rows_needed_are_those_of_the_design_that_so_many_rows_get(wanted, noise
     later = [one for start, one in designs_by_rows(design, 300) if start <= wanted][-1]
     se = _se_by(later, design, ours.spread) * np.sqrt(300 / wanted)
     quantiles = simultaneous_quantile(0.05, 3, later.df) + student_quantile(0.80, later.df)
-    low, high = rows_needed(ours, n_rows=300, margin=quantiles * se, design=design)
-    assert (2 * low, high / 2) == pytest.approx((wanted, wanted), rel=1e-2)
+    factor = rows_factor(ours, n_rows=300, margin=quantiles * se, design=design)
+    assert 300 * factor == pytest.approx(wanted, rel=1e-2)
 
 
 def test_fewer_repeats_and_locked_rows_have_the_standard_error_of_their_design():
@@ -108,8 +105,7 @@ def test_the_width_after_ten_repeats_is_forecast_from_three_whatever_the_share_o
 
 
 def test_no_rows_are_needed_for_a_settled_comparison():
-    assert rows_needed(corrected_t(np.zeros((2, 5))), n_rows=100, margin=0.01) is None
-    assert rows_needed(corrected_t(draws()), n_rows=100, margin=0.0) is None
+    assert rows_factor(corrected_t(np.zeros((2, 5))), n_rows=100, margin=0.01) == 0
 
 
 def test_without_degrees_of_freedom_the_interval_is_normal():

@@ -1,6 +1,7 @@
 """From losses of single runs to verdicts."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -128,6 +129,14 @@ def test_another_interval_can_replace_the_corrected_t():
     (found,) = decide_all(losses, {("a", "b"): one_look}, metric="brier", margin=0.005, n_rows=500, n_train=2000)
     assert (found.low, found.high, found.p, found.n_train) == (one_look.low, one_look.high, one_look.p, 2000)
     assert (found.held_out, found.seed_share) == (True, one_look.variance_seeds / one_look.se**2)
+
+
+def test_the_rows_needed_are_half_to_double_of_the_factor_and_unknown_of_unknown_rows():
+    (*_, one), (*_, unknown) = judged(), judged(n_rows=None)
+    assert one.rows_needed == (math.ceil(150 * one.rows_factor), math.ceil(600 * one.rows_factor))
+    assert unknown.rows_needed is None
+    (equal,) = judged({"a": TABLE["a"], "b": TABLE["a"]})
+    assert (equal.rows_needed, equal.rows_factor) == (None, 0)
 
 
 def test_discarded_attempts_count_as_comparisons():

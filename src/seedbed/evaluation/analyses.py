@@ -425,7 +425,7 @@ class Effects:
         """Return what is predicted, as `probability that y is 1`."""
         return f"probability that {target} is {self.label}" if self.label else target
 
-    def shown(self, prediction: float, decimals: int = 0) -> str:
+    def prediction_text(self, prediction: float, decimals: int = 0) -> str:
         """Return a probability as `24%`, with a number of decimals, or a number with four digits."""
         if not self.label:
             return plain_number(prediction, 4)
@@ -434,7 +434,7 @@ class Effects:
     def words(self, curve: EffectCurve) -> str:
         """Return the lowest and the highest mean prediction, as `54% at 6, 28% at 58`."""
         ends = sorted({curve.mean.index(end(curve.mean)) for end in (min, max)})
-        texts = [self.shown(curve.mean[place]) for place in ends]
+        texts = [self.prediction_text(curve.mean[place]) for place in ends]
         if len(set(texts)) == 1:
             return f"{texts[0]} everywhere"
         at = "for" if curve.kind in ("boolean", "category") else "at"

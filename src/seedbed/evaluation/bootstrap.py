@@ -24,21 +24,21 @@ _CELLS_AT_ONCE = 50_000
 _CELLS_KEPT = 2_000_000
 
 
-def resample_weights(n_rows: int, *, n_resamples: int, random_state: int) -> Iterable[NDArray[np.float64]]:
+def resample_weights(n_rows: int, *, n_resamples: int) -> Iterable[NDArray[np.float64]]:
     """Return how often each row is drawn, [resample, row], in blocks that fit the cache. Each row of a block sums to
     n_rows. The last ones of a small table are kept: all scores of all candidates need the same.
     """
     draw = _kept_weights if n_rows * n_resamples <= _CELLS_KEPT else _weights
-    return draw(n_rows, n_resamples, random_state)
+    return draw(n_rows, n_resamples)
 
 
 @functools.lru_cache(maxsize=1)
-def _kept_weights(n_rows: int, n_resamples: int, random_state: int) -> list[NDArray[np.float64]]:
-    return list(_weights(n_rows, n_resamples, random_state))
+def _kept_weights(n_rows: int, n_resamples: int) -> list[NDArray[np.float64]]:
+    return list(_weights(n_rows, n_resamples))
 
 
-def _weights(n_rows: int, n_resamples: int, random_state: int) -> Iterator[NDArray[np.float64]]:
-    rng = np.random.default_rng(random_state)
+def _weights(n_rows: int, n_resamples: int) -> Iterator[NDArray[np.float64]]:
+    rng = np.random.default_rng(0)
     block = max(1, min(n_resamples, _CELLS_AT_ONCE // n_rows))
     for start in range(0, n_resamples, block):
         count = min(block, n_resamples - start)
@@ -47,13 +47,7 @@ def _weights(n_rows: int, n_resamples: int, random_state: int) -> Iterator[NDArr
 
 
 def bootstrap_interval(
-    score: RowScore,
-    n_rows: int,
-    *,
-    alpha: float = 0.05,
-    n_resamples: int = 2000,
-    widened_by: float = 1.0,
-    random_state: int = 0,
+    score: RowScore, n_rows: int, *, alpha: float = 0.05, n_resamples: int = 2000, widened_by: float = 1.0
 ) -> Interval | None:
     """Return the percentile interval (Efron & Tibshirani 1993, ch. 13) of a score of rows, widened about the value;
     None if it isn't defined on these rows.
@@ -63,8 +57,7 @@ def bootstrap_interval(
         widened_by: from `widening`; 1 leaves the interval as it is.
     """
     value = float(score(np.ones((1, n_rows)))[0])
-    blocks = resample_weights(n_rows, n_resamples=n_resamples, random_state=random_state)
-    values = np.concatenate([score(weights) for weights in blocks])
+    values = np.concatenate([score(weights) for weights in resample_weights(n_rows, n_resamples=n_resamples)])
     defined = values[np.isfinite(values)]
     if not np.isfinite(value) or len(defined) < 2:
         return None
@@ -100,7 +93,6 @@ def score_interval(
     alpha: float = 0.05,
     n_resamples: int = 2000,
     widened_by: float = 1.0,
-    random_state: int = 0,
 ) -> Interval | None:
     """Return the `bootstrap_interval` of a score that is a function of row weights, clipped to the score's range.
 
@@ -117,14 +109,8 @@ def score_interval(
     if score.influence is not None and p.ndim == 3 and p.shape[2] > 2:
         interval = _by_influence(score.influence, y, p, alpha, widened_by)
     else:
-        interval = bootstrap_interval(
-            row_score(name, y, p),
-            y.size,
-            alpha=alpha,
-            n_resamples=n_resamples,
-            widened_by=widened_by,
-            random_state=random_state,
-        )
+        of_rows = row_score(name, y, p)
+        interval = bootstrap_interval(of_rows, y.size, alpha=alpha, n_resamples=n_resamples, widened_by=widened_by)
     if interval is None:
         return None
     return replace(interval, low=max(interval.low, score.low), high=min(interval.high, score.high))

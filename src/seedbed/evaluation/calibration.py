@@ -13,6 +13,7 @@ from seedbed.evaluation.single_runs import spread_indices
 from seedbed.typing import Floats
 
 _CELLS_AT_ONCE = 2_000_000
+_N_CURVES, _BINS = 300, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +98,7 @@ def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
     )
 
 
-def consistency_band(
-    p: ArrayLike, *, level: float = 0.9, points: int = 40, n_simulations: int = 300, random_state: int = 0
-) -> Band:
+def consistency_band(p: ArrayLike, *, level: float = 0.9, points: int = 40) -> Band:
     """Return the consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis, Gneiting & Jordan
     2021).
 
@@ -119,19 +118,17 @@ def consistency_band(
     _, guess = _binary_input(np.zeros(np.shape(p)), p)
     forecast, place, rows = np.unique(guess, return_inverse=True, return_counts=True)
     at = spread_indices(len(forecast), points)
-    rng = np.random.default_rng(random_state)
-    curves = np.empty((n_simulations, len(at)))
-    for number in range(n_simulations):
+    rng = np.random.default_rng(0)
+    curves = np.empty((_N_CURVES, len(at)))
+    for number in range(_N_CURVES):
         shares = np.bincount(place, weights=rng.random(guess.size) < guess) / rows
         curves[number] = isotonic_regression(shares, weights=rows.astype(np.float64)).x[at]
     low, high = np.quantile(curves, ((1 - level) / 2, (1 + level) / 2), axis=0)
     return Band(forecast=_round_shares(forecast[at]), low=_round_shares(low), high=_round_shares(high))
 
 
-def expected_calibration_error(
-    y: ArrayLike, p: ArrayLike, *, bins: int = 10, n_simulations: int = 1000, random_state: int = 0
-) -> tuple[float, float, float]:
-    """Return the ECE over bins of equal width (Naeini, Cooper & Hauskrecht 2015), and its mean and 95th percentile if
+def expected_calibration_error(y: ArrayLike, p: ArrayLike, *, n_simulations: int = 1000) -> tuple[float, float, float]:
+    """Return the ECE over ten bins of equal width (Naeini, Cooper & Hauskrecht 2015), its mean and 95th percentile if
     every probability were exactly right: the sum over bins of the absolute value of sum(y - p), divided by rows.
 
     ECE is biased upwards: with 10 bins and probabilities all over [0, 1], perfect ones show about .06 at 300 rows and
@@ -145,8 +142,8 @@ def expected_calibration_error(
         ValueError: as `reliability`.
     """
     truth, guess = _binary_input(y, p)
-    member = np.eye(bins)[np.minimum((guess * bins).astype(np.intp), bins - 1)]
-    rng = np.random.default_rng(random_state)
+    member = np.eye(_BINS)[np.minimum((guess * _BINS).astype(np.intp), _BINS - 1)]
+    rng = np.random.default_rng(0)
     block = max(1, _CELLS_AT_ONCE // guess.size)
     simulated = []
     for start in range(0, n_simulations, block):

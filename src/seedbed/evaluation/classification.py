@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.typing import Floats
 
+_FEWEST_ROWS = 5  # of each class in each fold
+
 Codes = NDArray[np.intp]
 RowScore = Callable[[Floats], Floats]
 """Weights [resample, row] -> the score [resample], NaN where it isn't defined.
@@ -87,8 +89,8 @@ class FoldAuc(NamedTuple):
     pooled: bool
 
 
-def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike, *, min_rows: int = 5) -> FoldAuc:
-    """Return the mean AUC over the folds of one repeat, or one pooled AUC if a fold has too few rows of a class.
+def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> FoldAuc:
+    """Return the mean AUC over the folds of one repeat; or one pooled AUC if a fold has fewer than 5 rows of a class.
 
     Pooling mixes predictions of different trainings, whose scales differ. So it is the second choice, and marked
     (Forman & Scholz 2010).
@@ -96,7 +98,6 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike, *, min_rows: int = 5)
     Args:
         y: [row], class codes. p: [row] or [row, class], out-of-fold probabilities of one repeat.
         folds: [row], the fold that each row was tested in.
-        min_rows: of each class in each fold, for the fold-wise value.
 
     Returns:
         (value, pooled); value is None if a class has no row at all.
@@ -105,7 +106,7 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike, *, min_rows: int = 5)
     fold = np.asarray(folds)
     members = [fold == number for number in np.unique(fold)]
     n_classes = probability.shape[1]
-    if any(np.bincount(codes[member], minlength=n_classes).min() < min_rows for member in members):
+    if any(np.bincount(codes[member], minlength=n_classes).min() < _FEWEST_ROWS for member in members):
         return FoldAuc(_auc(codes, probability), True)
     values = [value for member in members if (value := _auc(codes[member], probability[member])) is not None]
     return FoldAuc(float(np.mean(values)), False)

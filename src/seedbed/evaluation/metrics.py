@@ -381,7 +381,7 @@ def p_words(p: float) -> str:
     return "below 0.001" if p < 0.001 else f"{p:.2g}"
 
 
-def known_metric(name: str) -> Metric:
+def find_metric(name: str) -> Metric:
     """Return a score by its name; one that isn't in `METRICS` has its own units."""
     return METRICS.get(name) or Metric(name=name, words=name, tasks=(), own_units=True)
 
@@ -394,7 +394,7 @@ def measure(metric: str | Metric, value: float, like: float | None = None) -> st
         like: the number that decides how many decimals there are, so that the ends of a range have as many.
     """
     if isinstance(metric, str):
-        metric = known_metric(metric)
+        metric = find_metric(metric)
     if metric.percent:
         return f"{100 * value:.1f}%"
     size = abs(value if like is None else like)

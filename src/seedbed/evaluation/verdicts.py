@@ -20,9 +20,11 @@ from seedbed.evaluation.estimates import (
     simultaneous_quantile,
     student_quantile,
 )
-from seedbed.evaluation.metrics import METRICS, known_metric, signed
+from seedbed.evaluation.metrics import METRICS, find_metric, signed
 from seedbed.evaluation.protocol import Protocol, designs_by_rows
 from seedbed.typing import Floats
+
+_POWER = 0.8  # the chance of deciding a difference of the margin
 
 Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "no_better", "cannot_tell"]
 
@@ -132,7 +134,7 @@ class Verdict(Difference):
     @property
     def sentence(self) -> str:
         """The verdict with the gain and its interval."""
-        metric = known_metric(self.metric)
+        metric = find_metric(self.metric)
         values = (self.difference, self.low, self.high)
         gain, low, high = (signed(100 * value, 1) if metric.percent else signed(value) for value in values)
         amount = f"gain in {metric.words} {gain}{' points' * metric.percent} ({low} to {high})"
@@ -235,7 +237,7 @@ def decide_all(
         in_accuracy: the same differences by zero-one loss; None if there are no classes.
         task: binary, multiclass or regression; it bounds what two losses can be apart.
         tried: discarded attempts; each counts as one more comparison.
-        design: of the comparison, as in `rows_needed`.
+        design: of the comparison, as in `rows_factor`.
         decided: candidate -> rule and adjusted p-value, where other steps than `decide` and Holm's have found them.
 
     Raises:
@@ -257,6 +259,8 @@ def decide_all(
         if gain.variance_seeds:
             seeds = gain.variance_seeds / gain.se**2
         low, high = max(-largest, gain.low), min(largest, gain.high)
+        factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=design)
+        rows = None if n_rows is None else n_rows * factor
         rule, p = (decided or {}).get(pair[1], (None, of_pair.get(pair, gain.p)))
         verdicts.append(
             Verdict(
@@ -274,8 +278,8 @@ def decide_all(
                 p_better_by_margin=p_better(gain, margin),
                 opposite_share=opposite_share(ours, theirs),
                 accuracy=accuracy,
-                rows_needed=None if n_rows is None else rows_needed(gain, n_rows=n_rows, margin=margin, design=design),
-                rows_factor=rows_factor(gain, margin=margin, n_rows=n_rows, design=design),
+                rows_needed=None if rows is None or gain.se == 0 else (math.ceil(rows / 2), math.ceil(rows * 2)),
+                rows_factor=factor,
                 seed_share=seeds,
                 n_rows=n_rows,
                 n_train=n_train,
@@ -288,37 +292,23 @@ def decide_all(
     return tuple(verdicts)
 
 
-def rows_needed(
-    estimate: Estimate, *, n_rows: int, margin: float, power: float = 0.8, design: Protocol | None = None
-) -> tuple[int, int] | None:
-    """Return roughly how many rows would settle a difference of `margin`, as (half, double) of the formula's value.
+def rows_factor(
+    estimate: Estimate, *, margin: float, n_rows: int | None = None, design: Protocol | None = None
+) -> float:
+    """Return by what factor the number of rows n must grow to settle a difference of `margin`; 0 if se is 0.
 
-    N* = n ((q + t_{df, power}) se / margin)^2 with q the quantile of the simultaneous interval: the usual formula for a
-    sample's size, the standard error taken to shrink as 1/sqrt(rows); that is rough, hence a range. Never call it
-    with the observed difference as the margin: "rows to make this significant" is a p-value in disguise.
+    N* / n = ((q + t_{df, power}) se / margin)^2 with q the quantile of the simultaneous interval: the usual formula for
+    a sample's size, the standard error taken to shrink as 1/sqrt(rows); that is rough, so half to double of it is
+    shown. Never call it with the observed difference as the margin: "rows to make this significant" is a p-value in
+    disguise. If larger tables have other designs, it is the smallest N with N >= N*, where N* has the standard error
+    and the degrees of freedom of the design for N rows.
 
     Args:
         design: of these rows; larger tables then have the designs of `designs_by_rows`. None if they have the same.
-
-    Returns None if the margin isn't positive or se is 0 (nothing is left to settle).
-    """
-    if margin <= 0 or estimate.se == 0:
-        return None
-    rows = n_rows * rows_factor(estimate, margin=margin, power=power, n_rows=n_rows, design=design)
-    return math.ceil(rows / 2), math.ceil(rows * 2)
-
-
-def rows_factor(
-    estimate: Estimate, *, margin: float, power: float = 0.8, n_rows: int | None = None, design: Protocol | None = None
-) -> float:
-    """Return by what factor the number of rows must grow to settle a difference of `margin`; see `rows_needed`.
-
-    If larger tables have other designs, it is the smallest N with N >= N*, where N* has the standard error and the
-    degrees of freedom of the design for N rows.
     """
 
     def factor(se: float, df: float | None) -> float:
-        quantiles = simultaneous_quantile(estimate.alpha, estimate.comparisons, df) + student_quantile(power, df)
+        quantiles = simultaneous_quantile(estimate.alpha, estimate.comparisons, df) + student_quantile(_POWER, df)
         return (quantiles * se / margin) ** 2
 
     factor_needed = factor(estimate.se, estimate.df)

@@ -74,7 +74,7 @@ def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, fl
 
     choosing, in_words = losses(experiment.metric), "mae" if first.task == "regression" else "accuracy"
     return {
-        metric: optimism(choosing, losses(metric), resample_weights(len(rows), n_resamples=_RESAMPLES, random_state=0))
+        metric: optimism(choosing, losses(metric), resample_weights(len(rows), n_resamples=_RESAMPLES))
         for metric in dict.fromkeys((experiment.metric, in_words))
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from seedbed.evaluation.analyses import EffectCurve, Effects
 from seedbed.evaluation.estimates import Interval
-from seedbed.evaluation.metrics import known_metric
+from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, heading, join_panels, visible_records
 from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, Theme, candidate_scale, colours
@@ -103,7 +103,7 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart 
     rows = summary.rows
     if rows is None:
         return None
-    metric = known_metric(summary.metric.name)
+    metric = find_metric(summary.metric.name)
 
     def record(name: str, part: str, n: int, loss: Interval) -> dict[str, Any]:
         ends = [metric.score_of(value) for value in (loss.mean, loss.low, loss.high)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from seedbed.evaluation.metrics import known_metric
+from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.figures.panels import (
@@ -78,7 +78,7 @@ def _records(
 ) -> list[dict[str, Any]]:
     """Return one record per row, with its bars as lists. Differences of shares are in points."""
     runs = {run.name: run for run in lottery.runs}
-    scale = known_metric(lottery.name).scale if panel == "difference" else 1.0
+    scale = find_metric(lottery.name).scale if panel == "difference" else 1.0
     records: list[dict[str, Any]] = []
     for place, name in enumerate(names):
         record = {"panel": panel, "candidate": name, "place": place}
@@ -137,7 +137,7 @@ def _range_words(run: RunSpread, name: str) -> str:
 
 
 def _number(value: float, name: str) -> str:
-    if known_metric(name).percent:
+    if find_metric(name).percent:
         return f"{100 * value:.0f}%"
     return f"{value:,.{0 if abs(value) >= 100 else 2}f}".replace("-", "−")
 
@@ -170,7 +170,7 @@ def _leaves(run: RunSpread, edges: Sequence[float]) -> bool:
 
 
 def _scores(lottery: RunLottery, colour: alt.Color, width: int, theme: Theme) -> alt.LayerChart:
-    percent = known_metric(lottery.name).percent
+    percent = find_metric(lottery.name).percent
     words = "R²" if lottery.name == "r2" else f"{lottery.words[:1].upper()}{lottery.words[1:]}"
     low, high = _limits(lottery.edges)
     axis = alt.Axis(title=None, **PLAIN_AXIS)
@@ -188,7 +188,7 @@ def _scores(lottery: RunLottery, colour: alt.Color, width: int, theme: Theme) ->
 
 
 def _differences(lottery: RunLottery, reference: str, colour: alt.Color, theme: Theme) -> alt.LayerChart:
-    metric = known_metric(lottery.name)
+    metric = find_metric(lottery.name)
     words = f"Improvement in {lottery.words}{', in points' * metric.percent}, run by run"
     limits = _limits(lottery.edges, metric.scale)
     rows = visible_records("datum.panel == 'difference'")

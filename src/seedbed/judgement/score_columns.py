@@ -18,7 +18,7 @@ from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.sources.source_limits import EveryName
 from seedbed.data.target import likely_target
 from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean, spell
-from seedbed.evaluation.metrics import METRICS, Metric, known_metric
+from seedbed.evaluation.metrics import METRICS, Metric, find_metric
 from seedbed.files import scratch_folder
 from seedbed.judgement.question import Question
 from seedbed.typing import Floats
@@ -318,7 +318,7 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
         OptionError: neither the name nor the user says which way is better.
     """
     usual_name = _known(name)
-    metric = METRICS[usual_name] if usual_name in METRICS else replace(known_metric(name or "score"), low=-np.inf)
+    metric = METRICS[usual_name] if usual_name in METRICS else replace(find_metric(name or "score"), low=-np.inf)
     if lower_is_better is not None:
         return replace(metric, greater_is_better=not lower_is_better)
     if usual_name is None:

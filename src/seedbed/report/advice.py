@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from seedbed.errors import counted, spell
-from seedbed.evaluation.metrics import METRICS, Metric, known_metric, measure, plain_number
+from seedbed.evaluation.metrics import METRICS, Metric, find_metric, measure, plain_number
 from seedbed.evaluation.summaries import Advice, Conclusion, DecidingScore, Score
 from seedbed.evaluation.verdicts import Verdict, count_range
 from seedbed.report.tables import range_words
@@ -47,7 +47,7 @@ def deciding_score(conclusion: Conclusion) -> Metric:
     name = conclusion.metric.name
     if name == "squared_error" and all("r2" in candidate.scores for candidate in conclusion.candidates):
         return METRICS["r2"]
-    return replace(known_metric(name), words=conclusion.metric.words)
+    return replace(find_metric(name), words=conclusion.metric.words)
 
 
 def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
@@ -273,7 +273,7 @@ def join_words(words: Sequence[str], most: int | None = None, last: str = "and")
 
 def margin_words(metric: DecidingScore) -> str:
     """Return the margin as a size: `0.00436`, `1 point`, `2.5 points`."""
-    if not known_metric(metric.name).percent:
+    if not find_metric(metric.name).percent:
         return plain_number(metric.margin)
     points = f"{100 * metric.margin:.3g}"
     return "1 point" if points == "1" else f"{points} points"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from seedbed.errors import counted, spell
 from seedbed.evaluation.analyses import Gap, RowForecast, Rows, Subgroup, Subgroups
 from seedbed.evaluation.estimates import Interval
-from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, plus_minus, signed
+from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import SHORT
 from seedbed.report.advice import answers, count_words, guessing_words, join_words, margin_words
@@ -171,7 +171,7 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
 
 def _gain(conclusion: Conclusion, one: RowForecast) -> str:
     """Return a gain as its interval with the estimate, which tends to be too low: `0.001 to 0.011 (about 0.004)`."""
-    metric = known_metric(conclusion.metric.name)
+    metric = find_metric(conclusion.metric.name)
     decimals, gain = decimals_of(metric, conclusion.metric.margin), one.gain.times(metric.scale)
     middle, low, high = (signed(value, decimals).lstrip("+") for value in (gain.mean, gain.low, gain.high))
     return f"{low} to {high}{' points' * metric.percent} (about {middle}, likely more)"
@@ -199,7 +199,7 @@ def row_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
     """Yield the losses by the size of the training set, and the forecasts, a row for each model."""
     rows = conclusion.rows
     assert rows is not None
-    metric = known_metric(conclusion.metric.name)
+    metric = find_metric(conclusion.metric.name)
     decimals = decimals_of(metric, conclusion.metric.margin)
     names = [name for name in conclusion.ranking if name not in rows.left_out]
     cells = []
@@ -238,7 +238,7 @@ def row_notes(conclusion: Conclusion) -> Iterator[str]:
     """Yield how to read the tables, and what has no forecast."""
     rows = conclusion.rows
     assert rows is not None
-    metric = known_metric(conclusion.metric.name)
+    metric = find_metric(conclusion.metric.name)
     way = f"{'High' if metric.greater_is_better else 'Low'} is good"
     yield f"{way}. A gain below {margin_words(conclusion.metric)} doesn't matter (the margin)."
     level = f"{100 * (1 - conclusion.alpha):g}%"
@@ -267,7 +267,7 @@ def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
     groups = conclusion.subgroups
     if groups is None:
         return None
-    metric, reference = known_metric(conclusion.metric.name), groups.reference
+    metric, reference = find_metric(conclusion.metric.name), groups.reference
     compared = f"gain over {reference if len(reference) <= 24 else 'the reference'}{metric.points}"
     heading = f"By {groups.column}: {groups.model} against {reference}"
     return FirstScreen(
@@ -312,7 +312,7 @@ def _calibration(conclusion: Conclusion, value: Interval) -> str:
 
 
 def _amount(conclusion: Conclusion, gap: Gap) -> str:
-    metric = known_metric(conclusion.metric.name)
+    metric = find_metric(conclusion.metric.name)
     size = gap.interval.times(metric.scale)
     words = plus_minus(size.mean, size.half, decimals_of(metric, conclusion.metric.margin))
     return f"{words}{' points' * metric.percent}"
@@ -370,7 +370,7 @@ def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
     groups = conclusion.subgroups
     if groups is None:
         return
-    metric = known_metric(conclusion.metric.name)
+    metric = find_metric(conclusion.metric.name)
     decimals = decimals_of(metric, conclusion.metric.margin)
     columns = ["", metric.words, f"gain over {groups.reference}{metric.points}", "verdict", "p, adjusted",
                "predicted - observed"]  # fmt: skip

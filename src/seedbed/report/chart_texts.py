@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from seedbed.errors import counted
 from seedbed.evaluation.analyses import Effects
-from seedbed.evaluation.metrics import known_metric, measure, signed
+from seedbed.evaluation.metrics import find_metric, measure, signed
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.report.advice import join_words
 from seedbed.report.tables import NumberTable
@@ -53,7 +53,7 @@ def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
             f"{of * better:.0f} of {of} runs"
         )
     run = max(score.runs, key=lambda one: one.highest - one.lowest)
-    form = "{:.0%}" if known_metric(score.name).percent else "{:.2f}"
+    form = "{:.0%}" if find_metric(score.name).percent else "{:.2f}"
     low, high = (form.format(end) for end in (run.lowest, run.highest))
     if run.n == 1:
         return f"One run showed {score.words} {high}"
@@ -148,5 +148,5 @@ def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
 def effect_tables(effects: Effects) -> Iterator[NumberTable]:
     """Yield, for each column, the mean prediction at each of its values, and how the networks differ there."""
     for curve in effects.curves:
-        cells = [[effects.shown(one, 1) for one in numbers] for numbers in (curve.mean, curve.spread)]
+        cells = [[effects.prediction_text(one, 1) for one in numbers] for numbers in (curve.mean, curve.spread)]
         yield NumberTable([curve.column, "mean prediction", "±"], list(zip(curve.texts, *cells, strict=True)))

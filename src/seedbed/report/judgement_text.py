@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seedbed.errors import counted, visible
-from seedbed.evaluation.metrics import known_metric, measure, p_words, signed
+from seedbed.evaluation.metrics import find_metric, measure, p_words, signed
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, SeedDifference, TablesConclusion
 from seedbed.report.advice import join_words
 from seedbed.report.tables import WIDTH, NumberTable, fold_text, table_lines
@@ -54,7 +54,7 @@ def _on_one_test_set(conclusion: Conclusion) -> Iterator[str]:
 
 def _difference_words(one: SeedDifference, metric: DecidingScore) -> str:
     """Return what is known of a difference without a verdict."""
-    gain = f"{_size(metric, one.difference)}{' points' * known_metric(metric.name).percent}"
+    gain = f"{_size(metric, one.difference)}{' points' * find_metric(metric.name).percent}"
     words = f"{one.candidate} against {one.reference}, on this test set: {metric.words} improved by {gain}"
     if one.low is None or one.high is None:
         return f"{words}; a single run doesn't show the effect of seeds."
@@ -64,7 +64,7 @@ def _difference_words(one: SeedDifference, metric: DecidingScore) -> str:
 
 def _size(metric: DecidingScore, value: float) -> str:
     """Return an improvement with its sign, in points if the score is a share."""
-    return signed(100 * value, 1) if known_metric(metric.name).percent else signed(value)
+    return signed(100 * value, 1) if find_metric(metric.name).percent else signed(value)
 
 
 # ---- several tables
@@ -113,7 +113,7 @@ def rank_numbers(conclusion: TablesConclusion) -> NumberTable:
             gain = f"{signed(100 * one.difference, 1)}%" if one.relative else _size(conclusion.metric, one.difference)
             cells = [str(one.wins), str(one.losses), gain, p_words(one.p_adjusted), one.short]
         rows.append([name, f"{conclusion.ranks.mean[name]:.2f}", *cells])
-    unit = " (points)" if known_metric(conclusion.metric.name).percent and not conclusion.relative else ""
+    unit = " (points)" if find_metric(conclusion.metric.name).percent and not conclusion.relative else ""
     columns = ["ranking", "mean rank", "ahead on", "behind on", f"median improvement{unit}", "p", "verdict"]
     return NumberTable(columns, rows)
 

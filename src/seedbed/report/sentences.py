@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from seedbed.data.frame import SERIOUS
 from seedbed.errors import counted
-from seedbed.evaluation.metrics import METRICS, known_metric, measure, plain_number
+from seedbed.evaluation.metrics import METRICS, find_metric, measure, plain_number
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Note, PlanSummary, TrainingSummary
 from seedbed.report.advice import guessing_words, has_networks, join_words, leaves_out_rows, margin_words
@@ -80,7 +80,7 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
 def _margin_source(conclusion: Conclusion) -> str:
     """Return where the margin comes from, to follow it."""
     metric, reference = conclusion.metric, conclusion.reference
-    share, default_margin = f"2% of what {guessing_words(conclusion)} costs", known_metric(metric.name).margin
+    share, default_margin = f"2% of what {guessing_words(conclusion)} costs", find_metric(metric.name).margin
     if default_margin is not None:
         share = f"the usual {margin_words(replace(metric, margin=default_margin))}"
     part = "hundredth" if conclusion.task == "regression" else "tenth"

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seedbed.evaluation.estimates import Interval
-from seedbed.evaluation.metrics import Metric, known_metric, measure, p_words, percent, plain_number, signed
+from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, percent, plain_number, signed
 from seedbed.evaluation.summaries import Conclusion, Score
 
 _SPACE_OF_A_NAME = "\ue000"
@@ -204,7 +204,7 @@ def score_table(conclusion: Conclusion) -> NumberTable:
     names = list(conclusion.candidates[0].scores)
     trained = any(candidate.epochs is not None for candidate in conclusion.candidates)
     numeric = conclusion.task == "regression"
-    columns = ["", *(known_metric(name).words for name in names)]
+    columns = ["", *(find_metric(name).words for name in names)]
     columns += ["training R2" if numeric else "training accuracy", "epochs", "parameters"] if trained else []
     rows = []
     for model in conclusion.in_order():
@@ -223,7 +223,7 @@ def score_table(conclusion: Conclusion) -> NumberTable:
 
 def verdict_table(conclusion: Conclusion) -> NumberTable:
     """Return the numbers of each verdict."""
-    unit = known_metric(conclusion.metric.name).points
+    unit = find_metric(conclusion.metric.name).points
     columns = [f"gain in {conclusion.metric.words}{unit}", "interval", "in accuracy (points)", "interval"]
     columns += ["probability that it is better", "runs that show the opposite", "p, adjusted", "rows for the margin"]
     rows = []
