@@ -7,7 +7,7 @@ import functools
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,9 +30,8 @@ from seedbed.errors import OptionError, counted, did_you_mean
 if TYPE_CHECKING:
     from seedbed.experiment.checkpoint import Checkpoint
     from seedbed.experiment.comparison import Comparison
-    from seedbed.experiment.request import PlannedRequest, Question, Request
+    from seedbed.experiment.request import PlannedRequest, Question
     from seedbed.experiment.run_folder import RunFolder
-    from seedbed.experiment.spec import Experiment
 
 _INTERRUPTED = 130
 
@@ -101,44 +100,6 @@ def columns(
     return _answer("columns", table, options, column, overwrite=overwrite)
 
 
-def _request(
-    question: Question,
-    table: str,
-    options: CompareOptions,
-    columns: tuple[str, ...],
-    show_now: Callable[[str], None],
-    started: float,
-) -> Request:
-    """Return the request of a command, and read its table; `show_now` shows what is done now."""
-    source = None if question == "compare" else _find_run(table, options)
-    if source is not None and question == "rows" and options.candidate:
-        raise OptionError(f"{source} has its own networks", "Leave --candidate out.")
-    if source is None:
-        from seedbed.data.reading import read_table
-
-        read = read_table(table, **vars(options.columns))
-        size = f"{counted(read.n_rows, 'row')}, {counted(read.n_features, 'feature')}"
-        show_now(f"Planning. {read.name}: {size}, predicting {read.target_name}")
-    from seedbed.experiment.by_column import grouping_of  # loads torch, which takes seconds
-    from seedbed.experiment.request import Request
-
-    lrs, named = options.recipe.lrs(), options.candidate
-    return Request(
-        question=question,
-        source=source or read,
-        candidates=(named[0] if question == "columns" else named) if named else None,
-        columns=columns,
-        recipe=options.recipe.named("default"),
-        design=options.design.design(),
-        lrs=lrs if len(lrs) > 1 else (),
-        command=command_line(),
-        compute=options.run.compute(),
-        grouping=None if options.by is None else grouping_of(read, options.by),
-        effects=options.effects,
-        started=started,
-    )
-
-
 def _find_run(table: str, options: CompareOptions) -> Path | None:
     """Return the folder of a run that is named in place of a table; None if it is a table.
 
@@ -165,13 +126,42 @@ def _answer(
     if options.effects and question != "compare":
         raise OptionError("--effects is for a comparison of models", "Leave it out, or run seedbed compare.")
     with working(f"Reading {table}", run) as show_now:
-        request = _request(question, table, options, columns, show_now, started)
-        from seedbed.experiment.request import carry_out_request, plan_request
+        source = None if question == "compare" else _find_run(table, options)
+        if source is not None and question == "rows" and options.candidate:
+            raise OptionError(f"{source} has its own networks", "Leave --candidate out.")
+        if source is None:
+            from seedbed.data.reading import read_table
+
+            read = read_table(table, **vars(options.columns))
+            size = f"{counted(read.n_rows, 'row')}, {counted(read.n_features, 'feature')}"
+            show_now(f"Planning. {read.name}: {size}, predicting {read.target_name}")
+        from seedbed.experiment.by_column import grouping_of  # loads torch, which takes seconds
+        from seedbed.experiment.request import Request, carry_out_request, plan_request
         from seedbed.experiment.run_folder import open_folder
         from seedbed.report.progress import ProgressDisplay
 
+        lrs, named = options.recipe.lrs(), options.candidate
+        request = Request(
+            question=question,
+            source=source or read,
+            candidates=(named[0] if question == "columns" else named) if named else None,
+            columns=columns,
+            recipe=options.recipe.named("default"),
+            design=options.design.design(),
+            lrs=lrs if len(lrs) > 1 else (),
+            command=command_line(),
+            compute=run.compute(),
+            grouping=None if options.by is None else grouping_of(read, options.by),
+            effects=options.effects,
+            started=started,
+        )
         planned = plan_request(request)
-        _check_fail_if_worse(options.design.fail_if_worse, planned.plan.experiment)
+        name, experiment = options.design.fail_if_worse, planned.plan.experiment
+        if experiment.reference_named and name == experiment.reference:
+            hint = "Name another, or another --reference."
+            raise OptionError(f"--fail-if-worse {name} is the reference itself", hint)
+        if name is not None and name not in experiment.names:
+            raise OptionError(f"--fail-if-worse {name} isn't compared", did_you_mean(name, experiment.names))
     folder = _announce_plan(planned, options)
     with open_folder(planned.plan, folder, overwrite=overwrite) as opened:
         n_splits = opened.checkpoint.n_splits
@@ -194,7 +184,7 @@ def _answer(
     say(run, *_pointers(planned, comparison, folder))
     if comparison.ended == "interrupted":
         return _INTERRUPTED
-    return _exit_status(options.design.fail_if_worse, comparison)
+    return _exit_status(name, comparison)
 
 
 def _announce_plan(planned: PlannedRequest, options: CompareOptions) -> Path:
@@ -250,14 +240,6 @@ def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> 
     elif advice is not None and advice.use != "prior":
         yield f"Next:     seedbed train {place} -o model.safetensors   (saves {advice.use})"
         yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
-
-
-def _check_fail_if_worse(name: str | None, experiment: Experiment) -> None:
-    """Raise OptionError unless `--fail-if-worse` names a model that is compared, and isn't the named reference."""
-    if experiment.reference_named and name == experiment.reference:
-        raise OptionError(f"--fail-if-worse {name} is the reference itself", "Name another, or another --reference.")
-    if name is not None and name not in experiment.names:
-        raise OptionError(f"--fail-if-worse {name} isn't compared", did_you_mean(name, experiment.names))
 
 
 def _exit_status(name: str | None, comparison: Comparison) -> int:

@@ -25,9 +25,6 @@ GROUPS = {
                  "One split, without -o", "Run")
 }  # fmt: skip
 
-_NAMES = tuple[str, ...]
-_TASKS = Literal["binary", "multiclass", "regression"]
-
 REPEATED = Parameter(negative=(), show_default=False)
 FLAG = Parameter(negative=())
 OUTPUT = Parameter(name=["--output", "-o"])
@@ -72,6 +69,7 @@ def options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Ca
                 negative = f"--{about.negative.replace('_', '-')}"
             parameter = Parameter(help=help, negative=negative)
             if field.default == ():
+                words = tuple[str, ...]
                 parameter = Parameter.combine(REPEATED, Parameter(help=f"{about.help} May be repeated."))
             if about.group:
                 parameter = Parameter.combine(parameter, Parameter(group=GROUPS[about.group]))
@@ -113,7 +111,7 @@ class SourceArguments:
 
 @Parameter(name="*", group=GROUPS["Table"])
 @dataclass(frozen=True, kw_only=True)
-@options_of(ColumnRoles, task=_TASKS, drop=_NAMES, numeric=_NAMES, categorical=_NAMES)
+@options_of(ColumnRoles, task=Literal["binary", "multiclass", "regression"])
 class TableOptions(SourceArguments):
     """The target and the columns."""
 
@@ -198,14 +196,6 @@ class SplitOptions:
     "Share of test rows; 0.2 if left out."
     every: int | None = None
     "Print one line per this number of epochs; 100 if left out."
-
-    def seeds_and_interval(self) -> tuple[int, int, int]:
-        """Return the first seed, the number of seeds, and how often an epoch is printed. Raises OptionError."""
-        seeds, every = (default if value is None else value for value, default in ((self.seeds, 1), (self.every, 100)))
-        for name, value in (("every", every), ("seeds", seeds)):
-            if value < 1:
-                raise OptionError(f"{name} is {value}", "It must be at least 1.")
-        return 42 if self.seed is None else self.seed, seeds, every
 
 
 @Parameter(name="*", group=GROUPS["Run"])

@@ -56,7 +56,11 @@ def train(
 
 def _train_on_a_split(table: str, options: TrainOptions) -> None:
     split, run = options.split, options.run
-    seed, seeds, every = split.seeds_and_interval()
+    usual = (split.seed, 42), (split.seeds, 1), (split.every, 100)
+    seed, seeds, every = (default if value is None else value for value, default in usual)
+    for name, value in (("every", every), ("seeds", seeds)):
+        if value < 1:
+            raise OptionError(f"{name} is {value}", "It must be at least 1.")
     import numpy as np
 
     from seedbed.data.reading import read_table

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import first_of, quote
 from seedbed.data.frame import ROWS_NAMED, Frame, Remark
-from seedbed.data.layout import Cells, Layout, Places, bucket_of, layout_from_values, layout_of, layout_to_values
+from seedbed.data.layout import Cells, Layout, bucket_of, layout_from_values, layout_of, layout_to_values
 from seedbed.data.table import Table
 from seedbed.data.typed import NewRows, read_rows
 from seedbed.errors import ColumnError, DataError, TargetError, counted, nearest
@@ -149,7 +149,15 @@ class Preprocessor:
         medians = medians_of(cells.numbers)
         means, deviations = moments(np.where(np.isnan(cells.numbers), np.nan_to_num(medians), cells.numbers))
         counts = np.bincount(cells.levels.ravel(), minlength=layout.n_inputs)
-        live = _live_inputs(layout.places, counts, np.isnan(cells.numbers).sum(axis=0), len(rows))
+        places, live = layout.places, np.ones(layout.n_inputs, dtype=np.bool_)
+        # A flag is used if some cells are missing and some aren't. A level, if it has enough rows. A bucket, if rows
+        # belong to it, including those of levels that aren't used: without a row, its weights would stay random.
+        n_missing = np.isnan(cells.numbers).sum(axis=0)[places.flagged]
+        live[places.flags] = (n_missing > 0) & (n_missing < len(rows))
+        live[places.levels] = counts[places.levels] >= places.needed
+        dead = places.levels[~live[places.levels]]
+        in_buckets = counts + np.bincount(places.also[dead], counts[dead], layout.n_inputs)
+        live[places.buckets] = in_buckets[places.buckets] > 0
         return cls(layout, medians, means, deviations, live, float((~np.isnan(values)).mean(axis=1).min()))
 
     @property
@@ -376,23 +384,3 @@ def _as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:
             "Look for a wrong cell in this column, or take its logarithm.",
         )
     return narrow
-
-
-def _live_inputs(places: Places, counts: Ints, n_missing: Floats, n_rows: int) -> Bools:
-    """Return which inputs are used after training on some rows [input]; numbers always are.
-
-    A flag is used if some cells are missing and some aren't. A level, if it has enough rows. A bucket, if rows belong
-    to it, including those of levels that aren't used: without a training row, its weights would stay random.
-
-    Args:
-        counts: number of training rows of each level [input].
-        n_missing: number of missing cells among the training rows [number].
-    """
-    n_inputs = len(places.names)
-    live = np.ones(n_inputs, dtype=np.bool_)
-    gone = n_missing[places.flagged]
-    live[places.flags] = (gone > 0) & (gone < n_rows)
-    live[places.levels] = counts[places.levels] >= places.needed
-    dead = places.levels[~live[places.levels]]
-    live[places.buckets] = (counts + np.bincount(places.also[dead], counts[dead], n_inputs))[places.buckets] > 0
-    return live

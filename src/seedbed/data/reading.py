@@ -135,7 +135,11 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
 
 def type_features(frame: Frame, roles: ColumnRoles) -> Typed:
     """Type all columns without a role. The target may be unnamed."""
-    index = None if "" in roles.numeric else _unnamed_index(frame)
+    index = None  # of a first column without a name and with different whole numbers, as pandas writes it
+    if frame.n_rows and frame.names[0] == "" and "" not in roles.numeric:
+        values = frame.numbers(0)
+        whole = np.isfinite(values).all() and (np.floor(values) == values).all()
+        index = 0 if whole and len(np.unique(values)) == len(values) else None
     _check_names(frame, index)
     role_of = _check_roles(frame, roles)
     features = [i for i, column in enumerate(frame.names) if column not in role_of and i != index]
@@ -149,15 +153,6 @@ def type_features(frame: Frame, roles: ColumnRoles) -> Typed:
         message = "the first column has no name and is left out as an identifier: it only numbers the rows"
         typed = dataclasses.replace(typed, notes=(Note(message, code="SB101", count=frame.n_rows), *typed.notes))
     return typed
-
-
-def _unnamed_index(frame: Frame) -> int | None:
-    """Return the position of a first column without a name and with different whole numbers, as pandas writes it."""
-    if not frame.n_rows or frame.names[:1] != ("",):
-        return None
-    numbers = frame.numbers(0)
-    whole = np.isfinite(numbers).all() and (np.floor(numbers) == numbers).all()
-    return 0 if whole and len(np.unique(numbers)) == len(numbers) else None
 
 
 def _check_names(frame: Frame, unnamed: int | None) -> None:

@@ -191,8 +191,8 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
     or its levels separate the classes with a balanced accuracy above .98, and chance would do that for one column in
     less than a thousandth of such tables (`_separates`); or if its ranks correlate with those of a numeric target.
 
-    At most 20,000 rows are used, equally many of each class if possible, and classes of at least 10 rows. With fewer
-    than two such classes, nothing is found.
+    At most 20,000 rows are used, equally many of each class if possible, as the score gives each the same weight, and
+    classes of at least 10 rows. With fewer than two such classes, nothing is found.
     """
     rng = np.random.default_rng(0)
     if table.task == "regression":
@@ -206,9 +206,12 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         in_few_rows = functools.partial(_monotone, rows=rows, target=ranks - ranks.mean())
         most_bins = 2 * _BINS_OF_A_CLASS
     else:
-        rows, codes, n_classes = _balance_classes(table.target, rng)
-        if n_classes < 2:
+        classes = np.flatnonzero(np.bincount(table.target) >= _FEWEST_OF_A_CLASS)
+        if (n_classes := len(classes)) < 2:
             return ()
+        order, most = rng.permutation(table.n_rows), _MOST_ROWS // n_classes
+        rows = rng.permutation(np.concatenate([order[table.target[order] == code][:most] for code in classes]))
+        codes = np.searchsorted(classes, table.target[rows])
         score = functools.partial(_balanced_accuracy, codes=codes, n_classes=n_classes)
         measure, most_bins = "balanced accuracy", n_classes * _BINS_OF_A_CLASS
         in_few_rows = functools.partial(
@@ -273,20 +276,6 @@ def _separates(column: Column, rows: Ints, codes: Ints, n_classes: int, n_column
     misplaced = log_factorial[n] - log_factorial[wrong] - log_factorial[n - wrong] + wrong * np.log(n_classes - 1)
     chance = arrangements + np.logaddexp.reduce(misplaced) - log_factorial[n] + log_factorial[sizes].sum()
     return right / n_classes if chance + np.log(n_columns) < np.log(_BY_LUCK) else 0.0
-
-
-def _balance_classes(target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, int]:
-    """Return shuffled rows, equally many of each class if possible, their classes, and the number of classes.
-
-    The score gives every class the same weight, so it doesn't depend on the number of rows of each.
-    """
-    counts = np.bincount(target)
-    classes = np.flatnonzero(counts >= _FEWEST_OF_A_CLASS)
-    order = rng.permutation(len(target))
-    most = _MOST_ROWS // max(1, len(classes))
-    rows = np.concatenate([order[:0], *(order[target[order] == code][:most] for code in classes)])
-    rows = rng.permutation(rows)
-    return rows, np.searchsorted(classes, target[rows]), len(classes)
 
 
 def _bin_values(column: Column, rows: Ints, most_bins: int) -> tuple[Ints, Ints]:

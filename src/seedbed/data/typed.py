@@ -84,15 +84,14 @@ def type_columns(
     columns = tuple(column for column, _ in finished)
     _refuse_infinite(frame, positions, columns)
     _refuse_no_number(frame, positions, columns, numeric)
-    against = [objections(column, wanted=column.name in forced) for column in columns]
     all_remarks = [
         remark
-        for (_, remarks_of_column), more in zip(finished, against, strict=True)
-        for remark in (*remarks_of_column, *more)
+        for column, remarks in finished
+        for remark in (*remarks, *objections(column, wanted=column.name in forced))
     ]
     return Typed(
         columns=columns,
-        left_out=frozenset(remark.column for more in against for remark in more if remark.code in LEFT_OUT),
+        left_out=frozenset(remark.column for remark in all_remarks if remark.code in LEFT_OUT),
         notes=as_notes(frame, all_remarks),
         decimal=decimal if is_certain else "",
     )

@@ -225,7 +225,17 @@ def conclude_tables(
     metric, reference, n = first.metric, first.reference, len(tables)
     names = [candidate.name for candidate in first.candidates]
     others, enough = [other for other in names if other != reference], n >= _FEWEST
-    scores = np.array([_means(table, names, name) for table in tables])
+    scores = np.empty((n, len(names)))
+    for row, conclusion in zip(scores, tables, strict=True):
+        score = conclusion.metric.name
+        means = {candidate.name: candidate.scores[score].mean for candidate in conclusion.candidates}
+        lacking = [each for each in names if means.get(each) is None] or [each for each in means if each not in names]
+        if lacking:
+            raise DataError(
+                f"{name}: {lacking[0]} doesn't have scores on all tables ({conclusion.table})",
+                "Give the scores of all candidates on all tables, or leave out what is incomplete.",
+            )
+        row[:] = [means[each] for each in names]
     losses = -scores if metric.greater_is_better else scores
     ours = losses[:, [names.index(reference)]]
     gains, relative = ours - losses, not metric.greater_is_better
@@ -284,19 +294,6 @@ def conclude_tables(
         tables=tuple(tables),
         notes=tuple(Note(message=note) for note in notes),
     )
-
-
-def _means(table: Conclusion, names: Sequence[str], where: str) -> list[float]:
-    """Return the mean score of each candidate on one table."""
-    scores = {candidate.name: candidate.scores[table.metric.name].mean for candidate in table.candidates}
-    means = [mean for name in names if (mean := scores.get(name)) is not None]
-    lacking = [name for name in names if scores.get(name) is None] or [name for name in scores if name not in names]
-    if lacking:
-        raise DataError(
-            f"{where}: {lacking[0]} doesn't have scores on all tables ({table.table})",
-            "Give the scores of all candidates on all tables, or leave out what is incomplete.",
-        )
-    return means
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:

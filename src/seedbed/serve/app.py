@@ -51,10 +51,8 @@ class Metrics:
         place = next((place for place, limit in enumerate(_SECONDS) if seconds <= limit), len(_SECONDS))
         self._buckets[place] += 1
 
-    def text(self) -> str:
-        return "\n".join(self._lines()) + "\n"
-
-    def _lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the page."""
         yield "# HELP seedbed_requests_total Requests that were answered."
         yield "# TYPE seedbed_requests_total counter"
         for (route, status), count in sorted(self._requests.items()):
@@ -185,7 +183,7 @@ class App:
             "/health": _fixed_route({"status": "ok"}, open=True),
             "/card": _fixed_route(model.card()),
             "/openapi.json": _fixed_route(document(model, version, token=has_token)),
-            "/metrics": Route("GET", content=lambda: (_TEXT, self._metrics.text().encode())),
+            "/metrics": Route("GET", content=lambda: (_TEXT, "\n".join([*self._metrics.lines(), ""]).encode())),
             "/predict": Route("POST"),
         }
 
@@ -222,7 +220,12 @@ def form_page(token: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
     Its script requests the card, with the token if there is one, and builds the form from it. It asks for a token if
     the server needs one, and forgets it when closed.
     """
-    style, script = _themes() + _text("page.css"), _text("page.js")
+    light, dark = (css_variables(theme) for theme in (LIGHT, DARK))
+    style, script = _text("page.css"), _text("page.js")
+    style = (
+        f":root {{ color-scheme: light; {light} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark; {dark} }} }}\n{style}"
+    )
     # Hashes allow these two and nothing else: no other script, no address but the server's own.
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; connect-src 'self'; img-src data:; "
@@ -242,11 +245,3 @@ def _hash(text: str) -> str:
 
 def _text(name: str) -> str:
     return files("seedbed.serve").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def _themes() -> str:
-    light, dark = (css_variables(theme) for theme in (LIGHT, DARK))
-    return (
-        f":root {{ color-scheme: light; {light} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark; {dark} }} }}\n"
-    )

@@ -186,10 +186,8 @@ class Gate:
         for name in others:
             if not _NAME.fullmatch(name):
                 raise OptionError(f"'{name}' is not a host name", "Give a name or an address, perhaps with a port.")
-        names_of_host = [] if _is_wildcard(host) else [f"[{host}]".lower() if ":" in host else host.lower()]
-        names = {f"{name}:{port}" for name in (*_LOCAL, *names_of_host)} | (
-            {*_LOCAL, *names_of_host} if port == 80 else set()
-        )
+        hosts = {*_LOCAL} if _is_wildcard(host) else {*_LOCAL, f"[{host}]".lower() if ":" in host else host.lower()}
+        names = {f"{name}:{port}" for name in hosts} | (hosts if port == 80 else set())
         names |= {*others, *(f"{name}:{port}" for name in others if not re.search(r":[0-9]+$", name))}
         return cls(frozenset(name.encode() for name in names), token.encode() if token is not None else None)
 

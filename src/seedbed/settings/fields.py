@@ -34,7 +34,6 @@ class Setting:
         choices: the allowed words; empty if it isn't a choice of words.
         at_least, above, below, at_most: bounds of a number.
         hint: what to do about a value out of bounds; derived from the bounds if empty.
-        left_out: the effect of leaving it out, for that hint, such as "for all rows".
         none: the word on the command line and in the words of a candidate for `none_is`; empty if there is none.
         none_is: the value that this word means.
         choosing: whether it is about choosing by inner splits, which only comparisons and models do.
@@ -52,7 +51,6 @@ class Setting:
     below: float | None = None
     at_most: float | None = None
     hint: str = ""
-    left_out: str = ""
     none: str = ""
     none_is: Any = None
     choosing: bool = False
@@ -183,7 +181,7 @@ def taking(usual: Settings, *, documents: bool = False) -> Callable[[Callable[..
 
 def documented(kind: type[T]) -> type[T]:
     """Add the help of each setting to the docstring of its class, under `Attributes:`."""
-    kind.__doc__ = "\n".join([(kind.__doc__ or "").rstrip(), "", "Attributes:", *_help_lines(kind)])
+    kind.__doc__ = "\n".join([inspect.cleandoc(kind.__doc__ or ""), "", "Attributes:", *_help_lines(kind)])
     return kind
 
 
@@ -210,4 +208,4 @@ def _bounds(about: Setting, *, whole: bool) -> str:
         words += f" to {about.at_most:,}"
     elif about.at_least is not None:
         words += " up"
-    return f"It must be {words}, or left out {about.left_out}." if about.left_out else f"It must be {words}."
+    return f"It must be {words}."

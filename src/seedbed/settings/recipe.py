@@ -83,7 +83,7 @@ class Recipe(Settings):
         None,
         "The largest norm of a network's gradient; a larger gradient is scaled down to it.",
         above=0,
-        left_out="for no clipping",
+        hint="It must be a number above 0, or left out for no clipping.",
         none="none",
         word=True,
     )

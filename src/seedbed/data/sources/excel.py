@@ -23,7 +23,7 @@ from seedbed.errors import OptionError, UnreadableError
 from seedbed.evaluation.summaries import Note
 
 if TYPE_CHECKING:
-    from python_calamine import CalamineSheet, CalamineWorkbook
+    from python_calamine import CalamineSheet
 
 MAGIC = b"PK\x03\x04"
 WORKBOOK, TEXTS = "xl/workbook.xml", "xl/sharedStrings.xml"
@@ -44,7 +44,7 @@ def is_workbook(path: Path) -> bool:
 
 
 def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
-    """Return a sheet: the one that the user names, or the only visible one.
+    """Return a sheet: the one that the user names, even a hidden one; or the only visible one that isn't empty.
 
     Numbers, dates, times and booleans are those that Excel shows in other formats; an error such as #N/A and a formula
     without a saved value are empty cells. Rows and columns without any cell are left out.
@@ -59,9 +59,15 @@ def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
     try:
         _unpack(path, plain, where, loader.limit)
         with calamine.CalamineWorkbook.from_path(plain) as workbook:
-            name, notes = _sheet_name(workbook, options.table, where)
-            sheet = workbook.get_sheet_by_name(name)
-            return _load(replace(loader, where=f"{where}, sheet '{name}'"), sheet, notes, options)
+            wanted, visible = options.table, calamine.SheetVisibleEnum.Visible
+            sheets = [one for one in workbook.sheets_metadata if one.typ == calamine.SheetTypeEnum.WorkSheet]
+            names = [one.name for one in sheets if wanted is not None or one.visible == visible]
+            if wanted is None and len(names) > 1:
+                names = [name for name in names if workbook.get_sheet_by_name(name).start is not None] or names
+            position, notes = choose(names, wanted, where, kind="sheet")
+            sheet = workbook.get_sheet_by_name(names[position])
+            notes = notes if wanted is None and len(workbook.sheet_names) > 1 else ()
+            return _load(replace(loader, where=f"{where}, sheet '{names[position]}'"), sheet, notes, options)
     except (calamine.CalamineError, expat.ExpatError, *DAMAGES) as error:
         raise UnreadableError(f"{where}: the workbook can't be read ({error})", DAMAGED) from error
 
@@ -156,18 +162,6 @@ def _number(letters: str) -> int:
     for letter in letters[:4]:
         number = 26 * number + ord(letter) - 64
     return number
-
-
-def _sheet_name(workbook: CalamineWorkbook, wanted: str | None, where: str) -> tuple[str, tuple[Note, ...]]:
-    """Return the name of the wanted sheet, even a hidden one; by default the only visible one that isn't empty."""
-    from python_calamine import SheetTypeEnum, SheetVisibleEnum
-
-    sheets = [one for one in workbook.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
-    names = [one.name for one in sheets if wanted is not None or one.visible == SheetVisibleEnum.Visible]
-    if wanted is None and len(names) > 1:
-        names = [name for name in names if workbook.get_sheet_by_name(name).start is not None] or names
-    position, notes = choose(names, wanted, where, kind="sheet")
-    return names[position], notes if wanted is None and len(workbook.sheet_names) > 1 else ()
 
 
 def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options: SourceOptions) -> Frame:

@@ -129,22 +129,15 @@ def _parquet_names(nodes: list[tuple[str, int]]) -> tuple[str, ...]:
 
 
 def _readable(loader: Loader, path: Path) -> Path:
-    """Return the path, or a copy if the file is compressed or DuckDB can't take its name."""
-    copy = loader.folder / "source"
-    if _head(path).startswith(GZIP):
-        _unpack(path, copy, loader.where, loader.limit)
-        return copy
-    try:
-        str(path.resolve()).encode()
-    except UnicodeEncodeError:
-        shutil.copyfile(path, copy)
-        return copy
-    return path
-
-
-def _unpack(path: Path, copy: Path, where: str, limit: SourceLimit) -> None:
-    """Unpack a gzip file, up to the limit."""
-    size, status = 0, path.stat()
+    """Return the path; or a copy if DuckDB can't take its name, or if the file is compressed, up to the limit."""
+    copy, size, status = loader.folder / "source", 0, path.stat()
+    if not _head(path).startswith(GZIP):
+        try:
+            str(path.resolve()).encode()
+        except UnicodeEncodeError:
+            shutil.copyfile(path, copy)
+            return copy
+        return path
     try:
         # gzip would skip zeros byte by byte. Some network file systems report no blocks.
         if 0 < 512 * getattr(status, "st_blocks", 0) < status.st_size - LARGEST_HOLE:
@@ -152,10 +145,12 @@ def _unpack(path: Path, copy: Path, where: str, limit: SourceLimit) -> None:
         with gzip.open(path) as packed, copy.open("wb") as out:
             while chunk := packed.read(CHUNK):
                 size += len(chunk)
-                limit.check_size(size, where)
+                loader.limit.check_size(size, loader.where)
                 out.write(chunk)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UnreadableError(f"{where}: the gzip file is damaged ({error})", "Fetch or compress it again.") from error
+        message = f"{loader.where}: the gzip file is damaged ({error})"
+        raise UnreadableError(message, "Fetch or compress it again.") from error
+    return copy
 
 
 def _head(path: Path) -> bytes:
