@@ -77,9 +77,7 @@ def test_another_metric_can_judge_and_rank(small, metric):
     losses = [found[name].losses(metric).mean() for name in found.conclusion.ranking]
     assert losses == sorted(losses)
     assert found.to_dict()["metric"]["name"] == metric
-    assert found.conclusion.top.apparent == pytest.approx(
-        found[found.conclusion.top.winner].scores[metric].mean, abs=1e-6
-    )
+    assert found.conclusion.optimism[metric] >= 0
 
 
 def test_on_an_easy_table_the_margin_is_a_tenth_of_the_references_error(small):
