@@ -78,7 +78,9 @@ def test_output_sets_the_path_and_the_file_of_a_run_is_accepted(call, run, here)
     assert (here / "mine.html").read_bytes() == (run / "report.html").read_bytes()
 
 
-@pytest.mark.parametrize(("format", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF")])
+@pytest.mark.parametrize(
+    ("format", "start"), [("png", b"\x89PNG"), pytest.param("pdf", b"%PDF", marks=pytest.mark.slow)]
+)
 def test_pictures_are_drawn_into_a_folder(call, run, here, format, start):
     status, out, _ = call("report", run, "--format", format, "--output", "deep/pictures", "--json")
     names = [f"{name}.{format}" for name in ("curves", "lottery", "calibration")]

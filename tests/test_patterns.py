@@ -143,6 +143,7 @@ def test_composed_patterns_are_listed():
     assert UNKNOWN == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "pattern", "flags", "function"), PATTERNS, ids=[one[0] for one in PATTERNS])
 def test_a_pattern_takes_linear_time(where, pattern, flags, function):
     assert slow(pattern, flags, function) is None

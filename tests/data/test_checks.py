@@ -267,7 +267,7 @@ def test_a_class_of_few_rows_does_not_hide_a_leak():
     assert leaks({"all but the rare": column}, target) == ["all but the rare"]
 
 
-@pytest.mark.product
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["number", "category"])
 @pytest.mark.parametrize("n_rows", [20, 30, 60])
 def test_thousands_of_columns_of_a_tiny_table_raise_no_false_alarm(n_rows, kind):

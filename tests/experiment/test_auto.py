@@ -101,6 +101,7 @@ def test_named_networks_are_judged_as_they_are_handed_over(arrays, recipe, spec,
     np.testing.assert_allclose(found.predictions[0, 0, split.test], p, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_jobs_stacks_and_looks_change_nothing(arrays, monkeypatch):
     table, design = table_from_arrays(*arrays), Design(repeats=2, folds=2, n_networks=3)
     spec = specify(table, recipe=RECIPE, design=design)

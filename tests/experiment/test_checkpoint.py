@@ -112,7 +112,8 @@ def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, trained, who
     assert not (tmp_path / "run" / "unfinished").exists()
 
 
-@pytest.mark.parametrize("table", ["three labels", pytest.param("numbers", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["three labels", "numbers"])
 def test_the_default_comparison_of_any_task_continues_to_the_same_results(table_of, tmp_path, table):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))

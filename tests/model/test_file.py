@@ -291,6 +291,7 @@ def test_weights_with_other_predictions_are_refused_because_of_the_golden_rows(c
         loaded(rewritten(tampered, lambda v, h: None))
 
 
+@pytest.mark.slow
 def test_a_file_of_many_networks_is_checked_in_stacks(fitted, loaded, monkeypatch):
     """Made one after the other, the networks of a file of 17 MB would take over a minute."""
     states = {name: value.repeat(20_000, *(value.dim() - 1) * [1]) for name, value in fitted("relu:2").states.items()}

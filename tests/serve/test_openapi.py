@@ -43,7 +43,7 @@ def test_a_row_is_described_by_the_columns_of_the_model(app, records):
         jsonschema.validate(record, row)
 
 
-@pytest.mark.parametrize("target", ["grade", "cost"])
+@pytest.mark.parametrize("target", ["grade", pytest.param("cost", marks=pytest.mark.slow)])
 def test_documented_requests_get_documented_answers(fitted, target):
     with application(fitted(target)) as app:
         schema = schemathesis.openapi.from_dict(document_of(app))

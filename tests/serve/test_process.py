@@ -83,9 +83,8 @@ STUCK = {
 }
 
 
-@pytest.mark.parametrize(
-    "work", [STUCK["in Python"], pytest.param(STUCK["in torch"], marks=pytest.mark.slow)], ids=STUCK
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("work", STUCK.values(), ids=STUCK)
 def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_request(saved, work):
     grace = 0.5  # seconds; usually five
     before = (
