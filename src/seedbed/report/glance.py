@@ -174,12 +174,15 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
 
 
 def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
-    """Yield what helps, in the order of the questions."""
+    """Yield what helps, in the order of the questions. A pair that the table says the same of has the table's range."""
     decimals = decimals_of(metric, conclusion.metric.margin)
     looks = {"helps": "better", "hurts": "worse", "can't tell": "unsure"}
     for one in conclusion.contrasts[:_MOST_CONTRASTS]:
         points = _shown_gain(conclusion, metric, one.candidate, one.reference)
-        gain = plus_minus(points, metric.scale * one.interval.half, decimals)
+        pair = {one.candidate, one.reference}
+        rows = (row.interval for row in conclusion.verdicts
+                if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict)  # fmt: skip
+        gain = plus_minus(points, metric.scale * next(rows, one.interval).half, decimals)
         yield Help(one.question, f"{one.candidate} over {one.reference}", gain, one.verdict, looks.get(one.verdict, ""))
 
 
