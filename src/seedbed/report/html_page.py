@@ -101,7 +101,8 @@ def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
     """Return a function that keeps short names of models, and options, of a sentence on one line."""
     short = sorted((name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True)
     words = [rf"{re.escape(name)}(?![\w:])" for name in short]
-    pattern = re.compile("|".join([*words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"]))
+    names_and_options = "|".join([*words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"])
+    pattern = re.compile(names_and_options)
 
     def mark(sentence: str) -> Markup:
         markup, at = Markup(), 0
