@@ -74,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _spell_unencodable(error: UnicodeError) -> tuple[str, int]:
     """Replace lines and bars by ASCII, and other characters by escapes, if the encoding of the output lacks them."""
     assert isinstance(error, UnicodeEncodeError)
-    lacking = error.object[error.start : error.end]
-    spelled = (_ASCII.get(letter) or letter.encode("ascii", "backslashreplace").decode() for letter in lacking)
+    letters = error.object[error.start : error.end]
+    spelled = (_ASCII.get(letter) or letter.encode("ascii", "backslashreplace").decode() for letter in letters)
     return "".join(spelled), error.end
 
 

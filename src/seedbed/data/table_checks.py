@@ -334,7 +334,7 @@ def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = (
     """Return a warning (SB209) if neighbouring rows are alike in the target, as in measurements over time.
 
     Shuffled folds then put neighbours on both sides of a split, and errors of neighbours don't cancel: scores and
-    verdicts are too good. The target is compared with its neighbours up to 10 rows away (`_Neighbours.alike`), first
+    verdicts are too good. The target is compared with its neighbours up to 10 rows away (`_Neighbours.resemble`), first
     itself, then what the features leave of it: an additive fit to the means of 8 to 64 bins per feature. So a table
     that is sorted by a feature raises no warning, nor one whose features alone are ordered.
 
@@ -374,7 +374,7 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
     else:
         classes = np.eye(len(table.labels))[table.target[rows]]
         target = classes - classes.mean(axis=0)
-    if len(rows) < _FEWEST_IN_ORDER or not (neighbours.alike(target) or neighbours.in_pairs(target)):
+    if len(rows) < _FEWEST_IN_ORDER or not (neighbours.resemble(target) or neighbours.in_pairs(target)):
         return "", False
     correlation = neighbours.correlations(target)[0]
     steps = np.diff(table.target[rows])
@@ -392,7 +392,7 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
     means.sort(key=lambda fit: -float((fit**2).sum()))
     fits = means[: max(1, min(_MOST_FEATURES, len(rows) // _ROWS_OF_A_FEATURE))]
     left_over = _residuals_of(target, np.hstack([np.ones((len(rows), 1)), *fits]))
-    if neighbours.alike(left_over):
+    if neighbours.resemble(left_over):
         return (
             f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f}), as in measurements over time",
             True,
@@ -419,7 +419,7 @@ class _Neighbours:
         products = ((values[:-lag] * values[lag:]).sum(axis=1)[pair] for lag, pair in enumerate(self._pairs, start=1))
         return np.array([product.mean() / total if product.size else 0.0 for product in products])
 
-    def alike(self, values: Floats) -> bool:
+    def resemble(self, values: Floats) -> bool:
         """Return whether centred values [row, column] are alike in neighbouring rows, clearly and enough to matter.
 
         The variance of a mean over rows is then at least twice that of independent rows: 1 + 2 sum_k w_k r_k with

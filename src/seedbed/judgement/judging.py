@@ -229,10 +229,10 @@ def conclude_tables(
     for row, conclusion in zip(scores, tables, strict=True):
         score = conclusion.metric.name
         means = {candidate.name: candidate.scores[score].mean for candidate in conclusion.candidates}
-        lacking = [each for each in names if means.get(each) is None] or [each for each in means if each not in names]
-        if lacking:
+        missing = [each for each in names if means.get(each) is None] or [each for each in means if each not in names]
+        if missing:
             raise DataError(
-                f"{name}: {lacking[0]} doesn't have scores on all tables ({conclusion.table})",
+                f"{name}: {missing[0]} doesn't have scores on all tables ({conclusion.table})",
                 "Give the scores of all candidates on all tables, or leave out what is incomplete.",
             )
         row[:] = [means[each] for each in names]

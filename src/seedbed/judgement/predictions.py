@@ -127,14 +127,14 @@ def read_predictions(
                 f"{rows.where}: {each} has several predictions for one row in the same split and seed",
                 "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'.",
             )
-        there = np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(-1, n)
-        last = np.flatnonzero(there.any(axis=1))[-1] if plan.kind == "cross_validation" else -1
+        counts = np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(-1, n)
+        last = np.flatnonzero(counts.any(axis=1))[-1] if plan.kind == "cross_validation" else -1
         n_repeats = splits[last].repeat + 1  # the last ones may be missing
-        lacking = (np.array([[len(test)] for test in tested]) - there)[: n_repeats * plan.folds]
-        if lacking.any():
-            first = int(np.flatnonzero(lacking.any(axis=1))[0])
+        n_missing = (np.array([[len(test)] for test in tested]) - counts)[: n_repeats * plan.folds]
+        if n_missing.any():
+            first = int(np.flatnonzero(n_missing.any(axis=1))[0])
             raise DataError(
-                f"{rows.where}: {int(lacking.sum())} predictions of {each} are missing, the first of them in "
+                f"{rows.where}: {int(n_missing.sum())} predictions of {each} are missing, the first of them in "
                 f"{rows.split_name(first)}",
                 "All candidates need predictions for the same rows, with as many seeds in all splits. Only the last "
                 "repeats of a cross-validation may be missing.",
@@ -173,8 +173,8 @@ def _of_columns(
     by_label = {label: i for i, label in of_class.items()}
     if len(by_label) > 1:
         labels = _order_labels({*by_label, *truth}, positive)
-        if lacking := [label for label in labels if label not in by_label]:
-            message = f"the target has '{lacking[0]}', and there is no column 'probability_{lacking[0]}'"
+        if missing := [label for label in labels if label not in by_label]:
+            message = f"the target has '{missing[0]}', and there is no column 'probability_{missing[0]}'"
             raise ColumnError(f"{columns.where}: {message}", "Give a column of probabilities for each label.")
         p = np.column_stack([numbers(columns, by_label[label]) for label in labels])
         return _code_classes(truth, labels, [p[:, 1] if len(labels) == 2 else p])

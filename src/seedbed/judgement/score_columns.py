@@ -206,7 +206,7 @@ def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -
         raise ColumnError(
             f"{where}: {quote_names(value_names, 8)} could all be the score", f"Name one with score: {value_names[0]}."
         )
-    if wide and (len(values) < 2 or all(_known(name) for name in value_names)):
+    if wide and (len(values) < 2 or all(_usual_name(name) for name in value_names)):
         raise _no_candidates(where, value_names)
     check_number(where, len(values))
     return values
@@ -317,7 +317,7 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
     Raises:
         OptionError: neither the name nor the user says which way is better.
     """
-    usual_name = _known(name)
+    usual_name = _usual_name(name)
     metric = METRICS[usual_name] if usual_name in METRICS else replace(find_metric(name or "score"), low=-np.inf)
     if lower_is_better is not None:
         return replace(metric, greater_is_better=not lower_is_better)
@@ -331,7 +331,7 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
     return metric if usual_name in METRICS else replace(metric, greater_is_better=usual_name in _HIGHER)
 
 
-def _known(name: str) -> str | None:
+def _usual_name(name: str) -> str | None:
     """Return the usual name of a score; of scikit-learn's negated losses, which grow where they get better, `score`."""
     score = _PREFIX.sub("", plain(name))
     if score.startswith("neg_"):

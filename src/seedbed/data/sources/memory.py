@@ -208,9 +208,9 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], names: Sequence[str],
     required = set(names)
     others = dict.fromkeys(key for record in records for key in record if key not in required)
     for number, record in enumerate(records, start=1):
-        if lacking := [name for name in names if name not in record]:
-            hint = nearest(lacking[0], map(str, others)) or "Give None for what isn't known."
-            raise DataError(f"{where}: record {number} lacks {quote_names(lacking)}", hint)
+        if missing := [name for name in names if name not in record]:
+            hint = nearest(missing[0], map(str, others)) or "Give None for what isn't known."
+            raise DataError(f"{where}: record {number} lacks {quote_names(missing)}", hint)
     values = [[record.get(name) for record in records] for name in (*names, *others)]
     return frame_of_values(values, (*names, *map(str, others)), where, as_text=names)
 
