@@ -24,7 +24,7 @@ BUDGETS = {
     "experiment/": 4755,
     "figures/": 1307,
     "judgement/": 1706,
-    "model/": 4560,
+    "model/": 4553,
     "networks/": 1233,
     "play/": 267,
     "report/": 2720,

@@ -62,11 +62,6 @@ class TreeData:
         """Return the values of each input, sorted."""
         return [np.unique(column) for column in self.X.T]
 
-    def shares(self, rows: NDArray[np.int64]) -> Floats:
-        """Return 1 for the class of each row, and 0 for others [row, output]; of two classes for the second alone."""
-        classes = np.arange(self.n_outputs) if self.n_outputs > 1 else np.ones(1)
-        return np.asarray(self.y[rows, None] == classes, dtype=np.float64)
-
     def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
         return None if self.weights is None else self.weights[rows]
 
@@ -246,26 +241,24 @@ def n_threads(n_rows: int, jobs: int) -> int:
 
 
 def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTrees:
-    """Fit extra trees. Classes are fitted as shares of rows, whose squared error is half of the Gini impurity."""
-    from sklearn.tree import ExtraTreeRegressor
+    """Fit extra trees. Two classes are fitted as numbers, whose squared error is half of the Gini impurity."""
+    from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
 
-    rows, random = split.train, np.random.RandomState(seed)
-    X, weights = np.ascontiguousarray(data.X[rows]), data.weights_of(rows)
+    rows, random, several = split.train, np.random.RandomState(seed), data.of_classes and data.n_outputs > 1
+    X, weights, kind = data.X[rows], data.weights_of(rows), ExtraTreeClassifier if several else ExtraTreeRegressor
     share = min(_SHARE, _MOST_INPUTS / X.shape[1])
-    y = data.shares(rows) if data.of_classes else data.y[rows, None].astype(np.float64)
-    each = []
+    y, each = data.y[rows, None].astype(np.float64), []
     for tree_seed in random.randint(np.iinfo(np.int32).max, size=trees.n_trees):
-        drawn = np.arange(len(rows))
-        counts: NDArray[Any] = np.ones(len(rows))
+        counts = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
         if len(rows) > MOST_ROWS:
             draws = np.random.RandomState(tree_seed).randint(len(rows), size=MOST_ROWS)
-            drawn, counts = np.unique(draws, return_counts=True)
-        counts = counts if weights is None else counts * weights[drawn]
+            counts *= np.bincount(draws, minlength=len(rows))
         # A forest checks the rows again for each tree, which takes longer than growing a small one.
-        tree = ExtraTreeRegressor(max_features=share, random_state=tree_seed)
-        nodes = tree.fit(X[drawn], y[drawn], sample_weight=counts, check_input=False).tree_
+        tree = kind(max_features=share, random_state=tree_seed)
+        nodes = tree.fit(X, y, sample_weight=counts, check_input=False).tree_
         children, root = (nodes.children_left, nodes.children_right), np.zeros(1, dtype=np.int64)
-        each.append(_Nodes(nodes.feature, nodes.threshold, *children, nodes.value[:, :, 0] / trees.n_trees, root))
+        value = nodes.value.reshape(nodes.node_count, -1) / trees.n_trees
+        each.append(_Nodes(nodes.feature, nodes.threshold, *children, value, root))
     return _Nodes.joined(each).module(data.values, probabilities=data.of_classes)
 
 
