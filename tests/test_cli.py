@@ -235,7 +235,7 @@ def test_compare_with_json_prints_only_the_written_document(call, here):
     assert document == {key: value for key, value in kept.items() if key != "curves"} | {"files": document["files"]}
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
-    assert document["schema_version"] == 5
+    assert document["schema_version"] == 6
     assert done.err.startswith("2 models on 3 train/test splits")
 
 

@@ -76,7 +76,7 @@ def test_the_document_has_exactly_these_keys(saved, comparison):
         assert sorted(one["scores"]["brier"]) == ["fold_sd", "high", "low", "mean", "pooled", "seed_sd"]
     assert [len(document[key]) for key in ("verdicts", "no_verdict", "ranking", "candidates")] == [2, 0, 3, 3]
     assert {key: document[key] for key in document if key != "curves"} == comparison.to_dict()
-    assert document["schema_version"] == 5
+    assert document["schema_version"] == 6
 
 
 def test_a_summary_that_lacks_newer_keys_is_read_and_one_of_another_type_refused(saved, comparison):

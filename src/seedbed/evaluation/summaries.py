@@ -23,7 +23,7 @@ from seedbed.evaluation.verdicts import Rule, Verdict
 Ended = Literal["", "decided", "rows", "time", "interrupted"]
 """Why a run ended before its last repeat, see `PlanSummary`."""
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Schema version of the summaries that this version of seedbed writes and reads."""
 
 Task = Literal["binary", "multiclass", "regression"]
