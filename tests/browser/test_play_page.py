@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 import seedbed as sb
 from seedbed.play.page import playground
 
+pytestmark = pytest.mark.slow  # a minute together
 Play = Callable[..., Any]
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -113,6 +113,7 @@ def test_a_finished_run_is_read_back_unchanged(small, tmp_path, same, options):
     same(again["relu:3"], whole["relu:3"])
 
 
+@pytest.mark.slow
 def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp_path):
     code = tmp_path / "net.py"
     code.write_text("from torch import nn\ndef net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)\n")
