@@ -129,6 +129,12 @@ def test_the_expected_score_of_the_best_is_given_where_the_choice_made_it_look_b
         assert (words in text) == (by > 0)
 
 
+def test_a_score_that_is_not_corrected_stays_as_it_is(make):
+    without = make.chosen("linear:5") | {"optimism": {}}
+    is_same = of_document(lambda one: one.expected_score("linear:5", "brier") is one.score("linear:5", "brier"))
+    assert is_same(two(make, "better", **without))
+
+
 # Notes
 
 

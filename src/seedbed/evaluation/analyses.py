@@ -298,7 +298,7 @@ class ColumnEffect:
             to be worse, or if they are shown to add something and the loss is above zero; `none` without a verdict.
         loss, low, high: the loss without them minus that with all columns, with the interval of the verdict; None
             without a verdict.
-        adds, adds_low, adds_high: what the model with all columns adds to the one without them (`scoring.added`), with
+        adds, adds_low, adds_high: what the model with all columns adds to the one without them (`columns.added`), with
             an interval that holds for all columns together; None where the metric isn't a squared error.
     """
 

@@ -68,8 +68,8 @@ def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
     finite = np.isfinite(probability).all(axis=1)
     n_classes = probability.shape[1]
     # Two columns become one, so that ties at 0.5 fall to class 0 as everywhere.
-    by_class = probability[:, 1] if n_classes == 2 else probability
-    guess = predicted_classes(by_class, by_class=n_classes > 2)
+    columns = probability[:, 1] if n_classes == 2 else probability
+    guess = predicted_classes(columns, by_class=n_classes > 2)
     cells = np.bincount((codes * n_classes + guess)[finite], minlength=n_classes**2)
     return cells.reshape(n_classes, n_classes)
 

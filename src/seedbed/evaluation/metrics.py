@@ -292,7 +292,7 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
     codes = class_codes(truth, n_classes=n_classes or max(2, int(truth.max()) + 1))
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
     if METRICS[name].influence is not None:
-        return 0.5
+        return 0.5  # the area of an order by chance
     if (weighted := METRICS[name].weighted) is not None:
         sets = np.tile(shares, (1, codes.size, 1))
         return 1 - float(weighted(codes, sets if len(shares) > 2 else sets[..., 1])(np.ones((1, codes.size)))[0])

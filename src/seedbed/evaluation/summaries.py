@@ -333,8 +333,8 @@ class Conclusion(_Verdicts):
 
     def expected_score(self, name: str, metric: str) -> Score:
         """Return a candidate's score, that of the recommended model without what it gained by being chosen."""
-        score, optimism = self.score(name, metric), self.optimism.get(metric, 0.0)
-        if self.advice is None or name != self.advice.use or score.mean is None:
+        score, optimism = self.score(name, metric), self.optimism.get(metric)
+        if optimism is None or self.advice is None or name != self.advice.use or score.mean is None:
             return score
         scale = METRICS[metric]
         shift = -optimism if scale.greater_is_better else optimism

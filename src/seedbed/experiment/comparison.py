@@ -28,7 +28,7 @@ from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.sizes import add_sizes, check_sizes
 from seedbed.experiment.spec import sampled_rows
 from seedbed.experiment.specification_file import SPECIFICATION
-from seedbed.experiment.subgroups import Grouping, check_metric, subgroups_of
+from seedbed.experiment.subgroups import Grouping, subgroups_of
 from seedbed.experiment.summary import answer, json_text, summarize
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model.effects import effects_in
@@ -90,7 +90,6 @@ class Comparison(Results):
     def with_subgroups(self, grouping: Grouping) -> Comparison:
         """Return the comparison with the verdicts within subgroups of all rows of its table."""
         spec = self.experiment
-        check_metric(spec.metric)
         if spec.whole is not None:
             grouping = grouping.of_rows(sampled_rows(spec.whole, spec.table.n_rows, spec.random_state))
         subgroups = subgroups_of(self.results, grouping, self.conclusion)

@@ -105,6 +105,7 @@ def subgroups_of(results: Sequence[Result], grouping: Grouping, conclusion: Conc
         conclusion: of these results. Gains are over its reference if that was named, else over the simple model that
             the run has in its place.
     """
+    check_metric(conclusion.metric.name)
     conclusion = replace(conclusion, reference=conclusion.specification.get("reference", conclusion.reference))
     usable = {result.name: result for result in results if result.finite}
     tested, due = results[0].tested, conclusion.interval is not None and conclusion.reference in usable
