@@ -72,8 +72,8 @@ def engine(request, monkeypatch):
     """Each engine: the kernel for the networks that it supports, the same with units in vector lanes for layers of
     any width, and torch as without a compiler."""
     if request.param == "units":
-        monkeypatch.setattr("seedbed.training.kernel_program._WIDE", 0)
-        monkeypatch.setattr("seedbed.training.kernel_program._MOST_PADDING", math.inf)
+        monkeypatch.setattr("seedbed.networks.kernel_program._WIDE", 0)
+        monkeypatch.setattr("seedbed.networks.kernel_program._MOST_PADDING", math.inf)
     if request.param == "torch":
         monkeypatch.setattr(planning, "kernel", lambda dtype: Kernel(None, ""))
     else:

@@ -14,7 +14,7 @@ from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from seedbed.errors import CandidateError, OptionError
-from seedbed.networks.activations import activation_of
+from seedbed.networks.activations import ALL_ACTIVATIONS
 from seedbed.networks.parts import (
     Blend,
     DecisionTrees,
@@ -23,6 +23,7 @@ from seedbed.networks.parts import (
     PiecewiseLinearEncoding,
     Residual,
     SmoothClip,
+    activation_of,
 )
 
 OPSETS = {"": 13, "ai.onnx.ml": 2}
@@ -135,11 +136,11 @@ def add_networks(graph: Graph, network: nn.Module, states: Mapping[str, Tensor],
     """
     for number, layer in network.named_children():
         state = _of_child(states, number)
-        entry = activation_of(layer)
+        found = activation_of(layer)
         if type(layer) in _LAYERS:
             value = _LAYERS[type(layer)](graph, layer, state, value)
-        elif entry is not None and entry.onnx is not None:
-            value = entry.onnx(graph, layer, value)
+        elif found is not None and (onnx := ALL_ACTIVATIONS[found[0]].onnx) is not None:
+            value = onnx(graph, value, *found[1])
         else:
             raise CandidateError(f"the layer {type(layer).__name__} has no ONNX form")
     return value

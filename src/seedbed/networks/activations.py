@@ -12,46 +12,47 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
+from numpy.typing import NDArray
 
 from seedbed.errors import CandidateError, did_you_mean
 
 Native = tuple[str, float, float, float]
-"""The name of a function of the kernel, in `training.program.FUNCTIONS`, and its three arguments."""
+"""The name of a function of the kernel, in `kernel_program.FUNCTIONS`, and its three arguments."""
+Array = NDArray[np.floating]
 _SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
-_UNITS = (("dim", -1),)  # normalise over the units of a row
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activation:
-    """One activation. Calling it builds its module with torch's defaults.
+    """One activation.
 
     Attributes:
-        module: its class in `torch.nn`.
-        arguments: names of the arguments that a candidate may give, in order.
-        fixed: arguments that are always given.
+        torch: its class in `torch.nn`.
+        values: from inputs [..., unit] and the arguments to outputs; a new array.
+        arguments: names of the arguments that a candidate may give, in order, with torch's defaults.
         width_factor: number of inputs per output.
-        elementwise: whether it treats each number by itself.
-        onnx: adds it to an ONNX graph: (graph, module, name of the inputs [network, row, unit]) to the name of the
-            outputs. The graph is a `model.export.onnx_networks.Graph`.
-        native: returns the module's function in the kernel; None if torch trains it.
+        elementwise: whether it treats each number by itself, without parameters and random numbers.
+        onnx: adds it to an ONNX graph: (graph, name of the inputs [network, row, unit], *arguments) to the name of the
+            outputs. The graph is an `onnx_networks.Graph`.
+        native: from its arguments to its function in the kernel; None if torch trains it.
     """
 
-    module: type[nn.Module]
-    arguments: tuple[str, ...] = ()
-    fixed: tuple[tuple[str, Any], ...] = ()
+    torch: str
+    values: Callable[..., Array]
+    arguments: tuple[tuple[str, float], ...] = ()
     width_factor: int = 1
     elementwise: bool = True
-    onnx: Callable[[Any, Any, str], str] | None = None
-    native: Callable[[Any], Native] | None = None
+    onnx: Callable[..., str] | None = None
+    native: Callable[..., Native] | None = None
 
     @property
     def name(self) -> str:
-        return self.module.__name__.lower()
+        return self.torch.lower()
 
-    def __call__(self, *values: float) -> nn.Module:
-        return self.module(**dict(self.fixed), **dict(zip(self.arguments, values, strict=False)))
+    @property
+    def defaults(self) -> tuple[float, ...]:
+        """Return the arguments if none are given."""
+        return tuple(value for _, value in self.arguments)
 
 
 def _parsed(text: str) -> tuple[str, list[str]]:
@@ -73,35 +74,78 @@ def width_factor(text: str) -> int:
     return ACTIVATIONS[name].width_factor if name in ACTIVATIONS else 1
 
 
-def activation(text: str) -> nn.Module:
-    """Return a new activation module by its name and arguments.
+def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
+    """Return the name and all arguments of an activation.
 
-    >>> activation("leaky_relu(0.2)")
-    LeakyReLU(negative_slope=0.2)
+    >>> read_activation("leaky_relu(0.2)")
+    ('leakyrelu', (0.2,))
 
     Raises:
         CandidateError: there is no such activation, or it doesn't take these arguments.
     """
-    name, values = _parsed(text)
+    name, given = _parsed(text)
     if name not in ACTIVATIONS:
         raise CandidateError(f"no activation '{text}' in torch.nn", did_you_mean(text, [*ACTIVATIONS, "linear"]))
     entry = ACTIVATIONS[name]
-    takes = f"It takes {', '.join(entry.arguments)}." if entry.arguments else f"Write {name}."
-    if len(values) > len(entry.arguments):
+    takes = f"It takes {', '.join(key for key, _ in entry.arguments)}." if entry.arguments else f"Write {name}."
+    if len(given) > len(entry.arguments):
         raise CandidateError(f"'{text}' has too many arguments", takes)
     try:
-        made = entry(*map(float, values))
-        fits = not values or bool(made.eval()(torch.linspace(-3, 3, 7, device="cpu")).isfinite().all())
-    except (ValueError, RuntimeError, ZeroDivisionError):
+        arguments = (*map(float, given), *entry.defaults[len(given) :])
+        with np.errstate(all="ignore"):
+            fits = not given or bool(np.isfinite(entry.values(np.linspace(-3.0, 3.0, 7), *arguments)).all())
+        fits = fits and not (entry.torch in ("RReLU", "Hardtanh") and arguments[0] > arguments[1])
+    except (ValueError, ZeroDivisionError):
         fits = False
     if not fits:
         raise CandidateError(f"'{text}' has an argument that it can't take", takes)
-    return made.train()
+    return name, arguments
 
 
-def activation_of(module: object) -> Activation | None:
-    """Return the entry of a module's class, or None. Some entries occur in user-defined networks only."""
-    return _BY_CLASS.get(type(module))
+# Values
+
+
+def _sigmoid(x: Array) -> Array:
+    with np.errstate(over="ignore"):  # infinity gives 0
+        return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def _softplus(x: Array, beta: float = 1.0, threshold: float = np.inf) -> Array:
+    scaled = beta * x
+    return np.where(scaled > threshold, x, np.logaddexp(scaled, 0) / beta)
+
+
+def _elu(x: Array, alpha: float = 1.0, scale: float = 1.0, slope: float = 1.0) -> Array:
+    return np.where(x > 0, scale * x, scale * alpha * np.expm1(np.minimum(x, 0) * slope))
+
+
+def _gelu(x: Array) -> Array:
+    from scipy.special import erf
+
+    return np.asarray(0.5 * x * (1 + erf(x * 2**-0.5)))
+
+
+def _gelu_tanh(x: Array) -> Array:
+    return np.asarray(0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))))
+
+
+def _softmax(x: Array) -> Array:
+    raised = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
+
+
+def _log_softmax(x: Array) -> Array:
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
+def _glu(x: Array) -> Array:
+    first, second = np.split(x, 2, axis=-1)
+    return first * _sigmoid(second)
+
+
+def _leaky(x: Array, slope: float) -> Array:
+    return np.where(x >= 0, x, x * slope)
 
 
 # ONNX
@@ -111,142 +155,201 @@ def _scalar(graph: Any, value: float) -> str:
     return str(graph.constant(value, np.float32))
 
 
-def _named(kind: str, **attributes: str) -> Callable[[Any, Any, str], str]:
-    """Return an ONNX operation whose attributes are those of the module, by name."""
-    return lambda graph, m, x: graph.add(kind, x, **{key: float(getattr(m, name)) for key, name in attributes.items()})
+def _named(kind: str, *names: str) -> Callable[..., str]:
+    """Return an ONNX operation whose attributes are the arguments, in this order."""
+    return lambda graph, x, *values: graph.add(kind, x, **dict(zip(names, values, strict=True)))
 
 
-def _over_units(kind: str, sign: int = 1) -> Callable[[Any, Any, str], str]:
-    return lambda graph, m, x: graph.add(kind, x if sign > 0 else graph.add("Neg", x), axis=2)
+def _over_units(kind: str, sign: int = 1) -> Callable[..., str]:
+    return lambda graph, x: graph.add(kind, x if sign > 0 else graph.add("Neg", x), axis=2)
 
 
-def _softplus(graph: Any, m: nn.Softplus, x: str) -> str:
-    if m.beta == 1:
+def _onnx_softplus(graph: Any, x: str, beta: float, threshold: float) -> str:
+    if beta == 1:
         return str(graph.add("Softplus", x))
-    beta = _scalar(graph, m.beta)
-    return str(graph.add("Div", graph.add("Softplus", graph.add("Mul", x, beta)), beta))
+    factor = _scalar(graph, beta)
+    return str(graph.add("Div", graph.add("Softplus", graph.add("Mul", x, factor)), factor))
 
 
-def _hardtanh(graph: Any, m: nn.Hardtanh, x: str) -> str:
-    return str(graph.add("Clip", x, _scalar(graph, m.min_val), _scalar(graph, m.max_val)))
+def _onnx_clip(graph: Any, x: str, least: float, most: float) -> str:
+    return str(graph.add("Clip", x, _scalar(graph, least), _scalar(graph, most)))
 
 
-def _hardsigmoid(graph: Any, m: nn.Module, x: str) -> str:
+def _onnx_hardsigmoid(graph: Any, x: str) -> str:
     return str(graph.add("HardSigmoid", x, alpha=1 / 6, beta=0.5))
 
 
-def _celu(graph: Any, m: nn.CELU, x: str) -> str:
-    alpha = _scalar(graph, m.alpha)
-    return str(graph.add("Mul", graph.add("Elu", graph.add("Div", x, alpha), alpha=1.0), alpha))
+def _onnx_celu(graph: Any, x: str, alpha: float) -> str:
+    factor = _scalar(graph, alpha)
+    return str(graph.add("Mul", graph.add("Elu", graph.add("Div", x, factor), alpha=1.0), factor))
 
 
-def _gelu(graph: Any, m: nn.Module, x: str) -> str:
+def _onnx_gelu(graph: Any, x: str) -> str:
     inner = graph.add("Erf", graph.add("Mul", x, _scalar(graph, 2**-0.5)))
     half = graph.add("Mul", x, _scalar(graph, 0.5))
     return str(graph.add("Mul", half, graph.add("Add", inner, _scalar(graph, 1.0))))
 
 
-def _glu(graph: Any, m: nn.Module, x: str) -> str:
+def _onnx_glu(graph: Any, x: str) -> str:
     """Gate the first half of the units by the second."""
     first, second = graph.halves(x, axis=2)
     return str(graph.add("Mul", first, graph.add("Sigmoid", second)))
 
 
-def _logsigmoid(graph: Any, m: nn.Module, x: str) -> str:
+def _onnx_logsigmoid(graph: Any, x: str) -> str:
     return str(graph.add("Neg", graph.add("Softplus", graph.add("Neg", x))))
 
 
-def _shrink(bias: bool) -> Callable[[Any, Any, str], str]:
-    return lambda graph, m, x: graph.add("Shrink", x, lambd=float(m.lambd), bias=float(m.lambd) if bias else 0.0)
+def _onnx_shrink(bias: bool) -> Callable[..., str]:
+    return lambda graph, x, lambd: graph.add("Shrink", x, lambd=lambd, bias=lambd if bias else 0.0)
 
 
-def _plain(name: str) -> Callable[[Any], Native]:
+def _onnx_gate(inner: Callable[[Any, str], str]) -> Callable[..., str]:
+    """Return the inputs times a function of them."""
+    return lambda graph, x: str(graph.add("Mul", x, inner(graph, x)))
+
+
+def _plain(name: str) -> Callable[..., Native]:
     """Return a function of the kernel without arguments."""
-    return lambda m: (name, 0, 0, 0)
+    return lambda *_: (name, 0, 0, 0)
+
+
+def _first_of(name: str) -> Callable[..., Native]:
+    """Return a function of the kernel with all arguments in order."""
+    return lambda *arguments: (name, *(*arguments, 0.0, 0.0, 0.0)[:3])
 
 
 _ENTRIES = (
-    Activation(module=nn.ReLU, onnx=_named("Relu"), native=_plain("relu")),
+    Activation(torch="ReLU", values=lambda x: np.maximum(x, 0), onnx=_named("Relu"), native=_plain("relu")),
     Activation(
-        module=nn.RReLU,
-        arguments=("lower", "upper"),
+        torch="RReLU",
+        values=lambda x, lower, upper: _leaky(x, (lower + upper) / 2),  # as in evaluation
+        arguments=(("lower", 1 / 8), ("upper", 1 / 3)),
         elementwise=False,
-        onnx=lambda graph, m, x: graph.add("LeakyRelu", x, alpha=(m.lower + m.upper) / 2),  # as in evaluation
+        onnx=lambda graph, x, lower, upper: graph.add("LeakyRelu", x, alpha=(lower + upper) / 2),
     ),
     Activation(
-        module=nn.Hardtanh,
-        arguments=("min_val", "max_val"),
-        onnx=_hardtanh,
-        native=lambda m: ("hardtanh", m.min_val, m.max_val, 0),
-    ),
-    Activation(module=nn.ReLU6, onnx=_hardtanh, native=lambda m: ("hardtanh", 0, 6, 0)),
-    Activation(module=nn.Sigmoid, onnx=_named("Sigmoid"), native=_plain("sigmoid")),
-    Activation(module=nn.Hardsigmoid, onnx=_hardsigmoid, native=_plain("hardsigmoid")),
-    Activation(module=nn.Tanh, onnx=_named("Tanh"), native=_plain("tanh")),
-    Activation(
-        module=nn.SiLU, onnx=lambda graph, m, x: graph.add("Mul", x, graph.add("Sigmoid", x)), native=_plain("silu")
+        torch="Hardtanh",
+        values=np.clip,
+        arguments=(("min_val", -1.0), ("max_val", 1.0)),
+        onnx=_onnx_clip,
+        native=_first_of("hardtanh"),
     ),
     Activation(
-        module=nn.Mish,
-        onnx=lambda graph, m, x: graph.add("Mul", x, graph.add("Tanh", graph.add("Softplus", x))),
+        torch="ReLU6",
+        values=lambda x: np.clip(x, 0, 6),
+        onnx=lambda graph, x: _onnx_clip(graph, x, 0, 6),
+        native=lambda: ("hardtanh", 0, 6, 0),
+    ),
+    Activation(torch="Sigmoid", values=_sigmoid, onnx=_named("Sigmoid"), native=_plain("sigmoid")),
+    Activation(
+        torch="Hardsigmoid",
+        values=lambda x: np.clip(x / 6 + 0.5, 0, 1),
+        onnx=_onnx_hardsigmoid,
+        native=_plain("hardsigmoid"),
+    ),
+    Activation(torch="Tanh", values=np.tanh, onnx=_named("Tanh"), native=_plain("tanh")),
+    Activation(
+        torch="SiLU",
+        values=lambda x: x * _sigmoid(x),
+        onnx=_onnx_gate(_named("Sigmoid")),
+        native=_plain("silu"),
+    ),
+    Activation(
+        torch="Mish",
+        values=lambda x: x * np.tanh(_softplus(x)),
+        onnx=_onnx_gate(lambda graph, x: graph.add("Tanh", graph.add("Softplus", x))),
         native=_plain("mish"),
     ),
     Activation(
-        module=nn.Hardswish,
-        onnx=lambda graph, m, x: graph.add("Mul", x, _hardsigmoid(graph, m, x)),
+        torch="Hardswish",
+        values=lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+        onnx=_onnx_gate(_onnx_hardsigmoid),
         native=_plain("hardswish"),
     ),
     Activation(
-        module=nn.ELU, arguments=("alpha",), onnx=_named("Elu", alpha="alpha"), native=lambda m: ("elu", 1, m.alpha, 1)
-    ),
-    Activation(module=nn.CELU, arguments=("alpha",), onnx=_celu, native=lambda m: ("elu", 1, m.alpha, 1 / m.alpha)),
-    Activation(module=nn.SELU, onnx=_named("Selu"), native=lambda m: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1)),
-    Activation(module=nn.GLU, width_factor=2, elementwise=False, onnx=_glu),
-    Activation(
-        module=nn.GELU, onnx=_gelu, native=lambda m: ("gelu" if m.approximate == "none" else "gelu_tanh", 0, 0, 0)
+        torch="ELU",
+        values=_elu,
+        arguments=(("alpha", 1.0),),
+        onnx=_named("Elu", "alpha"),
+        native=lambda alpha: ("elu", 1, alpha, 1),
     ),
     Activation(
-        module=nn.Hardshrink,
-        arguments=("lambd",),
-        onnx=_shrink(bias=False),
-        native=lambda m: ("hardshrink", m.lambd, 0, 0),
+        torch="CELU",
+        values=lambda x, alpha: _elu(x, alpha, 1.0, 1 / alpha),
+        arguments=(("alpha", 1.0),),
+        onnx=_onnx_celu,
+        native=lambda alpha: ("elu", 1, alpha, 1 / alpha),
     ),
     Activation(
-        module=nn.LeakyReLU,
-        arguments=("negative_slope",),
-        onnx=_named("LeakyRelu", alpha="negative_slope"),
-        native=lambda m: ("leaky", m.negative_slope, 0, 0),
+        torch="SELU",
+        values=lambda x: _elu(x, _SELU[1], _SELU[0]),
+        onnx=_named("Selu"),
+        native=lambda: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1),
     ),
-    Activation(module=nn.LogSigmoid, onnx=_logsigmoid, native=_plain("logsigmoid")),
+    Activation(torch="GLU", values=_glu, width_factor=2, elementwise=False, onnx=_onnx_glu),
+    Activation(torch="GELU", values=_gelu, onnx=_onnx_gelu, native=_plain("gelu")),
     Activation(
-        module=nn.Softplus,
-        arguments=("beta", "threshold"),
-        onnx=_softplus,
-        native=lambda m: ("softplus", m.beta, m.threshold, 0),
+        torch="Hardshrink",
+        values=lambda x, lambd: np.where(np.abs(x) > lambd, x, 0),
+        arguments=(("lambd", 0.5),),
+        onnx=_onnx_shrink(bias=False),
+        native=_first_of("hardshrink"),
     ),
     Activation(
-        module=nn.Softshrink,
-        arguments=("lambd",),
-        onnx=_shrink(bias=True),
-        native=lambda m: ("softshrink", m.lambd, 0, 0),
+        torch="LeakyReLU",
+        values=_leaky,
+        arguments=(("negative_slope", 0.01),),
+        onnx=_named("LeakyRelu", "alpha"),
+        native=_first_of("leaky"),
     ),
-    Activation(module=nn.PReLU, elementwise=False),  # its weights: `training.layers`, `onnx_networks`
-    Activation(module=nn.Softsign, onnx=_named("Softsign"), native=_plain("softsign")),
     Activation(
-        module=nn.Tanhshrink,
-        onnx=lambda graph, m, x: graph.add("Sub", x, graph.add("Tanh", x)),
+        torch="LogSigmoid",
+        values=lambda x: -_softplus(-x),
+        onnx=_onnx_logsigmoid,
+        native=_plain("logsigmoid"),
+    ),
+    Activation(
+        torch="Softplus",
+        values=_softplus,
+        arguments=(("beta", 1.0), ("threshold", 20.0)),
+        onnx=_onnx_softplus,
+        native=_first_of("softplus"),
+    ),
+    Activation(
+        torch="Softshrink",
+        values=lambda x, lambd: np.sign(x) * np.maximum(np.abs(x) - lambd, 0),
+        arguments=(("lambd", 0.5),),
+        onnx=_onnx_shrink(bias=True),
+        native=_first_of("softshrink"),
+    ),
+    # Its slope is a parameter: 0.25 at the start.
+    Activation(torch="PReLU", values=lambda x: _leaky(x, 0.25), elementwise=False),
+    Activation(
+        torch="Softsign", values=lambda x: x / (1 + np.abs(x)), onnx=_named("Softsign"), native=_plain("softsign")
+    ),
+    Activation(
+        torch="Tanhshrink",
+        values=lambda x: x - np.tanh(x),
+        onnx=lambda graph, x: graph.add("Sub", x, graph.add("Tanh", x)),
         native=_plain("tanhshrink"),
     ),
-    Activation(module=nn.Softmin, fixed=_UNITS, elementwise=False, onnx=_over_units("Softmax", sign=-1)),
-    Activation(module=nn.Softmax, fixed=_UNITS, elementwise=False, onnx=_over_units("Softmax")),
-    Activation(module=nn.LogSoftmax, fixed=_UNITS, elementwise=False, onnx=_over_units("LogSoftmax")),
-)
-_OF_USERS = (
-    Activation(module=nn.Threshold, native=lambda m: ("threshold", m.threshold, m.value, 0)),
-    Activation(module=nn.Identity),
+    Activation(torch="Softmin", values=lambda x: _softmax(-x), elementwise=False, onnx=_over_units("Softmax", sign=-1)),
+    Activation(torch="Softmax", values=_softmax, elementwise=False, onnx=_over_units("Softmax")),
+    Activation(torch="LogSoftmax", values=_log_softmax, elementwise=False, onnx=_over_units("LogSoftmax")),
 )
 
 ACTIVATIONS = {entry.name: entry for entry in _ENTRIES}
 """The activations that a candidate can name."""
 
-_BY_CLASS: dict[type, Activation] = {entry.module: entry for entry in (*_ENTRIES, *_OF_USERS)}
+ALL_ACTIVATIONS = ACTIVATIONS | {
+    "threshold": Activation(
+        torch="Threshold",
+        values=lambda x, threshold, value: np.where(x > threshold, x, value),
+        arguments=(("threshold", 0.0), ("value", 0.0)),
+        native=_first_of("threshold"),
+    ),
+    "identity": Activation(torch="Identity", values=lambda x: x),
+    "gelu_tanh": Activation(torch="GELU", values=_gelu_tanh, native=_plain("gelu_tanh")),
+}
+"""These, and activations of user-defined networks only."""

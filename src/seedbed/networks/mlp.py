@@ -14,7 +14,20 @@ import msgspec
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks.activations import activation, width_factor
+from seedbed.networks.activations import ALL_ACTIVATIONS, read_activation, width_factor
+from seedbed.networks.embedding_layers import Embeddings as EmbeddingsLayer
+from seedbed.networks.embedding_layers import Periodic, Piecewise
+from seedbed.networks.layers import (
+    BatchNorm,
+    Dropout,
+    Layer,
+    LayerNorm,
+    Linear,
+    RandomLayer,
+    activation_layer,
+)
+from seedbed.networks.layers import Residual as ResidualLayer
+from seedbed.networks.network import Network
 from seedbed.networks.parts import (
     Blend,
     DecisionTrees,
@@ -25,6 +38,13 @@ from seedbed.networks.parts import (
     SmoothClip,
 )
 from seedbed.networks.user import FileArchitecture, UserArchitecture
+
+
+def activation_module(name: str, arguments: tuple[float, ...]) -> nn.Module:
+    entry = ALL_ACTIVATIONS[name]
+    fixed = {"dim": -1} if entry.torch in ("GLU", "Softmax", "Softmin", "LogSoftmax") else {}
+    return getattr(nn, entry.torch)(**fixed, **dict(zip((key for key, _ in entry.arguments), arguments, strict=False)))
+
 
 _ALWAYS_STORED = ("dropout", "layernorm", "batchnorm")  # others only if they differ from the default
 
@@ -95,7 +115,7 @@ class MLP:
             raise CandidateError(f"{len(self.by_layer)} activations for {len(self.widths)} hidden layers")
         for name in self.by_layer:
             if name != "linear":
-                activation(name)
+                read_activation(name)
         if not 0 <= self.dropout < 1:
             raise CandidateError(f"dropout is {self.dropout:g}", "It must be from 0 to below 1.")
         if self.layernorm and self.batchnorm:
@@ -126,6 +146,58 @@ class MLP:
             width_in = width
         layers.append(nn.Linear(width_in, n_outputs))
         return nn.Sequential(*layers)
+
+    def network(self, n_inputs: int, n_outputs: int) -> Network:
+        """Return the network for so many inputs and outputs.
+
+        Raises:
+            CandidateError: it embeds inputs that aren't there.
+        """
+        layers: list[Layer] = []
+        width = n_inputs
+        if embedded := list(self._embeddings(n_inputs)):
+            groups, parts = zip(*embedded, strict=True)
+            named = {places for group in groups for places in group}
+            others = tuple(place for place in range(n_inputs) if place not in named)
+            is_alone = groups == (tuple(range(n_inputs)),) and not isinstance(parts[0], Linear)
+            rename = "0." if is_alone else "0.{}."
+            parts = tuple(replace(part, name=rename.format(number)) for number, part in enumerate(parts))
+            layers.append(parts[0] if is_alone else EmbeddingsLayer(groups, others, parts))
+            width = layers[0].n_outputs(n_inputs)
+        n_random = 0
+        for number, (units, text) in enumerate(zip(self.widths, self.by_layer, strict=True)):
+            place = len(layers)
+            # Layers are named by their places; those of a residual one by their places inside it.
+            names = (f"{place}.{inner}." if self._adds(number) else f"{place + inner}." for inner in range(5))
+            n_units = units * width_factor(text)
+            hidden: list[Layer] = [Linear(next(names), width, n_units)]
+            if self.layernorm:
+                hidden.append(LayerNorm(next(names), n_units))
+            if self.batchnorm:
+                hidden.append(BatchNorm(next(names), n_units))
+            if text != "linear":
+                hidden.append(activation_layer(next(names), text, n_random))
+                n_random += isinstance(hidden[-1], RandomLayer)
+            if self.dropout:
+                hidden.append(Dropout(n_random, self.dropout))
+                n_random += 1
+            layers += [ResidualLayer(tuple(hidden))] if self._adds(number) else hidden
+            width = units
+        layers.append(Linear(f"{len(layers)}.", width, n_outputs))
+        return Network(tuple(layers))
+
+    def _embeddings(self, n_inputs: int) -> Iterator[tuple[tuple[int, ...], Any]]:
+        """Yield inputs, and the layer that embeds them, without its name."""
+        numbers = tuple(range(n_inputs)) if self.numbers is None else self.numbers
+        if max((*numbers, *(place for places in self.categories for place in places)), default=0) >= n_inputs:
+            raise CandidateError(f"it embeds inputs that aren't among {n_inputs}")
+        if numbers and self.plr:
+            yield numbers, Periodic("", len(numbers), self.plr, self.plr_frequencies, self.plr_sigma)
+        if numbers and self.ple:
+            yield numbers, Piecewise("", len(numbers), self.ple)
+        for places in self.categories:
+            if len(places) > self.embed:
+                yield places, Linear("", len(places), self.embed, bias=False, of_levels=True)
 
     @property
     def needs_inputs(self) -> bool:
@@ -186,7 +258,7 @@ class MLP:
         if self.batchnorm:
             layers.append(nn.BatchNorm1d(units))
         if name != "linear":
-            layers.append(activation(name))
+            layers.append(activation_module(*read_activation(name)))
         if self.dropout:
             layers.append(nn.Dropout(self.dropout))
         return layers

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from seedbed.networks.activations import ALL_ACTIVATIONS
+
 
 class Blend(nn.ModuleList):
     """Average the predictions of networks with weights.
@@ -279,3 +281,16 @@ class SmoothClip(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x / (1 + (x / self.limit) ** 2).sqrt()
+
+
+_BY_CLASS = {getattr(nn, entry.torch): name for name, entry in ALL_ACTIVATIONS.items() if name != "gelu_tanh"}
+
+
+def activation_of(module: object) -> tuple[str, tuple[float, ...]] | None:
+    """Return the name and the arguments of an activation's module, or None if it is none."""
+    name = _BY_CLASS.get(type(module))
+    if name is None:
+        return None
+    if name == "gelu" and getattr(module, "approximate", "none") == "tanh":
+        name = "gelu_tanh"
+    return name, tuple(float(getattr(module, key)) for key, _ in ALL_ACTIVATIONS[name].arguments)

@@ -19,12 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from seedbed.networks.activations import activation_of
+from seedbed.networks.kernel_program import NotCoveredError, Program
 from seedbed.networks.mlp import MLP
+from seedbed.networks.parts import activation_of
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.data import expand_inputs, zero_uncounted
 from seedbed.training.embeddings import Piecewise
-from seedbed.training.kernel_program import NotCoveredError, Program
 from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
 from seedbed.training.randomness import RandomStream, drawn_layer, drawn_modules, network_keys, seeded, stateless
 from seedbed.training.states import AxisOrder, Layout, Pass, outputs_of, stack_networks

@@ -14,10 +14,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from seedbed.networks.kernel_program import KernelLayer, Kind, NotCoveredError, Program
 from seedbed.networks.parts import Embeddings as EmbeddingsModule
 from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding
 from seedbed.settings.optimizers import Tensors
-from seedbed.training.kernel_program import KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.layers import StackedLayer, stacked_layers
 from seedbed.training.states import Pass
 

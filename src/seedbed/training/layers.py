@@ -18,10 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seedbed.networks.activations import activation_of
+from seedbed.networks.activations import ALL_ACTIVATIONS
+from seedbed.networks.kernel_program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
 from seedbed.networks.parts import Residual as ResidualModule
+from seedbed.networks.parts import activation_of
 from seedbed.settings.optimizers import Tensors
-from seedbed.training.kernel_program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.randomness import apply_dropout, apply_rrelu, layer_noise
 from seedbed.training.states import Pass
 from seedbed.training.undocumented import has_hooks
@@ -120,8 +121,8 @@ def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Stac
     """Return the stacked layer of a module, or None where there isn't one. The arguments are those of `read`."""
     if has_hooks(module):
         return None
-    entry = activation_of(module)
-    if entry is not None and entry.elementwise:
+    found = activation_of(module)
+    if found is not None and ALL_ACTIVATIONS[found[0]].elementwise:
         return Elementwise(repr(module), module)
     kind = LAYERS.get(type(module))
     return None if kind is None else kind.read(name, module, numbers)
@@ -215,9 +216,10 @@ class Elementwise(StackedLayer):
     def add_to(self, program: Program) -> None:
         if type(self.function) is nn.Identity:
             return
-        entry, last = activation_of(self.function), program.last
-        call = (_CALLS.get(self.text, ""), 0.0, 0.0, 0.0)
-        name, a, b, c = entry.native(self.function) if entry and entry.native else call
+        found, last = activation_of(self.function), program.last
+        name, a, b, c = _CALLS.get(self.text, ""), 0.0, 0.0, 0.0
+        if found is not None and (native := ALL_ACTIVATIONS[found[0]].native) is not None:
+            name, a, b, c = native(*found[1])
         if not name:
             raise NotCoveredError
         target = last.target if name in _IN_PLACE and last.kind == Kind.LINEAR else program.values(last.n_out)

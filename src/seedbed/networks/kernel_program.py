@@ -1,6 +1,6 @@
 """What the kernel runs: a table of layers, and where their numbers lie.
 
-Layers add themselves to a `Program`, see `layers.StackedLayer.add_to`. The kernel's `struct Layer` in native/job.h has
+Layers add themselves to a `Program`, see `layers.Layer.add_to`. The kernel's `struct Layer` in native/job.h has
 the same fields.
 """
 
@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import NamedTuple
-
-import torch
 
 FUNCTIONS = (
     *("relu", "tanh", "sigmoid", "leaky", "elu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "logsigmoid"),
@@ -81,7 +79,7 @@ class Program:
     """What the kernel runs.
 
     Args:
-        shapes: shapes of one network's trainable parameters, as torch has them, by name.
+        shapes: shapes of one network's trainable parameters, by name.
         buffers: shapes of all its other tensors.
 
     Attributes:
@@ -96,7 +94,7 @@ class Program:
         same_in_training: whether `train()` and `eval()` give the same outputs.
     """
 
-    def __init__(self, shapes: Mapping[str, torch.Size], buffers: Mapping[str, torch.Size]) -> None:
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], buffers: Mapping[str, tuple[int, ...]]) -> None:
         self.shapes, self.buffers = shapes, buffers
         self.layers: list[KernelLayer] = []
         self.segments: list[Segment] = []
@@ -126,7 +124,7 @@ class Program:
         padded = sum(layer.n_in * -(-layer.n_out // _VECTOR) * _VECTOR for layer in linear if layer.n_out > 1)
         return self.n_params >= _WIDE and padded <= _MOST_PADDING * self.n_params
 
-    def shape(self, name: str) -> torch.Size:
+    def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a trainable parameter.
 
         Raises:

@@ -1,0 +1,442 @@
+"""Layers as data: their tensors, start values and outputs, and what the kernel runs for them.
+
+Parameters of a stack are `[..., network]`; a linear weight is stored as `[unit_in, unit_out, network]`. States are
+`[network, ...]`, by the names and shapes of torch's `state_dict`. To teach the engines a new layer, add a subclass of
+`Layer` here, and how torch computes it in `training/torch/stacked_layers.py`. An elementwise activation needs an entry
+in `activations.py` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.networks.activations import ALL_ACTIVATIONS, Activation, read_activation
+from seedbed.networks.draws import Draws
+from seedbed.networks.kernel_program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
+
+Array = NDArray[np.floating]
+Arrays = dict[str, NDArray[Any]]
+Shapes = dict[str, tuple[int, ...]]
+
+# The kernel computes their derivatives from their outputs.
+_IN_PLACE = ("relu", "tanh", "sigmoid")
+
+
+class Layer:
+    """A layer of a network.
+
+    Attributes:
+        layers: the layers inside it.
+        differs_in_training: whether it gives other outputs in training.
+        embeds: whether it makes many numbers of each input.
+        is_looking: whether it is made by looking at training rows.
+    """
+
+    layers: tuple[Layer, ...] = ()
+    differs_in_training: ClassVar[bool] = False
+    embeds: ClassVar[bool] = False
+    is_looking: ClassVar[bool] = False
+
+    @property
+    def explodes(self) -> bool:
+        """Whether it overflows on numbers of a usual size."""
+        return False
+
+    @property
+    def parameters(self) -> Shapes:
+        """Shapes of the parameters, by name."""
+        return {}
+
+    @property
+    def buffers(self) -> Shapes:
+        """Shapes of all other tensors, by name."""
+        return {}
+
+    def n_outputs(self, n_inputs: int) -> int:
+        """Return the number of outputs of a row."""
+        return n_inputs
+
+    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+        """Return the start values of one network, by name.
+
+        Args:
+            draws: the network's random numbers.
+            rows: training rows as the layer sees them [row, input]; None if they don't matter.
+        """
+        return {}
+
+    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
+        """Return the outputs [network, row, unit] in evaluation.
+
+        Args:
+            x: inputs [network, row, unit], or [row, input] of all networks in the first layer.
+            states: the parameters and buffers [network, ...].
+        """
+        raise NotImplementedError
+
+    def add_to(self, program: Program) -> None:
+        """Add the layer to the kernel's program, behind the last one.
+
+        Raises:
+            NotCoveredError: the kernel doesn't have it.
+        """
+        raise NotCoveredError
+
+    def begin(self, program: Program) -> None:
+        """Add the layer to the kernel's program as the first one, which sees the table.
+
+        Raises:
+            NotCoveredError: the kernel can't begin with it.
+        """
+        raise NotCoveredError
+
+    def embedded_width(self, program: Program) -> tuple[int, int]:
+        """Return the numbers of inputs and of outputs where the layer embeds some of the inputs.
+
+        Raises:
+            NotCoveredError: the kernel can't embed with it.
+        """
+        raise NotCoveredError
+
+    def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
+        """Return the layer as the kernel embeds with it, with the inputs and outputs of a layer like it."""
+        raise NotCoveredError
+
+    def innermost_layers(self) -> Iterator[Layer]:
+        """Yield the layers inside it that hold no others; itself, if it holds none."""
+        if not self.layers:
+            yield self
+        for layer in self.layers:
+            yield from layer.innermost_layers()
+
+
+@dataclass(frozen=True)
+class Linear(Layer):
+    """A linear layer.
+
+    Attributes:
+        name: its name in states, with a dot, or nothing.
+        n_inputs, units: numbers that it takes and gives.
+        bias: whether it has a bias.
+        of_levels: whether the inputs are a level's, of which one is 1, so that it starts as `nn.Embedding`.
+    """
+
+    name: str
+    n_inputs: int
+    units: int
+    bias: bool = True
+    of_levels: bool = False
+
+    @property
+    def parameters(self) -> Shapes:
+        bias = {self.name + "bias": (self.units,)} if self.bias else {}
+        return {self.name + "weight": (self.units, self.n_inputs), **bias}
+
+    def n_outputs(self, n_inputs: int) -> int:
+        return self.units
+
+    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+        if self.of_levels:
+            return {self.name + "weight": draws.normal((self.units, self.n_inputs), 1.0)}
+        bound = self.n_inputs**-0.5
+        return {name: draws.uniform(shape, bound) for name, shape in self.parameters.items()}
+
+    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
+        product = x @ states[self.name + "weight"].swapaxes(1, 2)
+        if self.bias:
+            product += states[self.name + "bias"][:, None]
+        return product
+
+    def add_to(self, program: Program) -> None:
+        last, n_in = program.last, program.shape(self.name + "weight")[1]
+        if program.layers and n_in != last.n_out:
+            raise NotCoveredError
+        weight = program.parameter(self.name + "weight", is_weight=True)
+        bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
+        program.layers.append(
+            KernelLayer(Kind.LINEAR, n_in, self.units, weight, bias, last.target, program.values(self.units),
+                        last.d_out, program.gradients(self.units))
+        )  # fmt: skip
+
+    begin = add_to
+
+    def embedded_width(self, program: Program) -> tuple[int, int]:
+        if self.bias:
+            raise NotCoveredError
+        return self.n_inputs, self.units
+
+    def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
+        weight = program.parameter(self.name + "weight", is_weight=True)
+        return like._replace(kind=Kind.LEVELS, weight=weight, each=self.units)
+
+
+@dataclass(frozen=True)
+class Elementwise(Layer):
+    """An activation that treats each number by itself.
+
+    Attributes:
+        activation: its name in `ALL_ACTIVATIONS`.
+        arguments: all of its arguments.
+    """
+
+    activation: str
+    arguments: tuple[float, ...] = ()
+
+    @property
+    def entry(self) -> Activation:
+        """What the package knows of the activation."""
+        return ALL_ACTIVATIONS[self.activation]
+
+    @property
+    def is_relu(self) -> bool:
+        """Whether it is zero for all negative numbers, so that a unit behind it can die."""
+        return self.activation == "relu"
+
+    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
+        return np.asarray(self.entry.values(x, *self.arguments))
+
+    def add_to(self, program: Program) -> None:
+        if self.activation == "identity":
+            return
+        entry, last = self.entry, program.last
+        if entry.native is None:
+            raise NotCoveredError
+        name, a, b, c = entry.native(*self.arguments)
+        target = last.target if name in _IN_PLACE and last.kind == Kind.LINEAR else program.values(last.n_out)
+        alive = program.n_alive if self.is_relu else -1
+        program.n_alive += last.n_out if self.is_relu else 0
+        program.layers.append(
+            KernelLayer(Kind.ACTIVATION, last.n_out, last.n_out, source=last.target, target=target, d_in=last.d_out,
+                        d_out=last.d_out, function=FUNCTIONS.index(name), alive=alive, a=a, b=b, c=c)
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PReLU(Layer):
+    """A leaky ReLU with a slope that is trained, or one for each unit."""
+
+    name: str
+    n_slopes: int = 1
+
+    @property
+    def parameters(self) -> Shapes:
+        return {self.name + "weight": (self.n_slopes,)}
+
+    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+        return {self.name + "weight": np.full(self.n_slopes, 0.25, dtype=np.float32)}
+
+    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
+        return np.where(x >= 0, x, x * states[self.name + "weight"][:, None])
+
+
+@dataclass(frozen=True)
+class OverUnits(Layer):
+    """An activation that treats the units of a row together."""
+
+    activation: str
+
+    def n_outputs(self, n_inputs: int) -> int:
+        return n_inputs // ALL_ACTIVATIONS[self.activation].width_factor
+
+    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
+        return np.asarray(ALL_ACTIVATIONS[self.activation].values(x))
+
+
+@dataclass(frozen=True)
+class RandomLayer(Layer):
+    """A layer that draws in training.
+
+    Attributes:
+        number: its own, see `drawn_layer`.
+    """
+
+    differs_in_training = True
+
+    number: int
+
+
+def drawn_layer(module: int, use: int) -> int:
+    """Return the number of a layer that draws. Each use of a module has its own."""
+    return module + 4096 * use
+
+
+@dataclass(frozen=True)
+class Dropout(RandomLayer):
+    """Zero a share of the units in training."""
+
+    share: float
+
+    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
+        return x
+
+    def add_to(self, program: Program) -> None:
+        program.same_in_training = False
+        last, mask = program.last, program.values(program.last.n_out)
+        program.layers.append(
+            KernelLayer(Kind.DROPOUT, last.n_out, last.n_out, source=last.target, target=program.values(last.n_out),
+                        d_in=last.d_out, d_out=last.d_out, spare=mask, number=self.number, a=self.share)
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RReLU(RandomLayer):
+    """A leaky ReLU with random slopes in training."""
+
+    lower: float
+    upper: float
+
+    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
+        return np.asarray(ALL_ACTIVATIONS["rrelu"].values(x, self.lower, self.upper))
+
+
+@dataclass(frozen=True)
+class LayerNorm(Layer):
+    """Normalise each row over the units."""
+
+    name: str
+    units: int
+    eps: float = 1e-5
+    affine: bool = True
+    bias: bool = True
+
+    @property
+    def parameters(self) -> Shapes:
+        weight = {self.name + "weight": (self.units,)} if self.affine else {}
+        return {**weight, self.name + "bias": (self.units,)} if self.bias else weight
+
+    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+        return {name: _ones_or_zeros(name, shape) for name, shape in self.parameters.items()}
+
+    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
+        centred = x - x.mean(axis=2, keepdims=True)
+        centred /= np.sqrt(np.mean(centred * centred, axis=2, keepdims=True) + self.eps)
+        if self.affine:
+            centred *= states[self.name + "weight"][:, None]
+        if self.bias:
+            centred += states[self.name + "bias"][:, None]
+        return centred
+
+    def add_to(self, program: Program) -> None:
+        last = program.last
+        weight = program.parameter(self.name + "weight", is_weight=False) if self.affine else -1
+        bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
+        normal = program.values(last.n_out + 1)
+        program.layers.append(
+            KernelLayer(Kind.LAYERNORM, last.n_out, last.n_out, weight, bias, last.target, program.values(last.n_out),
+                        last.d_out, last.d_out, normal, a=self.eps)
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Normalise each unit over the rows of a batch that count for the network; in evaluation, by running statistics."""
+
+    differs_in_training = True
+
+    name: str
+    units: int
+    eps: float = 1e-5
+    momentum: float = 0.1
+    affine: bool = True
+
+    @property
+    def parameters(self) -> Shapes:
+        return {self.name + part: (self.units,) for part in ("weight", "bias") if self.affine}
+
+    @property
+    def buffers(self) -> Shapes:
+        statistics = {self.name + part: (self.units,) for part in ("running_mean", "running_var")}
+        return {**statistics, self.name + "num_batches_tracked": ()}
+
+    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+        values = {name: _ones_or_zeros(name, shape) for name, shape in (self.parameters | self.buffers).items()}
+        counter = self.name + "num_batches_tracked"
+        return {**values, counter: values[counter].astype(np.int64)}
+
+    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
+        mean, variance = (states[self.name + part][:, None] for part in ("running_mean", "running_var"))
+        normal = (x - mean) / np.sqrt(variance + self.eps)
+        if self.affine:
+            normal = normal * states[self.name + "weight"][:, None] + states[self.name + "bias"][:, None]
+        return normal
+
+
+def _ones_or_zeros(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return what a factor or a summand of this name starts with."""
+    return (np.ones if name.endswith(("weight", "running_var")) else np.zeros)(shape, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """Layers whose outputs are added to their inputs."""
+
+    layers: tuple[Layer, ...]
+
+    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+        return {name: value for layer in self.layers for name, value in layer.start(draws, None).items()}
+
+    @property
+    def parameters(self) -> Shapes:
+        return {name: shape for layer in self.layers for name, shape in layer.parameters.items()}
+
+    @property
+    def buffers(self) -> Shapes:
+        return {name: shape for layer in self.layers for name, shape in layer.buffers.items()}
+
+    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
+        added = x
+        for layer in self.layers:
+            added = layer(added, states)
+        return x + added
+
+    def add_to(self, program: Program) -> None:
+        last, place = program.last, len(program.layers)
+        units = last.n_out
+        fork = KernelLayer(Kind.FORK, units, units, source=last.target, target=program.values(units), d_in=last.d_out,
+                           d_out=program.gradients(units))  # fmt: skip
+        program.layers.append(fork)
+        for layer in self.layers:
+            layer.add_to(program)
+        inner = program.last
+        if inner.n_out != units:
+            raise NotCoveredError
+        added = KernelLayer(Kind.ADD, units, units, source=inner.target, target=program.values(units),
+                            d_in=inner.d_out, d_out=program.gradients(units), spare=fork.target)  # fmt: skip
+        program.layers.append(added)
+        program.layers[place] = fork._replace(spare=added.d_out)
+
+
+def activation_layer(name: str, text: str, number: int) -> Layer:
+    """Return the layer of an activation.
+
+    Args:
+        name: the layer's name in states, with a dot.
+        text: the activation, with any arguments.
+        number: of the layer, if it draws.
+
+    Raises:
+        CandidateError: there is no such activation, or it doesn't take these arguments.
+    """
+    kind, arguments = read_activation(text)
+    if kind == "rrelu":
+        return RReLU(number, *arguments)
+    if kind == "prelu":
+        return PReLU(name)
+    return Elementwise(kind, arguments) if ALL_ACTIVATIONS[kind].elementwise else OverUnits(kind)
+
+
+@dataclass(frozen=True)
+class Function(Layer):
+    """A function of numbers, one by one, that a user's `forward()` calls. Two are equal if they read alike."""
+
+    text: str
+    function: Callable[[Any], Any] = field(compare=False, hash=False, repr=False)
+
+    @property
+    def explodes(self) -> bool:
+        return self.text.startswith("exp(")

@@ -1,0 +1,136 @@
+"""A network as data: layers one after the other, with start values, outputs, and what the kernel runs."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seedbed.networks.draws import Draws
+from seedbed.networks.embedding_layers import Piecewise
+from seedbed.networks.kernel_program import NotCoveredError, Program
+from seedbed.networks.layers import Array, Arrays, Layer, Linear, Shapes
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers, one after the other.
+
+    >>> from seedbed.networks.mlp import MLP
+    >>> MLP((5,)).network(12, 1).parameters
+    {'0.weight': (5, 12), '0.bias': (5,), '2.weight': (1, 5), '2.bias': (1,)}
+    """
+
+    layers: tuple[Layer, ...]
+
+    @functools.cached_property
+    def innermost_layers(self) -> tuple[Layer, ...]:
+        """The layers that hold no others."""
+        return tuple(inner for layer in self.layers for inner in layer.innermost_layers())
+
+    @functools.cached_property
+    def parameters(self) -> Shapes:
+        """Shapes of the parameters, by their names in states."""
+        return {name: shape for layer in self.layers for name, shape in layer.parameters.items()}
+
+    @functools.cached_property
+    def buffers(self) -> Shapes:
+        """Shapes of all other tensors, by their names in states."""
+        return {name: shape for layer in self.layers for name, shape in layer.buffers.items()}
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of parameters."""
+        return sum(map(math.prod, self.parameters.values()))
+
+    @property
+    def layout(self) -> frozenset[str]:
+        """The names of the weights that a stack stores transposed: [unit_in, unit_out, network]."""
+        return frozenset(layer.name + "weight" for layer in self.innermost_layers if isinstance(layer, Linear))
+
+    @property
+    def same_in_training(self) -> bool:
+        """Whether training and evaluation give the same outputs, so that one pass serves both."""
+        return not any(layer.differs_in_training for layer in self.innermost_layers)
+
+    @property
+    def explodes(self) -> bool:
+        """Whether a function in it overflows on numbers of a usual size."""
+        return any(layer.explodes for layer in self.innermost_layers)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether its start values depend on the training rows."""
+        return any(layer.is_looking for layer in self.layers)
+
+    def n_outputs(self, n_inputs: int) -> int:
+        """Return the number of outputs of a row."""
+        return functools.reduce(lambda n, layer: layer.n_outputs(n), self.layers, n_inputs)
+
+    def start(self, seeds: Sequence[int], rows: Sequence[Array] | None = None) -> Arrays:
+        """Return the states with which networks start [network, ...].
+
+        Args:
+            seeds: one per network; each has the values that torch's layers have under `torch.manual_seed(seed)`.
+            rows: training rows of each network, if it is looking [network][row, input].
+        """
+        each = []
+        for number, seed in enumerate(seeds):
+            draws, state, first = Draws(seed), Arrays(), None if rows is None else rows[number]
+            for layer in self.layers:
+                state |= layer.start(draws, first)
+                first = None
+            each.append(state)
+        return {name: np.stack([state[name] for state in each]) for name in each[0]}
+
+    def program(self, shapes: Mapping[str, tuple[int, ...]] | None = None,
+                buffers: Mapping[str, tuple[int, ...]] | None = None) -> Program | None:  # fmt: skip
+        """Return what the kernel runs for such networks, or None where it doesn't cover them.
+
+        Args:
+            shapes: shapes of all trained tensors of a module that this describes; by default those of the layers.
+            buffers: shapes of all its other tensors.
+        """
+        program = Program(self.parameters if shapes is None else shapes, self.buffers if buffers is None else buffers)
+        first, *rest = self.layers
+        # Layers hand a gradient on to the one before, but embeddings take it from a linear layer alone.
+        if self.explodes or (first.embeds and not (rest and isinstance(rest[0], Linear))):
+            return None
+        try:
+            first.begin(program)
+            for layer in rest:
+                layer.add_to(program)
+        except NotCoveredError:
+            return None
+        return program if program.is_complete else None
+
+
+class StackedNetworks:
+    """Trained networks of one architecture that predict together.
+
+    Piecewise linear encodings with the same bins in all networks are computed only once.
+
+    Args:
+        network: one of them.
+        states: their states [network, ...].
+    """
+
+    def __init__(self, network: Network, states: Mapping[str, Array]) -> None:
+        self._states, self._layers, self._front = states, network.layers, None
+        first = [*network.layers[0].innermost_layers()]
+        edges = [states[layer.name + "edges"] for layer in first if isinstance(layer, Piecewise)]
+        if len(edges) == len(first) and all((some == some[:1]).all() for some in edges):
+            self._front, self._layers = network.layers[0], network.layers[1:]
+
+    def __call__(self, X: Array) -> Array:
+        """Return the outputs [network, row, output] for inputs X [row, input]."""
+        x: Array = X
+        if self._front is not None:
+            alone = {name: value[:1] for name, value in self._states.items() if name.endswith("edges")}
+            x = self._front(X, alone)[0]
+        for layer in self._layers:
+            x = layer(x, self._states)
+        return x
