@@ -35,7 +35,7 @@ from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.training.many import History, train_many
-from seedbed.training.randomness import shuffle_rows
+from seedbed.training.torch.noise import shuffle_rows
 
 BOUNDS = {"float32": 0.02, "float64": 1e-6}
 SEEDS, EPOCHS = (3, 8), 60

@@ -7,7 +7,7 @@ from sklearn import metrics as sk
 from seedbed.errors import OptionError
 from seedbed.experiment.conclusions import guessing_like
 from seedbed.training.many import train_many
-from seedbed.training.randomness import derive
+from seedbed.networks.draws import derive
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 

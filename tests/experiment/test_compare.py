@@ -16,10 +16,10 @@ from seedbed.experiment.compare import compare
 from seedbed.experiment.spec import TUTORIAL
 from seedbed.model.member import splits_of_networks
 from seedbed.model.portfolio import LINES
-from seedbed.networks.parts import SmoothClip
+from seedbed.training.torch.modules import SmoothClip
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import RECIPES
-from seedbed.training.randomness import derive
+from seedbed.networks.draws import derive
 
 from .conftest import compare_with
 

@@ -21,7 +21,7 @@ from seedbed.evaluation.verdicts import fold_differences
 from seedbed.report.terminal import comparison_text
 from seedbed.scoring import Result, score
 from seedbed.settings.recipe import Recipe
-from seedbed.training.randomness import derive
+from seedbed.networks.draws import derive
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 

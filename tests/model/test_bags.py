@@ -17,9 +17,9 @@ from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
-from seedbed.training.randomness import derive
-from seedbed.training.reference import PlainNetwork, Rows
-from seedbed.training.states import build_network
+from seedbed.networks.draws import derive
+from seedbed.training.torch.reference import PlainNetwork, Rows
+from seedbed.training.torch.states import build_network
 
 ONE_CORE = Compute(n_jobs=1)
 

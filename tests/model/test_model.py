@@ -16,7 +16,7 @@ from seedbed.model.predicting import Blocks, values_of
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe, recipe_named
 from seedbed.training.candidates import with_inputs_of
-from seedbed.training.randomness import derive
+from seedbed.networks.draws import derive
 
 from .conftest import CANDIDATES, FAST, TARGETS
 

@@ -20,7 +20,7 @@ from seedbed.model.portfolio import candidates_for
 from seedbed.model.trees import TreeData, fit_trees, pad_trees, tree_leaves
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import Trees, architecture_to_values
-from seedbed.networks.parts import DecisionTrees
+from seedbed.training.torch.modules import DecisionTrees
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from seedbed.errors import CandidateError
 from seedbed.networks.mlp import MLP, BlendedMembers, architecture_from_values, architecture_to_values
-from seedbed.networks.parts import Blend, SmoothClip
+from seedbed.training.torch.modules import Blend, SmoothClip
 
 MEMBERS = (MLP((4,), "relu"), MLP((), "relu", ple=3), MLP((3, 3), "silu", residual=True, layernorm=True))
 NAMES, WEIGHTS = ("a", "b", "c"), (0.5, 0.2, 0.3)

@@ -10,7 +10,7 @@ from seedbed.errors import CandidateError
 from seedbed.networks.activations import ACTIVATIONS, activation
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import MLP
-from seedbed.networks.parts import Residual
+from seedbed.training.torch.modules import Residual
 
 
 def built(make, seed=42):

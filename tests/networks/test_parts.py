@@ -6,7 +6,7 @@ from torch import nn
 
 from seedbed.errors import CandidateError
 from seedbed.networks.mlp import MLP
-from seedbed.networks.parts import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual
+from seedbed.training.torch.modules import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 
 
 @pytest.fixture(autouse=True)

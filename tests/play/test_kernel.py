@@ -9,7 +9,7 @@ import pytest
 
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.play.page import STATIC
-from seedbed.training import kernel_program as program
+from seedbed.networks import kernel_program as program
 from seedbed.training import layers
 from seedbed.training.native import library
 

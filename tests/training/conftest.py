@@ -18,8 +18,8 @@ from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.many import History, train_many
 from seedbed.training.native.library import Kernel
-from seedbed.training.reference import Rows
-from seedbed.training.states import build_network
+from seedbed.training.torch.reference import Rows
+from seedbed.training.torch.states import build_network
 
 from .plain_loop import train_reference
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from seedbed.training.losses import r2
-from seedbed.training.reference import PlainNetwork, Rows
+from seedbed.training.torch.reference import PlainNetwork, Rows
 
 
 def train_reference(network: nn.Module, train: Rows, test: Rows, **how: Any) -> np.ndarray:

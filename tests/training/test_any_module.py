@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from seedbed.errors import SeedbedError, TrainingError
-from seedbed.training.chain import checked_chain
+from seedbed.training.torch.module_chains import checked_chain
 from seedbed.training.layers import Dropout, stacked_layer
 from seedbed.training.many import train_many
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks.parts import PiecewiseLinearEncoding
+from seedbed.training.torch.modules import PiecewiseLinearEncoding
 from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
 from seedbed.training.many import train_many
 from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_chunks
-from seedbed.training.reference import Rows
+from seedbed.training.torch.reference import Rows
 
 from .plain_loop import train_reference
 

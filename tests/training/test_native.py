@@ -20,7 +20,7 @@ from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
 from seedbed.training import planning
-from seedbed.training.chain import checked_chain, covers
+from seedbed.training.torch.module_chains import checked_chain
 from seedbed.training.many import train_many
 from seedbed.training.native import library
 from seedbed.training.native.engine import NativeEngine

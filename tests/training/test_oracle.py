@@ -11,7 +11,7 @@ from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
 from seedbed.training.many import train_many
-from seedbed.training.reference import Rows
+from seedbed.training.torch.reference import Rows
 
 from .plain_loop import train_reference
 

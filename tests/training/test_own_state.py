@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from seedbed.settings.recipe import Recipe
-from seedbed.training.chain import checked_chain
+from seedbed.training.torch.module_chains import checked_chain
 from seedbed.training.many import train_many
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

@@ -7,10 +7,10 @@ from torch import nn
 
 from seedbed.networks.candidate import candidate_from
 from seedbed.networks.mlp import MLP
-from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
+from seedbed.training.torch.modules import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 from seedbed.settings.recipe import Recipe
 from seedbed.training import many, planning
-from seedbed.training.chain import checked_chain
+from seedbed.training.torch.module_chains import checked_chain
 from seedbed.training.layers import Dropout
 from seedbed.training.many import train_many
 

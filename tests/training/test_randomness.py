@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seedbed.training.randomness import (
+from seedbed.training.torch.noise import (
     RandomStream,
     apply_dropout,
     derive,

@@ -11,8 +11,8 @@ from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.many import train_many
 from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_chunks
-from seedbed.training.reference import Rows
-from seedbed.training.states import build_network
+from seedbed.training.torch.reference import Rows
+from seedbed.training.torch.states import build_network
 
 from .plain_loop import Residual, train_reference
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.candidate import candidate_from
-from seedbed.training.states import build_network, draw_states
+from seedbed.training.torch.states import build_network, draw_states
 
 SEEDS = [3, 0, 2**63 - 1, -5, 2**64 - 1]
 WORDS = ["logistic", "linear:5", "relu:5", "relu:20,1,300", "relu:20+tanh:20", "relu:4@batchnorm"]

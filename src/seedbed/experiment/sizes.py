@@ -20,9 +20,9 @@ from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import Results, run
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.summary import answer
+from seedbed.networks.draws import derive
 from seedbed.scoring import Result, of_one_model
 from seedbed.settings.design import Compute
-from seedbed.training.randomness import derive
 
 _MOST_SIZES = 6
 _FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 30, 5, 5  # of a training set; outside its largest class

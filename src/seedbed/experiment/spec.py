@@ -22,11 +22,13 @@ from seedbed.experiment.user_estimators import estimators_from
 from seedbed.model.member import is_network
 from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, linear_name, n_networks_for
 from seedbed.networks.candidate import Candidate, unique_names
-from seedbed.networks.mlp import MLP, Prior, Trees
+from seedbed.networks.draws import derive
+from seedbed.networks.mlp import Prior, Trees
+from seedbed.networks.network import Network
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import find_final_activation, n_parameters_of
-from seedbed.training.randomness import derive
+from seedbed.training.candidates import n_parameters_of, source_of
+from seedbed.training.torch import require_torch
 from seedbed.typing import Ints
 
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
@@ -148,9 +150,12 @@ class Experiment:
             return Line(name, candidate, False, _description(candidate, self.table))
         recipe, n_inputs = self.recipe_of(candidate), layout_of(self.table).n_inputs
         confined: Literal["", "sigmoid", "softmax"] = ""
-        if not isinstance(candidate.architecture, MLP):
-            build = functools.partial(candidate.architecture, n_inputs, self.table.n_outputs)
-            confined = find_final_activation(build, n_inputs, self.table.task)
+        source = source_of(candidate.architecture, n_inputs, self.table.n_outputs)
+        if not isinstance(source, Network):
+            require_torch("a network of your own")
+            from seedbed.training.torch.own_modules import find_final_activation
+
+            confined = find_final_activation(source, n_inputs, self.table.task)
         n_parameters = n_parameters_of(candidate.architecture, n_inputs, self.table.n_outputs)
         return Line(name, candidate, False, recipe.describe(), recipe, n_parameters, confined)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import time
 from collections.abc import Sequence
@@ -221,7 +220,7 @@ def train(training: TrainingSpec, *, compute: Compute = Compute(), command: str 
         mean, deviation = target_moments(table.target[split.train])
         y = ((table.target - mean) / deviation).astype(np.float32)
     history = train_many(
-        functools.partial(with_inputs_of(training.candidate, table).architecture, X.shape[1], table.n_outputs),
+        dataclasses.replace(with_inputs_of(training.candidate, table), overrides=()),  # the recipe has them
         X[split.train],
         y[split.train],
         X[split.test],

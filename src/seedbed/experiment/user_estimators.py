@@ -24,7 +24,7 @@ from seedbed.data.table import Task
 from seedbed.errors import OptionError, did_you_mean, error_line
 from seedbed.experiment.fits import Estimator
 from seedbed.model.portfolio import AUTO, LINES, anchors
-from seedbed.training.randomness import derive
+from seedbed.networks.draws import derive
 
 _TAKEN = (*LINES, "linear", AUTO)
 

@@ -30,6 +30,7 @@ from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_m
 from seedbed.model.predicting import check_threshold
 from seedbed.model.sets import left_out_errors
 from seedbed.networks.candidate import Candidate
+from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Regression, Trees
 from seedbed.networks.parts import SmoothClip
 from seedbed.settings.design import Compute
@@ -38,7 +39,6 @@ from seedbed.settings.recipe import RECIPES, Recipe
 from seedbed.training.candidates import warn_of_probabilities
 from seedbed.training.cluster import versions
 from seedbed.training.parallel import one_thread
-from seedbed.training.randomness import derive
 from seedbed.typing import Floats
 
 _MOST_BAGS = 4  # of a blend with a time limit

@@ -21,8 +21,7 @@ from seedbed.errors import OptionError
 from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.trees import WalkedTrees
-from seedbed.networks.candidate import Architecture
-from seedbed.networks.mlp import MLP, BlendedMembers, Trees, architecture_to_values
+from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, Trees, architecture_to_values
 from seedbed.networks.parts import Blend, DecisionTrees
 from seedbed.report.card import score_sentences
 from seedbed.training.chain import StackedNetworks

@@ -19,12 +19,12 @@ from seedbed.data.splits import Split, repeated_folds, time_folds
 from seedbed.data.table import Table
 from seedbed.errors import SeedbedError
 from seedbed.model.trees import TreeData
-from seedbed.networks.candidate import Architecture, Candidate
-from seedbed.networks.mlp import MLP, BlendedMembers, Prior, Regression, Trees
+from seedbed.networks.candidate import Candidate
+from seedbed.networks.draws import derive, seeded
+from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, Prior, Regression, Trees
 from seedbed.networks.parts import SmoothClip
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData, counted_rows, look_at
-from seedbed.training.randomness import derive, seeded
 
 LIMIT = 3.0
 """Limit of the clip in front of all members."""

@@ -18,8 +18,9 @@ from seedbed.data.table import Table
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
 from seedbed.model.trees import FittedMember, fit_trees, n_threads, pad_trees
-from seedbed.networks.candidate import Architecture, Candidate
-from seedbed.networks.mlp import MLP, Prior, Trees
+from seedbed.networks.candidate import Candidate
+from seedbed.networks.draws import derive
+from seedbed.networks.mlp import MLP, Architecture, Prior, Trees
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import n_parameters_of, plan_candidate
@@ -28,7 +29,6 @@ from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult
 from seedbed.training.parallel import BackgroundWork, pick_workers, train_chunks
 from seedbed.training.planning import Chunk
-from seedbed.training.randomness import derive
 
 # How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
 # falls by little in each epoch.

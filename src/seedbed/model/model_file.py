@@ -38,8 +38,15 @@ from seedbed.model.header import (
 )
 from seedbed.model.predicting import values_of
 from seedbed.model.sets import LeftOutErrors, n_points
-from seedbed.networks.candidate import Architecture, candidate_from
-from seedbed.networks.mlp import MLP, BlendedMembers, Trees, architecture_from_values, architecture_to_values
+from seedbed.networks.candidate import candidate_from
+from seedbed.networks.mlp import (
+    MLP,
+    Architecture,
+    BlendedMembers,
+    Trees,
+    architecture_from_values,
+    architecture_to_values,
+)
 
 N_GOLDEN = 16
 TOLERANCE = 1e-5

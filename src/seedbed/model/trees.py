@@ -17,11 +17,11 @@ from torch import Tensor
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.calibration import blend_weights
+from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Trees
 from seedbed.networks.parts import DecisionTrees
 from seedbed.training.native.library import kernel
 from seedbed.training.parallel import single_threads
-from seedbed.training.randomness import derive
 from seedbed.typing import Floats
 
 FEW_ROWS = 1_500

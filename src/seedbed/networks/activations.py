@@ -345,7 +345,7 @@ ACTIVATIONS = {entry.name: entry for entry in _ENTRIES}
 ALL_ACTIVATIONS = ACTIVATIONS | {
     "threshold": Activation(
         torch="Threshold",
-        values=lambda x, threshold, value: np.where(x > threshold, x, value),
+        values=lambda x, threshold, value: np.asarray(np.where(x > threshold, x, value)),
         arguments=(("threshold", 0.0), ("value", 0.0)),
         native=_first_of("threshold"),
     ),

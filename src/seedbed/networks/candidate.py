@@ -16,22 +16,17 @@ Examples: `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@resi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from torch import nn
 
 from seedbed.arguments import shown
 from seedbed.errors import CandidateError, UsageError, did_you_mean
 from seedbed.networks.activations import ACTIVATIONS, is_activation
-from seedbed.networks.mlp import MLP, WORDS, BlendedMembers, Prior, Regression, Trees
+from seedbed.networks.mlp import MLP, WORDS, Architecture
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings.fields import parse_setting, settings_of
 from seedbed.settings.recipe import Recipe
-
-Architecture = Callable[[int, int], nn.Module]
-"""Builds one network from `n_features` and `n_outputs`."""
 
 _DEFAULT_MODELS = (
     *("prior", "network-1", "network-2", "network-2-bins", "network-2-waves"),
@@ -47,7 +42,7 @@ class Candidate:
 
     Attributes:
         name: its name in tables and pictures.
-        architecture: builds one network from `n_features` and `n_outputs`.
+        architecture: the description, or what builds a module from `n_features` and `n_outputs`.
         overrides: pairs of a setting and its value.
         defaults: the same, for settings that neither these nor the common recipe give.
     """
@@ -108,12 +103,12 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
     if isinstance(spec, str):
         parsed = parse_candidate(spec)
         return parsed if name is None else dataclasses.replace(parsed, name=name)
-    if isinstance(spec, nn.Module):
+    if hasattr(spec, "state_dict") and hasattr(spec, "forward") and not isinstance(spec, type):  # an `nn.Module`
         raise CandidateError(
             f"the candidate is a {type(spec).__name__} that is built already",
             "Give what builds it: the class, or a function.",
         )
-    if isinstance(spec, MLP | Trees | Prior | Regression | BlendedMembers | FileArchitecture | UserArchitecture):
+    if isinstance(spec, Architecture):
         return Candidate(name or repr(spec), spec)
     if callable(spec):
         label = name or str(getattr(spec, "__name__", type(spec).__name__))

@@ -230,7 +230,7 @@ def bins_between(edges: Array) -> tuple[Array, Array, Array, Array]:
     return left, factor, least, most
 
 
-def quantile_edges(X: Array, n_bins: int) -> NDArray[np.float32]:
+def quantile_edges(X: Array, n_bins: int) -> Array:
     """Return edges of bins at quantiles of training rows X [row, input]: [input, edge].
 
     A value with more rows than one bin's share counts as one share, so that the edges spread over the other values. An
@@ -256,4 +256,4 @@ def quantile_edges(X: Array, n_bins: int) -> NDArray[np.float32]:
     differ = np.diff(quantiles, axis=1) > 1e-4 * X.std(axis=0)[:, None]
     least = quantiles[:, :1]
     later = np.where(differ, quantiles[:, 1:], least)
-    return np.sort(np.concatenate([least, later], axis=1), axis=1).astype(np.float32)
+    return np.sort(np.concatenate([least, later], axis=1), axis=1).astype(X.dtype, copy=False)

@@ -306,8 +306,8 @@ class LayerNorm(Layer):
 
     @property
     def parameters(self) -> Shapes:
-        weight = {self.name + "weight": (self.units,)} if self.affine else {}
-        return {**weight, self.name + "bias": (self.units,)} if self.bias else weight
+        parts = {"weight": self.affine, "bias": self.bias}
+        return {self.name + part: (self.units,) for part, is_there in parts.items() if is_there}
 
     def start(self, draws: Draws, rows: Array | None) -> Arrays:
         return {name: _ones_or_zeros(name, shape) for name, shape in self.parameters.items()}
@@ -319,7 +319,7 @@ class LayerNorm(Layer):
             centred *= states[self.name + "weight"][:, None]
         if self.bias:
             centred += states[self.name + "bias"][:, None]
-        return centred
+        return np.asarray(centred)
 
     def add_to(self, program: Program) -> None:
         last = program.last
@@ -363,7 +363,7 @@ class BatchNorm(Layer):
         normal = (x - mean) / np.sqrt(variance + self.eps)
         if self.affine:
             normal = normal * states[self.name + "weight"][:, None] + states[self.name + "bias"][:, None]
-        return normal
+        return np.asarray(normal)
 
 
 def _ones_or_zeros(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

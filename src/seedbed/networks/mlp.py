@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import PurePath
 from typing import Any, Literal, Self
 
 import msgspec
-from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks.activations import ALL_ACTIVATIONS, read_activation, width_factor
-from seedbed.networks.embedding_layers import Embeddings as EmbeddingsLayer
-from seedbed.networks.embedding_layers import Periodic, Piecewise
+from seedbed.networks.activations import read_activation, width_factor
+from seedbed.networks.embedding_layers import Embeddings, Periodic, Piecewise
 from seedbed.networks.layers import (
     BatchNorm,
     Dropout,
@@ -24,27 +22,11 @@ from seedbed.networks.layers import (
     LayerNorm,
     Linear,
     RandomLayer,
+    Residual,
     activation_layer,
 )
-from seedbed.networks.layers import Residual as ResidualLayer
 from seedbed.networks.network import Network
-from seedbed.networks.parts import (
-    Blend,
-    DecisionTrees,
-    Embeddings,
-    PeriodicEmbedding,
-    PiecewiseLinearEncoding,
-    Residual,
-    SmoothClip,
-)
 from seedbed.networks.user import FileArchitecture, UserArchitecture
-
-
-def activation_module(name: str, arguments: tuple[float, ...]) -> nn.Module:
-    entry = ALL_ACTIVATIONS[name]
-    fixed = {"dim": -1} if entry.torch in ("GLU", "Softmax", "Softmin", "LogSoftmax") else {}
-    return getattr(nn, entry.torch)(**fixed, **dict(zip((key for key, _ in entry.arguments), arguments, strict=False)))
-
 
 _ALWAYS_STORED = ("dropout", "layernorm", "batchnorm")  # others only if they differ from the default
 
@@ -53,14 +35,10 @@ _ALWAYS_STORED = ("dropout", "layernorm", "batchnorm")  # others only if they di
 class MLP:
     """An architecture: fully connected layers, each with its activation.
 
-    Calling it builds one network, an `nn.Sequential` with parameters drawn from torch's current random state:
+    It is a description; `network` gives the layers for a table:
 
-    >>> MLP((5,), "relu")(12, 1)
-    Sequential(
-      (0): Linear(in_features=12, out_features=5, bias=True)
-      (1): ReLU()
-      (2): Linear(in_features=5, out_features=1, bias=True)
-    )
+    >>> MLP((5,), "relu").network(12, 1).layers[0]
+    Linear(name='0.', n_inputs=12, units=5, bias=True, of_levels=False)
 
     Attributes:
         widths: units of each hidden layer; empty for logistic, softmax or linear regression.
@@ -131,22 +109,6 @@ class MLP:
             return (self.activations,) * len(self.widths)
         return self.activations
 
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
-        layers: list[nn.Module] = []
-        width_in = n_features
-        embedded = list(self._embedded(n_features))
-        if embedded:
-            inputs, parts, units = zip(*embedded, strict=True)
-            only_numbers = inputs == (tuple(range(n_features)),) and not isinstance(parts[0], nn.Linear)
-            layers.append(parts[0] if only_numbers else Embeddings(n_features, list(map(list, inputs)), list(parts)))
-            width_in += sum(units) - sum(map(len, inputs))
-        for number, (width, name) in enumerate(zip(self.widths, self.by_layer, strict=True)):
-            hidden = self._hidden(width_in, width, name)
-            layers += [Residual(*hidden)] if self._adds(number) else hidden
-            width_in = width
-        layers.append(nn.Linear(width_in, n_outputs))
-        return nn.Sequential(*layers)
-
     def network(self, n_inputs: int, n_outputs: int) -> Network:
         """Return the network for so many inputs and outputs.
 
@@ -162,7 +124,7 @@ class MLP:
             is_alone = groups == (tuple(range(n_inputs)),) and not isinstance(parts[0], Linear)
             rename = "0." if is_alone else "0.{}."
             parts = tuple(replace(part, name=rename.format(number)) for number, part in enumerate(parts))
-            layers.append(parts[0] if is_alone else EmbeddingsLayer(groups, others, parts))
+            layers.append(parts[0] if is_alone else Embeddings(groups, others, parts))
             width = layers[0].n_outputs(n_inputs)
         n_random = 0
         for number, (units, text) in enumerate(zip(self.widths, self.by_layer, strict=True)):
@@ -181,7 +143,7 @@ class MLP:
             if self.dropout:
                 hidden.append(Dropout(n_random, self.dropout))
                 n_random += 1
-            layers += [ResidualLayer(tuple(hidden))] if self._adds(number) else hidden
+            layers += [Residual(tuple(hidden))] if self._adds(number) else hidden
             width = units
         layers.append(Linear(f"{len(layers)}.", width, n_outputs))
         return Network(tuple(layers))
@@ -208,22 +170,6 @@ class MLP:
         """Return the architecture for given numeric inputs and inputs of each category."""
         return replace(self, numbers=numbers, categories=categories if self.embed else ())
 
-    def _embedded(self, n_features: int) -> Iterator[tuple[tuple[int, ...], nn.Module, int]]:
-        """Yield inputs, the layer that embeds them, and its number of units."""
-        numbers = tuple(range(n_features)) if self.numbers is None else self.numbers
-        if max((*numbers, *(place for places in self.categories for place in places)), default=0) >= n_features:
-            raise CandidateError(f"it embeds inputs that aren't among {n_features}")
-        if numbers and self.plr:
-            layer = PeriodicEmbedding(len(numbers), self.plr, self.plr_frequencies, self.plr_sigma)
-            yield numbers, layer, len(numbers) * (1 + self.plr)
-        if numbers and self.ple:
-            yield numbers, PiecewiseLinearEncoding(len(numbers), self.ple), len(numbers) * self.ple
-        for places in self.categories:
-            if len(places) > self.embed:
-                levels = nn.Linear(len(places), self.embed, bias=False)
-                nn.init.normal_(levels.weight)  # like nn.Embedding
-                yield places, levels, self.embed
-
     def _check_embedding(self) -> None:
         for word, least in (("plr", 0), ("plr_frequencies", 1), ("ple", 0), ("embed", 0)):
             if getattr(self, word) < least:
@@ -249,20 +195,6 @@ class MLP:
         """
         return self.residual and number > 0 and self.widths[number] == self.widths[number - 1]
 
-    def _hidden(self, width_in: int, width: int, name: str) -> list[nn.Module]:
-        """Return the modules of a hidden layer."""
-        units = width * width_factor(name)
-        layers: list[nn.Module] = [nn.Linear(width_in, units)]
-        if self.layernorm:
-            layers.append(nn.LayerNorm(units))
-        if self.batchnorm:
-            layers.append(nn.BatchNorm1d(units))
-        if name != "linear":
-            layers.append(activation_module(*read_activation(name)))
-        if self.dropout:
-            layers.append(nn.Dropout(self.dropout))
-        return layers
-
 
 WORDS = {field.name: type(field.default) for field in fields(MLP) if isinstance(field.default, int | float)}
 """The fields that a candidate's words set, such as `layernorm` or `plr=8`, and their types."""
@@ -275,7 +207,7 @@ class Trees:
     Attributes:
         method: "boosted", each tree predicts what those before it leave over; or "extra", the mean of trees that split
             at random thresholds (Geurts, Ernst and Wehenkel 2006, "Extremely randomized trees").
-        n_trees, n_nodes, depth, probabilities: as in `DecisionTrees`. Before a fit, `n_trees` is the number of extra
+        n_trees, n_nodes, depth, probabilities: as in `trees.TreeArrays`. Before a fit, `n_trees` is the number of extra
             trees, or the largest number of boosting iterations.
     """
 
@@ -285,38 +217,29 @@ class Trees:
     depth: int = 0
     probabilities: bool = False
 
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
-        return nn.Sequential(DecisionTrees(self.n_trees, self.n_nodes, n_outputs, self.depth, self.probabilities))
-
 
 @dataclass(frozen=True)
 class Regression:
     """Logistic or ridge regression that is fitted until it converges. Fitted, it is an `MLP` without hidden layers."""
-
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
-        return MLP()(n_features, n_outputs)
 
 
 @dataclass(frozen=True)
 class Prior:
     """The class frequencies, or the mean of numbers, for every row. Fitted, it is an `MLP` without hidden layers."""
 
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
-        return MLP()(n_features, n_outputs)
-
 
 @dataclass(frozen=True)
 class BlendedMembers:
     """An architecture that averages multilayer perceptrons and decision trees with weights.
 
-    Calling it builds one network of each member. They share a `SmoothClip` of the inputs, and `Blend` averages them.
+    All members see the inputs through one smooth clip.
 
     Attributes:
         members: the architectures of the members.
         names: names of the members.
         weights: weights of the members, above 0, with sum 1.
         temperature: divisor of the logits of classes.
-        limit: limit of `SmoothClip`; inputs are usually standardised. 0 leaves inputs unchanged.
+        limit: limit of the clip, see `member.smooth_clip`; inputs are usually standardised. 0 leaves inputs unchanged.
         numbers: whether the network predicts numbers instead of classes.
 
     Raises:
@@ -343,10 +266,9 @@ class BlendedMembers:
         """Return the weight of each member, by its name."""
         return dict(zip(self.names, self.weights, strict=True))
 
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
-        networks: list[nn.Module] = [member(n_features, n_outputs) for member in self.members]
-        clip = [SmoothClip(self.limit)] if self.limit else []
-        return nn.Sequential(*clip, Blend(networks, list(self.weights), self.temperature, self.numbers))
+
+Architecture = MLP | Trees | Prior | Regression | BlendedMembers | FileArchitecture | UserArchitecture
+"""What a candidate is: a description, or what builds a user's own module."""
 
 
 class _Member(msgspec.Struct):
@@ -362,7 +284,7 @@ class _Blend(msgspec.Struct):
     numbers: bool
 
 
-def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dict[str, Any]:
+def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
     """Return an architecture as plain values.
 
     The values are `{"kind": "mlp", ...}`, `{"kind": "trees", ...}`, `{"kind": "blend", "members": [...], ...}`, or
@@ -389,7 +311,8 @@ def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dic
         return {"kind": "trees", **asdict(architecture)}
     if isinstance(architecture, FileArchitecture):
         return {"kind": "module", "name": f"{PurePath(architecture.path).name}:{architecture.name}"}
-    build = architecture.build if isinstance(architecture, UserArchitecture) else architecture
+    assert isinstance(architecture, UserArchitecture)
+    build = architecture.build
     name = getattr(build, "__qualname__", type(build).__qualname__)
     return {"kind": "module", "name": f"{getattr(build, '__module__', None) or 'builtins'}.{name}"}
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from torch import nn
-
 from seedbed.errors import CandidateError, did_you_mean
 
 _SIZES = ("n_features", "n_outputs")
@@ -30,19 +28,16 @@ class UserArchitecture:
     parameters keep their defaults, or the values that `functools.partial` has set.
 
     Raises (when called):
-        CandidateError: another parameter has no default, or the result isn't an `nn.Module`.
+        CandidateError: another parameter has no default.
     """
 
     build: Callable[..., Any]
     name: str
 
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Module:
+    def __call__(self, n_features: int, n_outputs: int) -> Any:
         sizes = dict(zip(_SIZES, (n_features, n_outputs), strict=True))
         by_place, by_name = self._wanted
-        network = self.build(*(sizes[name] for name in by_place), **{name: sizes[name] for name in by_name})
-        if not isinstance(network, nn.Module):
-            raise CandidateError(f"'{self.name}' built a {type(network).__name__}", "It must return a torch.nn.Module.")
-        return network
+        return self.build(*(sizes[name] for name in by_place), **{name: sizes[name] for name in by_name})
 
     @functools.cached_property
     def _wanted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -104,7 +99,7 @@ class FileArchitecture:
     path: str
     name: str
 
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Module:
+    def __call__(self, n_features: int, n_outputs: int) -> Any:
         return UserArchitecture(self._find(), self.name)(n_features, n_outputs)
 
     def _find(self) -> Callable[..., Any]:
@@ -114,6 +109,10 @@ class FileArchitecture:
             names = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
             raise CandidateError(f"no class or function '{self.name}' in {self.path}", did_you_mean(self.name, names))
         return build  # type: ignore[no-any-return]
+
+
+OwnArchitecture = UserArchitecture | FileArchitecture
+"""What builds a user's own `nn.Module`."""
 
 
 def _load(path: Path) -> ModuleType:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any
 
-if TYPE_CHECKING:  # names and defaults must be available without torch
-    from torch import Tensor
-
-Tensors: TypeAlias = "dict[str, Tensor]"
-State: TypeAlias = "tuple[Tensors, ...]"
-Decays: TypeAlias = "Callable[[Tensor], bool]"
+Tensor = Any
+"""A tensor of torch, which this file doesn't import: a step is arithmetic."""
+Tensors = dict[str, Tensor]
+State = tuple[Tensors, ...]
+Decays = Callable[[Tensor], bool]
 """Whether a stacked parameter decays."""
 
 BETAS = (0.9, 0.999)
@@ -66,9 +65,7 @@ class Optimizer:
 
 def _sgd(momentum: float, nesterov: bool, decays: Decays) -> Step:
     def init(params: Tensors) -> State:
-        import torch
-
-        return ({name: torch.zeros_like(p) for name, p in params.items()},) if momentum else ()
+        return ({name: 0 * p for name, p in params.items()},) if momentum else ()
 
     def update(
         params: Tensors, grads: Tensors, state: State, lr: Tensor, decay: Tensor, now: Tensor
@@ -88,10 +85,7 @@ def _adam(decays: Decays, *, decoupled: bool) -> Step:
     beta1, beta2 = BETAS
 
     def init(params: Tensors) -> State:
-        import torch
-
-        zeros = {name: torch.zeros_like(p) for name, p in params.items()}
-        return zeros, {name: torch.zeros_like(p) for name, p in params.items()}
+        return {name: 0 * p for name, p in params.items()}, {name: 0 * p for name, p in params.items()}
 
     def update(
         params: Tensors, grads: Tensors, state: State, lr: Tensor, decay: Tensor, now: Tensor

@@ -15,14 +15,12 @@ import platform
 import socket
 import warnings
 from collections.abc import Callable, Generator, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from seedbed.errors import OptionError, TrainingError, did_you_mean, error_line
-from seedbed.training.undocumented import quiet_ray_workers
+from seedbed.training.undocumented import cpu_capability, quiet_ray_workers
 
 Tasks = Sequence[tuple[Any, ...]]
 _SECONDS_TO_ANSWER = 3
@@ -31,15 +29,21 @@ _LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of all libraries that may change a digit of a result."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}}
+    found = {name: _version(name) for name in _LIBRARIES}
+    return {"python": platform.python_version(), **{name: there for name, there in found.items() if there}}
 
 
-_version = functools.cache(version)  # parsing a library's metadata takes milliseconds
+@functools.cache  # parsing a library's metadata takes milliseconds
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def processor() -> str:
-    """Return the kind of processor that torch computes for. Another kind may round differently."""
-    return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}"
+    """Return the kind of processor that networks are computed for. Another kind may round differently."""
+    return f"{platform.machine()} with {cpu_capability()}"
 
 
 def pick_cluster(cluster: str | None, *, jobs: int | None = None, device: str = "auto") -> Cluster | None:

@@ -10,17 +10,13 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from seedbed.settings.optimizers import Tensors
+from seedbed.networks.layers import Array, Arrays
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import r2
 from seedbed.training.native.engine import NativeEngine
 from seedbed.training.planning import Chunk
-from seedbed.training.reference import PlainEngine
 from seedbed.training.stack import GroupMeans, Stack
-from seedbed.training.torch_engine import TorchEngine
 
 _SECONDS = 0.2  # of a slice of epochs, which is how long an interrupt may wait
 
@@ -41,15 +37,15 @@ class ChunkResult:
     curves: npt.NDArray[np.floating]
     outputs: npt.NDArray[np.float32]
     dead: npt.NDArray[np.float32]
-    stacked: dict[str, Tensor]
+    stacked: Arrays
     seconds: float = 0.0
     best: tuple[int, ...] = ()
 
     @property
-    def states(self) -> tuple[dict[str, Tensor], ...]:
+    def states(self) -> tuple[Arrays, ...]:
         """One state dict per network."""
         n = self.curves.shape[2]
-        return tuple({name: value[i].clone() for name, value in self.stacked.items()} for i in range(n))
+        return tuple({name: value[i].copy() for name, value in self.stacked.items()} for i in range(n))
 
 
 class Engine(Protocol):
@@ -64,12 +60,12 @@ class Engine(Protocol):
     most_epochs: int
 
     @property
-    def figures(self) -> Tensor: ...
+    def figures(self) -> Array: ...
 
     def train(self, start: int, end: int) -> None:
         """Train from epoch `start` to before `end`."""
 
-    def look(self, epoch: int, *, ended: bool = True) -> Tensor:
+    def look(self, epoch: int, *, ended: bool = True) -> Array:
         """Write down the test figures before an epoch; return each network's outputs for its own test rows [place,
         output, network]. Those of networks that ended aren't needed if `ended` is false."""
 
@@ -79,10 +75,10 @@ class Engine(Protocol):
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
         """Allow these networks [network] to stop training; return whether all have stopped."""
 
-    def dead_units(self) -> Tensor:
+    def dead_units(self) -> Array:
         """Return the share of ReLU units that are zero for all training rows [network], NaN if unknown."""
 
-    def states(self) -> Tensors:
+    def states(self) -> Arrays:
         """Return the kept states, or else the present ones, by the names in a `state_dict` [network, ...]."""
 
 
@@ -128,9 +124,17 @@ class Training:
 
     def __init__(self, chunk: Chunk, data: TrainingData) -> None:
         self.chunk, self.stack = chunk, Stack(chunk, data)
-        engines: dict[str, Callable[[Stack], Engine]]
-        engines = {"native": NativeEngine, "torch": TorchEngine, "plain": PlainEngine}
-        self.engine = engines[chunk.engine](self.stack)
+        self.engine: Engine
+        if chunk.engine == "native":
+            self.engine = NativeEngine(self.stack)
+        elif chunk.engine == "torch":
+            from seedbed.training.torch.torch_engine import TorchEngine
+
+            self.engine = TorchEngine(self.stack)
+        else:
+            from seedbed.training.torch.reference import PlainEngine
+
+            self.engine = PlainEngine(self.stack)
 
     def run(self, tell: Callable[[], None] = lambda: None) -> ChunkResult:
         """Train to the last epoch, or until all networks have ended.
@@ -143,7 +147,7 @@ class Training:
         best = Best(chunk) if chunk.patience else None
         means = GroupMeans(rows, best.size) if best else None
         done, size, all_ended = 0, 1, False
-        outputs: Tensor | None = None
+        outputs: Array | None = None
         began = time.monotonic()
         while done < epochs and not all_ended:
             started = time.monotonic()
@@ -156,12 +160,11 @@ class Training:
                 better = best.see(done, means.losses(self.stack.loss, present))
                 if better.any():
                     engine.keep(better)
-                    here = torch.from_numpy(better).to(present.device)
-                    outputs = present if outputs is None else torch.where(here, present, outputs)
+                    outputs = present if outputs is None else np.where(better, present, outputs)
                 all_ended = engine.end(np.repeat(best.ends > 0, best.size))
             tell()
         if best:
-            ends, dead = best.ends, torch.full((self.stack.n,), math.nan)
+            ends, dead = best.ends, np.full(self.stack.n, math.nan)
         else:
             outputs = engine.look(epochs)
             ends, dead = np.zeros(1, dtype=np.int64), engine.dead_units()
@@ -169,24 +172,24 @@ class Training:
         curves = self._curves(engine.figures[: 1 + (done if best else epochs)], ends)
         return ChunkResult(
             curves=curves,
-            outputs=rows.spread(outputs).float().numpy(force=True),
-            dead=dead.float().numpy(force=True),
+            outputs=rows.spread(outputs).astype(np.float32, copy=False),
+            dead=dead.astype(np.float32),
             stacked=engine.states(),
             seconds=time.monotonic() - began,
             best=tuple(best.epochs.tolist()) if best else (),
         )
 
-    def _curves(self, figures: Tensor, ends: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
+    def _curves(self, figures: Array, ends: npt.NDArray[np.int64]) -> Array:
         """Return figures as curves [4, epoch, network], with NaN after the end of each group of networks."""
-        curves, size = torch.cat([figures[:-1, :2], figures[1:, 2:]], 1).movedim(1, 0), self.stack.n // len(ends)
+        curves = np.moveaxis(np.concatenate([figures[:-1, :2], figures[1:, 2:]], axis=1), 1, 0)
+        size, data = self.stack.n // len(ends), self.stack.data
         for group, end in enumerate(ends.tolist()):
             if end:
-                curves[:, end:, group * size : (group + 1) * size] = torch.nan
-        array, data = curves.numpy(force=True), self.stack.data
-        if self.stack.loss.hits is None:
+                curves[:, end:, group * size : (group + 1) * size] = np.nan
+        if not self.stack.loss.of_classes:
             for row, weights in ((1, data.train), (3, data.test)):
-                array[row] = _r2_by_split(array[row - 1], data, weights, self.chunk.splits)
-        return array.astype(self.chunk.dtype, copy=False)
+                curves[row] = _r2_by_split(curves[row - 1], data, weights, self.chunk.splits)
+        return curves.astype(self.chunk.dtype, copy=False)
 
 
 def _r2_by_split(

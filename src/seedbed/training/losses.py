@@ -1,7 +1,7 @@
-"""Losses, each with a score, for one network or for a stack, whose network axis is last.
+"""Losses, each with a score.
 
 Targets have the shape of the outputs, `[row, output]` or `[row, output, network]`: zeros and ones for `bce`, one-hot
-rows for `cross_entropy`, numbers for `mse`.
+rows for `cross_entropy`, numbers for `mse`. How torch computes them stands in `torch/torch_losses.py`.
 """
 
 from __future__ import annotations
@@ -12,25 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
 from seedbed.errors import OptionError, TrainingError, counted
 
-
-@dataclass(frozen=True)
-class Smoothing:
-    """Label smoothing: a share of each target is spread evenly over all classes.
-
-    Attributes:
-        module: returns torch's loss with smoothed targets for a share, for one network.
-        slopes: (derivatives by the outputs, targets, share) to the derivatives with smoothed targets. The targets
-            themselves stay as they are, because figures show the loss without smoothing.
-    """
-
-    module: Callable[[float], nn.Module]
-    slopes: Callable[[Tensor, Tensor, Tensor], Tensor]
+Array = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -39,86 +24,35 @@ class Loss:
 
     Attributes:
         name: its name in the recipe.
-        module: torch's loss, the mean over rows, for one network.
-        measure: from outputs and targets `[row, output, ...]` to losses `[row, ...]` and their derivatives by the
-            outputs `[row, output, ...]`. Both share the expensive functions.
-        hits: from outputs and targets to 1 if a row is predicted correctly, else 0, `[row, ...]`; None for regression.
+        measure: from outputs and targets `[row, output, ...]` to losses `[row, ...]`.
         score_name: the name of the score.
-        smoothing: label smoothing; None for regression.
+        of_classes: whether the target is classes, so that rows are right or wrong, and labels can be smoothed.
     """
 
     name: str
-    module: type[nn.Module]
-    measure: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-    hits: Callable[[Tensor, Tensor], Tensor] | None
-    score_name: str
-    smoothing: Smoothing | None = None
+    measure: Callable[[Array, Array], Array]
+    score_name: str = "accuracy"
+    of_classes: bool = True
 
 
-def _bce(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    # softplus(z) - y z, and sigmoid(z) - y, computed from exp(-|z|), which never overflows.
-    e = torch.exp(-z.abs())
-    share = 1 / (1 + e)
-    return _over_outputs(z.clamp(min=0) - y * z + torch.log1p(e), torch.where(z >= 0, share, e * share) - y)
+def _bce(z: Array, y: Array) -> Array:
+    # softplus(z) - y z, computed from exp(-|z|), which never overflows.
+    return np.asarray((np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))).mean(axis=1))
 
 
-def _bce_hits(z: Tensor, y: Tensor) -> Tensor:
-    # round(sigmoid(z)) == y; rounding half to even makes a logit of zero a 0.
-    hits = ((z > 0).to(z.dtype) == y).to(z.dtype)
-    return hits[:, 0] if z.shape[1] == 1 else hits.amin(1)
+def _cross_entropy(z: Array, y: Array) -> Array:
+    shifted = z - z.max(axis=1, keepdims=True)
+    return np.asarray(np.log(np.exp(shifted).sum(axis=1)) - (shifted * y).sum(axis=1))
 
 
-def _cross_entropy(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    log_shares = torch.log_softmax(z, 1)
-    return -(log_shares * y).sum(1), log_shares.exp() - y
+def _mse(z: Array, y: Array) -> Array:
+    return np.asarray(((z - y) ** 2).mean(axis=1))
 
 
-def _cross_entropy_hits(z: Tensor, y: Tensor) -> Tensor:
-    return (z.argmax(1) == y.argmax(1)).to(z.dtype)
-
-
-def _mse(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    off = z - y
-    return _over_outputs(off * off, 2 * off)
-
-
-def _over_outputs(losses: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the means over outputs."""
-    n = losses.shape[1]
-    return (losses[:, 0], slopes) if n == 1 else (losses.mean(1), slopes / n)
-
-
-class _SmoothBCE(nn.BCEWithLogitsLoss):
-    """torch's loss with targets that are smoothed towards a half."""
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
-    def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        return super().forward(z, y * (1 - self.share) + self.share / 2)
-
-
-def _bce_smoothed(slopes: Tensor, y: Tensor, share: Tensor) -> Tensor:
-    return slopes + share * (y - 0.5) / y.shape[1]
-
-
-def _smooth_cross_entropy(share: float) -> nn.Module:
-    return nn.CrossEntropyLoss(label_smoothing=share)
-
-
-def _cross_entropy_smoothed(slopes: Tensor, y: Tensor, share: Tensor) -> Tensor:
-    return slopes + share * (y - 1 / y.shape[1])
-
-
-_OF_BCE = Smoothing(_SmoothBCE, _bce_smoothed)
-_OF_CROSS_ENTROPY = Smoothing(_smooth_cross_entropy, _cross_entropy_smoothed)
 LOSSES = {
-    "bce": Loss("bce", nn.BCEWithLogitsLoss, _bce, _bce_hits, "accuracy", _OF_BCE),
-    "cross_entropy": Loss(
-        "cross_entropy", nn.CrossEntropyLoss, _cross_entropy, _cross_entropy_hits, "accuracy", _OF_CROSS_ENTROPY
-    ),
-    "mse": Loss("mse", nn.MSELoss, _mse, None, "R2"),
+    "bce": Loss("bce", _bce),
+    "cross_entropy": Loss("cross_entropy", _cross_entropy),
+    "mse": Loss("mse", _mse, "R2", of_classes=False),
 }
 
 
@@ -161,15 +95,15 @@ def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int) -> Loss:
 
 def check_smoothing(loss: Loss, label_smoothing: float) -> None:
     """Raise OptionError if a recipe smooths labels and the target is a number."""
-    if label_smoothing and loss.smoothing is None:
+    if label_smoothing and not loss.of_classes:
         raise OptionError("label_smoothing needs classes, but the target is a number", "Leave label_smoothing out.")
 
 
-def encode_target(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype: torch.dtype) -> Tensor:
+def encode_target(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype: npt.DTypeLike) -> Array:
     """Return a target [row] or [row, output] as the loss needs it [row, output]."""
     if loss.name == "cross_entropy":
-        return F.one_hot(torch.from_numpy(y.astype(np.int64)), n_outputs).to(dtype)
-    return torch.from_numpy(np.array(y)).to(dtype).reshape(len(y), n_outputs)
+        return np.eye(n_outputs, dtype=dtype)[y.astype(np.int64)]
+    return np.array(y, dtype=dtype).reshape(len(y), n_outputs)
 
 
 def r2(

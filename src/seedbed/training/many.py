@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import operator
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -12,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
 from seedbed.arguments import checked, shown
 from seedbed.data.sources.memory import native_frame
@@ -21,17 +18,18 @@ from seedbed.data.table import Task
 from seedbed.errors import OptionError, TrainingError, counted, did_you_mean, warn
 from seedbed.evaluation.single_runs import CURVES, Curves, summarize_curves
 from seedbed.networks.candidate import Candidate, candidate_from
+from seedbed.networks.layers import Arrays
+from seedbed.networks.network import Network, StackedNetworks
 from seedbed.settings.design import Engine
 from seedbed.settings.fields import taking
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import probabilities_warning
+from seedbed.training.candidates import source_of
 from seedbed.training.cluster import Cluster
-from seedbed.training.data import TrainingData, one_split
+from seedbed.training.data import TrainingData, as_array, one_split
 from seedbed.training.losses import Loss, check_smoothing, pick_loss
 from seedbed.training.parallel import pick_workers, train_chunks
-from seedbed.training.planning import check_engine, plan_chunks
-from seedbed.training.randomness import seeded
-from seedbed.training.states import build_network, load_state, outputs_of
+from seedbed.training.planning import Source, check_engine, plan_chunks, traits_of
+from seedbed.training.torch import require_torch
 
 _MOST_SEEDS = 1_000_000
 
@@ -39,7 +37,7 @@ _MOST_SEEDS = 1_000_000
 @checked()
 @taking(Recipe.tutorial())
 def train_many(
-    build: Callable[..., nn.Module] | Candidate | str,
+    build: Callable[..., Any] | Candidate | str,
     X_train: Any,
     y_train: Any,
     X_test: Any,
@@ -49,10 +47,10 @@ def train_many(
     task: Task | None = None,
     sample_weight: Any = None,
     engine: Engine = "auto",
-    device: str | torch.device = "auto",
+    device: Any = "auto",
     n_jobs: int | None = None,
     cluster: str | None = None,
-    dtype: str | torch.dtype = "float32",
+    dtype: Any = "float32",
     **recipe: Any,
 ) -> History:
     """Train one network per seed, all at once.
@@ -104,7 +102,7 @@ def train_many(
 
 
 def _train(
-    make: Callable[[], nn.Module],
+    make: Source,
     data: TrainingData,
     recipe: Recipe,
     seeds: tuple[int, ...],
@@ -128,21 +126,22 @@ def _train(
     )  # fmt: skip
 
 
-def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) -> tuple[int, Any]:
+def _loss_of(make: Source, data: TrainingData, recipe: Recipe) -> tuple[int, Any]:
     """Return the number of outputs and the loss. Warn of networks that return probabilities instead of logits."""
-    n_outputs = data.n_outputs(build_network(make, 0))
+    n_outputs = traits_of(make, 0, data).n_outputs
     loss = pick_loss(recipe.loss, data.y, n_outputs)
     check_smoothing(loss, recipe.label_smoothing)
-    task: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
-    if loss.hits is not None and (warning := probabilities_warning(make, data.X.shape[1], task)):
-        warn(warning)
+    if not isinstance(make, Network) and loss.of_classes:
+        from seedbed.training.torch.own_modules import probabilities_warning
+
+        task: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
+        if warning := probabilities_warning(make, data.X.shape[1], task):
+            warn(warning)
     return n_outputs, loss
 
 
-def _builder(
-    candidate: Candidate, data: TrainingData, common: Recipe, task: Task | None
-) -> tuple[Callable[[], nn.Module], Recipe]:
-    """Return a function that builds a network for this table, and the candidate's recipe with the loss of the task."""
+def _builder(candidate: Candidate, data: TrainingData, common: Recipe, task: Task | None) -> tuple[Source, Recipe]:
+    """Return the network for this table, or what builds it, and the candidate's recipe with the loss of the task."""
     recipe = candidate.recipe(common).for_rows(len(data.y))
     if recipe.patience:
         raise OptionError("patience needs rows that are left out, which models have", "Remove it.")
@@ -153,7 +152,7 @@ def _builder(
     n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]
     if n_classes and (recipe.loss == "cross_entropy" or (recipe.loss == "auto" and 2 < n_classes <= 50)):
         n_outputs = n_classes
-    return functools.partial(candidate.architecture, data.X.shape[1], n_outputs), recipe
+    return source_of(candidate.architecture, data.X.shape[1], n_outputs), recipe
 
 
 def _of_task(recipe: Recipe, task: Task, y: npt.NDArray[np.generic]) -> Recipe:
@@ -224,8 +223,8 @@ class History:
         *,
         seeds: tuple[int, ...],
         recipe: Recipe,
-        build: Callable[[], nn.Module],
-        states: tuple[dict[str, Tensor], ...],
+        build: Source,
+        states: tuple[Arrays, ...],
         loss: Loss,
         n_outputs: int,
         note: str = "",
@@ -286,19 +285,20 @@ class History:
     @property
     def n_parameters(self) -> int:
         """Return the number of parameters of one network."""
-        return sum(parameter.numel() for parameter in self._network(0).parameters())
+        if isinstance(self._build, Network):
+            return self._build.n_parameters
+        return sum(parameter.numel() for parameter in self.networks()[0].parameters())
 
-    def networks(self) -> list[nn.Module]:
-        """Return the trained networks as plain modules in evaluation mode. Each call builds new modules."""
-        return [self._network(index) for index in range(len(self))]
+    def networks(self) -> list[Any]:
+        """Return the trained networks as plain `nn.Module`s in evaluation mode. Each call builds new modules.
 
-    def _network(self, index: int) -> nn.Module:
-        with seeded(self.seeds[index]):
-            network = self._build()
-        state = self._states[index]
-        dtype = next((value.dtype for value in state.values() if value.is_floating_point()), torch.float32)
-        load_state(network.to(dtype), state)
-        return network.eval()
+        Raises:
+            OptionError: PyTorch isn't installed.
+        """
+        require_torch("a network as a module")
+        from seedbed.training.torch.own_modules import trained_module
+
+        return [trained_module(self._build, *pair) for pair in zip(self.seeds, self._states, strict=True)]
 
     def predict(self, X: Any) -> Curve:
         """Return each network's prediction for each row.
@@ -313,23 +313,27 @@ class History:
         Raises:
             TrainingError: the networks can't take X.
         """
-        X = X if isinstance(X, Tensor) else torch.from_numpy(np.asarray(X))
-        outputs = []
-        with torch.inference_mode():
-            for index in range(len(self)):
-                network = self._network(index)
-                dtype = next((p.dtype for p in network.parameters()), torch.float32)
-                try:
-                    outputs.append(outputs_of(network, X.cpu().to(dtype)))
-                except (RuntimeError, ValueError, IndexError) as error:
-                    message = f"the networks can't take X of shape {list(X.shape)}: {str(error).splitlines()[0]}"
-                    raise TrainingError(message) from error
-        z = torch.stack(outputs, -1)
+        inputs = as_array("X", X)
+        try:
+            if isinstance(self._build, Network):
+                states = {name: np.stack([state[name] for state in self._states]) for name in self._states[0]}
+                dtype = next(value.dtype for value in states.values() if value.dtype.kind == "f")
+                if inputs.ndim != 2:
+                    raise ValueError("they take [row, feature]")
+                z = np.moveaxis(StackedNetworks(self._build, states)(inputs.astype(dtype)), 0, -1)
+            else:
+                from seedbed.training.torch.own_modules import outputs_of_modules
+
+                z = outputs_of_modules(self.networks(), inputs)
+        except (RuntimeError, ValueError, IndexError) as error:
+            message = f"the networks can't take X of shape {list(inputs.shape)}: {str(error).splitlines()[0]}"
+            raise TrainingError(message) from error
         if self._loss.name == "bce":
-            z = torch.sigmoid(z)
+            z = 1 / (1 + np.exp(-z))
         elif self._loss.name == "cross_entropy":
-            z = torch.softmax(z, 1)
-        array: Curve = z.numpy().astype(self.train_loss.dtype)
+            z = np.exp(z - z.max(axis=1, keepdims=True))
+            z /= z.sum(axis=1, keepdims=True)
+        array: Curve = z.astype(self.train_loss.dtype)
         return array[:, 0] if self._n_outputs == 1 else array
 
     def curves(self, *, title: str = "", name: str = "networks") -> Curves:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -17,8 +18,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar, cast
-
-import torch
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
@@ -38,14 +37,17 @@ _preparing = threading.Lock()
 
 @contextlib.contextmanager
 def one_thread(device: str) -> Iterator[None]:
-    """Use one thread inside, on a CPU.
+    """Let torch use one thread inside, on a CPU, if it is loaded.
 
     torch's own threads cost more time than they save for networks of this size. While another process keeps a core
     busy, they wait for each other many times longer than they compute.
     """
+    torch: Any = sys.modules.get("torch")
+    if torch is None or device != "cpu":
+        yield
+        return
     before = torch.get_num_threads()
-    if device == "cpu":
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
     try:
         yield
     finally:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
-
-import torch
-from torch import nn
+from typing import Any, Literal, get_args
 
 from seedbed.errors import OptionError, spell
-from seedbed.networks.parts import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding
+from seedbed.networks.embedding_layers import Embeddings, Periodic, Piecewise
+from seedbed.networks.kernel_program import Program
+from seedbed.networks.layers import BatchNorm, Layer, Linear
+from seedbed.networks.network import Network
 from seedbed.settings.design import Engine
 from seedbed.settings.recipe import Recipe
-from seedbed.training.chain import Chain, changed_by_forward, covers, shared_chain
 from seedbed.training.data import TrainingData
 from seedbed.training.native.library import kernel
-from seedbed.training.states import build_network
+from seedbed.training.torch import has_torch, require_torch
 
 _LANES, _BLOCK = 16, 8  # networks come in full vectors of 16 floats for torch, in blocks of 8 for the kernel
 _MOST = 496
@@ -38,9 +38,51 @@ _PLAIN = (
     "not all of its layers are known, so its networks are trained one after the other, as in a plain loop: they take "
     "10 to 100 times as long as common layers"
 )  # see benchmarks/LOG.md
-_LOST = ". Its forward() may change {}, not registered as a buffer: trained networks that are returned have a new one"
+_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", r"C:\Windows\System32\nvcuda.dll")  # of NVIDIA, on Linux, WSL and Windows
 # Networks that train one after the other get small chunks, so that all cores have work.
 _FEW = 8
+
+
+Source = Network | Callable[[], Any]
+"""A network as data, or a function that builds a user's own `nn.Module`."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of a network before it trains.
+
+    Attributes:
+        network: its layers; None if not all of them are known.
+        n_outputs: outputs of a row.
+        n_parameters: the number of its parameters.
+        program: what the kernel runs; None if it doesn't cover the network.
+        has_batchnorm: whether a layer needs two rows.
+        lost: what `forward()` may change that isn't kept, in words.
+    """
+
+    network: Network | None
+    n_outputs: int
+    n_parameters: int
+    program: Program | None
+    has_batchnorm: bool
+    lost: str = ""
+
+
+def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
+    """Return what is known of a network for the rows that it trains on.
+
+    Raises:
+        CandidateError: the network can't be built, or doesn't suit the table.
+        OptionError: it is an own module, and PyTorch isn't installed.
+    """
+    if not isinstance(build, Network):
+        require_torch("a network of your own")
+        from seedbed.training.torch.module_chains import traits_of_module
+
+        return traits_of_module(build, seed, data)
+    has_batchnorm = any(isinstance(layer, BatchNorm) for layer in build.innermost_layers)
+    n_outputs = build.n_outputs(data.X.shape[1])
+    return Traits(build, n_outputs, build.n_parameters, build.program(), has_batchnorm)
 
 
 @dataclass(frozen=True)
@@ -48,7 +90,7 @@ class Chunk:
     """Networks that are trained together: one architecture and one kind of optimizer.
 
     Attributes:
-        build: builds one network.
+        build: the network as data, or what builds a user's own.
         recipe: their common settings.
         seeds: one per network.
         splits: the number of the split that each network trains on.
@@ -65,7 +107,7 @@ class Chunk:
         note: tells users why training is slower than by the kernel, or is empty.
     """
 
-    build: Callable[[], nn.Module]
+    build: Source
     recipe: Recipe
     seeds: tuple[int, ...]
     splits: tuple[int, ...]
@@ -80,7 +122,7 @@ class Chunk:
 
 
 def plan_chunks(
-    build: Callable[[], nn.Module],
+    build: Source,
     data: TrainingData,
     recipe: Recipe,
     *,
@@ -96,7 +138,7 @@ def plan_chunks(
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
 
     Args:
-        build: builds one network.
+        build: the network as data, or what builds a user's own.
         data: the table.
         recipe: how they are trained.
         seeds, splits: the seed and the number of the split of each network.
@@ -110,19 +152,18 @@ def plan_chunks(
         CandidateError: the network can't be built, or doesn't suit the table.
         OptionError: there is no such engine, or this machine doesn't have it.
     """
-    network = build_network(build, seeds[0])
-    data.n_outputs(network)
-    chain = None if plain else shared_chain(build, network, data.X.shape[1])
-    trainer, note = _engine(engine, chain, network, data.X.shape[1], recipe, device, dtype)
+    traits = traits_of(build, seeds[0], data)
+    plain = plain and has_torch()
+    trainer, note = _engine("plain" if plain else engine, traits, recipe, device, dtype)
     group_size = (group_size or len(seeds)) if patience else 0
     if trainer == "plain":
         size = max(_FEW, group_size)
     elif patience:
         size = len(seeds)
     elif trainer == "native":
-        size = _native_size(network, len(data.X), recipe.n_epochs)
+        size = _native_size(traits.n_parameters, len(data.X), recipe.n_epochs)
     else:
-        size = _chunk_size(network, data, recipe, device, dtype)
+        size = _chunk_size(traits, data, recipe, device, dtype)
     return tuple(
         Chunk(
             build=build,
@@ -135,7 +176,7 @@ def plan_chunks(
             engine=trainer,
             dtype=dtype,
             device=device,
-            note="" if plain else note,
+            note=note,
         )
         for group in _groups(data, recipe, splits, group_size, plain=trainer == "plain")
         for members in _cut(group, size, group_size, full=trainer == "native")
@@ -149,25 +190,23 @@ def check_engine(engine: str) -> None:
 
 
 def _engine(
-    engine: Engine,
-    chain: Chain | None,
-    network: nn.Module,
-    n_features: int,
-    recipe: Recipe,
-    device: str,
-    dtype: str,
+    engine: Engine | Literal["plain"], traits: Traits, recipe: Recipe, device: str, dtype: str
 ) -> tuple[Literal["native", "torch", "plain"], str]:
     """Return what trains networks like this one, and a note for users if it would be faster with other layers or on
     another machine."""
+    if engine == "plain":
+        return "plain", ""
     check_engine(engine)
-    if chain is None:
-        lost = changed_by_forward(network, n_features) - {"_parameters", "_buffers", "_modules"}
-        return "plain", _PLAIN + (_LOST.format(", ".join(sorted(lost))) if lost else "")
-    if engine == "torch" or not (device == "cpu" and recipe.native and covers(chain, network)):
+    if traits.network is None:
+        return "plain", _PLAIN + traits.lost
+    if engine == "torch" or not (device == "cpu" and recipe.native and traits.program):
+        require_torch("a network that the training kernel doesn't cover" if engine != "torch" else "the engine torch")
         return "torch", ""
     library, reason = kernel(dtype)
     if library is None and engine == "native":
         raise OptionError(f"the training kernel isn't available: {reason}", f"Use {spell('engine', 'torch')}.")
+    if library is None:
+        require_torch(f"training without the kernel ({reason})")
     note = f"trained by torch, which is slower: {reason}" if reason else ""
     return "torch" if library is None else "native", note
 
@@ -178,17 +217,14 @@ def pick_device(device: str) -> str:
     Raises:
         OptionError: there is no such device.
     """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-        torch.ones(1, device=chosen).item()
-    except (RuntimeError, AssertionError, TypeError) as error:
-        # torch's dispatcher lists all of its backends.
-        is_unknown = isinstance(error, NotImplementedError)
-        why = "this torch has no such backend" if is_unknown else str(error).splitlines()[0]
-        raise OptionError(f"no device '{device}': {why}", "Use auto, cpu or cuda.") from None
-    return "cpu" if chosen.type == "cpu" else str(chosen)
+    # Loading torch only to ask for a GPU takes a second.
+    may_have_gpu = has_torch() and any(map(os.path.exists, _DRIVERS))
+    if device == "cpu" or (device == "auto" and not may_have_gpu):
+        return "cpu"
+    require_torch(f"the device {device}")
+    from seedbed.training.torch.torch_engine import pick_torch_device
+
+    return pick_torch_device(device)
 
 
 def _groups(
@@ -218,21 +254,23 @@ def _cut(group: list[int], size: int, group_size: int, *, full: bool) -> Iterato
         yield group[start : start + even]
 
 
-def _native_size(network: nn.Module, n_rows: int, n_epochs: int) -> int:
+def _native_size(n_parameters: int, n_rows: int, n_epochs: int) -> int:
     """Return the size of a kernel's chunk for networks like this one."""
-    work = n_rows * n_epochs * (sum(p.numel() for p in network.parameters()) + _ROW_PARAMETERS)
+    work = n_rows * n_epochs * (n_parameters + _ROW_PARAMETERS)
     return max(_LANES, min(_MOST_NATIVE, int(_NATIVE_WORK / work) // _LANES * _LANES))
 
 
-def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: str, dtype: str) -> int:
-    most = _most_embedded(network, len(data.X), dtype)
+def _chunk_size(traits: Traits, data: TrainingData, recipe: Recipe, device: str, dtype: str) -> int:
+    assert traits.network is not None
+    layers = traits.network.layers
+    most = _most_embedded(layers[0], len(data.X), dtype)
     if device != "cpu":
         return min(most, _ON_GPU)
-    widths = [_units(module) for module in network.modules()]
+    widths = [_units(layer) for layer in (layers[0], *traits.network.innermost_layers[layers[0].layers == () :])]
     n_rows, widest = len(data.X), max(1, *widths, sum(widths) // 2)  # two layers are used at a time
     if recipe.batch_size:  # a minibatch's inputs are each network's own, too
         n_rows, widest = min(n_rows, recipe.batch_size), max(widest, data.X.shape[1])
-    numbers = n_rows * widest + sum(p.numel() for p in network.parameters())
+    numbers = n_rows * widest + traits.n_parameters
     size = int(_CACHES * _cache_bytes() / (numbers * (8 if dtype == "float64" else 4)))
     size = max(_LANES, min(_MOST, size // _LANES * _LANES))
     # Rows of activations whose length is a multiple of a large power of two map to few cache sets (256 networks take 4
@@ -240,22 +278,21 @@ def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: 
     return min(most, size if size // _LANES % 2 else size - _LANES)
 
 
-def _most_embedded(network: nn.Module, n_rows: int, dtype: str) -> int:
+def _most_embedded(first: Layer, n_rows: int, dtype: str) -> int:
     """Return how many networks may embed all rows at once."""
-    kinds = (Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding)
-    units = max((_units(module) for module in network.modules() if isinstance(module, kinds)), default=0)
+    units = max(_units(layer) for layer in (first, *first.innermost_layers())) if first.embeds else 0
     return max(1, _MOST_BYTES // (n_rows * units * (8 if dtype == "float64" else 4))) if units else _ON_GPU
 
 
-def _units(module: nn.Module) -> int:
-    """Return how many numbers a module computes per row."""
-    if isinstance(module, Embeddings):
-        return module.n_features  # each network has its own copy
-    if isinstance(module, PeriodicEmbedding):
-        return 2 * module.frequencies.numel()
-    if isinstance(module, PiecewiseLinearEncoding):
-        return module.edges.numel()
-    return module.out_features if isinstance(module, nn.Linear) else 0
+def _units(layer: Layer) -> int:
+    """Return how many numbers a layer computes per row."""
+    if isinstance(layer, Embeddings):
+        return len(layer.others) + sum(map(len, layer.inputs))  # each network has its own copy
+    if isinstance(layer, Periodic):
+        return 2 * layer.n_inputs * layer.n_frequencies
+    if isinstance(layer, Piecewise):
+        return layer.n_inputs * (layer.bins + 1)
+    return layer.units if isinstance(layer, Linear) else 0
 
 
 @functools.cache

@@ -8,17 +8,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from seedbed.errors import TrainingError, spell
-from seedbed.settings.optimizers import OPTIMIZERS, Tensors
-from seedbed.training.chain import dead_share
-from seedbed.training.embeddings import bins_between
+from seedbed.networks.embedding_layers import bins_between
+from seedbed.networks.layers import Array, Arrays
+from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.training.native.library import Job, Layer, Segment, kernel
-from seedbed.training.optimizer_steps import clock, rate_factors
-from seedbed.training.stack import Batch, Stack
-from seedbed.training.states import unstack
+from seedbed.training.schedules import clock, rate_factors
+from seedbed.training.stack import Stack, unstack_states
 
 _LOSSES = ("bce", "cross_entropy", "mse")
 _MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
@@ -36,43 +33,39 @@ class NativeEngine:
     """
 
     def __init__(self, stack: Stack) -> None:
-        chunk, rows, fit, params = stack.chunk, stack.rows, stack.rows.fit, stack.params
+        chunk, rows, params = stack.chunk, stack.rows, stack.params
         library, reason = kernel(chunk.dtype)
         if library is None:
             message = f"node {platform.node()} has no training kernel: {reason}"
             raise TrainingError(
                 message, f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}."
             )
-        assert stack.chain is not None
-        shapes = {name: value.shape[:-1] for name, value in params.items()}
-        shapes = {name: torch.Size(reversed(shape)) if name in stack.chain.layout else shape
-                  for name, shape in shapes.items()}  # fmt: skip
-        program = stack.chain.program(shapes, {name: value.shape[:-1] for name, value in stack.buffers.items()})
+        program = stack.traits.program
         assert program is not None
         self._library, self._program, self._n, self._stack = library, program, stack.n, stack
-        self._dtype = next(iter(params.values())).numpy().dtype
+        self._dtype = np.dtype(chunk.dtype)
         assert self._dtype.itemsize == library.number_bytes()
         self._lanes = 1 if program.units_in_lanes else library.vector_bytes() // self._dtype.itemsize
         self._n_blocks = -(-self._n // self._lanes)
-        self._n_rows, self._n_outputs = rows.n_rows, fit.y.shape[1]
+        self._n_rows, self._n_outputs = rows.n_rows, rows.y.shape[1]
         self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
         recipe = chunk.recipe
         size = rows.batch_rows if recipe.batch_size else 0
         self.most_epochs = max(1, _MOST_PICKED // (self._n_rows * self._n)) if size else recipe.n_epochs
         optimizer = OPTIMIZERS[recipe.optimizer]
         n_moments = optimizer.n_moments(recipe.momentum)
-        self._params = self._to_lanes(torch.cat([params[s.name].reshape(-1, self._n) for s in program.segments]))
+        self._params = self._to_lanes(np.concatenate([params[s.name].reshape(-1, self._n) for s in program.segments]))
         self._best_params = self._params
         self._moments = _aligned((self._n_blocks, n_moments, program.n_params, self._lanes), self._dtype)
         self._figures = _aligned((self._n_blocks, recipe.n_epochs + 1, 4, self._lanes), self._dtype)
-        self._tests, self._ended = dict[int, Tensor](), np.zeros(self._n_blocks, dtype=np.int32)
-        tested = torch.where(rows.tested[1] > 0, rows.tested[0], -1)
+        self._tests, self._ended = dict[int, Array](), np.zeros(self._n_blocks, dtype=np.int32)
+        tested = np.where(rows.tested[1] > 0, rows.tested[0], -1)
         arrays = {
-            **self._rows(fit, rows.test.weights),
+            **self._rows(),
             **self._steps(),
             "params": self._params,
             "moments": self._moments,
-            "tested": self._fill_lanes(tested.numpy()),
+            "tested": self._fill_lanes(tested),
             "figures": self._figures,
             "ended": self._ended,
             "layers": (Layer * len(program.layers))(*(Layer(*layer) for layer in program.layers)),
@@ -81,8 +74,9 @@ class NativeEngine:
             ),
         }
         if program.edges:
-            arrays["constants"] = self._to_lanes(torch.cat([_constants(stack.buffers[name]) for name in program.edges]))
-        n_features = fit.X.shape[1]
+            constants = [_constants(stack.buffers[name]) for name in program.edges]
+            arrays["constants"] = self._to_lanes(np.concatenate(constants))
+        n_features = rows.X.shape[1]
         units = program.n_values + program.n_gradients + (n_features if size else 0)
         tile = _TILE_BYTES // (units * self._lanes * self._dtype.itemsize)
         self._job = Job(
@@ -105,14 +99,14 @@ class NativeEngine:
         self._work = _aligned((library.workspace(ctypes.addressof(self._job)),), np.uint8)
         self._job.work = _address(self._work)
 
-    def _rows(self, fit: Batch, test_weights: Tensor) -> dict[str, Any]:
+    def _rows(self) -> dict[str, Any]:
         """Return the table, and each network's weights of its rows."""
-        order = self._program.order
+        order, rows = self._program.order, self._stack.rows
         return {
-            "X": self._to_array(fit.X if order is None else fit.X[:, order]),
-            "y": self._to_array(fit.y[:, :, 0]),
-            "train": self._to_lanes(fit.weights),
-            "test": self._to_lanes(test_weights),
+            "X": np.ascontiguousarray(rows.X if order is None else rows.X[:, order]),
+            "y": np.ascontiguousarray(rows.y),
+            "train": self._to_lanes(rows.fit),
+            "test": self._to_lanes(rows.test),
         }
 
     def _steps(self) -> dict[str, Any]:
@@ -121,11 +115,11 @@ class NativeEngine:
         factors = rate_factors(chunk.recipe, n_steps)
         arrays = {
             "keys": self._to_lanes(self._stack.keys, np.int32),
-            "lr": self._to_lanes(torch.full((self._n,), chunk.recipe.rate, dtype=torch.float64), np.float64),
-            "decay": self._to_lanes(torch.full((self._n,), chunk.recipe.decay, dtype=torch.float64)),
-            "clock": self._to_array(clock(chunk.recipe.n_epochs * n_steps, torch.float64), np.float64),
+            "lr": self._to_lanes(np.full(self._n, chunk.recipe.rate), np.float64),
+            "decay": self._to_lanes(np.full(self._n, chunk.recipe.decay)),
+            "clock": clock(chunk.recipe.n_epochs * n_steps),
         }
-        return arrays if factors is None else {**arrays, "factors": self._to_array(factors, np.float64)}
+        return arrays if factors is None else {**arrays, "factors": factors}
 
     def _check(self) -> None:
         """Check all shapes and row numbers, because the kernel doesn't."""
@@ -156,13 +150,13 @@ class NativeEngine:
         self._library.train(ctypes.addressof(self._job), start, end)
 
     @property
-    def figures(self) -> Tensor:
+    def figures(self) -> Array:
         figures = self._from_lanes(self._figures)
         for epoch, tests in self._tests.items():
             figures[epoch, 2:] = tests
         return figures
 
-    def look(self, epoch: int, *, ended: bool = True) -> Tensor:
+    def look(self, epoch: int, *, ended: bool = True) -> Array:
         blocks = np.arange(self._n_blocks) if ended else np.flatnonzero(self._ended == 0)
         figures, outputs = self._evaluate_blocks(
             self._library.look, blocks, (2,), (self._job.n_tested, self._n_outputs)
@@ -174,7 +168,7 @@ class NativeEngine:
     def keep(self, networks: npt.NDArray[np.bool_]) -> None:
         if self._best_params is self._params:
             self._best_params = self._params.copy()
-        lanes = self._to_lanes(torch.from_numpy(networks), np.bool_)
+        lanes = self._to_lanes(networks, np.bool_)
         whole = lanes.all(axis=1)
         self._best_params[whole] = self._params[whole]
         if (lanes.any(axis=1) & ~whole).any():
@@ -186,12 +180,14 @@ class NativeEngine:
         self._ended[:] = np.pad(networks, (0, filling), mode="edge").reshape(self._n_blocks, self._lanes).all(axis=1)
         return bool(self._ended.all())
 
-    def dead_units(self) -> Tensor:
+    def dead_units(self) -> Array:
         blocks = np.arange(self._n_blocks)
         alive, finite = self._evaluate_blocks(self._library.live_units, blocks, (self._program.n_alive,), ())
-        return dead_share(alive > 0 if len(alive) else None, finite > 0, self._stack.keys)
+        if not len(alive):
+            return np.full(self._n, np.nan)
+        return np.where(finite > 0, 1 - (alive > 0).astype(np.float32).mean(axis=0), np.nan)
 
-    def _evaluate_blocks(self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]) -> list[Tensor]:
+    def _evaluate_blocks(self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]) -> list[Array]:
         """Return the results of a function of the library [..., network]."""
         results = [_aligned((self._n_blocks, *size, self._lanes), self._dtype) for size in sizes]
         starts = [(_address(array), array.strides[0]) for array in results]
@@ -199,21 +195,18 @@ class NativeEngine:
             look(ctypes.addressof(self._job), block, *(start + block * stride for start, stride in starts))
         return [self._from_lanes(array) for array in results]
 
-    def states(self) -> Tensors:
-        assert self._stack.chain is not None
+    def states(self) -> Arrays:
+        assert self._stack.network is not None
         flat = self._from_lanes(self._best_params)
         parts = zip(self._program.segments, self._shapes, strict=True)
         params = {one.name: flat[one.start : one.start + one.size].reshape(*shape, self._n) for one, shape in parts}
         values = {**{name: params[name] for name in self._stack.params}, **self._stack.buffers}
-        return unstack(values, self._stack.chain.layout)
+        return unstack_states(values, self._stack.network.layout)
 
-    def _from_lanes(self, array: npt.NDArray[Any]) -> Tensor:
+    def _from_lanes(self, array: npt.NDArray[Any]) -> Array:
         """Return an array [block, ..., lane] as [..., network]."""
         flat = np.moveaxis(array, 0, -2).reshape(*array.shape[1:-1], self._n_blocks * self._lanes)
-        return torch.from_numpy(np.ascontiguousarray(flat[..., : self._n]))
-
-    def _to_array(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
-        return np.ascontiguousarray(values.numpy(), dtype=dtype or self._dtype)
+        return np.ascontiguousarray(flat[..., : self._n])
 
     def _fill_lanes(self, places: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
         """Return row numbers [..., network] for all lanes of all blocks. The last network fills the last block up."""
@@ -221,9 +214,8 @@ class NativeEngine:
         padded = np.pad(places, [(0, 0)] * (places.ndim - 1) + [(0, filling)], mode="edge")
         return np.ascontiguousarray(padded, dtype=np.int32)
 
-    def _to_lanes(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
+    def _to_lanes(self, array: npt.NDArray[Any], dtype: Any = None) -> npt.NDArray[Any]:
         """Return values [..., network] as [block, ..., lane]. The last network fills the last block up."""
-        array = values.detach().numpy()
         filling = self._n_blocks * self._lanes - self._n
         array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, filling)], mode="edge")
         array = np.moveaxis(array.reshape(*array.shape[:-1], self._n_blocks, self._lanes), -2, 0)
@@ -232,9 +224,14 @@ class NativeEngine:
         return aligned
 
 
-def _constants(edges: Tensor) -> Tensor:
-    """Return the constants of a piecewise linear encoding's bins [constant, network], in the order of embeddings.h."""
-    return torch.cat([part.flatten(0, 1) for part in bins_between(edges)])
+def _constants(edges: Array) -> Array:
+    """Return the constants of a piecewise linear encoding's bins [constant, network], in the order of embeddings.h.
+
+    Args:
+        edges: of the bins [input, edge, network].
+    """
+    bins = bins_between(np.moveaxis(edges, -1, 0))
+    return np.concatenate([np.moveaxis(part, 0, -1).reshape(-1, edges.shape[-1]) for part in bins])
 
 
 def _aligned(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:

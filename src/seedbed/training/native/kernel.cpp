@@ -61,6 +61,34 @@ EXPORT void live_units(const Job* job, int64_t block, Number* alive, Number* fin
 }
 
 #ifndef NETWORKS_IN_LANES_ALONE
+// Write 0, 1, ... n - 1 in a random order: that of torch.randperm under the seed, Fisher and Yates by mt19937
+// (Matsumoto and Nishimura 1998).
+EXPORT void shuffle(uint32_t seed, int64_t n, int64_t* order) {
+  constexpr int words = 624, later = 397;
+  uint32_t state[words];
+  state[0] = seed;
+  for (int i = 1; i < words; i++) state[i] = 1812433253u * (state[i - 1] ^ (state[i - 1] >> 30)) + i;
+  int at = words;
+  for (int64_t i = 0; i < n; i++) order[i] = i;
+  for (int64_t i = 0; i + 1 < n; i++) {
+    if (at == words) {
+      for (int k = 0; k < words; k++) {
+        uint32_t both = (state[k] & 0x80000000u) | (state[(k + 1) % words] & 0x7fffffffu);
+        state[k] = state[(k + later) % words] ^ (both >> 1) ^ (both & 1 ? 0x9908b0dfu : 0);
+      }
+      at = 0;
+    }
+    uint32_t word = state[at++];
+    word ^= word >> 11;
+    word ^= (word << 7) & 0x9d2c5680u;
+    word ^= (word << 15) & 0xefc60000u;
+    word ^= word >> 18;
+    int64_t other = i + word % (n - i), value = order[i];
+    order[i] = order[other];
+    order[other] = value;
+  }
+}
+
 // Find the leaf that each row reaches in each tree [row, tree]: from a node, rows with more of a feature than the
 // threshold go to the node `left + 1`, others to `left`. A leaf leads to itself, and the trees begin at the first nodes.
 // Some trees walk side by side, so that one waits for memory while others go on.

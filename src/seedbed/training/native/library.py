@@ -12,7 +12,7 @@ import hashlib
 import platform
 import struct
 import sys
-from ctypes import c_double, c_int32, c_int64, c_void_p
+from ctypes import c_double, c_int32, c_int64, c_uint32, c_void_p
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,6 +91,7 @@ def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
         for function in (library.look, library.live_units):
             function.restype, function.argtypes = None, [c_void_p, c_int64, c_void_p, c_void_p]
         array, size = c_void_p, c_int64
+        library.shuffle.restype, library.shuffle.argtypes = None, [c_uint32, c_int64, c_void_p]
         library.walk.restype = None
         library.walk.argtypes = [array, size, size, array, array, array, size, size, size, array]
     except AttributeError as error:
@@ -137,7 +138,7 @@ def digest() -> str:
 
 def _levels() -> tuple[str, ...]:
     """Return what this processor supports, the fastest first."""
-    import torch
+    from seedbed.training.undocumented import cpu_capability
 
     _, machine = this_machine()
     if machine == "arm64":
@@ -145,4 +146,4 @@ def _levels() -> tuple[str, ...]:
     if machine != "x86_64":
         return ()
     levels = {"AVX512": ("x86_64_v4", "x86_64_v3"), "AVX2": ("x86_64_v3",)}
-    return levels.get(torch.backends.cpu.get_cpu_capability(), ())
+    return levels.get(cpu_capability(), ())

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from seedbed.errors import CandidateError
-from seedbed.networks.mlp import MLP
+from seedbed.errors import CandidateError, counted
 from seedbed.settings.optimizers import Tensors
-from seedbed.training.randomness import seeded
+from seedbed.training.data import MOST_ROWS, TrainingData, some_rows
+from seedbed.training.torch.noise import seeded
 
 Layout = frozenset[str]
 """The names of the weights stored as [unit_in, unit_out, network], where torch has [unit_out, unit_in]."""
@@ -67,39 +67,6 @@ def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     if not any(p.requires_grad for p in network.parameters()):
         raise CandidateError("the network has no parameter to train", "Give it a layer, such as nn.Linear.")
     return network
-
-
-def draw_states(build: Callable[[], nn.Module], network: nn.Module, seeds: Sequence[int]) -> Tensors | None:
-    """Return the states of networks under several seeds without building each [network, ...], or None if that isn't
-    possible.
-
-    They have the same bits as those of `build_network(build, seed)`, in a tenth of the time: only the random draws are
-    repeated. That is possible for an `MLP` whose linear layers are all that draws. Other modules may differ by seed in
-    other ways.
-
-    Args:
-        build: builds one network.
-        network: the network of the first seed, as it was built.
-        seeds: one per network.
-    """
-    builder = build.func if isinstance(build, functools.partial) else None
-    if not isinstance(builder, MLP) or builder.plr or builder.ple or builder.embed:
-        return None
-    state = network.state_dict()
-    states = {name: value.expand(len(seeds), *value.shape).clone() for name, value in state.items()}
-    drawn = []
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Linear):
-            bound = 1 / math.sqrt(module.in_features)  # as in `nn.Linear.reset_parameters`
-            drawn += [(states[f"{name}.{key}"].unbind(), bound) for key, _ in module.named_parameters()]
-    with seeded(0):
-        for place, seed in enumerate(seeds):
-            torch.default_generator.manual_seed(seed)
-            for values, bound in drawn:
-                values[place].uniform_(-bound, bound)
-            if place == 0 and any(not torch.equal(states[name][0], value) for name, value in state.items()):
-                return None  # this version of torch draws in another way
-    return states
 
 
 def stack_networks(networks: Sequence[nn.Module], layout: Layout) -> tuple[Tensors, Tensors]:
@@ -171,3 +138,89 @@ def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
     """Return the outputs [row, output] of a network that returns [row, output] or [row]."""
     z = network(X)
     return z[:, None] if z.dim() == 1 else z
+
+
+def count_outputs(network: nn.Module, data: TrainingData) -> int:
+    """Return the number of a network's outputs for these features. `forward` runs, so give a network that isn't
+    trained later.
+
+    Raises:
+        CandidateError: the network can't take the features, or doesn't return a row of outputs per row.
+    """
+    try:
+        with torch.no_grad():
+            like = next(network.parameters(), torch.zeros(0))
+            z = network.eval()(torch.zeros(2, data.X.shape[1], dtype=like.dtype, device=like.device))
+    except Exception as error:
+        first_line = (str(error) or type(error).__name__).splitlines()[0]
+        shapes = isinstance(error, RuntimeError) and "shape" in first_line
+        hint = "Its first layer must have as many inputs as the table has features." if shapes else ""
+        hint = hint or dtype_hint(first_line)
+        raise CandidateError(
+            f"the network can't take {counted(data.X.shape[1], 'feature')}: {first_line}", hint
+        ) from error
+    if not isinstance(z, Tensor):
+        raise CandidateError(f"the network returned a {type(z).__name__}", "It must return a tensor.")
+    if z.dim() not in (1, 2) or len(z) != 2:
+        raise CandidateError(
+            f"the network returned shape {list(z.shape)} for 2 rows", "It must return [row, output], or [row]."
+        )
+    return z.shape[1] if z.dim() == 2 else 1
+
+
+def dtype_hint(message: str) -> str:
+    """Return what to do about an error of torch on the types of numbers; empty if it isn't one."""
+    if "dtype" not in message and "scalar type" not in message:
+        return ""
+    return "The module mixes float32 and float64: create layers and buffers as float32, and don't cast in forward()."
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where and how the tensors of a stack are stored.
+
+    Attributes:
+        device, dtype: as torch has them.
+        network_first: whether the network axis varies slowest in memory.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    network_first: bool = False
+
+    def store(self, value: Tensor) -> Tensor:
+        """Return a tensor [..., network] on the device, in the memory layout and number type of the stack."""
+        value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
+        if self.network_first:
+            return value.permute(*reversed(range(value.dim()))).contiguous().permute(*reversed(range(value.dim())))
+        return value.contiguous()
+
+
+def look_at(network: nn.Module, X: Tensor) -> None:
+    """Give training rows X [row, feature] to modules that have a method `look_at`, once, before the first step.
+
+    Such a module passes rows on to modules inside it itself. Of many rows it gets some, which are the same each time.
+    """
+    rows = X[torch.from_numpy(some_rows(np.ones(len(X))))] if len(X) > MOST_ROWS else X
+    with torch.no_grad():
+        for module in modules_that_look(network):
+            module.look_at(rows)  # type: ignore[operator]
+
+
+def look_at_splits(
+    networks: Sequence[nn.Module], splits: Sequence[int], data: TrainingData, dtype: torch.dtype
+) -> None:
+    """Give each network the training rows of its split, see `look_at`."""
+    if not modules_that_look(networks[0]):
+        return
+    seen = {
+        split: torch.from_numpy(data.X[some_rows(data.train[:, split])]).to(dtype) for split in dict.fromkeys(splits)
+    }
+    for network, split in zip(networks, splits, strict=True):
+        look_at(network.to(dtype), seen[split])
+
+
+def modules_that_look(network: nn.Module) -> list[nn.Module]:
+    """Return the modules of a network that have a method `look_at` and use it."""
+    inside = [module for child in network.children() for module in modules_that_look(child)]
+    return [network] if callable(getattr(network, "look_at", None)) else inside

@@ -18,14 +18,19 @@ from torch import Tensor, nn
 
 from seedbed.errors import SeedbedError, TrainingError
 from seedbed.evaluation.single_runs import CURVES
+from seedbed.networks.draws import network_keys
+from seedbed.networks.layers import Array, Arrays
+from seedbed.networks.network import Network
 from seedbed.settings.optimizers import Tensors
 from seedbed.settings.recipe import Recipe
-from seedbed.training.data import dtype_hint, look_at
+from seedbed.training.data import some_rows
 from seedbed.training.losses import Loss
-from seedbed.training.optimizer_steps import make_torch_optimizer, make_torch_schedule
-from seedbed.training.randomness import RandomStream, network_keys, reseed, seeded, shuffle_rows, stateless
-from seedbed.training.stack import Stack
-from seedbed.training.states import build_network, outputs_of, stack_state_dicts, state_of
+from seedbed.training.stack import Stack, shuffle_rows
+from seedbed.training.torch.modules import module_of
+from seedbed.training.torch.noise import RandomStream, reseed, seeded, stateless
+from seedbed.training.torch.optimizer_steps import make_torch_optimizer, make_torch_schedule
+from seedbed.training.torch.states import build_network, dtype_hint, look_at, outputs_of, stack_state_dicts, state_of
+from seedbed.training.torch.torch_losses import TORCH_LOSSES
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,10 @@ class PlainNetwork:
     ) -> None:
         look_at(network, train.X)
         self.network, self._train, self._test = network, train, test
-        self._recipe, self._loss, self._seed = recipe, loss, seed
-        self._criterion: Any = loss.module()
-        smoothed: Any = loss.smoothing.module(recipe.label_smoothing) if loss.smoothing else None
+        self._recipe, self._seed = recipe, seed
+        of_torch = TORCH_LOSSES[loss.name]
+        self._measure_hits, self._criterion = of_torch.hits, of_torch.module()
+        smoothed: Any = of_torch.smoothing.module(recipe.label_smoothing) if of_torch.smoothing else None
         self._smoothed = smoothed if recipe.label_smoothing else self._criterion
         for module in (self._criterion, self._smoothed) if train.weights is not None else ():
             module.reduction = "none"
@@ -103,8 +109,8 @@ class PlainNetwork:
         self._optimizer = make_torch_optimizer(recipe, self._parameters)
         n_batches = -(-len(train.X) // (recipe.batch_size or len(train.X)))
         self._schedule = make_torch_schedule(recipe, self._optimizer, n_batches)
-        key = network_keys([seed], "draws", train.X.device)[0]
-        self._stream = RandomStream(key, rows=None if recipe.batch_size else numbers)
+        key = torch.from_numpy(network_keys([seed], "draws")).to(train.X.device)
+        self._stream = RandomStream(key[0], rows=None if recipe.batch_size else numbers)
 
     def train(self, start: int, end: int) -> npt.NDArray[np.float64]:
         """Train from epoch `start` to before `end`; return their curves [4, epoch], with hits as the scores."""
@@ -148,13 +154,13 @@ class PlainNetwork:
     def _batches(self, epoch: int) -> list[Rows]:
         if not self._recipe.batch_size:
             return [self._train]
-        order = shuffle_rows(len(self._train.X), self._seed, epoch).to(self._train.X.device)
+        order = torch.from_numpy(shuffle_rows(len(self._train.X), self._seed, epoch)).to(self._train.X.device)
         return [self._train.at(batch) for batch in torch.split(order, self._recipe.batch_size)]
 
     def _hits(self, z: Tensor, rows: Rows) -> float:
-        if self._loss.hits is None:
+        if self._measure_hits is None:
             return 0.0
-        hits = self._loss.hits(z, rows.y)
+        hits = self._measure_hits(z, rows.y)
         return float(hits.sum()) / len(hits) if rows.weights is None else float(rows.mean(hits))
 
 
@@ -164,7 +170,7 @@ class PlainEngine:
     def __init__(self, stack: Stack) -> None:
         self._stack, recipe = stack, stack.chunk.recipe
         self.most_epochs = recipe.n_epochs
-        self.figures = torch.zeros(recipe.n_epochs + 1, 4, stack.n, dtype=torch.float64)
+        self.figures = np.zeros((recipe.n_epochs + 1, 4, stack.n))
         self._ended = np.zeros(stack.n, dtype=np.bool_)
         with in_one_line():
             self._networks = [self._network(number) for number in range(stack.n)]
@@ -173,30 +179,38 @@ class PlainEngine:
 
     def _network(self, number: int) -> PlainNetwork:
         stack, chunk = self._stack, self._stack.chunk
-        split, seed, dtype = chunk.splits[number], chunk.seeds[number], stack.storage.dtype
+        split, seed, dtype = chunk.splits[number], chunk.seeds[number], getattr(torch, chunk.dtype)
         parts, numbers = [], []
         for weights in (stack.data.train[:, split], stack.data.test[:, split]):
             places = weights.nonzero()[0]
-            y = stack.y[torch.from_numpy(places)]
             used = torch.from_numpy(weights[places]).to(chunk.device, dtype)
-            X = torch.from_numpy(stack.data.X[places]).to(chunk.device, dtype)
-            parts.append(Rows(X, y.to(chunk.device), None if (used == used[0]).all() else used))
+            X, y = (torch.from_numpy(part[places]).to(chunk.device) for part in (stack.rows.X, stack.y))
+            parts.append(Rows(X, y, None if (used == used[0]).all() else used))
             numbers.append(torch.from_numpy(places.astype(np.int32)).to(chunk.device))
-        network = build_network(chunk.build, seed).to(chunk.device, dtype)
+        network = self._built(number, parts[0].X).to(chunk.device, dtype)
         return PlainNetwork(network, *parts, recipe=chunk.recipe, loss=stack.loss, seed=seed, numbers=numbers[0])
+
+    def _built(self, number: int, X: Tensor) -> nn.Module:
+        """Return a network before its first step, for its training rows X."""
+        build, seed = self._stack.chunk.build, self._stack.chunk.seeds[number]
+        if not isinstance(build, Network):
+            return build_network(build, seed)
+        places = some_rows(np.ones(len(X)))
+        start = build.start([seed], [X[torch.from_numpy(places)].numpy(force=True)])
+        return module_of(build, {name: value[0] for name, value in start.items()}).requires_grad_()
 
     @torch.enable_grad()
     def train(self, start: int, end: int) -> None:
         with in_one_line():
             for number in np.flatnonzero(~self._ended).tolist():
-                figures = torch.from_numpy(self._networks[number].train(start, end)).T
+                figures = self._networks[number].train(start, end).T
                 self.figures[start:end, :2, number] = figures[:, :2]
                 self.figures[start + 1 : end + 1, 2:, number] = figures[:, 2:]
 
-    def look(self, epoch: int, *, ended: bool = True) -> Tensor:
+    def look(self, epoch: int, *, ended: bool = True) -> Array:
         rows = self._stack.rows.tested[0]
-        outputs = [one.outputs for one in self._networks]
-        looked = outputs[0].new_zeros(len(rows), outputs[0].shape[1], len(outputs))
+        outputs = [one.outputs.numpy(force=True) for one in self._networks]
+        looked = np.zeros((len(rows), outputs[0].shape[1], len(outputs)), dtype=outputs[0].dtype)
         for number, z in enumerate(outputs):
             looked[: len(z), :, number] = z
         return looked
@@ -209,14 +223,13 @@ class PlainEngine:
         self._ended = networks
         return bool(networks.all())
 
-    def dead_units(self) -> Tensor:
-        return torch.full((self._stack.n,), torch.nan)  # unknown
+    def dead_units(self) -> Array:
+        return np.full(self._stack.n, np.nan)  # unknown
 
-    def states(self) -> Tensors:
+    def states(self) -> Arrays:
         networks = [one.network for one in self._networks]
-        return stack_state_dicts(
-            [self._best_states.get(number) or state_of(network) for number, network in enumerate(networks)]
-        )
+        states = [self._best_states.get(number) or state_of(network) for number, network in enumerate(networks)]
+        return {name: value.numpy() for name, value in stack_state_dicts(states).items()}
 
 
 @contextlib.contextmanager

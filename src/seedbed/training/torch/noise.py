@@ -1,27 +1,23 @@
 """Stateless randomness: every draw is a function of a key, so a network's draws don't depend on its neighbours.
 
-Initialisation is torch's own, under `torch.manual_seed(seed)`. Later draws come from here: dropout masks, randomised
-slopes and the order of minibatches. There is no generator state to save, so a run can stop and continue anywhere.
+A user's module starts as under `torch.manual_seed(seed)`. Later draws come from here: dropout masks and random
+slopes. There is no generator state to save, so a run can stop and continue anywhere.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
-import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-
-def derive(*parts: int | str) -> int:
-    """A seed in [0, 2^63) for a purpose, for instance `derive(random_state, "relu:5", repeat, fold, seed)`."""
-    plain = [part if isinstance(part, str) else operator.index(part) for part in parts]  # NumPy's 5 is 5
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in plain)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+from seedbed.networks.draws import derive
+from seedbed.networks.layers import drawn_layer
 
 
 @contextlib.contextmanager
@@ -53,16 +49,9 @@ def reseed(key: Tensor, step: Tensor | int, *, training: bool) -> None:
         torch.cuda.manual_seed_all(seed)
 
 
-def network_keys(seeds: Sequence[int], purpose: str, device: torch.device | None = None) -> Tensor:
-    """Return one 32-bit key per network for `layer_noise` [network]."""
-    keys = [(derive(seed, purpose) & 0xFFFFFFFF) - 0x80000000 for seed in seeds]
-    return torch.tensor(keys, dtype=torch.int32, device=device)
-
-
-def shuffle_rows(n: int, seed: int, epoch: int) -> Tensor:
-    """Return the order in which a network sees its training rows in an epoch [n]."""
-    generator = torch.Generator().manual_seed(derive(seed, "shuffle", epoch))
-    return torch.randperm(n, generator=generator)
+def randperm(n: int, seed: int) -> NDArray[np.int64]:
+    """Return torch's order of 0 to n - 1 under a seed [n]."""
+    return np.asarray(torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy())
 
 
 def _mixed(x: Tensor) -> Tensor:
@@ -127,11 +116,6 @@ class RandomStream:
         use = self._uses.get(module, 0)
         self._uses[module] = use + 1
         return layer_noise(self.key, self.step, drawn_layer(module, use), rows, math.prod(x.shape[1:])).reshape(x.shape)
-
-
-def drawn_layer(module: int, use: int) -> int:
-    """Return the number of a layer that draws. Each use of a module has its own."""
-    return module + 4096 * use
 
 
 def drawn_modules(network: nn.Module) -> dict[str, int]:

@@ -1,0 +1,132 @@
+"""Users' own modules: what a person reads of one before it trains."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from seedbed.data.layout import layout_of
+from seedbed.data.table import Table, Task
+from seedbed.errors import counted
+from seedbed.networks.layers import Array
+from seedbed.networks.network import Network
+from seedbed.networks.user import OwnArchitecture, UserArchitecture
+from seedbed.training.planning import Source
+from seedbed.training.torch.modules import module_of
+from seedbed.training.torch.noise import seeded
+from seedbed.training.torch.states import build_network, load_state, outputs_of
+
+_MOST_LINES = 40  # of a module's repr
+_TRIALS = 3  # seeds that networks are built under
+_ROUNDING = 1e-6
+
+
+def describe_module(module: OwnArchitecture, table: Table) -> str:
+    """Return the `repr` and the number of parameters of a module, built for a table.
+
+    Raises:
+        SeedbedError: the module can't be built.
+    """
+    name = module.name if isinstance(module, UserArchitecture) else f"{module.path}:{module.name}"
+    n_inputs = layout_of(table).n_inputs
+    build = functools.partial(module, n_inputs, table.n_outputs)
+    network = build_network(build, 0)
+    n_parameters = n_parameters_of_module(build)
+    lines = repr(network).splitlines()
+    if len(lines) > _MOST_LINES:
+        lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
+    size = f"{counted(n_parameters, 'parameter')}, {counted(n_inputs, 'input')}"
+    if warning := probabilities_warning(build, n_inputs, table.task):
+        lines.append(f"Warning: {warning}.")
+    return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
+
+
+def n_parameters_of_module(build: Callable[[], nn.Module]) -> int:
+    """Return the number of parameters of one network."""
+    return sum(parameter.numel() for parameter in build_network(build, 0).parameters())
+
+
+def probabilities_warning(build: Callable[[], nn.Module], n_features: int, task: Task) -> str:
+    """Return a warning if `forward()` seems to end with a sigmoid or softmax; else an empty text."""
+    kind = find_final_activation(build, n_features, task)
+    return f"forward() seems to end with a {kind}; it must return logits" if kind else ""
+
+
+def look_like_probabilities(outputs: npt.NDArray[np.floating], task: Task) -> bool:
+    """Return whether outputs [row, output] look like those of a sigmoid or softmax. Rows that aren't finite are
+    ignored."""
+    z = outputs[np.isfinite(outputs).all(axis=1)]
+    if task == "regression" or ((z < -_ROUNDING) | (z > 1 + _ROUNDING)).any():
+        return False
+    return task == "binary" or bool((np.abs(z.sum(axis=1) - 1) < 1e-4).all())
+
+
+def find_final_activation(
+    build: Callable[[], nn.Module], n_features: int, task: Task
+) -> Literal["", "sigmoid", "softmax"]:
+    """Return the activation with which `forward()` seems to end, or an empty text.
+
+    Outputs of one network may lie between 0 and 1 by chance. So networks are built under several seeds, with their
+    initial parameters and with large random ones, and get random rows of two scales.
+
+    Args:
+        build: builds one network.
+        n_features: features of a row.
+        task: the task.
+    """
+    if task == "regression":
+        return ""
+    outputs: list[npt.NDArray[np.floating]] = []
+    for seed in range(_TRIALS):
+        try:
+            # A copy, because networks may share a layer, such as a pretrained one, and parameters are replaced below.
+            network = copy.deepcopy(build_network(build, seed)).eval()
+            outputs += [_try_network(network, n_features, scale, seed) for scale in (1.0, 10.0)]
+        except Exception:  # noqa: BLE001 - the user's code may not expect these numbers
+            return ""
+        if not all(look_like_probabilities(z, task) for z in outputs[-2:]):
+            return ""
+    known = np.concatenate(outputs)
+    known = known[np.isfinite(known)]
+    if not known.size or known.max() - known.min() <= _ROUNDING:
+        return ""
+    return "softmax" if task == "multiclass" else "sigmoid"
+
+
+def _try_network(network: nn.Module, n_features: int, scale: float, seed: int) -> npt.NDArray[np.floating]:
+    """Return outputs [row, output] for random rows. With a scale above 1, parameters are replaced by random ones."""
+    dtype = next(p.dtype for p in network.parameters())
+    with torch.no_grad(), seeded(seed):
+        for parameter in network.parameters() if scale > 1 else ():
+            parameter.copy_(scale * torch.randn_like(parameter))
+        z: npt.NDArray[np.floating] = outputs_of(network, scale * torch.randn(64, n_features, dtype=dtype)).numpy()
+    return z
+
+
+def trained_module(build: Source, seed: int, state: Mapping[str, Array]) -> nn.Module:
+    """Return a trained network in evaluation mode."""
+    if isinstance(build, Network):
+        return module_of(build, state).requires_grad_().eval()
+    with seeded(seed):
+        network = build()
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
+    dtype = next((value.dtype for value in tensors.values() if value.is_floating_point()), torch.float32)
+    load_state(network.to(dtype), tensors)
+    return network.eval()  # type: ignore[no-any-return]
+
+
+def outputs_of_modules(networks: Sequence[nn.Module], X: npt.NDArray[Any]) -> Array:
+    """Return the outputs of networks for rows X [row, output, network]."""
+    with torch.inference_mode():
+        outputs = []
+        for network in networks:
+            dtype = next((parameter.dtype for parameter in network.parameters()), torch.float32)
+            outputs.append(outputs_of(network, torch.from_numpy(np.array(X)).to(dtype)))
+        return np.asarray(torch.stack(outputs, -1).numpy())
