@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seedbed.networks.draws import Draws
 from seedbed.networks.kernel_program import KernelLayer, Kind, NotCoveredError, Program

@@ -28,8 +28,9 @@ from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, as_array, one_split
 from seedbed.training.losses import Loss, check_smoothing, pick_loss
 from seedbed.training.parallel import pick_workers, train_chunks
-from seedbed.training.planning import Source, check_engine, plan_chunks, traits_of
+from seedbed.training.planning import check_engine, plan_chunks, traits_of
 from seedbed.training.torch import require_torch
+from seedbed.training.traits import Source
 
 _MOST_SEEDS = 1_000_000
 

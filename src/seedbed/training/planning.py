@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from seedbed.errors import OptionError, spell
 from seedbed.networks.embedding_layers import Embeddings, Periodic, Piecewise
-from seedbed.networks.kernel_program import Program
 from seedbed.networks.layers import BatchNorm, Layer, Linear
 from seedbed.networks.network import Network
 from seedbed.settings.design import Engine
@@ -20,6 +19,7 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.native.library import kernel
 from seedbed.training.torch import has_torch, require_torch
+from seedbed.training.traits import Source, Traits
 
 _LANES, _BLOCK = 16, 8  # networks come in full vectors of 16 floats for torch, in blocks of 8 for the kernel
 _MOST = 496
@@ -41,31 +41,6 @@ _PLAIN = (
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", r"C:\Windows\System32\nvcuda.dll")  # of NVIDIA, on Linux, WSL and Windows
 # Networks that train one after the other get small chunks, so that all cores have work.
 _FEW = 8
-
-
-Source = Network | Callable[[], Any]
-"""A network as data, or a function that builds a user's own `nn.Module`."""
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What is known of a network before it trains.
-
-    Attributes:
-        network: its layers; None if not all of them are known.
-        n_outputs: outputs of a row.
-        n_parameters: the number of its parameters.
-        program: what the kernel runs; None if it doesn't cover the network.
-        has_batchnorm: whether a layer needs two rows.
-        lost: what `forward()` may change that isn't kept, in words.
-    """
-
-    network: Network | None
-    n_outputs: int
-    n_parameters: int
-    program: Program | None
-    has_batchnorm: bool
-    lost: str = ""
 
 
 def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
@@ -222,7 +197,7 @@ def pick_device(device: str) -> str:
     if device == "cpu" or (device == "auto" and not may_have_gpu):
         return "cpu"
     require_torch(f"the device {device}")
-    from seedbed.training.torch.torch_engine import pick_torch_device
+    from seedbed.training.torch.states import pick_torch_device
 
     return pick_torch_device(device)
 

@@ -39,7 +39,6 @@ from seedbed.networks.layers import (
 from seedbed.networks.network import Network
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.data import TrainingData
-from seedbed.training.planning import Traits
 from seedbed.training.torch.modules import activation_of
 from seedbed.training.torch.noise import RandomStream, drawn_modules, seeded, stateless
 from seedbed.training.torch.stacked_layers import compute
@@ -52,6 +51,7 @@ from seedbed.training.torch.states import (
     outputs_of,
     stack_networks,
 )
+from seedbed.training.traits import Traits
 from seedbed.training.undocumented import has_hooks
 
 # Elementwise functions that a user's forward() may call.

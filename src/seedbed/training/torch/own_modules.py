@@ -18,10 +18,10 @@ from seedbed.errors import counted
 from seedbed.networks.layers import Array
 from seedbed.networks.network import Network
 from seedbed.networks.user import OwnArchitecture, UserArchitecture
-from seedbed.training.planning import Source
 from seedbed.training.torch.modules import module_of
 from seedbed.training.torch.noise import seeded
 from seedbed.training.torch.states import build_network, load_state, outputs_of
+from seedbed.training.traits import Source
 
 _MOST_LINES = 40  # of a module's repr
 _TRIALS = 3  # seeds that networks are built under

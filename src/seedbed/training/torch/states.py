@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from seedbed.errors import CandidateError, counted
+from seedbed.errors import CandidateError, OptionError, counted
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.data import MOST_ROWS, TrainingData, some_rows
 from seedbed.training.torch.noise import seeded
@@ -110,12 +110,6 @@ def stack_states(network: nn.Module, states: Mapping[str, Tensor], layout: Layou
     }
     params = {name: value for name, value in stacked.items() if name in trainable}
     return params, {name: value for name, value in stacked.items() if name not in params}
-
-
-def unstack(values: Tensors, layout: Layout) -> Tensors:
-    """Return the states of networks, by the names in a `state_dict` [network, ...]."""
-    states = {name: value.detach().movedim(-1, 0) for name, value in values.items()}
-    return {name: (value.transpose(1, 2) if name in layout else value).contiguous() for name, value in states.items()}
 
 
 def state_of(network: nn.Module) -> Tensors:
@@ -224,3 +218,22 @@ def modules_that_look(network: nn.Module) -> list[nn.Module]:
     """Return the modules of a network that have a method `look_at` and use it."""
     inside = [module for child in network.children() for module in modules_that_look(child)]
     return [network] if callable(getattr(network, "look_at", None)) else inside
+
+
+def pick_torch_device(device: str) -> str:
+    """Return the device by its name. `auto` is CUDA if available, else the CPU.
+
+    Raises:
+        OptionError: there is no such device.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        torch.ones(1, device=chosen).item()
+    except (RuntimeError, AssertionError, TypeError) as error:
+        # torch's dispatcher lists all of its backends.
+        is_unknown = isinstance(error, NotImplementedError)
+        why = "this torch has no such backend" if is_unknown else str(error).splitlines()[0]
+        raise OptionError(f"no device '{device}': {why}", "Use auto, cpu or cuda.") from None
+    return "cpu" if chosen.type == "cpu" else str(chosen)

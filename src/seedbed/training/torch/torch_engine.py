@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from seedbed.errors import OptionError
 from seedbed.networks.layers import Array, Arrays
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.schedules import clock, rate_factors
@@ -21,25 +20,6 @@ from seedbed.training.torch.states import Pass, Storage
 from seedbed.training.torch.torch_losses import TORCH_LOSSES
 
 _PLACES = 2048  # test rows that are evaluated together
-
-
-def pick_torch_device(device: str) -> str:
-    """Return the device by its name. `auto` is CUDA if available, else the CPU.
-
-    Raises:
-        OptionError: there is no such device.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-        torch.ones(1, device=chosen).item()
-    except (RuntimeError, AssertionError, TypeError) as error:
-        # torch's dispatcher lists all of its backends.
-        is_unknown = isinstance(error, NotImplementedError)
-        why = "this torch has no such backend" if is_unknown else str(error).splitlines()[0]
-        raise OptionError(f"no device '{device}': {why}", "Use auto, cpu or cuda.") from None
-    return "cpu" if chosen.type == "cpu" else str(chosen)
 
 
 class Batch(NamedTuple):

@@ -1,0 +1,34 @@
+"""What is trained: a network as data, or a user's own module; and what is known of it before it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from seedbed.networks.kernel_program import Program
+from seedbed.networks.network import Network
+
+Source = Network | Callable[[], Any]
+"""A network as data, or a function that builds a user's own `nn.Module`."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of a network before it trains.
+
+    Attributes:
+        network: its layers; None if not all of them are known.
+        n_outputs: outputs of a row.
+        n_parameters: the number of its parameters.
+        program: what the kernel runs; None if it doesn't cover the network.
+        has_batchnorm: whether a layer needs two rows.
+        lost: what `forward()` may change that isn't kept, in words.
+    """
+
+    network: Network | None
+    n_outputs: int
+    n_parameters: int
+    program: Program | None
+    has_batchnorm: bool
+    lost: str = ""
