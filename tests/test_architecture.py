@@ -32,6 +32,7 @@ BUDGETS = {
     "settings/": 702,
     "training/": 4670,
 }
+TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)
 
 
@@ -216,6 +217,17 @@ def subclasses(file: Path) -> set[str]:
     return {node.name for node in body_of(file) if isinstance(node, ast.ClassDef) and node.bases}
 
 
+def torch_outside(root: Path) -> list[str]:
+    """Return the imports of torch outside of the folder for it, and those of that folder outside of functions."""
+    wrong = []
+    for file in files_of(root):
+        name, text = file.relative_to(root), file.read_text(encoding="utf-8")
+        if name.parts[:2] == ("training", "torch"):
+            continue
+        wrong += [f"{name}:{number}" for number, line in enumerate(text.splitlines(), 1) if TORCH.match(line)]
+    return wrong
+
+
 def repeated_file_names(root: Path) -> list[str]:
     """Return the names of files that exist more than once; `__init__.py` and `__main__.py` aside."""
     names = Counter(file.name for file in files_of(root) if not file.name.startswith("__"))
@@ -264,6 +276,10 @@ def test_no_imports_form_a_cycle():
 
 def test_a_name_is_imported_from_the_file_that_defines_it():
     assert roundabout_imports(PACKAGE) == []
+
+
+def test_one_folder_holds_all_that_imports_torch():
+    assert torch_outside(PACKAGE) == []
 
 
 def test_only_the_root_lists_the_public_interface():
@@ -406,6 +422,19 @@ def test_an_unused_name_and_a_list_of_names_are_found(tree: Path):
     assert "data/splits.py: deal" in unused_names(tree)
     assert "data/splits.py: deal" not in unused_names(tree, "call deal()")
     assert listed_names(tree) == ["data/splits.py"]
+
+
+@pytest.mark.parametrize(
+    ("source", "n"),
+    [
+        *(("import torch\n", 1), ("def f():\n    from torch import nn\n", 1)),
+        *(("from seedbed.training.torch.door import a\n", 1), ("from seedbed.training.torch import a\n", 0)),
+        *(("def f():\n    from seedbed.training.torch.door import a\n", 0), ("import torchvision\n", 0)),
+    ],
+)
+def test_an_import_of_torch_outside_of_its_folder_is_found(tree: Path, source: str, n: int):
+    (tree / "data" / "table.py").write_text(source)
+    assert len(torch_outside(tree)) == n
 
 
 def test_a_repeated_file_name_is_found(tree: Path):

@@ -149,14 +149,6 @@ class Embeddings(Layer):
     def is_looking(self) -> bool:  # type: ignore[override]
         return any(layer.is_looking for layer in self.layers)
 
-    @property
-    def parameters(self) -> Shapes:
-        return {name: shape for layer in self.layers for name, shape in layer.parameters.items()}
-
-    @property
-    def buffers(self) -> Shapes:
-        return {name: shape for layer in self.layers for name, shape in layer.buffers.items()}
-
     def n_outputs(self, n_inputs: int) -> int:
         pairs = zip(self.layers, self.inputs, strict=True)
         return len(self.others) + sum(layer.n_outputs(len(places)) for layer, places in pairs)

@@ -50,12 +50,12 @@ class Layer:
     @property
     def parameters(self) -> Shapes:
         """Shapes of the parameters, by name."""
-        return {}
+        return {name: shape for layer in self.layers for name, shape in layer.parameters.items()}
 
     @property
     def buffers(self) -> Shapes:
         """Shapes of all other tensors, by name."""
-        return {}
+        return {name: shape for layer in self.layers for name, shape in layer.buffers.items()}
 
     def n_outputs(self, n_inputs: int) -> int:
         """Return the number of outputs of a row."""
@@ -68,7 +68,7 @@ class Layer:
             draws: the network's random numbers.
             rows: training rows as the layer sees them [row, input]; None if they don't matter.
         """
-        return {}
+        return {name: value for layer in self.layers for name, value in layer.start(draws, None).items()}
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         """Return the outputs [network, row, unit] in evaluation.
@@ -376,17 +376,6 @@ class Residual(Layer):
     """Layers whose outputs are added to their inputs."""
 
     layers: tuple[Layer, ...]
-
-    def start(self, draws: Draws, rows: Array | None) -> Arrays:
-        return {name: value for layer in self.layers for name, value in layer.start(draws, None).items()}
-
-    @property
-    def parameters(self) -> Shapes:
-        return {name: shape for layer in self.layers for name, shape in layer.parameters.items()}
-
-    @property
-    def buffers(self) -> Shapes:
-        return {name: shape for layer in self.layers for name, shape in layer.buffers.items()}
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         added = x
