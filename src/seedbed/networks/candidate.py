@@ -16,7 +16,7 @@ Examples: `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@resi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +30,8 @@ from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings.fields import parse_setting, settings_of
 from seedbed.settings.recipe import Recipe
 
-Architecture = Callable[[int, int], nn.Module]
-"""Builds one network from `n_features` and `n_outputs`."""
+Architecture = Any
+"""One of those in `mlp.py`, or what builds a user's own network from `n_features` and `n_outputs`, see `user.py`."""
 
 _DEFAULT_MODELS = (
     *("prior", "network-1", "network-2", "network-2-bins", "network-2-waves"),

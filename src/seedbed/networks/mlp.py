@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import PurePath
 from typing import Any, Literal, Self
@@ -29,13 +29,10 @@ from seedbed.networks.layers import (
 from seedbed.networks.layers import Residual as ResidualLayer
 from seedbed.networks.network import Network
 from seedbed.networks.parts import (
-    Blend,
-    DecisionTrees,
     Embeddings,
     PeriodicEmbedding,
     PiecewiseLinearEncoding,
     Residual,
-    SmoothClip,
 )
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
@@ -275,8 +272,11 @@ class Trees:
     Attributes:
         method: "boosted", each tree predicts what those before it leave over; or "extra", the mean of trees that split
             at random thresholds (Geurts, Ernst and Wehenkel 2006, "Extremely randomized trees").
-        n_trees, n_nodes, depth, probabilities: as in `DecisionTrees`. Before a fit, `n_trees` is the number of extra
-            trees, or the largest number of boosting iterations.
+        n_trees, n_nodes: number of trees, and of their nodes. Before a fit, `n_trees` is the number of extra trees, or
+            the largest number of boosting iterations.
+        depth: steps from a first node to the deepest leaf.
+        probabilities: whether the sum of the leaves is the probabilities of classes, or of the second of two classes;
+            else it is their logits, or a number.
     """
 
     method: Literal["boosted", "extra"]
@@ -285,38 +285,29 @@ class Trees:
     depth: int = 0
     probabilities: bool = False
 
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
-        return nn.Sequential(DecisionTrees(self.n_trees, self.n_nodes, n_outputs, self.depth, self.probabilities))
-
 
 @dataclass(frozen=True)
 class Regression:
     """Logistic or ridge regression that is fitted until it converges. Fitted, it is an `MLP` without hidden layers."""
-
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
-        return MLP()(n_features, n_outputs)
 
 
 @dataclass(frozen=True)
 class Prior:
     """The class frequencies, or the mean of numbers, for every row. Fitted, it is an `MLP` without hidden layers."""
 
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
-        return MLP()(n_features, n_outputs)
-
 
 @dataclass(frozen=True)
 class BlendedMembers:
     """An architecture that averages multilayer perceptrons and decision trees with weights.
 
-    Calling it builds one network of each member. They share a `SmoothClip` of the inputs, and `Blend` averages them.
+    All members see the same inputs, which are clipped.
 
     Attributes:
         members: the architectures of the members.
         names: names of the members.
         weights: weights of the members, above 0, with sum 1.
         temperature: divisor of the logits of classes.
-        limit: limit of `SmoothClip`; inputs are usually standardised. 0 leaves inputs unchanged.
+        limit: bound of the clipped inputs, which are usually standardised. 0 leaves them unchanged.
         numbers: whether the network predicts numbers instead of classes.
 
     Raises:
@@ -343,11 +334,6 @@ class BlendedMembers:
         """Return the weight of each member, by its name."""
         return dict(zip(self.names, self.weights, strict=True))
 
-    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
-        networks: list[nn.Module] = [member(n_features, n_outputs) for member in self.members]
-        clip = [SmoothClip(self.limit)] if self.limit else []
-        return nn.Sequential(*clip, Blend(networks, list(self.weights), self.temperature, self.numbers))
-
 
 class _Member(msgspec.Struct):
     name: str
@@ -362,7 +348,7 @@ class _Blend(msgspec.Struct):
     numbers: bool
 
 
-def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dict[str, Any]:
+def architecture_to_values(architecture: object) -> dict[str, Any]:
     """Return an architecture as plain values.
 
     The values are `{"kind": "mlp", ...}`, `{"kind": "trees", ...}`, `{"kind": "blend", "members": [...], ...}`, or

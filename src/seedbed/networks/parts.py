@@ -8,109 +8,6 @@ from torch import nn
 from seedbed.networks.activations import ALL_ACTIVATIONS
 
 
-class Blend(nn.ModuleList):
-    """Average the predictions of networks with weights.
-
-    For classes it averages probabilities, not logits, and returns the logits of the
-    average divided by a temperature. A single output is the logit of the second of
-    two classes. For numbers it averages the outputs. The average is computed in double
-    precision, because logarithms of small probabilities are large.
-
-    Args:
-        networks: networks that return [row, output].
-        weights: weights of the networks, above 0, with sum 1.
-        temperature: below 1 sharpens the probabilities, above 1 softens them.
-        numbers: whether the outputs are numbers instead of logits.
-    """
-
-    def __init__(
-        self,
-        networks: list[nn.Module],
-        weights: list[float],
-        temperature: float = 1.0,
-        numbers: bool = False,
-    ) -> None:
-        super().__init__(networks)
-        self.weights = weights
-        self.temperature = temperature
-        self.numbers = numbers
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.averaged(torch.stack([network(x) for network in self]))
-
-    def averaged(self, outputs: torch.Tensor) -> torch.Tensor:
-        """Average the outputs of all networks [network, row, output]."""
-        outputs = outputs.double()
-        weights = outputs.new_tensor(self.weights)[:, None, None]
-        if self.numbers:
-            return (weights * outputs).sum(0)
-        if outputs.shape[2] > 1:
-            logs = outputs.log_softmax(2) + weights.log()
-            return logs.logsumexp(0) / self.temperature
-        yes = nn.functional.logsigmoid(outputs) + weights.log()
-        no = nn.functional.logsigmoid(-outputs) + weights.log()
-        return (yes.logsumexp(0) - no.logsumexp(0)) / self.temperature
-
-
-class DecisionTrees(nn.Module):
-    """Sum decision trees.
-
-    A node compares one feature with a threshold: rows with more than the threshold go
-    to the node `left + 1`, others to `left`. A leaf leads to itself. The trees begin at
-    the first nodes.
-
-    >>> DecisionTrees(n_trees=2, n_nodes=6, out_features=1, depth=1)(torch.zeros(3, 4)).shape
-    torch.Size([3, 1])
-
-    Args:
-        n_trees: number of trees.
-        n_nodes: nodes of all trees.
-        out_features: outputs of a row.
-        depth: steps from a first node to the deepest leaf.
-        probabilities: whether the sum is the probabilities of classes, or of the second
-            of two classes; the outputs are their logits.
-    """
-
-    feature: torch.Tensor
-    threshold: torch.Tensor
-    left: torch.Tensor
-    value: torch.Tensor
-    least = 1e-4  # probability; pure leaves would give infinite logits
-
-    def __init__(
-        self,
-        n_trees: int,
-        n_nodes: int,
-        out_features: int,
-        depth: int,
-        probabilities: bool = False,
-    ) -> None:
-        super().__init__()
-        self.n_trees, self.n_nodes, self.depth = n_trees, n_nodes, depth
-        self.out_features, self.probabilities = out_features, probabilities
-        nodes = torch.arange(n_nodes, dtype=torch.int32)
-        self.register_buffer("feature", torch.zeros_like(nodes))
-        self.register_buffer("threshold", torch.zeros(n_nodes))
-        self.register_buffer("left", nodes)
-        self.register_buffer("value", torch.zeros(n_nodes, out_features))
-
-    def leaves(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the leaf that each row reaches in each tree [row, tree]."""
-        at = torch.arange(self.n_trees, device=x.device).repeat(len(x), 1)
-        for _ in range(self.depth):
-            more = x.gather(1, self.feature[at].long()) > self.threshold[at]
-            at = self.left[at].long() + more
-        return at
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        total = self.value[self.leaves(x)].sum(1)
-        if not self.probabilities:
-            return total
-        if self.out_features > 1:
-            return total.clamp(min=self.least).log()
-        return total.clamp(self.least, 1 - self.least).logit()
-
-
 class Embeddings(nn.ModuleList):
     """Apply layers to some of the inputs each. The other inputs come first, unchanged,
     followed by the outputs of the layers.
@@ -261,26 +158,6 @@ class Residual(nn.Sequential):
         for layer in self:
             added = layer(added)
         return x + added
-
-
-class SmoothClip(nn.Module):
-    """Compress inputs between -limit and limit: `x / sqrt(1 + (x / limit)^2)`. Small inputs hardly change.
-
-    From Holzmueller, Grinsztajn and Steinwart 2024, "Better by Default".
-
-    >>> SmoothClip(3.0)(torch.tensor([0.0, 4.0]))
-    tensor([0.0000, 2.4000])
-
-    Args:
-        limit: bound of the outputs.
-    """
-
-    def __init__(self, limit: float = 3.0) -> None:
-        super().__init__()
-        self.limit = limit
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x / (1 + (x / self.limit) ** 2).sqrt()
 
 
 _BY_CLASS = {getattr(nn, entry.torch): name for name, entry in ALL_ACTIVATIONS.items() if name != "gelu_tanh"}

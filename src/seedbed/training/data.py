@@ -242,6 +242,12 @@ def modules_that_look(network: nn.Module) -> list[nn.Module]:
     return [network] if callable(getattr(network, "look_at", None)) else inside
 
 
+def some_rows(weights: npt.NDArray[np.number]) -> npt.NDArray[np.int64]:
+    """Return the rows with a weight above 0 [row], or evenly spaced ones of many, because the table may be sorted."""
+    (rows,) = np.nonzero(weights)
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).astype(np.int64)])
+
+
 def _some(n_rows: int) -> npt.NDArray[np.int64]:
     """Return all rows, or evenly spaced ones, because the table may be sorted."""
     return np.linspace(0, n_rows - 1, min(n_rows, MOST_ROWS)).astype(np.int64)
