@@ -13,7 +13,6 @@ from typing import Any, Literal, Self
 
 import joblib
 import numpy as np
-import torch
 from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -73,7 +72,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     categorical: Sequence[str | int] = ()
     random_state: int | np.random.RandomState | None = None
     engine: Engine = "auto"
-    device: str | torch.device = "auto"
+    device: Any = "auto"
     n_jobs: int | None = None
     verbose: int | bool = 0
     model_: Model = field(init=False)

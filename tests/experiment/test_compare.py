@@ -16,10 +16,10 @@ from seedbed.experiment.compare import compare
 from seedbed.experiment.spec import TUTORIAL
 from seedbed.model.member import splits_of_networks
 from seedbed.model.portfolio import LINES
-from seedbed.training.torch.modules import SmoothClip
+from seedbed.model.stacks import smooth_clip
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import RECIPES
-from seedbed.networks.draws import derive
+from seedbed.training.randomness import derive
 
 from .conftest import compare_with
 
@@ -61,7 +61,7 @@ def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(smal
     found = small(candidates=words, random_state=7, **given)
     result, (X, y), number = found[words], arrays, 1
     train, test = found.splits[number].train.copy(), found.splits[number].test.copy()
-    Z = SmoothClip(3.0)(torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32)))
+    Z = torch.from_numpy(smooth_clip(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32), 3.0))
     bags = splits_of_networks(found.experiment.table.of_rows(train), 8, 7)
     outputs = np.full((6, 8, len(train)), np.nan)
     predicted = np.empty((6, 8, len(test)))

@@ -25,8 +25,8 @@ def of_numbers(n_columns=4, ignored=()):
     X = np.random.default_rng(0).normal(size=(120, n_columns))
     frame = pd.DataFrame(X, columns=[f"c{place}" for place in range(n_columns)])
     model = fit_model(frame.assign(y=(X.sum(axis=1) > 0) * 1), "tanh:6", target="y", recipe=QUICK, **FAST)
-    states = {name: value.clone() for name, value in model.states.items()}
-    first = next(value for value in states.values() if value.dim() == 3)
+    states = {name: value.copy() for name, value in model.states.items()}
+    first = next(value for value in states.values() if value.ndim == 3)
     for place in ignored:
         first[:, :, place] = 0
     return dataclasses.replace(model, states=states), frame

@@ -17,12 +17,12 @@ import pytest
 import torch
 
 from seedbed.errors import CandidateError, ModelFileError, OptionError
-from seedbed.model import predictions_file
+from seedbed.model import ensemble, predictions_file
 from seedbed.model.blending import fit_model
-from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import KEY, canonical, fingerprint
 from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes, write_checked
+from seedbed.model.stacks import Stacks
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import recipe_named
 
@@ -294,10 +294,12 @@ def test_weights_with_other_predictions_are_refused_because_of_the_golden_rows(c
 @pytest.mark.slow
 def test_a_file_of_many_networks_is_checked_in_stacks(fitted, loaded, monkeypatch):
     """Made one after the other, the networks of a file of 17 MB would take over a minute."""
-    states = {name: value.repeat(20_000, *(value.dim() - 1) * [1]) for name, value in fitted("relu:2").states.items()}
+    states = {name: np.repeat(value, 20_000, axis=0) for name, value in fitted("relu:2").states.items()}
     content = to_bytes(dataclasses.replace(fitted("relu:2"), states=states))
-    monkeypatch.setattr(Ensemble, "_network", lambda *_: pytest.fail("a network was made alone"))
+    made = []
+    monkeypatch.setattr(ensemble, "Stacks", lambda *given: made.append(Stacks(*given)) or made[-1])
     assert loaded(content).n_networks == 60_000
+    assert len(made) < 20
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A model predicts the mean of its networks, for rows in any form."""
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 import seedbed as sb
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.sources.opening import read_new_rows
-from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
+from seedbed.errors import CandidateError, ColumnError, DataError, OptionError, TargetError, TrainingError
 from seedbed.model.blending import fit_model
 from seedbed.model.predicting import Blocks, values_of
 from seedbed.networks.candidate import parse_candidate
@@ -19,6 +20,7 @@ from seedbed.training.candidates import with_inputs_of
 from seedbed.networks.draws import derive
 
 from .conftest import CANDIDATES, FAST, TARGETS
+from .plain_networks import plain_values
 
 
 @pytest.mark.product
@@ -26,17 +28,27 @@ from .conftest import CANDIDATES, FAST, TARGETS
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candidate, target):
     model = fitted(candidate, target)
-    inputs = torch.from_numpy(model.preprocessor.inputs_of_values(read(frame, target).features))
-    outputs = torch.stack([network(inputs) for network in model.networks()]).double()
-    found = model.predictions(frame)
-    if target == "ill":
-        np.testing.assert_allclose(found.values, torch.sigmoid(outputs)[:, :, 0].mean(0), atol=1e-6)
-    elif target == "grade":
-        np.testing.assert_allclose(model.predict_proba(frame), torch.softmax(outputs, 2).mean(0), atol=1e-6)
-        assert set(model.predict(frame)) <= {"low", "middle", "high"}
-    else:
-        expected = outputs[:, :, 0].mean(0) * model.target_deviation + model.target_mean
-        np.testing.assert_allclose(model.predict(frame), expected, rtol=1e-5)
+    expected = plain_values(model, model.preprocessor.inputs_of_values(read(frame, target).features))
+    if target == "cost":
+        np.testing.assert_allclose(model.predict(frame), expected.mean(axis=0)[:, 0], rtol=1e-9)
+        return
+    np.testing.assert_allclose(model.predict_proba(frame), expected.mean(axis=0), rtol=0, atol=1e-10)
+    spread = model.predictions(frame).spread
+    spread = spread if target == "grade" else np.column_stack([spread, spread])
+    np.testing.assert_allclose(spread, expected.std(axis=0), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES)
+def test_networks_are_modules_that_predict_what_the_model_predicts(fitted, frame, candidate):
+    model = fitted(candidate, "grade")
+    if candidate == "auto":
+        with pytest.raises(CandidateError, match=r"'auto' isn't a network alone\. Export it to ONNX"):
+            model.networks()
+        return
+    inputs = torch.from_numpy(model.preprocessor.inputs_of_values(read(frame, "grade").features))
+    outputs = torch.stack([network(inputs) for network in model.networks()])
+    assert isinstance(model.networks()[0], torch.nn.Sequential)
+    np.testing.assert_allclose(model.predict_proba(frame), outputs.double().softmax(2).mean(0), atol=1e-6)
 
 
 @pytest.mark.parametrize("candidate", ["logistic", "relu:5", "auto"])
@@ -230,11 +242,13 @@ def test_a_card_counts_only_trainable_parameters(fitted):
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES)
-def test_stacked_networks_predict_what_each_predicts_alone(fitted, frame, candidate, monkeypatch):
+def test_networks_predict_together_what_each_predicts_alone(fitted, frame, candidate, monkeypatch):
     model = fitted(candidate, "grade")
     inputs = model.preprocessor.inputs_of_values(read(frame, "grade").features)[:40]
     monkeypatch.setattr(model.stacks, "_most_rows", 7)  # in several pieces
-    alone, spread = values_of(model, inputs, (network.double() for network in model.made_networks()))
+    one_by_one = [dataclasses.replace(model, states={name: value[[number]] for name, value in model.states.items()})
+                  for number in range(model.n_networks)]  # fmt: skip
+    alone, spread = values_of(model, inputs, [one.stacks for one in one_by_one])
     for together in (values_of(model, inputs), values_of(model, inputs, model.made_stacks())):
         np.testing.assert_allclose(together[0], alone, rtol=1e-11)
         np.testing.assert_allclose(together[1], spread, rtol=0, atol=1e-11)

@@ -7,7 +7,6 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, HistGradientBoostingClassifier
 
 from seedbed.data.reading import read_table
@@ -17,12 +16,14 @@ from seedbed.model import model_file, portfolio, trees
 from seedbed.model.blending import blend_table
 from seedbed.model.model import load
 from seedbed.model.portfolio import candidates_for
-from seedbed.model.trees import TreeData, fit_trees, pad_trees, tree_leaves
+from seedbed.model.trees import DecisionTrees, TreeData, fit_trees, pad_trees
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import Trees, architecture_to_values
-from seedbed.training.torch.modules import DecisionTrees
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
+from seedbed.training.native.library import Kernel
+
+from .plain_networks import plain_trees
 
 BOOSTED, EXTRA = Trees("boosted", 30), Trees("extra", 5)
 SOME = ("boosted-trees:20", "extra-trees:5")
@@ -41,13 +42,8 @@ def data_of(kind: str, n: int = 400, n_folds: int = 4) -> TreeData:
     return TreeData(X, y, None, splits, 3 if kind == "three" else 1, kind != "numbers")
 
 
-def modules_of(fitted: trees.FittedMember, n_outputs: int) -> list[DecisionTrees]:
-    modules = []
-    for number in range(len(fitted.states["0.left"])):
-        network = fitted.architecture(6, n_outputs)
-        network.load_state_dict({name: value[number] for name, value in fitted.states.items()})
-        modules.append(network[0])
-    return modules
+def trees_of(fitted: trees.FittedMember) -> list[DecisionTrees]:
+    return DecisionTrees.stacked(fitted.architecture, fitted.states)
 
 
 @pytest.mark.parametrize("kind", ["two", "three", "numbers"])
@@ -57,11 +53,11 @@ def test_extra_trees_are_those_of_scikit_learn(kind):
     data = dataclasses.replace(data, weights=weights)
     fitted = fit(EXTRA, data)
     estimator = ExtraTreesRegressor if kind == "numbers" else ExtraTreesClassifier
-    for number, (module, split) in enumerate(zip(modules_of(fitted, data.n_outputs), data.splits, strict=True)):
+    for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
         seed = trees.derive(0, "extra", number) % 2**32
         peer = estimator(5, max_features=0.5, random_state=seed)
         peer.fit(data.X[split.train], data.y[split.train], sample_weight=weights[split.train])
-        said = module(torch.from_numpy(data.X)).double().numpy()
+        said = made(data.X)
         if kind == "numbers":
             np.testing.assert_allclose(said[:, 0], peer.predict(data.X), atol=1e-5)
         else:
@@ -76,11 +72,11 @@ def test_boosted_trees_are_the_first_iterations_of_scikit_learn(kind, n):
     fitted = fit(BOOSTED, data)
     n_iterations = fitted.architecture.n_trees // data.n_outputs
     assert fitted.architecture.n_trees == n_iterations * data.n_outputs
-    for number, (module, split) in enumerate(zip(modules_of(fitted, data.n_outputs), data.splits, strict=True)):
+    for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
         seed = trees.derive(0, "boosted", number) % 2**32
         peer = trees.booster(data.of_classes, len(data.y), seed).set_params(max_iter=n_iterations)
         peer.fit(data.X[split.train], data.y[split.train])
-        said = module(torch.from_numpy(data.X)).double().numpy()
+        said = made(data.X)
         theirs = peer.predict(data.X) if kind == "numbers" else peer.decision_function(data.X)
         np.testing.assert_allclose(said, theirs.reshape(said.shape), atol=1e-4)
 
@@ -90,8 +86,8 @@ def test_boosted_trees_are_the_first_iterations_of_scikit_learn(kind, n):
 def test_outputs_are_those_of_the_trees_for_the_rows_that_their_split_leaves_out(kind, wanted):
     data = data_of(kind)
     fitted = fit(wanted, data)
-    for number, (module, split) in enumerate(zip(modules_of(fitted, data.n_outputs), data.splits, strict=True)):
-        said = module(torch.from_numpy(data.X[split.test])).numpy()
+    for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
+        said = made(data.X[split.test])
         np.testing.assert_allclose(fitted.outputs[split.test, :, number], said, atol=1e-6)
         assert np.isnan(fitted.outputs[split.train, :, number]).all()
 
@@ -113,7 +109,7 @@ def test_trees_that_were_fitted_before_grow_to_the_same_number():
 def test_any_number_of_threads_gives_the_same_trees(wanted):
     one, two = (fit_trees(wanted, data_of("three"), random_state=0, jobs=jobs) for jobs in (1, 2))
     assert one.architecture == two.architecture
-    assert all(torch.equal(one.states[name], two.states[name]) for name in one.states)
+    assert all(np.array_equal(one.states[name], two.states[name]) for name in one.states)
 
 
 @pytest.mark.parametrize("wanted", [Trees("boosted", 5), EXTRA])
@@ -124,7 +120,7 @@ def test_weights_count_as_copies(wanted, monkeypatch):
     wrong = dataclasses.replace(data, y=np.where(weights > 0, data.y, 1 - data.y), weights=weights)
     right = dataclasses.replace(data, weights=weights)
     a, b = fit(wanted, right), fit(wanted, wrong)
-    assert all(torch.equal(a.states[name], b.states[name]) for name in a.states)
+    assert all(np.array_equal(a.states[name], b.states[name]) for name in a.states)
 
 
 @pytest.mark.parametrize("wanted", [BOOSTED, Trees("extra", 50)])
@@ -133,8 +129,8 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
     data = data_of("two", n=4_000)
     data.X[:] = data.X.round(5)  # neighbours are a few roundings apart
     fitted = fit(wanted, data)
-    inner = fitted.states["0.left"] != torch.arange(fitted.architecture.n_nodes)
-    thresholds, features = fitted.states["0.threshold"][inner].numpy(), fitted.states["0.feature"][inner].numpy()
+    inner = fitted.states["0.left"] != np.arange(fitted.architecture.n_nodes)
+    thresholds, features = fitted.states["0.threshold"][inner], fitted.states["0.feature"][inner]
     for feature in range(6):
         values, of_feature = np.unique(data.X[:, feature]), thresholds[features == feature]
         above = np.searchsorted(values, of_feature)
@@ -145,24 +141,25 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
         assert (distance > np.minimum(gap / 2, 4e-6) - 6e-7).all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_kernel_finds_the_same_leaves_as_torch(dtype):
-    fitted = fit(Trees("extra", 19), data_of("three"))  # not a multiple of the trees that walk side by side
-    module = modules_of(fitted, 3)[0].to(dtype)
-    x = torch.randn(300, 6, generator=torch.Generator().manual_seed(0), dtype=dtype)
-    sizes = module.n_trees, module.depth
-    leaves = tree_leaves(x, module.feature, module.threshold, module.left, *sizes)
-    assert leaves is not None
-    assert torch.equal(leaves, module.leaves(x))
-    assert tree_leaves(x, module.feature, module.threshold.half(), module.left, *sizes) is None
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["two", "three", "numbers"])
+def test_the_kernel_finds_the_same_leaves_as_numpy(monkeypatch, dtype, kind):
+    fitted = fit(Trees("extra", 19), data_of(kind))  # not a multiple of the trees that walk side by side
+    made, X = trees_of(fitted)[0], np.random.default_rng(0).normal(size=(300, 6)).astype(dtype)
+    leaves, outputs = made.leaves(X), made(X)
+    monkeypatch.setattr(trees, "kernel", lambda _: Kernel(None, "there is none"))
+    np.testing.assert_array_equal(leaves, made.leaves(X))
+    state = {name: value[0] for name, value in fitted.states.items()}
+    np.testing.assert_allclose(outputs, plain_trees(fitted.architecture, state, X), rtol=1e-12)
 
 
 def test_the_kernel_never_leaves_the_nodes():
     """A file that was made to harm may lead anywhere."""
     n = 5
-    left = torch.tensor([4, 3, -7, 2**31 - 1, 4], dtype=torch.int32)
-    threshold, feature = torch.full((n,), -1e30), torch.tensor([0, -9, 2**31 - 1, 0, 5], dtype=torch.int32)
-    leaves = tree_leaves(torch.zeros(2, 1), feature, threshold, left, 2, 10**6)
+    left, feature = np.array([4, 3, -7, 2**31 - 1, 4], np.int32), np.array([0, -9, 2**31 - 1, 0, 5], np.int32)
+    threshold, value = np.full(n, -1e30, np.float32), np.zeros((n, 1), np.float32)
+    damaged = DecisionTrees(Trees("extra", 2, n, 10**6), feature, threshold, left, value)
+    leaves = damaged.leaves(np.zeros((2, 1), np.float32))
     assert leaves.min() >= 0
     assert leaves.max() < n
 
@@ -171,12 +168,10 @@ def test_unused_nodes_lead_to_themselves():
     small, large = fit(Trees("extra", 2), data_of("two")), fit(Trees("extra", 2), data_of("two", n=800))
     both, states = pad_trees([small.architecture, large.architecture], [small.states, large.states])
     assert both.n_nodes == large.architecture.n_nodes
-    filled = dataclasses.replace(both)(6, 1)
-    filled.load_state_dict({name: value[0] for name, value in states[0].items()})
-    x = torch.from_numpy(data_of("two").X)
-    assert torch.equal(filled(x), modules_of(small, 1)[0](x)[:, None].reshape(len(x), 1))
-    added = torch.arange(small.architecture.n_nodes, both.n_nodes)
-    assert torch.equal(states[0]["0.left"][0, len(added) * -1 :].long(), added)
+    X = data_of("two").X
+    np.testing.assert_array_equal(DecisionTrees.stacked(both, states[0])[0](X), trees_of(small)[0](X))
+    added = np.arange(small.architecture.n_nodes, both.n_nodes)
+    np.testing.assert_array_equal(states[0]["0.left"][0, -len(added) :], added)
 
 
 def test_extra_trees_without_weight_beside_boosted_ones_end_after_the_first_split(monkeypatch):
@@ -307,8 +302,9 @@ def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, v
     options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
     model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
     key = next(key for key in model.states if key.endswith(f".{name}"))
-    node = torch.nonzero(model.states[key.replace(name, "left")][0] != torch.arange(model.states[key].shape[1]))[-1]
-    changed = model.states[key].clone()
+    left = model.states[key.replace(name, "left")][0]
+    node = np.flatnonzero(left != np.arange(len(left)))[-1]
+    changed = model.states[key].copy()
     changed[0, node] = model.states[key][0, 0] if value == "of another" else value
     damaged = dataclasses.replace(model, states={**model.states, key: changed})
     path = tmp_path / "model.safetensors"

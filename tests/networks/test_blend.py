@@ -2,73 +2,65 @@
 
 import json
 
+import numpy as np
 import pytest
-import torch
-from torch import nn
+from scipy.special import expit, softmax
 
 from seedbed.errors import CandidateError
+from seedbed.model.stacks import blended, smooth_clip
 from seedbed.networks.mlp import MLP, BlendedMembers, architecture_from_values, architecture_to_values
-from seedbed.training.torch.modules import Blend, SmoothClip
 
 MEMBERS = (MLP((4,), "relu"), MLP((), "relu", ple=3), MLP((3, 3), "silu", residual=True, layernorm=True))
 NAMES, WEIGHTS = ("a", "b", "c"), (0.5, 0.2, 0.3)
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+def blend(**options):
+    return BlendedMembers(MEMBERS, NAMES, WEIGHTS, **options)
 
 
-def blended(n_outputs, **options):
-    return BlendedMembers(MEMBERS, NAMES, WEIGHTS, **options)(5, n_outputs)
-
-
-def of_members(network, x):
-    x = network[0](x) if len(network) > 1 else x
-    return torch.stack([member(x) for member in network[-1]]).double()
+@pytest.fixture
+def outputs():
+    """Return the outputs of each member [network, row, output]."""
+    return lambda n_outputs: list(np.random.default_rng(0).normal(size=(3, 2, 7, n_outputs)))
 
 
 def averaged(values):
-    return torch.tensordot(values.new_tensor(WEIGHTS), values, 1)
+    return np.tensordot(WEIGHTS, values, 1)
 
 
-def test_probabilities_of_two_classes_are_averaged():
-    network, x = blended(1), torch.randn(7, 5)
-    torch.testing.assert_close(network(x).sigmoid(), averaged(of_members(network, x).sigmoid()))
+def test_probabilities_of_two_classes_are_averaged(outputs):
+    each = outputs(1)
+    np.testing.assert_allclose(expit(blended(each, blend())), averaged(expit(each)), rtol=1e-12)
 
 
-def test_probabilities_of_many_classes_are_averaged():
-    network, x = blended(3), torch.randn(7, 5)
-    torch.testing.assert_close(network(x).softmax(1), averaged(of_members(network, x).softmax(2)))
+def test_probabilities_of_many_classes_are_averaged(outputs):
+    each = outputs(3)
+    np.testing.assert_allclose(softmax(blended(each, blend()), axis=2), averaged(softmax(each, axis=3)), rtol=1e-12)
 
 
-def test_numbers_are_averaged():
-    network, x = blended(1, numbers=True), torch.randn(7, 5)
-    torch.testing.assert_close(network(x), averaged(of_members(network, x)))
+def test_numbers_are_averaged(outputs):
+    each = outputs(1)
+    np.testing.assert_allclose(blended(each, blend(numbers=True)), averaged(each), rtol=1e-12)
 
 
-def test_a_temperature_divides_the_logits():
-    x, plain = torch.randn(7, 5), blended(1)
-    softer = blended(1, temperature=2.0)
-    softer.load_state_dict(plain.state_dict())
-    torch.testing.assert_close(softer(x), plain(x) / 2)
+def test_a_temperature_divides_the_logits(outputs):
+    for n_outputs in (1, 3):
+        each = outputs(n_outputs)
+        np.testing.assert_allclose(blended(each, blend(temperature=2.0)), blended(each, blend()) / 2, rtol=1e-12)
 
 
-def test_all_members_see_clipped_inputs():
-    network, x = blended(1, limit=3.0), torch.tensor([[0.0, 1e4, -1e9, 3.0, 0.1]])
-    assert isinstance(network[0], SmoothClip)
-    clipped = network[0](x)
-    torch.testing.assert_close(clipped, torch.tensor([[0.0, 3.0, -3.0, 3 / 2**0.5, 0.1]]), rtol=0, atol=1e-3)
-    torch.testing.assert_close(network(x), network[1](clipped))
+def test_a_clip_bounds_numbers_and_keeps_small_ones():
+    clipped = smooth_clip(np.array([0.0, 1e4, -1e9, 3.0, 0.1]), 3.0)
+    np.testing.assert_allclose(clipped, [0.0, 3.0, -3.0, 3 / 2**0.5, 0.1], rtol=0, atol=1e-3)
 
 
-def test_certain_members_give_finite_logits():
-    certain = [nn.Linear(1, 1) for _ in range(2)]
-    for network, weight in zip(certain, (500.0, -500.0), strict=True):
-        nn.init.constant_(network.weight, weight)
-        nn.init.zeros_(network.bias)
-    both = Blend(certain, [0.75, 0.25])(torch.ones(1, 1))
-    torch.testing.assert_close(both.sigmoid(), torch.tensor([[0.75]], dtype=torch.float64))
+@pytest.mark.parametrize("size", [500.0, 1e5])
+def test_certain_members_give_finite_logits(size):
+    certain = [np.full((1, 1, 1), logit) for logit in (size, -size)]
+    two = BlendedMembers(MEMBERS[:2], NAMES[:2], (0.75, 0.25))
+    np.testing.assert_allclose(expit(blended(certain, two)), [[[0.75]]])
+    both = blended([np.full((1, 1, 1), size)] * 2, two)
+    np.testing.assert_allclose(both, [[[size]]])
 
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 1.5, "limit": 3.0}, {"numbers": True}])

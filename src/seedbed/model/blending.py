@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from seedbed.arguments import checked, shown
 from seedbed.data.reading import read_table
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
-from seedbed.model.ensemble import Stacks
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.member import LIMIT, N_FOLDS, Blending, Member, MemberData, architecture_of, is_network
 from seedbed.model.members import Bag, Fit, Running, join_bags, trained_members
@@ -29,10 +26,11 @@ from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.predicting import check_threshold
 from seedbed.model.sets import left_out_errors
+from seedbed.model.stacks import Stacks, smooth_clip
+from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Regression, Trees
-from seedbed.networks.parts import SmoothClip
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
 from seedbed.settings.recipe import RECIPES, Recipe
@@ -399,7 +397,6 @@ def blend_members(
     return blended, out_of_bag, of_all
 
 
-@torch.inference_mode()
 def member_predictions(table: Table, member: Member, data: MemberData, inputs: NDArray[np.float32]) -> Floats:
     """Return what each network of a member predicts for new rows [network, ...]: probabilities [row, class], or numbers
     [row].
@@ -408,19 +405,16 @@ def member_predictions(table: Table, member: Member, data: MemberData, inputs: N
         table: that it was fitted to.
         inputs: of the rows, from the preprocessor of `data` [row, input].
     """
-    X = torch.from_numpy(inputs)
-    X = SmoothClip(LIMIT)(X) if member.clipped else X
-    architecture, n_inputs = member.candidate.architecture, inputs.shape[1]
+    X = smooth_clip(inputs, LIMIT) if member.clipped else inputs
+    architecture = member.candidate.architecture
     if isinstance(architecture, MLP | Trees):
-        states = {name: value.double() if value.is_floating_point() else value for name, value in member.states.items()}
-        outputs = Stacks(architecture, states, n_inputs, table.n_outputs)(X)
+        outputs = Stacks(architecture, member.states, X.shape[1], table.n_outputs)(X)
     else:
-        model = model_of(table, "", [member], data, Blending((1.0,), 1.0))
-        outputs = torch.stack([network(X).reshape(len(X), -1) for network in model.networks()]).double()
-    return predicted_by(outputs, table, data.target_scale)
+        outputs = model_of(table, "", [member], data, Blending((1.0,), 1.0)).stacks(X)
+    return _predicted_by(outputs, table, data.target_scale)
 
 
-def predicted_by(outputs: Tensor, table: Table, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+def _predicted_by(outputs: Floats, table: Table, scale: tuple[float, float]) -> Floats:
     """Return probabilities [..., class] or numbers [...] of outputs [..., output].
 
     Args:
@@ -428,10 +422,10 @@ def predicted_by(outputs: Tensor, table: Table, scale: tuple[float, float] = (0.
     """
     if table.task == "regression":
         mean, deviation = scale
-        return np.asarray(outputs[..., 0].numpy() * deviation + mean)
+        return np.asarray(outputs[..., 0] * deviation + mean)
     if table.task == "binary":
-        return torch.cat([(-outputs).sigmoid(), outputs.sigmoid()], -1).numpy()
-    return outputs.softmax(-1).numpy()
+        return np.asarray(ACTIVATIONS["sigmoid"].values(np.concatenate([-outputs, outputs], axis=-1)))
+    return np.asarray(ACTIVATIONS["softmax"].values(outputs))
 
 
 def blended_predictions(each: Sequence[Floats], blended: Blending) -> Floats:
@@ -460,7 +454,7 @@ def _blend_draws(draws: Sequence[Floats], weights: Floats, temperature: float) -
     return np.asarray(np.nanmean(blended if blended.ndim == 2 else apply_temperature(blended, temperature), axis=0))
 
 
-def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, float]) -> Floats:
     """Return predictions for rows left out: probabilities [draw, row, class] or numbers [draw, row].
 
     A row's draws are the networks that left it out. NaN fills up the draws of rows that were left out less often.
@@ -475,4 +469,4 @@ def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, flo
     by_draw = np.full((n_draws, len(outputs), outputs.shape[1]), np.nan)
     row, network = np.nonzero(there)
     by_draw[place[row, network], row] = outputs[row, :, network]
-    return predicted_by(torch.from_numpy(by_draw), table, scale)
+    return _predicted_by(by_draw, table, scale)

@@ -154,7 +154,7 @@ def _code_of(model: Ensemble, label: Any) -> int:
 
 def _predicted(model: Ensemble, matrix: NDArray[np.float32], code: int) -> Floats:
     """Return each network's number, or its probability of a class [network, row]."""
-    values: Floats = network_values(model, matrix).numpy()
+    values: Floats = network_values(model, matrix)
     if model.task == "binary":
         values = np.stack([1 - values, values], axis=2)
     return values if model.task == "regression" else values[..., code]

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from seedbed.data.frame import Frame, Remark
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.table import ColumnSchema, Task
 from seedbed.data.typed import NewRows
-from seedbed.errors import OptionError
+from seedbed.errors import CandidateError, OptionError
 from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, LeftOutErrors
-from seedbed.model.trees import WalkedTrees
-from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, Trees, architecture_to_values
-from seedbed.networks.parts import Blend, DecisionTrees
+from seedbed.model.stacks import Stacks, members_of, shapes_of
+from seedbed.networks.layers import Array
+from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, architecture_to_values
 from seedbed.report.card import score_sentences
-from seedbed.training.chain import StackedNetworks
-from seedbed.training.randomness import seeded
 from seedbed.typing import Floats
 
 CARD_VERSION = 1
 _MOST_MADE = 1 << 18  # numbers of the networks that `made_stacks` makes at a time
-_MOST_NUMBERS = 1 << 19  # rows x units x networks of a layer that stay in the cache
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -55,7 +51,7 @@ class Ensemble:
 
     candidate: str
     architecture: Architecture
-    states: Mapping[str, Tensor]
+    states: Mapping[str, NDArray[Any]]
     preprocessor: Preprocessor
     target_name: str
     task: Task
@@ -128,61 +124,73 @@ class Ensemble:
             raise OptionError(message, "Fit it again, on rows of several groups or times.")
         return self.calibration.thresholds(coverage, per_class=per_class)
 
-    def networks(self) -> list[nn.Module]:
-        """Return the networks as plain modules in evaluation mode.
+    def networks(self) -> list[Any]:
+        """Return the networks as PyTorch modules in evaluation mode.
 
         They take the inputs that `preprocessor` computes, and return logits, or the standardised number.
+
+        Raises:
+            CandidateError: the model is of trees, or a blend of several models.
+            OptionError: PyTorch isn't installed.
         """
+        words = self.architecture
+        if isinstance(words, BlendedMembers) and (len(words.members) > 1 or not isinstance(words.members[0], MLP)):
+            raise CandidateError(f"'{self.candidate}' isn't a network alone", "Export it to ONNX: model.export(FILE).")
         return list(self._networks)
 
     @functools.cached_property
-    def _networks(self) -> tuple[nn.Module, ...]:
-        return tuple(self.made_networks())
+    def _networks(self) -> tuple[Any, ...]:
+        from seedbed.training.torch import require_torch
 
-    def made_networks(self) -> Iterator[nn.Module]:
-        """Yield the networks, each made when it is needed."""
-        for number in range(self.n_networks):
-            yield self._network({name: value[number].clone() for name, value in self.states.items()})
+        require_torch("model.networks()")
+        from seedbed.training.torch.own_networks import networks_in_words, own_networks
+
+        if not isinstance(self.architecture, MLP | BlendedMembers):
+            return own_networks(self.architecture, self.states, *self._sizes)
+        ((start, member),) = members_of(self.architecture).items()
+        states = {name.removeprefix(start): value for name, value in self.states.items()}
+        limit = self.architecture.limit if isinstance(self.architecture, BlendedMembers) else 0.0
+        assert isinstance(member, MLP)
+        return networks_in_words(member, states, *self._sizes, limit)
+
+    @property
+    def _sizes(self) -> tuple[int, int]:
+        """Return the inputs and outputs of one network."""
+        return self.preprocessor.layout.n_inputs, self.n_outputs
 
     @functools.cached_property
-    def stacks(self) -> Stacks | None:
-        """All networks stacked, in double precision, so that a row's prediction doesn't depend on the rows beside it.
+    def stacks(self) -> Callable[[Array], Floats]:
+        """From inputs [row, input] to the outputs of all networks [network, row, output]."""
+        return self._make_stacks(slice(None))
 
-        None for a user's own networks, which keep their precision, as their code may not accept doubles.
-        """
-        is_known = isinstance(self.architecture, MLP | BlendedMembers)
-        return self._make_stacks(slice(None)) if is_known else None
-
-    def made_stacks(self) -> Iterator[nn.Module | Stacks]:
-        """Yield stacks of networks in double precision, each made when it is needed, or a user's own networks.
-
-        All networks in double precision take twice the file's size. Networks made one by one take a millisecond each.
-        """
-        if not isinstance(self.architecture, MLP | BlendedMembers):
-            yield from self.made_networks()
-            return
-        size = max(1, _MOST_MADE // sum(value[0].numel() for value in self.states.values()))
+    def made_stacks(self) -> Iterator[Callable[[Array], Floats]]:
+        """Yield `stacks` in parts, each made when it is needed. In double precision, all networks take twice the file's
+        size."""
+        size = max(1, _MOST_MADE // sum(value[0].size for value in self.states.values()))
         for start in range(0, self.n_networks, size):
             yield self._make_stacks(slice(start, start + size))
 
-    def _make_stacks(self, networks: slice) -> Stacks:
+    def _make_stacks(self, networks: slice) -> Callable[[Array], Floats]:
         states = {name: value[networks] for name, value in self.states.items()}
-        states = {name: value.double() if value.is_floating_point() else value for name, value in states.items()}
-        assert isinstance(self.architecture, MLP | BlendedMembers)
-        return Stacks(self.architecture, states, self.preprocessor.layout.n_inputs, self.n_outputs)
-
-    def _network(self, state: Mapping[str, Tensor]) -> nn.Module:
-        """Return a network with these tensors. seedbed's own networks don't copy them."""
-        network: nn.Module
         if isinstance(self.architecture, MLP | BlendedMembers):
-            with torch.device("meta"):  # takes no memory, and draws no random numbers
-                network = self.architecture(self.preprocessor.layout.n_inputs, self.n_outputs)
-            network.load_state_dict(state, assign=True)
-        else:
-            with seeded(0):  # what a layer draws is overwritten; the caller's random state stays as it is
-                network = self.architecture(self.preprocessor.layout.n_inputs, self.n_outputs)
-            network.load_state_dict(state, strict=False)
-        return network.eval().requires_grad_(False)
+            return Stacks(self.architecture, states, *self._sizes)
+        from seedbed.training.torch import require_torch
+
+        require_torch(f"'{self.candidate}', a network of your own,")
+        from seedbed.training.torch.own_networks import OwnNetworks, own_networks
+
+        return OwnNetworks(own_networks(self.architecture, states, *self._sizes))
+
+    @property
+    def n_parameters(self) -> int:
+        """Parameters of one network, and thresholds and values of trees."""
+        if isinstance(self.architecture, MLP | BlendedMembers):
+            parameters, others = shapes_of(self.architecture, *self._sizes)
+            of_trees = (shape for name, shape in others.items() if name.endswith((".threshold", ".value")))
+            return sum(map(math.prod, (*parameters.values(), *of_trees)))
+        from seedbed.training.candidates import n_parameters_of
+
+        return n_parameters_of(self.architecture, *self._sizes)
 
     def card(self) -> dict[str, Any]:
         """Return a description of the model as a plain dict, fit for JSON. docs/summary.md explains its keys."""
@@ -193,7 +201,7 @@ class Ensemble:
             "candidate": self.candidate,
             "architecture": architecture_to_values(self.architecture),
             "n_networks": self.n_networks,
-            "n_parameters": _n_parameters(next(self.made_networks())),
+            "n_parameters": self.n_parameters,
             "n_inputs": self.preprocessor.layout.n_inputs,
             "target": {
                 "name": self.target_name,
@@ -213,14 +221,6 @@ class Ensemble:
         # Modules can be made again, and a user's own modules may not be picklable.
         made = ("_networks", "stacks", "classes_")
         return {name: value for name, value in self.__dict__.items() if name not in made}
-
-
-def _n_parameters(network: nn.Module) -> int:
-    """Return the number of parameters, and of thresholds and values of trees."""
-    trees = [module for module in network.modules() if isinstance(module, DecisionTrees)]
-    return sum(value.numel() for one in trees for value in (one.threshold, one.value)) + sum(
-        value.numel() for value in network.parameters()
-    )
 
 
 def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
@@ -257,66 +257,3 @@ def _usual(column: dict[str, Any]) -> str | float | None:
     except (ValueError, OverflowError, OSError):
         return None
     return moment.strftime("%Y-%m-%dT%H:%M") if column["timed"] else moment.date().isoformat()
-
-
-class Stacks:
-    """All networks of a model, which together predict few rows in a tenth of the time that one after the other takes.
-
-    Each member of a blend is one stack. Rows are predicted in pieces, so that layers stay in the cache.
-
-    Args:
-        states: of the networks [network, ...], by the names in their `state_dict`, in double precision.
-    """
-
-    def __init__(
-        self, architecture: MLP | Trees | BlendedMembers, states: Mapping[str, Tensor], n_inputs: int, n_outputs: int
-    ) -> None:
-        with torch.device("meta"):  # takes no memory, and draws no random numbers
-            network = architecture(n_inputs, n_outputs)
-        last = network[-1]
-        self._blend = last if isinstance(last, Blend) else None
-        self._clip = network[0] if self._blend is not None and len(network) > 1 else nn.Identity()
-        members = {"": architecture} if not isinstance(architecture, BlendedMembers) else {
-            f"{len(network) - 1}.{number}.": member for number, member in enumerate(architecture.members)
-        }  # fmt: skip
-        self._members = list[_StackedTrees | StackedNetworks]()
-        for start, member in members.items():
-            member_states = {
-                name.removeprefix(start): value for name, value in states.items() if name.startswith(start)
-            }
-            if isinstance(member, Trees):
-                self._members.append(_StackedTrees(member, n_outputs, member_states))
-            else:
-                self._members.append(StackedNetworks(member, n_inputs, n_outputs, member_states))
-        sizes = (n_inputs, *(max(value.shape) for value in network.parameters() if value.dim()))
-        of_trees = max((one.n_trees for one in members.values() if isinstance(one, Trees)), default=0) * n_outputs
-        self._most_rows = max(1, _MOST_NUMBERS // max(max(sizes) * len(next(iter(states.values()))), of_trees))
-
-    def __call__(self, X: Tensor) -> Tensor:
-        """Return the outputs [network, row, output] for inputs X [row, input]."""
-        return torch.cat([self._of(piece) for piece in X.split(self._most_rows)], 1)
-
-    def _of(self, X: Tensor) -> Tensor:
-        seen = self._clip(X.double())
-        outputs = torch.stack([member(seen).permute(2, 0, 1) for member in self._members])
-        if self._blend is None:
-            return outputs[0]
-        return self._blend.averaged(outputs.flatten(1, 2)).reshape(outputs.shape[1:])
-
-
-class _StackedTrees:
-    """The trees of several networks, as `StackedNetworks` are networks."""
-
-    def __init__(self, trees: Trees, n_outputs: int, states: Mapping[str, Tensor]) -> None:
-        self._made = []
-        for number in range(len(states["0.left"])):
-            with torch.device("meta"):
-                made = WalkedTrees(trees.n_trees, trees.n_nodes, n_outputs, trees.depth, trees.probabilities)
-            made.load_state_dict(
-                {name.removeprefix("0."): value[number] for name, value in states.items()}, assign=True
-            )
-            self._made.append(made)
-
-    def __call__(self, X: Tensor) -> Tensor:
-        """Return the outputs [row, output, network] for inputs X [row, input]."""
-        return torch.stack([made(X) for made in self._made], 2)

@@ -7,7 +7,6 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seedbed.data.splits import Split
@@ -58,8 +57,7 @@ def _fitted(data: TreeData, weights: Floats, biases: Floats, of_test: Sequence[F
     for number, (split, some) in enumerate(zip(data.splits, of_test, strict=True)):
         outputs[split.test, :, number] = some
     states = {"0.weight": weights, "0.bias": biases}
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for name, value in states.items()}
-    return FittedMember(MLP(), tensors, outputs)
+    return FittedMember(MLP(), {name: value.astype(np.float32) for name, value in states.items()}, outputs)
 
 
 def _weights(data: TreeData) -> Floats:

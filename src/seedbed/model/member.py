@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from seedbed.data.preprocessing import Preprocessor, target_moments
 from seedbed.data.splits import Split, repeated_folds, time_folds
 from seedbed.data.table import Table
 from seedbed.errors import SeedbedError
+from seedbed.model.stacks import smooth_clip
 from seedbed.model.trees import TreeData
 from seedbed.networks.candidate import Candidate
-from seedbed.networks.draws import derive, seeded
+from seedbed.networks.draws import Draws, derive
+from seedbed.networks.layers import Arrays
 from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, Prior, Regression, Trees
-from seedbed.networks.parts import SmoothClip
 from seedbed.settings.recipe import Recipe
-from seedbed.training.data import TrainingData, counted_rows, look_at
+from seedbed.training.data import TrainingData, counted_rows, some_rows
 
 LIMIT = 3.0
 """Limit of the clip in front of all members."""
@@ -50,7 +49,7 @@ class Member:
     """
 
     candidate: Candidate
-    states: dict[str, Tensor]
+    states: Arrays
     outputs: NDArray[np.float32]
     epochs: int = 0
     curves: NDArray[np.floating] | None = None
@@ -66,9 +65,7 @@ class Blending(NamedTuple):
     temperature: float
 
 
-def architecture_of(
-    members: Sequence[Member], blended: Blending, *, numbers: bool
-) -> tuple[Architecture, dict[str, Tensor]]:
+def architecture_of(members: Sequence[Member], blended: Blending, *, numbers: bool) -> tuple[Architecture, Arrays]:
     """Return the architecture of members and the states of their networks. Inputs that aren't clipped have no layer."""
     if len(members) == 1 and not members[0].clipped:
         return members[0].candidate.architecture, members[0].states
@@ -136,7 +133,7 @@ class MemberData:
         self.splits = splits_of_networks(table, n_networks, random_state)
         self._table, self._tested = table, tested
         self._unclipped = self.preprocessor.inputs_of_values(table.features)
-        self.inputs = SmoothClip(LIMIT)(torch.from_numpy(self._unclipped)).numpy()
+        self.inputs = smooth_clip(self._unclipped, LIMIT)
 
     @property
     def leaves_out(self) -> bool:
@@ -154,7 +151,7 @@ class MemberData:
         if self._tested is not None:
             more = self.preprocessor.inputs_of_values(self._tested.features)
             if inputs is self.inputs:
-                more = SmoothClip(LIMIT)(torch.from_numpy(more)).numpy()
+                more = smooth_clip(more, LIMIT)
             inputs, target = np.concatenate([inputs, more]), np.concatenate([target, self._tested.target])
             test = np.arange(len(rows), len(inputs))
             if weights is not None:
@@ -206,17 +203,15 @@ class MemberData:
             return plain, None
         if n_rows * (n_inputs if network.numbers is None else len(network.numbers)) * network.ple * 4 > _MOST_BYTES:
             return plain, None
-        with seeded(0):  # leaves the caller's random state alone
-            layer = network(n_inputs, 1)[0]
-        if isinstance(layer, nn.Linear):  # the table has no numbers
+        layer = network.network(n_inputs, 1).layers[0]
+        if not layer.is_looking:  # the table has no numbers
             return plain, None
-        X = torch.from_numpy(plain.X)
-        look_at(layer, X)
-        encoded = layer(X)
-        used = (encoded != encoded[0]).any(0).nonzero()[:, 0]
+        edges = layer.start(Draws(0), plain.X[some_rows(np.ones(n_rows))])
+        encoded = layer(plain.X, {name: value[None] for name, value in edges.items()})[0]
+        used = np.flatnonzero((encoded != encoded[0]).any(axis=0))
         if not len(used):
             return plain, None
-        return dataclasses.replace(plain, X=encoded[:, used].numpy()), Front(layer, used, encoded.shape[1])
+        return dataclasses.replace(plain, X=encoded[:, used]), Front(edges, used, encoded.shape[1])
 
 
 def is_clipped(member: Candidate, recipe: Recipe) -> bool:
@@ -229,24 +224,23 @@ class Front:
     """A first layer without trainable parameters, applied once before a member trains.
 
     Attributes:
-        layer: from inputs to units.
+        edges: its state.
         used: units that aren't constant; those of bins without a width are.
         n_units: number of units.
     """
 
-    layer: nn.Module
-    used: Tensor
+    edges: Arrays
+    used: NDArray[np.int64]
     n_units: int
 
     def put_before(self, member: Member) -> Member:
         """Return a member that was trained behind this layer as one that begins with it."""
         n_networks = len(next(iter(member.states.values())))
-        state = self.layer.state_dict()
-        states = {f"0.{name}": value.repeat(n_networks, *[1] * value.dim()) for name, value in state.items()}
+        states = {name: np.repeat(value[None], n_networks, axis=0) for name, value in self.edges.items()}
         for name, value in member.states.items():
             place, _, rest = name.partition(".")
             if name == "0.weight":
-                wide = value.new_zeros(*value.shape[:2], self.n_units)
+                wide = np.zeros((*value.shape[:2], self.n_units), dtype=value.dtype)
                 wide[:, :, self.used] = value
                 value = wide
             states[f"{int(place) + 1}.{rest}"] = value

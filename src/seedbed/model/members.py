@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seedbed.data.table import Table
@@ -129,7 +128,7 @@ def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
             candidate = dataclasses.replace(candidate, architecture=trees)
         members[number] = Member(
             candidate,
-            {name: torch.cat([state[name] for state in states]) for name in member.states},
+            {name: np.concatenate([state[name] for state in states]) for name in member.states},
             np.concatenate([one.outputs for one in same], axis=2),
             max(one.epochs for one in same),
         )
@@ -329,10 +328,10 @@ def _member(
         rows: of its table, among those of the result; None if no row is left out.
         epochs: after which its networks were taken; None for all.
     """
-    each = [{name: value[columns].cpu() for name, value in result.stacked.items()} for result, columns in pieces]
-    states = {name: torch.cat([state[name] for state in each]) for name in each[0]}
+    each = [{name: _array(value)[columns] for name, value in result.stacked.items()} for result, columns in pieces]
+    states = {name: np.concatenate([state[name] for state in each]) for name in each[0]}
     curves = np.concatenate([result.curves[:, :, columns] for result, columns in pieces], axis=2)
-    finite = all(value.isfinite().all() for value in states.values())
+    finite = all(np.isfinite(value).all() for value in states.values())
     if not finite or (rows is None and not np.isfinite(curves[:, -1]).all()):
         return None
     first, columns = pieces[0]
@@ -352,6 +351,10 @@ def _member(
     )
     front = part.fronts[which]
     return member if front is None else front.put_before(member)
+
+
+def _array(value: Any) -> NDArray[Any]:
+    return np.asarray(value.cpu() if hasattr(value, "cpu") else value)
 
 
 def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> Iterator[_MemberChunk]:
@@ -425,8 +428,12 @@ def _join_tables(parts: Sequence[TrainingData]) -> TrainingData:
         return parts[0]
 
     def diagonal(name: str) -> NDArray[np.float32]:
-        blocks = torch.block_diag(*(torch.from_numpy(getattr(part, name)) for part in parts))
-        return np.asarray(blocks.numpy())
+        blocks = [getattr(part, name) for part in parts]
+        ends = np.cumsum([block.shape for block in blocks], axis=0)
+        joined = np.zeros(ends[-1], dtype=np.float32)
+        for block, (row, column) in zip(blocks, ends, strict=True):
+            joined[row - len(block) : row, column - block.shape[1] : column] = block
+        return joined
 
     return TrainingData(
         X=np.concatenate([part.X for part in parts]),

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.sources.opening import read_new_rows
@@ -244,7 +243,7 @@ class Model(Ensemble):
         return text_fragment(str(self))
 
 
-def load(path: str | os.PathLike[str], *, architecture: Callable[..., nn.Module] | None = None) -> Model:
+def load(path: str | os.PathLike[str], *, architecture: Callable[..., Any] | None = None) -> Model:
     """Load the model that `Model.save` has written to a file.
 
     This is safe for files of strangers: a file contains numbers and no code. Loading takes memory for the file and for

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from msgspec import UNSET
 from numpy.typing import NDArray
-from torch import nn
 
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.errors import CandidateError, DataError, ModelFileError, OptionError, SeedbedError, error_line
@@ -38,7 +36,9 @@ from seedbed.model.header import (
 )
 from seedbed.model.predicting import values_of
 from seedbed.model.sets import LeftOutErrors, n_points
+from seedbed.model.stacks import shapes_of
 from seedbed.networks.candidate import candidate_from
+from seedbed.networks.layers import Arrays
 from seedbed.networks.mlp import (
     MLP,
     Architecture,
@@ -105,7 +105,7 @@ def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
 
 def to_bytes(model: Ensemble) -> bytes:
     """Return the content of a model's file, if it can be loaded again; equal models have equal files."""
-    from safetensors.torch import save as serialized
+    from safetensors.numpy import save as serialized
 
     if len(model.labels) > MOST_LABELS:
         message = f"the target has {len(model.labels):,} labels, and a model file at most {MOST_LABELS:,}"
@@ -115,8 +115,7 @@ def to_bytes(model: Ensemble) -> bytes:
     expected, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_stacks())
     arrays = {f"inputs.{name}": array for name, array in arrays.items()}
     arrays |= {"golden.cells": cells, "golden.values": expected}
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-    tensors |= {f"networks.{name}": value.contiguous() for name, value in model.states.items()}
+    arrays |= {f"networks.{name}": value for name, value in model.states.items()}
     target = {"name": model.target_name, "task": model.task, "labels": list(model.labels),
               "threshold": model.threshold, "mean": model.target_mean, "deviation": model.target_deviation}  # fmt: skip
     values: dict[str, Any] = {
@@ -131,13 +130,13 @@ def to_bytes(model: Ensemble) -> bytes:
         "versions": dict(model.versions),
     }
     if model.calibration is not None:
-        tensors["calibration.errors"] = torch.from_numpy(model.calibration.errors)
+        arrays["calibration.errors"] = model.calibration.errors
         values["calibration"] = {"rows": list(model.calibration.rows)}
     # The library decides the order of the tensors' bytes, so they are serialized once to be hashed.
-    draft = serialized(tensors, {KEY: ""})
+    draft = serialized(arrays, {KEY: ""})
     values["sha256"] = fingerprint(values, memoryview(draft)[8 + int.from_bytes(draft[:8], "little") :])
     del draft  # it is as large as the file
-    content = serialized(tensors, {KEY: canonical(values)})
+    content = serialized(arrays, {KEY: canonical(values)})
     header = int.from_bytes(content[:8], "little")
     if header > MAX_HEADER:
         raise ModelFileError(
@@ -178,10 +177,10 @@ def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
     return cells
 
 
-_Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
+_Shapes = dict[str, tuple[np.dtype[Any], tuple[int, ...]]]
 
 
-def read_model(path: str | os.PathLike[str], architecture: Callable[..., nn.Module] | None = None) -> dict[str, Any]:
+def read_model(path: str | os.PathLike[str], architecture: Callable[..., Any] | None = None) -> dict[str, Any]:
     """Return the fields of an `Ensemble` from a file; see `load`."""
     where = str(path)
     text, data = _content(Path(path), where)
@@ -221,26 +220,26 @@ def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
         return text, data
 
 
-def _fields(text: bytes, data: bytearray, build: Callable[..., nn.Module] | None) -> dict[str, Any]:
+def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> dict[str, Any]:
     header = read_header(text, len(data))
     about, target = header.description, header.description.target
     if about.sha256 != fingerprint(header.values, data):
         raise ModelFileError("it isn't what was saved: the checksum differs")
     tensors = _tensors(header.tensors, data)
     arrays = _under("inputs.", tensors)
-    if not {array.dtype for array in arrays.values()} <= {torch.float64, torch.bool}:  # NumPy lacks others
+    if not {array.dtype for array in arrays.values()} <= {DTYPES["F64"], DTYPES["BOOL"]}:
         raise ModelFileError("the statistics of its inputs are not float64")
-    preprocessor = Preprocessor.from_state(about.inputs, {name: array.numpy() for name, array in arrays.items()})
+    preprocessor = Preprocessor.from_state(about.inputs, arrays)
     architecture = _architecture(about.architecture, build, len(tensors))
     n_outputs = len(target.labels) if target.task == "multiclass" else 1
     expected = _network_shapes(architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks)
-    expected["golden.cells"] = torch.float64, (N_GOLDEN, len(preprocessor.layout.schemas))
-    expected["golden.values"] = torch.float64, (N_GOLDEN, n_outputs) if target.task == "multiclass" else (N_GOLDEN,)
+    expected["golden.cells"] = DTYPES["F64"], (N_GOLDEN, len(preprocessor.layout.schemas))
+    expected["golden.values"] = DTYPES["F64"], (N_GOLDEN, n_outputs) if target.task == "multiclass" else (N_GOLDEN,)
     calibrated = None if about.calibration is UNSET else tuple(about.calibration.rows)
     if calibrated is not None:
         if len(calibrated) != max(1, len(target.labels)) or not any(calibrated):
             raise ModelFileError("the rows of its calibration don't fit the labels")
-        expected["calibration.errors"] = torch.float32, (sum(n_points(n, len(calibrated)) for n in calibrated),)
+        expected["calibration.errors"] = DTYPES["F32"], (sum(n_points(n, len(calibrated)) for n in calibrated),)
     try:
         _check_shapes({name: tensor for name, tensor in tensors.items() if not name.startswith("inputs.")}, expected)
     except ModelFileError as error:
@@ -260,10 +259,10 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., nn.Module] | None
         "threshold": target.threshold,
         "target_mean": target.mean,
         "target_deviation": target.deviation,
-        "calibration": None if calibrated is None else _calibration(tensors["calibration.errors"].numpy(), calibrated),
+        "calibration": None if calibrated is None else _calibration(tensors["calibration.errors"], calibrated),
         **{name: header.values[name] for name in ("training", "score", "versions")},
     }
-    _check_golden(Ensemble(**fields), tensors["golden.cells"].numpy(), tensors["golden.values"].numpy())
+    _check_golden(Ensemble(**fields), tensors["golden.cells"], tensors["golden.values"])
     return fields
 
 
@@ -275,12 +274,12 @@ def _calibration(errors: NDArray[np.float32], rows: tuple[int, ...]) -> LeftOutE
     return calibration
 
 
-def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _under(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> Arrays:
     """Return the tensors whose names start with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _architecture(values: Mapping[str, Any], build: Callable[..., nn.Module] | None, n_tensors: int) -> Architecture:
+def _architecture(values: Mapping[str, Any], build: Callable[..., Any] | None, n_tensors: int) -> Architecture:
     try:
         architecture = architecture_from_values(values)
     except CandidateError as error:
@@ -310,27 +309,36 @@ def _architecture(values: Mapping[str, Any], build: Callable[..., nn.Module] | N
 
 
 def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int) -> _Shapes:
-    """Return the tensors that the networks need. On the device `meta`, a network has shapes and takes no memory."""
+    """Return the tensors that the networks need."""
     try:
-        with torch.device("meta"):
-            network = architecture(n_inputs, n_outputs)
+        if isinstance(architecture, MLP | BlendedMembers):
+            parameters, others = shapes_of(architecture, n_inputs, n_outputs)
+            needed = {name: (_dtype(name), shape) for name, shape in (parameters | others).items()}
+        else:
+            from seedbed.training.torch import require_torch
+
+            require_torch("a network of your own")
+            from seedbed.training.torch.own_networks import shapes_of_own
+
+            needed = shapes_of_own(architecture, n_inputs, n_outputs)
+    except OptionError:
+        raise
     except SeedbedError as error:
         if isinstance(architecture, MLP | BlendedMembers):
             raise ModelFileError(f"its network can't be built: {error.message}") from None
         raise
-    except Exception as error:  # noqa: BLE001 - a user's own code, or widths whose product no tensor can have
+    except Exception as error:  # noqa: BLE001 - a user's own code
         raise CandidateError(f"its network can't be built: {error_line(error)}") from None
-    shared = {name for name, _ in network.named_parameters(remove_duplicate=False)} - {
-        name for name, _ in network.named_parameters()
-    }
-    return {
-        f"networks.{name}": (value.dtype, (n_networks, *value.shape))
-        for name, value in network.state_dict().items()
-        if name not in shared
-    }
+    return {f"networks.{name}": (dtype, (n_networks, *shape)) for name, (dtype, shape) in needed.items()}
 
 
-def _check_shapes(tensors: Mapping[str, torch.Tensor], expected: _Shapes) -> None:
+def _dtype(name: str) -> np.dtype[Any]:
+    """Return the type of an array of networks in words, and of trees."""
+    whole = {"feature": "I32", "left": "I32", "num_batches_tracked": "I64"}
+    return DTYPES[whole.get(name.rpartition(".")[2], "F32")]
+
+
+def _check_shapes(tensors: Mapping[str, NDArray[Any]], expected: _Shapes) -> None:
     if different := sorted(tensors.keys() ^ expected.keys()):
         verb = "lacks" if different[0] in expected else "must not have"
         raise ModelFileError(f"it {verb} the tensor '{different[0][:60]}'")
@@ -341,7 +349,7 @@ def _check_shapes(tensors: Mapping[str, torch.Tensor], expected: _Shapes) -> Non
             raise ModelFileError(f"{message}, and its description requires {dtype} {list(shape)}")
 
 
-def _check_trees(architecture: Architecture, tensors: Mapping[str, torch.Tensor], n_inputs: int) -> None:
+def _check_trees(architecture: Architecture, tensors: Mapping[str, NDArray[Any]], n_inputs: int) -> None:
     """Raise ModelFileError if a node of a tree has a feature or children that don't exist."""
     if not (isinstance(architecture, BlendedMembers) and any(isinstance(one, Trees) for one in architecture.members)):
         return
@@ -349,26 +357,25 @@ def _check_trees(architecture: Architecture, tensors: Mapping[str, torch.Tensor]
         kind = name.rpartition(".")[2]
         if kind == "feature" and ((tensor < 0) | (tensor >= n_inputs)).any():
             raise ModelFileError("a node of its trees has a feature that doesn't exist")
-        for left in tensor.long() if kind == "left" else ():  # int32 + 1 could wrap
+        for left in tensor.astype(np.int64) if kind == "left" else ():  # int32 + 1 could wrap
             # Children come later than their parents, and belong to one of them.
-            children = left[left != torch.arange(len(left))]
-            later = (left >= torch.arange(len(left))).all() and (children + 1 < len(left)).all()
-            if not later or len(torch.cat([children, children + 1]).unique()) < 2 * len(children):
+            children = left[left != np.arange(len(left))]
+            later = (left >= np.arange(len(left))).all() and (children + 1 < len(left)).all()
+            if not later or len(np.unique([children, children + 1])) < 2 * len(children):
                 raise ModelFileError("a node of its trees has children that aren't its own")
 
 
-def _tensors(described: Mapping[str, TensorEntry], data: bytearray) -> dict[str, torch.Tensor]:
+def _tensors(described: Mapping[str, TensorEntry], data: bytearray) -> Arrays:
     """Return the tensors, as views of the file's bytes. Only missing golden cells may not be finite."""
     tensors = {}
     for name, tensor in described.items():
-        flat = torch.empty(0, dtype=DTYPES[tensor.dtype])
-        if n := math.prod(tensor.shape):
-            flat = torch.frombuffer(data, dtype=flat.dtype, count=n, offset=tensor.data_offsets[0])
-        for block in flat.split(_BLOCK):
-            missing = block.isnan() if name == "golden.cells" else False
-            if not (block.isfinite() | missing).all():
+        n = math.prod(tensor.shape)
+        flat = np.frombuffer(data, DTYPES[tensor.dtype], n, tensor.data_offsets[0] if n else 0)
+        for block in (flat[start : start + _BLOCK] for start in range(0, n, _BLOCK)):
+            missing = np.isnan(block) if name == "golden.cells" else False
+            if not (np.isfinite(block) | missing).all():
                 raise ModelFileError(f"the tensor '{name[:60]}' holds NaN or infinite numbers")
-            if tensor.dtype == "BOOL" and (block.view(torch.uint8) > 1).any():
+            if tensor.dtype == "BOOL" and (block.view(np.uint8) > 1).any():
                 raise ModelFileError(f"the tensor '{name[:60]}' holds what is neither true nor false")
         tensors[name] = flat.reshape(tensor.shape)
     return tensors

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
@@ -201,10 +200,9 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
     if bad := [text for text in (*names, *model.labels, model.target_name) if not text or not _is_valid(text)]:
         raise OptionError(f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label.")
     graph = Graph(names)
-    with torch.device("meta"):  # only sizes and settings of the layers are needed
-        network: Any = model.architecture(model.preprocessor.layout.n_inputs, model.n_outputs)
-    outputs = add_networks(graph, network, model.states, add_inputs(graph, model.preprocessor))
-    outputs = graph.cast(outputs, TensorProto.DOUBLE)
+    sizes = model.preprocessor.layout.n_inputs, model.n_outputs
+    value = add_inputs(graph, model.preprocessor)
+    outputs = graph.cast(add_networks(graph, model.architecture, model.states, value, *sizes), TensorProto.DOUBLE)
     declared = _add_number(graph, model, outputs) if model.task == "regression" else _add_classes(graph, model, outputs)
     if sets:
         declared += _add_sets(graph, model, sets)

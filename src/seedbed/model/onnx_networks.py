@@ -5,26 +5,30 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
-from torch import Tensor, nn
 
-from seedbed.errors import CandidateError, OptionError
+from seedbed.errors import OptionError
+from seedbed.model.stacks import members_of
+from seedbed.model.trees import LEAST, DecisionTrees
 from seedbed.networks.activations import ALL_ACTIVATIONS
-from seedbed.networks.parts import (
-    Blend,
-    DecisionTrees,
-    Embeddings,
-    PeriodicEmbedding,
-    PiecewiseLinearEncoding,
+from seedbed.networks.embedding_layers import Embeddings, Periodic, Piecewise, bins_between
+from seedbed.networks.layers import (
+    BatchNorm,
+    Dropout,
+    Elementwise,
+    Layer,
+    LayerNorm,
+    Linear,
+    OverUnits,
+    PReLU,
     Residual,
-    SmoothClip,
-    activation_of,
+    RReLU,
 )
+from seedbed.networks.mlp import MLP, BlendedMembers, Trees
 
 OPSETS = {"": 13, "ai.onnx.ml": 2}
 """Operators of ONNX 1.8 (2020), the first version with one convention for axes of all operators used here."""
@@ -66,16 +70,9 @@ class Graph:
         if self._size > _LIMIT:
             raise OptionError("the model takes over 2 GiB, the limit of an ONNX file", "Fit fewer or smaller networks.")
 
-    def trees(
-        self,
-        value: str,
-        n_trees: int,
-        feature: NDArray[np.int32],
-        threshold: NDArray[np.float32],
-        left: NDArray[np.int32],
-        leaf_value: NDArray[np.float32],
-    ) -> str:
-        """Add the sums of the leaves [n, output] that rows [n, column] reach in trees, given as in `DecisionTrees`."""
+    def trees(self, value: str, trees: DecisionTrees) -> str:
+        """Add the sums of the leaves [n, output] that rows [n, column] reach in trees."""
+        feature, threshold, left, leaf_value = trees.feature, trees.threshold, trees.left, trees.value
         of_tree = np.arange(len(left))
         inner = left != of_tree
         parents = np.flatnonzero(inner)
@@ -83,7 +80,7 @@ class Graph:
         while (of_tree != (above := of_tree[of_tree])).any():  # twice as many steps towards the first node
             of_tree = above
         nodes = np.argsort(of_tree, kind="stable")  # those of a tree must be together
-        nodes = nodes[of_tree[nodes] < n_trees]
+        nodes = nodes[of_tree[nodes] < trees.architecture.n_trees]
         leaves = nodes[~inner[nodes]]
         n_outputs, right = leaf_value.shape[1], np.where(inner, left + 1, 0)
         self._size += 60 * len(nodes) + 20 * n_outputs * len(leaves)
@@ -126,163 +123,165 @@ class Graph:
         return self.add("Gather", value, self.constant(places, np.int64), axis=1)
 
 
-def add_networks(graph: Graph, network: nn.Module, states: Mapping[str, Tensor], value: str) -> str:
+_States = Mapping[str, NDArray[Any]]
+
+
+def add_networks(
+    graph: Graph, architecture: MLP | BlendedMembers, states: _States, value: str, n_inputs: int, n_outputs: int
+) -> str:
     """Add all networks; return the name of their outputs, float32 [network, row, output].
 
     Args:
-        network: one of them; its parameters aren't used.
-        states: parameters and buffers [network, ...], by their names in its `state_dict`.
+        architecture: of the networks.
+        states: parameters and buffers [network, ...].
         value: name of the inputs, float32 [row, input].
+        n_inputs, n_outputs: of one network.
     """
-    for number, layer in network.named_children():
-        state = _of_child(states, number)
-        found = activation_of(layer)
-        if type(layer) in _LAYERS:
-            value = _LAYERS[type(layer)](graph, layer, state, value)
-        elif found is not None and (onnx := ALL_ACTIVATIONS[found[0]].onnx) is not None:
-            value = onnx(graph, value, *found[1])
+    if isinstance(architecture, BlendedMembers) and architecture.limit:
+        share = graph.add("Div", value, _scalar(graph, architecture.limit))
+        grown = graph.add("Add", graph.add("Mul", share, share), _scalar(graph, 1.0))
+        value = graph.add("Div", value, graph.add("Sqrt", grown))
+    each = []
+    for start, member in members_of(architecture).items():
+        state = {name.removeprefix(start): array for name, array in states.items() if name.startswith(start)}
+        if isinstance(member, Trees):
+            each.append(_add_trees(graph, member, state, value))
         else:
-            raise CandidateError(f"the layer {type(layer).__name__} has no ONNX form")
+            each.append(_add_layers(graph, member.network(n_inputs, n_outputs).layers, state, value))
+    return _add_blend(graph, architecture, each, n_outputs) if isinstance(architecture, BlendedMembers) else each[0]
+
+
+def _add_layers(graph: Graph, layers: Sequence[Layer], states: _States, value: str) -> str:
+    for layer in layers:
+        value = _LAYERS[type(layer)](graph, layer, states, value)
     return value
 
 
-def _add_clip(graph: Graph, layer: SmoothClip, states: Mapping[str, Tensor], value: str) -> str:
-    share = graph.add("Div", value, _scalar(graph, layer.limit))
-    grown = graph.add("Add", graph.add("Mul", share, share), _scalar(graph, 1.0))
-    return graph.add("Div", value, graph.add("Sqrt", grown))
+def _add_linear(graph: Graph, layer: Linear, states: _States, value: str) -> str:
+    value = graph.add("MatMul", value, graph.constant(states[layer.name + "weight"].swapaxes(1, 2)))
+    return graph.add("Add", value, _row(graph, states[layer.name + "bias"])) if layer.bias else value
 
 
-def _add_linear(graph: Graph, layer: nn.Linear, states: Mapping[str, Tensor], value: str) -> str:
-    value = graph.add("MatMul", value, graph.constant(states["weight"].transpose(1, 2).numpy()))
-    return graph.add("Add", value, _row(graph, states["bias"])) if "bias" in states else value
-
-
-def _add_embeddings(graph: Graph, layer: Embeddings, states: Mapping[str, Tensor], value: str) -> str:
+def _add_embeddings(graph: Graph, layer: Embeddings, states: _States, value: str) -> str:
     """Return inputs that aren't embedded and the outputs of the embeddings, [network, row, unit]."""
     n_networks = len(next(iter(states.values())))
 
-    def some(places: list[int]) -> str:
+    def some(places: Sequence[int]) -> str:
         return graph.add("Gather", value, graph.constant(np.array(places, dtype=np.int64)), axis=1)
 
     parts = [graph.add("Expand", some(layer.others), graph.constant([n_networks, 1, 1]))] if layer.others else []
-    for (number, inner), places in zip(layer.named_children(), layer.inputs, strict=True):
-        renamed = {f"0.{name}": state for name, state in _of_child(states, number).items()}
-        parts.append(add_networks(graph, nn.Sequential(inner), renamed, some(places)))
+    pairs = zip(layer.layers, layer.inputs, strict=True)
+    parts += [_add_layers(graph, [inner], states, some(places)) for inner, places in pairs]
     return graph.add("Concat", *parts, axis=2)
 
 
-def _of_child(states: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Return the state of a module's child, by names in the child."""
-    return {key.split(".", 1)[1]: state for key, state in states.items() if key.split(".", 1)[0] == name}
-
-
-def _add_blend(graph: Graph, layer: Blend, states: Mapping[str, Tensor], value: str) -> str:
-    """Return the weighted mean of the members [network, row, output]; of classes, the logits of mean probabilities."""
-    each = []
-    for number, member in layer.named_children():
-        state = _of_child(states, number)
-        each.append(add_networks(graph, member, state, value))
-    if layer.numbers:
-        parts = [graph.add("Mul", one, _scalar(graph, share)) for one, share in zip(each, layer.weights, strict=True)]
+def _add_blend(graph: Graph, blend: BlendedMembers, each: Sequence[str], n_outputs: int) -> str:
+    """Return the weighted mean of members' outputs [network, row, output]; of classes, the logits of mean
+    probabilities."""
+    if blend.numbers:
+        parts = [graph.add("Mul", one, _scalar(graph, share)) for one, share in zip(each, blend.weights, strict=True)]
         return functools.reduce(functools.partial(graph.add, "Add"), parts)
 
     def log_mean(logs: list[str]) -> str:
-        pairs = zip(logs, layer.weights, strict=True)
+        pairs = zip(logs, blend.weights, strict=True)
         weighted = [graph.add("Add", output, _scalar(graph, math.log(share))) for output, share in pairs]
         stacked = [graph.add("Unsqueeze", one, graph.constant([0])) for one in weighted]
         return graph.add("ReduceLogSumExp", graph.add("Concat", *stacked, axis=0), axes=[0], keepdims=0)
 
-    if cast("nn.Linear | DecisionTrees", cast("nn.Sequential", layer[0])[-1]).out_features > 1:
+    if n_outputs > 1:
         logits = log_mean([graph.add("LogSoftmax", one, axis=2) for one in each])
     else:
         yes = [graph.add("Neg", graph.add("Softplus", graph.add("Neg", one))) for one in each]
         no = [graph.add("Neg", graph.add("Softplus", one)) for one in each]
         logits = graph.add("Sub", log_mean(yes), log_mean(no))
-    return graph.add("Div", logits, _scalar(graph, layer.temperature))
+    return graph.add("Div", logits, _scalar(graph, blend.temperature))
 
 
-def _row(graph: Graph, state: Tensor) -> str:
+def _row(graph: Graph, state: NDArray[Any]) -> str:
     """Add a constant [network, unit] that is the same for all rows."""
-    return graph.constant(state[:, None].numpy())
+    return graph.constant(state[:, None])
 
 
 def _scalar(graph: Graph, value: float) -> str:
     return graph.constant(value, FLOAT)
 
 
-def _add_layernorm(graph: Graph, layer: nn.LayerNorm, state: Mapping[str, Tensor], value: str) -> str:
+def _add_layernorm(graph: Graph, layer: LayerNorm, states: _States, value: str) -> str:
     centred = graph.add("Sub", value, graph.add("ReduceMean", value, axes=[2], keepdims=1))
     variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes=[2], keepdims=1)
     deviation = graph.add("Sqrt", graph.add("Add", variance, _scalar(graph, layer.eps)))
-    scaled = graph.add("Mul", graph.add("Div", centred, deviation), _row(graph, state["weight"]))
-    return graph.add("Add", scaled, _row(graph, state["bias"]))
+    scaled = graph.add("Mul", graph.add("Div", centred, deviation), _row(graph, states[layer.name + "weight"]))
+    return graph.add("Add", scaled, _row(graph, states[layer.name + "bias"]))
 
 
-def _add_batchnorm(graph: Graph, layer: nn.BatchNorm1d, state: Mapping[str, Tensor], value: str) -> str:
-    factor = state["weight"].double() / (state["running_var"].double() + layer.eps).sqrt()
+def _add_batchnorm(graph: Graph, layer: BatchNorm, states: _States, value: str) -> str:
+    weight, variance = (states[layer.name + part].astype(np.float64) for part in ("weight", "running_var"))
+    factor = (weight / np.sqrt(variance + layer.eps)).astype(np.float32)
     # Centred first: a unit with a large mean would lose its digits in a folded shift.
-    centred = graph.add("Sub", value, _row(graph, state["running_mean"]))
-    return graph.add("Add", graph.add("Mul", centred, _row(graph, factor.float())), _row(graph, state["bias"]))
+    centred = graph.add("Sub", value, _row(graph, states[layer.name + "running_mean"]))
+    return graph.add("Add", graph.add("Mul", centred, _row(graph, factor)), _row(graph, states[layer.name + "bias"]))
 
 
-def _add_periodic(graph: Graph, state: Mapping[str, Tensor], value: str) -> str:
+def _add_periodic(graph: Graph, layer: Periodic, states: _States, value: str) -> str:
     """Return inputs [row, input] and their periodic embeddings, [network, row, unit]."""
-    n_networks, n_inputs, n_units = state["bias"].shape
+    frequencies, weight, bias = (states[name] for name in layer.parameters)
+    n_networks, n_inputs, n_units = bias.shape
     column = graph.add("Reshape", graph.add("Transpose", value, perm=[1, 0]), graph.constant([0, 0, 1]))
-    frequencies = 2 * torch.pi * state["frequencies"]
-    angles = graph.add("Mul", column, graph.constant(frequencies[:, :, None].numpy()))  # [network, input, row, ...]
+    angles = graph.add(
+        "Mul", column, graph.constant((2 * np.pi * frequencies)[:, :, None])
+    )  # [network, input, row, ...]
     waves = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=3)
-    product = graph.add("MatMul", waves, graph.constant(state["weight"].transpose(2, 3).numpy()))
-    embedded = graph.add("Relu", graph.add("Add", product, graph.constant(state["bias"][:, :, None].numpy())))
+    product = graph.add("MatMul", waves, graph.constant(weight.swapaxes(2, 3)))
+    embedded = graph.add("Relu", graph.add("Add", product, graph.constant(bias[:, :, None])))
     by_row = graph.add("Transpose", embedded, perm=[0, 2, 1, 3])
     flat = graph.add("Reshape", by_row, graph.constant([0, 0, n_inputs * n_units]))
     inputs = graph.add("Expand", value, graph.constant([n_networks, 1, 1]))
     return graph.add("Concat", inputs, flat, axis=2)
 
 
-def _add_piecewise(graph: Graph, edges: Tensor, value: str) -> str:
-    """Return the shares of bins, by edges [network, input, edge], below inputs [row, input]: [network, row, unit]."""
-    left, right = edges[:, :, :-1], edges[:, :, 1:]
-    factor = torch.where(right > left, 1 / (right - left), 0)
-    least = torch.where(left > edges[:, :, :1], 0.0, -torch.inf)
-    most = torch.where(right < edges[:, :, -1:], 1.0, torch.inf)
+def _add_piecewise(graph: Graph, layer: Piecewise, states: _States, value: str) -> str:
+    """Return the shares of bins below inputs [row, input]: [network, row, unit]."""
+    left, *others = (part[:, None] for part in bins_between(states[layer.name + "edges"]))
     column = graph.add("Reshape", value, graph.constant([0, 0, 1]))
-    come = graph.add("Sub", column, graph.constant(left[:, None].numpy()))  # [network, row, input, bin]
-    come = graph.add("Mul", come, graph.constant(factor[:, None].numpy()))
-    come = graph.add("Max", come, graph.constant(least[:, None].numpy()))
-    come = graph.add("Min", come, graph.constant(most[:, None].numpy()))
-    return graph.add("Reshape", come, graph.constant([0, 0, left.shape[1] * left.shape[2]]))
+    come = graph.add("Sub", column, graph.constant(left))  # [network, row, input, bin]
+    for operator, part in zip(("Mul", "Max", "Min"), others, strict=True):
+        come = graph.add(operator, come, graph.constant(part))
+    return graph.add("Reshape", come, graph.constant([0, 0, layer.n_inputs * layer.bins]))
 
 
-def _add_trees(graph: Graph, layer: DecisionTrees, states: Mapping[str, Tensor], value: str) -> str:
+def _add_trees(graph: Graph, trees: Trees, states: _States, value: str) -> str:
     """Return the sums of trees for inputs [row, input], or the logits of probabilities: [network, row, output]."""
-    each = []
-    for number in range(len(states["left"])):
-        state = {name: tensor[number].numpy() for name, tensor in states.items()}
-        sums = graph.trees(value, layer.n_trees, state["feature"], state["threshold"], state["left"], state["value"])
-        each.append(graph.add("Unsqueeze", sums, graph.constant([0])))
-    value = graph.add("Concat", *each, axis=0)
-    if not layer.probabilities:
+    sums = [graph.trees(value, of_network) for of_network in DecisionTrees.stacked(trees, states)]
+    value = graph.add("Concat", *(graph.add("Unsqueeze", one, graph.constant([0])) for one in sums), axis=0)
+    if not trees.probabilities:
         return value
-    least = _scalar(graph, layer.least)
-    if layer.out_features > 1:
+    least = _scalar(graph, LEAST)
+    if states["0.value"].shape[2] > 1:
         return graph.add("Log", graph.add("Max", value, least))
-    yes = graph.add("Min", graph.add("Max", value, least), _scalar(graph, 1 - layer.least))
+    yes = graph.add("Min", graph.add("Max", value, least), _scalar(graph, 1 - LEAST))
     return graph.add("Log", graph.add("Div", yes, graph.add("Sub", _scalar(graph, 1.0), yes)))
 
 
-_LAYERS: Mapping[type[nn.Module], Callable[[Graph, Any, Mapping[str, Tensor], str], str]] = {
-    nn.Linear: _add_linear,
-    nn.LayerNorm: _add_layernorm,
-    nn.BatchNorm1d: _add_batchnorm,
-    nn.PReLU: lambda graph, layer, states, value: graph.add("PRelu", value, _row(graph, states["weight"])),
-    nn.Dropout: lambda graph, layer, states, value: value,
-    Blend: _add_blend,
-    SmoothClip: _add_clip,
-    Residual: lambda graph, layer, states, value: graph.add("Add", value, add_networks(graph, layer, states, value)),
+def _add_activation(graph: Graph, name: str, value: str, *arguments: float) -> str:
+    onnx = ALL_ACTIVATIONS[name].onnx
+    assert onnx is not None
+    return onnx(graph, value, *arguments)
+
+
+_LAYERS: Mapping[type[Layer], Callable[[Graph, Any, _States, str], str]] = {
+    Linear: _add_linear,
+    LayerNorm: _add_layernorm,
+    BatchNorm: _add_batchnorm,
+    Elementwise: lambda graph, layer, _, value: _add_activation(graph, layer.activation, value, *layer.arguments),
+    OverUnits: lambda graph, layer, _, value: _add_activation(graph, layer.activation, value),
+    RReLU: lambda graph, layer, _, value: _add_activation(graph, "rrelu", value, layer.lower, layer.upper),
+    PReLU: lambda graph, layer, states, value: graph.add("PRelu", value, _row(graph, states[layer.name + "weight"])),
+    Dropout: lambda graph, layer, states, value: value,
+    Residual: lambda graph, layer, states, value: graph.add(
+        "Add", value, _add_layers(graph, layer.layers, states, value)
+    ),
     Embeddings: _add_embeddings,
-    PeriodicEmbedding: lambda graph, layer, states, value: _add_periodic(graph, states, value),
-    PiecewiseLinearEncoding: lambda graph, layer, states, value: _add_piecewise(graph, states["edges"], value),
-    DecisionTrees: _add_trees,
+    Periodic: _add_periodic,
+    Piecewise: _add_piecewise,
 }
-"""ONNX form of each layer that isn't an activation: (graph, module, state, name of inputs) to the name of outputs."""
+"""ONNX form of each layer: (graph, layer, states, name of inputs) to the name of outputs."""

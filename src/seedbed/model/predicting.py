@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from seedbed.data.frame import Frame, Remark, as_notes
 from seedbed.data.preprocessing import Oddities, OddityReport
@@ -20,7 +18,9 @@ from seedbed.data.table import ColumnSchema, Task
 from seedbed.data.typed import NewRows
 from seedbed.errors import OptionError
 from seedbed.evaluation.summaries import Note
-from seedbed.model.ensemble import Ensemble, Stacks
+from seedbed.model.ensemble import Ensemble
+from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.layers import Array
 from seedbed.training.parallel import one_thread, pick_jobs
 from seedbed.typing import Floats
 
@@ -29,7 +29,6 @@ FLAGS = ("unseen", "unreadable", "outlying", "missing")
 
 
 _ROWS_A_BLOCK = 16_384  # cells and inputs of a block stay in the cache
-_UNITS_AT_A_TIME = 1 << 16  # rows x units of a layer, which stay in the cache, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,45 +181,33 @@ class Blocks:
         return Predictions(self._model.task, values, spread, odd, doubtful)
 
 
+@np.errstate(all="ignore")
 def values_of(
-    model: Ensemble, matrix: NDArray[np.float32], networks: Iterable[nn.Module | Stacks] | None = None
+    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Floats]] | None = None
 ) -> tuple[Floats, Floats]:
     """Return mean and standard deviation over the networks for inputs [row, input], as `Predictions` has them.
 
     Args:
-        networks: as in `network_values`.
+        stacks: as in `network_values`.
     """
-    spread, values = torch.std_mean(network_values(model, matrix, networks), dim=0, correction=0)
-    return values.numpy(), spread.numpy()
+    values = network_values(model, matrix, stacks)
+    return values.mean(axis=0), values.std(axis=0)
 
 
-@torch.inference_mode()
+@np.errstate(all="ignore")  # a network may give infinite numbers
 def network_values(
-    model: Ensemble, matrix: NDArray[np.float32], networks: Iterable[nn.Module | Stacks] | None = None
-) -> torch.Tensor:
+    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Floats]] | None = None
+) -> Floats:
     """Return each network's predictions [network, ...] for inputs [row, input], as `Predictions.values` has them.
 
     Args:
-        networks: the model's networks, or stacks of them; by default those that the model keeps.
+        stacks: the networks in parts; by default those that the model keeps.
     """
-    if networks is None:
-        networks = model.networks() if model.stacks is None else [model.stacks]
-    # No reference to a network may be kept while the next one is made.
-    outputs = torch.cat([*map(functools.partial(_outputs, matrix=matrix), networks)]).double()
+    # No reference to a part may be kept while the next one is made.
+    made = map(operator.call, [model.stacks] if stacks is None else stacks, itertools.repeat(matrix))
+    outputs = np.concatenate([*made])
     if model.task == "multiclass":
-        return torch.softmax(outputs, dim=2)
+        return np.asarray(ACTIVATIONS["softmax"].values(outputs))
     if model.task == "binary":
-        return torch.sigmoid(outputs[:, :, 0])
-    return outputs[:, :, 0] * model.target_deviation + model.target_mean
-
-
-def _outputs(network: nn.Module | Stacks, matrix: NDArray[np.float32]) -> torch.Tensor:
-    """Return the outputs of a network or of stacks [network, row, output]; of a network in pieces that fit the
-    cache."""
-    if isinstance(network, Stacks):
-        return network(torch.from_numpy(matrix))
-    weights = list(network.parameters())
-    dtype = weights[0].dtype if weights else torch.float32
-    rows = max(1, _UNITS_AT_A_TIME // max([matrix.shape[1], *(len(weight) for weight in weights if weight.dim())]))
-    parts = torch.from_numpy(matrix).to(dtype).split(rows)
-    return torch.cat([network(inputs).reshape(1, len(inputs), -1) for inputs in parts], 1)
+        return np.asarray(ACTIVATIONS["sigmoid"].values(outputs[:, :, 0]))
+    return np.asarray(outputs[:, :, 0] * model.target_deviation + model.target_mean)

@@ -1,4 +1,4 @@
-"""Decision trees as members of a blend: scikit-learn fits them, and they become the tensors of `DecisionTrees`."""
+"""Decision trees as members of a blend: scikit-learn fits them, and they become the arrays of `DecisionTrees`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import dataclasses
 import functools
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.calibration import blend_weights
 from seedbed.networks.draws import derive
+from seedbed.networks.layers import Arrays, Shapes
 from seedbed.networks.mlp import MLP, Trees
-from seedbed.networks.parts import DecisionTrees
 from seedbed.training.native.library import kernel
 from seedbed.training.parallel import single_threads
 from seedbed.typing import Floats
@@ -34,6 +32,8 @@ _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave spa
 _ROUND, _SMALL_ROUND = 25, 50  # boosting iterations after which rows left out decide whether more may help
 _TIMED = 5  # trees that are fitted to know how long one takes
 _WAIT = 10  # iterations without a lower loss that end boosting
+LEAST = 1e-4
+"""Probability at least; pure leaves would give infinite logits."""
 _LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
 
 
@@ -88,30 +88,65 @@ class TreeData:
         return np.asarray(-np.log(np.maximum(predicted[np.arange(len(rows)), target], 1e-7)))
 
 
-def tree_leaves(x: Tensor, feature: Tensor, threshold: Tensor, left: Tensor, n_trees: int, depth: int) -> Tensor | None:
-    """Return the leaf that each row reaches in each tree [row, tree]; None where there is no kernel.
+@dataclasses.dataclass(frozen=True, eq=False)
+class DecisionTrees:
+    """Decision trees, whose leaves are added up.
 
-    Args:
-        x: inputs [row, feature], on the CPU.
-        feature, threshold, left, n_trees, depth: as in `DecisionTrees`.
+    A node compares one feature with a threshold: rows with more than the threshold go to the node `left + 1`, others to
+    `left`. A leaf leads to itself. The trees begin at the first nodes.
+
+    Attributes:
+        architecture: with the number of trees, their depth, and whether the sum of leaves is probabilities; the outputs
+            are their logits.
+        feature, threshold, left: of each node [node].
+        value: of each leaf [node, output].
     """
-    library = kernel(str(x.dtype).removeprefix("torch.")).library if x.device.type == "cpu" else None
-    types = feature.dtype, left.dtype, threshold.dtype
-    are_whole = feature.is_contiguous() and left.is_contiguous() and threshold.is_contiguous()
-    if library is None or not are_whole or types != (torch.int32, torch.int32, x.dtype) or n_trees > len(left):
-        return None
-    x, leaves = x.contiguous(), torch.empty(len(x), n_trees, dtype=torch.int64)
-    nodes = feature.data_ptr(), threshold.data_ptr(), left.data_ptr()
-    library.walk(x.data_ptr(), *x.shape, *nodes, len(left), n_trees, depth, leaves.data_ptr())
-    return leaves
+
+    architecture: Trees
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.floating]
+    left: NDArray[np.int32]
+    value: NDArray[np.floating]
+
+    @classmethod
+    def stacked(cls, trees: Trees, states: Mapping[str, NDArray[Any]]) -> list[DecisionTrees]:
+        """Return the trees of each network of states [network, ...]."""
+        names = ("feature", "threshold", "left", "value")
+        return [cls(trees, *each) for each in zip(*(states[f"0.{name}"] for name in names), strict=True)]
+
+    def leaves(self, X: NDArray[np.floating]) -> NDArray[np.int64]:
+        """Return the leaf that each row of inputs [row, input] reaches in each tree [row, tree]."""
+        n_trees, depth = self.architecture.n_trees, self.architecture.depth
+        library = kernel(X.dtype.name).library
+        if library is None or n_trees > len(self.left):
+            at = np.tile(np.arange(n_trees), (len(X), 1))
+            for _ in range(depth):
+                more = np.take_along_axis(X, self.feature[at], axis=1) > self.threshold[at]
+                at = self.left[at].astype(np.int64) + more
+            return at
+        # The kernel finds them in a tenth of the time.
+        X, leaves = np.ascontiguousarray(X), np.empty((len(X), n_trees), dtype=np.int64)
+        pairs = (self.feature, np.int32), (self.threshold, X.dtype), (self.left, np.int32)
+        nodes = [np.ascontiguousarray(values, dtype) for values, dtype in pairs]
+        pointers = [values.ctypes.data for values in nodes]
+        library.walk(X.ctypes.data, *X.shape, *pointers, len(self.left), n_trees, depth, leaves.ctypes.data)
+        return leaves
+
+    def __call__(self, X: NDArray[np.floating]) -> Floats:
+        """Return the outputs [row, output] for inputs X [row, input]."""
+        total = self.value.take(self.leaves(X), axis=0).sum(axis=1, dtype=np.float64)
+        if not self.architecture.probabilities:
+            return np.asarray(total)
+        if total.shape[1] > 1:
+            return np.asarray(np.log(np.maximum(total, LEAST)))
+        yes = np.clip(total, LEAST, 1 - LEAST)
+        return np.asarray(np.log(yes / (1 - yes)))
 
 
-class WalkedTrees(DecisionTrees):
-    """Trees whose leaves the kernel finds, in a tenth of the time."""
-
-    def leaves(self, x: Tensor) -> Tensor:
-        leaves = tree_leaves(x, self.feature, self.threshold, self.left, self.n_trees, self.depth)
-        return super().leaves(x) if leaves is None else leaves
+def tree_shapes(trees: Trees, n_outputs: int) -> Shapes:
+    """Return the shapes of the arrays of `DecisionTrees`, by their names in states."""
+    nodes = dict.fromkeys(("0.feature", "0.threshold", "0.left"), (trees.n_nodes,))
+    return {**nodes, "0.value": (trees.n_nodes, n_outputs)}
 
 
 class FittedMember(NamedTuple):
@@ -124,7 +159,7 @@ class FittedMember(NamedTuple):
     """
 
     architecture: MLP | Trees
-    states: dict[str, Tensor]
+    states: Arrays
     outputs: NDArray[np.float32]
 
 
@@ -151,10 +186,11 @@ class _Nodes(NamedTuple):
         value = np.concatenate([tree.value for tree in trees])
         return cls(**whole, left=shifted("left"), right=shifted("right"), value=value, roots=shifted("roots"))
 
-    def module(self, values: Sequence[NDArray[np.float32]], *, probabilities: bool) -> DecisionTrees:
-        """Return the module, whose nodes are ordered by their depth, so that siblings are neighbours.
+    def in_order(self, trees: Trees, values: Sequence[NDArray[np.float32]], *, probabilities: bool) -> DecisionTrees:
+        """Return the trees with nodes that are ordered by their depth, so that siblings are neighbours.
 
         Args:
+            trees: of which these are some.
             values: of each input, sorted. Thresholds keep a distance from them, as other programs and precisions
                 compute inputs with other roundings, and each row is to go the same way in all of them.
         """
@@ -171,13 +207,14 @@ class _Nodes(NamedTuple):
         place = np.empty(len(self.left), dtype=np.int64)
         place[order] = np.arange(len(order))
         is_leaf = self.left[order] < 0
-        trees = WalkedTrees(len(self.roots), len(order), self.value.shape[1], len(levels) - 1, probabilities)
         most = np.finfo(np.float32).max  # no input is above it
-        trees.feature.copy_(torch.from_numpy(np.where(is_leaf, 0, self.feature[order])))
-        trees.threshold.copy_(torch.from_numpy(np.where(is_leaf, most, self.threshold[order])))
-        trees.left.copy_(torch.from_numpy(np.where(is_leaf, np.arange(len(order)), place[self.left[order]])))
-        trees.value.copy_(torch.from_numpy(self.value[order]))
-        return trees
+        return DecisionTrees(
+            Trees(trees.method, len(self.roots), len(order), len(levels) - 1, probabilities),
+            np.where(is_leaf, 0, self.feature[order]).astype(np.int32),
+            np.where(is_leaf, most, self.threshold[order]).astype(np.float32),
+            np.where(is_leaf, np.arange(len(order)), place[self.left[order]]).astype(np.int32),
+            self.value[order].astype(np.float32),
+        )
 
 
 def fit_trees(
@@ -212,14 +249,14 @@ def fit_trees(
         return None
     with ThreadPoolExecutor(jobs) as pool:
         if trees.method == "boosted":
-            modules = _boosted(trees, data, seeds, pool, until)
+            each = _boosted(trees, data, seeds, pool, until)
         else:
             fit = functools.partial(_extra, trees, data)
-            modules = [fit(data.splits[0], seeds[0])]
-            if rival is not None and _is_beaten(modules[0], rival, data):
+            each = [fit(data.splits[0], seeds[0])]
+            if rival is not None and _is_beaten(each[0], rival, data):
                 return None
-            modules += pool.map(fit, data.splits[1:], seeds[1:])
-    return _stack_modules(trees, modules, data)
+            each += pool.map(fit, data.splits[1:], seeds[1:])
+    return _stacked(each, data)
 
 
 def tree_seconds(trees: Trees, data: TreeData) -> float:
@@ -259,7 +296,7 @@ def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTre
         children, root = (nodes.children_left, nodes.children_right), np.zeros(1, dtype=np.int64)
         value = nodes.value.reshape(nodes.node_count, -1) / trees.n_trees
         each.append(_Nodes(nodes.feature, nodes.threshold, *children, value, root))
-    return _Nodes.joined(each).module(data.values, probabilities=data.of_classes)
+    return _Nodes.joined(each).in_order(trees, data.values, probabilities=data.of_classes)
 
 
 def booster(of_classes: bool, n_rows: int, seed: int) -> Any:
@@ -288,11 +325,11 @@ def _boosted(
         with single_threads("openmp"):
             ensemble.set_params(max_iter=n_iterations)
             ensemble.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
-        module, total = _of_iterations(ensemble, n_iterations, data), np.zeros(n_iterations)
-        for rows in _pieces(split.test, module):
-            leaves = module.leaves(torch.from_numpy(data.X[rows])).unflatten(1, (n_iterations, data.n_outputs))
-            steps = [module.value[leaves[:, :, output], output] for output in range(data.n_outputs)]
-            outputs = torch.stack(steps, 2).double().cumsum(1).numpy()  # [row, iteration, output]
+        grown, total = _of_iterations(trees, ensemble, n_iterations, data), np.zeros(n_iterations)
+        for rows in _pieces(split.test, grown):
+            leaves = grown.leaves(data.X[rows]).reshape(len(rows), n_iterations, data.n_outputs)
+            steps = grown.value[leaves, np.arange(data.n_outputs)]
+            outputs = steps.cumsum(axis=1, dtype=np.float64)  # [row, iteration, output]
             weights = 1.0 if data.weights is None else data.weights[rows]
             total += [np.sum(data.losses(outputs[:, number], rows) * weights) for number in range(n_iterations)]
         return total
@@ -303,10 +340,10 @@ def _boosted(
     while n < most and best >= n - _WAIT and (not n or until is None or time.monotonic() < until):
         n = most if is_given else min(n + _round_size(data), most)
         best = int(np.argmin(sum(pool.map(functools.partial(grow, n), ensembles, data.splits))))
-    return [_of_iterations(ensemble, most if is_given else best + 1, data) for ensemble in ensembles]
+    return [_of_iterations(trees, ensemble, most if is_given else best + 1, data) for ensemble in ensembles]
 
 
-def _of_iterations(ensemble: Any, n: int, data: TreeData) -> DecisionTrees:
+def _of_iterations(trees: Trees, ensemble: Any, n: int, data: TreeData) -> DecisionTrees:
     """Return the first iterations of boosted trees, whose nodes scikit-learn keeps to itself."""
     each = []
     for number, iteration in enumerate(ensemble._predictors[:n]):
@@ -318,56 +355,52 @@ def _of_iterations(ensemble: Any, n: int, data: TreeData) -> DecisionTrees:
             feature = np.where(nodes["is_leaf"], -1, nodes["feature_idx"].astype(np.int64))
             root = np.zeros(1, dtype=np.int64)
             each.append(_Nodes(feature, nodes["num_threshold"].astype(np.float64), left, right, value, root))
-    return _Nodes.joined(each).module(data.values, probabilities=False)
+    return _Nodes.joined(each).in_order(trees, data.values, probabilities=False)
 
 
-def _is_beaten(module: DecisionTrees, rival: FittedMember, data: TreeData) -> bool:
+def _is_beaten(trees: DecisionTrees, rival: FittedMember, data: TreeData) -> bool:
     """Return whether trees get no weight beside others, for the rows that the first split leaves out."""
     rows = data.splits[0].test
     if not len(rows):
         return False
-    both = [rival.outputs[rows, :, 0].astype(np.float64), _outputs(module, data.X[rows]).astype(np.float64)]
+    both = [rival.outputs[rows, :, 0].astype(np.float64), _outputs(trees, data.X[rows]).astype(np.float64)]
     weights = data.weights_of(rows)
     counts = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
     _, weight = blend_weights([data.predicted(outputs) for outputs in both], data.y[rows], counts)
     return bool(weight < _LEAST_WEIGHT)
 
 
-@torch.inference_mode()
-def _outputs(module: DecisionTrees, X: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.concatenate([module(torch.from_numpy(part)).numpy() for part in _pieces(X, module)])
+def _outputs(trees: DecisionTrees, X: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate([trees(part).astype(np.float32) for part in _pieces(X, trees)])
 
 
-def _pieces(rows: NDArray[Any], module: DecisionTrees) -> list[NDArray[Any]]:
+def _pieces(rows: NDArray[Any], trees: DecisionTrees) -> list[NDArray[Any]]:
     """Return rows in pieces, of which the leaves and their values take some megabytes."""
-    n = max(1, _MOST_VALUES // (module.n_trees * module.out_features))
+    n = max(1, _MOST_VALUES // (trees.architecture.n_trees * trees.value.shape[1]))
     return [rows[start : start + n] for start in range(0, max(len(rows), 1), n)]
 
 
-def _stack_modules(trees: Trees, modules: Sequence[DecisionTrees], data: TreeData) -> FittedMember:
-    """Return modules as a stack."""
-    each, states = [], []
-    outputs = np.full((len(data.y), data.n_outputs, len(modules)), np.nan, dtype=np.float32)
-    for number, (module, split) in enumerate(zip(modules, data.splits, strict=True)):
-        sizes = {name: getattr(module, name) for name in ("n_trees", "n_nodes", "depth", "probabilities")}
-        each.append(dataclasses.replace(trees, **sizes))
-        states.append({f"0.{name}": value[None] for name, value in module.named_buffers()})
-        outputs[split.test, :, number] = _outputs(module, data.X[split.test])
-    architecture, states = pad_trees(each, states)
-    return FittedMember(
-        architecture, {name: torch.cat([state[name] for state in states]) for name in states[0]}, outputs
-    )
+def _stacked(each: Sequence[DecisionTrees], data: TreeData) -> FittedMember:
+    """Return the trees of the networks as a stack."""
+    outputs = np.full((len(data.y), data.n_outputs, len(each)), np.nan, dtype=np.float32)
+    for number, (trees, split) in enumerate(zip(each, data.splits, strict=True)):
+        outputs[split.test, :, number] = _outputs(trees, data.X[split.test])
+    names = ("feature", "threshold", "left", "value")
+    states = [{f"0.{name}": getattr(trees, name)[None] for name in names} for trees in each]
+    architecture, states = pad_trees([trees.architecture for trees in each], states)
+    return FittedMember(architecture, {name: np.concatenate([state[name] for state in states]) for name in states[0]},
+                        outputs)  # fmt: skip
 
 
-def pad_trees(each: Sequence[Trees], states: Sequence[dict[str, Tensor]]) -> tuple[Trees, list[dict[str, Tensor]]]:
+def pad_trees(each: Sequence[Trees], states: Sequence[Arrays]) -> tuple[Trees, list[Arrays]]:
     """Return one architecture for equally many trees, and their states [network, ...] filled up with unused leaves."""
     n_nodes, depth = max(trees.n_nodes for trees in each), max(trees.depth for trees in each)
 
-    def filled(name: str, value: Tensor) -> Tensor:
-        unused = value.new_zeros(len(value), n_nodes - value.shape[1], *value.shape[2:])
+    def filled(name: str, value: NDArray[Any]) -> NDArray[Any]:
+        unused = np.zeros((len(value), n_nodes - value.shape[1], *value.shape[2:]), dtype=value.dtype)
         if name == "0.left":
-            unused += torch.arange(value.shape[1], n_nodes)
-        return torch.cat([value, unused], 1)
+            unused += np.arange(value.shape[1], n_nodes, dtype=value.dtype)
+        return np.concatenate([value, unused], axis=1)
 
     wide = [{name: filled(name, value) for name, value in state.items()} for state in states]
     return dataclasses.replace(each[0], n_nodes=n_nodes, depth=depth), wide

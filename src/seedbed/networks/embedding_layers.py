@@ -108,9 +108,10 @@ class Piecewise(Layer):
         return {self.name + "edges": edges if rows is None else quantile_edges(rows, self.bins)}
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        left, factor, least, most = (part[:, None] for part in bins_between(states[self.name + "edges"]))
+        edges = states[self.name + "edges"][:, None]
+        left, _, least, most = bins_between(edges)
         come = x[..., None] - left  # [network, row, input, bin]
-        come *= factor
+        come /= np.where(edges[..., 1:] > left, edges[..., 1:] - left, np.inf)
         np.clip(come, least, most, out=come)
         return come.reshape(*come.shape[:2], -1)
 

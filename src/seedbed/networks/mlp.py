@@ -207,8 +207,11 @@ class Trees:
     Attributes:
         method: "boosted", each tree predicts what those before it leave over; or "extra", the mean of trees that split
             at random thresholds (Geurts, Ernst and Wehenkel 2006, "Extremely randomized trees").
-        n_trees, n_nodes, depth, probabilities: as in `trees.TreeArrays`. Before a fit, `n_trees` is the number of extra
-            trees, or the largest number of boosting iterations.
+        n_trees, n_nodes: number of trees, and of their nodes. Before a fit, `n_trees` is the number of extra trees, or
+            the largest number of boosting iterations.
+        depth: steps from a first node to the deepest leaf.
+        probabilities: whether the sum of the leaves is the probabilities of classes, or of the second of two classes;
+            else it is their logits, or a number.
     """
 
     method: Literal["boosted", "extra"]
@@ -232,14 +235,14 @@ class Prior:
 class BlendedMembers:
     """An architecture that averages multilayer perceptrons and decision trees with weights.
 
-    All members see the inputs through one smooth clip.
+    All members see the same inputs, which are clipped.
 
     Attributes:
         members: the architectures of the members.
         names: names of the members.
         weights: weights of the members, above 0, with sum 1.
         temperature: divisor of the logits of classes.
-        limit: limit of the clip, see `member.smooth_clip`; inputs are usually standardised. 0 leaves inputs unchanged.
+        limit: bound of the clipped inputs, which are usually standardised. 0 leaves them unchanged.
         numbers: whether the network predicts numbers instead of classes.
 
     Raises:

@@ -1,0 +1,146 @@
+"""All networks of a model, which together predict few rows in a tenth of the time that one after the other takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.model.trees import DecisionTrees, tree_shapes
+from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.layers import Array, Shapes
+from seedbed.networks.mlp import MLP, BlendedMembers, Trees
+from seedbed.networks.network import StackedNetworks
+from seedbed.typing import Floats
+
+_MOST_NUMBERS = 1 << 19  # rows x units x networks of a layer that stay in the cache
+
+
+def smooth_clip(x: Array, limit: float) -> Array:
+    """Compress inputs between -limit and limit: `x / sqrt(1 + (x / limit)^2)`. Small inputs hardly change.
+
+    From Holzmueller, Grinsztajn and Steinwart 2024, "Better by Default".
+
+    >>> smooth_clip(np.array([0.0, 4.0]), 3.0)
+    array([0. , 2.4])
+    """
+    return np.asarray(x / (1 + (x / limit) ** 2) ** 0.5)
+
+
+def members_of(architecture: MLP | Trees | BlendedMembers) -> dict[str, MLP | Trees]:
+    """Return the members of an architecture, by what their names in states begin with."""
+    if not isinstance(architecture, BlendedMembers):
+        return {"": architecture}
+    place = 1 if architecture.limit else 0  # behind the clip
+    return {f"{place}.{number}.": member for number, member in enumerate(architecture.members)}
+
+
+def shapes_of(architecture: MLP | Trees | BlendedMembers, n_inputs: int, n_outputs: int) -> tuple[Shapes, Shapes]:
+    """Return the shapes of the parameters of one network and of all its other arrays, by their names in states.
+
+    Raises:
+        CandidateError: it embeds inputs that aren't there.
+    """
+    parameters, buffers = Shapes(), Shapes()
+    for start, member in members_of(architecture).items():
+        if isinstance(member, Trees):
+            parts = Shapes(), tree_shapes(member, n_outputs)
+        else:
+            network = member.network(n_inputs, n_outputs)
+            parts = network.parameters, network.buffers
+        for shapes, part in zip((parameters, buffers), parts, strict=True):
+            shapes |= {start + name: shape for name, shape in part.items()}
+    return parameters, buffers
+
+
+class Stacks:
+    """Networks of a model. Each member of a blend is one stack, and rows are predicted in pieces that fit the cache.
+
+    Args:
+        architecture: of the networks.
+        states: of the networks [network, ...].
+        n_inputs, n_outputs: of one of them.
+    """
+
+    def __init__(
+        self,
+        architecture: MLP | Trees | BlendedMembers,
+        states: Mapping[str, NDArray[Any]],
+        n_inputs: int,
+        n_outputs: int,
+    ) -> None:
+        self._blend = architecture if isinstance(architecture, BlendedMembers) else None
+        self._members = list[Callable[[Array], Array]]()
+        sizes, n_networks = [n_inputs], len(next(iter(states.values())))
+        for start, member in members_of(architecture).items():
+            of_member = {
+                name.removeprefix(start): value.astype(np.float64) if value.dtype.kind == "f" else value
+                for name, value in states.items()
+                if name.startswith(start)
+            }
+            if isinstance(member, Trees):
+                self._members.append(_StackedTrees(DecisionTrees.stacked(member, of_member)))
+                sizes.append(member.n_trees * n_outputs // n_networks)
+            else:
+                network = member.network(n_inputs, n_outputs)
+                self._members.append(StackedNetworks(network, of_member))
+                sizes += [max(shape) for shape in network.parameters.values()]
+        self._most_rows = max(1, _MOST_NUMBERS // (max(sizes) * n_networks))
+
+    @np.errstate(all="ignore")  # a network may give infinite numbers
+    def __call__(self, X: Array) -> Floats:
+        """Return the outputs [network, row, output] for inputs X [row, input]. They are computed in double precision,
+        so that they don't depend on the rows beside."""
+        starts = range(0, max(len(X), 1), self._most_rows)
+        return np.concatenate([self._of(X[start : start + self._most_rows]) for start in starts], axis=1)
+
+    def _of(self, X: Array) -> Array:
+        x: Array = X.astype(np.float64)
+        if self._blend is None:
+            return self._members[0](x)
+        if self._blend.limit:
+            x = smooth_clip(x, self._blend.limit)
+        return blended([member(x) for member in self._members], self._blend)
+
+
+class _StackedTrees:
+    """The trees of several networks, as `StackedNetworks` are networks."""
+
+    def __init__(self, each: Sequence[DecisionTrees]) -> None:
+        self._each = each
+
+    def __call__(self, X: Array) -> Floats:
+        """Return the outputs [network, row, output] for inputs X [row, input]."""
+        return np.stack([trees(X) for trees in self._each])
+
+
+def blended(outputs: Sequence[Array], blend: BlendedMembers) -> Array:
+    """Return the weighted mean of outputs [..., output] of each member.
+
+    For classes it averages probabilities, not logits, and returns the logits of the average divided by a temperature. A
+    single output is the logit of the second of two classes. For numbers it averages the outputs.
+    """
+    pairs = [*zip(outputs, blend.weights, strict=True)]
+    if blend.numbers:
+        return np.asarray(sum(weight * output for output, weight in pairs))
+    if len(outputs) == 1:
+        return outputs[0] / blend.temperature
+    if outputs[0].shape[-1] > 1:
+        log_softmax = ACTIVATIONS["logsoftmax"].values
+        logits = _log_of_sum([log_softmax(output) + np.log(weight) for output, weight in pairs])
+    else:
+        log_sigmoid = ACTIVATIONS["logsigmoid"].values
+        yes = [log_sigmoid(output) + np.log(weight) for output, weight in pairs]
+        no = [log - output for log, (output, _) in zip(yes, pairs, strict=True)]
+        logits = _log_of_sum(yes) - _log_of_sum(no)
+    return logits / blend.temperature
+
+
+def _log_of_sum(logs: Sequence[Array]) -> Array:
+    """Return the logarithm of a sum whose summands are given by their logarithms."""
+    stacked = np.stack(logs)
+    most = stacked.max(axis=0)
+    stacked -= most
+    return np.asarray(np.log(np.exp(stacked, out=stacked).sum(axis=0)) + most)
