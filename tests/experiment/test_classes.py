@@ -6,8 +6,8 @@ from sklearn import metrics as sk
 
 from seedbed.errors import OptionError
 from seedbed.experiment.conclusions import guessing_like
-from seedbed.training.many import train_many
 from seedbed.networks.draws import derive
+from seedbed.training.many import train_many
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from seedbed.training.randomness import derive
 from sklearn.metrics import log_loss
 from sklearn.model_selection import RepeatedStratifiedKFold
 from torch import nn
@@ -19,7 +20,6 @@ from seedbed.model.portfolio import LINES
 from seedbed.model.stacks import smooth_clip
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import RECIPES
-from seedbed.training.randomness import derive
 
 from .conftest import compare_with
 

@@ -18,10 +18,10 @@ from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation.estimates import corrected_t
 from seedbed.evaluation.protocol import protocol
 from seedbed.evaluation.verdicts import fold_differences
+from seedbed.networks.draws import derive
 from seedbed.report.terminal import comparison_text
 from seedbed.scoring import Result, score
 from seedbed.settings.recipe import Recipe
-from seedbed.networks.draws import derive
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 

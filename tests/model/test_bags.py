@@ -14,10 +14,10 @@ from seedbed.model import linear
 from seedbed.model.blending import blend_table, fit_model
 from seedbed.model.member import MemberData, splits_of_networks
 from seedbed.networks.candidate import parse_candidate
+from seedbed.networks.draws import derive
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
-from seedbed.networks.draws import derive
 from seedbed.training.torch.reference import PlainNetwork, Rows
 from seedbed.training.torch.states import build_network
 

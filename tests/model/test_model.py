@@ -15,9 +15,9 @@ from seedbed.errors import CandidateError, ColumnError, DataError, OptionError, 
 from seedbed.model.blending import fit_model
 from seedbed.model.predicting import Blocks, values_of
 from seedbed.networks.candidate import parse_candidate
+from seedbed.networks.draws import derive
 from seedbed.settings.recipe import Recipe, recipe_named
 from seedbed.training.candidates import with_inputs_of
-from seedbed.networks.draws import derive
 
 from .conftest import CANDIDATES, FAST, TARGETS
 from .plain_networks import plain_values

@@ -45,6 +45,7 @@ def load_model(path: Path, network: str | None = None, *, otherwise: str = "") -
     """
     from seedbed.model.model import load
     from seedbed.networks.candidate import candidate_from
+    from seedbed.networks.mlp import builder_of
 
     if path.is_dir():
         if (path / "comparison.json").is_file():
@@ -52,7 +53,7 @@ def load_model(path: Path, network: str | None = None, *, otherwise: str = "") -
             raise OptionError(message, f"Make one: seedbed train {shlex.quote(str(path))} -o model.safetensors.")
         raise OptionError(f"{path} is a folder, not a model", "Name a file that seedbed train -o has written.")
     try:
-        return load(path, architecture=None if network is None else candidate_from(network).architecture)
+        return load(path, architecture=None if network is None else builder_of(candidate_from(network).architecture))
     except ModelFileError as error:
         called_so = path.suffix == ".safetensors" or not path.is_file()
         raise ModelFileError(error.message, error.hint if called_so else otherwise or error.hint) from None

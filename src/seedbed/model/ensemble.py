@@ -21,7 +21,7 @@ from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.stacks import Stacks, members_of, shapes_of
 from seedbed.networks.layers import Array
-from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, architecture_to_values
+from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, architecture_to_values, builder_of
 from seedbed.report.card import score_sentences
 from seedbed.typing import Floats
 
@@ -146,7 +146,7 @@ class Ensemble:
         from seedbed.training.torch.own_networks import networks_in_words, own_networks
 
         if not isinstance(self.architecture, MLP | BlendedMembers):
-            return own_networks(self.architecture, self.states, *self._sizes)
+            return own_networks(builder_of(self.architecture), self.states, *self._sizes)
         ((start, member),) = members_of(self.architecture).items()
         states = {name.removeprefix(start): value for name, value in self.states.items()}
         limit = self.architecture.limit if isinstance(self.architecture, BlendedMembers) else 0.0
@@ -179,7 +179,7 @@ class Ensemble:
         require_torch(f"'{self.candidate}', a network of your own,")
         from seedbed.training.torch.own_networks import OwnNetworks, own_networks
 
-        return OwnNetworks(own_networks(self.architecture, states, *self._sizes))
+        return OwnNetworks(own_networks(builder_of(self.architecture), states, *self._sizes))
 
     @property
     def n_parameters(self) -> int:

@@ -46,6 +46,7 @@ from seedbed.networks.mlp import (
     Trees,
     architecture_from_values,
     architecture_to_values,
+    builder_of,
 )
 
 N_GOLDEN = 16
@@ -320,7 +321,7 @@ def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n
             require_torch("a network of your own")
             from seedbed.training.torch.own_networks import shapes_of_own
 
-            needed = shapes_of_own(architecture, n_inputs, n_outputs)
+            needed = shapes_of_own(builder_of(architecture), n_inputs, n_outputs)
     except OptionError:
         raise
     except SeedbedError as error:

@@ -21,6 +21,7 @@ from seedbed.errors import OptionError
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import canonical
 from seedbed.model.onnx_networks import FLOAT, IR_VERSION, OPSETS, Graph, add_networks
+from seedbed.networks.mlp import MLP, BlendedMembers
 
 _LARGEST = np.finfo(np.float64).max
 _DAY = 86_400.0
@@ -200,9 +201,10 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
     if bad := [text for text in (*names, *model.labels, model.target_name) if not text or not _is_valid(text)]:
         raise OptionError(f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label.")
     graph = Graph(names)
-    sizes = model.preprocessor.layout.n_inputs, model.n_outputs
+    architecture, sizes = model.architecture, (model.preprocessor.layout.n_inputs, model.n_outputs)
+    assert isinstance(architecture, MLP | BlendedMembers)
     value = add_inputs(graph, model.preprocessor)
-    outputs = graph.cast(add_networks(graph, model.architecture, model.states, value, *sizes), TensorProto.DOUBLE)
+    outputs = graph.cast(add_networks(graph, architecture, model.states, value, *sizes), TensorProto.DOUBLE)
     declared = _add_number(graph, model, outputs) if model.task == "regression" else _add_classes(graph, model, outputs)
     if sets:
         declared += _add_sets(graph, model, sets)

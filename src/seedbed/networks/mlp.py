@@ -26,7 +26,7 @@ from seedbed.networks.layers import (
     activation_layer,
 )
 from seedbed.networks.network import Network
-from seedbed.networks.user import FileArchitecture, UserArchitecture
+from seedbed.networks.user import FileArchitecture, OwnArchitecture, UserArchitecture
 
 _ALWAYS_STORED = ("dropout", "layernorm", "batchnorm")  # others only if they differ from the default
 
@@ -270,8 +270,19 @@ class BlendedMembers:
         return dict(zip(self.names, self.weights, strict=True))
 
 
-Architecture = MLP | Trees | Prior | Regression | BlendedMembers | FileArchitecture | UserArchitecture
+Architecture = MLP | Trees | Prior | Regression | BlendedMembers | OwnArchitecture
 """What a candidate is: a description, or what builds a user's own module."""
+
+
+def builder_of(architecture: Architecture) -> OwnArchitecture:
+    """Return what builds a user's own module.
+
+    Raises:
+        CandidateError: the architecture isn't a user's own.
+    """
+    if not isinstance(architecture, OwnArchitecture):
+        raise CandidateError(f"{type(architecture).__name__} isn't a network", "Name a network, such as relu:5.")
+    return architecture
 
 
 class _Member(msgspec.Struct):

@@ -10,7 +10,7 @@ from seedbed.data.layout import layout_of
 from seedbed.data.table import Table
 from seedbed.errors import CandidateError, SeedbedError, counted, warn
 from seedbed.networks.candidate import Candidate
-from seedbed.networks.mlp import MLP, Architecture
+from seedbed.networks.mlp import MLP, Architecture, builder_of
 from seedbed.networks.network import Network
 from seedbed.networks.user import OwnArchitecture
 from seedbed.settings.recipe import Recipe
@@ -70,9 +70,7 @@ def source_of(architecture: Architecture, n_inputs: int, n_outputs: int) -> Sour
     """
     if isinstance(architecture, MLP):
         return architecture.network(n_inputs, n_outputs)
-    if isinstance(architecture, OwnArchitecture):
-        return functools.partial(architecture, n_inputs, n_outputs)
-    raise CandidateError(f"{type(architecture).__name__} isn't a network", "Name a network, such as relu:5.")
+    return functools.partial(builder_of(architecture), n_inputs, n_outputs)
 
 
 def n_parameters_of(architecture: Architecture, n_inputs: int, n_outputs: int) -> int:
