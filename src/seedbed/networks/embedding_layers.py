@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seedbed.networks.draws import Draws
 from seedbed.networks.kernel_program import KernelLayer, Kind, NotCoveredError, Program
@@ -230,6 +229,7 @@ def bins_between(edges: Array) -> tuple[Array, Array, Array, Array]:
     return left, factor, least, most
 
 
+@np.errstate(over="ignore")  # the variance of huge numbers
 def quantile_edges(X: Array, n_bins: int) -> Array:
     """Return edges of bins at quantiles of training rows X [row, input]: [input, edge].
 
