@@ -22,9 +22,10 @@ import sys
 import types
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -32,10 +33,11 @@ from torch import nn
 
 from seedbed.errors import SeedbedError
 from seedbed.networks.activations import ACTIVATIONS
-from seedbed.networks.candidate import parse_candidate
+from seedbed.networks.layers import Arrays
+from seedbed.networks.network import Network
 from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.training.many import History, train_many
-from seedbed.training.torch.noise import shuffle_rows
+from seedbed.training.stack import shuffle_rows
 
 BOUNDS = {"float32": 0.02, "float64": 1e-6}
 SEEDS, EPOCHS = (3, 8), 60
@@ -95,22 +97,20 @@ def random_case(number: int) -> Case:
 
 def trained(case: Case, engine: str, dtype: str, shift: float = 0.0) -> np.ndarray:
     """Return losses [2, epoch, network] of an engine: "native", "torch" or "loop". `shift` changes the start."""
-    architecture = parse_candidate(case.words).architecture
+    draw = Network.start
 
-    def build(n_features: int, n_outputs: int) -> nn.Module:
-        network = architecture(n_features, n_outputs).to(getattr(torch, dtype))
-        source = torch.Generator().manual_seed(0)  # dropout continues the global one
-        for parameter in network.parameters() if shift else ():
-            parameter.data.mul_(1 + shift * torch.randn(parameter.shape, dtype=torch.float64, generator=source))
-        return network
+    def start(network: Network, seeds: Sequence[int], rows: Any = None) -> Arrays:
+        source = np.random.default_rng(0)
+        return {name: value * (1 + shift * source.normal(size=value.shape)) if name in network.parameters else value
+                for name, value in draw(network, seeds, rows).items()}  # fmt: skip
 
     def train(seeds: tuple[int, ...], **options: Any) -> History:
-        return train_many(
-            build, *case.parts, seeds=seeds, epochs=EPOCHS, dtype=dtype, n_jobs=1, **case.recipe, **options
-        )
+        options |= {"epochs": EPOCHS, "dtype": dtype, "n_jobs": 1, **case.recipe}
+        return train_many(case.words, *case.parts, seeds=seeds, **options)
 
     loop = engine == "loop"
-    histories = [train((seed,)) for seed in SEEDS] if loop else [train(SEEDS, engine=engine)]
+    with mock.patch.object(Network, "start", start if shift else draw):
+        histories = [train((seed,)) for seed in SEEDS] if loop else [train(SEEDS, engine=engine)]
     return np.concatenate([np.stack([one.train_loss, one.test_loss]) for one in histories], 2).astype(float)
 
 
@@ -201,7 +201,7 @@ def own_gap(number: int) -> float:
         optimizer = torch.optim.SGD(network.parameters(), lr=recipe["lr"], momentum=recipe["momentum"])
         losses = np.zeros((2, recipe["epochs"]))
         for epoch in range(recipe["epochs"]):
-            rows = torch.arange(60) if not recipe["batch_size"] else shuffle_rows(60, seed, epoch)
+            rows = torch.arange(60) if not recipe["batch_size"] else torch.from_numpy(shuffle_rows(60, seed, epoch))
             network.train()
             for some in torch.split(rows, recipe["batch_size"] or 60):
                 loss = criterion(network(X[some])[:, 0], y[some])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import torch
 from rounds import Contender, Task, UnavailableError, timed
@@ -15,6 +13,7 @@ from seedbed.data.splits import repeated_folds
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.design import Engine
 from seedbed.settings.recipe import Recipe
+from seedbed.training.candidates import source_of
 from seedbed.training.data import TrainingData, counted_rows
 from seedbed.training.native.library import kernel
 from seedbed.training.parallel import pick_jobs, train_chunk, train_chunks
@@ -82,7 +81,7 @@ def _full_size(task: Task, data: TrainingData, engine: Engine) -> int:
 def _plan(task: Task, data: TrainingData, n_networks: int, engine: Engine, *, device: str = "cpu") -> tuple[Chunk, ...]:
     if engine == "native" and kernel("float32").library is None:
         raise UnavailableError("no C++ compiler")
-    build = partial(parse_candidate(task.candidate).architecture, data.X.shape[1], 1)
+    build = source_of(parse_candidate(task.candidate).architecture, data.X.shape[1], 1)
     n_splits = data.train.shape[1]
     splits = [network % n_splits for network in range(n_networks)]
     seeds = range(n_networks)

@@ -1,21 +1,23 @@
-"""`MLP` builds exactly what `nn.Sequential` would, bit for bit."""
+"""`MLP` describes exactly what `nn.Sequential` would be, bit for bit."""
 
 import dataclasses
+import inspect
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks.activations import ACTIVATIONS, activation
+from seedbed.networks.activations import ACTIVATIONS, read_activation
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import MLP
-from seedbed.training.torch.modules import Residual
+from seedbed.training.torch.modules import Residual, module_of
 
 
-def built(make, seed=42):
-    torch.manual_seed(seed)
-    return make()
+def module(words, n_inputs, seed=42):
+    network = parse_candidate(words).architecture.network(n_inputs, 1)
+    return module_of(network, {name: value[0] for name, value in network.start([seed]).items()})
 
 
 @pytest.mark.parametrize(
@@ -33,10 +35,7 @@ def built(make, seed=42):
                 nn.Linear(3, 1),
             ),
         ),
-        (
-            "silu:4@batchnorm",
-            lambda: nn.Sequential(nn.Linear(12, 4), nn.BatchNorm1d(4), nn.SiLU(), nn.Linear(4, 1)),
-        ),
+        ("silu:4@batchnorm", lambda: nn.Sequential(nn.Linear(12, 4), nn.BatchNorm1d(4), nn.SiLU(), nn.Linear(4, 1))),
         ("glu:4", lambda: nn.Sequential(nn.Linear(12, 8), nn.GLU(), nn.Linear(4, 1))),
         (
             "silu:12,4,4@residual",
@@ -48,7 +47,8 @@ def built(make, seed=42):
     ],
 )
 def test_a_candidate_equals_the_plain_sequential_with_the_same_initial_parameters(words, plain):
-    mine, theirs = built(lambda: parse_candidate(words).architecture(12, 1)), built(plain)
+    torch.manual_seed(42)
+    mine, theirs = module(words, 12), plain()
     assert repr(mine) == repr(theirs)
     for (name, value), (other, expected) in zip(mine.state_dict().items(), theirs.state_dict().items(), strict=True):
         assert name == other
@@ -58,17 +58,21 @@ def test_a_candidate_equals_the_plain_sequential_with_the_same_initial_parameter
 def test_the_activations_are_all_modules_of_torch_without_required_arguments():
     assert {"relu", "tanh", "elu", "gelu", "silu", "prelu", "rrelu", "softmax", "glu", "leakyrelu"} <= set(ACTIVATIONS)
     assert not {"threshold", "multiheadattention", "softmax2d"} & set(ACTIVATIONS)
-    for name, make in ACTIVATIONS.items():
-        assert type(make()).__name__.lower() == type(activation(name)).__name__.lower() == name
-        assert type(make()) in vars(nn).values()
+    for name, entry in ACTIVATIONS.items():
+        assert entry.torch.lower() == entry.name == name
+        defaults = inspect.signature(getattr(nn, entry.torch)).parameters
+        assert read_activation(name) == (name, tuple(defaults[key].default for key, _ in entry.arguments))
+        x = torch.linspace(-3, 3, 10, dtype=torch.float64)[None]
+        expected = module(f"{name}:5", 10)[1].double().eval()(x).detach()
+        np.testing.assert_allclose(entry.values(x.numpy(), *entry.defaults), expected, rtol=0, atol=1e-14)
 
 
 def test_an_activation_takes_arguments_and_underscores():
-    network = built(lambda: parse_candidate("leaky_relu(0.2):4+softplus(2,10):3+log_softmax:3").architecture(3, 1))
+    network = module("leaky_relu(0.2):4+softplus(2,10):3+log_softmax:3", 3)
     assert [str(layer) for layer in network if not isinstance(layer, nn.Linear)] == [
         "LeakyReLU(negative_slope=0.2)", "Softplus(beta=2.0, threshold=10.0)", "LogSoftmax(dim=-1)",
     ]  # fmt: skip
-    assert ACTIVATIONS["leakyrelu"]().negative_slope == 0.01
+    assert module("leakyrelu:4", 3)[1].negative_slope == 0.01
 
 
 @pytest.mark.parametrize(
@@ -90,9 +94,9 @@ def test_invalid_arguments_of_an_activation_are_refused(text, hint):
 
 @pytest.mark.parametrize("name", ["softmax", "softmin", "logsoftmax"])
 def test_softmax_like_activations_run_over_the_units_of_a_row(name):
-    values = ACTIVATIONS[name]()(torch.randn(3, 4))
-    sums = (values.exp() if name == "logsoftmax" else values).sum(1)
-    torch.testing.assert_close(sums, torch.ones(3))
+    values = ACTIVATIONS[name].values(np.random.default_rng(0).normal(size=(2, 3, 4)))
+    sums = (np.exp(values) if name == "logsoftmax" else values).sum(axis=2)
+    np.testing.assert_allclose(sums, np.ones((2, 3)))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ def test_softmax_like_activations_run_over_the_units_of_a_row(name):
         (lambda: MLP((5,), dropout=1.0), "dropout is 1. It must be from 0 to below 1."),
         (lambda: MLP((5,), layernorm=True, batchnorm=True), "exclude each other"),
         (lambda: MLP((5, 4), residual=True), "residual needs two hidden layers of one width, one after the other"),
-        (lambda: activation("softmax2d"), "no activation 'softmax2d' in torch.nn. Did you mean 'softmax'?"),
+        (lambda: read_activation("softmax2d"), "no activation 'softmax2d' in torch.nn. Did you mean 'softmax'?"),
     ],
 )
 def test_an_invalid_mlp_is_refused_on_construction(make, message):

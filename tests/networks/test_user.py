@@ -10,6 +10,7 @@ from torch import nn
 from seedbed.errors import CandidateError
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.user import FileArchitecture, UserArchitecture
+from seedbed.training.torch.states import build_network
 
 
 class NoArgument(nn.Module):
@@ -94,8 +95,8 @@ def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(build, 
 
 @pytest.mark.parametrize(("made", "kind"), [(None, "NoneType"), (5, "int"), (nn.Linear, "type")])
 def test_a_callable_that_builds_no_module_is_refused_with_what_it_built(made, kind):
-    with pytest.raises(CandidateError, match=rf"'mine' built a {kind}. It must return a torch.nn.Module"):
-        UserArchitecture(lambda: made, "mine")(12, 1)
+    with pytest.raises(CandidateError, match=rf"build\(\) returned a {kind}. It must return a torch.nn.Module"):
+        build_network(functools.partial(UserArchitecture(lambda: made, "mine"), 12, 1), 0)
 
 
 def test_an_error_in_user_code_keeps_its_traceback():
@@ -167,14 +168,14 @@ def test_an_edited_file_is_reloaded_and_files_of_one_name_do_not_collide(file, t
         ("class Net(:\n", "Net", "can't be imported: SyntaxError: "),
         ("import nowhere_to_be_found\n", "Net", "can't be imported: ModuleNotFoundError: No module named 'nowhere"),
         ("1 / 0\n", "Net", "can't be imported: ZeroDivisionError"),
-        ("def Net():\n    return 5\n", "Net", "'Net' built a int"),
+        ("def Net():\n    return 5\n", "Net", r"build\(\) returned a int"),
     ],
 )
 def test_an_unusable_file_raises_an_error_of_one_line(file, source, name, message):
     file.write_text(source)
     for _ in range(2):  # a failed import leaves no partial module in sys.modules
         with pytest.raises(CandidateError, match=message) as caught:
-            FileArchitecture(str(file), name)(12, 1)
+            build_network(lambda: FileArchitecture(str(file), name)(12, 1), 0)
         assert "\n" not in str(caught.value)
 
 

@@ -12,6 +12,7 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
+from seedbed.networks.mlp import MLP
 from seedbed.settings.recipe import Recipe
 from seedbed.training import planning
 from seedbed.training.data import TrainingData
@@ -21,7 +22,7 @@ from seedbed.training.native.library import Kernel
 from seedbed.training.torch.reference import Rows
 from seedbed.training.torch.states import build_network
 
-from .plain_loop import train_reference
+from .plain_loop import module_in_words, train_reference
 
 FEATURES = 5
 
@@ -77,8 +78,13 @@ def engine(request, monkeypatch):
     if request.param == "torch":
         monkeypatch.setattr(planning, "kernel", lambda dtype: Kernel(None, ""))
     else:
-        covers = planning.covers
-        monkeypatch.setattr(planning, "covers", lambda *args: covers(*args) or pytest.xfail("the kernel lacks these"))
+        find = planning.traits_of
+
+        def traits_of(*args):
+            traits = find(*args)
+            return traits if traits.program or not traits.network else pytest.xfail("the kernel lacks these")
+
+        monkeypatch.setattr(planning, "traits_of", traits_of)
     return request.param
 
 
@@ -104,15 +110,19 @@ def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
 
     @functools.cache
     def run(
-        architecture: Callable[[int, int], nn.Module],
+        architecture: MLP | Callable[[int, int], nn.Module],
         task: Task,
         seed: int,
         recipe: Recipe,
         dtype: torch.dtype = torch.float64,
     ) -> tuple[np.ndarray, nn.Module]:
-        network = build_network(lambda: architecture(FEATURES, task.n_outputs), seed).to(dtype)
         loss = pick_loss(recipe.loss, task.y, task.n_outputs)
-        X, y = torch.from_numpy(task.X).to(dtype), encode_target(loss, task.y, task.n_outputs, dtype)
+        X, y = (torch.from_numpy(part).to(dtype) for part in (task.X, encode_target(loss, task.y, task.n_outputs, "d")))
+        if isinstance(architecture, MLP):
+            network = module_in_words(architecture, FEATURES, task.n_outputs, seed, X[: task.n_train].numpy())
+        else:
+            network = build_network(lambda: architecture(FEATURES, task.n_outputs), seed)
+        network = network.to(dtype)
         train, test = Rows(X[: task.n_train], y[: task.n_train]), Rows(X[task.n_train :], y[task.n_train :])
         return train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed), network.eval()
 
@@ -124,13 +134,12 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
     """A function that returns the distance of a float64 stack of two seeds from the reference after at least 50
     steps."""
 
-    def measure(architecture: Callable[[int, int], nn.Module], task: Task, **recipe: Any) -> Gap:
+    def measure(architecture: MLP | Callable[[int, int], nn.Module], task: Task, **recipe: Any) -> Gap:
         steps_an_epoch = -(-task.n_train // (recipe.get("batch_size") or task.n_train))
         recipe = {"epochs": -(-50 // steps_an_epoch), "lr": 0.05, "loss": task.loss} | recipe
 
-        def build() -> nn.Module:
-            return architecture(FEATURES, task.n_outputs)
-
+        in_words = isinstance(architecture, MLP)
+        build = architecture if in_words else functools.partial(architecture, FEATURES, task.n_outputs)
         history = train_many(build, *task.parts, seeds=[3, 8], n_jobs=1, dtype="float64", **recipe)
         worst = [0.0, 0.0, 0.0]
         for index, (seed, stacked) in enumerate(zip(history.seeds, history.networks(), strict=True)):

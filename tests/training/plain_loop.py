@@ -1,4 +1,5 @@
-"""The plain loop as the reference of tests, and a module for the general method."""
+"""The plain loop as the reference of tests, candidates in words as networks and modules, and a module for the general
+method."""
 
 from typing import Any
 
@@ -6,8 +7,40 @@ import numpy as np
 import torch
 from torch import nn
 
+from seedbed.networks.candidate import candidate_from
+from seedbed.networks.mlp import MLP
+from seedbed.networks.network import Network
 from seedbed.training.losses import r2
+from seedbed.training.torch import modules
 from seedbed.training.torch.reference import PlainNetwork, Rows
+
+
+def network_in_words(words: str | MLP, n_inputs: int = 5, n_outputs: int = 1) -> Network:
+    return candidate_from(words).architecture.network(n_inputs, n_outputs)
+
+
+def module_in_words(
+    words: str | MLP | Network, n_inputs: int = 5, n_outputs: int = 1, seed: int = 0, rows: np.ndarray | None = None
+) -> nn.Module:
+    """Return a candidate as a module before its first step; bins are those of the training rows, if given."""
+    network = words if isinstance(words, Network) else network_in_words(words, n_inputs, n_outputs)
+    start = network.start([seed], None if rows is None else [rows])
+    return modules.module_of(network, {name: value[0] for name, value in start.items()}).requires_grad_()
+
+
+def built_by_hand(words: str, n_inputs: int = 5, n_outputs: int = 1) -> nn.Sequential:
+    """Return the layers of a candidate, made by torch's own classes and drawn from its generator."""
+    mlp, width, layers = candidate_from(words).architecture, n_inputs, []
+    classes = {name.lower(): kind for name, kind in vars(nn).items() if isinstance(kind, type)}
+    for number, (units, name) in enumerate(zip(mlp.widths, mlp.by_layer, strict=True)):
+        n = 2 * units if name == "glu" else units
+        hidden = [nn.Linear(width, n), *[nn.LayerNorm(n)] * mlp.layernorm, *[nn.BatchNorm1d(n)] * mlp.batchnorm]
+        if name != "linear":
+            hidden.append(classes[name](**{"dim": -1} if name.endswith(("softmax", "softmin")) else {}))
+        hidden += [nn.Dropout(mlp.dropout)] * bool(mlp.dropout)
+        layers += [modules.Residual(*hidden)] if mlp.residual and number and width == units else hidden
+        width = units
+    return nn.Sequential(*layers, nn.Linear(width, n_outputs))
 
 
 def train_reference(network: nn.Module, train: Rows, test: Rows, **how: Any) -> np.ndarray:
@@ -15,7 +48,7 @@ def train_reference(network: nn.Module, train: Rows, test: Rows, **how: Any) -> 
     `PlainNetwork`."""
     plain = PlainNetwork(network, train, test, **how)
     curves = plain.train(0, how["recipe"].epochs)
-    if how["loss"].hits is None:
+    if not how["loss"].of_classes:
         for row, rows in ((1, train), (3, test)):
             weights = None if rows.weights is None else rows.weights.numpy(force=True)
             curves[row] = r2(curves[row - 1], rows.y.numpy(force=True), weights)

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from seedbed.errors import SeedbedError, TrainingError
-from seedbed.training.torch.module_chains import checked_chain
-from seedbed.training.layers import Dropout, stacked_layer
+from seedbed.networks.layers import Dropout
 from seedbed.training.many import train_many
+from seedbed.training.torch.module_chains import checked_chain, read_layer
 
 from .plain_loop import Residual
 
@@ -288,11 +288,11 @@ def test_only_layers_of_torch_itself_are_stacked_by_the_fast_method():
         def forward(self, x):
             return super().forward(x) * 2
 
-    assert stacked_layer("", nn.Linear(2, 2), {}) is not None
-    assert stacked_layer("", Odd(2, 2), {}) is None
-    assert stacked_layer("", nn.BatchNorm1d(2, momentum=None), {}) is None
-    assert stacked_layer("", nn.Softmax(dim=0), {}) is None
-    assert stacked_layer("", nn.Conv1d(1, 1, 1), {}) is None
+    assert read_layer("", nn.Linear(2, 2), {}) is not None
+    assert read_layer("", Odd(2, 2), {}) is None
+    assert read_layer("", nn.BatchNorm1d(2, momentum=None), {}) is None
+    assert read_layer("", nn.Softmax(dim=0), {}) is None
+    assert read_layer("", nn.Conv1d(1, 1, 1), {}) is None
 
 
 def test_a_dropout_module_in_two_places_draws_two_masks():

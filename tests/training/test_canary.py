@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_chunks
 
-from .plain_loop import Residual
+from .plain_loop import Residual, network_in_words
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -54,10 +53,8 @@ def trained(kind, data, recipe):
     """Curves, outputs and state of the networks of split 0, which share their stack with networks of split 1."""
     n_outputs = 3 if recipe.loss == "cross_entropy" else 1
     own = {"residual": lambda: Residual(n_outputs, dropout=0.0), "exp": lambda: Exp(n_outputs)}
-    plan = plan_chunks(
-        own.get(kind, lambda: parse_candidate(kind).architecture(5, n_outputs)), data, recipe, seeds=[3, 8, 3, 8],
-        splits=[0, 1, 0, 1],
-    )  # fmt: skip
+    build = own[kind] if kind in own else network_in_words(kind, 5, n_outputs)
+    plan = plan_chunks(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1])
     found = []
     for chunk in plan:
         result = train_chunk(chunk, data)
@@ -78,10 +75,10 @@ def changed(data, rows, value, rng):
 def assert_untouched(data, kind, loss, batch_size):
     recipe = Recipe.tutorial(epochs=8, lr=0.05, loss=loss, batch_size=batch_size, optimizer="adam")
     before = trained(kind, data, recipe)
-    for value in (None, 1e3, 1e18, 1e30):
-        after = trained(kind, changed(data, FOREIGN, value, np.random.default_rng(1)), recipe)
+    for size in (None, 1e3, 1e18, 1e30):
+        after = trained(kind, changed(data, FOREIGN, size, np.random.default_rng(1)), recipe)
         for (curves, outputs, state), (curves2, outputs2, state2) in zip(before, after, strict=True):
-            assert all(torch.equal(tensor, state2[name]) for name, tensor in state.items()), value
+            assert all(np.array_equal(value, state2[name]) for name, value in state.items()), size
             np.testing.assert_array_equal(curves[:2], curves2[:2])
             assert not np.array_equal(outputs, outputs2, equal_nan=True)  # the change has an effect elsewhere
 

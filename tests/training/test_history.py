@@ -8,6 +8,7 @@ from torch import nn
 from seedbed.errors import TrainingError
 from seedbed.training.losses import LOSSES, encode_target, pick_loss
 from seedbed.training.many import train_many
+from seedbed.training.torch.torch_losses import TORCH_LOSSES
 
 QUICK = {"seeds": [3, 8, 5], "epochs": 6, "n_jobs": 1, "lr": 0.1}
 
@@ -24,8 +25,8 @@ def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_los
         z = network(X).detach()
         shown = {"bce": torch.sigmoid(z)[:, 0], "cross_entropy": torch.softmax(z, 1), "mse": z[:, 0]}[loss]
         np.testing.assert_allclose(predicted[..., index], shown.numpy(), rtol=0, atol=1e-6)
-        target = encode_target(found, y, task(loss).n_outputs, torch.float32)
-        expected = found.module()(z[70:], target[70:]).item()
+        target = torch.from_numpy(encode_target(found, y, task(loss).n_outputs, "float32"))
+        expected = TORCH_LOSSES[loss].module()(z[70:], target[70:]).item()
         assert history.test_loss[-1, index] == pytest.approx(expected, rel=1e-4)
 
 
@@ -69,6 +70,12 @@ def test_diverged_networks_are_counted_and_excluded_from_the_mean(task):
     mean = history.test_score[-1, [0, 2]].mean()
     assert repr(history) == f"<History: 3 networks x 6 epochs, mean test R2 {mean:.4f}, 1 diverged>"
     assert history.curves().candidates[0].n_diverged == 1
+
+
+def test_certain_and_diverged_networks_predict_without_a_warning(task):
+    certain, diverged = (train_many("linear:4", *task("bce").parts, **{**QUICK, "lr": lr}) for lr in (0.1, 1e20))
+    assert set(certain.predict(1e6 * task("bce").X).ravel()) == {0.0, 1.0}
+    assert np.isnan(diverged.predict(task("bce").X)).any()
 
 
 def test_a_history_of_diverged_networks_works(task, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks.candidate import parse_candidate
+from seedbed.networks.network import Network
 from seedbed.training.many import train_many
 
 from .plain_loop import Residual
@@ -36,17 +36,29 @@ def test_permuting_the_seeds_permutes_the_results(task, build, batch_size):
         assert all(torch.allclose(value, twin[name], atol=1e-12) for name, value in network.state_dict().items())
 
 
-def poisoned(words, value):
-    """Build networks; all parameters of the one with seed 2 start as `value`."""
+@pytest.fixture
+def train(task, monkeypatch):
+    """A function that trains networks; all parameters of the one with seed 2 start as `value`."""
+    draw = Network.start
 
-    def build():
-        network = Residual() if words is Residual else parse_candidate(words).architecture(5, 1)
-        if torch.initial_seed() == 2 and value is not None:
-            for parameter in network.parameters():
-                nn.init.constant_(parameter, value)
-        return network
+    def run(words, value, **settings):
+        def start(network, seeds, rows=None):
+            states = draw(network, seeds, rows)
+            for name in network.parameters if value is not None else ():
+                states[name][seeds.index(2)] = value
+            return states
 
-    return build
+        def build():
+            network = Residual()
+            if torch.initial_seed() == 2 and value is not None:
+                for parameter in network.parameters():
+                    nn.init.constant_(parameter, value)
+            return network
+
+        monkeypatch.setattr(Network, "start", start)
+        return train_many(build if words is Residual else words, *task("bce").parts, **settings)
+
+    return run
 
 
 def assert_others_equal(healthy, sick):
@@ -62,9 +74,9 @@ def assert_others_equal(healthy, sick):
 @pytest.mark.parametrize("batch_size", [0, 16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", [*KINDS, Residual])
-def test_a_network_that_becomes_nan_does_not_change_others(task, words, value, batch_size):
+def test_a_network_that_becomes_nan_does_not_change_others(train, words, value, batch_size):
     settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "n_jobs": 1, "lr": 0.1}
-    healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
+    healthy, sick = (train(words, v, **settings) for v in (None, value))
     assert sick.diverged.tolist() == [False, False, value != 1e30 or sick.diverged[2], False, False]
     assert_others_equal(healthy, sick)
 
@@ -76,10 +88,10 @@ MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoot
 @pytest.mark.parametrize("batch_size", [0, 16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", ["relu:4", Residual])
-def test_a_network_that_becomes_nan_does_not_change_others_with_a_full_recipe(task, words, value, batch_size):
+def test_a_network_that_becomes_nan_does_not_change_others_with_a_full_recipe(train, words, value, batch_size):
     settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "n_jobs": 1, "lr": 0.1}
     settings |= {"optimizer": "adamw", **MORE}
-    healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
+    healthy, sick = (train(words, v, **settings) for v in (None, value))
     assert np.isfinite(curves_of(healthy)).all()
     assert_others_equal(healthy, sick)
 

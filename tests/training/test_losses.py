@@ -10,20 +10,23 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.settings.recipe import LOSSES as NAMES
 from seedbed.training.losses import LOSSES, encode_target, pick_loss, r2
 from seedbed.training.many import train_many
+from seedbed.training.torch.torch_losses import TORCH_LOSSES
 
 
 def test_recipe_and_engine_have_the_same_losses():
-    assert tuple(LOSSES) == NAMES
+    assert tuple(LOSSES) == tuple(TORCH_LOSSES) == NAMES
     assert all(loss.name == name for name, loss in LOSSES.items())
+    assert all(loss.of_classes == (TORCH_LOSSES[name].hits is not None) for name, loss in LOSSES.items())
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0, 1e4])
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_mean_over_rows_and_its_gradient_equal_torchs_loss(task, name, scale):
-    y = encode_target(LOSSES[name], task(name).y, task(name).n_outputs, torch.float64)
+    y = torch.from_numpy(encode_target(LOSSES[name], task(name).y, task(name).n_outputs, "float64"))
     z = (scale * torch.randn(y.shape, dtype=torch.float64)).requires_grad_()
-    losses, slopes = LOSSES[name].measure(z.detach(), y)
-    theirs = LOSSES[name].module()(z, y)
+    losses, slopes = TORCH_LOSSES[name].measure(z.detach(), y)
+    np.testing.assert_allclose(LOSSES[name].measure(z.detach().numpy(), y.numpy()), losses, rtol=1e-12, atol=1e-13)
+    theirs = TORCH_LOSSES[name].module()(z, y)
     torch.testing.assert_close(losses.mean(), theirs.detach(), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(slopes / len(y), torch.autograd.grad(theirs, z)[0], rtol=1e-12, atol=1e-14)
 
@@ -31,7 +34,7 @@ def test_the_mean_over_rows_and_its_gradient_equal_torchs_loss(task, name, scale
 @pytest.mark.parametrize("shape", [(6, 1), (6, 3)], ids=str)
 @pytest.mark.parametrize("name", ["bce", "cross_entropy"])
 def test_slopes_of_smoothed_labels_equal_the_gradient_of_torchs_loss(name, shape):
-    loss, z = LOSSES[name], torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    loss, z = TORCH_LOSSES[name], torch.randn(shape, dtype=torch.float64, requires_grad=True)
     y = torch.eye(shape[1], dtype=torch.float64)[torch.arange(6) % shape[1]]
     y = torch.arange(6, dtype=torch.float64)[:, None] % 2 if shape[1] == 1 and name == "bce" else y
     moved = y * 0.8 + 0.2 / (2 if name == "bce" else shape[1])
@@ -57,9 +60,10 @@ def test_curves_show_the_loss_without_label_smoothing(task, seeds):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_trailing_axis_of_networks_changes_nothing(task, name):
-    y = encode_target(LOSSES[name], task(name).y, task(name).n_outputs, torch.float64)
-    z = torch.randn(*y.shape, 3, dtype=torch.float64)
-    functions = [lambda *zy: LOSSES[name].measure(*zy)[0], lambda *zy: LOSSES[name].measure(*zy)[1], LOSSES[name].hits]
+    loss, y = TORCH_LOSSES[name], encode_target(LOSSES[name], task(name).y, task(name).n_outputs, "float64")
+    z, y = torch.randn(*y.shape, 3, dtype=torch.float64), torch.from_numpy(y)
+    numpys = lambda z, y: torch.from_numpy(LOSSES[name].measure(z.numpy(), y.numpy()))  # noqa: E731
+    functions = [lambda *zy: loss.measure(*zy)[0], lambda *zy: loss.measure(*zy)[1], loss.hits, numpys]
     for function in filter(None, functions):
         stacked = function(z, y[:, :, None])
         for network in range(3):
@@ -70,7 +74,7 @@ def test_a_trailing_axis_of_networks_changes_nothing(task, name):
 def test_binary_accuracy_equals_the_tutorials_rounded_sigmoid(logits, label):
     z = torch.tensor(logits)[:, None]
     y = torch.full_like(z, label)
-    assert torch.equal(LOSSES["bce"].hits(z, y), (torch.round(torch.sigmoid(z)) == y)[:, 0].float())
+    assert torch.equal(TORCH_LOSSES["bce"].hits(z, y), (torch.round(torch.sigmoid(z)) == y)[:, 0].float())
 
 
 @pytest.mark.parametrize(

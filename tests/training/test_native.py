@@ -18,14 +18,16 @@ from torch import nn
 from seedbed.errors import OptionError
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.candidate import parse_candidate
+from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
 from seedbed.training import planning
-from seedbed.training.torch.module_chains import checked_chain
 from seedbed.training.many import train_many
 from seedbed.training.native import library
 from seedbed.training.native.engine import NativeEngine
 from seedbed.training.parallel import train_chunk, train_chunks
 from seedbed.training.planning import plan_chunks
+
+from .plain_loop import network_in_words
 
 ROOT = Path(__file__).parents[2]
 NOT_BUILT = "no kernel was built for this processor and system"
@@ -52,8 +54,8 @@ def no_kernel(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "hardtanh(-2,2)"])
 def test_the_kernel_supports_every_elementwise_activation(name):
-    network = parse_candidate(f"{name}:4@layernorm,dropout=0.1").architecture(5, 1)
-    assert covers(checked_chain(network, 5), network) == (name not in FOR_TORCH)
+    program = network_in_words(f"{name}:4@layernorm,dropout=0.1").program()
+    assert (program is not None) == (name not in FOR_TORCH)
 
 
 @pytest.mark.parametrize(
@@ -64,26 +66,25 @@ def test_the_kernel_supports_every_elementwise_activation(name):
     ],
 )
 def test_the_kernel_supports_what_the_documentation_says(words, covered):
-    network = parse_candidate(words).architecture(5, 1)
-    assert covers(checked_chain(network, 5), network) == covered
+    assert (network_in_words(words).program() is not None) == covered
 
 
-def test_frozen_and_shared_layers_are_trained_by_torch():
+def test_frozen_and_shared_layers_are_trained_by_torch(two_splits):
     frozen = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 1))
     frozen[0].weight.requires_grad_(False)
     shared = nn.Linear(5, 5)
     twice = nn.Sequential(shared, nn.ReLU(), shared, nn.Linear(5, 1))
     for network in (frozen, twice):
-        assert not covers(checked_chain(network, 5), network)
+        traits = planning.traits_of(lambda network=network: network, 0, two_splits)
+        assert traits.network is not None
+        assert traits.program is None
 
 
 @pytest.mark.parametrize(
     ("words", "wide"), [("relu:40,40", False), ("relu:48,48", True), ("relu:500", True), ("tanh:9,600,9", False)]
 )
 def test_units_are_in_vector_lanes_if_layers_are_wide(words, wide):
-    network = parse_candidate(words).architecture(12, 1)
-    shapes = {name: value.shape for name, value in network.named_parameters()}
-    assert checked_chain(network, 12).program(shapes, {}).units_in_lanes == wide
+    assert network_in_words(words, 12).program().units_in_lanes == wide
 
 
 @pytest.mark.product
@@ -99,19 +100,21 @@ def test_wide_networks_equal_the_reference(gap, task, words, batch_size):
 
 @pytest.mark.parametrize("words", ["silu:4@plr=3", "silu:70,70@plr=3"], ids=["networks in lanes", "units in lanes"])
 @pytest.mark.parametrize(("dtype", "sizes"), [("float64", (1e8, 1e16, 1e160, 1e300)), ("float32", (1e6, 1e12, 1e37))])
-def test_waves_of_large_inputs_equal_those_of_torch(task, words, dtype, sizes):
+def test_waves_of_large_inputs_equal_those_of_torch(task, monkeypatch, words, dtype, sizes):
     """Without a step, as the last digit of a frequency decides the wave of such an input."""
 
-    def waves_alone():
-        network = parse_candidate(words).architecture(5, 1)
-        next(layer for layer in network if isinstance(layer, nn.Linear)).weight.data[:, :5] = 0  # the inputs themselves
-        return network
+    def waves_alone(network, seeds, rows=None):
+        states = draw(network, seeds, rows)
+        states["1.weight"][:, :, :5] = 0  # of the inputs themselves
+        return states
 
+    draw = Network.start
+    monkeypatch.setattr(Network, "start", waves_alone)
     X, y, *test = task("bce").parts
     tolerance = 1e-9 if dtype == "float64" else 2e-5
     for size in sizes:
         options = {"seeds": 2, "epochs": 1, "lr": 0, "dtype": dtype}
-        kernel, torchs = (train_many(waves_alone, size * X, y, *test, engine=engine, **options).train_loss
+        kernel, torchs = (train_many(words, size * X, y, *test, engine=engine, **options).train_loss
                           for engine in ("native", "torch"))  # fmt: skip
         np.testing.assert_allclose(kernel, torchs, rtol=tolerance)
 
@@ -135,8 +138,7 @@ def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_si
 def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch):
     monkeypatch.setattr(planning, "_MOST_NATIVE", 16)
     recipe = Recipe.tutorial(epochs=30_000)
-    plan = plan_chunks(lambda: parse_candidate("relu:64,64").architecture(5, 1), two_splits, recipe, seeds=range(64),
-                      splits=[0] * 64)  # fmt: skip
+    plan = plan_chunks(network_in_words("relu:64,64"), two_splits, recipe, seeds=range(64), splits=[0] * 64)
     quick = dataclasses.replace(plan[0], recipe=Recipe.tutorial(epochs=1))
     trained = train_chunks((quick, *plan), two_splits, 2)
     assert next(trained)[0] == 0
@@ -180,7 +182,7 @@ def test_with_a_damaged_library_torch_trains_with_a_note(task, no_kernel, damage
 def test_each_processor_takes_the_fastest_library_that_it_can_run(monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: "AMD64")
     for capability, levels in [("AVX512", ("x86_64_v4", "x86_64_v3")), ("AVX2", ("x86_64_v3",)), ("DEFAULT", ())]:
-        monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda name=capability: name)
+        monkeypatch.setattr("seedbed.training.undocumented.cpu_capability", lambda name=capability: name)
         assert library._levels() == levels
     for machine, levels in [("arm64", ("arm64",)), ("aarch64", ("arm64",)), ("riscv64", ())]:
         monkeypatch.setattr("platform.machine", lambda name=machine: name)
@@ -244,8 +246,7 @@ def test_an_unknown_target_ends_the_build_with_the_known_ones(hook, monkeypatch)
 @pytest.mark.parametrize("what", ["X", "train", "lr"])
 def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
     recipe = Recipe.tutorial(epochs=2)
-    build = parse_candidate("relu:4").architecture
-    plan = plan_chunks(lambda: build(5, 1), two_splits, recipe, seeds=[1, 2], splits=[0, 0])
+    plan = plan_chunks(network_in_words("relu:4"), two_splits, recipe, seeds=[1, 2], splits=[0, 0])
     rows, steps = NativeEngine._rows, NativeEngine._steps
 
     def halved(function):

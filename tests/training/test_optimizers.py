@@ -8,7 +8,8 @@ from torch import nn
 
 from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.settings.recipe import Recipe
-from seedbed.training.optimizer_steps import clip_gradients, clock, make_torch_optimizer, pick_optimizer
+from seedbed.training.schedules import clock
+from seedbed.training.torch.optimizer_steps import clip_gradients, make_torch_optimizer, pick_optimizer
 
 LR, DECAY = (0.1, 0.01, 0.0), (0.0, 0.3, 0.1)
 VARIANTS = [
@@ -27,7 +28,7 @@ def test_each_network_steps_like_torchs_optimizer_with_its_rates(variant):
     lr, decay = torch.tensor(LR, dtype=torch.float64), torch.tensor(DECAY, dtype=torch.float64)
     start, optimizer = params, pick_optimizer(Recipe.tutorial(**variant))
     state = optimizer.init(params)
-    for gradients, tick in zip(steps, clock(30, torch.float64), strict=True):
+    for gradients, tick in zip(steps, torch.from_numpy(clock(30)), strict=True):
         params, state = optimizer.update(params, gradients, state, lr, decay, tick)
     for network in range(3):
         alone = {name: torch.nn.Parameter(value[..., network].clone()) for name, value in start.items()}

@@ -13,7 +13,7 @@ from seedbed.training.losses import LOSSES
 from seedbed.training.many import train_many
 from seedbed.training.torch.reference import Rows
 
-from .plain_loop import train_reference
+from .plain_loop import built_by_hand, train_reference
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -136,7 +136,7 @@ def test_the_reference_equals_the_tutorials_loop_bit_for_bit(tutorial, task):
 
 def _network(seed, words="relu:5", n_features=5):
     torch.manual_seed(seed)
-    return parse_candidate(words).architecture(n_features, 1)
+    return built_by_hand(words, n_features, 1)
 
 
 def test_one_seed_of_train_many_equals_the_tutorials_loop_bit_for_bit(tutorial, task):

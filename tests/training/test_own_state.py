@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from seedbed.settings.recipe import Recipe
-from seedbed.training.torch.module_chains import checked_chain
 from seedbed.training.many import train_many
+from seedbed.training.torch.module_chains import checked_chain
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

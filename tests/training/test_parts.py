@@ -1,18 +1,20 @@
-"""seedbed's own modules: in a stack they equal the plain module in the plain loop."""
+"""seedbed's own layers: in a stack they equal the plain module in the plain loop."""
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from seedbed.networks.candidate import candidate_from
 from seedbed.networks.mlp import MLP
-from seedbed.training.torch.modules import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
+from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
 from seedbed.training import many, planning
-from seedbed.training.torch.module_chains import checked_chain
-from seedbed.training.layers import Dropout
+from seedbed.training.data import TrainingData
 from seedbed.training.many import train_many
+from seedbed.training.parallel import train_chunk
+from seedbed.training.planning import plan_chunks
+
+from .plain_loop import network_in_words
 
 EXACT = 1e-9
 pytestmark = pytest.mark.usefixtures("engine")
@@ -60,56 +62,6 @@ def test_in_float32_a_stack_follows_the_reference(reference, task, words):
         np.testing.assert_allclose(history.test_loss[:, index], curves[2], rtol=0, atol=1e-4)
 
 
-class Twice(nn.Module):
-    """A residual layer with dropout used in two places, and in an unknown module."""
-
-    def __init__(self, unknown=None):
-        super().__init__()
-        self.first, self.last = nn.Linear(5, 4), nn.Linear(4, 1)
-        self.inner = Residual(nn.Linear(4, 4), unknown or nn.Tanh(), nn.Dropout(0.4))
-
-    def forward(self, x):
-        return self.last(self.inner(self.inner(self.first(x))))
-
-
-class Own(nn.Tanh):
-    """A user-defined subclass, which may do anything."""
-
-
-@pytest.mark.parametrize("unknown", [None, Own()], ids=["known", "unknown"])
-def test_a_residual_layer_in_two_places_draws_two_masks(gap, task, unknown):
-    found = gap(lambda n_features, n_outputs: Twice(unknown), task("bce"))
-    assert max(found.curves, found.parameters, found.outputs) < EXACT
-    chain = checked_chain(Twice(unknown), 5)
-    assert (chain is not None) == (unknown is None) == (found.history.note == "")
-    if unknown is None:
-        drawn = [layer.number for layer in chain._innermost_layers if isinstance(layer, Dropout)]
-        assert len(drawn) == len(set(drawn)) == 2
-
-
-def test_a_residual_layer_may_be_the_first(gap, task):
-    found = gap(lambda n_features, n_outputs: nn.Sequential(Residual(nn.Linear(5, 5), nn.ELU()), nn.Linear(5, 1)),
-                task("bce"))  # fmt: skip
-    assert max(found.curves, found.parameters, found.outputs) < EXACT
-    assert found.history.note == ""
-
-
-@pytest.mark.parametrize("part", [PeriodicEmbedding, PiecewiseLinearEncoding])
-def test_an_embedding_may_follow_another_layer(gap, task, part):
-    def build(n_features, n_outputs):
-        # It looks at the network's inputs, which are not its own inputs here: the bins are arbitrary.
-        return nn.Sequential(nn.Linear(5, 5), part(5, 3), nn.LazyLinear(n_outputs))
-
-    def built(n_features, n_outputs):
-        network = build(n_features, n_outputs)
-        network(torch.zeros(1, 5))
-        return network
-
-    found = gap(built, task("cross_entropy"))
-    assert max(found.curves, found.parameters, found.outputs) < EXACT
-    assert found.history.note == ""
-
-
 @pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16", PLACED[2]])
 def test_chunks_are_narrow_if_embeddings_need_much_memory(task, monkeypatch, words):
     settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "n_jobs": 1, "dtype": "float64", "engine": "torch"}
@@ -123,18 +75,15 @@ def test_chunks_are_narrow_if_embeddings_need_much_memory(task, monkeypatch, wor
     np.testing.assert_allclose(apart.test_loss, together.test_loss, rtol=0, atol=EXACT)
 
 
-def test_dead_units_inside_a_residual_layer_are_counted(task):
-    def build():
-        network = nn.Sequential(nn.Linear(5, 4), Residual(nn.Linear(4, 4), nn.ReLU()), nn.Linear(4, 1))
-        with torch.no_grad():
-            network[1][0].bias.copy_(torch.tensor([-1e4, 1e4, -1e4, -1e4]))
-        return network
+def test_dead_units_inside_a_residual_layer_are_counted(task, monkeypatch):
+    def start(network, seeds, rows=None):
+        states = draw(network, seeds, rows)
+        states["1.0.bias"][:] = [-1e4, 1e4, -1e4, -1e4]
+        return states
 
-    from seedbed.training.data import TrainingData
-    from seedbed.training.parallel import train_chunk
-    from seedbed.training.planning import plan_chunks
-
-    rows = np.ones((95, 1), "f")
+    draw, rows = Network.start, np.ones((95, 1), "f")
+    monkeypatch.setattr(Network, "start", start)
     data = TrainingData(task("bce").X.astype("f"), task("bce").y, rows, rows)
-    plan = plan_chunks(build, data, Recipe.tutorial(epochs=2, lr=1e-6), seeds=[1, 2], splits=[0, 0])
-    assert train_chunk(plan[0], data).dead.tolist() == [0.75, 0.75]
+    recipe, network = Recipe.tutorial(epochs=2, lr=1e-6), network_in_words("linear:4+relu:4@residual")
+    (chunk,) = plan_chunks(network, data, recipe, seeds=[1, 2], splits=[0, 0])
+    assert train_chunk(chunk, data).dead.tolist() == [0.75, 0.75]

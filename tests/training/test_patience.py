@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-import torch
 from scipy.special import expit
+from torch import nn
 
 from seedbed.evaluation.calibration import mean_loss
-from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
 from seedbed.training.loop import Best
 from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import Chunk, plan_chunks
 
+from .plain_loop import network_in_words
 from .test_stops import KINDS, SEEDS, SPLITS
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -22,12 +22,7 @@ EPOCHS = 8
 def planned(kind, data, patience, epochs=EPOCHS, **recipe):
     settings = Recipe.tutorial(**{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe})
     return plan_chunks(
-        KINDS[kind],
-        data,
-        settings,
-        seeds=SEEDS,
-        splits=SPLITS,
-        patience=patience and (patience, patience),
+        KINDS[kind], data, settings, seeds=SEEDS, splits=SPLITS, patience=patience and (patience, patience)
     )
 
 
@@ -65,7 +60,7 @@ def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batc
                         found.outputs[:, :, own], expected.outputs[:, :, place], rtol=0, atol=2e-6
                     )
                     for name, value in expected.states[place].items():
-                        torch.testing.assert_close(found.states[own][name], value, rtol=0, atol=2e-6)
+                        np.testing.assert_allclose(found.states[own][name], value, rtol=0, atol=2e-6)
 
 
 def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
@@ -98,11 +93,8 @@ def test_diverging_networks_keep_their_state_from_before(two_splits):
 
 
 def test_all_networks_are_one_chunk(two_splits):
-    build = parse_candidate("relu:4").architecture
-    plan = plan_chunks(
-        lambda: build(5, 1), two_splits, Recipe.tutorial(epochs=2), seeds=range(600), splits=[0] * 600, patience=(1, 1)
-    )
-    assert len(plan) == 1
+    options = {"seeds": range(600), "splits": [0] * 600, "patience": (1, 1)}
+    assert len(plan_chunks(network_in_words("relu:4"), two_splits, Recipe.tutorial(epochs=2), **options)) == 1
 
 
 def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_minibatches(two_splits):
@@ -132,12 +124,12 @@ def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(t
         assert np.isnan(curves[:, best + 2 :]).all()
         for one, other in zip(found.states[own], alone.states, strict=True):
             for name, value in other.items():
-                torch.testing.assert_close(one[name], value, rtol=0, atol=2e-6)
+                np.testing.assert_allclose(one[name], value, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize(("best", "waited"), [(1, 3), (6, 3), (9, 5), (30, 8)])
 def test_training_waits_for_half_of_the_epochs_to_the_best_one(best, waited):
-    chunk = Chunk(torch.nn.Identity, Recipe(), *[(0,)] * 3, patience=(3, 8))
+    chunk = Chunk(nn.Identity, Recipe(), *[(0,)] * 3, patience=(3, 8))
     epochs = Best(chunk)
     for epoch in range(1, 100):
         epochs.see(epoch, np.array([abs(epoch - best)], dtype=np.float64))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
@@ -14,7 +13,7 @@ from seedbed.training.planning import plan_chunks
 from seedbed.training.torch.reference import Rows
 from seedbed.training.torch.states import build_network
 
-from .plain_loop import Residual, train_reference
+from .plain_loop import Residual, module_in_words, network_in_words, train_reference
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -25,7 +24,7 @@ STEPS, SPLITS = 50, [(0, range(20)), (1, range(15, 40)), (2, range(40, 60))]
 def build_of(kind, task):
     if kind.startswith("residual"):
         return lambda: Residual(task.n_outputs, dropout=0.3 if "dropout" in kind else 0.0)
-    return lambda: parse_candidate(kind).architecture(5, task.n_outputs)
+    return network_in_words(kind, 5, task.n_outputs)
 
 
 def tables(task):
@@ -68,7 +67,7 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
         expected, network, outputs = alone(build, data, own[split], recipe, seed)
         curves, shown, state = found[position]
         np.testing.assert_allclose(curves, expected, rtol=0, atol=1e-9)
-        assert all((value - state[name]).abs().max() < 1e-9 for name, value in network.state_dict().items())
+        assert all(np.abs(value.numpy() - state[name]).max() < 1e-9 for name, value in network.state_dict().items())
         np.testing.assert_allclose(shown[own[split][2]], outputs, atol=1e-6)  # outputs are kept in float32
         assert np.isnan(shown[own[split][1]]).all()
 
@@ -76,8 +75,8 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
 def alone(build, data, own, recipe, seed):
     X, train, test = own
     loss = pick_loss(recipe.loss, data.y, 1)
-    y, X = encode_target(loss, data.y, 1, torch.float64), torch.from_numpy(X)
-    network = build_network(build, seed).double()
+    y, X = torch.from_numpy(encode_target(loss, data.y, 1, "float64")), torch.from_numpy(X)
+    network = (build_network(build, seed) if callable(build) else module_in_words(build, seed=seed)).double()
     numbers = torch.from_numpy(train.astype(np.int32))
     curves = train_reference(
         network, Rows(X[train], y[train]), Rows(X[test], y[test]), recipe=recipe, loss=loss, seed=seed, numbers=numbers

@@ -1,41 +1,68 @@
-"""Initial parameters: those of many networks at once have the bits of networks built one by one."""
+"""Start values and outputs: those of NumPy are those of torch."""
 
-import functools
-
+import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from seedbed.networks.activations import ACTIVATIONS
-from seedbed.networks.candidate import candidate_from
-from seedbed.training.torch.states import build_network, draw_states
+from seedbed.networks.mlp import MLP
+from seedbed.networks.network import StackedNetworks
+from seedbed.training.torch.modules import module_of
 
-SEEDS = [3, 0, 2**63 - 1, -5, 2**64 - 1]
+from .plain_loop import built_by_hand, network_in_words
+
+SEEDS = [0, 1, -1, -5, 2**31, 2**32 - 1, 2**32, 2**63 - 1, -(2**63), 2**64 - 1]
+SEEDS += np.random.default_rng(0).integers(-(2**63), 2**63, 40).tolist()
 WORDS = ["logistic", "linear:5", "relu:5", "relu:20,1,300", "relu:20+tanh:20", "relu:4@batchnorm"]
-WORDS += ["silu:4,4@residual,layernorm,dropout=0.5", "relu:4,4@residual,batchnorm"]
+WORDS += ["silu:4,4@residual,layernorm,dropout=0.5", "relu:4,4@residual,batchnorm", "glu:3,3+rrelu:3@residual"]
+WORDS += [f"{name}:4,3" for name in ACTIVATIONS]
+EMBEDDED = [
+    *("silu:4@plr=3", "relu:4,4@residual,plr=2,plr_frequencies=1,plr_sigma=2", "silu:4@ple=6", "logistic@ple=16"),
+    MLP((4,), "silu", plr=3, numbers=(0, 2, 3)),
+    MLP((), ple=6, numbers=(1, 2), embed=2, categories=((0, 3, 4),)),
+    MLP((4,), "tanh", plr=2, numbers=(4, 0), embed=3, categories=((1, 2),)),
+]
 
 
 @pytest.mark.parametrize("n_outputs", [1, 7])
-@pytest.mark.parametrize("words", [*WORDS, *(f"{name}:4,3" for name in ACTIVATIONS)])
-def test_states_that_are_drawn_have_the_bits_of_networks_that_are_built(words, n_outputs):
-    build = functools.partial(candidate_from(words).architecture, 12, n_outputs)
+@pytest.mark.parametrize("words", WORDS)
+def test_start_values_have_the_bits_of_torchs_layers_under_the_seed(words, n_outputs):
     before = torch.get_rng_state()
-    found = draw_states(build, build_network(build, SEEDS[0]), SEEDS)
+    found = network_in_words(words, 12, n_outputs).start(SEEDS)
     assert torch.equal(torch.get_rng_state(), before)
     for place, seed in enumerate(SEEDS):
-        built = build_network(build, seed).state_dict()
-        assert built.keys() == found.keys()
-        assert all(torch.equal(found[name][place], value) for name, value in built.items())
-        assert all(found[name].dtype == value.dtype for name, value in built.items())
+        torch.manual_seed(seed)
+        built = {name: value.numpy() for name, value in built_by_hand(words, 12, n_outputs).state_dict().items()}
+        assert [*built] == [*found]
+        for name, value in built.items():
+            assert (value.dtype, value.shape) == (found[name].dtype, found[name].shape[1:])
+            assert value.tobytes() == found[name][place].tobytes()
 
 
-@pytest.mark.parametrize("words", ["relu:4@plr=2", "relu:4@ple=2", lambda n_features, n_outputs: nn.Linear(3, 1)])
-def test_embeddings_and_modules_of_users_are_built_one_by_one(words):
-    build = functools.partial(candidate_from(words).architecture, 3, 1)
-    assert draw_states(build, build_network(build, 0), [0, 1]) is None
+@pytest.mark.parametrize("words", EMBEDDED)
+def test_start_values_of_embeddings_depend_on_their_seed_alone(words):
+    network, rows = network_in_words(words), np.random.default_rng(1).normal(size=(50, 5))
+    three = network.start([3, 8, -1], [rows] * 3)
+    for name, value in network.start([8], [rows]).items():
+        np.testing.assert_array_equal(value[0], three[name][1])
+        assert name.endswith("edges") or (three[name][0] != three[name][1]).all()
 
 
-def test_another_initialisation_of_torch_is_noticed(monkeypatch):
-    monkeypatch.setattr(nn.Linear, "reset_parameters", lambda module: nn.init.normal_(module.weight))
-    build = functools.partial(candidate_from("relu:4").architecture, 3, 1)
-    assert draw_states(build, build_network(build, 0), [0, 1]) is None
+@pytest.mark.parametrize("words", [*WORDS, "softplus(2,1):4", "celu(2):4,4", "hardtanh(-2,2):4", *EMBEDDED], ids=repr)
+def test_outputs_without_torch_equal_those_of_the_module(words):
+    rng = np.random.default_rng(2)
+    network, X = network_in_words(words, 5, 3), rng.normal(size=(40, 5)) * 2
+    states = network.start([3, 8, 5], [X[:20], X[20:], X])
+    states = {name: value if name.endswith("tracked") else value.astype("d") for name, value in states.items()}
+    for name in [name for name in states if "running" in name]:  # as after training
+        states[name] += rng.random(states[name].shape)
+    for number, outputs in enumerate(StackedNetworks(network, states)(X)):
+        module = module_of(network, {name: value[number] for name, value in states.items()}).eval()
+        np.testing.assert_allclose(outputs, module(torch.from_numpy(X)).detach(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("words", [*WORDS, *EMBEDDED], ids=repr)
+def test_huge_inputs_give_outputs_without_a_warning(words):
+    network, X = network_in_words(words), np.random.default_rng(3).normal(size=(9, 5)).astype("f")
+    for scale in (1e4, 1e20, 1e38):
+        assert StackedNetworks(network, network.start([3, 8]))(scale * X).shape == (2, 9, 1)

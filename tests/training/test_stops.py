@@ -8,13 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_chunks
 
-from .plain_loop import Residual
+from .plain_loop import Residual, network_in_words
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -29,9 +28,9 @@ class Unmapped(Residual):
 
 
 KINDS = {
-    "relu": lambda: parse_candidate("relu:4").architecture(5, 1),
-    "dropout and batchnorm": lambda: parse_candidate("tanh:4@dropout=0.3,batchnorm").architecture(5, 1),
-    "dropout": lambda: parse_candidate("tanh:4@dropout=0.3").architecture(5, 1),
+    "relu": network_in_words("relu:4"),
+    "dropout and batchnorm": network_in_words("tanh:4@dropout=0.3,batchnorm"),
+    "dropout": network_in_words("tanh:4@dropout=0.3"),
     "general": functools.partial(Residual, dropout=0.3),
     "one by one": Unmapped,
 }

@@ -11,6 +11,8 @@ from seedbed.networks.mlp import MLP
 from seedbed.settings.design import Compute
 from seedbed.training.many import train_many
 
+from .plain_loop import built_by_hand
+
 QUICK = {"seeds": 2, "epochs": 3, "n_jobs": 1}
 
 
@@ -73,7 +75,7 @@ def test_arrays_that_do_not_fit_are_refused_with_their_shape(task, change, messa
     ("build", "message"),
     [
         (nn.Linear(5, 1), "a Linear that is built already. Give what builds it"),
-        (5, "build is 5. It must be a function, a Candidate or a text"),
+        (5, "build is 5. It must be a function, a Candidate, a MLP or a text"),
         (lambda a, b, c: None, "needs a value for 'a'"),
     ],
 )
@@ -107,7 +109,7 @@ def test_seeds_are_an_integer_or_any_sequence_of_integers(task, seeds):
 class Net(nn.Module):
     def __init__(self, n_features, n_outputs):
         super().__init__()
-        self.layers = MLP((3,), "relu")(n_features, n_outputs)
+        self.layers = built_by_hand("relu:3", n_features, n_outputs)
 
     def forward(self, x):
         return self.layers(x)
@@ -119,7 +121,7 @@ class Net(nn.Module):
         MLP((3,), "relu"),
         candidate_from("relu:3"),
         Net,
-        lambda n_features, n_outputs: MLP((3,))(n_features, n_outputs),
+        lambda n_features, n_outputs: built_by_hand("relu:3", n_features, n_outputs),
         lambda: nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1)),
     ],
     ids=["MLP", "candidate", "class", "two arguments", "no argument"],
@@ -186,11 +188,7 @@ def test_the_task_decides_loss_and_outputs(task, labels, asked, n_outputs, score
 @pytest.mark.parametrize(
     ("labels", "options", "message"),
     [
-        (
-            (-1, 1, 1),
-            {"task": "binary"},
-            r"needs labels 0 and 1, and the target has -1 and 1\. Code it: np",
-        ),
+        ((-1, 1, 1), {"task": "binary"}, r"needs labels 0 and 1, and the target has -1 and 1\. Code it: np"),
         ((1, 2, 3), {"task": "multiclass"}, r"needs class codes 0, 1, 2, \.\.\., and the target has 1 to 3"),
         ((0, 1, 1), {"task": "regression", "loss": "bce"}, "task is regression, and loss bce isn't for that"),
         ((0, 1, 1), {"task": 3}, "task is 3. It must be 'binary', 'multiclass', 'regression' or None"),

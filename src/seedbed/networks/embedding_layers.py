@@ -222,6 +222,7 @@ def bins_between(edges: Array) -> tuple[Array, Array, Array, Array]:
     return left, factor, least, most
 
 
+@np.errstate(over="ignore")  # the variance of huge numbers
 def quantile_edges(X: Array, n_bins: int) -> Array:
     """Return edges of bins at quantiles of training rows X [row, input]: [input, edge].
 

@@ -125,6 +125,7 @@ class StackedNetworks:
         if len(edges) == len(first) and all((some == some[:1]).all() for some in edges):
             self._front, self._layers = network.layers[0], network.layers[1:]
 
+    @np.errstate(over="ignore", invalid="ignore")  # of huge inputs, and networks that diverged
     def __call__(self, X: Array) -> Array:
         """Return the outputs [network, row, output] for inputs X [row, input]."""
         x: Array = X

@@ -19,8 +19,9 @@ from seedbed.errors import OptionError, TrainingError, counted, did_you_mean, wa
 from seedbed.evaluation.single_runs import CURVES, Curves, summarize_curves
 from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.networks.layers import Arrays
+from seedbed.networks.mlp import MLP
 from seedbed.networks.network import Network, StackedNetworks
-from seedbed.settings.design import Engine
+from seedbed.settings.design import Compute, Engine
 from seedbed.settings.fields import taking
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import source_of
@@ -38,7 +39,7 @@ _MOST_SEEDS = 1_000_000
 @checked()
 @taking(Recipe.tutorial())
 def train_many(
-    build: Callable[..., Any] | Candidate | str,
+    build: Callable[..., Any] | Candidate | MLP | str,
     X_train: Any,
     y_train: Any,
     X_test: Any,
@@ -92,7 +93,7 @@ def train_many(
     dtype = str(dtype).removeprefix("torch.")
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, settings = _builder(candidate_from(build), data, common, task)
-    numbers, (n_workers, where, connected) = _seeds(seeds), pick_workers(n_jobs, str(device), cluster)
+    numbers, (n_workers, where, connected) = _seeds(seeds), pick_workers(n_jobs, Compute(device=device).device, cluster)
     check_engine(engine)
     is_single = len(numbers) == 1 and sample_weight is None  # its digits are exactly those of the tutorial's loop
     options: dict[str, Any] = {"engine": engine, "device": where, "dtype": dtype, "plain": is_single}
@@ -301,6 +302,7 @@ class History:
 
         return [trained_module(self._build, *pair) for pair in zip(self.seeds, self._states, strict=True)]
 
+    @np.errstate(over="ignore", invalid="ignore")  # of large logits, and networks that diverged
     def predict(self, X: Any) -> Curve:
         """Return each network's prediction for each row.
 

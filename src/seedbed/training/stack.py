@@ -218,6 +218,7 @@ class GroupMeans:
         self._targets = table.y[rows].transpose(0, 2, 1)
         self._counts, self._weights = self._sum_by_pair(np.ones_like(shares)), self._sum_by_pair(shares)
 
+    @np.errstate(over="ignore", invalid="ignore")  # of networks that diverge
     def losses(self, loss: Loss, outputs: Array) -> npt.NDArray[np.float64]:
         """Return the mean loss of each group [group].
 
