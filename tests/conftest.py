@@ -120,13 +120,6 @@ def plain_charts() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def quick_reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the fits that say how much a repeated identifier matters, unless the test is about it."""
-    if "matters" not in request.node.name:
-        monkeypatch.setattr("seedbed.data.suspects._optimism", lambda *_: "")
-
-
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real tables."""
