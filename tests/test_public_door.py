@@ -38,9 +38,22 @@ def test_importing_seedbed_loads_no_heavy_library():
 
 def test_the_command_lines_help_loads_no_heavy_library():
     call = "from seedbed.cli.program import main"
-    for words in ("--help", "compare --help", "train --help", "inspect --help", "--version", "nonsense"):
+    for words in ("--help", "compare --help", "train --help", "inspect --help", "nonsense"):
         call += f"\ntry: main({words.split()})\nexcept SystemExit: pass"
     assert loaded_after(call) == []
+
+
+@pytest.mark.parametrize("torch", [True, False])
+def test_the_version_names_what_can_train_without_loading_torch(torch):
+    code = "import importlib.metadata as m; from seedbed.cli import program; version = m.version\n"
+    code += "def of(name):\n    if name == 'torch': " + ("return '9.8'" if torch else "raise m.PackageNotFoundError")
+    code += "\n    return version(name)\nprogram.version = of"
+    code += "\ntry: program.main(['--version'])\nexcept SystemExit: pass"
+    shown, loaded = printed_after(code)
+    assert shown.splitlines()[0] == f"seedbed {seedbed.__version__}"
+    found = r"kernel: (AVX-512|AVX2|SSE4\.2|NEON|no kernel .*); PyTorch: " + (r"9\.8" if torch else "not installed")
+    assert re.fullmatch(found, shown.splitlines()[1])
+    assert loaded == ["numpy"]
 
 
 @pytest.mark.parametrize("target", ["kind", "measure"])
