@@ -37,7 +37,7 @@ atexit.register(gc.freeze)
 
 app = App(
     name="seedbed",
-    help="Train hundreds of small PyTorch networks at once on your table, and see what helps and what is chance.",
+    help="Train hundreds of small neural networks at once on your table, and see what helps and what is chance.",
     help_epilogue="Try: seedbed compare example:breast-cancer",
     help_format="plaintext",
     version=lambda: _version(),
