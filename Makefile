@@ -6,7 +6,7 @@ ARGS ?=
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -n logical --dist worksteal
 
-.PHONY: demo test test-all check docs dist bench peers pictures kernel
+.PHONY: demo test test-all test-light check docs dist bench peers pictures kernel
 
 demo: .venv/installed
 	.venv/bin/seedbed compare example:breast-cancer --quick
@@ -16,6 +16,10 @@ test: .venv/installed-dev
 
 test-all: .venv/installed-dev
 	$(PYTEST) --hypothesis-profile explore $(ARGS)
+
+test-light: .venv/installed-tests
+	$(PY) -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") and "PyTorch is installed: rm -r .venv")'
+	$(PYTEST) -m "not slow" $(ARGS)
 
 check: .venv/installed-dev
 	$(PY) -m ruff check .
@@ -33,6 +37,7 @@ dist: .venv/installed-dev
 	for target in any linux-x86_64 linux-arm64 macos-arm64 windows-x86_64; do \
 	  SEEDBED_TARGET=$$target $(PY) -m build --wheel || exit 1; done
 	$(PY) -m twine check --strict dist/*
+	$(PY) tests/check_wheels.py dist
 
 bench: .venv/installed-bench
 	$(PY) benchmarks/bench.py
@@ -47,15 +52,19 @@ pictures: .venv/installed-dev
 kernel: .venv/installed-dev
 	$(PY) tests/play/build_kernel.py
 
-# Stamps of what is installed: for users, for developers, and for benchmarks. Each is renewed only when pyproject.toml or
-# the kernel's sources are newer. A broken environment, or one with an old Python, is replaced.
+# Stamps of what is installed: for users, for tests without PyTorch, for developers, and for benchmarks. Each is renewed
+# only when pyproject.toml or the kernel's sources are newer. A broken environment, or one with an old Python, is replaced.
 .venv/installed: pyproject.toml hatch_build.py $(wildcard src/seedbed/training/native/*.h src/seedbed/training/native/*.cpp)
 	@$(PY) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	  { echo "Making .venv: once, a few minutes, most of it for PyTorch."; $(PYTHON) -m venv --clear .venv; }
+	  { echo "Making .venv: once, about a minute, to download 230 MB and compile the kernel."; $(PYTHON) -m venv --clear .venv; }
 	$(PY) -m pip install --editable .
 	@touch $@
 
-.venv/installed-dev: .venv/installed
+.venv/installed-tests: .venv/installed
+	$(PY) -m pip install --editable '.[tests]'
+	@touch $@
+
+.venv/installed-dev: .venv/installed-tests
 	$(PY) -m pip install --editable '.[dev]'
 	@touch $@
 

@@ -46,11 +46,12 @@ class Target(NamedTuple):
     tag: str
 
 
+X86_64 = ("x86_64_v2", "x86_64_v3", "x86_64_v4")
 TARGETS = {
-    "linux-x86_64": Target("linux", "x86_64-linux-gnu.2.17", ("x86_64_v3", "x86_64_v4"), "manylinux_2_17_x86_64"),
+    "linux-x86_64": Target("linux", "x86_64-linux-gnu.2.17", X86_64, "manylinux_2_17_x86_64"),
     "linux-arm64": Target("linux", "aarch64-linux-gnu.2.17", ("arm64",), "manylinux_2_17_aarch64"),
     "macos-arm64": Target("macos", "aarch64-macos.11.0", ("arm64",), "macosx_11_0_arm64"),
-    "windows-x86_64": Target("windows", "x86_64-windows-gnu", ("x86_64_v3", "x86_64_v4"), "win_amd64"),
+    "windows-x86_64": Target("windows", "x86_64-windows-gnu", X86_64, "win_amd64"),
 }
 
 

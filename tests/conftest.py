@@ -1,8 +1,13 @@
 """Fixtures for all tests: the real tables, the command line, and rules for GPU tests and skips."""
 
+import ast
+import functools
 import gc
+import importlib.util
+import inspect
 import itertools
 import os
+import re
 import shutil
 import signal
 import sys
@@ -29,6 +34,10 @@ CORE = (
     "test_architecture.py", "test_arguments.py", "test_cli_report.py", "test_public_door.py",
     "training/test_canary.py", "training/test_oracle.py", "training/test_optimizers.py",
 )  # fmt: skip
+
+# A file, a folder's conftest.py or a test function that imports torch is marked `torch`, and skipped without it.
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+IMPORTS_TORCH = re.compile(r"^ *(?:from|import) torch\b", re.MULTILINE)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs, and what they start, ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -120,13 +129,6 @@ def plain_charts() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def quick_reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the fits that say how much a repeated identifier matters, unless the test is about it."""
-    if "matters" not in request.node.name:
-        monkeypatch.setattr("seedbed.data.suspects._optimism", lambda *_: "")
-
-
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real tables."""
@@ -146,6 +148,49 @@ def real_table(request: pytest.FixtureRequest) -> Callable[[str], Path]:
         return path
 
     return path_of
+
+
+@functools.cache
+def imports_torch(path: Path) -> bool:
+    """Return whether a file imports torch when it is imported itself."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return any(
+        isinstance(node, ast.Import | ast.ImportFrom) and IMPORTS_TORCH.match(ast.unparse(node)) for node in body
+    )
+
+
+class Unimportable(pytest.File):
+    """A file or folder that can't be imported: one skipped test stands for all of it."""
+
+    class AllTests(pytest.Item):
+        def runtest(self) -> None:
+            raise AssertionError("its mark skips it")
+
+        def reportinfo(self) -> tuple[Path, int, str]:
+            return self.path, 0, self.name
+
+    def collect(self) -> Iterator[pytest.Item]:
+        yield self.AllTests.from_parent(self, name="all")
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if HAS_TORCH or not imports_torch(module_path):
+        return None
+    return Unimportable.from_parent(parent, path=module_path)
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    local = path / "conftest.py"
+    if HAS_TORCH or not local.is_file() or not imports_torch(local):
+        return None
+    return Unimportable.from_parent(parent, path=path)
+
+
+def needs_torch(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):
+        return isinstance(item, Unimportable.AllTests)
+    marked = item.get_closest_marker("torch") is not None or imports_torch(item.path)
+    return bool(marked or IMPORTS_TORCH.search(inspect.getsource(item.function)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -186,6 +231,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Mark the other tests of the files in `CORE` as `core`. Deselect tests marked `gpu` if there is no GPU.
     """
+    for item in filter(needs_torch, items):
+        item.add_marker("torch")
+        if not HAS_TORCH:
+            item.add_marker(pytest.mark.skip(reason="needs torch"))
     products: dict[object, list[pytest.Function]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("product"):
@@ -199,7 +248,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in slow:
             item.add_marker("slow")
     gpu = {item for item in items if item.get_closest_marker("gpu")}
-    if gpu:
+    if gpu and HAS_TORCH:
         import torch  # imported here because most single tests run
 
         left_out |= set() if torch.cuda.is_available() else gpu
@@ -217,23 +266,39 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def skipped_tests(config: pytest.Config) -> list[pytest.TestReport]:
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    return reporter.stats.get("skipped", []) if reporter else []
+def wrong_skips(config: pytest.Config) -> str:
+    """Return what is wrong with the skipped tests in CI: without torch those that need it are skipped, else none is."""
+    skipped, needing = skipped_tests(config)
+    if skipped and IN_CI:
+        return "tests were skipped, and in CI none may be"
+    return "no test needs torch" if IN_CI and not needing and not HAS_TORCH else ""
+
+
+def skipped_tests(config: pytest.Config) -> tuple[list[pytest.TestReport], list[pytest.TestReport]]:
+    """Return the skipped tests, and those of them that need torch, which isn't installed, apart."""
+    skipped = config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", [])
+    needing = [report for report in skipped if not HAS_TORCH and "torch" in report.keywords]
+    return [report for report in skipped if report not in needing], needing
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skipped test fails the run, since skips in a successful run would go unnoticed."""
-    if IN_CI and skipped_tests(session.config) and session.exitstatus == pytest.ExitCode.OK:
+    in_a_worker = not session.config.pluginmanager.has_plugin("terminalreporter")
+    if session.exitstatus == pytest.ExitCode.OK and not in_a_worker and wrong_skips(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for report in skipped_tests(config):
+    skipped, needing = skipped_tests(config)
+    for report in skipped:
         if report.longrepr[2].endswith(NO_TABLES):
             report.longrepr = ("tests", None, report.longrepr[2])  # without a line number they are summed up
-    if IN_CI and skipped_tests(config):
-        terminalreporter.write_line("ERROR: tests were skipped, and in CI none may be", red=True)
+    for report in needing:
+        report.longrepr = ("tests", None, report.longrepr[2])
+    if needing:
+        terminalreporter.write_line(f"{len(needing)} tests, files or folders need torch, which isn't installed")
+    if wrong := wrong_skips(config):
+        terminalreporter.write_line(f"ERROR: {wrong}", red=True)
 
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")

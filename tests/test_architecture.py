@@ -18,19 +18,19 @@ NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
     "*.py": 1775,
-    "cli/": 1396,
+    "cli/": 1407,
     "data/": 6122,
-    "evaluation/": 4043,
-    "experiment/": 4755,
+    "evaluation/": 4049,
+    "experiment/": 4752,
     "figures/": 1307,
-    "judgement/": 1706,
+    "judgement/": 1702,
     "model/": 4553,
     "networks/": 1233,
     "play/": 267,
     "report/": 2720,
     "serve/": 1238,
     "settings/": 702,
-    "training/": 4670,
+    "training/": 4699,
 }
 TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)

@@ -17,9 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from sklearn.model_selection import train_test_split
-from torch import nn
 
 from seedbed.cli.options import DesignOptions, RecipeOptions, RunOptions, TableOptions
 from seedbed.errors import command_line_options
@@ -79,6 +77,9 @@ def strict(text: str):
 
 def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
     """The tutorial's training in plain PyTorch."""
+    import torch
+    from torch import nn
+
     cells = np.loadtxt(path, delimiter=",", skiprows=1)
     X, y = cells[:, :-1], cells[:, -1]
     train, test = train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=y)
@@ -113,10 +114,10 @@ def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "build", "options", "seed", "epochs"),
     [
-        ("relu:5", lambda: nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 1)), ("--seed", 3), 3, 1000),
+        ("relu:5", lambda nn: nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 1)), ("--seed", 3), 3, 1000),
         (
             "linear:20,20",
-            lambda: nn.Sequential(nn.Linear(12, 20), nn.Linear(20, 20), nn.Linear(20, 1)),
+            lambda nn: nn.Sequential(nn.Linear(12, 20), nn.Linear(20, 20), nn.Linear(20, 1)),
             ("--epochs", 201),
             42,
             201,
@@ -127,11 +128,13 @@ def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
 def test_train_on_heart_failure_equals_plain_pytorch_line_by_line(
     call, real_table, words, build, options, seed, epochs
 ):
+    from torch import nn
+
     path = real_table("heart_failure.csv")
     done = call("train", path, "--target", "DEATH_EVENT", "--candidate", words, *options)
     assert done.status == 0
     assert len(done.lines) == epochs // 100 + (epochs % 100 > 0)
-    assert done.lines == tutorial_lines(path, build, seed, epochs)
+    assert done.lines == tutorial_lines(path, lambda: build(nn), seed, epochs)
 
 
 def test_train_writes_pictures_with_a_format_and_leaves_none_of_an_earlier_run(call, here):

@@ -10,19 +10,26 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import seedbed
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = ("torch", "sklearn", "scipy", "altair", "duckdb", "joblib", "numpy")
+HEAVY = ("torch", "sklearn", "scipy", "altair", "pandas", "vl_convert", "duckdb", "joblib", "numpy")
 
 
 def loaded_after(code: str) -> list[str]:
     """Return the heavy libraries that a new interpreter has imported after some code."""
+    return printed_after(code)[1]
+
+
+def printed_after(code: str) -> tuple[str, list[str]]:
+    """Return what a new interpreter prints when it runs some code, and the heavy libraries that it has imported."""
     code += f"\nimport sys\nprint('loaded', *[name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    return done.stdout.splitlines()[-1].split()[1:]
+    shown, _, last = done.stdout.rstrip().rpartition("loaded")
+    return shown, last.split()
 
 
 def test_importing_seedbed_loads_no_heavy_library():
@@ -31,9 +38,41 @@ def test_importing_seedbed_loads_no_heavy_library():
 
 def test_the_command_lines_help_loads_no_heavy_library():
     call = "from seedbed.cli.program import main"
-    for words in ("--help", "compare --help", "train --help", "inspect --help", "--version", "nonsense"):
+    for words in ("--help", "compare --help", "train --help", "inspect --help", "nonsense"):
         call += f"\ntry: main({words.split()})\nexcept SystemExit: pass"
     assert loaded_after(call) == []
+
+
+@pytest.mark.parametrize("torch", [True, False])
+def test_the_version_names_what_can_train_without_loading_torch(torch):
+    code = "import importlib.metadata as m; from seedbed.cli import program; version = m.version\n"
+    code += "def of(name):\n    if name == 'torch': " + ("return '9.8'" if torch else "raise m.PackageNotFoundError")
+    code += "\n    return version(name)\nprogram.version = of"
+    code += "\ntry: program.main(['--version'])\nexcept SystemExit: pass"
+    shown, loaded = printed_after(code)
+    assert shown.splitlines()[0] == f"seedbed {seedbed.__version__}"
+    found = r"kernel: (AVX-512|AVX2|SSE4\.2|NEON|no kernel .*); PyTorch: " + (r"9\.8" if torch else "not installed")
+    assert re.fullmatch(found, shown.splitlines()[1])
+    assert loaded == ["numpy"]
+
+
+@pytest.mark.parametrize("target", ["kind", "measure"])
+def test_a_command_shows_its_plan_before_it_loads_what_fits_and_draws(tmp_path, target):
+    """The table has repeated identifiers, equal rows and neighbours alike, so that all checks run."""
+    path, random = tmp_path / "visits.csv", np.random.default_rng(0)
+    level = random.normal(size=200).repeat(3)
+    rows = np.column_stack([np.arange(200).repeat(3) + 1000, level, level.round() + 1, level + random.normal(size=600)])
+    lines = [",".join(f"{cell:.6g}" for cell in row) + (",yes" if row[1] > 0 else ",no") for row in rows[:-1].tolist()]
+    path.write_text("\n".join(["patient,level,grade,measure,kind", *lines, lines[0]]))
+    code = f"""
+import sys; from seedbed.cli import comparing; from seedbed.cli.program import main
+comparing.say = lambda run, *lines: sys.exit(print(*lines))  # the plan is the first thing said
+try: main(["compare", {str(path)!r}, "--target", {target!r}])
+except SystemExit: pass"""
+    shown, loaded = printed_after(code)
+    assert "SB210" in shown or "looks like an identifier" in shown
+    assert re.search(r"models on up to \d+ train/test splits", shown)
+    assert set(loaded) - {"torch"} == {"duckdb", "numpy"}  # torch until it is an extra
 
 
 @pytest.mark.slow

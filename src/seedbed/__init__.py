@@ -1,4 +1,4 @@
-"""Hundreds of small PyTorch networks at once, and whether depth, width or an activation really helps.
+"""Hundreds of small neural networks at once, and whether depth, width or an activation really helps.
 
     import seedbed as sb
 

@@ -145,6 +145,8 @@ def test_merged_groups_are_the_finest_that_split_neither_grouping(pairs):
     for _ in range(len(pairs)):
         reached = reached @ reached
     np.testing.assert_array_equal(merged[:, None] == merged, reached)
+    lowest = [named[merged == group].min() for group in range(merged.max() + 1)]
+    assert lowest == sorted(lowest)  # other numbers would give other folds
 
 
 # A column that contains the outcome is reported; a merely good one isn't

@@ -6,8 +6,6 @@ import pytest
 
 from seedbed import read_table
 
-pytestmark = pytest.mark.usefixtures("quick_reading")
-
 
 def patients(n=150, name="id", *, repeats=2, seed=0):
     """Patients with several rows each: an outcome and a measurement of the patient, and noise of the row."""

@@ -5,10 +5,19 @@ from dataclasses import replace
 import baycomp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from seedbed.evaluation.estimates import corrected_t, inference, p_better, simultaneous_quantile, student_quantile
+from seedbed.evaluation.estimates import (
+    corrected_t,
+    inference,
+    mean_ranks,
+    p_better,
+    simultaneous_quantile,
+    student_quantile,
+)
 from seedbed.evaluation.protocol import designs_by_rows, protocol
 from seedbed.evaluation.verdicts import _se_by, fold_differences, more_repeats_ratio, rows_factor, seed_noise
 
@@ -113,3 +122,8 @@ def test_without_degrees_of_freedom_the_interval_is_normal():
     low, high = stats.norm.interval(1 - 0.1, 0.3, 0.1)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-10)
     assert found.p == pytest.approx(2 * stats.norm.sf(3), abs=1e-10)
+
+
+@given(st.lists(st.sampled_from([-np.inf, -1.5, -0.0, 0.0, 2.0, 1e300])))
+def test_mean_ranks_equal_scipys(values):
+    np.testing.assert_array_equal(mean_ranks(np.array(values)), stats.rankdata(values))

@@ -20,7 +20,6 @@ from seedbed.report.stored import notebook_fragment
 from seedbed.report.terminal import glance_text
 from seedbed.scoring import Result, difference, evidence_of
 
-pytestmark = pytest.mark.usefixtures("quick_reading")
 CV = Protocol(kind="cross_validation", repeats=3, folds=10, df=9, reason="")
 ONCE = Protocol(kind="held_out", repeats=1, folds=5, df=None, reason="")
 

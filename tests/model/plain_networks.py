@@ -8,6 +8,7 @@ import torch
 from seedbed.model.model import Model
 from seedbed.model.stacks import members_of
 from seedbed.networks.mlp import BlendedMembers, Trees
+from seedbed.training.torch.modules import module_of
 
 
 def plain_values(model: Model, inputs: Any) -> Any:
@@ -39,9 +40,7 @@ def _probabilities(outputs: torch.Tensor) -> torch.Tensor:
 def _of_network(member: Any, state: dict[str, Any], x: torch.Tensor, n_outputs: int) -> torch.Tensor:
     if isinstance(member, Trees):
         return torch.from_numpy(plain_trees(member, state, x.numpy()))
-    network = member(x.shape[1], n_outputs)
-    network.load_state_dict({name: torch.tensor(value) for name, value in state.items()})
-    return network.double().eval()(x)
+    return module_of(member.network(x.shape[1], n_outputs), state).double().eval()(x)
 
 
 def plain_trees(trees: Trees, state: dict[str, Any], X: Any) -> Any:

@@ -212,7 +212,7 @@ def test_a_million_rows_are_predicted_in_blocks(fitted, frame):
     np.testing.assert_allclose(fitted().predict_proba(long)[-len(frame) :], fitted().predict_proba(frame), atol=1e-6)
 
 
-def test_rare_levels_are_counted_and_not_named_in_the_card(quick_reading):
+def test_rare_levels_are_counted_and_not_named_in_the_card():
     rows = np.arange(2000)
     cells = {
         "cabin": np.where(rows < 800, np.char.add("C", (rows // 5).astype(str)), ""),  # each five times

@@ -3,6 +3,7 @@ or a word on the console fails the test."""
 
 import base64
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from seedbed.data.reading import read_table
 from seedbed.data.table import Table
@@ -65,6 +65,10 @@ def lab_page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Threads of such small products cost more than they save, above all where Chromium uses the other cores."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

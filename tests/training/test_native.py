@@ -20,7 +20,7 @@ from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
-from seedbed.training import planning
+from seedbed.training import planning, undocumented
 from seedbed.training.many import train_many
 from seedbed.training.native import library
 from seedbed.training.native.engine import NativeEngine
@@ -181,9 +181,15 @@ def test_with_a_damaged_library_torch_trains_with_a_note(task, no_kernel, damage
 
 def test_each_processor_takes_the_fastest_library_that_it_can_run(monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: "AMD64")
-    for capability, levels in [("AVX512", ("x86_64_v4", "x86_64_v3")), ("AVX2", ("x86_64_v3",)), ("DEFAULT", ())]:
-        monkeypatch.setattr("seedbed.training.undocumented.cpu_capability", lambda name=capability: name)
-        assert library._levels() == levels
+    needed, every = library._X86_64, ("x86_64_v4", "x86_64_v3", "x86_64_v2")
+    for start in range(4):
+        features = frozenset().union(*(needed[level] for level in every[start:]))
+        monkeypatch.setattr(undocumented, "processor_features", lambda features=features: features)
+        assert library._levels() == every[start:]
+    monkeypatch.setattr(undocumented, "processor_features", lambda: frozenset().union(*needed.values()))
+    for capability, start in [("default", 2), ("avx2", 1), ("avx512", 0)]:
+        monkeypatch.setenv("ATEN_CPU_CAPABILITY", capability)
+        assert library._levels() == every[start:]
     for machine, levels in [("arm64", ("arm64",)), ("aarch64", ("arm64",)), ("riscv64", ())]:
         monkeypatch.setattr("platform.machine", lambda name=machine: name)
         assert library._levels() == levels

@@ -18,7 +18,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
@@ -37,10 +37,10 @@ atexit.register(gc.freeze)
 
 app = App(
     name="seedbed",
-    help="Train hundreds of small PyTorch networks at once on your table, and see what helps and what is chance.",
+    help="Train hundreds of small neural networks at once on your table, and see what helps and what is chance.",
     help_epilogue="Try: seedbed compare example:breast-cancer",
     help_format="plaintext",
-    version=lambda: version("seedbed"),
+    version=lambda: _version(),
     suppress_keyboard_interrupt=False,  # it would exit without a message, also with --json
 )
 _ALL = (train, compare, columns, rows, judge, report, show, predict, serve, export, inspect, examples, play)
@@ -106,6 +106,17 @@ def _interrupted_once() -> Iterator[None]:
     finally:
         if handles_interrupts:
             signal.signal(signal.SIGINT, signal.SIG_IGN if interrupted.is_set() else signal.default_int_handler)
+
+
+def _version() -> str:
+    """Return the version, and what can train networks."""
+    from seedbed.training.native.library import kernel
+
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = "not installed"
+    return f"seedbed {version('seedbed')}\nkernel: {kernel('float32').instructions}; PyTorch: {torch}"
 
 
 def _run(tokens: list[str]) -> int:

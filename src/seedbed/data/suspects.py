@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +11,7 @@ from seedbed.data.cells import quote_names
 from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
 from seedbed.errors import spell
+from seedbed.evaluation.estimates import mean_ranks
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats, Ints
 
@@ -30,7 +29,7 @@ _FEWEST_UNNAMED = 20  # of a column whose name says nothing
 _AS_OFTEN = 0.75  # of the values of such a column occur equally often
 _RESEMBLANCE, _CLEAR = 0.3, 4.0  # correlation of rows with the same value, and its standard errors
 _MOST_FITTED, _MOST_FEATURES = 2_000, 300
-_MATTERS = 0.02
+_MATTERS, _FOLDS = 0.02, 5
 
 # Time under observation
 _UNIT = r"(?:[^a-z]*(?:(?:in|of|to)[^a-z]*)?(?:days?|weeks?|months?|years?|d))?[^a-z]*"
@@ -122,8 +121,6 @@ def _only_equal_resemble(column: Column, rows: Ints, codes: Ints) -> bool:
 
     Of a quantity, such as years of education, the next value is nearly the same.
     """
-    from scipy.stats import rankdata
-
     order = np.random.default_rng(0).permutation(len(rows))
     order = order[np.argsort(codes[order], kind="stable")]
     same = codes[order][1:] == codes[order][:-1]
@@ -132,7 +129,7 @@ def _only_equal_resemble(column: Column, rows: Ints, codes: Ints) -> bool:
         shares = np.unique(values, return_counts=True)[1] / len(values)
         likeness = ((values[1:] == values[:-1]) - (shares**2).sum()) / max(1 - float((shares**2).sum()), 1e-9)
     else:
-        ranks = rankdata(values) - (len(values) + 1) / 2
+        ranks = mean_ranks(values) - (len(values) + 1) / 2
         likeness = ranks[1:] * ranks[:-1] / max(float(ranks.var()), 1e-9)
     of_same = float(likeness[same].mean())
     clear = max(_RESEMBLANCE, _CLEAR / np.sqrt(same.sum()))
@@ -142,37 +139,41 @@ def _only_equal_resemble(column: Column, rows: Ints, codes: Ints) -> bool:
 def _optimism(table: Table, identity: Ints) -> str:
     """Return by how much shuffled folds are too good for a cheap fit, as a clause; empty if they hardly are.
 
-    The fit is the better of logistic or ridge regression and a small forest in shuffled folds, of at most 2,000 rows
-    and 300 features. It matters from two points of accuracy or R2 on, and two standard errors.
+    The fit is a ridge regression plus the mean residual of the training rows with the same identifier, shrunken by one
+    row, on at most 2,000 rows and 300 features. It matters from two points of accuracy or R2 on, and two standard
+    errors.
     """
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     if table.n_features > _MOST_FEATURES:
         return ""
-    drawn = np.random.default_rng(0).permutation(identity.max() + 1)
+    rng = np.random.default_rng(0)
+    drawn = rng.permutation(identity.max() + 1)
     within = np.cumsum(np.bincount(identity)[drawn]) <= _MOST_FITTED
     rows = np.flatnonzero(np.isin(identity, drawn[within]))
-    target, groups, numeric = table.target[rows], identity[rows], table.task == "regression"
+    target, numeric = table.target[rows], table.task == "regression"
+    identity = np.unique(identity[rows], return_inverse=True)[1]
     columns = [column.values[rows] for column in table.columns]
     features = np.column_stack(
         [np.where(np.isnan(one), np.append(one[~np.isnan(one)], 0).mean(), one) for one in columns]
     )
-    forest = RandomForestRegressor if numeric else RandomForestClassifier
-    linear: Any = Ridge() if numeric else LogisticRegression()
-    models = make_pipeline(StandardScaler(), linear), forest(30, random_state=0)
-    losses = np.empty((2, 2, len(rows)))  # [model, whether rows of an identity stay together, row]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a regression that stops early, or a rare class
-        for place, model in enumerate(models):
-            for grouped, folds in enumerate((KFold(5, shuffle=True, random_state=0), GroupKFold(5))):
-                predicted = cross_val_predict(model, features, target, groups=groups, cv=folds)
-                wrong = (predicted - target) ** 2 / max(float(target.var()), 1e-300) if numeric else predicted != target
-                losses[place, grouped] = wrong
-    shuffled, grouped = losses[losses[:, 0].mean(axis=1).argmin()]
+    features -= features.mean(axis=0)
+    features /= np.maximum(features.std(axis=0), 1e-300)
+    X = np.column_stack([np.ones(len(rows)), features])
+    Y = target[:, None] if numeric else np.eye(len(table.labels))[target]
+    fold_of_row, fold_of_identity = rng.permutation(len(rows)) % _FOLDS, rng.permutation(identity.max() + 1) % _FOLDS
+    losses = np.empty((2, len(rows)))  # [whether rows of an identity stay together, row]
+    for loss, folds in zip(losses, (fold_of_row, fold_of_identity[identity]), strict=True):
+        for fold in range(_FOLDS):
+            test, train = folds == fold, folds != fold
+            weights = np.linalg.solve(X[train].T @ X[train] + np.eye(X.shape[1]), X[train].T @ Y[train])
+            effects = np.zeros((identity.max() + 1, Y.shape[1]))
+            np.add.at(effects, identity[train], Y[train] - X[train] @ weights)
+            effects /= 1 + np.bincount(identity[train], minlength=len(effects))[:, None]
+            predicted = X[test] @ weights + effects[identity[test]]
+            if numeric:
+                loss[test] = (predicted[:, 0] - target[test]) ** 2 / max(float(target.var()), 1e-300)
+            else:
+                loss[test] = predicted.argmax(axis=1) != target[test]
+    shuffled, grouped = losses
     excess = grouped - shuffled
     if excess.mean() < max(_MATTERS, 2 * float(excess.std()) / np.sqrt(len(excess))):
         return ""

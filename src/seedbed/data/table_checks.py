@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seedbed.data.frame import Remark
 from seedbed.data.table import Column, Table
 from seedbed.errors import spell
+from seedbed.evaluation.estimates import mean_ranks
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats, Ints
 
@@ -134,14 +135,16 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
 
 def merge_groups(named: Ints, duplicates: Ints) -> Ints:
     """Return the finest groups [row] that keep together what either of two groupings keeps together."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    first, second = (np.unique(groups, return_inverse=True)[1] for groups in (named, duplicates))
-    second += first.max() + 1
-    edges = coo_array((np.ones(len(first)), (first, second)), shape=(second.max() + 1,) * 2)
-    _, of_node = connected_components(edges, directed=False)
-    return np.asarray(of_node[first], dtype=np.int64)
+    groups, others = (np.unique(numbers, return_inverse=True)[1] for numbers in (named, duplicates))
+    while True:  # at least halves the groups that have to be joined
+        lowest, joined = np.full(others.max() + 1, len(groups)), np.arange(groups.max() + 1)
+        np.minimum.at(lowest, others, groups)
+        np.minimum.at(joined, groups, lowest[others])
+        if (joined == np.arange(len(joined))).all():
+            return groups.astype(np.int64)
+        while (joined[joined] != joined).any():
+            joined = joined[joined]
+        groups = np.unique(joined[groups], return_inverse=True)[1]
 
 
 def _pairs(sizes: Ints) -> float:
@@ -199,9 +202,7 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         if table.n_rows < 2 * _FEWEST_OF_A_CLASS:
             return ()
         rows = rng.permutation(table.n_rows)[:_MOST_ROWS]
-        from scipy.stats import rankdata
-
-        ranks = np.asarray(rankdata(table.target[rows]), dtype=np.float64)
+        ranks = mean_ranks(table.target[rows])
         score, measure = functools.partial(_r2, target=ranks), "R2"
         in_few_rows = functools.partial(_monotone, rows=rows, target=ranks - ranks.mean())
         most_bins = 2 * _BINS_OF_A_CLASS
@@ -448,9 +449,7 @@ class _Neighbours:
 
 def _ranks(values: Floats) -> Floats:
     """Return centred ranks [row, 1]; missing cells rank first."""
-    from scipy.stats import rankdata
-
-    ranks = np.asarray(rankdata(np.where(np.isnan(values), -np.inf, values)), dtype=np.float64)
+    ranks = mean_ranks(np.where(np.isnan(values), -np.inf, values))
     return np.asarray(ranks - ranks.mean(), dtype=np.float64)[:, None]
 
 

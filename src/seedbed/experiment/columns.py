@@ -15,7 +15,7 @@ from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.table import Column, Table
 from seedbed.errors import CandidateError, ColumnError, OptionError, did_you_mean, spell
 from seedbed.evaluation.analyses import Columns
-from seedbed.evaluation.estimates import Estimate, corrected_t, paired_hold_out
+from seedbed.evaluation.estimates import Estimate, corrected_t, mean_ranks, paired_hold_out
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import seed_noise
@@ -193,13 +193,11 @@ def _association(first: Column, second: Column) -> float:
     a, b = a[known], b[known]
     if len(a) < max(3, len(known) / 2) or np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
-    from scipy.stats import rankdata
-
     if first.schema.kind != "category" and second.schema.kind != "category":
-        return abs(float(np.corrcoef(rankdata(a), rankdata(b))[0, 1]))
+        return abs(float(np.corrcoef(mean_ranks(a), mean_ranks(b))[0, 1]))
     if first.schema.kind == second.schema.kind:
         return _cramer(a, b)
-    levels, numbers = (a, rankdata(b)) if first.schema.kind == "category" else (b, rankdata(a))
+    levels, numbers = (a, mean_ranks(b)) if first.schema.kind == "category" else (b, mean_ranks(a))
     codes = np.unique(levels, return_inverse=True)[1]
     n, k = len(codes), int(codes.max()) + 1
     means = np.bincount(codes, numbers) / np.bincount(codes)
@@ -225,10 +223,9 @@ def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
     """Return at most n groups of columns, by rank correlation; categories are ranked by the order of their levels."""
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
-    from scipy.stats import rankdata
 
     ranks = np.stack(
-        [rankdata(np.nan_to_num(column.values, nan=float(np.nanmedian(column.values)))) for column in columns]
+        [mean_ranks(np.nan_to_num(column.values, nan=float(np.nanmedian(column.values)))) for column in columns]
     )
     ranks -= ranks.mean(axis=1, keepdims=True)
     sizes = np.linalg.norm(ranks, axis=1, keepdims=True)

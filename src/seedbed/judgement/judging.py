@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from seedbed.errors import DataError, OptionError, counted, spell
 from seedbed.evaluation.conclusion import Evidence, conclude, count_comparisons
-from seedbed.evaluation.estimates import Estimate, corrected_t, holm, seed_difference, student_cdf
+from seedbed.evaluation.estimates import Estimate, corrected_t, holm, mean_ranks, seed_difference, student_cdf
 from seedbed.evaluation.metrics import Margin, Metric
 from seedbed.evaluation.summaries import (
     CandidateSummary,
@@ -219,8 +219,6 @@ def conclude_tables(
     Raises:
         DataError: the tables have different candidates, or the reference's error is 0 on one of them.
     """
-    from scipy.stats import rankdata  # it loads slowly, and one table does without
-
     first = tables[0]
     metric, reference, n = first.metric, first.reference, len(tables)
     names = [candidate.name for candidate in first.candidates]
@@ -244,7 +242,7 @@ def conclude_tables(
             table = tables[int((ours <= 0).ravel().argmax())].table
             raise DataError(f"{name}: the error of {reference} is 0 or less on {table}", "Leave that table out.")
         gains = gains / ours
-    ranks, verdicts = rankdata(losses, axis=1).mean(axis=0).tolist(), list[TableVerdict]()
+    ranks, verdicts = np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist(), list[TableVerdict]()
     if enough:
         by_name = {other: gains[:, names.index(other)] for other in others}
         tests = {other: signed_rank(gain) for other, gain in by_name.items()}
@@ -309,11 +307,9 @@ def signed_rank(differences: ArrayLike) -> tuple[float, float]:
     Returns:
         p, and the ranks of positive differences minus those of negative ones as a share of all, from -1 to 1.
     """
-    from scipy.stats import rankdata
-
     values = np.asarray(differences, dtype=np.float64)
     values = values[values != 0]
-    doubled = np.rint(2 * rankdata(np.abs(values))).astype(np.int64)
+    doubled = np.rint(2 * mean_ranks(np.abs(values))).astype(np.int64)
     total = int(doubled.sum())
     positive = int(doubled[values > 0].sum())
     balance = (2 * positive - total) / total if total else 0.0

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.errors import OptionError, TrainingError, did_you_mean, error_line
-from seedbed.training.undocumented import cpu_capability, quiet_ray_workers
+from seedbed.training.native.library import kernel
+from seedbed.training.undocumented import quiet_ray_workers
 
 Tasks = Sequence[tuple[Any, ...]]
 _SECONDS_TO_ANSWER = 3
@@ -43,7 +44,7 @@ def _version(name: str) -> str:
 
 def processor() -> str:
     """Return the kind of processor that networks are computed for. Another kind may round differently."""
-    return f"{platform.machine()} with {cpu_capability()}"
+    return f"{platform.machine()} with {kernel('float32').instructions}"
 
 
 def pick_cluster(cluster: str | None, *, jobs: int | None = None, device: str = "auto") -> Cluster | None:

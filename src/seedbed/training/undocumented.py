@@ -9,8 +9,9 @@ import contextlib
 import ctypes
 import functools
 import importlib
-import os
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
@@ -33,6 +34,21 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_MMAP_THRESHOLD, _FROM_HEAP_BYTES)
+
+
+def processor_features() -> frozenset[str]:
+    """Return the extensions that this x86-64 processor and its system support, by NumPy's names. NumPy 2.1 to 2.4.
+
+    Fallback: the flags in /proc/cpuinfo; on other systems none, and torch trains.
+    Gain: torch, which tells the same, isn't needed; importing it takes a second.
+    """
+    with contextlib.suppress(ImportError, AttributeError):
+        features = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
+        return frozenset(name for name, supported in features.items() if supported)
+    with contextlib.suppress(OSError):
+        flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="latin-1"), re.MULTILINE)
+        return frozenset((flags[1] if flags else "").upper().replace("SSE4_2", "SSE42").split())
+    return frozenset()
 
 
 def keep_large_workers() -> None:
@@ -65,21 +81,3 @@ def quiet_ray_workers() -> None:
     with contextlib.suppress(ImportError):
         worker: Any = importlib.import_module("ray._private.worker")
         worker._worker_logs_enabled = False
-
-
-@functools.cache
-def cpu_capability() -> str:
-    """Return what this processor and system support, in torch's words: AVX512, AVX2 or DEFAULT. NumPy 2.1 to 2.4.
-
-    `ATEN_CPU_CAPABILITY` limits it, as it limits torch.
-
-    Fallback: DEFAULT. Gain: the fastest variant of the kernel.
-    """
-    wanted = os.environ.get("ATEN_CPU_CAPABILITY", "").upper()
-    known = ("AVX512", "AVX2", "DEFAULT")
-    try:
-        features = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
-    except (ImportError, AttributeError):
-        return "DEFAULT"
-    best = "AVX512" if features.get("AVX512_SKX") else "AVX2" if features.get("AVX2") else "DEFAULT"
-    return max(best, wanted, key=known.index) if wanted in known else best

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import os
 import platform
 import struct
 import sys
@@ -19,7 +20,13 @@ from typing import NamedTuple
 _FOLDER = Path(__file__).parent
 _SYSTEMS = {"win32": "windows", "darwin": "macos"}
 _ENDINGS = {"windows": "dll", "macos": "dylib"}
-
+_X86_64 = {
+    "x86_64_v4": {"AVX512F", "AVX512BW", "AVX512CD", "AVX512DQ", "AVX512VL"},
+    "x86_64_v3": {"AVX2"},
+    "x86_64_v2": {"SSE42"},
+}
+_CAPABILITIES = {"default": "x86_64_v2", "avx2": "x86_64_v3"}
+_INSTRUCTIONS = {"x86_64_v4": "AVX-512", "x86_64_v3": "AVX2", "x86_64_v2": "SSE4.2", "arm64": "NEON"}
 
 _POINTERS = (
     *("layers", "segments", "X", "y", "train", "test", "scale", "shift", "extra", "givers", "takers"),
@@ -60,6 +67,12 @@ class Kernel(NamedTuple):
 
     library: ctypes.CDLL | None
     reason: str
+
+    @property
+    def instructions(self) -> str:
+        """The extension of the processor that the library uses, or the reason why there is none."""
+        path = self.library._name if self.library else ""
+        return next((words for level, words in _INSTRUCTIONS.items() if f"-{level}-" in path), self.reason)
 
 
 @functools.cache
@@ -121,7 +134,7 @@ def file_name(system: str, level: str, dtype: str) -> str:
 
     Args:
         system: linux, macos or windows.
-        level: x86_64_v3 (AVX2), x86_64_v4 (AVX-512) or arm64.
+        level: x86_64_v2, x86_64_v3, x86_64_v4 or arm64.
         dtype: float32 or float64.
     """
     return f"kernel-{system}-{level}-{dtype}-{digest()}.{_ENDINGS.get(system, 'so')}"
@@ -137,13 +150,11 @@ def digest() -> str:
 
 
 def _levels() -> tuple[str, ...]:
-    """Return what this processor supports, the fastest first."""
-    from seedbed.training.undocumented import cpu_capability
-
+    """Return what this processor supports, the fastest first. ATEN_CPU_CAPABILITY limits it, as it does torch."""
     _, machine = this_machine()
-    if machine == "arm64":
-        return ("arm64",)
     if machine != "x86_64":
-        return ()
-    levels = {"AVX512": ("x86_64_v4", "x86_64_v3"), "AVX2": ("x86_64_v3",)}
-    return levels.get(cpu_capability(), ())
+        return ("arm64",) if machine == "arm64" else ()
+    from seedbed.training.undocumented import processor_features
+
+    features, most = processor_features(), _CAPABILITIES.get(os.environ.get("ATEN_CPU_CAPABILITY", ""), "x86_64_v4")
+    return tuple(level for level, needed in _X86_64.items() if needed <= features and level <= most)
