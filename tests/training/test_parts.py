@@ -43,8 +43,7 @@ PLACED = [
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
 @pytest.mark.parametrize("words", [*WORDS, *PLACED])
 def test_every_part_in_a_stack_equals_the_reference_by_the_fast_method(gap, task, words, loss, batch_size):
-    batches = {} if not batch_size else {"batch_size": batch_size}
-    found = gap(candidate_from(words).architecture, task(loss), momentum=0.5, **batches)
+    found = gap(words, task(loss), momentum=0.5, batch_size=batch_size)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
     assert found.history.note == ""
 
@@ -55,9 +54,8 @@ def test_in_float32_a_stack_follows_the_reference(reference, task, words):
     table, settings = task("cross_entropy"), {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}
     history = train_many(words, *table.parts, seeds=[3, 8], n_jobs=1, **settings)
     for index, seed in enumerate(history.seeds):
-        curves, _ = reference(
-            candidate_from(words).architecture, table, seed, Recipe.tutorial(**settings), torch.float32
-        )
+        mlp, recipe = candidate_from(words).architecture, Recipe.tutorial(**settings)
+        curves, _ = reference(mlp, table, seed, recipe, torch.float32)
         np.testing.assert_allclose(history.train_loss[:, index], curves[0], rtol=0, atol=1e-4)
         np.testing.assert_allclose(history.test_loss[:, index], curves[2], rtol=0, atol=1e-4)
 

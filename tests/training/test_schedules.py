@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
 from seedbed.training.many import train_many
 from seedbed.training.schedules import rate_factors
@@ -49,7 +48,7 @@ def test_every_step_has_the_rate_of_torchs_scheduler(schedule, warmup, epochs, s
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_stack_follows_the_reference(gap, task, course):
     settings = {"epochs": 20, "lr": 0.1, "optimizer": "adamw", "batch_size": 32}
-    found = gap(parse_candidate("tanh:4").architecture, task("bce"), **settings, **course)
+    found = gap("tanh:4", task("bce"), **settings, **course)
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
 
 
