@@ -15,6 +15,7 @@ from seedbed.training.torch.optimizer_steps import make_torch_schedule
 pytestmark = pytest.mark.usefixtures("engine")
 
 COURSES = [{"schedule": "cosine"}, {"schedule": "onecycle"}, {"warmup": 0.3}, {"schedule": "cosine", "warmup": 0.2}]
+SCHEDULES = st.sampled_from(["constant", "cosine", "onecycle"])
 
 
 def torchs(recipe, steps_an_epoch):
@@ -30,12 +31,7 @@ def torchs(recipe, steps_an_epoch):
     return np.array(rates)
 
 
-@given(
-    st.sampled_from(["constant", "cosine", "onecycle"]),
-    st.floats(0, 1, exclude_max=True),
-    st.integers(1, 40),
-    st.integers(1, 4),
-)
+@given(SCHEDULES, st.floats(0, 1, exclude_max=True), st.integers(1, 40), st.integers(1, 4))
 def test_every_step_has_the_rate_of_torchs_scheduler(schedule, warmup, epochs, steps_an_epoch):
     warmup = 0.0 if schedule == "onecycle" else warmup
     recipe = Recipe.tutorial(lr=0.3, schedule=schedule, warmup=warmup, epochs=epochs)

@@ -4,18 +4,22 @@ import importlib
 import sys
 
 import pytest
+import torch
 from torch import nn
 
 from seedbed.training import parallel, undocumented
 
 
 def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
+    assert undocumented.cpu_capability() == torch.backends.cpu.get_cpu_capability()
+
     def missing(name):
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
     undocumented.keep_large_workers()
     undocumented.quiet_ray_workers()
+    assert undocumented.cpu_capability.__wrapped__() == "DEFAULT"
 
 
 def test_training_in_this_process_does_not_import_joblib(monkeypatch):
