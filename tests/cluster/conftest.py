@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,9 +39,7 @@ def needed(module: str) -> None:
 def compared() -> Callable[..., sb.Comparison]:
     """Compare 300 networks in more than a dozen chunks; the arguments of `Compute` say where they are trained."""
 
-    def run(
-        folder: Path | None = None, on_progress: Callable | None = None, repeats: int = 1, **where: object
-    ) -> sb.Comparison:
+    def run(folder: Path | None = None, on_progress: Any = None, repeats: int = 1, **where: object) -> sb.Comparison:
         design = sb.Design(baselines=BASELINES, repeats=repeats, folds=5, n_networks=20)
         where = {"compute": sb.Compute(**where), "folder": folder, "on_progress": on_progress}
         return sb.compare("example:breast-cancer", design=design, **ARGUMENTS, **where)

@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from seedbed.cli.program import main
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, TrainingError
+from seedbed.training import cluster
 from seedbed.training.parallel import pick_workers
 
 COMPARE = ("compare", "example:moons", "--cluster")
@@ -59,6 +60,15 @@ def test_a_worker_of_several_threads_is_refused(dask_cluster):
     finally:
         worker.kill()
         worker.wait()
+
+
+@pytest.mark.parametrize(("other", "said"), [({"torch": "9.9"}, "is 9.9"), ({}, "is none")], ids=["there", "not there"])
+def test_a_node_with_torch_and_one_without_are_told_apart(other, said, monkeypatch):
+    monkeypatch.setattr(cluster, "_kind", lambda: other)
+    with pytest.raises(
+        TrainingError, match=f"the version of torch on node .* {said}, and (none|8.8) where seedbed runs"
+    ):
+        cluster.run_on_node(({} if other else {"torch": "8.8"}, ".", b""))
 
 
 def test_a_cluster_without_a_cpu_is_refused(monkeypatch):

@@ -31,8 +31,7 @@ def module(words, n_inputs, seed=42):
             "relu:4+tanh:3@layernorm,dropout=0.2",
             lambda: nn.Sequential(
                 *(nn.Linear(12, 4), nn.LayerNorm(4), nn.ReLU(), nn.Dropout(0.2)),
-                *(nn.Linear(4, 3), nn.LayerNorm(3), nn.Tanh(), nn.Dropout(0.2)),
-                nn.Linear(3, 1),
+                *(nn.Linear(4, 3), nn.LayerNorm(3), nn.Tanh(), nn.Dropout(0.2), nn.Linear(3, 1)),
             ),
         ),
         ("silu:4@batchnorm", lambda: nn.Sequential(nn.Linear(12, 4), nn.BatchNorm1d(4), nn.SiLU(), nn.Linear(4, 1))),

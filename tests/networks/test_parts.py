@@ -155,13 +155,9 @@ def test_a_category_with_many_levels_uses_an_embedding_table():
         ({"ple": 2, "numbers": (-1,)}, "below 0"),
         ({"ple": 2, "numbers": (), "categories": ((1, 2),)}, "categories belong to embed"),
         ({"embed": -1}, "embed is -1"),
+        ({"ple": 2, "numbers": (3,)}, "aren't among 3"),
     ],
 )
 def test_invalid_inputs_of_embeddings_are_refused(words, message):
     with pytest.raises(CandidateError, match=message):
-        MLP((4,), **words)
-
-
-def test_inputs_out_of_range_are_refused():
-    with pytest.raises(CandidateError, match="aren't among 3"):
-        MLP((4,), ple=2, numbers=(3,)).network(3, 1)
+        MLP((4,), **words).network(3, 1)

@@ -12,6 +12,8 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
+from seedbed.evaluation.single_runs import CURVES
+from seedbed.networks.candidate import candidate_from
 from seedbed.networks.mlp import MLP
 from seedbed.settings.recipe import Recipe
 from seedbed.training import planning
@@ -134,23 +136,20 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
     """A function that returns the distance of a float64 stack of two seeds from the reference after at least 50
     steps."""
 
-    def measure(architecture: MLP | Callable[[int, int], nn.Module], task: Task, **recipe: Any) -> Gap:
+    def measure(architecture: str | MLP | Callable[[int, int], nn.Module], task: Task, **recipe: Any) -> Gap:
         steps_an_epoch = -(-task.n_train // (recipe.get("batch_size") or task.n_train))
         recipe = {"epochs": -(-50 // steps_an_epoch), "lr": 0.05, "loss": task.loss} | recipe
-
+        architecture = candidate_from(architecture).architecture if isinstance(architecture, str) else architecture
         in_words = isinstance(architecture, MLP)
         build = architecture if in_words else functools.partial(architecture, FEATURES, task.n_outputs)
         history = train_many(build, *task.parts, seeds=[3, 8], n_jobs=1, dtype="float64", **recipe)
         worst = [0.0, 0.0, 0.0]
         for index, (seed, stacked) in enumerate(zip(history.seeds, history.networks(), strict=True)):
             curves, alone = reference(architecture, task, seed, Recipe.tutorial(**recipe))
-            mine = [
-                c[:, index] for c in (history.train_loss, history.train_score, history.test_loss, history.test_score)
-            ]
-            state, expected = stacked.state_dict(), alone.state_dict()
-            X = torch.from_numpy(task.X)
+            mine = np.stack([getattr(history, name)[:, index] for name in CURVES])
+            X, state, expected = torch.from_numpy(task.X), stacked.state_dict(), alone.state_dict()
             found = (
-                np.abs(np.stack(mine) - curves).max(),
+                np.abs(mine - curves).max(),
                 max(float((state[name] - expected[name]).abs().max()) for name in expected),
                 float((stacked(X) - alone(X)).detach().abs().max()),
             )
@@ -192,10 +191,8 @@ def tutorial():
 def heart_failure(real_table):
     """The tutorial's rows: X_train, y_train, X_test, y_test, standardised by the training rows, float32."""
     table = np.loadtxt(real_table("heart_failure.csv"), delimiter=",", skiprows=1)
-    X_train, X_test, y_train, y_test = train_test_split(
-        table[:, :-1], table[:, -1], test_size=0.2, random_state=0, stratify=table[:, -1]
-    )
+    X, y = table[:, :-1], table[:, -1]
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0, stratify=y)
     mean, deviation = X_train.mean(0), X_train.std(0)
-    return tuple(
-        part.astype(np.float32) for part in ((X_train - mean) / deviation, y_train, (X_test - mean) / deviation, y_test)
-    )
+    parts = (X_train - mean) / deviation, y_train, (X_test - mean) / deviation, y_test
+    return tuple(part.astype(np.float32) for part in parts)

@@ -20,8 +20,7 @@ class LinearModel(nn.Module):
 
     def __init__(self, n_outputs):
         super().__init__()
-        self.layer_1 = nn.Linear(in_features=5, out_features=5)
-        self.layer_2 = nn.Linear(in_features=5, out_features=n_outputs)
+        self.layer_1, self.layer_2 = nn.Linear(5, 5), nn.Linear(5, n_outputs)
 
     def forward(self, x):
         return self.layer_2(self.layer_1(x))
@@ -205,22 +204,18 @@ DRAWING = {
 }
 
 
+SMALL = {
+    "batch_size": 16,
+    "optimizer": "adamw",
+    "weight_decay": 0.1,
+    "schedule": "cosine",
+    "clip_norm": 0.1,
+    "lr": 0.01,
+}
+
+
 @pytest.mark.product
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        {},
-        {
-            "batch_size": 16,
-            "optimizer": "adamw",
-            "weight_decay": 0.1,
-            "schedule": "cosine",
-            "clip_norm": 0.1,
-            "lr": 0.01,
-        },
-    ],
-    ids=["full", "minibatch"],
-)
+@pytest.mark.parametrize("recipe", [{}, SMALL], ids=["full", "minibatch"])
 @pytest.mark.parametrize("name", DRAWING)
 def test_a_module_that_draws_or_branches_equals_the_reference_with_a_note_on_cost(gap, task, name, recipe):
     build = DRAWING[name]
@@ -254,13 +249,9 @@ class Sketch(nn.Module):
         return self.last(torch.cos(x @ self.directions.to(x.dtype)))
 
 
-def test_each_network_has_its_own_random_buffers(gap, task):
-    found = gap(lambda n_features, n_outputs: Sketch(True), task("mse"))
-    assert max(found.curves, found.parameters, found.outputs) < 1e-9
-
-
-def test_a_random_attribute_that_is_no_buffer_is_each_networks_own(gap, task):
-    found = gap(lambda n_features, n_outputs: Sketch(False), task("mse"))
+@pytest.mark.parametrize("register", [True, False], ids=["buffer", "attribute"])
+def test_each_network_has_its_own_random_buffers_and_attributes(gap, task, register):
+    found = gap(lambda n_features, n_outputs: Sketch(register), task("mse"))
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
 
 
@@ -289,10 +280,8 @@ def test_only_layers_of_torch_itself_are_stacked_by_the_fast_method():
             return super().forward(x) * 2
 
     assert read_layer("", nn.Linear(2, 2), {}) is not None
-    assert read_layer("", Odd(2, 2), {}) is None
-    assert read_layer("", nn.BatchNorm1d(2, momentum=None), {}) is None
-    assert read_layer("", nn.Softmax(dim=0), {}) is None
-    assert read_layer("", nn.Conv1d(1, 1, 1), {}) is None
+    for module in (Odd(2, 2), nn.BatchNorm1d(2, momentum=None), nn.Softmax(dim=0), nn.Conv1d(1, 1, 1)):
+        assert read_layer("", module, {}) is None
 
 
 def test_a_dropout_module_in_two_places_draws_two_masks():

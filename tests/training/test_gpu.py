@@ -12,15 +12,11 @@ DEVICE = "cuda"
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 
 WORDS = {
-    "relu:5": {},
+    **{words: {} for words in ("relu:5", "relu:160,160", "tanh:6,6@layernorm", "tanh:6@ple=4", "tanh:6@plr=3")},
     "relu:20,20": {"optimizer": "adamw"},
-    "relu:160,160": {},
     "tanh:6@dropout=0.2": {"optimizer": "adam"},
-    "tanh:6,6@layernorm": {},
     "tanh:6,6@batchnorm": {"momentum": 0.9},
     "tanh:6,6@residual": {"schedule": "cosine", "clip_norm": 0.5},
-    "tanh:6@ple=4": {},
-    "tanh:6@plr=3": {},
 }
 
 

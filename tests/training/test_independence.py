@@ -12,10 +12,8 @@ from .plain_loop import Residual
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-KINDS = [
-    *("relu:4", "tanh:4,3@dropout=0.2", "relu:4@batchnorm", "rrelu:4@layernorm"),
-    *("relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"),
-]
+KINDS = ["relu:4", "tanh:4,3@dropout=0.2", "relu:4@batchnorm", "rrelu:4@layernorm"]
+KINDS += ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
 
 
 def curves_of(history):
@@ -38,24 +36,23 @@ def test_permuting_the_seeds_permutes_the_results(task, build, batch_size):
 
 @pytest.fixture
 def train(task, monkeypatch):
-    """A function that trains networks; all parameters of the one with seed 2 start as `value`."""
+    """A function that trains networks; all parameters of the one with seed 2 start as `value`, if it isn't None."""
     draw = Network.start
 
     def run(words, value, **settings):
         def start(network, seeds, rows=None):
             states = draw(network, seeds, rows)
-            for name in network.parameters if value is not None else ():
+            for name in network.parameters:
                 states[name][seeds.index(2)] = value
             return states
 
         def build():
             network = Residual()
-            if torch.initial_seed() == 2 and value is not None:
-                for parameter in network.parameters():
-                    nn.init.constant_(parameter, value)
+            for parameter in network.parameters() if torch.initial_seed() == 2 and value is not None else ():
+                nn.init.constant_(parameter, value)
             return network
 
-        monkeypatch.setattr(Network, "start", start)
+        monkeypatch.setattr(Network, "start", draw if value is None else start)
         return train_many(build if words is Residual else words, *task("bce").parts, **settings)
 
     return run
@@ -81,7 +78,8 @@ def test_a_network_that_becomes_nan_does_not_change_others(train, words, value, 
     assert_others_equal(healthy, sick)
 
 
-MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoothing": 0.1, "clip_norm": 0.1}
+MORE = {"optimizer": "adamw", "schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoothing": 0.1}
+MORE |= {"clip_norm": 0.1}
 
 
 @pytest.mark.product
@@ -89,8 +87,7 @@ MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoot
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", ["relu:4", Residual])
 def test_a_network_that_becomes_nan_does_not_change_others_with_a_full_recipe(train, words, value, batch_size):
-    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "n_jobs": 1, "lr": 0.1}
-    settings |= {"optimizer": "adamw", **MORE}
+    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "n_jobs": 1, "lr": 0.1, **MORE}
     healthy, sick = (train(words, v, **settings) for v in (None, value))
     assert np.isfinite(curves_of(healthy)).all()
     assert_others_equal(healthy, sick)

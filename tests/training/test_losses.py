@@ -80,15 +80,9 @@ def test_binary_accuracy_equals_the_tutorials_rounded_sigmoid(logits, label):
 @pytest.mark.parametrize(
     ("y", "n_outputs", "expected"),
     [
-        ([0, 1, 1], 1, "bce"),
-        ([0.0, 1.0], 1, "bce"),
-        ([0, 1, 1], 2, "cross_entropy"),
-        ([0, 2, 1], 3, "cross_entropy"),
-        ([0, 2, 1], 1, "mse"),
-        ([0.5, 2], 1, "mse"),
-        ([-1, 1], 1, "mse"),
-        ([[0, 1], [1, 1]], 2, "bce"),
-        ([[0, 3], [1, 1]], 2, "mse"),
+        *(([0, 1, 1], 1, "bce"), ([0.0, 1.0], 1, "bce"), ([[0, 1], [1, 1]], 2, "bce")),
+        *(([0, 1, 1], 2, "cross_entropy"), ([0, 2, 1], 3, "cross_entropy")),
+        *(([0, 2, 1], 1, "mse"), ([0.5, 2], 1, "mse"), ([-1, 1], 1, "mse"), ([[0, 3], [1, 1]], 2, "mse")),
     ],
 )
 def test_auto_selects_the_loss_by_target_and_outputs(y, n_outputs, expected):
@@ -101,8 +95,7 @@ def test_auto_selects_the_loss_by_target_and_outputs(y, n_outputs, expected):
         ("bce", [0, 2], 1, "zeros and ones. Use cross_entropy for classes, mse for numbers"),
         ("cross_entropy", [0, 3], 3, r"class codes 0 to 2 .* largest value is 3"),
         ("cross_entropy", [0.5, 1], 3, "class codes"),
-        ("mse", [0.5, 1], 3, "the network has 3 outputs, the target 1"),
-        ("auto", [0.5, 1], 3, "the network has 3 outputs, the target 1"),
+        *((name, [0.5, 1], 3, "the network has 3 outputs, the target 1") for name in ("mse", "auto")),
     ],
 )
 def test_a_target_that_does_not_fit_the_loss_is_refused(name, y, n_outputs, message):

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from seedbed.networks.activations import ACTIVATIONS
-from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
@@ -56,7 +55,7 @@ def named(variant):
     "name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "celu(2)", "softplus(2,10)", "rrelu(0.1,0.5)"]
 )
 def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words):
-    found = gap(parse_candidate(f"{name}:4{words}").architecture, task("bce"))
+    found = gap(f"{name}:4{words}", task("bce"))
     assert max(found.curves, found.parameters, found.outputs) < EXACT
     assert found.history.note == ""  # known layers use the fast method
 
@@ -64,7 +63,7 @@ def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words
 @pytest.mark.product
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
 def test_every_activation_in_minibatches_equals_the_reference(gap, task, name):
-    found = gap(parse_candidate(f"{name}:4").architecture, task("bce"), batch_size=16)  # 70 rows: the last batch has 6
+    found = gap(f"{name}:4", task("bce"), batch_size=16)  # 70 rows: the last batch has 6
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
@@ -73,8 +72,7 @@ def test_every_activation_in_minibatches_equals_the_reference(gap, task, name):
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("variant", VARIANTS, ids=named)
 def test_every_optimizer_with_every_loss_equals_the_reference(gap, task, variant, loss, batch_size):
-    batches = {} if not batch_size else {"batch_size": batch_size}
-    found = gap(parse_candidate("tanh:4").architecture, task(loss), **variant, **batches)
+    found = gap("tanh:4", task(loss), **variant, batch_size=batch_size)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
@@ -84,7 +82,7 @@ def test_every_optimizer_with_every_loss_equals_the_reference(gap, task, variant
     "words", ["logistic", "relu:5,4+tanh:3", "silu:4@layernorm", "relu:4@batchnorm", "relu:4@batchnorm,dropout=0.2"]
 )
 def test_every_shape_in_minibatches_equals_the_reference(gap, task, words, batch_size):
-    found = gap(parse_candidate(words).architecture, task("cross_entropy"), batch_size=batch_size, momentum=0.5)
+    found = gap(words, task("cross_entropy"), batch_size=batch_size, momentum=0.5)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
@@ -93,8 +91,7 @@ def test_every_shape_in_minibatches_equals_the_reference(gap, task, words, batch
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_smoothed_labels_give_the_references_networks(gap, task, optimizer, loss, batch_size):
-    batches = {} if not batch_size else {"batch_size": batch_size}
-    found = gap(parse_candidate("tanh:4").architecture, task(loss), optimizer=optimizer, label_smoothing=0.1, **batches)
+    found = gap("tanh:4", task(loss), optimizer=optimizer, label_smoothing=0.1, batch_size=batch_size)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
@@ -106,9 +103,7 @@ MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("words", ["relu:5,4+tanh:3", "silu:4@layernorm", "prelu:4", "tanh:4@batchnorm", Functional])
 def test_every_shape_with_a_full_recipe_equals_the_reference(gap, task, words, optimizer, batch_size):
-    architecture = words if words is Functional else parse_candidate(words).architecture
-    batches = {} if not batch_size else {"batch_size": batch_size}
-    found = gap(architecture, task("cross_entropy"), optimizer=optimizer, lr=0.02, **MORE, **batches)
+    found = gap(words, task("cross_entropy"), optimizer=optimizer, lr=0.02, **MORE, batch_size=batch_size)
     assert found.outputs < EXACT
     assert found.curves < EXACT
     assert (found.history.note != "") == (words is Functional)  # it uses the general method
@@ -118,7 +113,7 @@ def test_every_shape_with_a_full_recipe_equals_the_reference(gap, task, words, o
 def test_adam_before_batch_normalisation_gives_the_outputs_of_the_reference(gap, task, optimizer):
     # Normalisation removes the bias before it, so its gradient is zero up to rounding, and Adam divides this rounding
     # error by its size: the parameter drifts freely. No output of the network depends on it.
-    found = gap(parse_candidate("relu:4@batchnorm").architecture, task("bce"), optimizer=optimizer, lr=0.01)
+    found = gap("relu:4@batchnorm", task("bce"), optimizer=optimizer, lr=0.01)
     assert found.outputs < EXACT
     assert found.curves < EXACT
 

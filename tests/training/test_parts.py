@@ -18,18 +18,9 @@ from .plain_loop import network_in_words
 
 EXACT = 1e-9
 pytestmark = pytest.mark.usefixtures("engine")
-WORDS = [
-    "tanh:4,4@residual",
-    "silu:6,6@residual,layernorm,dropout=0.2",
-    "prelu:4,4@residual,batchnorm",
-    "glu:3,3+rrelu:3@residual",
-    "silu:4@plr=3",
-    "relu:4,4@residual,dropout=0.2,plr=2,plr_frequencies=1,plr_sigma=2",
-    "logistic@plr=4",
-    "silu:4@ple=6",
-    "relu:4,4@residual,dropout=0.2,ple=1",
-    "logistic@ple=16",
-]
+WORDS = ["tanh:4,4@residual", "silu:6,6@residual,layernorm,dropout=0.2", "prelu:4,4@residual,batchnorm"]
+WORDS += ["glu:3,3+rrelu:3@residual", "silu:4@plr=3", "logistic@plr=4", "silu:4@ple=6", "logistic@ple=16"]
+WORDS += ["relu:4,4@residual,dropout=0.2,plr=2,plr_frequencies=1,plr_sigma=2", "relu:4,4@residual,dropout=0.2,ple=1"]
 PLACED = [
     MLP((4,), "silu", plr=3, numbers=(0, 2, 3)),
     MLP((), ple=6, numbers=(1, 2), embed=2, categories=((0, 3, 4),)),
@@ -43,8 +34,7 @@ PLACED = [
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
 @pytest.mark.parametrize("words", [*WORDS, *PLACED])
 def test_every_part_in_a_stack_equals_the_reference_by_the_fast_method(gap, task, words, loss, batch_size):
-    batches = {} if not batch_size else {"batch_size": batch_size}
-    found = gap(candidate_from(words).architecture, task(loss), momentum=0.5, **batches)
+    found = gap(words, task(loss), momentum=0.5, batch_size=batch_size)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
     assert found.history.note == ""
 
@@ -55,9 +45,8 @@ def test_in_float32_a_stack_follows_the_reference(reference, task, words):
     table, settings = task("cross_entropy"), {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}
     history = train_many(words, *table.parts, seeds=[3, 8], n_jobs=1, **settings)
     for index, seed in enumerate(history.seeds):
-        curves, _ = reference(
-            candidate_from(words).architecture, table, seed, Recipe.tutorial(**settings), torch.float32
-        )
+        mlp, recipe = candidate_from(words).architecture, Recipe.tutorial(**settings)
+        curves, _ = reference(mlp, table, seed, recipe, torch.float32)
         np.testing.assert_allclose(history.train_loss[:, index], curves[0], rtol=0, atol=1e-4)
         np.testing.assert_allclose(history.test_loss[:, index], curves[2], rtol=0, atol=1e-4)
 

@@ -1,5 +1,8 @@
 """Training that ends without improvement, with the state after the best epoch of all networks."""
 
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -17,13 +20,13 @@ from .test_stops import KINDS, SEEDS, SPLITS
 pytestmark = pytest.mark.usefixtures("engine")
 
 EPOCHS = 8
+assert_close = functools.partial(np.testing.assert_allclose, rtol=0, atol=2e-6)
 
 
 def planned(kind, data, patience, epochs=EPOCHS, **recipe):
     settings = Recipe.tutorial(**{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe})
-    return plan_chunks(
-        KINDS[kind], data, settings, seeds=SEEDS, splits=SPLITS, patience=patience and (patience, patience)
-    )
+    options = {"seeds": SEEDS, "splits": SPLITS, "patience": patience and (patience, patience)}
+    return plan_chunks(KINDS[kind], data, settings, **options)
 
 
 def loss_by_epoch(kind, data, chunk, **recipe):
@@ -56,11 +59,9 @@ def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batc
             for place, member in enumerate(other.members):
                 if member in chunk.members:
                     own = chunk.members.index(member)
-                    np.testing.assert_allclose(
-                        found.outputs[:, :, own], expected.outputs[:, :, place], rtol=0, atol=2e-6
-                    )
+                    assert_close(found.outputs[:, :, own], expected.outputs[:, :, place])
                     for name, value in expected.states[place].items():
-                        np.testing.assert_allclose(found.states[own][name], value, rtol=0, atol=2e-6)
+                        assert_close(found.states[own][name], value)
 
 
 def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
@@ -75,14 +76,12 @@ def test_the_curves_equal_those_of_a_training_without_patience(two_splits):
         patient = [train_chunk(chunk, two_splits) for chunk in planned(kind, two_splits, EPOCHS)]
         whole = [train_chunk(chunk, two_splits) for chunk in planned(kind, two_splits, None)]
         for one, other in zip(patient, whole, strict=True):
-            np.testing.assert_allclose(one.curves, other.curves, rtol=0, atol=2e-6)
+            assert_close(one.curves, other.curves)
 
 
 def test_a_time_limit_ends_training_after_at_least_one_epoch(two_splits):
-    from dataclasses import replace
-
     (chunk,) = planned("relu", two_splits, EPOCHS)
-    assert train_chunk(replace(chunk, seconds=0.0), two_splits).curves.shape[1] == 1
+    assert train_chunk(dataclasses.replace(chunk, seconds=0.0), two_splits).curves.shape[1] == 1
 
 
 def test_diverging_networks_keep_their_state_from_before(two_splits):
@@ -102,7 +101,7 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
     (chunk,) = planned("relu", two_splits, EPOCHS, batch_size=16)
     found = train_chunk(chunk, two_splits)
     larger, _ = planned("relu", two_splits, None, batch_size=16)
-    np.testing.assert_allclose(found.curves[..., :3], train_chunk(larger, two_splits).curves, rtol=0, atol=2e-6)
+    assert_close(found.curves[..., :3], train_chunk(larger, two_splits).curves)
     assert (found.curves[0, -1] < found.curves[0, 0]).all()
 
 
@@ -118,13 +117,13 @@ def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(t
         (chunk,) = plan_chunks(KINDS["relu"], two_splits, recipe, **single)
         alone = train_chunk(chunk, two_splits)
         assert alone.best == (best,)
-        np.testing.assert_allclose(found.outputs[:, :, own], alone.outputs, rtol=0, atol=2e-6)
+        assert_close(found.outputs[:, :, own], alone.outputs)
         curves = found.curves[:, :, own]
-        np.testing.assert_allclose(curves[:, : best + 2], alone.curves, rtol=0, atol=2e-6)
+        assert_close(curves[:, : best + 2], alone.curves)
         assert np.isnan(curves[:, best + 2 :]).all()
         for one, other in zip(found.states[own], alone.states, strict=True):
             for name, value in other.items():
-                np.testing.assert_allclose(one[name], value, rtol=0, atol=2e-6)
+                assert_close(one[name], value)
 
 
 @pytest.mark.parametrize(("best", "waited"), [(1, 3), (6, 3), (9, 5), (30, 8)])

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.recipe import Recipe
 from seedbed.training.many import train_many
 from seedbed.training.schedules import rate_factors
@@ -16,6 +15,7 @@ from seedbed.training.torch.optimizer_steps import make_torch_schedule
 pytestmark = pytest.mark.usefixtures("engine")
 
 COURSES = [{"schedule": "cosine"}, {"schedule": "onecycle"}, {"warmup": 0.3}, {"schedule": "cosine", "warmup": 0.2}]
+SCHEDULES = st.sampled_from(["constant", "cosine", "onecycle"])
 
 
 def torchs(recipe, steps_an_epoch):
@@ -31,12 +31,7 @@ def torchs(recipe, steps_an_epoch):
     return np.array(rates)
 
 
-@given(
-    st.sampled_from(["constant", "cosine", "onecycle"]),
-    st.floats(0, 1, exclude_max=True),
-    st.integers(1, 40),
-    st.integers(1, 4),
-)
+@given(SCHEDULES, st.floats(0, 1, exclude_max=True), st.integers(1, 40), st.integers(1, 4))
 def test_every_step_has_the_rate_of_torchs_scheduler(schedule, warmup, epochs, steps_an_epoch):
     warmup = 0.0 if schedule == "onecycle" else warmup
     recipe = Recipe.tutorial(lr=0.3, schedule=schedule, warmup=warmup, epochs=epochs)
@@ -49,7 +44,7 @@ def test_every_step_has_the_rate_of_torchs_scheduler(schedule, warmup, epochs, s
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_stack_follows_the_reference(gap, task, course):
     settings = {"epochs": 20, "lr": 0.1, "optimizer": "adamw", "batch_size": 32}
-    found = gap(parse_candidate("tanh:4").architecture, task("bce"), **settings, **course)
+    found = gap("tanh:4", task("bce"), **settings, **course)
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
 
 

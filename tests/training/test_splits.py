@@ -56,9 +56,8 @@ def trained(build, data, recipe, seeds, splits):
 @pytest.mark.parametrize("loss", ["bce", "mse"])
 def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, loss):
     build, (data, own) = build_of(kind, task(loss)), tables(task(loss))
-    recipe = Recipe.tutorial(
-        epochs=STEPS // 3 if batch_size else STEPS, lr=0.02, batch_size=batch_size, loss=loss, momentum=0.5
-    )  # 3 minibatches
+    epochs = STEPS // 3 if batch_size else STEPS  # 3 minibatches
+    recipe = Recipe.tutorial(epochs=epochs, lr=0.02, batch_size=batch_size, loss=loss, momentum=0.5)
     pairs = [(seed, split) for seed in (3, 8) for split in range(3)]
     plan, found = trained(build, data, recipe, *zip(*pairs, strict=True))
     if not kind.startswith("residual") and not batch_size:
@@ -78,9 +77,8 @@ def alone(build, data, own, recipe, seed):
     y, X = torch.from_numpy(encode_target(loss, data.y, 1, "float64")), torch.from_numpy(X)
     network = (build_network(build, seed) if callable(build) else module_in_words(build, seed=seed)).double()
     numbers = torch.from_numpy(train.astype(np.int32))
-    curves = train_reference(
-        network, Rows(X[train], y[train]), Rows(X[test], y[test]), recipe=recipe, loss=loss, seed=seed, numbers=numbers
-    )
+    rows = Rows(X[train], y[train]), Rows(X[test], y[test])
+    curves = train_reference(network, *rows, recipe=recipe, loss=loss, seed=seed, numbers=numbers)
     return curves, network, network.eval()(X[test]).detach().numpy()
 
 

@@ -1,5 +1,7 @@
 """`train_many`: accepted arguments, and errors for others."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -106,21 +108,15 @@ def test_seeds_are_an_integer_or_any_sequence_of_integers(task, seeds):
     assert history.train_loss.shape == (3, 2)
 
 
-class Net(nn.Module):
+class Net(nn.Sequential):
     def __init__(self, n_features, n_outputs):
-        super().__init__()
-        self.layers = built_by_hand("relu:3", n_features, n_outputs)
-
-    def forward(self, x):
-        return self.layers(x)
+        super().__init__(*built_by_hand("relu:3", n_features, n_outputs))
 
 
 @pytest.mark.parametrize(
     "build",
     [
-        MLP((3,), "relu"),
-        candidate_from("relu:3"),
-        Net,
+        *(MLP((3,), "relu"), candidate_from("relu:3"), Net),
         lambda n_features, n_outputs: built_by_hand("relu:3", n_features, n_outputs),
         lambda: nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1)),
     ],
@@ -135,11 +131,8 @@ def test_every_way_to_give_a_network_builds_the_same(task, build):
 @pytest.mark.parametrize(
     ("loss", "asked", "n_outputs"),
     [
-        ("bce", "auto", 1),
-        ("bce", "cross_entropy", 2),
-        ("cross_entropy", "auto", 3),
-        ("cross_entropy", "mse", 1),
-        ("mse", "auto", 1),
+        *(("bce", "auto", 1), ("bce", "cross_entropy", 2), ("cross_entropy", "auto", 3)),
+        *(("cross_entropy", "mse", 1), ("mse", "auto", 1)),
     ],
 )
 def test_a_candidate_gets_as_many_outputs_as_the_loss_needs(task, loss, asked, n_outputs):
@@ -172,10 +165,8 @@ def test_without_a_task_the_note_says_what_the_target_was_taken_as(task, labels,
 @pytest.mark.parametrize(
     ("labels", "asked", "n_outputs", "score"),
     [
-        ((0.0, 1.0, 2.0), "regression", 1, "R2"),
-        ((0, 1, 1), "regression", 1, "R2"),
-        ((0, 1, 1), "binary", 1, "accuracy"),
-        ((0, 1, 1), "multiclass", 2, "accuracy"),
+        *(((0.0, 1.0, 2.0), "regression", 1, "R2"), ((0, 1, 1), "regression", 1, "R2")),
+        *(((0, 1, 1), "binary", 1, "accuracy"), ((0, 1, 1), "multiclass", 2, "accuracy")),
         ((0, 60, 3), "multiclass", 61, "accuracy"),
     ],
 )
@@ -203,23 +194,17 @@ def test_a_target_that_the_task_does_not_fit_is_refused(task, labels, options, m
 class Mixed(nn.Module):
     """One of its layers is in float64."""
 
-    def __init__(self, n_features, n_outputs):
+    def __init__(self, n_features, n_outputs, casts=False):
         super().__init__()
-        self.first, self.last = nn.Linear(n_features, 3), nn.Linear(3, n_outputs).double()
+        self.first, self.last, self.casts = nn.Linear(n_features, 3), nn.Linear(3, n_outputs).double(), casts
 
     def forward(self, x):
         z = self.first(x)
         return self.last(z.double()) if self.casts else self.last(z)
 
-    casts = False
-
-
-class Casting(Mixed):
-    casts = True
-
 
 @pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
-@pytest.mark.parametrize("build", [Mixed, Casting])
+@pytest.mark.parametrize("build", [Mixed, functools.partial(Mixed, casts=True)], ids=["mixed", "casting"])
 def test_a_module_with_float64_inside_gets_a_hint_on_types(task, build, seeds):
     with pytest.raises(SeedbedError) as caught:
         train_many(build, *task("bce").parts, **{**QUICK, "seeds": seeds})

@@ -202,10 +202,11 @@ def run_on_node(packed: tuple[dict[str, str], str, bytes], *shared: Any) -> Any:
     """Return what `function(*task, *shared)` returns here. Raise TrainingError if this machine differs from the sender,
     or lacks a module."""
     kind, folder, call = packed
-    for name, here in _kind().items():
-        if here != kind[name]:
+    own = _kind()
+    for name in own | kind:
+        if (here := own.get(name, "none")) != (there := kind.get(name, "none")):
             what = name if name == "processor" else f"version of {name}"
-            message = f"the {what} on node {platform.node()} is {here}, and {kind[name]} where seedbed runs"
+            message = f"the {what} on node {platform.node()} is {here}, and {there} where seedbed runs"
             raise TrainingError(message, "Results would differ in their last digits; make them the same.")
     try:
         function, task = pickle.loads(call)

@@ -67,7 +67,7 @@ def keep_large_workers() -> None:
 def has_hooks(module: object) -> bool:
     """Return whether a module has forward hooks. torch 2.6 to 2.13.
 
-    Fallback: hooks aren't seen, but `chain._agrees` finds the difference that they make on random rows.
+    Fallback: hooks aren't seen, but `module_chains._agrees` finds the difference that they make on random rows.
     Gain: hooks that change no output, such as counters, are kept as well.
     """
     return any(getattr(module, name, None) for name in ("_forward_hooks", "_forward_pre_hooks"))
