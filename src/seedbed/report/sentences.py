@@ -25,8 +25,8 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     plan = conclusion.plan
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
     yield from {
-        "decided": [f"It stopped after {after}: every model in the table has a clear verdict."],
-        "rows": [f"It stopped after {after}: more would hardly narrow the ranges."],
+        "decided": ["It stopped early: every model in the table has a clear verdict."],
+        "rows": ["More splits would hardly narrow the ranges."],
         "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
         "interrupted": [f"It was interrupted after {after}; the same command continues."],
     }.get(plan.ended, [])
