@@ -15,6 +15,7 @@ from seedbed.typing import Floats
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
 _DIGITS = 5  # significant; a chart shows three
+MOST_GHOSTS = 400  # single networks, which a page draws quickly
 _COARSER = 4  # of single networks, one in so many of the kept epochs is kept
 
 # Epochs that are searched for non-finite values at a time, so that the mask is small compared with the curves.
@@ -74,7 +75,7 @@ def summarize_curves(
     curves: Mapping[str, NDArray[np.floating]],
     *,
     max_points: int = 250,
-    max_ghosts: int = 400,
+    max_ghosts: int = MOST_GHOSTS,
 ) -> CandidateCurves:
     """Thin the curves of many networks and summarize them over the networks.
 
@@ -89,7 +90,7 @@ def summarize_curves(
         curves: `train_loss`, `test_loss`, `train_score`, `test_score`, each `[epoch, network]`, all of one shape. A
             score that is a share, such as accuracy, is within 0..1.
         max_points: how many epochs are kept at most; the first and the last always are.
-        max_ghosts: how many single networks are kept at most, evenly chosen. A page draws 400 lines quickly.
+        max_ghosts: how many single networks are kept at most, evenly chosen.
     """
     n_epochs, n_networks = curves["train_loss"].shape
     healthy = np.flatnonzero(_finite_networks(curves))

@@ -96,6 +96,18 @@ def css_variables(theme: Theme) -> str:
     return " ".join(f"{name}: {colour};" for name, colour in colours.items())
 
 
+def css_themes() -> str:
+    """Return the colours of a page: those of the reader's system or of its button; on paper always the light ones."""
+    light, dark = (
+        f"color-scheme: {name}; {css_variables(theme)}" for name, theme in (("light", LIGHT), ("dark", DARK))
+    )
+    return (
+        f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+        f":root[data-theme=light] {{ {light} }}\n:root[data-theme=dark] {{ {dark} }}\n"
+        f"@media print {{ :root, :root[data-theme] {{ {light} }} }}\n"
+    )
+
+
 def colours(names: Sequence[str], theme: Theme = LIGHT) -> dict[str, str]:
     """Return a colour for each candidate by its position, the same in every chart of a summary."""
     return {name: theme.palette[number % len(theme.palette)] for number, name in enumerate(names)}
