@@ -47,9 +47,9 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
 def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
     """Return which columns may make the results of a comparison wrong, and the command without them or with their rows
     in one fold; None if no such command is known."""
-    matches = {note.code: match for note in conclusion.notes if (match := has_remedy(note))}
-    command, options = conclusion.command, [*dict.fromkeys(match[2] for match in matches.values())]
-    if not matches or conclusion.columns is not None or conclusion.rows is not None:
+    found = [(note.code, match) for note in conclusion.notes if (match := has_remedy(note))]
+    command, options = conclusion.command, [*dict.fromkeys(match[2] for _, match in found)]
+    if not found or conclusion.columns is not None or conclusion.rows is not None:
         return None
     if command.startswith("seedbed compare "):
         words = shlex.split(command)
@@ -62,10 +62,9 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
         command = f"{command[:-1]}, {', '.join(options)})"
     else:
         return None
-    wrong = "; ".join(
-        match[1].replace(f"the outcome '{conclusion.target}'", "the outcome") for match in matches.values()
-    )
-    return f"{wrong} ({', '.join(matches)}): all this may be wrong. Type:", command
+    wrong = "; ".join(match[1].replace(f"the outcome '{conclusion.target}'", "the outcome") for _, match in found)
+    codes = ", ".join(dict.fromkeys(code for code, _ in found))
+    return f"{wrong} ({codes}): all this may be wrong. Type:", command
 
 
 def has_remedy(note: Note) -> re.Match[str] | None:
@@ -251,11 +250,6 @@ def _rows(n: int | None, factor: float) -> str:
         if high > low
         else f"about {plain_number(low, 2)} rows"
     )
-
-
-def _amount(conclusion: Conclusion, size: float) -> str:
-    """Return a difference as the margin is written: `0.012`, `2.5 points`."""
-    return margin_words(replace(conclusion.metric, margin=float(f"{size:.2g}")))
 
 
 def _longer_run(conclusion: Conclusion, verdict: Verdict) -> str:

@@ -71,8 +71,8 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         yield f"{use} has the best score; corrected for this choice, expect {metric.words} {score} of it."
     notes: dict[str, list[str]] = {}
     for candidate in conclusion.candidates:
-        for note in _candidate_notes(candidate, plan):
-            notes.setdefault(note, []).append(candidate.name)
+        if candidate.kind == "baseline" or candidate.description != plan.recipe:
+            notes.setdefault(candidate.description, []).append(candidate.name)
     yield from (f"{join_words(names, 3)}: {note}." for note, names in notes.items())
     yield from (f"Note: {check.message}" for check in conclusion.checks)
 
@@ -148,13 +148,6 @@ def note_sentence(note: Note) -> str:
     more = ", ..." if (note.count or 0) > len(note.rows) else ""
     where = f" [{', '.join(note.rows)}{more}]" if note.code and note.rows else ""
     return f"{note.code or 'Note'}: {note.message}{where}"
-
-
-def _candidate_notes(candidate: CandidateSummary, plan: PlanSummary) -> Iterator[str]:
-    if candidate.kind == "baseline" or candidate.description != plan.recipe:
-        yield candidate.description
-    if candidate.kind == "baseline":
-        return
 
 
 _FEWEST_FOR_TENTHS = 20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them
