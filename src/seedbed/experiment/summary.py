@@ -148,7 +148,9 @@ def _curves(results: Results) -> Curves:
         score_name="R2" if experiment.table.task == "regression" else "accuracy",
         title=f"{experiment.table.target_name} of {experiment.table.name}",
         subtitle=f"{experiment.recipe.for_rows(experiment.table.n_rows).describe()}; {size}",
-        candidates=tuple(summarize_curves(one.name, one.by_name(), max_ghosts=n_single) for one in networks),
+        candidates=tuple(
+            summarize_curves(one.name, one.by_name(), stopped=~one.diverged, max_ghosts=n_single) for one in networks
+        ),
     )
 
 

@@ -113,9 +113,10 @@ def colours(names: Sequence[str], theme: Theme = LIGHT) -> dict[str, str]:
     return {name: theme.palette[number % len(theme.palette)] for number, name in enumerate(names)}
 
 
-def candidate_scale(names: Sequence[str], theme: Theme) -> alt.Scale:
-    """Return the colours of the candidates as a scale."""
-    return alt.Scale(domain=list(names), range=list(colours(names, theme).values()))
+def candidate_scale(names: Sequence[str], theme: Theme, everyone: Sequence[str] = ()) -> alt.Scale:
+    """Return the colours of some candidates as a scale, by their positions among `everyone`."""
+    of = colours(everyone or names, theme)
+    return alt.Scale(domain=list(names), range=[of[name] for name in names])
 
 
 def apply_theme(chart: AnyChart, theme: Theme = LIGHT) -> AnyChart:

@@ -13,7 +13,7 @@ from seedbed.data.frame import SERIOUS
 from seedbed.errors import counted
 from seedbed.evaluation.metrics import METRICS, find_metric, measure, plain_number
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
-from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Note, PlanSummary, TrainingSummary
+from seedbed.evaluation.summaries import Conclusion, Note, TrainingSummary
 from seedbed.report.advice import guessing_words, has_networks, join_words, leaves_out_rows, margin_words
 from seedbed.report.tables import range_words
 
