@@ -94,8 +94,8 @@ def test_the_first_screen_shows_the_advised_model_and_its_expected_score(page: A
     box = answer.bounding_box()
     assert box["y"] + box["height"] < 900
     assert answer.locator("h1").inner_text().startswith("Use ")
-    assert {"Expect", "More rows"} <= set(answer.locator("dt").all_inner_texts())
-    assert re.search(r"of the next 100 rows, \d+ to \d+ right", answer.inner_text())
+    assert {"Expect", "To be sure"} <= set(answer.locator("dt").all_inner_texts())
+    assert re.search(r"\d+ to \d+ of the next 100 rows", answer.inner_text())
     assert "robability" not in answer.inner_text()
     assert all(p.bounding_box()["height"] < 85 for p in answer.locator("p").all())  # three lines
 

@@ -80,6 +80,19 @@ def test_ghost_curves_are_evenly_chosen_networks_at_a_quarter_of_the_epochs():
     assert summarized(curves, max_ghosts=0)["curves"]["test_loss"]["ghosts"] == []
 
 
+def test_networks_that_stopped_early_keep_their_last_values_and_others_have_diverged():
+    curves = _curves(20, 4)
+    for key, array in curves.items():
+        array[12 + (key == "test_loss") :, 1] = np.nan
+        array[5:, 2] = np.nan
+    held = {key: array[:, [0, 1, 3]].copy() for key, array in curves.items()}
+    for array in held.values():
+        array[12:, 1] = array[11, 1]
+    found = summarized(curves, stopped=np.array([True, True, False, True]))
+    assert (found["n_diverged"], found["curves"]) == (1, summarized(held)["curves"])
+    assert np.isnan(curves["test_loss"][13:, 1]).all()  # what is given doesn't change
+
+
 def test_a_single_network_is_its_mean_and_band():
     curves = _curves(30, 1)
     for key, line in summarized(curves)["curves"].items():

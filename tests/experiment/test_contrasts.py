@@ -24,9 +24,9 @@ def asked(table, *words, baselines=()):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["relu:32,32", "relu:32"], [("a second layer", "relu:32,32", "relu:32")]),
+        (["relu:32,32", "relu:32"], [("a second hidden layer", "relu:32,32", "relu:32")]),
         (["relu:8,8,8", "relu:8,8", "relu:8"],
-         [("a third layer", "relu:8,8,8", "relu:8,8"), ("a second layer", "relu:8,8", "relu:8")]),
+         [("a third hidden layer", "relu:8,8,8", "relu:8,8"), ("a second hidden layer", "relu:8,8", "relu:8")]),
         (["relu:8", "relu:64", "relu:16"],
          [("16 units, not 8", "relu:16", "relu:8"), ("64 units, not 16", "relu:64", "relu:16")]),
         (["linear:5", "relu:5", "tanh:5"], [("relu", "relu:5", "linear:5"), ("tanh", "tanh:5", "linear:5")]),
@@ -48,7 +48,8 @@ def test_one_hidden_layer_is_compared_with_logistic_regression(table):
 def test_the_default_models_ask_one_question_each(table):
     questions = asked(table)
     assert [thing for thing, *_ in questions] == [
-        "a curve", "a second layer", "numbers in bins", "numbers as waves", "trees", "blending",
+        "a hidden layer", "a second hidden layer", "numbers cut into ranges", "numbers as sine waves", "boosted trees",
+        "mixing all models",
     ]  # fmt: skip
     assert questions[-1][1:] == ("auto", *(name for name in specify(table, recipe=Recipe()).names[1:-1]))
 
@@ -57,7 +58,7 @@ def test_each_model_has_a_few_words(table):
     words = ["relu:8", "relu:8,8", "linear:3", "relu:8@ple=4", "relu:1,2,3,4"]
     spec = specify(table, words, recipe=Recipe(), design=Design(baselines=["prior", "logistic", "boosted-trees"]))
     assert [few_words(line) for line in spec.lines] == [
-        "one hidden layer", "two hidden layers", "one layer, no curve", "one layer, bins", "4 hidden layers",
-        "always the same", "no hidden layer", "small trees",
+        "one hidden layer", "two hidden layers", "1 layer, linear", "1 layer, ranges", "4 hidden layers",
+        "always the same", "no hidden layer", "many small trees",
     ]  # fmt: skip
-    assert few_words(specify(table, recipe=Recipe()).lines[-1]) == "blend of others"
+    assert few_words(specify(table, recipe=Recipe()).lines[-1]) == "mix of models"

@@ -9,7 +9,7 @@ import pytest
 from seedbed.evaluation.conclusion import advise
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import Verdict, count_range
-from seedbed.report.advice import answers
+from seedbed.report.advice import answers, remedy
 
 SIZES = {"prior": -2, "logistic": -1, "small": 10, "large": 2000}
 RULES = {"worse": (-0.1, -0.02), "open": (-0.1, 0.02), "alike": (-0.005, 0.005)}
@@ -50,12 +50,15 @@ def test_without_verdicts_no_model_is_recommended(make):
         ({"small": "", "large": "worse", "prior": "worse"}, "small: shown to be better than large"),
         ({"small": "", "large": "worse", "trees": "worse", "prior": "worse"},
          "small: shown to be better than all others that were compared"),
-        ({"trees": "", "large": "open", "small": "worse", "prior": "worse"}, "trees; large may be as good"),
-        ({"trees": "", "large": "open", "small": "open", "prior": "worse"}, "trees; large and small may be as good"),
-        ({"trees": "", **dict.fromkeys("abcd", "open"), "prior": "worse"}, "trees; four others may be as good"),
+        ({"trees": "", "large": "open", "small": "worse", "prior": "worse"},
+         "trees; not surely the best: large may be as good"),
+        ({"trees": "", "large": "open", "small": "open", "prior": "worse"},
+         "trees; not surely the best: large and small may be as good"),
+        ({"trees": "", **dict.fromkeys("abcd", "open"), "prior": "worse"},
+         "trees; not surely the best: four others may be as good"),
         ({"large": "", "small": "alike", "prior": "worse"},
-         "large; small is simpler, with no difference that matters"),
-        ({"small": "", "large": "alike", "prior": "worse"}, "small; no difference that matters to large"),
+         "large; small is simpler, and differs too little to matter"),
+        ({"small": "", "large": "alike", "prior": "worse"}, "small; large differs too little to matter"),
         ({"small": "", "trees": "worse", "prior": "open"},
          "small: shown to be better than trees; it isn't shown to be better than always answering 0"),
         ({"prior": "", "small": "open"}, "no model: none did better than always answering 0"),
@@ -70,31 +73,36 @@ TWO = {"small": "", "prior": "worse"}
 
 
 def test_the_expected_accuracy_a_count_of_rows_and_guessing_are_given(document, make):
-    expect = said(document(TWO))["Expect"]
-    assert expect == "82% right (72 to 92); of the next 100 rows, 70 to 95 right; always answering 0 gets 82.5%"
+    expect, guess = said(document(TWO))["Expect"], "always answering 0 gets 82.5%"
+    assert (
+        expect
+        == f"82% of new rows right (95% range: 72 to 92); 70 to 95 of the next 100 rows, which vary more; {guess}"
+    )
     found = document({"small": "", "trees": "worse"})
     found["candidates"][0]["scores"] = make.scores(accuracy=(0.999, 0.997, 1.0))
-    assert said(found)["Expect"].endswith("of the next 1,000 rows, 996 to 1,000 right")
+    assert said(found)["Expect"].endswith("996 to 1,000 of the next 1,000 rows, which vary more")
     found["candidates"][0]["scores"]["accuracy"] |= {"low": None, "high": None}
     assert "Expect" not in said(found)
 
 
 def test_what_the_choice_of_the_best_adds_is_subtracted(document):
-    assert said(document(TWO, optimism={"accuracy": 0.04}))["Expect"].startswith(
-        "78% right (68 to 88), corrected for choosing the best; "
-    )
+    expect = said(document(TWO, optimism={"accuracy": 0.04}))["Expect"]
+    assert expect.startswith("78% of new rows right (95% range: 68 to 88); ")
+    assert expect.endswith("; the table's 82.5% is partly chance, as the best of 2")
     numbers = {"task": "regression", "target": "alcohol", "optimism": {"mae": 0.1}}
     found = document(TWO, **numbers)
     for one in found["candidates"]:
         one["scores"] |= {"mae": one["scores"]["brier"] | {"mean": 0.3, "low": 0.2, "high": 0.4}}
-    words = "off by 0.4000 (0.3000 to 0.5000) on average, in units of alcohol, corrected for choosing the best"
-    assert said(found)["Expect"] == f"{words}; always answering the mean gets 0.3000"
+    words = (
+        "off by 0.4000 on average, in units of alcohol (95% range: 0.3000 to 0.5000); always answering the mean gets"
+    )
+    assert said(found)["Expect"] == f"{words} 0.3000; the table's 0.3000 is partly chance, as the best of 2"
 
 
 def test_of_a_rare_label_the_share_that_is_found_is_given(document):
     found = document(TWO, labels={"0": 1461, "yes": 39}, majority_share=0.974)
-    recall = "finds 60% of the rows with DEATH_EVENT yes (50 to 70)"
-    assert said(found)["Expect"] == f"{recall}; ROC AUC 0.900 (0.800 to 1.000)"
+    recall = "finds 60% of the rows with DEATH_EVENT yes (95% range: 50 to 70)"
+    assert said(found)["Expect"] == f"{recall}; ROC AUC 0.900 (0.800 to 1.000), where 1 is perfect and 0.5 is chance"
 
 
 @pytest.mark.parametrize("share", [0.6, 0.84, 0.95, 0.99])
@@ -114,42 +122,73 @@ OPEN = {"small": "", "trees": "open", "prior": "worse"}
 
 def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_for_what_is_seen(document):
     found = document(OPEN)
-    assert said(found)["More rows"] == (
-        "1,300 to 3,200 rows in all would show which of small and trees is better, if they differ by 0.04 in Brier "
-        "score, as it looks; 13,000 to 52,000 rows if by 0.01, the least that matters; you have 1,299"
+    hint = "; whether more rows improve a model: seedbed rows"
+    assert said(found)["To be sure"] == (
+        "1,300 to 3,200 rows, not 1,299, would show which of small and trees is better, if they differ as much as it "
+        f"looks; 13,000 to 52,000 rows if just enough to matter{hint}"
     )
     found["plan"]["sample_of"] = 4_000
     found["verdicts"][0] |= {"difference": -0.005, "rows_factor": 90.0}
-    what = "in all would show which of small and trees is better, if they differ by 0.01 in Brier score"
-    assert said(found)["More rows"] == f"58,000 to 230,000 rows {what}; the table has 4,000"
+    what = "not 4,000, would show which of small and trees is better, if they differ just enough to matter"
+    assert said(found)["To be sure"] == f"58,000 to 230,000 rows, {what}{hint}"
     found["verdicts"][0] |= {"rows_factor": 1e6}
-    assert said(found)["More rows"].startswith("over 10,000,000 rows in all would show")
+    assert said(found)["To be sure"].startswith("over 10,000,000 rows, not 4,000, would show")
 
 
 def test_even_a_prior_that_may_be_as_good_is_the_rival(document):
-    assert "would show which of small and prior is better" in said(document(OPEN | {"prior": "open"}))["More rows"]
+    assert "would show which of small and prior is better" in said(document(OPEN | {"prior": "open"}))["To be sure"]
 
 
 def test_a_longer_run_is_named_where_it_may_be_enough(document):
     found = document(OPEN, more_repeats_ratio=0.5)
     found["verdicts"][0] |= {"rows_factor": 3.0}
-    assert said(found)["More rows"] == "more repeats may show which of small and trees is better"
+    assert said(found)["To be sure"] == "more repeats may show which of small and trees is better"
     found["plan"] |= {"quick": True}
-    assert said(found)["More rows"] == "a full run may show which of small and trees is better"
+    assert said(found)["To be sure"] == "a full run may show which of small and trees is better"
 
 
 def test_if_all_is_decided_no_rows_are_named(document, make):
     decided = {"small": "", "trees": "worse", "large": "alike", "prior": "worse"}
-    assert said(document(decided))["More rows"] == "not needed to choose a model"
+    assert said(document(decided))["To be sure"] == "not needed to choose a model"
     quick = said(document(decided, plan={"quick": True, "repeats": 1}))
-    assert quick["More rows"] == "not needed to choose a model; a full run makes it reliable"
+    assert quick["To be sure"] == "not needed to choose a model; a full run makes it reliable"
     assert quick["Note"] == "a first look with 1 repeat: run it without quick before you rely on it"
     check = make.check("small", "under_trained") | {"evidence": {"training_loss": 0.7}}
-    assert said(document(OPEN, checks=[check]))["More rows"] == "first train small until it has learnt something"
+    assert said(document(OPEN, checks=[check]))["To be sure"] == "first train small until it has learnt something"
 
 
 def test_a_sample_and_missing_baselines_are_named(document):
     found = document({"small": "", "large": "open"}, plan={"sample_of": 48_842})
     note = said(found)["Note"]
-    assert "this is a sample of 1,299 of 48,842 rows, and all rows may change any of this" in note
+    assert note.startswith("a first look at 1,299 of 48,842 rows with 10 repeats: run it without quick")
     assert note.endswith("no baseline was compared, so this doesn't show whether a network is needed")
+
+
+def noted(code, message, **others):
+    return {"message": message, "column": "time", "code": code, **others}
+
+
+FOLLOW_UP = noted("SB211", "time looks like it, part of the outcome 'DEATH_EVENT': why. Leave it out with --drop time")
+REPEATED = noted("SB210", "column 'id' looks like 0.5 (7 values), and is used: why. Keep its rows with --group id")
+TOTAL = noted("SB208", "the last row looks like a total: remove it from the source")
+
+
+@pytest.mark.parametrize(
+    ("command", "notes", "typed"),
+    [
+        ("seedbed compare a.csv --out 'my run' --quick", [FOLLOW_UP], "seedbed compare a.csv --quick --drop time"),
+        ("seedbed compare a.csv", [FOLLOW_UP, REPEATED, TOTAL], "seedbed compare a.csv --drop time --group id"),
+        ("seedbed compare a.csv --group b", [REPEATED], None),
+        ("seedbed compare a.csv", [TOTAL], None),
+        ("sb.compare('a.csv')", [noted("SB203", "x is y: is it? Leave it out with drop=\"x\"")],
+         "sb.compare('a.csv', drop=\"x\")"),
+        ("sb.compare(Table, drop=['a'])", [noted("SB203", "x is y: is it? Leave it out with drop=\"x\"")], None),
+        ("", [FOLLOW_UP], None),
+    ],
+)  # fmt: skip
+def test_a_warning_that_may_make_results_wrong_comes_with_the_whole_command(document, command, notes, typed):
+    found = remedy(msgspec.convert(document(TWO, notes=notes, command=command), Conclusion))
+    assert (found and found[1]) == typed
+    if FOLLOW_UP in notes and typed:
+        assert found[0].startswith("time looks like it, part of the outcome")
+        assert found[0].endswith("): all this may be wrong. Type:")

@@ -225,6 +225,7 @@ def _print_and_save(comparison: Comparison, opened: RunFolder, options: CompareO
 def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> Iterator[str]:
     """Yield lines with the report, the details and the next command."""
     from seedbed.data.frame import SERIOUS
+    from seedbed.report.advice import remedy
 
     place, spec = shlex.quote(str(folder)), planned.plan.experiment
     yield ""
@@ -232,13 +233,17 @@ def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> 
     yield f"Details:  seedbed report {place} --text"
     if spec.columns is not None:
         return
-    advice = comparison.conclusion.advice
-    if serious := [code for code in SERIOUS if any(note.code == code for note in comparison.conclusion.notes)]:
+    conclusion = comparison.conclusion
+    advice, label, why = conclusion.advice, "Next:", ""
+    if remedy(conclusion) is not None:
+        yield "Next:     the command at First, above"
+        label, why = "Or:  ", ", if First doesn't apply"
+    elif serious := [code for code in SERIOUS if any(note.code == code for note in conclusion.notes)]:
         yield f"First:    settle {' and '.join(serious)} above, which may make these results wrong"
-    if planned.finished is None and spec.design.quick and spec.command.startswith("seedbed "):
+    if not why and planned.finished is None and spec.design.quick and spec.command.startswith("seedbed "):
         yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
     elif advice is not None and advice.use != "prior":
-        yield f"Next:     seedbed train {place} -o model.safetensors   (saves {advice.use})"
+        yield f"{label}     seedbed train {place} -o model.safetensors   (saves {advice.use}{why})"
         yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
 
 

@@ -203,7 +203,7 @@ METRICS: dict[str, Metric] = {
             name="brier",
             words="Brier score",
             tasks=_CLASSES,
-            meaning="the mean squared error of the probabilities",
+            meaning="how far off the probabilities are, squared and averaged",
             row_loss=_brier,
             quadratic=True,
             largest_loss=lambda task: 2.0 if task == "multiclass" else 1.0,

@@ -15,6 +15,7 @@ from seedbed.typing import Floats
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
 _DIGITS = 5  # significant; a chart shows three
+MOST_GHOSTS = 400  # single networks, which a page draws quickly
 _COARSER = 4  # of single networks, one in so many of the kept epochs is kept
 
 # Epochs that are searched for non-finite values at a time, so that the mask is small compared with the curves.
@@ -73,8 +74,9 @@ def summarize_curves(
     name: str,
     curves: Mapping[str, NDArray[np.floating]],
     *,
+    stopped: NDArray[np.bool_] | None = None,
     max_points: int = 250,
-    max_ghosts: int = 400,
+    max_ghosts: int = MOST_GHOSTS,
 ) -> CandidateCurves:
     """Thin the curves of many networks and summarize them over the networks.
 
@@ -88,9 +90,12 @@ def summarize_curves(
         name: of the candidate.
         curves: `train_loss`, `test_loss`, `train_score`, `test_score`, each `[epoch, network]`, all of one shape. A
             score that is a share, such as accuracy, is within 0..1.
+        stopped: networks that may have stopped early `[network]`; after that they keep their last values.
         max_points: how many epochs are kept at most; the first and the last always are.
-        max_ghosts: how many single networks are kept at most, evenly chosen. A page draws 400 lines quickly.
+        max_ghosts: how many single networks are kept at most, evenly chosen.
     """
+    if stopped is not None and (early := np.flatnonzero(stopped & ~_finite_networks(curves))).size:
+        curves = _hold(curves, early)
     n_epochs, n_networks = curves["train_loss"].shape
     healthy = np.flatnonzero(_finite_networks(curves))
     epochs = spread_indices(n_epochs, max(2, max_points))
@@ -108,6 +113,17 @@ def summarize_curves(
             for key, array in curves.items()
         },
     )
+
+
+def _hold(curves: Mapping[str, NDArray[np.floating]], early: NDArray[np.intp]) -> dict[str, NDArray[np.floating]]:
+    """Return curves in which the networks that stopped early keep the last values that are finite in all curves."""
+    finite = np.logical_and.reduce([np.isfinite(array[:, early]) for array in curves.values()])
+    last = np.logical_and.accumulate(finite, axis=0).sum(axis=0) - 1
+    places = np.minimum(np.arange(len(finite))[:, None], np.maximum(last, 0))
+    held = {key: array.copy() for key, array in curves.items()}
+    for array in held.values():
+        array[:, early] = np.take_along_axis(array[:, early], places, axis=0)
+    return held
 
 
 def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:

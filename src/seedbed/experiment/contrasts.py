@@ -15,14 +15,14 @@ Question = tuple[str, str, tuple[str, ...]]
 """The thing, the model with it, and those without."""
 
 _OF_DEFAULT_MODELS: tuple[tuple[str, str, str], ...] = (
-    ("a curve", "network-1", "logistic"),
-    ("a second layer", "network-2", "network-1"),
-    ("numbers in bins", "network-2-bins", "network-2"),
-    ("numbers as waves", "network-2-waves", "network-2"),
-    ("trees", "boosted-trees", "network-2"),
+    ("a hidden layer", "network-1", "logistic"),
+    ("a second hidden layer", "network-2", "network-1"),
+    ("numbers cut into ranges", "network-2-bins", "network-2"),
+    ("numbers as sine waves", "network-2-waves", "network-2"),
+    ("boosted trees", "boosted-trees", "network-2"),
 )
 _NUMBERS = {1: "one", 2: "two", 3: "three"}
-_ORDINALS = {2: "a second layer", 3: "a third layer"}
+_ORDINALS = {2: "a second hidden layer", 3: "a third hidden layer"}
 _NOT_WORDS = ("widths", "activations", "numbers", "categories", "plr_frequencies", "plr_sigma")
 
 
@@ -41,28 +41,28 @@ def questions_of(lines: Sequence[Line]) -> tuple[Question, ...]:
         questions += [("a hidden layer", line.name, (linear,)) for line in mine if len(_mlp(line).widths) == 1]
     if AUTO in names:
         singles = tuple(name for name in names if name not in (AUTO, "prior"))
-        questions.append(("blending", AUTO, singles))
+        questions.append(("mixing all models", AUTO, singles))
     return tuple(questions)
 
 
 def few_words(line: Line) -> str:
     """Return what a model is, in a few words."""
     if line.is_blend:
-        return "blend of others"
+        return "mix of models"
     if line.candidate is None or not isinstance(line.candidate.architecture, MLP | Trees | Prior | Regression):
         return "your network" if line.candidate is not None else "your model"
     architecture = line.candidate.architecture
     if isinstance(architecture, Trees):
-        return {"boosted": "small trees", "extra": "random trees"}[architecture.method]
+        return {"boosted": "many small trees", "extra": "many random trees"}[architecture.method]
     if isinstance(architecture, Prior):
         return "always the same"
     if isinstance(architecture, Regression) or not architecture.widths:
         return "no hidden layer"
     layers = len(architecture.widths)
-    inputs = ", bins" * bool(architecture.ple) + ", waves" * bool(architecture.plr)
-    inputs += ", no curve" * (set(architecture.by_layer) == {"linear"})
-    words = f"{_NUMBERS.get(layers, layers)} hidden layer{'s' * (layers > 1)}"
-    return f"{words.replace(' hidden', '')}{inputs}" if inputs else words
+    inputs = ", ranges" * bool(architecture.ple) + ", waves" * bool(architecture.plr)
+    inputs += ", linear" * (set(architecture.by_layer) == {"linear"})
+    plural = "s" * (layers > 1)
+    return f"{layers} layer{plural}{inputs}" if inputs else f"{_NUMBERS.get(layers, layers)} hidden layer{plural}"
 
 
 def _is(line: Line, kind: type) -> bool:
@@ -133,7 +133,7 @@ def _words(thing: str, with_it: Mapping[str, Any], without: Mapping[str, Any]) -
     if thing == "width":
         return f"{now} units, not {before}" if isinstance(now, int) and isinstance(before, int) else "other widths"
     if thing == "activation":
-        return "no curve" if now == "linear" else f"{now}" if before == "linear" else f"{now}, not {before}"
+        return f"{now}" if before == "linear" else f"{now}, not {before}"
     if now is True:
         return thing
     return f"{thing} {now:g}" if isinstance(now, int | float) else f"{thing} {now}"

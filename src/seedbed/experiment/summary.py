@@ -17,7 +17,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.analyses import Columns, effects_of
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.metrics import METRICS, prior_loss
-from seedbed.evaluation.single_runs import Curves, lottery, paired_runs, summarize_curves
+from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, lottery, paired_runs, summarize_curves
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingScore, Lotteries, PlanSummary
 from seedbed.evaluation.verdicts import more_repeats_ratio
 from seedbed.experiment.columns import added
@@ -143,12 +143,14 @@ def _curves(results: Results) -> Curves:
     """Return training and test curves of every candidate: means, bands, some single networks."""
     experiment, splits, networks = results.experiment, results.splits, results.networks
     size = f"{counted(len(splits), 'split')} x {counted(experiment.n_networks, 'network')}"
-    n_single = 0 if len(networks) > 1 else 400  # those of several candidates aren't drawn
+    n_single = 0 if len(networks) > 1 else MOST_GHOSTS  # those of several candidates aren't drawn
     return Curves(
         score_name="R2" if experiment.table.task == "regression" else "accuracy",
         title=f"{experiment.table.target_name} of {experiment.table.name}",
         subtitle=f"{experiment.recipe.for_rows(experiment.table.n_rows).describe()}; {size}",
-        candidates=tuple(summarize_curves(one.name, one.by_name(), max_ghosts=n_single) for one in networks),
+        candidates=tuple(
+            summarize_curves(one.name, one.by_name(), stopped=~one.diverged, max_ghosts=n_single) for one in networks
+        ),
     )
 
 

@@ -39,7 +39,7 @@ _CHARACTER = 6.6  # points; a letter of the legend, on average
 _NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
-def learning_curves(curves: Curves, *, theme: Theme = LIGHT) -> alt.ConcatChart:
+def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[str] = ()) -> alt.ConcatChart:
     """Draw score and loss along the epochs, on training rows (dashed) and test rows (solid).
 
     Several candidates differ by colour; a single one has a colour for each kind of rows instead, and shows its networks
@@ -52,12 +52,13 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT) -> alt.ConcatChart:
     Args:
         curves: of one candidate or several.
         theme: its colours. `PAGE` leaves out whose colour is which, which its page says.
+        everyone: names whose order decides the colours; those of the curves if left out.
     """
     candidates, single = curves.candidates, len(curves.candidates) == 1
     finite = [candidate for candidate in candidates if candidate.curves["test_loss"].mean]
     networks = _network_records(finite[0]) if single and finite else []
     last = max((candidate.epochs[-1] for candidate in candidates), default=0)
-    colour = _candidate_colour([candidate.name for candidate in candidates], theme)
+    colour = _candidate_colour([candidate.name for candidate in candidates], theme, everyone)
     if single:
         parts = alt.Scale(domain=list(PART_NAMES.values()), range=[theme.palette[1], theme.palette[0]])
         colour = alt.Color("part:N", scale=parts, legend=alt.Legend(title=None, orient="bottom"))
@@ -119,7 +120,10 @@ def _subtitle_lines(curves: Curves, *, n_single: int, beyond: Sequence[str]) -> 
     counts = [one.n_networks - one.n_diverged for one in curves.candidates if one.n_networks > one.n_diverged]
     phrases = []
     if max(counts, default=0) > 1:
-        phrases += [f"line: mean over {span(counts)} networks", "band: middle half on test rows"]
+        phrases += [
+            f"line: mean over {span(counts)} networks, at their last value once they stop",
+            "band: middle half on test rows",
+        ]
     if n_single:
         phrases.append(f"faint: {n_single} single networks on test rows")
     lost = [f"{one.n_diverged:,} of {one.n_networks:,} ({one.name})" for one in curves.candidates if one.n_diverged]
@@ -218,8 +222,8 @@ def _layers(
     return [*layers, rule.encode(x=encoding["x"])]
 
 
-def _candidate_colour(names: Sequence[str], theme: Theme) -> alt.Color:
+def _candidate_colour(names: Sequence[str], theme: Theme, everyone: Sequence[str]) -> alt.Color:
     width = max(map(len, names), default=1) * _CHARACTER + 50
     columns = max(1, min(len(names), 5, int(2 * PANEL_WIDTH / width)))
     legend = alt.Legend(title=None, orient="bottom", columns=columns) if theme is not PAGE else None
-    return alt.Color("candidate:N", scale=candidate_scale(names, theme), legend=legend)
+    return alt.Color("candidate:N", scale=candidate_scale(names, theme, everyone), legend=legend)

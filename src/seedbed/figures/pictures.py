@@ -77,7 +77,9 @@ def csv_library() -> str:
 def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
     """Draw learning curves; None if no network has any, as when a blend is compared with baselines only."""
     curves = summary.curves
-    return learning_curves(curves, theme=theme) if curves is not None and curves.candidates else None
+    if curves is None or not curves.candidates:
+        return None
+    return learning_curves(curves, theme=theme, everyone=[candidate.name for candidate in summary.candidates])
 
 
 _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {

@@ -96,14 +96,27 @@ def css_variables(theme: Theme) -> str:
     return " ".join(f"{name}: {colour};" for name, colour in colours.items())
 
 
+def css_themes() -> str:
+    """Return the colours of a page: those of the reader's system or of its button; on paper always the light ones."""
+    light, dark = (
+        f"color-scheme: {name}; {css_variables(theme)}" for name, theme in (("light", LIGHT), ("dark", DARK))
+    )
+    return (
+        f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+        f":root[data-theme=light] {{ {light} }}\n:root[data-theme=dark] {{ {dark} }}\n"
+        f"@media print {{ :root, :root[data-theme] {{ {light} }} }}\n"
+    )
+
+
 def colours(names: Sequence[str], theme: Theme = LIGHT) -> dict[str, str]:
     """Return a colour for each candidate by its position, the same in every chart of a summary."""
     return {name: theme.palette[number % len(theme.palette)] for number, name in enumerate(names)}
 
 
-def candidate_scale(names: Sequence[str], theme: Theme) -> alt.Scale:
-    """Return the colours of the candidates as a scale."""
-    return alt.Scale(domain=list(names), range=list(colours(names, theme).values()))
+def candidate_scale(names: Sequence[str], theme: Theme, everyone: Sequence[str] = ()) -> alt.Scale:
+    """Return the colours of some candidates as a scale, by their positions among `everyone`."""
+    of = colours(everyone or names, theme)
+    return alt.Scale(domain=list(names), range=[of[name] for name in names])
 
 
 def apply_theme(chart: AnyChart, theme: Theme = LIGHT) -> AnyChart:

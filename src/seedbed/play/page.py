@@ -14,7 +14,7 @@ from seedbed.data.reading import read_table
 from seedbed.data.table import Table
 from seedbed.errors import OptionError
 from seedbed.figures.pictures import csv_library, script_json
-from seedbed.figures.theme import DARK, LIGHT, css_variables
+from seedbed.figures.theme import css_themes
 from seedbed.files import write_whole
 from seedbed.play.document import table_document
 
@@ -78,7 +78,7 @@ def page_text(table: dict[str, Any] | None) -> str:
     """
     parts = {
         "POLICY": POLICY,
-        "STYLE": _colours() + _text("style.css"),
+        "STYLE": css_themes() + _text("style.css"),
         "NAME": "" if table is None else f' data-name="{html.escape(table["name"])}"',
         "TABLE": script_json(table),
         "KERNEL": base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(),
@@ -115,17 +115,6 @@ def bundled(entries: Sequence[str], folder: Path = STATIC) -> str:
     for entry in entries:
         add(entry, ())
     return "\n".join(texts.values())
-
-
-def _colours() -> str:
-    """Return the colours of seedbed's reports as variables: by the reader's system, or by the page's button."""
-    light, dark = (
-        f"color-scheme: {name}; {css_variables(theme)}" for name, theme in (("light", LIGHT), ("dark", DARK))
-    )
-    return (
-        f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
-        f":root[data-theme=light] {{ {light} }}\n:root[data-theme=dark] {{ {dark} }}\n"
-    )
 
 
 def _text(name: str) -> str:

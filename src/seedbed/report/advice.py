@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from seedbed.data.frame import SERIOUS
 from seedbed.errors import counted, spell
 from seedbed.evaluation.metrics import METRICS, Metric, find_metric, measure, plain_number
-from seedbed.evaluation.summaries import Advice, Conclusion, DecidingScore, Score
+from seedbed.evaluation.summaries import Advice, Conclusion, DecidingScore, Note, Score
 from seedbed.evaluation.verdicts import Verdict, count_range
 from seedbed.report.tables import range_words
 
@@ -16,13 +19,13 @@ _MOST_NAMED = 3
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
-_CORRECTED = ", corrected for choosing the best"
+_REMEDY = re.compile(r"(.+?)(?:: |\. ).* with ((?:--)?(?:drop|group)[ =].+)")
 _NARROW = 0.03  # a range of so few points has a decimal
 _HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that won't help
 
 
 def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
-    """Return the answers as (label, text): *Use*, *Expect*, *More rows*, *Note*.
+    """Return the answers as (label, text): *Use*, *Expect*, *To be sure*, *Note*.
 
     A label without an answer is left out. Without verdicts no model is recommended.
     """
@@ -31,7 +34,7 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
         pairs = [
             ("Use", _use(conclusion, advice)),
             ("Expect", _expect(conclusion, advice.use)),
-            ("More rows", _more_rows(conclusion, advice)),
+            ("To be sure", _more_rows(conclusion, advice)),
             ("Note", _limits(conclusion)),
         ]
     else:
@@ -39,6 +42,34 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
         pairs = [("Note", _limits(conclusion)), ("Expect", _expect(conclusion, ranking[0]) if is_single else iter(()))]
     texts = [(label, "; ".join(parts)) for label, parts in pairs]
     return [(label, text) for label, text in texts if text]
+
+
+def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
+    """Return which columns may make the results of a comparison wrong, and the command without them or with their rows
+    in one fold; None if no such command is known."""
+    found = [(note.code, match) for note in conclusion.notes if (match := has_remedy(note))]
+    command, options = conclusion.command, [*dict.fromkeys(match[2] for _, match in found)]
+    if not found or conclusion.columns is not None or conclusion.rows is not None:
+        return None
+    if command.startswith("seedbed compare "):
+        words = shlex.split(command)
+        if "--out" in words:  # the folder of this run
+            del words[words.index("--out") : words.index("--out") + 2]
+        if sum(option.startswith("--group") for option in [*words, *options]) > 1:
+            return None
+        command = " ".join([shlex.join(words), *options])
+    elif command.startswith("sb.compare(") and not any(f"{option.split('=')[0]}=" in command for option in options):
+        command = f"{command[:-1]}, {', '.join(options)})"
+    else:
+        return None
+    wrong = "; ".join(match[1].replace(f"the outcome '{conclusion.target}'", "the outcome") for _, match in found)
+    codes = ", ".join(dict.fromkeys(code for code, _ in found))
+    return f"{wrong} ({codes}): all this may be wrong. Type:", command
+
+
+def has_remedy(note: Note) -> re.Match[str] | None:
+    """Return what a warning has found, and the option that it advises."""
+    return _REMEDY.fullmatch(note.message) if note.code in SERIOUS else None
 
 
 def deciding_score(conclusion: Conclusion) -> Metric:
@@ -57,19 +88,21 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         yield f"no model: none {'did' if others else 'is shown to do'} better than {guessing_words(conclusion)}"
         return
     words = conclusion.candidate(use).few_words
+    if "layer" in words and not words.startswith("no "):
+        words = f"neural network, {words}"
     name = f"{use} ({words})" if words else use
     rest = [one for one in conclusion.ranking if one not in (use, "prior")]
     open_ones = [one for one in others if one not in equivalent]
     if open_ones:
         rivals = join_words(open_ones) if len(open_ones) <= _MOST_NAMED else f"{count_words(len(open_ones))} others"
-        name += f"; {rivals} may be as good"
+        name += f"; not surely the best: {rivals} may be as good"
     elif rest and not others:
         name += f": shown to be better than {rest[0] if len(rest) == 1 else 'all others that were compared'}"
     yield name
     if advice.simpler:
-        yield f"{advice.simpler} is simpler, with no difference that matters"
+        yield f"{advice.simpler} is simpler, and differs too little to matter"
     elif matching := [one for one in others if one in equivalent]:
-        yield f"no difference that matters to {join_words(matching, _MOST_NAMED)}"
+        yield f"{join_words(matching, _MOST_NAMED)} differ{'s' * (len(matching) == 1)} too little to matter"
     if advice.guess:
         yield f"it isn't shown to be better than {guessing_words(conclusion)}"
 
@@ -83,11 +116,9 @@ def count_words(number: int) -> str:
 def _limits(conclusion: Conclusion) -> Iterator[str]:
     """Yield what was left out: rows, repeats, or baselines."""
     plan = conclusion.plan
-    if plan.sample_of:
-        rows = f"{conclusion.n_rows:,} of {plan.sample_of:,} rows"
-        yield f"this is a sample of {rows}, and all rows may change any of this"
     if is_first_look(conclusion) or plan.sample_of:
-        look = f"a first look with {counted(plan.repeats, 'repeat')}"
+        rows = f" at {conclusion.n_rows:,} of {plan.sample_of:,} rows" if plan.sample_of else ""
+        look = f"a first look{rows} with {counted(plan.repeats, 'repeat')}"
         yield f"{look}: run it without {spell('quick')} before you rely on it"
     if has_networks(conclusion) and not any(candidate.kind == "baseline" for candidate in conclusion.candidates):
         yield "no baseline was compared, so this doesn't show whether a network is needed"
@@ -104,9 +135,11 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     if conclusion.task == "regression" and "mae" in scores:
         error = conclusion.expected_score(name, "mae")
         if _has_interval(error):
-            size, in_table = (range_words("mae", replace(error, mean=one.mean)) for one in (error, scores["mae"]))
-            yield f"off by {size} on average, in units of {conclusion.target}" + _CORRECTED * (size != in_table)
+            value, interval = range_words("mae", error).rsplit(" (", 1)
+            yield f"off by {value} on average, in units of {conclusion.target} (95% range: {interval}"
             yield from _by_guessing(conclusion, "mae")
+            in_table = measure("mae", scores["mae"].mean or 0.0)
+            yield from _chance(conclusion, in_table) if in_table != value else ()
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
         if _has_interval(deciding):
@@ -115,22 +148,27 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     if label := rare_label(conclusion):
         if _has_interval(scores["recall"]):
             rows = f"the rows with {conclusion.target} {label}"
-            yield f"finds {_in_percent(scores['recall'], f' of {rows}')}"
+            yield f"finds {_in_percent(scores['recall'], rows)}"
         if _has_interval(scores["roc_auc"]):
-            yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}"
+            yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}, where 1 is perfect and 0.5 is chance"
         return
     accuracy = conclusion.expected_score(name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        share, in_table = (
-            _in_percent(replace(accuracy, mean=one.mean), " right") for one in (accuracy, scores["accuracy"])
-        )
-        yield share + _CORRECTED * (share != in_table)
+        means = accuracy, replace(accuracy, mean=scores["accuracy"].mean)
+        share, in_table = (_in_percent(one, "new rows right") for one in means)
+        yield share
         for of in (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
-                yield f"of the next {of:,} rows, {low:,} to {high:,} right"
+                yield f"{low:,} to {high:,} of the next {of:,} rows, which vary more"
                 break
         yield from _by_guessing(conclusion, "accuracy")
+        yield from _chance(conclusion, measure("accuracy", means[1].mean or 0.0)) if share != in_table else ()
+
+
+def _chance(conclusion: Conclusion, in_table: str) -> Iterator[str]:
+    """Yield why the score in the table is better than the expected one."""
+    yield f"the table's {in_table} is partly chance, as the best of {len(conclusion.ranking)}"
 
 
 def _by_guessing(conclusion: Conclusion, key: str) -> Iterator[str]:
@@ -145,11 +183,11 @@ def _has_interval(score: Score) -> bool:
     return score.low is not None and score.high is not None
 
 
-def _in_percent(score: Score, what: str) -> str:
-    """Return a share of what, with its range: `84% right (80 to 88)`."""
+def _in_percent(score: Score, rows: str) -> str:
+    """Return a share of rows, with its range: `84% of new rows right (95% range: 80 to 88)`."""
     mean, low, high = (100 * (value or 0.0) for value in (score.mean, score.low, score.high))
     decimals = 0 if high - low >= 100 * _NARROW else 1
-    return f"{mean:.{decimals}f}%{what} ({low:.{decimals}f} to {high:.{decimals}f})"
+    return f"{mean:.{decimals}f}% of {rows} (95% range: {low:.{decimals}f} to {high:.{decimals}f})"
 
 
 def rare_label(conclusion: Conclusion) -> str:
@@ -181,22 +219,23 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         they = "they have" if len(untrained) > 1 else "it has"
         yield f"first train {join_words(untrained)} until {they} learnt something"
         return
-    verdict, margin, words = verdicts[rival], conclusion.metric.margin, deciding_score(conclusion).words
+    verdict, margin = verdicts[rival], conclusion.metric.margin
     n, size = conclusion.n_rows, abs(verdict.difference)
     longer = _longer_run(conclusion, verdict)
     if longer:
         yield f"{longer} may show which of {use} and {rival} is better"
         return
     factor = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
-    to_tell = f"in all would show which of {use} and {rival} is better"
+    to_tell = f"would show which of {use} and {rival} is better"
+    in_all = f", not {conclusion.plan.sample_of or n:,}," if n else ""
     if size > margin:
-        yield f"{_rows(n, factor)} {to_tell}, if they differ by {_amount(conclusion, size)} in {words}, as it looks"
-        yield f"{_rows(n, verdict.rows_factor)} if by {margin_words(conclusion.metric)}, the least that matters"
+        yield f"{_rows(n, factor)}{in_all} {to_tell}, if they differ as much as it looks"
+        yield f"{_rows(n, verdict.rows_factor)} if just enough to matter"
     else:
-        amount = f"{margin_words(conclusion.metric)} in {words}"
-        yield f"{_rows(n, verdict.rows_factor)} {to_tell}, if they differ by {amount}"
-    if n:
-        yield f"the table has {conclusion.plan.sample_of:,}" if conclusion.plan.sample_of else f"you have {n:,}"
+        yield f"{_rows(n, verdict.rows_factor)}{in_all} {to_tell}, if they differ just enough to matter"
+    if conclusion.kind == "comparison" and conclusion.rows is None:
+        verb = "seedbed rows" if conclusion.command.startswith("seedbed ") else ".rows()"
+        yield f"whether more rows improve a model: {verb}"
 
 
 def _rows(n: int | None, factor: float) -> str:
@@ -211,11 +250,6 @@ def _rows(n: int | None, factor: float) -> str:
         if high > low
         else f"about {plain_number(low, 2)} rows"
     )
-
-
-def _amount(conclusion: Conclusion, size: float) -> str:
-    """Return a difference as the margin is written: `0.012`, `2.5 points`."""
-    return margin_words(replace(conclusion.metric, margin=float(f"{size:.2g}")))
 
 
 def _longer_run(conclusion: Conclusion, verdict: Verdict) -> str:

@@ -18,9 +18,11 @@ from seedbed.report.advice import (
     answers,
     deciding_score,
     guessing_words,
+    has_remedy,
     join_words,
     margin_words,
     rare_label,
+    remedy,
     untrained_candidates,
 )
 from seedbed.report.analyses_text import (
@@ -45,6 +47,7 @@ _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _TOO_GOOD = 0.97  # a score that one column may explain
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
+_FEW_LETTERS = 17  # of what a model is, beside its name
 _MOST_CONTRASTS = 8
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
@@ -66,7 +69,9 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     against = "gain over" if conclusion.reference_named else "behind"
     reference_words = "the reference" if conclusion.reference_named else "the best"
     compared = f"{against} {reference_words if len(reference) > _LONG else reference}{score.points}"
-    warnings = *serious_sentences(conclusion.notes), *_one_column(conclusion), *_training(conclusion, serious=True)
+    first = remedy(conclusion)
+    serious = [note for note in conclusion.notes if first is None or not has_remedy(note)]
+    warnings = *serious_sentences(serious), *_one_column(conclusion), *_training(conclusion, serious=True)
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
     notes = *_key(conclusion, score), *_other_way(conclusion), *training
     screen = FirstScreen(
@@ -78,9 +83,10 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         rows=tuple(_rows(conclusion, score, other_scores)),
         helps=tuple(_helps(conclusion, score)),
         notes=notes,
-        run_facts=(*(judgement_sentences if is_judgement else _trained)(conclusion), *ended_sentence(conclusion)),
+        run_facts=(*judgement_sentences(conclusion),) if is_judgement else (" ".join(_trained(conclusion)),),
         unit="points" if score.percent else score.words,
         margin=score.scale * metric.margin,
+        first=first,
     )
     if conclusion.columns is None:
         return screen
@@ -128,7 +134,7 @@ def _no_verdict(conclusion: Conclusion) -> str:
 def _heading(conclusion: Conclusion) -> str:
     rows = counted(conclusion.n_rows or 0, "row")
     if sample_of := conclusion.plan.sample_of:
-        rows = f"a sample of {conclusion.n_rows:,} of {sample_of:,} rows"
+        rows = f"{conclusion.n_rows:,} of {sample_of:,} rows"
     parts = [f"{rows}, {counted(conclusion.n_features or 0, 'feature')}", spread(conclusion)]
     size = "; ".join([*parts, *(note.message for note in conclusion.notes if note.code == "SB205")])
     return f"{conclusion.table}: predicting {conclusion.target} ({size})"
@@ -142,6 +148,7 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
     trained = sum(model.n_networks or 0 for model in conclusion.candidates)
     took = duration(conclusion.seconds or 0.0)
     yield f"{models} {on}: " + (f"{counted(trained, 'network')} in {took}." if trained else f"{took}.")
+    yield from ended_sentence(conclusion)
 
 
 # ---- the table
@@ -151,7 +158,7 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
     verdicts, advice = {one.candidate: one for one in conclusion.verdicts}, conclusion.advice
     decimals, use = decimals_of(metric, conclusion.metric.margin), "" if advice is None else advice.use
     for model in conclusion.in_order():
-        name = model.name
+        name, guess = model.name, guessing_words(conclusion).replace("answering ", "")
         # Where networks have diverged, the scores of the others are optimistic.
         score = _score(metric, model, decimals) if model.finite else "-"
         others = tuple(_score(other, model) if model.finite else "-" for other in other_scores)
@@ -159,9 +166,9 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
         if verdict is not None:
             interval = verdict.interval.times(metric.scale)
             points = _shown_gain(conclusion, metric, name, conclusion.reference)
-            gain = plus_minus(points, interval.half, decimals)
-            if not conclusion.reference_named:
-                gain = plus_minus(-points, interval.half, decimals).lstrip("+")
+            sign = 1 if conclusion.reference_named else -1
+            gain = _gain(conclusion, metric, sign * points, interval.half, verdict.rule == "no_practical_difference")
+            gain = gain if conclusion.reference_named else gain.lstrip("+")
             words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
         elif conclusion.verdicts:
             is_reference = name == conclusion.reference
@@ -170,20 +177,30 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
                 if is_reference
                 else ("", "none" if model.finite else "none: it diverged", "")
             )
-        yield Row(name, model.few_words, score, gain, others, words, look, name == use, interval)
+        what = guess if name == "prior" and model.few_words and len(guess) <= _FEW_LETTERS else model.few_words
+        yield Row(name, what, score, gain, others, words, look, name == use, interval)
 
 
 def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
     """Yield what helps, in the order of the questions. A pair that the table says the same of has the table's range."""
-    decimals = decimals_of(metric, conclusion.metric.margin)
     looks = {"helps": "better", "hurts": "worse", "can't tell": "unsure"}
     for one in conclusion.contrasts[:_MOST_CONTRASTS]:
         points = _shown_gain(conclusion, metric, one.candidate, one.reference)
         pair = {one.candidate, one.reference}
         rows = (row.interval for row in conclusion.verdicts
                 if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict)  # fmt: skip
-        gain = plus_minus(points, metric.scale * next(rows, one.interval).half, decimals)
+        half = metric.scale * next(rows, one.interval).half
+        gain = _gain(conclusion, metric, points, half, one.verdict == SHORT["no_practical_difference"])
         yield Help(one.question, f"{one.candidate} over {one.reference}", gain, one.verdict, looks.get(one.verdict, ""))
+
+
+def _gain(conclusion: Conclusion, metric: Metric, points: float, half: float, small: bool) -> str:
+    """Return a difference with its ±; of one that is shown to be too small to matter the margin, where the ± would
+    reach beyond it."""
+    margin = conclusion.metric.margin
+    if small and abs(points) + half > metric.scale * margin:
+        return f"within ±{plain_number(metric.scale * margin)}"
+    return plus_minus(points, half, decimals_of(metric, margin))
 
 
 def _shown_gain(conclusion: Conclusion, metric: Metric, candidate: str, reference: str) -> float:
@@ -220,9 +237,9 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         means = ", the share of variance explained" if score.name == "r2" else means
         words = f"{score.words[:1].upper()}{score.words[1:]}{means}"
         yield f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
-        scope = " for all comparisons together" if n > 1 else ""
-        level = f"±: give or take, in {100 * (1 - conclusion.alpha):g}% of cases{scope}"
-        yield f"{level}. A difference below {margin_words(conclusion.metric)} is too small to matter."
+        scope = ", all comparisons at once" if n > 1 else ""
+        level = f"±: give or take ({100 * (1 - conclusion.alpha):g}% range{scope})"
+        yield f"{level}. A difference below {margin_words(conclusion.metric)} doesn't matter."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from seedbed.evaluation.summaries import AnySummary, document_of
 from seedbed.figures.drawing import spec_of
 from seedbed.figures.pictures import all_charts, browser_library, script_json
-from seedbed.figures.theme import DARK, LIGHT, PAGE, colours, css_variables
+from seedbed.figures.theme import LIGHT, PAGE, colours, css_themes, css_variables
 from seedbed.report import analyses_text, chart_texts, glance, judgement_text, sentences, tables
 
 TERMS = {
@@ -92,7 +92,7 @@ def report_page(summary: AnySummary) -> str:
         colours=colours(names, PAGE),
         drawn=script_json(drawn),
         library=browser_library(),
-        style=_themes() + _text("page.css") + _text("first.css"),
+        style=css_themes() + _text("page.css") + _text("first.css"),
         script=_text("page.js"),
     )
 
@@ -172,15 +172,3 @@ def _environment() -> jinja2.Environment:
 
 def _text(name: str) -> str:
     return files("seedbed.report").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def _themes() -> str:
-    """Return the colours as CSS: those of the reader's system or of the button; on paper always the light ones."""
-    light, dark = (css_variables(theme) for theme in (LIGHT, DARK))
-    return (
-        f":root {{ color-scheme: light; {light} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark; {dark} }} }}\n"
-        f":root[data-theme=light] {{ color-scheme: light; {light} }}\n"
-        f":root[data-theme=dark] {{ color-scheme: dark; {dark} }}\n"
-        f"@media print {{ :root, :root[data-theme] {{ color-scheme: light; {light} }} }}\n"
-    )

@@ -13,7 +13,7 @@ from seedbed.data.frame import SERIOUS
 from seedbed.errors import counted
 from seedbed.evaluation.metrics import METRICS, find_metric, measure, plain_number
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
-from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Note, PlanSummary, TrainingSummary
+from seedbed.evaluation.summaries import Conclusion, Note, TrainingSummary
 from seedbed.report.advice import guessing_words, has_networks, join_words, leaves_out_rows, margin_words
 from seedbed.report.tables import range_words
 
@@ -25,8 +25,8 @@ def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
     plan = conclusion.plan
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
     yield from {
-        "decided": [f"It stopped after {after}: every model in the table has a clear verdict."],
-        "rows": [f"It stopped after {after}: more would hardly narrow the ranges."],
+        "decided": ["It stopped early: every model in the table has a clear verdict."],
+        "rows": ["More splits would hardly narrow the ranges."],
         "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
         "interrupted": [f"It was interrupted after {after}; the same command continues."],
     }.get(plan.ended, [])
@@ -71,8 +71,8 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         yield f"{use} has the best score; corrected for this choice, expect {metric.words} {score} of it."
     notes: dict[str, list[str]] = {}
     for candidate in conclusion.candidates:
-        for note in _candidate_notes(candidate, plan):
-            notes.setdefault(note, []).append(candidate.name)
+        if candidate.kind == "baseline" or candidate.description != plan.recipe:
+            notes.setdefault(candidate.description, []).append(candidate.name)
     yield from (f"{join_words(names, 3)}: {note}." for note, names in notes.items())
     yield from (f"Note: {check.message}" for check in conclusion.checks)
 
@@ -148,13 +148,6 @@ def note_sentence(note: Note) -> str:
     more = ", ..." if (note.count or 0) > len(note.rows) else ""
     where = f" [{', '.join(note.rows)}{more}]" if note.code and note.rows else ""
     return f"{note.code or 'Note'}: {note.message}{where}"
-
-
-def _candidate_notes(candidate: CandidateSummary, plan: PlanSummary) -> Iterator[str]:
-    if candidate.kind == "baseline" or candidate.description != plan.recipe:
-        yield candidate.description
-    if candidate.kind == "baseline":
-        return
 
 
 _FEWEST_FOR_TENTHS = 20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them

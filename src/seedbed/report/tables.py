@@ -19,6 +19,7 @@ from seedbed.evaluation.summaries import Conclusion, Score
 
 _SPACE_OF_A_NAME = "\ue000"
 WIDTH = 100  # letters of a line, where a terminal is no narrower
+HELPS = "What helps, and by how much it is better (minus: worse)"
 UNBROKEN = 1000  # wide enough for every table: readers copy names into the next command
 
 
@@ -99,6 +100,7 @@ class FirstScreen:
         no_verdict: why there is no verdict; empty if there is one, or nothing to compare.
         columns: headings of the table: model, the score that decides, gain, scores beside it, verdict.
         rows: the lowest error first.
+        first: what may make the result wrong, and the command without it; None if no command is known.
         helps: what helps, by pairs of models that differ in one thing.
         notes: how to read the table, and what stands out in training.
         run_facts: what was trained, and how long that took.
@@ -118,6 +120,7 @@ class FirstScreen:
     run_facts: tuple[str, ...]
     unit: str
     margin: float
+    first: tuple[str, str] | None = None
     ends: tuple[str, str] = ("worse", "better")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,10 +18,10 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.analyses_text import number_tables, row_answers, row_notes, row_tables, subgroup_screen
 from seedbed.report.glance import first_screen
 from seedbed.report.sentences import detail_sentences, note_sentences
-from seedbed.report.tables import WIDTH, FirstScreen, fold_text, in_two_lines, table_lines, verdict_table
+from seedbed.report.tables import HELPS, WIDTH, FirstScreen, fold_text, in_two_lines, table_lines, verdict_table
 
 _LABEL = 11  # letters of the labels of the answers, with the space behind them
-_NARROWEST_VERDICT = 10
+_NARROWEST_VERDICT, _NARROW_VERDICT = 10, 13  # letters; the latter shows a verdict in two lines
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
 
 
@@ -43,12 +44,14 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
             numbers = table_lines(table.columns, table.rows, width=width)
             lines += [Text(), Text(table.caption), *(Text(visible(line)) for line in numbers if line)]
         return [*lines, Text(), *styled(row_notes(conclusion), "dim", indent=2), *run_facts]
+    if screen.first or screen.answers:
+        lines.append(Text())
+    if screen.first:
+        lines += first_lines(*screen.first, width, names)
     if screen.answers:
-        lines += [Text(), *answer_lines(screen.answers, width, names)]
+        lines += answer_lines(screen.answers, width, names)
     lines += [Text(), *_table_lines(screen, width, scores_first=conclusion.columns is None)]
-    lines += _help_lines(screen, width)
-    if screen.notes:
-        lines += [Text(), *styled(screen.notes, "dim", indent=2)]
+    lines += [*styled(screen.notes, "dim", indent=2), *_help_lines(screen, width)]
     return [*lines, *run_facts, *([Text()] if conclusion.subgroups else []), *subgroup_lines(conclusion, width=width)]
 
 
@@ -74,6 +77,16 @@ def interim_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     return [Text(heading, "bold"), *answer, Text(), *_table_lines(screen, width, scores_first=True)]
 
 
+def first_lines(text: str, command: str, width: int, names: Sequence[str]) -> list[Text]:
+    """Return what may make the results wrong, and the command that mends it. A shell goes on after a backslash."""
+    mark = " \\" if command.startswith("seedbed ") else ""
+    spaced = sorted((word for word in re.findall(r"'[^']*'", command) if " " in word), key=len, reverse=True)
+    *first, last = fold_text(command, width - _LABEL - len(mark), 0, spaced)
+    texts = [*fold_text(text, width - _LABEL, 0, names), *(f"{line}{mark}" for line in first), last]
+    labels = ["First", *[""] * (len(texts) - 1)]
+    return [Text(f"{label:{_LABEL}}{visible(line)}", "bold yellow") for label, line in zip(labels, texts, strict=True)]
+
+
 def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence[str]) -> list[Text]:
     """Return the answers with their labels in a column, the first one in bold."""
     lines = []
@@ -90,14 +103,15 @@ def _help_lines(screen: FirstScreen, width: int) -> list[Text]:
         return []
     rows = [(visible(one.thing), visible(one.models), one.gain, one.verdict) for one in screen.helps]
     widths = [max(cell_len(row[place]) for row in rows) for place in range(3)]
-    lines = [Text(), Text("What helps (+ is better)", "dim")]
+    lines = [Text(), Text(HELPS, "dim")]
+    unclear = len({row[0] for row in rows}) < len(rows)
     narrow = 8 + sum(widths) + max(cell_len(row[3]) for row in rows) > width
     for one, (thing, models, gain, verdict) in zip(screen.helps, rows, strict=True):
         line = Text(f"  {thing}{' ' * (widths[0] - cell_len(thing))}  ")
         if not narrow:
             line.append(f"{models}{' ' * (widths[1] - cell_len(models))}  ")
         lines.append(line.append(f"{gain:>{widths[2]}}  ").append(verdict, _STYLES[one.look]))
-        if narrow:
+        if narrow and unclear:
             lines.append(Text(f"    {models}", "dim"))
     return lines
 
@@ -130,7 +144,8 @@ def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False)
 
     if sum(widths()) + 2 * (len(columns) - 1) > width:
         headings |= {place: in_two_lines(heading) for place, heading in headings.items() if heading.strip()}
-        if sum(widths()) + 2 * (len(columns) - 1) > width:  # what a model is can be left out
+        verdicts = min(widths()[-1], _NARROW_VERDICT)
+        if sum(widths()[:-1]) + verdicts + 2 * (len(columns) - 1) > width:  # what a model is can be left out
             columns.pop(1, None)
             headings.pop(1, None)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")

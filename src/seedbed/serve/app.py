@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from seedbed.errors import visible
-from seedbed.figures.theme import DARK, LIGHT, css_variables
+from seedbed.figures.theme import css_themes
 from seedbed.model.model import Model
 from seedbed.serve.limits import Gate, Limits, RefusedError, write_json
 from seedbed.serve.openapi import document
@@ -220,12 +220,7 @@ def form_page(token: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
     Its script requests the card, with the token if there is one, and builds the form from it. It asks for a token if
     the server needs one, and forgets it when closed.
     """
-    light, dark = (css_variables(theme) for theme in (LIGHT, DARK))
-    style, script = _text("page.css"), _text("page.js")
-    style = (
-        f":root {{ color-scheme: light; {light} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark; {dark} }} }}\n{style}"
-    )
+    style, script = css_themes() + _text("page.css"), _text("page.js")
     # Hashes allow these two and nothing else: no other script, no address but the server's own.
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; connect-src 'self'; img-src data:; "

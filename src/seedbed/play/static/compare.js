@@ -153,7 +153,7 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     const use = `Use ${useText(found, [name, rival], sizes)}.`;
     if (!found.rows_needed) return use;
     const [few, many] = found.rows_needed.map((rows) => count(Number(Math.max(rows, state.table.rows).toPrecision(2))));
-    return `${use} ${few === many ? "About" : `${few} to`} ${many} rows in all would show which is better, if they differ by ${marginText(found)}, the least that matters; you have ${count(state.table.rows)}. More splits would hardly narrow the range.`;
+    return `${use} ${few === many ? "About" : `${few} to`} ${many} rows, not ${count(state.table.rows)}, would show which is better, if they differ just enough to matter (${marginText(found)}). More splits would hardly narrow the range.`;
   }
 
   const marginText = ({ rope }) => (state.task === "regression" ? String(rope) : `${100 * rope} point`);

@@ -31,9 +31,9 @@ function studentCdf(t, df) {
 /** Which of two networks to use, in the words of `seedbed judge`: from a verdict, both names and numbers of weights. */
 export function useText({ verdict, difference }, names, sizes) {
   const best = difference > 0 ? 0 : 1, [use, other] = [names[best], names[1 - best]];
-  if (verdict === "undecided") return `${use}; ${other} may be as good`;
+  if (verdict === "undecided") return `${use}; not surely the best: ${other} may be as good`;
   if (verdict !== "no_practical_difference") return `${use}: shown to be better than ${other}`;
-  return sizes[1 - best] < sizes[best] ? `${use}; ${other} is simpler, with no difference that matters` : `${use}; no difference that matters to ${other}`;
+  return sizes[1 - best] < sizes[best] ? `${use}; ${other} is simpler, and differs too little to matter` : `${use}; ${other} differs too little to matter`;
 }
 
 /** The value below which Student's t lies with a probability, by bisection. */

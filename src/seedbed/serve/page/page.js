@@ -127,9 +127,16 @@
     return list.childNodes.length ? [list] : [];
   }
 
+  /** What the model is the mean of, with an s for several. */
+  function part(s = "") {
+    const { kind, members } = card.architecture;
+    const trees = (members ?? []).map(({ network }) => network.kind === "trees");
+    return kind === "trees" || (trees.length && trees.every(Boolean)) ? `set${s} of trees` : trees.some(Boolean) ? `part${s}` : `network${s}`;
+  }
+
   function show(one) {
-    const networks = card.n_networks === 1 ? "there is one network alone" : `the ${card.n_networks} networks differ by`;
-    const spread = card.n_networks === 1 ? `${networks}, so nothing tells how networks differ.`
+    const networks = card.n_networks === 1 ? `there is one ${part()} alone` : `the ${card.n_networks} ${part("s")} differ by`;
+    const spread = card.n_networks === 1 ? `${networks}, so nothing tells how others would differ.`
       : `${networks} ${"value" in one ? rounded(one.spread, 5) : (100 * one.spread).toFixed(1) + " points"} (standard deviation).`;
     const head = "value" in one ? make("p", rounded(one.value, 5), "big") : make("p", one.label, "big");
     const said = [make("p", `${card.target.name} is`, "kicker"), head];
@@ -174,7 +181,7 @@
     for (const value of own) chart.append(drawn("circle", { cx: across(value), cy: up(seen[x.indexOf(value)].value), r: 5 }));
     const below = [said, `The frame is ${of !== null ? "0 to 100%" : `${rounded(low)} to ${rounded(high)}`} high.`];
     if (own.length) below.push("The dot is this row.");
-    if (seen.some(({ spread }) => spread)) below.push("± and the band: standard deviation over the networks.");
+    if (seen.some(({ spread }) => spread)) below.push(`± and the band: standard deviation over the ${part("s")}.`);
     return [chart, make("p", below.join(" "), "small")];
   }
 
@@ -189,7 +196,7 @@
       item.append(words, ...of !== null ? [bar] : []);
       all.append(item);
     });
-    return [all, ...seen.some(({ spread }) => spread) ? [make("p", "±: standard deviation over the networks.", "small")] : []];
+    return [all, ...seen.some(({ spread }) => spread) ? [make("p", `±: standard deviation over the ${part("s")}.`, "small")] : []];
   }
 
   async function vary() {
@@ -217,7 +224,7 @@
   function build() {
     document.title = `${card.target.name} · seedbed`;
     at("title").textContent = `Predict ${card.target.name}`;
-    const of = card.n_networks === 1 ? "1 network" : `the mean of ${card.n_networks} networks`;
+    const of = card.n_networks === 1 ? `1 ${part()}` : `the mean of ${card.n_networks} ${part("s")}`;
     const rows = card.training.n_rows === undefined ? "" : `, trained on ${card.training.n_rows.toLocaleString("en")} rows of ${card.training.table}`;
     at("about").textContent = `${card.candidate}, ${of}${rows}.`;
     at("fields").replaceChildren(...card.columns.map(field));
