@@ -34,6 +34,7 @@ from seedbed.model.portfolio import AUTO
 from seedbed.model.predicting import Predictions, predict_frame
 from seedbed.model.sets import COVERAGE
 from seedbed.networks.candidate import Candidate
+from seedbed.networks.mlp import MLP
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe, Schedule
@@ -51,7 +52,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     Settings of a `Recipe` have the names, types and defaults of `Recipe`; a test compares them.
     """
 
-    candidate: str | Candidate | Callable[..., Any] = field(default="auto", kw_only=False)
+    candidate: str | Candidate | MLP | Callable[..., Any] = field(default="auto", kw_only=False)
     portfolio: Sequence[str] | None = None
     n_networks: int | None = None
     time_limit: float | None = None
