@@ -160,18 +160,18 @@ class Ensemble:
         return self.preprocessor.layout.n_inputs, self.n_outputs
 
     @functools.cached_property
-    def stacks(self) -> Callable[[Array], Floats]:
+    def stacks(self) -> Callable[[Array], Array]:
         """From inputs [row, input] to the outputs of all networks [network, row, output]."""
         return self._make_stacks(slice(None))
 
-    def made_stacks(self) -> Iterator[Callable[[Array], Floats]]:
+    def made_stacks(self) -> Iterator[Callable[[Array], Array]]:
         """Yield `stacks` in parts, each made when it is needed. In double precision, all networks take twice the file's
         size."""
         size = max(1, _MOST_MADE // sum(value[0].size for value in self.states.values()))
         for start in range(0, self.n_networks, size):
             yield self._make_stacks(slice(start, start + size))
 
-    def _make_stacks(self, networks: slice) -> Callable[[Array], Floats]:
+    def _make_stacks(self, networks: slice) -> Callable[[Array], Array]:
         states = {name: value[networks] for name, value in self.states.items()}
         if isinstance(self.architecture, MLP | BlendedMembers):
             return Stacks(self.architecture, states, *self._sizes)

@@ -183,7 +183,7 @@ class Blocks:
 
 @np.errstate(all="ignore")
 def values_of(
-    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Floats]] | None = None
+    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Array]] | None = None
 ) -> tuple[Floats, Floats]:
     """Return mean and standard deviation over the networks for inputs [row, input], as `Predictions` has them.
 
@@ -196,7 +196,7 @@ def values_of(
 
 @np.errstate(all="ignore")  # a network may give infinite numbers
 def network_values(
-    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Floats]] | None = None
+    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Array]] | None = None
 ) -> Floats:
     """Return each network's predictions [network, ...] for inputs [row, input], as `Predictions.values` has them.
 
