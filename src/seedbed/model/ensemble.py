@@ -24,6 +24,7 @@ from seedbed.networks.candidate import Architecture
 from seedbed.networks.layers import Array
 from seedbed.networks.mlp import MLP, BlendedMembers, architecture_to_values
 from seedbed.report.card import score_sentences
+from seedbed.training.torch import require_torch
 from seedbed.typing import Floats
 
 CARD_VERSION = 1
@@ -137,13 +138,11 @@ class Ensemble:
         words = self.architecture
         if isinstance(words, BlendedMembers) and (len(words.members) > 1 or not isinstance(words.members[0], MLP)):
             raise CandidateError(f"'{self.candidate}' isn't a network alone", "Export it to ONNX: model.export(FILE).")
+        require_torch("model.networks()")
         return list(self._networks)
 
     @functools.cached_property
     def _networks(self) -> tuple[Any, ...]:
-        from seedbed.training.torch import require_torch
-
-        require_torch("model.networks()")
         from seedbed.training.torch.own_networks import networks_in_words, own_networks
 
         if not isinstance(self.architecture, MLP | BlendedMembers):
@@ -175,8 +174,6 @@ class Ensemble:
         states = {name: value[networks] for name, value in self.states.items()}
         if isinstance(self.architecture, MLP | BlendedMembers):
             return Stacks(self.architecture, states, *self._sizes)
-        from seedbed.training.torch import require_torch
-
         require_torch(f"'{self.candidate}', a network of your own,")
         from seedbed.training.torch.own_networks import OwnNetworks, own_networks
 

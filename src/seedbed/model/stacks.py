@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -82,7 +83,7 @@ class Stacks:
                 if name.startswith(start)
             }
             if isinstance(member, Trees):
-                self._members.append(_StackedTrees(DecisionTrees.stacked(member, of_member)))
+                self._members.append(functools.partial(_of_trees, DecisionTrees.stacked(member, of_member)))
             else:
                 self._members.append(_InPieces(member.network(n_inputs, n_outputs), of_member))
 
@@ -116,15 +117,8 @@ class _InPieces:
         return np.concatenate([self._networks(X[start : start + self._rows]) for start in starts], axis=1)
 
 
-class _StackedTrees:
-    """The trees of several networks, as `StackedNetworks` are networks."""
-
-    def __init__(self, each: Sequence[DecisionTrees]) -> None:
-        self._each = each
-
-    def __call__(self, X: Array) -> Array:
-        """Return the outputs [network, row, output] for inputs X [row, input]."""
-        return np.stack([trees(X) for trees in self._each])
+def _of_trees(each: Sequence[DecisionTrees], X: Array) -> Array:
+    return np.stack([trees(X) for trees in each])
 
 
 def blended(outputs: Sequence[Array], blend: BlendedMembers) -> Array:

@@ -64,7 +64,7 @@ def networks_in_words(
         with torch.device("meta"):  # takes no memory, and draws no random numbers
             network = architecture(n_inputs, n_outputs)
         network.load_state_dict(state, assign=True)
-        network = nn.Sequential(SmoothClip(limit), *network) if limit else network
+        network = nn.Sequential(SmoothClip(limit), network) if limit else network
         networks.append(network.eval().requires_grad_(False))
     return tuple(networks)
 
