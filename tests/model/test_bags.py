@@ -115,7 +115,7 @@ def test_logistic_regression_in_bags_equals_scikit_learn(monkeypatch):
     X, y = data.inputs.astype(np.float64), table.target  # lbfgs may fail to converge in single precision
     losses, fits = {}, {}
     for C in linear._CS:
-        fits[C] = [LogisticRegression(C=C, tol=1e-7).fit(X[split.train], y[split.train]) for split in data.splits]
+        fits[C] = [LogisticRegression(C=C, tol=1e-8).fit(X[split.train], y[split.train]) for split in data.splits]
         p = np.concatenate([one.predict_proba(X[s.test])[np.arange(len(s.test)), y[s.test]]
                             for one, s in zip(fits[C], data.splits, strict=True)])  # fmt: skip
         losses[C] = -np.log(p).mean()

@@ -378,7 +378,7 @@ def test_misaligned_tensors_and_invalid_booleans_are_refused(content, loaded):
         loaded(rewritten(content, shifted))
 
 
-def test_a_user_defined_network_needs_its_class(table_for, frame, loaded):
+def test_a_user_defined_network_needs_its_class(table_for, frame, fitted, loaded, monkeypatch):
     class Own(torch.nn.Module):
         def __init__(self, n_features, n_outputs):
             super().__init__()
@@ -398,6 +398,11 @@ def test_a_user_defined_network_needs_its_class(table_for, frame, loaded):
     np.testing.assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
     with pytest.raises(CandidateError, match=r"isn't the one that was saved: it lacks the tensor"):
         loaded(content, architecture=lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs))
+    monkeypatch.setattr("seedbed.training.torch.has_torch", lambda: False)
+    with pytest.raises(OptionError, match=r"a network of your own needs PyTorch\. Install it: pip install"):
+        loaded(content, architecture=Own)
+    with pytest.raises(OptionError, match=r"model\.networks\(\) needs PyTorch"):
+        fitted("relu:2").networks()
 
 
 def test_a_model_is_written_atomically(fitted, tmp_path, monkeypatch):

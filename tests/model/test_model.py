@@ -245,7 +245,7 @@ def test_a_card_counts_only_trainable_parameters(fitted):
 def test_networks_predict_together_what_each_predicts_alone(fitted, frame, candidate, monkeypatch):
     model = fitted(candidate, "grade")
     inputs = model.preprocessor.inputs_of_values(read(frame, "grade").features)[:40]
-    monkeypatch.setattr(model.stacks, "_most_rows", 7)  # in several pieces
+    monkeypatch.setattr("seedbed.model.stacks._MOST_ROWS", 7)  # in several pieces
     one_by_one = [dataclasses.replace(model, states={name: value[[number]] for name, value in model.states.items()})
                   for number in range(model.n_networks)]  # fmt: skip
     alone, spread = values_of(model, inputs, [one.stacks for one in one_by_one])

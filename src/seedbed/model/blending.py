@@ -30,6 +30,7 @@ from seedbed.model.stacks import Stacks, smooth_clip
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
+from seedbed.networks.layers import Array
 from seedbed.networks.mlp import MLP, Regression, Trees
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
@@ -414,7 +415,7 @@ def member_predictions(table: Table, member: Member, data: MemberData, inputs: N
     return _predicted_by(outputs, table, data.target_scale)
 
 
-def _predicted_by(outputs: Floats, table: Table, scale: tuple[float, float]) -> Floats:
+def _predicted_by(outputs: Array, table: Table, scale: tuple[float, float]) -> Floats:
     """Return probabilities [..., class] or numbers [...] of outputs [..., output].
 
     Args:

@@ -17,7 +17,7 @@ from seedbed.data.typed import NewRows, as_text
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation.analyses import EffectCurve, Effects
 from seedbed.model.ensemble import Ensemble
-from seedbed.model.predicting import network_values
+from seedbed.model.predicting import network_values, products_on_one_thread
 from seedbed.training.parallel import one_thread, pick_jobs
 from seedbed.typing import Floats, Ints
 
@@ -135,7 +135,7 @@ def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDA
         same[:, of_column] = value
         return np.asarray(_predicted(model, same, code).mean(axis=1))
 
-    with one_thread("cpu"), ThreadPoolExecutor(pick_jobs(None)) as pool:
+    with one_thread("cpu"), products_on_one_thread(), ThreadPoolExecutor(pick_jobs(None)) as pool:
         return np.array([*pool.map(mean, changed[:, of_column])])
 
 

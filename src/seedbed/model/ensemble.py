@@ -23,6 +23,7 @@ from seedbed.model.stacks import Stacks, members_of, shapes_of
 from seedbed.networks.layers import Array
 from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, architecture_to_values, builder_of
 from seedbed.report.card import score_sentences
+from seedbed.training.torch import require_torch
 from seedbed.typing import Floats
 
 CARD_VERSION = 1
@@ -136,13 +137,11 @@ class Ensemble:
         words = self.architecture
         if isinstance(words, BlendedMembers) and (len(words.members) > 1 or not isinstance(words.members[0], MLP)):
             raise CandidateError(f"'{self.candidate}' isn't a network alone", "Export it to ONNX: model.export(FILE).")
+        require_torch("model.networks()")
         return list(self._networks)
 
     @functools.cached_property
     def _networks(self) -> tuple[Any, ...]:
-        from seedbed.training.torch import require_torch
-
-        require_torch("model.networks()")
         from seedbed.training.torch.own_networks import networks_in_words, own_networks
 
         if not isinstance(self.architecture, MLP | BlendedMembers):
@@ -159,23 +158,21 @@ class Ensemble:
         return self.preprocessor.layout.n_inputs, self.n_outputs
 
     @functools.cached_property
-    def stacks(self) -> Callable[[Array], Floats]:
+    def stacks(self) -> Callable[[Array], Array]:
         """From inputs [row, input] to the outputs of all networks [network, row, output]."""
         return self._make_stacks(slice(None))
 
-    def made_stacks(self) -> Iterator[Callable[[Array], Floats]]:
+    def made_stacks(self) -> Iterator[Callable[[Array], Array]]:
         """Yield `stacks` in parts, each made when it is needed. In double precision, all networks take twice the file's
         size."""
         size = max(1, _MOST_MADE // sum(value[0].size for value in self.states.values()))
         for start in range(0, self.n_networks, size):
             yield self._make_stacks(slice(start, start + size))
 
-    def _make_stacks(self, networks: slice) -> Callable[[Array], Floats]:
+    def _make_stacks(self, networks: slice) -> Callable[[Array], Array]:
         states = {name: value[networks] for name, value in self.states.items()}
         if isinstance(self.architecture, MLP | BlendedMembers):
             return Stacks(self.architecture, states, *self._sizes)
-        from seedbed.training.torch import require_torch
-
         require_torch(f"'{self.candidate}', a network of your own,")
         from seedbed.training.torch.own_networks import OwnNetworks, own_networks
 

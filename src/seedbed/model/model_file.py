@@ -48,6 +48,7 @@ from seedbed.networks.mlp import (
     architecture_to_values,
     builder_of,
 )
+from seedbed.training.torch import require_torch
 
 N_GOLDEN = 16
 TOLERANCE = 1e-5
@@ -187,8 +188,8 @@ def read_model(path: str | os.PathLike[str], architecture: Callable[..., Any] | 
     text, data = _content(Path(path), where)
     try:
         return _fields(text, data, architecture)
-    except CandidateError as error:
-        raise CandidateError(f"{where}: {error.message}", error.hint) from None
+    except (CandidateError, OptionError) as error:
+        raise type(error)(f"{where}: {error.message}", error.hint) from None
     except SeedbedError as error:
         raise ModelFileError(f"{where}: {error.message}", error.hint or _AGAIN) from None
     except RecursionError:
@@ -311,25 +312,22 @@ def _architecture(values: Mapping[str, Any], build: Callable[..., Any] | None, n
 
 def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int) -> _Shapes:
     """Return the tensors that the networks need."""
-    try:
-        if isinstance(architecture, MLP | BlendedMembers):
+    if isinstance(architecture, MLP | BlendedMembers):
+        try:
             parameters, others = shapes_of(architecture, n_inputs, n_outputs)
-            needed = {name: (_dtype(name), shape) for name, shape in (parameters | others).items()}
-        else:
-            from seedbed.training.torch import require_torch
-
-            require_torch("a network of your own")
-            from seedbed.training.torch.own_networks import shapes_of_own
-
-            needed = shapes_of_own(builder_of(architecture), n_inputs, n_outputs)
-    except OptionError:
-        raise
-    except SeedbedError as error:
-        if isinstance(architecture, MLP | BlendedMembers):
+        except CandidateError as error:
             raise ModelFileError(f"its network can't be built: {error.message}") from None
-        raise
-    except Exception as error:  # noqa: BLE001 - a user's own code
-        raise CandidateError(f"its network can't be built: {error_line(error)}") from None
+        needed = {name: (_dtype(name), shape) for name, shape in (parameters | others).items()}
+    else:
+        require_torch("a network of your own")
+        from seedbed.training.torch.own_networks import shapes_of_own
+
+        try:
+            needed = shapes_of_own(builder_of(architecture), n_inputs, n_outputs)
+        except SeedbedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a user's own code
+            raise CandidateError(f"its network can't be built: {error_line(error)}") from None
     return {f"networks.{name}": (dtype, (n_networks, *shape)) for name, (dtype, shape) in needed.items()}
 
 

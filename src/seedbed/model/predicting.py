@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import operator
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -144,7 +147,7 @@ class Blocks:
 
     def __iter__(self) -> Iterator[Predictions]:
         starts = range(0, self._rows.n_rows, self._size)
-        with one_thread("cpu"):
+        with one_thread("cpu"), products_on_one_thread():
             if len(starts) <= 1:
                 yield from (self._done(start, self._predicted(start)) for start in starts)
                 return
@@ -181,9 +184,37 @@ class Blocks:
         return Predictions(self._model.task, values, spread, odd, doubtful)
 
 
+_predicting = threading.Lock()
+_limits = list[Any]()
+
+
+@contextlib.contextmanager
+def products_on_one_thread() -> Iterator[None]:
+    """Multiply matrices on one thread inside. A second one would gain nothing, and wait where other work needs a core.
+
+    The limit is that of the process. Several threads may be inside, and the last one that leaves lifts it.
+    """
+    with _predicting:
+        _limits.append(_limits[0] if _limits else _blas().limit(limits=1))
+    try:
+        yield
+    finally:
+        with _predicting:
+            limit = _limits.pop()
+            if not _limits:
+                limit.restore_original_limits()
+
+
+@functools.cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController().select(user_api="blas")
+
+
 @np.errstate(all="ignore")
 def values_of(
-    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Floats]] | None = None
+    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Array]] | None = None
 ) -> tuple[Floats, Floats]:
     """Return mean and standard deviation over the networks for inputs [row, input], as `Predictions` has them.
 
@@ -196,7 +227,7 @@ def values_of(
 
 @np.errstate(all="ignore")  # a network may give infinite numbers
 def network_values(
-    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Floats]] | None = None
+    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Array]] | None = None
 ) -> Floats:
     """Return each network's predictions [network, ...] for inputs [row, input], as `Predictions.values` has them.
 

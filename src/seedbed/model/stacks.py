@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,10 +13,11 @@ from seedbed.model.trees import DecisionTrees, tree_shapes
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.layers import Array, Shapes
 from seedbed.networks.mlp import MLP, BlendedMembers, Trees
-from seedbed.networks.network import StackedNetworks
-from seedbed.typing import Floats
+from seedbed.networks.network import Network, StackedNetworks
+from seedbed.training.undocumented import keep_freed_memory
 
-_MOST_NUMBERS = 1 << 19  # rows x units x networks of a layer that stay in the cache
+_MOST_ROWS = 1 << 13  # at a time
+_MOST_NUMBERS = 1 << 17  # rows x units x networks of a layer that stay in the cache
 
 
 def smooth_clip(x: Array, limit: float) -> Array:
@@ -56,7 +58,7 @@ def shapes_of(architecture: MLP | Trees | BlendedMembers, n_inputs: int, n_outpu
 
 
 class Stacks:
-    """Networks of a model. Each member of a blend is one stack, and rows are predicted in pieces that fit the cache.
+    """Networks of a model. Each member of a blend is one stack.
 
     Args:
         architecture: of the networks.
@@ -71,9 +73,9 @@ class Stacks:
         n_inputs: int,
         n_outputs: int,
     ) -> None:
+        keep_freed_memory()
         self._blend = architecture if isinstance(architecture, BlendedMembers) else None
         self._members = list[Callable[[Array], Array]]()
-        sizes, n_networks = [n_inputs], len(next(iter(states.values())))
         for start, member in members_of(architecture).items():
             of_member = {
                 name.removeprefix(start): value.astype(np.float64) if value.dtype.kind == "f" else value
@@ -81,20 +83,16 @@ class Stacks:
                 if name.startswith(start)
             }
             if isinstance(member, Trees):
-                self._members.append(_StackedTrees(DecisionTrees.stacked(member, of_member)))
-                sizes.append(member.n_trees * n_outputs // n_networks)
+                self._members.append(functools.partial(_of_trees, DecisionTrees.stacked(member, of_member)))
             else:
-                network = member.network(n_inputs, n_outputs)
-                self._members.append(StackedNetworks(network, of_member))
-                sizes += [max(shape) for shape in network.parameters.values()]
-        self._most_rows = max(1, _MOST_NUMBERS // (max(sizes) * n_networks))
+                self._members.append(_InPieces(member.network(n_inputs, n_outputs), of_member))
 
     @np.errstate(all="ignore")  # a network may give infinite numbers
-    def __call__(self, X: Array) -> Floats:
+    def __call__(self, X: Array) -> Array:
         """Return the outputs [network, row, output] for inputs X [row, input]. They are computed in double precision,
         so that they don't depend on the rows beside."""
-        starts = range(0, max(len(X), 1), self._most_rows)
-        return np.concatenate([self._of(X[start : start + self._most_rows]) for start in starts], axis=1)
+        starts = range(0, max(len(X), 1), _MOST_ROWS)
+        return np.concatenate([self._of(X[start : start + _MOST_ROWS]) for start in starts], axis=1)
 
     def _of(self, X: Array) -> Array:
         x: Array = X.astype(np.float64)
@@ -105,15 +103,22 @@ class Stacks:
         return blended([member(x) for member in self._members], self._blend)
 
 
-class _StackedTrees:
-    """The trees of several networks, as `StackedNetworks` are networks."""
+class _InPieces:
+    """Networks whose rows are predicted in pieces, so that layers stay in the cache."""
 
-    def __init__(self, each: Sequence[DecisionTrees]) -> None:
-        self._each = each
+    def __init__(self, network: Network, states: Mapping[str, Array]) -> None:
+        self._networks = StackedNetworks(network, states)
+        width = max(max(shape) for shape in network.parameters.values())
+        self._rows = max(1, _MOST_NUMBERS // (width * len(next(iter(states.values())))))
 
-    def __call__(self, X: Array) -> Floats:
+    def __call__(self, X: Array) -> Array:
         """Return the outputs [network, row, output] for inputs X [row, input]."""
-        return np.stack([trees(X) for trees in self._each])
+        starts = range(0, max(len(X), 1), self._rows)
+        return np.concatenate([self._networks(X[start : start + self._rows]) for start in starts], axis=1)
+
+
+def _of_trees(each: Sequence[DecisionTrees], X: Array) -> Array:
+    return np.stack([trees(X) for trees in each])
 
 
 def blended(outputs: Sequence[Array], blend: BlendedMembers) -> Array:

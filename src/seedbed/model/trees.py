@@ -27,7 +27,7 @@ FEW_ROWS = 1_500
 MOST_ROWS = 16_384
 """Rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement."""
 _SHARE, _MOST_INPUTS = 0.5, 64  # of the inputs among which a node looks for its split; the number for extra trees
-_MOST_VALUES = 1 << 20  # of leaves at a time
+_MOST_VALUES, _MOST_CACHED = 1 << 20, 1 << 17  # values of leaves, and inputs, at a time
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
 _ROUND, _SMALL_ROUND = 25, 50  # boosting iterations after which rows left out decide whether more may help
 _TIMED = 5  # trees that are fitted to know how long one takes
@@ -129,12 +129,22 @@ class DecisionTrees:
         pairs = (self.feature, np.int32), (self.threshold, X.dtype), (self.left, np.int32)
         nodes = [np.ascontiguousarray(values, dtype) for values, dtype in pairs]
         pointers = [values.ctypes.data for values in nodes]
-        library.walk(X.ctypes.data, *X.shape, *pointers, len(self.left), n_trees, depth, leaves.ctypes.data)
+        n_rows = max(1, _MOST_CACHED // X.shape[1])
+        for start in range(0, len(X), n_rows):
+            of_rows = X[start : start + n_rows], leaves[start : start + n_rows]
+            x, found = (values.ctypes.data for values in of_rows)
+            library.walk(x, *of_rows[0].shape, *pointers, len(self.left), n_trees, depth, found)
         return leaves
+
+    def pieces(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return rows in pieces, of which the leaves and their values take some megabytes."""
+        n = max(1, _MOST_VALUES // (self.architecture.n_trees * self.value.shape[1]))
+        return [rows[start : start + n] for start in range(0, max(len(rows), 1), n)]
 
     def __call__(self, X: NDArray[np.floating]) -> Floats:
         """Return the outputs [row, output] for inputs X [row, input]."""
-        total = self.value.take(self.leaves(X), axis=0).sum(axis=1, dtype=np.float64)
+        sums = [self.value.take(self.leaves(x), axis=0).sum(axis=1, dtype=np.float64) for x in self.pieces(X)]
+        total = np.concatenate(sums)
         if not self.architecture.probabilities:
             return np.asarray(total)
         if total.shape[1] > 1:
@@ -326,7 +336,7 @@ def _boosted(
             ensemble.set_params(max_iter=n_iterations)
             ensemble.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
         grown, total = _of_iterations(trees, ensemble, n_iterations, data), np.zeros(n_iterations)
-        for rows in _pieces(split.test, grown):
+        for rows in grown.pieces(split.test):
             leaves = grown.leaves(data.X[rows]).reshape(len(rows), n_iterations, data.n_outputs)
             steps = grown.value[leaves, np.arange(data.n_outputs)]
             outputs = steps.cumsum(axis=1, dtype=np.float64)  # [row, iteration, output]
@@ -363,28 +373,18 @@ def _is_beaten(trees: DecisionTrees, rival: FittedMember, data: TreeData) -> boo
     rows = data.splits[0].test
     if not len(rows):
         return False
-    both = [rival.outputs[rows, :, 0].astype(np.float64), _outputs(trees, data.X[rows]).astype(np.float64)]
+    both = [rival.outputs[rows, :, 0].astype(np.float64), trees(data.X[rows])]
     weights = data.weights_of(rows)
     counts = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
     _, weight = blend_weights([data.predicted(outputs) for outputs in both], data.y[rows], counts)
     return bool(weight < _LEAST_WEIGHT)
 
 
-def _outputs(trees: DecisionTrees, X: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.concatenate([trees(part).astype(np.float32) for part in _pieces(X, trees)])
-
-
-def _pieces(rows: NDArray[Any], trees: DecisionTrees) -> list[NDArray[Any]]:
-    """Return rows in pieces, of which the leaves and their values take some megabytes."""
-    n = max(1, _MOST_VALUES // (trees.architecture.n_trees * trees.value.shape[1]))
-    return [rows[start : start + n] for start in range(0, max(len(rows), 1), n)]
-
-
 def _stacked(each: Sequence[DecisionTrees], data: TreeData) -> FittedMember:
     """Return the trees of the networks as a stack."""
     outputs = np.full((len(data.y), data.n_outputs, len(each)), np.nan, dtype=np.float32)
     for number, (trees, split) in enumerate(zip(each, data.splits, strict=True)):
-        outputs[split.test, :, number] = _outputs(trees, data.X[split.test])
+        outputs[split.test, :, number] = trees(data.X[split.test])
     names = ("feature", "threshold", "left", "value")
     states = [{f"0.{name}": getattr(trees, name)[None] for name in names} for trees in each]
     architecture, states = pad_trees([trees.architecture for trees in each], states)

@@ -105,14 +105,32 @@ def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
 # Values
 
 
+# Each step replaces the one before: new memory for it would take longer than to compute it.
+
+
 def _sigmoid(x: Array) -> Array:
-    with np.errstate(over="ignore"):  # infinity gives 0
-        return np.asarray(1 / (1 + np.exp(-x)))
+    return np.divide(1, below := _below_sigmoid(x), out=below)
+
+
+def _silu(x: Array) -> Array:
+    return np.divide(x, below := _below_sigmoid(x), out=below)
+
+
+def _below_sigmoid(x: Array) -> Array:
+    """Return 1 + exp(-x)."""
+    with np.errstate(over="ignore"):  # infinity gives a sigmoid of 0
+        below = np.exp(negative := np.negative(x), out=negative)
+    below += 1
+    return below
 
 
 def _softplus(x: Array, beta: float = 1.0, threshold: float = np.inf) -> Array:
-    scaled = beta * x
-    return np.where(scaled > threshold, x, np.logaddexp(scaled, 0) / beta)
+    y = np.abs(x)  # log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))
+    y *= -beta
+    np.log1p(np.exp(y, out=y), out=y)
+    y /= beta
+    y += np.maximum(x, 0)
+    return y if threshold == np.inf else np.where(beta * x > threshold, x, y)
 
 
 def _elu(x: Array, alpha: float = 1.0, scale: float = 1.0, slope: float = 1.0) -> Array:
@@ -122,7 +140,11 @@ def _elu(x: Array, alpha: float = 1.0, scale: float = 1.0, slope: float = 1.0) -
 def _gelu(x: Array) -> Array:
     from scipy.special import erf
 
-    return np.asarray(0.5 * x * (1 + erf(x * 2**-0.5)))
+    y = erf(x * 2**-0.5)
+    y += 1
+    y *= x
+    y *= 0.5
+    return np.asarray(y)
 
 
 def _gelu_tanh(x: Array) -> Array:
@@ -251,7 +273,7 @@ _ENTRIES = (
     Activation(torch="Tanh", values=np.tanh, onnx=_named("Tanh"), native=_plain("tanh")),
     Activation(
         torch="SiLU",
-        values=lambda x: x * _sigmoid(x),
+        values=_silu,
         onnx=_onnx_gate(_named("Sigmoid")),
         native=_plain("silu"),
     ),

@@ -58,10 +58,21 @@ class Periodic(Layer):
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         frequencies, weight, bias = (states[name] for name in self.parameters)
         inputs = np.broadcast_to(x, (len(bias), *x.shape[-2:]))
-        angles = 2 * np.pi * frequencies[:, :, None] * inputs.swapaxes(1, 2)[..., None]  # [network, input, row, wave]
-        waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=3)
-        embedded = np.maximum(waves @ weight.swapaxes(2, 3) + bias[:, :, None], 0).transpose(0, 2, 1, 3)
-        return np.concatenate([inputs, embedded.reshape(*inputs.shape[:2], -1)], axis=2)
+        # Both sine and cosine follow from the tangent of half the angle, which NumPy computes five times as fast.
+        half = (np.pi * frequencies)[:, :, None] * inputs.swapaxes(1, 2)[..., None]  # [network, input, row, wave]
+        tangent = np.tan(half, out=half)
+        waves = np.empty((*half.shape[:3], 2 * self.n_frequencies), dtype=half.dtype)
+        sines, cosines = waves[..., : self.n_frequencies], waves[..., self.n_frequencies :]
+        np.multiply(tangent, tangent, out=cosines)
+        cosines += 1
+        np.divide(2, cosines, out=cosines)
+        np.multiply(tangent, cosines, out=sines)
+        cosines -= 1
+        embedded = waves @ weight.swapaxes(2, 3)
+        embedded += bias[:, :, None]
+        np.maximum(embedded, 0, out=embedded)
+        embedded = embedded.transpose(0, 2, 1, 3).reshape(*inputs.shape[:2], -1)
+        return np.concatenate([inputs, embedded], axis=2)
 
     def begin(self, program: Program) -> None:
         _begin(program, [self], None, ())

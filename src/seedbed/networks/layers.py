@@ -313,8 +313,10 @@ class LayerNorm(Layer):
         return {name: _ones_or_zeros(name, shape) for name, shape in self.parameters.items()}
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        centred = x - x.mean(axis=2, keepdims=True)
-        centred /= np.sqrt(np.mean(centred * centred, axis=2, keepdims=True) + self.eps)
+        centred = x - x @ np.full((self.units, 1), 1 / self.units, dtype=x.dtype)
+        variance = np.vecdot(centred, centred)
+        variance /= self.units
+        centred *= 1 / np.sqrt(variance + self.eps)[..., None]
         if self.affine:
             centred *= states[self.name + "weight"][:, None]
         if self.bias:
@@ -360,9 +362,11 @@ class BatchNorm(Layer):
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         mean, variance = (states[self.name + part][:, None] for part in ("running_mean", "running_var"))
-        normal = (x - mean) / np.sqrt(variance + self.eps)
+        normal = x - mean
+        normal /= np.sqrt(variance + self.eps)
         if self.affine:
-            normal = normal * states[self.name + "weight"][:, None] + states[self.name + "bias"][:, None]
+            normal *= states[self.name + "weight"][:, None]
+            normal += states[self.name + "bias"][:, None]
         return np.asarray(normal)
 
 
@@ -381,7 +385,7 @@ class Residual(Layer):
         added = x
         for layer in self.layers:
             added = layer(added, states)
-        return x + added
+        return np.add(x, added, out=added)
 
     def add_to(self, program: Program) -> None:
         last, place = program.last, len(program.layers)

@@ -166,7 +166,7 @@ def module_of(network: Network, state: Mapping[str, Array], clip: float = 0.0) -
     with torch.device("meta"):  # takes no memory, and draws no random numbers
         module = nn.Sequential(*(_module(layer) for layer in network.layers))
     module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()}, assign=True)
-    return nn.Sequential(SmoothClip(clip), *module) if clip else module
+    return nn.Sequential(SmoothClip(clip), module) if clip else module
 
 
 def _module(layer: layers.Layer) -> nn.Module:
