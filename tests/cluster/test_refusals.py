@@ -63,7 +63,7 @@ def test_a_worker_of_several_threads_is_refused(dask_cluster):
 
 
 @pytest.mark.parametrize(("other", "said"), [({"torch": "9.9"}, "is 9.9"), ({}, "is none")], ids=["there", "not there"])
-def test_a_node_with_torch_and_one_without_are_told_apart(other, said, monkeypatch):
+def test_a_node_with_torch_differs_from_one_without(other, said, monkeypatch):
     monkeypatch.setattr(cluster, "_kind", lambda: other)
     with pytest.raises(
         TrainingError, match=f"the version of torch on node .* {said}, and (none|8.8) where seedbed runs"

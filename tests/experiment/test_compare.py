@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from seedbed.training.randomness import derive
 from sklearn.metrics import log_loss
 from sklearn.model_selection import RepeatedStratifiedKFold
 from torch import nn
@@ -18,8 +17,10 @@ from seedbed.experiment.spec import TUTORIAL
 from seedbed.model.member import splits_of_networks
 from seedbed.model.portfolio import LINES
 from seedbed.model.stacks import smooth_clip
+from seedbed.networks.draws import derive
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import RECIPES
+from seedbed.training.torch.modules import started_module
 
 from .conftest import compare_with
 
@@ -67,8 +68,7 @@ def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(smal
     predicted = np.empty((6, 8, len(test)))
     recipe, (candidate,) = result.recipe, found.experiment.members
     for network, bag in enumerate(bags):
-        torch.manual_seed(derive(7, words, "blend", network))
-        module = candidate.architecture(3, 1)
+        module = started_module(candidate.architecture.network(3, 1), derive(7, words, "blend", network))
         optimizer = torch.optim.AdamW(_with_decay(module, recipe.decay), lr=recipe.rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 6)
         rows, left = train[bag.train], train[bag.test]

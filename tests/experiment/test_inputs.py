@@ -15,7 +15,7 @@ from seedbed.model.members import Running
 from seedbed.model.model import load
 from seedbed.model.portfolio import candidates_for
 from seedbed.networks.mlp import MLP
-from seedbed.training.candidates import find_final_activation
+from seedbed.training.torch.own_modules import find_final_activation
 
 NAMES = ["a", "b", "c"]
 
@@ -229,7 +229,7 @@ def test_the_search_for_a_last_sigmoid_leaves_layers_that_networks_share_as_they
     [
         (lambda: nn.Linear(7, 1), "can't take 3 features"),
         (lambda: nn.Linear(3, 2), "candidate 'mine': the network has 2 outputs"),
-        (lambda: "no network", "built a str"),
+        (lambda: "no network", "returned a str"),
         (lambda width: nn.Linear(3, width), "needs a value for 'width'"),
         (nn.Linear(3, 1), "built already"),
         (7, "can't be 7"),

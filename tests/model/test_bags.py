@@ -18,7 +18,7 @@ from seedbed.networks.draws import derive
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
-from seedbed.training.torch.modules import module_of
+from seedbed.training.torch.modules import started_module
 from seedbed.training.torch.reference import PlainNetwork, Rows
 from seedbed.training.torch.states import build_network
 
@@ -58,8 +58,7 @@ def test_all_networks_stop_after_the_epoch_with_the_lowest_loss_of_their_mean(bu
         seed = derive(0, build if clipped else "Own", "blend", number)
         network = build_network(lambda: Own(3, 1), seed)
         if clipped:
-            words = parse_candidate(build).architecture.network(3, 1)
-            network = module_of(words, {name: value[0] for name, value in words.start([seed]).items()}).requires_grad_()
+            network = started_module(parse_candidate(build).architecture.network(3, 1), seed)
         plain = PlainNetwork(network, Rows(X[train], y[train]), Rows(X[test], y[test]), recipe=recipe,
                              loss=LOSSES["bce"], seed=seed)  # fmt: skip
         states = []

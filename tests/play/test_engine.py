@@ -12,6 +12,7 @@ from seedbed.data.splits import holdout
 from seedbed.networks.mlp import MLP
 from seedbed.play.document import table_document
 from seedbed.play.page import STATIC
+from seedbed.training.torch.modules import started_module
 
 ACTIVATIONS = ("linear", "relu", "tanh", "elu", "sigmoid", "gelu", "silu", "leaky_relu")
 TASKS = ("binary", "multiclass", "regression")
@@ -28,10 +29,8 @@ def torch_run(table, asked, initial, split):
         y = (y - mean) / deviation
     X, Y = torch.tensor(X), torch.tensor(y.copy() if table.task == "multiclass" else y[:, None].astype(float))
     layers = asked["hidden"]
-    net = MLP(tuple(one["units"] for one in layers), tuple(one["activation"] for one in layers))(
-        X.shape[1], table.n_outputs
-    )
-    net, place = net.double(), 0
+    mlp = MLP(tuple(one["units"] for one in layers), tuple(one["activation"] for one in layers))
+    net, place = started_module(mlp.network(X.shape[1], table.n_outputs), 0).double(), 0
     for layer in (one for one in net if isinstance(one, nn.Linear)):
         n = layer.weight.numel()
         layer.weight.data = torch.tensor(initial[place : place + n]).double().reshape(layer.in_features, -1).T.clone()

@@ -24,8 +24,7 @@ def module_in_words(
 ) -> nn.Module:
     """Return a candidate as a module before its first step; bins are those of the training rows, if given."""
     network = words if isinstance(words, Network) else network_in_words(words, n_inputs, n_outputs)
-    start = network.start([seed], None if rows is None else [rows])
-    return modules.module_of(network, {name: value[0] for name, value in start.items()}).requires_grad_()
+    return modules.started_module(network, seed, rows)
 
 
 def built_by_hand(words: str, n_inputs: int = 5, n_outputs: int = 1) -> nn.Sequential:

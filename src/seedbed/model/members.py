@@ -328,7 +328,7 @@ def _member(
         rows: of its table, among those of the result; None if no row is left out.
         epochs: after which its networks were taken; None for all.
     """
-    each = [{name: _array(value)[columns] for name, value in result.stacked.items()} for result, columns in pieces]
+    each = [{name: value[columns] for name, value in result.stacked.items()} for result, columns in pieces]
     states = {name: np.concatenate([state[name] for state in each]) for name in each[0]}
     curves = np.concatenate([result.curves[:, :, columns] for result, columns in pieces], axis=2)
     finite = all(np.isfinite(value).all() for value in states.values())
@@ -351,10 +351,6 @@ def _member(
     )
     front = part.fronts[which]
     return member if front is None else front.put_before(member)
-
-
-def _array(value: Any) -> NDArray[Any]:
-    return np.asarray(value.cpu() if hasattr(value, "cpu") else value)
 
 
 def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> Iterator[_MemberChunk]:

@@ -53,10 +53,11 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
         return None
     if command.startswith("seedbed compare "):
         words = shlex.split(command)
-        if "--out" in words:  # the folder of this run
-            del words[words.index("--out") : words.index("--out") + 2]
-        if sum(option.startswith("--group") for option in [*words, *options]) > 1:
+        names = [word.lstrip("-").partition("=")[0] for word in [*words, *options]]
+        if names.count("group") > 1:
             return None
+        if "out" in names:  # the folder of this run
+            del words[names.index("out") : names.index("out") + 2]
         command = " ".join([shlex.join(words), *options])
     elif command.startswith("sb.compare(") and not any(f"{option.split('=')[0]}=" in command for option in options):
         command = f"{command[:-1]}, {', '.join(options)})"

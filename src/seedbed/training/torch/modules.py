@@ -169,6 +169,12 @@ def module_of(network: Network, state: Mapping[str, Array], clip: float = 0.0) -
     return nn.Sequential(SmoothClip(clip), module) if clip else module
 
 
+def started_module(network: Network, seed: int, rows: Array | None = None) -> nn.Sequential:
+    """Return the network as a module before its first step; the rows [row, input] are those that it may look at."""
+    start = network.start([seed], None if rows is None else [rows])
+    return module_of(network, {name: value[0] for name, value in start.items()}).requires_grad_()
+
+
 def _module(layer: layers.Layer) -> nn.Module:
     return _MODULES[type(layer)](layer)
 

@@ -26,7 +26,7 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.data import some_rows
 from seedbed.training.losses import Loss
 from seedbed.training.stack import Stack, shuffle_rows
-from seedbed.training.torch.modules import module_of
+from seedbed.training.torch.modules import started_module
 from seedbed.training.torch.noise import RandomStream, reseed, seeded, stateless
 from seedbed.training.torch.optimizer_steps import make_torch_optimizer, make_torch_schedule
 from seedbed.training.torch.states import build_network, dtype_hint, look_at, outputs_of, stack_state_dicts, state_of
@@ -196,8 +196,7 @@ class PlainEngine:
         if not isinstance(build, Network):
             return build_network(build, seed)
         places = some_rows(np.ones(len(X)))
-        start = build.start([seed], [X[torch.from_numpy(places)].numpy(force=True)])
-        return module_of(build, {name: value[0] for name, value in start.items()}).requires_grad_()
+        return started_module(build, seed, X[torch.from_numpy(places)].numpy(force=True))
 
     @torch.enable_grad()
     def train(self, start: int, end: int) -> None:
