@@ -57,11 +57,12 @@ kernel: .venv/installed-dev
 .venv/installed: pyproject.toml hatch_build.py $(wildcard src/seedbed/training/native/*.h src/seedbed/training/native/*.cpp)
 	@$(PY) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Making .venv: once, about a minute, to download 230 MB and compile the kernel."; $(PYTHON) -m venv --clear .venv; }
-	$(PY) -m pip install --editable .
+	$(PY) -m pip install --no-compile --editable .  # Python compiles what it imports, a quarter of all
 	@touch $@
 
 .venv/installed-tests: .venv/installed
 	$(PY) -m pip install --editable '.[tests]'
+	$(PY) hatch_build.py  # tests compare the kernels of all levels of processors
 	@touch $@
 
 .venv/installed-dev: .venv/installed-tests

@@ -68,6 +68,8 @@ class KernelHook(BuildHookInterface[Any]):
         target = _target()
         if self.target_name != "wheel" or target is None:
             return
+        if version == "editable":  # for this machine alone, which needs one level
+            target = target._replace(levels=_own_levels(target))
         try:
             compile_kernels(target)
         except (OSError, subprocess.CalledProcessError) as error:
@@ -118,6 +120,16 @@ def _libraries(target: Target) -> list[tuple[Path, str, str]]:
     return [(FOLDER / library.file_name(target.system, level, dtype), level, dtype) for level, dtype in every]
 
 
+def _own_levels(target: Target) -> tuple[str, ...]:
+    """Return the highest level that this machine supports, or all of them if it doesn't say."""
+    sys.path.insert(0, str(FOLDER.parents[2]))
+    try:
+        own = [level for level in library.levels() if level in target.levels]
+    finally:
+        sys.path.pop(0)
+    return tuple(own[:1]) or target.levels
+
+
 def _missing(target: Target) -> list[tuple[Path, str, str]]:
     return [one for one in _libraries(target) if not one[0].exists()]
 
@@ -132,3 +144,7 @@ def _target() -> Target | None:
     if system == "linux" and platform.libc_ver()[0] != "glibc":
         return None
     return TARGETS.get(f"{system}-{machine}")
+
+
+if __name__ == "__main__" and (this := _target()) is not None:
+    compile_kernels(this)

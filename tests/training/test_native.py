@@ -150,18 +150,18 @@ def test_without_a_kernel_torch_trains_with_a_note(task, no_kernel):
 
 def test_a_library_that_cannot_be_loaded_or_is_of_other_sources_is_named(no_kernel):
     system, _ = library.this_machine()
-    for level in library._levels():
+    for level in library.levels():
         (no_kernel / f"kernel-{system}-{level}-float32-0123.so").touch()
     assert library.kernel("float32").reason == "the kernel was built from other sources; install seedbed again"
     library.kernel.cache_clear()
-    for level in library._levels():
+    for level in library.levels():
         (no_kernel / library.file_name(system, level, "float32")).write_bytes(b"no library")
     assert library.kernel("float32").reason.startswith("the kernel can't be loaded: ")
 
 
 @pytest.mark.parametrize("damage", ["a page of it", "half of it", "another processor"])
 def test_with_a_damaged_library_torch_trains_with_a_note(task, no_kernel, damage):
-    for level in library._levels():
+    for level in library.levels():
         name = library.file_name("linux", level, "float32")
         whole = next(Path(library.__file__).parent.glob(f"kernel-linux-{level}-float32-*")).read_bytes()
         damaged = {"a page of it": whole[:4096], "half of it": whole[: len(whole) // 2]}
@@ -178,20 +178,20 @@ def test_each_processor_takes_the_fastest_library_that_it_can_run(monkeypatch):
     for start in range(4):
         features = frozenset().union(*(needed[level] for level in every[start:]))
         monkeypatch.setattr(undocumented, "processor_features", lambda features=features: features)
-        assert library._levels() == every[start:]
+        assert library.levels() == every[start:]
     monkeypatch.setattr(undocumented, "processor_features", lambda: frozenset().union(*needed.values()))
     for capability, start in [("default", 2), ("avx2", 1), ("avx512", 0)]:
         monkeypatch.setenv("ATEN_CPU_CAPABILITY", capability)
-        assert library._levels() == every[start:]
+        assert library.levels() == every[start:]
     for machine, levels in [("arm64", ("arm64",)), ("aarch64", ("arm64",)), ("riscv64", ())]:
         monkeypatch.setattr("platform.machine", lambda name=machine: name)
-        assert library._levels() == levels
+        assert library.levels() == levels
 
 
 def test_the_libraries_of_all_levels_of_this_processor_train_alike(task, monkeypatch):
     losses = []
-    for level in library._levels():
-        monkeypatch.setattr(library, "_levels", lambda level=level: (level,))
+    for level in library.levels():
+        monkeypatch.setattr(library, "levels", lambda level=level: (level,))
         library.kernel.cache_clear()
         options = {"seeds": 3, "epochs": 30, "lr": 0.1, "engine": "native", "dtype": "float64"}
         losses.append(train_many("tanh:4", *task("bce").parts, **options).train_loss)
@@ -272,7 +272,7 @@ def test_sanitizers_find_no_error_in_the_kernel(hook, tmp_path):
 from pathlib import Path
 import torch, numpy as np
 from seedbed.training.native import library
-library._FOLDER, library._levels, library.digest = Path({str(tmp_path)!r}), lambda: ("here",), lambda: "checked"
+library._FOLDER, library.levels, library.digest = Path({str(tmp_path)!r}), lambda: ("here",), lambda: "checked"
 from seedbed.networks.mlp import MLP
 from seedbed.training.many import train_many
 X = np.random.default_rng(0).normal(size=(61, 5)); y = X[:, 0] > 0

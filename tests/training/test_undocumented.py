@@ -14,11 +14,11 @@ def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    levels = library._levels()
+    levels = library.levels()
     monkeypatch.setattr(importlib, "import_module", missing)
     undocumented.keep_large_workers()
     undocumented.quiet_ray_workers()
-    assert library._levels() == (levels if sys.platform == "linux" or levels == ("arm64",) else ())
+    assert library.levels() == (levels if sys.platform == "linux" or levels == ("arm64",) else ())
 
 
 def test_training_in_this_process_does_not_import_joblib(monkeypatch):

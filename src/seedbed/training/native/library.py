@@ -80,7 +80,7 @@ def kernel(dtype: str) -> Kernel:
     """Return the kernel for this machine and `float32` or `float64`."""
     system, _ = this_machine()
     reason = "no kernel was built for this processor and system"
-    for level in _levels():
+    for level in levels():
         path = _FOLDER / file_name(system, level, dtype)
         if path.exists():
             try:
@@ -149,7 +149,7 @@ def digest() -> str:
     return whole.hexdigest()[:16]
 
 
-def _levels() -> tuple[str, ...]:
+def levels() -> tuple[str, ...]:
     """Return what this processor supports, the fastest first. ATEN_CPU_CAPABILITY limits it, as it does torch."""
     _, machine = this_machine()
     if machine != "x86_64":
