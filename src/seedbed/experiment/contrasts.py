@@ -16,13 +16,13 @@ Question = tuple[str, str, tuple[str, ...]]
 
 _OF_DEFAULT_MODELS: tuple[tuple[str, str, str], ...] = (
     ("a hidden layer", "network-1", "logistic"),
-    ("a second hidden layer", "network-2", "network-1"),
+    ("deeper: a second layer", "network-2", "network-1"),
     ("numbers cut into ranges", "network-2-bins", "network-2"),
     ("numbers as sine waves", "network-2-waves", "network-2"),
-    ("boosted trees", "boosted-trees", "network-2"),
+    ("trees, not a network", "boosted-trees", "network-2"),
 )
 _NUMBERS = {1: "one", 2: "two", 3: "three"}
-_ORDINALS = {2: "a second hidden layer", 3: "a third hidden layer"}
+_ORDINALS = {2: "deeper: a second layer", 3: "deeper: a third layer"}
 _NOT_WORDS = ("widths", "activations", "numbers", "categories", "plr_frequencies", "plr_sigma")
 
 
@@ -48,12 +48,12 @@ def questions_of(lines: Sequence[Line]) -> tuple[Question, ...]:
 def few_words(line: Line) -> str:
     """Return what a model is, in a few words."""
     if line.is_blend:
-        return "mix of models"
+        return "mix of the others"
     if line.candidate is None or not isinstance(line.candidate.architecture, MLP | Trees | Prior | Regression):
         return "your network" if line.candidate is not None else "your model"
     architecture = line.candidate.architecture
     if isinstance(architecture, Trees):
-        return {"boosted": "many small trees", "extra": "many random trees"}[architecture.method]
+        return {"boosted": "small decision trees", "extra": "random trees"}[architecture.method]
     if isinstance(architecture, Prior):
         return "always the same"
     if isinstance(architecture, Regression) or not architecture.widths:

@@ -143,6 +143,8 @@ def _curves(results: Results) -> Curves:
     """Return training and test curves of every candidate: means, bands, some single networks."""
     experiment, splits, networks = results.experiment, results.splits, results.networks
     size = f"{counted(len(splits), 'split')} x {counted(experiment.n_networks, 'network')}"
+    if any(len(set(one.epochs.tolist())) > 1 for one in networks):
+        size += ", at their last values once they stop"
     n_single = 0 if len(networks) > 1 else MOST_GHOSTS  # those of several candidates aren't drawn
     return Curves(
         score_name="R2" if experiment.table.task == "regression" else "accuracy",

@@ -120,10 +120,7 @@ def _subtitle_lines(curves: Curves, *, n_single: int, beyond: Sequence[str]) -> 
     counts = [one.n_networks - one.n_diverged for one in curves.candidates if one.n_networks > one.n_diverged]
     phrases = []
     if max(counts, default=0) > 1:
-        phrases += [
-            f"line: mean over {span(counts)} networks, at their last value once they stop",
-            "band: middle half on test rows",
-        ]
+        phrases += [f"line: mean over {span(counts)} networks", "band: middle half on test rows"]
     if n_single:
         phrases.append(f"faint: {n_single} single networks on test rows")
     lost = [f"{one.n_diverged:,} of {one.n_networks:,} ({one.name})" for one in curves.candidates if one.n_diverged]

@@ -52,13 +52,10 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
     if not found or conclusion.columns is not None or conclusion.rows is not None:
         return None
     if command.startswith("seedbed compare "):
-        words = shlex.split(command)
-        names = [word.lstrip("-").partition("=")[0] for word in [*words, *options]]
+        names = [word.lstrip("-").partition("=")[0] for word in [*shlex.split(command), *options]]
         if names.count("group") > 1:
             return None
-        if "out" in names:  # the folder of this run
-            del words[names.index("out") : names.index("out") + 2]
-        command = " ".join([shlex.join(words), *options])
+        command = " ".join([_again(conclusion, "compare"), *options])
     elif command.startswith("sb.compare(") and not any(f"{option.split('=')[0]}=" in command for option in options):
         command = f"{command[:-1]}, {', '.join(options)})"
     else:
@@ -224,19 +221,37 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     n, size = conclusion.n_rows, abs(verdict.difference)
     longer = _longer_run(conclusion, verdict)
     if longer:
-        yield f"{longer} may show which of {use} and {rival} is better"
+        yield f"{longer} may tell {use} from {rival}"
+        yield from _better_model(conclusion)
         return
     factor = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
-    to_tell = f"would show which of {use} and {rival} is better"
-    in_all = f", not {conclusion.plan.sample_of or n:,}," if n else ""
+    to_tell = f"to tell {use} from {rival}"
+    in_all = f" in all (you have {conclusion.plan.sample_of or n:,})" if n else ""
     if size > margin:
         yield f"{_rows(n, factor)}{in_all} {to_tell}, if they differ as much as it looks"
         yield f"{_rows(n, verdict.rows_factor)} if just enough to matter"
     else:
         yield f"{_rows(n, verdict.rows_factor)}{in_all} {to_tell}, if they differ just enough to matter"
-    if conclusion.kind == "comparison" and conclusion.rows is None:
-        verb = "seedbed rows" if conclusion.command.startswith("seedbed ") else ".rows()"
-        yield f"whether more rows improve a model: {verb}"
+    yield from _better_model(conclusion)
+
+
+def _better_model(conclusion: Conclusion) -> Iterator[str]:
+    """Yield how to see whether more rows make a model better, which is another question."""
+    if conclusion.kind != "comparison" or conclusion.rows is not None:
+        return
+    command = _again(conclusion, "rows", "quick") if conclusion.command.startswith("seedbed compare ") else ".rows()"
+    yield f"whether more rows make a model better: {command}"
+
+
+def _again(conclusion: Conclusion, verb: str, *without: str) -> str:
+    """Return the command of a comparison with another verb, for another folder, and without some flags."""
+    kept, is_folder = list[str](), False
+    for word in shlex.split(conclusion.command):
+        name, equals, _ = word.lstrip("-").partition("=")
+        if not is_folder and name not in ("out", *without):
+            kept.append(word)
+        is_folder = name == "out" and not equals and not is_folder
+    return shlex.join([kept[0], verb, *kept[2:]])
 
 
 def _rows(n: int | None, factor: float) -> str:

@@ -136,9 +136,8 @@ def row_answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     assert rows is not None
     texts = [("More rows", "; ".join(_more_rows(conclusion, rows))), ("Differ", _differ(conclusion, rows))]
     doubtful = conclusion.advice is not None and (conclusion.advice.guess or conclusion.advice.use == "prior")
-    labels = {"Use": "Use"} if doubtful else dict[str, str]()
-    labels["To be sure"] = "To be sure"
-    texts += [(labels[label], text) for label, text in answers(conclusion) if label in labels]
+    kept = ("Use", "To be sure") if doubtful else ("To be sure",)
+    texts += [(label, text) for label, text in answers(conclusion) if label in kept]
     return [one for one in texts if one[1]]
 
 

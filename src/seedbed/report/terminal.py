@@ -155,7 +155,7 @@ def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False)
     for row, *cells in zip(screen.rows, *columns.values(), strict=True):
         table.add_row(
             *(
-                Text(cell, _STYLES[row.look] if place == last else "")
+                Text(cell, "green" if row.recommended else _STYLES[row.look] if place == last else "")
                 for place, cell in zip(columns, cells, strict=True)
             )
         )
