@@ -27,7 +27,7 @@ BUDGETS = {
     "model/": 4553,
     "networks/": 1233,
     "play/": 256,
-    "report/": 2769,
+    "report/": 2766,
     "serve/": 1233,
     "settings/": 702,
     "training/": 4699,

@@ -44,12 +44,9 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
             numbers = table_lines(table.columns, table.rows, width=width)
             lines += [Text(), Text(table.caption), *(Text(visible(line)) for line in numbers if line)]
         return [*lines, Text(), *styled(row_notes(conclusion), "dim", indent=2), *run_facts]
-    if screen.first or screen.answers:
-        lines.append(Text())
-    if screen.first:
-        lines += first_lines(*screen.first, width, names)
-    if screen.answers:
-        lines += answer_lines(screen.answers, width, names)
+    first = [] if screen.first is None else first_lines(*screen.first, width, names)
+    if first or screen.answers:
+        lines += [Text(), *first, *answer_lines(screen.answers, width, names)]
     lines += [Text(), *_table_lines(screen, width, scores_first=conclusion.columns is None)]
     lines += [*styled(screen.notes, "dim", indent=2), *_help_lines(screen, width)]
     return [*lines, *run_facts, *([Text()] if conclusion.subgroups else []), *subgroup_lines(conclusion, width=width)]
