@@ -59,6 +59,6 @@ def test_each_model_has_a_few_words(table):
     spec = specify(table, words, recipe=Recipe(), design=Design(baselines=["prior", "logistic", "boosted-trees"]))
     assert [few_words(line) for line in spec.lines] == [
         "one hidden layer", "two hidden layers", "1 layer, linear", "1 layer, ranges", "4 hidden layers",
-        "always the same", "no hidden layer", "many small trees",
+        "always the same", "no hidden layer", "small decision trees",
     ]  # fmt: skip
-    assert few_words(specify(table, recipe=Recipe()).lines[-1]) == "mix of models"
+    assert few_words(specify(table, recipe=Recipe()).lines[-1]) == "mix of the others"

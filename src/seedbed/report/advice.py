@@ -52,8 +52,7 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
     if not found or conclusion.columns is not None or conclusion.rows is not None:
         return None
     if command.startswith("seedbed compare "):
-        names = [word.lstrip("-").partition("=")[0] for word in [*shlex.split(command), *options]]
-        if names.count("group") > 1:
+        if len(re.findall(r"(?<!\S)-+group\b", " ".join([command, *options]))) > 1:
             return None
         command = " ".join([_again(conclusion, "compare"), *options])
     elif command.startswith("sb.compare(") and not any(f"{option.split('=')[0]}=" in command for option in options):
