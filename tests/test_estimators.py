@@ -102,7 +102,7 @@ def test_both_estimators_have_the_same_options_except_class_weight():
     [
         ({"candidate": "rleu:5"}, CandidateError, "no activation 'rleu'. Did you mean 'relu'"),
         ({"candidate": torch.nn.Linear(5, 1)}, CandidateError, "built already"),
-        ({"candidate": 3}, OptionError, "candidate is 3. It must be a text, a Candidate or a function"),
+        ({"candidate": 3}, OptionError, "candidate is 3. It must be a text, a Candidate, an MLP or a function"),
         ({"optimizer": "adamm"}, OptionError, "Did you mean 'adam'"),
         ({"epochs": "many"}, OptionError, "epochs is 'many'. It must be a whole number or None"),
         ({"lr": "auto"}, OptionError, "lr is 'auto'. Leave it out: None suits the optimizer"),

@@ -155,7 +155,8 @@ def _parts(annotation: Any) -> list[str]:
         return ["a mapping"]
     if origin is collections.abc.Callable:
         return ["a function"]
-    return [_WORDS.get(annotation, f"a {getattr(annotation, '__name__', annotation)}")]
+    name = getattr(annotation, "__name__", str(annotation))
+    return [_WORDS.get(annotation, f"{'an' if name.isupper() else 'a'} {name}")]
 
 
 def spelled(thing: object) -> str:
