@@ -77,7 +77,7 @@ def test_arrays_that_do_not_fit_are_refused_with_their_shape(task, change, messa
     ("build", "message"),
     [
         (nn.Linear(5, 1), "a Linear that is built already. Give what builds it"),
-        (5, "build is 5. It must be a function, a Candidate, a MLP or a text"),
+        (5, "build is 5. It must be a function, a Candidate, an MLP or a text"),
         (lambda a, b, c: None, "needs a value for 'a'"),
     ],
 )
