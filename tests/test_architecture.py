@@ -18,7 +18,7 @@ NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
     "*.py": 1775,
-    "cli/": 1407,
+    "cli/": 1410,
     "data/": 6122,
     "evaluation/": 4049,
     "experiment/": 4752,
