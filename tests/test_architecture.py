@@ -17,20 +17,20 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1775,
-    "cli/": 1401,
+    "*.py": 1776,
+    "cli/": 1416,
     "data/": 6122,
-    "evaluation/": 4059,
-    "experiment/": 4759,
+    "evaluation/": 4065,
+    "experiment/": 4760,
     "figures/": 1323,
-    "judgement/": 1706,
-    "model/": 4553,
-    "networks/": 1233,
+    "judgement/": 1702,
+    "model/": 4689,
+    "networks/": 2122,
     "play/": 256,
-    "report/": 2766,
+    "report/": 2781,
     "serve/": 1233,
-    "settings/": 702,
-    "training/": 4699,
+    "settings/": 696,
+    "training/": 4668,
 }
 TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)

@@ -771,6 +771,12 @@ def test_a_closed_output_pipe_is_not_an_error(here):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_processor_without_avx2_is_said_to_be_slower(call, monkeypatch):
+    monkeypatch.setattr("seedbed.training.native.library.Kernel.instructions", "SSE4.2")
+    lines = call(*SMALL).err.splitlines()
+    assert lines[1] == "this processor has no AVX2, so networks train up to three times more slowly"
+
+
 def test_python_dash_m_equals_the_installed_command(here):
     script = Path(sys.executable).with_name("seedbed")
     printed = [

@@ -72,7 +72,7 @@ except SystemExit: pass"""
     shown, loaded = printed_after(code)
     assert "SB210" in shown or "looks like an identifier" in shown
     assert re.search(r"models on up to \d+ train/test splits", shown)
-    assert set(loaded) - {"torch"} == {"duckdb", "numpy"}  # torch until it is an extra
+    assert set(loaded) == {"duckdb", "numpy"}
 
 
 @pytest.mark.slow

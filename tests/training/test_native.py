@@ -217,6 +217,15 @@ def test_a_wheel_has_the_libraries_of_its_system_alone(hook, monkeypatch):
         assert len(data["artifacts"]) == 2 * len(target.levels)
 
 
+def test_an_editable_installation_has_the_fastest_library_of_this_machine_alone(hook, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(hook, "compile_kernels", compiled.append)
+    build = hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel")
+    build.initialize("editable", {"artifacts": []})
+    build.initialize("standard", {"artifacts": []})
+    assert [target.levels for target in compiled] == [library.levels()[:1], hook._target().levels]
+
+
 def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(hook, tmp_path, monkeypatch):
     monkeypatch.setattr(hook, "_missing", lambda target: [(tmp_path / "kernel.so", "x86_64_v3", "float32")])
     compiler = tmp_path / "compiler"

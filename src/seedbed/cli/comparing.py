@@ -135,7 +135,7 @@ def _answer(
             read = read_table(table, **vars(options.columns))
             size = f"{counted(read.n_rows, 'row')}, {counted(read.n_features, 'feature')}"
             show_now(f"Planning. {read.name}: {size}, predicting {read.target_name}")
-        from seedbed.experiment.by_column import grouping_of  # loads torch, which takes seconds
+        from seedbed.experiment.by_column import grouping_of
         from seedbed.experiment.request import Request, carry_out_request, plan_request
         from seedbed.experiment.run_folder import open_folder
         from seedbed.report.progress import ProgressDisplay
@@ -191,10 +191,13 @@ def _announce_plan(planned: PlannedRequest, options: CompareOptions) -> Path:
     """Say what is planned, and return the folder of the run."""
     from seedbed.experiment.run_folder import folder_for
     from seedbed.report.sentences import serious_sentences
+    from seedbed.training.native.library import kernel
 
     plan, request, run = planned.plan, planned.request, options.run
     first = folder = run.folder(request.question, plan.experiment.table.name)
     lines = [*plan.modules(), plan.sentence()]
+    if kernel("float32").instructions == "SSE4.2":
+        lines.append("this processor has no AVX2, so networks train up to three times more slowly")
     if planned.finished is not None:
         lines = [f"the comparison in {request.source} isn't trained again"]
     say(run, *serious_sentences(plan.experiment.table.notes), *lines)

@@ -105,7 +105,7 @@ def _summary_of(run: Path, by: str | None) -> Any:
     summary = read_summary(run)
     if by is None:
         return summary
-    from seedbed.experiment.by_column import conclusion_by  # loads torch
+    from seedbed.experiment.by_column import conclusion_by
 
     if not isinstance(summary, Conclusion) or summary.kind != "comparison":
         raise OptionError(f"--by is for a comparison, and {run} holds none", "Leave it out.")
