@@ -48,8 +48,8 @@ def test_one_hidden_layer_is_compared_with_logistic_regression(table):
 def test_the_default_models_ask_one_question_each(table):
     questions = asked(table)
     assert [thing for thing, *_ in questions] == [
-        "a hidden layer", "deeper: a second layer", "numbers cut into ranges", "numbers as sine waves", "trees, not a network",
-        "mixing all models",
+        "a hidden layer", "deeper: a second layer", "numbers cut into ranges", "numbers as sine waves",
+        "trees, not a network", "mixing all models",
     ]  # fmt: skip
     assert questions[-1][1:] == ("auto", *(name for name in specify(table, recipe=Recipe()).names[1:-1]))
 
