@@ -45,9 +45,8 @@ class StackRows:
         most = int((self.fit > 0).sum(0).max())
         self.batch_rows = min(chunk.recipe.batch_size or most, most)
         self.n_steps = -(-most // self.batch_rows)
-        self.has_single = bool(chunk.recipe.batch_size) and any((weights > 0).sum(0).min() == 1 for weights in [
-            shares for _, shares in self.orders(0)
-        ])  # fmt: skip
+        orders = self.orders(0) if chunk.recipe.batch_size else []
+        self.has_single = any(bool(((weights > 0).sum(0) == 1).any()) for _, weights in orders)
 
     def orders(self, epoch: int) -> list[tuple[npt.NDArray[np.int64], Array]]:
         """Return the epoch's minibatches: row numbers and weights [row in batch, network].
