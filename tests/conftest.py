@@ -37,7 +37,9 @@ CORE = (
 
 # A file, a folder's conftest.py or a test function that imports torch is marked `torch`, and skipped without it.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
-IMPORTS_TORCH = re.compile(r"^ *(?:from|import) torch\b", re.MULTILINE)
+IMPORTS_TORCH = re.compile(r"^ *(?:(?:from|import) torch|from \.plain_networks)\b", re.MULTILINE)
+# Of a product of candidates, those with words that the kernel doesn't cover need torch, too.
+WORDS_FOR_TORCH = re.compile(r"\[.*\b(?:(?:log)?softmax|softmin|glu|prelu|rrelu|batchnorm)\b")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs, and what they start, ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -190,7 +192,7 @@ def needs_torch(item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function):
         return isinstance(item, Unimportable.AllTests)
     marked = item.get_closest_marker("torch") is not None or imports_torch(item.path)
-    return bool(marked or IMPORTS_TORCH.search(inspect.getsource(item.function)))
+    return bool(marked or WORDS_FOR_TORCH.search(item.name) or IMPORTS_TORCH.search(inspect.getsource(item.function)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

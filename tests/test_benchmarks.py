@@ -11,6 +11,7 @@ FILES = sorted(FOLDER.glob("*.py"))
 OWN = {"seedbed", *(file.stem for file in FILES)} - {"jax_peer"}  # which keeps its process to one core
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_import_of_a_benchmark_exists(file, monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)

@@ -142,6 +142,7 @@ def net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)
 """
 
 
+@pytest.mark.torch
 def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):
     (here / "net.py").write_text(OWN)
     call(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])

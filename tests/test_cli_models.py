@@ -376,6 +376,7 @@ def test_mostly_unknown_cells_are_refused_and_nothing_is_written(folder, call, t
     assert [one.name for one in tmp_path.iterdir()] == ["new.csv"]
 
 
+@pytest.mark.torch
 def test_a_user_network_must_be_given_again_to_predict(folder, call, tmp_path):
     net = tmp_path / "net.py"
     net.write_text(

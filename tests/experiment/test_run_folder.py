@@ -81,6 +81,7 @@ def test_another_specification_is_refused_with_the_differences(small, begun, tmp
     assert said.endswith("Name another folder, or discard that run with overwrite=True.")
 
 
+@pytest.mark.torch
 def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path, monkeypatch):
     begun()
     X, y = arrays

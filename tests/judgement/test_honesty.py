@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.torch  # the program imports it
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 

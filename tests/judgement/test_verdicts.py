@@ -68,7 +68,7 @@ def test_without_row_counts_the_rows_needed_are_a_multiple():
     table = {"fold": [0, 1, 2, 3], "old": [0.7, 0.8, 0.75, 0.8], "new": [0.8, 0.7, 0.8, 0.75]}
     found = sb.judge(table, score="accuracy", margin=0.05)
     assert (found["new"]["rows_needed"], found["new"]["rows_factor"] > 1) == (None, True)
-    assert "times as many rows would show" in str(found)
+    assert "times as many rows to tell" in str(found)
 
 
 def test_long_and_wide_forms_and_frames_of_any_library_give_one_answer(scores, csv):

@@ -69,6 +69,7 @@ def test_the_python_code_runs(exported, mixed, task, monkeypatch):
     assert asked["recipe"] == sb.Recipe.tutorial(epochs=4, lr=0.1, weight_decay=0)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("task", TASKS)
 def test_the_pytorch_code_trains_the_same_network_on_the_same_split(exported, request_of, task):
     asked = request_of("tanh:6", epochs=300, lr=0.2, networks=[{"split": 3, "seed": seed} for seed in range(20)])
@@ -81,6 +82,7 @@ def test_the_pytorch_code_trains_the_same_network_on_the_same_split(exported, re
     assert scores.min() - 0.1 <= score <= scores.max() + 0.1
 
 
+@pytest.mark.torch
 def test_the_pytorch_code_tests_the_same_rows_where_groups_stay_together(lab, grouped, request_of, here, capsys):
     asked = request_of("", epochs=400, lr=0.3, networks=[{"split": 2, "seed": 0}])
     texts = lab(EXPORT, table_document(grouped), [asked])
@@ -126,6 +128,7 @@ def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
     assert {name, target} <= set(constants)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("cell", ["€ {}.{:03},5", "{},{:03}.5 USD"])
 def test_the_pytorch_code_takes_numbers_out_of_texts(lab, here, request_of, capsys, cell):
     rows = [(i % 7 + 1, i, i % 2) for i in range(60)]

@@ -144,7 +144,7 @@ def _dates(value: float) -> Iterator[tuple[float, str]]:
     """Yield a moment rounded to years, months and days, down and up, with its text."""
     for unit in ("Y", "M", "D"):
         start = np.datetime64(int(value), "s").astype(f"datetime64[{unit}]")
-        for moment in (start, start + 1):
+        for moment in (start, start + np.timedelta64(1, unit)):
             yield float(moment.astype("datetime64[s]").astype(np.int64)), str(moment)
 
 
