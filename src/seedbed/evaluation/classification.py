@@ -215,15 +215,10 @@ def balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
     return score
 
 
-def rarer_class(y: Codes) -> int:
-    """Return which of two classes has fewer rows; class 1 of equal ones."""
-    positive = np.count_nonzero(y == 1)
-    return int(2 * positive <= len(y))
-
-
 def recall(y: Codes, sets: Floats) -> RowScore:
-    """Return the share of the rarer class's rows that are predicted as such; NaN if none was drawn."""
-    rare = y == rarer_class(y)
+    """Return the share of the rarer class's rows, class 1 of equal ones, that are predicted as such; NaN if none was
+    drawn."""
+    rare = y == int(2 * np.count_nonzero(y == 1) <= len(y))
     hits = rare * (predicted_classes(sets, by_class=False) == y).mean(axis=0)
 
     def score(weights: Floats) -> Floats:

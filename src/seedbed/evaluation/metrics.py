@@ -58,7 +58,6 @@ class Metric:
         meaning: an explanation, if the name needs one; for `--metric` help and reports.
         row_loss: (y, p, variance of the target) -> the loss of each row, in the shape of y. y: codes or values [...];
             p: [...] or [..., class]. A score that is better when greater is 1 - mean loss.
-        quadratic: whether a row's loss is a squared distance of the prediction, times a constant.
         largest_loss: (task) -> the largest possible loss of a row; may be infinite.
         margin: the default margin; None is 0.02 of the prior's loss, see `default_margin`.
         weighted: (codes [row], p [set, row] or [set, row, class]) -> the mean over prediction sets as a function of row
@@ -80,7 +79,6 @@ class Metric:
     own_units: bool = False
     meaning: str = ""
     row_loss: Callable[[NDArray[Any], Floats, float | None], Floats] | None = None
-    quadratic: bool = False
     largest_loss: Callable[[str], float] = lambda task: np.inf
     margin: float | None = None
     weighted: Callable[[Codes, Floats], RowScore] | None = None
@@ -205,7 +203,6 @@ METRICS: dict[str, Metric] = {
             tasks=_CLASSES,
             meaning="how far off the probabilities are, squared and averaged",
             row_loss=_brier,
-            quadratic=True,
             largest_loss=lambda task: 2.0 if task == "multiclass" else 1.0,
         ),
         Metric(
@@ -223,7 +220,6 @@ METRICS: dict[str, Metric] = {
             tasks=("regression",),
             meaning="as a share of the target's variance, which is what predicting the mean costs",
             row_loss=_squared_error,
-            quadratic=True,
         ),
         Metric(
             name="r2",

@@ -258,14 +258,15 @@ def code_hash(thing: Any) -> str | None:
     loaded files of the user and the versions of all installed packages. Code typed at a prompt can't be read. Files
     that a network reads by itself are not covered.
     """
+    pickler = _Pickler(file := io.BytesIO())
     try:
-        contents, roots = _pickle(thing)
+        pickler.dump(thing)
     except Exception:  # noqa: BLE001 - a lambda, a local class, a handle: each fails in its own way
         return None
-    digest = hashlib.sha256(contents)
-    if roots is None:
+    if not pickler.readable:  # some code is in no file
         return None
-    if roots - _KNOWN:
+    digest = hashlib.sha256(file.getvalue())
+    if pickler.roots - _KNOWN:
         for path in sorted(_user_files()):
             digest.update(f"{path}\n".encode())
             digest.update(path.read_bytes() if path.is_file() else b"")
@@ -289,14 +290,6 @@ class _Pickler(pickle.Pickler):
             self.readable = self.readable and (module.partition(".")[0] in _KNOWN or _is_in_a_file(thing))
         elif isinstance(thing, FileArchitecture):
             self.roots.add(thing.path)
-
-
-def _pickle(thing: Any) -> tuple[bytes, set[str] | None]:
-    """Return the pickle of an object, and the packages whose code it refers to; None if some code is in no file."""
-    file = io.BytesIO()
-    pickler = _Pickler(file)
-    pickler.dump(thing)
-    return file.getvalue(), pickler.roots if pickler.readable else None
 
 
 def _is_in_a_file(thing: Any) -> bool:

@@ -218,7 +218,15 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
         producer_name="seedbed",
         producer_version=model.versions.get("seedbed", ""),
     )
-    helper.set_model_props(made, _properties(model) | ({"coverage": canonical(sets["coverage"])} if sets else {}))
+    properties = {
+        "task": model.task,
+        "labels": canonical(list(model.labels)),
+        "candidate": model.candidate,
+        "target": model.target_name,
+        "seedbed": version("seedbed"),
+        "card": canonical(model.card()),
+    }
+    helper.set_model_props(made, properties | ({"coverage": canonical(sets["coverage"])} if sets else {}))
     onnx.checker.check_model(made, full_check=True)
     return made
 
@@ -235,7 +243,8 @@ def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoP
         values, spreads = _add_moments(graph, graph.add("Softmax", outputs, axis=2))
         probabilities = graph.add("Identity", values, output=_output(model, "probabilities"))
         code = graph.add("ArgMax", values, axis=1, keepdims=0)
-        spread = _add_of_best(graph, spreads, code)
+        place = graph.add("Unsqueeze", code, graph.constant([1]))
+        spread = _squeezed(graph, graph.add("GatherElements", spreads, place, axis=1), 1)
     graph.add("Identity", spread, output=_output(model, "spread"))
     whole = model.classes_.dtype.kind == "i"
     labels = graph.constant(model.classes_, np.int64 if whole else object)
@@ -287,12 +296,6 @@ def _add_moments(graph: Graph, values: str) -> tuple[str, str]:
     return mean, graph.add("Sqrt", variance)
 
 
-def _add_of_best(graph: Graph, spreads: str, code: str) -> str:
-    """Return the spread of the most probable class [n], from spreads [n, class]."""
-    place = graph.add("Unsqueeze", code, graph.constant([1]))
-    return _squeezed(graph, graph.add("GatherElements", spreads, place, axis=1), 1)
-
-
 def _output(model: Ensemble, word: str) -> str:
     """Return the name of an output. Underscores are added if a column has the same name."""
     while word in model.feature_names_in_:
@@ -302,15 +305,3 @@ def _output(model: Ensemble, word: str) -> str:
 
 def _value(name: str, shape: list[str | int], doc: str, dtype: int = TensorProto.DOUBLE) -> ValueInfoProto:
     return helper.make_tensor_value_info(name, dtype, shape, doc_string=doc)
-
-
-def _properties(model: Ensemble) -> dict[str, str]:
-    """Return the metadata of the file."""
-    return {
-        "task": model.task,
-        "labels": canonical(list(model.labels)),
-        "candidate": model.candidate,
-        "target": model.target_name,
-        "seedbed": version("seedbed"),
-        "card": canonical(model.card()),
-    }

@@ -68,8 +68,9 @@ def write_predictions(
     if path is not None and path.suffix.lower() not in _FORMATS:
         raise OptionError(f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file.")
     check_threshold(model.task, threshold)
+    if coverage is not None or per_class:  # refused now if there are no such sets
+        model.thresholds_of_sets(coverage, per_class=per_class)
     columns = _Columns(model, threshold, coverage, per_class)
-    columns.check()
     copied = _columns_to_copy(columns, frame, keep)
     with _table() as connection:
         notes = _fill(connection, columns, frame, copied)
@@ -89,11 +90,6 @@ class _Columns:
     threshold: float | None
     coverage: float | None
     per_class: bool
-
-    def check(self) -> None:
-        """Raise OptionError if there are no such sets."""
-        if self.coverage is not None or self.per_class:
-            self.model.thresholds_of_sets(self.coverage, per_class=self.per_class)
 
     @property
     def names(self) -> list[str]:

@@ -272,14 +272,9 @@ def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
     heading = f"By {groups.column}: {groups.model} against {reference}"
     return FirstScreen(
         heading=heading if groups.model != reference else f"By {groups.column}: {reference}",
-        warnings=(),
-        answers=(),
-        no_verdict="",
         columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
         rows=tuple(_subgroup_row(conclusion, groups, group, metric) for group in groups.subgroups),
-        helps=(),
         notes=(_finding(conclusion), *_subgroup_notes(conclusion, groups)),
-        run_facts=(),
         unit="points" if metric.percent else metric.words,
         margin=metric.scale * conclusion.metric.margin,
     )

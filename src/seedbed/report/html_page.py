@@ -64,12 +64,6 @@ _ANY_TERM = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
 _TERM = re.compile(rf"(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.IGNORECASE)
 
 _UNBROKEN = 32  # letters that fit on one line of a phone
-_TEMPLATES = {
-    "comparison": "comparison.html",
-    "training": "training.html",
-    "judgement": "judgement.html",
-    "tables": "tables.html",
-}
 
 
 def report_page(summary: AnySummary) -> str:
@@ -80,7 +74,7 @@ def report_page(summary: AnySummary) -> str:
     names = [candidate.name for candidate in summary.candidates]
     unbroken = _unbroken(names)
     return _render(
-        _TEMPLATES[summary.kind],
+        f"{summary.kind}.html",
         summary=summary,
         document=document_of,
         unbroken=unbroken,
