@@ -101,7 +101,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         elif self.portfolio is not None:
             raise OptionError("portfolio belongs to candidate='auto'", "Leave one of the two out.")
         with _one_at_a_time:
-            fitted = blend_table(
+            model, out_of_bag = blend_table(
                 table,
                 portfolio=portfolio,
                 n_networks=None if self.n_networks is None else int(self.n_networks),
@@ -112,7 +112,14 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 compute=Compute(engine=self.engine, device=str(self.device), n_jobs=self._jobs()),
                 on_member=_say if self.verbose else None,
             )
-            self.__dict__.update(_attributes(*fitted))
+            self.__dict__ |= {
+                "model_": model,
+                "n_iter_": max(1, int(model.training["epochs"])),
+                "lr_": float(model.training["lr"]),
+                "weights_": dict(out_of_bag.weights),
+                "oob_losses_": dict(out_of_bag.losses),
+                "oob_decision_function_" if model.labels else "oob_prediction_": out_of_bag.values,
+            }
         return self
 
     def _seed(self) -> int:
@@ -172,18 +179,6 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         columns = self._read_features(X, reset=False)
         with _one_at_a_time:
             return predict_frame(self.model_, columns)
-
-
-def _attributes(model: Model, out_of_bag: OutOfBag) -> dict[str, Any]:
-    """Return the attributes that a fit sets."""
-    return {
-        "model_": model,
-        "n_iter_": max(1, int(model.training["epochs"])),
-        "lr_": float(model.training["lr"]),
-        "weights_": dict(out_of_bag.weights),
-        "oob_losses_": dict(out_of_bag.losses),
-        "oob_decision_function_" if model.labels else "oob_prediction_": out_of_bag.values,
-    }
 
 
 def _say(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> None:

@@ -13,7 +13,6 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_info
 
-from seedbed.evaluation.conclusion import Outlook
 from seedbed.experiment.comparison import carry_out
 from seedbed.experiment.run import run, run_by_looks
 from seedbed.experiment.specification_file import read_specification
@@ -31,7 +30,7 @@ def outlooks(monkeypatch):
 
     def stop(repeats, reason="rows"):
         def outlook(conclusion, most):
-            return Outlook(stop=reason if conclusion.plan.repeats >= repeats else None, narrowing=None)
+            return reason if conclusion.plan.repeats >= repeats else None
 
         monkeypatch.setattr("seedbed.experiment.comparison.outlook", outlook)
 

@@ -35,14 +35,6 @@ def test_the_suffix_decides_the_format_of_the_file(chart, tmp_path, suffix, star
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_scale_multiplies_the_pixels(chart, tmp_path):
-    widths = [
-        int.from_bytes(save_chart(chart, tmp_path / "a.png", scale=scale).read_bytes()[16:20], "big")
-        for scale in (1.0, 2.0)
-    ]
-    assert widths[1] == pytest.approx(2 * widths[0], abs=2)
-
-
 def test_json_contains_the_specification_of_the_chart(chart, tmp_path):
     assert json.loads(save_chart(chart, str(tmp_path / "curves.json")).read_text("utf-8")) == chart.to_dict()
 

@@ -25,7 +25,6 @@ from seedbed.evaluation.classification import (
     auc_influence,
     average_precision,
     balanced_accuracy,
-    class_codes,
     fold_auc,
     mcc,
     multiclass_auc,
@@ -250,7 +249,7 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
     Raises:
         OptionError: the metric isn't a mean over rows, or isn't known.
         TargetError: squared error of a constant target.
-        ValueError: shapes don't fit, or y holds what isn't a class code.
+        ValueError: shapes don't fit.
     """
     loss = METRICS[name].row_loss if name in METRICS else None
     if loss is None:
@@ -267,9 +266,8 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
     by_class = guess.ndim == truth.ndim + 1
     if guess.shape[: truth.ndim] != truth.shape or guess.ndim > truth.ndim + 1:
         raise ValueError(f"p must be {truth.shape} or that with one more axis for classes; got {guess.shape}")
-    codes = class_codes(truth, n_classes=guess.shape[-1] if by_class else 2)
     finite = np.isfinite(guess).all(axis=-1) if by_class else np.isfinite(guess)
-    return np.where(finite, loss(codes, guess, None), np.nan)
+    return np.where(finite, loss(truth.astype(np.intp), guess, None), np.nan)
 
 
 def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> float:
@@ -285,7 +283,7 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
     truth = np.asarray(y)
     if "regression" in METRICS[name].tasks:
         return float(row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean())
-    codes = class_codes(truth, n_classes=n_classes or max(2, int(truth.max()) + 1))
+    codes = truth.astype(np.intp)
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
     if METRICS[name].influence is not None:
         return 0.5  # the area of an order by chance

@@ -224,7 +224,8 @@ class _Work:
     def _count(self) -> None:
         self._done += 1
         if self._tell is not None:
-            self._tell(Progress(done=self._done + self._reused, total=self.plan.fits_a_split * len(self.plan.splits)))
+            total = sum(unit.n_fits for unit in self.plan.experiment.units) * len(self.plan.splits)
+            self._tell(Progress(done=self._done + self._reused, total=total))
 
     def results(self, repeats: int, seconds: float) -> Results:
         """Return the results of the first repeats."""

@@ -244,7 +244,11 @@ def specify(
             "auto needs rows that networks leave out", f"Leave it out, or give {spell('n_networks', 2)} or more."
         )
     first = linear_name(table.task) if is_default or not expanded else expanded[0].name
-    metric, judging = _metric(design.metric, table.task), _protocol(table, design)
+    metrics = [one.name for one in METRICS.values() if one.is_testable and table.task in one.tasks]
+    metric = default_metric(table.task) if design.metric is None else design.metric
+    if metric not in metrics:
+        raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
+    judging = _protocol(table, design)
     if METRICS[metric].row_loss is None and judging.kind == "held_out":
         message = f"'{metric}' is a score of a fold, and here one set of rows is tested"
         raise OptionError(message, f"Leave {spell('metric')} out.")
@@ -331,15 +335,6 @@ def _recipe_for(table: Table, recipe: Recipe) -> Recipe:
     if recipe.loss not in ("auto", loss):
         raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}.")
     return dataclasses.replace(recipe, loss=loss)
-
-
-def _metric(metric: str | None, task: Task) -> str:
-    """Return the metric that is tested."""
-    metrics = [one.name for one in METRICS.values() if one.is_testable and task in one.tasks]
-    metric = default_metric(task) if metric is None else metric
-    if metric not in metrics:
-        raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
-    return metric
 
 
 def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:

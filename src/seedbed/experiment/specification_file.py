@@ -11,7 +11,7 @@ import pickle
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
@@ -235,20 +235,11 @@ def check_no_part_of_a_run(table: str) -> None:
             raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {parent}.")
     if not place.exists() and (inside := Path("seedbed-out") / place).is_dir():
         raise OptionError(f"there is no folder {place}", f"Did you mean {inside}?")
-    if not place.exists() and not place.suffix and (comparisons := _comparisons_in(parent)):
-        hint = nearest(str(place), map(str, comparisons)) or f"Comparisons beside it: {_join_names(comparisons)}."
+    comparisons = [str(path.parent) for path in sorted(parent.glob(f"*/{_COMPARISON}"))]
+    if not place.exists() and not place.suffix and comparisons:
+        beside = ", ".join(comparisons[:_NAMED]) + ", ..." * (len(comparisons) > _NAMED)
+        hint = nearest(str(place), comparisons) or f"Comparisons beside it: {beside}."
         raise OptionError(f"there is no folder {place}", hint)
-
-
-def _comparisons_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path.parent for path in folder.glob(f"*/{_COMPARISON}"))
-
-
-def _join_names(folders: Iterable[Path]) -> str:
-    names = [str(folder) for folder in folders]
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
 def code_hash(thing: Any) -> str | None:

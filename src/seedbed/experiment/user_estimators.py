@@ -78,30 +78,23 @@ def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Es
     elif isinstance(spec, Estimator):
         model = spec
     elif inspect.isclass(spec):
-        model = _describe(spec.__name__, _construct(spec, {}, spec.__name__, task))
+        estimator = _construct(spec, {}, spec.__name__, task)
+        model = Estimator(spec.__name__, estimator, spelled(estimator))
     else:
-        model = _describe(type(spec).__name__, spec)
+        model = Estimator(type(spec).__name__, spec, spelled(spec))
     _check(model, task)
     if not isinstance(spec, Estimator) and not hasattr(model.estimator, "steps"):
-        model = _standardise(model)
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        # Many estimators need a scaler, and trees aren't changed by it.
+        scaled = make_pipeline(StandardScaler(), model.estimator)
+        model = Estimator(model.name, scaled, f"{model.description}, standardised features")
     if name is not None and name != model.name:
         if name in _TAKEN:
             raise OptionError(f"a baseline can't be named '{name}'", "This name belongs to a default model.")
         model = dataclasses.replace(model, name=name)
     return dataclasses.replace(model, estimator=_seed(model, random_state))
-
-
-def _standardise(baseline: Estimator) -> Estimator:
-    """Return the baseline behind a scaler, which many estimators need and which doesn't change trees."""
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    scaled = make_pipeline(StandardScaler(), baseline.estimator)
-    return Estimator(baseline.name, scaled, f"{baseline.description}, standardised features")
-
-
-def _describe(name: str, estimator: Any) -> Estimator:
-    return Estimator(name, estimator, spelled(estimator))
 
 
 def _from_path(spec: str, task: Task) -> Estimator:
@@ -122,7 +115,8 @@ def _from_path(spec: str, task: Task) -> Estimator:
         hint = did_you_mean(name, models) or f"Give a {_wanted_kind(task)}, such as {_example(task)}."
         raise _refuse(spec, f"no class '{name}' in {module}", hint)
     values = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}
-    return _describe(f"{name}{parenthesis}{arguments}" if values else name, _construct(made, values, spec, task))
+    estimator = _construct(made, values, spec, task)
+    return Estimator(f"{name}{parenthesis}{arguments}" if values else name, estimator, spelled(estimator))
 
 
 def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:

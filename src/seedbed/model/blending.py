@@ -106,11 +106,6 @@ def fit_model(
     return model
 
 
-def _check_number(n_networks: int) -> None:
-    if not 1 <= n_networks <= MOST_NETWORKS:
-        raise OptionError(f"n_networks is {shown(n_networks)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
-
-
 def _row_weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.float32] | None:
     """Return the weights [row] as float32."""
     if sample_weight is None:
@@ -194,7 +189,8 @@ def blend_table(
     weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
     warn_of_probabilities(members[0], table)
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
-    _check_number(n)
+    if not 1 <= n <= MOST_NETWORKS:
+        raise OptionError(f"n_networks is {shown(n)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
     if n == 1 and len(members) > 1:
         raise OptionError("a blend of single networks has no rows left out", "Give n_networks=2 or more.")
     fit = Fit(table, members, recipe, MemberData(table, n, weights, random_state), drops=len(members) > 1)

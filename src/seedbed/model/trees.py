@@ -248,7 +248,7 @@ def fit_trees(
     before, to other splits.
 
     Args:
-        jobs: number of threads, see `n_threads`.
+        jobs: number of threads.
         rival: other trees of the same splits. Extra trees that get no weight beside them for the rows of the first
             split end there.
         until: a time of `time.monotonic` after which boosting does no more iterations. Trees that would take longer, by
@@ -286,11 +286,6 @@ def tree_seconds(trees: Trees, data: TreeData) -> float:
             first = booster(data.of_classes, len(data.y), 0).set_params(max_iter=_TIMED)
             first.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
     return (time.monotonic() - started) / _TIMED
-
-
-def n_threads(n_rows: int, jobs: int) -> int:
-    """Return how many threads fit trees to so many rows. Small trees hold Python's lock, so more would gain nothing."""
-    return jobs if n_rows >= FEW_ROWS else 1
 
 
 def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTrees:

@@ -12,8 +12,6 @@ from seedbed.evaluation.summaries import SCHEMA_VERSION, AnySummary, summary_fro
 from seedbed.files import altered_files, read_document, write_digests, write_whole
 
 _FILES = ("comparison.json", "training.json")
-
-
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
 _DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be drawn again
 
