@@ -25,7 +25,6 @@ from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.data.frame import Frame
 from seedbed.data.reading import coded_table, label_texts, read_features
 from seedbed.data.sources.memory import as_frame
-from seedbed.data.table import Table
 from seedbed.data.typed import as_text
 from seedbed.errors import DataError, OptionError, TargetError, visible
 from seedbed.model.blending import OutOfBag, blend_table
@@ -91,7 +90,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         tags.input_tags.string = True
         return tags
 
-    def _fit_table(self, table: Table, weights: Floats | None) -> Self:
+    def _fit_table(self, columns: Frame, target: NDArray[Any], weights: Floats | None, **coding: Any) -> Self:
         """Fit the model and set the attributes of the fit."""
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)  # of an earlier fit
@@ -100,6 +99,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             portfolio = self.portfolio
         elif self.portfolio is not None:
             raise OptionError("portfolio belongs to candidate='auto'", "Leave one of the two out.")
+        table = coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)
         with _one_at_a_time:
             model, out_of_bag = blend_table(
                 table,
@@ -160,9 +160,6 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         columns = read_features(X)
         self._names: tuple[str, ...] = columns.names
         return columns
-
-    def _table(self, columns: Frame, target: NDArray[Any], **coding: Any) -> Table:
-        return coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)
 
     def _cases(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[Frame, NDArray[Any]]:
         """Return features and target of the same rows."""
@@ -330,10 +327,10 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             raise TargetError(f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two.")
         weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
         task = "binary" if len(classes) == 2 else "multiclass"
-        coding = {"groups": group, "labels": label_texts(classes), **_target_name(y)}
-        table = self._table(columns, codes.astype(np.int64), task=task, **coding)
+        coding = {"task": task, "groups": group, "labels": label_texts(classes), **_target_name(y)}
+        self._fit_table(columns, codes.astype(np.int64), _unless_equal(weights), **coding)
         self.classes_ = classes
-        return self._fit_table(table, _unless_equal(weights))
+        return self
 
     def _weights_of_classes(self, classes: NDArray[Any], codes: NDArray[np.int64], weights: Floats) -> Floats:
         """Return the weight of each class [class]."""
@@ -437,8 +434,8 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
             raise TargetError(f"y holds {word!r}, which isn't numeric", "For labels, use SeedbedClassifier.")
         columns, amounts = self._cases(X, y, y_numeric=True)
         columns, amounts, weights, group = _weighted_rows(columns, amounts.astype(np.float64), sample_weight, groups)
-        table = self._table(columns, amounts, task="regression", groups=group, **_target_name(y))
-        return self._fit_table(table, _unless_equal(weights))
+        coding = {"task": "regression", "groups": group, **_target_name(y)}
+        return self._fit_table(columns, amounts, _unless_equal(weights), **coding)
 
     def predict(self, X: Any) -> Floats:
         """Return the prediction for each row [row].

@@ -32,13 +32,8 @@ def scores(**given):
 
 def network(name, **changes):
     return {
-        "name": name,
+        **baseline(name),
         "kind": "network",
-        "scores": scores(),
-        "finite": True,
-        "networks": 1,
-        "confusion": [[0.5, 0.1], [0.1, 0.3]],
-        "calibration": None,
         "description": RECIPE,
         "n_parameters": 1071,
         "n_networks": 500,

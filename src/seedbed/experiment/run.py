@@ -28,21 +28,7 @@ Tell = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ModelResult(Result):
-    """One model of a comparison, as it is handed over.
-
-    Attributes:
-        description: what it is, in a few words.
-    """
-
-    description: str
-
-    def summary(self, *, whole: bool = True) -> CandidateSummary:
-        return replace(super().summary(whole=whole), kind="baseline", description=self.description)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class NetworkResult(ModelResult):
+class NetworkResult(Result):
     """A model of networks.
 
     Attributes:
@@ -93,7 +79,6 @@ class NetworkResult(ModelResult):
         )
         return replace(
             super().summary(whole=whole),
-            kind="network",
             n_parameters=self.n_parameters,
             n_networks=self.curves.shape[2],
             n_diverged=int((~known).sum()),
@@ -284,7 +269,7 @@ class Gathered:
             int(arrays[f"{name}/epochs"][number]) if f"{name}/epochs" in arrays else 0,
         )
 
-    def result(self, part: Plan) -> ModelResult:
+    def result(self, part: Plan) -> Result:
         """Return its result in the first repeats of a plan, see `Plan.first`."""
         spec, line = part.experiment, self._line
         about: dict[str, Any] = {
@@ -299,9 +284,10 @@ class Gathered:
             "predictions": self._predictions[: spec.design.repeats],
             "singles": None if self._networks is None else self._networks[: spec.design.repeats],
             "description": line.description,
+            "kind": "baseline" if line.recipe is None else "network",
         }
         if line.recipe is None:
-            return ModelResult(**about)
+            return Result(**about)
         n_splits = len(part.splits)
         n_epochs = max((curves.shape[1] for curves in self._curves.values()), default=1)
         curves = np.full((len(CURVES), n_epochs, n_splits * self._n), np.nan, dtype=np.float32)

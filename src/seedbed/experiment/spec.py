@@ -222,7 +222,11 @@ def specify(
     random_state = int(design.random_state)
     whole = table if design.quick and table.n_rows > _QUICK_ROWS else None
     table = table if whole is None else whole.of_rows(sampled_rows(whole, _QUICK_ROWS, random_state))
-    recipe = _recipe_for(table, recipe)
+    # It also decides how outputs become predictions.
+    loss = LOSSES[table.task]
+    if recipe.loss not in ("auto", loss):
+        raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}.")
+    recipe = dataclasses.replace(recipe, loss=loss)
     is_default = candidates is None and recipe.leaves_out
     named: Any = TUTORIAL if candidates is None else candidates
     others, has_auto = ([], True) if is_default else _without_auto(named)
@@ -326,15 +330,6 @@ def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]
             else:
                 others.append(one if name is None else {name: one})
     return known, others
-
-
-def _recipe_for(table: Table, recipe: Recipe) -> Recipe:
-    """Return the recipe that the candidates share on a table, with the loss of its task, which also decides how
-    outputs become predictions."""
-    loss = LOSSES[table.task]
-    if recipe.loss not in ("auto", loss):
-        raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}.")
-    return dataclasses.replace(recipe, loss=loss)
 
 
 def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:

@@ -154,8 +154,18 @@ def _construct(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -
 
 def _check(baseline: Estimator, task: Task) -> None:
     """Raise OptionError unless it is a regressor, or a classifier with probabilities."""
-    name, estimator = baseline.name, baseline.estimator
-    if not _is_a(_wanted_kind(task), estimator):
+    from sklearn.base import is_classifier, is_regressor
+
+    name, estimator, kind = baseline.name, baseline.estimator, _wanted_kind(task)
+    is_wanted = _is_estimator(estimator)
+    if is_wanted:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                is_wanted = bool((is_classifier if kind == "classifier" else is_regressor)(estimator))
+            except (AttributeError, TypeError):  # an estimator without the tags of scikit-learn 1.6
+                is_wanted = getattr(estimator, "_estimator_type", None) == kind
+    if not is_wanted:
         raise _no_model(name, task)
     if task != "regression" and not hasattr(estimator, "predict_proba"):
         hint = "Wrap it in sklearn.calibration.CalibratedClassifierCV."
@@ -170,19 +180,6 @@ def _wanted_kind(task: Task) -> Literal["classifier", "regressor"]:
 
 def _example(task: Task) -> str:
     return f"sklearn.ensemble.RandomForest{_wanted_kind(task).capitalize()}"
-
-
-def _is_a(kind: Literal["classifier", "regressor"], estimator: Any) -> bool:
-    from sklearn.base import is_classifier, is_regressor
-
-    if not _is_estimator(estimator):
-        return False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return bool((is_classifier if kind == "classifier" else is_regressor)(estimator))
-        except (AttributeError, TypeError):  # an estimator without the tags of scikit-learn 1.6
-            return getattr(estimator, "_estimator_type", None) == kind
 
 
 def _is_estimator(thing: Any) -> bool:

@@ -83,8 +83,11 @@ def _records(
     for place, name in enumerate(names):
         record = {"panel": panel, "candidate": name, "place": place}
         if name in runs:
-            note = _share_better(runs[name]) if panel == "difference" else _range_words(runs[name], lottery.name)
-            records.append(record | {"note": note} | _spread(runs[name], lottery.edges, scale))
+            run = runs[name]
+            low, mean, high = (_number(value, lottery.name) for value in (run.lowest, run.mean, run.highest))
+            note = f"{low} to {high}, mean {mean}" if run.n > 1 else mean
+            note = _share_better(run) if panel == "difference" else note
+            records.append(record | {"note": note} | _spread(run, lottery.edges, scale))
         elif name == reference:
             records.append(record | {"note": "the reference", "n": 0} | {key: [] for key in _LISTS})
     return records
@@ -129,11 +132,6 @@ def _share_better(run: RunSpread) -> str:
     share = run.better or 0.0
     words = "under 1%" if 0 < share < 0.01 else "over 99%" if 0.99 < share < 1 else f"{100 * share:.0f}%"
     return f"{words} say better"
-
-
-def _range_words(run: RunSpread, name: str) -> str:
-    low, mean, high = (_number(value, name) for value in (run.lowest, run.mean, run.highest))
-    return f"{low} to {high}, mean {mean}" if run.n > 1 else mean
 
 
 def _number(value: float, name: str) -> str:

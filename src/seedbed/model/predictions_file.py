@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,10 @@ def write_predictions(
         model.thresholds_of_sets(coverage, per_class=per_class)
     columns = _Columns(model, threshold, coverage, per_class)
     copied = _columns_to_copy(columns, frame, keep)
-    with _table() as connection:
+    with temporary_folder() as folder, duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET memory_limit = ?", [_MEMORY])
+        connection.execute("SET temp_directory = ?", [str(folder)])
         notes = _fill(connection, columns, frame, copied)
         if path is None:
             _print(connection)
@@ -120,15 +122,6 @@ class _Columns:
     def _covering(self, predictions: Predictions) -> np.ndarray[Any, Any]:
         assert self.coverage is not None
         return self.model.covering(predictions, self.coverage, per_class=self.per_class)
-
-
-@contextlib.contextmanager
-def _table() -> Iterator[duckdb.DuckDBPyConnection]:
-    with temporary_folder() as folder, duckdb.connect() as connection:
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute("SET memory_limit = ?", [_MEMORY])
-        connection.execute("SET temp_directory = ?", [str(folder)])
-        yield connection
 
 
 def _columns_to_copy(columns: _Columns, frame: Frame, keep: Sequence[str]) -> dict[str, int]:

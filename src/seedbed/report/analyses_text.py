@@ -345,19 +345,17 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
     if few:
         yield f"No verdict: {few}."
     if any(group.verdicts for group in groups.subgroups):
-        what = {"binary": f"the mean probability of {_positive(conclusion)} minus its share of rows, in points",
+        labels, target = list(conclusion.labels), conclusion.target
+        positive = f"{target} {labels[1]}" if len(labels) == 2 else target
+        what = {"binary": f"the mean probability of {positive} minus its share of rows, in points",
                 "multiclass": "the mean probability of the predicted class minus the share of right ones, in points",
-                }.get(conclusion.task or "", f"the mean prediction minus the mean of {conclusion.target}")  # fmt: skip
+                }.get(conclusion.task or "", f"the mean prediction minus the mean of {target}")  # fmt: skip
         yield f"Predicted - observed: {what}."
         level = f"{100 * (1 - conclusion.alpha):g}%"
         yield (
             f"±: {level} intervals, which hold for all subgroups together; those of gains for all models, too. They "
             "are about models trained on this table: trained on other rows, models may differ more between subgroups."
         )
-
-
-def _positive(conclusion: Conclusion) -> str:
-    return f"{conclusion.target} {list(conclusion.labels)[1]}" if len(conclusion.labels) == 2 else conclusion.target
 
 
 def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
