@@ -142,11 +142,9 @@ class Verdict(Difference):
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes, and the verdict in words, as a plain dict ready for JSON."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        plain["accuracy"] = None if self.accuracy is None else asdict(self.accuracy)
-        plain["spread"] = None if self.spread is None else asdict(self.spread)
-        plain["rows_needed"] = None if self.rows_needed is None else list(self.rows_needed)
-        return plain | {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence}
+        rows = None if self.rows_needed is None else list(self.rows_needed)
+        words = {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence}
+        return asdict(self) | {"rows_needed": rows} | words
 
 
 def count_range(share: float, low: float, high: float, *, of: int, alpha: float) -> tuple[int, int]:

@@ -253,11 +253,8 @@ class Gathered:
 
     def stored(self, arrays: Mapping[str, npt.NDArray[Any]], number: int) -> Fitted:
         """Return what `Comparison.save` has stored of a split."""
-        split, name, columns = (
-            self._plan.splits[number],
-            self._line.name,
-            slice(number * self._n, (number + 1) * self._n),
-        )
+        split, name = self._plan.splits[number], self._line.name
+        columns = slice(number * self._n, (number + 1) * self._n)
         networks, curves = arrays.get(f"{name}/networks"), None
         if f"{name}/{CURVES[0]}" in arrays:
             curves = np.stack([arrays[f"{name}/{curve}"][:, columns] for curve in CURVES])

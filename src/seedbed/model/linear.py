@@ -56,8 +56,8 @@ def _fitted(data: TreeData, weights: Floats, biases: Floats, of_test: Sequence[F
     outputs = np.full((len(data.y), data.n_outputs, len(data.splits)), np.nan, dtype=np.float32)
     for number, (split, some) in enumerate(zip(data.splits, of_test, strict=True)):
         outputs[split.test, :, number] = some
-    states = {"0.weight": weights, "0.bias": biases}
-    return FittedMember(MLP(), {name: value.astype(np.float32) for name, value in states.items()}, outputs)
+    states = {"0.weight": weights.astype(np.float32), "0.bias": biases.astype(np.float32)}
+    return FittedMember(MLP(), states, outputs)
 
 
 def _frequencies(data: TreeData, rows: NDArray[np.int64]) -> Floats:

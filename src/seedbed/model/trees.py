@@ -192,15 +192,13 @@ class _Nodes(NamedTuple):
     @classmethod
     def joined(cls, trees: Iterable[_Nodes]) -> _Nodes:
         trees = list(trees)
-        starts = [0, *itertools.accumulate(len(tree.left) for tree in trees)][: len(trees)]
-
-        def shifted(name: str) -> NDArray[np.int64]:
-            parts = zip((getattr(tree, name) for tree in trees), starts, strict=True)
-            return np.concatenate([np.where(part < 0, -1, part + start) for part, start in parts])
-
-        whole = {name: np.concatenate([getattr(tree, name) for tree in trees]) for name in ("feature", "threshold")}
-        value = np.concatenate([tree.value for tree in trees])
-        return cls(**whole, left=shifted("left"), right=shifted("right"), value=value, roots=shifted("roots"))
+        starts = itertools.accumulate((len(tree.left) for tree in trees), initial=0)
+        numbers = ("left", "right", "roots")  # of nodes
+        trees = [
+            tree._replace(**{name: np.where((part := getattr(tree, name)) < 0, -1, part + start) for name in numbers})
+            for tree, start in zip(trees, starts, strict=False)
+        ]
+        return cls(*(np.concatenate(parts) for parts in zip(*trees, strict=True)))
 
     def in_order(self, trees: Trees, values: Sequence[NDArray[np.float32]], *, probabilities: bool) -> DecisionTrees:
         """Return the trees with nodes that are ordered by their depth, so that siblings are neighbours.
