@@ -4,20 +4,14 @@ import json
 import re
 from types import SimpleNamespace
 
-import msgspec
 import pytest
 
 from seedbed.errors import OptionError
-from seedbed.evaluation.single_runs import Curves
 from seedbed.figures import pictures
-from seedbed.figures.curves import learning_curves as draw
 from seedbed.figures.drawing import save_chart
 from seedbed.figures.theme import LIGHT
 
-
-def learning_curves(document, **words):
-    """The chart of the plain dict of a summary."""
-    return draw(msgspec.convert(json.loads(json.dumps(document["curves"])), Curves), **words)
+from .conftest import learning_curves
 
 
 @pytest.fixture
