@@ -106,7 +106,7 @@ def score_interval(
             seed).
     """
     score = METRICS[name]
-    if score.influence is not None and p.ndim == 3 and p.shape[2] > 2:
+    if score.influence is not None and p.ndim == 3:
         interval = _by_influence(score.influence, y, p, alpha, widened_by)
     else:
         of_rows = row_score(name, y, p)
@@ -123,8 +123,7 @@ def row_score(name: str, y: NDArray[Any], p: Floats) -> RowScore:
     """
     weighted = METRICS[name].weighted
     assert weighted is not None
-    sets = p[:, :, 1] if p.ndim == 3 and p.shape[2] == 2 else p
-    return weighted(y.astype(np.intp), sets)
+    return weighted(y.astype(np.intp), p)
 
 
 def _by_influence(

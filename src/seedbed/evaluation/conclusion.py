@@ -69,9 +69,6 @@ def conclude(
         sizes: of the models that can be simpler than another.
         contrasts: what may help: the thing, the model with it, and those without.
         gains: whether a model is shown to be better than `prior`, if that isn't among the candidates.
-
-    Raises:
-        OptionError: the margin isn't positive.
     """
     names, margin = list(evidence.runs), question.metric.margin
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
