@@ -249,7 +249,6 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
     Raises:
         OptionError: the metric isn't a mean over rows, or isn't known.
         TargetError: squared error of a constant target.
-        ValueError: shapes don't fit.
     """
     loss = METRICS[name].row_loss if name in METRICS else None
     if loss is None:
@@ -257,16 +256,10 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
         raise OptionError(f"'{name}' isn't a metric with a loss for each row", did_you_mean(name, names))
     truth, guess = np.asarray(y), np.asarray(p, dtype=np.float64)
     if "regression" in METRICS[name].tasks:
-        target = truth.astype(np.float64)
-        if guess.shape != target.shape:
-            raise ValueError(f"p must have the shape of y, {target.shape}; got {guess.shape}")
         with np.errstate(over="ignore", invalid="ignore"):
-            losses = loss(target, guess, variance)
+            losses = loss(truth.astype(np.float64), guess, variance)
         return np.where(np.isfinite(losses), losses, np.nan)
-    by_class = guess.ndim == truth.ndim + 1
-    if guess.shape[: truth.ndim] != truth.shape or guess.ndim > truth.ndim + 1:
-        raise ValueError(f"p must be {truth.shape} or that with one more axis for classes; got {guess.shape}")
-    finite = np.isfinite(guess).all(axis=-1) if by_class else np.isfinite(guess)
+    finite = np.isfinite(guess).all(axis=-1) if guess.ndim > truth.ndim else np.isfinite(guess)
     return np.where(finite, loss(truth.astype(np.intp), guess, None), np.nan)
 
 
