@@ -226,9 +226,19 @@ def network_values(
     """
     # No reference to a part may be kept while the next one is made.
     made = map(operator.call, [model.stacks] if stacks is None else stacks, itertools.repeat(matrix))
-    outputs = np.concatenate([*made])
-    if model.task == "multiclass":
-        return np.asarray(ACTIVATIONS["softmax"].values(outputs))
-    if model.task == "binary":
-        return np.asarray(ACTIVATIONS["sigmoid"].values(outputs[:, :, 0]))
-    return np.asarray(outputs[:, :, 0] * model.target_deviation + model.target_mean)
+    values = predicted_by(np.concatenate([*made]), model.task, (model.target_mean, model.target_deviation))
+    return values[:, :, 1] if model.task == "binary" else values
+
+
+def predicted_by(outputs: Array, task: Task, scale: tuple[float, float]) -> Floats:
+    """Return probabilities [..., class] or numbers [...] of outputs [..., output].
+
+    Args:
+        scale: mean and deviation of a numeric target, if outputs are standardised.
+    """
+    if task == "regression":
+        mean, deviation = scale
+        return np.asarray(outputs[..., 0] * deviation + mean)
+    if task == "binary":
+        return np.asarray(ACTIVATIONS["sigmoid"].values(np.concatenate([-outputs, outputs], axis=-1)))
+    return np.asarray(ACTIVATIONS["softmax"].values(outputs))
