@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.arguments import spelled
+from seedbed.data.cells import first_of
 from seedbed.data.splits import Split
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, nearest, without_passwords
@@ -237,8 +238,7 @@ def check_no_part_of_a_run(table: str) -> None:
         raise OptionError(f"there is no folder {place}", f"Did you mean {inside}?")
     comparisons = [str(path.parent) for path in sorted(parent.glob(f"*/{_COMPARISON}"))]
     if not place.exists() and not place.suffix and comparisons:
-        beside = ", ".join(comparisons[:_NAMED]) + ", ..." * (len(comparisons) > _NAMED)
-        hint = nearest(str(place), comparisons) or f"Comparisons beside it: {beside}."
+        hint = nearest(str(place), comparisons) or f"Comparisons beside it: {first_of(comparisons, _NAMED)}."
         raise OptionError(f"there is no folder {place}", hint)
 
 
