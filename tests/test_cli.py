@@ -464,9 +464,6 @@ def test_a_bad_option_is_refused_in_one_line(call, here, table, case, verb):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--folds", "30"], ["at least 30 are needed", "Use fewer folds"]),
-        (["--reference", "prio"], ["'prio' isn't among the candidates. Did you mean 'prior'?"]),
-        (["--candidate", "relu:5", "--candidate", "relu:5"], ["two candidates are named 'relu:5'"]),
         (["--fail-if-worse", "network1"], ["--fail-if-worse network1", "Did you mean 'network-1'?"]),
         (
             ["--fail-if-worse", "logistic", "--reference", "logistic"],
@@ -474,7 +471,6 @@ def test_a_bad_option_is_refused_in_one_line(call, here, table, case, verb):
         ),
         (["--lr", "0.1,"], ["lr is '0.1,'"]),
         (["--lr", "0.1,1"], ["several learning rates are of named candidates. Name one, such as network-1."]),
-        (["--candidate", "relu:3", "--lr", "0.1,0.1"], ["a learning rate appears twice in 0.1, 0.1. Leave one out."]),
     ],
     ids=str,
 )

@@ -76,15 +76,19 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     assert once_more.read_bytes() == path.read_bytes()
 
 
+def succeed(*words):
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert not stop.value.code
+
+
 @pytest.fixture(scope="module")
 def default_run(folder, tmp_path_factory):
     """The folder of a default comparison of that table, with a scikit-learn model."""
     place = tmp_path_factory.mktemp("default") / "run"
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", *ONE_SPLIT,
              "--baseline", "sklearn.naive_bayes.GaussianNB", "--out", place)  # fmt: skip
-    with pytest.raises(SystemExit) as stop:
-        main([str(word) for word in words])
-    assert not stop.value.code
+    succeed(*words)
     return place
 
 
@@ -201,9 +205,7 @@ def run(folder):
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
              "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--n-networks", 2, "--epochs", 12,
              "--n-jobs", 1, "--no-baselines", "-q", "--out", folder / "run")  # fmt: skip
-    with pytest.raises(SystemExit) as stop:
-        main([str(word) for word in words])
-    assert not stop.value.code
+    succeed(*words)
     return folder / "run"
 
 
@@ -283,9 +285,7 @@ def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):
 def split(folder):
     """The folder of a training on one split of that table."""
     words = ("train", folder / "patients.csv", "--target", "ill", "--epochs", 2, "-q", "--out", folder / "split")
-    with pytest.raises(SystemExit) as stop:
-        main([str(word) for word in words])
-    assert not stop.value.code
+    succeed(*words)
     return folder / "split"
 
 

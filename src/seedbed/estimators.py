@@ -25,7 +25,6 @@ from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.data.frame import Frame
 from seedbed.data.reading import coded_table, label_texts, read_features
 from seedbed.data.sources.memory import as_frame
-from seedbed.data.table import Table
 from seedbed.data.typed import as_text
 from seedbed.errors import DataError, OptionError, TargetError, visible
 from seedbed.model.blending import OutOfBag, blend_table
@@ -91,7 +90,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         tags.input_tags.string = True
         return tags
 
-    def _fit_table(self, table: Table, weights: Floats | None) -> Self:
+    def _fit_table(self, columns: Frame, target: NDArray[Any], weights: Floats | None, **coding: Any) -> Self:
         """Fit the model and set the attributes of the fit."""
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)  # of an earlier fit
@@ -100,8 +99,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             portfolio = self.portfolio
         elif self.portfolio is not None:
             raise OptionError("portfolio belongs to candidate='auto'", "Leave one of the two out.")
+        table = coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)
         with _one_at_a_time:
-            fitted = blend_table(
+            model, out_of_bag = blend_table(
                 table,
                 portfolio=portfolio,
                 n_networks=None if self.n_networks is None else int(self.n_networks),
@@ -112,7 +112,14 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 compute=Compute(engine=self.engine, device=str(self.device), n_jobs=self._jobs()),
                 on_member=_say if self.verbose else None,
             )
-            self.__dict__.update(_attributes(*fitted))
+            self.__dict__ |= {
+                "model_": model,
+                "n_iter_": max(1, int(model.training["epochs"])),
+                "lr_": float(model.training["lr"]),
+                "weights_": dict(out_of_bag.weights),
+                "oob_losses_": dict(out_of_bag.losses),
+                "oob_decision_function_" if model.labels else "oob_prediction_": out_of_bag.values,
+            }
         return self
 
     def _seed(self) -> int:
@@ -154,9 +161,6 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self._names: tuple[str, ...] = columns.names
         return columns
 
-    def _table(self, columns: Frame, target: NDArray[Any], **coding: Any) -> Table:
-        return coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)
-
     def _cases(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[Frame, NDArray[Any]]:
         """Return features and target of the same rows."""
         check_arguments(type(self), self.get_params(deep=False))
@@ -172,18 +176,6 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         columns = self._read_features(X, reset=False)
         with _one_at_a_time:
             return predict_frame(self.model_, columns)
-
-
-def _attributes(model: Model, out_of_bag: OutOfBag) -> dict[str, Any]:
-    """Return the attributes that a fit sets."""
-    return {
-        "model_": model,
-        "n_iter_": max(1, int(model.training["epochs"])),
-        "lr_": float(model.training["lr"]),
-        "weights_": dict(out_of_bag.weights),
-        "oob_losses_": dict(out_of_bag.losses),
-        "oob_decision_function_" if model.labels else "oob_prediction_": out_of_bag.values,
-    }
 
 
 def _say(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> None:
@@ -335,10 +327,10 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             raise TargetError(f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two.")
         weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
         task = "binary" if len(classes) == 2 else "multiclass"
-        coding = {"groups": group, "labels": label_texts(classes), **_target_name(y)}
-        table = self._table(columns, codes.astype(np.int64), task=task, **coding)
+        coding = {"task": task, "groups": group, "labels": label_texts(classes), **_target_name(y)}
+        self._fit_table(columns, codes.astype(np.int64), _unless_equal(weights), **coding)
         self.classes_ = classes
-        return self._fit_table(table, _unless_equal(weights))
+        return self
 
     def _weights_of_classes(self, classes: NDArray[Any], codes: NDArray[np.int64], weights: Floats) -> Floats:
         """Return the weight of each class [class]."""
@@ -442,8 +434,8 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
             raise TargetError(f"y holds {word!r}, which isn't numeric", "For labels, use SeedbedClassifier.")
         columns, amounts = self._cases(X, y, y_numeric=True)
         columns, amounts, weights, group = _weighted_rows(columns, amounts.astype(np.float64), sample_weight, groups)
-        table = self._table(columns, amounts, task="regression", groups=group, **_target_name(y))
-        return self._fit_table(table, _unless_equal(weights))
+        coding = {"task": "regression", "groups": group, **_target_name(y)}
+        return self._fit_table(columns, amounts, _unless_equal(weights), **coding)
 
     def predict(self, X: Any) -> Floats:
         """Return the prediction for each row [row].

@@ -58,6 +58,8 @@ class Result:
         times: [row] of rows that are split by time, as neighbours may be alike; else None.
         singles: the predictions of the single networks of each model, in the shape of `predictions` with a network in
             place of a seed; None without networks.
+        kind: as in `CandidateSummary`.
+        description: what it is, in a few words; empty if that isn't known.
     """
 
     name: str
@@ -70,6 +72,8 @@ class Result:
     groups: npt.NDArray[np.int64] | None = None
     times: npt.NDArray[np.float64] | None = None
     singles: npt.NDArray[np.floating] | None = None
+    kind: str = "predictions"
+    description: str = ""
     _losses: dict[tuple[str, bool], Floats] = field(default_factory=dict, init=False)
 
     @functools.cached_property
@@ -191,7 +195,8 @@ class Result:
         which few may be read, as they are."""
         return CandidateSummary(
             name=self.name,
-            kind="predictions",
+            kind=self.kind,
+            description=self.description,
             finite=self.finite,
             networks=1 if self.singles is None else self.singles.shape[1],
             repeats=len(self.predictions),

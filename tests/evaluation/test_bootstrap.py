@@ -34,11 +34,6 @@ def test_a_weight_is_a_number_of_copies(name):
         assert found == pytest.approx(copies, abs=1e-10)
 
 
-def test_two_columns_are_read_as_binary():
-    both = np.stack([1 - P, P], axis=2)
-    assert row_score("roc_auc", Y, both)(W) == pytest.approx(row_score("roc_auc", Y, P)(W))
-
-
 @pytest.mark.parametrize("name", WEIGHTED)
 def test_a_resample_without_a_class_is_undefined_and_does_not_warn(name):
     weights = np.stack([np.where(Y == 1, 1.0, 0.0), np.ones(N)])

@@ -85,7 +85,7 @@ def test_interpolation_between_corners_is_exact(rows):
 
 
 def test_the_band_has_its_nominal_coverage():
-    band, draws = consistency_band(P, level=0.9), np.random.default_rng(5)
+    band, draws = consistency_band(P), np.random.default_rng(5)
     inside = []
     for _ in range(200):
         found = reliability(draws.random(len(P)) < P, P)

@@ -1,5 +1,6 @@
 """Fixtures for the tests of comparisons: a small table, and comparisons that take a moment."""
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,28 @@ def comparison(small: Callable[..., Comparison]) -> Comparison:
     """
     return small(candidates=["linear:3", "tanh:4"], baselines=["prior"], reference="tanh:4", repeats=2, n_networks=3,
                  random_state=7)  # fmt: skip
+
+
+@pytest.fixture
+def fitted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of splits of the groups that are really fitted."""
+    module = importlib.import_module("seedbed.experiment.run")
+    sizes, real = list[int](), module.fit_group
+
+    def fit_group(group: Any, table: Table, splits: Any, **options: Any) -> Any:
+        sizes.append(len(splits))
+        return real(group, table, splits, **options)
+
+    monkeypatch.setattr(module, "fit_group", fit_group)
+    return sizes
+
+
+def by_fold(found: Any, name: str, function: Callable[..., float], *, single: bool = False) -> np.ndarray:
+    """A score of targets and predictions by scikit-learn [split, set]; of single networks [split, network]."""
+    result, y = found[name], found.experiment.table.target
+    p = (result.singles if single else result.predictions).astype(np.float64)
+    parts = [(split.test, p[split.repeat][:, split.test]) for split in found.splits]
+    return np.array([[function(y[test], one) for one in sets] for test, sets in parts])
 
 
 @pytest.fixture

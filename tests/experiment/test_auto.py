@@ -39,10 +39,6 @@ def default(request, table_of):
     return run(make_plan(specify(table, recipe=RECIPE, design=DESIGN), ONE))
 
 
-def part_of(table: Table, split) -> Table:
-    return table.of_rows(split.train)
-
-
 def rows_of(table: Table, split) -> list[dict[str, float]]:
     return [dict(zip(table.feature_names, map(float, row), strict=True)) for row in table.features[split.test]]
 
@@ -60,7 +56,9 @@ def test_the_lines_are_the_members_and_their_blend(default):
 def test_the_blend_of_a_split_is_the_weighted_mean_of_the_lines(default):
     table = default.experiment.table
     for split in default.splits:
-        model, out_of_bag = blend_table(part_of(table, split), recipe=RECIPE, n_networks=3, random_state=0, compute=ONE)
+        model, out_of_bag = blend_table(
+            table.of_rows(split.train), recipe=RECIPE, n_networks=3, random_state=0, compute=ONE
+        )
         each = {name: default[name].singles[0][:, split.test] for name in out_of_bag.weights}
         mean = sum(weight * each[name] for name, weight in out_of_bag.weights.items())
         if table.task != "regression":
@@ -77,7 +75,7 @@ def test_what_is_judged_is_what_is_handed_over(default, name):
     table, split = default.experiment.table, default.splits[1]
     if name == "linear" and table.task != "regression":
         name = "logistic"
-    model = fit_model(part_of(table, split), name, recipe=RECIPE, n_networks=3, compute=ONE)
+    model = fit_model(table.of_rows(split.train), name, recipe=RECIPE, n_networks=3, compute=ONE)
     values = model.predictions(rows_of(table, split)).values
     judged = default[name].predictions[0, 0, split.test]
     np.testing.assert_allclose(judged, values, rtol=0, atol=1e-6 * model.target_deviation)
@@ -96,7 +94,7 @@ def test_named_networks_are_judged_as_they_are_handed_over(arrays, recipe, spec,
     table, design = table_from_arrays(*arrays), Design(repeats=1, folds=3, n_networks=n_networks, baselines=[])
     found = run(make_plan(specify(table, [spec], recipe=recipe, design=design), ONE)).results[0]
     split = found.splits[2]
-    model = fit_model(part_of(table, split), spec, recipe=recipe, n_networks=n_networks, compute=ONE)
+    model = fit_model(table.of_rows(split.train), spec, recipe=recipe, n_networks=n_networks, compute=ONE)
     p = model.predict_proba(table.features[split.test])[:, 1]
     np.testing.assert_allclose(found.predictions[0, 0, split.test], p, rtol=0, atol=1e-6)
 
@@ -236,7 +234,7 @@ def test_any_number_of_networks_is_judged_and_none_leaves_out_half(arrays, n_net
     assert found["relu:3"].singles.shape == (1, n_networks, 60)
     assert set(found["relu:3"].epochs) == {3} or n_networks > 1
     if n_networks == 2:
-        table = part_of(found.experiment.table, found.splits[0])
+        table = found.experiment.table.of_rows(found.splits[0].train)
         assert fit_model(table, "relu:3", recipe=RECIPE, n_networks=2).training["n_networks"] == 2
         from seedbed.model.member import splits_of_networks
 

@@ -1,7 +1,6 @@
 """An interrupted run keeps finished work and continues to the same results, bit for bit."""
 
 import functools
-import importlib
 import json
 import subprocess
 import sys
@@ -63,20 +62,6 @@ def document(folder):
     return {key: value for key, value in found.items() if key not in ("seconds", "files")}
 
 
-@pytest.fixture
-def trained(monkeypatch):
-    """The splits that are really fitted: of each call, the names of its models and the number of splits."""
-    module = importlib.import_module("seedbed.experiment.run")
-    found, real = [], module.fit_group
-
-    def fit_group(group, table, splits, **options):
-        found.append((group.names, len(splits)))
-        return real(group, table, splits, **options)
-
-    monkeypatch.setattr(module, "fit_group", fit_group)
-    return found
-
-
 @pytest.fixture(scope="module")
 def whole(small, tmp_path_factory):
     """A function that returns the folder of a run that wasn't stopped; each is made once."""
@@ -98,14 +83,14 @@ def _one_split_at_a_time(monkeypatch):
 @pytest.mark.product
 @pytest.mark.parametrize("recipe", ["tutorial", "default"])
 @pytest.mark.parametrize("after", [1, 4, 9, 12])  # of three models on three splits, and three fits of an estimator
-def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, trained, whole, after, recipe):
+def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, fitted, whole, after, recipe):
     other = whole(recipe=recipe)
-    trained.clear()
+    fitted.clear()
     cut(after, recipe=recipe)
     n_kept = (after - 1) // 3 if after < 10 else 3 + after - 10
     assert len(files(tmp_path / "run")) == n_kept
     cut(0, recipe=recipe)
-    assert len(trained) == (3 if after > 9 else 4)  # only the interrupted split was fitted twice
+    assert len(fitted) == (3 if after > 9 else 4)  # only the interrupted split was fitted twice
     assert document(tmp_path / "run") == document(other)
     one, other = (folder / "curves.safetensors" for folder in (tmp_path / "run", other))
     assert one.read_bytes() == other.read_bytes()
@@ -176,32 +161,26 @@ def test_a_changed_table_reuses_nothing(cut, arrays, tmp_path, small):
     assert (n_before, seen[0].done, len(seen)) == (1, 1, 12)
 
 
-def damaged(path, how):
-    whole = path.read_bytes()
-    if how == "truncated":
-        path.write_bytes(whole[: len(whole) // 2])
-    elif how == "empty":
-        path.write_bytes(b"")
-    elif how == "text":
-        path.write_text("no safetensors at all")
-    elif how == "a bit":
-        path.write_bytes(whole[:-5] + bytes([whole[-5] ^ 4]) + whole[-4:])
-    elif how == "zeros at the end":
-        path.write_bytes(whole[:-16] + bytes(16))
-    elif how == "a folder":
-        path.unlink()
-        path.mkdir()
+DAMAGE = {
+    "truncated": lambda whole: whole[: len(whole) // 2],
+    "empty": lambda whole: b"",
+    "text": lambda whole: b"no safetensors at all",
+    "a bit": lambda whole: whole[:-5] + bytes([whole[-5] ^ 4]) + whole[-4:],
+    "zeros at the end": lambda whole: whole[:-16] + bytes(16),
+}
 
 
-@pytest.mark.parametrize("how", ["truncated", "empty", "text", "a bit", "zeros at the end", "a folder"])
-def test_a_damaged_file_is_trained_again(cut, tmp_path, trained, whole, how):
+@pytest.mark.parametrize("how", [*DAMAGE, "a folder"])
+def test_a_damaged_file_is_fitted_again(cut, tmp_path, fitted, whole, how):
     other = whole()
     cut(10)
-    n_before = len(trained)
+    n_before = len(fitted)
     for path in (tmp_path / "run" / "unfinished").iterdir():
-        damaged(path, how)
+        whole_file = path.read_bytes()
+        path.unlink()
+        path.mkdir() if how == "a folder" else path.write_bytes(DAMAGE[how](whole_file))
     cut(0)
-    assert len(trained) == n_before + 3
+    assert len(fitted) == n_before + 3
     assert document(tmp_path / "run") == document(other)
 
 
@@ -217,7 +196,7 @@ def test_a_file_of_another_shape_is_fitted_again(planned, tmp_path):
 def test_only_splits_of_this_run_are_counted(cut, planned, tmp_path):
     cut(8, candidates=["relu:3"], folder=tmp_path)  # a group of two on three splits, and two fits of the estimator
     plan = planned("relu:3", baselines=MODELS["baselines"])
-    assert (Checkpoint(plan, tmp_path).n_splits, plan.fits_a_split) == (4, 3)
+    assert Checkpoint(plan, tmp_path).n_splits == 4
     other = Checkpoint(planned("relu:3", baselines=["prior"], recipe={"lr": 0.25}), tmp_path)
     assert (other.n_splits, other.others) == (0, 4)
 
@@ -245,18 +224,18 @@ def test_partial_files_are_removed_and_foreign_files_are_not(cut, tmp_path):
     assert not list((tmp_path / "run").glob(".*"))
 
 
-def test_models_beside_a_lambda_are_trained_again_because_its_code_is_unknown(cut, tmp_path, trained):
+def test_models_beside_a_lambda_are_fitted_again_because_its_code_is_unknown(cut, tmp_path, fitted):
     options = {"candidates": {"mine": lambda: nn.Linear(3, 1), "theirs": "relu:3"}, "baselines": []}
     cut(4, **options)
     assert files(tmp_path / "run") == []
     cut(0, **options)
-    assert len(trained) == 2 + 3
+    assert len(fitted) == 2 + 3
 
 
 @pytest.mark.product
 @pytest.mark.parametrize("changed", [False, True], ids=["the same", "changed between"])
 @pytest.mark.parametrize("where", ["net.py", "layers_of_mine.py"])
-def test_the_code_hash_of_a_file_includes_its_imports(cut, tmp_path, trained, changed, where, monkeypatch):
+def test_the_code_hash_of_a_file_includes_its_imports(cut, tmp_path, fitted, changed, where, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "layers_of_mine.py").write_text("import torch\n\nSIZE = 3\n")
     layers = "torch.nn.Linear(layers_of_mine.SIZE, 1)"
@@ -266,7 +245,7 @@ def test_the_code_hash_of_a_file_includes_its_imports(cut, tmp_path, trained, ch
     if changed:
         (tmp_path / where).write_text((tmp_path / where).read_text() + "# changed\n")
     cut(0, **options)
-    assert len(trained) == (6 if changed else 4)  # two of three splits are kept
+    assert len(fitted) == (6 if changed else 4)  # two of three splits are kept
     sys.modules.pop("layers_of_mine")
 
 

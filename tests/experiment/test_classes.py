@@ -9,6 +9,8 @@ from seedbed.experiment.conclusions import guessing_like
 from seedbed.networks.draws import derive
 from seedbed.training.many import train_many
 
+from .conftest import by_fold
+
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
 
@@ -24,17 +26,6 @@ def rows():
 def found(compared, table_of, rows):
     table = table_of(*rows, "multiclass")
     return compared(table, "linear:3", "tanh:4", baselines=["standard"], repeats=2, recipe={"lr": 0.5, "epochs": 20})
-
-
-def by_fold(found, name, function):
-    """[split, seed]"""
-    p, y = found[name].predictions.astype(np.float64), found.experiment.table.target
-    return np.array(
-        [
-            [function(y[split.test], p[split.repeat, seed, split.test]) for seed in range(p.shape[1])]
-            for split in found.splits
-        ]
-    )
 
 
 def brier(y, p):

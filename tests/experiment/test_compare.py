@@ -195,14 +195,6 @@ def test_invalid_arguments_are_refused_before_training(small, options, error, me
         small(**{"candidates": ["linear:3", "tanh:4"], **options})
 
 
-def test_progress_counts_the_fits_of_all_models(small):
-    seen = []
-    small(candidates=["linear:3", "relu:3@batch_size=7"], baselines=["prior"], on_progress=seen.append)
-    assert [one.done for one in seen] == list(range(1, 10))  # three models on three splits
-    assert {one.total for one in seen} == {9}
-    assert [one.seconds for one in seen] == sorted(one.seconds for one in seen)
-
-
 def test_numpy_numbers_are_accepted_as_options(small, same):
     plain = small(candidates="relu:3", random_state=5, margin=0.25)
     numpys = {"random_state": np.int64(5), "n_networks": np.int64(2), "folds": np.int32(3), "margin": np.float32(0.25)}

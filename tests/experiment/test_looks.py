@@ -1,7 +1,6 @@
 """A run trains part by part, gives an answer after each, and ends when more repeats would change little."""
 
 import dataclasses
-import importlib
 import json
 import sys
 import threading
@@ -13,7 +12,6 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_info
 
-from seedbed.evaluation.conclusion import Outlook
 from seedbed.experiment.comparison import carry_out
 from seedbed.experiment.run import run, run_by_looks
 from seedbed.experiment.specification_file import read_specification
@@ -31,7 +29,7 @@ def outlooks(monkeypatch):
 
     def stop(repeats, reason="rows"):
         def outlook(conclusion, most):
-            return Outlook(stop=reason if conclusion.plan.repeats >= repeats else None, narrowing=None)
+            return reason if conclusion.plan.repeats >= repeats else None
 
         monkeypatch.setattr("seedbed.experiment.comparison.outlook", outlook)
 
@@ -70,6 +68,7 @@ def test_each_fit_is_counted_once(planned):
     carry_out(plan, seen.append)
     assert [one.done for one in seen] == list(range(1, 25))  # four models on six splits
     assert {one.total for one in seen} == {24}
+    assert [one.seconds for one in seen] == sorted(one.seconds for one in seen)
     assert [one.repeats for one in seen] == [0] * 12 + [1] * 12
 
 
@@ -150,20 +149,6 @@ def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_coun
     assert (found.ended, interrupted.is_set()) == ("interrupted", False)
     with pytest.raises(ValueError, match="buffer"):
         carry_out(plan, fail)
-
-
-@pytest.fixture
-def fitted(monkeypatch):
-    """The numbers of splits of the groups that are fitted."""
-    module = importlib.import_module("seedbed.experiment.run")
-    sizes, real = [], module.fit_group
-
-    def fit_group(group, table, splits, **options):
-        sizes.append(len(splits))
-        return real(group, table, splits, **options)
-
-    monkeypatch.setattr(module, "fit_group", fit_group)
-    return sizes
 
 
 def test_the_same_call_without_quick_reuses_its_repeat(small, tmp_path, fitted, outlooks):

@@ -23,6 +23,8 @@ from seedbed.report.terminal import comparison_text
 from seedbed.scoring import Result, score
 from seedbed.settings.recipe import Recipe
 
+from .conftest import by_fold
+
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
 
@@ -38,17 +40,6 @@ def rows():
 def found(compared, table_of, rows):
     return compared(table_of(*rows, "regression"), "linear:3", "tanh:4", baselines=["standard"], repeats=2,
                     reference="linear:3", recipe={"epochs": 30})  # fmt: skip
-
-
-def by_fold(found, name, function):
-    """[split, set]"""
-    p, y = found[name].predictions, found.experiment.table.target
-    return np.array(
-        [
-            [function(y[split.test], p[split.repeat, seed, split.test]) for seed in range(p.shape[1])]
-            for split in found.splits
-        ]
-    )
 
 
 def variance_over_folds(found):

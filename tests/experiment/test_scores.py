@@ -26,6 +26,8 @@ from seedbed.evaluation.protocol import protocol
 from seedbed.evaluation.summaries import Score
 from seedbed.scoring import SCORES, Result, difference, score
 
+from .conftest import by_fold
+
 BY_FOLD = {
     "accuracy": lambda y, p: accuracy_score(y, p > 0.5),
     "log_loss": lambda y, p: log_loss(y, p, labels=[0, 1]),
@@ -38,18 +40,6 @@ BY_REPEAT = {
     "pr_auc": average_precision_score,
 }
 NAMES = ["linear:3", "tanh:4", "prior"]
-
-
-def by_fold(comparison, name, function, *, single=False):
-    """[split, set]; of single networks [split, network]"""
-    result, y = comparison[name], comparison.experiment.table.target
-    p = (result.singles if single else result.predictions).astype(np.float64)
-    return np.array(
-        [
-            [function(y[split.test], p[split.repeat, one, split.test]) for one in range(p.shape[1])]
-            for split in comparison.splits
-        ]
-    )
 
 
 @pytest.mark.parametrize("name", NAMES)

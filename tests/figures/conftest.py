@@ -1,6 +1,7 @@
 """Synthetic learning curves with rising scores and falling losses, and comparisons written by hand."""
 
 import html
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from seedbed.evaluation.estimates import Difference
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.single_runs import summarize_curves
+from seedbed.evaluation.single_runs import Curves, summarize_curves
 from seedbed.evaluation.verdicts import Verdict, decide
+from seedbed.figures.curves import learning_curves as draw
 from seedbed.figures.drawing import save_chart
 
 
@@ -31,6 +33,11 @@ def _candidate(
     noisy = {key: (curve + rng.normal(0, 0.01, curve.shape)).astype(np.float32) for key, curve in curves.items()}
     noisy["train_loss"][-1, :n_diverged] = np.nan
     return msgspec.to_builtins(summarize_curves(name, noisy))
+
+
+def learning_curves(document: dict[str, Any], **words: Any) -> Any:
+    """The chart of the plain dict of a summary."""
+    return draw(msgspec.convert(json.loads(json.dumps(document["curves"])), Curves), **words)
 
 
 def _compared(*names: str, task: str = "binary", metric: str = "brier", spread: float = 0.01) -> dict[str, Any]:

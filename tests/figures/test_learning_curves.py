@@ -1,18 +1,9 @@
 """The chart of learning curves, checked by its specification."""
 
-import json
-
-import msgspec
 import numpy as np
 import pytest
 
-from seedbed.evaluation.single_runs import Curves
-from seedbed.figures.curves import learning_curves as draw
-
-
-def learning_curves(document, **words):
-    """The chart of the plain dict of a summary."""
-    return draw(msgspec.convert(json.loads(json.dumps(document["curves"])), Curves), **words)
+from .conftest import learning_curves
 
 
 def _lines(chart):

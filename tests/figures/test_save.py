@@ -4,20 +4,14 @@ import json
 import re
 from types import SimpleNamespace
 
-import msgspec
 import pytest
 
 from seedbed.errors import OptionError
-from seedbed.evaluation.single_runs import Curves
 from seedbed.figures import pictures
-from seedbed.figures.curves import learning_curves as draw
 from seedbed.figures.drawing import save_chart
 from seedbed.figures.theme import LIGHT
 
-
-def learning_curves(document, **words):
-    """The chart of the plain dict of a summary."""
-    return draw(msgspec.convert(json.loads(json.dumps(document["curves"])), Curves), **words)
+from .conftest import learning_curves
 
 
 @pytest.fixture
@@ -33,14 +27,6 @@ def test_the_suffix_decides_the_format_of_the_file(chart, tmp_path, suffix, star
     assert path == tmp_path / f"curves{suffix}"
     assert path.read_bytes().startswith(start)
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_scale_multiplies_the_pixels(chart, tmp_path):
-    widths = [
-        int.from_bytes(save_chart(chart, tmp_path / "a.png", scale=scale).read_bytes()[16:20], "big")
-        for scale in (1.0, 2.0)
-    ]
-    assert widths[1] == pytest.approx(2 * widths[0], abs=2)
 
 
 def test_json_contains_the_specification_of_the_chart(chart, tmp_path):

@@ -305,22 +305,17 @@ def test_rows_that_cannot_be_divided_are_blended_without_out_of_bag_predictions(
 
 
 def test_impossible_blends_are_refused(table_for):
-    with pytest.raises(CandidateError, match="no activation"):
-        blend_table(table_for("ill"), portfolio=("rleu:4",), **QUICK)
     own = lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs)  # noqa: E731
-    with pytest.raises(OptionError, match="can't be blended"):
-        blend_table(table_for("ill"), portfolio=("relu:4", own), **QUICK)
-    with pytest.raises(OptionError, match="leaves out no rows, so it can't be blended"):
-        blend_table(table_for("ill"), portfolio=SMALL, recipe=Recipe.tutorial())
-    with pytest.raises(OptionError, match="a blend of single networks has no rows left out"):
-        blend_table(table_for("ill"), portfolio=SMALL, n_networks=1)
-    with pytest.raises(OptionError, match="time_limit"):
-        blend_table(table_for("ill"), portfolio=SMALL, time_limit=0, **QUICK)
-    with pytest.raises(OptionError, match="time_limit is True"):
-        blend_table(table_for("ill"), portfolio=SMALL, time_limit=True, **QUICK)
-    with pytest.raises(OptionError, match="time_limit is '1s'"):
-        blend_table(table_for("ill"), portfolio=SMALL, time_limit="1s", **QUICK)
-    with pytest.raises(OptionError, match="networks"):
-        blend_table(table_for("ill"), portfolio=SMALL, n_networks=0)
-    with pytest.raises(OptionError, match="portfolio is empty"):
-        blend_table(table_for("ill"), portfolio=(), **QUICK)
+    for message, changes in (
+        ("no activation", {"portfolio": ("rleu:4",)}),
+        ("can't be blended", {"portfolio": ("relu:4", own)}),
+        ("leaves out no rows, so it can't be blended", {"recipe": Recipe.tutorial()}),
+        ("a blend of single networks has no rows left out", {"n_networks": 1}),
+        ("time_limit is 0", {"time_limit": 0}),
+        ("time_limit is True", {"time_limit": True}),
+        ("time_limit is '1s'", {"time_limit": "1s"}),
+        ("n_networks is 0", {"n_networks": 0}),
+        ("portfolio is empty", {"portfolio": ()}),
+    ):
+        with pytest.raises(CandidateError if message == "no activation" else OptionError, match=message):
+            blend_table(table_for("ill"), **{"portfolio": SMALL, **QUICK, **changes})

@@ -15,7 +15,9 @@ import duckdb
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load as parsed
 
+from seedbed.data.sources.memory import read_frame
 from seedbed.errors import CandidateError, ModelFileError, OptionError
 from seedbed.model import ensemble, predictions_file
 from seedbed.model.blending import fit_model
@@ -64,23 +66,10 @@ def test_a_loaded_model_predicts_to_the_bit_and_is_saved_to_the_byte(fitted, fra
 
 def test_no_row_of_the_table_is_in_the_file(fitted, frame, content):
     model = fitted("relu:2")
-    cells = model.preprocessor.inputs_of_values(golden_of(content))
-    rows = columns_of(model, frame)
-    inputs, _ = model.preprocessor.inputs_of(model.read(rows)[0])
+    cells = model.preprocessor.inputs_of_values(parsed(content)["golden.cells"])
+    inputs, _ = model.preprocessor.inputs_of(model.read(read_frame(frame))[0])
     apart = np.abs(cells[:, None] - inputs[None]).max(axis=2)
     assert apart.min() > 1e-3
-
-
-def golden_of(content):
-    from safetensors.numpy import load as parsed
-
-    return parsed(content)["golden.cells"]
-
-
-def columns_of(model, frame):
-    from seedbed.data.sources.memory import read_frame
-
-    return read_frame(frame)
 
 
 def test_every_truncation_is_refused(content, loaded):
@@ -109,17 +98,25 @@ def test_every_flipped_byte_is_refused_or_changes_nothing(content, loaded, frame
     assert survived <= 8  # spaces that pad the header
 
 
+def parts_of(content: bytes):
+    """The header of a file, the description in it, and the bytes of the tensors."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    return header, json.loads(header["__metadata__"][KEY]), content[start:]
+
+
+def with_header(text: str, tensors: bytes = b"") -> bytes:
+    return struct.pack("<Q", len(text.encode())) + text.encode() + tensors
+
+
 def rewritten(content: bytes, change, *, sealed: bool = True) -> bytes:
     """The file with a changed description, and with a valid checksum if it is sealed."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    values = json.loads(header["__metadata__"][KEY])
+    header, values, tensors = parts_of(content)
     change(values, header)
     if sealed:
-        values["sha256"] = fingerprint(values, content[8 + length :])
+        values["sha256"] = fingerprint(values, tensors)
     header.setdefault("__metadata__", {})[KEY] = canonical(values)
-    text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+    return with_header(json.dumps(header), tensors)
 
 
 HOSTILE = {
@@ -231,17 +228,14 @@ def numbers_in(values, path=()):
 
 def forged(content, of, path, number):
     """The file with another number in its description or header, and with a valid checksum."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    values = json.loads(header["__metadata__"][KEY])
+    header, values, tensors = parts_of(content)
     values["sha256"] = ""
     place = functools.reduce(lambda found, key: found[key], path[:-1], values if of == "description" else header)
     place[path[-1]] = "@@"
     reported = {key: value for key, value in values.items() if key != "sha256"}
-    digest = hashlib.sha256(canonical(reported).replace('"@@"', number).encode() + content[8 + length :])
+    digest = hashlib.sha256(canonical(reported).replace('"@@"', number).encode() + tensors)
     header["__metadata__"][KEY] = canonical({**reported, "sha256": digest.hexdigest()}).replace('"@@"', number)
-    text = json.dumps(header).replace('"@@"', number).encode()
-    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+    return with_header(json.dumps(header).replace('"@@"', number), tensors)
 
 
 @pytest.mark.parametrize(
@@ -249,9 +243,8 @@ def forged(content, of, path, number):
 )
 def test_a_hostile_number_anywhere_is_refused_or_harmless(fitted, frame, loaded, candidate):
     content = to_bytes(dataclasses.replace(fitted(candidate), score=SCORE))
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    values = json.loads(header.pop("__metadata__")[KEY])
+    header, values, _ = parts_of(content)
+    del header["__metadata__"]
     for of, places in (("description", numbers_in(values)), ("header", numbers_in(header))):
         for path in places:
             for number in NUMBERS:
@@ -282,9 +275,8 @@ def test_weights_with_other_predictions_are_refused_because_of_the_golden_rows(c
         values["target"]["labels"].reverse()
 
     assert loaded(rewritten(content, change)).labels == ("well", "ill")
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    start, stop = (8 + length + place for place in header["networks.0.bias"]["data_offsets"])
+    header, _, tensors = parts_of(content)
+    start, stop = (len(content) - len(tensors) + place for place in header["networks.0.bias"]["data_offsets"])
     weights = np.frombuffer(content[start:stop], dtype="<f4") + 1
     tampered = content[:start] + weights.tobytes() + content[stop:]
     with pytest.raises(ModelFileError, match="doesn't predict what it did when it was saved"):
@@ -359,11 +351,10 @@ def peak_of(path) -> int:
 
 
 def test_misaligned_tensors_and_invalid_booleans_are_refused(content, loaded):
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
+    header, _, tensors = parts_of(content)
     start, stop = header["inputs.live"]["data_offsets"]
     tampered = bytearray(content)
-    tampered[8 + length + start] = 2
+    tampered[len(content) - len(tensors) + start] = 2
     with pytest.raises(ModelFileError, match="neither true nor false"):
         loaded(rewritten(bytes(tampered), lambda v, h: None))
 
@@ -445,10 +436,9 @@ def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkey
 def test_every_key_of_the_file_and_the_card_is_documented(fitted, content):
     text = (Path(__file__).parents[2] / "docs" / "summary.md").read_text()
     explained = {key for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for key in line.split("`")[1::2]}
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
+    header, values, _ = parts_of(content)
     tensors = {"networks.NAME" if name.startswith("networks.") else name for name in header if name != "__metadata__"}
-    assert explained >= tensors | json.loads(header["__metadata__"][KEY]).keys()
+    assert explained >= tensors | values.keys()
     assert explained >= fitted("relu:2").card().keys()
 
 

@@ -119,18 +119,11 @@ def test_five_paths_give_the_same_probabilities_on_every_table(data_folder, tmp_
     assert n_tables >= 30
 
 
-@pytest.mark.parametrize("target", ["ill", "grade", "cost"])
-def test_five_paths_give_the_same_on_every_kind_of_column_and_target(fitted, frame, tmp_path, target):
-    model = fitted("relu:5", target)
-    rows = frame[list(model.feature_names_in_)].head(60)
-    saved = model.save(tmp_path / "model.safetensors")
-    expected = model.predictions(rows).values
-    for path in PATHS:
-        np.testing.assert_allclose(path(model, saved, rows), expected, atol=1e-5 * model.target_deviation)
-
-
-@pytest.mark.parametrize(("candidate", "target"), [*((part, "ill") for part in PARTS), *(("auto", t) for t in TARGETS)])
-def test_five_paths_give_the_same_for_every_part_of_networks(fitted, frame, tmp_path, candidate, target):
+@pytest.mark.parametrize(
+    ("candidate", "target"),
+    [*((part, "ill") for part in PARTS), *((name, t) for name in ("relu:5", "auto") for t in TARGETS)],
+)
+def test_five_paths_give_the_same_for_every_column_target_and_part(fitted, frame, tmp_path, candidate, target):
     model = fitted(candidate, target)
     rows = sown(frame[list(model.feature_names_in_)].head(60), model)
     saved = model.save(tmp_path / "model.safetensors")

@@ -123,11 +123,8 @@ def predict(
             fitted, frame, output, threshold=threshold, keep=keep, coverage=coverage, per_class=per_class
         )
     if as_json:
-        print(
-            json.dumps(
-                {"files": [str(output)], "n_rows": written.n_rows, "notes": [n.as_dict() for n in written.notes]}
-            )
-        )
+        notes = [note.as_dict() for note in written.notes]
+        print(json.dumps({"files": [str(output)], "n_rows": written.n_rows, "notes": notes}))
     if not quiet:
         for note in written.notes:
             print_stderr(f"{note.code or 'note'}: {note.message}")

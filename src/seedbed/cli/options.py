@@ -35,8 +35,6 @@ TableArgument = Annotated[
         help="A CSV, TSV, Excel, Parquet, JSON or SQLite file, gzip of one, a postgresql:// URL, or example:NAME."
     ),
 ]
-
-
 AsJson = Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())]
 By = Annotated[
     str | None, Parameter(help="Also judge within the subgroups of this column, and whether gains differ between them.")

@@ -72,20 +72,27 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
+    from seedbed.evaluation.summaries import Conclusion, TablesConclusion, document_of
+    from seedbed.report.judgement_text import tables_text
+    from seedbed.report.sentences import training_text
+    from seedbed.report.terminal import comparison_text, glance_text, subgroup_lines
+
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
     summary = _summary_of(run, by)
     if text:
-        print(_details_of(summary))
+        width = text_width()
+        if isinstance(summary, Conclusion):
+            print((comparison_text if summary.kind == "comparison" else glance_text)(summary, width=width))
+        else:
+            print(
+                tables_text(summary, width=width) if isinstance(summary, TablesConclusion) else training_text(summary)
+            )
         return
     if by is not None and not (as_json or quiet):
-        from seedbed.report.terminal import subgroup_lines
-
         print_lines(subgroup_lines(summary, width=text_width()))
     paths = _draw(summary, run, output, format)
     if as_json:
-        from seedbed.evaluation.summaries import document_of
-
         subgroups = {"subgroups": document_of(summary)["subgroups"]} if by is not None else {}
         print(json.dumps({"files": [str(path) for path in paths], **subgroups}, allow_nan=False))
     elif not quiet:
@@ -110,17 +117,6 @@ def _summary_of(run: Path, by: str | None) -> Any:
     if not isinstance(summary, Conclusion) or summary.kind != "comparison":
         raise OptionError(f"--by is for a comparison, and {run} holds none", "Leave it out.")
     return conclusion_by(_folder_of(run), by)
-
-
-def _details_of(summary: Any) -> str:
-    from seedbed.evaluation.summaries import Conclusion, TablesConclusion
-    from seedbed.report.judgement_text import tables_text
-    from seedbed.report.sentences import training_text
-    from seedbed.report.terminal import comparison_text, glance_text
-
-    if isinstance(summary, Conclusion):
-        return (comparison_text if summary.kind == "comparison" else glance_text)(summary, width=text_width())
-    return tables_text(summary, width=text_width()) if isinstance(summary, TablesConclusion) else training_text(summary)
 
 
 def _draw(summary: Any, run: Path, output: Path | None, format: str) -> list[Path]:

@@ -67,7 +67,7 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
     from seedbed.experiment.training_run import train as train_networks
     from seedbed.experiment.training_run import training_on
     from seedbed.networks.candidate import candidate_from
-    from seedbed.report.sentences import training_text
+    from seedbed.report.sentences import epoch_lines, training_text
     from seedbed.training.candidates import own_module
 
     rows, candidate = read_table(table, **vars(options.columns)), candidate_from(options.candidate or "relu:5")
@@ -86,11 +86,11 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
     with working(f"Training {candidate.name}", run), interruptible(lambda: ("interrupted, no results written",)):
         trained = train_networks(training, compute=run.compute(), command=command_line())
     history = trained.history
-    _print_epochs(
-        np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score]),
-        history.score_name,
-        every,
-    )
+    curves = np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
+    # Of many networks, without those that diverged.
+    used = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
+    for line in epoch_lines(*curves[:, :, used], every=every, score_name=history.score_name):
+        print(line)
     notes = [history.note] if history.note else []
     if history.diverged.any() and not history.diverged.all():
         notes.append(f"{history.diverged.sum()} of {counted(seeds, 'network')} diverged; try a lower --lr")
@@ -98,18 +98,6 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
     say(run, *notes, "", training_text(trained.conclusion()))
     say(run, f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)")
     say(run, f"Next:     {options.columns.command('compare', table)} --candidate {shlex.quote(candidate.name)}")
-
-
-def _print_epochs(curves: Any, score_name: str, every: int) -> None:
-    """Print the lines of the tutorial from curves [4, epoch, network]; of many networks, without those that
-    diverged."""
-    import numpy as np
-
-    from seedbed.report.sentences import epoch_lines
-
-    used = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
-    for line in epoch_lines(*curves[:, :, used], every=every, score_name=score_name):
-        print(line)
 
 
 def _train_model(table: str, output: Path, options: TrainOptions) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedbed.evaluation.classification import RowScore, class_codes
+from seedbed.evaluation.classification import RowScore
 from seedbed.evaluation.estimates import Interval, student_quantile
 from seedbed.evaluation.metrics import METRICS
 from seedbed.typing import Floats
@@ -106,7 +106,7 @@ def score_interval(
             seed).
     """
     score = METRICS[name]
-    if score.influence is not None and p.ndim == 3 and p.shape[2] > 2:
+    if score.influence is not None and p.ndim == 3:
         interval = _by_influence(score.influence, y, p, alpha, widened_by)
     else:
         of_rows = row_score(name, y, p)
@@ -123,8 +123,7 @@ def row_score(name: str, y: NDArray[Any], p: Floats) -> RowScore:
     """
     weighted = METRICS[name].weighted
     assert weighted is not None
-    sets = p[:, :, 1] if p.ndim == 3 and p.shape[2] == 2 else p
-    return weighted(class_codes(y, n_classes=sets.shape[2] if sets.ndim == 3 else 2), sets)
+    return weighted(y.astype(np.intp), p)
 
 
 def _by_influence(
@@ -135,7 +134,7 @@ def _by_influence(
     widened_by: float,
 ) -> Interval | None:
     """Return the mean over sets [prediction, row, class] with a normal interval; None if a class has no row."""
-    codes = class_codes(y, n_classes=p.shape[2])
+    codes = y.astype(np.intp)
     if (np.bincount(codes, minlength=p.shape[2]) == 0).any():
         return None
     influences = [influence(codes, shares) for shares in p]

@@ -98,8 +98,8 @@ def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
     )
 
 
-def consistency_band(p: ArrayLike, *, level: float = 0.9, points: int = 40) -> Band:
-    """Return the consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis, Gneiting & Jordan
+def consistency_band(p: ArrayLike, *, points: int = 40) -> Band:
+    """Return the 90 % consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis, Gneiting & Jordan
     2021).
 
     Outcomes are drawn from the probabilities themselves, and the curve of each draw is computed. A curve within the
@@ -107,7 +107,6 @@ def consistency_band(p: ArrayLike, *, level: float = 0.9, points: int = 40) -> B
 
     Args:
         p: [row], probability of class 1.
-        level: share of the draws that lie within, at each forecast.
         points: at how many forecasts at most; they are quantiles of p.
 
     Raises:
@@ -123,7 +122,7 @@ def consistency_band(p: ArrayLike, *, level: float = 0.9, points: int = 40) -> B
     for number in range(_N_CURVES):
         shares = np.bincount(place, weights=rng.random(guess.size) < guess) / rows
         curves[number] = isotonic_regression(shares, weights=rows.astype(np.float64)).x[at]
-    low, high = np.quantile(curves, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    low, high = np.quantile(curves, ((1 - 0.9) / 2, (1 + 0.9) / 2), axis=0)
     return Band(forecast=_round_shares(forecast[at]), low=_round_shares(low), high=_round_shares(high))
 
 

@@ -33,29 +33,12 @@ def predicted_classes(p: ArrayLike, *, by_class: bool) -> NDArray[np.intp]:
     return probability.argmax(axis=-1) if by_class else (probability > 0.5).astype(np.intp)
 
 
-def class_codes(y: ArrayLike, *, n_classes: int) -> NDArray[np.intp]:
-    """Return y as integers, checked to lie in 0..n_classes-1.
-
-    Raises:
-        ValueError: it holds something else.
-    """
-    values = np.asarray(y)
-    if values.size == 0:
-        raise ValueError("y is empty")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise ValueError("y must be finite")
-    codes = values.astype(np.intp)
-    if not (codes == values).all() or codes.min() < 0 or codes.max() >= n_classes:
-        raise ValueError(f"y must hold class codes 0..{n_classes - 1}")
-    return codes
-
-
 def _class_input(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[np.intp], Floats]:
     """Return class codes [row] and probabilities [row, class], from probabilities in either shape."""
-    truth, probability = np.asarray(y), np.asarray(p, dtype=np.float64)
+    probability = np.asarray(p, dtype=np.float64)
     if probability.ndim == 1:
         probability = np.column_stack([1 - probability, probability])
-    return class_codes(truth, n_classes=probability.shape[1]), probability
+    return np.asarray(y, dtype=np.intp), probability
 
 
 def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
@@ -215,15 +198,10 @@ def balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
     return score
 
 
-def rarer_class(y: Codes) -> int:
-    """Return which of two classes has fewer rows; class 1 of equal ones."""
-    positive = np.count_nonzero(y == 1)
-    return int(2 * positive <= len(y))
-
-
 def recall(y: Codes, sets: Floats) -> RowScore:
-    """Return the share of the rarer class's rows that are predicted as such; NaN if none was drawn."""
-    rare = y == rarer_class(y)
+    """Return the share of the rarer class's rows, class 1 of equal ones, that are predicted as such; NaN if none was
+    drawn."""
+    rare = y == int(2 * np.count_nonzero(y == 1) <= len(y))
     hits = rare * (predicted_classes(sets, by_class=False) == y).mean(axis=0)
 
     def score(weights: Floats) -> Floats:

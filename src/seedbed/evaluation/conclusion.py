@@ -69,9 +69,6 @@ def conclude(
         sizes: of the models that can be simpler than another.
         contrasts: what may help: the thing, the model with it, and those without.
         gains: whether a model is shown to be better than `prior`, if that isn't among the candidates.
-
-    Raises:
-        OptionError: the margin isn't positive.
     """
     names, margin = list(evidence.runs), question.metric.margin
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
@@ -143,28 +140,14 @@ def conclude(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outlook:
-    """What the repeats that remain could do for a conclusion from the first ones.
+def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | None:
+    """Return why a run may stop after the repeats that a conclusion is about; None if it goes on.
 
-    Attributes:
-        stop: why they aren't needed: every verdict is `decided`, or it takes more `rows` to decide those that are open,
-            as more repeats would hardly narrow their intervals. None if the run goes on.
-        narrowing: by which share they would narrow an interval at most, from 0 to 1: the interval of an open verdict,
-            or of any if none is open. None if that isn't known.
-    """
-
-    stop: Literal["decided", "rows"] | None
-    narrowing: float | None
-
-
-def outlook(conclusion: Conclusion, most: int) -> Outlook:
-    """Return whether a run may stop after the repeats that a conclusion is about, and what the others could do.
-
-    A verdict is decided if it says better, worse or no difference that matters; the other three rules are open. The
-    verdicts on the rivals of the recommended model count as well. The run goes on where nothing is judged, or a model
-    in the ranking has no verdict yet. Repeats can't narrow the interval of locked rows. Groups need no rule of their
-    own: they are whole in each fold.
+    It may if every verdict is `decided`, or if it takes more `rows` to decide those that are open, as more repeats
+    would hardly narrow their intervals. A verdict is decided if it says better, worse or no difference that matters;
+    the other three rules are open. The verdicts on the rivals of the recommended model count as well. The run goes on
+    where nothing is judged, or a model in the ranking has no verdict yet. Repeats can't narrow the interval of locked
+    rows. Groups need no rule of their own: they are whole in each fold.
 
     Args:
         most: the largest number of repeats.
@@ -172,16 +155,12 @@ def outlook(conclusion: Conclusion, most: int) -> Outlook:
     verdicts = (*conclusion.verdicts, *conclusion.rivals)
     judged_names = {name for verdict in verdicts for name in (verdict.candidate, verdict.reference)}
     if not judged_names or not judged_names.issuperset(conclusion.ranking):
-        return Outlook(stop=None, narrowing=None)
+        return None
     undecided = [verdict for verdict in verdicts if verdict.rule in _OPEN]
-    narrowing: float | None = 0.0
-    for verdict in undecided or verdicts:
-        if verdict.spread is not None and narrowing is not None:
-            narrowing = max(narrowing, verdict.spread.narrowing(most))
-        elif not verdict.held_out:
-            narrowing = None
-    hardly = narrowing is not None and narrowing <= _HARDLY
-    return Outlook(stop="rows" if undecided and hardly else None if undecided else "decided", narrowing=narrowing)
+    if not undecided:
+        return "decided"
+    hardly = (one.held_out if one.spread is None else one.spread.narrowing(most) <= _HARDLY for one in undecided)
+    return "rows" if all(hardly) else None
 
 
 def advise(

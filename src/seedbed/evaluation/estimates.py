@@ -269,7 +269,9 @@ def corrected_t(
         raise ValueError("differences must be finite")
     folds = values.shape[1]
     ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
-    sd, of_seeds = _sd(values), None
+    # Exactly 0 for a constant array, where the mean would add rounding errors.
+    sd = 0.0 if np.ptp(values) <= 1e-12 * np.abs(values).max() else float(values.std(ddof=1))
+    of_seeds = None
     e = min(len(seed_noise) * min(seed_noise, default=0.0), sd**2)
     spread = Spread(variance=sd**2, seeds=e, repeats=len(values), folds=folds, ratio=ratio)
     se = float(corrected_se(np.float64(sd), np.float64(e), values.size, ratio))
@@ -291,15 +293,6 @@ def corrected_se(sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio:
     overlap, floor = 1 / n + ratio, sd**2 * min(1.0, math.sqrt(2 / (n - 1)))
     without_seeds = np.sqrt(np.maximum(sd**2 - e, floor) * overlap + e / n)
     return np.where(e > 0, without_seeds, sd * math.sqrt(overlap))
-
-
-def _sd(values: NDArray[np.float64]) -> float:
-    """Return the standard deviation (ddof 1); exactly 0 for a constant array, where the mean would add rounding
-    errors.
-    """
-    if np.ptp(values) <= 1e-12 * np.abs(values).max():
-        return 0.0
-    return float(values.std(ddof=1))
 
 
 def holm(p_values: Sequence[float] | NDArray[np.float64], *, tried: int = 0) -> NDArray[np.float64]:

@@ -25,7 +25,6 @@ from seedbed.evaluation.classification import (
     auc_influence,
     average_precision,
     balanced_accuracy,
-    class_codes,
     fold_auc,
     mcc,
     multiclass_auc,
@@ -58,7 +57,6 @@ class Metric:
         meaning: an explanation, if the name needs one; for `--metric` help and reports.
         row_loss: (y, p, variance of the target) -> the loss of each row, in the shape of y. y: codes or values [...];
             p: [...] or [..., class]. A score that is better when greater is 1 - mean loss.
-        quadratic: whether a row's loss is a squared distance of the prediction, times a constant.
         largest_loss: (task) -> the largest possible loss of a row; may be infinite.
         margin: the default margin; None is 0.02 of the prior's loss, see `default_margin`.
         weighted: (codes [row], p [set, row] or [set, row, class]) -> the mean over prediction sets as a function of row
@@ -80,7 +78,6 @@ class Metric:
     own_units: bool = False
     meaning: str = ""
     row_loss: Callable[[NDArray[Any], Floats, float | None], Floats] | None = None
-    quadratic: bool = False
     largest_loss: Callable[[str], float] = lambda task: np.inf
     margin: float | None = None
     weighted: Callable[[Codes, Floats], RowScore] | None = None
@@ -205,7 +202,6 @@ METRICS: dict[str, Metric] = {
             tasks=_CLASSES,
             meaning="how far off the probabilities are, squared and averaged",
             row_loss=_brier,
-            quadratic=True,
             largest_loss=lambda task: 2.0 if task == "multiclass" else 1.0,
         ),
         Metric(
@@ -223,7 +219,6 @@ METRICS: dict[str, Metric] = {
             tasks=("regression",),
             meaning="as a share of the target's variance, which is what predicting the mean costs",
             row_loss=_squared_error,
-            quadratic=True,
         ),
         Metric(
             name="r2",
@@ -254,7 +249,6 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
     Raises:
         OptionError: the metric isn't a mean over rows, or isn't known.
         TargetError: squared error of a constant target.
-        ValueError: shapes don't fit, or y holds what isn't a class code.
     """
     loss = METRICS[name].row_loss if name in METRICS else None
     if loss is None:
@@ -262,18 +256,11 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
         raise OptionError(f"'{name}' isn't a metric with a loss for each row", did_you_mean(name, names))
     truth, guess = np.asarray(y), np.asarray(p, dtype=np.float64)
     if "regression" in METRICS[name].tasks:
-        target = truth.astype(np.float64)
-        if guess.shape != target.shape:
-            raise ValueError(f"p must have the shape of y, {target.shape}; got {guess.shape}")
         with np.errstate(over="ignore", invalid="ignore"):
-            losses = loss(target, guess, variance)
+            losses = loss(truth.astype(np.float64), guess, variance)
         return np.where(np.isfinite(losses), losses, np.nan)
-    by_class = guess.ndim == truth.ndim + 1
-    if guess.shape[: truth.ndim] != truth.shape or guess.ndim > truth.ndim + 1:
-        raise ValueError(f"p must be {truth.shape} or that with one more axis for classes; got {guess.shape}")
-    codes = class_codes(truth, n_classes=guess.shape[-1] if by_class else 2)
-    finite = np.isfinite(guess).all(axis=-1) if by_class else np.isfinite(guess)
-    return np.where(finite, loss(codes, guess, None), np.nan)
+    finite = np.isfinite(guess).all(axis=-1) if guess.ndim > truth.ndim else np.isfinite(guess)
+    return np.where(finite, loss(truth.astype(np.intp), guess, None), np.nan)
 
 
 def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> float:
@@ -289,7 +276,7 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
     truth = np.asarray(y)
     if "regression" in METRICS[name].tasks:
         return float(row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean())
-    codes = class_codes(truth, n_classes=n_classes or max(2, int(truth.max()) + 1))
+    codes = truth.astype(np.intp)
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
     if METRICS[name].influence is not None:
         return 0.5  # the area of an order by chance

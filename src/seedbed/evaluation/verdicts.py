@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seedbed.errors import OptionError
 from seedbed.evaluation.estimates import (
     Difference,
     Estimate,
@@ -45,16 +44,8 @@ def decide(*, low: float, high: float, margin: float) -> Rule:
 
     Args:
         low, high: simultaneous interval of the improvement, in units of the loss; positive: the candidate is better.
-        margin: the difference that matters to the user, in the same units.
-
-    Raises:
-        OptionError: the margin isn't a positive number.
-        ValueError: low and high aren't finite numbers in this order.
+        margin: the difference that matters to the user, in the same units, above 0.
     """
-    if not (margin > 0 and math.isfinite(margin)):
-        raise OptionError(f"The margin is {margin}", "Give the smallest difference that matters, above 0.")
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise ValueError(f"no interval: {low} to {high}")
     if low >= margin:
         return "better_by_margin"
     if -margin < low and high < margin:
@@ -142,11 +133,9 @@ class Verdict(Difference):
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes, and the verdict in words, as a plain dict ready for JSON."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        plain["accuracy"] = None if self.accuracy is None else asdict(self.accuracy)
-        plain["spread"] = None if self.spread is None else asdict(self.spread)
-        plain["rows_needed"] = None if self.rows_needed is None else list(self.rows_needed)
-        return plain | {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence}
+        rows = None if self.rows_needed is None else list(self.rows_needed)
+        words = {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence}
+        return asdict(self) | {"rows_needed": rows} | words
 
 
 def count_range(share: float, low: float, high: float, *, of: int, alpha: float) -> tuple[int, int]:
@@ -239,9 +228,6 @@ def decide_all(
         tried: discarded attempts; each counts as one more comparison.
         design: of the comparison, as in `rows_factor`.
         decided: candidate -> rule and adjusted p-value, where other steps than `decide` and Holm's have found them.
-
-    Raises:
-        OptionError: the margin isn't positive.
     """
     largest = METRICS[metric].largest_loss(task) if metric in METRICS else np.inf
     simultaneous = [pair for pair, estimate in estimates.items() if estimate.comparisons > 1]

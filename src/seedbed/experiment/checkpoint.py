@@ -58,7 +58,7 @@ class Checkpoint:
 
     def load(self, unit: int, split: int) -> dict[str, Fitted] | None:
         """Return what a unit predicts on a split, or None if it isn't kept."""
-        from safetensors.numpy import load_file
+        from safetensors import safe_open
 
         name = self._names[unit][split]
         if name is None or name not in self._there:
@@ -67,7 +67,8 @@ class Checkpoint:
         if not path.is_file():  # a device or a pipe may have no end
             return None
         with contextlib.suppress(Exception):  # a damaged file in any way: fit again
-            arrays, metadata = load_file(path), _about(path)
+            with safe_open(path, framework="numpy") as file:
+                arrays, metadata = {name: file.get_tensor(name) for name in sorted(file.keys())}, file.metadata()
             about = json.loads(metadata["lines"])
             n_rows = {len(arrays[f"{line}/predictions"]) for line in about}
             if metadata["sha256"] == _of_arrays(arrays) and n_rows == {len(self._plan.splits[split].test)}:
@@ -139,14 +140,6 @@ def _code(unit: Unit) -> str | None:
     things = [unit.estimator] if isinstance(unit, Estimator) else [member.architecture for member in unit.members]
     codes = [code_hash(thing) for thing in things]
     return None if None in codes else _hash([*codes, list(unit.without)])
-
-
-def _about(path: Path) -> dict[str, str]:
-    """Return the metadata of a file."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        return dict(file.metadata() or {})
 
 
 def _of_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> str:

@@ -398,7 +398,7 @@ def _why_end(plan: Plan, results: Results, so_far: Conclusion, last: float, pass
     """Return why a run ends after the repeats so far; empty if it goes on. With a time limit the next repeat is
     expected to take as long as the last one: those before it may be reused from an earlier run."""
     design, repeats = plan.experiment.design, results.experiment.design.repeats
-    if design.stops and repeats in STOPS and (stop := outlook(so_far, design.repeats).stop):
+    if design.stops and repeats in STOPS and (stop := outlook(so_far, design.repeats)):
         return stop
     return "time" if design.time_limit is not None and passed + last > design.time_limit else ""
 

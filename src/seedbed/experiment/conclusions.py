@@ -44,6 +44,12 @@ def judge(experiment: Experiment, results: Sequence[Result], question: Conclusio
     """
     usable = {result.name: result for result in results if result.finite}
     networks = {result.name: float(result.n_parameters) for result in results if isinstance(result, NetworkResult)}
+
+    def gains(name: str) -> bool:
+        """Return whether a network is shown to be better than guessing, if guessing isn't among the baselines."""
+        estimate = difference(guessing_like(usable[name]), usable[name], experiment.metric)
+        return check_no_better_than_prior(name, estimate=estimate) is None
+
     conclusion = conclude(
         question,
         evidence_of(results, experiment.metric),
@@ -51,7 +57,7 @@ def judge(experiment: Experiment, results: Sequence[Result], question: Conclusio
         separate_question=PRIOR,
         sizes={PRIOR: -2.0, linear_name(experiment.table.task): -1.0} | networks,
         contrasts=() if experiment.columns is not None else questions_of(experiment.lines),
-        gains=lambda name: _gains(experiment, usable[name]),
+        gains=gains,
     )
     if METRICS[experiment.metric].row_loss is None:  # what the choice changes is known of means over rows only
         return conclusion
@@ -86,12 +92,6 @@ def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
     reference = next((result for result in results if result.name == experiment.reference and result.finite), None)
     error = np.inf if reference is None else float(reference.losses(experiment.metric).mean())
     return margin_beside(experiment.metric, experiment.margin, error)
-
-
-def _gains(experiment: Experiment, network: Result) -> bool:
-    """Return whether a network is shown to be better than guessing, if guessing isn't among the baselines."""
-    estimate = difference(guessing_like(network), network, experiment.metric)
-    return check_no_better_than_prior(network.name, estimate=estimate) is None
 
 
 def guessing_like(like: Result) -> Result:

@@ -148,7 +148,8 @@ def fit_group(
     for split, fit, (part, present), members in zip(splits, fits, parts, trained, strict=True):
         by_name = {member.candidate.name: member for member in members.values()}
         if not members and len(present) == 1 and table.task != "regression":  # the training rows have one class
-            fitted.append({line: _certain(table, present[0], len(split.test)) for line in group.names})
+            shares = np.tile(np.eye(len(table.labels), dtype=np.float32)[present[0]], (len(split.test), 1))
+            fitted.append(dict.fromkeys(group.names, Fitted(shares[:, 1] if table.task == "binary" else shares)))
             continue
         inputs, of_split = fit.data.preprocessor.inputs_of_values(table.features[split.test]), dict[str, Fitted]()
         known = {name: member_predictions(part, member, fit.data, inputs) for name, member in by_name.items()}
@@ -197,12 +198,6 @@ def _make_fitted(
     if member is None or member.curves is None:
         return Fitted(mean, values)
     return Fitted(mean, values, member.curves, member.dead, member.epochs, member.note)
-
-
-def _certain(table: Table, code: int, n_rows: int) -> Fitted:
-    """Return the prediction of one class for each row."""
-    shares = np.tile(np.eye(len(table.labels), dtype=np.float32)[code], (n_rows, 1))
-    return Fitted(shares[:, 1] if table.task == "binary" else shares)
 
 
 def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:

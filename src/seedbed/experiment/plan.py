@@ -78,11 +78,6 @@ class Plan:
         cells = len(self.splits[0].train) * max(1, self.n_inputs)
         return max(1, min(_MOST_SPLITS, _MOST_CELLS // cells))
 
-    @property
-    def fits_a_split(self) -> int:
-        """The number of fits on each split."""
-        return sum(unit.n_fits for unit in self.experiment.units)
-
     def modules(self) -> Iterator[str]:
         """Yield `own_module` of each user-defined module, once if candidates share it."""
         seen = set()

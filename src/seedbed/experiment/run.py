@@ -28,21 +28,7 @@ Tell = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ModelResult(Result):
-    """One model of a comparison, as it is handed over.
-
-    Attributes:
-        description: what it is, in a few words.
-    """
-
-    description: str
-
-    def summary(self, *, whole: bool = True) -> CandidateSummary:
-        return replace(super().summary(whole=whole), kind="baseline", description=self.description)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class NetworkResult(ModelResult):
+class NetworkResult(Result):
     """A model of networks.
 
     Attributes:
@@ -93,7 +79,6 @@ class NetworkResult(ModelResult):
         )
         return replace(
             super().summary(whole=whole),
-            kind="network",
             n_parameters=self.n_parameters,
             n_networks=self.curves.shape[2],
             n_diverged=int((~known).sum()),
@@ -224,7 +209,8 @@ class _Work:
     def _count(self) -> None:
         self._done += 1
         if self._tell is not None:
-            self._tell(Progress(done=self._done + self._reused, total=self.plan.fits_a_split * len(self.plan.splits)))
+            total = sum(unit.n_fits for unit in self.plan.experiment.units) * len(self.plan.splits)
+            self._tell(Progress(done=self._done + self._reused, total=total))
 
     def results(self, repeats: int, seconds: float) -> Results:
         """Return the results of the first repeats."""
@@ -267,11 +253,8 @@ class Gathered:
 
     def stored(self, arrays: Mapping[str, npt.NDArray[Any]], number: int) -> Fitted:
         """Return what `Comparison.save` has stored of a split."""
-        split, name, columns = (
-            self._plan.splits[number],
-            self._line.name,
-            slice(number * self._n, (number + 1) * self._n),
-        )
+        split, name = self._plan.splits[number], self._line.name
+        columns = slice(number * self._n, (number + 1) * self._n)
         networks, curves = arrays.get(f"{name}/networks"), None
         if f"{name}/{CURVES[0]}" in arrays:
             curves = np.stack([arrays[f"{name}/{curve}"][:, columns] for curve in CURVES])
@@ -283,7 +266,7 @@ class Gathered:
             int(arrays[f"{name}/epochs"][number]) if f"{name}/epochs" in arrays else 0,
         )
 
-    def result(self, part: Plan) -> ModelResult:
+    def result(self, part: Plan) -> Result:
         """Return its result in the first repeats of a plan, see `Plan.first`."""
         spec, line = part.experiment, self._line
         about: dict[str, Any] = {
@@ -298,9 +281,10 @@ class Gathered:
             "predictions": self._predictions[: spec.design.repeats],
             "singles": None if self._networks is None else self._networks[: spec.design.repeats],
             "description": line.description,
+            "kind": "baseline" if line.recipe is None else "network",
         }
         if line.recipe is None:
-            return ModelResult(**about)
+            return Result(**about)
         n_splits = len(part.splits)
         n_epochs = max((curves.shape[1] for curves in self._curves.values()), default=1)
         curves = np.full((len(CURVES), n_epochs, n_splits * self._n), np.nan, dtype=np.float32)

@@ -222,7 +222,11 @@ def specify(
     random_state = int(design.random_state)
     whole = table if design.quick and table.n_rows > _QUICK_ROWS else None
     table = table if whole is None else whole.of_rows(sampled_rows(whole, _QUICK_ROWS, random_state))
-    recipe = _recipe_for(table, recipe)
+    # It also decides how outputs become predictions.
+    loss = LOSSES[table.task]
+    if recipe.loss not in ("auto", loss):
+        raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}.")
+    recipe = dataclasses.replace(recipe, loss=loss)
     is_default = candidates is None and recipe.leaves_out
     named: Any = TUTORIAL if candidates is None else candidates
     others, has_auto = ([], True) if is_default else _without_auto(named)
@@ -244,7 +248,11 @@ def specify(
             "auto needs rows that networks leave out", f"Leave it out, or give {spell('n_networks', 2)} or more."
         )
     first = linear_name(table.task) if is_default or not expanded else expanded[0].name
-    metric, judging = _metric(design.metric, table.task), _protocol(table, design)
+    metrics = [one.name for one in METRICS.values() if one.is_testable and table.task in one.tasks]
+    metric = default_metric(table.task) if design.metric is None else design.metric
+    if metric not in metrics:
+        raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
+    judging = _protocol(table, design)
     if METRICS[metric].row_loss is None and judging.kind == "held_out":
         message = f"'{metric}' is a score of a fold, and here one set of rows is tested"
         raise OptionError(message, f"Leave {spell('metric')} out.")
@@ -322,24 +330,6 @@ def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]
             else:
                 others.append(one if name is None else {name: one})
     return known, others
-
-
-def _recipe_for(table: Table, recipe: Recipe) -> Recipe:
-    """Return the recipe that the candidates share on a table, with the loss of its task, which also decides how
-    outputs become predictions."""
-    loss = LOSSES[table.task]
-    if recipe.loss not in ("auto", loss):
-        raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}.")
-    return dataclasses.replace(recipe, loss=loss)
-
-
-def _metric(metric: str | None, task: Task) -> str:
-    """Return the metric that is tested."""
-    metrics = [one.name for one in METRICS.values() if one.is_testable and task in one.tasks]
-    metric = default_metric(task) if metric is None else metric
-    if metric not in metrics:
-        raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
-    return metric
 
 
 def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:

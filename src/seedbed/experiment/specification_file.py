@@ -11,7 +11,7 @@ import pickle
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.arguments import spelled
+from seedbed.data.cells import first_of
 from seedbed.data.splits import Split
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, nearest, without_passwords
@@ -235,20 +236,10 @@ def check_no_part_of_a_run(table: str) -> None:
             raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {parent}.")
     if not place.exists() and (inside := Path("seedbed-out") / place).is_dir():
         raise OptionError(f"there is no folder {place}", f"Did you mean {inside}?")
-    if not place.exists() and not place.suffix and (comparisons := _comparisons_in(parent)):
-        hint = nearest(str(place), map(str, comparisons)) or f"Comparisons beside it: {_join_names(comparisons)}."
+    comparisons = [str(path.parent) for path in sorted(parent.glob(f"*/{_COMPARISON}"))]
+    if not place.exists() and not place.suffix and comparisons:
+        hint = nearest(str(place), comparisons) or f"Comparisons beside it: {first_of(comparisons, _NAMED)}."
         raise OptionError(f"there is no folder {place}", hint)
-
-
-def _comparisons_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path.parent for path in folder.glob(f"*/{_COMPARISON}"))
-
-
-def _join_names(folders: Iterable[Path]) -> str:
-    names = [str(folder) for folder in folders]
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
 def code_hash(thing: Any) -> str | None:
@@ -258,14 +249,15 @@ def code_hash(thing: Any) -> str | None:
     loaded files of the user and the versions of all installed packages. Code typed at a prompt can't be read. Files
     that a network reads by itself are not covered.
     """
+    pickler = _Pickler(file := io.BytesIO())
     try:
-        contents, roots = _pickle(thing)
+        pickler.dump(thing)
     except Exception:  # noqa: BLE001 - a lambda, a local class, a handle: each fails in its own way
         return None
-    digest = hashlib.sha256(contents)
-    if roots is None:
+    if not pickler.readable:  # some code is in no file
         return None
-    if roots - _KNOWN:
+    digest = hashlib.sha256(file.getvalue())
+    if pickler.roots - _KNOWN:
         for path in sorted(_user_files()):
             digest.update(f"{path}\n".encode())
             digest.update(path.read_bytes() if path.is_file() else b"")
@@ -289,14 +281,6 @@ class _Pickler(pickle.Pickler):
             self.readable = self.readable and (module.partition(".")[0] in _KNOWN or _is_in_a_file(thing))
         elif isinstance(thing, FileArchitecture):
             self.roots.add(thing.path)
-
-
-def _pickle(thing: Any) -> tuple[bytes, set[str] | None]:
-    """Return the pickle of an object, and the packages whose code it refers to; None if some code is in no file."""
-    file = io.BytesIO()
-    pickler = _Pickler(file)
-    pickler.dump(thing)
-    return file.getvalue(), pickler.roots if pickler.readable else None
 
 
 def _is_in_a_file(thing: Any) -> bool:

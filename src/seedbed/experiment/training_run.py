@@ -20,7 +20,7 @@ from seedbed.data.splits import Split, holdout, time_holdout
 from seedbed.data.table import Table
 from seedbed.errors import OptionError
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.single_runs import RunLottery, lottery
+from seedbed.evaluation.single_runs import lottery
 from seedbed.evaluation.summaries import (
     Lotteries,
     SplitSizes,
@@ -112,6 +112,9 @@ class TrainingRun:
         explains them."""
         history, training = self.history, self.training
         name, recipe, table = training.candidate.name, history.recipe, training.table
+        numeric = table.task == "regression"
+        metric, step = METRICS["r2" if numeric else "accuracy"], 0.0 if numeric else 1 / len(training.split.test)
+        scores = {name: history.test_score[-1, ~history.diverged]}  # on the test rows, after the last epoch
         return TrainingSummary(
             kind="training",
             command=self.command,
@@ -130,20 +133,11 @@ class TrainingRun:
                     note=history.note,
                 ),
             ),
-            lottery=Lotteries(score=self._lottery()),
+            lottery=Lotteries(score=lottery(scores, name=metric.name, words=metric.words, step=step)),
             curves=history.curves(title=f"{name} on {table.target_name} of {table.name}", name=name),
             specification=training.specification(self.n_inputs),
             seconds=round(self.seconds, 2),
         )
-
-    def _lottery(self) -> RunLottery:
-        """Return the score of each network on the test rows after the last epoch, without those that diverged."""
-        history, training = self.history, self.training
-        classes = training.table.task != "regression"
-        step = 1 / len(training.split.test) if classes else 0.0
-        name = "accuracy" if classes else "r2"
-        scores = {training.candidate.name: history.test_score[-1, ~history.diverged]}
-        return lottery(scores, name=name, words=METRICS[name].words, step=step)
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, `history.csv` (a row

@@ -78,30 +78,23 @@ def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Es
     elif isinstance(spec, Estimator):
         model = spec
     elif inspect.isclass(spec):
-        model = _describe(spec.__name__, _construct(spec, {}, spec.__name__, task))
+        estimator = _construct(spec, {}, spec.__name__, task)
+        model = Estimator(spec.__name__, estimator, spelled(estimator))
     else:
-        model = _describe(type(spec).__name__, spec)
+        model = Estimator(type(spec).__name__, spec, spelled(spec))
     _check(model, task)
     if not isinstance(spec, Estimator) and not hasattr(model.estimator, "steps"):
-        model = _standardise(model)
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        # Many estimators need a scaler, and trees aren't changed by it.
+        scaled = make_pipeline(StandardScaler(), model.estimator)
+        model = Estimator(model.name, scaled, f"{model.description}, standardised features")
     if name is not None and name != model.name:
         if name in _TAKEN:
             raise OptionError(f"a baseline can't be named '{name}'", "This name belongs to a default model.")
         model = dataclasses.replace(model, name=name)
     return dataclasses.replace(model, estimator=_seed(model, random_state))
-
-
-def _standardise(baseline: Estimator) -> Estimator:
-    """Return the baseline behind a scaler, which many estimators need and which doesn't change trees."""
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    scaled = make_pipeline(StandardScaler(), baseline.estimator)
-    return Estimator(baseline.name, scaled, f"{baseline.description}, standardised features")
-
-
-def _describe(name: str, estimator: Any) -> Estimator:
-    return Estimator(name, estimator, spelled(estimator))
 
 
 def _from_path(spec: str, task: Task) -> Estimator:
@@ -122,7 +115,8 @@ def _from_path(spec: str, task: Task) -> Estimator:
         hint = did_you_mean(name, models) or f"Give a {_wanted_kind(task)}, such as {_example(task)}."
         raise _refuse(spec, f"no class '{name}' in {module}", hint)
     values = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}
-    return _describe(f"{name}{parenthesis}{arguments}" if values else name, _construct(made, values, spec, task))
+    estimator = _construct(made, values, spec, task)
+    return Estimator(f"{name}{parenthesis}{arguments}" if values else name, estimator, spelled(estimator))
 
 
 def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
@@ -160,8 +154,18 @@ def _construct(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -
 
 def _check(baseline: Estimator, task: Task) -> None:
     """Raise OptionError unless it is a regressor, or a classifier with probabilities."""
-    name, estimator = baseline.name, baseline.estimator
-    if not _is_a(_wanted_kind(task), estimator):
+    from sklearn.base import is_classifier, is_regressor
+
+    name, estimator, kind = baseline.name, baseline.estimator, _wanted_kind(task)
+    is_wanted = _is_estimator(estimator)
+    if is_wanted:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                is_wanted = bool((is_classifier if kind == "classifier" else is_regressor)(estimator))
+            except (AttributeError, TypeError):  # an estimator without the tags of scikit-learn 1.6
+                is_wanted = getattr(estimator, "_estimator_type", None) == kind
+    if not is_wanted:
         raise _no_model(name, task)
     if task != "regression" and not hasattr(estimator, "predict_proba"):
         hint = "Wrap it in sklearn.calibration.CalibratedClassifierCV."
@@ -176,19 +180,6 @@ def _wanted_kind(task: Task) -> Literal["classifier", "regressor"]:
 
 def _example(task: Task) -> str:
     return f"sklearn.ensemble.RandomForest{_wanted_kind(task).capitalize()}"
-
-
-def _is_a(kind: Literal["classifier", "regressor"], estimator: Any) -> bool:
-    from sklearn.base import is_classifier, is_regressor
-
-    if not _is_estimator(estimator):
-        return False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return bool((is_classifier if kind == "classifier" else is_regressor)(estimator))
-        except (AttributeError, TypeError):  # an estimator without the tags of scikit-learn 1.6
-            return getattr(estimator, "_estimator_type", None) == kind
 
 
 def _is_estimator(thing: Any) -> bool:

@@ -95,9 +95,6 @@ def _form(numbers: Sequence[Any]) -> str:
     return ".5~s" if max(map(abs, numbers)) >= _THOUSANDS else ".5~g"
 
 
-_DASHED = [5, 4]
-
-
 def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
     """Draw the score that decides by the number of training rows; None unless smaller training sets were trained."""
     rows = summary.rows
@@ -125,7 +122,7 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart 
         *(alt.Tooltip(f"{key}:Q", format=".4f") for key in ("mean", "low", "high")),
     ]
     layers = []
-    for part, dash in (("now", [1, 0]), ("more", _DASHED)):
+    for part, dash in (("now", [1, 0]), ("more", [5, 4])):
         of_part = visible_records(f"datum.part == '{part}'")
         ends = {"x": x, "y": alt.Y("low:Q", title=metric.words), "y2": alt.Y2("high"), "color": colour}
         layers += [

@@ -58,7 +58,10 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
     finite = [candidate for candidate in candidates if candidate.curves["test_loss"].mean]
     networks = _network_records(finite[0]) if single and finite else []
     last = max((candidate.epochs[-1] for candidate in candidates), default=0)
-    colour = _candidate_colour([candidate.name for candidate in candidates], theme, everyone)
+    names = [candidate.name for candidate in candidates]
+    columns = max(1, min(len(names), 5, int(2 * PANEL_WIDTH / (max(map(len, names), default=1) * _CHARACTER + 50))))
+    legend = alt.Legend(title=None, orient="bottom", columns=columns) if theme is not PAGE else None
+    colour = alt.Color("candidate:N", scale=candidate_scale(names, theme, everyone), legend=legend)
     if single:
         parts = alt.Scale(domain=list(PART_NAMES.values()), range=[theme.palette[1], theme.palette[0]])
         colour = alt.Color("part:N", scale=parts, legend=alt.Legend(title=None, orient="bottom"))
@@ -217,10 +220,3 @@ def _layers(
     cursor = alt.Chart(alt.InlineData(values=[{}])).transform_filter("at >= 0")
     rule = cursor.transform_calculate(epoch="at").mark_rule(color=theme.faint_ink, clip=True)
     return [*layers, rule.encode(x=encoding["x"])]
-
-
-def _candidate_colour(names: Sequence[str], theme: Theme, everyone: Sequence[str]) -> alt.Color:
-    width = max(map(len, names), default=1) * _CHARACTER + 50
-    columns = max(1, min(len(names), 5, int(2 * PANEL_WIDTH / width)))
-    legend = alt.Legend(title=None, orient="bottom", columns=columns) if theme is not PAGE else None
-    return alt.Color("candidate:N", scale=candidate_scale(names, theme, everyone), legend=legend)

@@ -26,13 +26,10 @@ class ConcatChart(alt.ConcatChart):
         return {"image/svg+xml": svg_of(self)}
 
 
-def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale: float = 2.0) -> Path:
+def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str]) -> Path:
     """Write the chart to a file; its suffix says the format: `.png`, `.svg`, `.pdf`, `.json` or `.html`.
 
     The HTML page is self-contained and interactive. The file appears whole or not at all.
-
-    Args:
-        scale: pixels per point of a PNG; the other formats have no pixels.
 
     Raises:
         OptionError: the suffix is unknown, or the folder doesn't exist.
@@ -44,7 +41,7 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
         raise OptionError(message, f"Known: {', '.join(_FORMATS)}")
     if not path.parent.is_dir():
         raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
-    content = _content(chart, suffix, **({"scale": scale} if suffix == ".png" else {}))
+    content = _content(chart, suffix)
     write_whole(path, lambda where: where.write_bytes(content))
     return path
 
@@ -91,7 +88,7 @@ def _json(spec: dict[str, Any], vl_version: str) -> str:
 
 
 _FORMATS: dict[str, Callable[..., str | bytes]] = {
-    ".png": functools.partial(vl_convert.vegalite_to_png, allowed_base_urls=[]),
+    ".png": functools.partial(vl_convert.vegalite_to_png, allowed_base_urls=[], scale=2.0),
     ".svg": functools.partial(vl_convert.vegalite_to_svg, allowed_base_urls=[]),
     ".pdf": functools.partial(vl_convert.vegalite_to_pdf, allowed_base_urls=[]),
     ".json": _json,
@@ -99,8 +96,8 @@ _FORMATS: dict[str, Callable[..., str | bytes]] = {
 }
 
 
-def _content(chart: alt.TopLevelMixin, suffix: str, **options: Any) -> bytes:
+def _content(chart: alt.TopLevelMixin, suffix: str) -> bytes:
     """Return a chart as the content of a file."""
     _check_room()
-    content = _FORMATS[suffix](_drawable(spec_of(chart)), vl_version=VEGA_LITE_VERSION, **options)
+    content = _FORMATS[suffix](_drawable(spec_of(chart)), vl_version=VEGA_LITE_VERSION)
     return content.encode() if isinstance(content, str) else content

@@ -51,10 +51,9 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
     """
     if summary.lottery is None or not summary.lottery.score.runs:
         return None
-    score, difference = summary.lottery.score, summary.lottery.difference
+    score, both = summary.lottery.score, summary.lottery.difference
     names = by_rank(summary, [run.name for run in score.runs])
-    if difference is not None and not difference.runs:
-        difference = None
+    difference = both if both is not None and both.runs else None
     width = WIDE if difference is None else PANEL_WIDTH
     scale = candidate_scale([candidate.name for candidate in summary.candidates], theme)
     colour = alt.Color("candidate:N", scale=scale, legend=None)
@@ -83,8 +82,14 @@ def _records(
     for place, name in enumerate(names):
         record = {"panel": panel, "candidate": name, "place": place}
         if name in runs:
-            note = _share_better(runs[name]) if panel == "difference" else _range_words(runs[name], lottery.name)
-            records.append(record | {"note": note} | _spread(runs[name], lottery.edges, scale))
+            run = runs[name]
+            low, mean, high = (_number(value, lottery.name) for value in (run.lowest, run.mean, run.highest))
+            note = f"{low} to {high}, mean {mean}" if run.n > 1 else mean
+            if panel == "difference":  # 0% and 100% mean none and all
+                share = run.better or 0.0
+                words = "under 1%" if 0 < share < 0.01 else "over 99%" if 0.99 < share < 1 else f"{100 * share:.0f}%"
+                note = f"{words} say better"
+            records.append(record | {"note": note} | _spread(run, lottery.edges, scale))
         elif name == reference:
             records.append(record | {"note": "the reference", "n": 0} | {key: [] for key in _LISTS})
     return records
@@ -124,18 +129,6 @@ def _count_equal(run: RunSpread, edges: Sequence[float]) -> int:
 # ---- words
 
 
-def _share_better(run: RunSpread) -> str:
-    """Return the share of runs that are better. 0% and 100% mean none and all."""
-    share = run.better or 0.0
-    words = "under 1%" if 0 < share < 0.01 else "over 99%" if 0.99 < share < 1 else f"{100 * share:.0f}%"
-    return f"{words} say better"
-
-
-def _range_words(run: RunSpread, name: str) -> str:
-    low, mean, high = (_number(value, name) for value in (run.lowest, run.mean, run.highest))
-    return f"{low} to {high}, mean {mean}" if run.n > 1 else mean
-
-
 def _number(value: float, name: str) -> str:
     if find_metric(name).percent:
         return f"{100 * value:.0f}%"
@@ -154,16 +147,14 @@ def _phrases(score: RunLottery, difference: RunLottery | None, kind: str) -> lis
         if any(_count_equal(run, difference.edges) for run in difference.runs):
             phrases.append("grey: both alike")
     both = [score] if difference is None else [score, difference]
-    beyond = [run.name for lottery in both for run in lottery.runs if _leaves(run, lottery.edges)]
+    beyond = []  # runs that lie outside of all bins by more than rounding
+    for edges, run in ((lottery.edges, run) for lottery in both for run in lottery.runs):
+        hair = 1e-6 * (edges[1] - edges[0])
+        if run.lowest < edges[0] - hair or run.highest > edges[-1] + hair:
+            beyond.append(run.name)
     if beyond:
         phrases.append(f"outermost bars: what is further off, too ({', '.join(dict.fromkeys(beyond))})")
     return phrases
-
-
-def _leaves(run: RunSpread, edges: Sequence[float]) -> bool:
-    """Return whether a run lies outside of all bins by more than rounding."""
-    hair = 1e-6 * (edges[1] - edges[0])
-    return bool(run.lowest < edges[0] - hair or run.highest > edges[-1] + hair)
 
 
 # ---- how it is drawn

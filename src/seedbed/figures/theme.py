@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import altair as alt
-
-AnyChart = TypeVar("AnyChart", alt.LayerChart, alt.HConcatChart, alt.ConcatChart, alt.VConcatChart)
 
 PANEL_WIDTH = 400
 PANEL_HEIGHT = 280
@@ -119,7 +117,7 @@ def candidate_scale(names: Sequence[str], theme: Theme, everyone: Sequence[str] 
     return alt.Scale(domain=list(names), range=[of[name] for name in names])
 
 
-def apply_theme(chart: AnyChart, theme: Theme = LIGHT) -> AnyChart:
+def apply_theme(chart: alt.ConcatChart, theme: Theme = LIGHT) -> alt.ConcatChart:
     """Give a chart the theme in its own configuration, and return it. Altair's global theme doesn't change."""
     chart.config = alt.Config(**_config(theme))
     return chart

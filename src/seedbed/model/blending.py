@@ -24,13 +24,11 @@ from seedbed.model.member import LIMIT, N_FOLDS, Blending, Member, MemberData, a
 from seedbed.model.members import Bag, Fit, Running, join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
-from seedbed.model.predicting import check_threshold
+from seedbed.model.predicting import check_threshold, predicted_by
 from seedbed.model.sets import left_out_errors
 from seedbed.model.stacks import Stacks, smooth_clip
-from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
-from seedbed.networks.layers import Array
 from seedbed.networks.mlp import MLP, Regression, Trees
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
@@ -104,11 +102,6 @@ def fit_model(
         compute=compute,
     )
     return model
-
-
-def _check_number(n_networks: int) -> None:
-    if not 1 <= n_networks <= MOST_NETWORKS:
-        raise OptionError(f"n_networks is {shown(n_networks)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
 
 
 def _row_weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.float32] | None:
@@ -194,7 +187,8 @@ def blend_table(
     weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
     warn_of_probabilities(members[0], table)
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
-    _check_number(n)
+    if not 1 <= n <= MOST_NETWORKS:
+        raise OptionError(f"n_networks is {shown(n)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
     if n == 1 and len(members) > 1:
         raise OptionError("a blend of single networks has no rows left out", "Give n_networks=2 or more.")
     fit = Fit(table, members, recipe, MemberData(table, n, weights, random_state), drops=len(members) > 1)
@@ -412,21 +406,7 @@ def member_predictions(table: Table, member: Member, data: MemberData, inputs: N
         outputs = Stacks(architecture, member.states, X.shape[1], table.n_outputs)(X)
     else:
         outputs = model_of(table, "", [member], data, Blending((1.0,), 1.0)).stacks(X)
-    return _predicted_by(outputs, table, data.target_scale)
-
-
-def _predicted_by(outputs: Array, table: Table, scale: tuple[float, float]) -> Floats:
-    """Return probabilities [..., class] or numbers [...] of outputs [..., output].
-
-    Args:
-        scale: mean and deviation of a numeric target, if outputs are standardised.
-    """
-    if table.task == "regression":
-        mean, deviation = scale
-        return np.asarray(outputs[..., 0] * deviation + mean)
-    if table.task == "binary":
-        return np.asarray(ACTIVATIONS["sigmoid"].values(np.concatenate([-outputs, outputs], axis=-1)))
-    return np.asarray(ACTIVATIONS["softmax"].values(outputs))
+    return predicted_by(outputs, table.task, data.target_scale)
 
 
 def blended_predictions(each: Sequence[Floats], blended: Blending) -> Floats:
@@ -470,4 +450,4 @@ def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, flo
     by_draw = np.full((n_draws, len(outputs), outputs.shape[1]), np.nan)
     row, network = np.nonzero(there)
     by_draw[place[row, network], row] = outputs[row, :, network]
-    return _predicted_by(by_draw, table, scale)
+    return predicted_by(by_draw, table.task, scale)

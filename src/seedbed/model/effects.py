@@ -133,7 +133,10 @@ def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDA
     def mean(value: NDArray[np.float32]) -> Floats:
         same = inputs.copy()
         same[:, of_column] = value
-        return np.asarray(_predicted(model, same, code).mean(axis=1))
+        values = network_values(model, same)  # [network, row], of several classes [network, row, class]
+        if model.task == "multiclass":
+            values = values[..., code]
+        return np.asarray((1 - values if model.task == "binary" and not code else values).mean(axis=1))
 
     with one_thread("cpu"), products_on_one_thread(), ThreadPoolExecutor(pick_jobs(None)) as pool:
         return np.array([*pool.map(mean, changed[:, of_column])])
@@ -150,14 +153,6 @@ def _code_of(model: Ensemble, label: Any) -> int:
     if model.task == "multiclass":
         raise OptionError(f"the model has {len(model.labels)} labels", f"Choose one: label={model.labels[0]!r}.")
     return len(model.labels) // 2
-
-
-def _predicted(model: Ensemble, matrix: NDArray[np.float32], code: int) -> Floats:
-    """Return each network's number, or its probability of a class [network, row]."""
-    values: Floats = network_values(model, matrix)
-    if model.task == "binary":
-        values = np.stack([1 - values, values], axis=2)
-    return values if model.task == "regression" else values[..., code]
 
 
 def _read(model: Ensemble, rows: Any) -> tuple[NewRows, NDArray[np.float32]]:

@@ -43,15 +43,12 @@ MOST_NETWORKS = 100_000
 MOST_LABELS = 10_000
 
 DTYPES: Mapping[str, np.dtype[Any]] = {
-    "F64": np.dtype(np.float64),
-    "F32": np.dtype(np.float32),
-    "F16": np.dtype(np.float16),
-    "I64": np.dtype(np.int64),
-    "I32": np.dtype(np.int32),
-    "I16": np.dtype(np.int16),
-    "I8": np.dtype(np.int8),
-    "U8": np.dtype(np.uint8),
-    "BOOL": np.dtype(np.bool_),
+    name: np.dtype(code)
+    for name, code in zip(
+        ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL"),
+        ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"),
+        strict=True,
+    )
 }
 """Types of tensors, by their names in a file."""
 

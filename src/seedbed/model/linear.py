@@ -56,18 +56,13 @@ def _fitted(data: TreeData, weights: Floats, biases: Floats, of_test: Sequence[F
     outputs = np.full((len(data.y), data.n_outputs, len(data.splits)), np.nan, dtype=np.float32)
     for number, (split, some) in enumerate(zip(data.splits, of_test, strict=True)):
         outputs[split.test, :, number] = some
-    states = {"0.weight": weights, "0.bias": biases}
-    return FittedMember(MLP(), {name: value.astype(np.float32) for name, value in states.items()}, outputs)
-
-
-def _weights(data: TreeData) -> Floats:
-    """Return the weight of each row [row]."""
-    return np.ones(len(data.y)) if data.weights is None else data.weights.astype(np.float64)
+    states = {"0.weight": weights.astype(np.float32), "0.bias": biases.astype(np.float32)}
+    return FittedMember(MLP(), states, outputs)
 
 
 def _frequencies(data: TreeData, rows: NDArray[np.int64]) -> Floats:
     """Return the outputs [output] that mean the class frequencies, or the mean, of some rows."""
-    weights = _weights(data)[rows]
+    weights = data.counts[rows]
     if not data.of_classes:
         return np.array([np.average(data.y[rows], weights=weights)])
     counts = np.bincount(data.y[rows], weights, minlength=max(2, data.n_outputs))
@@ -78,7 +73,7 @@ def _frequencies(data: TreeData, rows: NDArray[np.int64]) -> Floats:
 def _ridge(data: TreeData) -> Floats:
     """Return coefficients, the intercept last [network, 1, input]; the penalty has the lowest error of rows left
     out."""
-    paths, errors, of_row = [], np.zeros(len(_ALPHAS)), _weights(data)
+    paths, errors, of_row = [], np.zeros(len(_ALPHAS)), data.counts
     for split in data.splits:
         X, y = data.X[split.train].astype(np.float64), data.y[split.train].astype(np.float64)
         weights = of_row[split.train]
@@ -99,7 +94,7 @@ def _logistic(data: TreeData) -> Floats:
     """Return coefficients, the intercept last [network, output, input]; C has the lowest loss of the rows left out."""
     n_classes, X = max(2, data.n_outputs), data.X.astype(np.float64)
     narrow = X.shape[1] <= _MOST_FEATURES_FOR_NEWTON and n_classes == 2
-    of_row, (rows, tests) = _weights(data), np.zeros((2, len(data.splits), len(X)))
+    of_row, (rows, tests) = data.counts, np.zeros((2, len(data.splits), len(X)))
     for number, split in enumerate(data.splits):
         rows[number, split.train], tests[number, split.test] = of_row[split.train], of_row[split.test]
     left_out = bool(tests.any())
@@ -142,7 +137,6 @@ def _path(data: TreeData, split: Split, solver: str) -> Generator[Any, float, No
 
     X, y, weights = data.X[split.train].astype(np.float64), data.y[split.train], data.weights_of(split.train)
     present, test = np.unique(y), split.test
-    of_test = 1.0 if data.weights is None else data.weights[test]
     coefficients = np.zeros((data.n_outputs, X.shape[1] + 1))
     coefficients[:, -1] = _frequencies(data, split.train)
     model = LogisticRegression(solver=solver, max_iter=1000, warm_start=True)
@@ -157,7 +151,7 @@ def _path(data: TreeData, split: Split, solver: str) -> Generator[Any, float, No
                 by_class = np.concatenate([-by_class, by_class]) / 2
             coefficients[present if data.n_outputs > 1 else slice(None)] = by_class
         outputs = data.X[test].astype(np.float64) @ coefficients[:, :-1].T + coefficients[:, -1]
-        C = yield coefficients.copy(), float((data.losses(outputs, test) * of_test).sum())
+        C = yield coefficients.copy(), float((data.losses(outputs, test) * data.counts[test]).sum())
 
 
 class _Newton:

@@ -93,13 +93,6 @@ def trees_of(member: Candidate) -> Trees | None:
     return member.architecture if isinstance(member.architecture, Trees) else None
 
 
-def target_scale(table: Table) -> tuple[float, float]:
-    """Return mean and deviation of a numeric target; 0 and 1 for classes."""
-    if table.task != "regression":
-        return 0.0, 1.0
-    return target_moments(table.target)
-
-
 class MemberData:
     """The inputs and targets that members train on, and the split of each of their networks.
 
@@ -117,7 +110,7 @@ class MemberData:
         splits: the split of each network; none if rows can't be divided, and all networks train on all rows.
         preprocessor: computes the inputs.
         inputs: of the rows, clipped [row, input].
-        target_scale: mean and deviation of a numeric target.
+        target_scale: mean and deviation of a numeric target; 0 and 1 for classes.
     """
 
     def __init__(
@@ -129,7 +122,8 @@ class MemberData:
         tested: Table | None = None,
     ) -> None:
         self.preprocessor = Preprocessor.fit(table)
-        self.target_scale, self.n_networks, self.weights = target_scale(table), n_networks, weights
+        self.target_scale = target_moments(table.target) if table.task == "regression" else (0.0, 1.0)
+        self.n_networks, self.weights = n_networks, weights
         self.splits = splits_of_networks(table, n_networks, random_state)
         self._table, self._tested = table, tested
         self._unclipped = self.preprocessor.inputs_of_values(table.features)
@@ -172,7 +166,7 @@ class MemberData:
     def _standardised(self, target: NDArray[Any]) -> NDArray[Any]:
         """Return the target as members learn it: class codes, or standardised numbers."""
         mean, deviation = self.target_scale
-        return target if self._table.task != "regression" else ((target - mean) / deviation).astype(np.float32)
+        return ((target - mean) / deviation).astype(np.float32) if self._table.task == "regression" else target
 
     def for_trees(self) -> TreeData:
         """Return the data that trees and linear models are fitted to. They leave out rows whenever these can be

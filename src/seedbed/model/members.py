@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seedbed.data.table import Table
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
-from seedbed.model.trees import FittedMember, fit_trees, n_threads, pad_trees
+from seedbed.model.trees import FEW_ROWS, FittedMember, fit_trees, pad_trees
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Architecture, Prior, Trees
@@ -173,7 +173,8 @@ def _fit_others(fit: Fit, random_state: int, jobs: int, ends: float | None) -> I
     members = [(place, member) for place, member in enumerate(fit.members) if not is_network(member)]
     if not members:
         return
-    data, jobs, trees = fit.data.for_trees(), n_threads(fit.table.n_rows, jobs), list[FittedMember]()
+    data, trees = fit.data.for_trees(), list[FittedMember]()
+    jobs = jobs if fit.table.n_rows >= FEW_ROWS else 1  # small trees hold Python's lock, so more would gain nothing
     for place, member in sorted(members, key=lambda numbered: trees_of(numbered[1]) is not None):
         architecture, fitted = member.architecture, None
         if not isinstance(architecture, Trees):

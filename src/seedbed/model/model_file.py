@@ -250,6 +250,10 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         message = f"the given network isn't the one that was saved: {error.message}"
         raise CandidateError(message, "Give the class with which the model was fitted.") from None
     _check_trees(architecture, tensors, preprocessor.layout.n_inputs)
+    calibration = None if calibrated is None else LeftOutErrors(tensors["calibration.errors"], calibrated)
+    for part in () if calibration is None else map(calibration.of_class, range(len(calibration.rows))):
+        if (part[0][:1] < 0).any() or (np.diff(part[0]) < 0).any():
+            raise ModelFileError("the errors of its calibration are negative or not sorted")
     fields: dict[str, Any] = {
         "candidate": about.candidate,
         "architecture": architecture,
@@ -261,19 +265,11 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         "threshold": target.threshold,
         "target_mean": target.mean,
         "target_deviation": target.deviation,
-        "calibration": None if calibrated is None else _calibration(tensors["calibration.errors"], calibrated),
+        "calibration": calibration,
         **{name: header.values[name] for name in ("training", "score", "versions")},
     }
     _check_golden(Ensemble(**fields), tensors["golden.cells"], tensors["golden.values"])
     return fields
-
-
-def _calibration(errors: NDArray[np.float32], rows: tuple[int, ...]) -> LeftOutErrors:
-    calibration = LeftOutErrors(errors, rows)
-    parts = [calibration.of_class(number)[0] for number in range(len(rows))]
-    if any((part[:1] < 0).any() or (np.diff(part) < 0).any() for part in parts):
-        raise ModelFileError("the errors of its calibration are negative or not sorted")
-    return calibration
 
 
 def _under(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> Arrays:

@@ -157,32 +157,29 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
     The days of a missing date are NaN.
     """
 
+    def by(kind: str, value: str, number: float) -> str:
+        return graph.add(kind, value, graph.constant(number))
+
     def over(value: str, divisor: float) -> str:
-        return graph.add("Floor", graph.add("Div", value, graph.constant(divisor)))
-
-    def plus(value: str, more: float) -> str:
-        return graph.add("Add", value, graph.constant(more))
-
-    def times(value: str, factor: float) -> str:
-        return graph.add("Mul", value, graph.constant(factor))
+        return graph.add("Floor", by("Div", value, divisor))
 
     def rest(value: str, divisor: float) -> str:
-        return graph.add("Sub", value, times(over(value, divisor), divisor))
+        return graph.add("Sub", value, by("Mul", over(value, divisor), divisor))
 
     known = _add_known(graph, name)
     seconds = graph.add("Where", known, name, graph.constant(0.0))
     days = over(seconds, _DAY)
     # Years begin in March here, so the leap day is the last day of a year; 400 years have 146,097 days.
     # http://howardhinnant.github.io/date_algorithms.html#civil_from_days
-    day = rest(plus(days, 719_468.0), 146_097.0)
+    day = rest(by("Add", days, 719_468.0), 146_097.0)
     leaps = graph.add("Sub", over(day, 36_524.0), graph.add("Add", over(day, 1_460.0), over(day, 146_096.0)))
     year = over(graph.add("Add", day, leaps), 365.0)
     leaps = graph.add("Sub", over(year, 4.0), over(year, 100.0))
-    day = graph.add("Sub", day, graph.add("Add", times(year, 365.0), leaps))
-    from_march = over(plus(times(day, 5.0), 2.0), 153.0)
-    month = plus(rest(plus(from_march, 2.0), 12.0), 1.0)
-    weekday = rest(plus(days, 3.0), 7.0)  # 1970-01-01 was a Thursday
-    hour = over(graph.add("Sub", seconds, times(days, _DAY)), 3_600.0)
+    day = graph.add("Sub", day, graph.add("Add", by("Mul", year, 365.0), leaps))
+    from_march = over(by("Add", by("Mul", day, 5.0), 2.0), 153.0)
+    month = by("Add", rest(by("Add", from_march, 2.0), 12.0), 1.0)
+    weekday = rest(by("Add", days, 3.0), 7.0)  # 1970-01-01 was a Thursday
+    hour = over(graph.add("Sub", seconds, by("Mul", days, _DAY)), 3_600.0)
     parts = [month, weekday, hour][: 2 + timed]
     middles = DATE_MIDDLES[: len(parts)]
     return [
@@ -218,7 +215,15 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
         producer_name="seedbed",
         producer_version=model.versions.get("seedbed", ""),
     )
-    helper.set_model_props(made, _properties(model) | ({"coverage": canonical(sets["coverage"])} if sets else {}))
+    properties = {
+        "task": model.task,
+        "labels": canonical(list(model.labels)),
+        "candidate": model.candidate,
+        "target": model.target_name,
+        "seedbed": version("seedbed"),
+        "card": canonical(model.card()),
+    }
+    helper.set_model_props(made, properties | ({"coverage": canonical(sets["coverage"])} if sets else {}))
     onnx.checker.check_model(made, full_check=True)
     return made
 
@@ -235,7 +240,8 @@ def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoP
         values, spreads = _add_moments(graph, graph.add("Softmax", outputs, axis=2))
         probabilities = graph.add("Identity", values, output=_output(model, "probabilities"))
         code = graph.add("ArgMax", values, axis=1, keepdims=0)
-        spread = _add_of_best(graph, spreads, code)
+        place = graph.add("Unsqueeze", code, graph.constant([1]))
+        spread = _squeezed(graph, graph.add("GatherElements", spreads, place, axis=1), 1)
     graph.add("Identity", spread, output=_output(model, "spread"))
     whole = model.classes_.dtype.kind == "i"
     labels = graph.constant(model.classes_, np.int64 if whole else object)
@@ -287,12 +293,6 @@ def _add_moments(graph: Graph, values: str) -> tuple[str, str]:
     return mean, graph.add("Sqrt", variance)
 
 
-def _add_of_best(graph: Graph, spreads: str, code: str) -> str:
-    """Return the spread of the most probable class [n], from spreads [n, class]."""
-    place = graph.add("Unsqueeze", code, graph.constant([1]))
-    return _squeezed(graph, graph.add("GatherElements", spreads, place, axis=1), 1)
-
-
 def _output(model: Ensemble, word: str) -> str:
     """Return the name of an output. Underscores are added if a column has the same name."""
     while word in model.feature_names_in_:
@@ -302,15 +302,3 @@ def _output(model: Ensemble, word: str) -> str:
 
 def _value(name: str, shape: list[str | int], doc: str, dtype: int = TensorProto.DOUBLE) -> ValueInfoProto:
     return helper.make_tensor_value_info(name, dtype, shape, doc_string=doc)
-
-
-def _properties(model: Ensemble) -> dict[str, str]:
-    """Return the metadata of the file."""
-    return {
-        "task": model.task,
-        "labels": canonical(list(model.labels)),
-        "candidate": model.candidate,
-        "target": model.target_name,
-        "seedbed": version("seedbed"),
-        "card": canonical(model.card()),
-    }

@@ -30,7 +30,6 @@ from seedbed.typing import Floats
 FLAGS = ("unseen", "unreadable", "outlying", "missing")
 """Kinds of unusual cells, see `Oddities`."""
 
-
 _ROWS_A_BLOCK = 16_384  # cells and inputs of a block stay in the cache
 
 
@@ -54,13 +53,6 @@ class Predictions:
     odd: Oddities
     doubtful: NDArray[np.bool_]
     notes: tuple[Note, ...] = ()
-
-    @classmethod
-    def of_no_rows(cls, model: Ensemble) -> Predictions:
-        """Return empty predictions."""
-        shape = (0, len(model.labels)) if model.task == "multiclass" else (0,)
-        none = np.zeros((0, len(model.feature_names_in_)), dtype=np.bool_)
-        return cls(model.task, np.zeros(shape), np.zeros(shape), Oddities(none, none, none, none), none[:, 0])
 
     @property
     def probabilities(self) -> Floats:
@@ -129,8 +121,6 @@ def predict_rows(model: Ensemble, rows: NewRows) -> Predictions:
 
 def _joined(model: Ensemble, blocks: Iterable[Predictions]) -> Predictions:
     parts = list(blocks)
-    if not parts:
-        parts = [Predictions.of_no_rows(model)]
     odd = Oddities.joined([part.odd for part in parts])
     values, spread, doubtful = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "spread", "doubtful")
@@ -146,10 +136,10 @@ class Blocks:
         self._report = OddityReport(model.preprocessor)
 
     def __iter__(self) -> Iterator[Predictions]:
-        starts = range(0, self._rows.n_rows, self._size)
+        starts = range(0, max(self._rows.n_rows, 1), self._size)
         with one_thread("cpu"), products_on_one_thread():
-            if len(starts) <= 1:
-                yield from (self._done(start, self._predicted(start)) for start in starts)
+            if len(starts) == 1:
+                yield self._done(0, self._predicted(0))
                 return
             jobs = pick_jobs(None)
             with ThreadPoolExecutor(jobs) as pool:
@@ -236,9 +226,19 @@ def network_values(
     """
     # No reference to a part may be kept while the next one is made.
     made = map(operator.call, [model.stacks] if stacks is None else stacks, itertools.repeat(matrix))
-    outputs = np.concatenate([*made])
-    if model.task == "multiclass":
-        return np.asarray(ACTIVATIONS["softmax"].values(outputs))
-    if model.task == "binary":
-        return np.asarray(ACTIVATIONS["sigmoid"].values(outputs[:, :, 0]))
-    return np.asarray(outputs[:, :, 0] * model.target_deviation + model.target_mean)
+    values = predicted_by(np.concatenate([*made]), model.task, (model.target_mean, model.target_deviation))
+    return values[:, :, 1] if model.task == "binary" else values
+
+
+def predicted_by(outputs: Array, task: Task, scale: tuple[float, float]) -> Floats:
+    """Return probabilities [..., class] or numbers [...] of outputs [..., output].
+
+    Args:
+        scale: mean and deviation of a numeric target, if outputs are standardised.
+    """
+    if task == "regression":
+        mean, deviation = scale
+        return np.asarray(outputs[..., 0] * deviation + mean)
+    if task == "binary":
+        return np.asarray(ACTIVATIONS["sigmoid"].values(np.concatenate([-outputs, outputs], axis=-1)))
+    return np.asarray(ACTIVATIONS["softmax"].values(outputs))

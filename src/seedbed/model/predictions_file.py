@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,10 +67,14 @@ def write_predictions(
     if path is not None and path.suffix.lower() not in _FORMATS:
         raise OptionError(f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file.")
     check_threshold(model.task, threshold)
+    if coverage is not None or per_class:  # refused now if there are no such sets
+        model.thresholds_of_sets(coverage, per_class=per_class)
     columns = _Columns(model, threshold, coverage, per_class)
-    columns.check()
     copied = _columns_to_copy(columns, frame, keep)
-    with _table() as connection:
+    with temporary_folder() as folder, duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET memory_limit = ?", [_MEMORY])
+        connection.execute("SET temp_directory = ?", [str(folder)])
         notes = _fill(connection, columns, frame, copied)
         if path is None:
             _print(connection)
@@ -89,11 +92,6 @@ class _Columns:
     threshold: float | None
     coverage: float | None
     per_class: bool
-
-    def check(self) -> None:
-        """Raise OptionError if there are no such sets."""
-        if self.coverage is not None or self.per_class:
-            self.model.thresholds_of_sets(self.coverage, per_class=self.per_class)
 
     @property
     def names(self) -> list[str]:
@@ -124,15 +122,6 @@ class _Columns:
     def _covering(self, predictions: Predictions) -> np.ndarray[Any, Any]:
         assert self.coverage is not None
         return self.model.covering(predictions, self.coverage, per_class=self.per_class)
-
-
-@contextlib.contextmanager
-def _table() -> Iterator[duckdb.DuckDBPyConnection]:
-    with temporary_folder() as folder, duckdb.connect() as connection:
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute("SET memory_limit = ?", [_MEMORY])
-        connection.execute("SET temp_directory = ?", [str(folder)])
-        yield connection
 
 
 def _columns_to_copy(columns: _Columns, frame: Frame, keep: Sequence[str]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from seedbed.model.trees import DecisionTrees, tree_shapes
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.layers import Array, Shapes
 from seedbed.networks.mlp import MLP, BlendedMembers, Trees
-from seedbed.networks.network import Network, StackedNetworks
+from seedbed.networks.network import StackedNetworks
 from seedbed.training.undocumented import keep_freed_memory
 
 _MOST_ROWS = 1 << 13  # at a time
@@ -85,14 +85,16 @@ class Stacks:
             if isinstance(member, Trees):
                 self._members.append(functools.partial(_of_trees, DecisionTrees.stacked(member, of_member)))
             else:
-                self._members.append(_InPieces(member.network(n_inputs, n_outputs), of_member))
+                network = member.network(n_inputs, n_outputs)
+                width = max(max(shape) for shape in network.parameters.values())
+                size = max(1, _MOST_NUMBERS // (width * len(next(iter(of_member.values())))))
+                self._members.append(functools.partial(_in_pieces, StackedNetworks(network, of_member), size))
 
     @np.errstate(all="ignore")  # a network may give infinite numbers
     def __call__(self, X: Array) -> Array:
         """Return the outputs [network, row, output] for inputs X [row, input]. They are computed in double precision,
         so that they don't depend on the rows beside."""
-        starts = range(0, max(len(X), 1), _MOST_ROWS)
-        return np.concatenate([self._of(X[start : start + _MOST_ROWS]) for start in starts], axis=1)
+        return _in_pieces(self._of, _MOST_ROWS, X)
 
     def _of(self, X: Array) -> Array:
         x: Array = X.astype(np.float64)
@@ -103,18 +105,9 @@ class Stacks:
         return blended([member(x) for member in self._members], self._blend)
 
 
-class _InPieces:
-    """Networks whose rows are predicted in pieces, so that layers stay in the cache."""
-
-    def __init__(self, network: Network, states: Mapping[str, Array]) -> None:
-        self._networks = StackedNetworks(network, states)
-        width = max(max(shape) for shape in network.parameters.values())
-        self._rows = max(1, _MOST_NUMBERS // (width * len(next(iter(states.values())))))
-
-    def __call__(self, X: Array) -> Array:
-        """Return the outputs [network, row, output] for inputs X [row, input]."""
-        starts = range(0, max(len(X), 1), self._rows)
-        return np.concatenate([self._networks(X[start : start + self._rows]) for start in starts], axis=1)
+def _in_pieces(networks: Callable[[Array], Array], size: int, X: Array) -> Array:
+    """Return the outputs [network, row, output] for inputs X [row, input], so many rows at a time."""
+    return np.concatenate([networks(X[at : at + size]) for at in range(0, max(len(X), 1), size)], axis=1)
 
 
 def _of_trees(each: Sequence[DecisionTrees], X: Array) -> Array:

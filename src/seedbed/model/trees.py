@@ -62,14 +62,20 @@ class TreeData:
         """Return the values of each input, sorted."""
         return [np.unique(column) for column in self.X.T]
 
+    @functools.cached_property
+    def counts(self) -> Floats:
+        """The weight of each row [row], 1 without weights."""
+        return np.ones(len(self.y)) if self.weights is None else self.weights.astype(np.float64)
+
     def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
         return None if self.weights is None else self.weights[rows]
 
     def lacks_a_class(self) -> bool:
         """Return whether the training rows of a split, without those of weight 0, lack a class."""
-        counts = np.ones(len(self.y), dtype=np.bool_) if self.weights is None else self.weights > 0
         n_classes = max(2, self.n_outputs) if self.of_classes else 0
-        return any(len(np.unique(self.y[split.train[counts[split.train]]])) < n_classes for split in self.splits)
+        return any(
+            len(np.unique(self.y[split.train[self.counts[split.train] > 0]])) < n_classes for split in self.splits
+        )
 
     def predicted(self, outputs: Floats) -> Floats:
         """Return probabilities [row, class], or numbers [row], of outputs [row, output]."""
@@ -186,15 +192,13 @@ class _Nodes(NamedTuple):
     @classmethod
     def joined(cls, trees: Iterable[_Nodes]) -> _Nodes:
         trees = list(trees)
-        starts = [0, *itertools.accumulate(len(tree.left) for tree in trees)][: len(trees)]
-
-        def shifted(name: str) -> NDArray[np.int64]:
-            parts = zip((getattr(tree, name) for tree in trees), starts, strict=True)
-            return np.concatenate([np.where(part < 0, -1, part + start) for part, start in parts])
-
-        whole = {name: np.concatenate([getattr(tree, name) for tree in trees]) for name in ("feature", "threshold")}
-        value = np.concatenate([tree.value for tree in trees])
-        return cls(**whole, left=shifted("left"), right=shifted("right"), value=value, roots=shifted("roots"))
+        starts = itertools.accumulate((len(tree.left) for tree in trees), initial=0)
+        numbers = ("left", "right", "roots")  # of nodes
+        trees = [
+            tree._replace(**{name: np.where((part := getattr(tree, name)) < 0, -1, part + start) for name in numbers})
+            for tree, start in zip(trees, starts, strict=False)
+        ]
+        return cls(*(np.concatenate(parts) for parts in zip(*trees, strict=True)))
 
     def in_order(self, trees: Trees, values: Sequence[NDArray[np.float32]], *, probabilities: bool) -> DecisionTrees:
         """Return the trees with nodes that are ordered by their depth, so that siblings are neighbours.
@@ -242,7 +246,7 @@ def fit_trees(
     before, to other splits.
 
     Args:
-        jobs: number of threads, see `n_threads`.
+        jobs: number of threads.
         rival: other trees of the same splits. Extra trees that get no weight beside them for the rows of the first
             split end there.
         until: a time of `time.monotonic` after which boosting does no more iterations. Trees that would take longer, by
@@ -282,21 +286,16 @@ def tree_seconds(trees: Trees, data: TreeData) -> float:
     return (time.monotonic() - started) / _TIMED
 
 
-def n_threads(n_rows: int, jobs: int) -> int:
-    """Return how many threads fit trees to so many rows. Small trees hold Python's lock, so more would gain nothing."""
-    return jobs if n_rows >= FEW_ROWS else 1
-
-
 def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTrees:
     """Fit extra trees. Two classes are fitted as numbers, whose squared error is half of the Gini impurity."""
     from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
 
     rows, random, several = split.train, np.random.RandomState(seed), data.of_classes and data.n_outputs > 1
-    X, weights, kind = data.X[rows], data.weights_of(rows), ExtraTreeClassifier if several else ExtraTreeRegressor
+    X, kind = data.X[rows], ExtraTreeClassifier if several else ExtraTreeRegressor
     share = min(_SHARE, _MOST_INPUTS / X.shape[1])
     y, each = data.y[rows, None].astype(np.float64), []
     for tree_seed in random.randint(np.iinfo(np.int32).max, size=trees.n_trees):
-        counts = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
+        counts = data.counts[rows]
         if len(rows) > MOST_ROWS:
             draws = np.random.RandomState(tree_seed).randint(len(rows), size=MOST_ROWS)
             counts *= np.bincount(draws, minlength=len(rows))
@@ -340,8 +339,9 @@ def _boosted(
             leaves = grown.leaves(data.X[rows]).reshape(len(rows), n_iterations, data.n_outputs)
             steps = grown.value[leaves, np.arange(data.n_outputs)]
             outputs = steps.cumsum(axis=1, dtype=np.float64)  # [row, iteration, output]
-            weights = 1.0 if data.weights is None else data.weights[rows]
-            total += [np.sum(data.losses(outputs[:, number], rows) * weights) for number in range(n_iterations)]
+            total += [
+                np.sum(data.losses(outputs[:, number], rows) * data.counts[rows]) for number in range(n_iterations)
+            ]
         return total
 
     is_given = trees.n_nodes > 0  # the number of iterations
@@ -374,9 +374,7 @@ def _is_beaten(trees: DecisionTrees, rival: FittedMember, data: TreeData) -> boo
     if not len(rows):
         return False
     both = [rival.outputs[rows, :, 0].astype(np.float64), trees(data.X[rows])]
-    weights = data.weights_of(rows)
-    counts = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
-    _, weight = blend_weights([data.predicted(outputs) for outputs in both], data.y[rows], counts)
+    _, weight = blend_weights([data.predicted(outputs) for outputs in both], data.y[rows], data.counts[rows])
     return bool(weight < _LEAST_WEIGHT)
 
 

@@ -271,14 +271,9 @@ def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
     heading = f"By {groups.column}: {groups.model} against {reference}"
     return FirstScreen(
         heading=heading if groups.model != reference else f"By {groups.column}: {reference}",
-        warnings=(),
-        answers=(),
-        no_verdict="",
         columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
         rows=tuple(_subgroup_row(conclusion, groups, group, metric) for group in groups.subgroups),
-        helps=(),
         notes=(_finding(conclusion), *_subgroup_notes(conclusion, groups)),
-        run_facts=(),
         unit="points" if metric.percent else metric.words,
         margin=metric.scale * conclusion.metric.margin,
     )
@@ -349,19 +344,17 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
     if few:
         yield f"No verdict: {few}."
     if any(group.verdicts for group in groups.subgroups):
-        what = {"binary": f"the mean probability of {_positive(conclusion)} minus its share of rows, in points",
+        labels, target = list(conclusion.labels), conclusion.target
+        positive = f"{target} {labels[1]}" if len(labels) == 2 else target
+        what = {"binary": f"the mean probability of {positive} minus its share of rows, in points",
                 "multiclass": "the mean probability of the predicted class minus the share of right ones, in points",
-                }.get(conclusion.task or "", f"the mean prediction minus the mean of {conclusion.target}")  # fmt: skip
+                }.get(conclusion.task or "", f"the mean prediction minus the mean of {target}")  # fmt: skip
         yield f"Predicted - observed: {what}."
         level = f"{100 * (1 - conclusion.alpha):g}%"
         yield (
             f"±: {level} intervals, which hold for all subgroups together; those of gains for all models, too. They "
             "are about models trained on this table: trained on other rows, models may differ more between subgroups."
         )
-
-
-def _positive(conclusion: Conclusion) -> str:
-    return f"{conclusion.target} {list(conclusion.labels)[1]}" if len(conclusion.labels) == 2 else conclusion.target
 
 
 def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:

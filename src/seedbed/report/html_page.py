@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -64,12 +63,6 @@ _ANY_TERM = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
 _TERM = re.compile(rf"(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.IGNORECASE)
 
 _UNBROKEN = 32  # letters that fit on one line of a phone
-_TEMPLATES = {
-    "comparison": "comparison.html",
-    "training": "training.html",
-    "judgement": "judgement.html",
-    "tables": "tables.html",
-}
 
 
 def report_page(summary: AnySummary) -> str:
@@ -79,21 +72,24 @@ def report_page(summary: AnySummary) -> str:
     captions = {name: spec.pop("title")["subtitle"] for name, spec in drawn.items()}
     names = [candidate.name for candidate in summary.candidates]
     unbroken = _unbroken(names)
-    return _render(
-        _TEMPLATES[summary.kind],
-        summary=summary,
-        document=document_of,
-        unbroken=unbroken,
-        explained=_explained(unbroken),
-        captions={
-            name: " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in lines)
-            for name, lines in captions.items()
-        },
-        colours=colours(names, PAGE),
-        drawn=script_json(drawn),
-        library=browser_library(),
-        style=css_themes() + _text("page.css") + _text("first.css"),
-        script=_text("page.js"),
+    return (
+        _environment()
+        .get_template(f"{summary.kind}.html")
+        .render(
+            summary=summary,
+            document=document_of,
+            unbroken=unbroken,
+            explained=_explained(unbroken),
+            captions={
+                name: " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in lines)
+                for name, lines in captions.items()
+            },
+            colours=colours(names, PAGE),
+            drawn=script_json(drawn),
+            library=browser_library(),
+            style=css_themes() + _text("page.css") + _text("first.css"),
+            script=_text("page.js"),
+        )
     )
 
 
@@ -141,16 +137,10 @@ def _term_id(term: str) -> str:
     return f"term-{term.replace(' ', '-').replace(',', '')}"
 
 
-def _render(template: str, **values: Any) -> str:
-    """Return a template as text, escaped."""
-    return _environment().get_template(template).render(**values)
-
-
 def notebook_page(summary: AnySummary, pictures: Sequence[str]) -> str:
     """Return the first screen of a summary with some pictures (SVG), as HTML for the output of a cell."""
-    return _render(
-        "notebook.html", summary=summary, pictures=pictures, colours=css_variables(LIGHT), style=_text("first.css")
-    )
+    template = _environment().get_template("notebook.html")
+    return template.render(summary=summary, pictures=pictures, colours=css_variables(LIGHT), style=_text("first.css"))
 
 
 @functools.cache

@@ -25,7 +25,16 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
         if plan.kind == "random_splits":
             yield f"Random splits: corrected for their overlap, Student's t with {plan.df} degrees of freedom."
         if plan.kind == "held_out":
-            yield from _on_one_test_set(conclusion)
+            seeds = plan.seeds > 1
+            models = (
+                "models trained on these training rows, with these or other seeds" if seeds else "these fitted models"
+            )
+            yield (
+                f"If all rows are of one test set, this holds for {models}, on rows like these {conclusion.n_rows:,}. "
+                "It doesn't say what training again on other rows would give: for that, judge a cross-validation."
+            )
+            if metric.name == "accuracy" and not seeds:
+                yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
         if plan.kind == "cross_validation" and plan.folds < 5:
             yield f"{plan.folds} folds give rough intervals: use 5 or more."
         for without in conclusion.no_verdict:
@@ -38,18 +47,6 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
             "each fold. Or give the predictions of each row: they tell these fitted models apart."
         )
     yield from (f"Note: {note.message}" for note in conclusion.notes)
-
-
-def _on_one_test_set(conclusion: Conclusion) -> Iterator[str]:
-    """Yield what verdicts on one test set are about."""
-    has_seeds = conclusion.plan.seeds > 1
-    models = "models trained on these training rows, with these or other seeds" if has_seeds else "these fitted models"
-    yield (
-        f"If all rows are of one test set, this holds for {models}, on rows like these {conclusion.n_rows:,}. It "
-        "doesn't say what training again on other rows would give: for that, judge a cross-validation."
-    )
-    if conclusion.metric.name == "accuracy" and not has_seeds:
-        yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
 
 
 def _difference_words(one: SeedDifference, metric: DecidingScore) -> str:

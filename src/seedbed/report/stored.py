@@ -12,8 +12,6 @@ from seedbed.evaluation.summaries import SCHEMA_VERSION, AnySummary, summary_fro
 from seedbed.files import altered_files, read_document, write_digests, write_whole
 
 _FILES = ("comparison.json", "training.json")
-
-
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
 _DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be drawn again
 
@@ -73,17 +71,16 @@ def check_files(folder: Path) -> None:
             raise UnreadableError(message, f"Restore it, or run the same command with {again}, which trains again.")
 
 
-def draw_again(folder: Path, summary: AnySummary) -> Path | None:
-    """Write the report of a finished run if it is missing or isn't as the run wrote it; return its path if so."""
+def draw_again(folder: Path, summary: AnySummary) -> None:
+    """Write the report of a finished run if it is missing or isn't as the run wrote it."""
     page, altered = folder / "report.html", altered_files(folder)
     if page.is_file():
         is_cut = not page.read_bytes().rstrip().endswith(b"</html>")
         if not (altered or {}).get(page.name, is_cut):
-            return None
+            return
     write_report(summary, page)
     if altered is not None:
         write_digests([page])
-    return page
 
 
 def command_hint(folder: Path) -> str:

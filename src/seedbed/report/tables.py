@@ -89,7 +89,7 @@ class Help:
     look: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FirstScreen:
     """What a reader sees first.
 
@@ -110,14 +110,14 @@ class FirstScreen:
     """
 
     heading: str
-    warnings: tuple[str, ...]
-    answers: tuple[tuple[str, str], ...]
-    no_verdict: str
+    warnings: tuple[str, ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
+    no_verdict: str = ""
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-    helps: tuple[Help, ...]
+    helps: tuple[Help, ...] = ()
     notes: tuple[str, ...]
-    run_facts: tuple[str, ...]
+    run_facts: tuple[str, ...] = ()
     unit: str
     margin: float
     first: tuple[str, str] | None = None
