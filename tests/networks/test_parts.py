@@ -121,7 +121,7 @@ def test_embeddings_put_unembedded_inputs_before_the_embedded_ones():
 def test_embeddings_pass_each_layer_its_inputs():
     X = np.random.default_rng(0).normal(size=(50, 5))
     layer = Embeddings(((3,), (0, 4)), (1, 2), (Linear("a.", 1, 2), Piecewise("b.", 2, 3)))
-    np.testing.assert_array_equal(layer.start(Draws(0), X)["b.edges"], quantile_edges(X[:, [0, 4]], 3))
+    np.testing.assert_array_equal(layer.draw(Draws(0), X)["b.edges"], quantile_edges(X[:, [0, 4]], 3))
 
 
 @pytest.mark.parametrize("words", [{"plr": 2}, {"ple": 3}])

@@ -255,7 +255,7 @@ def _chunk_size(traits: Traits, data: TrainingData, recipe: Recipe, device: str,
 
 def _most_embedded(first: Layer, n_rows: int, dtype: str) -> int:
     """Return how many networks may embed all rows at once."""
-    units = max(_units(layer) for layer in (first, *first.innermost_layers())) if first.embeds else 0
+    units = max(_units(layer) for layer in (first, *first.innermost_layers)) if first.embeds else 0
     return max(1, _MOST_BYTES // (n_rows * units * (8 if dtype == "float64" else 4))) if units else _ON_GPU
 
 

@@ -40,9 +40,10 @@ class NativeEngine:
             raise TrainingError(
                 message, f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}."
             )
-        program = stack.traits.program
+        program, network = stack.traits.program, stack.network
         assert program is not None
-        self._library, self._program, self._n, self._stack = library, program, stack.n, stack
+        assert network is not None
+        self._library, self._program, self._n, self._stack, self._network = library, program, stack.n, stack, network
         self._dtype = np.dtype(chunk.dtype)
         assert self._dtype.itemsize == library.number_bytes()
         self._lanes = 1 if program.units_in_lanes else library.vector_bytes() // self._dtype.itemsize
@@ -89,7 +90,7 @@ class NativeEngine:
             loss=_LOSSES.index(stack.loss.name), optimizer=optimizer.native, batch_size=size,
             n_batches=rows.n_steps, n_epochs=recipe.n_epochs, nesterov=int(recipe.nesterov),
             guarded=int(stack.guarded), patient=int(bool(chunk.patience)),
-            same_in_training=int(program.same_in_training), units_in_lanes=int(program.units_in_lanes),
+            same_in_training=int(not network.differs_in_training), units_in_lanes=int(program.units_in_lanes),
             momentum=recipe.momentum, smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
         )  # fmt: skip
         for name, array in arrays.items():
@@ -196,12 +197,11 @@ class NativeEngine:
         return [self._from_lanes(array) for array in results]
 
     def states(self) -> Arrays:
-        assert self._stack.network is not None
         flat = self._from_lanes(self._best_params)
         parts = zip(self._program.segments, self._shapes, strict=True)
         params = {one.name: flat[one.start : one.start + one.size].reshape(*shape, self._n) for one, shape in parts}
         values = {**{name: params[name] for name in self._stack.params}, **self._stack.buffers}
-        return unstack_states(values, self._stack.network.layout)
+        return unstack_states(values, self._network.layout)
 
     def _from_lanes(self, array: npt.NDArray[Any]) -> Array:
         """Return an array [block, ..., lane] as [..., network]."""

@@ -71,7 +71,7 @@ class TorchEngine:
         self._shown = torch.zeros(recipe.n_epochs + 1, 4, stack.n, dtype=dtype, device=device)
         # The pass of a full batch also gives the test figures of the epoch before, as the parameters are the same.
         self._patient = bool(stack.chunk.patience)  # then `look` gives them
-        same = not recipe.batch_size and self._network.same_in_training and not stack.guarded
+        same = not (recipe.batch_size or self._network.differs_in_training) and not stack.guarded
         self._one_pass = same and not self._patient
         self._clock = torch.from_numpy(clock(n_steps)).to(device, dtype)
         factors = rate_factors(recipe, rows.n_steps)
