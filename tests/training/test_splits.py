@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
@@ -75,10 +76,10 @@ def alone(build, data, own, recipe, seed):
     X, train, test = own
     loss = pick_loss(recipe.loss, data.y, 1)
     y, X = torch.from_numpy(encode_target(loss, data.y, 1, "float64")), torch.from_numpy(X)
-    network = (build_network(build, seed) if callable(build) else module_in_words(build, seed=seed)).double()
+    network = module_in_words(build, seed=seed) if isinstance(build, Network) else build_network(build, seed)
     numbers = torch.from_numpy(train.astype(np.int32))
     rows = Rows(X[train], y[train]), Rows(X[test], y[test])
-    curves = train_reference(network, *rows, recipe=recipe, loss=loss, seed=seed, numbers=numbers)
+    curves = train_reference(network.double(), *rows, recipe=recipe, loss=loss, seed=seed, numbers=numbers)
     return curves, network, network.eval()(X[test]).detach().numpy()
 
 

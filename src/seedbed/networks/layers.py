@@ -92,7 +92,9 @@ class Layer:
             x: inputs [network, row, unit], or [row, input] of all networks in the first layer.
             states: the parameters and buffers [network, ...].
         """
-        raise NotImplementedError
+        for layer in self.layers:
+            x = layer(x, states)
+        return x
 
     def add_to(self, program: Program) -> None:
         """Add the layer to the kernel's program, behind the last one.
@@ -354,9 +356,7 @@ class Residual(Layer):
     layers: tuple[Layer, ...]
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        added = x
-        for layer in self.layers:
-            added = layer(added, states)
+        added = super().__call__(x, states)
         return np.add(x, added, out=added)
 
     def add_to(self, program: Program) -> None:

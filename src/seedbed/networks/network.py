@@ -31,10 +31,21 @@ class Network(Layer):
         """The number of parameters."""
         return sum(map(math.prod, self.parameters.values()))
 
-    @property
-    def layout(self) -> frozenset[str]:
-        """The names of the weights that a stack stores transposed: [unit_in, unit_out, network]."""
-        return frozenset(layer.name + "weight" for layer in self.innermost_layers if isinstance(layer, Linear))
+    def stacked(self, states: Arrays, dtype: str) -> Arrays:
+        """Return states [network, ...] as a stack has them [..., network], numbers in a type. The weights of linear
+        layers are [unit_in, unit_out, network] there."""
+        values = {name: np.moveaxis(value, 0, -1) for name, value in self._transposed(states).items()}
+        types = {name: dtype if value.dtype.kind == "f" else None for name, value in values.items()}
+        return {name: np.ascontiguousarray(value, dtype=types[name]) for name, value in values.items()}
+
+    def unstacked(self, values: Arrays) -> Arrays:
+        """Return the states of networks, by the names in a `state_dict` [network, ...], of a stack's values."""
+        states = self._transposed({name: np.moveaxis(value, -1, 0) for name, value in values.items()})
+        return {name: np.ascontiguousarray(value) for name, value in states.items()}
+
+    def _transposed(self, states: Arrays) -> Arrays:
+        weights = {layer.name + "weight" for layer in self.innermost_layers if isinstance(layer, Linear)}
+        return {name: value.swapaxes(1, 2) if name in weights else value for name, value in states.items()}
 
     def n_outputs(self, n_inputs: int) -> int:
         """Return the number of outputs of a row."""
@@ -83,19 +94,16 @@ class StackedNetworks:
     """
 
     def __init__(self, network: Network, states: Mapping[str, Array]) -> None:
-        self._states, self._layers, self._front = states, network.layers, None
+        self._states, self._rest, self._front = states, network, None
         first = network.layers[0].innermost_layers
         edges = [states[layer.name + "edges"] for layer in first if isinstance(layer, Piecewise)]
         if len(edges) == len(first) and all((some == some[:1]).all() for some in edges):
-            self._front, self._layers = network.layers[0], network.layers[1:]
+            self._front, self._rest = network.layers[0], Network(network.layers[1:])
 
     @np.errstate(over="ignore", invalid="ignore")  # of huge inputs, and networks that diverged
     def __call__(self, X: Array) -> Array:
         """Return the outputs [network, row, output] for inputs X [row, input]."""
-        x: Array = X
-        if self._front is not None:
-            alone = {name: value[:1] for name, value in self._states.items() if name.endswith("edges")}
-            x = self._front(X, alone)[0]
-        for layer in self._layers:
-            x = layer(x, self._states)
-        return x
+        if self._front is None:
+            return self._rest(X, self._states)
+        alone = {name: value[:1] for name, value in self._states.items() if name.endswith("edges")}
+        return self._rest(self._front(X, alone)[0], self._states)

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.errors import OptionError, TrainingError, counted
-
-Array = npt.NDArray[np.floating]
+from seedbed.networks.layers import Array
 
 
 @dataclass(frozen=True)

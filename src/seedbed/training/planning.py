@@ -57,7 +57,8 @@ def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
         return traits_of_module(build, seed, data)
     has_batchnorm = any(isinstance(layer, BatchNorm) for layer in build.innermost_layers)
     n_outputs = build.n_outputs(data.X.shape[1])
-    return Traits(build, n_outputs, build.n_parameters, build.program(), has_batchnorm)
+    names = frozenset(build.parameters)
+    return Traits(build, n_outputs, build.n_parameters, build.program(), names, has_batchnorm, build.is_looking)
 
 
 @dataclass(frozen=True)

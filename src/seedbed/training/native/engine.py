@@ -15,7 +15,7 @@ from seedbed.networks.layers import Array, Arrays
 from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.training.native.library import Job, Layer, Segment, kernel
 from seedbed.training.schedules import clock, rate_factors
-from seedbed.training.stack import Stack, unstack_states
+from seedbed.training.stack import Stack
 
 _LOSSES = ("bce", "cross_entropy", "mse")
 _MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
@@ -201,7 +201,7 @@ class NativeEngine:
         parts = zip(self._program.segments, self._shapes, strict=True)
         params = {one.name: flat[one.start : one.start + one.size].reshape(*shape, self._n) for one, shape in parts}
         values = {**{name: params[name] for name in self._stack.params}, **self._stack.buffers}
-        return unstack_states(values, self._network.layout)
+        return self._network.unstacked(values)
 
     def _from_lanes(self, array: npt.NDArray[Any]) -> Array:
         """Return an array [block, ..., lane] as [..., network]."""
