@@ -79,9 +79,9 @@ def n_parameters_of(architecture: Architecture, n_inputs: int, n_outputs: int) -
     if isinstance(source, Network):
         return source.n_parameters
     require_torch("a network of your own")
-    from seedbed.training.torch.own_modules import n_parameters_of_module
+    from seedbed.training.torch.states import build_network
 
-    return n_parameters_of_module(source)
+    return sum(parameter.numel() for parameter in build_network(source, 0).parameters())
 
 
 def own_module(candidate: Candidate, table: Table) -> str:

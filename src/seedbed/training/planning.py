@@ -104,12 +104,11 @@ def plan_chunks(
     *,
     seeds: Sequence[int],
     splits: Sequence[int],
-    engine: Engine = "auto",
+    engine: Engine | Literal["plain"] = "auto",
     device: str = "cpu",
     dtype: str = "float32",
     group_size: int = 0,
     patience: tuple[int, int] | None = None,
-    plain: bool = False,
 ) -> tuple[Chunk, ...]:
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
 
@@ -118,19 +117,18 @@ def plan_chunks(
         data: the table.
         recipe: how they are trained.
         seeds, splits: the seed and the number of the split of each network.
-        engine: `native`, `torch`, or `auto`: the kernel if it covers the network and this machine has it, else torch.
+        engine: `native`, `torch`, or `auto`: the kernel if it covers the network and this machine has it, else torch;
+            or `plain`: the plain loop, which trains all networks that aren't a chain of known layers, too.
         device, dtype: as torch names them.
         group_size: how many consecutive networks stop together, see `Chunk`; with patience, 0 means all.
         patience: see `Chunk`. All networks of a chain are then one chunk, others a chunk for each group.
-        plain: whether the plain loop trains them, as it trains all networks that aren't a chain of known layers.
 
     Raises:
         CandidateError: the network can't be built, or doesn't suit the table.
         OptionError: there is no such engine, or this machine doesn't have it.
     """
     traits = traits_of(build, seeds[0], data)
-    plain = plain and has_torch()
-    trainer, note = _engine("plain" if plain else engine, traits, recipe, device, dtype)
+    trainer, note = _engine(engine, traits, recipe, device, dtype)
     group_size = (group_size or len(seeds)) if patience else 0
     if trainer == "plain":
         size = max(_FEW, group_size)

@@ -12,7 +12,7 @@ from seedbed.networks.draws import derive, network_keys
 from seedbed.networks.layers import Array, Arrays
 from seedbed.networks.network import Network
 from seedbed.training.data import TrainingData, some_rows
-from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
+from seedbed.training.losses import Loss, encode_target, pick_loss
 from seedbed.training.native.library import kernel
 from seedbed.training.planning import Chunk, traits_of
 from seedbed.training.traits import Traits
@@ -150,7 +150,6 @@ class Stack:
         self.network = None if chunk.engine == "plain" else self.traits.network
         n_outputs = self.traits.n_outputs
         self.loss: Loss = pick_loss(chunk.recipe.loss, data.y, n_outputs)
-        check_smoothing(self.loss, chunk.recipe.label_smoothing)
         values = Arrays() if self.network is None else _start(chunk, data, self.traits, self.network)
         self.params = {name: value for name, value in values.items() if name in self.traits.trained}
         self.buffers = {name: value for name, value in values.items() if name not in self.traits.trained}

@@ -75,7 +75,10 @@ def compute(network: Network, values: Tensors, X: Tensor, now: Pass) -> tuple[Te
         x = _first(first, X, values, now)
     else:
         x, rest = X if X.dim() == 3 else X[:, :, None].expand(-1, -1, now.keys.shape[0]), network.layers
-    x = zero_uncounted(x, now.weights) if now.guarded else x
+    if now.guarded:
+        # The mask has the memory layout of x. Otherwise the result would have another layout, and later sums would
+        # round differently.
+        x = torch.where(torch.zeros_like(x, dtype=torch.bool) | (now.weights > 0)[:, None], x, 0)
     for layer in rest:
         x = COMPUTED[type(layer)](layer, x, values, now, updates)
     return x, updates
@@ -89,34 +92,6 @@ def count_dead(network: Network, values: Tensors, X: Tensor, now: Pass) -> Tenso
     if not alive:
         return torch.full(now.keys.shape, torch.nan)
     return torch.where(x.isfinite().all(0).all(0), 1 - torch.cat(alive).float().mean(0), torch.nan)
-
-
-def zero_uncounted(x: Tensor, weights: Tensor) -> Tensor:
-    """Return x [row, unit, network] with zeros where a row's weight [row, network] is zero. Gradients are zero there,
-    too, for any x."""
-    counted: Tensor = _Counting.apply(x, weights > 0)  # type: ignore[no-untyped-call]
-    return counted
-
-
-class _Counting(torch.autograd.Function):
-    @staticmethod
-    def forward(x: Tensor, counts: Tensor) -> Tensor:
-        return _where(counts, x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[1])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (counts,) = ctx.saved_tensors
-        return _where(counts, gradient), None
-
-
-def _where(counts: Tensor, x: Tensor) -> Tensor:
-    # The mask has the memory layout of x. Otherwise the result would have another layout, and later sums would round
-    # differently.
-    return torch.where(torch.zeros_like(x, dtype=torch.bool) | counts[:, None], x, 0)
 
 
 def _first(layer: layers.Linear, X: Tensor, values: Tensors, now: Pass) -> Tensor:
