@@ -135,7 +135,8 @@ def plan_chunks(
     elif patience:
         size = len(seeds)
     elif trainer == "native":
-        size = _native_size(traits.n_parameters, len(data.X), recipe.n_epochs)
+        work = len(data.X) * recipe.n_epochs * (traits.n_parameters + _ROW_PARAMETERS)
+        size = max(_LANES, min(_MOST_NATIVE, int(_NATIVE_WORK / work) // _LANES * _LANES))
     else:
         size = _chunk_size(traits, data, recipe, device, dtype)
     return tuple(
@@ -226,12 +227,6 @@ def _cut(group: list[int], size: int, group_size: int, *, full: bool) -> Iterato
         even = max(1, even // group_size) * group_size
     for start in range(0, len(group), even):
         yield group[start : start + even]
-
-
-def _native_size(n_parameters: int, n_rows: int, n_epochs: int) -> int:
-    """Return the size of a kernel's chunk for networks like this one."""
-    work = n_rows * n_epochs * (n_parameters + _ROW_PARAMETERS)
-    return max(_LANES, min(_MOST_NATIVE, int(_NATIVE_WORK / work) // _LANES * _LANES))
 
 
 def _chunk_size(traits: Traits, data: TrainingData, recipe: Recipe, device: str, dtype: str) -> int:

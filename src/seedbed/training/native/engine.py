@@ -66,7 +66,7 @@ class NativeEngine:
             **self._steps(),
             "params": self._params,
             "moments": self._moments,
-            "tested": self._fill_lanes(tested),
+            "tested": np.ascontiguousarray(self._filled(tested), dtype=np.int32),
             "figures": self._figures,
             "ended": self._ended,
             "layers": (Layer * len(program.layers))(*(Layer(*layer) for layer in program.layers)),
@@ -146,7 +146,7 @@ class NativeEngine:
             assert picked.shape == (end - start, self._job.n_batches * self._job.batch_size, self._n)
             assert picked.min() >= -1
             assert picked.max() < self._n_rows
-            picked = self._fill_lanes(picked)
+            picked = np.ascontiguousarray(self._filled(picked))
             self._job.picked, self._job.first_epoch = _address(picked), start
         self._library.train(ctypes.addressof(self._job), start, end)
 
@@ -177,8 +177,7 @@ class NativeEngine:
 
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
         """Stop blocks that contain only these networks."""
-        filling = self._n_blocks * self._lanes - self._n
-        self._ended[:] = np.pad(networks, (0, filling), mode="edge").reshape(self._n_blocks, self._lanes).all(axis=1)
+        self._ended[:] = self._filled(networks).reshape(self._n_blocks, self._lanes).all(axis=1)
         return bool(self._ended.all())
 
     def dead_units(self) -> Array:
@@ -208,16 +207,14 @@ class NativeEngine:
         flat = np.moveaxis(array, 0, -2).reshape(*array.shape[1:-1], self._n_blocks * self._lanes)
         return np.ascontiguousarray(flat[..., : self._n])
 
-    def _fill_lanes(self, places: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-        """Return row numbers [..., network] for all lanes of all blocks. The last network fills the last block up."""
+    def _filled(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return values [..., network] for all lanes of all blocks. The last network fills the last block up."""
         filling = self._n_blocks * self._lanes - self._n
-        padded = np.pad(places, [(0, 0)] * (places.ndim - 1) + [(0, filling)], mode="edge")
-        return np.ascontiguousarray(padded, dtype=np.int32)
+        return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, filling)], mode="edge")
 
     def _to_lanes(self, array: npt.NDArray[Any], dtype: Any = None) -> npt.NDArray[Any]:
-        """Return values [..., network] as [block, ..., lane]. The last network fills the last block up."""
-        filling = self._n_blocks * self._lanes - self._n
-        array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, filling)], mode="edge")
+        """Return values [..., network] as [block, ..., lane]."""
+        array = self._filled(array)
         array = np.moveaxis(array.reshape(*array.shape[:-1], self._n_blocks, self._lanes), -2, 0)
         aligned = _aligned(array.shape, dtype or self._dtype)
         aligned[...] = array

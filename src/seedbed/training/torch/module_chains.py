@@ -155,7 +155,11 @@ def read_chain(module: nn.Module) -> Network | None:
         layer = _read_node(node, modules, numbers)
         if layer is None:
             return None
-        layers.append(_number_uses(layer, uses))
+        if isinstance(layer, RandomLayer):  # so that a module used twice draws twice
+            own = layer.number
+            layer = dataclasses.replace(layer, number=drawn_layer(own, uses[own]))
+            uses[own] += 1
+        layers.append(layer)
         previous = node
     return None
 
@@ -205,14 +209,6 @@ _READ: Mapping[type[nn.Module], Callable[[str, Any, int], Layer | None]] = {
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return type(m) in _READ or activation_of(m) is not None or super().is_leaf_module(m, module_qualified_name)
-
-
-def _number_uses(layer: Layer, uses: Counter[int]) -> Layer:
-    """Return the layer with a number of its own for each use, so that a module used twice draws twice."""
-    if not isinstance(layer, RandomLayer):
-        return layer
-    uses[layer.number] += 1
-    return dataclasses.replace(layer, number=drawn_layer(layer.number, uses[layer.number] - 1))
 
 
 def _read_node(node: fx.Node, modules: dict[str, nn.Module], numbers: dict[str, int]) -> Layer | None:

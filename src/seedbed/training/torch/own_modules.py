@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,41 +11,17 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from seedbed.data.layout import layout_of
-from seedbed.data.table import Table, Task
-from seedbed.errors import counted
+from seedbed.data.table import Task
 from seedbed.networks.layers import Array
 from seedbed.networks.network import Network
-from seedbed.networks.user import OwnArchitecture, UserArchitecture
 from seedbed.training.torch.modules import module_of
 from seedbed.training.torch.noise import seeded
 from seedbed.training.torch.states import build_network, load_state, outputs_of, state_dict_of
 from seedbed.training.traits import Source
 
-_MOST_LINES = 40  # of a module's repr
 _TRIALS = 3  # seeds that networks are built under
 _ROUNDING = 1e-6
 _UNITS_AT_A_TIME = 1 << 16  # rows x units of a layer, which stay in the cache
-
-
-def describe_module(module: OwnArchitecture, table: Table) -> str:
-    """Return the `repr` and the number of parameters of a module, built for a table.
-
-    Raises:
-        SeedbedError: the module can't be built.
-    """
-    name = module.name if isinstance(module, UserArchitecture) else f"{module.path}:{module.name}"
-    n_inputs = layout_of(table).n_inputs
-    build = functools.partial(module, n_inputs, table.n_outputs)
-    network = build_network(build, 0)
-    n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    lines = repr(network).splitlines()
-    if len(lines) > _MOST_LINES:
-        lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
-    size = f"{counted(n_parameters, 'parameter')}, {counted(n_inputs, 'input')}"
-    if warning := probabilities_warning(build, n_inputs, table.task):
-        lines.append(f"Warning: {warning}.")
-    return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
 
 
 def probabilities_warning(build: Callable[[], nn.Module], n_features: int, task: Task) -> str:
