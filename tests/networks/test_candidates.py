@@ -39,10 +39,7 @@ def test_words_are_read_as_an_architecture(text, mlp):
     candidate = parse_candidate(text)
     assert candidate.name == text.strip()
     assert candidate.overrides == ()
-    assert (candidate.architecture.widths, candidate.architecture.by_layer) == (mlp.widths, mlp.by_layer)
-    words = ("dropout", "layernorm", "batchnorm", "residual", "plr", "plr_frequencies", "plr_sigma", "ple", "embed")
-    for word in words:
-        assert getattr(candidate.architecture, word) == getattr(mlp, word)
+    assert candidate.architecture == dataclasses.replace(mlp, activations=mlp.by_layer)
 
 
 def test_recipe_words_change_only_their_own_settings():

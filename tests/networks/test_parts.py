@@ -19,8 +19,7 @@ def seeded():
 
 
 def module(mlp, n_inputs, n_outputs=1, seed=0):
-    network = mlp.network(n_inputs, n_outputs)
-    return modules.module_of(network, {name: value[0] for name, value in network.start([seed]).items()})
+    return modules.started_module(mlp.network(n_inputs, n_outputs), seed)
 
 
 def test_a_residual_layer_adds_its_input():

@@ -42,13 +42,6 @@ def test_every_step_has_the_rate_of_torchs_scheduler(schedule, warmup, epochs, s
 
 
 @pytest.mark.parametrize("course", COURSES, ids=str)
-def test_a_stack_follows_the_reference(gap, task, course):
-    settings = {"epochs": 20, "lr": 0.1, "optimizer": "adamw", "batch_size": 32}
-    found = gap("tanh:4", task("bce"), **settings, **course)
-    assert max(found.curves, found.parameters, found.outputs) < 1e-9
-
-
-@pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_float32_stack_follows_the_plain_loop(task, course):
     settings = {"epochs": 100, "lr": 0.3, "n_jobs": 1, **course}
     stack = train_many("relu:5", *task("bce").parts, seeds=[42, 7], **settings)
