@@ -40,23 +40,6 @@ def test_an_activation_takes_arguments_and_underscores():
 
 
 @pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        ("leaky_relu(0.2,1):4", "'leaky_relu(0.2,1)' has too many arguments. It takes negative_slope."),
-        ("leaky_relu(much):4", "'leaky_relu(much)' has an argument that it can't take. It takes negative_slope."),
-        ("celu(0):4", "'celu(0)' has an argument that it can't take. It takes alpha."),
-        ("elu(nan):4", "'elu(nan)' has an argument that it can't take. It takes alpha."),
-        ("relu(1):4", "'relu(1)' has too many arguments. Write relu."),
-        ("leaky_rely(0.2):4", "no activation 'leaky_rely(0.2)'. Did you mean"),
-    ],
-)
-def test_invalid_arguments_of_an_activation_are_refused(text, hint):
-    with pytest.raises(CandidateError) as caught:
-        parse_candidate(text)
-    assert hint in str(caught.value)
-
-
-@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: MLP((5, 0)), "a layer of width 0 can't be built. A width is at least 1."),
