@@ -16,7 +16,7 @@ from seedbed.networks.layers import Array
 from seedbed.networks.network import Network
 from seedbed.training.torch.modules import module_of
 from seedbed.training.torch.noise import seeded
-from seedbed.training.torch.states import build_network, load_state, outputs_of, state_dict_of
+from seedbed.training.torch.states import build_network, outputs_of, state_dict_of
 from seedbed.training.traits import Source
 
 _TRIALS = 3  # seeds that networks are built under
@@ -82,7 +82,13 @@ def trained_module(build: Source, seed: int, state: Mapping[str, Array]) -> nn.M
         network = build()
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
     dtype = next((value.dtype for value in tensors.values() if value.is_floating_point()), torch.float32)
-    load_state(network.to(dtype), tensors)
+    network = network.to(dtype)
+    for name, value in tensors.items():  # also buffers that aren't in its `state_dict`
+        path, _, buffer = name.rpartition(".")
+        module = network.get_submodule(path)
+        if buffer in module._buffers:
+            module._buffers[buffer] = value
+    network.load_state_dict(tensors, strict=False)  # tied weights are there once
     return network.eval()  # type: ignore[no-any-return]
 
 

@@ -57,16 +57,6 @@ def state_of(network: nn.Module) -> Tensors:
     return {name: value.detach().cpu().clone() for name, value in tensors}
 
 
-def load_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load what `state_of` returned into another network of the same class."""
-    for name, value in state.items():
-        path, _, buffer = name.rpartition(".")
-        module = network.get_submodule(path)
-        if buffer in module._buffers:
-            module._buffers[buffer] = value.clone()
-    network.load_state_dict(state, strict=False)  # the state contains tied weights once
-
-
 def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
     """Return the outputs [row, output] of a network that returns [row, output] or [row]."""
     z = network(X)
