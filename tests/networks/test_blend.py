@@ -1,5 +1,6 @@
 """Blends of networks: their outputs and their descriptions."""
 
+import functools
 import json
 
 import numpy as np
@@ -24,23 +25,14 @@ def outputs():
     return lambda n_outputs: list(np.random.default_rng(0).normal(size=(3, 2, 7, n_outputs)))
 
 
-def averaged(values):
-    return np.tensordot(WEIGHTS, values, 1)
+SCALES = {"two classes": expit, "classes": functools.partial(softmax, axis=-1), "numbers": lambda z: z}
 
 
-def test_probabilities_of_two_classes_are_averaged(outputs):
-    each = outputs(1)
-    np.testing.assert_allclose(expit(blended(each, blend())), averaged(expit(each)), rtol=1e-12)
-
-
-def test_probabilities_of_many_classes_are_averaged(outputs):
-    each = outputs(3)
-    np.testing.assert_allclose(softmax(blended(each, blend()), axis=2), averaged(softmax(each, axis=3)), rtol=1e-12)
-
-
-def test_numbers_are_averaged(outputs):
-    each = outputs(1)
-    np.testing.assert_allclose(blended(each, blend(numbers=True)), averaged(each), rtol=1e-12)
+@pytest.mark.parametrize("kind", SCALES)
+def test_probabilities_and_numbers_are_averaged(outputs, kind):
+    each, scale = outputs(3 if kind == "classes" else 1), SCALES[kind]
+    found = scale(blended(each, blend(numbers=kind == "numbers")))
+    np.testing.assert_allclose(found, np.tensordot(WEIGHTS, scale(np.stack(each)), 1), rtol=1e-12)
 
 
 def test_a_temperature_divides_the_logits(outputs):

@@ -39,10 +39,7 @@ def test_words_are_read_as_an_architecture(text, mlp):
     candidate = parse_candidate(text)
     assert candidate.name == text.strip()
     assert candidate.overrides == ()
-    assert (candidate.architecture.widths, candidate.architecture.by_layer) == (mlp.widths, mlp.by_layer)
-    words = ("dropout", "layernorm", "batchnorm", "residual", "plr", "plr_frequencies", "plr_sigma", "ple", "embed")
-    for word in words:
-        assert getattr(candidate.architecture, word) == getattr(mlp, word)
+    assert candidate.architecture == dataclasses.replace(mlp, activations=mlp.by_layer)
 
 
 def test_recipe_words_change_only_their_own_settings():
@@ -124,6 +121,14 @@ def test_every_candidate_is_read_back_from_its_text(layers, words):
         ("relu:5@plr=8,ple=8", "plr and ple exclude each other. Leave one out."),
         ("relu:5@clip_norm=off", "'clip_norm=off' isn't a number. Write clip_norm=VALUE."),
         ("relu:5@optimizer=adm", "unknown optimizer 'adm'. Did you mean 'adam'?"),
+        ("leaky_relu(0.2,1):4", "'leaky_relu(0.2,1)' has too many arguments. It takes negative_slope."),
+        ("leaky_relu(much):4", "'leaky_relu(much)' has an argument that it can't take. It takes negative_slope."),
+        ("celu(0):4", "'celu(0)' has an argument that it can't take. It takes alpha."),
+        ("elu(nan):4", "'elu(nan)' has an argument that it can't take. It takes alpha."),
+        ("relu(1):4", "'relu(1)' has too many arguments. Write relu."),
+        ("leaky_rely(0.2):4", "no activation 'leaky_rely(0.2)'. Did you mean"),
+        ("auto", "auto is a blend of many networks"),
+        ("auto@lr=0.1", "auto takes no words of its own"),
         ("net.py", "no class is named for net.py. Write net.py:CLASS."),
         ("net.py:Net@dropout=.1", "'dropout' shapes seedbed's own networks. Build it into yours."),
     ],
@@ -194,11 +199,3 @@ def test_defaults_of_a_candidate_give_way_to_the_common_recipe_and_to_its_own_wo
     candidate = Candidate("a", MLP((5,)), (("epochs", 7),), (("lr", 0.3), ("epochs", 9)))
     assert candidate.recipe(Recipe()) == Recipe(lr=0.3, epochs=7)
     assert candidate.recipe(Recipe(lr=0.1)) == Recipe(lr=0.1, epochs=7)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"), [("auto", "blend of many networks"), (" auto@lr=0.1", "no words of its own")]
-)
-def test_a_blend_cannot_be_built_as_a_single_network(text, message):
-    with pytest.raises(CandidateError, match=message):
-        parse_candidate(text)

@@ -1,4 +1,4 @@
-"""`MLP` describes exactly what `nn.Sequential` would be, bit for bit."""
+"""Activations are those of torch, and a wrong `MLP` is refused."""
 
 import dataclasses
 import inspect
@@ -12,46 +12,11 @@ from seedbed.errors import CandidateError
 from seedbed.networks.activations import ACTIVATIONS, read_activation
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import MLP
-from seedbed.training.torch.modules import Residual, module_of
+from seedbed.training.torch.modules import started_module
 
 
-def module(words, n_inputs, seed=42):
-    network = parse_candidate(words).architecture.network(n_inputs, 1)
-    return module_of(network, {name: value[0] for name, value in network.start([seed]).items()})
-
-
-@pytest.mark.parametrize(
-    ("words", "plain"),
-    [
-        ("linear:5", lambda: nn.Sequential(nn.Linear(12, 5), nn.Linear(5, 1))),
-        ("linear:20,20", lambda: nn.Sequential(nn.Linear(12, 20), nn.Linear(20, 20), nn.Linear(20, 1))),
-        ("relu:5", lambda: nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 1))),
-        ("logistic", lambda: nn.Sequential(nn.Linear(12, 1))),
-        (
-            "relu:4+tanh:3@layernorm,dropout=0.2",
-            lambda: nn.Sequential(
-                *(nn.Linear(12, 4), nn.LayerNorm(4), nn.ReLU(), nn.Dropout(0.2)),
-                *(nn.Linear(4, 3), nn.LayerNorm(3), nn.Tanh(), nn.Dropout(0.2), nn.Linear(3, 1)),
-            ),
-        ),
-        ("silu:4@batchnorm", lambda: nn.Sequential(nn.Linear(12, 4), nn.BatchNorm1d(4), nn.SiLU(), nn.Linear(4, 1))),
-        ("glu:4", lambda: nn.Sequential(nn.Linear(12, 8), nn.GLU(), nn.Linear(4, 1))),
-        (
-            "silu:12,4,4@residual",
-            lambda: nn.Sequential(
-                *(nn.Linear(12, 12), nn.SiLU(), nn.Linear(12, 4), nn.SiLU()),
-                *(Residual(nn.Linear(4, 4), nn.SiLU()), nn.Linear(4, 1)),
-            ),
-        ),
-    ],
-)
-def test_a_candidate_equals_the_plain_sequential_with_the_same_initial_parameters(words, plain):
-    torch.manual_seed(42)
-    mine, theirs = module(words, 12), plain()
-    assert repr(mine) == repr(theirs)
-    for (name, value), (other, expected) in zip(mine.state_dict().items(), theirs.state_dict().items(), strict=True):
-        assert name == other
-        assert torch.equal(value, expected)
+def module(words, n_inputs):
+    return started_module(parse_candidate(words).architecture.network(n_inputs, 1), 42)
 
 
 def test_the_activations_are_all_modules_of_torch_without_required_arguments():
@@ -72,30 +37,6 @@ def test_an_activation_takes_arguments_and_underscores():
         "LeakyReLU(negative_slope=0.2)", "Softplus(beta=2.0, threshold=10.0)", "LogSoftmax(dim=-1)",
     ]  # fmt: skip
     assert module("leakyrelu:4", 3)[1].negative_slope == 0.01
-
-
-@pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        ("leaky_relu(0.2,1):4", "'leaky_relu(0.2,1)' has too many arguments. It takes negative_slope."),
-        ("leaky_relu(much):4", "'leaky_relu(much)' has an argument that it can't take. It takes negative_slope."),
-        ("celu(0):4", "'celu(0)' has an argument that it can't take. It takes alpha."),
-        ("elu(nan):4", "'elu(nan)' has an argument that it can't take. It takes alpha."),
-        ("relu(1):4", "'relu(1)' has too many arguments. Write relu."),
-        ("leaky_rely(0.2):4", "no activation 'leaky_rely(0.2)'. Did you mean"),
-    ],
-)
-def test_invalid_arguments_of_an_activation_are_refused(text, hint):
-    with pytest.raises(CandidateError) as caught:
-        parse_candidate(text)
-    assert hint in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["softmax", "softmin", "logsoftmax"])
-def test_softmax_like_activations_run_over_the_units_of_a_row(name):
-    values = ACTIVATIONS[name].values(np.random.default_rng(0).normal(size=(2, 3, 4)))
-    sums = (np.exp(values) if name == "logsoftmax" else values).sum(axis=2)
-    np.testing.assert_allclose(sums, np.ones((2, 3)))
 
 
 @pytest.mark.parametrize(

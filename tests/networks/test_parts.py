@@ -19,8 +19,7 @@ def seeded():
 
 
 def module(mlp, n_inputs, n_outputs=1, seed=0):
-    network = mlp.network(n_inputs, n_outputs)
-    return modules.module_of(network, {name: value[0] for name, value in network.start([seed]).items()})
+    return modules.started_module(mlp.network(n_inputs, n_outputs), seed)
 
 
 def test_a_residual_layer_adds_its_input():
@@ -121,7 +120,7 @@ def test_embeddings_put_unembedded_inputs_before_the_embedded_ones():
 def test_embeddings_pass_each_layer_its_inputs():
     X = np.random.default_rng(0).normal(size=(50, 5))
     layer = Embeddings(((3,), (0, 4)), (1, 2), (Linear("a.", 1, 2), Piecewise("b.", 2, 3)))
-    np.testing.assert_array_equal(layer.start(Draws(0), X)["b.edges"], quantile_edges(X[:, [0, 4]], 3))
+    np.testing.assert_array_equal(layer.draw(Draws(0), X)["b.edges"], quantile_edges(X[:, [0, 4]], 3))
 
 
 @pytest.mark.parametrize("words", [{"plr": 2}, {"ple": 3}])

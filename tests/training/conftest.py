@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the engine: small tasks, the comparison with the reference, and the tutorial's loop."""
+"""Fixtures for the tests of the engine: small tasks, and the comparison with the reference."""
 
 import functools
 import math
@@ -157,34 +157,6 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
         return Gap(*worst, history)
 
     return measure
-
-
-def tutorial_loop(network: nn.Module, X_train, y_train, X_test, y_test, *, epochs: int, lr: float = 0.01):
-    """The tutorial, line by line: curves [4, epoch], and the number of logits within 1e-4 of zero [2, epoch]."""
-    loss_fn, optimizer = nn.BCEWithLogitsLoss(), torch.optim.SGD(network.parameters(), lr=lr)
-    curves, near_zero = np.empty((4, epochs)), np.empty((2, epochs))
-    for epoch in range(epochs):
-        network.train()
-        logits = network(X_train).squeeze()
-        loss = loss_fn(logits, y_train)
-        accuracy = (torch.round(torch.sigmoid(logits)) == y_train).sum().item() / len(y_train)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        network.eval()
-        with torch.inference_mode():
-            test_logits = network(X_test).squeeze()
-            test_loss = loss_fn(test_logits, y_test)
-            test_accuracy = (torch.round(torch.sigmoid(test_logits)) == y_test).sum().item() / len(y_test)
-        curves[:, epoch] = loss.item(), accuracy, test_loss.item(), test_accuracy
-        near_zero[:, epoch] = [int((z.abs() < 1e-4).sum()) for z in (logits, test_logits)]
-    return curves, near_zero
-
-
-@pytest.fixture(scope="session")
-def tutorial():
-    """The tutorial's loop."""
-    return tutorial_loop
 
 
 @pytest.fixture(scope="session")

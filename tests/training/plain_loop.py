@@ -1,6 +1,7 @@
 """The plain loop as the reference of tests, candidates in words as networks and modules, and a module for the general
 method."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,13 @@ import torch
 from torch import nn
 
 from seedbed.networks.candidate import candidate_from
+from seedbed.networks.layers import Arrays
 from seedbed.networks.mlp import MLP
 from seedbed.networks.network import Network
+from seedbed.training.data import TrainingData
 from seedbed.training.losses import r2
+from seedbed.training.parallel import train_chunk
+from seedbed.training.planning import Chunk
 from seedbed.training.torch import modules
 from seedbed.training.torch.reference import PlainNetwork, Rows
 
@@ -52,6 +57,16 @@ def train_reference(network: nn.Module, train: Rows, test: Rows, **how: Any) -> 
             weights = None if rows.weights is None else rows.weights.numpy(force=True)
             curves[row] = r2(curves[row - 1], rows.y.numpy(force=True), weights)
     return curves
+
+
+def train_plan(plan: Sequence[Chunk], data: TrainingData) -> list[tuple[np.ndarray, np.ndarray, float, Arrays]]:
+    """Return curves, outputs, share of dead units and state of each network of a plan."""
+    found = {}
+    for chunk in plan:
+        result = train_chunk(chunk, data)
+        columns = (np.moveaxis(part, -1, 0) for part in (result.curves, result.outputs, result.dead))
+        found |= dict(zip(chunk.members, zip(*columns, result.states, strict=True), strict=True))
+    return [found[number] for number in range(len(found))]
 
 
 class Residual(nn.Module):

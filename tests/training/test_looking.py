@@ -10,11 +10,10 @@ from torch import nn
 from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
 from seedbed.training.many import train_many
-from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_chunks
 from seedbed.training.torch.reference import Rows
 
-from .plain_loop import network_in_words, train_reference
+from .plain_loop import network_in_words, train_plan, train_reference
 
 
 class Centred(nn.Module):
@@ -46,11 +45,7 @@ def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
     plan = plan_chunks(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64")
-    found = {}
-    for chunk in plan:
-        states = train_chunk(chunk, data).states
-        found |= dict(zip(chunk.members, states, strict=True))
-    return [found[i] for i in range(len(splits))]
+    return [state for *_, state in train_plan(plan, data)]
 
 
 class Fast(nn.Sequential):
@@ -78,8 +73,7 @@ def test_each_network_gets_the_rows_of_its_split(two_splits, build, name):
 
 
 def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
-    for file in ("data", "torch.states"):
-        monkeypatch.setattr(f"seedbed.training.{file}.MOST_ROWS", 20)
+    monkeypatch.setattr("seedbed.training.data.MOST_ROWS", 20)
     table = task("bce")
     stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, n_jobs=1, dtype="float64").networks()
     alone = Centred().double()

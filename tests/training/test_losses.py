@@ -58,18 +58,6 @@ def test_curves_show_the_loss_without_label_smoothing(task, seeds):
         train_many("tanh:3", *task("mse").parts, label_smoothing=0.1, **settings)
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_a_trailing_axis_of_networks_changes_nothing(task, name):
-    loss, y = TORCH_LOSSES[name], encode_target(LOSSES[name], task(name).y, task(name).n_outputs, "float64")
-    z, y = torch.randn(*y.shape, 3, dtype=torch.float64), torch.from_numpy(y)
-    numpys = lambda z, y: torch.from_numpy(LOSSES[name].measure(z.numpy(), y.numpy()))  # noqa: E731
-    functions = [lambda *zy: loss.measure(*zy)[0], lambda *zy: loss.measure(*zy)[1], loss.hits, numpys]
-    for function in filter(None, functions):
-        stacked = function(z, y[:, :, None])
-        for network in range(3):
-            torch.testing.assert_close(stacked[..., network], function(z[..., network], y), rtol=0, atol=1e-12)
-
-
 @given(st.lists(st.floats(-30, 30).filter(lambda z: abs(z) > 1e-6 or z == 0), min_size=1), st.integers(0, 1))
 def test_binary_accuracy_equals_the_tutorials_rounded_sigmoid(logits, label):
     z = torch.tensor(logits)[:, None]

@@ -1,4 +1,4 @@
-"""seedbed's own layers: in a stack they equal the plain module in the plain loop."""
+"""Networks of each shape and with each layer: in a stack they equal the plain module in the plain loop."""
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 WORDS = ["tanh:4,4@residual", "silu:6,6@residual,layernorm,dropout=0.2", "prelu:4,4@residual,batchnorm"]
 WORDS += ["glu:3,3+rrelu:3@residual", "silu:4@plr=3", "logistic@plr=4", "silu:4@ple=6", "logistic@ple=16"]
 WORDS += ["relu:4,4@residual,dropout=0.2,plr=2,plr_frequencies=1,plr_sigma=2", "relu:4,4@residual,dropout=0.2,ple=1"]
+SHAPES = ["logistic", "relu:5,4+tanh:3", "silu:4@layernorm", "relu:4@batchnorm", "relu:4@batchnorm,dropout=0.2"]
 PLACED = [
     MLP((4,), "silu", plr=3, numbers=(0, 2, 3)),
     MLP((), ple=6, numbers=(1, 2), embed=2, categories=((0, 3, 4),)),
@@ -30,10 +31,10 @@ PLACED = [
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("batch_size", [0, 16, 500])
+@pytest.mark.parametrize("batch_size", [0, 16, 20, 70, 500])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
-@pytest.mark.parametrize("words", [*WORDS, *PLACED])
-def test_every_part_in_a_stack_equals_the_reference_by_the_fast_method(gap, task, words, loss, batch_size):
+@pytest.mark.parametrize("words", [*SHAPES, *WORDS, *PLACED])
+def test_every_shape_in_a_stack_equals_the_reference_by_the_fast_method(gap, task, words, loss, batch_size):
     found = gap(words, task(loss), momentum=0.5, batch_size=batch_size)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
     assert found.history.note == ""

@@ -99,15 +99,6 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean(share):
     assert share == 1 or set(kept.unique().tolist()) <= {0.0, torch.tensor(1 / (1 - share)).item()}
 
 
-@given(st.integers(1, 300), st.integers(0, 1000), st.integers(0, 50))
-def test_each_epoch_has_its_own_permutation(n, seed, epoch):
-    order = shuffle_rows(n, seed, epoch)
-    assert sorted(order.tolist()) == list(range(n))
-    assert np.array_equal(order, shuffle_rows(n, seed, epoch))
-    assert n < 10 or not np.array_equal(order, shuffle_rows(n, seed, epoch + 1))
-    assert n < 10 or not np.array_equal(order, shuffle_rows(n, seed + 1, epoch))
-
-
 @pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "torch"])
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 70, 623, 624, 625, 1247, 1248, 1249, 5000])
 def test_the_order_of_rows_has_the_bits_of_torchs_permutation(monkeypatch, n, kernel):

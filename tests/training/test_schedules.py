@@ -1,20 +1,15 @@
 """Schedules of the learning rate equal torch's; the rate depends only on the number of the step."""
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from seedbed.settings.recipe import Recipe
-from seedbed.training.many import train_many
 from seedbed.training.schedules import rate_factors
 from seedbed.training.torch.optimizer_steps import make_torch_schedule
 
-pytestmark = pytest.mark.usefixtures("engine")
-
-COURSES = [{"schedule": "cosine"}, {"schedule": "onecycle"}, {"warmup": 0.3}, {"schedule": "cosine", "warmup": 0.2}]
 SCHEDULES = st.sampled_from(["constant", "cosine", "onecycle"])
 
 
@@ -39,19 +34,3 @@ def test_every_step_has_the_rate_of_torchs_scheduler(schedule, warmup, epochs, s
     assert (factors is None) == (schedule == "constant" and warmup == 0)
     if factors is not None:
         np.testing.assert_allclose(0.3 * factors, torchs(recipe, steps_an_epoch), rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("course", COURSES, ids=str)
-def test_a_stack_follows_the_reference(gap, task, course):
-    settings = {"epochs": 20, "lr": 0.1, "optimizer": "adamw", "batch_size": 32}
-    found = gap("tanh:4", task("bce"), **settings, **course)
-    assert max(found.curves, found.parameters, found.outputs) < 1e-9
-
-
-@pytest.mark.parametrize("course", COURSES, ids=str)
-def test_a_float32_stack_follows_the_plain_loop(task, course):
-    settings = {"epochs": 100, "lr": 0.3, "n_jobs": 1, **course}
-    stack = train_many("relu:5", *task("bce").parts, seeds=[42, 7], **settings)
-    plain = train_many("relu:5", *task("bce").parts, seeds=[42], **settings)
-    assert np.abs(stack.train_loss[:, :1] - plain.train_loss).max() < 1e-4
-    assert np.abs(stack.test_loss[:, :1] - plain.test_loss).max() < 1e-4

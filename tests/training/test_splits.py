@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.many import train_many
-from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_chunks
 from seedbed.training.torch.reference import Rows
 from seedbed.training.torch.states import build_network
 
-from .plain_loop import Residual, module_in_words, network_in_words, train_reference
+from .plain_loop import Residual, module_in_words, network_in_words, train_plan, train_reference
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -40,16 +40,6 @@ def tables(task):
     return TrainingData(X, task.y[:60], train, test), own
 
 
-def trained(build, data, recipe, seeds, splits):
-    plan = plan_chunks(build, data, recipe, seeds=seeds, splits=splits, dtype="float64")
-    found = {}
-    for chunk in plan:
-        result = train_chunk(chunk, data)
-        for i, member in enumerate(chunk.members):
-            found[member] = result.curves[:, :, i], result.outputs[:, :, i], result.states[i]
-    return plan, found
-
-
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", ["relu:4", "tanh:4,3@layernorm", "relu:4@batchnorm", "residual", "prelu:3", *DRAWING])
@@ -59,12 +49,12 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
     epochs = STEPS // 3 if batch_size else STEPS  # 3 minibatches
     recipe = Recipe.tutorial(epochs=epochs, lr=0.02, batch_size=batch_size, loss=loss, momentum=0.5)
     pairs = [(seed, split) for seed in (3, 8) for split in range(3)]
-    plan, found = trained(build, data, recipe, *zip(*pairs, strict=True))
+    seeds, splits = zip(*pairs, strict=True)
+    plan = plan_chunks(build, data, recipe, seeds=seeds, splits=splits, dtype="float64")
     if not kind.startswith("residual") and not batch_size:
         assert len(plan) == 1  # they share one stack
-    for position, (seed, split) in enumerate(pairs):
+    for (seed, split), (curves, shown, _, state) in zip(pairs, train_plan(plan, data), strict=True):
         expected, network, outputs = alone(build, data, own[split], recipe, seed)
-        curves, shown, state = found[position]
         np.testing.assert_allclose(curves, expected, rtol=0, atol=1e-9)
         assert all(np.abs(value.numpy() - state[name]).max() < 1e-9 for name, value in network.state_dict().items())
         np.testing.assert_allclose(shown[own[split][2]], outputs, atol=1e-6)  # outputs are kept in float32
@@ -75,10 +65,10 @@ def alone(build, data, own, recipe, seed):
     X, train, test = own
     loss = pick_loss(recipe.loss, data.y, 1)
     y, X = torch.from_numpy(encode_target(loss, data.y, 1, "float64")), torch.from_numpy(X)
-    network = (build_network(build, seed) if callable(build) else module_in_words(build, seed=seed)).double()
+    network = module_in_words(build, seed=seed) if isinstance(build, Network) else build_network(build, seed)
     numbers = torch.from_numpy(train.astype(np.int32))
     rows = Rows(X[train], y[train]), Rows(X[test], y[test])
-    curves = train_reference(network, *rows, recipe=recipe, loss=loss, seed=seed, numbers=numbers)
+    curves = train_reference(network.double(), *rows, recipe=recipe, loss=loss, seed=seed, numbers=numbers)
     return curves, network, network.eval()(X[test]).detach().numpy()
 
 

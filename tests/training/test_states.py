@@ -9,11 +9,12 @@ from seedbed.networks.mlp import MLP
 from seedbed.networks.network import StackedNetworks
 from seedbed.training.torch.modules import module_of
 
-from .plain_loop import built_by_hand, network_in_words
+from .plain_loop import built_by_hand, module_in_words, network_in_words
 
 SEEDS = [0, 1, -1, -5, 2**31, 2**32 - 1, 2**32, 2**63 - 1, -(2**63), 2**64 - 1]
 SEEDS += np.random.default_rng(0).integers(-(2**63), 2**63, 40).tolist()
 WORDS = ["logistic", "linear:5", "relu:5", "relu:20,1,300", "relu:20+tanh:20", "relu:4@batchnorm"]
+WORDS += ["relu:4+tanh:3@layernorm,dropout=0.2", "silu:4@batchnorm", "silu:12,4,4@residual", "glu:4"]
 WORDS += ["silu:4,4@residual,layernorm,dropout=0.5", "relu:4,4@residual,batchnorm", "glu:3,3+rrelu:3@residual"]
 WORDS += [f"{name}:4,3" for name in ACTIVATIONS]
 EMBEDDED = [
@@ -28,8 +29,9 @@ EMBEDDED = [
 @pytest.mark.parametrize("words", WORDS)
 def test_start_values_have_the_bits_of_torchs_layers_under_the_seed(words, n_outputs):
     before = torch.get_rng_state()
-    found = network_in_words(words, 12, n_outputs).start(SEEDS)
+    found, module = network_in_words(words, 12, n_outputs).start(SEEDS), module_in_words(words, 12, n_outputs)
     assert torch.equal(torch.get_rng_state(), before)
+    assert repr(module) == repr(built_by_hand(words, 12, n_outputs))
     for place, seed in enumerate(SEEDS):
         torch.manual_seed(seed)
         built = {name: value.numpy() for name, value in built_by_hand(words, 12, n_outputs).state_dict().items()}

@@ -10,10 +10,9 @@ from torch import nn
 
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
-from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_chunks
 
-from .plain_loop import Residual, network_in_words
+from .plain_loop import Residual, network_in_words, train_plan
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -36,15 +35,10 @@ KINDS = {
 }
 
 
-def trained(plan, data):
-    """Curves [4, epoch, network], outputs [row, output, network] and dead share [network] of a whole plan."""
-    n = sum(len(chunk.members) for chunk in plan)
-    parts = {}
-    for chunk in plan:
-        result = train_chunk(chunk, data)
-        for i, member in enumerate(chunk.members):
-            parts[member] = result.curves[:, :, i], result.outputs[:, :, i], result.dead[i]
-    return tuple(np.stack(values, axis=-1) for values in zip(*(parts[i] for i in range(n)), strict=True))
+def dead_units(build, data, **recipe):
+    """The share of dead units of each network."""
+    plan = plan_chunks(build, data, Recipe.tutorial(**recipe), seeds=SEEDS, splits=SPLITS)
+    return [dead for _, _, dead, _ in train_plan(plan, data)]
 
 
 def test_chunks_of_the_kernel_are_as_even_as_blocks_of_eight_allow(two_splits):
@@ -88,9 +82,7 @@ class Dead(nn.Sequential):
     ids=["dead", "functional", "alive", "no ReLU", "general"],
 )
 def test_the_share_of_dead_units_is_counted_over_all_relu_layers(two_splits, build, share):
-    plan = plan_chunks(build, two_splits, Recipe.tutorial(epochs=1, lr=0.0), seeds=SEEDS, splits=SPLITS)
-    _, _, dead = trained(plan, two_splits)
-    np.testing.assert_allclose(dead, [share] * 6, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(dead_units(build, two_splits, epochs=1, lr=0.0), [share] * 6, rtol=0, atol=1e-6)
 
 
 def test_a_unit_that_is_active_only_for_test_rows_is_dead(two_splits):
@@ -104,12 +96,8 @@ def test_a_unit_that_is_active_only_for_test_rows_is_dead(two_splits):
         nn.init.constant_(network[0].bias, -1.0)
         return network
 
-    plan = plan_chunks(build, table, Recipe.tutorial(epochs=1, lr=0.0), seeds=SEEDS, splits=SPLITS)
-    assert trained(plan, table)[2].tolist() == [1, 1, 1, 0, 0, 0]
+    assert dead_units(build, table, epochs=1, lr=0.0) == [1, 1, 1, 0, 0, 0]
 
 
 def test_a_network_that_diverged_has_no_share_of_dead_units(two_splits):
-    plan = plan_chunks(KINDS["relu"], two_splits, Recipe.tutorial(epochs=4, lr=1e30), seeds=SEEDS, splits=SPLITS)
-    curves, _, dead = trained(plan, two_splits)
-    assert np.isnan(curves[0, -1]).all()
-    assert np.isnan(dead).all()
+    assert np.isnan(dead_units(KINDS["relu"], two_splits, epochs=4, lr=1e30)).all()

@@ -21,7 +21,7 @@ from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.stacks import Stacks, members_of, shapes_of
 from seedbed.networks.layers import Array
-from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, architecture_to_values, builder_of
+from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, architecture_to_values
 from seedbed.report.card import score_sentences
 from seedbed.training.torch import require_torch
 from seedbed.typing import Floats
@@ -142,15 +142,14 @@ class Ensemble:
 
     @functools.cached_property
     def _networks(self) -> tuple[Any, ...]:
-        from seedbed.training.torch.own_networks import networks_in_words, own_networks
+        from seedbed.training.candidates import source_of
+        from seedbed.training.torch.own_modules import networks_of_model
 
-        if not isinstance(self.architecture, MLP | BlendedMembers):
-            return own_networks(builder_of(self.architecture), self.states, *self._sizes)
+        if not isinstance(self.architecture, BlendedMembers):
+            return networks_of_model(source_of(self.architecture, *self._sizes), self.states)
         ((start, member),) = members_of(self.architecture).items()
         states = {name.removeprefix(start): value for name, value in self.states.items()}
-        limit = self.architecture.limit if isinstance(self.architecture, BlendedMembers) else 0.0
-        assert isinstance(member, MLP)
-        return networks_in_words(member, states, *self._sizes, limit)
+        return networks_of_model(source_of(member, *self._sizes), states, self.architecture.limit)
 
     @property
     def _sizes(self) -> tuple[int, int]:
@@ -174,9 +173,11 @@ class Ensemble:
         if isinstance(self.architecture, MLP | BlendedMembers):
             return Stacks(self.architecture, states, *self._sizes)
         require_torch(f"'{self.candidate}', a network of your own,")
-        from seedbed.training.torch.own_networks import OwnNetworks, own_networks
+        from seedbed.training.candidates import source_of
+        from seedbed.training.torch.own_modules import networks_of_model, outputs_of_modules
 
-        return OwnNetworks(own_networks(builder_of(self.architecture), states, *self._sizes))
+        modules = networks_of_model(source_of(self.architecture, *self._sizes), states)
+        return lambda X: np.stack(outputs_of_modules(modules, X, in_pieces=True)).astype(np.float64)
 
     @property
     def n_parameters(self) -> int:

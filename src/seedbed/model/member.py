@@ -200,7 +200,7 @@ class MemberData:
         layer = network.network(n_inputs, 1).layers[0]
         if not layer.is_looking:  # the table has no numbers
             return plain, None
-        edges = layer.start(Draws(0), plain.X[some_rows(np.ones(n_rows))])
+        edges = layer.draw(Draws(0), plain.X[some_rows(np.ones(n_rows))])
         encoded = layer(plain.X, {name: value[None] for name, value in edges.items()})[0]
         used = np.flatnonzero((encoded != encoded[0]).any(axis=0))
         if not len(used):

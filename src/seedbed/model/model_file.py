@@ -316,7 +316,7 @@ def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n
         needed = {name: (_dtype(name), shape) for name, shape in (parameters | others).items()}
     else:
         require_torch("a network of your own")
-        from seedbed.training.torch.own_networks import shapes_of_own
+        from seedbed.training.torch.own_modules import shapes_of_own
 
         try:
             needed = shapes_of_own(builder_of(architecture), n_inputs, n_outputs)

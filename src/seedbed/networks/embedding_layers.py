@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from seedbed.networks.draws import Draws
-from seedbed.networks.kernel_program import KernelLayer, Kind, NotCoveredError, Program
+from seedbed.networks.kernel_program import KernelLayer, Kind, Program
 from seedbed.networks.layers import Array, Arrays, Layer, Shapes
 
 
@@ -47,7 +47,7 @@ class Periodic(Layer):
     def n_outputs(self, n_inputs: int) -> int:
         return n_inputs * (1 + self.units)
 
-    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+    def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         (frequencies, shape), *others = self.parameters.items()
         bound = (2 * self.n_frequencies) ** -0.5  # that of a linear layer
         return {
@@ -74,11 +74,8 @@ class Periodic(Layer):
         embedded = embedded.transpose(0, 2, 1, 3).reshape(*inputs.shape[:2], -1)
         return np.concatenate([inputs, embedded], axis=2)
 
-    def begin(self, program: Program) -> None:
-        _begin(program, [self], None, ())
-
-    def embedded_width(self, program: Program) -> tuple[int, int]:
-        return self.n_inputs, self.n_inputs * (1 + self.units)
+    def add_to(self, program: Program) -> None:
+        Embeddings((tuple(range(self.n_inputs)),), (), (self,)).add_to(program)
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
         each, n_waves = self.units, 2 * self.n_frequencies
@@ -114,7 +111,7 @@ class Piecewise(Layer):
     def n_outputs(self, n_inputs: int) -> int:
         return n_inputs * self.bins
 
-    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+    def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         edges = np.tile(np.linspace(-2, 2, self.bins + 1, dtype=np.float32), (self.n_inputs, 1))
         return {self.name + "edges": edges if rows is None else quantile_edges(rows, self.bins)}
 
@@ -126,13 +123,8 @@ class Piecewise(Layer):
         np.clip(come, least, most, out=come)
         return come.reshape(*come.shape[:2], -1)
 
-    def begin(self, program: Program) -> None:
-        _begin(program, [self], None, ())
-
-    def embedded_width(self, program: Program) -> tuple[int, int]:
-        if self.name + "edges" not in program.buffers:
-            raise NotCoveredError
-        return self.n_inputs, self.n_inputs * self.bins
+    def add_to(self, program: Program) -> None:
+        Embeddings((tuple(range(self.n_inputs)),), (), (self,)).add_to(program)
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
         place = program.n_constants
@@ -157,18 +149,14 @@ class Embeddings(Layer):
     others: tuple[int, ...]
     layers: tuple[Layer, ...]
 
-    @property
-    def is_looking(self) -> bool:  # type: ignore[override]
-        return any(layer.is_looking for layer in self.layers)
-
     def n_outputs(self, n_inputs: int) -> int:
         pairs = zip(self.layers, self.inputs, strict=True)
         return len(self.others) + sum(layer.n_outputs(len(places)) for layer, places in pairs)
 
-    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+    def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         states = Arrays()
         for layer, places in zip(self.layers, self.inputs, strict=True):
-            states |= layer.start(draws, None if rows is None else rows[:, places])
+            states |= layer.draw(draws, None if rows is None else rows[:, places])
         return states
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
@@ -177,45 +165,20 @@ class Embeddings(Layer):
         others = np.broadcast_to(x[..., self.others], (*embedded[0].shape[:2], len(self.others)))
         return np.concatenate([others, *embedded], axis=2)
 
-    def begin(self, program: Program) -> None:
-        _begin(program, self.layers, self.inputs, self.others)
-
-
-def _begin(
-    program: Program,
-    layers: Sequence[Layer],
-    inputs: Sequence[tuple[int, ...]] | None,
-    others: tuple[int, ...],
-) -> None:
-    """Begin the kernel's program with the inputs as networks see them, and with layers that embed them.
-
-    Args:
-        program: empty.
-        layers: the layers.
-        inputs: the inputs that each of them takes; all in order if None.
-        others: the inputs that none of them takes.
-
-    Raises:
-        NotCoveredError: the kernel doesn't have one of the layers.
-    """
-    widths = [layer.embedded_width(program) for layer in layers]
-    inputs = [tuple(range(widths[0][0]))] if inputs is None else inputs
-    if [n_in for n_in, _ in widths] != [len(group) for group in inputs] or not all(n_in for n_in, _ in widths):
-        raise NotCoveredError
-    order = program.order = [*others, *(place for group in inputs for place in group)]
-    seen = KernelLayer(
-        Kind.SEE, len(order), len(order), source=-1, target=program.values(len(order)), d_in=-1, d_out=-1
-    )
-    n_units = len(others) + sum(n for _, n in widths)
-    trained = not all(isinstance(layer, Piecewise) for layer in layers)
-    common = KernelLayer(Kind.KEEP, len(others), n_units, source=seen.target, target=program.values(n_units), d_in=-1,
-                         d_out=program.gradients(n_units) if trained else -1)  # fmt: skip
-    program.layers += [seen, common] if others else [seen]
-    first_input = first_unit = len(others)
-    for layer, (n_in, n_out) in zip(layers, widths, strict=True):
-        embedding = common._replace(n_in=n_in, first_input=first_input, first_unit=first_unit)
-        program.layers.append(layer.embed_in(program, embedding))
-        first_input, first_unit = first_input + n_in, first_unit + n_out
+    def add_to(self, program: Program) -> None:
+        """Begin the kernel's program with the inputs as networks see them, and with the layers that embed them."""
+        order = program.order = [*self.others, *(place for group in self.inputs for place in group)]
+        seen = program.add(Kind.SEE, n_in=len(order), n_out=len(order), target=program.values(len(order)))
+        n_units = self.n_outputs(len(order))
+        trained = not all(isinstance(layer, Piecewise) for layer in self.layers)
+        common = KernelLayer(Kind.KEEP, len(self.others), n_units, source=seen.target, target=program.values(n_units),
+                             d_in=-1, d_out=program.gradients(n_units) if trained else -1)  # fmt: skip
+        program.layers += [common] if self.others else []
+        first_input = first_unit = len(self.others)
+        for layer, places in zip(self.layers, self.inputs, strict=True):
+            embedding = common._replace(n_in=len(places), first_input=first_input, first_unit=first_unit)
+            program.layers.append(layer.embed_in(program, embedding))
+            first_input, first_unit = first_input + len(places), first_unit + layer.n_outputs(len(places))
 
 
 def bins_between(edges: Array) -> tuple[Array, Array, Array, Array]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FUNCTIONS = (
     *("relu", "tanh", "sigmoid", "leaky", "elu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "logsigmoid"),
@@ -91,7 +91,6 @@ class Program:
         order: the inputs in the order in which embedding layers take them; None without such layers.
         edges: names of the buffers that constants are made of, in order, see `embeddings.bins_between`.
         n_constants: constants of one network.
-        same_in_training: whether `train()` and `eval()` give the same outputs.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], buffers: Mapping[str, tuple[int, ...]]) -> None:
@@ -101,12 +100,20 @@ class Program:
         self.n_params = self.n_values = self.n_gradients = self.n_alive = self.n_constants = 0
         self.order: list[int] | None = None
         self.edges: list[str] = []
-        self.same_in_training = True
 
     @property
     def last(self) -> KernelLayer:
         """The layer added last, or one that stands for the table."""
         return self.layers[-1] if self.layers else KernelLayer(-1, 0, 0, target=-1, d_out=-1)
+
+    def add(self, kind: int, **fields: Any) -> KernelLayer:
+        """Add a layer behind the last one and return it. By default, it has as many units, values of its own, and the
+        gradients of the last one."""
+        last = self.last
+        target = fields.pop("target") if "target" in fields else self.values(last.n_out)
+        usual = KernelLayer(kind, last.n_out, last.n_out, -1, -1, last.target, target, last.d_out, last.d_out)
+        self.layers.append(usual._replace(**fields))
+        return self.last
 
     @property
     def is_complete(self) -> bool:

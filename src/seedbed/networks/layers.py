@@ -8,7 +8,7 @@ in `activations.py` only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -32,43 +32,58 @@ class Layer:
 
     Attributes:
         layers: the layers inside it.
-        differs_in_training: whether it gives other outputs in training.
         embeds: whether it makes many numbers of each input.
-        is_looking: whether it is made by looking at training rows.
     """
 
     layers: tuple[Layer, ...] = ()
-    differs_in_training: ClassVar[bool] = False
     embeds: ClassVar[bool] = False
-    is_looking: ClassVar[bool] = False
+
+    @property
+    def differs_in_training(self) -> bool:
+        """Whether it gives other outputs in training."""
+        return any(layer.differs_in_training for layer in self.layers)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether its start values depend on the training rows."""
+        return any(layer.is_looking for layer in self.layers)
 
     @property
     def explodes(self) -> bool:
         """Whether it overflows on numbers of a usual size."""
-        return False
+        return any(layer.explodes for layer in self.layers)
+
+    @property
+    def innermost_layers(self) -> tuple[Layer, ...]:
+        """The layers inside it that hold no others; itself, if it holds none."""
+        return tuple(inner for layer in self.layers for inner in layer.innermost_layers) if self.layers else (self,)
 
     @property
     def parameters(self) -> Shapes:
-        """Shapes of the parameters, by name."""
+        """Shapes of the parameters, by their names in states."""
         return {name: shape for layer in self.layers for name, shape in layer.parameters.items()}
 
     @property
     def buffers(self) -> Shapes:
-        """Shapes of all other tensors, by name."""
+        """Shapes of all other tensors, by their names in states."""
         return {name: shape for layer in self.layers for name, shape in layer.buffers.items()}
 
     def n_outputs(self, n_inputs: int) -> int:
         """Return the number of outputs of a row."""
         return n_inputs
 
-    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+    def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         """Return the start values of one network, by name.
 
         Args:
             draws: the network's random numbers.
             rows: training rows as the layer sees them [row, input]; None if they don't matter.
         """
-        return {name: value for layer in self.layers for name, value in layer.start(draws, None).items()}
+        states = Arrays()
+        for layer in self.layers:
+            states |= layer.draw(draws, rows)
+            rows = None
+        return states
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         """Return the outputs [network, row, unit] in evaluation.
@@ -77,7 +92,9 @@ class Layer:
             x: inputs [network, row, unit], or [row, input] of all networks in the first layer.
             states: the parameters and buffers [network, ...].
         """
-        raise NotImplementedError
+        for layer in self.layers:
+            x = layer(x, states)
+        return x
 
     def add_to(self, program: Program) -> None:
         """Add the layer to the kernel's program, behind the last one.
@@ -87,32 +104,9 @@ class Layer:
         """
         raise NotCoveredError
 
-    def begin(self, program: Program) -> None:
-        """Add the layer to the kernel's program as the first one, which sees the table.
-
-        Raises:
-            NotCoveredError: the kernel can't begin with it.
-        """
-        raise NotCoveredError
-
-    def embedded_width(self, program: Program) -> tuple[int, int]:
-        """Return the numbers of inputs and of outputs where the layer embeds some of the inputs.
-
-        Raises:
-            NotCoveredError: the kernel can't embed with it.
-        """
-        raise NotCoveredError
-
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
         """Return the layer as the kernel embeds with it, with the inputs and outputs of a layer like it."""
         raise NotCoveredError
-
-    def innermost_layers(self) -> Iterator[Layer]:
-        """Yield the layers inside it that hold no others; itself, if it holds none."""
-        if not self.layers:
-            yield self
-        for layer in self.layers:
-            yield from layer.innermost_layers()
 
 
 @dataclass(frozen=True)
@@ -140,7 +134,7 @@ class Linear(Layer):
     def n_outputs(self, n_inputs: int) -> int:
         return self.units
 
-    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+    def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         if self.of_levels:
             return {self.name + "weight": draws.normal((self.units, self.n_inputs), 1.0)}
         bound = self.n_inputs**-0.5
@@ -153,22 +147,13 @@ class Linear(Layer):
         return product
 
     def add_to(self, program: Program) -> None:
-        last, n_in = program.last, program.shape(self.name + "weight")[1]
-        if program.layers and n_in != last.n_out:
+        n_in = program.shape(self.name + "weight")[1]
+        if program.layers and n_in != program.last.n_out:
             raise NotCoveredError
         weight = program.parameter(self.name + "weight", is_weight=True)
         bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
-        program.layers.append(
-            KernelLayer(Kind.LINEAR, n_in, self.units, weight, bias, last.target, program.values(self.units),
-                        last.d_out, program.gradients(self.units))
-        )  # fmt: skip
-
-    begin = add_to
-
-    def embedded_width(self, program: Program) -> tuple[int, int]:
-        if self.bias:
-            raise NotCoveredError
-        return self.n_inputs, self.units
+        program.add(Kind.LINEAR, n_in=n_in, n_out=self.units, weight=weight, bias=bias,
+                    target=program.values(self.units), d_out=program.gradients(self.units))  # fmt: skip
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
         weight = program.parameter(self.name + "weight", is_weight=True)
@@ -210,10 +195,7 @@ class Elementwise(Layer):
         target = last.target if name in _IN_PLACE and last.kind == Kind.LINEAR else program.values(last.n_out)
         alive = program.n_alive if self.is_relu else -1
         program.n_alive += last.n_out if self.is_relu else 0
-        program.layers.append(
-            KernelLayer(Kind.ACTIVATION, last.n_out, last.n_out, source=last.target, target=target, d_in=last.d_out,
-                        d_out=last.d_out, function=FUNCTIONS.index(name), alive=alive, a=a, b=b, c=c)
-        )  # fmt: skip
+        program.add(Kind.ACTIVATION, target=target, function=FUNCTIONS.index(name), alive=alive, a=a, b=b, c=c)
 
 
 @dataclass(frozen=True)
@@ -227,7 +209,7 @@ class PReLU(Layer):
     def parameters(self) -> Shapes:
         return {self.name + "weight": (self.n_slopes,)}
 
-    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+    def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         return {self.name + "weight": np.full(self.n_slopes, 0.25, dtype=np.float32)}
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
@@ -275,12 +257,8 @@ class Dropout(RandomLayer):
         return x
 
     def add_to(self, program: Program) -> None:
-        program.same_in_training = False
-        last, mask = program.last, program.values(program.last.n_out)
-        program.layers.append(
-            KernelLayer(Kind.DROPOUT, last.n_out, last.n_out, source=last.target, target=program.values(last.n_out),
-                        d_in=last.d_out, d_out=last.d_out, spare=mask, number=self.number, a=self.share)
-        )  # fmt: skip
+        mask = program.values(program.last.n_out)
+        program.add(Kind.DROPOUT, spare=mask, number=self.number, a=self.share)
 
 
 @dataclass(frozen=True)
@@ -309,7 +287,7 @@ class LayerNorm(Layer):
         parts = {"weight": self.affine, "bias": self.bias}
         return {self.name + part: (self.units,) for part, is_there in parts.items() if is_there}
 
-    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+    def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         return {name: _ones_or_zeros(name, shape) for name, shape in self.parameters.items()}
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
@@ -324,14 +302,10 @@ class LayerNorm(Layer):
         return np.asarray(centred)
 
     def add_to(self, program: Program) -> None:
-        last = program.last
         weight = program.parameter(self.name + "weight", is_weight=False) if self.affine else -1
         bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
-        normal = program.values(last.n_out + 1)
-        program.layers.append(
-            KernelLayer(Kind.LAYERNORM, last.n_out, last.n_out, weight, bias, last.target, program.values(last.n_out),
-                        last.d_out, last.d_out, normal, a=self.eps)
-        )  # fmt: skip
+        normal = program.values(program.last.n_out + 1)
+        program.add(Kind.LAYERNORM, weight=weight, bias=bias, spare=normal, a=self.eps)
 
 
 @dataclass(frozen=True)
@@ -355,7 +329,7 @@ class BatchNorm(Layer):
         statistics = {self.name + part: (self.units,) for part in ("running_mean", "running_var")}
         return {**statistics, self.name + "num_batches_tracked": ()}
 
-    def start(self, draws: Draws, rows: Array | None) -> Arrays:
+    def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         values = {name: _ones_or_zeros(name, shape) for name, shape in (self.parameters | self.buffers).items()}
         counter = self.name + "num_batches_tracked"
         return {**values, counter: values[counter].astype(np.int64)}
@@ -382,25 +356,15 @@ class Residual(Layer):
     layers: tuple[Layer, ...]
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        added = x
-        for layer in self.layers:
-            added = layer(added, states)
+        added = super().__call__(x, states)
         return np.add(x, added, out=added)
 
     def add_to(self, program: Program) -> None:
-        last, place = program.last, len(program.layers)
-        units = last.n_out
-        fork = KernelLayer(Kind.FORK, units, units, source=last.target, target=program.values(units), d_in=last.d_out,
-                           d_out=program.gradients(units))  # fmt: skip
-        program.layers.append(fork)
+        place, units = len(program.layers), program.last.n_out
+        fork = program.add(Kind.FORK, d_out=program.gradients(units))
         for layer in self.layers:
             layer.add_to(program)
-        inner = program.last
-        if inner.n_out != units:
-            raise NotCoveredError
-        added = KernelLayer(Kind.ADD, units, units, source=inner.target, target=program.values(units),
-                            d_in=inner.d_out, d_out=program.gradients(units), spare=fork.target)  # fmt: skip
-        program.layers.append(added)
+        added = program.add(Kind.ADD, d_out=program.gradients(units), spare=fork.target)
         program.layers[place] = fork._replace(spare=added.d_out)
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from seedbed.networks.draws import Draws
 from seedbed.networks.embedding_layers import Piecewise
 from seedbed.networks.kernel_program import NotCoveredError, Program
-from seedbed.networks.layers import Array, Arrays, Layer, Linear, Shapes
+from seedbed.networks.layers import Array, Arrays, Layer, Linear
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Layer):
     """Layers, one after the other.
 
     >>> from seedbed.networks.mlp import MLP
@@ -26,45 +26,26 @@ class Network:
 
     layers: tuple[Layer, ...]
 
-    @functools.cached_property
-    def innermost_layers(self) -> tuple[Layer, ...]:
-        """The layers that hold no others."""
-        return tuple(inner for layer in self.layers for inner in layer.innermost_layers())
-
-    @functools.cached_property
-    def parameters(self) -> Shapes:
-        """Shapes of the parameters, by their names in states."""
-        return {name: shape for layer in self.layers for name, shape in layer.parameters.items()}
-
-    @functools.cached_property
-    def buffers(self) -> Shapes:
-        """Shapes of all other tensors, by their names in states."""
-        return {name: shape for layer in self.layers for name, shape in layer.buffers.items()}
-
     @property
     def n_parameters(self) -> int:
         """The number of parameters."""
         return sum(map(math.prod, self.parameters.values()))
 
-    @property
-    def layout(self) -> frozenset[str]:
-        """The names of the weights that a stack stores transposed: [unit_in, unit_out, network]."""
-        return frozenset(layer.name + "weight" for layer in self.innermost_layers if isinstance(layer, Linear))
+    def stacked(self, states: Arrays, dtype: str) -> Arrays:
+        """Return states [network, ...] as a stack has them [..., network], numbers in a type. The weights of linear
+        layers are [unit_in, unit_out, network] there."""
+        values = {name: np.moveaxis(value, 0, -1) for name, value in self._transposed(states).items()}
+        types = {name: dtype if value.dtype.kind == "f" else None for name, value in values.items()}
+        return {name: np.ascontiguousarray(value, dtype=types[name]) for name, value in values.items()}
 
-    @property
-    def same_in_training(self) -> bool:
-        """Whether training and evaluation give the same outputs, so that one pass serves both."""
-        return not any(layer.differs_in_training for layer in self.innermost_layers)
+    def unstacked(self, values: Arrays) -> Arrays:
+        """Return the states of networks, by the names in a `state_dict` [network, ...], of a stack's values."""
+        states = self._transposed({name: np.moveaxis(value, -1, 0) for name, value in values.items()})
+        return {name: np.ascontiguousarray(value) for name, value in states.items()}
 
-    @property
-    def explodes(self) -> bool:
-        """Whether a function in it overflows on numbers of a usual size."""
-        return any(layer.explodes for layer in self.innermost_layers)
-
-    @property
-    def is_looking(self) -> bool:
-        """Whether its start values depend on the training rows."""
-        return any(layer.is_looking for layer in self.layers)
+    def _transposed(self, states: Arrays) -> Arrays:
+        weights = {layer.name + "weight" for layer in self.innermost_layers if isinstance(layer, Linear)}
+        return {name: value.swapaxes(1, 2) if name in weights else value for name, value in states.items()}
 
     def n_outputs(self, n_inputs: int) -> int:
         """Return the number of outputs of a row."""
@@ -77,13 +58,8 @@ class Network:
             seeds: one per network; each has the values that torch's layers have under `torch.manual_seed(seed)`.
             rows: training rows of each network, if it is looking [network][row, input].
         """
-        each = []
-        for number, seed in enumerate(seeds):
-            draws, state, first = Draws(seed), Arrays(), None if rows is None else rows[number]
-            for layer in self.layers:
-                state |= layer.start(draws, first)
-                first = None
-            each.append(state)
+        pairs = zip(seeds, [None] * len(seeds) if rows is None else rows, strict=True)
+        each = [self.draw(Draws(seed), first) for seed, first in pairs]
         return {name: np.stack([state[name] for state in each]) for name in each[0]}
 
     def program(self, shapes: Mapping[str, tuple[int, ...]] | None = None,
@@ -96,12 +72,11 @@ class Network:
         """
         program = Program(self.parameters if shapes is None else shapes, self.buffers if buffers is None else buffers)
         first, *rest = self.layers
-        # Layers hand a gradient on to the one before, but embeddings take it from a linear layer alone.
-        if self.explodes or (first.embeds and not (rest and isinstance(rest[0], Linear))):
+        # A linear layer sees the table, or what embeddings make of it: they take a gradient from no other layer.
+        if self.explodes or not isinstance(rest[0] if first.embeds and rest else first, Linear):
             return None
         try:
-            first.begin(program)
-            for layer in rest:
+            for layer in self.layers:
                 layer.add_to(program)
         except NotCoveredError:
             return None
@@ -119,19 +94,16 @@ class StackedNetworks:
     """
 
     def __init__(self, network: Network, states: Mapping[str, Array]) -> None:
-        self._states, self._layers, self._front = states, network.layers, None
-        first = [*network.layers[0].innermost_layers()]
+        self._states, self._rest, self._front = states, network, None
+        first = network.layers[0].innermost_layers
         edges = [states[layer.name + "edges"] for layer in first if isinstance(layer, Piecewise)]
         if len(edges) == len(first) and all((some == some[:1]).all() for some in edges):
-            self._front, self._layers = network.layers[0], network.layers[1:]
+            self._front, self._rest = network.layers[0], Network(network.layers[1:])
 
     @np.errstate(over="ignore", invalid="ignore")  # of huge inputs, and networks that diverged
     def __call__(self, X: Array) -> Array:
         """Return the outputs [network, row, output] for inputs X [row, input]."""
-        x: Array = X
-        if self._front is not None:
-            alone = {name: value[:1] for name, value in self._states.items() if name.endswith("edges")}
-            x = self._front(X, alone)[0]
-        for layer in self._layers:
-            x = layer(x, self._states)
-        return x
+        if self._front is None:
+            return self._rest(X, self._states)
+        alone = {name: value[:1] for name, value in self._states.items() if name.endswith("edges")}
+        return self._rest(self._front(X, alone)[0], self._states)

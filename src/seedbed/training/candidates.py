@@ -12,7 +12,7 @@ from seedbed.errors import CandidateError, SeedbedError, counted, warn
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.mlp import MLP, Architecture, builder_of
 from seedbed.networks.network import Network
-from seedbed.networks.user import OwnArchitecture
+from seedbed.networks.user import OwnArchitecture, UserArchitecture
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing, pick_loss
@@ -20,6 +20,8 @@ from seedbed.training.parallel import one_thread
 from seedbed.training.planning import Chunk, plan_chunks, traits_of
 from seedbed.training.torch import require_torch
 from seedbed.training.traits import Source
+
+_MOST_LINES = 40  # of a module's repr
 
 
 def with_inputs_of(candidate: Candidate, table: Table) -> Candidate:
@@ -79,9 +81,9 @@ def n_parameters_of(architecture: Architecture, n_inputs: int, n_outputs: int) -
     if isinstance(source, Network):
         return source.n_parameters
     require_torch("a network of your own")
-    from seedbed.training.torch.own_modules import n_parameters_of_module
+    from seedbed.training.torch.states import build_network
 
-    return n_parameters_of_module(source)
+    return sum(parameter.numel() for parameter in build_network(source, 0).parameters())
 
 
 def own_module(candidate: Candidate, table: Table) -> str:
@@ -92,13 +94,25 @@ def own_module(candidate: Candidate, table: Table) -> str:
     Raises:
         SeedbedError: the module can't be built.
     """
-    architecture = candidate.architecture
-    if not isinstance(architecture, OwnArchitecture):
+    own = candidate.architecture
+    if not isinstance(own, OwnArchitecture):
         return ""
     require_torch("a network of your own")
-    from seedbed.training.torch.own_modules import describe_module
+    from seedbed.training.torch.own_modules import probabilities_warning
+    from seedbed.training.torch.states import build_network
 
-    return describe_module(architecture, table)
+    name = own.name if isinstance(own, UserArchitecture) else f"{own.path}:{own.name}"
+    n_inputs = layout_of(table).n_inputs
+    build = functools.partial(own, n_inputs, table.n_outputs)
+    network = build_network(build, 0)
+    lines = repr(network).splitlines()
+    if len(lines) > _MOST_LINES:
+        lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    size = f"{counted(n_parameters, 'parameter')}, {counted(n_inputs, 'input')}"
+    if warning := probabilities_warning(build, n_inputs, table.task):
+        lines.append(f"Warning: {warning}.")
+    return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
 
 
 def warn_of_probabilities(candidate: Candidate, table: Table) -> None:

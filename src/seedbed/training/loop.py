@@ -187,18 +187,9 @@ class Training:
             if end:
                 curves[:, end:, group * size : (group + 1) * size] = np.nan
         if not self.stack.loss.of_classes:
+            y, splits = data.y.reshape(len(data.y), -1).astype(np.float64), np.array(self.chunk.splits)
             for row, weights in ((1, data.train), (3, data.test)):
-                curves[row] = _r2_by_split(curves[row - 1], data, weights, self.chunk.splits)
+                for split in set(self.chunk.splits):
+                    here = splits == split
+                    curves[row][:, here] = r2(curves[row - 1][:, here], y, weights[:, split])
         return curves.astype(self.chunk.dtype, copy=False)
-
-
-def _r2_by_split(
-    mse: npt.NDArray[np.floating], data: TrainingData, weights: npt.NDArray[np.number], splits: tuple[int, ...]
-) -> npt.NDArray[np.floating]:
-    """Return R2 [epoch, network] of each split's rows."""
-    y = data.y.reshape(len(data.y), -1).astype(np.float64)
-    scores = np.empty_like(mse)
-    for split in set(splits):
-        here = np.array(splits) == split
-        scores[:, here] = r2(mse[:, here], y, weights[:, split])
-    return scores

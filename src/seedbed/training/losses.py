@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.errors import OptionError, TrainingError, counted
-
-Array = npt.NDArray[np.floating]
+from seedbed.networks.layers import Array
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,8 @@ def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int) -> Loss:
             f"loss cross_entropy needs class codes 0 to {n_outputs - 1} for a network with {n_outputs} outputs",
             f"The target's largest value is {y.max():g}.",
         )
-    if name != "cross_entropy" and (1 if y.ndim == 1 else y.shape[1]) != n_outputs:
-        n_targets = 1 if y.ndim == 1 else y.shape[1]
+    n_targets = 1 if y.ndim == 1 else y.shape[1]
+    if name != "cross_entropy" and n_targets != n_outputs:
         raise TrainingError(f"the network has {counted(n_outputs, 'output')}, the target {n_targets}")
     return LOSSES[name]
 

@@ -25,12 +25,11 @@ from seedbed.settings.design import Compute, Engine
 from seedbed.settings.fields import taking
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import source_of
-from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, as_array, one_split
 from seedbed.training.losses import Loss, check_smoothing, pick_loss
 from seedbed.training.parallel import pick_workers, train_chunks
 from seedbed.training.planning import check_engine, plan_chunks, traits_of
-from seedbed.training.torch import require_torch
+from seedbed.training.torch import has_torch, require_torch
 from seedbed.training.traits import Source
 
 _MOST_SEEDS = 1_000_000
@@ -95,51 +94,32 @@ def train_many(
     make, settings = _builder(candidate_from(build), data, common, task)
     numbers, (n_workers, where, connected) = _seeds(seeds), pick_workers(n_jobs, Compute(device=device).device, cluster)
     check_engine(engine)
-    is_single = len(numbers) == 1 and sample_weight is None  # its digits are exactly those of the tutorial's loop
-    options: dict[str, Any] = {"engine": engine, "device": where, "dtype": dtype, "plain": is_single}
-    history = _train(make, data, settings, numbers, n_workers, connected, **options)
-    if task is None and settings.loss == "auto":
-        history.note = "; ".join(filter(None, (history.note, history._assumed())))
-    return history
-
-
-def _train(
-    make: Source,
-    data: TrainingData,
-    recipe: Recipe,
-    seeds: tuple[int, ...],
-    jobs: int,
-    cluster: Cluster | None,
-    **options: Any,
-) -> History:
-    """Train networks in chunks, planned with these options of `plan_chunks`."""
-    n_outputs, loss = _loss_of(make, data, recipe)
-    splits = [0] * len(seeds)
-    chunks = plan_chunks(make, data, recipe, seeds=seeds, splits=splits, **options)
-    curves = np.empty((len(CURVES), recipe.n_epochs, len(seeds)), dtype=data.X.dtype)
-    states: dict[int, Any] = {}
-    for number, result in train_chunks(chunks, data, jobs, cluster):
-        members = chunks[number].members
-        curves[:, :, list(members)] = result.curves
-        states.update(zip(members, result.states, strict=True))
-    return History(
-        *curves, seeds=seeds, recipe=recipe, build=make, states=tuple(states[i] for i in range(len(seeds))), loss=loss,
-        n_outputs=n_outputs, note=chunks[0].note,
-    )  # fmt: skip
-
-
-def _loss_of(make: Source, data: TrainingData, recipe: Recipe) -> tuple[int, Any]:
-    """Return the number of outputs and the loss. Warn of networks that return probabilities instead of logits."""
     n_outputs = traits_of(make, 0, data).n_outputs
-    loss = pick_loss(recipe.loss, data.y, n_outputs)
-    check_smoothing(loss, recipe.label_smoothing)
+    loss = pick_loss(settings.loss, data.y, n_outputs)
+    check_smoothing(loss, settings.label_smoothing)
     if not isinstance(make, Network) and loss.of_classes:
         from seedbed.training.torch.own_modules import probabilities_warning
 
-        task: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
-        if warning := probabilities_warning(make, data.X.shape[1], task):
+        kind: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
+        if warning := probabilities_warning(make, data.X.shape[1], kind):
             warn(warning)
-    return n_outputs, loss
+    # The digits of a single network are exactly those of the tutorial's loop.
+    plain = len(numbers) == 1 and sample_weight is None and has_torch()
+    chunks = plan_chunks(make, data, settings, seeds=numbers, splits=[0] * len(numbers),
+                         engine="plain" if plain else engine, device=where, dtype=dtype)  # fmt: skip
+    curves = np.empty((len(CURVES), settings.n_epochs, len(numbers)), dtype=data.X.dtype)
+    states: dict[int, Any] = {}
+    for number, result in train_chunks(chunks, data, n_workers, connected):
+        members = chunks[number].members
+        curves[:, :, list(members)] = result.curves
+        states.update(zip(members, result.states, strict=True))
+    history = History(
+        *curves, seeds=numbers, recipe=settings, build=make, states=tuple(states[i] for i in range(len(numbers))),
+        loss=loss, n_outputs=n_outputs, note=chunks[0].note,
+    )  # fmt: skip
+    if task is None and settings.loss == "auto":
+        history.note = "; ".join(filter(None, (history.note, history._assumed())))
+    return history
 
 
 def _builder(candidate: Candidate, data: TrainingData, common: Recipe, task: Task | None) -> tuple[Source, Recipe]:
@@ -327,7 +307,7 @@ class History:
             else:
                 from seedbed.training.torch.own_modules import outputs_of_modules
 
-                z = outputs_of_modules(self.networks(), inputs)
+                z = np.stack(outputs_of_modules(self.networks(), inputs), axis=-1)
         except (RuntimeError, ValueError, IndexError) as error:
             message = f"the networks can't take X of shape {list(inputs.shape)}: {str(error).splitlines()[0]}"
             raise TrainingError(message) from error

@@ -57,7 +57,8 @@ def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
         return traits_of_module(build, seed, data)
     has_batchnorm = any(isinstance(layer, BatchNorm) for layer in build.innermost_layers)
     n_outputs = build.n_outputs(data.X.shape[1])
-    return Traits(build, n_outputs, build.n_parameters, build.program(), has_batchnorm)
+    names = frozenset(build.parameters)
+    return Traits(build, n_outputs, build.n_parameters, build.program(), names, has_batchnorm, build.is_looking)
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,11 @@ def plan_chunks(
     *,
     seeds: Sequence[int],
     splits: Sequence[int],
-    engine: Engine = "auto",
+    engine: Engine | Literal["plain"] = "auto",
     device: str = "cpu",
     dtype: str = "float32",
     group_size: int = 0,
     patience: tuple[int, int] | None = None,
-    plain: bool = False,
 ) -> tuple[Chunk, ...]:
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
 
@@ -117,26 +117,26 @@ def plan_chunks(
         data: the table.
         recipe: how they are trained.
         seeds, splits: the seed and the number of the split of each network.
-        engine: `native`, `torch`, or `auto`: the kernel if it covers the network and this machine has it, else torch.
+        engine: `native`, `torch`, or `auto`: the kernel if it covers the network and this machine has it, else torch;
+            or `plain`: the plain loop, which trains all networks that aren't a chain of known layers, too.
         device, dtype: as torch names them.
         group_size: how many consecutive networks stop together, see `Chunk`; with patience, 0 means all.
         patience: see `Chunk`. All networks of a chain are then one chunk, others a chunk for each group.
-        plain: whether the plain loop trains them, as it trains all networks that aren't a chain of known layers.
 
     Raises:
         CandidateError: the network can't be built, or doesn't suit the table.
         OptionError: there is no such engine, or this machine doesn't have it.
     """
     traits = traits_of(build, seeds[0], data)
-    plain = plain and has_torch()
-    trainer, note = _engine("plain" if plain else engine, traits, recipe, device, dtype)
+    trainer, note = _engine(engine, traits, recipe, device, dtype)
     group_size = (group_size or len(seeds)) if patience else 0
     if trainer == "plain":
         size = max(_FEW, group_size)
     elif patience:
         size = len(seeds)
     elif trainer == "native":
-        size = _native_size(traits.n_parameters, len(data.X), recipe.n_epochs)
+        work = len(data.X) * recipe.n_epochs * (traits.n_parameters + _ROW_PARAMETERS)
+        size = max(_LANES, min(_MOST_NATIVE, int(_NATIVE_WORK / work) // _LANES * _LANES))
     else:
         size = _chunk_size(traits, data, recipe, device, dtype)
     return tuple(
@@ -229,12 +229,6 @@ def _cut(group: list[int], size: int, group_size: int, *, full: bool) -> Iterato
         yield group[start : start + even]
 
 
-def _native_size(n_parameters: int, n_rows: int, n_epochs: int) -> int:
-    """Return the size of a kernel's chunk for networks like this one."""
-    work = n_rows * n_epochs * (n_parameters + _ROW_PARAMETERS)
-    return max(_LANES, min(_MOST_NATIVE, int(_NATIVE_WORK / work) // _LANES * _LANES))
-
-
 def _chunk_size(traits: Traits, data: TrainingData, recipe: Recipe, device: str, dtype: str) -> int:
     assert traits.network is not None
     layers = traits.network.layers
@@ -255,7 +249,7 @@ def _chunk_size(traits: Traits, data: TrainingData, recipe: Recipe, device: str,
 
 def _most_embedded(first: Layer, n_rows: int, dtype: str) -> int:
     """Return how many networks may embed all rows at once."""
-    units = max(_units(layer) for layer in (first, *first.innermost_layers())) if first.embeds else 0
+    units = max(_units(layer) for layer in (first, *first.innermost_layers)) if first.embeds else 0
     return max(1, _MOST_BYTES // (n_rows * units * (8 if dtype == "float64" else 4))) if units else _ON_GPU
 
 

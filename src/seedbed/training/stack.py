@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from seedbed.errors import TrainingError
 from seedbed.networks.draws import derive, network_keys
-from seedbed.networks.layers import Arrays
+from seedbed.networks.layers import Array, Arrays
 from seedbed.networks.network import Network
 from seedbed.training.data import TrainingData, some_rows
-from seedbed.training.losses import Array, Loss, check_smoothing, encode_target, pick_loss
+from seedbed.training.losses import Loss, encode_target, pick_loss
 from seedbed.training.native.library import kernel
 from seedbed.training.planning import Chunk, traits_of
+from seedbed.training.traits import Traits
 
 
 class StackRows:
@@ -148,8 +149,9 @@ class Stack:
         self.network = None if chunk.engine == "plain" else self.traits.network
         n_outputs = self.traits.n_outputs
         self.loss: Loss = pick_loss(chunk.recipe.loss, data.y, n_outputs)
-        check_smoothing(self.loss, chunk.recipe.label_smoothing)
-        self.params, self.buffers = (Arrays(), Arrays()) if self.network is None else _states(chunk, data, self.network)
+        values = Arrays() if self.network is None else _start(chunk, data, self.traits, self.network)
+        self.params = {name: value for name, value in values.items() if name in self.traits.trained}
+        self.buffers = {name: value for name, value in values.items() if name not in self.traits.trained}
         self.y = encode_target(self.loss, data.y, n_outputs, chunk.dtype)
         self.rows = StackRows(data, self.y, chunk)
         self.keys = network_keys(chunk.seeds, "draws")
@@ -159,44 +161,25 @@ class Stack:
             raise TrainingError(message, "Choose another batch size.")
 
 
-def _states(chunk: Chunk, data: TrainingData, network: Network) -> tuple[Arrays, Arrays]:
+def _start(chunk: Chunk, data: TrainingData, traits: Traits, network: Network) -> Arrays:
     """Return the parameters and buffers with which the networks start [..., network]."""
-    if not isinstance(chunk.build, Network):
-        from seedbed.training.torch.module_chains import start_of_modules
-
-        return start_of_modules(chunk.build, network, chunk.seeds, chunk.splits, data, chunk.dtype)
     # Networks of several splits may share a seed: they begin alike, unless they look at the rows of their splits.
     seeds, rows = tuple(dict.fromkeys(chunk.seeds)), None
-    if network.is_looking:
+    if traits.is_looking:
         seeds = chunk.seeds
         of_split = {split: data.X[some_rows(data.train[:, split])] for split in dict.fromkeys(chunk.splits)}
         rows = [of_split[split].astype(chunk.dtype) for split in chunk.splits]
-    states = network.start(seeds, rows)
-    places = [seeds.index(seed) for seed in chunk.seeds] if len(seeds) < len(chunk.seeds) else None
-    stacked = stack_states(states, network.layout, chunk.dtype)
-    if places is not None:
-        stacked = {name: value[..., places] for name, value in stacked.items()}
-    params = {name: stacked[name] for name in network.parameters}
-    return params, {name: stacked[name] for name in network.buffers}
+    if isinstance(chunk.build, Network):
+        states = network.start(seeds, rows)
+    else:
+        from seedbed.training.torch.module_chains import start_of_modules
 
-
-def stack_states(states: Arrays, layout: frozenset[str], dtype: str) -> Arrays:
-    """Return states [network, ...] as a stack has them [..., network], numbers in a type; `layout` is transposed."""
-    stacked = {
-        name: np.moveaxis(value.swapaxes(1, 2) if name in layout else value, 0, -1) for name, value in states.items()
-    }
-    return {
-        name: np.ascontiguousarray(value, dtype=dtype if value.dtype.kind == "f" else None)
-        for name, value in stacked.items()
-    }
-
-
-def unstack_states(values: Arrays, layout: frozenset[str]) -> Arrays:
-    """Return the states of networks, by the names in a `state_dict` [network, ...], of values [..., network]."""
-    states = {name: np.moveaxis(value, -1, 0) for name, value in values.items()}
-    return {
-        name: np.ascontiguousarray(value.swapaxes(1, 2) if name in layout else value) for name, value in states.items()
-    }
+        states = start_of_modules(chunk.build, network, chunk.dtype, seeds, rows)
+    stacked = network.stacked(states, chunk.dtype)
+    if len(seeds) == len(chunk.seeds):
+        return stacked
+    places = [seeds.index(seed) for seed in chunk.seeds]
+    return {name: value[..., places] for name, value in stacked.items()}
 
 
 class GroupMeans:

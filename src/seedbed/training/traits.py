@@ -22,7 +22,9 @@ class Traits:
         n_outputs: outputs of a row.
         n_parameters: the number of its parameters.
         program: what the kernel runs; None if it doesn't cover the network.
+        trained: names of the parameters that are trained.
         has_batchnorm: whether a layer needs two rows.
+        is_looking: whether its start values depend on the training rows.
         lost: what `forward()` may change that isn't kept, in words.
     """
 
@@ -30,5 +32,7 @@ class Traits:
     n_outputs: int
     n_parameters: int
     program: Program | None
+    trained: frozenset[str]
     has_batchnorm: bool
+    is_looking: bool
     lost: str = ""

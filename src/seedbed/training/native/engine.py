@@ -15,7 +15,7 @@ from seedbed.networks.layers import Array, Arrays
 from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.training.native.library import Job, Layer, Segment, kernel
 from seedbed.training.schedules import clock, rate_factors
-from seedbed.training.stack import Stack, unstack_states
+from seedbed.training.stack import Stack
 
 _LOSSES = ("bce", "cross_entropy", "mse")
 _MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
@@ -40,9 +40,10 @@ class NativeEngine:
             raise TrainingError(
                 message, f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}."
             )
-        program = stack.traits.program
+        program, network = stack.traits.program, stack.network
         assert program is not None
-        self._library, self._program, self._n, self._stack = library, program, stack.n, stack
+        assert network is not None
+        self._library, self._program, self._n, self._stack, self._network = library, program, stack.n, stack, network
         self._dtype = np.dtype(chunk.dtype)
         assert self._dtype.itemsize == library.number_bytes()
         self._lanes = 1 if program.units_in_lanes else library.vector_bytes() // self._dtype.itemsize
@@ -65,7 +66,7 @@ class NativeEngine:
             **self._steps(),
             "params": self._params,
             "moments": self._moments,
-            "tested": self._fill_lanes(tested),
+            "tested": np.ascontiguousarray(self._filled(tested), dtype=np.int32),
             "figures": self._figures,
             "ended": self._ended,
             "layers": (Layer * len(program.layers))(*(Layer(*layer) for layer in program.layers)),
@@ -89,7 +90,7 @@ class NativeEngine:
             loss=_LOSSES.index(stack.loss.name), optimizer=optimizer.native, batch_size=size,
             n_batches=rows.n_steps, n_epochs=recipe.n_epochs, nesterov=int(recipe.nesterov),
             guarded=int(stack.guarded), patient=int(bool(chunk.patience)),
-            same_in_training=int(program.same_in_training), units_in_lanes=int(program.units_in_lanes),
+            same_in_training=int(not network.differs_in_training), units_in_lanes=int(program.units_in_lanes),
             momentum=recipe.momentum, smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
         )  # fmt: skip
         for name, array in arrays.items():
@@ -145,7 +146,7 @@ class NativeEngine:
             assert picked.shape == (end - start, self._job.n_batches * self._job.batch_size, self._n)
             assert picked.min() >= -1
             assert picked.max() < self._n_rows
-            picked = self._fill_lanes(picked)
+            picked = np.ascontiguousarray(self._filled(picked))
             self._job.picked, self._job.first_epoch = _address(picked), start
         self._library.train(ctypes.addressof(self._job), start, end)
 
@@ -176,8 +177,7 @@ class NativeEngine:
 
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
         """Stop blocks that contain only these networks."""
-        filling = self._n_blocks * self._lanes - self._n
-        self._ended[:] = np.pad(networks, (0, filling), mode="edge").reshape(self._n_blocks, self._lanes).all(axis=1)
+        self._ended[:] = self._filled(networks).reshape(self._n_blocks, self._lanes).all(axis=1)
         return bool(self._ended.all())
 
     def dead_units(self) -> Array:
@@ -196,28 +196,25 @@ class NativeEngine:
         return [self._from_lanes(array) for array in results]
 
     def states(self) -> Arrays:
-        assert self._stack.network is not None
         flat = self._from_lanes(self._best_params)
         parts = zip(self._program.segments, self._shapes, strict=True)
         params = {one.name: flat[one.start : one.start + one.size].reshape(*shape, self._n) for one, shape in parts}
         values = {**{name: params[name] for name in self._stack.params}, **self._stack.buffers}
-        return unstack_states(values, self._stack.network.layout)
+        return self._network.unstacked(values)
 
     def _from_lanes(self, array: npt.NDArray[Any]) -> Array:
         """Return an array [block, ..., lane] as [..., network]."""
         flat = np.moveaxis(array, 0, -2).reshape(*array.shape[1:-1], self._n_blocks * self._lanes)
         return np.ascontiguousarray(flat[..., : self._n])
 
-    def _fill_lanes(self, places: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-        """Return row numbers [..., network] for all lanes of all blocks. The last network fills the last block up."""
+    def _filled(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return values [..., network] for all lanes of all blocks. The last network fills the last block up."""
         filling = self._n_blocks * self._lanes - self._n
-        padded = np.pad(places, [(0, 0)] * (places.ndim - 1) + [(0, filling)], mode="edge")
-        return np.ascontiguousarray(padded, dtype=np.int32)
+        return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, filling)], mode="edge")
 
     def _to_lanes(self, array: npt.NDArray[Any], dtype: Any = None) -> npt.NDArray[Any]:
-        """Return values [..., network] as [block, ..., lane]. The last network fills the last block up."""
-        filling = self._n_blocks * self._lanes - self._n
-        array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, filling)], mode="edge")
+        """Return values [..., network] as [block, ..., lane]."""
+        array = self._filled(array)
         array = np.moveaxis(array.reshape(*array.shape[:-1], self._n_blocks, self._lanes), -2, 0)
         aligned = _aligned(array.shape, dtype or self._dtype)
         aligned[...] = array

@@ -22,6 +22,7 @@ from seedbed.errors import CandidateError
 from seedbed.networks.activations import ALL_ACTIVATIONS
 from seedbed.networks.draws import network_keys
 from seedbed.networks.layers import (
+    Array,
     Arrays,
     BatchNorm,
     Dropout,
@@ -37,19 +38,18 @@ from seedbed.networks.layers import (
     drawn_layer,
 )
 from seedbed.networks.network import Network
-from seedbed.settings.optimizers import Tensors
 from seedbed.training.data import TrainingData
 from seedbed.training.torch.modules import activation_of
 from seedbed.training.torch.noise import RandomStream, drawn_modules, seeded, stateless
-from seedbed.training.torch.stacked_layers import compute
+from seedbed.training.torch.stacked_layers import Pass, compute
 from seedbed.training.torch.states import (
-    Pass,
     build_network,
     count_outputs,
-    look_at_splits,
+    look_at,
     modules_that_look,
     outputs_of,
-    stack_networks,
+    stack_state_dicts,
+    state_dict_of,
 )
 from seedbed.training.traits import Traits
 from seedbed.training.undocumented import has_hooks
@@ -72,9 +72,11 @@ def traits_of_module(build: Callable[[], nn.Module], seed: int, data: TrainingDa
     """Return what is known of a user's network, see `planning.traits_of`."""
     module = build_network(build, seed)
     n_outputs, n_features = count_outputs(module, data), data.X.shape[1]
-    network = shared_chain(build, module, n_features)
+    network = _chains.get(build) or checked_chain(module, n_features)
     lost = ""
-    if network is None:
+    if network is not None:
+        _chains[build] = network
+    else:
         changed = changed_by_forward(module, n_features) - {"_parameters", "_buffers", "_modules"}
         lost = _LOST.format(", ".join(sorted(changed))) if changed else ""
     parameters = dict(module.named_parameters())
@@ -84,58 +86,40 @@ def traits_of_module(build: Callable[[], nn.Module], seed: int, data: TrainingDa
     program = network.program(shapes, buffers) if network is not None and covered else None
     n_parameters = sum(value.numel() for value in parameters.values())
     has_batchnorm = any(isinstance(part, nn.BatchNorm1d) for part in module.modules())
-    return Traits(network, n_outputs, n_parameters, program, has_batchnorm, lost)
+    is_looking = bool(modules_that_look(module))
+    return Traits(network, n_outputs, n_parameters, program, frozenset(shapes), has_batchnorm, is_looking, lost)
 
 
 def start_of_modules(
-    build: Callable[[], nn.Module],
-    network: Network,
-    seeds: Sequence[int],
-    splits: Sequence[int],
-    data: TrainingData,
-    dtype: str,
-) -> tuple[Arrays, Arrays]:
-    """Return the parameters and buffers with which users' networks start [..., network].
+    build: Callable[[], nn.Module], network: Network, dtype: str, seeds: Sequence[int], rows: Sequence[Array] | None
+) -> Arrays:
+    """Return the states with which users' networks start [network, ...], in a type of numbers.
+
+    Args:
+        build: builds one.
+        network: the layers that all of them have.
+        dtype: `float32` or `float64`.
+        seeds: one per network.
+        rows: the training rows that each network looks at, if any [network][row, input].
 
     Raises:
         CandidateError: they differ in more than these.
     """
-    # Networks of several splits may share a seed: they begin alike, unless they look at the rows of their splits.
-    each = seeds if modules_that_look(build_network(build, seeds[0])) else tuple(dict.fromkeys(seeds))
-    modules = [build_network(build, seed) for seed in each]
-    look_at_splits(modules, splits, data, getattr(torch, dtype))
-    parts = stack_networks(modules, network.layout)
+    modules, numbers = [build_network(build, seed) for seed in seeds], getattr(torch, dtype)
+    for module, X in zip(modules, rows or (), strict=rows is not None):
+        look_at(module.to(numbers), torch.from_numpy(X))
+    states = stack_state_dicts([state_dict_of(module) for module in modules])
     if any(read_chain(module) != network for module in modules):
         raise CandidateError(
             "the networks of one candidate differ by seed in more than their parameters and buffers",
             "Register a tensor that differs by seed with register_buffer().",
         )
-    places = [each.index(seed) for seed in seeds] if len(each) < len(seeds) else slice(None)
-    numbers = getattr(torch, dtype)
-
-    def as_arrays(part: Tensors) -> Arrays:
-        values = {name: value.to(numbers) if value.is_floating_point() else value for name, value in part.items()}
-        return {name: np.ascontiguousarray(value[..., places].detach()) for name, value in values.items()}
-
-    return as_arrays(parts[0]), as_arrays(parts[1])
+    return {name: (v.to(numbers) if v.is_floating_point() else v).numpy() for name, v in states.items()}
 
 
 _LOST = ". Its forward() may change {}, not registered as a buffer: trained networks that are returned have a new one"
 _chains: weakref.WeakKeyDictionary[Callable[[], nn.Module], Network] = weakref.WeakKeyDictionary()
-
-
-def shared_chain(build: Callable[[], nn.Module], network: nn.Module, n_features: int) -> Network | None:
-    """Return the chain of a builder's networks; None if there is none that gives the module's outputs.
-
-    All chunks of a stack share it, because reading it and comparing it with the module takes as long as training a
-    small network. `forward` runs, so give a network that isn't trained later.
-    """
-    chain: Network | None = _chains.get(build)
-    if chain is None:
-        chain = checked_chain(network, n_features)
-        if chain is not None:
-            _chains[build] = chain
-    return chain
+"""The chains of builders. Chunks share them: to read one and compare it takes as long as training a small network."""
 
 
 def checked_chain(network: nn.Module, n_features: int) -> Network | None:
@@ -171,7 +155,11 @@ def read_chain(module: nn.Module) -> Network | None:
         layer = _read_node(node, modules, numbers)
         if layer is None:
             return None
-        layers.append(_number_uses(layer, uses))
+        if isinstance(layer, RandomLayer):  # so that a module used twice draws twice
+            own = layer.number
+            layer = dataclasses.replace(layer, number=drawn_layer(own, uses[own]))
+            uses[own] += 1
+        layers.append(layer)
         previous = node
     return None
 
@@ -221,14 +209,6 @@ _READ: Mapping[type[nn.Module], Callable[[str, Any, int], Layer | None]] = {
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return type(m) in _READ or activation_of(m) is not None or super().is_leaf_module(m, module_qualified_name)
-
-
-def _number_uses(layer: Layer, uses: Counter[int]) -> Layer:
-    """Return the layer with a number of its own for each use, so that a module used twice draws twice."""
-    if not isinstance(layer, RandomLayer):
-        return layer
-    uses[layer.number] += 1
-    return dataclasses.replace(layer, number=drawn_layer(layer.number, uses[layer.number] - 1))
 
 
 def _read_node(node: fx.Node, modules: dict[str, nn.Module], numbers: dict[str, int]) -> Layer | None:
@@ -285,14 +265,15 @@ def _agrees(chain: Network, network: nn.Module, n_features: int) -> bool:
     """Return whether the chain gives the module's outputs in training and evaluation, on a few random rows."""
     X = torch.randn(7, n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     twin = copy.deepcopy(network).double()
-    params, buffers = stack_networks([twin, twin], chain.layout)
+    states = {name: np.stack([value.numpy()] * 2) for name, value in state_dict_of(twin).items()}
+    values = {name: torch.from_numpy(value) for name, value in chain.stacked(states, "float64").items()}
     keys = torch.from_numpy(network_keys([0, 0], "draws"))
     for training in (False, True):  # training last: it changes the twin's buffers
         weights, rows = torch.ones(7, 2, dtype=X.dtype), torch.arange(7, dtype=torch.int32)
-        now = Pass(training, weights, keys, torch.tensor(3, dtype=torch.int32), rows, "network_last")
+        now = Pass(training, weights, keys, torch.tensor(3, dtype=torch.int32), rows, network_first=False)
         try:
             with torch.no_grad(), stateless(twin, RandomStream(keys[0], 3)):
-                stacked, _ = compute(chain, {**params, **buffers}, X, now)
+                stacked, _ = compute(chain, values, X, now)
                 alone = outputs_of(twin.train(training), X)
         except (RuntimeError, ValueError, IndexError, KeyError, TypeError):
             return False

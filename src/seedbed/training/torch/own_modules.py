@@ -1,9 +1,8 @@
-"""Users' own modules: what a person reads of one before it trains."""
+"""Users' own modules: what a person reads of one before it trains. Trained networks as modules, and their outputs."""
 
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,60 +11,23 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from seedbed.data.layout import layout_of
-from seedbed.data.table import Table, Task
-from seedbed.errors import counted
+from seedbed.data.table import Task
 from seedbed.networks.layers import Array
 from seedbed.networks.network import Network
-from seedbed.networks.user import OwnArchitecture, UserArchitecture
 from seedbed.training.torch.modules import module_of
 from seedbed.training.torch.noise import seeded
-from seedbed.training.torch.states import build_network, load_state, outputs_of
+from seedbed.training.torch.states import build_network, outputs_of, state_dict_of
 from seedbed.training.traits import Source
 
-_MOST_LINES = 40  # of a module's repr
 _TRIALS = 3  # seeds that networks are built under
 _ROUNDING = 1e-6
-
-
-def describe_module(module: OwnArchitecture, table: Table) -> str:
-    """Return the `repr` and the number of parameters of a module, built for a table.
-
-    Raises:
-        SeedbedError: the module can't be built.
-    """
-    name = module.name if isinstance(module, UserArchitecture) else f"{module.path}:{module.name}"
-    n_inputs = layout_of(table).n_inputs
-    build = functools.partial(module, n_inputs, table.n_outputs)
-    network = build_network(build, 0)
-    n_parameters = n_parameters_of_module(build)
-    lines = repr(network).splitlines()
-    if len(lines) > _MOST_LINES:
-        lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
-    size = f"{counted(n_parameters, 'parameter')}, {counted(n_inputs, 'input')}"
-    if warning := probabilities_warning(build, n_inputs, table.task):
-        lines.append(f"Warning: {warning}.")
-    return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
-
-
-def n_parameters_of_module(build: Callable[[], nn.Module]) -> int:
-    """Return the number of parameters of one network."""
-    return sum(parameter.numel() for parameter in build_network(build, 0).parameters())
+_UNITS_AT_A_TIME = 1 << 16  # rows x units of a layer, which stay in the cache
 
 
 def probabilities_warning(build: Callable[[], nn.Module], n_features: int, task: Task) -> str:
     """Return a warning if `forward()` seems to end with a sigmoid or softmax; else an empty text."""
     kind = find_final_activation(build, n_features, task)
     return f"forward() seems to end with a {kind}; it must return logits" if kind else ""
-
-
-def look_like_probabilities(outputs: npt.NDArray[np.floating], task: Task) -> bool:
-    """Return whether outputs [row, output] look like those of a sigmoid or softmax. Rows that aren't finite are
-    ignored."""
-    z = outputs[np.isfinite(outputs).all(axis=1)]
-    if task == "regression" or ((z < -_ROUNDING) | (z > 1 + _ROUNDING)).any():
-        return False
-    return task == "binary" or bool((np.abs(z.sum(axis=1) - 1) < 1e-4).all())
 
 
 def find_final_activation(
@@ -91,8 +53,10 @@ def find_final_activation(
             outputs += [_try_network(network, n_features, scale, seed) for scale in (1.0, 10.0)]
         except Exception:  # noqa: BLE001 - the user's code may not expect these numbers
             return ""
-        if not all(look_like_probabilities(z, task) for z in outputs[-2:]):
-            return ""
+        for z in (z[np.isfinite(z).all(axis=1)] for z in outputs[-2:]):
+            is_sum = task == "binary" or (np.abs(z.sum(axis=1) - 1) < 1e-4).all()
+            if ((z < -_ROUNDING) | (z > 1 + _ROUNDING)).any() or not is_sum:
+                return ""
     known = np.concatenate(outputs)
     known = known[np.isfinite(known)]
     if not known.size or known.max() - known.min() <= _ROUNDING:
@@ -118,15 +82,63 @@ def trained_module(build: Source, seed: int, state: Mapping[str, Array]) -> nn.M
         network = build()
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
     dtype = next((value.dtype for value in tensors.values() if value.is_floating_point()), torch.float32)
-    load_state(network.to(dtype), tensors)
+    network = network.to(dtype)
+    for name, value in tensors.items():  # also buffers that aren't in its `state_dict`
+        path, _, buffer = name.rpartition(".")
+        module = network.get_submodule(path)
+        if buffer in module._buffers:
+            module._buffers[buffer] = value
+    network.load_state_dict(tensors, strict=False)  # tied weights are there once
     return network.eval()  # type: ignore[no-any-return]
 
 
-def outputs_of_modules(networks: Sequence[nn.Module], X: npt.NDArray[Any]) -> Array:
-    """Return the outputs of networks for rows X [row, output, network]."""
-    with torch.inference_mode():
-        outputs = []
-        for network in networks:
-            dtype = next((parameter.dtype for parameter in network.parameters()), torch.float32)
-            outputs.append(outputs_of(network, torch.from_numpy(np.array(X)).to(dtype)))
-        return np.asarray(torch.stack(outputs, -1).numpy())
+def networks_of_model(build: Source, states: Mapping[str, Array], limit: float = 0.0) -> tuple[nn.Module, ...]:
+    """Return the networks of a model in evaluation mode.
+
+    Args:
+        build: the network as data, or what builds a user's own.
+        states: their states [network, ...].
+        limit: of the clip in front of a network in words; 0 if there is none.
+    """
+    networks: list[nn.Module] = []
+    for number in range(len(next(iter(states.values())))):
+        state = {name: value[number] for name, value in states.items()}
+        if isinstance(build, Network):
+            networks.append(module_of(build, state, limit))
+        else:
+            with seeded(0):  # what a layer draws is overwritten; the caller's random state stays as it is
+                networks.append(build())
+            networks[-1].load_state_dict({name: torch.tensor(value) for name, value in state.items()}, strict=False)
+    return tuple(network.eval().requires_grad_(False) for network in networks)
+
+
+@torch.inference_mode()
+def outputs_of_modules(networks: Sequence[nn.Module], X: npt.NDArray[Any], *, in_pieces: bool = False) -> list[Array]:
+    """Return the outputs [row, output] of each network for rows X [row, input], computed in its own precision, as a
+    user's code may not accept doubles.
+
+    Args:
+        networks: the networks.
+        X: the rows.
+        in_pieces: whether rows are computed in pieces that fit the cache, not all at once.
+    """
+    outputs = []
+    for network in networks:
+        weights = list(network.parameters())
+        widest = max([X.shape[1], *(len(weight) for weight in weights if weight.dim())]) if in_pieces else 1
+        inputs = torch.from_numpy(np.array(X)).to(weights[0].dtype if weights else torch.float32)
+        pieces = inputs.split(max(1, _UNITS_AT_A_TIME // widest)) if in_pieces else (inputs,)
+        outputs.append(np.asarray(torch.cat([outputs_of(network, piece) for piece in pieces]).numpy()))
+    return outputs
+
+
+def shapes_of_own(
+    build: Callable[[int, int], nn.Module], n_inputs: int, n_outputs: int
+) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    """Return the types and shapes in the state of a user's own network. It is built without memory."""
+    with torch.device("meta"):
+        network = build(n_inputs, n_outputs)
+    return {
+        name: (np.dtype(str(value.dtype).removeprefix("torch.")), tuple(value.shape))
+        for name, value in state_dict_of(network).items()
+    }

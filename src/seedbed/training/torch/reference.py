@@ -187,16 +187,13 @@ class PlainEngine:
             X, y = (torch.from_numpy(part[places]).to(chunk.device) for part in (stack.rows.X, stack.y))
             parts.append(Rows(X, y, None if (used == used[0]).all() else used))
             numbers.append(torch.from_numpy(places.astype(np.int32)).to(chunk.device))
-        network = self._built(number, parts[0].X).to(chunk.device, dtype)
+        if isinstance(chunk.build, Network):
+            some = torch.from_numpy(some_rows(np.ones(len(parts[0].X))))
+            network: nn.Module = started_module(chunk.build, seed, parts[0].X[some].numpy(force=True))
+        else:
+            network = build_network(chunk.build, seed)
+        network = network.to(chunk.device, dtype)
         return PlainNetwork(network, *parts, recipe=chunk.recipe, loss=stack.loss, seed=seed, numbers=numbers[0])
-
-    def _built(self, number: int, X: Tensor) -> nn.Module:
-        """Return a network before its first step, for its training rows X."""
-        build, seed = self._stack.chunk.build, self._stack.chunk.seeds[number]
-        if not isinstance(build, Network):
-            return build_network(build, seed)
-        places = some_rows(np.ones(len(X)))
-        return started_module(build, seed, X[torch.from_numpy(places)].numpy(force=True))
 
     @torch.enable_grad()
     def train(self, start: int, end: int) -> None:

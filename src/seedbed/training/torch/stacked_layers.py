@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,16 +26,38 @@ from seedbed.networks.network import Network
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.torch.modules import activation_module
 from seedbed.training.torch.noise import apply_dropout, apply_rrelu, layer_noise
-from seedbed.training.torch.states import AxisOrder, Pass
 
 
-def axis_order(network: Network) -> AxisOrder:
-    """Return the fastest way to compute (see benchmarks/LOG.md)."""
+class Pass(NamedTuple):
+    """One forward pass.
+
+    Attributes:
+        training: as in `module.train(training)`.
+        weights: weights of rows [row, network]. Batch statistics ignore rows of weight zero.
+        keys: keys of random layers [network].
+        step: number of the step, for random layers.
+        rows: number of each row, int32, for random layers [row].
+        network_first: whether axes lie in reverse order in memory, and sums over units are batched matmuls.
+        guarded: whether rows of weight zero are set to zero after the first layer, see `TrainingData.is_huge`.
+        alive: receives which units of each ReLU layer are above zero for a row that counts [unit, network], if given.
+    """
+
+    training: bool
+    weights: Tensor
+    keys: Tensor
+    step: Tensor
+    rows: Tensor
+    network_first: bool
+    guarded: bool = False
+    alive: list[Tensor] | None = None
+
+
+def lies_network_first(network: Network) -> bool:
+    """Return whether that is the fastest order of axes, see `Pass` (measured in benchmarks/LOG.md)."""
     if any(layer.embeds for layer in (*network.layers, *network.innermost_layers)):
-        return "network_first"  # as its arrays lie, and what follows is a layer of many inputs
+        return True  # as its arrays lie, and what follows is a layer of many inputs
     hidden = network.innermost_layers[isinstance(network.layers[0], layers.Linear) :]
-    later = [layer.units for layer in hidden if isinstance(layer, layers.Linear) and layer.units > 1]
-    return "network_first" if later else "network_last"
+    return any(isinstance(layer, layers.Linear) and layer.units > 1 for layer in hidden)
 
 
 def compute(network: Network, values: Tensors, X: Tensor, now: Pass) -> tuple[Tensor, Tensors]:
@@ -53,7 +75,10 @@ def compute(network: Network, values: Tensors, X: Tensor, now: Pass) -> tuple[Te
         x = _first(first, X, values, now)
     else:
         x, rest = X if X.dim() == 3 else X[:, :, None].expand(-1, -1, now.keys.shape[0]), network.layers
-    x = zero_uncounted(x, now.weights) if now.guarded else x
+    if now.guarded:
+        # The mask has the memory layout of x. Otherwise the result would have another layout, and later sums would
+        # round differently.
+        x = torch.where(torch.zeros_like(x, dtype=torch.bool) | (now.weights > 0)[:, None], x, 0)
     for layer in rest:
         x = COMPUTED[type(layer)](layer, x, values, now, updates)
     return x, updates
@@ -69,38 +94,10 @@ def count_dead(network: Network, values: Tensors, X: Tensor, now: Pass) -> Tenso
     return torch.where(x.isfinite().all(0).all(0), 1 - torch.cat(alive).float().mean(0), torch.nan)
 
 
-def zero_uncounted(x: Tensor, weights: Tensor) -> Tensor:
-    """Return x [row, unit, network] with zeros where a row's weight [row, network] is zero. Gradients are zero there,
-    too, for any x."""
-    counted: Tensor = _Counting.apply(x, weights > 0)  # type: ignore[no-untyped-call]
-    return counted
-
-
-class _Counting(torch.autograd.Function):
-    @staticmethod
-    def forward(x: Tensor, counts: Tensor) -> Tensor:
-        return _where(counts, x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[1])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (counts,) = ctx.saved_tensors
-        return _where(counts, gradient), None
-
-
-def _where(counts: Tensor, x: Tensor) -> Tensor:
-    # The mask has the memory layout of x. Otherwise the result would have another layout, and later sums would round
-    # differently.
-    return torch.where(torch.zeros_like(x, dtype=torch.bool) | counts[:, None], x, 0)
-
-
 def _first(layer: layers.Linear, X: Tensor, values: Tensors, now: Pass) -> Tensor:
     """Return the outputs of the layer that sees the table X [row, feature]. All networks share one matmul."""
     weight = values[layer.name + "weight"]
-    if now.axis_order == "network_first":
+    if now.network_first:
         x = torch.bmm(X.expand(weight.shape[2], -1, -1), weight.permute(2, 0, 1)).permute(1, 2, 0)
     else:
         x = (X @ weight.flatten(1)).reshape(-1, *weight.shape[1:])
@@ -143,8 +140,7 @@ def _over_units(layer: layers.OverUnits, x: Tensor, values: Tensors, now: Pass, 
 
 def _noise(layer: layers.RandomLayer, x: Tensor, now: Pass) -> Tensor:
     """Return uniform numbers for inputs x, which lie in memory as x does."""
-    first = now.axis_order == "network_first"
-    return layer_noise(now.keys, now.step, layer.number, now.rows, x.shape[1], network_first=first)
+    return layer_noise(now.keys, now.step, layer.number, now.rows, x.shape[1], network_first=now.network_first)
 
 
 def _dropout(layer: layers.Dropout, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,43 +11,8 @@ from torch.nn.parameter import is_lazy
 
 from seedbed.errors import CandidateError, OptionError, counted
 from seedbed.settings.optimizers import Tensors
-from seedbed.training.data import MOST_ROWS, TrainingData, some_rows
+from seedbed.training.data import TrainingData, some_rows
 from seedbed.training.torch.noise import seeded
-
-Layout = frozenset[str]
-"""The names of the weights stored as [unit_in, unit_out, network], where torch has [unit_out, unit_in]."""
-
-
-AxisOrder = Literal["network_first", "network_last"]
-"""How a stack computes.
-
-`network_first`: axes lie in reverse order in memory, and sums over units are batched matmuls.
-`network_last`: axes lie in the order of their names; for networks without a layer that feeds another.
-"""
-
-
-class Pass(NamedTuple):
-    """One forward pass.
-
-    Attributes:
-        training: as in `module.train(training)`.
-        weights: weights of rows [row, network]. Batch statistics ignore rows of weight zero.
-        keys: keys of random layers [network].
-        step: number of the step, for random layers.
-        rows: number of each row, int32, for random layers [row].
-        axis_order: how products are computed, and the memory layout.
-        guarded: whether rows of weight zero are set to zero after the first layer, see `TrainingData.is_huge`.
-        alive: receives which units of each ReLU layer are above zero for a row that counts [unit, network], if given.
-    """
-
-    training: bool
-    weights: Tensor
-    keys: Tensor
-    step: Tensor
-    rows: Tensor
-    axis_order: AxisOrder
-    guarded: bool = False
-    alive: list[Tensor] | None = None
 
 
 def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
@@ -69,13 +32,11 @@ def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     return network
 
 
-def stack_networks(networks: Sequence[nn.Module], layout: Layout) -> tuple[Tensors, Tensors]:
-    """Return the trainable parameters and all other state, each `[..., network]`.
-
-    Raises:
-        CandidateError: the networks differ in shape.
-    """
-    return stack_states(networks[0], stack_state_dicts([network.state_dict() for network in networks]), layout)
+def state_dict_of(network: nn.Module) -> Tensors:
+    """Return the `state_dict` of a network. Weights that two layers share have two names there, and one here."""
+    every = {name for name, _ in network.named_parameters(remove_duplicate=False)}
+    aliases = every - {name for name, _ in network.named_parameters()}
+    return {name: value for name, value in network.state_dict().items() if name not in aliases}
 
 
 def stack_state_dicts(states: Sequence[Mapping[str, Tensor]]) -> Tensors:
@@ -90,42 +51,10 @@ def stack_state_dicts(states: Sequence[Mapping[str, Tensor]]) -> Tensors:
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
 
-def stack_states(network: nn.Module, states: Mapping[str, Tensor], layout: Layout) -> tuple[Tensors, Tensors]:
-    """Return the trainable parameters and all other state, each `[..., network]`.
-
-    Args:
-        network: one of the networks.
-        states: their states [network, ...].
-        layout: the weights to transpose.
-    """
-    trainable = {name for name, p in network.named_parameters(remove_duplicate=False) if p.requires_grad}
-    # Weights shared by two layers have two names in the state, but are stacked once.
-    aliases = {name for name, _ in network.named_parameters(remove_duplicate=False)} - {
-        name for name, _ in network.named_parameters()
-    }
-    stacked = {
-        name: (value.transpose(1, 2) if name in layout else value).movedim(0, -1).contiguous()
-        for name, value in states.items()
-        if name not in aliases
-    }
-    params = {name: value for name, value in stacked.items() if name in trainable}
-    return params, {name: value for name, value in stacked.items() if name not in params}
-
-
 def state_of(network: nn.Module) -> Tensors:
     """Return copies of a network's parameters and buffers, also of buffers that aren't in its `state_dict`."""
     tensors = [*network.named_parameters(), *network.named_buffers()]
     return {name: value.detach().cpu().clone() for name, value in tensors}
-
-
-def load_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load what `state_of` returned into another network of the same class."""
-    for name, value in state.items():
-        path, _, buffer = name.rpartition(".")
-        module = network.get_submodule(path)
-        if buffer in module._buffers:
-            module._buffers[buffer] = value.clone()
-    network.load_state_dict(state, strict=False)  # the state contains tied weights once
 
 
 def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
@@ -169,49 +98,14 @@ def dtype_hint(message: str) -> str:
     return "The module mixes float32 and float64: create layers and buffers as float32, and don't cast in forward()."
 
 
-@dataclass(frozen=True)
-class Storage:
-    """Where and how the tensors of a stack are stored.
-
-    Attributes:
-        device, dtype: as torch has them.
-        network_first: whether the network axis varies slowest in memory.
-    """
-
-    device: torch.device
-    dtype: torch.dtype
-    network_first: bool = False
-
-    def store(self, value: Tensor) -> Tensor:
-        """Return a tensor [..., network] on the device, in the memory layout and number type of the stack."""
-        value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
-        if self.network_first:
-            return value.permute(*reversed(range(value.dim()))).contiguous().permute(*reversed(range(value.dim())))
-        return value.contiguous()
-
-
 def look_at(network: nn.Module, X: Tensor) -> None:
     """Give training rows X [row, feature] to modules that have a method `look_at`, once, before the first step.
 
     Such a module passes rows on to modules inside it itself. Of many rows it gets some, which are the same each time.
     """
-    rows = X[torch.from_numpy(some_rows(np.ones(len(X))))] if len(X) > MOST_ROWS else X
     with torch.no_grad():
         for module in modules_that_look(network):
-            module.look_at(rows)  # type: ignore[operator]
-
-
-def look_at_splits(
-    networks: Sequence[nn.Module], splits: Sequence[int], data: TrainingData, dtype: torch.dtype
-) -> None:
-    """Give each network the training rows of its split, see `look_at`."""
-    if not modules_that_look(networks[0]):
-        return
-    seen = {
-        split: torch.from_numpy(data.X[some_rows(data.train[:, split])]).to(dtype) for split in dict.fromkeys(splits)
-    }
-    for network, split in zip(networks, splits, strict=True):
-        look_at(network.to(dtype), seen[split])
+            module.look_at(X[torch.from_numpy(some_rows(np.ones(len(X))))])  # type: ignore[operator]
 
 
 def modules_that_look(network: nn.Module) -> list[nn.Module]:

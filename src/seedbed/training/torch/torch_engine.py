@@ -13,10 +13,9 @@ from torch.func import vjp
 from seedbed.networks.layers import Array, Arrays
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.schedules import clock, rate_factors
-from seedbed.training.stack import Stack, unstack_states
+from seedbed.training.stack import Stack
 from seedbed.training.torch.optimizer_steps import clip_gradients, pick_optimizer
-from seedbed.training.torch.stacked_layers import axis_order, compute, count_dead
-from seedbed.training.torch.states import Pass, Storage
+from seedbed.training.torch.stacked_layers import Pass, compute, count_dead, lies_network_first
 from seedbed.training.torch.torch_losses import TORCH_LOSSES
 
 _PLACES = 2048  # test rows that are evaluated together
@@ -49,20 +48,19 @@ class TorchEngine:
     def __init__(self, stack: Stack) -> None:
         assert stack.network is not None
         self._stack, self._network, recipe, rows = stack, stack.network, stack.chunk.recipe, stack.rows
-        self._order, self._loss = axis_order(stack.network), TORCH_LOSSES[stack.loss.name]
+        self._network_first, self._loss = lies_network_first(stack.network), TORCH_LOSSES[stack.loss.name]
         device, dtype = torch.device(stack.chunk.device), getattr(torch, stack.chunk.dtype)
-        storage = Storage(device, dtype, self._order == "network_first")
         X, y, fit, test = (
             torch.from_numpy(np.ascontiguousarray(part)) for part in (rows.X, rows.y, rows.fit, rows.test)
         )
         numbers = torch.arange(rows.n_rows, dtype=torch.int32, device=device)
-        self._fit = Batch(X.to(device), y.to(device)[:, :, None], storage.store(fit), numbers)
-        self._test = self._fit._replace(weights=storage.store(test))
+        self._fit = Batch(X.to(device), y.to(device)[:, :, None], self._stored(fit), numbers)
+        self._test = self._fit._replace(weights=self._stored(test))
         self._tested = [torch.from_numpy(part).to(device) for part in rows.tested]
         self._keys, n_steps = torch.from_numpy(stack.keys).to(device), recipe.n_epochs * rows.n_steps
         self._optimizer = pick_optimizer(recipe)
         self._params, self._buffers = (
-            {name: storage.store(torch.from_numpy(value)) for name, value in part.items()}
+            {name: self._stored(torch.from_numpy(value)) for name, value in part.items()}
             for part in (stack.params, stack.buffers)
         )
         self._best_values = dict[str, Tensor]()
@@ -71,7 +69,7 @@ class TorchEngine:
         self._shown = torch.zeros(recipe.n_epochs + 1, 4, stack.n, dtype=dtype, device=device)
         # The pass of a full batch also gives the test figures of the epoch before, as the parameters are the same.
         self._patient = bool(stack.chunk.patience)  # then `look` gives them
-        same = not recipe.batch_size and self._network.same_in_training and not stack.guarded
+        same = not (recipe.batch_size or self._network.differs_in_training) and not stack.guarded
         self._one_pass = same and not self._patient
         self._clock = torch.from_numpy(clock(n_steps)).to(device, dtype)
         factors = rate_factors(recipe, rows.n_steps)
@@ -83,6 +81,11 @@ class TorchEngine:
             torch.tensor(value, dtype=dtype, device=device) if value else None
             for value in (recipe.label_smoothing, recipe.clip_norm)
         )
+
+    def _stored(self, value: Tensor) -> Tensor:
+        """Return a tensor [..., network] on the device, in the memory layout of the stack."""
+        value, reverse = value.to(self._stack.chunk.device), [*reversed(range(value.dim()))]
+        return value.permute(reverse).contiguous().permute(reverse) if self._network_first else value.contiguous()
 
     @torch.no_grad()
     def train(self, start: int, end: int) -> None:
@@ -134,12 +137,12 @@ class TorchEngine:
     def states(self) -> Arrays:
         values = self._best_values or {**self._params, **self._buffers}
         arrays = {name: value.detach().numpy(force=True) for name, value in values.items()}
-        return unstack_states(arrays, self._network.layout)
+        return self._network.unstacked(arrays)
 
     def _pass(self, batch: Batch, step: int | None = None) -> Pass:
         """Return the pass of a training step, or of an evaluation."""
         guarded, number = self._stack.guarded, self._numbers[step or 0]
-        return Pass(step is not None, batch.weights, self._keys, number, batch.rows, self._order, guarded)
+        return Pass(step is not None, batch.weights, self._keys, number, batch.rows, self._network_first, guarded)
 
     def _step(self, step: int, batch: Batch, also: Any = ()) -> Tensor:
         """Do one step; return loss and hits before it, by the batch's weights and by others [2 or 4, network]."""

@@ -89,20 +89,11 @@ class _SmoothBCE(nn.BCEWithLogitsLoss):
         return super().forward(z, y * (1 - self.share) + self.share / 2)
 
 
-def _bce_smoothed(slopes: Tensor, y: Tensor, share: Tensor) -> Tensor:
-    return slopes + share * (y - 0.5) / y.shape[1]
-
-
-def _smooth_cross_entropy(share: float) -> nn.Module:
-    return nn.CrossEntropyLoss(label_smoothing=share)
-
-
-def _cross_entropy_smoothed(slopes: Tensor, y: Tensor, share: Tensor) -> Tensor:
-    return slopes + share * (y - 1 / y.shape[1])
-
-
-_OF_BCE = Smoothing(_SmoothBCE, _bce_smoothed)
-_OF_CROSS_ENTROPY = Smoothing(_smooth_cross_entropy, _cross_entropy_smoothed)
+_OF_BCE = Smoothing(_SmoothBCE, lambda slopes, y, share: slopes + share * (y - 0.5) / y.shape[1])
+_OF_CROSS_ENTROPY = Smoothing(
+    lambda share: nn.CrossEntropyLoss(label_smoothing=share),
+    lambda slopes, y, share: slopes + share * (y - 1 / y.shape[1]),
+)
 TORCH_LOSSES = {
     "bce": TorchLoss(nn.BCEWithLogitsLoss, _bce, _bce_hits, _OF_BCE),
     "cross_entropy": TorchLoss(nn.CrossEntropyLoss, _cross_entropy, _cross_entropy_hits, _OF_CROSS_ENTROPY),
