@@ -87,7 +87,7 @@ def judged(setting: Setting, task: Task) -> Record:
         by_name = {result.name: result for result in results.results}
         reference, candidate = by_name[first.reference], by_name[first.candidate]
         look: Record = {"repeats": repeats, "rules": [verdict.rule for verdict in conclusion.verdicts]}
-        look |= {"low": first.low, "high": first.high, "stop": outlook(conclusion, spec.design.repeats).stop}
+        look |= {"low": first.low, "high": first.high, "stop": outlook(conclusion, spec.design.repeats)}
         if not setting.in_time:
             folds = fold_differences(reference.losses(setting.metric), candidate.losses(setting.metric))
             look["naive_p"] = float(stats.ttest_1samp(folds.ravel(), 0.0).pvalue)

@@ -109,7 +109,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 sample_weight=weights,
                 time_limit=self.time_limit,
                 random_state=self._seed(),
-                compute=Compute(engine=self.engine, device=str(self.device), n_jobs=self._jobs()),
+                compute=Compute(engine=self.engine, device=self.device, n_jobs=self._jobs()),
                 on_member=_say if self.verbose else None,
             )
             self.__dict__ |= {

@@ -34,7 +34,7 @@ import os, time
 from seedbed.training.parallel import run_in_workers
 def work(n):
     open(f"{os.getpid()}.pid", "w").close()
-    time.sleep(100 * n)
+    time.sleep(1 + 100 * n)
 list(run_in_workers(work, [(0,), (1,)], (), jobs=2))
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)

@@ -19,7 +19,6 @@ _MOST_NAMED = 3
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
-_REMEDY = re.compile(r"(.+?)(?:: |\. ).* with ((?:--)?(?:drop|group)[ =].+)")
 _NARROW = 0.03  # a range of so few points has a decimal
 _HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that won't help
 
@@ -47,8 +46,8 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
 def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
     """Return which columns may make the results of a comparison wrong, and the command without them or with their rows
     in one fold; None if no such command is known."""
-    found = [(note.code, match) for note in conclusion.notes if (match := has_remedy(note))]
-    command, options = conclusion.command, [*dict.fromkeys(match[2] for _, match in found)]
+    found = [(note.code, *remedied) for note in conclusion.notes if (remedied := find_remedy(note))]
+    command, options = conclusion.command, [*dict.fromkeys(option for _, _, option in found)]
     if not found or conclusion.columns is not None or conclusion.rows is not None:
         return None
     if command.startswith("seedbed compare "):
@@ -59,14 +58,16 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
         command = f"{command[:-1]}, {', '.join(options)})"
     else:
         return None
-    wrong = "; ".join(match[1].replace(f"the outcome '{conclusion.target}'", "the outcome") for _, match in found)
-    codes = ", ".join(dict.fromkeys(code for code, _ in found))
+    wrong = "; ".join(what.replace(f"the outcome '{conclusion.target}'", "the outcome") for _, what, _ in found)
+    codes = ", ".join(dict.fromkeys(code for code, _, _ in found))
     return f"{wrong} ({codes}): all this may be wrong. Type:", command
 
 
-def has_remedy(note: Note) -> re.Match[str] | None:
-    """Return what a warning has found, and the option that it advises."""
-    return _REMEDY.fullmatch(note.message) if note.code in SERIOUS else None
+def find_remedy(note: Note) -> tuple[str, str] | None:
+    """Return what a warning has found, and the option that it advises; None if it is no warning with such an option."""
+    said, _, option = note.message.rpartition(" with ")
+    known = option.lstrip("-").startswith(("drop ", "drop=", "group ", "group="))
+    return (re.split(r": |\. ", said, maxsplit=1)[0], option) if note.code in SERIOUS and known else None
 
 
 def deciding_score(conclusion: Conclusion) -> Metric:

@@ -17,8 +17,8 @@ from seedbed.evaluation.verdicts import SHORT
 from seedbed.report.advice import (
     answers,
     deciding_score,
+    find_remedy,
     guessing_words,
-    has_remedy,
     join_words,
     margin_words,
     rare_label,
@@ -70,7 +70,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     reference_words = "the reference" if conclusion.reference_named else "the best"
     compared = f"{against} {reference_words if len(reference) > _LONG else reference}{score.points}"
     first = remedy(conclusion)
-    serious = [note for note in conclusion.notes if first is None or not has_remedy(note)]
+    serious = [note for note in conclusion.notes if first is None or not find_remedy(note)]
     warnings = *serious_sentences(serious), *_one_column(conclusion), *_training(conclusion, serious=True)
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
     notes = *_key(conclusion, score), *_other_way(conclusion), *training

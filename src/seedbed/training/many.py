@@ -89,7 +89,9 @@ def train_many(
         UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits.
     """
     common = Recipe.tutorial(**recipe)
-    dtype = str(dtype).removeprefix("torch.")
+    dtype = str(dtype).removeprefix("torch.") if type(dtype).__name__ == "dtype" else dtype  # of torch
+    if not isinstance(dtype, str):
+        raise OptionError(f"dtype is {shown(dtype)}", "It must be a text: float32 or float64.")
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, settings = _builder(candidate_from(build), data, common, task)
     numbers, (n_workers, where, connected) = _seeds(seeds), pick_workers(n_jobs, Compute(device=device).device, cluster)
