@@ -59,7 +59,7 @@ def as_excel(path):
 
 
 def as_sqlite(path):
-    with contextlib.closing(sqlite3.connect(path / "t.db")) as database:
+    with contextlib.closing(sqlite3.connect(path / "t.db")) as database, database:
         database.execute(f"CREATE TABLE t ({', '.join(NAMES)})")
         cells = [[str(cell) if isinstance(cell, bool | dt.date) else cell for cell in row] for row in LINES]
         database.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(NAMES))})", cells)
