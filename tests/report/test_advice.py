@@ -139,6 +139,11 @@ def test_even_a_prior_that_may_be_as_good_is_the_rival(document):
     assert "to tell small from prior" in said(document(OPEN | {"prior": "open"}))["To be sure"]
 
 
+def test_another_question_is_asked_without_the_folder_of_this_run(document):
+    found = document(OPEN, command="seedbed compare a.csv --out run --overwrite --quick --seeds=3 --out=x")
+    assert said(found)["To be sure"].endswith("whether more rows make a model better: seedbed rows a.csv --seeds=3")
+
+
 def test_a_longer_run_is_named_where_it_may_be_enough(document):
     found = document(OPEN, more_repeats_ratio=0.5)
     found["verdicts"][0] |= {"rows_factor": 3.0}

@@ -248,7 +248,7 @@ def _again(conclusion: Conclusion, verb: str, *without: str) -> str:
     kept, is_folder = list[str](), False
     for word in shlex.split(conclusion.command):
         name, equals, _ = word.lstrip("-").partition("=")
-        if not is_folder and name not in ("out", *without):
+        if not is_folder and name not in ("out", "overwrite", *without):
             kept.append(word)
         is_folder = name == "out" and not equals and not is_folder
     return shlex.join([kept[0], verb, *kept[2:]])
