@@ -24,7 +24,7 @@ _HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that
 
 
 def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
-    """Return the answers as (label, text): *Use*, *Expect*, *To be sure*, *Note*.
+    """Return the answers as (label, text): *Use*, *Expect*, *To be sure*, *More rows*, *Note*.
 
     A label without an answer is left out. Without verdicts no model is recommended.
     """
@@ -34,6 +34,7 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
             ("Use", _use(conclusion, advice)),
             ("Expect", _expect(conclusion, advice.use)),
             ("To be sure", _more_rows(conclusion, advice)),
+            ("More rows", _better_model(conclusion)),
             ("Note", _limits(conclusion)),
         ]
     else:
@@ -222,7 +223,6 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     longer = _longer_run(conclusion, verdict)
     if longer:
         yield f"{longer} may tell {use} from {rival}"
-        yield from _better_model(conclusion)
         return
     factor = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
     to_tell = f"to tell {use} from {rival}"
@@ -232,15 +232,14 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         yield f"{_rows(n, verdict.rows_factor)} if just enough to matter"
     else:
         yield f"{_rows(n, verdict.rows_factor)}{in_all} {to_tell}, if they differ just enough to matter"
-    yield from _better_model(conclusion)
 
 
 def _better_model(conclusion: Conclusion) -> Iterator[str]:
-    """Yield how to see whether more rows make a model better, which is another question."""
-    if conclusion.kind != "comparison" or conclusion.rows is not None:
+    """Yield how to see whether more rows make a model better."""
+    if conclusion.kind != "comparison" or conclusion.rows is not None or conclusion.columns is not None:
         return
     command = _again(conclusion, "rows", "quick") if conclusion.command.startswith("seedbed compare ") else ".rows()"
-    yield f"whether more rows make a model better: {command}"
+    yield f"see whether they would make a model better: {command}"
 
 
 def _again(conclusion: Conclusion, verb: str, *without: str) -> str:
