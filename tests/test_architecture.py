@@ -27,7 +27,7 @@ BUDGETS = {
     "model/": 4615,
     "networks/": 2028,
     "play/": 256,
-    "report/": 2758,
+    "report/": 2759,
     "serve/": 1233,
     "settings/": 696,
     "training/": 4407,

@@ -19,6 +19,7 @@ _MOST_NAMED = 3
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
+_OF_THIS_RUN = ("out", "format")  # options with a value that another question doesn't need
 _NARROW = 0.03  # a range of so few points has a decimal
 _HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that won't help
 
@@ -244,12 +245,12 @@ def _better_model(conclusion: Conclusion) -> Iterator[str]:
 
 def _again(conclusion: Conclusion, verb: str, *without: str) -> str:
     """Return the command of a comparison with another verb, for another folder, and without some flags."""
-    kept, is_folder = list[str](), False
+    kept, is_value = list[str](), False
     for word in shlex.split(conclusion.command):
         name, equals, _ = word.lstrip("-").partition("=")
-        if not is_folder and name not in ("out", "overwrite", *without):
+        if not is_value and name not in (*_OF_THIS_RUN, "overwrite", *without):
             kept.append(word)
-        is_folder = name == "out" and not equals and not is_folder
+        is_value = name in _OF_THIS_RUN and not equals and not is_value
     return shlex.join([kept[0], verb, *kept[2:]])
 
 
