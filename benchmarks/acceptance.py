@@ -71,6 +71,8 @@ is decided ([decision 36](../docs/decisions/0036-stop-when-decided.md)).
 - e: one candidate sees three more columns than the other, each of which adds a little; a table below has the true gain.
   f: how often the interval covers the true difference, which is zero in a.
 - g: a plain t-test on all folds of a. It must fail, or the simulation is too easy.
+- Survival: times are exponential, the weighted sum is the logarithm of their rate, and the integrated Brier score is
+  tested. Where fewer than ten events come by the horizon there is no verdict; f counts the other tables.
 - k: how often the interval of one model's score covers its truth, and how often the number of right ones among the next
   100 rows is within its range.
 """
@@ -101,6 +103,8 @@ def share(holds: Callable[[Record, Mapping[str, float]], bool]) -> Measure:
 
     def measure(records: Sequence[Record], truth: Mapping[str, float]) -> Measured:
         hits = sum(bool(holds(record, truth)) for record in records)
+        if not records:
+            return Measured(np.nan, 0.0, 1.0)
         return Measured(hits / len(records), *wilson(hits, len(records)))
 
     return measure
@@ -140,6 +144,13 @@ def model_covered(name: str) -> Measure:
 
 at_any_look = share(lambda record, truth: any(says(look, _DIFFERENT) for look in _until_stop(record)))
 covered = share(lambda record, truth: at_stop(record)["low"] <= truth["gain"] <= at_stop(record)["high"])
+
+
+def judged_covered(records: Sequence[Record], truth: Mapping[str, float]) -> Measured:
+    """Return the share of `covered` among the tables that have a verdict: not those with fewer than ten events."""
+    return covered([record for record in records if at_stop(record)["rules"]], truth)
+
+
 naive = share(lambda record, truth: record["looks"][-1]["naive_p"] < LEVEL)
 
 
@@ -254,6 +265,13 @@ def _rows() -> Iterator[Row]:
     for name, words in others.items():
         yield Row(f"a-{name}", f"{false}, {blocks}, {words}", f"blocks-{name}", winners(_DIFFERENT), AT_MOST)
         yield Row(f"f-{name}", f"true difference covered, {blocks}, {words}", f"blocks-{name}", covered, COVERAGE)
+    for share_censored in (30, 60, 90):
+        for which, model in (("100", "logistic"), ("300", "logistic"), ("300", "network-1")):
+            name = f"{share_censored}-{which}-{model}"
+            words = f"{blocks}, survival, {which} rows, {share_censored} % censored, {model}"
+            setting = f"survival-{name}"
+            yield Row(f"a-survival-{name}", f"{false}, {words}", setting, winners(_DIFFERENT), AT_MOST)
+            yield Row(f"f-survival-{name}", f"true difference covered, {words}", setting, judged_covered, COVERAGE)
     yield Row("a-six", "any false winner among six candidates, 100 rows", "six-100", winners(_DIFFERENT), AT_MOST)
     for n in (100, 300):
         what = f"{false}, a candidate against itself, {n} rows"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import expit
+from scipy.stats import norm
 
 import seedbed as sb
 from seedbed.data.reading import table_from_arrays
@@ -42,14 +45,17 @@ class World:
             and an effect on the log-odds; 1 for independent rows.
         serial: the correlation of a row with the next one, in columns and in an effect on the log-odds; 0 for
             independent rows.
+        censored: of `survival`, whose times are exponential with the weighted sum as the logarithm of the rate, the
+            share of rows that are censored, at independent exponential times.
     """
 
     weights: tuple[float, ...]
     intercept: float = 0.0
-    target: Literal["as drawn", "shuffled", "noise", "numbers", "three classes"] = "as drawn"
+    target: Literal["as drawn", "shuffled", "noise", "numbers", "three classes", "survival"] = "as drawn"
     apart: float = 0.0
     group_size: int = 1
     serial: float = 0.0
+    censored: float = 0.0
 
     def draw(self, n_rows: int, *key: int) -> Rows:
         """Rows that depend on the world and the key alone."""
@@ -69,6 +75,10 @@ class World:
             z = z + effect
         if self.target == "numbers":
             return X, z + rng.normal(size=n_rows)
+        if self.target == "survival":
+            times = rng.exponential(size=n_rows) / np.exp(z)
+            ends = rng.exponential(size=n_rows) * _scale_of_censoring(self)
+            return X, np.column_stack([np.minimum(times, ends), times <= ends])
         if self.target == "three classes":
             return X, (2 * parts.sum(axis=1) + rng.gumbel(size=(n_rows, BLOCK))).argmax(axis=1)
         y = (rng.random(n_rows) < expit(z)).astype(np.int64)
@@ -77,6 +87,14 @@ class World:
         if self.target == "noise":
             y = rng.permutation(np.arange(n_rows) % 2)
         return X + self.apart * (y[:, None] - 0.5), y
+
+
+@functools.cache
+def _scale_of_censoring(world: World) -> float:
+    """Return the mean time of censoring that censors the share that a world asks for."""
+    spread = np.sqrt(BLOCK * sum(weight**2 for weight in world.weights))
+    rates = np.exp(norm.ppf((np.arange(2000) + 0.5) / 2000) * spread)
+    return float(brentq(lambda scale: np.mean(1 / (1 + rates * scale)) - world.censored, 1e-9, 1e9))
 
 
 @dataclass(frozen=True)
@@ -114,7 +132,8 @@ class Setting:
     @property
     def metric(self) -> str:
         """The score that is tested."""
-        return self.deciding or ("squared_error" if self.world.target == "numbers" else "brier")
+        usual = {"numbers": "squared_error", "survival": "integrated_brier"}
+        return self.deciding or usual.get(self.world.target, "brier")
 
     def experiment(self, rows: Rows, number: int, **design: Any) -> Experiment:
         """Return the comparison of the candidates on a table, as `specify` makes it, except that each model is fitted
@@ -146,6 +165,10 @@ class Setting:
 
     def _table(self, X: NDArray[np.float64], y: NDArray[Any]) -> sb.Table:
         """Return the table as a user would have it, with its groups or times."""
+        if self.world.target == "survival":
+            columns = {f"x{number}": column for number, column in enumerate(X.T)}
+            outcome = {"days": y[:, 0], "event": y[:, 1].astype(int)}
+            return sb.read_table(pd.DataFrame(columns | outcome), event="event", time="days")
         if self.world.group_size == 1 and not self.in_time:
             return table_from_arrays(X, y)
         columns = {f"x{number}": column for number, column in enumerate(X.T)} | {"y": y}
@@ -176,6 +199,10 @@ def _settings() -> list[Setting]:
         for name, (world, n) in worlds.items():
             end = model == "logistic"
             settings.append(Setting(f"blocks-{name}-{model}", world, n, _blocks(2, model), to_the_end=end))
+    for share in (30, 60, 90):
+        world = World((0.8, 0.8), target="survival", censored=share / 100)
+        models = ((100, "logistic"), (300, "logistic"), (300, "network-1"))
+        settings += [Setting(f"survival-{share}-{n}-{model}", world, n, _blocks(2, model)) for n, model in models]
     same = {"first": Sees((0,)), "second": Sees((0,))}
     of_prior = {model: Sees((), model) for model in ("logistic", "network-1", "network-2")}
     more = {name: Sees(blocks, "network-1") for name, blocks in (("first", (0,)), ("second", (0, 1)))}

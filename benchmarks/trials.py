@@ -83,6 +83,8 @@ def judged(setting: Setting, task: Task) -> Record:
     looks = list[Record]()
     for results in run_by_looks(make_plan(spec, _COMPUTE)):
         conclusion, repeats = answer(results), results.experiment.design.repeats
+        if not conclusion.verdicts:  # too few events
+            return {"looks": [{"repeats": repeats, "rules": [], "low": 0.0, "high": 0.0, "stop": "rows"}]}
         first = conclusion.verdicts[0]
         by_name = {result.name: result for result in results.results}
         reference, candidate = by_name[first.reference], by_name[first.candidate]

@@ -17,20 +17,20 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1773,
-    "cli/": 1395,
-    "data/": 6122,
-    "evaluation/": 3986,
-    "experiment/": 4686,
-    "figures/": 1302,
+    "*.py": 1938,
+    "cli/": 1411,
+    "data/": 6494,
+    "evaluation/": 4301,
+    "experiment/": 4824,
+    "figures/": 1387,
     "judgement/": 1702,
-    "model/": 4615,
+    "model/": 4767,
     "networks/": 2028,
-    "play/": 256,
-    "report/": 2759,
+    "play/": 257,
+    "report/": 2828,
     "serve/": 1233,
-    "settings/": 696,
-    "training/": 4407,
+    "settings/": 693,
+    "training/": 4189,
 }
 TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)

@@ -426,7 +426,7 @@ OPTIONS = {
     "candidate": (["--candidate", "rellu:5"], ["'rellu'", "Did you mean 'relu'?"]),
     "unknown option": (["--epoch", "3"], ["there is no option --epoch"]),
     "no number": (["--epochs", "many"], ["many"]),
-    "cluster": (["--cluster", "rai"], ["no cluster 'rai'", "Did you mean 'ray'?"]),
+    "cluster": (["--cluster", "ray"], ["--cluster", "takes seconds"]),
     "task": (["--task", "ranking"], ["ranking", "binary"]),
     "a query to a file": (["--query", "select 1"], ["query"]),
     "value missing": (["--candidate"], ["--candidate"]),

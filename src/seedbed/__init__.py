@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from seedbed.play.page import playground
     from seedbed.settings.design import Compute, Design
     from seedbed.settings.recipe import Recipe
+    from seedbed.survival_estimator import SeedbedSurvival
     from seedbed.training.many import History, train_many
 
 __version__ = "0.1.0"
@@ -65,6 +66,7 @@ __all__ = [
     "SeedbedClassifier",
     "SeedbedError",
     "SeedbedRegressor",
+    "SeedbedSurvival",
     "Table",
     "TableNotFoundError",
     "TargetError",
@@ -91,6 +93,7 @@ _FILES = {
     "Candidate": "networks.candidate",
     "SeedbedClassifier": "estimators",
     "SeedbedRegressor": "estimators",
+    "SeedbedSurvival": "survival_estimator",
     "History": "training.many",
     "Judgement": "judgement.judge",
     "Model": "model.model",

@@ -25,6 +25,7 @@ from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.data.frame import Frame
 from seedbed.data.reading import coded_table, label_texts, read_features
 from seedbed.data.sources.memory import as_frame
+from seedbed.data.table import FollowUp
 from seedbed.data.typed import as_text
 from seedbed.errors import DataError, OptionError, TargetError, visible
 from seedbed.model.blending import OutOfBag, blend_table
@@ -90,8 +91,18 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         tags.input_tags.string = True
         return tags
 
-    def _fit_table(self, columns: Frame, target: NDArray[Any], weights: Floats | None, **coding: Any) -> Self:
-        """Fit the model and set the attributes of the fit."""
+    def _fit_table(
+        self,
+        columns: Frame,
+        target: NDArray[Any],
+        weights: Floats | None,
+        *,
+        durations: Floats | None = None,
+        **coding: Any,
+    ) -> Self:
+        """Fit the model and set the attributes of the fit; `durations` are of survival."""
+        if durations is not None and not target.any():
+            raise TargetError("y has no event", "There is nothing to predict.")
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)  # of an earlier fit
         portfolio: Sequence[Any] | None = [self.candidate]
@@ -100,6 +111,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         elif self.portfolio is not None:
             raise OptionError("portfolio belongs to candidate='auto'", "Leave one of the two out.")
         table = coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)
+        if durations is not None:
+            followed = FollowUp("time", float(durations.max()))
+            table = dataclasses.replace(table, durations=durations, follow_up=followed)
         with _one_at_a_time:
             model, out_of_bag = blend_table(
                 table,
@@ -118,8 +132,10 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 "lr_": float(model.training["lr"]),
                 "weights_": dict(out_of_bag.weights),
                 "oob_losses_": dict(out_of_bag.losses),
-                "oob_decision_function_" if model.labels else "oob_prediction_": out_of_bag.values,
             }
+            if durations is None:  # out-of-bag values of survival are those of intervals
+                name = "oob_decision_function_" if model.labels else "oob_prediction_"
+                self.__dict__[name] = out_of_bag.values
         return self
 
     def _seed(self) -> int:
@@ -327,7 +343,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             raise TargetError(f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two.")
         weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
         task = "binary" if len(classes) == 2 else "multiclass"
-        coding = {"task": task, "groups": group, "labels": label_texts(classes), **_target_name(y)}
+        coding: dict[str, Any] = {"task": task, "groups": group, "labels": label_texts(classes), **_target_name(y)}
         self._fit_table(columns, codes.astype(np.int64), _unless_equal(weights), **coding)
         self.classes_ = classes
         return self
@@ -434,7 +450,7 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
             raise TargetError(f"y holds {word!r}, which isn't numeric", "For labels, use SeedbedClassifier.")
         columns, amounts = self._cases(X, y, y_numeric=True)
         columns, amounts, weights, group = _weighted_rows(columns, amounts.astype(np.float64), sample_weight, groups)
-        coding = {"task": "regression", "groups": group, **_target_name(y)}
+        coding: dict[str, Any] = {"task": "regression", "groups": group, **_target_name(y)}
         return self._fit_table(columns, amounts, _unless_equal(weights), **coding)
 
     def predict(self, X: Any) -> Floats:

@@ -9,11 +9,12 @@ _AS_FRAME = "Read the table with pandas or Polars, and judge the data frame or a
 # A key is a verb; an option or argument, with `_` for `-`, of all verbs and functions or of the named one; or one of
 # its values. Sentences fit the command line and Python.
 _REMOVED = {
+    "cluster": "Leave it out: one machine takes seconds, and joblib runs searches of scikit-learn on several.",
     "max_epochs": "Give epochs: training ends by rows left out, after so many epochs at most.",
     "lr=auto": "Leave it out: None suits the optimizer and the candidate.",
     "epochs=auto": "Leave it out: None suits the number of rows.",
     "epoch": "Leave it out: training ends by rows left out; patience=0 trains on all rows for all epochs.",
-    "horizon": "Leave it out: the schedule is planned for all epochs.",
+    "Recipe horizon": "Leave it out: the schedule is planned for all epochs.",
     "compare seeds": _N_NETWORKS,
     "columns seeds": _N_NETWORKS,
     "rows seeds": _N_NETWORKS,

@@ -24,11 +24,12 @@ from seedbed.evaluation.estimates import (
     share_interval,
     wilson,
 )
-from seedbed.evaluation.metrics import METRICS, Metric, default_metric, prior_loss, row_losses
+from seedbed.evaluation.metrics import METRICS, Metric, default_metric, fold_losses, prior_loss, row_losses
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Score
+from seedbed.evaluation.survival import FollowedFolds
 from seedbed.evaluation.verdicts import fold_differences, seed_noise
-from seedbed.typing import Floats, Ints
+from seedbed.typing import Floats
 
 SCORES: dict[Task, tuple[str, ...]] = {
     task: tuple(name for name, metric in METRICS.items() if task in metric.tasks) for task in get_args(Task)
@@ -51,15 +52,16 @@ class Result:
         splits: what it was trained and tested on, repeat by repeat.
         design: how the splits were made.
         predictions: NaN where there is no finite one. The probability of class 1, float32 [repeat, seed, row], of each
-            of several classes, float32 [repeat, seed, row, class], or numbers in the target's own units, float64
-            [repeat, seed, row].
-        task: which of the three.
+            of several classes, float32 [repeat, seed, row, class], numbers in the target's own units, float64
+            [repeat, seed, row], or the probability of survival until each time, float32 [repeat, seed, row, time].
+        task: which of the four.
         groups: int64 [row]; rows of one group may be alike. None if each row stands for itself.
         times: [row] of rows that are split by time, as neighbours may be alike; else None.
         singles: the predictions of the single networks of each model, in the shape of `predictions` with a network in
             place of a seed; None without networks.
         kind: as in `CandidateSummary`.
         description: what it is, in a few words; empty if that isn't known.
+        durations, grid: of survival, the time under observation [row] and the times of predictions [time].
     """
 
     name: str
@@ -74,6 +76,8 @@ class Result:
     singles: npt.NDArray[np.floating] | None = None
     kind: str = "predictions"
     description: str = ""
+    durations: npt.NDArray[np.float64] | None = None
+    grid: npt.NDArray[np.float64] | None = None
     _losses: dict[tuple[str, bool], Floats] = field(default_factory=dict, init=False)
 
     @functools.cached_property
@@ -125,8 +129,9 @@ class Result:
         """
         name = metric or default_metric(self.task)
         sets = self.singles if single and self.singles is not None else self.predictions
-        truth = np.broadcast_to(self.target, sets.shape[1:3])
-        return np.stack([row_losses(name, truth, p, variance=self.target_variance) for p in sets])
+        truths = [self.target] * len(sets) if self.grid is None else self.followed.truths
+        pairs = ((np.broadcast_to(truth, p.shape[:1] + truth.shape), p) for truth, p in zip(truths, sets, strict=True))
+        return np.stack([row_losses(name, truth, p, variance=self.target_variance) for truth, p in pairs])
 
     def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
         """Return the mean of `row_losses` over the test rows of each split [repeat, fold, seed]; smaller is better.
@@ -135,7 +140,10 @@ class Result:
         """
         name = metric or default_metric(self.task)
         key = (name, single and self.singles is not None)
-        if key not in self._losses and METRICS[name].row_loss is None:
+        if key not in self._losses and METRICS[name].concordance:
+            sets = self.singles if key[1] and self.singles is not None else self.predictions
+            self._losses[key] = self.followed.discordances(sets[..., -1].astype(np.float64))
+        elif key not in self._losses and METRICS[name].row_loss is None:
             sets = self.singles if key[1] and self.singles is not None else self.predictions
             tests = [[split.test for split in self.splits if split.repeat == repeat] for repeat in range(len(sets))]
             each = [fold_losses(name, self.target, p, folds) for p, folds in zip(sets, tests, strict=True)]
@@ -145,6 +153,14 @@ class Result:
             folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
             self._losses[key] = np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
         return self._losses[key]
+
+    @functools.cached_property
+    def followed(self) -> FollowedFolds:
+        """The outcome of survival, by the training rows of each split."""
+        assert self.durations is not None
+        assert self.grid is not None
+        rows = [(split.repeat, split.train, split.test) for split in self.splits]
+        return FollowedFolds(self.durations, self.target == 1, self.grid, rows)
 
     def complete(self) -> tuple[npt.NDArray[Any], Floats]:
         """Return the target of the tested rows [row], and the prediction sets that are finite for all of them: [set,
@@ -161,7 +177,7 @@ class Result:
 
     def confusion(self) -> tuple[tuple[float, ...], ...] | None:
         """Return the share of rows [true class, predicted class] over all out-of-fold predictions; None for numbers."""
-        if self.task == "regression":
+        if self.task in ("regression", "survival"):
             return None
         p = self.predictions[:, :, self.tested]
         truth = np.broadcast_to(self.target[self.tested], p.shape[:3]).reshape(-1)
@@ -176,15 +192,23 @@ class Result:
         (top-label calibration, Guo et al. 2017). The Brier score is then that of being right.
         """
         forecasts = self.forecasts()
-        return None if self.task == "regression" or forecasts is None else calibration_of(*forecasts)
+        if self.task == "regression" or forecasts is None:
+            return None
+        if self.task == "survival":  # of rows that are censored before the horizon, nothing is known
+            (truth, p), known = forecasts, forecasts[0] != 0
+            return calibration_of(truth[known] > 0, p[known], np.abs(truth[known]))
+        return calibration_of(*forecasts)
 
     def forecasts(self) -> tuple[npt.NDArray[Any], Floats] | None:
         """Return what was observed and what was predicted, averaged over repeats and seeds, of the tested rows [row];
-        of several classes whether the predicted one was right, and its probability. None without finite predictions."""
+        of several classes whether the predicted one was right, and its probability; of survival `censored_truth` at the
+        horizon. None without finite predictions."""
         y, sets = self.complete()
         if not len(sets):
             return None
         p = sets.mean(axis=0)
+        if self.grid is not None:
+            return np.mean(self.followed.truths, axis=0)[self.tested, -1], np.minimum(p[:, -1], 1.0)
         if self.task == "multiclass":
             # A mean of float32 shares may pass 1 by rounding.
             y, p = p.argmax(axis=1) == y, np.minimum(p.max(axis=1), 1.0)
@@ -229,35 +253,11 @@ class _Scores(Mapping[str, Score]):
         return len(SCORES[self._result.task])
 
 
-def fold_losses(name: str, y: Ints, sets: Floats, folds: Sequence[Ints]) -> Floats:
-    """Return 1 - the score on the rows of each fold [fold, set], of a metric that is a function of row weights.
-
-    It is NaN where a fold lacks a class that the score needs, or a set has no finite prediction.
-
-    Args:
-        y: class codes [row]. sets: predictions [set, row] or [set, row, class]. folds: row numbers of each.
-    """
-    metric = METRICS[name]
-    assert metric.weighted is not None
-    scores = np.full((len(folds), len(sets)), np.nan)
-    inside = np.stack([np.bincount(rows, minlength=len(y)) for rows in folds]).astype(np.float64)
-    used = np.flatnonzero(inside.any(axis=0))
-    for number, p in enumerate(sets.astype(np.float64)):
-        if not np.isfinite(p[used]).all():
-            continue
-        if p.ndim == 2 and metric.influence is not None:
-            whole = [place for place, rows in enumerate(folds) if len(np.unique(y[rows])) == p.shape[1]]
-            scores[whole, number] = [metric.influence(y[folds[place]], p[folds[place]])[0] for place in whole]
-        else:
-            scores[:, number] = metric.weighted(y[used], p[None, used])(inside[:, used])
-    return np.asarray(1 - scores)
-
-
 def score(name: str, result: Result) -> Score:
     """Return one score with its interval.
 
-    - A mean over rows: the corrected t over folds; on locked rows the error of rows and seeds; where no verdict is due,
-      Wilson's interval for a share.
+    - A mean over rows, and a concordance: the corrected t over folds; on locked rows the error of rows and seeds; where
+      no verdict is due, Wilson's interval for a share.
     - A share that is 0 or 1, or nearly so: at least Wilson's interval (`evaluation.share_interval`).
     - A skill: from the score that it is a skill of, with what the prior costs taken as known; None if that is 0.
     - A function of row weights: a bootstrap of rows (`evaluation.score_interval`), widened by what it misses on the
@@ -267,7 +267,7 @@ def score(name: str, result: Result) -> Score:
     metric = METRICS[name]
     if metric.skill_of is not None:
         return _skill(metric.skill_of, result)
-    if metric.row_loss is not None:
+    if metric.row_loss is not None or metric.concordance:
         return _row_mean(metric, result)
     return _of_sets(metric, result)
 
@@ -303,6 +303,8 @@ def _loss_interval(metric: Metric, result: Result, losses: Floats) -> tuple[floa
         return None, None
     n = len(result.tested if result.tested_groups is None else np.unique(result.tested_groups))
     if result.design.kind == "held_out":
+        if metric.concordance:
+            return None, None
         estimate = _held_out(result, metric.name)
     elif result.design.has_verdict:
         estimate = of_one_model(result, metric.name)
@@ -310,7 +312,7 @@ def _loss_interval(metric: Metric, result: Result, losses: Floats) -> tuple[floa
         if not metric.percent:
             return None, None
         return wilson(n * float(losses.mean()), n, alpha=result.alpha)
-    if metric.percent:
+    if metric.percent and metric.row_loss is not None:
         if estimate.independent_rows is not None:
             n = min(n, estimate.independent_rows)
         return share_interval(estimate.mean, estimate.low, estimate.high, n=n, alpha=result.alpha)
@@ -468,7 +470,7 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
         runs={name: result.losses(metric, single=True) for name, result in usable.items()},
         means={name: float(result.losses(metric).mean()) for name, result in usable.items()},
         difference=by(metric),
-        in_accuracy=None if first.task == "regression" else by("accuracy"),
+        in_accuracy=None if first.task in ("regression", "survival") else by("accuracy"),
         n_rows=len(first.target),
         n_train=round(float(np.mean([len(split.train) for split in first.splits]))),
         design=first.design,

@@ -84,11 +84,11 @@ def survival(time="time", status="status", *, informative=True):
     [("time", "DEATH_EVENT"), ("futime", "death"), ("survtime", "event"), ("stop", "event"), ("week", "arrest"),
      ("days", "cens"), ("followup", "died"), ("os_time", "os_status"), ("Survival_in_days", "Status")],
 )  # fmt: skip
-def test_follow_up_time_is_named_with_the_option_that_drops_it(time, status):
+def test_follow_up_time_is_named_with_the_options_of_survival(time, status):
     (note,) = notes_of(survival(time, status), "SB211", status)
     assert note.message == (
         f"{time} looks like follow-up time, part of the outcome '{status}': a row that was censored isn't a survivor. "
-        f'Leave it out with drop="{time}"'
+        f'Predict when it comes with event="{status}", time="{time}"'
     )
     assert notes_of(survival(time, status), "SB211", status, drop=[time]) == []
 
@@ -106,7 +106,7 @@ def test_dates_of_the_outcome_are_no_advice_for_a_split_by_time():
     notes = read_table(frame, target="censdead").notes
     assert [note.column for note in notes if note.code == "SB204"] == ["diagdate"]
     (message,) = [note.message for note in notes if note.code == "SB211"]
-    assert message.endswith('Leave it out with drop=["rectime", "deathdate"]')
+    assert message.endswith('with event="censdead", time="rectime", drop="deathdate"')
 
 
 def test_whole_numbers_that_may_be_codes_are_one_note_with_the_option():

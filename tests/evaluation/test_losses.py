@@ -20,11 +20,11 @@ from seedbed.evaluation.metrics import (
     Margin,
     default_margin,
     default_metric,
+    fold_losses,
     margin_beside,
     prior_loss,
     row_losses,
 )
-from seedbed.scoring import fold_losses
 
 rng = np.random.default_rng(0)
 Y, P = rng.integers(2, size=80), rng.random(80)

@@ -20,7 +20,7 @@ KEYS = {
     "": "schema_version kind command table target task n_rows n_features labels majority_share target_mean target_sd "
     "reference reference_named metric alpha interval plan understood verdicts no_verdict on_these_rows ranking "
     "advice rivals contrasts optimism checks more_repeats_ratio candidates lottery subgroups columns rows "
-    "effects notes specification seconds curves",
+    "effects survival notes specification seconds curves",
     "metric": "name words greater_is_better margin margin_source of_prior",
     "plan": "kind repeats most_repeats ended folds seeds networks n_train n_test quick sample_of time_limit "
     "locked_share n_unused reason random_state recipe test_share df tried",

@@ -53,7 +53,7 @@ def test_the_specification_has_every_setting(planned, tmp_path):
     assert document["table"] | {"sha256": ""} == {
         "name": "arrays", "target": "y", "task": "binary", "features": ["x0", "x1", "x2"], "n_inputs": 3,
         "labels": ["0", "1"], "n_rows": 60, "sha256": "", "groups_sha256": None, "times_sha256": None, "warnings": [],
-        "sample": None,
+        "follow_up": None, "sample": None,
     }  # fmt: skip
     written = {one["name"]: one for one in document["candidates"]}
     for line in plan.experiment.lines[:2]:

@@ -54,7 +54,7 @@ def test_each_chart_is_a_picture_in_the_given_format(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "save_chart", lambda chart, path: path)
     monkeypatch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, lambda summary, theme: "chart"))
     document = SimpleNamespace(kind="comparison")
-    names = ["curves.pdf", "lottery.pdf", "calibration.pdf", "rows.pdf", "effects.pdf"]
+    names = ["survival.pdf", "curves.pdf", "lottery.pdf", "calibration.pdf", "rows.pdf", "effects.pdf"]
     assert [path.name for path in pictures.save_pictures(document, tmp_path, "pdf")] == names
 
 

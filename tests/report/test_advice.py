@@ -174,6 +174,7 @@ def noted(code, message, **others):
 
 
 FOLLOW_UP = noted("SB211", "time looks like it, part of the outcome 'DEATH_EVENT': why. Leave it out with --drop time")
+SURVIVAL = noted("SB211", "x is y: is it? Predict when it comes with --event y --time x")
 REPEATED = noted("SB210", "column 'id' looks like 0.5 (7 values), and is used: why. Keep its rows with --group id")
 TOTAL = noted("SB208", "the last row looks like a total: remove it from the source")
 
@@ -186,7 +187,13 @@ TOTAL = noted("SB208", "the last row looks like a total: remove it from the sour
         ("seedbed compare a.csv --group b", [REPEATED], None),
         ("seedbed compare a.csv", [TOTAL], None),
         ("sb.compare('a.csv')", [noted("SB203", "x is y: is it? Leave it out with drop=\"x\"")],
-         "sb.compare('a.csv', drop=\"x\")"),
+         "sb.compare(sb.read_table('a.csv', drop=\"x\"))"),
+        ("sb.compare('a.csv', target='y', lr=[1])",
+         [noted("SB211", "x is y: is it? Predict it with event=\"y\", time=\"x\"")],
+         "sb.compare(sb.read_table('a.csv', event=\"y\", time=\"x\"), lr=[1])"),
+        ("seedbed compare a.csv --target y --metric accuracy --quick", [SURVIVAL],
+         "seedbed compare a.csv --quick --event y --time x"),
+        ("seedbed compare a.csv --target y --time-split z", [SURVIVAL], None),
         ("sb.compare(Table, drop=['a'])", [noted("SB203", "x is y: is it? Leave it out with drop=\"x\"")], None),
         ("", [FOLLOW_UP], None),
     ],

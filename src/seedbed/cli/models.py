@@ -90,6 +90,11 @@ def predict(
     ] = None,
     coverage: Coverage = None,
     per_class: PerClass = False,
+    at: Annotated[
+        tuple[float, ...],
+        REPEATED,
+        Parameter(help="Of survival: a time until which its probability is predicted; may be repeated."),
+    ] = (),
     keep: Annotated[
         tuple[str, ...],
         REPEATED,
@@ -103,7 +108,10 @@ def predict(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict the rows of a table: label, probabilities, their spread over the networks, and warnings."""
+    """Predict the rows of a table: label, probabilities, their spread over the networks, and warnings.
+
+    Of survival, the prediction is its median, and the probabilities are those of surviving until some times.
+    """
     if as_json and output is None:
         raise OptionError("--json describes a file, but the predictions go to stdout", "Add -o FILE.")
     from seedbed.data.sources.opening import read_new_rows
@@ -120,7 +128,7 @@ def predict(
         text = (*as_text(fitted.schemas), *fitted.identifiers, *keep)
         frame = read_new_rows(table, fitted.feature_names_in_, as_text=text, **vars(source))
         written = write_predictions(
-            fitted, frame, output, threshold=threshold, keep=keep, coverage=coverage, per_class=per_class
+            fitted, frame, output, threshold=threshold, keep=keep, coverage=coverage, per_class=per_class, at=at
         )
     if as_json:
         notes = [note.as_dict() for note in written.notes]
@@ -179,6 +187,9 @@ def serve(
     address = Address(host, port, token, allow_host)
     check_address(address)
     fitted = load_model(model)
+    if fitted.follow_up is not None:
+        message = "models of survival aren't served"
+        raise OptionError(message, f"Predict a table: seedbed predict {shlex.quote(str(model))} TABLE --at TIME.")
 
     def started(url: str) -> None:
         print_stderr(f"serving {fitted.candidate} at {url} (Ctrl-C ends it)")

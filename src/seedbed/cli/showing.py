@@ -24,6 +24,7 @@ def inspect(
 ) -> None:
     """Show how a table is read: warnings, and a line for each column."""
     from seedbed.data.inspection import inspect_table
+    from seedbed.data.suspects import likely_survival
     from seedbed.data.target import likely_target
     from seedbed.report.card import overview_text
 
@@ -33,7 +34,11 @@ def inspect(
         return
     print(overview_text(document, width=text_width()))
     names = [column["name"] for column in document["columns"]]
-    likely = {} if document["target"] else {"target": likely_target(names)}
+    likely: dict[str, str | None] = {}
+    if not document["target"]:
+        pairs = [column["name"] for column in document["columns"] if column["n_unique"] == 2]
+        numbers = [column["name"] for column in document["columns"] if column["kind"] == "number"]
+        likely = {**likely_survival(pairs, numbers)} or {"target": likely_target(names)}
     print_stderr("", f"Next:     {columns.command('compare', table, **likely)} --quick")
 
 

@@ -86,8 +86,9 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
     Returns:
         `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns` of these rows (see
         `column_overview`), `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; None
-        without a target), `n_inputs` of a network, `group` (`name`, `n_groups`) and `time_split` (`name`, `kind`,
-        `n_unique`, `low`, `high`) if named, `warnings` and `notes` (see `Note.as_dict`).
+        without a target; of survival also `time`, `horizon` and the range of the times), `n_inputs` of a network,
+        `group` (`name`, `n_groups`) and `time_split` (`name`, `kind`, `n_unique`, `low`, `high`) if named, `warnings`
+        and `notes` (see `Note.as_dict`).
 
     Raises:
         DataError, OptionError: as `read_table`.
@@ -131,6 +132,9 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
     else:
         counts = np.bincount(table.target, minlength=len(table.labels))
         described = {"labels": dict(zip(table.labels, counts.tolist(), strict=True))}
+    if table.durations is not None and table.follow_up is not None:
+        described |= number_overview(table.durations)
+        described |= {"time": table.follow_up.time, "horizon": table.follow_up.horizon}
     document["n_inputs"] = layout_of(table).n_inputs
     document["target"] = {"name": table.target_name, "task": table.task, **described}
     if table.grouped_by:

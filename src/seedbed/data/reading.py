@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seedbed.arguments import checked
 from seedbed.data.cells import first_of, number_text
+from seedbed.data.follow_up import check_survival, read_outcome
 from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, Remark, as_notes, serious_first
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
@@ -71,6 +72,8 @@ def read_table(source: Any, **options: Any) -> Table:
     if not isinstance(source, str | Path):
         return table
     values = {"source": str(source), **dataclasses.asdict(reading)}
+    if reading.event is not None:
+        del values["target"]
     arguments = {name: value for name, value in values.items() if value or value == 0}
     arguments |= {name: list(value) for name, value in arguments.items() if isinstance(value, tuple)}
     return dataclasses.replace(table, reading=arguments)
@@ -80,7 +83,8 @@ def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOpti
     """Read a source; return it, and the options with the target of an example if none is named."""
     as_text = () if options.group is None else (options.group,)  # 1.1 and 1.10 are two groups
     frame = read_source(source, options, as_text=as_text)
-    return frame, dataclasses.replace(options, target=options.target or frame.target)
+    check_survival(frame, options)
+    return frame, dataclasses.replace(options, target=options.event or options.target or frame.target)
 
 
 def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
@@ -94,7 +98,13 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         reasons = [note.message for note in typed.notes if note.code in LEFT_OUT]
         listed = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
         raise DataError(f"{frame.where}: no feature is left besides the target '{roles.target}'", listed)
-    target = encode_target(frame, str(roles.target), task=roles.task, positive=roles.positive, decimal=typed.decimal)
+    outcome = None if roles.event is None else read_outcome(frame, roles, typed.decimal)
+    if outcome is not None:
+        target = outcome.target
+    else:
+        target = encode_target(
+            frame, str(roles.target), task=roles.task, positive=roles.positive, decimal=typed.decimal
+        )
     used_rows = slice(None) if target.has_target is None else target.has_target
     rows = np.arange(frame.n_rows)[used_rows]
     columns = tuple(Column(column.schema, column.values[used_rows]) for column in typed.columns)
@@ -111,6 +121,8 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         grouped_by=roles.group or "",
         times=None if times is None else times.values[used_rows],
         time_kind="number" if times is not None and times.schema.kind == "number" else "date",
+        durations=None if outcome is None else outcome.durations,
+        follow_up=None if outcome is None else outcome.follow_up,
     )
     # Advice to split by time (SB204, SB209) is left out if that is done, or if the time is part of the outcome.
     follow_up = find_follow_up(table)
@@ -127,7 +139,7 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         groups = duplicates if groups is None else merge_groups(groups, duplicates)
     notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
     notes += [*as_notes(frame, remarks), *find_leaks(table), *find_codes(table, chosen), *find_rare_levels(table)]
-    if roles.time_split is None:
+    if roles.time_split is None and outcome is None:  # how long rows are followed depends on when they came
         notes += find_order(table, groups, identifiers)
     table = dataclasses.replace(table, groups=groups, notes=serious_first(notes))
     return table, dataclasses.replace(typed, columns=columns)
@@ -183,6 +195,8 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
         (role_of, roles.drop, "column to drop"),
         (role_of, [roles.group], "group column"),
         (role_of, [roles.time_split], "time column"),
+        (role_of, [roles.time], "time under observation"),
+        (role_of, [roles.start], "start of observation"),
         (kinds, roles.numeric, "numeric column"),
         (kinds, roles.categorical, "categorical column"),
     ):

@@ -218,11 +218,23 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     if not names:
         return {}
     listed = ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
-    message = (
-        f"{listed} like follow-up time, part of the outcome '{name}': a row that was censored isn't a survivor. "
-        f"Leave it out with {spell('drop', *names)}"
-    )
+    message = f"{listed} like follow-up time, part of the outcome '{name}': a row that was censored isn't a survivor. "
+    times = [column.name for column in table.columns if column.name in names and column.schema.kind == "number"]
+    if table.task == "binary" and times:
+        others = [one for one in names if one != times[0]]
+        options = [spell("event", name), spell("time", times[0]), *([spell("drop", *others)] if others else [])]
+        message += f"Predict when it comes with {(' ' if options[0].startswith('-') else ', ').join(options)}"
+    else:
+        message += f"Leave it out with {spell('drop', *names)}"
     return dict.fromkeys(names, Note(message, names[0], "SB211"))
+
+
+def likely_survival(pairs: Sequence[str], numbers: Sequence[str]) -> dict[str, str]:
+    """Return the options `event` and `time` if a column of two values is named like death, censoring and the like, and
+    one of numbers like the time until then."""
+    events = [name for pattern in (_OUTCOME, _PERHAPS_OUTCOME) for name in pairs if pattern.search(name)]
+    times = [name for pattern in (_FOLLOW_UP, _PERHAPS_FOLLOW_UP) for name in numbers if pattern.fullmatch(name)]
+    return {"event": events[0], "time": times[0]} if events and times else {}
 
 
 def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:

@@ -11,12 +11,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.errors import counted
+from seedbed.errors import OptionError, counted
 from seedbed.evaluation.summaries import Note
+from seedbed.evaluation.survival import censored_truth
 from seedbed.typing import Floats, Ints
 
 Kind = Literal["number", "boolean", "date", "category"]
-Task = Literal["binary", "multiclass", "regression"]
+_SCORED = 24  # times
+
+Task = Literal["binary", "multiclass", "regression", "survival"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,39 @@ class Column:
         return self.schema.name
 
 
+@dataclass(frozen=True)
+class FollowUp:
+    """How rows are followed, until an event or until they are censored.
+
+    Attributes:
+        time: the column with the time under observation.
+        horizon: the time up to which predictions are scored.
+        cuts: ends of the intervals that hazards are of, see `person_periods`; empty before these are made.
+        start: the column with the date on which observation began; empty if `time` is a duration.
+    """
+
+    time: str
+    horizon: float
+    cuts: tuple[float, ...] = ()
+    start: str = ""
+
+    @property
+    def words(self) -> str:
+        """The horizon, as `days 210`."""
+        return f"{self.time} {self.horizon:g}"
+
+    @property
+    def grid(self) -> Floats:
+        """The times at which predicted survival is scored, evenly spaced up to the horizon [time]."""
+        return self.horizon * np.arange(1, _SCORED + 1) / _SCORED
+
+
+def refuse_survival(table: Table, what: str, hint: str = "Leave it out.") -> None:
+    """Raise OptionError if a table is of survival; `what` can't be combined with it."""
+    if table.follow_up is not None:
+        raise OptionError(f"{what} can't be combined with survival", hint)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """Typed columns and an encoded target.
@@ -72,11 +108,14 @@ class Table:
         target: [row], read-only; int64 codes of classes, or float64 numbers for regression.
         labels: the user's label of each code; of two, `labels[1]` is the positive one. Of several, numbers are ordered
             as numbers, others by code point, as `numpy.unique` does. Empty for regression.
-        task: "binary", "multiclass" or "regression".
+        task: "binary", "multiclass", "regression" or "survival".
         groups: [row]; rows of one group stay in one fold. None if every row is a group of its own.
         grouped_by: the column that names the groups; empty if `groups` only keeps equal rows together.
         times: [row]; order of the rows in time, if they are split by time.
         time_kind: "date" or "number".
+        durations: [row]; the time under observation, of survival. The codes of `target` then say whether it ended with
+            the event.
+        follow_up: of survival; also of person-periods, whose task is binary.
         notes: decisions and warnings.
         reading: the arguments of `read_table` that read it again, fit for JSON: `source` and other given options. None
             if it came from a data frame or arrays.
@@ -92,11 +131,13 @@ class Table:
     grouped_by: str = ""
     times: Floats | None = None
     time_kind: Literal["date", "number"] = "date"
+    durations: Floats | None = None
+    follow_up: FollowUp | None = None
     notes: tuple[Note, ...] = ()
     reading: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.target, self.groups, self.times):
+        for array in (self.target, self.groups, self.times, self.durations):
             if array is not None:
                 array.setflags(write=False)
 
@@ -116,7 +157,22 @@ class Table:
             target=self.target[rows],
             groups=None if self.groups is None else self.groups[rows],
             times=None if self.times is None else self.times[rows],
+            durations=None if self.durations is None else self.durations[rows],
         )
+
+    @functools.cached_property
+    def truth(self) -> NDArray[Any]:
+        """What scores compare predictions with: the target [row], or `censored_truth` [row, time] of survival."""
+        if self.durations is None or self.follow_up is None:
+            return self.target
+        return censored_truth(self.durations, self.target == 1, self.follow_up.grid)
+
+    @property
+    def n_cases(self) -> int:
+        """Number of rows; of person-periods, of the rows that they are of, each of which has a first interval."""
+        if self.follow_up is None or self.durations is not None:
+            return self.n_rows
+        return int((self.columns[-1].values == 1).sum())
 
     @property
     def n_groups(self) -> int:

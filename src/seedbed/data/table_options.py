@@ -60,6 +60,19 @@ class ColumnRoles(Settings):
     drop: Sequence[Name] = setting((), "Columns to leave out.")
     numeric: Sequence[Name] = setting((), "Columns that hold numbers; all other cells in them count as missing.")
     categorical: Sequence[Name] = setting((), "Columns that hold categories, though they may look like numbers.")
+    event: Name | None = setting(
+        None,
+        "For survival, in place of a target: the column that says whether the event came or the row was censored.",
+    )
+    time: Name | None = setting(None, "For survival: the column with the time under observation; not a feature.")
+    start: Name | None = setting(
+        None, "For survival: the date on which observation began, if the time is the date on which it ended."
+    )
+    horizon: float | None = setting(
+        None,
+        "For survival: the time up to which predictions are scored; by default a fifth of the rows is observed longer.",
+        above=0,
+    )
     task: str | None = setting(
         None, "What to predict: binary, multiclass or regression; by default the target's cells decide."
     )
@@ -81,7 +94,7 @@ class ColumnRoles(Settings):
             names: Any = getattr(self, role)
             several = isinstance(names, Iterable) and not isinstance(names, str)
             object.__setattr__(self, role, tuple(map(str, names)) if several else (str(names),))
-        for role in ("target", "positive", "group", "time_split"):
+        for role in ("target", "event", "time", "start", "positive", "group", "time_split"):
             value = getattr(self, role)
             object.__setattr__(self, role, None if value is None else str(value))
 

@@ -123,11 +123,11 @@ def _are_amounts(cells: Texts, numbers: Floats) -> bool:
 def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, explain: bool) -> EncodedTarget:
     column, remarks = finished
     name, values = column.name, column.values
-    has_target = _with_target(frame, where, "has no number", cells, np.isnan(values))
+    has_target = rows_with_target(frame, where, "has no number", cells, np.isnan(values))
     present = values if has_target is None else values[has_target]
     if present.min() == present.max():
         raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
-    remarks = [*remarks, *_missing_remarks(name, has_target)]
+    remarks = [*remarks, *missing_remarks(name, has_target)]
     if explain:
         message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different ones"
         remarks.append(Remark(message, name))
@@ -139,7 +139,7 @@ def _classes(
 ) -> EncodedTarget:
     column, remarks = finished
     name, values, levels = column.name, column.values, column.schema.levels
-    has_target = _with_target(frame, where, "is missing", cells, np.isnan(values))
+    has_target = rows_with_target(frame, where, "is missing", cells, np.isnan(values))
     labels = in_order(levels)
     _check_labels(where, labels, task)
     if positive is not None:
@@ -150,7 +150,7 @@ def _classes(
     code_of = np.array([labels.index(level) for level in levels], dtype=np.int64)
     codes = code_of[(values if has_target is None else values[has_target]).astype(np.intp)]
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
-    remarks = [*remarks, *_missing_remarks(name, has_target)]
+    remarks = [*remarks, *missing_remarks(name, has_target)]
     spellings, n_rows = near_duplicates(counts)
     if spellings:
         message = (
@@ -165,7 +165,7 @@ def _classes(
     )
 
 
-def _with_target(frame: Frame, where: str, what: str, cells: Texts, missing: Bools) -> Bools | None:
+def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, missing: Bools) -> Bools | None:
     """Return which rows have a target [row]; None if all have one."""
     rows = np.flatnonzero(missing)
     if not len(rows):
@@ -228,7 +228,7 @@ def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[
     return labels if labels[1] == chosen[0] else labels[::-1]
 
 
-def _missing_remarks(name: str, has_target: Bools | None) -> list[Remark]:
+def missing_remarks(name: str, has_target: Bools | None) -> list[Remark]:
     if has_target is None:
         return []
     rows = np.flatnonzero(~has_target).tolist()

@@ -412,6 +412,7 @@ class Effects:
         n_rows: rows that got the values; of many, a sample.
         n_columns: of the model.
         curves: the largest change first; of many columns, the first twelve.
+        until: of survival, the time until which its probability is predicted; else empty.
     """
 
     model: str
@@ -420,9 +421,12 @@ class Effects:
     n_rows: int
     n_columns: int
     curves: tuple[EffectCurve, ...]
+    until: str = ""
 
     def what(self, target: str) -> str:
         """Return what is predicted, as `probability that y is 1`."""
+        if self.until:
+            return f"probability of surviving until {self.until}"
         return f"probability that {target} is {self.label}" if self.label else target
 
     def prediction_text(self, prediction: float, decimals: int = 0) -> str:

@@ -67,7 +67,7 @@ class Reliability:
         return Curve(forecast=forecast, observed=observed, rows=tuple(rows.tolist()))
 
 
-def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
+def reliability(y: ArrayLike, p: ArrayLike, weights: Floats | None = None) -> Reliability:
     """Return the reliability curve by isotonic regression (CORP: Dimitriadis, Gneiting & Jordan 2021). There are no
     bins to choose.
 
@@ -75,6 +75,7 @@ def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
 
     Args:
         y: [row], 0 or 1. p: [row], probability of class 1.
+        weights: of the rows, above 0 [row]; 1 if left out.
 
     Raises:
         ValueError: the shapes don't fit, y isn't 0/1 or p isn't in [0, 1].
@@ -82,12 +83,14 @@ def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
     from scipy.optimize import isotonic_regression
 
     truth, guess = _binary_input(y, p)
+    of_row = np.ones(len(truth)) if weights is None else weights / weights.mean()
     forecast, place, rows = np.unique(guess, return_inverse=True, return_counts=True)
-    share = np.bincount(place, weights=truth) / rows
-    observed = isotonic_regression(share, weights=rows.astype(np.float64)).x
-    brier = float(np.mean((guess - truth) ** 2))
-    recalibrated = float(np.mean((observed[place] - truth) ** 2))
-    uncertainty = float(truth.mean() * (1 - truth.mean()))
+    sums = np.bincount(place, weights=of_row)
+    observed = isotonic_regression(np.bincount(place, weights=truth * of_row) / sums, weights=sums).x
+    brier = float(np.mean(of_row * (guess - truth) ** 2))
+    recalibrated = float(np.mean(of_row * (observed[place] - truth) ** 2))
+    mean = float(np.mean(of_row * truth))
+    uncertainty = mean * (1 - mean)
     return Reliability(
         forecast=forecast,
         observed=observed,
@@ -98,7 +101,7 @@ def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
     )
 
 
-def consistency_band(p: ArrayLike, *, points: int = 40) -> Band:
+def consistency_band(p: ArrayLike, *, points: int = 40, weights: Floats | None = None) -> Band:
     """Return the 90 % consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis, Gneiting & Jordan
     2021).
 
@@ -108,6 +111,7 @@ def consistency_band(p: ArrayLike, *, points: int = 40) -> Band:
     Args:
         p: [row], probability of class 1.
         points: at how many forecasts at most; they are quantiles of p.
+        weights: as in `reliability`.
 
     Raises:
         ValueError: p isn't in [0, 1], or is empty.
@@ -115,18 +119,22 @@ def consistency_band(p: ArrayLike, *, points: int = 40) -> Band:
     from scipy.optimize import isotonic_regression
 
     _, guess = _binary_input(np.zeros(np.shape(p)), p)
-    forecast, place, rows = np.unique(guess, return_inverse=True, return_counts=True)
+    forecast, place = np.unique(guess, return_inverse=True)
     at = spread_indices(len(forecast), points)
     rng = np.random.default_rng(0)
     curves = np.empty((_N_CURVES, len(at)))
+    of_row = np.ones(len(guess)) if weights is None else weights
+    sums = np.bincount(place, weights=of_row)
     for number in range(_N_CURVES):
-        shares = np.bincount(place, weights=rng.random(guess.size) < guess) / rows
-        curves[number] = isotonic_regression(shares, weights=rows.astype(np.float64)).x[at]
+        shares = np.bincount(place, weights=of_row * (rng.random(guess.size) < guess)) / sums
+        curves[number] = isotonic_regression(shares, weights=sums).x[at]
     low, high = np.quantile(curves, ((1 - 0.9) / 2, (1 + 0.9) / 2), axis=0)
     return Band(forecast=_round_shares(forecast[at]), low=_round_shares(low), high=_round_shares(high))
 
 
-def expected_calibration_error(y: ArrayLike, p: ArrayLike, *, n_simulations: int = 1000) -> tuple[float, float, float]:
+def expected_calibration_error(
+    y: ArrayLike, p: ArrayLike, *, n_simulations: int = 1000, weights: Floats | None = None
+) -> tuple[float, float, float]:
     """Return the ECE over ten bins of equal width (Naeini, Cooper & Hauskrecht 2015), its mean and 95th percentile if
     every probability were exactly right: the sum over bins of the absolute value of sum(y - p), divided by rows.
 
@@ -135,13 +143,14 @@ def expected_calibration_error(y: ArrayLike, p: ArrayLike, *, n_simulations: int
     bars of Broecker & Smith 2007).
 
     Args:
-        y: [row], 0 or 1. p: [row], probability of class 1.
+        y: [row], 0 or 1. p: [row], probability of class 1. weights: as in `reliability`.
 
     Raises:
         ValueError: as `reliability`.
     """
     truth, guess = _binary_input(y, p)
-    member = np.eye(_BINS)[np.minimum((guess * _BINS).astype(np.intp), _BINS - 1)]
+    of_row = np.ones(len(truth)) if weights is None else weights / weights.mean()
+    member = of_row[:, None] * np.eye(_BINS)[np.minimum((guess * _BINS).astype(np.intp), _BINS - 1)]
     rng = np.random.default_rng(0)
     block = max(1, _CELLS_AT_ONCE // guess.size)
     simulated = []
@@ -184,9 +193,9 @@ class CalibrationSummary:
     counts: tuple[int, ...]
 
 
-def calibration_of(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
-    """Return the calibration of probabilities; `y` and `p` as in `reliability`. Shares are rounded for charts."""
-    measured, (ece, exact, exact_high) = reliability(y, p), expected_calibration_error(y, p)
+def calibration_of(y: ArrayLike, p: ArrayLike, weights: Floats | None = None) -> CalibrationSummary:
+    """Return the calibration of probabilities; arguments as in `reliability`. Shares are rounded for charts."""
+    measured, (ece, exact, exact_high) = reliability(y, p, weights), expected_calibration_error(y, p, weights=weights)
     return CalibrationSummary(
         miscalibration=measured.miscalibration,
         discrimination=measured.discrimination,
@@ -195,7 +204,7 @@ def calibration_of(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
         ece_if_calibrated=exact,
         ece_if_calibrated_high=exact_high,
         curve=measured.corners(),
-        band=consistency_band(p),
+        band=consistency_band(p, weights=weights),
         counts=tuple(np.histogram(p, bins=20, range=(0, 1))[0].tolist()),
     )
 

@@ -9,7 +9,7 @@ NaN: a network that diverged has no loss, and an invented one would hide that.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -31,7 +31,7 @@ from seedbed.evaluation.classification import (
     predicted_classes,
     recall,
 )
-from seedbed.typing import Floats
+from seedbed.typing import Floats, Ints
 
 Number = TypeVar("Number", float, Floats)
 LOG_LOSS_CLIP = 1e-7
@@ -44,7 +44,7 @@ class Metric:
     """One score.
 
     A score is a mean over rows (`row_loss`), a function of row weights (`weighted`), a skill derived from another score
-    (`skill_of`), or a value without an interval (`value`): exactly one of the four.
+    (`skill_of`), a value without an interval (`value`), or a `concordance`: exactly one of the five.
 
     Attributes:
         name: the key in the summary and the word for `--metric`.
@@ -66,6 +66,7 @@ class Metric:
         by_fold: (codes, p, folds) -> the mean over the folds of one repeat, instead of a value of all rows.
         skill_of: the score S of which this is 1 - S / S of predicting the class frequencies or the mean.
         value: (codes [row], p [row]) -> the score of one prediction set.
+        concordance: whether it is `survival.uno_c` of the test rows of each fold.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Metric:
     by_fold: Callable[[Codes, Floats, NDArray[np.intp]], FoldAuc] | None = None
     skill_of: str | None = None
     value: Callable[[Codes, Floats], float | None] | None = None
+    concordance: bool = False
 
     @property
     def scale(self) -> float:
@@ -97,9 +99,14 @@ class Metric:
         return " (points)" if self.percent else ""
 
     @property
+    def is_of_survival(self) -> bool:
+        """Whether it is of survival: y is `censored_truth` [..., time] and p the probability of it [..., time]."""
+        return "survival" in self.tasks
+
+    @property
     def is_testable(self) -> bool:
         """Whether verdicts may be about it: it has a value of each row, or of each fold, see `fold_losses`."""
-        return self.row_loss is not None or self.weighted is not None
+        return self.row_loss is not None or self.weighted is not None or self.concordance
 
     def score_of(self, loss: Number) -> Number:
         """Return the score of a mean loss, or of each loss of an array: 1 - loss if greater is better, else loss."""
@@ -108,7 +115,7 @@ class Metric:
 
 def default_metric(task: str) -> str:
     """Return the default metric of a task: a proper score, which finds most differences."""
-    return "squared_error" if task == "regression" else "brier"
+    return {"regression": "squared_error", "survival": "integrated_brier"}.get(task, "brier")
 
 
 # Losses of rows
@@ -144,6 +151,17 @@ def _squared_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats
 def _absolute_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
     """Return the absolute value of p - y, in units of the target."""
     return np.asarray(np.abs(p - y))
+
+
+def _integrated_brier(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
+    """Return the mean over evenly spaced times, by trapezoids, of w (p - s)^2: s is 1 if a row survives the time, w its
+    weight (`survival.censored_truth`: y is w, or -w of a row that doesn't survive)."""
+    return np.asarray(np.trapezoid(np.abs(y) * (p - (y > 0)) ** 2, axis=-1) / (y.shape[-1] - 1))
+
+
+def _brier_at_horizon(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
+    """Return w (p - s)^2 at the last time, as `_integrated_brier`."""
+    return np.asarray(np.abs(y[..., -1]) * (p[..., -1] - (y[..., -1] > 0)) ** 2)
 
 
 _UP_TO_ONE: dict[str, Any] = {"greater_is_better": True, "high": 1.0}
@@ -231,6 +249,28 @@ METRICS: dict[str, Metric] = {
         Metric(
             name="mae", words="mean absolute error", tasks=("regression",), own_units=True, row_loss=_absolute_error
         ),
+        Metric(
+            name="integrated_brier",
+            words="integrated Brier score",
+            tasks=("survival",),
+            meaning="how far off predicted survival is, squared and averaged over the times up to the horizon",
+            row_loss=_integrated_brier,
+        ),
+        Metric(
+            name="uno_c",
+            words="Uno's C",
+            tasks=("survival",),
+            **_UP_TO_ONE,
+            percent=True,
+            meaning="the share of pairs of rows in which the one with the higher risk has its event first",
+            concordance=True,
+        ),
+        Metric(
+            name="brier_at_horizon",
+            words="Brier score at the horizon",
+            tasks=("survival",),
+            row_loss=_brier_at_horizon,
+        ),
     )
 }
 """The scores by name, in the order in which they are shown."""
@@ -241,7 +281,7 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
 
     Args:
         name: of a metric that is a mean over rows: brier, log_loss, accuracy, squared_error, mae.
-        y: [...] integer class codes or target values; usually [row].
+        y: [...] integer class codes or target values; usually [row]. Of survival [row, time], see `is_of_survival`.
         p: [...] of the shape of y, or [..., class] with one more axis.
         variance: of the target over the whole table (ddof 0), for squared_error; None means that of `y`. Pass it when
             y is a part.
@@ -259,8 +299,34 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
         with np.errstate(over="ignore", invalid="ignore"):
             losses = loss(truth.astype(np.float64), guess, variance)
         return np.where(np.isfinite(losses), losses, np.nan)
+    if METRICS[name].is_of_survival:
+        return loss(truth, guess, None)
     finite = np.isfinite(guess).all(axis=-1) if guess.ndim > truth.ndim else np.isfinite(guess)
     return np.where(finite, loss(truth.astype(np.intp), guess, None), np.nan)
+
+
+def fold_losses(name: str, y: Ints, sets: Floats, folds: Sequence[Ints]) -> Floats:
+    """Return 1 - the score on the rows of each fold [fold, set], of a metric that is a function of row weights.
+
+    It is NaN where a fold lacks a class that the score needs, or a set has no finite prediction.
+
+    Args:
+        y: class codes [row]. sets: predictions [set, row] or [set, row, class]. folds: row numbers of each.
+    """
+    metric = METRICS[name]
+    assert metric.weighted is not None
+    scores = np.full((len(folds), len(sets)), np.nan)
+    inside = np.stack([np.bincount(rows, minlength=len(y)) for rows in folds]).astype(np.float64)
+    used = np.flatnonzero(inside.any(axis=0))
+    for number, p in enumerate(sets.astype(np.float64)):
+        if not np.isfinite(p[used]).all():
+            continue
+        if p.ndim == 2 and metric.influence is not None:
+            whole = [place for place, rows in enumerate(folds) if len(np.unique(y[rows])) == p.shape[1]]
+            scores[whole, number] = [metric.influence(y[folds[place]], p[folds[place]])[0] for place in whole]
+        else:
+            scores[:, number] = metric.weighted(y[used], p[None, used])(inside[:, used])
+    return np.asarray(1 - scores)
 
 
 def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> float:
@@ -274,6 +340,11 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
         TargetError: squared error of a constant target.
     """
     truth = np.asarray(y)
+    if METRICS[name].is_of_survival:
+        survival = np.maximum(truth, 0).mean(axis=0)  # the Kaplan-Meier estimate, as the mean of weighted rows
+        if METRICS[name].concordance:
+            return 0.5
+        return float(row_losses(name, truth, np.broadcast_to(survival, truth.shape)).mean())
     if "regression" in METRICS[name].tasks:
         return float(row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean())
     codes = truth.astype(np.intp)

@@ -18,6 +18,7 @@ from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.single_runs import Curves, RunLottery
+from seedbed.evaluation.survival import SurvivalSummary
 from seedbed.evaluation.verdicts import Rule, Verdict
 
 Ended = Literal["", "decided", "rows", "time", "interrupted"]
@@ -26,7 +27,7 @@ Ended = Literal["", "decided", "rows", "time", "interrupted"]
 SCHEMA_VERSION = 6
 """Schema version of the summaries that this version of seedbed writes and reads."""
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "survival"]
 
 
 @dataclass(frozen=True)
@@ -307,6 +308,7 @@ class Conclusion(_Verdicts):
         columns: which columns help; None unless requested.
         rows: losses with smaller training sets, and forecasts for more rows; None unless requested.
         effects: what the predictions of the recommended network depend on; None unless requested.
+        survival: the follow-up, and predicted survival; None of other tasks.
     """
 
     verdicts: tuple[Verdict, ...] = ()
@@ -322,6 +324,7 @@ class Conclusion(_Verdicts):
     columns: Columns | None = None
     rows: Rows | None = None
     effects: Effects | None = None
+    survival: SurvivalSummary | None = None
 
     def candidate(self, name: str) -> CandidateSummary:
         """Return a candidate by its name."""

@@ -21,7 +21,7 @@ from seedbed.experiment.fits import Estimator, Fitted, Unit
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.specification_file import code_hash, hash_of
 from seedbed.files import make_folder, remove_parts, write_whole
-from seedbed.training.cluster import processor
+from seedbed.training.environment import processor
 
 _PARTS = ("networks", "curves", "dead")
 
@@ -120,7 +120,7 @@ class Checkpoint:
     @functools.cached_property
     def _run(self) -> str:
         """A hash of what all fits of the run share: the specification, the table, and the processor, as others round
-        differently. The nodes of a cluster must have the same processor."""
+        differently."""
         plan = self._plan
         specified = {key: value for key, value in plan.specification.items() if key not in ("design", "splits_sha256")}
         return _hash([specified, processor(), plan.running.device])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal
 
 from seedbed.arguments import checked, spelled
@@ -40,6 +40,8 @@ def compare(
     y: Any = None,
     *,
     target: str | int | None = None,
+    event: str | int | None = None,
+    time: str | int | None = None,
     candidates: Sequence[Any] | Mapping[str, Any] | str | None = None,
     recipe: Recipe | Literal["default", "tutorial"] = "default",
     design: Design | None = None,
@@ -57,6 +59,7 @@ def compare(
         table: what `read_table` takes, or a `Table` of it, which has more options; or features [row, feature] with `y`.
         y: the target [row], where `table` is an array.
         target: the column to predict.
+        event, time: for survival, in place of a target, as in `read_table`.
         candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
             The default models and `auto`, their blend, if left out.
         recipe: how networks are trained. "default" suits the table, "tutorial" is plain SGD and compares the three
@@ -85,11 +88,11 @@ def compare(
         ...
         2 models on 10 train/test splits: 40 networks in ...
     """
-    started, lrs = time.perf_counter(), _lrs(lr)
+    started, lrs = perf_counter(), _lrs(lr)
     several, rate = (lrs, None) if len(lrs) > 1 else ((), next(iter(lrs), None))
     request = Request(
         question="compare",
-        source=_table(table, y, target),
+        source=_table(table, y, target=target, event=event, time=time),
         candidates=candidates,
         recipe=merge_settings(recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate),
         design=merge_settings(design or Design(), quick=quick or None),
@@ -132,15 +135,16 @@ def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
         raise OptionError(f"lr is {lr!r}", "Give a number, or several.") from None
 
 
-def _table(table: Any, y: Any, target: str | int | None) -> Table:
+def _table(table: Any, y: Any, **reading: Any) -> Table:
+    name = next((name for name, value in reading.items() if value is not None), None)
     if isinstance(table, Table):
-        if y is not None or target is not None:
-            raise OptionError("y or target was given with a table that has been read", "Give it to read_table.")
+        if y is not None or name is not None:
+            raise OptionError(f"{name or 'y'} was given with a table that has been read", "Give it to read_table.")
         return table
     if y is None:
-        return read_table(table, target=target)
-    if target is not None:
-        raise OptionError("target names a column of a table, but X and y are given as arrays", "Leave it out.")
+        return read_table(table, **reading)
+    if name is not None:
+        raise OptionError(f"{name} is about a column of a table, but X and y are given as arrays", "Leave it out.")
     return table_from_arrays(table, y)
 
 
@@ -170,7 +174,8 @@ def _read_by(table: Table) -> list[str]:
         return [repr(table)]
     others = [f"{name}={_word(value)}" for name, value in table.reading.items() if name != "source"]
     arguments = [_word(table.reading["source"]), *others]
-    return arguments if table.reading.keys() <= {"source", "target"} else [f"sb.read_table({', '.join(arguments)})"]
+    is_own = table.reading.keys() <= {"source", "target", "event", "time"}
+    return arguments if is_own else [f"sb.read_table({', '.join(arguments)})"]
 
 
 def _word(value: Any) -> str:

@@ -203,15 +203,17 @@ class Comparison(Results):
         repeat, fold, seed, row, prediction and target.
 
         The prediction is `probability_LABEL` of the positive one of two labels and of each of several, or `prediction`
-        of a number.
+        of a number. Of survival, which `sb.judge` doesn't take, it is `survival_at_TIME`, and `time` is a column.
 
         Raises:
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
         table = self.experiment.table
-        several = table.task == "multiclass"
+        several = table.task in ("multiclass", "survival")
         labels = table.labels if several else table.labels[1:]
         answers = [f"probability_{label}" for label in labels] or ["prediction"]
+        if table.follow_up is not None:
+            answers = [f"survival_at_{time:g}" for time in table.follow_up.grid]
         parts: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", "row", *answers, "y")}
         for result in self.results:
             for split in result.splits:
@@ -229,6 +231,8 @@ class Comparison(Results):
         columns = {key: np.concatenate(blocks) for key, blocks in parts.items()}
         if table.task != "regression":
             columns["y"] = np.array(table.labels, dtype=object)[columns["y"]]
+        if table.durations is not None:
+            columns["time"] = table.durations[columns["row"]]
         return native_frame({key: column.tolist() for key, column in columns.items()})
 
     def to_frame(self) -> Any:
@@ -245,7 +249,7 @@ class Comparison(Results):
         Args:
             path: a file that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
             chart: `curves` (train and test score and loss per epoch, with bands), `lottery` (what single runs would
-                have shown), `calibration`, `rows` or `effects`.
+                have shown), `survival` (risk groups and typical rows), `calibration`, `rows` or `effects`.
 
         Raises:
             OptionError: there is no such chart, it has nothing to show, or the path can't be written to.

@@ -25,6 +25,7 @@ from seedbed.evaluation.checks import (
 from seedbed.evaluation.conclusion import conclude, count_comparisons
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
 from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.survival import kaplan_meier
 from seedbed.evaluation.verdicts import decide
 from seedbed.experiment.contrasts import questions_of
 from seedbed.experiment.run import NetworkResult
@@ -78,7 +79,8 @@ def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, fl
     def losses(metric: str) -> dict[str, npt.NDArray[np.float64]]:
         return {one.name: one.row_losses(metric)[:, :, rows].mean(axis=(0, 1)) for one in results}
 
-    choosing, in_words = losses(experiment.metric), "mae" if first.task == "regression" else "accuracy"
+    choosing = losses(experiment.metric)
+    in_words = {"regression": "mae", "survival": experiment.metric}.get(first.task, "accuracy")
     return {
         metric: optimism(choosing, losses(metric), resample_weights(len(rows), n_resamples=_RESAMPLES))
         for metric in dict.fromkeys((experiment.metric, in_words))
@@ -99,7 +101,10 @@ def guessing_like(like: Result) -> Result:
     predictions = np.full_like(like.predictions[:, :1], np.nan)
     for split in like.splits:
         target = like.target[split.train]
-        if like.task == "multiclass":
+        if like.durations is not None and like.grid is not None:
+            steps = kaplan_meier(like.durations[split.train], target == 1)
+            predictions[split.repeat, 0, split.test] = steps.at(like.grid)
+        elif like.task == "multiclass":
             predictions[split.repeat, 0, split.test] = np.bincount(target, minlength=like.n_classes) / len(target)
         else:
             predictions[split.repeat, 0, split.test] = target.mean()
@@ -131,7 +136,7 @@ def _checks(
     if result.recipe.leaves_out and experiment.n_networks > 1:
         yield check_stopped_at_the_end(name, epochs=result.epochs, most=result.recipe.n_epochs)
     else:
-        prior = 1.0 if numeric else prior_loss("log_loss", experiment.table.target)
+        prior = 1.0 if numeric else prior_loss("log_loss", experiment.fitted_table.target)
         repeats = len(result.predictions)
         shape = (repeats, len(result.splits) // repeats, result.n_networks)
         yield check_under_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from seedbed.data.table import Task
 from seedbed.experiment.spec import Line
 from seedbed.model.portfolio import AUTO, LINES
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
@@ -45,7 +46,7 @@ def questions_of(lines: Sequence[Line]) -> tuple[Question, ...]:
     return tuple(questions)
 
 
-def few_words(line: Line) -> str:
+def few_words(line: Line, task: Task) -> str:
     """Return what a model is, in a few words."""
     if line.is_blend:
         return "mix of the others"
@@ -54,6 +55,8 @@ def few_words(line: Line) -> str:
     architecture = line.candidate.architecture
     if isinstance(architecture, Trees):
         return {"boosted": "small decision trees", "extra": "random trees"}[architecture.method]
+    if task == "survival" and isinstance(architecture, Prior | Regression):
+        return "Kaplan-Meier" if isinstance(architecture, Prior) else "linear, like Cox"
     if isinstance(architecture, Prior):
         return "always the same"
     if isinstance(architecture, Regression) or not architecture.widths:

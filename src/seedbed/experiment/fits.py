@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seedbed.data.person_periods import every_interval, person_periods, survival_at
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.splits import Split
 from seedbed.data.table import Table, Task
 from seedbed.errors import TrainingError, error_line
+from seedbed.evaluation.survival import kaplan_meier
 from seedbed.model.blending import blend_members, blended_predictions, member_predictions
 from seedbed.model.member import Member, MemberData
 from seedbed.model.members import Fit, Running, trained_members
@@ -85,7 +87,8 @@ class Fitted:
     """A model that was fitted on one split.
 
     Attributes:
-        predictions: for the test rows: the probability of class 1 [row], of each class [row, class], or numbers [row].
+        predictions: for the test rows: the probability of class 1 [row], of each class [row, class], numbers [row], or
+            the probability of survival [row, time].
         networks: the same of each of its networks [network, ...]; None of an estimator.
         curves: of its networks, as `Member.curves`; None without networks.
         dead: as `Member.dead`.
@@ -93,8 +96,8 @@ class Fitted:
         note: as `Member.note`.
     """
 
-    predictions: Floats
-    networks: Floats | None = None
+    predictions: npt.NDArray[np.floating]
+    networks: npt.NDArray[np.floating] | None = None
     curves: npt.NDArray[np.floating] | None = None
     dead: npt.NDArray[np.float32] | None = None
     epochs: int = 0
@@ -124,6 +127,8 @@ def fit_group(
         nothing = dataclasses.replace(table.columns[0], values=np.zeros(table.n_rows))
         table = dataclasses.replace(table, columns=visible_columns or (nothing,))
         group = dataclasses.replace(group, members=tuple(_unbound(member) for member in group.members))
+    if table.durations is not None:  # the inputs of person-periods are others than those of the table
+        group = dataclasses.replace(group, members=tuple(_unbound(member) for member in group.members))
     parts = [_part(table, split) for split in splits]
     recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
     fits = list[Fit]()
@@ -132,6 +137,8 @@ def fit_group(
         tested = None
         if table.task == "regression" or len(present) == len(table.labels):
             tested = table.of_rows(splits[len(fits)].test)
+            if part.follow_up is not None:
+                tested = person_periods(tested, part.follow_up.cuts)
         data = MemberData(part, n_networks, None, random_state, tested)
         fits.append(Fit(part, candidates, recipe, data, drops=False))
     trained: list[dict[tuple[int, int], Member]] = [{} for _ in splits]
@@ -148,13 +155,22 @@ def fit_group(
     for split, fit, (part, present), members in zip(splits, fits, parts, trained, strict=True):
         by_name = {member.candidate.name: member for member in members.values()}
         if not members and len(present) == 1 and table.task != "regression":  # the training rows have one class
+            if table.follow_up is not None:
+                of_all = np.ones((len(split.test), len(table.follow_up.grid)), dtype=np.float32)
+                fitted.append(dict.fromkeys(group.names, Fitted(of_all)))
+                continue
             shares = np.tile(np.eye(len(table.labels), dtype=np.float32)[present[0]], (len(split.test), 1))
             fitted.append(dict.fromkeys(group.names, Fitted(shares[:, 1] if table.task == "binary" else shares)))
             continue
-        inputs, of_split = fit.data.preprocessor.inputs_of_values(table.features[split.test]), dict[str, Fitted]()
+        features, of_split = table.features[split.test], dict[str, Fitted]()
+        if part.follow_up is not None:
+            features = every_interval(features, len(part.follow_up.cuts))
+        inputs = fit.data.preprocessor.inputs_of_values(features)
         known = {name: member_predictions(part, member, fit.data, inputs) for name, member in by_name.items()}
         for name, line in group.lines.items():
-            if name in by_name:
+            if name == "prior" and table.durations is not None:
+                of_split[line] = _kaplan_meier(table, split, n_networks)
+            elif name in by_name:
                 of_split[line] = _make_fitted(table, part, present, known[name], by_name[name])
         if AUTO in group.lines and by_name:
             in_order = [by_name[one.name] for one in group.members if one.name in by_name and one.name != "prior"]
@@ -178,10 +194,22 @@ def _part(table: Table, split: Split) -> tuple[Table, npt.NDArray[np.int64]]:
     part = table.of_rows(split.train)
     if table.task == "regression":
         return part, np.arange(0)
+    if table.durations is not None:
+        part = person_periods(part)
+        return part, np.unique(part.target)
     present, codes = np.unique(part.target, return_inverse=True)
     labels = tuple(table.labels[code] for code in present)
     task: Task = "binary" if len(labels) == 2 else "multiclass"
     return dataclasses.replace(part, target=codes.astype(np.int64), labels=labels, task=task), present
+
+
+def _kaplan_meier(table: Table, split: Split, n_networks: int) -> Fitted:
+    """Return the Kaplan-Meier estimate of the training rows as the prediction for each test row."""
+    assert table.durations is not None
+    assert table.follow_up is not None
+    steps = kaplan_meier(table.durations[split.train], table.target[split.train] == 1)
+    survival = np.tile(steps.at(table.follow_up.grid).astype(np.float32), (len(split.test), 1))
+    return Fitted(survival, np.tile(survival, (n_networks, 1, 1)))
 
 
 def _make_fitted(
@@ -189,12 +217,17 @@ def _make_fitted(
 ) -> Fitted:
     """Return a model from what its networks predict [network, row] or [network, row, class]; without a member, it is a
     blend."""
-    if table.task != "regression":
-        if len(present) < len(table.labels):  # a class without training rows keeps 0
-            known, values = values, np.zeros((*values.shape[:2], len(table.labels)))
-            values[..., present] = known
-        values = (values[..., 1] if table.task == "binary" else values).astype(np.float32)
-    mean = values.mean(axis=0, dtype=np.float64).astype(values.dtype)
+    if part.follow_up is not None:
+        cuts, grid = part.follow_up.cuts, part.follow_up.grid
+        hazards = values[..., 1].reshape(len(values), -1, len(cuts))
+        mean, values = survival_at(grid, hazards.mean(axis=0), cuts), survival_at(grid, hazards, cuts)
+    else:
+        if table.task != "regression":
+            if len(present) < len(table.labels):  # a class without training rows keeps 0
+                known, values = values, np.zeros((*values.shape[:2], len(table.labels)))
+                values[..., present] = known
+            values = (values[..., 1] if table.task == "binary" else values).astype(np.float32)
+        mean = values.mean(axis=0, dtype=np.float64).astype(values.dtype)
     if member is None or member.curves is None:
         return Fitted(mean, values)
     return Fitted(mean, values, member.curves, member.dead, member.epochs, member.note)

@@ -75,14 +75,16 @@ class Plan:
     @functools.cached_property
     def batch(self) -> int:
         """The number of splits whose models train together. It changes no result."""
-        cells = len(self.splits[0].train) * max(1, self.n_inputs)
-        return max(1, min(_MOST_SPLITS, _MOST_CELLS // cells))
+        spec = self.experiment
+        periods = spec.fitted_table.n_rows / spec.table.n_rows
+        cells = periods * len(self.splits[0].train) * max(1, self.n_inputs)
+        return max(1, min(_MOST_SPLITS, int(_MOST_CELLS // cells)))
 
     def modules(self) -> Iterator[str]:
         """Yield `own_module` of each user-defined module, once if candidates share it."""
         seen = set()
         for candidate in self.experiment.members:
-            text = own_module(candidate, self.experiment.table)
+            text = own_module(candidate, self.experiment.fitted_table)
             if text and candidate.architecture not in seen:
                 seen.add(candidate.architecture)
                 yield text
@@ -106,7 +108,7 @@ def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...
             wrong.
     """
     splits = experiment.splits() if splits is None else splits
-    n_inputs = layout_of(experiment.table).n_inputs
+    n_inputs = layout_of(experiment.fitted_table).n_inputs
     running = Running.on(compute)
     _check_networks(experiment, running)
     return Plan(experiment, n_inputs, splits, specification(experiment, n_inputs, splits), running)
@@ -114,7 +116,7 @@ def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...
 
 def _check_networks(experiment: Experiment, running: Running) -> None:
     """Plan a network of each candidate on a few rows, so that one that can't be trained is refused now."""
-    table = experiment.table
+    table = experiment.fitted_table
     rows = np.arange(min(table.n_rows, _FEW_ROWS))
     X = Preprocessor.fit(table, rows).inputs_of_values(table.features[rows])
     y = table.target[rows].astype(np.float32) if table.task == "regression" else table.target[rows]

@@ -83,7 +83,7 @@ class NetworkResult(Result):
             n_networks=self.curves.shape[2],
             n_diverged=int((~known).sum()),
             epochs=Epochs(most=self.recipe.n_epochs, low=low, median=median, high=high),
-            train_accuracy=None if numeric else train,
+            train_accuracy=None if self.task in ("regression", "survival") else train,
             train_r2=train if numeric else None,
             train_loss=train_loss,
             test_loss=test_loss,
@@ -227,6 +227,8 @@ class Gathered:
         self._plan, self._line, self._n = plan, line, spec.n_networks
         self._n_repeats, kind = 1 + max(split.repeat for split in plan.splits), spec.table.task
         row = (spec.table.n_rows, spec.table.n_outputs) if kind == "multiclass" else (spec.table.n_rows,)
+        if spec.table.follow_up is not None:
+            row = (spec.table.n_rows, len(spec.table.follow_up.grid))
         # Targets such as years or prices may have more digits than float32.
         dtype = np.float64 if kind == "regression" else np.float32
         self._predictions: Floats = np.full((self._n_repeats, 1, *row), np.nan, dtype=dtype)
@@ -276,6 +278,8 @@ class Gathered:
             "splits": part.splits,
             "groups": spec.table.groups,
             "times": spec.table.times,
+            "durations": spec.table.durations,
+            "grid": None if spec.table.follow_up is None else spec.table.follow_up.grid,
             "design": spec.design,
             "alpha": spec.alpha,
             "predictions": self._predictions[: spec.design.repeats],

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from seedbed.data.layout import layout_of
+from seedbed.data.person_periods import person_periods
 from seedbed.data.splits import Split, check_training, holdout, repeated_folds, sample_rows, time_holdout
-from seedbed.data.table import Table, Task
+from seedbed.data.table import Table, Task, refuse_survival
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean, spell
 from seedbed.evaluation.analyses import Columns
 from seedbed.evaluation.metrics import METRICS, default_margin, default_metric
@@ -23,7 +24,7 @@ from seedbed.model.member import is_network
 from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, linear_name, n_networks_for
 from seedbed.networks.candidate import Candidate, unique_names
 from seedbed.networks.draws import derive
-from seedbed.networks.mlp import Prior, Trees
+from seedbed.networks.mlp import Prior, Regression, Trees
 from seedbed.networks.network import Network
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
@@ -38,7 +39,7 @@ DESIGN = Design()
 
 _QUICK_ROWS = 5_000
 
-LOSSES: dict[Task, str] = {"binary": "bce", "multiclass": "cross_entropy", "regression": "mse"}
+LOSSES: dict[Task, str] = {"binary": "bce", "multiclass": "cross_entropy", "regression": "mse", "survival": "bce"}
 """The loss that networks of each task minimise."""
 
 
@@ -143,25 +144,30 @@ class Experiment:
             lines += [self._line(line, of_group.get(name)) for name, line in group.lines.items()]
         return (*lines, *(Line(one.name, None, False, one.description) for one in self.estimators))
 
+    @functools.cached_property
+    def fitted_table(self) -> Table:
+        """The rows that models are fitted to: those of the table, or their person-periods."""
+        return self.table if self.table.durations is None else person_periods(self.table)
+
     def _line(self, name: str, candidate: Candidate | None) -> Line:
         if candidate is None:
             return Line(name, None, True, "a blend of the others, weighted by their predictions for rows left out")
         if not is_network(candidate):
             return Line(name, candidate, False, _description(candidate, self.table))
-        recipe, n_inputs = self.recipe_of(candidate), layout_of(self.table).n_inputs
+        recipe, n_inputs = self.recipe_of(candidate), layout_of(self.fitted_table).n_inputs
         confined: Literal["", "sigmoid", "softmax"] = ""
         source = source_of(candidate.architecture, n_inputs, self.table.n_outputs)
         if not isinstance(source, Network):
             require_torch("a network of your own")
             from seedbed.training.torch.own_modules import find_final_activation
 
-            confined = find_final_activation(source, n_inputs, self.table.task)
+            confined = find_final_activation(source, n_inputs, self.fitted_table.task)
         n_parameters = n_parameters_of(candidate.architecture, n_inputs, self.table.n_outputs)
         return Line(name, candidate, False, recipe.describe(), recipe, n_parameters, confined)
 
     def recipe_of(self, candidate: Candidate) -> Recipe:
-        """Return the recipe of a candidate for the rows of the table."""
-        return candidate.recipe(self.recipe).for_rows(self.table.n_rows)
+        """Return the recipe of a candidate for the rows that it is fitted to."""
+        return candidate.recipe(self.recipe).for_rows(self.fitted_table.n_rows)
 
     def splits(self) -> tuple[Split, ...]:
         """Return the splits that all candidates share, repeat by repeat; a held-out set is one split.
@@ -175,6 +181,9 @@ class Experiment:
 def _description(candidate: Candidate, table: Table) -> str:
     """Return what a model without training epochs is, in a few words."""
     numbers = table.task == "regression"
+    if table.task == "survival" and isinstance(candidate.architecture, Prior | Regression):
+        is_prior = isinstance(candidate.architecture, Prior)
+        return "Kaplan-Meier estimate of the training rows" if is_prior else "logistic regression of hazards"
     if isinstance(candidate.architecture, Trees):
         return {"boosted": "gradient-boosted trees", "extra": "extremely randomised trees"}[
             candidate.architecture.method
@@ -193,8 +202,11 @@ def splits_of(table: Table, design: Protocol, random_state: int) -> tuple[Split,
     if design.kind == "held_out":
         split = holdout(table.target, test_size=design.locked_share, random_state=random_state, groups=table.groups)
         return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
+    target = table.target
+    if table.durations is not None and np.bincount(target, minlength=2).min() < design.folds:
+        target = np.zeros(table.n_rows)  # too few rows of a class to stratify by it
     return repeated_folds(
-        table.target, repeats=design.repeats, folds=design.folds, random_state=random_state, groups=table.groups
+        target, repeats=design.repeats, folds=design.folds, random_state=random_state, groups=table.groups
     )
 
 
@@ -240,6 +252,8 @@ def specify(
     names = {member.name for member in expanded}
     more = {name: word for name, word in {**dict(zip(lines, lines, strict=True)), **known}.items() if name not in names}
     members = unique_names([*expanded, *(candidates_for(more, table) if more else ())])
+    if unknown:
+        refuse_survival(table, "a scikit-learn model")
     estimators = estimators_from(unknown, random_state=random_state, task=table.task)
     n_networks = n_networks_for(table.n_rows) if design.n_networks is None else int(design.n_networks)
     groups = _groups(members, set(lines), has_auto=has_auto)
@@ -264,7 +278,7 @@ def specify(
         recipe=recipe,
         design=judging,
         metric=metric,
-        margin=default_margin(metric, table.target) if design.margin is None else float(design.margin),
+        margin=default_margin(metric, table.truth) if design.margin is None else float(design.margin),
         margin_given=design.margin is not None,
         alpha=float(design.alpha),
         n_networks=n_networks,
@@ -358,13 +372,20 @@ def _expand_learning_rates(candidates: tuple[Candidate, ...], lrs: Sequence[floa
     return unique_names(expanded)
 
 
+def _outside_largest(table: Table) -> int | None:
+    """Return the number of rows outside the largest class, or of events up to the horizon; None of numbers."""
+    if table.durations is not None and table.follow_up is not None:
+        return int((table.target[table.durations <= table.follow_up.horizon] == 1).sum())
+    return None if table.task == "regression" else table.n_rows - int(np.bincount(table.target).max())
+
+
 def _protocol(table: Table, design: Design) -> Protocol:
     """Return the protocol for a table of this size, with the given settings in place of its own."""
     by_time = table.times is not None
     named = table.groups if table.grouped_by else None  # equal rows that are kept together don't count as groups
     planned = protocol(
         table.n_rows,
-        None if table.task == "regression" else table.n_rows - int(np.bincount(table.target).max()),
+        _outside_largest(table),
         quick=design.quick,
         n_groups=None if named is None else len(np.unique(named)),
         by_time=by_time,
@@ -378,6 +399,9 @@ def _protocol(table: Table, design: Design) -> Protocol:
     counts_given = {name: int(value) for name, value in counts.items() if value is not None}
     limit = None if design.time_limit is None else float(design.time_limit)
     planned = dataclasses.replace(planned, time_limit=limit)
+    if table.durations is not None:  # what counts are rows with the event
+        reason = planned.reason.replace("rows outside the largest class", "events up to the horizon")
+        planned = dataclasses.replace(planned, reason=reason)
     if by_time:
         name = next((name for name, value in counts_given.items() if value > 1), None)
         if name is not None:

@@ -30,7 +30,7 @@ from seedbed.files import make_folder, read_document, write_whole
 from seedbed.model.member import is_network
 from seedbed.networks.mlp import architecture_to_values
 from seedbed.networks.user import FileArchitecture
-from seedbed.training.cluster import versions
+from seedbed.training.environment import versions
 
 SCHEMA_VERSION = 3
 """Of `experiment.json`."""
@@ -60,7 +60,7 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         n_inputs: number of inputs of a network.
     """
     whole = spec.whole
-    sample = None if whole is None else {"of": whole.n_rows, "sha256": hash_of(whole.features, whole.target)}
+    sample = None if whole is None else {"of": whole.n_rows, "sha256": _cells_hash(whole)}
     decided = {
         "schema_version": SCHEMA_VERSION,
         "table": {**table_specification(spec.table, n_inputs), "sample": sample},
@@ -116,11 +116,16 @@ def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
         "n_inputs": n_inputs,
         "labels": list(table.labels),
         "n_rows": table.n_rows,
-        "sha256": hash_of(table.features, table.target),
+        "sha256": _cells_hash(table),
         "groups_sha256": None if table.groups is None else hash_of(table.groups),
         "times_sha256": None if table.times is None else hash_of(table.times),
+        "follow_up": None if table.follow_up is None else dataclasses.asdict(table.follow_up),
         "warnings": [note.code for note in table.notes if note.code],
     }
+
+
+def _cells_hash(table: Table) -> str:
+    return hash_of(table.features, table.target, *([] if table.durations is None else [table.durations]))
 
 
 def hash_of(*arrays: np.ndarray[Any, Any]) -> str:

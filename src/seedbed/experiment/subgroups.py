@@ -85,8 +85,10 @@ def check_metric(metric: str) -> None:
     """Refuse a metric that rows don't have.
 
     Raises:
-        OptionError: it is a score of a fold.
+        OptionError: it is a score of a fold, or of survival.
     """
+    if METRICS[metric].is_of_survival:
+        raise OptionError(f"{spell('by')} can't be combined with survival", f"Leave {spell('by')} out.")
     if METRICS[metric].row_loss is None:
         message = f"'{metric}' is a score of a fold, and a subgroup may have few rows in it"
         raise OptionError(message, f"Leave {spell('metric')} or {spell('by')} out.")

@@ -19,13 +19,16 @@ from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.metrics import METRICS, prior_loss
 from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, lottery, paired_runs, summarize_curves
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingScore, Lotteries, PlanSummary
+from seedbed.evaluation.survival import SurvivalSummary, observed_curve, predicted_curve
 from seedbed.evaluation.verdicts import more_repeats_ratio
 from seedbed.experiment.columns import added
-from seedbed.experiment.conclusions import diagnose, judge, margin_of
+from seedbed.experiment.conclusions import PRIOR, diagnose, judge, margin_of
 from seedbed.experiment.contrasts import few_words
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
 from seedbed.scoring import Result
+
+_TYPICAL = ("very high risk", "rather high risk", "rather low risk", "very low risk")  # eighths of the rows
 
 
 def summarize(results: Results) -> Conclusion:
@@ -36,6 +39,7 @@ def summarize(results: Results) -> Conclusion:
         candidates=_candidates(results, whole=True),
         lottery=_lotteries(results.experiment, results.results, conclusion.reference),
         curves=_curves(results),
+        survival=_survival(results.experiment.table, conclusion, results.results),
     )
 
 
@@ -59,7 +63,7 @@ def answer(run: Results) -> Conclusion:
             greater_is_better=METRICS[experiment.metric].greater_is_better,
             margin=margin.value,
             margin_source=margin.source,
-            of_prior=prior_loss(experiment.metric, experiment.table.target),
+            of_prior=prior_loss(experiment.metric, experiment.table.truth),
         ),
         alpha=experiment.alpha,
         interval={"cross_validation": "corrected", "held_out": "held_out"}.get(design.kind),
@@ -84,6 +88,7 @@ def answer(run: Results) -> Conclusion:
         more_repeats_ratio=more_repeats_ratio(design.repeats, max(2, design.folds)),
         specification=run.specification,
         seconds=round(run.seconds, 2),
+        survival=_survival(experiment.table),
     )
     judged = judge(experiment, results, question)
     checks = diagnose(experiment, results, judged)
@@ -100,7 +105,7 @@ def answer(run: Results) -> Conclusion:
 
 
 def _candidates(run: Results, *, whole: bool) -> tuple[CandidateSummary, ...]:
-    words = {line.name: few_words(line) for line in run.experiment.lines}
+    words = {line.name: few_words(line, run.experiment.table.task) for line in run.experiment.lines}
     return tuple(replace(one.summary(whole=whole), few_words=words[one.name]) for one in run.results)
 
 
@@ -139,10 +144,55 @@ def table_of(table: Table, command: str) -> dict[str, Any]:
     }
 
 
+def _survival(table: Table, judged: Conclusion | None = None, results: Sequence[Result] = ()) -> SurvivalSummary | None:
+    """Return the follow-up of a table, and what the model that a conclusion recommends predicts; None of other tasks.
+
+    Predictions are out of fold, averaged over the repeats. A band holds 95 % of those of single networks.
+    """
+    if table.durations is None or table.follow_up is None:
+        return None
+    horizon, times, events = table.follow_up.horizon, table.durations, table.target == 1
+    grid = np.concatenate([[0.0], table.follow_up.grid])
+    within = times <= horizon
+    whole = observed_curve("all rows", times, events, grid, np.empty((0, len(grid))))
+    summary = SurvivalSummary(
+        time=table.follow_up.time,
+        horizon=horizon,
+        n_events=int((within & events).sum()),
+        n_censored=int((within & ~events).sum()),
+        grid=tuple(np.round(grid, 6).tolist()),
+        everyone=whole,
+    )
+    name = "" if judged is None or judged.advice is None else judged.advice.use
+    result = next((one for one in results if one.name == name and one.finite), None)
+    if result is None or name == PRIOR:
+        return summary
+    rows, alive = result.tested, ((0, 0), (1, 0))
+    of_rows = np.pad(result.predictions[:, :, rows].mean(axis=(0, 1)), alive, constant_values=1.0)  # [row, time]
+    order = np.argsort(of_rows[:, -1], kind="stable")
+    parts = zip(("high risk", "middle risk", "low risk"), np.array_split(order, 3), strict=True)
+    typical = order[((np.arange(4) + 0.5) / 4 * len(order)).astype(np.intp)]
+    single = result.predictions if result.singles is None else result.singles
+    bands = [np.pad(single[:, :, rows[row]].reshape(-1, len(grid) - 1), alive, constant_values=1.0) for row in typical]
+    return replace(
+        summary,
+        model=name,
+        groups=tuple(
+            observed_curve(words, times[rows[some]], events[rows[some]], grid, of_rows[some]) for words, some in parts
+        ),
+        rows=tuple(
+            predicted_curve(words, of_rows[row], band)
+            for words, row, band in zip(_TYPICAL, typical, bands, strict=True)
+        ),
+    )
+
+
 def _curves(results: Results) -> Curves:
     """Return training and test curves of every candidate: means, bands, some single networks."""
     experiment, splits, networks = results.experiment, results.splits, results.networks
     size = f"{counted(len(splits), 'split')} x {counted(experiment.n_networks, 'network')}"
+    if experiment.table.task == "survival":
+        size += "; of the intervals of rows"
     if any(len(set(one.epochs.tolist())) > 1 for one in networks):
         size += ", at their last values once they stop"
     n_single = 0 if len(networks) > 1 else MOST_GHOSTS  # those of several candidates aren't drawn
@@ -161,13 +211,13 @@ def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str
 
     Models with predictions that aren't finite are left out, and so is predicting the class frequencies.
     """
-    regression = experiment.table.task == "regression"
+    task = experiment.table.task
     finite = {result.name: result for result in results if result.finite}
     shown = {name: result for name, result in finite.items() if name != "prior"}
-    name, loss = ("r2", "squared_error") if regression else ("accuracy", "accuracy")
+    name, loss = {"regression": ("r2", "squared_error"), "survival": ("uno_c", "uno_c")}.get(task, ("accuracy",) * 2)
     scores = {model: 1 - result.losses(loss, single=True) for model, result in shown.items()}
     sizes = [len(split.test) for result in results[:1] for split in result.splits]
-    step = 0.0 if regression else 1 / float(np.median(sizes))
+    step = 0.0 if task in ("regression", "survival") else 1 / float(np.median(sizes))
     score = lottery(scores, name=name, words=METRICS[name].words, step=step)
     if reference not in finite:
         return Lotteries(score=score)

@@ -17,7 +17,7 @@ from seedbed.arguments import spelled
 from seedbed.data.preprocessing import Preprocessor, target_moments
 from seedbed.data.reading import read_table
 from seedbed.data.splits import Split, holdout, time_holdout
-from seedbed.data.table import Table
+from seedbed.data.table import Table, refuse_survival
 from seedbed.errors import OptionError
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.single_runs import lottery
@@ -38,7 +38,7 @@ from seedbed.settings.design import Compute
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import with_inputs_of
-from seedbed.training.cluster import versions
+from seedbed.training.environment import versions
 from seedbed.training.many import History, train_many
 
 
@@ -180,6 +180,7 @@ def training_on(
         SeedbedError: the table, the candidate or an option can't be used.
     """
     table = table if isinstance(table, Table) else read_table(table)
+    refuse_survival(table, "training on one split", "Add -o for a model, or compare models.")
     parsed = candidate_from(candidate)
     settings = parsed.recipe(recipe or Recipe.tutorial()).for_rows(table.n_rows)
     if settings.leaves_out:

@@ -21,13 +21,14 @@ from seedbed.figures.curves import learning_curves
 from seedbed.figures.drawing import VEGA_LITE_VERSION, save_chart
 from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.reliability import calibration
+from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import LIGHT, Theme
 from seedbed.files import private_cache, write_whole
 from seedbed.removed import removed
 
 PICTURES = ("png", "svg", "pdf")
 _OF_KIND = {
-    "comparison": ("curves", "lottery", "calibration", "rows", "effects"),
+    "comparison": ("survival", "curves", "lottery", "calibration", "rows", "effects"),
     "training": ("curves", "lottery"),
     "judgement": ("calibration",),
     "tables": (),
@@ -83,6 +84,7 @@ def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | N
 
 
 _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
+    "survival": survival_curves,
     "curves": _curves,
     "lottery": seed_lottery,
     "calibration": calibration,
@@ -102,7 +104,7 @@ def all_charts(
 
 
 def chart_of(summary: AnySummary, name: str) -> alt.ConcatChart:
-    """Return one chart of a summary: `curves`, `lottery`, `calibration`, `rows` or `effects`.
+    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `rows` or `effects`.
 
     Raises:
         OptionError: there is no chart of this name, or nothing for it to show.

@@ -87,7 +87,9 @@ def _share(value: float) -> str:
 
 def _phrases(summary: Conclusion) -> list[str]:
     across = "probability of the class that was predicted"
-    if summary.task == "binary":
+    if summary.survival is not None:
+        across = f"forecast probability of surviving until {summary.survival.words}"
+    elif summary.task == "binary":
         across = f"forecast probability of {list(summary.labels)[1]}"
     return [
         f"across: {across}; up: how often it came true",

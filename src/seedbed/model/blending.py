@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedbed.arguments import checked, shown
+from seedbed.data.person_periods import person_periods
 from seedbed.data.reading import read_table
-from seedbed.data.table import Table
+from seedbed.data.table import Table, refuse_survival
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
 from seedbed.model.header import MOST_NETWORKS
@@ -29,12 +30,12 @@ from seedbed.model.sets import left_out_errors
 from seedbed.model.stacks import Stacks, smooth_clip
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
-from seedbed.networks.mlp import MLP, Regression, Trees
+from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
 from seedbed.settings.recipe import RECIPES, Recipe
 from seedbed.training.candidates import warn_of_probabilities
-from seedbed.training.cluster import versions
+from seedbed.training.environment import versions
 from seedbed.training.parallel import one_thread
 from seedbed.typing import Floats
 
@@ -184,9 +185,14 @@ def blend_table(
         raise OptionError(f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None.")
     started = time.monotonic()
     ends = None if time_limit is None else started + time_limit
-    weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
-    warn_of_probabilities(members[0], table)
+    if sample_weight is not None:
+        refuse_survival(table, "sample_weight")
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
+    table = table if table.durations is None else person_periods(table)
+    weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
+    if any(isinstance(member.architecture, Prior) for member in members):
+        refuse_survival(table, "a model of the prior", "It is the Kaplan-Meier curve, the same for all rows.")
+    warn_of_probabilities(members[0], table)
     if not 1 <= n <= MOST_NETWORKS:
         raise OptionError(f"n_networks is {shown(n)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
     if n == 1 and len(members) > 1:
@@ -304,15 +310,16 @@ def model_of(
         states=states,
         preprocessor=data.preprocessor,
         target_name=table.target_name,
-        task=table.task,
+        task=table.task if table.follow_up is None else "survival",
         labels=table.labels,
         threshold=threshold,
         target_mean=mean,
         target_deviation=deviation,
         training=training or {},
         score=score,
-        calibration=None if left_out is None else left_out_errors(table, left_out),
+        calibration=None if left_out is None or table.follow_up is not None else left_out_errors(table, left_out),
         versions=versions(),
+        follow_up=table.follow_up,
     )
 
 
@@ -328,7 +335,7 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
         **({"n_left_out": n_rows_without} if n_rows_without else {}),
         **({"identifiers": identifiers} if identifiers else {}),
         "table": table.name,
-        "n_rows": table.n_rows,
+        "n_rows": table.n_cases,
         "n_networks": data.n_networks,
         "n_diverged": 0,
         "recipe": recipe.describe(),

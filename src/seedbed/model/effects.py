@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.arguments import shown
+from seedbed.data.person_periods import survival_at
 from seedbed.data.preprocessing import OddityReport
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.table import Table
@@ -73,9 +74,11 @@ def effects_in(model: Ensemble, table: Table) -> Effects:
     if table.n_rows > _MOST_ROWS:
         table = table.of_rows(_sample(table.n_rows))
     cells = tuple(column.values for column in table.columns)
+    if model.follow_up is not None:
+        cells = (*cells, np.ones(table.n_rows))
     rows = NewRows(table.n_rows, cells, ({},) * len(cells))
     inputs, _ = model.preprocessor.inputs_of(rows)
-    known = [one if schema.levels else one[~np.isnan(one)] for one, schema in zip(cells, model.schemas, strict=True)]
+    known = [one if schema.levels else one[~np.isnan(one)] for one, schema in zip(cells, model.schemas, strict=False)]
     places = [place for place, one in enumerate(known) if len(np.unique(one)) > 1]
     if len(places) > _MOST_SHOWN:
         few = inputs[:: -(-table.n_rows // _FEW_ROWS)]
@@ -87,7 +90,8 @@ def effects_in(model: Ensemble, table: Table) -> Effects:
         networks=model.n_networks,
         label="" if model.task == "regression" else model.labels[code],
         n_rows=table.n_rows,
-        n_columns=len(cells),
+        n_columns=len(model.schemas),
+        until="" if model.follow_up is None else model.follow_up.words,
         curves=tuple(sorted(curves, key=lambda curve: -curve.change)),
     )
 
@@ -136,6 +140,9 @@ def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDA
         values = network_values(model, same)  # [network, row], of several classes [network, row, class]
         if model.task == "multiclass":
             values = values[..., code]
+        if model.follow_up is not None:
+            horizon = np.array([model.follow_up.horizon])
+            values = survival_at(horizon, values, model.follow_up.cuts)[..., 0]
         return np.asarray((1 - values if model.task == "binary" and not code else values).mean(axis=1))
 
     with one_thread("cpu"), products_on_one_thread(), ThreadPoolExecutor(pick_jobs(None)) as pool:
@@ -145,8 +152,8 @@ def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDA
 def _code_of(model: Ensemble, label: Any) -> int:
     """Return the number of the class whose probability is meant; 0 for numbers."""
     if label is not None:
-        if model.task == "regression":
-            raise OptionError("a regression model has no classes", "Leave label out.")
+        if model.task in ("regression", "survival"):
+            raise OptionError(f"a {model.task} model has no classes", "Leave label out.")
         if str(label) not in model.labels:
             raise OptionError(f"the model has no label {shown(label)}", did_you_mean(str(label), model.labels))
         return model.labels.index(str(label))

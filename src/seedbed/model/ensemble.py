@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.frame import Frame, Remark
+from seedbed.data.frame import Frame, Numbers, Remark
 from seedbed.data.preprocessing import Preprocessor
-from seedbed.data.table import ColumnSchema, Task
+from seedbed.data.table import ColumnSchema, FollowUp, Task
 from seedbed.data.typed import NewRows
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model.header import FORMAT
@@ -40,14 +40,16 @@ class Ensemble:
         states: parameters and buffers [network, ...], by their names in a network's `state_dict`.
         preprocessor: computes the inputs of the networks from columns.
         target_name: name of the target column.
-        task: "binary", "multiclass" or "regression".
-        labels: the classes as written in the table; the second of two is the positive one. Empty for a regression.
+        task: "binary", "multiclass", "regression" or "survival".
+        labels: the classes as written in the table; the second of two is the positive one, or the event. Empty for a
+            regression.
         threshold: a row is predicted positive if its probability is above this; used for two labels only.
         target_mean, target_deviation: of a numeric target, as the networks' outputs are standardised; else 0 and 1.
         training: how the model was made, as plain values.
         score: expected performance on new rows, and what was scored, as plain values; None if it wasn't measured.
         calibration: errors on rows that networks weren't trained on, for prediction sets; None if there are none.
         versions: versions of the libraries that made it.
+        follow_up: of survival; the networks then predict hazards, and their last column is the interval.
     """
 
     candidate: str
@@ -64,6 +66,7 @@ class Ensemble:
     score: Mapping[str, Any] | None = None
     calibration: LeftOutErrors | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    follow_up: FollowUp | None = None
 
     @property
     def n_networks(self) -> int:
@@ -77,7 +80,8 @@ class Ensemble:
     @property
     def schemas(self) -> tuple[ColumnSchema, ...]:
         """Descriptions of the columns that the model needs."""
-        return self.preprocessor.layout.schemas
+        schemas = self.preprocessor.layout.schemas
+        return schemas if self.follow_up is None else schemas[:-1]
 
     def read(self, frame: Frame) -> tuple[NewRows, list[Remark]]:
         """Return new rows as the columns' schemas read them, and remarks on other columns.
@@ -85,12 +89,20 @@ class Ensemble:
         Raises:
             ColumnError: a column is missing, or there twice.
         """
-        return self.preprocessor.read(frame, [self.target_name, *self.identifiers])
+        expected = [self.target_name, *self.identifiers]
+        if self.follow_up is not None:
+            name = self.preprocessor.feature_names_in_[-1]
+            others = [place for place, other in enumerate(frame.names) if other != name]
+            names = *(frame.names[place] for place in others), name
+            columns = *(frame.columns[place] for place in others), Numbers(np.ones(frame.n_rows))
+            frame = replace(frame, names=names, columns=columns)
+            expected += [self.follow_up.time, self.follow_up.start]
+        return self.preprocessor.read(frame, expected)
 
     @property
     def feature_names_in_(self) -> tuple[str, ...]:
         """Names of the columns that the model needs."""
-        return self.preprocessor.feature_names_in_
+        return tuple(schema.name for schema in self.schemas)
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -120,6 +132,8 @@ class Ensemble:
             raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")
         if per_class and self.task == "regression":
             raise OptionError("a regression model has no classes", "Leave per_class out.")
+        if self.follow_up is not None:
+            raise OptionError("a model of survival has no prediction sets", "Leave the coverage out.")
         if self.calibration is None:
             message = "this model has no prediction sets: an earlier seedbed fitted it, or its rows couldn't be divided"
             raise OptionError(message, "Fit it again, on rows of several groups or times.")
@@ -206,6 +220,7 @@ class Ensemble:
                 "task": self.task,
                 "labels": list(self.labels),
                 "threshold": self.threshold if self.task == "binary" else None,
+                "follow_up": None if self.follow_up is None else asdict(self.follow_up),
             },
             "columns": [_column(self.preprocessor, number) for number in range(len(self.feature_names_in_))],
             "training": dict(self.training),

@@ -19,6 +19,7 @@ its `sha256` is that of the JSON without it, followed by the bytes of the tensor
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -64,6 +65,19 @@ class _Strict(Struct, forbid_unknown_fields=True):
     """An object with exactly these keys. A key that may be unset is left out if there is nothing to report."""
 
 
+class FollowUpRecord(_Strict):
+    """The time of survival; see `FollowUp`."""
+
+    time: str
+    start: str
+    horizon: Annotated[float, Meta(gt=0, le=1e300)]
+    cuts: Annotated[list[Annotated[float, Meta(gt=0, le=1e300)]], Meta(min_length=1, max_length=100)]
+
+    def __post_init__(self) -> None:
+        if any(later <= earlier for earlier, later in itertools.pairwise(self.cuts)):
+            raise ValueError("the ends of its intervals aren't ascending")
+
+
 class Target(_Strict):
     """The target; see `Ensemble`."""
 
@@ -73,11 +87,12 @@ class Target(_Strict):
     threshold: Annotated[float, Meta(ge=0, le=1)]
     mean: _Real
     deviation: Annotated[float, Meta(gt=0, le=1e300)]
+    follow_up: FollowUpRecord | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         n = len(set(self.labels))
-        fits = {"binary": n == 2, "multiclass": n > 2, "regression": n == 0}[self.task]
-        if not fits or n < len(self.labels):
+        fits = {"binary": n == 2, "multiclass": n > 2, "regression": n == 0, "survival": n == 2}[self.task]
+        if not fits or n < len(self.labels) or (self.task == "survival") != (self.follow_up is not UNSET):
             raise ValueError(f"the labels don't fit a {self.task} target")
 
 

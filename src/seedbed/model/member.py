@@ -178,7 +178,8 @@ class MemberData:
         if weights is not None:  # rows of weight 0 have no predictions; the weights' scale means nothing to networks
             weights = (weights / weights[weights > 0].mean(dtype=np.float64)).astype(np.float32)
             splits = [dataclasses.replace(split, test=split.test[weights[split.test] > 0]) for split in splits]
-        return TreeData(self.inputs, target, weights, splits, self._table.n_outputs, task != "regression")
+        n_outputs, n_cases = self._table.n_outputs, self._table.n_cases
+        return TreeData(self.inputs, target, weights, splits, n_outputs, task != "regression", n_cases)
 
     def for_member(self, member: Candidate, recipe: Recipe) -> tuple[TrainingData, Front | None]:
         """Return the data that a network trains on, and the layer that computes its inputs, if that layer is separate.

@@ -23,11 +23,10 @@ from seedbed.networks.mlp import MLP, Architecture, Prior, Trees
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import n_parameters_of, plan_candidate
-from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult
-from seedbed.training.parallel import BackgroundWork, pick_workers, train_chunks
-from seedbed.training.planning import Chunk
+from seedbed.training.parallel import BackgroundWork, pick_jobs, train_chunks
+from seedbed.training.planning import Chunk, pick_device
 
 # How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
 # falls by little in each epoch.
@@ -42,22 +41,22 @@ class Running:
 
     Attributes:
         engine: as in `Compute`.
-        jobs, device, cluster: as `pick_workers` returns them.
+        jobs: how many chunks run at a time.
+        device: as `pick_device` returns it.
     """
 
     engine: Engine = "auto"
     jobs: int = 1
     device: str = "cpu"
-    cluster: Cluster | None = None
 
     @classmethod
     def on(cls, compute: Compute) -> Running:
-        """Return where `compute` trains: the number of cores, the device and the cluster are looked up."""
-        return cls(compute.engine, *pick_workers(compute.n_jobs, compute.device, compute.cluster))
+        """Return where `compute` trains: the number of cores and the device are looked up."""
+        return cls(compute.engine, pick_jobs(compute.n_jobs), pick_device(compute.device))
 
     def train(self, chunks: Sequence[Chunk], data: Sequence[TrainingData]) -> Generator[tuple[int, ChunkResult]]:
         """Train chunks, each on its own data; yield the number of each and its result."""
-        return train_chunks(chunks, data, self.jobs, self.cluster)
+        return train_chunks(chunks, data, self.jobs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +173,7 @@ def _fit_others(fit: Fit, random_state: int, jobs: int, ends: float | None) -> I
     if not members:
         return
     data, trees = fit.data.for_trees(), list[FittedMember]()
-    jobs = jobs if fit.table.n_rows >= FEW_ROWS else 1  # small trees hold Python's lock, so more would gain nothing
+    jobs = jobs if fit.table.n_cases >= FEW_ROWS else 1  # small trees hold Python's lock, so more would gain nothing
     for place, member in sorted(members, key=lambda numbered: trees_of(numbered[1]) is not None):
         architecture, fitted = member.architecture, None
         if not isinstance(architecture, Trees):
@@ -271,7 +270,7 @@ def _batches(
     If training is to end at a time of `time.monotonic`, parts get shares of what is left in proportion to the time that
     they need, and at least one epoch. Those that haven't started by then are left out, but never the first one.
     """
-    in_turn = running.jobs == 1 and running.cluster is None
+    in_turn = running.jobs == 1
     if ends is None:
         if in_turn:  # not all inputs are needed at a time
             yield from ([numbered] for numbered in enumerate(parts))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,10 +14,11 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.data.person_periods import median_survival, survival_at
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.typed import as_text
-from seedbed.errors import CandidateError, OptionError, counted
+from seedbed.errors import CandidateError, OptionError, counted, spell
 from seedbed.evaluation.summaries import Note
 from seedbed.model.effects import Effect, effect_of
 from seedbed.model.ensemble import Ensemble
@@ -54,7 +56,7 @@ class Model(Ensemble):
     """
 
     def predict(self, rows: Any, *, threshold: float | None = None) -> NDArray[Any]:
-        """Return the predicted label, or number, of each row [row].
+        """Return the predicted label, number, or median survival, of each row [row].
 
         Args:
             rows: a data frame of any library, records (dicts), an array in the order of `feature_names_in_`, a path, or
@@ -75,9 +77,56 @@ class Model(Ensemble):
             DataError: as `predict`.
             AttributeError: the model predicts numbers.
         """
-        if self.task == "regression":
-            raise AttributeError("a regression model has no probabilities; use predict")
+        if self.task in ("regression", "survival"):
+            instead = "predict" if self.task == "regression" else "predict_survival"
+            raise AttributeError(f"a {self.task} model has no probabilities of classes; use {instead}")
         return self.predictions(rows).probabilities
+
+    def predict_survival(self, rows: Any, *, at: Sequence[float] | float | None = None) -> Floats:
+        """Return the probability that the event hasn't come until some times [row, time].
+
+        Args:
+            rows: as in `predict`.
+            at: the times, up to the longest one under observation; by default those of `follow_up.cuts`.
+
+        Raises:
+            DataError: as `predict`.
+            OptionError: a time is negative or after the longest one.
+            AttributeError: the model isn't of survival.
+
+        Examples:
+            >>> import pandas as pd
+            >>> rows = pd.DataFrame({"dose": [1, 2, 3] * 20, "days": range(60), "died": [0, 1, 1, 0] * 15})
+            >>> model = sb.fit_model(sb.read_table(rows, event="died", time="days"), "logistic")
+            >>> model.predict_survival(rows[:5], at=[10, 30]).shape
+            (5, 2)
+        """
+        if self.follow_up is None:
+            raise AttributeError("only models of survival predict survival")
+        return self.survival(self.predictions(rows), at)
+
+    def survival(self, predictions: Predictions, at: Sequence[float] | float | None = None) -> Floats:
+        """Return the probability of survival [row, time].
+
+        Args:
+            predictions: from `predictions`.
+            at: as in `predict_survival`.
+        """
+        assert self.follow_up is not None
+        cuts = self.follow_up.cuts
+        times = np.atleast_1d(np.asarray(cuts if at is None else at, dtype=np.float64))
+        self.check_times(times)
+        return survival_at(times, predictions.values, cuts)
+
+    def check_times(self, times: Iterable[float]) -> None:
+        """Raise OptionError for a time at which no row was under observation, or if the model isn't of survival."""
+        for time in times:
+            if self.follow_up is None:
+                raise OptionError(f"{spell('at')} is for models of survival", "Leave it out.")
+            longest = self.follow_up.cuts[-1]
+            if not 0 <= time <= longest:
+                message = f"{spell('at')} is {time:g}, and rows were observed from 0 to {longest:g}"
+                raise OptionError(message, f"Give a time of '{self.follow_up.time}' between these.")
 
     def predict_set(self, rows: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:
         """Return for each row whether each label is in its prediction set [row, class], in the order of `classes_`.
@@ -109,7 +158,8 @@ class Model(Ensemble):
             AttributeError: the model predicts labels.
         """
         if self.task != "regression":
-            raise AttributeError("a model of labels has no intervals; use predict_set")
+            instead = "predict_set" if self.follow_up is None else "predict_survival"
+            raise AttributeError(f"only a model of numbers has intervals; use {instead}")
         return self.covering(self.predictions(rows), coverage)
 
     def covering(
@@ -154,13 +204,14 @@ class Model(Ensemble):
 
     def contributions(self, *rows: Any, **options: Any) -> NoReturn:
         """Raise OptionError: use the package shap for what each column contributes to a prediction."""
-        instead = "predict" if self.task == "regression" else "predict_proba"
+        instead = {"regression": "predict", "survival": "predict_survival"}.get(self.task, "predict_proba")
         raise OptionError(
             "contributions left seedbed", f"Use the package shap: shap.Explainer(model.{instead}, background)(rows)."
         )
 
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
-        """Return the predicted label, or number, of each row [row].
+        """Return the predicted label, number, or median survival, of each row [row]. A median later than the longest
+        time under observation is NaN.
 
         Args:
             predictions: from `predictions`.
@@ -168,6 +219,8 @@ class Model(Ensemble):
         """
         if self.task == "regression":
             return predictions.values
+        if self.follow_up is not None:
+            return median_survival(predictions.values, self.follow_up.cuts)
         if self.task == "binary":
             limit = self.threshold if threshold is None else threshold
             codes = (predictions.values > limit).astype(np.int64)
@@ -205,6 +258,13 @@ class Model(Ensemble):
             CandidateError: the networks are your own module, not built from a candidate's words.
         """
         path = Path(path)
+        if self.follow_up is not None:  # the file has the interval as one more input, and gives its hazard
+            if coverage is not None or per_class:
+                self.thresholds_of_sets(coverage, per_class=per_class)
+            hazards = dataclasses.replace(self, task="binary", follow_up=None).export(path)
+            name, ends = self.preprocessor.feature_names_in_[-1], [f"{cut:g}" for cut in self.follow_up.cuts]
+            message = f"the file predicts the hazard of the interval '{name}', 1 to {len(ends)}; they end at"
+            return Exported((path,), (*hazards.notes, Note(f"{message} {', '.join(ends)}", name)))
         if path.suffix != ".onnx":
             hint = removed("python", "export") if path.suffix == ".py" else "Name a file that ends in .onnx."
             raise OptionError(f"can't write an ONNX file to {path}", hint)

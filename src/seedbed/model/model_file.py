@@ -18,6 +18,7 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from seedbed.data.preprocessing import Preprocessor
+from seedbed.data.table import FollowUp
 from seedbed.errors import CandidateError, DataError, ModelFileError, OptionError, SeedbedError, error_line
 from seedbed.files import remove_parts, write_whole
 from seedbed.model.ensemble import Ensemble
@@ -120,6 +121,8 @@ def to_bytes(model: Ensemble) -> bytes:
     arrays |= {f"networks.{name}": value for name, value in model.states.items()}
     target = {"name": model.target_name, "task": model.task, "labels": list(model.labels),
               "threshold": model.threshold, "mean": model.target_mean, "deviation": model.target_deviation}  # fmt: skip
+    if model.follow_up is not None:
+        target["follow_up"] = {**vars(model.follow_up), "cuts": list(model.follow_up.cuts)}
     values: dict[str, Any] = {
         "format": FORMAT,
         "candidate": model.candidate,
@@ -236,7 +239,13 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
     n_outputs = len(target.labels) if target.task == "multiclass" else 1
     expected = _network_shapes(architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks)
     expected["golden.cells"] = DTYPES["F64"], (N_GOLDEN, len(preprocessor.layout.schemas))
-    expected["golden.values"] = DTYPES["F64"], (N_GOLDEN, n_outputs) if target.task == "multiclass" else (N_GOLDEN,)
+    follow_up, of_row = None, (n_outputs,) if target.task == "multiclass" else ()
+    if target.follow_up is not UNSET:
+        time = target.follow_up
+        follow_up, of_row = FollowUp(time.time, time.horizon, tuple(time.cuts), time.start), (len(time.cuts),)
+        if preprocessor.layout.schemas[-1].kind != "number":
+            raise ModelFileError("its last column isn't the interval")
+    expected["golden.values"] = DTYPES["F64"], (N_GOLDEN, *of_row)
     calibrated = None if about.calibration is UNSET else tuple(about.calibration.rows)
     if calibrated is not None:
         if len(calibrated) != max(1, len(target.labels)) or not any(calibrated):
@@ -266,6 +275,7 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         "target_mean": target.mean,
         "target_deviation": target.deviation,
         "calibration": calibration,
+        "follow_up": follow_up,
         **{name: header.values[name] for name in ("training", "score", "versions")},
     }
     _check_golden(Ensemble(**fields), tensors["golden.cells"], tensors["golden.values"])

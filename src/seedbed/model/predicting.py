@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame, Remark, as_notes
+from seedbed.data.person_periods import every_interval
 from seedbed.data.preprocessing import Oddities, OddityReport
 from seedbed.data.table import ColumnSchema, Task
 from seedbed.data.typed import NewRows
@@ -38,9 +39,9 @@ class Predictions:
     """The predictions of a model for rows.
 
     Attributes:
-        task: "binary", "multiclass" or "regression".
-        values: probability of the positive class [row], of each class [row, class], or the number [row]; mean over the
-            networks.
+        task: "binary", "multiclass", "regression" or "survival".
+        values: probability of the positive class [row], of each class [row, class], the number [row], or the hazard of
+            each interval [row, interval]; mean over the networks.
         spread: standard deviation of `values` over the networks, in the same shape.
         odd: unusual cells.
         doubtful: whether most cells of a row are missing, unreadable or unknown to the model [row].
@@ -66,8 +67,10 @@ class Predictions:
 
     @property
     def spreads(self) -> Floats:
-        """Standard deviation over the networks [row]: of the probability of the positive or the most probable class, or
-        of the number."""
+        """Standard deviation over the networks [row]: of the probability of the positive or the most probable class, of
+        the number, or the largest one of the hazards."""
+        if self.task == "survival":
+            return np.asarray(self.spread.max(axis=1))
         if self.task != "multiclass":
             return self.spread
         best = self.values.argmax(axis=1)[:, None]
@@ -225,9 +228,25 @@ def network_values(
         stacks: the networks in parts; by default those that the model keeps.
     """
     # No reference to a part may be kept while the next one is made.
-    made = map(operator.call, [model.stacks] if stacks is None else stacks, itertools.repeat(matrix))
+    parts = [model.stacks] if stacks is None else stacks
+    if model.follow_up is not None:
+        logits = np.concatenate([*map(functools.partial(_of_intervals, model, matrix), parts)])
+        return np.asarray(ACTIVATIONS["sigmoid"].values(logits))
+    made = map(operator.call, parts, itertools.repeat(matrix))
     values = predicted_by(np.concatenate([*made]), model.task, (model.target_mean, model.target_deviation))
     return values[:, :, 1] if model.task == "binary" else values
+
+
+def _of_intervals(model: Ensemble, matrix: NDArray[np.float32], networks: Callable[[Array], Array]) -> Array:
+    """Return the outputs of networks for the inputs [row, input] of each interval in turn [network, row, interval]."""
+    assert model.follow_up is not None
+    layout, outputs = model.preprocessor.layout, list[Array]()
+    of_interval, matrix = layout.places.sources == len(layout.schemas) - 1, matrix.copy()
+    cells = every_interval(np.zeros((1, len(layout.schemas) - 1)), len(model.follow_up.cuts))
+    for inputs in model.preprocessor.inputs_of_values(cells)[:, of_interval]:
+        matrix[:, of_interval] = inputs
+        outputs.append(networks(matrix))
+    return np.concatenate(outputs, axis=2)
 
 
 def predicted_by(outputs: Array, task: Task, scale: tuple[float, float]) -> Floats:
@@ -239,6 +258,6 @@ def predicted_by(outputs: Array, task: Task, scale: tuple[float, float]) -> Floa
     if task == "regression":
         mean, deviation = scale
         return np.asarray(outputs[..., 0] * deviation + mean)
-    if task == "binary":
+    if task in ("binary", "survival"):
         return np.asarray(ACTIVATIONS["sigmoid"].values(np.concatenate([-outputs, outputs], axis=-1)))
     return np.asarray(ACTIVATIONS["softmax"].values(outputs))

@@ -45,6 +45,7 @@ def write_predictions(
     keep: Sequence[str] = (),
     coverage: float | None = None,
     per_class: bool = False,
+    at: Sequence[float] = (),
 ) -> Written:
     """Write the predictions for each row.
 
@@ -58,6 +59,7 @@ def write_predictions(
         keep: columns of the table to copy before the predictions. Identifiers known to the model are copied, too, so
             predictions can be joined to the table; one without a name is called `index`.
         coverage, per_class: as in `Model.predict_set`; without a coverage, no sets are written.
+        at: of survival, the times of which the columns `survival_at_TIME` are; `prediction` is the median.
 
     Raises:
         OptionError: the path has another ending, the threshold isn't a probability, or there are no such sets.
@@ -69,7 +71,9 @@ def write_predictions(
     check_threshold(model.task, threshold)
     if coverage is not None or per_class:  # refused now if there are no such sets
         model.thresholds_of_sets(coverage, per_class=per_class)
-    columns = _Columns(model, threshold, coverage, per_class)
+    times = tuple(at) if at or model.follow_up is None else model.follow_up.cuts
+    model.check_times(times)  # refused now if one is out of range
+    columns = _Columns(model, threshold, coverage, per_class, times)
     copied = _columns_to_copy(columns, frame, keep)
     with temporary_folder() as folder, duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
@@ -92,22 +96,28 @@ class _Columns:
     threshold: float | None
     coverage: float | None
     per_class: bool
+    at: tuple[float, ...] = ()
 
     @property
     def names(self) -> list[str]:
+        if self.model.task == "survival":
+            return ["prediction", *(f"survival_at_{time:g}" for time in self.at), "spread", "flags"]
         added = [] if self.coverage is None else ["set"] if self.model.labels else ["low", "high"]
         return ["prediction", *(f"probability_{label}" for label in self.model.labels), *added, "spread", "flags"]
 
     @property
     def types(self) -> list[str]:
-        kind = {"i": "BIGINT", "U": "VARCHAR", "f": "DOUBLE"}[self.model.classes_.dtype.kind]
+        labels = "f" if self.model.task == "survival" else self.model.classes_.dtype.kind
+        kind = {"i": "BIGINT", "U": "VARCHAR", "f": "DOUBLE"}[labels]
         added = {"set": "VARCHAR", "flags": "VARCHAR", "low": "DOUBLE", "high": "DOUBLE"}
         return [kind, *(added.get(name, "FLOAT") for name in self.names[1:])]
 
     def of(self, predictions: Predictions) -> list[np.ndarray[Any, Any]]:
         """Return the columns of a block."""
         columns = [self.model.labelled(predictions, self.threshold)]
-        if self.model.task != "regression":
+        if self.model.task == "survival":
+            columns += list(self.model.survival(predictions, self.at).astype(np.float32).T)
+        elif self.model.task != "regression":
             columns += list(predictions.probabilities.astype(np.float32).T)  # networks are trained in float32
         if self.coverage is not None and self.model.labels:
             sets = self._covering(predictions).tolist()

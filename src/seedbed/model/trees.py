@@ -24,6 +24,7 @@ from seedbed.typing import Floats
 
 FEW_ROWS = 1_500
 """Rows below which boosted trees are small."""
+_FEWEST_PERIODS = 20  # in a leaf of extra trees, which would else find the last period of single rows
 MOST_ROWS = 16_384
 """Rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement."""
 _SHARE, _MOST_INPUTS = 0.5, 64  # of the inputs among which a node looks for its split; the number for extra trees
@@ -48,6 +49,7 @@ class TreeData:
         splits: of each network.
         n_outputs: outputs of a row.
         of_classes: whether the target is classes.
+        n_cases: of person-periods, the number of rows that they are of.
     """
 
     X: NDArray[np.float32]
@@ -56,6 +58,12 @@ class TreeData:
     splits: Sequence[Split]
     n_outputs: int
     of_classes: bool
+    n_cases: int | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of independent rows."""
+        return len(self.y) if self.n_cases is None else self.n_cases
 
     @functools.cached_property
     def values(self) -> list[NDArray[np.float32]]:
@@ -281,7 +289,7 @@ def tree_seconds(trees: Trees, data: TreeData) -> float:
         _extra(dataclasses.replace(trees, n_trees=_TIMED), data, split, 0)
     else:
         with single_threads("openmp"):
-            first = booster(data.of_classes, len(data.y), 0).set_params(max_iter=_TIMED)
+            first = booster(data.of_classes, data.size, 0).set_params(max_iter=_TIMED)
             first.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
     return (time.monotonic() - started) / _TIMED
 
@@ -293,6 +301,7 @@ def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTre
     rows, random, several = split.train, np.random.RandomState(seed), data.of_classes and data.n_outputs > 1
     X, kind = data.X[rows], ExtraTreeClassifier if several else ExtraTreeRegressor
     share = min(_SHARE, _MOST_INPUTS / X.shape[1])
+    fewest = 1 if data.size == len(data.y) else _FEWEST_PERIODS
     y, each = data.y[rows, None].astype(np.float64), []
     for tree_seed in random.randint(np.iinfo(np.int32).max, size=trees.n_trees):
         counts = data.counts[rows]
@@ -300,7 +309,7 @@ def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTre
             draws = np.random.RandomState(tree_seed).randint(len(rows), size=MOST_ROWS)
             counts *= np.bincount(draws, minlength=len(rows))
         # A forest checks the rows again for each tree, which takes longer than growing a small one.
-        tree = kind(max_features=share, random_state=tree_seed)
+        tree = kind(max_features=share, random_state=tree_seed, min_samples_leaf=fewest)
         nodes = tree.fit(X, y, sample_weight=counts, check_input=False).tree_
         children, root = (nodes.children_left, nodes.children_right), np.zeros(1, dtype=np.int64)
         value = nodes.value.reshape(nodes.node_count, -1) / trees.n_trees
@@ -321,13 +330,13 @@ def booster(of_classes: bool, n_rows: int, seed: int) -> Any:
 
 def _round_size(data: TreeData) -> int:
     """Return the number of boosting iterations of a round, at whose start inputs are divided into bins."""
-    return _ROUND if len(data.y) >= FEW_ROWS else _SMALL_ROUND
+    return _ROUND if data.size >= FEW_ROWS else _SMALL_ROUND
 
 
 def _boosted(
     trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoolExecutor, until: float | None
 ) -> list[DecisionTrees]:
-    ensembles = [booster(data.of_classes, len(data.y), seed) for seed in seeds]
+    ensembles = [booster(data.of_classes, data.size, seed) for seed in seeds]
 
     def grow(n_iterations: int, ensemble: Any, split: Split) -> Floats:
         """Grow more trees; return the sums of the losses of the rows left out, after each iteration."""

@@ -20,6 +20,8 @@ _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 woul
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
 _OF_THIS_RUN = ("out", "format")  # options with a value that another question doesn't need
+_NOT_OF_SURVIVAL = ("target", "metric", "margin", "task")
+_FLAGS = ("overwrite", "quick")
 _NARROW = 0.03  # a range of so few points has a decimal
 _HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that won't help
 
@@ -50,14 +52,18 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
     in one fold; None if no such command is known."""
     found = [(note.code, *remedied) for note in conclusion.notes if (remedied := find_remedy(note))]
     command, options = conclusion.command, [*dict.fromkeys(option for _, _, option in found)]
+    is_of_survival = any(option.lstrip("-").startswith("event") for option in options)
     if not found or conclusion.columns is not None or conclusion.rows is not None:
         return None
     if command.startswith("seedbed compare "):
-        if len(re.findall(r"(?<!\S)-+group\b", " ".join([command, *options]))) > 1:
+        given = " ".join([command, *options])
+        splits = re.search(r"(?<!\S)-+time-split\b", given) if is_of_survival else None
+        if splits or len(re.findall(r"(?<!\S)-+group\b", given)) > 1:
             return None
-        command = " ".join([_again(conclusion, "compare"), *options])
-    elif command.startswith("sb.compare(") and not any(f"{option.split('=')[0]}=" in command for option in options):
-        command = f"{command[:-1]}, {', '.join(options)})"
+        command = " ".join([_again(conclusion, "compare", *(_NOT_OF_SURVIVAL if is_of_survival else ())), *options])
+    elif read := re.fullmatch(r"sb\.compare\(('[^']*')((?:, target=(?:'[^']*'|\d+))?)(.*)\)", command):
+        source, target, rest = read.groups()
+        command = f"sb.compare(sb.read_table({source}{'' if is_of_survival else target}, {', '.join(options)}){rest})"
     else:
         return None
     wrong = "; ".join(what.replace(f"the outcome '{conclusion.target}'", "the outcome") for _, what, _ in found)
@@ -68,7 +74,7 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
 def find_remedy(note: Note) -> tuple[str, str] | None:
     """Return what a warning has found, and the option that it advises; None if it is no warning with such an option."""
     said, _, option = note.message.rpartition(" with ")
-    known = option.lstrip("-").startswith(("drop ", "drop=", "group ", "group="))
+    known = option.lstrip("-").startswith(("drop ", "drop=", "group ", "group=", "event ", "event="))
     return (re.split(r": |\. ", said, maxsplit=1)[0], option) if note.code in SERIOUS and known else None
 
 
@@ -140,6 +146,14 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             yield from _by_guessing(conclusion, "mae")
             in_table = measure("mae", scores["mae"].mean or 0.0)
             yield from _chance(conclusion, in_table) if in_table != value else ()
+        return
+    if conclusion.task == "survival" and "uno_c" in scores:
+        if _has_interval(scores["uno_c"]):
+            pairs = "pairs of rows, the one with the higher predicted risk has its event first"
+            yield f"in {_in_percent(scores['uno_c'], pairs)}"
+            yield f"{guessing_words(conclusion)} gets 50%"
+            if conclusion.advice is not None and conclusion.advice.guess:
+                yield "the verdicts are about its probabilities, and these aren't shown to be closer than that curve"
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
         if _has_interval(deciding):
@@ -226,7 +240,7 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         yield f"{longer} may tell {use} from {rival}"
         return
     factor = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
-    to_tell = f"to tell {use} from {rival}"
+    to_tell = f"to tell {use} from {'Kaplan-Meier' if (rival, conclusion.task) == ('prior', 'survival') else rival}"
     in_all = f" in all (you have {conclusion.plan.sample_of or n:,})" if n else ""
     if size > margin:
         yield f"{_rows(n, factor)}{in_all} {to_tell}, if they differ as much as it looks"
@@ -244,13 +258,14 @@ def _better_model(conclusion: Conclusion) -> Iterator[str]:
 
 
 def _again(conclusion: Conclusion, verb: str, *without: str) -> str:
-    """Return the command of a comparison with another verb, for another folder, and without some flags."""
+    """Return the command of a comparison with another verb, for another folder, and without some options."""
     kept, is_value = list[str](), False
     for word in shlex.split(conclusion.command):
         name, equals, _ = word.lstrip("-").partition("=")
-        if not is_value and name not in (*_OF_THIS_RUN, "overwrite", *without):
+        is_dropped = word.startswith("-") and name in (*_OF_THIS_RUN, "overwrite", *without)
+        if not is_value and not is_dropped:
             kept.append(word)
-        is_value = name in _OF_THIS_RUN and not equals and not is_value
+        is_value = is_dropped and name not in _FLAGS and not equals and not is_value
     return shlex.join([kept[0], verb, *kept[2:]])
 
 
@@ -308,8 +323,8 @@ def untrained_candidates(conclusion: Conclusion) -> set[str]:
 
 def guessing_words(conclusion: Conclusion) -> str:
     """Return what the baseline `prior` does."""
-    if conclusion.task == "regression":
-        return "always answering the mean"
+    if conclusion.task in ("regression", "survival"):
+        return "always answering the mean" if conclusion.task == "regression" else "Kaplan-Meier (one curve for all)"
     most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="the same")
     return f"always answering {most}"
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seedbed.errors import counted, spell, visible
+from seedbed.evaluation.metrics import plain_number
 from seedbed.evaluation.summaries import Note, Score
 from seedbed.report.sentences import join_notes, note_sentence
 from seedbed.report.tables import WIDTH, range_words, table_lines, table_width
@@ -48,6 +49,7 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         "binary": f"the probability that {target['name']} is {target['labels'][-1]}" if target["labels"] else "",
         "multiclass": f"which of {len(target['labels'])} labels {target['name']} has",
         "regression": f"the number {target['name']}",
+        "survival": f"when {target['name']} comes",
     }[target["task"]]
     networks, s = counted(card["n_networks"], "network"), "s" * (card["n_networks"] == 1)
     kinds = _kinds(card)
@@ -60,6 +62,9 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     of_what = "in one of each" if _is_blend(card) else "a network"
     size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} {of_what}"
     yield f"Inputs:   {counted(len(card['columns']), 'column')} as {size}"
+    if (time := target["follow_up"]) is not None:
+        cuts = [plain_number(cut) for cut in time["cuts"]]
+        yield f"Time:     {time['time']}, in {len(cuts)} intervals up to {cuts[-1]}, scored up to {time['horizon']:g}"
     if target["labels"]:
         threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["task"] == "binary" else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
@@ -101,6 +106,7 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
     score, out_of_bag = card["score"], card["training"].get("out_of_bag_loss")
     if score is None and out_of_bag is not None:
         kind = "squared error" if card["target"]["task"] == "regression" else "log loss"
+        kind += " of the intervals" if card["target"]["task"] == "survival" else ""
         what = "networks and trees" if "trees" in _kinds(card) else "the networks"
         yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by {what} that weren't trained on it"
         choice = "the blend" if _is_blend(card) else "when training ended"
@@ -212,6 +218,10 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
         shares = [f"{_short(label)} {count / total:.1%} ({count:,})" for label, count in labels.items()]
         about = ", ".join(shares[:10]) + (f", and {len(shares) - 10} more" if len(shares) > 10 else "")
         about += f"; {_short(list(labels)[1])} is the positive one" if target["task"] == "binary" else ""
+    if target["task"] == "survival":
+        low, median, high = _numbers(target["low"], target["median"], target["high"])
+        about = f"the event came in {shares[1].removeprefix(_short(list(labels)[1]))[1:]} of the rows; "
+        about += f"{target['time']} from {low} to {high}, median {median}, scored up to {target['horizon']:g}"
     yield f"Target {target['name']}, {target['task']}: {about}"
     if group := document["group"]:
         yield f"Group {group['name']}: {counted(group['n_groups'], 'group')} stay together"

@@ -90,6 +90,28 @@ def confusion_finding(summary: Conclusion) -> str:
     return f"{name} misses {100 * share:.0f} of 100 rows of the class {label}"
 
 
+def survival_finding(summary: Conclusion) -> str:
+    """Return how far apart the groups of the highest and the lowest risk are at the horizon."""
+    survival = summary.survival
+    assert survival is not None
+    first, *_, last = survival.groups
+    low, high = (f"{100 * one.observed[-1]:.0f}%" for one in (first, last))
+    return f"Of the third with the highest risk {low} survive until {survival.words}, of the lowest {high}"
+
+
+def survival_table(summary: Conclusion) -> NumberTable:
+    """Return predicted and observed survival of the groups at the horizon."""
+    survival = summary.survival
+    assert survival is not None
+    columns = ["", "rows", "events", "predicted", "observed", "95% range"]
+    rows = [
+        [one.name, f"{one.n_rows:,}", f"{one.n_events:,}", f"{one.predicted[-1]:.1%}", f"{one.observed[-1]:.1%}",
+         f"{one.observed_low[-1]:.1%} to {one.observed_high[-1]:.1%}"]
+        for one in survival.groups
+    ]  # fmt: skip
+    return NumberTable(columns, rows, f"Survival until {survival.words}")
+
+
 _MOST_CLASSES = 12
 
 

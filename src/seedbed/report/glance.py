@@ -104,7 +104,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
 def _names_of_other_scores(conclusion: Conclusion) -> Iterator[str]:
     """Yield the scores that are shown in any case, if they are known."""
     names = ("roc_auc", "recall") if rare_label(conclusion) else ("accuracy",)
-    for name in ("r2", "mae") if conclusion.task == "regression" else names:
+    for name in {"regression": ("r2", "mae"), "survival": ("uno_c",)}.get(str(conclusion.task), names):
         if all(name in candidate.scores for candidate in conclusion.candidates):
             yield name
 
@@ -137,7 +137,8 @@ def _heading(conclusion: Conclusion) -> str:
         rows = f"{conclusion.n_rows:,} of {sample_of:,} rows"
     parts = [f"{rows}, {counted(conclusion.n_features or 0, 'feature')}", spread(conclusion)]
     size = "; ".join([*parts, *(note.message for note in conclusion.notes if note.code == "SB205")])
-    return f"{conclusion.table}: predicting {conclusion.target} ({size})"
+    what = conclusion.target if conclusion.survival is None else f"when {conclusion.target} comes"
+    return f"{conclusion.table}: predicting {what} ({size})"
 
 
 def _trained(conclusion: Conclusion) -> Iterator[str]:
@@ -177,7 +178,8 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
                 if is_reference
                 else ("", "none" if model.finite else "none: it diverged", "")
             )
-        what = guess if name == "prior" and model.few_words and len(guess) <= _FEW_LETTERS else model.few_words
+        is_guess = name == "prior" and model.few_words == "always the same" and len(guess) <= _FEW_LETTERS
+        what = guess if is_guess else model.few_words
         yield Row(name, what, score, gain, others, words, look, name == use, interval)
 
 
@@ -240,6 +242,9 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         scope = ", all comparisons at once" if n > 1 else ""
         level = f"±: give or take ({100 * (1 - conclusion.alpha):g}% range{scope})"
         yield f"{level}. A difference below {margin_words(conclusion.metric)} doesn't matter."
+    if conclusion.survival is not None and "uno_c" in conclusion.candidates[0].scores:
+        yield f"Uno's C (concordance): {METRICS['uno_c'].meaning}; 50% is chance."
+        yield f"Horizon: {conclusion.survival.words}. logistic stands for Cox's model, with odds in place of rates."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)

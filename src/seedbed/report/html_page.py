@@ -30,11 +30,18 @@ TERMS = {
     "more rows may decide it.",
     "candidate": "A model that is compared: a network architecture with its training settings, or one of the default "
     "models.",
+    "censored": "Of a row: its event hadn't come when it was last observed, so it is known only that it came later, "
+    "if at all.",
     "confidence interval": "A range that covers the true value in 95 % of tables like this one.",
     "cross-validation": "Rows are divided into folds; each fold is predicted by models trained on the others.",
     "epoch": "One pass over the training rows.",
     "gain": "How much better a model's score is than that of the model it is compared with. Its confidence interval "
     "reaches as far as the ± to both sides.",
+    "hazard": "Probability that the event comes in an interval, if it hasn't come before.",
+    "horizon": "The time up to which predicted survival is scored; about a fifth of the rows is observed longer.",
+    "integrated Brier score": "Mean squared error of predicted survival, averaged over the times up to the horizon. "
+    "0 is perfect.",
+    "Kaplan-Meier": "Estimate of the share of rows that survives each time, the same for all rows.",
     "margin": "The smallest difference that matters to you (the option `margin`).",
     "no better": "The confidence interval excludes every gain over the reference that matters; whether the model loses "
     "anything is open.",
@@ -53,6 +60,7 @@ TERMS = {
     "single run": "One network, trained once: one split and one seed.",
     "split": "A division of the rows into training and test rows.",
     "squared error": "Mean squared difference between prediction and target, as a share of the target's variance.",
+    "Uno's C": "Of two rows, how often the one with the higher predicted risk has its event first. 50 % is chance.",
     "verdict": "What a corrected t-test says about a model and the recommended one: worse, no difference that matters, "
     "or can't tell; against a reference that you name also better, no worse or no better.",
     "worse, better": "The confidence interval, corrected for the number of comparisons, excludes zero.",

@@ -89,9 +89,6 @@ class Compute(Settings):
     """
 
     n_jobs: int | None = setting(None, "How many cores train at once; all cores if left out.")
-    cluster: str | None = setting(
-        None, "Train on a running cluster: ray or dask; with an address ray:HOST:PORT, dask:tcp://HOST:PORT."
-    )
     engine: Engine = setting(
         "auto",
         "What trains: native is a kernel in C++ that comes with the package; torch trains all networks.",

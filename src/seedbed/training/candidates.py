@@ -132,6 +132,6 @@ def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
 def _outputs_needed(table: Table) -> str:
     if table.task == "regression":
         return "A number to predict takes one."
-    if table.task == "binary":
+    if table.n_outputs == 1:
         return "Two labels take one, the logit of the second."
     return f"{table.n_outputs} labels take {table.n_outputs}, the logit of each."

@@ -7,14 +7,13 @@ import operator
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from seedbed.arguments import checked, shown
 from seedbed.data.sources.memory import native_frame
-from seedbed.data.table import Task
 from seedbed.errors import OptionError, TrainingError, counted, did_you_mean, warn
 from seedbed.evaluation.single_runs import CURVES, Curves, summarize_curves
 from seedbed.networks.candidate import Candidate, candidate_from
@@ -27,12 +26,14 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import source_of
 from seedbed.training.data import TrainingData, as_array, one_split
 from seedbed.training.losses import Loss, check_smoothing, pick_loss
-from seedbed.training.parallel import pick_workers, train_chunks
-from seedbed.training.planning import check_engine, plan_chunks, traits_of
+from seedbed.training.parallel import pick_jobs, train_chunks
+from seedbed.training.planning import check_engine, pick_device, plan_chunks, traits_of
 from seedbed.training.torch import has_torch, require_torch
 from seedbed.training.traits import Source
 
 _MOST_SEEDS = 1_000_000
+
+_Task = Literal["binary", "multiclass", "regression"]
 
 
 @checked()
@@ -45,12 +46,11 @@ def train_many(
     y_test: Any,
     *,
     seeds: Sequence[int] | int = 100,
-    task: Task | None = None,
+    task: _Task | None = None,
     sample_weight: Any = None,
     engine: Engine = "auto",
     device: Any = "auto",
     n_jobs: int | None = None,
-    cluster: str | None = None,
     dtype: Any = "float32",
     **recipe: Any,
 ) -> History:
@@ -78,7 +78,6 @@ def train_many(
             possible.
         device: `"cpu"`, `"cuda"` or `"auto"`, which is CUDA if available.
         n_jobs: chunks of networks to train at a time; None means one per core.
-        cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/scale.md.
         dtype: `"float32"`, or `"float64"` to study rounding.
         recipe: settings of a `Recipe`, by name; those left out are those of `Recipe.tutorial()`.
 
@@ -94,7 +93,7 @@ def train_many(
         raise OptionError(f"dtype is {shown(dtype)}", "It must be a text: float32 or float64.")
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, settings = _builder(candidate_from(build), data, common, task)
-    numbers, (n_workers, where, connected) = _seeds(seeds), pick_workers(n_jobs, Compute(device=device).device, cluster)
+    numbers, n_workers, where = _seeds(seeds), pick_jobs(n_jobs), pick_device(Compute(device=device).device)
     check_engine(engine)
     n_outputs = traits_of(make, 0, data).n_outputs
     loss = pick_loss(settings.loss, data.y, n_outputs)
@@ -102,7 +101,7 @@ def train_many(
     if not isinstance(make, Network) and loss.of_classes:
         from seedbed.training.torch.own_modules import probabilities_warning
 
-        kind: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
+        kind: _Task = "multiclass" if loss.name == "cross_entropy" else "binary"
         if warning := probabilities_warning(make, data.X.shape[1], kind):
             warn(warning)
     # The digits of a single network are exactly those of the tutorial's loop.
@@ -111,7 +110,7 @@ def train_many(
                          engine="plain" if plain else engine, device=where, dtype=dtype)  # fmt: skip
     curves = np.empty((len(CURVES), settings.n_epochs, len(numbers)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
-    for number, result in train_chunks(chunks, data, n_workers, connected):
+    for number, result in train_chunks(chunks, data, n_workers):
         members = chunks[number].members
         curves[:, :, list(members)] = result.curves
         states.update(zip(members, result.states, strict=True))
@@ -124,7 +123,7 @@ def train_many(
     return history
 
 
-def _builder(candidate: Candidate, data: TrainingData, common: Recipe, task: Task | None) -> tuple[Source, Recipe]:
+def _builder(candidate: Candidate, data: TrainingData, common: Recipe, task: _Task | None) -> tuple[Source, Recipe]:
     """Return the network for this table, or what builds it, and the candidate's recipe with the loss of the task."""
     recipe = candidate.recipe(common).for_rows(len(data.y))
     if recipe.patience:
@@ -139,7 +138,7 @@ def _builder(candidate: Candidate, data: TrainingData, common: Recipe, task: Tas
     return source_of(candidate.architecture, data.X.shape[1], n_outputs), recipe
 
 
-def _of_task(recipe: Recipe, task: Task, y: npt.NDArray[np.generic]) -> Recipe:
+def _of_task(recipe: Recipe, task: _Task, y: npt.NDArray[np.generic]) -> Recipe:
     """Return the recipe with a loss of the task. Raise TrainingError if the target isn't coded as the task needs it."""
     losses = {"binary": ("auto", "bce", "cross_entropy"), "multiclass": ("cross_entropy",), "regression": ("mse",)}
     if task not in losses:

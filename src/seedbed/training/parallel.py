@@ -1,5 +1,4 @@
-"""Train chunks in parallel, each on one thread: in threads for the kernel, else in processes through joblib, or on a
-cluster."""
+"""Train chunks in parallel, each on one thread: in threads for the kernel, else in processes through joblib."""
 
 from __future__ import annotations
 
@@ -21,10 +20,9 @@ from typing import Any, Generic, TypeVar, cast
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
-from seedbed.training.cluster import Cluster, Tasks, pick_cluster
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult, Training
-from seedbed.training.planning import Chunk, pick_device
+from seedbed.training.planning import Chunk
 from seedbed.training.undocumented import keep_freed_memory, keep_large_workers
 
 T = TypeVar("T")
@@ -116,16 +114,6 @@ def pick_jobs(jobs: int | None) -> int:
     return jobs
 
 
-def pick_workers(jobs: int | None, device: str, cluster: str | None) -> tuple[int, str, Cluster | None]:
-    """Return how many chunks run at a time on this machine, the device, and the cluster that replaces both, if any.
-
-    Raises:
-        OptionError: one of them isn't available, or two contradict each other.
-    """
-    connected = pick_cluster(cluster, jobs=jobs, device=device)
-    return pick_jobs(jobs), pick_device("cpu" if connected else device), connected
-
-
 def end_workers() -> None:
     """End the worker processes now, also those that are still starting."""
     if not _started.is_set():
@@ -185,15 +173,10 @@ def _ignore_interrupts() -> Iterator[None]:
 
 
 def run_in_workers(
-    function: Callable[..., Any], tasks: Tasks, shared: tuple[Any, ...], jobs: int, cluster: Cluster | None = None
+    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], shared: tuple[Any, ...], jobs: int
 ) -> Generator[Any, None, None]:
-    """Yield what `function(*task, *shared)` returns for each task, in the order in which tasks finish.
-
-    Tasks run in `jobs` worker processes, or on a cluster.
-    """
-    if cluster is not None:
-        yield from cluster.run(function, tasks, shared)
-        return
+    """Yield what `function(*task, *shared)` returns for each task, in the order in which tasks finish. Tasks run in
+    `jobs` worker processes."""
     import joblib  # loads asyncio, which threads and planning don't need
 
     delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task, *shared) for task in tasks]
@@ -235,17 +218,16 @@ def train_chunk(chunk: Chunk, data: TrainingData, tell: Callable[[], None] = lam
 
 
 def train_chunks(
-    chunks: Sequence[Chunk], data: TrainingData | Sequence[TrainingData], jobs: int, cluster: Cluster | None = None
+    chunks: Sequence[Chunk], data: TrainingData | Sequence[TrainingData], jobs: int
 ) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train chunks and yield (number, result) for each, in the order in which they finish.
 
-    With one job, one chunk or a GPU, everything runs in this process, unless there is a cluster.
+    With one job, one chunk or a GPU, everything runs in this process.
 
     Args:
         chunks: the chunks.
         data: the table that they train on, or one for each chunk.
         jobs: how many run at a time.
-        cluster: where to train instead.
     """
     tasks: list[tuple[Any, ...]] = list(enumerate(chunks))
     shared: tuple[TrainingData, ...] = ()
@@ -253,9 +235,7 @@ def train_chunks(
         shared = (data,)
     else:
         tasks = [(*task, part) for task, part in zip(tasks, data, strict=True)]
-    if cluster is not None:
-        waiting = [run_in_workers(_train_numbered, tasks, shared, jobs, cluster)]
-    elif jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
+    if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
         waiting = [(_train_numbered(*task, *shared) for task in tasks)]
     else:
         native = [task for task in tasks if task[1].engine == "native"]

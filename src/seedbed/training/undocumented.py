@@ -71,13 +71,3 @@ def has_hooks(module: object) -> bool:
     Gain: hooks that change no output, such as counters, are kept as well.
     """
     return any(getattr(module, name, None) for name in ("_forward_hooks", "_forward_pre_hooks"))
-
-
-def quiet_ray_workers() -> None:
-    """Keep Ray from printing events of its nodes to stdout. Ray 2.50 to 2.60.
-
-    Fallback: it prints. Gain: with `--json`, stdout is one JSON document.
-    """
-    with contextlib.suppress(ImportError):
-        worker: Any = importlib.import_module("ray._private.worker")
-        worker._worker_logs_enabled = False

@@ -1,0 +1,181 @@
+"""The outcome of survival: an event, the time under observation, and the horizon up to which predictions are scored."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from seedbed.data.cells import first_of, quote
+from seedbed.data.frame import ROWS_NAMED, Frame, Remark, as_notes
+from seedbed.data.kinds import as_category, finish
+from seedbed.data.table import FollowUp
+from seedbed.data.table_options import ColumnRoles
+from seedbed.data.target import (
+    MOST_MISSING,
+    SAYS_NO,
+    SAYS_YES,
+    EncodedTarget,
+    encode_target,
+    missing_remarks,
+    rows_with_target,
+)
+from seedbed.data.typed import type_columns
+from seedbed.errors import ColumnError, OptionError, TargetError, counted, spell
+from seedbed.typing import Bools, Floats
+
+_SAYS_EVENT = {*SAYS_YES, "1", "event", "dead", "died", "death", "deceased", "failed", "failure", "relapse", "relapsed"}
+_SAYS_CENSORED = {*SAYS_NO, "0", "censored", "alive", "living", "survived", "lost"}
+_BEYOND = 0.2  # of the rows are under observation after the default horizon
+_FEWEST_BEYOND = 10  # rows after any horizon, as others would weigh too much
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The outcome of the rows that have one.
+
+    Attributes:
+        target: 1 for the event, 0 for censored rows.
+        durations: time under observation [row with a target].
+        follow_up: the horizon.
+    """
+
+    target: EncodedTarget
+    durations: Floats
+    follow_up: FollowUp
+
+
+def check_survival(frame: Frame, roles: ColumnRoles) -> None:
+    """Raise OptionError for options that only survival has, or can't have."""
+    if roles.event is None:
+        for name in ("time", "start", "horizon"):
+            if getattr(roles, name) is not None:
+                raise OptionError(f"{spell(name)} is for survival", f"Name the event: {spell('event', 'COLUMN')}.")
+        return
+    for name in ("time_split", "task"):
+        if getattr(roles, name) is not None:
+            raise OptionError(f"{spell('event')} and {spell(name)} can't be combined", f"Leave {spell(name)} out.")
+    if roles.target not in (None, roles.event):
+        message = f"{spell('event')} names the outcome, and {spell('target')} another one"
+        raise OptionError(message, f"Leave {spell('target')} out.")
+    if roles.time is None:
+        message = f"{frame.where}: survival needs the time under observation"
+        raise OptionError(message, f"Name its column: {spell('time', 'COLUMN')}.")
+
+
+def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome:
+    """Return the outcome of survival.
+
+    Args:
+        decimal: as in `encode_target`.
+
+    Raises:
+        TargetError: the event has more than two labels, none says that it came, it is unclear which one does, or it
+            never came; or times are missing, negative, or all equal.
+        ColumnError: a column isn't of numbers or dates.
+        OptionError: too few rows are under observation after the horizon.
+    """
+    name, time = str(roles.event), str(roles.time)
+    where = f"{frame.where}: the event '{name}'"
+    target = _events(frame, name, where, roles.positive, decimal)
+    durations = _durations(frame, roles)
+    missing = np.isnan(durations)
+    if 100 * missing.sum() > MOST_MISSING * frame.n_rows:
+        message = f"{frame.where}: the time '{time}' is missing in {missing.sum():,} of {frame.n_rows:,} rows"
+        raise TargetError(message, "Fill these cells or remove their rows.")
+    negative = np.flatnonzero(durations < 0)
+    if len(negative):
+        place = frame.places(negative[:1].tolist())[int(negative[0])]
+        message = f"{frame.where}: the time '{time}' is negative in {counted(len(negative), 'row')}, first in {place}"
+        raise TargetError(message, "Repair or remove these rows.")
+    has_target = np.ones(frame.n_rows, dtype=np.bool_) if target.has_target is None else target.has_target
+    both = has_target & ~missing
+    durations, events = durations[both], target.values[~missing[has_target]]
+    remarks = []
+    for words, rows in (("without a time are left out", np.flatnonzero(missing & has_target)),
+                        ("of time 0 count in the first interval", np.flatnonzero(both)[durations == 0])):  # fmt: skip
+        if len(rows):
+            code = "SB205" if "left out" in words else ""
+            remarks.append(Remark(f"{len(rows)} rows {words}", time, code, len(rows), rows[:ROWS_NAMED].tolist()))
+    if not events.any():
+        raise TargetError(f"{where} never came", "There is nothing to predict.")
+    horizon = _horizon(frame.where, time, durations, events == 1, roles.horizon)
+    encoded = EncodedTarget(
+        events, target.labels, "survival", None if both.all() else both, (*target.notes, *as_notes(frame, remarks))
+    )
+    return Outcome(encoded, durations, FollowUp(time, horizon, start=roles.start or ""))
+
+
+def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: str) -> EncodedTarget:
+    """Return whether the event came [row with a target]: 1 or 0."""
+    draft = as_category(frame.texts(frame.names.index(name)))
+    column, remarks = finish(name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True)
+    levels = column.schema.levels
+    if len(levels) > 2:
+        message = f"{where} has {len(levels)} labels ({first_of([quote(level) for level in levels], 3)})"
+        hint = "Competing risks aren't supported: keep one event, and write the others as censored, or as the event."
+        raise TargetError(message, hint)
+    says_event = [level for level in levels if level.lower() in _SAYS_EVENT]
+    says_censored = [level for level in levels if level.lower() in _SAYS_CENSORED]
+    if positive is None and not (len(says_event) <= 1 and len(says_event) + len(says_censored) == len(levels)):
+        listed = " or ".join(map(quote, levels))
+        message = f"{where}: which label says that it came, {listed}?"
+        raise TargetError(message, f"Name it: {spell('positive', levels[-1])}.")
+    if len(levels) == 2:
+        given = positive if positive is not None else says_event[0]
+        return encode_target(frame, name, task="binary", positive=given, decimal=decimal)
+    came = positive == levels[0] if positive is not None else bool(says_event)
+    labels = ("censored", levels[0]) if came else (levels[0], "event")
+    has_target = rows_with_target(frame, where, "is missing", draft.cells, np.isnan(column.values))
+    codes = np.full(frame.n_rows if has_target is None else int(has_target.sum()), int(came), dtype=np.int64)
+    notes = as_notes(frame, [*remarks, *missing_remarks(name, has_target)])
+    return EncodedTarget(codes, labels, "survival", has_target, notes)
+
+
+def _durations(frame: Frame, roles: ColumnRoles) -> Floats:
+    """Return the time under observation [row]; of dates, the days since the start. NaN where it isn't known."""
+    names = [str(roles.time), *([] if roles.start is None else [roles.start])]
+    positions = [frame.names.index(name) for name in names]
+    typed = type_columns(frame, positions, numeric=roles.numeric, categorical=roles.categorical)
+    kinds = [column.schema.kind for column in typed.columns]
+    for name, kind in zip(names, kinds, strict=True):
+        if kind == "category" or (kind == "date" and roles.start is None):
+            message = f"{frame.where}: the time '{name}' is {'dates' if kind == 'date' else 'text'}, not numbers"
+            dates = f"Name the column with the date on which observation began: {spell('start', 'COLUMN')}."
+            text = "Write it as a number without a unit."
+            if kind == "category" and np.isfinite(frame.numbers(frame.names.index(name))).any():
+                text = f"Read its numbers alone: {spell('numeric', name)}."
+            raise ColumnError(message, dates if kind == "date" else text)
+    if len(kinds) > 1 and kinds.count("date") == 1:
+        message = f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
+        raise ColumnError(message, f"If '{names[0]}' is a duration, leave {spell('start')} out.")
+    ends, *starts = (column.values for column in typed.columns)
+    return (ends - starts[0]) / (_DAY if kinds[0] == "date" else 1.0) if starts else ends
+
+
+def _horizon(where: str, time: str, durations: Floats, events: Bools, given: float | None) -> float:
+    """Return the given horizon, or else the last time, rounded down to two digits, after which a fifth of the rows is
+    still under observation."""
+    ordered = np.sort(durations)
+    if given is None:
+        # The longest time that enough rows exceed.
+        later = ordered[min(len(ordered) - 1, math.floor((1 - _BEYOND) * len(ordered)))]
+        below = ordered[ordered < later]
+        if not len(below) or below[-1] <= 0:
+            raise TargetError(f"{where}: most rows have the same time '{time}', or 0", "Name another column.")
+        digit = 10.0 ** (math.floor(math.log10(below[-1])) - 1)
+        horizon = float(math.floor(below[-1] / digit + 1e-9) * digit)
+    else:
+        horizon = float(given)
+        fewest = min(_FEWEST_BEYOND, math.ceil(len(ordered) / 10))
+        if (n := int((ordered > horizon).sum())) < fewest:
+            are = "is" if n == 1 else "are"
+            message = f"{where}: {counted(n, 'row')} {are} under observation after the horizon of {horizon:g}"
+            raise OptionError(message, f"Give less than {ordered[-fewest]:g}.")
+    if not (events & (durations <= horizon)).any():
+        first = durations[events].min()
+        message = f"{where}: the first event is at {first:g}, after the horizon of {horizon:g}"
+        raise OptionError(message, f"Give {spell('horizon')} of more than that.")
+    return horizon

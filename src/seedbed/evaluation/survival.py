@@ -1,0 +1,228 @@
+"""Survival: the Kaplan-Meier estimate, weights for censored rows, concordance, and what reports show.
+
+Functions share arguments: `times` [row] are positive; `events` [row] say whether a row's event was seen at its time. If
+not, the row was censored then.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seedbed.typing import Bools, Floats, Ints
+
+_TIED = 1e-8  # predicted risks that differ by less
+_CELLS = 1 << 22  # pairs that are compared at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """A function of time that changes at `times` to `values` and is 1 before.
+
+    Attributes:
+        times: distinct, ascending [time].
+        values: from this time on [time].
+        deviations: standard error of each value [time]; of survival only.
+    """
+
+    times: Floats
+    values: Floats
+    deviations: Floats
+
+    def at(self, times: Floats) -> Floats:
+        """Return the values at some times."""
+        return np.concatenate([[1.0], self.values])[np.searchsorted(self.times, times, side="right")]
+
+
+def kaplan_meier(times: Floats, events: Bools, *, censoring: bool = False) -> Steps:
+    """Return the share that survives each time (Kaplan & Meier 1958), with Greenwood's standard error (1926).
+
+    Args:
+        censoring: whether the share that isn't censored is returned instead. Of equal times, events come first.
+    """
+    distinct, place = np.unique(times, return_inverse=True)
+    counts, seen = (np.bincount(place, weights=some.astype(np.float64)) for some in (events | True, events))
+    at_risk = np.asarray(counts[::-1].cumsum()[::-1], dtype=np.float64)
+    if censoring:
+        at_risk, seen = at_risk - seen, counts - seen
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.cumprod(np.where(at_risk > 0, 1 - seen / at_risk, 1.0))
+        summands = np.where(at_risk > seen, seen / (at_risk * (at_risk - seen)), 0.0)
+    return Steps(distinct, np.asarray(values), np.asarray(values * np.sqrt(np.cumsum(summands))))
+
+
+def _inverse(shares: Floats) -> Floats:
+    """Return 1 / share, and 0 where no row is left."""
+    return np.divide(1.0, shares, out=np.zeros_like(shares), where=shares > 0)
+
+
+def censored_truth(times: Floats, events: Bools, grid: Floats, known: Steps | None = None) -> Floats:
+    """Return which rows survive each time of a grid, with weights in place of those that were censored before.
+
+    The weights are the inverse probability of being under observation (Graf, Schmoor, Sauerbrei & Schumacher 1999).
+
+    Args:
+        grid: [time].
+        known: the share of training rows that isn't censored; by default of these rows.
+
+    Returns:
+        [row, time]: the weight of a row that survives, minus the weight of one that had its event; 0 if neither is
+        known.
+    """
+    known = kaplan_meier(times, events, censoring=True) if known is None else known
+    survives = times[:, None] > grid
+    dead = np.where(events, _inverse(known.at(times)), 0.0)[:, None]
+    return np.where(survives, _inverse(known.at(grid)), -dead * ~survives)
+
+
+def uno_c(times: Floats, events: Bools, risks: Floats, *, horizon: float, known: Steps | None = None) -> float:
+    """Return the share of pairs in which the row with the earlier event has the higher risk (Uno, Cai, Pencina,
+    D'Agostino & Wei 2011). Pairs are weighted by the probability of being seen; equal risks count half.
+
+    Args:
+        risks: predicted [row].
+        horizon: only events before this time count.
+        known: the share of training rows that isn't censored; None weights all pairs equally, which is Harrell's C
+            (Harrell, Califf, Pryor, Lee & Rosati 1982).
+
+    Returns:
+        NaN if no pair can be compared.
+    """
+    rows = np.flatnonzero(events & (times < horizon))
+    weights = np.ones(len(rows)) if known is None else _inverse(known.at(times[rows])) ** 2
+    right = total = 0.0
+    step = max(1, _CELLS // max(1, len(times)))
+    for start in range(0, len(rows), step):
+        some, weight = rows[start : start + step, None], weights[start : start + step]
+        later = (times > times[some]) | ((times == times[some]) & ~events)
+        difference = risks[some] - risks
+        better = later * ((difference > _TIED) + 0.5 * (np.abs(difference) <= _TIED))
+        right += float(weight @ better.sum(axis=1))
+        total += float(weight @ later.sum(axis=1))
+    return right / total if total > 0 else np.nan
+
+
+@dataclass(frozen=True, eq=False)
+class FollowedFolds:
+    """The outcome of all rows, and the share that isn't censored by the training rows of each split.
+
+    Attributes:
+        times, events: of all rows [row].
+        grid: the times of predictions [time].
+        splits: repeat, training rows and test rows of each split, repeat by repeat.
+    """
+
+    times: Floats
+    events: Bools
+    grid: Floats
+    splits: Sequence[tuple[int, Ints, Ints]]
+
+    @functools.cached_property
+    def _known(self) -> list[Steps]:
+        return [kaplan_meier(self.times[train], self.events[train], censoring=True) for _, train, _ in self.splits]
+
+    @functools.cached_property
+    def truths(self) -> list[Floats]:
+        """`censored_truth` of the test rows [row, time], for each repeat; 0 of other rows."""
+        truths = [np.zeros((len(self.times), len(self.grid))) for _ in range(self.splits[-1][0] + 1)]
+        for (repeat, _, test), known in zip(self.splits, self._known, strict=True):
+            truths[repeat][test] = censored_truth(self.times[test], self.events[test], self.grid, known)
+        return truths
+
+    def discordances(self, survival: Floats) -> Floats:
+        """Return 1 - Uno's C of the test rows of each split [repeat, fold, seed], by the survival until the horizon
+        [repeat, seed, row]; NaN where a prediction isn't finite, or no pair can be compared."""
+        losses = np.full((len(self.splits), survival.shape[1]), np.nan)
+        for place, ((repeat, _, test), known) in enumerate(zip(self.splits, self._known, strict=True)):
+            times, events, horizon = self.times[test], self.events[test], float(self.grid[-1])
+            for seed, p in enumerate(survival[repeat][:, test]):
+                if np.isfinite(p).all():
+                    losses[place, seed] = 1 - uno_c(times, events, 1 - p, horizon=horizon, known=known)
+        return losses.reshape(len(survival), -1, survival.shape[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurvivalCurve:
+    """Survival along the times of a `SurvivalSummary`.
+
+    Attributes:
+        name: of the rows.
+        n_rows, n_events: how many there are, and how many had the event by the horizon; 0 of a single row.
+        predicted: the mean prediction; empty of all rows.
+        low, high: the range in which 95 % of the predictions of single networks are, of a single row.
+        observed: the Kaplan-Meier estimate of the rows; empty of a single row.
+        observed_low, observed_high: its 95 % interval, by Greenwood's error.
+    """
+
+    name: str
+    n_rows: int = 0
+    n_events: int = 0
+    predicted: tuple[float, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    observed: tuple[float, ...] = ()
+    observed_low: tuple[float, ...] = ()
+    observed_high: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurvivalSummary:
+    """The follow-up of a table, and what the recommended model predicts for rows that it wasn't trained on.
+
+    Attributes:
+        time: the column with the time under observation.
+        horizon: the time up to which predictions are scored.
+        n_events: rows whose event was seen, up to the horizon.
+        n_censored: rows that were censored before the horizon.
+        grid: times, beginning with 0.
+        model: the recommended model; empty without one.
+        everyone: all rows.
+        groups: thirds of the rows by predicted survival at the horizon, the highest risk first.
+        rows: four typical rows, at the eighths of predicted survival, the highest risk first.
+    """
+
+    time: str
+    horizon: float
+    n_events: int
+    n_censored: int
+    grid: tuple[float, ...]
+    everyone: SurvivalCurve
+    model: str = ""
+    groups: tuple[SurvivalCurve, ...] = ()
+    rows: tuple[SurvivalCurve, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The horizon, as `days 210`."""
+        return f"{self.time} {self.horizon:g}"
+
+
+def observed_curve(name: str, times: Floats, events: Bools, grid: Floats, predicted: Floats) -> SurvivalCurve:
+    """Return the Kaplan-Meier estimate of some rows along a grid, beside the mean of their predictions [row, time]."""
+    steps = kaplan_meier(times, events)
+    of_grid = np.searchsorted(steps.times, grid, side="right")
+    values, errors = (np.concatenate([[start], ends])[of_grid]
+                      for start, ends in ((1.0, steps.values), (0.0, steps.deviations)))  # fmt: skip
+    low, high = np.clip(values - 1.96 * errors, 0, 1), np.clip(values + 1.96 * errors, 0, 1)
+    return SurvivalCurve(
+        name=name,
+        n_rows=len(times),
+        n_events=int((events & (times <= grid[-1])).sum()),
+        predicted=_rounded(predicted.mean(axis=0)) if len(predicted) else (),
+        observed=_rounded(values),
+        observed_low=_rounded(low),
+        observed_high=_rounded(high),
+    )
+
+
+def predicted_curve(name: str, predicted: Floats, single: Floats) -> SurvivalCurve:
+    """Return the predicted survival of a row [time], with the range of 95 % of single networks [network, time]."""
+    low, high = np.quantile(single, (0.025, 0.975), axis=0)
+    return SurvivalCurve(name=name, predicted=_rounded(predicted), low=_rounded(low), high=_rounded(high))
+
+
+def _rounded(shares: Floats) -> tuple[float, ...]:
+    return tuple(np.round(shares, 4).tolist())

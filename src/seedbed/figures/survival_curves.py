@@ -1,0 +1,81 @@
+"""Predicted and observed survival along time: of groups of rows by their risk, and of typical rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.survival import SurvivalCurve
+from seedbed.figures.panels import PLAIN_AXIS, heading, join_panels, visible_records
+from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, PANEL_WIDTH, Theme
+
+_PANELS = (("groups", "Thirds of the rows by predicted risk"), ("rows", "Four typical rows"))
+
+
+def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+    """Draw the predictions of the recommended model beside the Kaplan-Meier estimate of risk groups, and those for four
+    typical rows. None without such a model, and of other tasks."""
+    survival = summary.survival
+    if survival is None or not survival.groups:
+        return None
+    records = [
+        record
+        for panel, _ in _PANELS
+        for place, curve in enumerate(getattr(survival, panel))
+        for record in _records(panel, place, curve, survival.grid)
+    ]
+    panels = [_panel(name, title, survival.time, theme) for name, title in _PANELS]
+    phrases = [
+        f"across: {survival.time}, up to the horizon; up: share that survives",
+        "left, dashed: mean prediction of rows not trained on; steps and band: Kaplan-Meier with its 95% range",
+        "right: predictions for the rows in the middle of each quarter by risk; band: 95% of single networks",
+    ]
+    title = f"{summary.target} of {summary.table}: survival as {survival.model} predicts it"
+    chart = join_panels(panels, records, title=title, phrases=phrases, theme=theme)
+    chart.resolve = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
+    return chart
+
+
+def _records(panel: str, place: int, curve: SurvivalCurve, grid: tuple[float, ...]) -> list[dict[str, Any]]:
+    """Return a record for each time."""
+    name = f"{curve.name} ({curve.n_events} of {curve.n_rows})" if curve.n_rows else curve.name
+    lows, highs = (curve.observed_low or curve.low, curve.observed_high or curve.high)
+    return [
+        {
+            "candidate": name,
+            "panel": panel,
+            "place": place,
+            "time": time,
+            "predicted": curve.predicted[at],
+            "observed": curve.observed[at] if curve.observed else None,
+            "low": lows[at],
+            "high": highs[at],
+        }
+        for at, time in enumerate(grid)
+    ]
+
+
+def _panel(name: str, title: str, time: str, theme: Theme) -> alt.LayerChart:
+    rows, of_groups = visible_records(f"datum.panel == '{name}'"), name == "groups"
+    x = alt.X("time:Q", axis=alt.Axis(title=time, **PLAIN_AXIS), scale=alt.Scale(nice=False))
+    axis = alt.Axis(title=None, format="%", tickCount=5, domain=False)
+    y = alt.Y("predicted:Q", axis=axis, scale=alt.Scale(domain=[0, 1], nice=False))
+    legend = alt.Legend(title="events of rows" if of_groups else None, orient="bottom", columns=2, labelLimit=190)
+    colours = [theme.worse, theme.unsure, theme.better] if of_groups else list(theme.palette[:4])
+    scale = alt.Scale(range=colours)
+    colour = alt.Color("candidate:N", sort=None, scale=scale, legend=legend)
+    step: Any = "step-after" if of_groups else "linear"
+    ends = {"x": x, "y": alt.Y("low:Q", axis=axis), "y2": alt.Y2("high"), "color": colour}
+    tooltip = [alt.Tooltip("candidate:N", title=" "), alt.Tooltip("time:Q", title=time, format=",.4~g")]
+    tooltip += [alt.Tooltip(f"{key}:Q", format=".1%") for key in ("predicted", *["observed"] * of_groups)]
+    layers = [
+        rows.mark_area(opacity=0.13, interpolate=step).encode(**ends),
+        rows.mark_line(strokeWidth=2, strokeDash=[5, 4] if of_groups else [1, 0]).encode(x=x, y=y, color=colour),
+        rows.mark_point(size=60, opacity=0).encode(x=x, y=y, tooltip=tooltip),
+    ]
+    if of_groups:
+        observed = alt.Y("observed:Q", axis=axis)
+        layers.insert(1, rows.mark_line(strokeWidth=1.6, interpolate=step).encode(x=x, y=observed, color=colour))
+    return alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=PANEL_HEIGHT, title=heading(title))

@@ -1,0 +1,179 @@
+"""The outcome of survival: events, times under observation, the horizon, and what is refused with which advice."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import seedbed as sb
+from seedbed.errors import ColumnError, OptionError, TargetError
+
+N = 100
+OUTCOME = {"event": "died", "time": "days"}
+
+
+def patients(**columns):
+    """A hundred patients with times of 1 to 100 days, of whom every second one dies; with other columns, if given."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"age": rng.normal(60, 9, N), "days": np.arange(1.0, N + 1), "died": np.arange(N) % 2})
+    return frame.assign(**columns)
+
+
+UNITS = [f"{n} days" for n in range(1, N + 1)]
+
+
+def dated(days=1, **columns):
+    """Patients who come on a day each, and are observed for some days more than their number."""
+    begins = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(N) * 3, unit="D"))
+    ends = begins + pd.to_timedelta(np.arange(N) + days, unit="D")
+    return patients(begin=begins.dt.strftime("%Y-%m-%d"), days=ends.dt.strftime("%Y-%m-%d"), **columns)
+
+
+def first(number, value, column="days"):
+    """The cells of a column, the first ones replaced."""
+    return [value] * number + patients()[column].tolist()[number:]
+
+
+CODES = np.arange(N) % 2
+DEAD = np.where(CODES, "dead", "alive")
+NO_EVENT = {"event": None, "time": None}
+REFUSED = {
+    "no event": (patients(died=0), {}, TargetError, "event 'died' never came", "nothing to predict"),
+    "no event in words": (patients(died="alive"), {}, TargetError, "event 'died' never came", "nothing to predict"),
+    "negative": (patients(days=first(2, -1.0)), {}, TargetError, "negative in 2 rows, first in row 0", "Repair or rem"),
+    "many missing": (patients(days=first(21, None)), {}, TargetError, "missing in 21 of 100 rows", "Fill these cells"),
+    "three labels": (patients(died=np.arange(N) % 3), {}, TargetError, "has 3 labels ('0', '1'", "Competing risks"),
+    "1 and 2": (patients(died=CODES + 1), {}, TargetError, "came, '1' or '2'?", 'Name it: positive="2"'),
+    "other words": (patients(died=np.where(CODES, "x", "y")), {}, TargetError, "which label", 'positive="y"'),
+    "another positive": (patients(), {"positive": "7"}, OptionError, "has no label '7'", "Known: 0, 1"),
+    "dates": (dated(), {}, ColumnError, "'days' is dates, not numbers", 'start="COLUMN"'),
+    "one date": (patients(begin=dated()["begin"]), {"start": "begin"}, ColumnError, "one is dates", "leave start out"),
+    "ends first": (dated(days=-2), {"start": "begin"}, TargetError, "negative in 2 rows", "Repair or remove"),
+    "units": (patients(days=UNITS), {}, ColumnError, "'days' is text, not numbers", "a number without a unit"),
+    "another target": (patients(), {"target": "age"}, OptionError, "target another one", "Leave target out"),
+    "a task": (patients(), {"task": "binary"}, OptionError, "event and task can't be combined", "Leave task out"),
+    "a time split": (patients(), {"time_split": "age"}, OptionError, "event and time_split can't", "Leave time_split"),
+    "no time": (patients(), {"time": None}, OptionError, "needs the time under observation", 'time="COLUMN"'),
+    "time only": (patients(), {"event": None, "target": "died"}, OptionError, "time is for survival", 'event="COLUMN"'),
+    "start only": (patients(), NO_EVENT | {"start": "age"}, OptionError, "start is for survival", 'event="COLUMN"'),
+    "horizon only": (patients(), NO_EVENT | {"horizon": 9.0}, OptionError, "horizon is for survival", 'event="COLUMN"'),
+    "late": (patients(), {"horizon": 95.0}, OptionError, "5 rows are under observation after", "Give less than 91."),
+    "early": (patients(), {"horizon": 1.5}, OptionError, "event is at 2, after the horizon of 1.5", "more than that"),
+    "one time": (patients(days=7), {}, TargetError, "most rows have the same time 'days'", "Name another column"),
+    "time and event": (patients(), {"time": "died"}, OptionError, "both the target and a time under", "has one role"),
+    "time and start": (patients(), {"start": "days"}, OptionError, "observation and a start of", "has one role"),
+    "time and group": (patients(), {"group": "days"}, OptionError, "group column and a time under", "has one role"),
+    "no such time": (patients(), {"time": "dayz"}, ColumnError, "no time under observation 'dayz'", "mean 'days'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_unusable_outcome_is_refused_with_advice(case):
+    frame, roles, kind, message, hint = REFUSED[case]
+    with pytest.raises(kind) as caught:
+        sb.read_table(frame, **{**OUTCOME, **roles})
+    assert type(caught.value) is kind
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_only_times_that_have_numbers_are_to_be_read_as_numbers():
+    def hint(days):
+        with pytest.raises(ColumnError) as caught:
+            sb.read_table(patients(days=days), **OUTCOME)
+        return caught.value.hint
+
+    some = ["lost", "gone", "away"] * 3 + patients()["days"].tolist()[9:]
+    assert 'numeric="days"' in hint(some)
+    assert sb.read_table(patients(days=some), **OUTCOME, numeric=["days"]).n_rows == N - 9
+    assert "numeric" not in hint(UNITS)
+
+
+WORDS = {
+    "numbers": (CODES, {}, ("0", "1")),
+    "booleans": (CODES == 1, {}, ("False", "True")),
+    "dead and alive": (DEAD, {}, ("alive", "dead")),
+    "Dead and Censored": (np.where(CODES, "Dead", "Censored"), {}, ("Censored", "Dead")),
+    "1 and 2": (CODES + 1, {"positive": 2}, ("1", "2")),
+    "2 and 1": (2 - CODES, {"positive": "1"}, ("2", "1")),
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_words_or_the_user_say_which_rows_had_the_event(case):
+    cells, roles, labels = WORDS[case]
+    table = sb.read_table(patients(died=cells), **OUTCOME, **roles)
+    assert (table.task, table.labels, table.target_name) == ("survival", labels, "died")
+    assert table.target.tolist() == CODES.tolist()
+    assert table.durations.tolist() == list(range(1, N + 1))
+    assert (table.feature_names, table.follow_up.time, table.follow_up.cuts) == (("age",), "days", ())
+
+
+@pytest.mark.parametrize(("cell", "roles"), [(1, {}), (True, {}), ("dead", {}), ("gone", {"positive": "gone"})])
+def test_the_event_may_come_in_every_row(cell, roles):
+    table = sb.read_table(patients(died=cell), **OUTCOME, **roles)
+    assert table.labels == ("censored", str(cell))
+    assert table.target.tolist() == [1] * N
+    assert table.truth.shape == (N, 24)
+    assert set(np.unique(table.truth)) == {-1, 1}  # nobody is censored
+
+
+def test_rows_without_a_time_or_an_event_are_left_out_and_named():
+    table = sb.read_table(patients(days=first(3, None)), **OUTCOME)
+    assert table.n_rows == len(table.durations) == N - 3
+    assert [(note.code, note.column, note.count, note.message) for note in table.notes] == [
+        ("SB205", "days", 3, "3 rows without a time are left out")
+    ]
+    table = sb.read_table(patients(died=first(4, None, "died")), **OUTCOME)
+    assert table.durations.tolist() == list(range(5, N + 1))
+    assert [(note.code, note.count) for note in table.notes] == [("SB205", 4)]
+
+
+def test_rows_without_an_event_are_left_out_and_named_where_it_came_in_all_others():
+    some = sb.read_table(patients(died=[None] * 4 + [1] * 96), **OUTCOME)
+    assert some.durations.tolist() == list(range(5, N + 1))
+    assert [(note.code, note.count) for note in some.notes] == [("SB205", 4)]
+    with pytest.raises(TargetError, match="missing in 30 of 100 rows"):
+        sb.read_table(patients(died=[None] * 30 + [1] * 70), **OUTCOME)
+
+
+def test_times_of_zero_are_noted_and_kept():
+    table = sb.read_table(patients(days=first(3, 0.0)), **OUTCOME)
+    assert table.n_rows == N
+    assert table.durations[:4].tolist() == [0, 0, 0, 4]
+    (note,) = table.notes
+    assert (note.message, note.count) == ("3 rows of time 0 count in the first interval", 3)
+
+
+def test_two_dates_give_the_days_between_them():
+    table = sb.read_table(dated(), **OUTCOME, start="begin")
+    assert table.durations.tolist() == list(range(1, N + 1))
+    assert table.feature_names == ("age",)
+    numbers = sb.read_table(patients(begin=0.5), **OUTCOME, start="begin")
+    assert numbers.durations.tolist() == [n + 0.5 for n in range(N)]
+    gaps = dated().assign(begin=lambda rows: rows["begin"].where(rows.index > 4))
+    assert sb.read_table(gaps, **OUTCOME, start="begin").durations.tolist() == list(range(6, N + 1))
+
+
+@pytest.mark.parametrize("scale", [1e-7, 0.37, 1, 365.25, 1e6])
+def test_a_fifth_of_the_rows_is_observed_after_the_default_horizon(scale):
+    rng = np.random.default_rng(1)
+    for times in (rng.exponential(1, N), rng.integers(1, 9, N), np.arange(N) + 1.0):
+        table = sb.read_table(patients(days=times * scale), **OUTCOME)
+        horizon, ordered = table.follow_up.horizon, np.sort(table.durations)
+        assert (ordered > horizon).mean() >= 0.2
+        assert horizon == pytest.approx(float(f"{horizon:.1e}"), rel=1e-12)  # of two digits
+        later = ordered[ordered > horizon * (1 + 1e-9)][0]
+        assert (ordered > later).mean() < 0.2 or later < horizon * 1.1
+        assert table.follow_up.grid[[0, -1]].tolist() == pytest.approx([horizon / 24, horizon])
+
+
+@pytest.mark.parametrize("n", [30, 100, 1_000])
+def test_the_advised_limit_of_the_horizon_is_the_largest_allowed(n):
+    rows = pd.DataFrame({"age": np.sin(np.arange(n)), "days": np.arange(n) + 1.0, "died": np.arange(n) % 2})
+    with pytest.raises(OptionError) as caught:
+        sb.read_table(rows, **OUTCOME, horizon=float(n))
+    limit = float(caught.value.hint.removeprefix("Give less than ").rstrip("."))
+    assert limit == n - min(10, n / 10) + 1
+    assert sb.read_table(rows, **OUTCOME, horizon=limit - 0.5).follow_up.horizon == limit - 0.5
+    with pytest.raises(OptionError):
+        sb.read_table(rows, **OUTCOME, horizon=limit)

@@ -1,0 +1,230 @@
+"""Comparisons of survival: predictions, verdicts, what is refused, files, charts, and the model of a run."""
+
+import dataclasses
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sksurv.metrics import concordance_index_ipcw, integrated_brier_score
+from sksurv.nonparametric import kaplan_meier_estimator
+from sksurv.util import Surv
+
+import seedbed as sb
+from seedbed.errors import DataError, OptionError
+from seedbed.experiment.fits import Group, fit_group
+from seedbed.experiment.model_plan import model_plan_from
+from seedbed.experiment.training_run import training_on
+from seedbed.figures.drawing import spec_of
+from seedbed.figures.survival_curves import survival_curves
+from seedbed.model.members import Running
+from seedbed.model.portfolio import AUTO, candidates_for
+from seedbed.report.advice import remedy
+from seedbed.report.html_page import report_page
+from seedbed.report.stored import read_summary
+
+from .conftest import compare_with
+
+pytestmark = pytest.mark.usefixtures("plain_charts")
+N, ONE = 120, sb.Compute(n_jobs=1)
+
+
+def patients(**columns):
+    """Exponential times, short for a large x; a third of the rows is censored."""
+    rng = np.random.default_rng(0)
+    x, ends = rng.normal(size=N), rng.exponential(200, N)
+    times = rng.exponential(100 * np.exp(-x))
+    frame = {"x": x.round(3), "noise": rng.normal(size=N).round(3), "days": np.minimum(times, ends).round(1) + 0.1}
+    return pd.DataFrame({**frame, "died": (times <= ends) * 1, **columns})
+
+
+def table_of(source, **roles):
+    return sb.read_table(source, event="died", time="days", **roles)
+
+
+def quick(table, *candidates, **options):
+    words = {"recipe": "default", "repeats": 1, "folds": 3, "n_networks": 2, "baselines": ["prior"], "n_jobs": 1}
+    return compare_with(table, candidates=candidates or ("logistic",), **{**words, **options})
+
+
+def curve(table, rows, grid):
+    """The Kaplan-Meier estimate of some rows by scikit-survival."""
+    steps, values = kaplan_meier_estimator(table.target[rows] == 1, table.durations[rows])
+    return np.concatenate([[1.0], values])[np.searchsorted(steps, grid, side="right")]
+
+
+@pytest.fixture(scope="module")
+def table():
+    return table_of(patients())
+
+
+@pytest.fixture(scope="module")
+def found(table):
+    """A comparison; tests must not change it."""
+    return quick(table, "logistic", "relu:3")
+
+
+def test_predictions_fall_along_time_and_the_prior_is_the_estimate_of_the_training_rows(found, table):
+    for result in found.results:
+        assert (result.predictions.shape, result.predictions.dtype) == ((1, 1, N, 24), np.float32)
+        assert result.singles.shape == (1, 2, N, 24)
+        assert ((result.predictions >= 0) & (result.predictions <= 1)).all()
+        assert (np.diff(result.predictions) <= 1e-7).all()
+    for split in found.splits:
+        expected = curve(table, split.train, table.follow_up.grid)
+        values = found["prior"].predictions[0, 0, split.test]
+        np.testing.assert_allclose(values, np.tile(expected, (len(split.test), 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["logistic", "relu:3", "prior"])
+def test_scores_are_the_means_of_scikit_survivals_over_the_folds(found, table, name):
+    times, grid = table.durations, table.follow_up.grid
+    longest = 1.5 * grid[-1]  # scikit-survival wants test rows to be within the training rows' times
+    y = Surv.from_arrays((table.target == 1) & (times <= longest), np.minimum(times, longest))
+    scores, p = found[name].scores, found[name].predictions[0, 0].astype(np.float64)
+    folds = [(y[split.train], y[split.test], p[split.test]) for split in found.splits]
+    brier = np.mean([integrated_brier_score(train, test, p, grid) for train, test, p in folds])
+    order = np.mean([concordance_index_ipcw(train, test, 1 - p[:, -1], grid[-1])[0] for train, test, p in folds])
+    assert scores["integrated_brier"].mean == pytest.approx(brier, abs=1e-6)
+    assert scores["uno_c"].mean == pytest.approx(order, abs=1e-6)
+
+
+def test_times_and_events_of_test_rows_change_no_prediction(found, table):
+    rng, split = np.random.default_rng(1), found.splits[0]
+    members = candidates_for(["prior", "logistic", "relu:3", "boosted-trees:5"], table)
+    group = Group(members, {member.name: member.name for member in members} | {AUTO: AUTO})
+
+    def predicted(rows):
+        durations, target = table.durations.copy(), table.target.copy()
+        durations[rows], target[rows] = 7 * rng.permutation(durations[rows]), 1 - target[rows]
+        changed = dataclasses.replace(table, durations=durations, target=target)
+        options = {"recipe": sb.Recipe(epochs=20), "n_networks": 2, "random_state": 1, "running": Running.on(ONE)}
+        return fit_group(group, changed, [split], **options)[0]
+
+    before, same, other = (predicted(rows) for rows in (split.test[:0], split.test, split.train[:20]))
+    assert [*before] == [*group.names]
+    for name, fitted in before.items():
+        np.testing.assert_array_equal(fitted.networks, same[name].networks)
+        assert not np.array_equal(fitted.predictions, other[name].predictions)
+
+
+def test_fewer_than_ten_events_give_scores_and_no_verdict():
+    few = quick(table_of(patients(died=(np.arange(N) % 15 == 0) * 1)))
+    assert (few.verdicts, few.conclusion.advice, len(few.conclusion.no_verdict)) == ((), None, 1)
+    for result in few.results:
+        assert 0 < result.scores["integrated_brier"].mean < 0.25
+        assert result.scores["integrated_brier"].low is None
+    survival = few.conclusion.survival
+    assert (survival.model, survival.groups, survival.everyone.n_events) == ("", (), survival.n_events)
+    assert survival_curves(few.conclusion) is None
+
+
+def test_rows_of_a_group_stay_together(table):
+    who = np.random.default_rng(2).integers(0, 30, N)
+    grouped = quick(table_of(patients(who=who), group="who"))
+    for split in grouped.splits:
+        assert not {*who[split.train]} & {*who[split.test]}
+    assert any({*who[split.train]} & {*who[split.test]} for split in quick(table).splits)
+
+
+REFUSED = {
+    "by": lambda table: quick(table).by("x"),
+    "an estimator": lambda table: quick(table, baselines=[LogisticRegression()]),
+    "weights": lambda table: sb.fit_model(table, "logistic", n_networks=2, sample_weight=np.ones(N)),
+    "one split": training_on,
+    "the playground": sb.playground,
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_survival_cannot_have_is_refused(table, what):
+    with pytest.raises(OptionError, match="can't be combined with survival") as caught:
+        REFUSED[what](table)
+    assert caught.value.hint
+
+
+def test_thirds_by_risk_have_their_estimates_and_typical_rows_their_predictions(found, table):
+    survival, p = found.conclusion.survival, found[found.conclusion.advice.use].predictions[0, 0]
+    within, events = table.durations <= 120, table.target == 1
+    assert (survival.model, survival.words, survival.horizon) == (found.conclusion.advice.use, "days 120", 120)
+    assert (survival.n_events, survival.n_censored) == ((within & events).sum(), (within & ~events).sum())
+    np.testing.assert_allclose(survival.everyone.observed, curve(table, np.arange(N), survival.grid), atol=1e-4)
+    for group, rows in zip(survival.groups, np.array_split(np.argsort(p[:, -1], kind="stable"), 3), strict=True):
+        assert group.n_rows == len(rows) == N / 3
+        np.testing.assert_allclose(group.observed, curve(table, rows, survival.grid), atol=1e-4)
+        np.testing.assert_allclose(group.predicted[1:], p[rows].mean(axis=0), atol=1e-4)
+        assert 0 <= group.observed_low[-1] < group.observed[-1] < group.observed_high[-1] <= 1
+    np.testing.assert_allclose([row.predicted[-1] for row in survival.rows], np.sort(p[:, -1])[15::30], atol=1e-4)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The folder of a comparison of the table beside it."""
+    patients().to_csv(tmp_path / "patients.csv", index=False)
+    quick(table_of(tmp_path / "patients.csv"), "logistic", "relu:3", folder=tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_finished_folder_keeps_the_curves_and_makes_a_model(run, found, tmp_path):
+    found.save(tmp_path / "saved")
+    assert read_summary(run).survival == read_summary(tmp_path / "saved").survival == found.conclusion.survival
+    model = model_plan_from(run).fit(compute=ONE)
+    assert (model.candidate, model.task, model.n_networks) == (found.conclusion.advice.use, "survival", 2)
+    assert (model.follow_up.time, model.follow_up.horizon) == ("days", 120)
+    assert model.score["scores"][0]["mean"] == found[model.candidate].scores["integrated_brier"].mean
+
+
+@pytest.mark.parametrize("column", ["days", "died", "x"])
+def test_no_model_is_made_of_a_folder_whose_table_has_changed(run, column):
+    assert model_plan_from(run).table.n_rows == N
+    patients(**{column: patients()[column].to_numpy()[::-1]}).to_csv(run.parent / "patients.csv", index=False)
+    with pytest.raises(DataError, match="changed"):
+        model_plan_from(run)
+
+
+def test_the_prior_has_no_model_as_it_is_a_curve(found):
+    with pytest.raises(OptionError, match="Kaplan-Meier"):
+        found.model("prior", compute=ONE)
+
+
+def test_columns_and_rows_are_asked_of_survival(found):
+    first, second = found.columns().conclusion.columns.effects
+    assert (first.columns, second.columns) == (("x",), ("noise",))
+    assert first.loss > max(0.01, second.loss)
+    assert [size.n_train for size in found.rows().conclusion.rows.sizes] == [40, 80]
+    assert found.with_effects().conclusion.effects.until == "days 120"
+
+
+def test_the_page_has_a_section_with_the_chart_of_survival(found):
+    spec = spec_of(survival_curves(found.conclusion))
+    assert f"survival as {found.conclusion.advice.use} predicts it" in str(spec["title"])
+    records = [record for values in spec["datasets"].values() for record in values]
+    assert {record["panel"] for record in records} == {"groups", "rows"}
+    assert len(records) == 25 * (3 + 4)
+    page = report_page(found.conclusion)
+    assert '<section id="survival">' in page
+    assert "Of the third with the highest risk" in page
+
+
+def test_a_target_with_its_follow_up_time_is_advised_to_be_survival(call, here):
+    patients().rename(columns={"died": "DEATH_EVENT", "days": "time"}).to_csv("heart.csv", index=False)
+    options = ("--candidate", "logistic", "--n-networks", 2, "--repeats", 1, "--folds", 3, "--n-jobs", 1)
+    said = call("compare", "heart.csv", "--target", "DEATH_EVENT", *options, "--out", "run")
+    assert "Predict when it comes with --event DEATH_EVENT --time time" in said.out + said.err
+    why, command = remedy(read_summary(here / "run"))
+    assert why.startswith("time looks like follow-up time, part of the outcome (SB211)")
+    assert command.startswith("seedbed compare heart.csv --candidate logistic")
+    assert command.endswith("--event DEATH_EVENT --time time")
+    again = call(*shlex.split(command)[1:], "--out", "again")
+    assert (again.status, "predicting when DEATH_EVENT comes" in again.out) == (0, True)
+
+
+def test_in_python_the_advice_names_event_and_time_in_place_of_the_target(here):
+    patients().rename(columns={"died": "DEATH_EVENT", "days": "time"}).to_csv("heart.csv", index=False)
+    table = sb.read_table("heart.csv", target="DEATH_EVENT")
+    (note,) = [note for note in table.notes if note.code == "SB211"]
+    assert note.message.endswith('Predict when it comes with event="DEATH_EVENT", time="time"')
+    _, command = remedy(quick(table).conclusion)
+    assert "target=" not in command
+    assert 'event="DEATH_EVENT", time="time"' in command

@@ -1,0 +1,157 @@
+"""Models of survival: predictions along time, files, exports, and damaged headers."""
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import seedbed as sb
+from seedbed.data.person_periods import survival_at
+from seedbed.data.sources.memory import read_frame
+from seedbed.errors import ModelFileError, OptionError
+from seedbed.model.header import KEY, canonical, fingerprint
+from seedbed.model.model import load
+from seedbed.model.model_file import to_bytes
+from seedbed.model.predictions_file import write_predictions
+
+from .onnx_cells import run_onnx
+
+N = 120
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Patients with numbers and a category; times are short for a large x."""
+    rng = np.random.default_rng(0)
+    x, ends = rng.normal(size=N), rng.exponential(200, N)
+    times = rng.exponential(100 * np.exp(-x))
+    frame = {"x": x.round(3), "stage": rng.choice(["I", "II"], N), "days": np.minimum(times, ends).round(1) + 0.1}
+    return pd.DataFrame({**frame, "died": np.where(times <= ends, "dead", "alive")})
+
+
+@pytest.fixture(scope="module", params=["logistic", "relu:3"])
+def model(request, rows):
+    table = sb.read_table(rows, event="died", time="days")
+    recipe = sb.Recipe(epochs=60)
+    return sb.fit_model(table, request.param, n_networks=2, recipe=recipe, compute=sb.Compute(n_jobs=1))
+
+
+def test_predictions_are_those_of_hazards_at_any_time_up_to_the_longest(model, rows):
+    hazards, cuts = model.predictions(rows).values, model.follow_up.cuts
+    assert hazards.shape == (N, len(cuts))
+    whole = model.predict_survival(rows)
+    np.testing.assert_allclose(whole, np.cumprod(1 - hazards, axis=1), atol=1e-6)
+    np.testing.assert_array_equal(whole, model.predict_survival(rows, at=cuts))
+    times = np.linspace(0, cuts[-1], 30)
+    np.testing.assert_array_equal(model.predict_survival(rows, at=times), survival_at(times, hazards, cuts))
+    (middle,) = np.flatnonzero(np.abs(whole - 0.5).min(axis=1) == np.abs(whole - 0.5).min())[:1]
+    median = model.predict(rows)[middle]
+    assert model.predict_survival(rows.iloc[[middle]], at=median) == pytest.approx(0.5, abs=1e-6)
+    assert np.corrcoef(whole[:, 3], rows["x"])[0, 1] < -0.5
+    assert (model.task, model.labels, model.feature_names_in_) == ("survival", ("alive", "dead"), ("x", "stage"))
+
+
+@pytest.mark.parametrize("at", [1e9, -1, np.nan, [1, 1e9]], ids=str)
+def test_times_at_which_nobody_was_observed_are_refused(model, rows, at):
+    with pytest.raises(OptionError, match="rows were observed from 0 to") as caught:
+        model.predict_survival(rows, at=at)
+    assert "'days'" in caught.value.hint
+    with pytest.raises(OptionError, match="no prediction sets"):
+        model.predict_set(rows)
+    with pytest.raises(AttributeError, match="use predict_survival"):
+        model.predict_proba(rows)
+
+
+def test_other_columns_of_new_rows_change_no_prediction(model, rows):
+    expected = model.predict_survival(rows)
+    np.testing.assert_array_equal(model.predict_survival(rows[["stage", "x"]]), expected)
+    np.testing.assert_array_equal(model.predict_survival(rows.assign(days=1.0, died="alive")), expected)
+    assert model.predictions(rows).notes == ()
+
+
+def test_new_rows_may_have_a_column_that_is_called_interval(model, rows):
+    found = model.predict_survival(rows.assign(interval=np.arange(N) % 3))
+    np.testing.assert_array_equal(found, model.predict_survival(rows))
+
+
+def test_a_loaded_model_predicts_the_same(model, rows, tmp_path):
+    again = load(model.save(tmp_path / "model.safetensors"))
+    assert again.follow_up == model.follow_up
+    for kind in ("values", "spread"):
+        np.testing.assert_array_equal(getattr(again.predictions(rows), kind), getattr(model.predictions(rows), kind))
+    np.testing.assert_array_equal(again.predict(rows), model.predict(rows))
+    assert to_bytes(again) == to_bytes(model)
+    assert "predict when died comes" in str(again)
+
+
+HOSTILE = {
+    "cuts that don't ascend": (lambda target: target["follow_up"]["cuts"].reverse(), "aren't ascending"),
+    "no cuts": (lambda target: target["follow_up"]["cuts"].clear(), "of length >= 1"),
+    "a cut of zero": (lambda target: target["follow_up"]["cuts"].insert(0, 0.0), "> 0.0"),
+    "a cut too few": (lambda target: target["follow_up"]["cuts"].pop(), "tensor"),
+    "no horizon": (lambda target: target["follow_up"].pop("horizon"), "missing required field `horizon`"),
+    "no follow-up": (lambda target: target.pop("follow_up"), "don't fit a survival target"),
+    "another task": (lambda target: target.update(task="binary"), "don't fit a binary target"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_description_of_the_time_is_refused(model, tmp_path, what):
+    change, message = HOSTILE[what]
+    content = to_bytes(model)
+    start = 8 + int.from_bytes(content[:8], "little")
+    header, tensors = json.loads(content[8:start]), content[start:]
+    values = json.loads(header["__metadata__"][KEY])
+    change(values["target"])
+    values["sha256"] = fingerprint(values, tensors)
+    header["__metadata__"][KEY] = canonical(values)
+    text = json.dumps(header).encode()
+    path = tmp_path / "hostile.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + tensors)
+    with pytest.raises(ModelFileError, match=message):
+        load(path)
+
+
+def test_an_onnx_file_gives_the_hazard_of_each_interval(model, rows, tmp_path):
+    path = tmp_path / "model.onnx"
+    exported = model.export(path)
+    assert exported.files == (path,)
+    hazards = model.predictions(rows).values
+    for interval in range(1, hazards.shape[1] + 1):
+        feed = {"x": rows[["x"]].to_numpy(), "stage": rows[["stage"]].to_numpy(dtype=object)}
+        found = run_onnx(path, {**feed, "interval": np.full((N, 1), float(interval))})
+        np.testing.assert_allclose(found["probabilities"][:, 1], hazards[:, interval - 1], rtol=0, atol=1e-5)
+    assert [note.column for note in exported.notes] == ["interval"]
+    with pytest.raises(OptionError, match="no prediction sets"):
+        model.export(path, coverage=0.9)
+
+
+def test_the_file_of_predictions_has_the_median_and_survival_at_the_times(model, rows, tmp_path):
+    def written(**options):
+        write_predictions(model, read_frame(rows), tmp_path / "p.csv", **options)
+        with (tmp_path / "p.csv").open(encoding="utf-8") as file:
+            return list(csv.reader(file))
+
+    header, *lines = written(at=(10, 100.5), keep=("days",))
+    assert header == ["days", "prediction", "survival_at_10", "survival_at_100.5", "spread", "flags"]
+    assert len(lines) == N
+    found = np.array([[float(cell or "nan") for cell in line[1:4]] for line in lines])
+    np.testing.assert_allclose(found[:, 0], model.predict(rows), rtol=1e-6)
+    np.testing.assert_allclose(found[:, 1:], model.predict_survival(rows, at=[10, 100.5]), atol=1e-6)
+    assert written()[0][1:-2] == [f"survival_at_{cut:g}" for cut in model.follow_up.cuts]
+    with pytest.raises(OptionError, match="rows were observed"):
+        written(at=(1e9,))
+
+
+def test_the_effect_of_a_column_is_on_survival_until_the_horizon(model, rows):
+    effect = model.effect("x", rows)
+    assert ((effect.mean >= 0) & (effect.mean <= 1)).all()
+    assert effect.mean[0] > effect.mean[-1] + 0.2
+    assert (effect.low <= effect.mean).all()
+    assert (effect.mean <= effect.high).all()
+    constant = rows.assign(x=effect.values[0])
+    expected = model.predict_survival(constant, at=model.follow_up.horizon).mean()
+    assert effect.mean[0] == pytest.approx(expected, abs=0.02)
+    assert model.effect("stage", rows).values.tolist() == ["I", "II"]
