@@ -44,7 +44,7 @@ CORE = (
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 IMPORTS_TORCH = re.compile(r"^ *(?:(?:from|import) torch|from \.plain_networks)\b", re.MULTILINE)
 # Of a product of candidates, those with words that the kernel doesn't cover need torch, too.
-WORDS_FOR_TORCH = re.compile(r"\[.*\b(?:(?:log)?softmax|softmin|glu|prelu|rrelu|batchnorm)\b")
+WORDS_FOR_TORCH = re.compile(r"\[.*\b(?:prelu|batchnorm)\b")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs, and what they start, ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)

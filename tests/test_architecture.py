@@ -19,18 +19,18 @@ ROOT_INIT = "__init__.py"
 BUDGETS = {
     "*.py": 1938,
     "cli/": 1411,
-    "data/": 6494,
-    "evaluation/": 4301,
-    "experiment/": 4824,
+    "data/": 6497,
+    "evaluation/": 4309,
+    "experiment/": 4822,
     "figures/": 1387,
     "judgement/": 1702,
-    "model/": 4767,
-    "networks/": 2028,
+    "model/": 4759,
+    "networks/": 1943,
     "play/": 257,
     "report/": 2828,
     "serve/": 1233,
     "settings/": 693,
-    "training/": 4189,
+    "training/": 4152,
 }
 TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)

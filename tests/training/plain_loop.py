@@ -37,10 +37,10 @@ def built_by_hand(words: str, n_inputs: int = 5, n_outputs: int = 1) -> nn.Seque
     mlp, width, layers = candidate_from(words).architecture, n_inputs, []
     classes = {name.lower(): kind for name, kind in vars(nn).items() if isinstance(kind, type)}
     for number, (units, name) in enumerate(zip(mlp.widths, mlp.by_layer, strict=True)):
-        n = 2 * units if name == "glu" else units
-        hidden = [nn.Linear(width, n), *[nn.LayerNorm(n)] * mlp.layernorm, *[nn.BatchNorm1d(n)] * mlp.batchnorm]
+        norms = [*[nn.LayerNorm(units)] * mlp.layernorm, *[nn.BatchNorm1d(units)] * mlp.batchnorm]
+        hidden = [nn.Linear(width, units), *norms]
         if name != "linear":
-            hidden.append(classes[name](**{"dim": -1} if name.endswith(("softmax", "softmin")) else {}))
+            hidden.append(classes[name]())
         hidden += [nn.Dropout(mlp.dropout)] * bool(mlp.dropout)
         layers += [modules.Residual(*hidden)] if mlp.residual and number and width == units else hidden
         width = units

@@ -17,7 +17,7 @@ from .plain_loop import Residual, module_in_words, network_in_words, train_plan,
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-DRAWING = ("tanh:4@dropout=0.3", "rrelu:4", "residual dropout")
+DRAWING = ("tanh:4@dropout=0.3", "residual dropout")
 STEPS, SPLITS = 50, [(0, range(20)), (1, range(15, 40)), (2, range(40, 60))]
 
 

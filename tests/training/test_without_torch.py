@@ -37,7 +37,7 @@ def refused(build="relu:5", networks=False, **options):
     except sb.OptionError as error:
         return str(error)
 
-found = [refused("rrelu:5"), refused("softmax:5"), refused(lambda n_features: None), refused(engine="torch")]
+found = [refused("prelu:5"), refused("relu:5@batchnorm"), refused(lambda n_features: None), refused(engine="torch")]
 found += [refused(device="cuda"), refused(networks=True)]
 planning.kernel = lambda dtype: (None, "it was built for none")
 print(json.dumps([*found, refused()]))

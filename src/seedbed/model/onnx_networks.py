@@ -23,10 +23,8 @@ from seedbed.networks.layers import (
     Layer,
     LayerNorm,
     Linear,
-    OverUnits,
     PReLU,
     Residual,
-    RReLU,
 )
 from seedbed.networks.mlp import MLP, BlendedMembers, Trees
 
@@ -110,13 +108,6 @@ class Graph:
     def concatenate(self, values: Sequence[str]) -> str:
         """Concatenate values [n, ...] along axis 1."""
         return values[0] if len(values) == 1 else self.add("Concat", *values, axis=1)
-
-    def halves(self, value: str, axis: int) -> tuple[str, str]:
-        """Split a value into two halves along an axis."""
-        name = f"{self._prefix}/{len(self.nodes)}.Split"
-        outputs = f"{name}.first", f"{name}.second"
-        self.nodes.append(helper.make_node("Split", [value], outputs, name=name, axis=axis))
-        return outputs
 
     def select_columns(self, value: str, places: NDArray[np.int64]) -> str:
         """Select columns of a value [n, column], in the order given."""
@@ -273,8 +264,6 @@ _LAYERS: Mapping[type[Layer], Callable[[Graph, Any, _States, str], str]] = {
     LayerNorm: _add_layernorm,
     BatchNorm: _add_batchnorm,
     Elementwise: lambda graph, layer, _, value: _add_activation(graph, layer.activation, value, *layer.arguments),
-    OverUnits: lambda graph, layer, _, value: _add_activation(graph, layer.activation, value),
-    RReLU: lambda graph, layer, _, value: _add_activation(graph, "rrelu", value, layer.lower, layer.upper),
     PReLU: lambda graph, layer, states, value: graph.add("PRelu", value, _row(graph, states[layer.name + "weight"])),
     Dropout: lambda graph, layer, states, value: value,
     Residual: lambda graph, layer, states, value: graph.add(

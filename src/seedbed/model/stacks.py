@@ -126,8 +126,9 @@ def blended(outputs: Sequence[Array], blend: BlendedMembers) -> Array:
     if len(outputs) == 1:
         return outputs[0] / blend.temperature
     if outputs[0].shape[-1] > 1:
-        log_softmax = ACTIVATIONS["logsoftmax"].values
-        logits = _log_of_sum([log_softmax(output) + np.log(weight) for output, weight in pairs])
+        from scipy.special import log_softmax
+
+        logits = _log_of_sum([log_softmax(output, axis=-1) + np.log(weight) for output, weight in pairs])
     else:
         log_sigmoid = ACTIVATIONS["logsigmoid"].values
         yes = [log_sigmoid(output) + np.log(weight) for output, weight in pairs]

@@ -30,8 +30,6 @@ class Activation:
         torch: its class in `torch.nn`.
         values: from inputs [..., unit] and the arguments to outputs; a new array.
         arguments: names of the arguments that a candidate may give, in order, with torch's defaults.
-        width_factor: number of inputs per output.
-        elementwise: whether it treats each number by itself, without parameters and random numbers.
         onnx: adds it to an ONNX graph: (graph, name of the inputs [network, row, unit], *arguments) to the name of the
             outputs. The graph is an `onnx_networks.Graph`.
         native: from its arguments to its function in the kernel; None if torch trains it.
@@ -40,8 +38,6 @@ class Activation:
     torch: str
     values: Callable[..., Array]
     arguments: tuple[tuple[str, float], ...] = ()
-    width_factor: int = 1
-    elementwise: bool = True
     onnx: Callable[..., str] | None = None
     native: Callable[..., Native] | None = None
 
@@ -68,12 +64,6 @@ def is_activation(text: str) -> bool:
     return _parsed(text)[0] in ACTIVATIONS
 
 
-def width_factor(text: str) -> int:
-    """Return the number of inputs per output of an activation; 1 for `linear`."""
-    name = _parsed(text)[0]
-    return ACTIVATIONS[name].width_factor if name in ACTIVATIONS else 1
-
-
 def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
     """Return the name and all arguments of an activation.
 
@@ -85,7 +75,7 @@ def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
     """
     name, given = _parsed(text)
     if name not in ACTIVATIONS:
-        raise CandidateError(f"no activation '{text}' in torch.nn", did_you_mean(text, [*ACTIVATIONS, "linear"]))
+        raise CandidateError(f"no activation '{text}'", did_you_mean(text, [*ACTIVATIONS, "linear"]))
     entry = ACTIVATIONS[name]
     takes = f"It takes {', '.join(key for key, _ in entry.arguments)}." if entry.arguments else f"Write {name}."
     if len(given) > len(entry.arguments):
@@ -94,7 +84,7 @@ def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
         arguments = (*map(float, given), *entry.defaults[len(given) :])
         with np.errstate(all="ignore"):
             fits = not given or bool(np.isfinite(entry.values(np.linspace(-3.0, 3.0, 7), *arguments)).all())
-        fits = fits and not (entry.torch in ("RReLU", "Hardtanh") and arguments[0] > arguments[1])
+        fits = fits and not (entry.torch == "Hardtanh" and arguments[0] > arguments[1])
     except (ValueError, ZeroDivisionError):
         fits = False
     if not fits:
@@ -151,21 +141,6 @@ def _gelu_tanh(x: Array) -> Array:
     return np.asarray(0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))))
 
 
-def _softmax(x: Array) -> Array:
-    raised = np.exp(x - x.max(axis=-1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
-
-
-def _log_softmax(x: Array) -> Array:
-    shifted = x - x.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-
-
-def _glu(x: Array) -> Array:
-    first, second = np.split(x, 2, axis=-1)
-    return first * _sigmoid(second)
-
-
 def _leaky(x: Array, slope: float) -> Array:
     return np.where(x >= 0, x, x * slope)
 
@@ -180,10 +155,6 @@ def _scalar(graph: Any, value: float) -> str:
 def _named(kind: str, *names: str) -> Callable[..., str]:
     """Return an ONNX operation whose attributes are the arguments, in this order."""
     return lambda graph, x, *values: graph.add(kind, x, **dict(zip(names, values, strict=True)))
-
-
-def _over_units(kind: str, sign: int = 1) -> Callable[..., str]:
-    return lambda graph, x: graph.add(kind, x if sign > 0 else graph.add("Neg", x), axis=2)
 
 
 def _onnx_softplus(graph: Any, x: str, beta: float, threshold: float) -> str:
@@ -212,12 +183,6 @@ def _onnx_gelu(graph: Any, x: str) -> str:
     return str(graph.add("Mul", half, graph.add("Add", inner, _scalar(graph, 1.0))))
 
 
-def _onnx_glu(graph: Any, x: str) -> str:
-    """Gate the first half of the units by the second."""
-    first, second = graph.halves(x, axis=2)
-    return str(graph.add("Mul", first, graph.add("Sigmoid", second)))
-
-
 def _onnx_logsigmoid(graph: Any, x: str) -> str:
     return str(graph.add("Neg", graph.add("Softplus", graph.add("Neg", x))))
 
@@ -243,13 +208,6 @@ def _first_of(name: str) -> Callable[..., Native]:
 
 _ENTRIES = (
     Activation(torch="ReLU", values=lambda x: np.maximum(x, 0), onnx=_named("Relu"), native=_plain("relu")),
-    Activation(
-        torch="RReLU",
-        values=lambda x, lower, upper: _leaky(x, (lower + upper) / 2),  # as in evaluation
-        arguments=(("lower", 1 / 8), ("upper", 1 / 3)),
-        elementwise=False,
-        onnx=lambda graph, x, lower, upper: graph.add("LeakyRelu", x, alpha=(lower + upper) / 2),
-    ),
     Activation(
         torch="Hardtanh",
         values=np.clip,
@@ -309,7 +267,6 @@ _ENTRIES = (
         onnx=_named("Selu"),
         native=lambda: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1),
     ),
-    Activation(torch="GLU", values=_glu, width_factor=2, elementwise=False, onnx=_onnx_glu),
     Activation(torch="GELU", values=_gelu, onnx=_onnx_gelu, native=_plain("gelu")),
     Activation(
         torch="Hardshrink",
@@ -346,7 +303,7 @@ _ENTRIES = (
         native=_first_of("softshrink"),
     ),
     # Its slope is a parameter: 0.25 at the start.
-    Activation(torch="PReLU", values=lambda x: _leaky(x, 0.25), elementwise=False),
+    Activation(torch="PReLU", values=lambda x: _leaky(x, 0.25)),
     Activation(
         torch="Softsign", values=lambda x: x / (1 + np.abs(x)), onnx=_named("Softsign"), native=_plain("softsign")
     ),
@@ -356,9 +313,6 @@ _ENTRIES = (
         onnx=lambda graph, x: graph.add("Sub", x, graph.add("Tanh", x)),
         native=_plain("tanhshrink"),
     ),
-    Activation(torch="Softmin", values=lambda x: _softmax(-x), elementwise=False, onnx=_over_units("Softmax", sign=-1)),
-    Activation(torch="Softmax", values=_softmax, elementwise=False, onnx=_over_units("Softmax")),
-    Activation(torch="LogSoftmax", values=_log_softmax, elementwise=False, onnx=_over_units("LogSoftmax")),
 )
 
 ACTIVATIONS = {entry.name: entry for entry in _ENTRIES}

@@ -216,41 +216,23 @@ class PReLU(Layer):
         return np.where(x >= 0, x, x * states[self.name + "weight"][:, None])
 
 
-@dataclass(frozen=True)
-class OverUnits(Layer):
-    """An activation that treats the units of a row together."""
-
-    activation: str
-
-    def n_outputs(self, n_inputs: int) -> int:
-        return n_inputs // ALL_ACTIVATIONS[self.activation].width_factor
-
-    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        return np.asarray(ALL_ACTIVATIONS[self.activation].values(x))
+def drawn_layer(module: int, use: int) -> int:
+    """Return the number of a dropout layer. Each use of a module has its own."""
+    return module + 4096 * use
 
 
 @dataclass(frozen=True)
-class RandomLayer(Layer):
-    """A layer that draws in training.
+class Dropout(Layer):
+    """Zero a share of the units in training.
 
     Attributes:
         number: its own, see `drawn_layer`.
+        share: of the units.
     """
 
     differs_in_training = True
 
     number: int
-
-
-def drawn_layer(module: int, use: int) -> int:
-    """Return the number of a layer that draws. Each use of a module has its own."""
-    return module + 4096 * use
-
-
-@dataclass(frozen=True)
-class Dropout(RandomLayer):
-    """Zero a share of the units in training."""
-
     share: float
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
@@ -259,17 +241,6 @@ class Dropout(RandomLayer):
     def add_to(self, program: Program) -> None:
         mask = program.values(program.last.n_out)
         program.add(Kind.DROPOUT, spare=mask, number=self.number, a=self.share)
-
-
-@dataclass(frozen=True)
-class RReLU(RandomLayer):
-    """A leaky ReLU with random slopes in training."""
-
-    lower: float
-    upper: float
-
-    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        return np.asarray(ALL_ACTIVATIONS["rrelu"].values(x, self.lower, self.upper))
 
 
 @dataclass(frozen=True)
@@ -368,23 +339,18 @@ class Residual(Layer):
         program.layers[place] = fork._replace(spare=added.d_out)
 
 
-def activation_layer(name: str, text: str, number: int) -> Layer:
+def activation_layer(name: str, text: str) -> Layer:
     """Return the layer of an activation.
 
     Args:
         name: the layer's name in states, with a dot.
         text: the activation, with any arguments.
-        number: of the layer, if it draws.
 
     Raises:
         CandidateError: there is no such activation, or it doesn't take these arguments.
     """
     kind, arguments = read_activation(text)
-    if kind == "rrelu":
-        return RReLU(number, *arguments)
-    if kind == "prelu":
-        return PReLU(name)
-    return Elementwise(kind, arguments) if ALL_ACTIVATIONS[kind].elementwise else OverUnits(kind)
+    return PReLU(name) if kind == "prelu" else Elementwise(kind, arguments)
 
 
 @dataclass(frozen=True)

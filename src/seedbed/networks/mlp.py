@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from seedbed.errors import CandidateError
-from seedbed.networks.activations import read_activation, width_factor
+from seedbed.networks.activations import read_activation
 from seedbed.networks.embedding_layers import Embeddings, Periodic, Piecewise
 from seedbed.networks.layers import (
     BatchNorm,
@@ -21,7 +21,6 @@ from seedbed.networks.layers import (
     Layer,
     LayerNorm,
     Linear,
-    RandomLayer,
     Residual,
     activation_layer,
 )
@@ -126,23 +125,19 @@ class MLP:
             parts = tuple(replace(part, name=rename.format(number)) for number, part in enumerate(parts))
             layers.append(parts[0] if is_alone else Embeddings(groups, others, parts))
             width = layers[0].n_outputs(n_inputs)
-        n_random = 0
         for number, (units, text) in enumerate(zip(self.widths, self.by_layer, strict=True)):
             place = len(layers)
             # Layers are named by their places; those of a residual one by their places inside it.
             names = (f"{place}.{inner}." if self._adds(number) else f"{place + inner}." for inner in range(5))
-            n_units = units * width_factor(text)
-            hidden: list[Layer] = [Linear(next(names), width, n_units)]
+            hidden: list[Layer] = [Linear(next(names), width, units)]
             if self.layernorm:
-                hidden.append(LayerNorm(next(names), n_units))
+                hidden.append(LayerNorm(next(names), units))
             if self.batchnorm:
-                hidden.append(BatchNorm(next(names), n_units))
+                hidden.append(BatchNorm(next(names), units))
             if text != "linear":
-                hidden.append(activation_layer(next(names), text, n_random))
-                n_random += isinstance(hidden[-1], RandomLayer)
+                hidden.append(activation_layer(next(names), text))
             if self.dropout:
-                hidden.append(Dropout(n_random, self.dropout))
-                n_random += 1
+                hidden.append(Dropout(number, self.dropout))
             layers += [Residual(tuple(hidden))] if self._adds(number) else hidden
             width = units
         layers.append(Linear(f"{len(layers)}.", width, n_outputs))

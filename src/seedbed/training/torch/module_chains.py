@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks.activations import ALL_ACTIVATIONS
 from seedbed.networks.draws import network_keys
 from seedbed.networks.layers import (
     Array,
@@ -31,10 +30,7 @@ from seedbed.networks.layers import (
     Layer,
     LayerNorm,
     Linear,
-    OverUnits,
     PReLU,
-    RandomLayer,
-    RReLU,
     drawn_layer,
 )
 from seedbed.networks.network import Network
@@ -155,7 +151,7 @@ def read_chain(module: nn.Module) -> Network | None:
         layer = _read_node(node, modules, numbers)
         if layer is None:
             return None
-        if isinstance(layer, RandomLayer):  # so that a module used twice draws twice
+        if isinstance(layer, Dropout):  # so that a module used twice draws twice
             own = layer.number
             layer = dataclasses.replace(layer, number=drawn_layer(own, uses[own]))
             uses[own] += 1
@@ -174,13 +170,10 @@ def read_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Layer |
     """
     if has_hooks(module):
         return None
+    if read := _READ.get(type(module)):
+        return read(name, module, numbers.get(name.removesuffix("."), 0))
     found = activation_of(module)
-    if found is not None and ALL_ACTIVATIONS[found[0]].elementwise:
-        return Elementwise(*found)
-    if type(module) in (nn.GLU, nn.Softmax, nn.Softmin, nn.LogSoftmax):
-        return OverUnits(type(module).__name__.lower()) if module.dim in (1, -1) else None
-    read = _READ.get(type(module))
-    return None if read is None else read(name, module, numbers.get(name.removesuffix("."), 0))
+    return None if found is None else Elementwise(*found)
 
 
 def _read_layernorm(name: str, module: nn.LayerNorm, number: int) -> Layer | None:
@@ -200,7 +193,6 @@ _READ: Mapping[type[nn.Module], Callable[[str, Any, int], Layer | None]] = {
     nn.Linear: lambda name, m, _: Linear(name, m.in_features, m.out_features, m.bias is not None),
     nn.PReLU: lambda name, m, _: PReLU(name, m.num_parameters),
     nn.Dropout: lambda name, m, number: Dropout(number, m.p),
-    nn.RReLU: lambda name, m, number: RReLU(number, m.lower, m.upper),
     nn.LayerNorm: _read_layernorm,
     nn.BatchNorm1d: _read_batchnorm,
 }

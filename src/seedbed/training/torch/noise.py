@@ -1,7 +1,7 @@
 """Stateless randomness: every draw is a function of a key, so a network's draws don't depend on its neighbours.
 
-A user's module starts as under `torch.manual_seed(seed)`. Later draws come from here: dropout masks and random
-slopes. There is no generator state to save, so a run can stop and continue anywhere.
+A user's module starts as under `torch.manual_seed(seed)`. Later draws come from here: dropout masks. There is no
+generator state to save, so a run can stop and continue anywhere.
 """
 
 from __future__ import annotations
@@ -93,11 +93,6 @@ def apply_dropout(x: Tensor, noise: Tensor, share: float) -> Tensor:
     return torch.where(noise >= share, x * (1.0 / (1.0 - share) if share < 1 else 0.0), torch.zeros_like(x))
 
 
-def apply_rrelu(x: Tensor, noise: Tensor, lower: float, upper: float) -> Tensor:
-    """Apply the randomised leaky ReLU with given noise."""
-    return torch.where(x >= 0, x, x * (lower + (upper - lower) * noise.to(x.dtype)))
-
-
 class RandomStream:
     """The key, the step and the rows from which a stateless module draws."""
 
@@ -119,14 +114,14 @@ class RandomStream:
 
 
 def drawn_modules(network: nn.Module) -> dict[str, int]:
-    """Return the number of each module that draws in training, by name."""
-    names = [name for name, module in network.named_modules() if type(module) in (nn.Dropout, nn.RReLU)]
+    """Return the number of each `nn.Dropout`, by name."""
+    names = [name for name, module in network.named_modules() if type(module) is nn.Dropout]
     return {name: number for number, name in enumerate(names)}
 
 
 @contextlib.contextmanager
 def stateless(network: nn.Module, stream: RandomStream) -> Iterator[None]:
-    """Make `nn.Dropout` and `nn.RReLU` of a network draw from a stream inside, instead of torch's state."""
+    """Make each `nn.Dropout` of a network draw from a stream inside, instead of torch's state."""
     modules = dict(network.named_modules())
     changed = {modules[name]: number for name, number in drawn_modules(network).items()}
     for module, number in changed.items():
@@ -141,7 +136,4 @@ def stateless(network: nn.Module, stream: RandomStream) -> Iterator[None]:
 def _stateless_forward(module: nn.Module, stream: RandomStream, number: int, x: Tensor) -> Tensor:
     if not module.training:
         return type(module).forward(module, x)  # type: ignore[no-any-return]
-    noise = stream.noise(number, x)
-    if isinstance(module, nn.RReLU):
-        return apply_rrelu(x, noise, module.lower, module.upper)
-    return apply_dropout(x, noise, module.p)  # type: ignore[arg-type]
+    return apply_dropout(x, stream.noise(number, x), module.p)  # type: ignore[arg-type]

@@ -18,14 +18,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from seedbed.networks import embedding_layers, layers
 from seedbed.networks.network import Network
 from seedbed.settings.optimizers import Tensors
 from seedbed.training.torch.modules import activation_module
-from seedbed.training.torch.noise import apply_dropout, apply_rrelu, layer_noise
+from seedbed.training.torch.noise import apply_dropout, layer_noise
 
 
 class Pass(NamedTuple):
@@ -130,27 +129,11 @@ def _prelu(layer: layers.PReLU, x: Tensor, values: Tensors, now: Pass, updates: 
     return torch.where(x >= 0, x, x * values[layer.name + "weight"])
 
 
-def _over_units(layer: layers.OverUnits, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
-    if layer.activation == "glu":
-        return F.glu(x, 1)
-    if layer.activation == "logsoftmax":
-        return torch.log_softmax(x, 1)
-    return torch.softmax(-x if layer.activation == "softmin" else x, 1)
-
-
-def _noise(layer: layers.RandomLayer, x: Tensor, now: Pass) -> Tensor:
-    """Return uniform numbers for inputs x, which lie in memory as x does."""
-    return layer_noise(now.keys, now.step, layer.number, now.rows, x.shape[1], network_first=now.network_first)
-
-
 def _dropout(layer: layers.Dropout, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
-    return apply_dropout(x, _noise(layer, x, now), layer.share) if now.training else x
-
-
-def _rrelu(layer: layers.RReLU, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
     if not now.training:
-        return torch.where(x >= 0, x, x * ((layer.lower + layer.upper) / 2))
-    return apply_rrelu(x, _noise(layer, x, now), layer.lower, layer.upper)
+        return x
+    noise = layer_noise(now.keys, now.step, layer.number, now.rows, x.shape[1], network_first=now.network_first)
+    return apply_dropout(x, noise, layer.share)
 
 
 def _layernorm(layer: layers.LayerNorm, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
@@ -261,9 +244,7 @@ COMPUTED: Mapping[type[layers.Layer], Callable[[Any, Tensor, Tensors, Pass, Tens
     layers.Linear: _linear,
     layers.Elementwise: _elementwise,
     layers.PReLU: _prelu,
-    layers.OverUnits: _over_units,
     layers.Dropout: _dropout,
-    layers.RReLU: _rrelu,
     layers.LayerNorm: _layernorm,
     layers.BatchNorm: _batchnorm,
     layers.Residual: _residual,
