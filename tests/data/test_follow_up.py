@@ -12,7 +12,7 @@ OUTCOME = {"event": "died", "time": "days"}
 
 
 def patients(**columns):
-    """A hundred patients with times of 1 to 100 days, of whom every second one dies; with other columns, if given."""
+    """A hundred patients with times of 1 to 100 days; every second one dies; with other columns, if given."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"age": rng.normal(60, 9, N), "days": np.arange(1.0, N + 1), "died": np.arange(N) % 2})
     return frame.assign(**columns)
@@ -114,14 +114,14 @@ def test_the_event_may_come_in_every_row(cell, roles):
     assert table.labels == ("censored", str(cell))
     assert table.target.tolist() == [1] * N
     assert table.truth.shape == (N, 24)
-    assert set(np.unique(table.truth)) == {-1, 1}  # nobody is censored
+    assert set(np.unique(table.truth)) == {-1, 1}  # no patient is censored
 
 
 def test_rows_without_a_time_or_an_event_are_left_out_and_named():
     table = sb.read_table(patients(days=first(3, None)), **OUTCOME)
     assert table.n_rows == len(table.durations) == N - 3
     assert [(note.code, note.column, note.count, note.message) for note in table.notes] == [
-        ("SB205", "days", 3, "3 rows without a time are left out")
+        ("SB205", "days", 3, "3 rows without a time, left out")
     ]
     table = sb.read_table(patients(died=first(4, None, "died")), **OUTCOME)
     assert table.durations.tolist() == list(range(5, N + 1))
@@ -141,7 +141,7 @@ def test_times_of_zero_are_noted_and_kept():
     assert table.n_rows == N
     assert table.durations[:4].tolist() == [0, 0, 0, 4]
     (note,) = table.notes
-    assert (note.message, note.count) == ("3 rows of time 0 count in the first interval", 3)
+    assert (note.message, note.count) == ("3 rows of time 0, counted in the first interval", 3)
 
 
 def test_two_dates_give_the_days_between_them():

@@ -65,7 +65,7 @@ def test_a_protocol_without_verdict_has_a_reason():
     assert protocol(40, 12).reason == f"40 rows {few} 50 rows), so only scores are shown"
     assert protocol(300, 7).reason == f"7 rows outside the largest class {few} 10 rows), so only scores are shown"
     assert protocol(300, 100, n_groups=19).reason == f"19 groups {few} 20 groups), so only scores are shown"
-    assert protocol(300, 15).reason.endswith("no more folds, since 15 rows lie outside the largest class")
+    assert protocol(300, 15).reason.endswith("no more folds, since there are 15 rows outside the largest class")
 
 
 def test_a_quick_look_is_one_repeat_and_marked():

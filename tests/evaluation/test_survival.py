@@ -41,7 +41,7 @@ def test_the_kaplan_meier_estimate_equals_scikit_survivals_and_statsmodels(rows)
     other = SurvfuncRight(rows.times, rows.events.astype(int))
     at = np.searchsorted(found.times, other.surv_times)
     np.testing.assert_allclose(found.values[at], other.surv_prob, rtol=0, atol=1e-9)
-    some = other.surv_prob > 0  # where nobody is left, statsmodels has no error
+    some = other.surv_prob > 0  # where no patient is left, statsmodels has no error
     np.testing.assert_allclose(found.deviations[at][some], other.surv_prob_se[some], rtol=0, atol=1e-9)
 
 

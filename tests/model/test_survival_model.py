@@ -54,7 +54,7 @@ def test_predictions_are_those_of_hazards_at_any_time_up_to_the_longest(model, r
 
 
 @pytest.mark.parametrize("at", [1e9, -1, np.nan, [1, 1e9]], ids=str)
-def test_times_at_which_nobody_was_observed_are_refused(model, rows, at):
+def test_times_at_which_no_row_was_observed_are_refused(model, rows, at):
     with pytest.raises(OptionError, match="rows were observed from 0 to") as caught:
         model.predict_survival(rows, at=at)
     assert "'days'" in caught.value.hint

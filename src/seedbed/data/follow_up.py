@@ -93,12 +93,15 @@ def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome
     has_target = np.ones(frame.n_rows, dtype=np.bool_) if target.has_target is None else target.has_target
     both = has_target & ~missing
     durations, events = durations[both], target.values[~missing[has_target]]
-    remarks = []
-    for words, rows in (("without a time are left out", np.flatnonzero(missing & has_target)),
-                        ("of time 0 count in the first interval", np.flatnonzero(both)[durations == 0])):  # fmt: skip
-        if len(rows):
-            code = "SB205" if "left out" in words else ""
-            remarks.append(Remark(f"{len(rows)} rows {words}", time, code, len(rows), rows[:ROWS_NAMED].tolist()))
+    found = {
+        ("without a time, left out", "SB205"): np.flatnonzero(missing & has_target),
+        ("of time 0, counted in the first interval", ""): np.flatnonzero(both)[durations == 0],
+    }
+    remarks = [
+        Remark(f"{counted(n, 'row')} {words}", time, code, n, rows[:ROWS_NAMED].tolist())
+        for (words, code), rows in found.items()
+        if (n := len(rows))
+    ]
     if not events.any():
         raise TargetError(f"{where} never came", "There is nothing to predict.")
     horizon = _horizon(frame.where, time, durations, events == 1, roles.horizon)

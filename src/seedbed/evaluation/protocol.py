@@ -53,22 +53,26 @@ def protocol(
     quick: bool = False,
     n_groups: int | None = None,
     by_time: bool = False,
+    survival: bool = False,
 ) -> Protocol:
     """Return the design for a table, by the table "What is run" in docs/methods.md.
 
     Args:
         n_rows: rows of the table, after dropping those without a target.
         outside_largest: rows outside the largest class; of two classes, those of the smaller one. None for regression.
+            Of survival times, the events up to the horizon; a single one is enough for scores.
         quick: a first look: 1 x k folds, unless there can be no verdict or rows are locked away.
         n_groups: groups of the group column; None without one.
         by_time: whether rows are split by time: the latest fifth is locked away, however many rows there are.
+        survival: whether the target is a time until an event.
 
     Raises:
         TargetError: fewer than 4 rows, or 2 outside the largest class, or 2 groups, so that not even two folds can be
             made.
     """
-    _check_divisible(n_rows, outside_largest, n_groups)
-    why = too_few(n_rows, outside_largest, n_groups)
+    _check_divisible(n_rows, None if survival else outside_largest, n_groups)
+    outside = "events up to the horizon" if survival else "rows outside the largest class"
+    why = too_few(n_rows, outside_largest, n_groups, outside)
     if by_time:
         return _by_time(n_rows, why, quick=quick)
     folds = min(10, n_rows // 2, 10 if n_groups is None else n_groups // 2)
@@ -88,7 +92,7 @@ def protocol(
     rare = ""
     if outside_largest is not None and outside_largest // 2 < folds:
         folds = outside_largest // 2
-        rare = f"; no more folds, since {outside_largest} rows lie outside the largest class"
+        rare = f"; no more folds, since there are {outside_largest} {outside}"
     repeats = 1 if quick or n_rows > _MANY else 10 if n_rows < _MEDIUM else 3
     first_look = "a first look, " if quick else "up to " if repeats > 1 else ""
     return Protocol(
@@ -129,15 +133,19 @@ def _check_divisible(n_rows: int, outside_largest: int | None, n_groups: int | N
             raise TargetError(f"Too few rows: {count}", hint)
 
 
-def too_few(n_rows: int, outside_largest: int | None, n_groups: int | None) -> str:
+def too_few(
+    n_rows: int, outside_largest: int | None, n_groups: int | None, outside: str = "rows outside the largest class"
+) -> str:
     """Return why there can be no verdict; empty if there can be one."""
-    for n, fewest, what, where in (
-        (n_rows, FEWEST_ROWS, "rows", ""),
-        (outside_largest, _FEWEST_OUTSIDE, "rows", " outside the largest class"),
-        (n_groups, _FEWEST_GROUPS, "groups", ""),
+    for n, fewest, what in (
+        (n_rows, FEWEST_ROWS, "rows"),
+        (outside_largest, _FEWEST_OUTSIDE, outside),
+        (n_groups, _FEWEST_GROUPS, "groups"),
     ):
         if n is not None and n < fewest:
-            return f"{n} {what}{where} are too few for a verdict (it needs {fewest} {what})"
+            kind, _, which = what.partition(" ")
+            words = f"{counted(n, kind[:-1])} {which}".strip()
+            return f"{words} {'is' if n == 1 else 'are'} too few for a verdict (it needs {fewest} {kind})"
     return ""
 
 

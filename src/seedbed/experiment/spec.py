@@ -389,6 +389,7 @@ def _protocol(table: Table, design: Design) -> Protocol:
         quick=design.quick,
         n_groups=None if named is None else len(np.unique(named)),
         by_time=by_time,
+        survival=table.durations is not None,
     )
     if table.times is not None and table.groups is not None:
         split = time_holdout(table.times, test_size=planned.locked_share, groups=table.groups)
@@ -399,9 +400,6 @@ def _protocol(table: Table, design: Design) -> Protocol:
     counts_given = {name: int(value) for name, value in counts.items() if value is not None}
     limit = None if design.time_limit is None else float(design.time_limit)
     planned = dataclasses.replace(planned, time_limit=limit)
-    if table.durations is not None:  # what counts are rows with the event
-        reason = planned.reason.replace("rows outside the largest class", "events up to the horizon")
-        planned = dataclasses.replace(planned, reason=reason)
     if by_time:
         name = next((name for name, value in counts_given.items() if value > 1), None)
         if name is not None:
