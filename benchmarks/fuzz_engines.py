@@ -77,7 +77,7 @@ def random_case(number: int) -> Case:
     y = {"bce": z > np.median(z), "cross_entropy": np.digitize(z, np.quantile(z, [0.3, 0.7])), "mse": z / z.std()}[loss]
     n_train = n * 3 // 4
     widths = [int(pick(1, 3, 5, 8, 17, 48, 70)) for _ in range(rng.integers(1, 4))]
-    name = pick(*(name for name, entry in ACTIVATIONS.items() if entry.native))
+    name = pick(*ACTIVATIONS)
     norm = pick("", "", "", "layernorm", "batchnorm")
     options = [norm] * bool(norm) + ["dropout=0.2"] * (rng.random() < 0.2)
     options += ["residual"] if len(set(widths)) == 1 < len(widths) and rng.random() < 0.5 else []

@@ -88,6 +88,27 @@ def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
     assert (folder / "comparison.json").stat().st_mtime_ns > before["comparison.json"]
 
 
+def test_a_finished_run_is_divided_by_a_column_and_nothing_is_trained_again(call, here, monkeypatch):
+    call(*SMALL)
+    folder = here / "seedbed-out" / "compare-moons"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("seedbed.experiment.comparison.run_by_looks", None)  # nothing can be trained
+        for column in ("x1", "x2"):
+            done = call(*SMALL, "--by", column)
+            assert (done.status, f"\nBy {column}: linear:2 against relu:3\n" in done.out) == (0, True)
+        shown = json.loads(call(*SMALL, "--by", "x1", "--json").out)
+        unknown = call(*SMALL, "--by", "z")
+    assert (unknown.status, "no column 'z'" in unknown.err) == (2, True)
+    assert sum(group["n_rows"] for group in shown["subgroups"]["subgroups"]) == 500
+    page = (folder / "report.html").read_bytes()
+    assert b'id="subgroups"' in page
+    assert call("report", folder).status == 0
+    assert (folder / "report.html").read_bytes() == page
+    changed = {path.name for path in folder.iterdir() if path.read_bytes() != before[path.name]}
+    assert changed == {"comparison.json", "report.html", "sha256sums.txt"}
+
+
 def test_another_command_gets_another_folder_and_each_is_shown_again(call, here):
     whole, other = call(*SMALL), (*SMALL, "--random-state", "1")
     done = call(*other)
@@ -203,7 +224,7 @@ def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, 
     os.mkfifo(path.parent / "unfinished" / "a.0.state")
     signal.alarm(60)  # a read that waits would wait for ever
     try:
-        for words in (SMALL, ("report", run), ("columns", run), ("report", run, "--by", "x")):
+        for words in (SMALL, ("report", run), ("columns", run), (*SMALL, "--by", "x1")):
             assert call(*words).status in (0, 2)
     finally:
         signal.alarm(0)

@@ -37,21 +37,6 @@ def test_a_report_drawn_again_is_the_same(call, run):
     assert (run / "report.html").read_bytes() == first
 
 
-def test_a_finished_run_is_reported_by_the_subgroups_of_a_column(call, run):
-    summary = (run / "comparison.json").read_bytes()
-    status, out, _ = call("report", run, "--by", "x1")
-    page = (run / "report.html").read_text(encoding="utf-8")
-    assert status == 0
-    assert out.startswith("By x1: linear:2 against relu:3\n")
-    assert 'id="subgroups"' in page
-    document = json.loads(call("report", run, "--by", "x1", "--json")[1])
-    assert [one["n_rows"] for one in document["subgroups"]["subgroups"]]
-    assert (run / "comparison.json").read_bytes() == summary
-    status, _, err = call("report", run, "--by", "z")
-    assert (status, "no column 'z'" in err) == (2, True)
-    assert call("report", run)[0] == 0
-
-
 def test_the_report_opens_in_a_browser_with_open(call, run, monkeypatch):
     opened = []
     monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or len(opened) == 1)

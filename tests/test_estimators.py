@@ -252,23 +252,6 @@ def test_an_invalid_target_raises_a_clear_error(quick, blobs):
         SeedbedRegressor(**QUICK).fit(X, y * 1.7e308)
 
 
-def test_log_probabilities_and_decisions_follow_from_the_probabilities(quick, blobs):
-    X, y = blobs
-    two, three = quick().fit(X, y), quick().fit(X, y + (X[:, 0] > 0))
-    for classifier in (two, three):
-        np.testing.assert_allclose(np.exp(classifier.predict_log_proba(X)), classifier.predict_proba(X))
-    np.testing.assert_allclose(1 / (1 + np.exp(-two.decision_function(X))), two.predict_proba(X)[:, 1])
-    assert (three.decision_function(X).argmax(axis=1) == three.predict(X)).all()
-
-
-def test_certain_predictions_have_finite_decisions(quick, blobs, monkeypatch):
-    classifier = quick().fit(*blobs)
-    monkeypatch.setattr(SeedbedClassifier, "predict_proba", lambda *_: np.array([[1.0, 0.0], [0.0, 1.0]]))
-    np.testing.assert_array_equal(np.sign(classifier.decision_function(blobs[0][:2])), [-1, 1])
-    assert np.isfinite(classifier.decision_function(blobs[0][:2])).all()
-    assert classifier.predict_log_proba(blobs[0][:2]).tolist() == [[0, -np.inf], [-np.inf, 0]]
-
-
 # Features
 
 

@@ -1,12 +1,14 @@
-"""Files are written atomically with the right permissions, and what another user plants is neither followed nor
-removed."""
+"""Files are written atomically with the right permissions, temporary folders are private and removed, and code of
+other users isn't loaded."""
 
+import io
 import os
 import stat
 
 import pytest
 
 from seedbed import files
+from seedbed.cli.program import main
 from seedbed.errors import OptionError
 from seedbed.experiment.run_folder import open_folder
 from seedbed.files import remove_parts, write_whole
@@ -101,26 +103,43 @@ def test_folders_above_a_new_folder_are_synced_once_each(tmp_path, monkeypatch):
     assert sorted(synced) == [tmp_path, tmp_path / "a"]
 
 
-@ROOT
-@pytest.mark.parametrize("planted", ["folder", "link", "owner", "open"])
-def test_temporary_folders_of_another_user_are_left_unchanged(tmp_path, monkeypatch, planted):
-    monkeypatch.setattr(files, "_SECONDS_TO_LOCK", -1.0)
-    place, victim = tmp_path / "tmp", tmp_path / "victim"
-    place.mkdir()
-    victim.mkdir(mode=0o700)
-    (victim / "owner").write_text("precious")
-    folder = place / "seedbed-planted"
-    if planted == "link":
-        folder.symlink_to(victim)
-    else:
-        folder.mkdir(mode=0o777 if planted == "open" else 0o700)
-        folder.chmod(0o777 if planted == "open" else 0o700)
-        (folder / "owner").symlink_to(victim / "owner")
-    if planted == "folder":
-        os.chown(folder, OTHER, OTHER)
-    files._sweep(place)
-    assert (victim / "owner").read_text() == "precious"
-    assert folder.exists()
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The folder in which temporary folders are created."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_temporary_folder_is_private_whatever_the_umask_and_removed_with_its_block(place, umask):
+    umask(0)
+    with files.temporary_folder() as folder:
+        assert folder.parent == place
+        assert folder.name.startswith("seedbed-")
+        assert mode_of(folder) == 0o700
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_temporary_folder_is_removed_after_an_error(place, error):
+    def fail():
+        with files.temporary_folder() as folder:
+            (folder / "inner").mkdir()
+            (folder / "inner" / "file").write_text("a")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("score", ["0.7", "oops"])
+def test_the_standard_input_leaves_no_file(place, monkeypatch, score):
+    scores = f"model,fold,accuracy\nold,0,0.8\nold,1,0.7\nnew,0,0.9\nnew,1,{score}\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(scores.encode())))
+    with pytest.raises(SystemExit) as stopped:
+        main(["judge", "-"])
+    assert stopped.value.code == (0 if score == "0.7" else 2)
+    assert list(place.iterdir()) == []
 
 
 UNSAFE = {

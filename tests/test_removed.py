@@ -12,6 +12,7 @@ from seedbed.removed import removed
     [
         ("compare example:moons --trust", f"there is no option --trust. {removed('trust')}"),
         ("compare example:moons --jobs 2", f"there is no option --jobs. {removed('jobs')}"),
+        ("report run --by x1", f"there is no option --by. {removed('by', 'report')}"),
         ("compare example:moons --interval pairs", f"there is no option --interval. {removed('interval')}"),
         ("compare example:moons --schedule steps", "--schedule can't be 'steps'. Do that."),
         ("gone x", "there is no verb 'gone'. Do that."),

@@ -386,26 +386,6 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         """
         return self._predictions(X).probabilities
 
-    def predict_log_proba(self, X: Any) -> Floats:
-        """Return the logarithm of `predict_proba` [row, class]; -inf where a probability is 0.
-
-        Raises:
-            ValueError: as `predict`.
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
-
-    def decision_function(self, X: Any) -> Floats:
-        """Return the log-odds of the second of two classes [row], or the log probability of each class [row, class].
-
-        Probabilities of 0 count as 1e-300, so that all values are finite.
-
-        Raises:
-            ValueError: as `predict`.
-        """
-        logs = np.log(np.maximum(self.predict_proba(X), 1e-300))
-        return logs[:, 1] - logs[:, 0] if len(self.classes_) == 2 else logs
-
     def predict_set(self, X: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:
         """Return for each row whether each label is in its prediction set [row, class], in the order of `classes_`.
 

@@ -1,11 +1,9 @@
-"""Files that are written completely or not at all, their digests, and temporary files that end with their process."""
+"""Files that are written completely or not at all, their digests, and temporary folders."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import errno
-import functools
 import glob
 import hashlib
 import importlib
@@ -13,7 +11,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import stat
 import tempfile
 import time
@@ -21,18 +18,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 DIGESTS = "sha256sums.txt"
 """The file of the digests of a folder's files, as `sha256sum --check` reads it."""
 
 _PART = ".seedbed-part"
 _STALE = 3600.0  # seconds since the last byte of a partial file, after which its process counts as killed
 _LONGEST = 200  # bytes of a name; most file systems take 255
-_PREFIX, _OWNER = "seedbed-", "owner"
-_SECONDS_TO_LOCK = 60.0  # a scratch folder is created a moment before its lock
-
-_locks: list[FileLock] = []
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -181,21 +172,10 @@ def _is_strange(folder: Path) -> bool:
     return bool(is_shared) or status.st_uid not in (0, os.geteuid())
 
 
-def scratch_folder() -> Path:
-    """Return this process's own folder for temporary files, created below `TMPDIR` on the first call.
-
-    It is removed when the process ends. If the process is killed, the next process removes it.
-
-    Raises:
-        OSError: no space left, or no permission.
-    """
-    return _scratch_folder_in(tempfile.gettempdir())
-
-
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a new folder, which is removed when the block ends."""
-    with tempfile.TemporaryDirectory(dir=scratch_folder(), ignore_cleanup_errors=True) as name:
+    """Yield a new folder that only this user can read, which is removed when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="seedbed-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
@@ -231,34 +211,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@functools.cache
-def _scratch_folder_in(place: str) -> Path:
-    _sweep(Path(place))
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
-    lock = FileLock(folder / _OWNER)
-    lock.acquire()
-    _locks.append(lock)  # the system releases it when the process ends, even if it is killed
-    atexit.register(_leave, folder, os.getpid())
-    return folder
-
-
-def _leave(folder: Path, process: int) -> None:
-    if os.getpid() == process:  # a forked process leaves the folder of its parent alone
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep(place: Path) -> None:
-    """Remove this user's scratch folders whose process has ended; never what another user could have planted."""
-    for folder in place.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError, Timeout):
-            owner = folder / _OWNER
-            if (
-                _is_private(folder)
-                and owner.is_file()
-                and not owner.is_symlink()
-                and time.time() - folder.stat().st_mtime > _SECONDS_TO_LOCK
-            ):
-                with FileLock(owner, timeout=0):
-                    shutil.rmtree(folder, ignore_errors=True)

@@ -37,6 +37,7 @@ _REMOVED = {
     "judge skip_rows": _AS_FRAME,
     "judge limit": _AS_FRAME,
     "judge source": _AS_FRAME,
+    "report by": "Give it to the compare command of the run: a finished run isn't trained again.",
     "export python": "Export ONNX; or in Python, save the state_dict of each of model.networks() with torch.save.",
 }
 

@@ -6,6 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from seedbed.data.reading import read_table
 from seedbed.data.splits import Split, repeated_folds
@@ -14,7 +17,7 @@ from seedbed.errors import ColumnError, DataError, OptionError
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, document_of, summary_from
-from seedbed.experiment.by_column import _bands, _levels, conclusion_by, grouping_of
+from seedbed.experiment.by_column import _bands, _levels, grouping_of
 from seedbed.experiment.subgroups import Grouping, _gap, _part, subgroups_of
 from seedbed.report.stored import notebook_fragment
 from seedbed.report.terminal import glance_text
@@ -122,22 +125,45 @@ def test_calibration_is_the_mean_prediction_minus_the_observed_mean():
 @pytest.mark.parametrize(
     ("values", "names"),
     [
-        (18 + 0.2 * np.arange(400), ["under 40", "40 to under 60", "60 to under 80", "80 or more"]),
+        (18 + 0.2 * np.arange(400), ["under 38", "38 to under 58", "58 to under 78", "78 or more"]),
         (np.arange(400), ["under 100", "100 to under 200", "200 to under 300", "300 or more"]),
         (np.append(np.zeros(380), np.arange(1, 21)), ["0", "1 or more"]),
+        (
+            np.repeat([1, 2, 3, 4, 5, 6, 9], [30, 80, 10, 90, 5, 95, 90]),
+            ["under 3", "3 to under 5", "5 to under 9", "9 or more"],
+        ),
+        (np.arange(400) / 7, ["under 14.2", "14.2 to under 28.5", "28.5 to under 42.8", "42.8 or more"]),
     ],
 )
-def test_numbers_are_divided_at_round_edges(values, names):
+def test_numbers_are_divided_most_evenly_and_named_in_few_digits(values, names):
     column = Column(ColumnSchema("age", "number", spelling="point"), values.astype(np.float64))
     found, codes = _bands(column, column.values)
     assert found == names
     assert set(codes) == set(range(len(names)))
 
 
-def test_dates_are_divided_at_years_or_months():
-    days = np.arange("2016-01-01", "2024-01-01", 5, dtype="datetime64[D]").astype("datetime64[s]").astype(np.float64)
-    column = Column(ColumnSchema("seen", "date", spelling="ymd"), days)
-    assert _bands(column, days)[0] == ["before 2018", "2018 to before 2020", "2020 to before 2022", "2022 or later"]
+@pytest.mark.parametrize(
+    ("start", "names"),
+    [
+        ("2024-01-01", ["before 2024-02-20", "2024-02-20 to before 2024-04-10", "2024-04-10 to before 2024-05-30",
+                        "2024-05-30 or later"]),
+        ("2024-01-01T06:30", ["before 2024-02-20T06:30:00", "2024-02-20T06:30:00 to before 2024-04-10T06:30:00",
+                              "2024-04-10T06:30:00 to before 2024-05-30T06:30:00", "2024-05-30T06:30:00 or later"]),
+    ],
+    ids=["days", "moments"],
+)  # fmt: skip
+def test_bands_of_dates_are_named_by_days_and_moments(start, names):
+    moments = (np.datetime64(start, "s") + 86_400 * np.repeat(np.arange(200), 2)).astype(np.float64)
+    assert _bands(Column(ColumnSchema("seen", "date", spelling="ymd"), moments), moments)[0] == names
+
+
+@given(numbers=arrays(np.float64, st.integers(200, 300), elements=st.floats(-1e3, 1e3, width=32), unique=True))
+def test_the_names_of_bands_are_those_of_their_rows(numbers):
+    names, codes = _bands(Column(ColumnSchema("age", "number", spelling="point"), numbers), numbers)
+    assert sorted(set(codes)) == list(range(len(names)))
+    for code, name in enumerate(names[1:], 1):
+        low = float(name.split()[0])
+        assert numbers[codes == code].min() >= low > numbers[codes < code].max()
 
 
 def test_small_levels_are_joined():
@@ -180,7 +206,6 @@ def test_a_finished_run_is_divided_as_while_it_ran(visits, tmp_path, small, opti
     found = running.conclusion.subgroups
     assert len(found.subgroups) > 1
     assert found.column == column
-    assert conclusion_by(folder, column).subgroups == found
     assert summary_from(json.loads(json.dumps(running.summary()))).subgroups == found
     again = small(table, candidates=["linear:2"], baselines=["prior"], folder=folder, **splits)
     assert again.by(column).conclusion.subgroups == found
@@ -202,16 +227,17 @@ def test_a_column_may_be_a_group_or_left_out_but_not_unknown_or_the_target(visit
         grouping_of(replace(table, reading=None), "x")
 
 
-def test_a_run_says_what_to_do_where_its_table_or_its_predictions_are_missing(visits, tmp_path, small):
+def test_a_column_that_was_left_out_needs_the_source_of_the_table(visits, tmp_path, small):
     visits.to_csv(tmp_path / "visits.csv", index=False)
     words = {"candidates": ["linear:2"], "baselines": ["prior"]}
-    small(read_table(str(tmp_path / "visits.csv"), target="y"), folder=tmp_path / "run", **words)
+    of_file = small(read_table(str(tmp_path / "visits.csv"), target="y", drop=["site"]), **words)
     (tmp_path / "visits.csv").unlink()
     with pytest.raises(DataError, match=r"visits\.csv"):
-        conclusion_by(tmp_path / "run", "site")
-    small(read_table(visits, target="y"), folder=tmp_path / "other", **words)
-    with pytest.raises(OptionError, match="divide that"):
-        conclusion_by(tmp_path / "other", "site")
+        of_file.by("site")
+    of_frame = small(read_table(visits, target="y", drop=["site"]), **words)
+    with pytest.raises(OptionError, match="isn't a feature"):
+        of_frame.by("site")
+    assert of_frame.by("site", visits).conclusion.subgroups.column == "site"
 
 
 def test_other_scores_have_subgroups_and_words(visits, small):

@@ -72,4 +72,4 @@ def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
 SHARES = np.array([0.1, 0.2, 0.1, 0.1, 0.1, 0.15, 0.25])
 TARGETS = ("ill", "grade", "cost")
 PARTS = ("silu:4,4@residual,layernorm", "relu:4@plr=3,plr_frequencies=5,plr_sigma=0.5", "relu:4@ple=5,embed=3")
-CANDIDATES = ("logistic", "relu:5", "tanh:4,3@layernorm", "prelu:4@batchnorm,dropout=0.2", *PARTS, "auto")
+CANDIDATES = ("logistic", "relu:5", "tanh:4,3@layernorm", "elu:4@batchnorm,dropout=0.2", *PARTS, "auto")

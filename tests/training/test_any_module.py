@@ -128,7 +128,7 @@ FAST = {
     "functional": Functional,
     "nested": Nested,
     "frozen": functools.partial(frozen, LinearModel, "layer_1"),
-    "threshold": lambda k: nn.Sequential(nn.Linear(5, 4), nn.Threshold(0.1, -0.3), nn.PReLU(4), nn.Linear(4, k)),
+    "threshold": lambda k: nn.Sequential(nn.Linear(5, 4), nn.Threshold(0.1, -0.3), nn.Linear(4, k)),
     "norms": lambda k: nn.Sequential(
         nn.BatchNorm1d(5, affine=False), nn.Linear(5, 4), nn.LayerNorm(4, elementwise_affine=False), nn.Linear(4, k)
     ),

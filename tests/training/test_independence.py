@@ -12,7 +12,7 @@ from .plain_loop import Residual
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-KINDS = ["relu:4", "tanh:4,3@dropout=0.2", "relu:4@batchnorm", "prelu:4@layernorm,dropout=0.2"]
+KINDS = ["relu:4", "tanh:4,3@dropout=0.2", "relu:4@batchnorm", "elu:4@layernorm,dropout=0.2"]
 KINDS += ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
 
 

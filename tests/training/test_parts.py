@@ -18,8 +18,8 @@ from .plain_loop import network_in_words
 
 EXACT = 1e-9
 pytestmark = pytest.mark.usefixtures("engine")
-WORDS = ["tanh:4,4@residual", "silu:6,6@residual,layernorm,dropout=0.2", "prelu:4,4@residual,batchnorm"]
-WORDS += ["prelu:3,3+tanh:3@residual", "silu:4@plr=3", "logistic@plr=4", "silu:4@ple=6", "logistic@ple=16"]
+WORDS = ["tanh:4,4@residual", "silu:6,6@residual,layernorm,dropout=0.2", "elu:4,4@residual,batchnorm"]
+WORDS += ["silu:4@plr=3", "logistic@plr=4", "silu:4@ple=6", "logistic@ple=16"]
 WORDS += ["relu:4,4@residual,dropout=0.2,plr=2,plr_frequencies=1,plr_sigma=2", "relu:4,4@residual,dropout=0.2,ple=1"]
 SHAPES = ["logistic", "relu:5,4+tanh:3", "silu:4@layernorm", "relu:4@batchnorm", "relu:4@batchnorm,dropout=0.2"]
 PLACED = [

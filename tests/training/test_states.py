@@ -14,8 +14,8 @@ from .plain_loop import built_by_hand, module_in_words, network_in_words
 SEEDS = [0, 1, -1, -5, 2**31, 2**32 - 1, 2**32, 2**63 - 1, -(2**63), 2**64 - 1]
 SEEDS += np.random.default_rng(0).integers(-(2**63), 2**63, 40).tolist()
 WORDS = ["logistic", "linear:5", "relu:5", "relu:20,1,300", "relu:20+tanh:20", "relu:4@batchnorm"]
-WORDS += ["relu:4+tanh:3@layernorm,dropout=0.2", "silu:4@batchnorm", "silu:12,4,4@residual", "prelu:4"]
-WORDS += ["silu:4,4@residual,layernorm,dropout=0.5", "relu:4,4@residual,batchnorm", "prelu:3,3+tanh:3@residual"]
+WORDS += ["relu:4+tanh:3@layernorm,dropout=0.2", "silu:4@batchnorm", "silu:12,4,4@residual"]
+WORDS += ["silu:4,4@residual,layernorm,dropout=0.5", "relu:4,4@residual,batchnorm"]
 WORDS += [f"{name}:4,3" for name in ACTIVATIONS]
 EMBEDDED = [
     *("silu:4@plr=3", "relu:4,4@residual,plr=2,plr_frequencies=1,plr_sigma=2", "silu:4@ple=6", "logistic@ple=16"),

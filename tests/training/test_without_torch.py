@@ -37,8 +37,8 @@ def refused(build="relu:5", networks=False, **options):
     except sb.OptionError as error:
         return str(error)
 
-found = [refused("prelu:5"), refused("relu:5@batchnorm"), refused(lambda n_features: None), refused(engine="torch")]
-found += [refused(device="cuda"), refused(networks=True)]
+found = [refused("elu:4@batchnorm"), refused("relu:5@batchnorm"), refused(lambda n_features: None)]
+found += [refused(engine="torch"), refused(device="cuda"), refused(networks=True)]
 planning.kernel = lambda dtype: (None, "it was built for none")
 print(json.dumps([*found, refused()]))
 """

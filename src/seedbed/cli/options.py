@@ -36,9 +36,6 @@ TableArgument = Annotated[
     ),
 ]
 AsJson = Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())]
-By = Annotated[
-    str | None, Parameter(help="Also judge within the subgroups of this column, and whether gains differ between them.")
-]
 Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())]
 
 
@@ -229,7 +226,8 @@ class CompareOptions:
 
     candidate: Annotated[tuple[str, ...], REPEATED] = ()
     "A candidate; may be repeated. If left out, the default models and auto, which blends them."
-    by: By = None
+    by: str | None = None
+    "Also judge within the subgroups of this column, and whether gains differ between them."
     effects: Annotated[bool, FLAG] = False
     "Also fit the advised network to all rows, and show what its predictions depend on."
     details: Annotated[bool, FLAG] = False

@@ -50,7 +50,7 @@ for verb in _ALL:
     app.command(verb)
 
 
-_ASCII = dict(zip("─│┐┘├┤┌└▁▂▃▄▅▆▇█–—±×’−•…", "-|.'||.'_.:-=+*#--~x'-*.", strict=True))
+_ASCII = str.maketrans("─│┐┘├┤┌└▁▂▃▄▅▆▇█–—±×’−•…", "-|.'||.'_.:-=+*#--~x'-*.")
 # Messages on a lack of memory by torch, CUDA, DuckDB, the linker, threads, and for a worker that was killed.
 _NO_MEMORY = ("allocate memory", "OutOfMemory", "failed to map segment", "start new thread", "bad_alloc",
               "TerminatedWorkerError")  # fmt: skip
@@ -74,9 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _spell_unencodable(error: UnicodeError) -> tuple[str, int]:
     """Replace lines and bars by ASCII, and other characters by escapes, if the encoding of the output lacks them."""
     assert isinstance(error, UnicodeEncodeError)
-    letters = error.object[error.start : error.end]
-    spelled = (_ASCII.get(letter) or letter.encode("ascii", "backslashreplace").decode() for letter in letters)
-    return "".join(spelled), error.end
+    letters = error.object[error.start : error.end].translate(_ASCII)
+    return letters.encode("ascii", "backslashreplace").decode(), error.end
 
 
 @contextlib.contextmanager

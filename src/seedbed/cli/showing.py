@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from seedbed.cli.console import print_lines, print_stderr, text_width
-from seedbed.cli.options import FLAG, OUTPUT, AsJson, By, Quiet, TableArgument, TableOptions
+from seedbed.cli.console import print_stderr, text_width
+from seedbed.cli.options import FLAG, OUTPUT, AsJson, Quiet, TableArgument, TableOptions
 from seedbed.errors import OptionError
 
 
@@ -72,19 +72,19 @@ def report(
         bool, FLAG, Parameter(help="Print the details on stdout, and write nothing: verdicts, intervals.")
     ] = False,
     open: Annotated[bool, FLAG, Parameter(help="Open the report in a browser.")] = False,
-    by: By = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
-    from seedbed.evaluation.summaries import Conclusion, TablesConclusion, document_of
+    from seedbed.evaluation.summaries import Conclusion, TablesConclusion
     from seedbed.report.judgement_text import tables_text
     from seedbed.report.sentences import training_text
-    from seedbed.report.terminal import comparison_text, glance_text, subgroup_lines
+    from seedbed.report.stored import read_summary
+    from seedbed.report.terminal import comparison_text, glance_text
 
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
-    summary = _summary_of(run, by)
+    summary = read_summary(run)
     if text:
         width = text_width()
         if isinstance(summary, Conclusion):
@@ -94,12 +94,9 @@ def report(
                 tables_text(summary, width=width) if isinstance(summary, TablesConclusion) else training_text(summary)
             )
         return
-    if by is not None and not (as_json or quiet):
-        print_lines(subgroup_lines(summary, width=text_width()))
     paths = _draw(summary, run, output, format)
     if as_json:
-        subgroups = {"subgroups": document_of(summary)["subgroups"]} if by is not None else {}
-        print(json.dumps({"files": [str(path) for path in paths], **subgroups}, allow_nan=False))
+        print(json.dumps({"files": [str(path) for path in paths]}, allow_nan=False))
     elif not quiet:
         print_stderr(*(f"wrote {path}" for path in paths))
         if format == "html" and not open:
@@ -109,28 +106,13 @@ def report(
         _open(paths[0])
 
 
-def _summary_of(run: Path, by: str | None) -> Any:
-    """Return the summary of a run; with the verdicts within the subgroups of a column, if one is named."""
-    from seedbed.evaluation.summaries import Conclusion
-    from seedbed.report.stored import read_summary
-
-    summary = read_summary(run)
-    if by is None:
-        return summary
-    from seedbed.experiment.by_column import conclusion_by
-
-    if not isinstance(summary, Conclusion) or summary.kind != "comparison":
-        raise OptionError(f"--by is for a comparison, and {run} holds none", "Leave it out.")
-    return conclusion_by(_folder_of(run), by)
-
-
 def _draw(summary: Any, run: Path, output: Path | None, format: str) -> list[Path]:
     """Write the report or the pictures of a run, and return their paths."""
     from seedbed.figures.pictures import save_pictures
     from seedbed.files import altered_files, write_digests
     from seedbed.report.stored import write_report
 
-    folder = _folder_of(run)
+    folder = run if run.is_dir() else run.parent
     if format == "html":
         paths = [write_report(summary, output or folder / "report.html")]
     else:
@@ -142,10 +124,6 @@ def _draw(summary: Any, run: Path, output: Path | None, format: str) -> list[Pat
     if altered_files(folder) is not None and (drawn := [path for path in paths if path.parent == folder]):
         write_digests(drawn)
     return paths
-
-
-def _folder_of(run: Path) -> Path:
-    return run if run.is_dir() else run.parent
 
 
 def play(

@@ -253,7 +253,7 @@ METRICS: dict[str, Metric] = {
             name="integrated_brier",
             words="integrated Brier score",
             tasks=("survival",),
-            meaning="how far off predicted survival is, squared and averaged over the times up to the horizon",
+            meaning="how far off predicted probabilities are, squared and averaged over the times up to the horizon",
             row_loss=_integrated_brier,
         ),
         Metric(

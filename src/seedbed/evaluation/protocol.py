@@ -31,9 +31,9 @@ class Protocol:
     """
 
     kind: Kind
-    repeats: int
-    folds: int
-    df: int | None
+    repeats: int = 1
+    folds: int = 1
+    df: int | None = None
     stops: bool = False
     locked_share: float = 0.0
     quick: bool = False
@@ -74,17 +74,20 @@ def protocol(
     outside = "events up to the horizon" if survival else "rows outside the largest class"
     why = too_few(n_rows, outside_largest, n_groups, outside)
     if by_time:
-        return _by_time(n_rows, why, quick=quick)
+        locked = "the latest fifth is locked away and looked at once, since rows are split by time"
+        return Protocol(
+            kind="scores_only" if why else "held_out",
+            locked_share=_LOCKED,
+            quick=quick,
+            reason=f"{why}, so only scores are shown; {locked}" if why else f"{n_rows} rows: {locked}",
+        )
     folds = min(10, n_rows // 2, 10 if n_groups is None else n_groups // 2)
     if why:
         folds, reason = max(2, min(folds, outside_largest or 10)), f"{why}, so only scores are shown"
-        return Protocol(kind="scores_only", repeats=1, folds=folds, df=None, quick=quick, reason=reason)
+        return Protocol(kind="scores_only", folds=folds, quick=quick, reason=reason)
     if _can_lock(n_rows, outside_largest, n_groups):
         return Protocol(
             kind="held_out",
-            repeats=1,
-            folds=1,
-            df=None,
             locked_share=_LOCKED,
             quick=quick,
             reason=f"{n_rows} rows: a fifth is locked away and looked at once",
@@ -155,16 +158,3 @@ def _can_lock(n_rows: int, outside_largest: int | None, n_groups: int | None) ->
     """
     many = n_rows > _LARGE and (n_groups is None or n_groups > _LARGE)
     return many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)
-
-
-def _by_time(n_rows: int, why: str, *, quick: bool) -> Protocol:
-    locked = "the latest fifth is locked away and looked at once, since rows are split by time"
-    return Protocol(
-        kind="scores_only" if why else "held_out",
-        repeats=1,
-        folds=1,
-        df=None,
-        locked_share=_LOCKED,
-        quick=quick,
-        reason=f"{why}, so only scores are shown; {locked}" if why else f"{n_rows} rows: {locked}",
-    )

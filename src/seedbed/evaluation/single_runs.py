@@ -18,8 +18,7 @@ _DIGITS = 5  # significant; a chart shows three
 MOST_GHOSTS = 400  # single networks, which a page draws quickly
 _COARSER = 4  # of single networks, one in so many of the kept epochs is kept
 
-# Epochs that are searched for non-finite values at a time, so that the mask is small compared with the curves.
-_ROWS_AT_ONCE = 64
+_ROWS_AT_ONCE = 64  # epochs
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_BINS = 48
 # Largest reach of the bins, in widths of the middle nine tenths of the typical candidate's runs.
@@ -128,12 +127,9 @@ def _hold(curves: Mapping[str, NDArray[np.floating]], early: NDArray[np.intp]) -
 
 def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
     """Return which networks are finite in all curves at all epochs, `[network]`."""
-    n_epochs, n_networks = arrays["train_loss"].shape
-    finite = np.ones(n_networks, dtype=bool)
-    for array in arrays.values():
-        for start in range(0, n_epochs, _ROWS_AT_ONCE):
-            finite &= np.isfinite(array[start : start + _ROWS_AT_ONCE]).all(axis=0)
-    return finite
+    # NaN and infinity survive in the extremes, which take less memory than a mask of all values.
+    ends = [end for array in arrays.values() for end in (array.min(axis=0), array.max(axis=0))]
+    return np.asarray(np.isfinite(ends).all(axis=0))
 
 
 def _summarize(

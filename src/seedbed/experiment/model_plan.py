@@ -111,7 +111,7 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     summary = _find_summary(conclusion, name, [model["name"] for model in stored["estimators"]])
     code = "" if name else f"If you trust it, name it: {spell('candidate', summary.name)}."
     candidate = AUTO if summary.name == AUTO else compared_candidate(stored, summary.name, code=code)
-    table = table_of_run(folder, conclusion, stored)
+    table = _table_of_run(folder, conclusion, stored)
     return ModelPlan(conclusion, summary, table, candidate, recipe_in(stored["recipe"]))
 
 
@@ -230,7 +230,7 @@ def experiment_of_run(folder: Path, command: str = "", model: Any = None) -> Exp
         n_networks=plan.networks,
         baselines=() if model is None else ["prior"],
     )
-    table, recipe = table_of_run(folder, conclusion, stored, again), recipe_in(stored["recipe"])
+    table, recipe = _table_of_run(folder, conclusion, stored, again), recipe_in(stored["recipe"])
     experiment = specify(table, candidates, recipe=recipe, design=design, command=command)
     experiment = dataclasses.replace(experiment, design=Protocol(**conclusion.specification["design"]))
     if model is not None:
@@ -256,7 +256,7 @@ def _compared_candidates(
     return [compared_candidate(stored, name, code=code) for name in names] + [AUTO] * blended
 
 
-def table_of_run(folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], instead: str = "") -> Table:
+def _table_of_run(folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], instead: str = "") -> Table:
     """Read the table of a run again; a sample was drawn from it if the conclusion says so.
 
     Args:

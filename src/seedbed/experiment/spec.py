@@ -175,7 +175,19 @@ class Experiment:
         Raises:
             SeedbedError: the classes, groups or times don't allow these splits.
         """
-        return splits_of(self.table, self.design, self.random_state)
+        table, design = self.table, self.design
+        if table.times is not None:
+            split = time_holdout(table.times, test_size=design.locked_share, groups=table.groups)
+            check_training(table.target, split)
+            return (split,)
+        common: Any = {"random_state": self.random_state, "groups": table.groups}
+        if design.kind == "held_out":
+            split = holdout(table.target, test_size=design.locked_share, **common)
+            return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
+        target = table.target
+        if table.durations is not None and np.bincount(target, minlength=2).min() < design.folds:
+            target = np.zeros(table.n_rows)  # too few rows of a class to stratify by it
+        return repeated_folds(target, repeats=design.repeats, folds=design.folds, **common)
 
 
 def _description(candidate: Candidate, table: Table) -> str:
@@ -191,23 +203,6 @@ def _description(candidate: Candidate, table: Table) -> str:
     if isinstance(candidate.architecture, Prior):
         return f"predicts the {'mean' if numbers else 'class frequencies'} of the training rows"
     return "ridge regression" if numbers else "logistic regression, lightly penalised"
-
-
-def splits_of(table: Table, design: Protocol, random_state: int) -> tuple[Split, ...]:
-    """Return the splits of a design, see `Experiment.splits`."""
-    if table.times is not None:
-        split = time_holdout(table.times, test_size=design.locked_share, groups=table.groups)
-        check_training(table.target, split)
-        return (split,)
-    if design.kind == "held_out":
-        split = holdout(table.target, test_size=design.locked_share, random_state=random_state, groups=table.groups)
-        return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
-    target = table.target
-    if table.durations is not None and np.bincount(target, minlength=2).min() < design.folds:
-        target = np.zeros(table.n_rows)  # too few rows of a class to stratify by it
-    return repeated_folds(
-        target, repeats=design.repeats, folds=design.folds, random_state=random_state, groups=table.groups
-    )
 
 
 def specify(

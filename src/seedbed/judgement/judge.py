@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from seedbed.data.frame import Frame
 from seedbed.data.sources.memory import native_frame
 from seedbed.errors import DataError, OptionError, did_you_mean, spell
 from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerdict, document_of
-from seedbed.files import write_whole
+from seedbed.files import temporary_folder, write_whole
 from seedbed.judgement.judging import conclude_scores, conclude_tables
 from seedbed.judgement.predictions import conclude_predictions
 from seedbed.judgement.question import Question
@@ -33,6 +34,8 @@ from seedbed.report.judgement_text import tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.terminal import glance_text
 from seedbed.settings.fields import taking
+
+_MOST_STDIN = 1 << 28  # bytes
 
 
 class Judgement:
@@ -183,10 +186,19 @@ def judge(scores: Any, *, command: str = "", **question: Any) -> Judgement:
 
 def judge_file(scores: Any, question: Question, *, command: str = "") -> Judgement:
     """Return the verdicts on scores or predictions; see `judge`."""
-    name = Path(scores).name if isinstance(scores, str | Path) else "scores"
+    if not isinstance(scores, str) or scores != "/dev/stdin":
+        name = Path(scores).name if isinstance(scores, str | Path) else "scores"
+        return _judge(read_scores(scores), name, question, command)
+    with temporary_folder() as folder:  # until the end, as errors look up lines of the file
+        if (path := folder / "stdin").write_bytes(sys.stdin.buffer.read(_MOST_STDIN + 1)) > _MOST_STDIN:
+            raise DataError(f"stdin: over {_MOST_STDIN >> 20} MiB", "Save the table as a file and give its path.")
+        return _judge(replace(read_scores(path), where="stdin"), "stdin", question, command)
+
+
+def _judge(columns: Frame, name: str, question: Question, command: str) -> Judgement:
+    """Return the verdicts on the columns of a file; `name` is the file's."""
     about_scores = "lower_is_better" if question.lower_is_better is not None else ""
     about_scores = "drop_incomplete" if question.drop_incomplete else about_scores
-    columns = read_scores(scores)
     roles = roles_of(columns, question)
     target = target_of(columns, roles, question, scores=question.score is not None or bool(about_scores))
     if target is not None and about_scores:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +18,6 @@ from seedbed.data.sources.source_limits import EveryName
 from seedbed.data.target import likely_target
 from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean, spell
 from seedbed.evaluation.metrics import METRICS, Metric, find_metric
-from seedbed.files import scratch_folder
 from seedbed.judgement.question import Question
 from seedbed.typing import Floats
 
@@ -50,9 +48,6 @@ _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "in
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
 _OF_TABLES = re.compile(r"\b(query|table|skip.rows|limit)\b(?=[ =,.]|$)")  # options that scores don't have
-STDIN = "/dev/stdin"
-"""The path of the standard input."""
-_MOST_STDIN = 1 << 28  # bytes
 _NO_ROWS = "Give a row for each score."
 _PREFIX = re.compile(r"(metrics|test|val|valid|validation|cv|mean|out_of_fold|oof)_")
 _OTHER_NAMES = {
@@ -100,13 +95,6 @@ def read_scores(source: Any) -> Frame:
         frame = frame_of_values(list(lists.values()), list(lists), "the mapping", as_text=EveryName())
     elif isinstance(source, list) and not source:
         raise DataError("there are no rows", _NO_ROWS)
-    elif isinstance(source, str) and source == STDIN:
-        path = scratch_folder() / "stdin"
-        content = sys.stdin.buffer.read(_MOST_STDIN + 1)
-        if len(content) > _MOST_STDIN:
-            raise DataError(f"stdin: over {_MOST_STDIN >> 20} MiB", "Save the table as a file and give its path.")
-        path.write_bytes(content)
-        frame = replace(read_scores(path), where="stdin")
     else:
         try:
             frame = read_new_rows(source, (), as_text=EveryName())  # 1.1 and 1.10 are two candidates

@@ -23,7 +23,6 @@ from seedbed.networks.layers import (
     Layer,
     LayerNorm,
     Linear,
-    PReLU,
     Residual,
 )
 from seedbed.networks.mlp import MLP, BlendedMembers, Trees
@@ -264,7 +263,6 @@ _LAYERS: Mapping[type[Layer], Callable[[Graph, Any, _States, str], str]] = {
     LayerNorm: _add_layernorm,
     BatchNorm: _add_batchnorm,
     Elementwise: lambda graph, layer, _, value: _add_activation(graph, layer.activation, value, *layer.arguments),
-    PReLU: lambda graph, layer, states, value: graph.add("PRelu", value, _row(graph, states[layer.name + "weight"])),
     Dropout: lambda graph, layer, states, value: value,
     Residual: lambda graph, layer, states, value: graph.add(
         "Add", value, _add_layers(graph, layer.layers, states, value)

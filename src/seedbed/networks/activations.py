@@ -32,14 +32,14 @@ class Activation:
         arguments: names of the arguments that a candidate may give, in order, with torch's defaults.
         onnx: adds it to an ONNX graph: (graph, name of the inputs [network, row, unit], *arguments) to the name of the
             outputs. The graph is an `onnx_networks.Graph`.
-        native: from its arguments to its function in the kernel; None if torch trains it.
+        native: from its arguments to its function in the kernel.
     """
 
     torch: str
     values: Callable[..., Array]
+    native: Callable[..., Native]
     arguments: tuple[tuple[str, float], ...] = ()
     onnx: Callable[..., str] | None = None
-    native: Callable[..., Native] | None = None
 
     @property
     def name(self) -> str:
@@ -139,10 +139,6 @@ def _gelu(x: Array) -> Array:
 
 def _gelu_tanh(x: Array) -> Array:
     return np.asarray(0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))))
-
-
-def _leaky(x: Array, slope: float) -> Array:
-    return np.where(x >= 0, x, x * slope)
 
 
 # ONNX
@@ -277,7 +273,7 @@ _ENTRIES = (
     ),
     Activation(
         torch="LeakyReLU",
-        values=_leaky,
+        values=lambda x, slope: np.where(x >= 0, x, x * slope),
         arguments=(("negative_slope", 0.01),),
         onnx=_named("LeakyRelu", "alpha"),
         native=_first_of("leaky"),
@@ -302,8 +298,6 @@ _ENTRIES = (
         onnx=_onnx_shrink(bias=True),
         native=_first_of("softshrink"),
     ),
-    # Its slope is a parameter: 0.25 at the start.
-    Activation(torch="PReLU", values=lambda x: _leaky(x, 0.25)),
     Activation(
         torch="Softsign", values=lambda x: x / (1 + np.abs(x)), onnx=_named("Softsign"), native=_plain("softsign")
     ),
@@ -325,7 +319,7 @@ ALL_ACTIVATIONS = ACTIVATIONS | {
         arguments=(("threshold", 0.0), ("value", 0.0)),
         native=_first_of("threshold"),
     ),
-    "identity": Activation(torch="Identity", values=lambda x: x),
+    "identity": Activation(torch="Identity", values=lambda x: x, native=_plain("identity")),
     "gelu_tanh": Activation(torch="GELU", values=_gelu_tanh, native=_plain("gelu_tanh")),
 }
 """These, and activations of user-defined networks only."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.networks.activations import ALL_ACTIVATIONS, Activation, read_activation
+from seedbed.networks.activations import ALL_ACTIVATIONS, Activation
 from seedbed.networks.draws import Draws
 from seedbed.networks.kernel_program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
 
@@ -188,32 +188,12 @@ class Elementwise(Layer):
     def add_to(self, program: Program) -> None:
         if self.activation == "identity":
             return
-        entry, last = self.entry, program.last
-        if entry.native is None:
-            raise NotCoveredError
-        name, a, b, c = entry.native(*self.arguments)
+        name, a, b, c = self.entry.native(*self.arguments)
+        last = program.last
         target = last.target if name in _IN_PLACE and last.kind == Kind.LINEAR else program.values(last.n_out)
         alive = program.n_alive if self.is_relu else -1
         program.n_alive += last.n_out if self.is_relu else 0
         program.add(Kind.ACTIVATION, target=target, function=FUNCTIONS.index(name), alive=alive, a=a, b=b, c=c)
-
-
-@dataclass(frozen=True)
-class PReLU(Layer):
-    """A leaky ReLU with a slope that is trained, or one for each unit."""
-
-    name: str
-    n_slopes: int = 1
-
-    @property
-    def parameters(self) -> Shapes:
-        return {self.name + "weight": (self.n_slopes,)}
-
-    def draw(self, draws: Draws, rows: Array | None) -> Arrays:
-        return {self.name + "weight": np.full(self.n_slopes, 0.25, dtype=np.float32)}
-
-    def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        return np.where(x >= 0, x, x * states[self.name + "weight"][:, None])
 
 
 def drawn_layer(module: int, use: int) -> int:
@@ -337,20 +317,6 @@ class Residual(Layer):
             layer.add_to(program)
         added = program.add(Kind.ADD, d_out=program.gradients(units), spare=fork.target)
         program.layers[place] = fork._replace(spare=added.d_out)
-
-
-def activation_layer(name: str, text: str) -> Layer:
-    """Return the layer of an activation.
-
-    Args:
-        name: the layer's name in states, with a dot.
-        text: the activation, with any arguments.
-
-    Raises:
-        CandidateError: there is no such activation, or it doesn't take these arguments.
-    """
-    kind, arguments = read_activation(text)
-    return PReLU(name) if kind == "prelu" else Elementwise(kind, arguments)
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,7 @@ import msgspec
 from seedbed.errors import CandidateError
 from seedbed.networks.activations import read_activation
 from seedbed.networks.embedding_layers import Embeddings, Periodic, Piecewise
-from seedbed.networks.layers import (
-    BatchNorm,
-    Dropout,
-    Layer,
-    LayerNorm,
-    Linear,
-    Residual,
-    activation_layer,
-)
+from seedbed.networks.layers import BatchNorm, Dropout, Elementwise, Layer, LayerNorm, Linear, Residual
 from seedbed.networks.network import Network
 from seedbed.networks.user import FileArchitecture, OwnArchitecture, UserArchitecture
 
@@ -128,14 +120,14 @@ class MLP:
         for number, (units, text) in enumerate(zip(self.widths, self.by_layer, strict=True)):
             place = len(layers)
             # Layers are named by their places; those of a residual one by their places inside it.
-            names = (f"{place}.{inner}." if self._adds(number) else f"{place + inner}." for inner in range(5))
+            names = (f"{place}.{inner}." if self._adds(number) else f"{place + inner}." for inner in range(2))
             hidden: list[Layer] = [Linear(next(names), width, units)]
             if self.layernorm:
                 hidden.append(LayerNorm(next(names), units))
             if self.batchnorm:
                 hidden.append(BatchNorm(next(names), units))
             if text != "linear":
-                hidden.append(activation_layer(next(names), text))
+                hidden.append(Elementwise(*read_activation(text)))
             if self.dropout:
                 hidden.append(Dropout(number, self.dropout))
             layers += [Residual(tuple(hidden))] if self._adds(number) else hidden

@@ -153,7 +153,8 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             yield f"in {_in_percent(scores['uno_c'], pairs)}"
             yield f"{guessing_words(conclusion)} gets 50%"
             if conclusion.advice is not None and conclusion.advice.guess:
-                yield "the verdicts are about its probabilities, and these aren't shown to be closer than that curve"
+                better = "aren't shown to be nearer to what happened than that curve"
+                yield f"probabilities decide, and those of {name} {better}"
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
         if _has_interval(deciding):

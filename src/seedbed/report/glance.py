@@ -244,7 +244,7 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         yield f"{level}. A difference below {margin_words(conclusion.metric)} doesn't matter."
     if conclusion.survival is not None and "uno_c" in conclusion.candidates[0].scores:
         yield f"Uno's C (concordance): {METRICS['uno_c'].meaning}; 50% is chance."
-        yield f"Horizon: {conclusion.survival.words}. logistic stands for Cox's model, with odds in place of rates."
+        yield f"Horizon: {conclusion.survival.words}. logistic is Cox's model in discrete time, by odds, not rates."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)

@@ -98,9 +98,10 @@ def spread(conclusion: Conclusion) -> str:
         mean, sd = (plain_number(number or 0.0) for number in (conclusion.target_mean, conclusion.target_sd))
         return f"mean {mean}, standard deviation {sd}"
     if (survival := conclusion.survival) is not None:
-        counts = f"{counted(survival.n_events, 'event')}, {survival.n_censored:,} censored"
+        n_later = survival.everyone.n_rows - survival.n_events - survival.n_censored
+        counts = f"{counted(survival.n_events, 'event')}, {survival.n_censored:,} censored, {n_later:,} still observed"
         share = f"by Kaplan-Meier {100 * survival.everyone.observed[-1]:.0f}% survive"
-        return f"up to {survival.words}: {counts}, {share}"
+        return f"up to {survival.words}: {counts}; {share}"
     share = f"{100 * (conclusion.majority_share or 0.0):.1f}% are"
     most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="")
     return f"{share} {most}" if conclusion.task == "binary" else f"{len(conclusion.labels)} classes, {share} {most}"

@@ -49,10 +49,10 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
         lines += [Text(), *first, *answer_lines(screen.answers, width, names)]
     lines += [Text(), *_table_lines(screen, width, scores_first=conclusion.columns is None)]
     lines += [*styled(screen.notes, "dim", indent=2), *_help_lines(screen, width)]
-    return [*lines, *run_facts, *([Text()] if conclusion.subgroups else []), *subgroup_lines(conclusion, width=width)]
+    return [*lines, *run_facts, *([Text()] if conclusion.subgroups else []), *_subgroup_lines(conclusion, width=width)]
 
 
-def subgroup_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
+def _subgroup_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     """Return the lines of the verdicts within subgroups; none without subgroups."""
     screen = subgroup_screen(conclusion)
     if screen is None:

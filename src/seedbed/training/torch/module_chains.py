@@ -30,7 +30,6 @@ from seedbed.networks.layers import (
     Layer,
     LayerNorm,
     Linear,
-    PReLU,
     drawn_layer,
 )
 from seedbed.networks.network import Network
@@ -191,7 +190,6 @@ def _read_batchnorm(name: str, module: nn.BatchNorm1d, number: int) -> Layer | N
 
 _READ: Mapping[type[nn.Module], Callable[[str, Any, int], Layer | None]] = {
     nn.Linear: lambda name, m, _: Linear(name, m.in_features, m.out_features, m.bias is not None),
-    nn.PReLU: lambda name, m, _: PReLU(name, m.num_parameters),
     nn.Dropout: lambda name, m, number: Dropout(number, m.p),
     nn.LayerNorm: _read_layernorm,
     nn.BatchNorm1d: _read_batchnorm,

@@ -195,7 +195,6 @@ def _embeddings(layer: embedding_layers.Embeddings) -> Embeddings:
 _MODULES: Mapping[type[layers.Layer], Callable[[Any], nn.Module]] = {
     layers.Linear: lambda layer: nn.Linear(layer.n_inputs, layer.units, layer.bias),
     layers.Elementwise: lambda layer: activation_module(layer.activation, layer.arguments),
-    layers.PReLU: lambda layer: nn.PReLU(layer.n_slopes),
     layers.Dropout: lambda layer: nn.Dropout(layer.share),
     layers.LayerNorm: lambda layer: nn.LayerNorm(layer.units, layer.eps, layer.affine, layer.bias),
     layers.BatchNorm: lambda layer: nn.BatchNorm1d(layer.units, layer.eps, layer.momentum, layer.affine),

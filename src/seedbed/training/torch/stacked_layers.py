@@ -125,10 +125,6 @@ def _elementwise(layer: layers.Elementwise, x: Tensor, values: Tensors, now: Pas
     return x
 
 
-def _prelu(layer: layers.PReLU, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
-    return torch.where(x >= 0, x, x * values[layer.name + "weight"])
-
-
 def _dropout(layer: layers.Dropout, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
     if not now.training:
         return x
@@ -243,7 +239,6 @@ class _Waves(torch.autograd.Function):
 COMPUTED: Mapping[type[layers.Layer], Callable[[Any, Tensor, Tensors, Pass, Tensors], Tensor]] = {
     layers.Linear: _linear,
     layers.Elementwise: _elementwise,
-    layers.PReLU: _prelu,
     layers.Dropout: _dropout,
     layers.LayerNorm: _layernorm,
     layers.BatchNorm: _batchnorm,
