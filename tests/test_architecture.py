@@ -27,7 +27,7 @@ BUDGETS = {
     "model/": 4757,
     "networks/": 1895,
     "play/": 257,
-    "report/": 2830,
+    "report/": 2831,
     "serve/": 1233,
     "settings/": 693,
     "training/": 4144,

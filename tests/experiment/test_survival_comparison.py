@@ -21,6 +21,7 @@ from seedbed.figures.survival_curves import survival_curves
 from seedbed.model.members import Running
 from seedbed.model.portfolio import AUTO, candidates_for
 from seedbed.report.advice import remedy
+from seedbed.report.glance import first_screen
 from seedbed.report.html_page import report_page
 from seedbed.report.stored import read_summary
 
@@ -88,6 +89,15 @@ def test_scores_are_the_means_of_scikit_survivals_over_the_folds(found, table, n
     order = np.mean([concordance_index_ipcw(train, test, 1 - p[:, -1], grid[-1])[0] for train, test, p in folds])
     assert scores["integrated_brier"].mean == pytest.approx(brier, abs=1e-6)
     assert scores["uno_c"].mean == pytest.approx(order, abs=1e-6)
+
+
+def test_verdicts_may_be_about_the_order_of_rows(table):
+    found = quick(table, "logistic", repeats=3, metric="uno_c")
+    (prior,) = found.conclusion.verdicts
+    assert (prior.candidate, prior.rule) == ("prior", "worse")
+    assert prior.difference == pytest.approx(0.5 - found["logistic"].scores["uno_c"].mean)
+    notes = first_screen(found.conclusion).notes
+    assert sum("Uno's C" in note for note in notes) == 1
 
 
 def test_times_and_events_of_test_rows_change_no_prediction(found, table):

@@ -243,7 +243,8 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         level = f"±: give or take ({100 * (1 - conclusion.alpha):g}% range{scope})"
         yield f"{level}. A difference below {margin_words(conclusion.metric)} doesn't matter."
     if conclusion.survival is not None and "uno_c" in conclusion.candidates[0].scores:
-        yield f"Uno's C (concordance): {METRICS['uno_c'].meaning}; 50% is chance."
+        if conclusion.metric.name != "uno_c":
+            yield f"Uno's C (concordance): {METRICS['uno_c'].meaning}; 50% is chance."
         yield f"Horizon: {conclusion.survival.words}. logistic is Cox's model in discrete time, by odds, not rates."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
