@@ -150,11 +150,10 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     if conclusion.task == "survival" and "uno_c" in scores:
         if _has_interval(scores["uno_c"]):
             pairs = "pairs of rows, the one with the higher predicted risk has its event first"
-            yield f"in {_in_percent(scores['uno_c'], pairs)}"
-            yield f"{guessing_words(conclusion)} gets 50%"
-            if conclusion.advice is not None and conclusion.advice.guess:
-                better = "aren't shown to be nearer to what happened than that curve"
-                yield f"probabilities decide, and those of {name} {better}"
+            yield f"in {_in_percent(scores['uno_c'], pairs)}; 50% is chance"
+            if conclusion.advice is not None and conclusion.advice.guess and metric.name != "uno_c":
+                probabilities = f"its probabilities ({metric.words}, which decides)"
+                yield f"but {probabilities} aren't shown to be better than Kaplan-Meier's"
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
         if _has_interval(deciding):

@@ -242,10 +242,11 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         scope = ", all comparisons at once" if n > 1 else ""
         level = f"±: give or take ({100 * (1 - conclusion.alpha):g}% range{scope})"
         yield f"{level}. A difference below {margin_words(conclusion.metric)} doesn't matter."
-    if conclusion.survival is not None and "uno_c" in conclusion.candidates[0].scores:
+    if (survival := conclusion.survival) is not None and "uno_c" in conclusion.candidates[0].scores:
         if conclusion.metric.name != "uno_c":
             yield f"Uno's C (concordance): {METRICS['uno_c'].meaning}; 50% is chance."
-        yield f"Horizon: {conclusion.survival.words}. logistic is Cox's model in discrete time, by odds, not rates."
+        yield f"Horizon: {survival.horizon:g}, in units of the column {survival.time}, an outcome and no feature."
+        yield "logistic is like Cox's model, with odds per interval in place of hazards; Cox's isn't fitted."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)

@@ -99,8 +99,8 @@ def spread(conclusion: Conclusion) -> str:
         return f"mean {mean}, standard deviation {sd}"
     if (survival := conclusion.survival) is not None:
         n_later = survival.everyone.n_rows - survival.n_events - survival.n_censored
-        counts = f"{counted(survival.n_events, 'event')}, {survival.n_censored:,} censored, {n_later:,} still observed"
-        share = f"by Kaplan-Meier {100 * survival.everyone.observed[-1]:.0f}% survive"
+        counts = f"{counted(survival.n_events, 'event')}, {survival.n_censored:,} censored, {n_later:,} observed longer"
+        share = f"by Kaplan-Meier {100 * survival.everyone.observed[-1]:.0f}% survive until then"
         return f"up to {survival.words}: {counts}; {share}"
     share = f"{100 * (conclusion.majority_share or 0.0):.1f}% are"
     most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="")
