@@ -17,19 +17,19 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1868,
-    "cli/": 1386,
+    "*.py": 1813,
+    "cli/": 1377,
     "data/": 6497,
     "evaluation/": 4295,
     "experiment/": 4737,
-    "figures/": 1387,
+    "figures/": 1386,
     "judgement/": 1702,
-    "model/": 4757,
+    "model/": 4748,
     "networks/": 1895,
     "play/": 257,
     "report/": 2831,
     "serve/": 1233,
-    "settings/": 693,
+    "settings/": 691,
     "training/": 4144,
 }
 TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")

@@ -424,9 +424,8 @@ TABLES = {
 }
 OPTIONS = {
     "candidate": (["--candidate", "rellu:5"], ["'rellu'", "Did you mean 'relu'?"]),
-    "unknown option": (["--epoch", "3"], ["there is no option --epoch"]),
+    "unknown option": (["--epoch", "3"], ["--epochs"]),
     "no number": (["--epochs", "many"], ["many"]),
-    "cluster": (["--cluster", "ray"], ["--cluster", "takes seconds"]),
     "task": (["--task", "ranking"], ["ranking", "binary"]),
     "a query to a file": (["--query", "select 1"], ["query"]),
     "value missing": (["--candidate"], ["--candidate"]),

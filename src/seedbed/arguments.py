@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from seedbed.errors import OptionError, did_you_mean
-from seedbed.removed import removed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,8 +39,7 @@ def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> N
     """
     for name, annotation in _annotations(function).items():
         if name in given and not _fits(given[name], annotation):
-            hint = removed(f"{name}={given[name]}") if isinstance(given[name], str) else ""
-            raise OptionError(f"{name} is {shown(given[name])}", hint or f"It must be {_described(annotation)}.")
+            raise OptionError(f"{name} is {shown(given[name])}", f"It must be {_described(annotation)}.")
 
 
 def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -74,12 +72,12 @@ def refuse_unknown(
     """Check the names of keyword arguments.
 
     Raises:
-        OptionError: the function has no such argument, but it had, or there is a hint.
+        OptionError: the function has no such argument, and there is a hint.
         TypeError: it has none; the message suggests the nearest one.
     """
     for name in given:
         if name not in known:
-            if words := removed(name, function) or hint(name):
+            if words := hint(name):
                 raise OptionError(f"{function} has no argument {name}", words)
             raise TypeError(f"{function} has no argument {name}. {did_you_mean(name, known)}")
 

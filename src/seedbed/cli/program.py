@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 
-from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
+from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from seedbed.cli.comparing import columns, compare, rows
 from seedbed.cli.console import interrupted, interruptible, print_stderr, remember_tokens
@@ -30,7 +30,6 @@ from seedbed.cli.models import export, predict, serve, show
 from seedbed.cli.showing import examples, inspect, play, report
 from seedbed.cli.training import train
 from seedbed.errors import SeedbedError, error_line, nearest, one_line
-from seedbed.removed import removed
 
 # The system takes back all memory at once; that Python searches it for garbage takes half a second after a comparison.
 atexit.register(gc.freeze)
@@ -164,20 +163,12 @@ def _explain_misuse(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     """Return what is wrong in the command, and what to do."""
     if tokens and not tokens[0].startswith("-") and tokens[0] not in _NAMES:
         verbs = f"The verbs are {', '.join(_NAMES)}. See seedbed --help."
-        return f"there is no verb '{tokens[0]}'", removed(tokens[0]) or f"{nearest(tokens[0], _NAMES)} {verbs}".lstrip()
+        return f"there is no verb '{tokens[0]}'", f"{nearest(tokens[0], _NAMES)} {verbs}".lstrip()
     if "-" in tokens and tokens[0] != "judge":
         return "stdin isn't supported", "Save the table as a file first."
     verb = f" {tokens[0]}" if tokens and tokens[0] in _NAMES else ""
-    if isinstance(error, UnknownOptionError):
-        option = (error.token.keyword or error.token.value).partition("=")[0]
-        if instead := removed(option, tokens[0]):
-            return f"there is no option {option}", instead
-    if isinstance(error, CoercionError) and error.token is not None:
-        name, value = error.token.keyword, error.token.value
-        if instead := removed(f"{name}={value}", tokens[0]):
-            return f"{name} can't be '{value}'", instead
-        if error.target_type in _NUMBERS:
-            return f"{name} is '{value}'", f"Give {_NUMBERS[error.target_type]}."
+    if isinstance(error, CoercionError) and error.token is not None and error.target_type in _NUMBERS:
+        return f"{error.token.keyword} is '{error.token.value}'", f"Give {_NUMBERS[error.target_type]}."
     hint = f"See seedbed{verb} --help."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         name = error.keyword or error.argument.name

@@ -24,7 +24,6 @@ from seedbed.figures.reliability import calibration
 from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import LIGHT, Theme
 from seedbed.files import private_cache, write_whole
-from seedbed.removed import removed
 
 PICTURES = ("png", "svg", "pdf")
 _OF_KIND = {
@@ -111,7 +110,7 @@ def chart_of(summary: AnySummary, name: str) -> alt.ConcatChart:
     """
     names = _OF_KIND[summary.kind]
     if name not in names:
-        raise OptionError(f"there is no chart '{name}'", removed(f"chart={name}") or did_you_mean(name, names))
+        raise OptionError(f"there is no chart '{name}'", did_you_mean(name, names))
     chart = _CHARTS[name](summary)
     if chart is None:
         raise OptionError(f"this run has nothing that the chart '{name}' could show", "Draw another one.")

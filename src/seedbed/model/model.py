@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,6 @@ from seedbed.model.model_file import check_writable, read_model, save, write_che
 from seedbed.model.predicting import Predictions, check_threshold, predict_frame
 from seedbed.model.sets import COVERAGE
 from seedbed.networks.mlp import MLP, BlendedMembers
-from seedbed.removed import removed
 from seedbed.report.card import card_text
 from seedbed.report.stored import text_fragment
 from seedbed.typing import Floats
@@ -202,13 +201,6 @@ class Model(Ensemble):
         """
         return effect_of(self, column, rows, label)
 
-    def contributions(self, *rows: Any, **options: Any) -> NoReturn:
-        """Raise OptionError: use the package shap for what each column contributes to a prediction."""
-        instead = {"regression": "predict", "survival": "predict_survival"}.get(self.task, "predict_proba")
-        raise OptionError(
-            "contributions left seedbed", f"Use the package shap: shap.Explainer(model.{instead}, background)(rows)."
-        )
-
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
         """Return the predicted label, number, or median survival, of each row [row]. A median later than the longest
         time under observation is NaN.
@@ -266,8 +258,7 @@ class Model(Ensemble):
             message = f"the file predicts the hazard of the interval '{name}', 1 to {len(ends)}; they end at"
             return Exported((path,), (*hazards.notes, Note(f"{message} {', '.join(ends)}", name)))
         if path.suffix != ".onnx":
-            hint = removed("python", "export") if path.suffix == ".py" else "Name a file that ends in .onnx."
-            raise OptionError(f"can't write an ONNX file to {path}", hint)
+            raise OptionError(f"can't write an ONNX file to {path}", "Name a file that ends in .onnx.")
         if type(self.architecture) not in (MLP, BlendedMembers):
             message = (
                 f"'{self.candidate}' is a network of your own; an ONNX file can be made of candidates in words only"

@@ -15,7 +15,6 @@ from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_h
 
 from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.errors import OptionError, did_you_mean
-from seedbed.removed import removed
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
@@ -123,8 +122,7 @@ class Settings:
         for name, about in settings_of(type(self)).items():
             value, is_whole = getattr(self, name), int in about.kinds
             if about.choices and value is not None and value not in about.choices:
-                hint = removed(f"{name}={value}") or did_you_mean(value, about.choices)
-                raise OptionError(f"unknown {name} '{value}'", hint)
+                raise OptionError(f"unknown {name} '{value}'", did_you_mean(value, about.choices))
             if not isinstance(value, str | None) and (is_whole or float in about.kinds) and not about.allows(value):
                 raise OptionError(f"{name} is {shown(value)}", about.hint or _bounds(about, whole=is_whole))
 
