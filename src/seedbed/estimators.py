@@ -22,6 +22,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seedbed.arguments import check_arguments, refuse_unknown, shown
+from seedbed.data.follow_up import longest_horizon
 from seedbed.data.frame import Frame
 from seedbed.data.reading import coded_table, label_texts, read_features
 from seedbed.data.sources.memory import as_frame
@@ -112,8 +113,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             raise OptionError("portfolio belongs to candidate='auto'", "Leave one of the two out.")
         table = coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)
         if durations is not None:
-            followed = FollowUp("time", float(durations.max()))
-            table = dataclasses.replace(table, durations=durations, follow_up=followed)
+            horizon = longest_horizon(durations, target == 1)
+            table = dataclasses.replace(table, durations=durations, follow_up=FollowUp("time", horizon))
         with _one_at_a_time:
             model, out_of_bag = blend_table(
                 table,

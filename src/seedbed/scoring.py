@@ -487,5 +487,6 @@ def without_verdict(results: Sequence[Result], reference: str, metric: str) -> d
         return {result.name: f"some predictions of the reference, {reference}, aren't finite" for result in others}
     finite = [result for result in results if result.finite]
     if finite and not np.isfinite(finite[0].losses(metric)).all():
-        return {result.name: f"a fold lacks a class, so it has no {METRICS[metric].words}" for result in others}
+        lacks = "an event before the horizon" if METRICS[metric].concordance else "a class"
+        return {result.name: f"a fold lacks {lacks}, so it has no {METRICS[metric].words}" for result in others}
     return {result.name: "some of its predictions aren't finite" for result in others if not result.finite}

@@ -23,7 +23,7 @@ class SurvivalFunction:
     """The survival of one row as a function of time, or its cumulative hazard.
 
     Attributes:
-        x: ends of the intervals [time].
+        x: up to eight times in each interval, its end among them [time].
         y: the value there [time].
         is_hazard: whether it is the cumulative hazard.
     """
@@ -33,7 +33,7 @@ class SurvivalFunction:
     is_hazard: bool = False
 
     def __call__(self, times: ArrayLike) -> Any:
-        """Return the value at some times, in their shape. Within an interval the rate is constant; after the last one,
+        """Return the value at some times, in their shape. Between two of `x` the rate is constant; after the last one,
         the value stays as it is."""
         hazards = self.y if self.is_hazard else -np.log(np.maximum(self.y, _LEAST))
         value = np.interp(np.asarray(times, dtype=np.float64), [0.0, *self.x], [0.0, *hazards])
@@ -46,10 +46,11 @@ class SeedbedSurvival(Networks):
 
     Its parameters and attributes are those of `SeedbedClassifier`, without `class_weight`, `classes_` and
     `oob_decision_function_`. Time is cut into at most eight intervals, and members are classifiers of whether the event
-    comes in an interval.
+    comes in an interval. The last one ends where ten rows, or a tenth of few, are still under observation; functions
+    stay as they are after it.
 
     Attributes:
-        unique_times_: ends of the intervals [time].
+        unique_times_: up to eight times in each interval, its end among them [time].
 
     Examples:
         >>> X = [[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]] * 5
@@ -78,7 +79,7 @@ class SeedbedSurvival(Networks):
         coding: dict[str, Any] = {"task": "survival", "labels": ("censored", "event"), "target_name": "event"}
         self._fit_table(columns, events.astype(np.int64), None, durations=times, **coding)
         assert self.model_.follow_up is not None
-        self.unique_times_ = np.array(self.model_.follow_up.cuts)
+        self.unique_times_ = np.array([time for time, _ in self.model_.follow_up.clock])
         return self
 
     def predict(self, X: Any) -> Floats:
@@ -97,7 +98,7 @@ class SeedbedSurvival(Networks):
             ValueError: as `predict`.
         """
         predictions = self._predictions(X)  # it says whether the estimator is fitted
-        survival = self.model_.survival(predictions)
+        survival = self.model_.survival(predictions, self.unique_times_)
         return survival if return_array else self._functions(survival)
 
     def predict_cumulative_hazard_function(self, X: Any, return_array: bool = False) -> NDArray[Any]:

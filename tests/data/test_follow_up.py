@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
+from seedbed.data.follow_up import longest_horizon
 from seedbed.errors import ColumnError, OptionError, TargetError
 
 N = 100
@@ -57,6 +58,9 @@ REFUSED = {
     "start only": (patients(), NO_EVENT | {"start": "age"}, OptionError, "start is for survival", 'event="COLUMN"'),
     "horizon only": (patients(), NO_EVENT | {"horizon": 9.0}, OptionError, "horizon is for survival", 'event="COLUMN"'),
     "late": (patients(), {"horizon": 95.0}, OptionError, "5 rows are under observation after", "Give less than 91."),
+    "no word for it": (
+        patients(died=np.where(CODES, "alive", "lost")), {}, TargetError, "which label says that it came", "positive="
+    ),
     "early": (patients(), {"horizon": 1.5}, OptionError, "event is at 2, after the horizon of 1.5", "more than that"),
     "one time": (patients(days=7), {}, TargetError, "most rows have the same time 'days'", "Name another column"),
     "time and event": (patients(), {"time": "died"}, OptionError, "both the target and a time under", "has one role"),
@@ -177,3 +181,19 @@ def test_the_advised_limit_of_the_horizon_is_the_largest_allowed(n):
     assert sb.read_table(rows, **OUTCOME, horizon=limit - 0.5).follow_up.horizon == limit - 0.5
     with pytest.raises(OptionError):
         sb.read_table(rows, **OUTCOME, horizon=limit)
+
+
+@pytest.mark.parametrize("origin", [2000, 1e7, 1e9])
+def test_the_default_horizon_is_not_rounded_to_before_the_first_event(origin):
+    days = origin + np.arange(N) / 8
+    table = sb.read_table(patients(days=days), **OUTCOME)
+    assert days[CODES == 1].min() <= table.follow_up.horizon < days[-1]
+    assert np.count_nonzero(days > table.follow_up.horizon) >= N // 5
+
+
+def test_ten_rows_or_a_tenth_of_few_are_under_observation_after_the_longest_horizon():
+    times = np.arange(1.0, 201)
+    assert longest_horizon(times, times < 50) == 190
+    assert longest_horizon(times[:20], times[:20] < 5) == 18
+    assert longest_horizon(times, times > 195) == 200  # all events are later
+    assert longest_horizon(np.ones(5), np.ones(5, dtype=bool)) == 1

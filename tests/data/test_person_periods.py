@@ -10,7 +10,7 @@ import seedbed as sb
 from seedbed.data.person_periods import every_interval, median_survival, person_periods, survival_at
 from seedbed.evaluation.survival import kaplan_meier
 
-CUTS = (2.0, 4.0, 5.0)
+CLOCK = ((2.0, 1.0), (4.0, 2.0), (5.0, 3.0))
 FRAME = pd.DataFrame({"x": [10, 20, 30, 40, 50, 60], "days": [0, 2, 2, 3, 4.5, 5], "died": [1, 1, 0, 1, 0, 1]})
 ROLES = {"event": "died", "time": "days"}
 
@@ -22,40 +22,57 @@ def many(mean_until_censored=np.inf, *, seed=0, n=400):
     return sb.read_table(pd.DataFrame(frame), **ROLES)
 
 
+def steady(cuts):
+    """Return a clock that passes at a constant rate in each interval."""
+    return tuple((cut, place + 1.0) for place, cut in enumerate(cuts))
+
+
 def test_a_row_counts_in_each_interval_until_the_one_that_its_time_is_in():
-    found = person_periods(sb.read_table(FRAME, **ROLES, horizon=4), CUTS)
-    # The end of an interval belongs to it: a time of 2 is in the first one.
-    rows = [(10, 1, 1), (20, 1, 1), (30, 1, 0), (40, 1, 0), (40, 2, 1), (50, 1, 0), (50, 2, 0), (50, 3, 0),
-            (60, 1, 0), (60, 2, 0), (60, 3, 1)]  # fmt: skip
+    found = person_periods(sb.read_table(FRAME, **ROLES, horizon=4.8), ((2, 1), (4, 2), (4.8, 3)))
+    # The end of an interval belongs to it: a time of 2 is in the first one. After the horizon no event counts. The
+    # fifth row was censored in the second half of the last interval.
+    rows = [(10, 0, 1), (20, 0, 1), (30, 0, 0), (40, 0, 0), (40, 1, 1), (50, 0, 0), (50, 1, 0), (50, 2, 0),
+            (60, 0, 0), (60, 1, 0), (60, 2, 0)]  # fmt: skip
     assert [tuple(row) for row in np.column_stack([found.features, found.target]).tolist()] == rows
     assert found.groups.tolist() == [0, 1, 2, 3, 3, 4, 4, 4, 5, 5, 5]
     assert (found.task, found.labels, found.durations) == ("binary", ("0", "1"), None)
-    assert (found.follow_up.cuts, found.follow_up.time, found.follow_up.horizon) == (CUTS, "days", 4)
+    assert (found.follow_up.cuts, found.follow_up.time, found.follow_up.horizon) == ((2, 4, 4.8), "days", 4.8)
     assert (found.n_cases, found.n_rows, found.feature_names) == (6, 11, ("x", "interval"))
+    assert found.columns[-1].schema.levels == ("1", "2", "3")
+
+
+def test_an_interval_in_whose_first_half_by_the_clock_a_row_was_censored_does_not_count():
+    table = sb.read_table(FRAME.assign(days=[1, 1, 3, 3, 3, 5], died=[1, 0, 0, 0, 0, 1]), **ROLES, horizon=3.9)
+    for passed, counted in ((1.4, 0), (1.5, 1), (1.9, 1)):
+        found = person_periods(table, ((1, 0.4), (2, 1), (3, passed), (3.9, 2)))
+        assert np.bincount(found.groups).tolist() == [1, 0, *[1 + counted] * 3, 2]
+        assert (found.n_cases, found.n_rows) == (6, 6 + 3 * counted)
 
 
 def test_groups_of_the_table_and_a_column_called_interval_are_kept():
     grouped = FRAME.assign(interval=np.arange(6) % 2 + 0.5, who=["a", "b", "a", "b", "a", "c"])
-    found = person_periods(sb.read_table(grouped, **ROLES, horizon=4, group="who"), CUTS)
+    found = person_periods(sb.read_table(grouped, **ROLES, horizon=4, group="who"), CLOCK)
     assert found.feature_names == ("x", "interval", "interval_")
     assert found.columns[1].values[:4].tolist() == [0.5, 1.5, 0.5, 1.5]
-    assert found.columns[2].values.tolist() == [1, 1, 1, 1, 2, 1, 2, 3, 1, 2, 3]
+    assert found.columns[2].values.tolist() == [0, 0, 0, 0, 1, 0, 1, 2, 0, 1, 2]
     assert found.groups.tolist() == [0, 1, 0, 1, 1, 0, 0, 0, 2, 2, 2]
     each = every_interval(np.array([[7.0], [9.0]]), 2)
-    assert each.tolist() == [[7, 1], [7, 2], [9, 1], [9, 2]]
+    assert each.tolist() == [[7, 0], [7, 1], [9, 0], [9, 1]]
 
 
-def test_by_default_about_as_many_events_are_in_each_of_eight_intervals():
+def test_by_default_about_as_many_events_until_the_horizon_are_in_each_of_eight_intervals():
     table = many(20)
-    found = person_periods(table)
+    found, horizon = person_periods(table), table.follow_up.horizon
     assert len(found.follow_up.cuts) == 8
-    assert found.follow_up.cuts[-1] == table.durations.max()
-    counts = np.bincount(found.columns[-1].values.astype(int), weights=found.target)[1:]
-    assert counts.sum() == table.target.sum() < table.n_rows
+    assert found.follow_up.cuts[-1] == horizon < table.durations.max()
+    counts = np.bincount(found.columns[-1].values.astype(int), weights=found.target)
+    assert counts.sum() == (table.target * (table.durations <= horizon)).sum() < table.target.sum()
     assert counts.max() - counts.min() <= 2
-    tied = person_periods(sb.read_table(FRAME.assign(days=[1, 1, 3, 3, 4, 6]), **ROLES, horizon=3)).follow_up.cuts
-    assert (tied[0], tied[-1]) == (1, 6)
-    assert list(tied) == sorted(set(tied))
+    assert len(found.follow_up.clock) == 64
+    tied = person_periods(sb.read_table(FRAME.assign(days=[1, 1, 3, 3, 4, 6]), **ROLES, horizon=3)).follow_up.clock
+    assert tied == ((1, 1), (3, 2))
+    whole = pd.DataFrame({"days": [1, 2, 2, 5, 6], "died": [1, 1, 1, 0, 0], "x": range(5)})
+    assert person_periods(sb.read_table(whole, **ROLES, horizon=5)).follow_up.clock == ((1, 1), (2, 2), (5, 3))
 
 
 hazards = st.lists(st.sampled_from([0.0, 1e-17, 0.1, 0.5, 1.0]) | st.floats(0, 1), min_size=1, max_size=8)
@@ -65,21 +82,21 @@ widths = st.lists(st.floats(0.01, 100), min_size=8, max_size=8)
 @given(hazards, widths, st.lists(st.floats(0, 1.5), max_size=20))
 def test_survival_falls_along_time_from_one_and_is_the_product_at_the_cuts(rates, steps, shares):
     cuts = tuple(np.cumsum(steps[: len(rates)]).tolist())
-    times = np.sort(np.array([0.0, 1.5, *shares])) * cuts[-1]
-    found, at_cuts = (survival_at(np.array(some), np.array(rates), cuts) for some in (times, cuts))
+    clock, times = steady(cuts), np.sort(np.array([0.0, 1.5, *shares])) * cuts[-1]
+    found, at_cuts = (survival_at(np.array(some), np.array(rates), clock) for some in (times, cuts))
     np.testing.assert_allclose(at_cuts, np.cumprod(1 - np.array(rates)), atol=1e-6)
     assert (found[0], found[-1]) == (1, at_cuts[-1])
     assert (np.diff(found) <= 1e-12).all()
     assert found.min() >= 0
-    several = survival_at(times, np.array([[rates, rates]]), cuts)
+    several = survival_at(times, np.array([[rates, rates]]), clock)
     np.testing.assert_array_equal(several, [[found, found]])
 
 
 @given(hazards, widths)
 def test_half_of_the_rows_survive_the_median_or_more_than_half_the_last_interval(rates, steps):
     cuts = tuple(np.cumsum(steps[: len(rates)]).tolist())
-    (median,) = median_survival(np.array([rates]), cuts)
-    survives = survival_at(np.array([cuts[-1] if np.isnan(median) else median]), np.array(rates), cuts)[0]
+    (median,) = median_survival(np.array([rates]), steady(cuts))
+    survives = survival_at(np.array([cuts[-1] if np.isnan(median) else median]), np.array(rates), steady(cuts))[0]
     if np.isnan(median):
         assert survives > 0.5 - 1e-9
     else:
@@ -87,19 +104,34 @@ def test_half_of_the_rows_survive_the_median_or_more_than_half_the_last_interval
         assert survives == pytest.approx(0.5, abs=1e-6)
 
 
-def test_rates_within_intervals_are_constant_and_medians_known_by_hand():
-    found = survival_at(np.array([0, 1, 2, 3, 4, 4.5, 5, 9]), np.array([0.75, 0.0, 0.5]), CUTS)
+def test_rates_are_constant_on_the_clock_and_medians_known_by_hand():
+    found = survival_at(np.array([0, 1, 2, 3, 4, 4.5, 5, 9]), np.array([0.75, 0.0, 0.5]), CLOCK)
     np.testing.assert_allclose(found, [1, 0.5, 0.25, 0.25, 0.25, 0.25 * np.sqrt(0.5), 0.125, 0.125])
     rates = np.array([[0.5, 0.5, 0.0], [0.1, 0.1, 0.1], [0.0, 0.75, 0.0], [0.0, 0.0, 0.5]])
-    np.testing.assert_allclose(median_survival(rates, CUTS), [2, np.nan, 3, 5])
+    np.testing.assert_allclose(median_survival(rates, CLOCK), [2, np.nan, 3, 5])
+    late = ((1.0, 0.0001), (3.0, 0.5), (4.0, 1.0))
+    np.testing.assert_allclose(survival_at(np.array([1, 2, 3, 4]), np.array([0.75]), late)[2:], [0.5, 0.25])
+    np.testing.assert_allclose(median_survival(np.array([[0.75], [0.5]]), late), [3, 4])
 
 
-def test_without_censored_rows_shares_of_events_give_nearly_the_kaplan_meier_estimate():
-    table = many()
+@pytest.mark.parametrize(("mean_until_censored", "n", "unit"), [(np.inf, 400, 0), (20, 400, 0), (6, 3000, 0),
+                                                                (20, 300, 2), (20, 400, 9)])  # fmt: skip
+def test_shares_of_events_give_nearly_the_kaplan_meier_estimate_until_the_horizon(mean_until_censored, n, unit):
+    table = many(mean_until_censored, n=n)
+    if unit:
+        frame = {"x": table.columns[0].values, "days": np.ceil(table.durations / unit) * unit, "died": table.target}
+        table = sb.read_table(pd.DataFrame(frame), **ROLES)
     found = person_periods(table)
-    interval, cuts = found.columns[-1].values.astype(int), found.follow_up.cuts
-    rates = np.bincount(interval, weights=found.target)[1:] / np.bincount(interval)[1:]
+    interval, clock = found.columns[-1].values.astype(int), found.follow_up.clock
+    rates = np.bincount(interval, weights=found.target) / np.bincount(interval)
     steps = kaplan_meier(table.durations, table.target == 1)
-    np.testing.assert_allclose(survival_at(np.array(cuts), rates, cuts), steps.at(np.array(cuts)), atol=1e-6)
-    between = np.linspace(0, cuts[-2], 99)
-    assert np.abs(survival_at(between, rates, cuts) - steps.at(between)).max() < 0.05
+    often = np.unique(table.durations[table.durations <= table.follow_up.horizon])
+    assert np.abs(survival_at(often, rates, clock) - steps.at(often)).max() < 0.013
+    assert steps.at(often)[-1] < 0.75
+
+
+def test_the_times_that_are_scored_are_times_at_which_rows_were_last_seen():
+    table = sb.read_table(FRAME.assign(days=[3, 3, 6, 6, 9, 12]), **ROLES, horizon=10)
+    grid, scored = table.follow_up.grid, table.scored_times
+    assert (len(grid), grid[-1], set(scored)) == (24, 10, {0, 3, 6, 9})
+    assert ((scored <= grid) & (grid < scored + 3)).all()

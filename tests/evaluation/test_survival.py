@@ -12,16 +12,23 @@ from sksurv.datasets import load_gbsg2, load_whas500
 from sksurv.exceptions import NoComparablePairException
 from sksurv.metrics import brier_score, concordance_index_censored, concordance_index_ipcw, integrated_brier_score
 from sksurv.nonparametric import CensoringDistributionEstimator, kaplan_meier_estimator
+from sksurv.util import Surv
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from seedbed.evaluation import survival
 from seedbed.evaluation.metrics import prior_loss, row_losses
 from seedbed.evaluation.survival import censored_truth, kaplan_meier, uno_c
 
+_MOMENT = 1e-6
+
 
 @pytest.fixture(scope="module", params=[load_whas500, load_gbsg2], ids=["whas500", "gbsg2"])
 def rows(request):
-    """A table with tied times, with training rows and, within their times, test rows."""
+    """A table with tied times, with training rows and, within their times, test rows.
+
+    `y` is the outcome. In `before`, events come a moment earlier: of equal times seedbed counts them before censored
+    rows, and scikit-survival weights both as if they were censored first.
+    """
     usual_limit = csv.field_size_limit()
     y = request.param()[1]
     csv.field_size_limit(usual_limit)  # reading ARFF raises it for the whole process
@@ -31,9 +38,9 @@ def rows(request):
     test = test[times[test] < times[train].max()]
     grid = np.linspace(0, np.quantile(times[test], 0.8), 25)[1:]
     known = kaplan_meier(times[train], events[train], censoring=True)
-    return SimpleNamespace(
-        y=y, events=events, times=times.astype(float), train=train, test=test, grid=grid, known=known
-    )
+    before = Surv.from_arrays(events, times - _MOMENT * events)
+    rows = {"y": y, "before": before, "events": events, "times": times.astype(float), "train": train, "test": test}
+    return SimpleNamespace(**rows, grid=grid, known=known)
 
 
 def test_the_kaplan_meier_estimate_equals_scikit_survivals_and_statsmodels(rows):
@@ -60,7 +67,7 @@ def test_the_share_that_is_not_censored_equals_scikit_survivals(rows):
 
 def test_brier_scores_equal_scikit_survivals(rows):
     p = -np.sort(-np.random.default_rng(1).random((len(rows.test), len(rows.grid))), axis=1)
-    train, test = rows.y[rows.train], rows.y[rows.test]
+    train, test = rows.before[rows.train], rows.before[rows.test]
     truth = censored_truth(rows.times[rows.test], rows.events[rows.test], rows.grid, rows.known)
     each = (np.abs(truth) * (p - (truth > 0)) ** 2).mean(axis=0)
     expected = brier_score(train, test, p, rows.grid)[1]
@@ -74,7 +81,8 @@ def test_brier_scores_equal_scikit_survivals(rows):
 def test_unos_c_equals_scikit_survivals(rows, decimals):
     times, events, horizon = rows.times[rows.test], rows.events[rows.test], float(rows.grid[-1])
     risks = (np.random.default_rng(2).random(len(times)) - times / times.max() / 3).round(decimals)
-    expected = concordance_index_ipcw(rows.y[rows.train], rows.y[rows.test], risks, tau=horizon)[0]
+    train, test = rows.before[rows.train], rows.before[rows.test]
+    expected = concordance_index_ipcw(train, test, risks, tau=horizon - 2 * _MOMENT)[0]
     found = uno_c(times, events, risks, horizon=horizon, known=rows.known)
     assert found == pytest.approx(expected, abs=1e-6)
     for other in (uno_c(times, events, risks, horizon=horizon), uno_c(times, events, risks, horizon=horizon / 2)):
@@ -111,6 +119,21 @@ def test_the_loss_of_the_prior_is_that_of_the_kaplan_meier_estimate_for_everybod
     for name in ("integrated_brier", "brier_at_horizon"):
         assert prior_loss(name, truth) == pytest.approx(row_losses(name, truth, everybody).mean(), abs=1e-9)
         assert prior_loss(name, truth) < row_losses(name, truth, everybody * 0.9).mean()
-    expected = integrated_brier_score(rows.y, rows.y, everybody, times=rows.grid)
+    expected = integrated_brier_score(rows.before, rows.before, everybody, times=rows.grid)
     assert prior_loss("integrated_brier", truth) == pytest.approx(expected, abs=1e-6)
     assert prior_loss("uno_c", truth) == 0.5
+
+
+@pytest.mark.parametrize("unit", [0.001, 1.0, 3.0])
+def test_weights_add_up_to_the_rows_and_the_true_curve_scores_best_however_coarse_times_are(unit):
+    rng = np.random.default_rng(0)
+    ends = rng.exponential([[3.0], [6.0]], (2, 20_000))
+    times, events = np.ceil(ends.min(axis=0) / unit) * unit, ends[0] <= ends[1]
+    grid = np.ceil(np.linspace(0.5, 6, 12) / unit) * unit
+    truth = censored_truth(times, events, grid)
+    np.testing.assert_allclose(np.abs(truth).mean(axis=0), 1, atol=1e-9)
+    curve = kaplan_meier(times, events).at(grid)
+    losses = [
+        row_losses("integrated_brier", truth, np.tile(curve**power, (20_000, 1))).mean() for power in (0.9, 1, 1.1)
+    ]
+    assert losses[1] == min(losses)

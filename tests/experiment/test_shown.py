@@ -67,8 +67,6 @@ def test_each_chart_can_be_drawn_by_its_name(comparison, tmp_path, chart):
 def test_an_unknown_chart_is_refused_with_the_known_ones(comparison):
     with pytest.raises(OptionError, match=r"there is no chart 'curve'\. Did you mean 'curves'"):
         comparison.plot(chart="curve")
-    with pytest.raises(OptionError, match=r"'intervals'\. The first table of the report draws the ranges\."):
-        comparison.plot(chart="intervals")
     with pytest.raises(OptionError, match="nothing that the chart 'rows' could show"):
         comparison.plot(chart="rows")
 

@@ -64,8 +64,6 @@ def test_bad_input_raises_one_sentence_that_says_what_to_do(scores, case):
         ({"fold": "fould"}, "there is no column 'fould'. Did you mean 'fold'?"),
         ({"score": "acuracy"}, "there is no column 'acuracy'. Did you mean 'accuracy'?"),
         ({"tried": "many"}, "tried is 'many'. It must be a whole number"),
-        ({"all_pairs": True}, "judge has no argument all_pairs. Leave it out, or name a reference"),
-        ({"source": {}}, "judge has no argument source. Read the table with pandas or Polars"),
     ],
 )
 def test_an_invalid_option_is_refused(scores, options, message):

@@ -57,7 +57,7 @@ def test_bad_input_is_one_line_and_status_2(scores, csv, capsys):
     assert said == ""  # no verdict before the name is checked
     assert lines[0] == "seedbed: there is no candidate 'nwe'. Did you mean 'new'?"
     assert lines[2].endswith("for LaTeX, pandas writes judgement.to_frame() in Python.")
-    assert lines[3].startswith("seedbed: there is no option --query. Read the table with pandas or Polars")
+    assert lines[3] == "seedbed: Unknown option: --query. See seedbed judge --help."
     assert len(lines) == 5
 
 

@@ -28,7 +28,7 @@ def test_export_writes_onnx_and_names_the_file(call, saved, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "reported"),
     [
-        (["-o", "net.py"], "can't write an ONNX file to net.py. Export ONNX; or in Python, save the state_dict of"),
+        (["-o", "net.py"], "can't write an ONNX file to net.py. Name a file that ends in .onnx."),
         (["-o", "m.pt"], "can't write an ONNX file to m.pt. Name a file that ends in .onnx."),
         (["-o", "none/m.onnx"], "there is no folder none"),
         (["-o", "m.onnx", "--coverage", "0.999"], "a coverage of 0.999 needs errors on 999 rows"),

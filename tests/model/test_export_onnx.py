@@ -113,8 +113,6 @@ def test_models_that_onnx_cannot_represent_are_refused(fitted, tmp_path, monkeyp
     model = fitted()
     with pytest.raises(OptionError, match=r"Name a file that ends in \.onnx"):
         model.export(tmp_path / "model.pt")
-    with pytest.raises(OptionError, match=r"save the state_dict of each of model\.networks\(\)"):
-        model.export(tmp_path / "model.py")
     with pytest.raises(OptionError, match="there is no folder"):
         model.export(tmp_path / "none" / "model.onnx")
     monkeypatch.setattr(onnx_networks, "_LIMIT", 1_000)

@@ -14,6 +14,7 @@ from seedbed.errors import ModelFileError, OptionError
 from seedbed.model.header import KEY, canonical, fingerprint
 from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes
+from seedbed.model.predicting import network_values
 from seedbed.model.predictions_file import write_predictions
 
 from .onnx_cells import run_onnx
@@ -38,14 +39,15 @@ def model(request, rows):
     return sb.fit_model(table, request.param, n_networks=2, recipe=recipe, compute=sb.Compute(n_jobs=1))
 
 
-def test_predictions_are_those_of_hazards_at_any_time_up_to_the_longest(model, rows):
-    hazards, cuts = model.predictions(rows).values, model.follow_up.cuts
+def test_predictions_are_those_of_hazards_at_any_time_up_to_the_horizon(model, rows):
+    hazards, cuts, clock = model.predictions(rows).values, model.follow_up.cuts, model.follow_up.clock
+    assert cuts[-1] == clock[-1][0] == model.follow_up.horizon
     assert hazards.shape == (N, len(cuts))
     whole = model.predict_survival(rows)
     np.testing.assert_allclose(whole, np.cumprod(1 - hazards, axis=1), atol=1e-6)
     np.testing.assert_array_equal(whole, model.predict_survival(rows, at=cuts))
     times = np.linspace(0, cuts[-1], 30)
-    np.testing.assert_array_equal(model.predict_survival(rows, at=times), survival_at(times, hazards, cuts))
+    np.testing.assert_array_equal(model.predict_survival(rows, at=times), survival_at(times, hazards, clock))
     (middle,) = np.flatnonzero(np.abs(whole - 0.5).min(axis=1) == np.abs(whole - 0.5).min())[:1]
     median = model.predict(rows)[middle]
     assert model.predict_survival(rows.iloc[[middle]], at=median) == pytest.approx(0.5, abs=1e-6)
@@ -54,10 +56,10 @@ def test_predictions_are_those_of_hazards_at_any_time_up_to_the_longest(model, r
 
 
 @pytest.mark.parametrize("at", [1e9, -1, np.nan, [1, 1e9]], ids=str)
-def test_times_at_which_no_row_was_observed_are_refused(model, rows, at):
-    with pytest.raises(OptionError, match="rows were observed from 0 to") as caught:
+def test_times_that_the_model_does_not_predict_are_refused(model, rows, at):
+    with pytest.raises(OptionError, match="the model predicts up to days") as caught:
         model.predict_survival(rows, at=at)
-    assert "'days'" in caught.value.hint
+    assert caught.value.hint.startswith("Train with a longer one")
     with pytest.raises(OptionError, match="no prediction sets"):
         model.predict_set(rows)
     with pytest.raises(AttributeError, match="use predict_survival"):
@@ -87,10 +89,14 @@ def test_a_loaded_model_predicts_the_same(model, rows, tmp_path):
 
 
 HOSTILE = {
-    "cuts that don't ascend": (lambda target: target["follow_up"]["cuts"].reverse(), "aren't ascending"),
-    "no cuts": (lambda target: target["follow_up"]["cuts"].clear(), "of length >= 1"),
-    "a cut of zero": (lambda target: target["follow_up"]["cuts"].insert(0, 0.0), "> 0.0"),
-    "a cut too few": (lambda target: target["follow_up"]["cuts"].pop(), "tensor"),
+    "a clock that goes back": (lambda target: target["follow_up"]["clock"].reverse(), "doesn't pass interval by"),
+    "no clock": (lambda target: target["follow_up"]["clock"].clear(), "of length >= 1"),
+    "a clock from zero": (lambda target: target["follow_up"]["clock"].insert(0, [0.0, 0.0]), "> 0.0"),
+    "an interval left out": (lambda target: target["follow_up"]["clock"].__delitem__(slice(0, 12)), "interval by"),
+    "part of an interval": (lambda target: target["follow_up"]["clock"].pop(), "an interval at the horizon"),
+    "an interval more": (lambda target: target["follow_up"]["clock"].insert(-1, [119.9, 9.0]), "interval by"),
+    "another horizon": (lambda target: target["follow_up"].update(horizon=100.0), "an interval at the horizon"),
+    "clock of another table": (lambda target: target["follow_up"].update(clock=[[120.0, 1.0]]), "isn't the interval"),
     "no horizon": (lambda target: target["follow_up"].pop("horizon"), "missing required field `horizon`"),
     "no follow-up": (lambda target: target.pop("follow_up"), "don't fit a survival target"),
     "another task": (lambda target: target.update(task="binary"), "don't fit a binary target"),
@@ -121,9 +127,9 @@ def test_an_onnx_file_gives_the_hazard_of_each_interval(model, rows, tmp_path):
     hazards = model.predictions(rows).values
     for interval in range(1, hazards.shape[1] + 1):
         feed = {"x": rows[["x"]].to_numpy(), "stage": rows[["stage"]].to_numpy(dtype=object)}
-        found = run_onnx(path, {**feed, "interval": np.full((N, 1), float(interval))})
+        found = run_onnx(path, {**feed, "interval": np.full((N, 1), str(interval), dtype=object)})
         np.testing.assert_allclose(found["probabilities"][:, 1], hazards[:, interval - 1], rtol=0, atol=1e-5)
-    assert [note.column for note in exported.notes] == ["interval"]
+    assert [note.column for note in exported.notes] == ["interval", "interval"]
     with pytest.raises(OptionError, match="no prediction sets"):
         model.export(path, coverage=0.9)
 
@@ -141,7 +147,8 @@ def test_the_file_of_predictions_has_the_median_and_survival_at_the_times(model,
     np.testing.assert_allclose(found[:, 0], model.predict(rows), rtol=1e-6)
     np.testing.assert_allclose(found[:, 1:], model.predict_survival(rows, at=[10, 100.5]), atol=1e-6)
     assert written()[0][1:-2] == [f"survival_at_{cut:g}" for cut in model.follow_up.cuts]
-    with pytest.raises(OptionError, match="rows were observed"):
+    assert written(at=(10, 10, 10.000001))[0][1:-2] == ["survival_at_10", "survival_at_10.000001"]
+    with pytest.raises(OptionError, match="the model predicts up to"):
         written(at=(1e9,))
 
 
@@ -151,7 +158,8 @@ def test_the_effect_of_a_column_is_on_survival_until_the_horizon(model, rows):
     assert effect.mean[0] > effect.mean[-1] + 0.2
     assert (effect.low <= effect.mean).all()
     assert (effect.mean <= effect.high).all()
-    constant = rows.assign(x=effect.values[0])
-    expected = model.predict_survival(constant, at=model.follow_up.horizon).mean()
-    assert effect.mean[0] == pytest.approx(expected, abs=0.02)
+    constant, _ = model.read(read_frame(rows.assign(x=effect.values[0])))
+    hazards = network_values(model, model.preprocessor.inputs_of(constant)[0])
+    expected = survival_at(np.array([model.follow_up.horizon]), hazards, model.follow_up.clock).mean()
+    assert effect.mean[0] == pytest.approx(expected, abs=1e-6)
     assert model.effect("stage", rows).values.tolist() == ["I", "II"]

@@ -193,6 +193,7 @@ TOTAL = noted("SB208", "the last row looks like a total: remove it from the sour
          "sb.compare(sb.read_table('a.csv', event=\"y\", time=\"x\"), lr=[1])"),
         ("seedbed compare a.csv --target y --metric accuracy --quick", [SURVIVAL],
          "seedbed compare a.csv --quick --event y --time x"),
+        ("seedbed compare a.csv --target y --by b", [SURVIVAL], "seedbed compare a.csv --event y --time x"),
         ("seedbed compare a.csv --target y --time-split z", [SURVIVAL], None),
         ("sb.compare(Table, drop=['a'])", [noted("SB203", "x is y: is it? Leave it out with drop=\"x\"")], None),
         ("", [FOLLOW_UP], None),

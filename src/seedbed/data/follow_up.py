@@ -122,7 +122,8 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
         raise TargetError(message, hint)
     says_event = [level for level in levels if level.lower() in _SAYS_EVENT]
     says_censored = [level for level in levels if level.lower() in _SAYS_CENSORED]
-    if positive is None and not (len(says_event) <= 1 and len(says_event) + len(says_censored) == len(levels)):
+    are_known = len(says_event) + len(says_censored) == len(levels)
+    if positive is None and not (are_known and len(says_event) in {len(levels) - 1, 1}):
         listed = " or ".join(map(quote, levels))
         message = f"{where}: which label says that it came, {listed}?"
         raise TargetError(message, f"Name it: {spell('positive', levels[-1])}.")
@@ -170,15 +171,29 @@ def _horizon(where: str, time: str, durations: Floats, events: Bools, given: flo
             raise TargetError(f"{where}: most rows have the same time '{time}', or 0", "Name another column.")
         digit = 10.0 ** (math.floor(math.log10(below[-1])) - 1)
         horizon = float(math.floor(below[-1] / digit + 1e-9) * digit)
+        if not (events & (durations <= horizon)).any():  # times that differ in later digits only
+            horizon = float(below[-1])
     else:
         horizon = float(given)
-        fewest = min(_FEWEST_BEYOND, math.ceil(len(ordered) / 10))
+        fewest = _fewest_beyond(len(ordered))
         if (n := int((ordered > horizon).sum())) < fewest:
             are = "is" if n == 1 else "are"
             message = f"{where}: {counted(n, 'row')} {are} under observation after the horizon of {horizon:g}"
             raise OptionError(message, f"Give less than {ordered[-fewest]:g}.")
     if not (events & (durations <= horizon)).any():
         first = durations[events].min()
-        message = f"{where}: the first event is at {first:g}, after the horizon of {horizon:g}"
+        message = f"{where}: the first event is at {first:.9g}, after the horizon of {horizon:.9g}"
         raise OptionError(message, f"Give {spell('horizon')} of more than that.")
     return horizon
+
+
+def longest_horizon(durations: Floats, events: Bools) -> float:
+    """Return the last time that ten rows, or a tenth of few, exceed; the longest of all if no event comes until it."""
+    ordered = np.sort(durations)
+    until = ordered[ordered < ordered[-_fewest_beyond(len(ordered))]]
+    longest = until[-1] if (events & (durations <= until[-1:].max(initial=0))).any() else ordered[-1]
+    return float(longest)
+
+
+def _fewest_beyond(n: int) -> int:
+    return min(_FEWEST_BEYOND, math.ceil(n / 10))

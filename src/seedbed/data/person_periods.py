@@ -4,89 +4,106 @@ hazards (Cox 1972; Singer & Willett 1993, "It's about time")."""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
-from seedbed.data.table import Column, ColumnSchema, Table
-from seedbed.typing import Floats, Ints
+from seedbed.data.table import Clock, Column, ColumnSchema, Table
+from seedbed.typing import Bools, Floats, Ints
 
 _MOST_INTERVALS = 8
+_POINTS = 8  # of the clock in an interval
 _SUREST = 1 - 1e-7  # a hazard of 1 would end all curves
 
 
-def person_periods(table: Table, cuts: tuple[float, ...] = ()) -> Table:
-    """Return a row for each interval in which a row was under observation. Its label is the event's if it came in this
-    interval; an interval in whose first half a row was censored doesn't count. The rows of one row are a group, and the
-    interval is the last column.
+def person_periods(table: Table, clock: Clock = ()) -> Table:
+    """Return a row for each interval up to the horizon in which a row was under observation. Its label is the event's
+    if it came in this interval; an interval in whose first half a row was censored doesn't count. The rows of one row
+    are a group, and the interval is the last column.
 
     Args:
-        cuts: ends of the intervals; by default at most eight, at quantiles of the times of events.
+        clock: of `FollowUp`; by default of at most eight intervals, which end at quantiles of the times of events.
     """
     assert table.durations is not None
     assert table.follow_up is not None
-    events = table.target == 1
-    ends = np.array(cuts or _cuts(table.durations, table.durations[events]))
-    last = np.minimum(np.searchsorted(ends, table.durations), len(ends) - 1)
-    middles = ends - np.diff(ends, prepend=0.0) / 2
-    n_periods = last + 1 - (~events & (table.durations < middles[last]))
+    durations, horizon = table.durations, table.follow_up.horizon
+    events = (table.target == 1) & (durations <= horizon)
+    clock = clock or _clock(durations, events, horizon)
+    follow_up = dataclasses.replace(table.follow_up, clock=clock, n_rows=table.n_rows)
+    last = _interval_of(durations, follow_up.cuts)
+    n_periods = last + (events | (_passed(durations, clock) - last >= 0.5))
     rows = np.repeat(np.arange(table.n_rows), n_periods)
     interval = np.arange(len(rows)) - np.repeat(np.cumsum(n_periods) - n_periods, n_periods)
     whole = table.of_rows(rows)
     return dataclasses.replace(
         whole,
-        columns=(*whole.columns, _interval_column(table.feature_names, interval)),
+        columns=(*whole.columns, _interval_column(table.feature_names, interval, len(follow_up.cuts))),
         target=(events[rows] & (interval == last[rows])).astype(np.int64),
         task="binary",
         groups=rows if whole.groups is None else whole.groups,
         durations=None,
-        follow_up=dataclasses.replace(table.follow_up, cuts=tuple(ends.tolist())),
+        follow_up=follow_up,
     )
 
 
-def _cuts(durations: Floats, of_events: Floats) -> tuple[float, ...]:
-    """Return the ends of intervals in which about equally many events are; the last one ends with the longest time."""
+def _interval_of(times: Floats, ends: Sequence[float]) -> Ints:
+    return np.minimum(np.searchsorted(ends, times), len(ends) - 1)
+
+
+def _clock(durations: Floats, events: Bools, horizon: float) -> Clock:
+    """Return the clock of intervals in which about equally many events are; the last one ends at the horizon.
+
+    Within an interval it runs as the rates of Nelson and Aalen, of which up to eight points are kept.
+    """
+    times, counts = np.unique(durations[events], return_counts=True)
+    rates = counts / (len(durations) - np.searchsorted(np.sort(durations), times))
     shares = np.arange(1, _MOST_INTERVALS) / _MOST_INTERVALS
-    inner = np.unique(np.quantile(of_events, shares, method="inverted_cdf")) if len(of_events) else np.empty(0)
-    last = durations.max()
-    return (*inner[(inner > 0) & (inner < last)].tolist(), float(last))
+    inner = np.quantile(durations[events], shares, method="inverted_cdf") if len(times) else np.empty(0)
+    ends = [*np.unique(inner[(inner > 0) & (inner < horizon)]).tolist(), horizon]
+    interval = _interval_of(times, ends)
+    sums = np.bincount(interval, rates, len(ends))
+    passed = np.round(interval + (np.cumsum(rates) - (np.cumsum(sums) - sums)[interval]) / sums[interval], 9)
+    some = np.unique(np.searchsorted(passed, np.arange(1, _POINTS * len(ends)) / _POINTS))
+    points = [(float(times[one]), float(passed[one])) for one in some if one < len(times)]
+    return *(point for point in points if 0 < point[0] < horizon), (horizon, float(len(ends)))
 
 
-def _interval_column(names: tuple[str, ...], interval: Ints) -> Column:
-    """Return the column that says in which interval a row is, counted from 1."""
+def _passed(times: Floats, clock: Clock) -> Floats:
+    """Return how many intervals have passed at some times."""
+    return np.asarray(np.interp(times, *np.array([(0.0, 0.0), *clock]).T))
+
+
+def _interval_column(names: tuple[str, ...], interval: Ints, n: int) -> Column:
+    """Return the column that says in which of n intervals a row is: a category of 1, 2 and so on."""
     name = "interval"
     while name in names:
         name += "_"
-    return Column(ColumnSchema(name, "number", spelling="point"), interval.astype(np.float64) + 1)
+    return Column(ColumnSchema(name, "category", tuple(str(one + 1) for one in range(n))), interval.astype(np.float64))
 
 
 def every_interval(values: Floats, n: int) -> Floats:
     """Return values of columns [row, column] with each of n intervals in turn [row * interval, column]."""
-    return np.column_stack([np.repeat(values, n, axis=0), np.tile(np.arange(1.0, n + 1), len(values))])
+    return np.column_stack([np.repeat(values, n, axis=0), np.tile(np.arange(n, dtype=np.float64), len(values))])
 
 
-def survival_at(times: Floats, hazards: Floats, cuts: tuple[float, ...]) -> Floats:
+def survival_at(times: Floats, hazards: Floats, clock: Clock) -> Floats:
     """Return the probability of no event until some times [..., time] by the hazards of all intervals [..., interval].
 
-    Within an interval the rate is constant; after the last one, survival stays as it is.
+    Within an interval the rate is constant on the clock; after the last one, survival stays as it is.
     """
-    ends = np.array(cuts)
-    starts = np.concatenate([[0.0], ends[:-1]])
-    rates = np.log1p(-np.minimum(hazards, _SUREST))
-    before = np.concatenate([np.zeros_like(rates[..., :1]), np.cumsum(rates, axis=-1)[..., :-1]], axis=-1)
-    place = np.minimum(np.searchsorted(ends, times), len(ends) - 1)
-    share = np.clip((times - starts[place]) / (ends - starts)[place], 0, 1)
-    return np.asarray(np.exp(before[..., place] + share * rates[..., place]))
+    passed, rates = _passed(times, clock), np.log1p(-np.minimum(hazards, _SUREST))
+    place = np.minimum(passed.astype(np.int64), hazards.shape[-1] - 1)
+    before = np.cumsum(rates, axis=-1) - rates
+    return np.asarray(np.exp(before[..., place] + (passed - place) * rates[..., place]))
 
 
-def median_survival(hazards: Floats, cuts: tuple[float, ...]) -> Floats:
+def median_survival(hazards: Floats, clock: Clock) -> Floats:
     """Return the time until which half of the rows like each one survive [row], by hazards [row, interval]; NaN if that
     is later than the last interval ends."""
-    ends = np.array(cuts)
-    starts = np.concatenate([[0.0], ends[:-1]])
-    logs = np.cumsum(np.log1p(-np.minimum(hazards, _SUREST)), axis=1)
-    place = np.minimum((logs > -np.log(2)).sum(axis=1), len(ends) - 1)
-    rows = np.arange(len(hazards))
-    before = np.where(place > 0, logs[rows, place - 1], 0.0)
-    reached = logs[:, -1] <= -np.log(2)
-    share = np.divide(-np.log(2) - before, logs[rows, place] - before, out=np.zeros(len(rows)), where=reached)
-    return np.where(reached, starts[place] + share * (ends - starts)[place], np.nan)
+    rates = np.log1p(-np.minimum(hazards, _SUREST))
+    logs, rows = np.cumsum(rates, axis=1), np.arange(len(hazards))
+    place = np.minimum((logs > -np.log(2)).sum(axis=1), hazards.shape[1] - 1)
+    reached, rate = logs[:, -1] <= -np.log(2), rates[rows, place]
+    share = np.divide(-np.log(2) - logs[rows, place] + rate, rate, out=np.zeros(len(rows)), where=reached)
+    times, passed = np.array([(0.0, 0.0), *clock]).T
+    return np.where(reached, np.interp(place + share, passed, times), np.nan)

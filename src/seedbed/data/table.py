@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -64,21 +64,32 @@ class Column:
         return self.schema.name
 
 
+Clock = tuple[tuple[float, float], ...]
+"""Times of survival, and at each how many intervals have passed, whole and in part."""
+
+
 @dataclass(frozen=True)
 class FollowUp:
     """How rows are followed, until an event or until they are censored.
 
     Attributes:
         time: the column with the time under observation.
-        horizon: the time up to which predictions are scored.
-        cuts: ends of the intervals that hazards are of, see `person_periods`; empty before these are made.
+        horizon: the time up to which survival is predicted and scored.
+        clock: of the intervals that hazards are of, see `person_periods`; empty before these are made.
         start: the column with the date on which observation began; empty if `time` is a duration.
+        n_rows: the rows that person-periods are of.
     """
 
     time: str
     horizon: float
-    cuts: tuple[float, ...] = ()
+    clock: Clock = ()
     start: str = ""
+    n_rows: int = field(default=0, compare=False)
+
+    @functools.cached_property
+    def cuts(self) -> tuple[float, ...]:
+        """The ends of the intervals that hazards are of; the last one is the horizon."""
+        return tuple({passed: time for time, passed in self.clock if passed == int(passed)}.values())
 
     @property
     def words(self) -> str:
@@ -167,12 +178,19 @@ class Table:
             return self.target
         return censored_truth(self.durations, self.target == 1, self.follow_up.grid)
 
+    @functools.cached_property
+    def scored_times(self) -> Floats:
+        """Of each time of `follow_up.grid`, the last one until it at which a row was last seen [time]: the truth is the
+        same, and a model isn't blamed for what it says about times at which nothing can come to light."""
+        assert self.durations is not None
+        assert self.follow_up is not None
+        times = np.unique(self.durations)
+        return np.concatenate([[0.0], times])[np.searchsorted(times, self.follow_up.grid, side="right")]
+
     @property
     def n_cases(self) -> int:
-        """Number of rows; of person-periods, of the rows that they are of, each of which has a first interval."""
-        if self.follow_up is None or self.durations is not None:
-            return self.n_rows
-        return int((self.columns[-1].values == 1).sum())
+        """Number of rows; of person-periods, of the rows that they are of."""
+        return self.n_rows if self.follow_up is None else self.follow_up.n_rows or self.n_rows
 
     @property
     def n_groups(self) -> int:

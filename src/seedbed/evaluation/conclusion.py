@@ -74,7 +74,8 @@ def conclude(
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     use = ranking[0] if ranking else ""
     reference = question.reference if question.reference_named or not use else use
-    has_verdicts = question.interval is not None and reference in names
+    judged = question.interval is not None and any(name not in (without or {}) for name in names if name != reference)
+    has_verdicts = judged and reference in names
     tried = question.plan.tried
     n_comparisons = count_comparisons(names, reference=reference, separate_question=separate_question) + tried
 
@@ -105,7 +106,7 @@ def conclude(
         estimates = {pair: evidence.difference(*pair, level[pair]) for pair in pairs}
         verdicts = verdicts_of({pair: one for pair, one in estimates.items() if not one.error_unknown}, {})
     behind: tuple[Verdict, ...] = ()
-    if question.interval is not None and len(ranking) > 1:
+    if judged:
         steps = steps_behind(
             [name for name in names if name != use],
             lambda name, pairs: evidence.difference(use, name, pairs),

@@ -36,6 +36,10 @@ class Steps:
         """Return the values at some times."""
         return np.concatenate([[1.0], self.values])[np.searchsorted(self.times, times, side="right")]
 
+    def before(self, times: Floats) -> Floats:
+        """Return the values just before some times."""
+        return np.concatenate([[1.0], self.values])[np.searchsorted(self.times, times)]
+
 
 def kaplan_meier(times: Floats, events: Bools, *, censoring: bool = False) -> Steps:
     """Return the share that survives each time (Kaplan & Meier 1958), with Greenwood's standard error (1926).
@@ -74,7 +78,7 @@ def censored_truth(times: Floats, events: Bools, grid: Floats, known: Steps | No
     """
     known = kaplan_meier(times, events, censoring=True) if known is None else known
     survives = times[:, None] > grid
-    dead = np.where(events, _inverse(known.at(times)), 0.0)[:, None]
+    dead = np.where(events, _inverse(known.before(times)), 0.0)[:, None]
     return np.where(survives, _inverse(known.at(grid)), -dead * ~survives)
 
 
@@ -92,7 +96,7 @@ def uno_c(times: Floats, events: Bools, risks: Floats, *, horizon: float, known:
         NaN if no pair can be compared.
     """
     rows = np.flatnonzero(events & (times < horizon))
-    weights = np.ones(len(rows)) if known is None else _inverse(known.at(times[rows])) ** 2
+    weights = np.ones(len(rows)) if known is None else _inverse(known.before(times[rows])) ** 2
     right = total = 0.0
     step = max(1, _CELLS // max(1, len(times)))
     for start in range(0, len(rows), step):

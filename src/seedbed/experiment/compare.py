@@ -30,7 +30,8 @@ _LONGEST = 200
 def _place(name: str) -> str:
     """Return where an argument belongs that `compare` doesn't have; empty if it is unknown."""
     if name in inspect.signature(read_table).parameters:
-        return f"It is an argument of read_table: sb.compare(sb.read_table(table, target=..., {name}=...))."
+        outcome = "event=..., time=" if name in ("start", "horizon") else "target="
+        return f"It is an argument of read_table: sb.compare(sb.read_table(table, {outcome}..., {name}=...))."
     return place_of(name, Recipe, Design, Compute)
 
 

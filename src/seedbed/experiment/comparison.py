@@ -213,7 +213,7 @@ class Comparison(Results):
         labels = table.labels if several else table.labels[1:]
         answers = [f"probability_{label}" for label in labels] or ["prediction"]
         if table.follow_up is not None:
-            answers = [f"survival_at_{time:g}" for time in table.follow_up.grid]
+            answers = [f"survival_at_{time:.9g}" for time in table.follow_up.grid]
         parts: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", "row", *answers, "y")}
         for result in self.results:
             for split in result.splits:

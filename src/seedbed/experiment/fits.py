@@ -138,7 +138,7 @@ def fit_group(
         if table.task == "regression" or len(present) == len(table.labels):
             tested = table.of_rows(splits[len(fits)].test)
             if part.follow_up is not None:
-                tested = person_periods(tested, part.follow_up.cuts)
+                tested = person_periods(tested, part.follow_up.clock)
         data = MemberData(part, n_networks, None, random_state, tested)
         fits.append(Fit(part, candidates, recipe, data, drops=False))
     trained: list[dict[tuple[int, int], Member]] = [{} for _ in splits]
@@ -218,9 +218,10 @@ def _make_fitted(
     """Return a model from what its networks predict [network, row] or [network, row, class]; without a member, it is a
     blend."""
     if part.follow_up is not None:
-        cuts, grid = part.follow_up.cuts, part.follow_up.grid
-        hazards = values[..., 1].reshape(len(values), -1, len(cuts))
-        mean, values = survival_at(grid, hazards.mean(axis=0), cuts), survival_at(grid, hazards, cuts)
+        hazards = values[..., 1].reshape(len(values), -1, len(part.follow_up.cuts))
+        mean, values = (
+            survival_at(table.scored_times, some, part.follow_up.clock) for some in (hazards.mean(axis=0), hazards)
+        )
     else:
         if table.task != "regression":
             if len(present) < len(table.labels):  # a class without training rows keeps 0

@@ -141,7 +141,8 @@ def _find_summary(conclusion: Conclusion, name: str | None, estimators: Sequence
     models = {one.name: one for one in conclusion.candidates}
     if name is None:
         if conclusion.advice is None or conclusion.advice.use == "prior":
-            raise OptionError("this comparison recommends no model", f"Name one: {', '.join(models)}.")
+            names = ", ".join(one for one in models if one != "prior")
+            raise OptionError("this comparison recommends no model", f"Name one: {names}.")
         name = conclusion.advice.use
     if name not in models:
         raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, models))

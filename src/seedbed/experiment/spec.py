@@ -185,8 +185,10 @@ class Experiment:
             split = holdout(table.target, test_size=design.locked_share, **common)
             return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
         target = table.target
-        if table.durations is not None and np.bincount(target, minlength=2).min() < design.folds:
-            target = np.zeros(table.n_rows)  # too few rows of a class to stratify by it
+        if table.durations is not None and table.follow_up is not None:
+            target = target * (table.durations <= table.follow_up.horizon)
+            if np.bincount(target, minlength=2).min() < design.folds:
+                target = np.zeros(table.n_rows)  # too few rows of a class to stratify by it
         return repeated_folds(target, repeats=design.repeats, folds=design.folds, **common)
 
 

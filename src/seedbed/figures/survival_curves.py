@@ -29,7 +29,7 @@ def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatC
     panels = [_panel(name, title, survival.time, theme) for name, title in _PANELS]
     phrases = [
         f"across: {survival.time}, up to the horizon; up: share that survives",
-        "left, dashed: mean prediction of rows not trained on; steps and band: Kaplan-Meier with its 95% range",
+        "left, dashed: mean prediction of rows not trained on; line and band: Kaplan-Meier with its 95% range",
         "right: predictions for the rows in the middle of each quarter by risk; band: 95% of single networks",
     ]
     title = f"{summary.target} of {summary.table}: survival as {survival.model} predicts it"
@@ -66,16 +66,15 @@ def _panel(name: str, title: str, time: str, theme: Theme) -> alt.LayerChart:
     colours = [theme.worse, theme.unsure, theme.better] if of_groups else list(theme.palette[:4])
     scale = alt.Scale(range=colours)
     colour = alt.Color("candidate:N", sort=None, scale=scale, legend=legend)
-    step: Any = "step-after" if of_groups else "linear"
     ends = {"x": x, "y": alt.Y("low:Q", axis=axis), "y2": alt.Y2("high"), "color": colour}
     tooltip = [alt.Tooltip("candidate:N", title=" "), alt.Tooltip("time:Q", title=time, format=",.4~g")]
     tooltip += [alt.Tooltip(f"{key}:Q", format=".1%") for key in ("predicted", *["observed"] * of_groups)]
     layers = [
-        rows.mark_area(opacity=0.13, interpolate=step).encode(**ends),
+        rows.mark_area(opacity=0.13).encode(**ends),
         rows.mark_line(strokeWidth=2, strokeDash=[5, 4] if of_groups else [1, 0]).encode(x=x, y=y, color=colour),
         rows.mark_point(size=60, opacity=0).encode(x=x, y=y, tooltip=tooltip),
     ]
     if of_groups:
         observed = alt.Y("observed:Q", axis=axis)
-        layers.insert(1, rows.mark_line(strokeWidth=1.6, interpolate=step).encode(x=x, y=observed, color=colour))
+        layers.insert(1, rows.mark_line(strokeWidth=1.6).encode(x=x, y=observed, color=colour))
     return alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=PANEL_HEIGHT, title=heading(title))

@@ -191,7 +191,7 @@ def blend_table(
     table = table if table.durations is None else person_periods(table)
     weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
     if any(isinstance(member.architecture, Prior) for member in members):
-        refuse_survival(table, "a model of the prior", "It is the Kaplan-Meier curve, the same for all rows.")
+        refuse_survival(table, "training the prior", "It is the Kaplan-Meier curve, the same for all rows.")
     warn_of_probabilities(members[0], table)
     if not 1 <= n <= MOST_NETWORKS:
         raise OptionError(f"n_networks is {shown(n)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")

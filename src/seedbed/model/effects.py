@@ -142,7 +142,7 @@ def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDA
             values = values[..., code]
         if model.follow_up is not None:
             horizon = np.array([model.follow_up.horizon])
-            values = survival_at(horizon, values, model.follow_up.cuts)[..., 0]
+            values = survival_at(horizon, values, model.follow_up.clock)[..., 0]
         return np.asarray((1 - values if model.task == "binary" and not code else values).mean(axis=1))
 
     with one_thread("cpu"), products_on_one_thread(), ThreadPoolExecutor(pick_jobs(None)) as pool:

@@ -57,6 +57,7 @@ _Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
 _Size = Annotated[int, Meta(ge=0, le=MAX_FILE)]
 _Whole = Annotated[int, Meta(gt=-(1 << 63), le=(1 << 63) - 1)]
 _Real = Annotated[float, Meta(ge=-1e300, le=1e300)]  # a percentage of it is still finite
+_Positive = Annotated[float, Meta(gt=0, le=1e300)]
 _Number = _Whole | _Real
 _Kind = TypeVar("_Kind")
 
@@ -70,12 +71,15 @@ class FollowUpRecord(_Strict):
 
     time: str
     start: str
-    horizon: Annotated[float, Meta(gt=0, le=1e300)]
-    cuts: Annotated[list[Annotated[float, Meta(gt=0, le=1e300)]], Meta(min_length=1, max_length=100)]
+    horizon: _Positive
+    clock: Annotated[list[tuple[_Positive, _Positive]], Meta(min_length=1, max_length=1000)]
 
     def __post_init__(self) -> None:
-        if any(later <= earlier for earlier, later in itertools.pairwise(self.cuts)):
-            raise ValueError("the ends of its intervals aren't ascending")
+        points = [(0.0, 0.0), *self.clock]
+        if any(b[0] <= a[0] or not a[1] <= b[1] <= int(a[1]) + 1 for a, b in itertools.pairwise(points)):
+            raise ValueError("its clock doesn't pass interval by interval")
+        if self.clock[-1][0] != self.horizon or self.clock[-1][1] % 1:
+            raise ValueError("its clock doesn't end with an interval at the horizon")
 
 
 class Target(_Strict):
@@ -86,7 +90,7 @@ class Target(_Strict):
     labels: Annotated[list[str], Meta(max_length=MOST_LABELS)]
     threshold: Annotated[float, Meta(ge=0, le=1)]
     mean: _Real
-    deviation: Annotated[float, Meta(gt=0, le=1e300)]
+    deviation: _Positive
     follow_up: FollowUpRecord | UnsetType = UNSET
 
     def __post_init__(self) -> None:

@@ -86,11 +86,11 @@ class Model(Ensemble):
 
         Args:
             rows: as in `predict`.
-            at: the times, up to the longest one under observation; by default those of `follow_up.cuts`.
+            at: the times, up to the horizon; by default those of `follow_up.cuts`.
 
         Raises:
             DataError: as `predict`.
-            OptionError: a time is negative or after the longest one.
+            OptionError: a time is negative or after the horizon.
             AttributeError: the model isn't of survival.
 
         Examples:
@@ -112,20 +112,18 @@ class Model(Ensemble):
             at: as in `predict_survival`.
         """
         assert self.follow_up is not None
-        cuts = self.follow_up.cuts
-        times = np.atleast_1d(np.asarray(cuts if at is None else at, dtype=np.float64))
+        times = np.atleast_1d(np.asarray(self.follow_up.cuts if at is None else at, dtype=np.float64))
         self.check_times(times)
-        return survival_at(times, predictions.values, cuts)
+        return survival_at(times, predictions.values, self.follow_up.clock)
 
     def check_times(self, times: Iterable[float]) -> None:
-        """Raise OptionError for a time at which no row was under observation, or if the model isn't of survival."""
+        """Raise OptionError for a time that the model doesn't predict, or if it isn't of survival."""
         for time in times:
             if self.follow_up is None:
                 raise OptionError(f"{spell('at')} is for models of survival", "Leave it out.")
-            longest = self.follow_up.cuts[-1]
-            if not 0 <= time <= longest:
-                message = f"{spell('at')} is {time:g}, and rows were observed from 0 to {longest:g}"
-                raise OptionError(message, f"Give a time of '{self.follow_up.time}' between these.")
+            if not 0 <= time <= self.follow_up.horizon:
+                message = f"{spell('at')} is {time:g}, and the model predicts up to {self.follow_up.words}"
+                raise OptionError(message, f"Train with a longer one: {spell('horizon', f'{time:g}')}.")
 
     def predict_set(self, rows: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:
         """Return for each row whether each label is in its prediction set [row, class], in the order of `classes_`.
@@ -202,8 +200,8 @@ class Model(Ensemble):
         return effect_of(self, column, rows, label)
 
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
-        """Return the predicted label, number, or median survival, of each row [row]. A median later than the longest
-        time under observation is NaN.
+        """Return the predicted label, number, or median survival, of each row [row]. A median later than the horizon is
+        NaN.
 
         Args:
             predictions: from `predictions`.
@@ -212,7 +210,7 @@ class Model(Ensemble):
         if self.task == "regression":
             return predictions.values
         if self.follow_up is not None:
-            return median_survival(predictions.values, self.follow_up.cuts)
+            return median_survival(predictions.values, self.follow_up.clock)
         if self.task == "binary":
             limit = self.threshold if threshold is None else threshold
             codes = (predictions.values > limit).astype(np.int64)
@@ -255,7 +253,7 @@ class Model(Ensemble):
                 self.thresholds_of_sets(coverage, per_class=per_class)
             hazards = dataclasses.replace(self, task="binary", follow_up=None).export(path)
             name, ends = self.preprocessor.feature_names_in_[-1], [f"{cut:g}" for cut in self.follow_up.cuts]
-            message = f"the file predicts the hazard of the interval '{name}', 1 to {len(ends)}; they end at"
+            message = f"the file predicts the hazard of the interval '{name}', '1' to '{len(ends)}'; they end at"
             return Exported((path,), (*hazards.notes, Note(f"{message} {', '.join(ends)}", name)))
         if path.suffix != ".onnx":
             raise OptionError(f"can't write an ONNX file to {path}", "Name a file that ends in .onnx.")

@@ -122,7 +122,8 @@ def to_bytes(model: Ensemble) -> bytes:
     target = {"name": model.target_name, "task": model.task, "labels": list(model.labels),
               "threshold": model.threshold, "mean": model.target_mean, "deviation": model.target_deviation}  # fmt: skip
     if model.follow_up is not None:
-        target["follow_up"] = {**vars(model.follow_up), "cuts": list(model.follow_up.cuts)}
+        time = model.follow_up
+        target["follow_up"] = {"time": time.time, "start": time.start, "horizon": time.horizon, "clock": time.clock}
     values: dict[str, Any] = {
         "format": FORMAT,
         "candidate": model.candidate,
@@ -242,8 +243,9 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
     follow_up, of_row = None, (n_outputs,) if target.task == "multiclass" else ()
     if target.follow_up is not UNSET:
         time = target.follow_up
-        follow_up, of_row = FollowUp(time.time, time.horizon, tuple(time.cuts), time.start), (len(time.cuts),)
-        if preprocessor.layout.schemas[-1].kind != "number":
+        follow_up = FollowUp(time.time, time.horizon, tuple(time.clock), time.start)
+        of_row = (len(follow_up.cuts),)
+        if len(preprocessor.layout.schemas[-1].levels) != len(follow_up.cuts):
             raise ModelFileError("its last column isn't the interval")
     expected["golden.values"] = DTYPES["F64"], (N_GOLDEN, *of_row)
     calibrated = None if about.calibration is UNSET else tuple(about.calibration.rows)

@@ -71,7 +71,7 @@ def write_predictions(
     check_threshold(model.task, threshold)
     if coverage is not None or per_class:  # refused now if there are no such sets
         model.thresholds_of_sets(coverage, per_class=per_class)
-    times = tuple(at) if at or model.follow_up is None else model.follow_up.cuts
+    times = tuple(dict.fromkeys(at)) if at or model.follow_up is None else model.follow_up.cuts
     model.check_times(times)  # refused now if one is out of range
     columns = _Columns(model, threshold, coverage, per_class, times)
     copied = _columns_to_copy(columns, frame, keep)
@@ -101,7 +101,7 @@ class _Columns:
     @property
     def names(self) -> list[str]:
         if self.model.task == "survival":
-            return ["prediction", *(f"survival_at_{time:g}" for time in self.at), "spread", "flags"]
+            return ["prediction", *(f"survival_at_{time:.9g}" for time in self.at), "spread", "flags"]
         added = [] if self.coverage is None else ["set"] if self.model.labels else ["low", "high"]
         return ["prediction", *(f"probability_{label}" for label in self.model.labels), *added, "spread", "flags"]
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seedbed.errors import counted, spell, visible
-from seedbed.evaluation.metrics import plain_number
 from seedbed.evaluation.summaries import Note, Score
 from seedbed.report.sentences import join_notes, note_sentence
 from seedbed.report.tables import WIDTH, range_words, table_lines, table_width
@@ -63,8 +62,8 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} {of_what}"
     yield f"Inputs:   {counted(len(card['columns']), 'column')} as {size}"
     if (time := target["follow_up"]) is not None:
-        cuts = [plain_number(cut) for cut in time["cuts"]]
-        yield f"Time:     {time['time']}, in {len(cuts)} intervals up to {cuts[-1]}, scored up to {time['horizon']:g}"
+        longest, n = time["clock"][-1]
+        yield f"Time:     {time['time']}, in {n:g} intervals up to {longest:.9g}, scored up to {time['horizon']:.9g}"
     if target["labels"]:
         threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["task"] == "binary" else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"

@@ -71,7 +71,8 @@ def calibration_finding(summary: Conclusion) -> str:
         and candidate.calibration.ece > candidate.calibration.ece_if_calibrated_high
     ]
     if not names:
-        return "The probabilities of all models are as exact as these rows can show"
+        until = "" if summary.survival is None else f" of surviving until {summary.survival.words}"
+        return f"The probabilities{until} of all models are as exact as these rows can show"
     s = "" if len(names) > 1 else "s"
     return f"{join_words(names, _MOST_NAMED)} give{s} probabilities that are too high or too low"
 

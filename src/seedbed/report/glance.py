@@ -246,7 +246,8 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         if conclusion.metric.name != "uno_c":
             yield f"Uno's C (concordance): {METRICS['uno_c'].meaning}; 50% is chance."
         yield f"Horizon: {survival.horizon:g}, in units of the column {survival.time}, an outcome and no feature."
-        yield "logistic is like Cox's model, with odds per interval in place of hazards; Cox's isn't fitted."
+        if any(candidate.name == "logistic" for candidate in conclusion.candidates):
+            yield "logistic is like Cox's model, with odds per interval in place of hazards; Cox's isn't fitted."
     if label:
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)

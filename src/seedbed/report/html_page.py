@@ -38,7 +38,7 @@ TERMS = {
     "gain": "How much better a model's score is than that of the model it is compared with. Its confidence interval "
     "reaches as far as the ± to both sides.",
     "hazard": "Probability that the event comes in an interval, if it hasn't come before.",
-    "horizon": "The time up to which predicted survival is scored; about a fifth of the rows is observed longer.",
+    "horizon": "The time up to which survival is predicted and scored; by default a fifth of the rows is seen longer.",
     "integrated Brier score": "Mean squared error of predicted survival, averaged over the times up to the horizon. "
     "0 is perfect.",
     "Kaplan-Meier": "Estimate of the share of rows that survives each time, the same for all rows.",
