@@ -344,7 +344,7 @@ BAD = {
     "a report for its run": (("train", "{d}/run/report.html", "-o", "{t}/m.safetensors"), "Name the folder: {d}/run."),
     "an option of before": (
         ("train", "{d}/run", "-o", "{t}/m.safetensors", "--networks", "3"),
-        "there is no option --networks. Give n_networks: a model averages so many networks.",
+        "Unknown option: --networks. Did you mean --n-networks? See seedbed train --help.",
     ),
     "a run as a model": (("show", "{d}/run"), "Make one: seedbed train {d}/run -o model.safetensors."),
     "a folder as a model": (("predict", "{t}", "{d}/patients.csv"), "is a folder, not a model"),

@@ -69,10 +69,15 @@ def test_by_default_about_as_many_events_until_the_horizon_are_in_each_of_eight_
     assert counts.sum() == (table.target * (table.durations <= horizon)).sum() < table.target.sum()
     assert counts.max() - counts.min() <= 2
     assert len(found.follow_up.clock) == 64
-    tied = person_periods(sb.read_table(FRAME.assign(days=[1, 1, 3, 3, 4, 6]), **ROLES, horizon=3)).follow_up.clock
-    assert tied == ((1, 1), (3, 2))
-    whole = pd.DataFrame({"days": [1, 2, 2, 5, 6], "died": [1, 1, 1, 0, 0], "x": range(5)})
-    assert person_periods(sb.read_table(whole, **ROLES, horizon=5)).follow_up.clock == ((1, 1), (2, 2), (5, 3))
+
+    def clock_of(days, died, horizon):
+        frame = pd.DataFrame({"x": [10, 20, 40, 80, 90, 91] * 5, "days": days * 5, "died": died * 5})
+        return person_periods(sb.read_table(frame, **ROLES, horizon=horizon)).follow_up.clock
+
+    assert clock_of([1, 1, 3, 3, 4, 6], [1, 1, 0, 1, 0, 1], 3) == ((1, 1), (3, 2))
+    assert clock_of([1, 2, 2, 5, 6, 7], [1, 1, 1, 0, 0, 0], 5) == ((1, 1), (2, 2), (5, 3))
+    assert clock_of([1, 2, 3, 4, 5, 6], [0, 1, 0, 0, 0, 0], 5) == ((2, 1), (5, 1))  # five events are one interval
+    assert clock_of([1, 2, 3, 4, 5, 6], [1, 1, 0, 0, 0, 0], 5) == ((1, 1), (2, 2), (5, 2))
 
 
 hazards = st.lists(st.sampled_from([0.0, 1e-17, 0.1, 0.5, 1.0]) | st.floats(0, 1), min_size=1, max_size=8)

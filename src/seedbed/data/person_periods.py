@@ -12,6 +12,7 @@ from seedbed.data.table import Clock, Column, ColumnSchema, Table
 from seedbed.typing import Bools, Floats, Ints
 
 _MOST_INTERVALS = 8
+_EVENTS_EACH = 5  # or more in an interval, if there is more than one
 _POINTS = 8  # of the clock in an interval
 _SUREST = 1 - 1e-7  # a hazard of 1 would end all curves
 
@@ -57,7 +58,8 @@ def _clock(durations: Floats, events: Bools, horizon: float) -> Clock:
     """
     times, counts = np.unique(durations[events], return_counts=True)
     rates = counts / (len(durations) - np.searchsorted(np.sort(durations), times))
-    shares = np.arange(1, _MOST_INTERVALS) / _MOST_INTERVALS
+    n = min(_MOST_INTERVALS, max(1, int(counts.sum()) // _EVENTS_EACH))
+    shares = np.arange(1, n) / n
     inner = np.quantile(durations[events], shares, method="inverted_cdf") if len(times) else np.empty(0)
     ends = [*np.unique(inner[(inner > 0) & (inner < horizon)]).tolist(), horizon]
     interval = _interval_of(times, ends)
