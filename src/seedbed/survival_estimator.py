@@ -98,7 +98,7 @@ class SeedbedSurvival(Networks):
             ValueError: as `predict`.
         """
         predictions = self._predictions(X)  # it says whether the estimator is fitted
-        survival = self.model_.survival(predictions, self.unique_times_)
+        survival = self.model_.survival(predictions, self.unique_times_.tolist())
         return survival if return_array else self._functions(survival)
 
     def predict_cumulative_hazard_function(self, X: Any, return_array: bool = False) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The outcome of survival: an event, the time under observation, and the horizon up to which predictions are scored."""
+"""The outcome of survival: an event, the time under observation, and the horizon up to which it is predicted."""
 
 from __future__ import annotations
 

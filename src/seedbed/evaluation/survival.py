@@ -178,7 +178,7 @@ class SurvivalSummary:
 
     Attributes:
         time: the column with the time under observation.
-        horizon: the time up to which predictions are scored.
+        horizon: the time up to which survival is predicted and scored.
         n_events: rows whose event was seen, up to the horizon.
         n_censored: rows that were censored before the horizon.
         grid: times, beginning with 0.

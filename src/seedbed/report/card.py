@@ -62,8 +62,8 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} {of_what}"
     yield f"Inputs:   {counted(len(card['columns']), 'column')} as {size}"
     if (time := target["follow_up"]) is not None:
-        longest, n = time["clock"][-1]
-        yield f"Time:     {time['time']}, in {n:g} intervals up to {longest:.9g}, scored up to {time['horizon']:.9g}"
+        intervals = counted(int(time["clock"][-1][1]), "interval")
+        yield f"Time:     {time['time']}, up to {time['horizon']:.9g}, in {intervals}"
     if target["labels"]:
         threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["task"] == "binary" else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
