@@ -70,7 +70,7 @@ class ColumnRoles(Settings):
     )
     horizon: float | None = setting(
         None,
-        "For survival: the time up to which it is predicted and scored; by default a fifth of the rows is observed longer.",
+        "For survival: the time up to which it is predicted and scored; by default a fifth of the rows is seen longer.",
         above=0,
     )
     task: str | None = setting(
