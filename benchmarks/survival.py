@@ -466,7 +466,7 @@ def page(all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: T
     penalised = np.array([any(record["ridge"] for record in table["cox"]) for table in records])
     introduction = (
         f"The scores are of {len(names)} tables and {FOLDS} folds of each, one repeat. The tables heart_failure and "
-        "whas500 are left out, because settings of `auto` were chosen on them. These tables had been looked at once, with "
+        "whas500 are left out, because settings of `auto` were chosen on them. These had been looked at once, with "
         "mean ranks of 1.50 (`auto`), 2.00, 2.92 and 3.58, when simulated tables led to another coding of time."
     )
     parts = [
