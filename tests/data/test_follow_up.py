@@ -197,3 +197,4 @@ def test_ten_rows_or_a_tenth_of_few_are_under_observation_after_the_longest_hori
     assert longest_horizon(times[:20], times[:20] < 5) == 18
     assert longest_horizon(times, times > 195) == 200  # all events are later
     assert longest_horizon(np.ones(5), np.ones(5, dtype=bool)) == 1
+    assert longest_horizon(np.array([0.0] * 30 + [7.0]), np.ones(31, dtype=bool)) == 7  # a horizon is positive

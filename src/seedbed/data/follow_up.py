@@ -190,9 +190,8 @@ def _horizon(where: str, time: str, durations: Floats, events: Bools, given: flo
 def longest_horizon(durations: Floats, events: Bools) -> float:
     """Return the last time that ten rows, or a tenth of few, exceed; the longest of all if no event comes until it."""
     ordered = np.sort(durations)
-    until = ordered[ordered < ordered[-_fewest_beyond(len(ordered))]]
-    longest = until[-1] if (events & (durations <= until[-1:].max(initial=0))).any() else ordered[-1]
-    return float(longest)
+    longest = ordered[ordered < ordered[-_fewest_beyond(len(ordered))]].max(initial=0.0)
+    return float(longest if longest > 0 and (events & (durations <= longest)).any() else ordered[-1])
 
 
 def _fewest_beyond(n: int) -> int:
