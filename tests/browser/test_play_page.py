@@ -238,6 +238,27 @@ def test_verdicts_that_have_been_looked_at_are_counted(play: Play):
     assert "looked at" not in text(page, "#comparison") + text(page, "#lead")
 
 
+def test_controls_stay_where_they_are_while_the_text_above_them_changes(play: Play):
+    page = play(link="seeds=9&splits=9&epochs=300")
+    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
+    for name in ("linear:20,20", "relu:5"):
+        after(page, lambda name=name: page.get_by_role("button", name=name).first.click())
+    assert "2 verdicts" in text(page, "#lead")
+    seen = page.evaluate("""async () => {
+        const { body } = document, lead = document.getElementById("lead"), seeds = document.getElementById("set-seeds");
+        const choice = document.querySelector("[value=adamw]"), seen = [];
+        seeds.value = 4;
+        seeds.dispatchEvent(new Event("input"));
+        while (body.dataset.state === "training") {
+            await new Promise(requestAnimationFrame);
+            seen.push([lead.textContent.includes("verdicts"), choice.getBoundingClientRect().y]);
+        }
+        return seen;
+    }""")
+    assert {said for said, _ in seen} == {True, False}
+    assert len({place for _, place in seen}) == 1
+
+
 def test_a_link_opens_its_settings(play: Play):
     recipe = "optimizer=adamw&lr=0.003&epochs=150&seeds=7&splits=5&table=xor&rows=100&noise=0.1"
     page = play(link=f"network=relu:8%2Btanh:3&{recipe}")
