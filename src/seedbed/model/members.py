@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import itertools
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from seedbed.model.member import Front, Member, MemberData, is_clipped, is_netwo
 from seedbed.model.trees import FEW_ROWS, FittedMember, fit_trees, pad_trees
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
-from seedbed.networks.mlp import MLP, Architecture, Prior, Trees
+from seedbed.networks.mlp import MLP, Architecture, Prior
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import n_parameters_of, plan_candidate
@@ -148,44 +149,43 @@ def trained_members(
     half of the time that is left, and each network its share of the rest, see `_batches`.
     """
 
-    def fit_others() -> Iterator[tuple[tuple[int, int], int, Member]]:
-        for which, fit in enumerate(fits):
-            for place, member in _fit_others(fit, random_state, running.jobs, ends):
-                yield (-1, place), which, member
-
     are_others = any(not is_network(member) for fit in fits for member in fit.members)
     if ends is not None or running.jobs == 1 or not are_others:
-        yield from fit_others()
+        yield from _fit_others(fits, random_state, running.jobs, ends)
         yield from _train_networks(fits, random_state, running, ends)
         return
     import sklearn.ensemble  # noqa: F401 - two threads that import parts of it may find half a module
 
-    with contextlib.closing(BackgroundWork(fit_others())) as others:
+    with contextlib.closing(BackgroundWork(_fit_others(fits, random_state, running.jobs, None))) as others:
         for trained in _train_networks(fits, random_state, running, None):
             yield from others.finished(wait=False)
             yield trained
         yield from others.finished(wait=True)
 
 
-def _fit_others(fit: Fit, random_state: int, jobs: int, ends: float | None) -> Iterator[tuple[int, Member]]:
-    """Fit the linear models, and then the trees; yield the place and the member."""
-    members = [(place, member) for place, member in enumerate(fit.members) if not is_network(member)]
-    if not members:
-        return
-    data, trees = fit.data.for_trees(), list[FittedMember]()
-    jobs = jobs if fit.table.n_cases >= FEW_ROWS else 1  # small trees hold Python's lock, so more would gain nothing
-    for place, member in sorted(members, key=lambda numbered: trees_of(numbered[1]) is not None):
-        architecture, fitted = member.architecture, None
-        if not isinstance(architecture, Trees):
-            fitted = (fit_prior if isinstance(architecture, Prior) else fit_regression)(data)
-        elif fit.data.splits:
-            until = None if ends is None else (time.monotonic() + ends) / 2
-            rival = trees[0] if trees and not architecture.n_nodes and fit.drops else None
-            fitted = fit_trees(architecture, data, random_state=random_state, jobs=jobs, rival=rival, until=until)
-            trees += [] if fitted is None else [fitted]
-        if fitted is not None:
-            member = dataclasses.replace(member, architecture=fitted.architecture)
-            yield place, Member(member, fitted.states, fitted.outputs)
+def _fit_others(
+    fits: Sequence[Fit], random_state: int, jobs: int, ends: float | None
+) -> Iterator[tuple[tuple[int, int], int, Member]]:
+    """Fit linear models, boosted trees, and then extra trees, which gain most from a second core: it is free when no
+    network trains any more. Yields as `trained_members`."""
+    data, known = [fit.data.for_trees() for fit in fits], dict[tuple[int, str], FittedMember]()
+    for method, (which, fit) in itertools.product(("", "boosted", "extra"), enumerate(fits)):
+        for place, member in enumerate(fit.members):
+            trees, fitted = trees_of(member), None
+            if is_network(member) or method != (trees.method if trees else ""):
+                continue
+            if trees is None:
+                fitted = (fit_prior if isinstance(member.architecture, Prior) else fit_regression)(data[which])
+            elif fit.data.splits:
+                until = None if ends is None else (time.monotonic() + ends) / 2
+                rival = known.get((which, "boosted")) if fit.drops and not trees.n_nodes else None
+                n_rows = fit.table.n_rows if method == "extra" else fit.table.n_cases
+                n = jobs if n_rows >= FEW_ROWS else 1  # small trees hold Python's lock, so more would gain nothing
+                fitted = fit_trees(trees, data[which], random_state=random_state, jobs=n, rival=rival, until=until)
+            if fitted is not None:
+                known[which, method] = fitted
+                member = dataclasses.replace(member, architecture=fitted.architecture)
+                yield (-1, place), which, Member(member, fitted.states, fitted.outputs)
 
 
 def _networks_of(fits: Sequence[Fit]) -> list[tuple[Candidate, list[int]]]:
