@@ -17,15 +17,17 @@ import pytest
 import torch
 from safetensors.numpy import load as parsed
 
+from seedbed.data.reading import read_table
 from seedbed.data.sources.memory import read_frame
 from seedbed.errors import CandidateError, ModelFileError, OptionError
+from seedbed.experiment.compare import compare
 from seedbed.model import ensemble, predictions_file
 from seedbed.model.blending import fit_model
 from seedbed.model.header import KEY, canonical, fingerprint
 from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes, write_checked
 from seedbed.model.stacks import Stacks
-from seedbed.settings.design import Compute
+from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import recipe_named
 
 from .conftest import CANDIDATES, FAST, PARTS, TARGETS
@@ -175,6 +177,7 @@ HOSTILE = {
     "a threshold of 2": (lambda v, h: v["target"].update(threshold=2.0), r"<= 1.0 - at `\$.target.threshold`"),
     "an integer for a float": (lambda v, h: v["target"].update(mean=0), "isn't in canonical form"),
     "a tensor's type of a list": (lambda v, h: h["inputs.means"].update(dtype=[]), "Expected `str`, got `array`"),
+    "a warning of numbers": (lambda v, h: v.update(warnings=[5]), r"Expected `str`, got `int` - at `\$.warnings"),
     "another task": (lambda v, h: v["target"].update(task="ranking"), r"'ranking' - at `\$.target.task`"),
     "another metadata key": (lambda v, h: h["__metadata__"].update(more="x"), "not a seedbed model file"),
     "a tensor too many": (
@@ -263,6 +266,18 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(fitted):
     training["random_state"] = 10**30
     with pytest.raises(ModelFileError, match=r"training\.random_state"):
         to_bytes(dataclasses.replace(fitted(), training=training))
+
+
+def test_the_warnings_about_a_table_stay_with_its_model(frame, loaded):
+    rows = frame[["size", "town", "ill"]].assign(leak=(frame["ill"] == "ill") * 1.5)
+    table = read_table(rows, target="ill")
+    design = Design(quick=True, n_networks=2, baselines=[])
+    comparison = compare(table, candidates=["logistic", "relu:2"], epochs=5, design=design)
+    (sentence,) = fit_model(table, "logistic", **FAST).warnings
+    assert sentence.startswith("SB203: 'leak' alone predicts 'ill' almost perfectly (balanced accuracy 1")
+    model = comparison.model("logistic")
+    assert model.warnings == loaded(to_bytes(model)).warnings == (sentence,)
+    assert fit_model(read_table(rows.drop(columns="leak"), target="ill"), "logistic", **FAST).warnings == ()
 
 
 def test_a_valid_change_is_refused_because_of_the_checksum(content, loaded):

@@ -28,6 +28,8 @@ from seedbed.model.portfolio import AUTO, LINES
 from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.networks.mlp import architecture_from_values
 from seedbed.networks.user import FileArchitecture
+from seedbed.report.glance import best_score
+from seedbed.report.sentences import serious_sentences
 from seedbed.report.stored import command_hint, read_summary
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe, recipe_in
@@ -62,7 +64,7 @@ class ModelPlan:
         """Return the model; `options` are those of `fit_model`, and the number of networks is that of the comparison
         unless they name another."""
         plan = self.conclusion.plan
-        return fit_model(
+        model = fit_model(
             self.table,
             self.candidate,
             recipe=self.recipe,
@@ -70,6 +72,9 @@ class ModelPlan:
             random_state=plan.random_state,
             **{**options, "n_networks": options.get("n_networks") or plan.networks},
         )
+        # Those of the screen, which knows the scores.
+        warnings = serious_sentences(self.conclusion.notes, best_score(self.conclusion))
+        return dataclasses.replace(model, warnings=tuple(warnings))
 
 
 def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment) -> ModelPlan:

@@ -31,6 +31,7 @@ from seedbed.model.stacks import Stacks, smooth_clip
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
+from seedbed.report.sentences import serious_sentences
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
 from seedbed.settings.recipe import RECIPES, Recipe
@@ -320,6 +321,7 @@ def model_of(
         calibration=None if left_out is None or table.follow_up is not None else left_out_errors(table, left_out),
         versions=versions(),
         follow_up=table.follow_up,
+        warnings=tuple(serious_sentences(table.notes, best=1.0)),
     )
 
 

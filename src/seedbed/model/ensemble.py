@@ -50,6 +50,8 @@ class Ensemble:
         calibration: errors on rows that networks weren't trained on, for prediction sets; None if there are none.
         versions: versions of the libraries that made it.
         follow_up: of survival; the networks then predict hazards, and their last column is the interval.
+        warnings: what was found in the table that may make the model and its score wrong, such as a column that isn't
+            known before the outcome; sentences with their codes, see docs/tables.md.
     """
 
     candidate: str
@@ -67,6 +69,7 @@ class Ensemble:
     calibration: LeftOutErrors | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     follow_up: FollowUp | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def n_networks(self) -> int:
@@ -224,6 +227,7 @@ class Ensemble:
             },
             "columns": [_column(self.preprocessor, number) for number in range(len(self.feature_names_in_))],
             "training": dict(self.training),
+            "warnings": list(self.warnings),
             "score": None if self.score is None else dict(self.score),
             "sets": None if self.calibration is None else self.calibration.describe(self.labels),
             "versions": dict(self.versions),

@@ -167,6 +167,7 @@ class Description(_Strict):
     versions: dict[str, str]
     sha256: str
     calibration: CalibrationRows | UnsetType = UNSET
+    warnings: list[str] | UnsetType = UNSET
 
 
 class TensorEntry(_Strict):

@@ -135,6 +135,8 @@ def to_bytes(model: Ensemble) -> bytes:
         "score": None if model.score is None else dict(model.score),
         "versions": dict(model.versions),
     }
+    if model.warnings:
+        values["warnings"] = list(model.warnings)
     if model.calibration is not None:
         arrays["calibration.errors"] = model.calibration.errors
         values["calibration"] = {"rows": list(model.calibration.rows)}
@@ -278,6 +280,7 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         "target_deviation": target.deviation,
         "calibration": calibration,
         "follow_up": follow_up,
+        "warnings": tuple(about.warnings or ()),
         **{name: header.values[name] for name in ("training", "score", "versions")},
     }
     _check_golden(Ensemble(**fields), tensors["golden.cells"], tensors["golden.values"])

@@ -36,7 +36,6 @@ from seedbed.report.sentences import (
     duration,
     ended_sentence,
     no_verdict_reason,
-    note_sentence,
     serious_sentences,
     slower_sentences,
     spread,
@@ -45,7 +44,6 @@ from seedbed.report.tables import LOOKS, FirstScreen, Help, Row, decimals_of
 
 _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
-_TOO_GOOD = 0.97  # a score that one column may explain
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
 _FEW_LETTERS = 17  # of what a model is, beside its name
 _MOST_CONTRASTS = 8
@@ -71,7 +69,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     compared = f"{against} {reference_words if len(reference) > _LONG else reference}{score.points}"
     first = remedy(conclusion)
     serious = [note for note in conclusion.notes if first is None or not find_remedy(note)]
-    warnings = *serious_sentences(serious), *_one_column(conclusion), *_training(conclusion, serious=True)
+    warnings = *serious_sentences(serious, best_score(conclusion)), *_training(conclusion, serious=True)
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
     notes = *_key(conclusion, score), *_other_way(conclusion), *training
     screen = FirstScreen(
@@ -109,15 +107,10 @@ def _names_of_other_scores(conclusion: Conclusion) -> Iterator[str]:
             yield name
 
 
-def _one_column(conclusion: Conclusion) -> Iterator[str]:
-    """Yield the warnings about columns that alone predict well, if a model is so good that they do nearly all of it."""
-    scores = [
-        one.scores[name].mean or 0.0
-        for name in [*_names_of_other_scores(conclusion)][:1]
-        for one in conclusion.candidates
-    ]
-    if max(scores, default=0.0) > _TOO_GOOD:
-        yield from (note_sentence(note) for note in conclusion.notes if note.code == "SB212")
+def best_score(conclusion: Conclusion) -> float:
+    """Return the best accuracy, ROC AUC, R2 or concordance of a model; 0 if none is known."""
+    names = [*_names_of_other_scores(conclusion)][:1]
+    return max((one.scores[name].mean or 0.0 for name in names for one in conclusion.candidates), default=0.0)
 
 
 def _no_verdict(conclusion: Conclusion) -> str:

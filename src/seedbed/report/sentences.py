@@ -18,6 +18,8 @@ from seedbed.report.advice import guessing_words, has_networks, join_words, leav
 from seedbed.report.tables import range_words
 
 _FEW_FOLDS = 5
+_MOST_WARNINGS = 20
+_TOO_GOOD = 0.97  # a score that one column may explain
 
 
 def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
@@ -120,9 +122,16 @@ def slower_sentences(conclusion: Conclusion) -> Iterator[str]:
         yield f"{join_words([one.name for one in conclusion.candidates if one.note == note], 3)}: {note}."
 
 
-def serious_sentences(notes: Iterable[Note]) -> list[str]:
-    """Return the warnings about a table that may make a result wrong."""
-    return [note_sentence(note) for note in join_notes(notes) if note.code in SERIOUS]
+def serious_sentences(notes: Iterable[Note], best: float = 0.0) -> list[str]:
+    """Return the warnings about a table that may make a result wrong.
+
+    Args:
+        best: the best score of a model. If it is very good, a column that alone predicts well does nearly all of it.
+    """
+    codes = (*SERIOUS, "SB212") if best > _TOO_GOOD else SERIOUS
+    found = [note_sentence(note) for note in join_notes(notes) if note.code in codes]
+    more = len(found) - _MOST_WARNINGS
+    return found if more <= 0 else [*found[:_MOST_WARNINGS], f"and {counted(more, 'more warning')} of this kind"]
 
 
 def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
