@@ -304,6 +304,22 @@ def test_training_a_model_prints_the_tables_warnings_and_dropped_rows(folder, ca
     assert "on all 80 rows of patients" in call("show", folder / "m.safetensors")[1]
 
 
+def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(folder, call, tmp_path):
+    rows = pd.read_csv(folder / "patients.csv").drop(columns="id")
+    rows.assign(leak=(rows["ill"] == "yes") * 1.5).to_csv(tmp_path / "leak.csv", index=False)
+    model, first = tmp_path / "m.safetensors", "All this may be wrong. SB203: 'leak' alone predicts 'ill' almost"
+    train = ("train", tmp_path / "leak.csv", "--target", "ill", "--candidate", "relu:2", "--epochs", 5)
+    _, out, err = call(*train, "-o", model, "--n-networks", 2)
+    assert (out[: len(first)], "SB203" in err) == (first, False)
+    assert call("show", model)[1] == out
+    assert first in sb.load(model)._repr_html_().replace("&#x27;", "'")
+    _, out, err = call("predict", model, tmp_path / "leak.csv", "-o", tmp_path / "p.csv", "--json")
+    assert (err[: len(first)], err.count("SB203")) == (first, 1)
+    assert json.loads(out)["warnings"] == list(sb.load(model).warnings)
+    assert f"{first} perfectly" in call(*train, "--out", tmp_path / "one")[2].partition("\nTest accuracy ")[0]
+    assert first in (tmp_path / "one" / "report.html").read_text().replace("&#39;", "'").partition("<h1>")[0]
+
+
 BAD = {
     "no such model": (("predict", "{d}/none.safetensors", "{d}/patients.csv"), "can't be opened"),
     "a table as a model": (("show", "{d}/patients.csv"), "not a model file"),

@@ -388,6 +388,7 @@ def test_markup_in_names_and_cells_stays_text(play: Play):
     drop(page, **{"<b>x<script>__csv": f"{HOSTILE},<b>b</b>,<i>c</i>\n{rows}"})
     after(page, lambda: page.get_by_role("button", name="Train on it").click())
     page.locator("#map").scroll_into_view_if_needed()
+    assert page.locator("#warnings").is_hidden()
     page.fill("#student", HOSTILE)
     page.get_by_role("button", name="Train my network").click()
     page.wait_for_selector("#classroom b")

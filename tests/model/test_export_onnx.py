@@ -101,6 +101,7 @@ def test_the_file_describes_itself(fitted):
     reported = {entry.key: entry.value for entry in made.metadata_props}
     assert (reported["task"], json.loads(reported["labels"])) == ("multiclass", ["high", "low", "middle"])
     assert json.loads(reported["card"])["candidate"] == reported["candidate"] == "relu:5"
+    assert json.loads(reported["warnings"])[0].startswith("SB203: 'size' alone predicts 'grade'")
     assert reported["coverage"] == "0.8"
     assert {(one.domain, one.version) for one in made.opset_import} == {("", 13), ("ai.onnx.ml", 2)}
     assert [one.name for one in made.graph.input] == list(fitted().feature_names_in_)

@@ -71,6 +71,14 @@ def test_markup_in_names_and_cells_cannot_leave_the_table():
     assert evil in found["columns"][1]["categories"]
 
 
+def test_what_may_make_all_wrong_is_above_the_headline_and_not_a_note_as_well():
+    table = sb.read_table(frame(leak=[1.5, 2.5] * 20), target="answer")
+    found = table_document(table)
+    assert [warning[:29] for warning in found["warnings"]] == ["All this may be wrong. SB203:"]
+    assert len(found["notes"]) == len(table.notes) - 1
+    assert page_text(found).index('id="warnings"') < page_text(found).index('id="headline"')
+
+
 def test_the_document_of_a_table_is_what_seedbed_encodes(mixed, lab):
     for task in ("binary", "multiclass", "regression"):
         table, found = mixed(task), document_in(page_text(table_document(mixed(task))))

@@ -118,6 +118,7 @@ def predict(
     from seedbed.data.typed import as_text
     from seedbed.model.model_file import check_writable
     from seedbed.model.predictions_file import write_predictions
+    from seedbed.report.sentences import doubts
 
     fitted = load_model(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
     if output is not None:
@@ -131,9 +132,10 @@ def predict(
             fitted, frame, output, threshold=threshold, keep=keep, coverage=coverage, per_class=per_class, at=at
         )
     if as_json:
-        notes = [note.as_dict() for note in written.notes]
-        print(json.dumps({"files": [str(output)], "n_rows": written.n_rows, "notes": notes}))
+        about = {"files": [str(output)], "n_rows": written.n_rows, "notes": [note.as_dict() for note in written.notes]}
+        print(json.dumps({**about, "warnings": list(fitted.warnings)}))
     if not quiet:
+        print_stderr(*doubts(fitted.warnings))
         for note in written.notes:
             print_stderr(f"{note.code or 'note'}: {note.message}")
         if output is not None:

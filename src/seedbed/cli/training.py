@@ -108,7 +108,7 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     from seedbed.model.model_file import check_target
     from seedbed.model.portfolio import AUTO, candidates_for
     from seedbed.report.card import card_text
-    from seedbed.report.sentences import note_sentences, serious_sentences
+    from seedbed.report.sentences import note_sentences
     from seedbed.training.candidates import own_module
 
     check_target(output)
@@ -118,7 +118,7 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
         "threshold": 0.5 if threshold is None else threshold,
         "compute": run.compute(),
     }
-    warnings: Iterable[str] = ()  # compare has shown those of its table
+    notes: Iterable[str] = ()  # compare has shown those of its table
     with interruptible(lambda: ("interrupted, no model written",)):
         if Path(table).is_dir():
             if (options.columns, options.recipe, options.random_state) != (TableOptions(), RecipeOptions(), 0):
@@ -131,7 +131,7 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
                 model = planned.fit(**fitting)
         else:
             rows, candidate = read_table(table, **vars(options.columns)), options.candidate or AUTO
-            warnings = [*serious_sentences(rows.notes), *note_sentences(rows.notes)]
+            notes = [*note_sentences(rows.notes)]
             if candidate != AUTO:
                 say(run, *filter(None, [own_module(candidates_for([candidate], rows)[0], rows)]))
             recipe, random_state = options.recipe.named("default"), options.random_state
@@ -140,4 +140,9 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
         path = model.save(output)
     if not run.quiet:
         print(card_text(model.card(), width=text_width()))
-    say(run, *warnings, f"wrote {path}", f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")
+    say(
+        run,
+        *(note for note in notes if note not in model.warnings),
+        f"wrote {path}",
+        f"Next:     seedbed predict {shlex.quote(str(path))} TABLE",
+    )

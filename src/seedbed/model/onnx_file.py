@@ -220,6 +220,7 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
         "labels": canonical(list(model.labels)),
         "candidate": model.candidate,
         "target": model.target_name,
+        "warnings": canonical(list(model.warnings)),
         "seedbed": version("seedbed"),
         "card": canonical(model.card()),
     }

@@ -14,6 +14,7 @@ from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.splits import holdout
 from seedbed.data.table import Table, refuse_survival
 from seedbed.errors import DataError
+from seedbed.report.sentences import doubts, note_sentence, serious_sentences
 
 _LIMITS = {
     "rows": (20_000, "Give a file with fewer rows."),
@@ -84,6 +85,7 @@ def table_document(table: Table) -> dict[str, Any]:
                 "needed": needed.get(place, 0),
             }
         )
+    warnings = serious_sentences(table.notes, best=1.0)
     classes, y = in_order(table.labels), table.target
     if classes:  # the page has no positive class, and orders those of a dropped file by their names
         y = np.array([classes.index(label) for label in table.labels])[y]
@@ -100,7 +102,8 @@ def table_document(table: Table) -> dict[str, Any]:
         "y": _plain(y),
         "groups": table.n_groups if table.grouped_by else None,
         "splits": _splits(table),
-        "notes": [note.message for note in table.notes],
+        "notes": [note.message for note in table.notes if note_sentence(note) not in warnings],
+        "warnings": doubts(warnings),
     }
 
 

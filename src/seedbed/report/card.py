@@ -9,7 +9,7 @@ from typing import Any
 
 from seedbed.errors import counted, spell, visible
 from seedbed.evaluation.summaries import Note, Score
-from seedbed.report.sentences import join_notes, note_sentence
+from seedbed.report.sentences import doubts, join_notes, note_sentence
 from seedbed.report.tables import WIDTH, range_words, table_lines, table_width
 
 _INDENT = 10 * " "
@@ -19,7 +19,7 @@ _MOST_LEVELS = 6
 
 def card_text(card: Mapping[str, Any], *, width: int = WIDTH) -> str:
     """Return what a model is as text: some lines, and a table of its columns."""
-    lines = [*_about(card), *_score(card), *_sets(card)]
+    lines = [*doubts(card["warnings"]), *_about(card), *_score(card), *_sets(card)]
     lines = [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent=_INDENT)]
     headings = ["column", "kind", "missing", "levels, or mean and deviation"]
     rows = [

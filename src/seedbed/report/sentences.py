@@ -134,6 +134,11 @@ def serious_sentences(notes: Iterable[Note], best: float = 0.0) -> list[str]:
     return found if more <= 0 else [*found[:_MOST_WARNINGS], f"and {counted(more, 'more warning')} of this kind"]
 
 
+def doubts(warnings: Iterable[str]) -> list[str]:
+    """Return the warnings of a model as lines to be shown before anything else of it."""
+    return [f"{'' if number else 'All this may be wrong. '}{warning}" for number, warning in enumerate(warnings)]
+
+
 def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
     """Yield what else was found in the table."""
     for note in join_notes(notes):
@@ -214,7 +219,12 @@ def _places(score: RunLottery, run: RunSpread) -> list[str]:
 
 def training_text(summary: TrainingSummary) -> str:
     """Return the result of a training on one split as text."""
-    return "\n".join([headline(summary), *training_sentences(summary)])
+    return "\n".join([*training_warnings(summary), headline(summary), *training_sentences(summary)])
+
+
+def training_warnings(summary: TrainingSummary) -> list[str]:
+    """Return the warnings about the table that may make the score of a training wrong."""
+    return doubts(serious_sentences(summary.notes, max((run.highest for run in summary.lottery.score.runs), default=0)))
 
 
 Curve = npt.NDArray[np.float32]

@@ -7,7 +7,7 @@
 //      inputs: [{name, kind: "number" | "flag" | "level" | "bucket", column, category: index or null,
 //                of: input or null, needed}],
 //      x: Float64Array [row, input], raw, NaN for missing cells; y: Float64Array [row], class codes or numbers,
-//      rows, nInputs, nOutputs, notes: [string], groups: the number of groups of a column or null,
+//      rows, nInputs, nOutputs, notes: [string], warnings: [string], groups: the number of groups of a column or null,
 //      splits: {tested: bits [split, row], sizes: [split], grouped: whether rows must stay together} as Python has written them,
 //      else null; and for export.js, as far as known, source: the file's name, reading: options of read_table, separator, titles
 //      and decimal: of the file, dressed: columns of numbers that pandas reads as texts, by decimal mark}

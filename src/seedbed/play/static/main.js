@@ -363,6 +363,8 @@ function useTable(table, isToy, name = table.name) {
   by("target").hidden = true;
   complain(null);
   document.title = `${shortened(table.name, 40)} \u00b7 seedbed play`;
+  by("warnings").hidden = !table.warnings.length;
+  by("warnings").textContent = table.warnings.join("\n");
   by("notes").hidden = !table.notes.length;
   by("notes").lastElementChild.textContent = table.notes.map(sentence).join(" ");
   choiceOf(by("measure"), "measure", { score: scoreName(table.task), loss: "loss" }, page.measure, (measure) => {

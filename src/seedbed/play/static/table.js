@@ -3,7 +3,8 @@
 /**
  * The table that Python has written into the page.
  *
- * @param {object|string} json {name, task, target, classes, columns: [{name, kind, categories}], inputs, cells, y, notes}:
+ * @param {object|string} json {name, task, target, classes, columns: [{name, kind, categories}], inputs, cells, y, notes,
+ *   warnings}:
  *   `cells` holds a list for each column, of numbers, null for a missing one, or of a category's place in `categories`;
  *   `splits` has in base64 which rows each split tests, a bit for each, and how many; `groups` is the number of groups of a
  *   column
@@ -24,7 +25,7 @@ export function decodeTable(json) {
   });
   const nOutputs = given.task === "multiclass" ? given.classes.length : 1;
   const splits = given.splits && { ...given.splits, tested: Uint8Array.from(atob(given.splits.tested), (one) => one.charCodeAt(0)) };
-  return { notes: [], groups: null, ...rest, splits, x, y: Float64Array.from(given.y), rows, nInputs, nOutputs };
+  return { notes: [], warnings: [], groups: null, ...rest, splits, x, y: Float64Array.from(given.y), rows, nInputs, nOutputs };
 }
 
 /** The share of rows of each class that has any. */
