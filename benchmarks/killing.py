@@ -2,6 +2,7 @@
 
     python benchmarks/killing.py --kills 1000     SIGKILL at random instants
     python benchmarks/killing.py --steps          go on from what a SIGKILL before each operation on a file leaves
+    python benchmarks/killing.py --growing        the same of a run that replaces a finished one of fewer repeats
 
 A small comparison is started in a process of its own, killed, and started again until it ends; then its files must be
 those of an undisturbed run, byte for byte, except for its duration.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -29,9 +31,11 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import seedbed as sb
+from seedbed.errors import SeedbedError
 from seedbed.experiment import comparison
 from seedbed.experiment.compare import compare
 from seedbed.files import DIGESTS, altered_files, write_whole
+from seedbed.report.stored import read_summary
 from seedbed.training.parallel import one_thread
 
 OPTIONS = {
@@ -47,6 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=0, help="how many SIGKILLs at random instants")
     parser.add_argument("--steps", action="store_true", help="go on from the files before each step")
+    parser.add_argument("--growing", action="store_true", help="as --steps, in the folder of a shorter run")
     parser.add_argument("--random-state", type=int, default=0)
     options = parser.parse_args()
     _draw_nothing()
@@ -59,6 +64,10 @@ def main() -> int:
             design = sb.Design(baselines=["prior"], repeats=1, folds=3, n_networks=2)
             small = {"candidates": ["relu:3"], "design": design}
             found["steps"] = at_each_step(Trial(Path(place) / "steps", epochs=2, **small))
+        if options.growing:
+            shorter = sb.Design(baselines=["prior"], repeats=1, folds=3, n_networks=2)
+            small = {"candidates": ["relu:3"], "design": dataclasses.replace(shorter, repeats=2)}
+            found["growing"] = at_each_step(Trial(Path(place) / "growing", epochs=2, **small), shorter)
     print(json.dumps(found))
     return int(any(part["differing"] for part in found.values()))
 
@@ -78,7 +87,9 @@ class Trial:
         self.seconds = time.perf_counter() - start
         self.whole = files(place / "whole")
 
-    def run(self, folder: Path, meddle: Callable[[], None] | None = None, kill_after: float | None = None) -> int:
+    def run(
+        self, folder: Path, meddle: Callable[[], None] | None = None, kill_after: float | None = None, **options: object
+    ) -> int:
         """The exit status of a process that compares; negative is the signal that ended it."""
         sys.stdout.flush()
         if (child := os.fork()) == 0:
@@ -86,7 +97,7 @@ class Trial:
             try:
                 if meddle is not None:
                     meddle()
-                compare(self.X, self.y, folder=folder, **self.options)
+                compare(self.X, self.y, folder=folder, **{**self.options, **options})
                 status = 0
             finally:
                 os._exit(status)
@@ -134,11 +145,17 @@ def at_random(trial: Trial, kills: int, rng: random.Random) -> dict[str, object]
     return {"kills": done, "runs": runs, "with_something_kept": kept, "differing": differing}
 
 
-def at_each_step(trial: Trial) -> dict[str, object]:
+def at_each_step(trial: Trial, shorter: sb.Design | None = None) -> dict[str, object]:
     """Continue from the files as they are before each step of a run: those that a SIGKILL leaves there. Equal ones
-    once."""
-    states, log = trial.place / "states", trial.place / "log"
+    once.
+
+    Args:
+        trial: the run.
+        shorter: of a finished run in its folder; the states in which no result can be read are counted.
+    """
+    states, log, unreadable = trial.place / "states", trial.place / "log", 0
     with trial.folder() as folder:
+        assert shorter is None or trial.run(folder, design=shorter) == 0
         assert trial.run(folder, meddle=functools.partial(_keep_before_each, folder, states, log)) == 0
     names, seen, differing = log.read_text().splitlines(), [], []
     for step, name in enumerate(names):
@@ -150,9 +167,14 @@ def at_each_step(trial: Trial) -> dict[str, object]:
         with trial.folder() as folder:
             if (states / str(step)).exists():  # before the first steps there is no folder
                 shutil.copytree(states / str(step), folder)
+            try:
+                read_summary(folder)
+            except SeedbedError:
+                unreadable += 1
             if other := trial.run(folder) or trial.differing(folder):
                 differing.append((step, name, other))
-    return {"steps": len(names), "states": len(seen), "named": sorted(set(names)), "differing": differing}
+    named = sorted(set(names))
+    return {"steps": len(names), "states": len(seen), "unreadable": unreadable, "named": named, "differing": differing}
 
 
 def _keep_before_each(folder: Path, states: Path, log: Path) -> None:

@@ -230,21 +230,30 @@ def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, 
         signal.alarm(0)
 
 
-@pytest.mark.parametrize("how", ["deleted", "replaced"])
-def test_a_folder_that_disappears_during_the_run_is_an_error(call, here, monkeypatch, how):
-    folder = here / "seedbed-out" / "compare-moons"
+@pytest.mark.parametrize("how", ["deleted", "a file", "another run"])
+def test_a_folder_that_disappears_during_the_run_is_an_error_that_names_the_results(call, here, monkeypatch, how):
+    folder, others = here / "seedbed-out" / "compare-moons", here / "other"
+    call(*SMALL, "--random-state", "1", "--out", others)
 
     def vanish(*_, **__):
         shutil.rmtree(folder)
-        if how == "replaced":
+        if how == "a file":
             folder.write_text("a file")
+        if how == "another run":
+            shutil.copytree(others, folder)
         return ""
 
     monkeypatch.setattr("seedbed.report.terminal.comparison_text", vanish)
     done = call(*SMALL, "--details")
     assert (done.status, "Report:" in done.err) == (2, False)
+    place = "seedbed-out/compare-moons" + ("" if how == "deleted" else "-2")
     message = "seedbed-out/compare-moons was removed or replaced while the run was writing to it"
-    assert done.err.splitlines()[-1].startswith(f"seedbed: {message}")
+    assert done.err.splitlines()[-1] == f"seedbed: {message}. The results are in {place}."
+    assert call("report", place).status == 0
+    if how == "another run":
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+            path.name: path.read_bytes() for path in others.iterdir()
+        }
 
 
 @pytest.mark.slow

@@ -26,12 +26,15 @@ _STALE = 3600.0  # seconds since the last byte of a partial file, after which it
 _LONGEST = 200  # bytes of a name; most file systems take 255
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+def write_whole(path: Path, write: Callable[[Path], Any], *, before_move: Callable[[], None] = lambda: None) -> None:
     """Write a file through `write`, which gets a temporary path in the same folder, and move it to `path`.
 
     A reader never sees half a file, even after a power cut. The temporary file lies in the same folder because a rename
     is atomic only within one file system. A replaced file keeps its mode; a new one gets the mode that the umask
     leaves. A symbolic link is replaced, not its target; other hard links keep the old content.
+
+    Args:
+        before_move: called when the content is on the disk.
 
     Raises:
         OSError: it can't be written, or is a device or a pipe. The error names `path`, not the temporary path.
@@ -44,6 +47,7 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         write(part)
         part.chmod(mode)  # `write` may have replaced the file
         _sync(part)
+        before_move()
         part.replace(path)
     except BaseException as error:
         part.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from torch import nn
 from seedbed.errors import OptionError
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.fits import Fitted
+from seedbed.experiment.run import run
 from seedbed.experiment.specification_file import code_hash
 from seedbed.networks.mlp import MLP
 from seedbed.networks.user import FileArchitecture, UserArchitecture
@@ -170,15 +171,19 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("how", [*DAMAGE, "a folder"])
+@pytest.mark.parametrize("how", [*DAMAGE, "a folder", "another split"])
 def test_a_damaged_file_is_fitted_again(cut, tmp_path, fitted, whole, how):
     other = whole()
     cut(10)
     n_before = len(fitted)
-    for path in (tmp_path / "run" / "unfinished").iterdir():
-        whole_file = path.read_bytes()
+    paths = [*(tmp_path / "run" / "unfinished").iterdir()]
+    contents = [path.read_bytes() for path in paths]
+    for number, path in enumerate(paths):
         path.unlink()
-        path.mkdir() if how == "a folder" else path.write_bytes(DAMAGE[how](whole_file))
+        if how == "a folder":
+            path.mkdir()
+        else:
+            path.write_bytes(contents[number - 1] if how == "another split" else DAMAGE[how](contents[number]))
     cut(0)
     assert len(fitted) == n_before + 3
     assert document(tmp_path / "run") == document(other)
@@ -191,6 +196,14 @@ def test_a_file_of_another_shape_is_fitted_again(planned, tmp_path):
         checkpoint.keep(0, 0, {"relu:3": Fitted(np.zeros(n_rows, dtype=np.float32))})
         assert Checkpoint(plan, tmp_path).n_splits == 1
         assert (Checkpoint(plan, tmp_path).load(0, 0) is None) == (n_rows == 7)
+
+
+def test_the_time_of_earlier_starts_counts(planned, tmp_path):
+    plan = planned("relu:3")
+    for split, rows in enumerate(plan.splits[1:], 1):
+        of_split = {"relu:3": Fitted(np.zeros(len(rows.test), dtype=np.float32))}
+        Checkpoint(plan, tmp_path).keep(0, split, of_split, seconds=1000.0)
+    assert 2000 < run(plan, tmp_path).seconds < 2000 + 60
 
 
 def test_only_splits_of_this_run_are_counted(cut, planned, tmp_path):

@@ -1,6 +1,7 @@
 """A run trains part by part, gives an answer after each, and ends when more repeats would change little."""
 
 import dataclasses
+import functools
 import json
 import sys
 import threading
@@ -17,6 +18,7 @@ from seedbed.experiment.run import run, run_by_looks
 from seedbed.experiment.specification_file import read_specification
 from seedbed.report.glance import first_screen
 from seedbed.report.progress import notebook_progress
+from seedbed.report.stored import read_summary
 from seedbed.training.parallel import BackgroundWork
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
@@ -165,8 +167,9 @@ def test_the_same_call_without_quick_reuses_its_repeat(small, tmp_path, fitted, 
     assert not (tmp_path / "run/unfinished").exists()
 
 
-def test_a_killed_run_still_has_what_it_reuses(small, tmp_path, fitted):
-    small(**{**MODELS, "repeats": None}, quick=True, folder=tmp_path)
+def test_a_killed_run_still_has_what_it_reuses_and_its_result(small, tmp_path, fitted):
+    quick = functools.partial(small, **{**MODELS, "repeats": None}, quick=True, folder=tmp_path)
+    once = quick()
 
     def kill(progress):
         raise RuntimeError
@@ -174,6 +177,8 @@ def test_a_killed_run_still_has_what_it_reuses(small, tmp_path, fitted):
     for _ in range(2):
         with pytest.raises(RuntimeError):
             small(**MODELS, repeats=2, folder=tmp_path, on_progress=kill)
+        assert read_summary(tmp_path) == once.conclusion
+    assert quick(on_progress=kill).conclusion == once.conclusion
     fitted.clear()
     small(**MODELS, repeats=2, folder=tmp_path)
     assert fitted == [3]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from seedbed.experiment.fits import Estimator, Fitted, Unit
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.specification_file import code_hash, hash_of
+from seedbed.experiment.specification_file import SPECIFICATION, UNFINISHED, code_hash, hash_of, read_specification
 from seedbed.files import make_folder, remove_parts, write_whole
 from seedbed.training.environment import processor
 
@@ -38,14 +38,22 @@ class Checkpoint:
     Attributes:
         others: the number of files of other runs.
         trouble: why a file couldn't be written; empty if all could.
+        seconds: how long the fits took that were loaded.
+        frozen: `experiment.json` in the folder since this process has opened it; None if it isn't opened.
     """
 
     def __init__(self, plan: Plan, folder: str | Path) -> None:
         self.folder, self._plan = Path(folder), plan
-        self._place, self.trouble = self.folder / "unfinished", ""
+        self._place, self.trouble, self.seconds = self.folder / UNFINISHED, "", 0.0
+        self.frozen: dict[str, Any] | None = None
         names = {name for of_unit in self._names for name in of_unit}
         there = {path.stem for path in self._place.glob("*.safetensors")} if self._place.is_dir() else set[str]()
         self._there, self.others = there & names, len(there - names)
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the folder was removed, or now holds another run."""
+        return self.frozen is not None and read_specification(self.folder) != self.frozen
 
     @property
     def n_splits(self) -> int:
@@ -68,10 +76,12 @@ class Checkpoint:
             return None
         with contextlib.suppress(Exception):  # a damaged file in any way: fit again
             with safe_open(path, framework="numpy") as file:
-                arrays, metadata = {name: file.get_tensor(name) for name in sorted(file.keys())}, file.metadata()
-            about = json.loads(metadata["lines"])
+                arrays, metadata = {key: file.get_tensor(key) for key in sorted(file.keys())}, file.metadata()
+            about, seconds = json.loads(metadata["lines"]), json.loads(metadata["seconds"])
             n_rows = {len(arrays[f"{line}/predictions"]) for line in about}
-            if metadata["sha256"] == _of_arrays(arrays) and n_rows == {len(self._plan.splits[split].test)}:
+            is_whole = metadata["sha256"] == _digest(name, about, seconds, arrays)
+            if is_whole and n_rows == {len(self._plan.splits[split].test)}:
+                self.seconds += seconds
                 return {
                     line: Fitted(
                         arrays[f"{line}/predictions"],
@@ -84,12 +94,15 @@ class Checkpoint:
         self._there.discard(name)
         return None
 
-    def keep(self, unit: int, split: int, fitted: Mapping[str, Fitted]) -> None:
-        """Write what a unit predicts on a split."""
+    def keep(self, unit: int, split: int, fitted: Mapping[str, Fitted], seconds: float = 0.0) -> None:
+        """Write what a unit predicts on a split, and how long the fit took."""
         from safetensors.numpy import save  # save_file would write another temporary file
 
         name = self._names[unit][split]
         if name is None:
+            return
+        if self.is_replaced:
+            self.trouble = "the folder was removed or replaced"
             return
         arrays = {
             f"{line}/{part}": np.ascontiguousarray(value)
@@ -97,10 +110,11 @@ class Checkpoint:
             for part in ("predictions", *_PARTS)
             if (value := getattr(one, part)) is not None
         }
-        lines = json.dumps({line: (one.epochs, one.note) for line, one in fitted.items()})
+        about = {line: [one.epochs, one.note] for line, one in fitted.items()}
+        metadata = {"lines": json.dumps(about), "seconds": json.dumps(seconds)}
         try:
             make_folder(self._place)
-            content = save(arrays, metadata={"lines": lines, "sha256": _of_arrays(arrays)})
+            content = save(arrays, metadata={**metadata, "sha256": _digest(name, about, seconds, arrays)})
             write_whole(self._place / f"{name}.safetensors", lambda path: path.write_bytes(content))
         except Exception as error:  # noqa: BLE001 - a full disk raises several errors; the run continues
             self.trouble = getattr(error, "strerror", None) or str(error)
@@ -110,7 +124,7 @@ class Checkpoint:
     def remove(self) -> None:
         """Remove everything that is kept, also of other runs in this folder; the results are written."""
         remove_parts(self._place)
-        for path in self._place.glob("*.safetensors"):
+        for path in (*self._place.glob("*.safetensors"), self._place / SPECIFICATION):
             with contextlib.suppress(OSError):
                 path.unlink()
         with contextlib.suppress(OSError):  # it doesn't exist, or holds other files
@@ -142,8 +156,10 @@ def _code(unit: Unit) -> str | None:
     return None if None in codes else _hash([*codes, list(unit.without)])
 
 
-def _of_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    return _hash([[name, str(a.dtype), list(a.shape), hash_of(a)] for name, a in sorted(arrays.items())])
+def _digest(name: str, about: Any, seconds: float, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Return a hash of the name of a file and its contents, so that a file under another name is damaged."""
+    shapes = [[key, str(a.dtype), list(a.shape), hash_of(a)] for key, a in sorted(arrays.items())]
+    return _hash([name, about, seconds, shapes])
 
 
 def _hash(document: Any) -> str:

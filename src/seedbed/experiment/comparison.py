@@ -27,7 +27,7 @@ from seedbed.experiment.plan import STOPS, Plan, make_plan
 from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.sizes import add_sizes, check_sizes
 from seedbed.experiment.spec import sampled_rows
-from seedbed.experiment.specification_file import SPECIFICATION
+from seedbed.experiment.specification_file import SPECIFICATION, UNFINISHED, differences, read_specification
 from seedbed.experiment.subgroups import Grouping, subgroups_of
 from seedbed.experiment.summary import answer, json_text, summarize
 from seedbed.files import DIGESTS, write_digests, write_whole
@@ -305,6 +305,7 @@ class Comparison(Results):
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write the files of the comparison into a folder, and return their paths.
 
+        Earlier results in the folder stay readable until the new ones are there.
         The files are `comparison.json` (the summary), `report.html`, `curves.safetensors` and
         `sha256sums.txt` (the digests of all files of the run). `curves.safetensors` holds the out-of-fold predictions
         of each model [repeat, 1, row], or [repeat, 1, row, class] for several classes, those of its single `networks`
@@ -320,15 +321,20 @@ class Comparison(Results):
         folder.mkdir(parents=True, exist_ok=True)
         text = json_text(self.summary())
         document, arrays = folder / "comparison.json", folder / "curves.safetensors"
-        for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
-            old.unlink(missing_ok=True)
-        write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
+        specification, longer = folder / SPECIFICATION, folder / UNFINISHED / SPECIFICATION
+
+        def begin() -> None:
+            for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
+                old.unlink(missing_ok=True)
+            if longer.is_file() and not differences(read_specification(longer.parent), self.specification):
+                longer.replace(specification)
+
         written = [write_report(self.conclusion, folder / "report.html"), arrays]
-        specification = folder / SPECIFICATION
         if pictures is not None:
             from seedbed.figures.pictures import save_pictures  # loads what draws
 
             written += save_pictures(self.conclusion, folder, pictures)
+        write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())), before_move=begin)
         # With the summary, the run counts as finished.
         digests = write_digests([*written, specification] if specification.is_file() else written, document, text)
         return [document, *written, digests]

@@ -99,7 +99,7 @@ class Results:
         experiment: the specification.
         splits: row numbers of each split, repeat by repeat.
         results: one for each model.
-        seconds: duration of the run.
+        seconds: duration of the run, with what its earlier starts have finished.
         ended: why it ended before its last repeat, as in `PlanSummary`; else empty.
         specification: everything that decides the results, as in `experiment.json`; empty if unknown.
     """
@@ -152,7 +152,8 @@ def run_by_looks(
         with warnings.catch_warnings(), one_blas_thread():
             warnings.simplefilter("ignore")  # of scikit-learn, in whichever thread
             work.do(part)
-        yield work.results(repeats, time.perf_counter() - started)
+        earlier = 0.0 if checkpoint is None else checkpoint.seconds
+        yield work.results(repeats, earlier + time.perf_counter() - started)
 
 
 class _Work:
@@ -170,10 +171,12 @@ class _Work:
             waiting = [split for split in splits if not self._reuse(number, split)]
             size = plan.batch if isinstance(unit, Group) else 1
             for some in (waiting[at : at + size] for at in range(0, len(waiting), size)):
-                for split, fitted in zip(some, self._fit(number, some), strict=True):
+                begun, of_splits = time.perf_counter(), self._fit(number, some)
+                seconds = (time.perf_counter() - begun) / len(some)
+                for split, fitted in zip(some, of_splits, strict=True):
                     self._add(split, fitted)
                     if self.checkpoint is not None:
-                        self.checkpoint.keep(number, split, fitted)
+                        self.checkpoint.keep(number, split, fitted, seconds)
 
     def _fit(self, number: int, splits: Sequence[int]) -> list[dict[str, Fitted]]:
         plan, unit, spec = self.plan, self.plan.experiment.units[number], self.plan.experiment

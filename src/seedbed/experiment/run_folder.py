@@ -20,6 +20,7 @@ from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import Gathered, Results
 from seedbed.experiment.specification_file import (
     SPECIFICATION,
+    UNFINISHED,
     code_hashes,
     differences,
     grows,
@@ -51,18 +52,23 @@ class RunFolder:
         """Write the results, and return the paths. What was kept is removed, unless the run was interrupted.
 
         Raises:
-            OptionError: they can't be written; what is kept stays.
+            OptionError: they can't be written, and what is kept stays; or the folder was replaced, and they are in a
+                new one.
         """
         folder = self.checkpoint.folder
-        specification = folder / SPECIFICATION
-        if not specification.is_file():
-            message = f"{folder} was removed or replaced while the run was writing to it, so no results are written"
-            raise OptionError(message, "Run the same command again.")
+        if self.checkpoint.is_replaced:
+            other = next(place for place in _numbered(folder) if not place.exists())
+            with _written(other, "Free some space."):
+                write_specification(comparison.experiment, comparison.specification, other)
+                comparison.save(other, pictures=pictures)
+            message = f"{folder} was removed or replaced while the run was writing to it"
+            raise OptionError(message, f"The results are in {other}.")
         with _written(folder, "Free some space; the same command then continues from what is kept there."):
             paths = comparison.save(folder, pictures=pictures)
+        self.checkpoint.frozen = read_specification(folder)
         if comparison.ended != "interrupted":
             self.checkpoint.remove()
-        return [specification, *paths]
+        return [folder / SPECIFICATION, *paths]
 
 
 @contextlib.contextmanager
@@ -92,8 +98,9 @@ def open_folder(
         except Timeout:
             message = f"another run is writing to {folder}"
             raise OptionError(message, "Wait until it has ended, or name another folder.") from None
+    checkpoint = None
     try:
-        for place in (folder, folder / "unfinished"):
+        for place in (folder, folder / UNFINISHED):
             remove_parts(place)
         checkpoint = Checkpoint(plan, folder)
         if not overwrite:
@@ -103,25 +110,34 @@ def open_folder(
         if growing:
             _keep_results(plan, folder, checkpoint)
         elif differing and not overwrite and _holds_another(plan, folder):
-            message = f"{folder} holds another run: {_shown(differing)}"
-            raise OptionError(message, f"Name another folder, or discard that run with {spell('overwrite', True)}.")
-        if is_finished(folder) and not (overwrite or growing) and (done := restore(plan, stored, folder)) is not None:
+            message, other = f"{folder} holds another run: {_shown(differing)}", ""
+            if not (folder / _RESULTS).exists() and (command := stored.get("command")):
+                other = f"To continue that run: {command}. "
+            raise OptionError(
+                message, f"{other}Name another folder, or discard that run with {spell('overwrite', True)}."
+            )
+        is_done = is_finished(folder) and not (overwrite or growing)
+        if (done := restore(plan, stored, folder) if is_done else None) is not None:
             if not checkpoint.others:
                 checkpoint.remove()  # left by a run that was killed after its last file
             with _written(folder, "Free some space."):
                 draw_again(folder, done.conclusion)
-            yield RunFolder(checkpoint, finished=done)
-            return
-        if differing or not stored or (folder / _RESULTS).exists():
+        elif growing:  # the results of fewer repeats stay until they are replaced
+            begun = read_specification(folder / UNFINISHED)
+            if differing and (not begun or differences(begun, plan.specification)):
+                write_specification(plan.experiment, plan.specification, folder / UNFINISHED)
+        elif differing or not stored or (folder / _RESULTS).exists():
             with _written(folder, "Name another folder."):
                 for name in [*_FILES, *(altered_files(folder) or ())]:  # no file of another run beside the new one
                     (folder / name).unlink(missing_ok=True)
                 write_specification(plan.experiment, plan.specification, folder)
-        yield RunFolder(checkpoint)
+        checkpoint.frozen = read_specification(folder)
+        yield RunFolder(checkpoint, finished=done)
     finally:
         # Another process that has opened the lock by now finds it deleted, and opens it again.
-        with contextlib.suppress(OSError):  # the folder may have been replaced
-            Path(lock.lock_file).unlink(missing_ok=True)
+        if checkpoint is None or not checkpoint.is_replaced:  # by a folder in which another run may have its own lock
+            with contextlib.suppress(OSError):
+                Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
@@ -132,9 +148,8 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
         The folder that holds the run, or the first that holds no other; and in words how the run in `folder` differs,
         if another folder is chosen.
     """
-    numbered = itertools.chain([folder], (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2)))
     free = None
-    for place in numbered:
+    for place in _numbered(folder):
         if not place.exists():
             chosen = free or place
             break
@@ -145,6 +160,11 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
         if free is None and not (differing and ((place / _LOCK).exists() or _holds_another(plan, place))):
             free = place
     return chosen, "" if chosen == folder else _shown(_differing(plan, folder))
+
+
+def _numbered(folder: Path) -> Iterator[Path]:
+    yield folder
+    yield from (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
 
 
 def _differing(plan: Plan, folder: Path) -> list[str]:
@@ -172,11 +192,15 @@ def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
     """Keep each split of the results in a folder as an unfinished run does, so that a longer run can replace them."""
     arrays = read_arrays(folder / _ARRAYS)
     gathered = {line.name: Gathered(plan, line) for line in plan.experiment.lines}
+    fits = list[tuple[int, int]]()
     for number, unit in enumerate(plan.experiment.units):
         repeats = min(len(arrays.get(f"{name}/predictions", ())) for name in unit.names)
-        for place, split in enumerate(plan.splits):
-            if split.repeat < repeats and not checkpoint.has(number, place):
-                checkpoint.keep(number, place, {name: gathered[name].stored(arrays, place) for name in unit.names})
+        fits += [(number, place) for place, split in enumerate(plan.splits) if split.repeat < repeats]
+    seconds = float(read_document(folder / _RESULTS).get("seconds") or 0) / max(1, len(fits))
+    for number, place in fits:
+        if not checkpoint.has(number, place):
+            names = plan.experiment.units[number].names
+            checkpoint.keep(number, place, {name: gathered[name].stored(arrays, place) for name in names}, seconds)
     if checkpoint.trouble:
         raise OptionError(f"can't write to {folder}: {checkpoint.trouble}", "Free some space.")
 
@@ -185,7 +209,7 @@ def _holds_another(plan: Plan, folder: Path) -> bool:
     """Return whether a folder holds results, or finished parts of a run that isn't the beginning of a plan."""
     if any((folder / name).exists() for name in (_RESULTS, _TRAINING)):
         return True
-    return any((folder / "unfinished").glob("*.s*")) and not grows(read_specification(folder), plan.specification)
+    return any((folder / UNFINISHED).glob("*.s*")) and not grows(read_specification(folder), plan.specification)
 
 
 def is_finished(folder: Path) -> bool:

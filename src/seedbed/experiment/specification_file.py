@@ -38,6 +38,9 @@ SCHEMA_VERSION = 3
 SPECIFICATION = "experiment.json"
 """The file of the specification in the folder of a run."""
 
+UNFINISHED = "unfinished"
+"""The folder of finished fits in that of a run; with the specification, where a longer run replaces a finished one."""
+
 _UNSHOWN = {
     "table sha256": "the table's cells have changed",
     "table groups_sha256": "the table's groups have changed",
