@@ -19,7 +19,7 @@ from seedbed.networks.draws import derive
 from seedbed.settings.recipe import Recipe, recipe_named
 from seedbed.training.candidates import with_inputs_of
 
-from .conftest import CANDIDATES, FAST, TARGETS
+from .conftest import CANDIDATES, FAST, TARGETS, N
 from .plain_networks import plain_values
 
 
@@ -230,6 +230,18 @@ def test_rare_levels_are_counted_and_not_named_in_the_card():
         "500 levels, all rare: they share 32 inputs",
     ):
         assert words in str(model)
+
+
+def test_the_card_has_the_means_and_the_most_frequent_levels_of_the_table(fitted, frame, tmp_path):
+    died = frame.assign(died=np.arange(N) % 2, days=np.arange(N) % 13, smoker=np.arange(N) % 3 > 0)
+    table = sb.read_table(died[["size", "weight", "town", "smoker", "died", "days"]], event="died", time="days")
+    for model in (fitted(), fit_model(table, "logistic", **FAST)):
+        columns = {one["name"]: one for one in sb.load(model.save(tmp_path / "m.safetensors")).card()["columns"]}
+        for name in ("size", "weight"):
+            values = frame[name].mean(), frame[name].std(ddof=0), frame[name].median()
+            assert [columns[name][key] for key in ("mean", "deviation", "median")] == pytest.approx(values)
+        assert columns["town"]["usual"] == "Bonn"
+    assert columns["smoker"]["usual"] == "True"
 
 
 def test_a_card_counts_only_trainable_parameters(fitted):

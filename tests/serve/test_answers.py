@@ -208,7 +208,7 @@ def test_the_card_is_that_of_the_model(fitted, target):
     assert card == json.loads(json.dumps(model.card()))
     usual = {column["name"]: column["usual"] for column in card["columns"]}
     assert usual["size"] == pytest.approx(170, abs=3)
-    assert (usual["smokes"], usual["town"], usual["day"][:2]) == ("no", None, "20")
+    assert (usual["smokes"], usual["town"], usual["day"][:2]) == ("no", "Oslo", "20")
 
 
 def test_metrics_count_rows_and_times_without_unknown_paths(fitted, records):

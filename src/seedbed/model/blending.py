@@ -20,6 +20,7 @@ from seedbed.data.reading import read_table
 from seedbed.data.table import Table, refuse_survival
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
+from seedbed.model.ensemble import typical_values
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.member import LIMIT, N_FOLDS, Blending, Member, MemberData, architecture_of, is_network
 from seedbed.model.members import Bag, Fit, Running, join_bags, trained_members
@@ -189,7 +190,10 @@ def blend_table(
     if sample_weight is not None:
         refuse_survival(table, "sample_weight")
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
-    table = table if table.durations is None else person_periods(table)
+    typical = typical_values(table.columns)
+    if table.durations is not None:
+        table = person_periods(table)  # with the interval as one more column
+        typical = np.concatenate([typical, typical_values(table.columns[-1:])])
     weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
     if any(isinstance(member.architecture, Prior) for member in members):
         refuse_survival(table, "training the prior", "It is the Kaplan-Meier curve, the same for all rows.")
@@ -200,7 +204,9 @@ def blend_table(
         raise OptionError("a blend of single networks has no rows left out", "Give n_networks=2 or more.")
     fit = Fit(table, members, recipe, MemberData(table, n, weights, random_state), drops=len(members) > 1)
     bags, running = [Bag(fit)], Running.on(compute)
-    finished = functools.partial(_finished, bags, random_state=random_state, score=score, threshold=threshold)
+    finished = functools.partial(
+        _finished, bags, random_state=random_state, score=score, threshold=threshold, typical=typical
+    )
 
     def train(fit: Fit, bag: Bag, seed: int, until: float | None) -> None:
         """Train members and add them to a bag."""
@@ -254,6 +260,7 @@ def _finished(
     random_state: int,
     score: Mapping[str, Any] | None,
     threshold: float,
+    typical: Floats,
     calibrated: bool,
 ) -> tuple[Model, OutOfBag]:
     """Return the model of the bags of a table, and its predictions for rows left out."""
@@ -280,7 +287,7 @@ def _finished(
     model = model_of(
         table, name, weighted, data, blended, training=facts, score=score, threshold=threshold, left_out=left_out
     )
-    return model, out_of_bag
+    return dataclasses.replace(model, typical=typical), out_of_bag
 
 
 def model_of(

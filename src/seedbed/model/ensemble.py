@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame, Numbers, Remark
-from seedbed.data.preprocessing import Preprocessor
-from seedbed.data.table import ColumnSchema, FollowUp, Task
+from seedbed.data.layout import Layout
+from seedbed.data.preprocessing import Preprocessor, medians_of, moments
+from seedbed.data.table import Column, ColumnSchema, FollowUp, Task
 from seedbed.data.typed import NewRows
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model.header import FORMAT
@@ -50,6 +51,8 @@ class Ensemble:
         calibration: errors on rows that networks weren't trained on, for prediction sets; None if there are none.
         versions: versions of the libraries that made it.
         follow_up: of survival; the networks then predict hazards, and their last column is the interval.
+        typical: mean, deviation and median of the known cells of each column of the table [column, 3]; of a column of
+            levels the last one is its most frequent level, or -1 if more cells are missing.
         warnings: what was found in the table that may make the model and its score wrong, such as a column that isn't
             known before the outcome; sentences with their codes, see docs/tables.md.
     """
@@ -69,6 +72,7 @@ class Ensemble:
     calibration: LeftOutErrors | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     follow_up: FollowUp | None = None
+    typical: Floats | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -209,6 +213,8 @@ class Ensemble:
 
     def card(self) -> dict[str, Any]:
         """Return a description of the model as a plain dict, fit for JSON. docs/summary.md explains its keys."""
+        layout, typical = self.preprocessor.layout, self.typical
+        typical = _typical_inputs(self.preprocessor) if typical is None else typical
         card = {
             "schema_version": CARD_VERSION,
             "kind": "model",
@@ -225,7 +231,7 @@ class Ensemble:
                 "threshold": self.threshold if self.task == "binary" else None,
                 "follow_up": None if self.follow_up is None else asdict(self.follow_up),
             },
-            "columns": [_column(self.preprocessor, number) for number in range(len(self.feature_names_in_))],
+            "columns": [_column(layout, *one) for one in enumerate(typical[: len(self.schemas)].tolist())],
             "training": dict(self.training),
             "warnings": list(self.warnings),
             "score": None if self.score is None else dict(self.score),
@@ -240,37 +246,57 @@ class Ensemble:
         return {name: value for name, value in self.__dict__.items() if name not in made}
 
 
-def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
-    """Describe a column for somebody who fills in a row, with typical values of numbers and dates."""
-    layout = preprocessor.layout
-    schema, places = layout.schemas[number], layout.places
+def _column(layout: Layout, number: int, typical: Sequence[float]) -> dict[str, Any]:
+    """Describe a column for somebody who fills in a row, with typical values."""
+    schema, timed = layout.schemas[number], layout.timed[number]
     described: dict[str, Any] = {
         "name": schema.name,
         "kind": schema.kind,
         "levels": list(schema.levels),
         "may_be_missing": schema.has_missing,
-        "timed": layout.timed[number],
+        "timed": timed,
     }
     if (vocabulary := layout.vocabularies[number]) is not None:
         described["told_apart"] = [schema.levels[level] for level in vocabulary.kept]
         described["n_groups"] = vocabulary.n_buckets
-    numbers = (places.sources[places.numbers] == number) & ~places.circling
-    if schema.kind in ("number", "date") and numbers.any():
-        unit = 86_400.0 if schema.kind == "date" else 1.0  # the statistics of a date are in days
-        for name in ("means", "deviations", "medians"):
-            described[name[:-1]] = float(getattr(preprocessor, name)[numbers][0]) * unit
-    return {**described, "usual": _usual(described)}
+    if not schema.levels:
+        described |= zip(("mean", "deviation", "median"), typical, strict=True)
+    return {**described, "usual": _usual(schema, typical[2], timed)}
 
 
-def _usual(column: dict[str, Any]) -> str | float | None:
+def typical_values(columns: Sequence[Column]) -> Floats:
+    """Return `Ensemble.typical` of the columns of a table."""
+    found = np.zeros((len(columns), 3))
+    for place, column in enumerate(columns):
+        missing = np.isnan(column.values)
+        if column.schema.levels:
+            found[place, 2] = np.bincount(np.where(missing, 0, column.values + 1).astype(np.int64)).argmax() - 1
+        elif not missing.all():
+            known = column.values[~missing, None]
+            found[place] = np.concatenate([*moments(known), medians_of(known)])
+    return found
+
+
+def _typical_inputs(preprocessor: Preprocessor) -> Floats:
+    """Return `Ensemble.typical` for a model without it, as far as the preprocessor knows it: missing cells are medians,
+    and the first level of a category is its most frequent one."""
+    layout, straight = preprocessor.layout, ~preprocessor.layout.places.circling
+    found = np.zeros((len(layout.schemas), 3))
+    of_numbers = np.column_stack([preprocessor.means, preprocessor.deviations, preprocessor.medians])
+    found[layout.places.sources[layout.places.numbers[straight]]] = of_numbers[straight]
+    with np.errstate(over="ignore"):
+        found[[schema.kind == "date" for schema in layout.schemas]] *= 86_400.0
+    return np.nan_to_num(found)  # a forged file may have any median
+
+
+def _usual(schema: ColumnSchema, typical: float, timed: bool) -> str | float | None:
     """Return the value with which a form starts."""
-    if column["levels"]:
-        return None if column["may_be_missing"] else str(column["levels"][0])
-    median = column.get("median")
-    if median is None or column["kind"] == "number":
-        return median
+    if schema.levels:
+        return schema.levels[int(typical)] if 0 <= typical < len(schema.levels) else None
+    if schema.kind == "number":
+        return typical
     try:
-        moment = datetime.fromtimestamp(median, UTC)
+        moment = datetime.fromtimestamp(typical, UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return moment.strftime("%Y-%m-%dT%H:%M") if column["timed"] else moment.date().isoformat()
+    return moment.strftime("%Y-%m-%dT%H:%M") if timed else moment.date().isoformat()

@@ -135,6 +135,8 @@ def to_bytes(model: Ensemble) -> bytes:
         "score": None if model.score is None else dict(model.score),
         "versions": dict(model.versions),
     }
+    if model.typical is not None:
+        arrays["columns.typical"] = model.typical
     if model.warnings:
         values["warnings"] = list(model.warnings)
     if model.calibration is not None:
@@ -255,6 +257,8 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         if len(calibrated) != max(1, len(target.labels)) or not any(calibrated):
             raise ModelFileError("the rows of its calibration don't fit the labels")
         expected["calibration.errors"] = DTYPES["F32"], (sum(n_points(n, len(calibrated)) for n in calibrated),)
+    if (typical := tensors.get("columns.typical")) is not None:
+        expected["columns.typical"] = DTYPES["F64"], (len(preprocessor.layout.schemas), 3)
     try:
         _check_shapes({name: tensor for name, tensor in tensors.items() if not name.startswith("inputs.")}, expected)
     except ModelFileError as error:
@@ -280,6 +284,7 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         "target_deviation": target.deviation,
         "calibration": calibration,
         "follow_up": follow_up,
+        "typical": typical,
         "warnings": tuple(about.warnings or ()),
         **{name: header.values[name] for name in ("training", "score", "versions")},
     }
