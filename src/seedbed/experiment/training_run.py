@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 
 from seedbed.arguments import spelled
 from seedbed.data.preprocessing import Preprocessor, target_moments
 from seedbed.data.reading import read_table
+from seedbed.data.sources.loaded import open_duckdb
 from seedbed.data.splits import Split, holdout, time_holdout
 from seedbed.data.table import Table, refuse_survival
 from seedbed.errors import OptionError
@@ -240,6 +240,6 @@ def _write_history(history: History, path: Path) -> None:
         "test_loss": history.test_loss.T.ravel(),
         f"test_{score}": history.test_score.T.ravel(),
     }
-    with duckdb.connect() as connection:
+    with open_duckdb() as (connection, _):
         connection.register("history", columns)
         connection.table("history").write_csv(str(path))

@@ -15,10 +15,10 @@ import duckdb
 import numpy as np
 
 from seedbed.data.frame import Frame
+from seedbed.data.sources.loaded import open_duckdb
 from seedbed.data.sources.source_limits import quote_name
 from seedbed.errors import ColumnError, OptionError, did_you_mean, visible
 from seedbed.evaluation.summaries import Note
-from seedbed.files import temporary_folder
 from seedbed.model.model import Model
 from seedbed.model.model_file import write_checked
 from seedbed.model.predicting import Blocks, Predictions, check_threshold
@@ -75,13 +75,10 @@ def write_predictions(
     model.check_times(times)  # refused now if one is out of range
     columns = _Columns(model, threshold, coverage, per_class, times)
     copied = _columns_to_copy(columns, frame, keep)
-    with temporary_folder() as folder, duckdb.connect() as connection:
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute("SET memory_limit = ?", [_MEMORY])
-        connection.execute("SET temp_directory = ?", [str(folder)])
+    with open_duckdb(_MEMORY) as (connection, folder):
         notes = _fill(connection, columns, frame, copied)
         if path is None:
-            _print(connection)
+            _print(connection, folder / "predictions.csv")
         else:
             form = _FORMATS[path.suffix.lower()]
             write_checked(path, "predictions", lambda where: _copy(connection, where, form))
@@ -194,12 +191,10 @@ def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None
         raise OSError(why[1] if why else "writing failed") from None
 
 
-def _print(connection: duckdb.DuckDBPyConnection) -> None:
-    with temporary_folder() as folder:
-        path = folder / "predictions.csv"
-        _copy(connection, path, _FORMATS[".csv"])
-        with path.open(encoding="utf-8") as file:
-            if sys.stdout.isatty():  # a file or a pipe gets the data unchanged
-                sys.stdout.writelines(map(visible, file))
-            else:
-                shutil.copyfileobj(file, sys.stdout)
+def _print(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    _copy(connection, path, _FORMATS[".csv"])
+    with path.open(encoding="utf-8") as file:
+        if sys.stdout.isatty():  # a file or a pipe gets the data unchanged
+            sys.stdout.writelines(map(visible, file))
+        else:
+            shutil.copyfileobj(file, sys.stdout)

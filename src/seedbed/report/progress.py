@@ -99,7 +99,7 @@ class ProgressDisplay(Bar):
 def notebook_progress() -> Iterator[Callable[[Progress], None] | None]:
     """Show the progress and the interim result in the cell of a notebook, until the context ends; None elsewhere."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if type(shell).__name__ != "ZMQInteractiveShell":
+    if not hasattr(shell, "kernel"):  # a terminal
         yield None
         return
     output = importlib.import_module("IPython.display")

@@ -195,16 +195,25 @@ class Loader:
 
 
 @contextlib.contextmanager
+def open_duckdb(memory: str = MEMORY) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """Start DuckDB in memory. Yield the connection, and a temporary folder, which also takes what exceeds `memory`."""
+    with temporary_folder() as folder, contextlib.closing(duckdb.connect(":memory:", config=OFFLINE)) as connection:
+        # Where it is off, it isn't touched: in a notebook without ipywidgets DuckDB refuses any change of it.
+        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+            connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET memory_limit = ?", [memory])
+        # The default is a folder .tmp in the current folder.
+        connection.execute("SET temp_directory = ?", [str(folder / "duckdb")])
+        yield connection, folder
+
+
+@contextlib.contextmanager
 def open_loader(
     where: str, limit: SourceLimit = UNLIMITED, as_text: Container[str] = (), wanted: Sequence[str] = ()
 ) -> Iterator[Loader]:
-    """Start DuckDB in memory, with a temporary folder for what doesn't fit there. Its errors name the source."""
-    with temporary_folder() as folder, contextlib.closing(duckdb.connect(":memory:", config=OFFLINE)) as connection:
-        connection.execute("SET enable_progress_bar = false")
+    """Start DuckDB for one source, which its errors name."""
+    with open_duckdb() as (connection, folder):
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET memory_limit = ?", [MEMORY])
-        # The default is a folder .tmp in the current folder.
-        connection.execute("SET temp_directory = ?", [str(folder / "duckdb")])
         if math.isfinite(limit.size):
             # DuckDB takes 16 bytes for a text cell that is counted as 8.
             connection.execute("SET max_temp_directory_size = ?", [f"{3 * limit.size / 1e6:.0f}MB"])
