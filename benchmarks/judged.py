@@ -13,6 +13,10 @@ a CSV file or a mapping, as a user has them.
 - loop: 50 useless changes one after the other, each with a column of noise of its own, judged on the same folds against
   what was kept so far, and kept if it is called better. `tried` counts all 50 from the beginning.
 - seeds: equal candidates on one split, 20 seeds each. naive: what a t-test over the folds makes of cv.
+- group: predictions of 300 rows of one test set by two equally good models, where half of the variance of each
+  prediction and of the error is that of the group, so that differences of squared errors correlate by 0.25 within a
+  group. Each cell without `group` and with it. labels: probabilities of two labels. folds: least-squares fits on ten
+  folds, of random rows without `group`, and of whole groups with it. power: the second model is better.
 - real tables: 300 rows are drawn, the rest is the truth: the mean difference of 200 other training sets of 270 rows,
   scored on 4,000 of the remaining rows. Two halves of the columns, and all columns against all but one.
 """
@@ -21,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import functools
 import os
 import sys
 import tempfile
@@ -67,6 +72,7 @@ class Row:
     bound: str = ""
     least: float = 0.0
     most: float = 1.0
+    times: float = 1.0  # as many tables as other rows
 
 
 def fit(X: Floats, y: Floats, rows: NDArray[np.int64]) -> Floats:
@@ -183,6 +189,105 @@ def called_by_seeds(number: int) -> bool:
     return differs(sb.judge(table))
 
 
+# Groups
+
+GROUPS = {
+    "300 groups of 1 row": [1] * 300,
+    "60 groups of 5 rows": [5] * 60,
+    "30 groups of 10 rows": [10] * 30,
+    "10 groups of 30 rows": [30] * 10,
+    "5 groups of 60 rows": [60] * 5,
+    "30 groups of 1 to 30 rows": [1] * 6 + [2] * 6 + [5] * 6 + [12] * 6 + [30] * 6,
+    "12 groups of 1 to 110 rows": [1, 2, 3, 4, 6, 9, 13, 19, 28, 42, 63, 110],
+}
+
+
+def grouped_columns(sizes: list[int], n_columns: int, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
+    """Return normal columns [row, column], half of whose variance is that of the group, and the group of each row."""
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    columns = rng.normal(size=(len(sizes), n_columns))[group] + rng.normal(size=(len(group), n_columns))
+    return columns / np.sqrt(2), group
+
+
+def grouped_winner(number: int, sizes: list[int], *, named: bool, seeds: int = 1, gain: float = 0.0) -> bool:
+    """Return whether the predictions of one test set give a winner."""
+    rng = np.random.default_rng((5, len(sizes), sizes[0], seeds, number))
+    columns, group = grouped_columns(sizes, 3, rng)
+    columns[:, 1] *= 1 + gain
+    frame = pd.DataFrame({"row": range(len(group)), "patient": group, "y": columns.sum(axis=1)})
+    noise = 0.3 if seeds > 1 else 0.0
+    parts = [
+        frame.assign(seed=seed, **{name: columns[:, place] + noise * rng.normal(size=len(group))
+                                   for place, name in enumerate(("first", "second"))})
+        for seed in range(seeds)
+    ]  # fmt: skip
+    return grouped_verdict(pd.concat(parts), named=named)
+
+
+def grouped_labels(number: int, sizes: list[int], *, named: bool) -> bool:
+    rng = np.random.default_rng((6, len(sizes), number))
+    columns, group = grouped_columns(sizes, 3, rng)
+    y = rng.random(len(group)) < expit(2 * columns.sum(axis=1))
+    p = expit(1.2 * columns)
+    return grouped_verdict(pd.DataFrame({"patient": group, "y": y, "first": p[:, 0], "second": p[:, 1]}), named=named)
+
+
+def grouped_folds(number: int, sizes: list[int], *, named: bool) -> bool:
+    """Return whether out-of-fold predictions give a winner: with the column of groups, of folds of whole groups."""
+    rng = np.random.default_rng((7, len(sizes), number))
+    columns, group = grouped_columns(sizes, 7, rng)
+    y, fold = columns.sum(axis=1), rng.permutation(np.arange(len(group)) % 10)
+    if named:
+        fold = rng.permutation(np.arange(len(sizes)) % 10)[group]
+    frame = pd.DataFrame({"patient": group, "fold": fold, "y": y})
+    for name, block in (("first", columns[:, :3]), ("second", columns[:, 3:6])):
+        frame[name] = 0.0
+        for k in range(10):
+            train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+            coefficients = fit(block, y, train)
+            frame.loc[test, name] = coefficients[0] + block[test] @ coefficients[1:]
+    return grouped_verdict(frame, named=named)
+
+
+def grouped_verdict(frame: pd.DataFrame, *, named: bool) -> bool:
+    return differs(sb.judge(frame, group="patient") if named else sb.judge(frame.drop(columns="patient")))
+
+
+def grouped_rows() -> Iterator[Row]:
+    """Yield the rows about groups, each without and with the column of groups."""
+    some = {"60x5": GROUPS["60 groups of 5 rows"], "30x10": GROUPS["30 groups of 10 rows"]}
+    cells: list[tuple[str, str, Callable[..., bool]]] = [
+        (f"group-{words.split()[0]}-{sizes[0]}", words, functools.partial(grouped_winner, sizes=sizes))
+        for words, sizes in GROUPS.items()
+    ]
+    cells += [
+        (f"group-{name}-{kind}", f"{words}, {name}", functools.partial(draw, sizes=some[name]))
+        for kind, words, draw in (
+            ("seeds", "three seeds", functools.partial(grouped_winner, seeds=3)),
+            ("labels", "probabilities of two labels", grouped_labels),
+            ("folds", "ten folds", grouped_folds),
+        )
+        for name in some
+    ]
+    for name, words, draw in cells:
+        yield Row(
+            f"{name}-without", f"false winners, {words}, without group", functools.partial(draw, named=False), times=2.5
+        )
+        yield Row(
+            f"{name}-with",
+            f"false winners, {words}, with group",
+            functools.partial(draw, named=True),
+            "at most 7.3 %",
+            most=0.073,
+            times=2.5,
+        )
+    for name, sizes in (("300x1", [1] * 300), *some.items()):
+        draw = functools.partial(grouped_winner, sizes=sizes, named=True, gain=0.4)
+        yield Row(
+            f"group-power-{name}", f"winners where the second model is better, {name}, with group", draw, times=2.5
+        )
+
+
 # Real tables
 
 
@@ -281,8 +386,10 @@ def simulated_rows() -> Iterator[Row]:
         lambda i: keeps_any(i, 100),
         "at most 5 %",
         most=0.05,
+        times=0.25,
     )
-    yield Row("loop-growing", "the same, tried = changes so far", lambda i: keeps_any(i, 100, growing=True))
+    yield Row("loop-growing", "the same, tried = changes so far", lambda i: keeps_any(i, 100, growing=True), times=0.25)
+    yield from grouped_rows()
     yield Row("seeds", "called better or worse by 20 seeds on one split", called_by_seeds, "never", most=0.0)
 
 
@@ -298,7 +405,7 @@ def main() -> None:
     for row in simulated_rows():
         if not any(fnmatch.fnmatch(row.name, pattern) for pattern in patterns):
             continue
-        n_sets = max(20, options.sets // 4) if row.name.startswith("loop") else options.sets
+        n_sets = max(20, round(options.sets * row.times))
         hits = sum(row.draw(number) for number in range(n_sets))
         low, high = wilson(hits, n_sets)
         met = row.least <= hits / n_sets <= row.most
@@ -306,7 +413,7 @@ def main() -> None:
         so = "" if not row.bound else "met" if met else "missed"
         simulated.append((row.what, str(n_sets), f"{hits / n_sets:.1%}", f"{low:.1%} to {high:.1%}", row.bound, so))
         say(f"{row.name}: {hits} of {n_sets} {so}")
-    real = [line for line in real_lines(options.sets) if any(fnmatch.fnmatch("real", pattern) for pattern in patterns)]
+    real = list(real_lines(options.sets)) if any(fnmatch.fnmatch("real", pattern) for pattern in patterns) else []
     text = page(simulated, real, options.sets, time.process_time() - started)
     print_or_write(text, options.out)
     sys.exit(1 if missed else 0)

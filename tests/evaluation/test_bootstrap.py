@@ -107,3 +107,13 @@ def test_undefined_resamples_are_left_out_and_an_undefined_score_is_none():
     found = score_interval("roc_auc", rare, P[:1, :10], n_resamples=1000)
     assert (found.mean, found.low, found.high) == (0, 0, 0)
     assert score_interval("roc_auc", np.zeros(10, int), P[:1, :10], n_resamples=100) is None
+
+
+@pytest.mark.parametrize(("y", "p"), [(Y, P), (Y3, P3)])
+def test_copies_of_rows_in_one_group_change_no_interval(y, p):
+    once, groups = score_interval("roc_auc", y, p), np.repeat(np.arange(len(y)), 4)
+    copies = np.repeat(y, 4), np.repeat(p, 4, axis=1)
+    together, alone = score_interval("roc_auc", *copies, groups=groups), score_interval("roc_auc", *copies)
+    assert (together.low, together.high) == pytest.approx((once.low, once.high))
+    assert alone.high - alone.low < 0.6 * (once.high - once.low)
+    assert row_mean_se(copies[1][0].T, groups) == pytest.approx(row_mean_se(p[0].T))

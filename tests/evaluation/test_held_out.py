@@ -100,12 +100,22 @@ def test_the_standard_error_of_groups_equals_a_clustered_regressions():
     import statsmodels.api as sm
 
     rng = np.random.default_rng(1)
-    groups = rng.integers(0, 12, 80)
-    d = rng.normal(size=80) + rng.normal(size=12)[groups]
+    groups = rng.permutation(80) % 16
+    d = rng.normal(size=80) + rng.normal(size=16)[groups]
     found = paired_hold_out(d[None], np.zeros((1, 80)), groups=groups)
     fit = sm.OLS(d, np.ones(80)).fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": True})
     # statsmodels also multiplies by (n - 1) / (n - parameters), which is 1 here.
     assert found.variance_rows == pytest.approx(float(fit.cov_params()[0, 0]))
+
+
+def test_groups_of_unequal_size_have_the_jackknifes_error_and_fewer_degrees_of_freedom():
+    rng = np.random.default_rng(2)
+    groups = np.repeat(np.arange(6), [1, 2, 3, 10, 24, 40])
+    d = rng.normal(size=80) + rng.normal(size=6)[groups]
+    found = paired_hold_out(d[None], np.zeros((1, 80)), groups=groups)
+    without = np.array([d[groups != group].mean() for group in range(6)])
+    assert found.variance_rows == pytest.approx(5 / 6 * ((without - d.mean()) ** 2).sum())
+    assert found.df == pytest.approx(80**2 / (1 + 4 + 9 + 100 + 576 + 1600) - 1)
 
 
 def test_a_single_group_is_refused():

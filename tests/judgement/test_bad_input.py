@@ -62,6 +62,7 @@ def test_bad_input_raises_one_sentence_that_says_what_to_do(scores, case):
         ({"alpha": 1.5}, "alpha is 1.5"),
         ({"tried": -1}, "tried is -1"),
         ({"fold": "fould"}, "there is no column 'fould'. Did you mean 'fold'?"),
+        ({"group": "fold"}, "group is about rows, and the mapping holds scores, which are of whole folds"),
         ({"score": "acuracy"}, "there is no column 'acuracy'. Did you mean 'accuracy'?"),
         ({"tried": "many"}, "tried is 'many'. It must be a whole number"),
     ],

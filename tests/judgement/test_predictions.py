@@ -144,6 +144,35 @@ def test_too_few_rows_of_a_test_set_or_of_a_class_have_no_verdict(predictions):
     assert "9 rows outside the largest class are too few" in " ".join(str(sb.judge(frame, target="y")).split())
     frame["prediction"] = np.where(frame.pop("probability") > 0.5, "yes", "no")
     assert len(sb.judge(frame, target="y").verdicts) == 1
+    four, five = (sb.judge(frame.assign(site=frame["row"] % n), group="site", score="accuracy") for n in (4, 5))
+    assert (len(four.verdicts), len(five.verdicts)) == (0, 1)
+    assert "4 groups are too few for a verdict on a test set (it needs 5)" in " ".join(str(four).split())
+
+
+@pytest.mark.parametrize(("folds", "seeds"), [(1, 1), (1, 3), (5, 1)])
+def test_copies_of_rows_in_one_group_change_no_verdict(predictions, folds, seeds):
+    frame = predictions(n=100, repeats=1, folds=folds, seeds=seeds, gain=0.02)
+    copies = pd.concat([frame.assign(row=4 * frame["row"] + i, patient=frame["row"]) for i in range(4)])
+    once, together, alone = sb.judge(frame), sb.judge(copies, group="patient"), sb.judge(copies)
+    for key in ("low", "high", "p"):
+        assert together["sharp"][key] == pytest.approx(once["sharp"][key])
+    if folds == seeds == 1:
+        ranges = [one.to_dict()["candidates"][0]["scores"] for one in (together, once, alone)]
+        for name in ("accuracy", "brier", "roc_auc", "mcc"):
+            width, of_rows, of_copies = (one[name]["high"] - one[name]["low"] for one in ranges)
+            assert width == pytest.approx(of_rows, rel=0.05)
+            assert width > 1.6 * of_copies
+    assert together.to_dict()["plan"]["n_groups"] == 100
+    assert "100 groups (column 'patient')" in " ".join(str(together).split())
+
+
+def test_a_column_that_repeats_is_named(predictions):
+    frame = predictions().assign(
+        patient=lambda f: f["row"] // 4, age=lambda f: f["row"] / 8, sex=lambda f: f["row"] % 2
+    )
+    note = "column 'patient' repeats: 30 values in 120 rows; if rows of one value may be alike, give group=\"patient\"."
+    assert [one["message"] for one in sb.judge(frame).to_dict()["notes"]] == [note]
+    assert sb.judge(frame.assign(fold=frame["row"] // 4 % 5), group="patient").to_dict()["notes"] == []
 
 
 def test_accuracy_on_a_test_set_is_judged_by_mcnemars_test(predictions):
@@ -207,6 +236,10 @@ WIDE_CASES = {
     "one candidate": (lambda f: f.drop(columns="plain"), {}, "no column names the candidate"),
     "repeats without rows": (lambda f: f.drop(columns="row"), {}, "no column names the row of the table"),
     "a direction": (lambda f: f, {"lower_is_better": True}, "with the target 'y' a file holds predictions"),
+    "a group in two folds": (lambda f: f.assign(site=f["row"] % 30), {"group": "site"}, "some rows of site 0 and not"),
+    "a row of two groups": (lambda f: f.assign(site=f.index), {"group": "site"}, "has two different groups"),
+    "no group": (lambda f: f.assign(site=[*f["row"][1:], None]), {"group": "site"}, "has no group: column 'site'"),
+    "a group without its name": (lambda f: f.assign(site="x"), {}, "or name it: group=\"site\", if it is a group"),
 }  # fmt: skip
 
 

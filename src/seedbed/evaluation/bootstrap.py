@@ -24,10 +24,17 @@ _CELLS_AT_ONCE = 50_000
 _CELLS_KEPT = 2_000_000
 
 
-def resample_weights(n_rows: int, *, n_resamples: int) -> Iterable[NDArray[np.float64]]:
-    """Return how often each row is drawn, [resample, row], in blocks that fit the cache. Each row of a block sums to
-    n_rows. The last ones of a small table are kept: all scores of all candidates need the same.
+def resample_weights(
+    n_rows: int, *, n_resamples: int, groups: NDArray[np.int64] | None = None
+) -> Iterable[NDArray[np.float64]]:
+    """Return how often each row is drawn, [resample, row], in blocks that fit the cache. Rows of one group are drawn
+    together. The last ones of a small table are kept: all scores of all candidates need the same.
     """
+    if groups is not None:
+        of_row = np.unique(groups, return_inverse=True)[1]
+        whole = resample_weights(int(of_row.max()) + 1, n_resamples=n_resamples)
+        parts = (np.array_split(block, -(-len(block) * n_rows // _CELLS_AT_ONCE)) for block in whole)
+        return (part[:, of_row] for of_block in parts for part in of_block if len(part))
     draw = _kept_weights if n_rows * n_resamples <= _CELLS_KEPT else _weights
     return draw(n_rows, n_resamples)
 
@@ -47,17 +54,25 @@ def _weights(n_rows: int, n_resamples: int) -> Iterator[NDArray[np.float64]]:
 
 
 def bootstrap_interval(
-    score: RowScore, n_rows: int, *, alpha: float = 0.05, n_resamples: int = 2000, widened_by: float = 1.0
+    score: RowScore,
+    n_rows: int,
+    *,
+    groups: NDArray[np.int64] | None = None,
+    alpha: float = 0.05,
+    n_resamples: int = 2000,
+    widened_by: float = 1.0,
 ) -> Interval | None:
     """Return the percentile interval (Efron & Tibshirani 1993, ch. 13) of a score of rows, widened about the value;
     None if it isn't defined on these rows.
 
     Args:
         score: weights [resample, row] -> values [resample], NaN where undefined; see `row_score`.
+        groups: [row]; rows of one group are drawn together. None if each row stands for itself.
         widened_by: from `widening`; 1 leaves the interval as it is.
     """
     value = float(score(np.ones((1, n_rows)))[0])
-    values = np.concatenate([score(weights) for weights in resample_weights(n_rows, n_resamples=n_resamples)])
+    resamples = resample_weights(n_rows, n_resamples=n_resamples, groups=groups)
+    values = np.concatenate([score(weights) for weights in resamples])
     defined = values[np.isfinite(values)]
     if not np.isfinite(value) or len(defined) < 2:
         return None
@@ -74,15 +89,22 @@ def widening(*, se_corrected: float, se_bootstrap: float) -> float:
     return max(1.0, se_corrected / se_bootstrap) if se_bootstrap > 0 else 1.0
 
 
-def row_mean_se(losses: ArrayLike) -> float:
+def row_mean_se(losses: ArrayLike, groups: NDArray[np.int64] | None = None) -> float:
     """Return the bootstrap standard error of a mean over rows, in closed form: sd(ddof 0) / sqrt(n).
 
     Args:
         losses: [..., row]; leading axes (repeat, seed) are averaged first, so all of a row's values stay together.
+        groups: as in `bootstrap_interval`; the values of a group are then added up.
     """
     values = np.asarray(losses, dtype=np.float64)
     rows = values.reshape(-1, values.shape[-1]).mean(axis=0)
-    return float(rows.std() / np.sqrt(rows.size))
+    return float(np.linalg.norm(_added_up(rows - rows.mean(), groups)) / rows.size)
+
+
+def _added_up(rows: Floats, groups: NDArray[np.int64] | None) -> Floats:
+    """Return values [row] added up by group, or as they are."""
+    of_row = np.arange(rows.size) if groups is None else np.unique(groups, return_inverse=True)[1]
+    return np.bincount(of_row, weights=rows).astype(np.float64)
 
 
 def score_interval(
@@ -90,6 +112,7 @@ def score_interval(
     y: NDArray[Any],
     p: Floats,
     *,
+    groups: NDArray[np.int64] | None = None,
     alpha: float = 0.05,
     n_resamples: int = 2000,
     widened_by: float = 1.0,
@@ -107,10 +130,11 @@ def score_interval(
     """
     score = METRICS[name]
     if score.influence is not None and p.ndim == 3:
-        interval = _by_influence(score.influence, y, p, alpha, widened_by)
+        interval = _by_influence(score.influence, y, p, groups, alpha, widened_by)
     else:
-        of_rows = row_score(name, y, p)
-        interval = bootstrap_interval(of_rows, y.size, alpha=alpha, n_resamples=n_resamples, widened_by=widened_by)
+        interval = bootstrap_interval(
+            row_score(name, y, p), y.size, groups=groups, alpha=alpha, n_resamples=n_resamples, widened_by=widened_by
+        )
     if interval is None:
         return None
     return replace(interval, low=max(interval.low, score.low), high=min(interval.high, score.high))
@@ -130,6 +154,7 @@ def _by_influence(
     influence: Callable[[NDArray[np.intp], Floats], tuple[float, Floats]],
     y: NDArray[Any],
     p: Floats,
+    groups: NDArray[np.int64] | None,
     alpha: float,
     widened_by: float,
 ) -> Interval | None:
@@ -139,6 +164,6 @@ def _by_influence(
         return None
     influences = [influence(codes, shares) for shares in p]
     value = float(np.mean([value_of_set for value_of_set, _ in influences]))
-    se = float(np.sqrt((np.mean([one for _, one in influences], axis=0) ** 2).sum()))
+    se = float(np.linalg.norm(_added_up(np.mean([one for _, one in influences], axis=0), groups)))
     half = student_quantile(1 - alpha / 2, None) * se * widened_by
     return Interval(mean=value, low=value - half, high=value + half)

@@ -326,8 +326,9 @@ def paired_hold_out(
     d is the row's difference of mean losses over seeds, s^2_seed the variance (ddof 1) over seeds of one candidate's
     mean loss. Degrees of freedom after Satterthwaite (1946), so that three seeds aren't taken for certain knowledge.
 
-    Rows of one group may be alike, so of G groups the first term is G/(G-1) sum_g (sum_g (d - mean d))^2 / n^2
-    (Liang & Zeger 1986), with G - 1 degrees of freedom; it is the same where each row is a group of its own.
+    Rows of one group may be alike, so of G groups the first term is the jackknife's over groups, (G-1)/G sum_g (mean
+    without g - mean)^2, with n^2 / sum_g n_g^2 - 1 degrees of freedom, n_g the rows of a group: G - 1 of groups of one
+    size, fewer if a few groups hold most rows (benchmarks/judged.md). It is the same where each row is a group.
 
     Rows that follow each other in time may be alike, too; see `_in_time`. The first term is then the larger of both,
     with the fewer degrees of freedom.
@@ -408,15 +409,17 @@ def _of_parts(mean: float, parts: Sequence[tuple[float, float]], alpha: float, c
     return inference(mean, math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons)
 
 
-def _of_rows(d: NDArray[np.float64], groups: NDArray[np.generic] | None) -> tuple[float, int]:
+def _of_rows(d: NDArray[np.float64], groups: NDArray[np.generic] | None) -> tuple[float, float]:
     """Return the variance of the mean of d [row] over rows or over groups, and its degrees of freedom."""
-    sums = d - d.mean()
+    sums, sizes = d - d.mean(), np.ones(d.size)
     if groups is not None:
-        sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=sums)
+        of_row = np.unique(groups, return_inverse=True)[1]
+        sums, sizes = np.bincount(of_row, weights=sums), np.bincount(of_row).astype(np.float64)
     if sums.size < 2:
         raise ValueError("needs at least 2 rows or groups")
-    variance = sums.size / (sums.size - 1) * float(sums @ sums) / d.size**2
-    return (0.0 if np.ptp(d) == 0 else variance), sums.size - 1
+    shifts = sums / (d.size - sizes)  # of the mean, without each group
+    variance = (sums.size - 1) / sums.size * float(shifts @ shifts)
+    return (0.0 if np.ptp(d) == 0 else variance), max(1.0, d.size**2 / float(sizes @ sizes) - 1)
 
 
 def _in_time(d: NDArray[np.float64], times: NDArray[np.generic]) -> tuple[float, float]:

@@ -97,7 +97,7 @@ class PlanSummary:
         most_repeats: how many repeats there would have been, had the run not ended before.
         ended: why it did: its verdicts are `decided`, more repeats would hardly narrow them (only more `rows` would),
             its `time` limit, or an interrupt (`interrupted`). Empty if it didn't.
-        test_share, df, tried: of a judgement.
+        test_share, df, tried, n_groups: of a judgement; `n_groups` is None without a column of groups.
     """
 
     kind: str
@@ -120,6 +120,7 @@ class PlanSummary:
     test_share: float | None = None
     df: int | None = None
     tried: int = 0
+    n_groups: int | None = None
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,9 @@ def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, fl
 
     choosing = losses(experiment.metric)
     in_words = {"regression": "mae", "survival": experiment.metric}.get(first.task, "accuracy")
+    groups, resamples = first.tested_groups, _RESAMPLES
     return {
-        metric: optimism(choosing, losses(metric), resample_weights(len(rows), n_resamples=_RESAMPLES))
+        metric: optimism(choosing, losses(metric), resample_weights(len(rows), n_resamples=resamples, groups=groups))
         for metric in dict.fromkeys((experiment.metric, in_words))
     }
 

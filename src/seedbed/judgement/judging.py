@@ -74,6 +74,7 @@ def open_conclusion(
             test_share=None if plan.df is None else plan.overlap / (1 + plan.overlap),
             df=plan.df,
             tried=question.tried,
+            n_groups=plan.n_groups,
             reason=plan.words,
         ),
         more_repeats_ratio=more_repeats_ratio(plan.repeats, plan.folds) if plan.kind == "cross_validation" else None,
@@ -130,9 +131,9 @@ def conclude_scores(
             CandidateSummary(name=name, kind="scores", scores={metric.name: _score(values, metric, plan, alpha)})
             for name, values in scores.items()
         ),
-        notes=tuple(
-            Note(message=f"{name} and {reference} have the same scores everywhere. Are they the same model?")
-            for name in same
+        notes=(
+            *conclusion.notes,
+            *(Note(f"{one} and {reference} have the same scores everywhere. Are they the same model?") for one in same),
         ),
     )
 

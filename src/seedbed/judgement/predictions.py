@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from seedbed.data.frame import Frame
 from seedbed.data.splits import Split
 from seedbed.data.table import Task
-from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean, spell
+from seedbed.errors import ColumnError, DataError, OptionError, counted, did_you_mean, spell
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, default_metric, margin_beside
 from seedbed.evaluation.protocol import Protocol, too_few
-from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.summaries import Conclusion, Note
 from seedbed.judgement.judging import conclude_scores, open_conclusion
 from seedbed.judgement.question import Question
 from seedbed.judgement.score_columns import Factor, check_number, factor, free_columns, numbers, plain, reference_among
@@ -34,9 +34,9 @@ _MOST_CANDIDATES = 200  # the intervals of all scores of one take a tenth of a s
 _OF_LABELS = ("accuracy", "balanced_accuracy", "mcc")  # scores of predicted labels; the others need probabilities
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")
 _MOST_LABELS = 20  # whole numbers with more distinct values than this are numbers and not classes
-_FEWEST_TESTED, _FEWEST_OUTSIDE = 30, 10
-"""Rows of one test set that are enough for a paired interval; and, for probabilities, those outside the largest class:
-with fewer the interval of a mean loss holds in 80 to 90 % of cases instead of 95 %."""
+_FEWEST_TESTED, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 30, 10, 5
+"""Rows and groups of one test set that are enough for a paired interval; and, for probabilities, rows outside the
+largest class: with fewer the interval of a mean loss holds in 80 to 90 % of cases instead of 95 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,7 @@ class _Predicted:
         p: the prediction of each line: [line] or [line, class]; one array, or one for each candidate with a column of
             its own.
         hard: whether labels are predicted instead of probabilities, so that only accuracy is known.
+        notes: on columns that aren't read.
     """
 
     task: Task
@@ -57,6 +58,7 @@ class _Predicted:
     y: NDArray[Any]
     p: tuple[NDArray[Any], ...]
     hard: bool
+    notes: tuple[Note, ...] = ()
 
 
 def read_predictions(
@@ -107,20 +109,33 @@ def read_predictions(
         predicted = _of_predictions(columns, truth, wide, question)
     else:
         predicted = _of_columns(columns, roles, truth, of_class, question)
-    target = _target_of_rows(columns, row, predicted.y)
+    target = _of_rows(columns, row, predicted.y, "targets")
     plan, tested = _splits(rows, row, question)
+    groups, group = None, factor(columns, roles["group"], "group") if "group" in roles else None
+    if group is not None:
+        groups = _of_rows(columns, row, group.codes, "groups")
+        n_groups = len(np.unique(groups))
+        plan = replace(plan, n_groups=n_groups, words=f"{plan.words} {n_groups:,} groups (column '{group.name}').")
     seeds, n_seeds = seed_places(rows)
     design = _design(plan, target, predicted)
     n_rows, splits = len(target), []
     for number, test in enumerate(tested):  # each random split is a repeat of its own
         at = divmod(number, plan.folds) if plan.kind == "cross_validation" else (number, 0)
         splits.append(Split(*at, np.setdiff1d(np.arange(n_rows), test, assume_unique=True), test))
+        if groups is None or group is None:
+            continue
+        for both in np.intersect1d(groups[test], groups[splits[-1].train])[:1].tolist():
+            message = f"{rows.split_name(number)} tests some rows of {group.name} {group.labels[both]} and not others"
+            raise DataError(
+                f"{rows.where}: {message}, so its models were trained on the same group",
+                "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does.",
+            )
     repeat = np.array([split.repeat for split in splits])[rows.split]
     dtype = np.float64 if predicted.task == "regression" else np.float32
     results = []
-    for group, each in enumerate(rows.candidate.labels):
-        lines = np.flatnonzero(rows.candidate.codes == group)
-        seed, n = seeds[lines], n_seeds[group]
+    for number, each in enumerate(rows.candidate.labels):
+        lines = np.flatnonzero(rows.candidate.codes == number)
+        seed, n = seeds[lines], n_seeds[number]
         cells = np.unique((rows.split[lines] * n + seed) * n_rows + row.codes[lines])
         if len(cells) < len(lines):
             raise DataError(
@@ -151,9 +166,26 @@ def read_predictions(
                     design=design,
                     predictions=table,
                     task=predicted.task,
+                    groups=groups,
                 )
             )
-    return predicted, plan, tuple(results)
+    notes = () if wide or group is not None else tuple(_repeating_columns(columns, roles, row, target_name))
+    return replace(predicted, notes=notes), plan, tuple(results)
+
+
+def _repeating_columns(columns: Frame, roles: Mapping[str, int], row: Factor, target: str) -> Iterator[Note]:
+    """Yield the columns that aren't read, have one value for each row of the table, and may name groups of rows."""
+    for position in free_columns(columns, roles):
+        name, cells = columns.names[position], columns.texts(position).codes
+        if name == target or _OF_CLASS.fullmatch(name.strip()) or plain(name) in (*_PROBABILITY, *_PREDICTION):
+            continue
+        of_row = np.zeros(len(row.labels), dtype=np.int64)
+        of_row[row.codes] = cells
+        values, n_values = columns.numbers(position), len(np.unique(of_row))
+        fractions = (np.isfinite(values) & (values % 1 != 0)).any()
+        if (of_row[row.codes] == cells).all() and _FEWEST_GROUPS <= n_values < len(of_row) and not fractions:
+            repeats = f"column '{name}' repeats: {n_values:,} values in {len(of_row):,} rows"
+            yield Note(f"{repeats}; if rows of one value may be alike, give {spell('group', name)}.", name)
 
 
 def _texts(columns: Frame, position: int) -> list[str]:
@@ -230,7 +262,8 @@ def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[in
             values = columns.numbers(i)
             if cell is not None and (not np.isfinite(values).any() or _leaves_0_to_1(values)):
                 message = f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor probabilities"
-                raise ColumnError(f"{columns.where}: {message}: '{cell}'", "Leave out what isn't a prediction.")
+                hint = f"Leave out what isn't a prediction, or name it: {spell('group', name)}, if it is a group."
+                raise ColumnError(f"{columns.where}: {message}: '{cell}'", hint)
         if None in strange:
             message = f"column '{names[strange.index(None)]}' holds labels, and not all others do"
             raise ColumnError(f"{columns.where}: {message}", "Give labels of all candidates, or probabilities of all.")
@@ -272,17 +305,17 @@ def _order_labels(labels: set[str], positive: str | None) -> tuple[str, ...]:
     return tuple(ordered)
 
 
-def _target_of_rows(columns: Frame, row: Factor, y: NDArray[Any]) -> NDArray[Any]:
-    """Return the target of each row, checked to be the same in all lines."""
-    target = np.empty(len(row.labels), dtype=y.dtype)
-    target[row.codes] = y
-    for line in np.flatnonzero(target[row.codes] != y)[:1].tolist():
+def _of_rows(columns: Frame, row: Factor, values: NDArray[Any], what: str) -> NDArray[Any]:
+    """Return the value of each row, checked to be the same in all lines; `what` they are, for the error."""
+    of_row = np.empty(len(row.labels), dtype=values.dtype)
+    of_row[row.codes] = values
+    for line in np.flatnonzero(of_row[row.codes] != values)[:1].tolist():
         place = columns.places([line])[line]
         raise DataError(
-            f"{columns.where}: row {row.labels[row.codes[line]]} has two different targets ({place})",
+            f"{columns.where}: row {row.labels[row.codes[line]]} has two different {what} ({place})",
             f"The column '{row.name}' must name a row of the table, the same in all splits.",
         )
-    return target
+    return of_row
 
 
 def _splits(rows: FileRows, row: Factor, question: Question) -> tuple[SplitPlan, list[Ints]]:
@@ -315,8 +348,8 @@ def _splits(rows: FileRows, row: Factor, question: Question) -> tuple[SplitPlan,
 
 
 def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted) -> Protocol:
-    """Return the design of a comparison with these splits. Too few rows have no verdict."""
-    n, outside, why = len(target), None, ""
+    """Return the design of a comparison with these splits. Too few rows or groups have no verdict."""
+    n, n_groups, outside, why = len(target), plan.n_groups, None, ""
     if predicted.task != "regression":
         outside = n - int(np.bincount(target).max())
     held_out = plan.kind == "held_out"
@@ -325,7 +358,9 @@ def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted) -> Pro
     elif held_out and outside is not None and outside < _FEWEST_OUTSIDE and not predicted.hard:
         needs = f"(probabilities need {_FEWEST_OUTSIDE}, predicted labels none)"
         why = f"{outside} rows outside the largest class are too few for a verdict {needs}"
-    elif not held_out and (few := too_few(n, outside, None)):
+    elif held_out and n_groups is not None and n_groups < _FEWEST_GROUPS:
+        why = f"{counted(n_groups, 'group')} are too few for a verdict on a test set (it needs {_FEWEST_GROUPS})"
+    elif not held_out and (few := too_few(n, outside, n_groups)):
         why = f"{few}, so only scores are shown"
     return Protocol(
         kind="scores_only" if why or plan.kind == "random_splits" else "held_out" if held_out else "cross_validation",
@@ -358,7 +393,7 @@ def conclude_predictions(
         raise OptionError(message, did_you_mean(name, testable_scores))
     metric, target = METRICS[name], results[0].target
     seeds = max(result.predictions.shape[1] for result in results)
-    about = {**about, "target": question.target, "task": task, "n_rows": len(target)}
+    about = {**about, "target": question.target, "task": task, "n_rows": len(target), "notes": predicted.notes}
     what = f"numbers, {question.target}"
     if labels:
         counts = np.bincount(target, minlength=len(labels))

@@ -64,6 +64,11 @@ class Question(Settings):
         None, "The column of tables. Each table gets its verdicts, and a signed-rank test decides over all of them."
     )
     row: str | None = setting(None, "The column of rows, for predictions.")
+    group: str | None = setting(
+        None,
+        "The column of groups, for predictions: rows of one group, such as those of a patient, may be alike. Verdicts"
+        " and ranges are then about new groups.",
+    )
     target: str | None = setting(
         None,
         "The column of true values, if the file contains predictions of rows that weren't trained on; usual names such"

@@ -28,6 +28,7 @@ CONVENTIONS: Mapping[str, tuple[str, ...]] = {
     "fold": ("fold", "split", "cv_fold", "fold_id", "split_id"),
     "seed": ("seed", "random_state", "random_seed", "run", "trial"),
     "row": ("row", "row_id", "sample_id", "instance", "id"),
+    "group": (),
     "n_train": ("n_train", "train_size", "train_rows"),
     "n_test": ("n_test", "test_size", "test_rows"),
     "bootstrap": ("bootstrap", "bootstrap_sample", "boot", "resample", "resampling", "oob"),

@@ -222,6 +222,7 @@ class SplitPlan:
         repeats, folds: of k-fold; for random splits 1 and their number.
         overlap: test rows over training rows.
         df: degrees of freedom of the corrected t; None for a single split.
+        n_groups: of a column of groups; None without one.
         words: what was understood, as a sentence.
     """
 
@@ -230,6 +231,7 @@ class SplitPlan:
     folds: int = 1
     overlap: float = 0.0
     df: int | None = None
+    n_groups: int | None = None
     words: str
 
 

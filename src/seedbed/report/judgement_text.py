@@ -29,11 +29,13 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
             models = (
                 "models trained on these training rows, with these or other seeds" if seeds else "these fitted models"
             )
+            like = f"rows like these {conclusion.n_rows:,}"
+            like = like if plan.n_groups is None else f"groups like these {plan.n_groups:,}"
             yield (
-                f"If all rows are of one test set, this holds for {models}, on rows like these {conclusion.n_rows:,}. "
+                f"If all rows are of one test set, this holds for {models}, on {like}. "
                 "It doesn't say what training again on other rows would give: for that, judge a cross-validation."
             )
-            if metric.name == "accuracy" and not seeds:
+            if metric.name == "accuracy" and not seeds and plan.n_groups is None:
                 yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
         if plan.kind == "cross_validation" and plan.folds < 5:
             yield f"{plan.folds} folds give rough intervals: use 5 or more."
