@@ -15,7 +15,6 @@ from sksurv.nonparametric import CensoringDistributionEstimator, kaplan_meier_es
 from sksurv.util import Surv
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from seedbed.evaluation import survival
 from seedbed.evaluation.metrics import prior_loss, row_losses
 from seedbed.evaluation.survival import censored_truth, kaplan_meier, uno_c
 
@@ -89,14 +88,29 @@ def test_unos_c_equals_scikit_survivals(rows, decimals):
         assert abs(found - other) > 1e-4
 
 
-def test_harrells_c_equals_scikit_survivals_however_many_pairs_are_compared_at_a_time(rows, monkeypatch):
+def test_harrells_c_equals_scikit_survivals(rows):
     risks = np.round(np.sin(rows.times) - rows.times / rows.times.max(), 1)
     expected = concordance_index_censored(rows.events, rows.times, risks)[0]
-    for cells in (survival._CELLS, 10_000, 1):
-        monkeypatch.setattr(survival, "_CELLS", cells)
-        assert uno_c(rows.times, rows.events, risks, horizon=np.inf) == pytest.approx(expected, abs=1e-9)
+    assert uno_c(rows.times, rows.events, risks, horizon=np.inf) == pytest.approx(expected, abs=1e-9)
     assert np.isnan(uno_c(rows.times, rows.events & False, risks, horizon=np.inf))
     assert np.isnan(uno_c(rows.times, rows.events, risks, horizon=rows.times.min()))
+
+
+@pytest.mark.parametrize("distinct", [1, 3, 30, 10_000])
+@pytest.mark.parametrize("n", [1, 2, 33, 400])
+def test_c_equals_that_of_all_pairs_counted_one_by_one(n, distinct):
+    rng = np.random.default_rng((n, distinct))
+    times, risks = rng.integers(1, distinct + 1, n) / 7, rng.integers(0, distinct, n) / 10 + rng.choice([0, 4e-9], n)
+    events, horizon = rng.random(n) < 0.6, float(np.quantile(times, 0.8))
+    known = kaplan_meier(times, events, censoring=True)
+    weights = (events & (times < horizon)) / np.maximum(known.before(times), 1e-300) ** 2
+    later = (times > times[:, None]) | ((times == times[:, None]) & ~events)
+    ahead = risks[:, None] - risks
+    better = (ahead > 1e-8) + 0.5 * (np.abs(ahead) <= 1e-8)
+    total = (weights[:, None] * later).sum()
+    expected = (weights[:, None] * later * better).sum() / total if total else np.nan
+    found = uno_c(times, events, risks, horizon=horizon, known=known)
+    assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
 few = st.tuples(st.integers(1, 4), st.booleans(), st.sampled_from([0.0, 0.5, 0.5 + 1e-9, 1.0]))
