@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
-from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
 from seedbed.errors import visible
@@ -21,7 +18,7 @@ from seedbed.report.sentences import detail_sentences, note_sentences
 from seedbed.report.tables import HELPS, WIDTH, FirstScreen, fold_text, in_two_lines, table_lines, verdict_table
 
 _LABEL = 11  # letters of the labels of the answers, with the space behind them
-_NARROWEST_VERDICT, _NARROW_VERDICT = 10, 13  # letters; the latter shows a verdict in two lines
+_NARROW_VERDICT = 13  # letters of a verdict in two lines
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
 
 
@@ -48,7 +45,7 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     if first or screen.answers:
         lines += [Text(), *first, *answer_lines(screen.answers, width, names)]
     lines += [Text(), *_table_lines(screen, width, scores_first=conclusion.columns is None)]
-    lines += [*styled(screen.notes, "dim", indent=2), *_help_lines(screen, width)]
+    lines += [*styled(screen.notes, "dim", indent=2), *_help_lines(screen, width, names)]
     return [*lines, *run_facts, *([Text()] if conclusion.subgroups else []), *_subgroup_lines(conclusion, width=width)]
 
 
@@ -94,74 +91,73 @@ def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence
     return lines
 
 
-def _help_lines(screen: FirstScreen, width: int) -> list[Text]:
+def _help_lines(screen: FirstScreen, width: int, names: Sequence[str]) -> list[Text]:
     """Return the lines of what helps; none without contrasts."""
     if not screen.helps:
         return []
     rows = [(visible(one.thing), visible(one.models), one.gain, one.verdict) for one in screen.helps]
     widths = [max(cell_len(row[place]) for row in rows) for place in range(3)]
     lines = [Text(), Text(HELPS, "dim")]
-    unclear = len({row[0] for row in rows}) < len(rows)
     narrow = 8 + sum(widths) + max(cell_len(row[3]) for row in rows) > width
     for one, (thing, models, gain, verdict) in zip(screen.helps, rows, strict=True):
-        line = Text(f"  {thing}{' ' * (widths[0] - cell_len(thing))}  ")
-        if not narrow:
-            line.append(f"{models}{' ' * (widths[1] - cell_len(models))}  ")
-        lines.append(line.append(f"{gain:>{widths[2]}}  ").append(verdict, _STYLES[one.look]))
-        if narrow and unclear:
-            lines.append(Text(f"    {models}", "dim"))
+        line = Text(f"  {thing}{' ' * (widths[0] - cell_len(thing))}  {models}{' ' * (widths[1] - cell_len(models))}")
+        if narrow:
+            lines += _styled([f"{thing}: {models}"], "", width=width, names=names, indent=2)
+            line = Text("  ")
+        lines.append(line.append(f"  {gain:>{widths[2]}}  ").append(verdict, _STYLES[one.look]))
     return lines
 
 
 def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False) -> list[Text]:
-    """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide, headings take two
-    lines, verdicts as many as they need; cells are never cut, and names never folded."""
-    _, score, gain, *other_scores, verdict = screen.columns
-    titles = ["", "", score, *([*other_scores, gain] if scores_first else [gain, *other_scores]), verdict]
-    rows = [
-        (
-            f"{'>' if row.recommended else ' '} {row.name}",
-            row.what,
-            row.score,
-            *((*row.other_scores, row.gain) if scores_first else (row.gain, *row.other_scores)),
-            row.verdict,
-        )
-        for row in screen.rows
-    ]
-    last, columns = len(titles) - 1, dict[int, list[str]]()
-    for place in range(last + 1):
-        cells = [row[place] for row in rows]
-        if any(cells):
-            columns[place] = list(map(visible, cells))
-    titles[0] = f"  {screen.columns[0]}"
-    headings = {place: visible(titles[place]) for place in columns}
+    """Return the table: names and verdicts to the left, numbers to the right. Where it is too wide, headings and
+    verdicts take two lines; then what a model is follows below its name, the verdict below the gain, and at last all
+    others below the name. Nothing is left out, and names are never folded."""
+    title, score, gain, *other_scores, verdict = screen.columns
+    numbers = [*other_scores, "gain"] if scores_first else ["gain", *other_scores]
+    order = ["name", "what", "score", *numbers, "verdict"]
+    headings = {"name": f"  {title}", "what": "", "score": score, "gain": gain, "verdict": verdict}
+    columns: dict[str, list[list[Text]]] = {name: [[Text(visible(headings.get(name, name)), "dim")]] for name in order}
+    for row in screen.rows:
+        name = f"{'>' if row.recommended else ' '} {row.name}"
+        texts = {"name": name, "what": row.what, "score": row.score, "gain": row.gain, "verdict": row.verdict}
+        texts |= zip(other_scores, row.other_scores, strict=True)
+        for place, column in columns.items():
+            style = _STYLES[row.look] if place == "verdict" else ""
+            column.append([Text(visible(texts[place]), "green" if row.recommended else style)])
+    columns = {place: column for place, column in columns.items() if any(cell[0] for cell in column[1:])}
 
     def widths() -> list[int]:
-        return [max(map(cell_len, [*headings[place].split("\n"), *cells])) for place, cells in columns.items()]
+        return [max(line.cell_len for cell in column for line in cell) for column in columns.values()]
 
-    if sum(widths()) + 2 * (len(columns) - 1) > width:
-        headings |= {place: in_two_lines(heading) for place, heading in headings.items() if heading.strip()}
-        verdicts = min(widths()[-1], _NARROW_VERDICT)
-        if sum(widths()[:-1]) + verdicts + 2 * (len(columns) - 1) > width:  # what a model is can be left out
-            columns.pop(1, None)
-            headings.pop(1, None)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for place, heading in headings.items():
-        justify: Any = "left" if place in (0, 1, last) else "right"
-        table.add_column(Text(heading), justify=justify, no_wrap=place != last)
-    for row, *cells in zip(screen.rows, *columns.values(), strict=True):
-        table.add_row(
-            *(
-                Text(cell, "green" if row.recommended else _STYLES[row.look] if place == last else "")
-                for place, cell in zip(columns, cells, strict=True)
-            )
-        )
-    console_width = max(width, sum(widths()[:-1]) + 2 * (len(columns) - 1) + _NARROWEST_VERDICT)
-    segments = Console(width=console_width, color_system=None, force_jupyter=False).render(table)
-    lines = [Text.assemble(*((one.text, one.style or "") for one in line)) for line in Segment.split_lines(segments)]
+    def is_wide() -> bool:
+        return sum(widths()) + 2 * (len(columns) - 1) > width
+
+    if is_wide():
+        for place in columns.keys() - {"name"}:
+            columns[place][0] = [Text(line, "dim") for line in in_two_lines(columns[place][0][0].plain).split("\n")]
+        for cell in columns.get("verdict", ()):
+            folded = textwrap.wrap(cell[0].plain, _NARROW_VERDICT, break_long_words=False)
+            cell[:] = [Text(line, cell[0].style) for line in folded] or cell
+    for upper, lower, indent in (("name", "what", "    "), ("gain", "verdict", "")):
+        if is_wide() and {upper, lower} <= columns.keys():
+            for cell, below in zip(columns[upper], columns.pop(lower), strict=True):
+                cell += [Text(indent, line.style).append_text(line) for line in below if line]
+    names = columns.pop("name") if is_wide() and len(columns) > 1 else []
+    lines = list[Text]()
+    for number in range(len(screen.rows) + 1):
+        lines += names[number] if names else []
+        cells = [column[number] for column in columns.values()]
+        for at in range(max(map(len, cells))):
+            line = Text("    " if names else "")
+            for place, size, cell in zip(columns, widths(), cells, strict=True):
+                text = cell[at] if at < len(cell) else Text()
+                space = " " * (size - text.cell_len)
+                is_left = place in ("name", "what", "verdict")
+                line.append_text(text if is_left else Text(space) + text).append(f"{space if is_left else ''}  ")
+            lines.append(line)
     for line in lines:
         line.rstrip()
-    return lines
+    return [line for line in lines if line]
 
 
 def _spaced_names(conclusion: Conclusion) -> list[str]:
