@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import itertools
 import json
+import math
 import sys
 import threading
 import time
@@ -14,6 +16,7 @@ from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_info
 
 from seedbed.experiment.comparison import carry_out
+from seedbed.experiment.fits import Fitted
 from seedbed.experiment.run import run, run_by_looks
 from seedbed.experiment.specification_file import read_specification
 from seedbed.report.glance import first_screen
@@ -274,3 +277,19 @@ def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
     assert "a first look at 5,000 of 7,000 rows with" in dict(screen.answers)["Note"]
     assert "a full run" in dict(screen.answers)["To be sure"]
     assert found.model("relu:3", n_networks=2).training["n_rows"] == 7000  # a model is fitted to all rows
+
+
+def test_the_time_left_is_right_from_the_first_fit_of_the_last_kind_on(planned, monkeypatch):
+    module, clock, left = sys.modules["seedbed.experiment.run"], [0.0], list[float]()
+
+    def fit(group, table, splits, *, tell, **_):
+        for name, _split in itertools.product(group.fits, splits):
+            clock[0] += 1.0 if name == "relu:3" else 10.0
+            tell(name)
+        return [dict.fromkeys(group.names, Fitted(np.zeros(len(split.test)))) for split in splits]
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(module, "fit_group", fit)
+    plan = planned("relu:3", "linear:3", repeats=3)
+    *_, results = run_by_looks(plan, tell=lambda progress: left.append(progress.left + clock[0]))
+    assert left == [math.inf] * 3 + [results.seconds] * 15

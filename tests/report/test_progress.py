@@ -47,13 +47,15 @@ def so_far(make):
 
 
 @pytest.mark.parametrize(
-    ("done", "total", "seconds", "line"),
-    [(0, 1, 0.0, "0 of 1 fit"), (1, 200, 3.0, "1 of 200 fits"),
-     (1_500, 6_000, 25.0, "1,500 of 6,000 fits; at most about 75 s left"),
-     (6, 6, 9.0, "6 of 6 fits; at most about 1 s left")],
+    ("words", "line"),
+    [({"done": 0, "total": 1}, "0 of 1 fit"),
+     ({"done": 1_500, "total": 6_000, "left": 75.0}, "1,500 of 6,000 fits; at most about 75 s left"),
+     ({"done": 6, "total": 6, "left": 0.0}, "6 of 6 fits; at most about 1 s left")],
 )  # fmt: skip
-def test_a_line_counts_the_fits_and_estimates_the_time_once_enough_are_done(done, total, seconds, line):
-    assert Progress(done=done, total=total, seconds=seconds).line() == line
+def test_a_line_counts_the_fits_and_has_the_time_left_once_it_is_known(words, line):
+    assert Progress(**words).line() == line
+    (drawn,) = {row.strip() for row in shown(Progress(**words), kind="terminal").split("\n") if "fitting" in row}
+    assert ("left" in drawn) == ("left" in words)
 
 
 def test_without_a_terminal_plain_lines_are_printed_at_intervals(fast):

@@ -50,9 +50,9 @@ class Group:
         return tuple(self.lines.values())
 
     @property
-    def n_fits(self) -> int:
-        """The fits on each split."""
-        return len(self.members)
+    def fits(self) -> tuple[str, ...]:
+        """The names of what is fitted on each split."""
+        return tuple(member.name for member in self.members)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +71,12 @@ class Estimator:
     estimator: Any
     description: str
     without: tuple[str, ...] = ()
-    n_fits = 1
 
     @property
     def names(self) -> tuple[str, ...]:
         return (self.name,)
+
+    fits = names
 
 
 Unit = Group | Estimator
@@ -113,14 +114,14 @@ def fit_group(
     n_networks: int,
     random_state: int,
     running: Running,
-    tell: Callable[[], None] = lambda: None,
+    tell: Callable[[str], None] = lambda name: None,
 ) -> list[dict[str, Fitted]]:
     """Fit a group to the training rows of each split; return what each line predicts for the test rows.
 
     Networks of all splits train in the same stacks. A model that can't be fitted to a split is missing.
 
     Args:
-        tell: called after each member of a split.
+        tell: called with the name of each member of a split after its fit.
     """
     if group.without:
         visible_columns = tuple(column for column in table.columns if column.name not in group.without)
@@ -148,9 +149,10 @@ def fit_group(
     ) as training:
         for place, which, member in training:
             trained[usable[which]][place] = member
-            tell()
-    for _ in range(sum(len(group.members) - len(members) for members in trained)):
-        tell()
+            tell(member.candidate.name)
+    for members in trained:
+        for name in {*group.fits} - {member.candidate.name for member in members.values()}:
+            tell(name)
     fitted = []
     for split, fit, (part, present), members in zip(splits, fits, parts, trained, strict=True):
         by_name = {member.candidate.name: member for member in members.values()}

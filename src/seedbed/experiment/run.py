@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import time
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -162,7 +164,10 @@ class _Work:
     def __init__(self, plan: Plan, tell: Tell | None, checkpoint: Checkpoint | None) -> None:
         self.plan, self.checkpoint, self._tell = plan, checkpoint, tell
         self.gathered = {line.name: Gathered(plan, line) for line in plan.experiment.lines}
-        self._done, self._started, self._reused = 0, time.perf_counter(), 0
+        self._reused, self._last = [0] * len(plan.experiment.units), time.perf_counter()
+        self._pace: dict[tuple[int, str], tuple[int, float]] = {
+            (number, name): (0, math.inf) for number, unit in enumerate(plan.experiment.units) for name in unit.fits
+        }  # how many fits of each kind are finished, and in how many seconds
 
     def do(self, part: int) -> None:
         """Fit everything of one part."""
@@ -183,7 +188,7 @@ class _Work:
         where = [plan.splits[split] for split in splits]
         if not isinstance(unit, Group):
             fitted = [{unit.name: fit_estimator(unit, spec.table, split)} for split in where]
-            self._count()
+            self._count(number, unit.name)
             return fitted
         return fit_group(
             unit,
@@ -193,7 +198,7 @@ class _Work:
             n_networks=spec.n_networks,
             random_state=spec.random_state,
             running=plan.running,
-            tell=self._count,
+            tell=functools.partial(self._count, number),
         )
 
     def _reuse(self, number: int, split: int) -> bool:
@@ -202,18 +207,25 @@ class _Work:
         if fitted is None:
             return False
         self._add(split, fitted)
-        self._reused += self.plan.experiment.units[number].n_fits
+        self._reused[number] += 1
         return True
 
     def _add(self, split: int, fitted: Mapping[str, Fitted]) -> None:
         for name, one in fitted.items():
             self.gathered[name].add(split, one)
 
-    def _count(self) -> None:
-        self._done += 1
+    def _count(self, number: int, name: str) -> None:
+        """Count a fit of a unit, and tell how long the others take if each kind goes on at its pace."""
+        now, (n, seconds) = time.perf_counter(), self._pace[number, name]
+        self._pace[number, name] = n + 1, (seconds if n else 0.0) + now - self._last
+        self._last = now
         if self._tell is not None:
-            total = sum(unit.n_fits for unit in self.plan.experiment.units) * len(self.plan.splits)
-            self._tell(Progress(done=self._done + self._reused, total=total))
+            done, left, n_splits = 0, 0.0, len(self.plan.splits)
+            for (number, _), (n, seconds) in self._pace.items():
+                n_done = n + self._reused[number]
+                done += n_done
+                left += (n_splits - n_done) * seconds / max(1, n) if n_done < n_splits else 0.0
+            self._tell(Progress(done=done, total=n_splits * len(self._pace), left=left))
 
     def results(self, repeats: int, seconds: float) -> Results:
         """Return the results of the first repeats."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import html
 import importlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from seedbed.errors import counted, visible
@@ -21,7 +22,6 @@ from seedbed.report.terminal import interim_lines
 
 _LINE_FIRST, _LINE_EVERY = 3.0, 10.0  # seconds
 _NOTEBOOK_EVERY = 0.5
-_LEAST_SHARE = 0.02  # of all fits, after which the time left is shown
 _ONE_LINE = 10_000
 
 
@@ -31,6 +31,7 @@ class Progress:
 
     Attributes:
         done, total: fits of models on splits.
+        left: about how many seconds the rest takes; infinite before each model is fitted once.
         seconds: since the run began.
         repeats: finished repeats that `so_far` is about.
         so_far: the result of these repeats, without curves and lottery; None before the first.
@@ -38,16 +39,19 @@ class Progress:
 
     done: int
     total: int
+    left: float = math.inf
     seconds: float = 0.0
     repeats: int = 0
     so_far: Conclusion | None = None
 
     def line(self) -> str:
-        """Return the progress as one line, with the time that the rest takes at the present rate."""
-        line = f"{self.done:,} of {counted(self.total, 'fit')}"
-        if self.done < _LEAST_SHARE * self.total:
-            return line
-        return f"{line}; at most about {duration(self.seconds * (self.total - self.done) / max(1, self.done))} left"
+        """Return the progress as one line."""
+        return f"{self.done:,} of {counted(self.total, 'fit')}{'; ' * bool(self.time_left)}{self.time_left}"
+
+    @property
+    def time_left(self) -> str:
+        """The time left in words; empty if it is unknown. The run may stop early."""
+        return f"at most about {duration(self.left)} left" if math.isfinite(self.left) else ""
 
 
 class ProgressDisplay(Bar):
@@ -61,17 +65,17 @@ class ProgressDisplay(Bar):
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self._quiet, self._repeats = quiet, 0
         self._so_far: Conclusion | None = None
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        columns = TextColumn("fitting"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
         disable = quiet or not console.is_interactive
         super().__init__(*columns, console=console, transient=True, disable=disable, refresh_per_second=4)
-        self._task = self.add_task("fitting", total=None)
+        self._task = self.add_task("", total=None)
         self._due = time.monotonic() + _LINE_FIRST
 
     def __call__(self, progress: Progress) -> None:
         """Show the progress."""
         if not self.disable:
             self._so_far = progress.so_far
-            self.update(self._task, completed=progress.done, total=progress.total)
+            self.update(self._task, completed=progress.done, total=progress.total, description=progress.time_left)
             return
         if self._quiet:
             return
