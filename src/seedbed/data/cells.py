@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seedbed.typing import Floats
+
 # One pattern for Python and for DuckDB (RE2), so that a column reads the same from a file and from a data frame.
 # DuckDB's own cast is laxer ('1_000' is 1000, '+-5' is -5), and so is float() ('1_000', digits of any script).
 # Each digit can match in one place only: otherwise a cell of many digits and a letter would take seconds or hours.
@@ -172,6 +174,7 @@ DAY = 86_400
 EPOCH = date(1970, 1, 1).toordinal()
 FIRST, PAST_LAST = ((date.min.toordinal() - EPOCH) * DAY, (date.max.toordinal() + 1 - EPOCH) * DAY)
 PIVOT = 69  # of two-digit years: 68 is 2068, 69 is 1969, as in POSIX
+SINCE_1800, SINCE_1979, UNTIL_2100 = -5.36e9, 3e8, 4.1e9  # of durations in seconds, few tables have only nine years
 DOTTED_DATE = re.compile(r"[0-9]{1,2}\.[0-9]")
 YEAR_OF_TWO_DIGITS = re.compile(r"^\s*[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])")
 MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
@@ -224,6 +227,28 @@ def moment(text: str) -> Moment:
     year = int(c) + (0 if len(c) == 4 else 1900 if int(c) >= PIVOT else 2000)
     dmy = _seconds(match, year, int(b), int(a))
     return Moment(np.nan, dmy, dmy if match["mark"] == "." else _seconds(match, year, int(a), int(b)))
+
+
+def dates_among(numbers: Floats) -> tuple[str, Floats] | None:
+    """Return how numbers are written that are all dates, such as "YYYYMMDD" or "Unix time", and their seconds since
+    1970-01-01; None if they aren't dates. NaN stays."""
+    values, places = np.unique(numbers[~np.isnan(numbers)], return_inverse=True)
+    forms = {"Unix time": values, "Unix time in milliseconds": values / 1e3}
+    if len(values) and 1e6 < values[0] <= values[-1] < 1e8 and (np.floor(values) == values).all():
+        texts = [f"{value:08.0f}" for value in values.tolist()]
+        days_first = [moment(f"{text[:2]}-{text[2:4]}-{text[4:]}") for text in texts]
+        forms = {
+            "YYYYMMDD": np.array([moment(f"{text[:4]}-{text[4:6]}-{text[6:]}").ymd for text in texts]),
+            "DDMMYYYY": np.array([day.dmy for day in days_first]),
+            "MMDDYYYY": np.array([day.mdy for day in days_first]),
+        }
+    for form, moments in forms.items():
+        since = SINCE_1979 if form.startswith("Unix") else SINCE_1800
+        if len(values) and ((since <= moments) & (moments < UNTIL_2100)).all():
+            seconds = np.full(len(numbers), np.nan)
+            seconds[~np.isnan(numbers)] = moments[places]
+            return form, seconds
+    return None
 
 
 def _seconds(match: re.Match[str], year: int, month: int, day: int) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedbed.data.cells import first_of, quote
+from seedbed.data.cells import dates_among, first_of, quote
 from seedbed.data.frame import ROWS_NAMED, Frame, Remark, as_notes
 from seedbed.data.kinds import as_category, finish
 from seedbed.data.table import FollowUp
@@ -80,7 +80,7 @@ def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome
     name, time = str(roles.event), str(roles.time)
     where = f"{frame.where}: the event '{name}'"
     target = _events(frame, name, where, roles.positive, decimal)
-    durations = _durations(frame, roles)
+    durations, unit, date_remarks = _durations(frame, roles)
     missing = np.isnan(durations)
     if 100 * missing.sum() > MOST_MISSING * frame.n_rows:
         message = f"{frame.where}: the time '{time}' is missing in {missing.sum():,} of {frame.n_rows:,} rows"
@@ -98,9 +98,12 @@ def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome
         ("of time 0, counted in the first interval", ""): np.flatnonzero(both)[durations == 0],
     }
     remarks = [
-        Remark(f"{counted(n, 'row')} {words}", time, code, n, rows[:ROWS_NAMED].tolist())
-        for (words, code), rows in found.items()
-        if (n := len(rows))
+        *date_remarks,
+        *(
+            Remark(f"{counted(n, 'row')} {words}", time, code, n, rows[:ROWS_NAMED].tolist())
+            for (words, code), rows in found.items()
+            if (n := len(rows))
+        ),
     ]
     if not events.any():
         raise TargetError(f"{where} never came", "There is nothing to predict.")
@@ -108,7 +111,7 @@ def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome
     encoded = EncodedTarget(
         events, target.labels, "survival", None if both.all() else both, (*target.notes, *as_notes(frame, remarks))
     )
-    return Outcome(encoded, durations, FollowUp(time, horizon, start=roles.start or ""))
+    return Outcome(encoded, durations, FollowUp(time, horizon, start=roles.start or "", unit=unit))
 
 
 def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: str) -> EncodedTarget:
@@ -138,25 +141,45 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
     return EncodedTarget(codes, labels, "survival", has_target, notes)
 
 
-def _durations(frame: Frame, roles: ColumnRoles) -> Floats:
-    """Return the time under observation [row]; of dates, the days since the start. NaN where it isn't known."""
+def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Remark]]:
+    """Return the time under observation [row], NaN where it isn't known, and its unit: of dates, days since the start.
+
+    The remarks name numbers that are read as dates.
+    """
     names = [str(roles.time), *([] if roles.start is None else [roles.start])]
     positions = [frame.names.index(name) for name in names]
     typed = type_columns(frame, positions, numeric=roles.numeric, categorical=roles.categorical)
-    kinds = [column.schema.kind for column in typed.columns]
-    for name, kind in zip(names, kinds, strict=True):
+    kinds, values, remarks = list[str](), list[Floats](), list[Remark]()
+    for name, position, column in zip(names, positions, typed.columns, strict=True):
+        kind, cells = column.schema.kind, column.values
+        numbers = cells if kind == "number" else frame.numbers(position)
+        found = dates_among(numbers) if kind in ("number", "category") else None
+        if found is not None:
+            form, row = found[0], int(np.flatnonzero(~np.isnan(numbers))[0])
+            moment = str(np.datetime64(int(found[1][row]), "s")).removesuffix("T00:00:00")
+            example = f"{quote(frame.texts(position).text_at(row))} is {moment}"
+            if form in ("DDMMYYYY", "MMDDYYYY"):
+                message = f"{frame.where}: '{name}' holds dates as {form} ({example})"
+                raise ColumnError(message, "Write them as 2024-03-01.")
+            kind, cells = "date", found[1]
+            remarks.append(Remark(f"column '{name}' is read as dates ({form}): {example}", name))
         if kind == "category" or (kind == "date" and roles.start is None):
-            message = f"{frame.where}: the time '{name}' is {'dates' if kind == 'date' else 'text'}, not numbers"
+            what = "text" if kind == "category" else f"dates ({form}: {example})" if found else "dates"
             dates = f"Name the column with the date on which observation began: {spell('start', 'COLUMN')}."
             text = "Write it as a number without a unit."
-            if kind == "category" and np.isfinite(frame.numbers(frame.names.index(name))).any():
+            if kind == "category" and np.isfinite(numbers).any():
                 text = f"Read its numbers alone: {spell('numeric', name)}."
-            raise ColumnError(message, dates if kind == "date" else text)
+            raise ColumnError(
+                f"{frame.where}: the time '{name}' is {what}, not numbers", dates if kind == "date" else text
+            )
+        kinds.append(kind)
+        values.append(cells)
     if len(kinds) > 1 and kinds.count("date") == 1:
         message = f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
         raise ColumnError(message, f"If '{names[0]}' is a duration, leave {spell('start')} out.")
-    ends, *starts = (column.values for column in typed.columns)
-    return (ends - starts[0]) / (_DAY if kinds[0] == "date" else 1.0) if starts else ends
+    is_dated = kinds[0] == "date"
+    ends, *starts = values
+    return (ends - starts[0]) / (_DAY if is_dated else 1.0) if starts else ends, "days" if is_dated else "", remarks
 
 
 def _horizon(where: str, time: str, durations: Floats, events: Bools, given: float | None) -> float:

@@ -78,6 +78,7 @@ class FollowUp:
         clock: of the intervals that hazards are of, see `person_periods`; empty before these are made.
         start: the column with the date on which observation began; empty if `time` is a duration.
         n_rows: the rows that person-periods are of.
+        unit: of the times, "days" between two dates; empty if it isn't known.
     """
 
     time: str
@@ -85,6 +86,7 @@ class FollowUp:
     clock: Clock = ()
     start: str = ""
     n_rows: int = field(default=0, compare=False)
+    unit: str = ""
 
     @functools.cached_property
     def cuts(self) -> tuple[float, ...]:
@@ -94,7 +96,7 @@ class FollowUp:
     @property
     def words(self) -> str:
         """The horizon, as `days 210`."""
-        return f"{self.time} {self.horizon:g}"
+        return f"{self.unit or self.time} {self.horizon:g}"
 
     @property
     def grid(self) -> Floats:

@@ -202,6 +202,7 @@ class SurvivalSummary:
         everyone: all rows.
         groups: thirds of the rows by predicted survival at the horizon, the highest risk first.
         rows: four typical rows, at the eighths of predicted survival, the highest risk first.
+        unit: of the times, "days" between two dates; empty if it isn't known.
     """
 
     time: str
@@ -213,11 +214,12 @@ class SurvivalSummary:
     model: str = ""
     groups: tuple[SurvivalCurve, ...] = ()
     rows: tuple[SurvivalCurve, ...] = ()
+    unit: str = ""
 
     @property
     def words(self) -> str:
         """The horizon, as `days 210`."""
-        return f"{self.time} {self.horizon:g}"
+        return f"{self.unit or self.time} {self.horizon:g}"
 
 
 def observed_curve(name: str, times: Floats, events: Bools, grid: Floats, predicted: Floats) -> SurvivalCurve:

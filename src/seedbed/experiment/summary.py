@@ -162,6 +162,7 @@ def _survival(table: Table, judged: Conclusion | None = None, results: Sequence[
         n_censored=int((within & ~events).sum()),
         grid=tuple(np.round(grid, 6).tolist()),
         everyone=whole,
+        unit=table.follow_up.unit,
     )
     name = "" if judged is None or judged.advice is None else judged.advice.use
     result = next((one for one in results if one.name == name and one.finite), None)

@@ -26,9 +26,10 @@ def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatC
         for place, curve in enumerate(getattr(survival, panel))
         for record in _records(panel, place, curve, survival.grid)
     ]
-    panels = [_panel(name, title, survival.time, theme) for name, title in _PANELS]
+    unit = survival.unit or survival.time
+    panels = [_panel(name, title, unit, theme) for name, title in _PANELS]
     phrases = [
-        f"across: {survival.time}, up to the horizon; up: share that survives",
+        f"across: {unit}, up to the horizon; up: share that survives",
         "left, dashed: mean prediction of rows not trained on; line and band: Kaplan-Meier with its 95% range",
         "right: predictions for the rows in the middle of each quarter by risk; band: 95% of single networks",
     ]

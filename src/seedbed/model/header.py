@@ -74,6 +74,7 @@ class FollowUpRecord(_Strict):
     start: str
     horizon: _Positive
     clock: Annotated[list[tuple[_Positive, _Positive]], Meta(min_length=1, max_length=1000)]
+    unit: Literal["", "days"] = ""
 
     def __post_init__(self) -> None:
         points = [(0.0, 0.0), *self.clock]

@@ -123,7 +123,8 @@ def to_bytes(model: Ensemble) -> bytes:
               "threshold": model.threshold, "mean": model.target_mean, "deviation": model.target_deviation}  # fmt: skip
     if model.follow_up is not None:
         time = model.follow_up
-        target["follow_up"] = {"time": time.time, "start": time.start, "horizon": time.horizon, "clock": time.clock}
+        kept = ("time", "start", "horizon", "clock", "unit")
+        target["follow_up"] = {name: getattr(time, name) for name in kept}
     values: dict[str, Any] = {
         "format": FORMAT,
         "candidate": model.candidate,
@@ -247,7 +248,7 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
     follow_up, of_row = None, (n_outputs,) if target.task == "multiclass" else ()
     if target.follow_up is not UNSET:
         time = target.follow_up
-        follow_up = FollowUp(time.time, time.horizon, tuple(time.clock), time.start)
+        follow_up = FollowUp(time.time, time.horizon, tuple(time.clock), time.start, unit=time.unit)
         of_row = (len(follow_up.cuts),)
         if len(preprocessor.layout.schemas[-1].levels) != len(follow_up.cuts):
             raise ModelFileError("its last column isn't the interval")

@@ -238,7 +238,8 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     if (survival := conclusion.survival) is not None and "uno_c" in conclusion.candidates[0].scores:
         if conclusion.metric.name != "uno_c":
             yield f"Uno's C (concordance): {METRICS['uno_c'].meaning}; 50% is chance."
-        yield f"Horizon: {survival.horizon:g}, in units of the column {survival.time}, an outcome and no feature."
+        unit = f"{survival.unit}, until the" if survival.unit else "in units of the"
+        yield f"Horizon: {survival.horizon:g} {unit} column {survival.time}, an outcome and no feature."
         if any(candidate.name == "logistic" for candidate in conclusion.candidates):
             yield "logistic is like Cox's model, with odds per interval in place of hazards; Cox's isn't fitted."
     if label:
