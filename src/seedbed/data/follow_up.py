@@ -118,6 +118,7 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
     """Return whether the event came [row with a target]: 1 or 0."""
     draft = as_category(frame.texts(frame.names.index(name)))
     column, remarks = finish(name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True)
+    has_target = rows_with_target(frame, where, "is missing", draft.cells, np.isnan(column.values))
     levels = column.schema.levels
     if len(levels) > 2:
         message = f"{where} has {len(levels)} labels ({first_of([quote(level) for level in levels], 3)})"
@@ -132,10 +133,9 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
         raise TargetError(message, f"Name it: {spell('positive', levels[-1])}.")
     if len(levels) == 2:
         given = positive if positive is not None else says_event[0]
-        return encode_target(frame, name, task="binary", positive=given, decimal=decimal)
+        return encode_target(frame, name, task="binary", positive=given, decimal=decimal, role="event")
     came = positive == levels[0] if positive is not None else bool(says_event)
     labels = ("censored", levels[0]) if came else (levels[0], "event")
-    has_target = rows_with_target(frame, where, "is missing", draft.cells, np.isnan(column.values))
     codes = np.full(frame.n_rows if has_target is None else int(has_target.sum()), int(came), dtype=np.int64)
     notes = as_notes(frame, [*remarks, *missing_remarks(name, has_target)])
     return EncodedTarget(codes, labels, "survival", has_target, notes)

@@ -190,8 +190,9 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
     """Return the role of each column that isn't a feature. All names must be known, and roles may not contradict."""
     role_of: dict[str, str] = {}
     kinds: dict[str, str] = {}
+    outcome = "target" if roles.event is None else "event"
     for by_name, names, role in (
-        (role_of, [roles.target], "target"),
+        (role_of, [roles.target], outcome),
         (role_of, roles.drop, "column to drop"),
         (role_of, [roles.group], "group column"),
         (role_of, [roles.time_split], "time column"),
@@ -206,13 +207,12 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
             if name not in frame.names:
                 raise ColumnError(f"{frame.where}: no {role} '{name}'", did_you_mean(name, frame.names))
             if by_name.setdefault(name, role) != role:
-                article = "the" if by_name[name] == "target" else "a"
+                article = "the" if by_name[name] == outcome else "a"
                 raise OptionError(f"'{name}' is both {article} {by_name[name]} and a {role}", "A column has one role.")
     for name, kind in kinds.items():
         if name == roles.target:
-            raise OptionError(
-                f"'{name}' is both the target and a {kind}", f"Set how it is predicted with {spell('task')}."
-            )
+            hint = f"Set how it is predicted with {spell('task')}." if roles.event is None else "A column has one role."
+            raise OptionError(f"'{name}' is both the {outcome} and a {kind}", hint)
         if role_of.get(name) == "column to drop":
             raise OptionError(f"'{name}' is both a {role_of[name]} and a {kind}", "Drop it, or use it.")
     return role_of

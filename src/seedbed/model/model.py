@@ -123,7 +123,10 @@ class Model(Ensemble):
                 raise OptionError(f"{spell('at')} is for models of survival", "Leave it out.")
             if not 0 <= time <= self.follow_up.horizon:
                 message = f"{spell('at')} is {time:g}, and the model predicts up to {self.follow_up.words}"
-                raise OptionError(message, f"Train with a longer one: {spell('horizon', f'{time:g}')}.")
+                longer = f"Train with a longer one: {spell('horizon', f'{time:g}')}."
+                raise OptionError(
+                    message, longer if 0 < time < math.inf else f"Give one from 0 to {self.follow_up.horizon:g}."
+                )
 
     def predict_set(self, rows: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:
         """Return for each row whether each label is in its prediction set [row, class], in the order of `classes_`.
