@@ -193,6 +193,21 @@ def test_labels_that_differ_only_in_case_have_two_columns(call, tmp_path):
     assert (status, out.splitlines()[0]) == (0, "prediction,probability_Yes,probability_yes_1,spread,flags")
 
 
+def test_texts_that_a_spreadsheet_would_run_get_an_apostrophe_in_csv_alone(call, tmp_path):
+    texts = ["=1+1", "-5", "+", "@SUM(A1)", "x=2", "-2+3|calc", "-3 to 5", ""]
+    frame = pd.DataFrame({"x": np.arange(80) % 8, "=note": texts * 10, "y": ["=cmd|' /C calc'!A0", "+"] * 40})
+    model = sb.fit_model(sb.read_table(frame, target="y", drop=["=note"]), "logistic", n_networks=2)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    words = ("predict", model.save(tmp_path / "m.safetensors"), tmp_path / "t.csv", "--keep", "=note")
+    _, out, err = call(*words)
+    found, labels = pd.read_csv(io.StringIO(out), keep_default_na=False, dtype=str), {"'=cmd|' /C calc'!A0", "+"}
+    assert found["'=note"].tolist()[:8] == ["'=1+1", "-5", "+", "'@SUM(A1)", "x=2", "'-2+3|calc", "-3 to 5", ""]
+    assert set(found["prediction"]) <= labels
+    assert f"note: {30 + found['prediction'].str.len().gt(1).sum()} texts that a spreadsheet would run" in err
+    assert call(*words, "-o", tmp_path / "p.parquet")[2].count("apostrophe") == 0
+    assert duckdb.execute(f"SELECT \"=note\" FROM '{tmp_path / 'p.parquet'}'").fetchone() == ("=1+1",)
+
+
 def test_a_threshold_changes_the_labels(folder, call):
     for threshold, label in (("0", "yes"), ("1", "no")):
         out = call("predict", folder / "m.safetensors", folder / "patients.csv", "--threshold", threshold)[1]

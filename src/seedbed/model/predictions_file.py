@@ -17,13 +17,14 @@ import numpy as np
 from seedbed.data.frame import Frame
 from seedbed.data.sources.loaded import open_duckdb
 from seedbed.data.sources.source_limits import quote_name
-from seedbed.errors import ColumnError, OptionError, did_you_mean, visible
+from seedbed.errors import ColumnError, OptionError, counted, did_you_mean, visible
 from seedbed.evaluation.summaries import Note
 from seedbed.model.model import Model
 from seedbed.model.model_file import write_checked
 from seedbed.model.predicting import Blocks, Predictions, check_threshold
 
 _FORMATS = {".csv": "(FORMAT csv, HEADER)", ".parquet": "(FORMAT parquet)"}
+_FORMULA = r"(?s)^\s*(=|[-+@].*[(|!])"  # what a spreadsheet runs, and neither -5 nor a label such as +
 _ROWS_A_BLOCK = 65_536
 _MEMORY = "1GB"  # of DuckDB; the rest goes to a temporary folder
 
@@ -53,6 +54,8 @@ def write_predictions(
     names unusual columns of the row: `unseen: town; outlying: age; doubtful`. With a coverage, `set` has the labels of
     the prediction set, `yes; no`, or `low` and `high` are the ends of the interval.
 
+    In CSV, a text that a spreadsheet would run as a formula gets an apostrophe.
+
     Args:
         path: of the file, `.csv` or `.parquet`, written completely or not at all; None for CSV on stdout.
         threshold: for two labels, replaces the model's own threshold.
@@ -74,9 +77,10 @@ def write_predictions(
     times = tuple(dict.fromkeys(at)) if at or model.follow_up is None else model.follow_up.cuts
     model.check_times(times)  # refused now if one is out of range
     columns = _Columns(model, threshold, coverage, per_class, times)
+    is_csv = path is None or path.suffix.lower() == ".csv"
     copied = _columns_to_copy(columns, frame, keep)
     with open_duckdb(_MEMORY) as (connection, folder):
-        notes = _fill(connection, columns, frame, copied)
+        notes = _fill(connection, columns, frame, copied, is_csv=is_csv)
         if path is None:
             _print(connection, folder / "predictions.csv")
         else:
@@ -148,16 +152,18 @@ def _columns_to_copy(columns: _Columns, frame: Frame, keep: Sequence[str]) -> di
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection, columns: _Columns, frame: Frame, copied: dict[str, int]
+    connection: duckdb.DuckDBPyConnection, columns: _Columns, frame: Frame, copied: dict[str, int], *, is_csv: bool
 ) -> tuple[Note, ...]:
     rows, remarks = columns.model.read(frame)
     blocks = Blocks(columns.model, rows, _ROWS_A_BLOCK)
     texts = [frame.texts(position) for position in copied.values()]
-    names = [*copied, *columns.names]
+    names = [f"'{name}" if is_csv and re.match(_FORMULA, name) else name for name in (*copied, *columns.names)]
     types = ["VARCHAR"] * len(copied) + columns.types
     # DuckDB's names ignore case: it renames the second of 'Yes' and 'yes' to 'yes_1'. So the view has the names.
-    shown = ", ".join(f"c{place} AS {quote_name(name)}" for place, name in enumerate(names))
+    cells_as = [f"inert(c{place})" if is_csv and kind == "VARCHAR" else f"c{place}" for place, kind in enumerate(types)]
+    shown = ", ".join(f"{cell} AS {quote_name(name)}" for cell, name in zip(cells_as, names, strict=True))
     typed = ", ".join(f"c{place} {kind}" for place, kind in enumerate(types))
+    connection.execute(f"CREATE MACRO inert(x) AS if(regexp_matches(x, '{_FORMULA}'), chr(39) || x, x)")
     connection.execute(f"CREATE TABLE cells ({typed})")
     connection.execute(f"CREATE VIEW predictions AS SELECT {shown} FROM cells")
     start = 0
@@ -170,7 +176,13 @@ def _fill(
         flags = f"c{len(cells) - 1}"
         connection.execute(f"INSERT INTO cells SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM block")
         connection.unregister("block")
-    return blocks.notes(frame, remarks)
+    notes = blocks.notes(frame, remarks)
+    counts = " + ".join(f"count_if({cell} IS DISTINCT FROM c{place})" for place, cell in enumerate(cells_as))
+    ((n,),) = connection.execute(f"SELECT {counts} FROM cells").fetchall()
+    if n:
+        message = f"{counted(n, 'text')} that a spreadsheet would run as a formula got an apostrophe"
+        notes = (*notes, Note(f"{message}; .parquet keeps all as they are", count=n))
+    return notes
 
 
 def _flags(model: Model, predictions: Predictions) -> np.ndarray[Any, Any]:
