@@ -1,9 +1,8 @@
 """The first screen: answers, one table, how to read it, remarks on the training, and what was trained."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from seedbed.evaluation.metrics import plus_minus
 from seedbed.report.glance import first_screen
 from seedbed.report.terminal import glance_lines, glance_text
 
@@ -95,7 +94,7 @@ def test_a_row_shows_score_gain_accuracy_and_verdict(document, low, high, word):
 @pytest.mark.parametrize(
     ("metric", "heading", "cells"),
     [("brier", "Brier score accuracy gain over linear:5", ["0.115", "83.7%", "+0.010", "±0.020"]),
-     ("accuracy", "accuracy gain over linear:5 (points)", ["83.7%", "+1.2", "±2.0"])],
+     ("accuracy", "accuracy gain over linear:5 (points)", ["83.7%", "+1.0", "±2.0"])],
 )  # fmt: skip
 def test_the_score_that_decides_comes_first(make, metric, heading, cells):
     names = make.network("linear:5"), make.network("relu:5", scores=ahead(make, -0.01, 0.03))
@@ -135,9 +134,8 @@ def test_the_key_names_the_difference_that_matters_and_what_the_range_holds_for(
 
 
 def test_a_range_beyond_the_margin_is_not_shown_beside_no_difference_that_matters(document, make):
-    verdicts = [make.verdict("relu:5", -0.009, 0.009)]
-    scores = make.scores(brier=(make.scores()["brier"]["mean"] - 0.004, 0.0, 1.0))
-    models = make.network("linear:5"), make.network("relu:5", scores=scores)
+    verdicts = [make.verdict("relu:5", -0.009, 0.009) | {"difference": 0.004}]
+    models = make.network("linear:5"), make.network("relu:5")
     (*_, row) = first_screen(make.document(*models, verdicts=verdicts)).rows
     assert (row.gain, row.verdict) == ("within ±0.01", "no difference that matters")
 
@@ -161,14 +159,14 @@ def test_without_a_named_reference_rows_say_how_far_they_are_behind(document, ma
     rows = {row.name: row for row in screen.rows}
     assert screen.columns[2] == "behind relu:5"
     assert (rows["relu:5"].gain, rows["relu:5"].recommended) == ("recommended", True)
-    assert rows["linear:5"].gain == "0.000 ±0.030"
+    assert rows["linear:5"].gain == "0.010 ±0.030"
 
 
 def test_what_helps_follows_the_table_and_models_are_described(document):
     found = document(contrasts=[CONTRAST])
     found["candidates"][1]["few_words"] = "one hidden layer"
     text = glance_text(found)
-    assert "  a curve  relu:5 over linear:5  +0.000 ±0.008  helps" in text
+    assert "  a curve  relu:5 over linear:5  +0.010 ±0.008  helps" in text
     assert text.index("What helps") > text.index("one hidden layer")
     assert "What helps" not in glance_text(document())
 
@@ -198,15 +196,15 @@ def test_candidates_with_the_same_finding_share_a_sentence(document, make):
     assert "relu:5 was still learning" in said(document(checks=checks[:1]))
 
 
-@pytest.mark.parametrize("metric", ["brier", "accuracy"])
-@given(reference=st.floats(0, 1), other=st.floats(0, 1))
-def test_differences_are_those_of_the_numbers_that_are_shown(make, metric, reference, other):
-    models = [make.network(name, scores=make.scores(**dict.fromkeys(("brier", "accuracy"), (value, 0.0, 1.0))))
-              for name, value in (("linear:5", reference), ("relu:5", other))]  # fmt: skip
-    found = make.document(*models, metric=metric, verdicts=[make.verdict("relu:5", -0.3, 0.3, metric=metric)])
-    first, second = (row for row in first_screen(found).rows)
-    score, gain = [float(row.score.rstrip("%")) for row in (first, second)], float(second.gain.split(" ±")[0])
-    assert gain == pytest.approx(score[1] - score[0] if metric == "accuracy" else score[0] - score[1])
+@pytest.mark.parametrize(
+    ("difference", "half", "decided", "shown"),
+    [(0.000147, 0.0213, False, "under 0.001 ±0.021"), (-0.0002, 0.0001, True, "-0.0002 ±0.0001"),
+     (0.01532, 0.01487, True, "+0.0153 ±0.0149"), (0.0148, 0.0152, False, "+0.0148 ±0.0152"),
+     (0.0153, 0.0161, True, "+0.015 (0 to +0.031)"), (-0.0153, 0.0161, True, "-0.015 (-0.031 to 0)"),
+     (0.02, 0.01, True, "+0.020 ±0.010"), (0.0, 0.0, False, "+0.000 ±0.000"), (1e-17, 0.01, False, "+0.000 ±0.010")],
+)  # fmt: skip
+def test_a_difference_has_the_digits_that_show_what_its_verdict_says(difference, half, decided, shown):
+    assert plus_minus(difference, half, 3, decided=decided) == shown
 
 
 def test_a_difference_that_only_accuracy_shows_is_stated(document, make):

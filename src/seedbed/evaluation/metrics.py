@@ -37,6 +37,7 @@ Number = TypeVar("Number", float, Floats)
 LOG_LOSS_CLIP = 1e-7
 """Probabilities are clipped to [1e-7, 1 - 1e-7] in the log loss, so one sure mistake costs 16.1 and not infinity."""
 _CLASSES = ("binary", "multiclass")
+_ROUNDING = 12  # more decimals than are shown: what is smaller comes from rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -416,15 +417,36 @@ def plain_number(value: float, digits: int = 3) -> str:
 
 
 def signed(value: float, decimals: int | None = None) -> str:
-    """Return a number with its sign: +1.8, -0.026, +12,300; with three digits, or `decimals`. 0 has no minus."""
+    """Return a number with its sign: +1.8, -0.026, +12,300; with three digits, or with `decimals`, and with a digit
+    where these would show 0. 0 has no minus, and neither has what is nothing but rounding."""
     if decimals is not None:
+        if round(value, decimals) == 0 and abs(value) > 10.0 ** (-decimals - _ROUNDING):
+            return f"{value:+.1g}"
         return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
     return f"{'+' if value > 0 else ''}{plain_number(value)}"
 
 
-def plus_minus(value: float, half: float, decimals: int | None = None) -> str:
-    """Return a difference and half of its interval, as +1.8 ±0.6; with decimals as `signed` has them."""
-    return f"{signed(value, decimals)} ±{signed(half, decimals).removeprefix('+')}"
+def plus_minus(value: float, half: float, decimals: int | None = None, *, decided: bool = False) -> str:
+    """Return a difference and half of its interval, as +1.8 ±0.6, with up to three more decimals where they show which
+    of the two is larger; and a small difference as `under 0.001 ±0.014`.
+
+    Args:
+        decided: whether the difference is shown not to be 0. An interval that reaches 0 then ends there, and is
+            written out: +0.015 (0 to +0.031).
+    """
+    size = abs(value)
+    if decided and half > size:
+        ends = ["0", signed(value + math.copysign(half, value), decimals)]
+        return f"{signed(value, decimals)} ({' to '.join(ends if value > 0 else ends[::-1])})"
+    if decimals is None:
+        return f"{signed(value)} ±{signed(half).removeprefix('+')}"
+    shown = decimals
+    while shown < decimals + 3 and size != half and round(half, shown) in (0, round(size, shown)):
+        shown += 1
+    words = signed(value, shown)
+    if size > 10.0 ** (-shown - _ROUNDING) and round(size, shown) == 0:
+        words = f"under {10.0**-shown:.{shown}f}"
+    return f"{words} ±{signed(half, shown).removeprefix('+')}"
 
 
 def percent(probability: float) -> str:

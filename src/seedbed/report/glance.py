@@ -159,11 +159,10 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
         verdict, interval, gain, words, look = verdicts.get(name), None, "", "", ""
         if verdict is not None:
             interval = verdict.interval.times(metric.scale)
-            points = _shown_gain(conclusion, metric, name, conclusion.reference)
-            sign = 1 if conclusion.reference_named else -1
-            gain = _gain(conclusion, metric, sign * points, interval.half, verdict.rule == "no_practical_difference")
-            gain = gain if conclusion.reference_named else gain.lstrip("+")
             words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
+            sign = 1 if conclusion.reference_named else -1
+            gain = _gain(conclusion, metric, sign * interval.mean, interval.half, words)
+            gain = gain if conclusion.reference_named else gain.replace("+", "")
         elif conclusion.verdicts:
             is_reference = name == conclusion.reference
             gain, words, look = (
@@ -180,32 +179,22 @@ def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
     """Yield what helps, in the order of the questions. A pair that the table says the same of has the table's range."""
     looks = {"helps": "better", "hurts": "worse", "can't tell": "unsure"}
     for one in conclusion.contrasts[:_MOST_CONTRASTS]:
-        points = _shown_gain(conclusion, metric, one.candidate, one.reference)
         pair = {one.candidate, one.reference}
         rows = (row.interval for row in conclusion.verdicts
                 if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict)  # fmt: skip
         half = metric.scale * next(rows, one.interval).half
-        gain = _gain(conclusion, metric, points, half, one.verdict == SHORT["no_practical_difference"])
+        gain = _gain(conclusion, metric, metric.scale * one.difference, half, one.verdict)
         yield Help(one.question, f"{one.candidate} over {one.reference}", gain, one.verdict, looks.get(one.verdict, ""))
 
 
-def _gain(conclusion: Conclusion, metric: Metric, points: float, half: float, small: bool) -> str:
+def _gain(conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str) -> str:
     """Return a difference with its ±; of one that is shown to be too small to matter the margin, where the ± would
     reach beyond it."""
     margin = conclusion.metric.margin
-    if small and abs(points) + half > metric.scale * margin:
+    if verdict == SHORT["no_practical_difference"] and abs(points) + half > metric.scale * margin:
         return f"within ±{plain_number(metric.scale * margin)}"
-    return plus_minus(points, half, decimals_of(metric, margin))
-
-
-def _shown_gain(conclusion: Conclusion, metric: Metric, candidate: str, reference: str) -> float:
-    """Return the gain of a model over another one as a reader computes it from the two rounded scores."""
-    better, worse = (candidate, reference) if metric.greater_is_better else (reference, candidate)
-    decimals = decimals_of(metric, conclusion.metric.margin)
-    one, other = (
-        round(metric.scale * (conclusion.score(name, metric.name).mean or 0.0), decimals) for name in (better, worse)
-    )
-    return one - other
+    decided = verdict in ("better", "worse", "helps", "hurts")
+    return plus_minus(points, half, decimals_of(metric, margin), decided=decided)
 
 
 def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:

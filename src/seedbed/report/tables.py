@@ -17,6 +17,7 @@ from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, percent, plain_number, signed
 from seedbed.evaluation.summaries import Conclusion, Score
 
+_ALONE = "probability that it is better, alone"
 _SPACE_OF_A_NAME = "\ue000"
 WIDTH = 100  # letters of a line, where a terminal is no narrower
 HELPS = "What helps, and by how much it is better (minus: worse)"
@@ -51,8 +52,8 @@ class Row:
         name: of the candidate or baseline.
         what: what it is, in a few words; may be empty.
         score: the score that decides.
-        gain: how much better it is than the reference's, as both are shown, `+0.003 ±0.017`, or how far it is behind
-            the recommended model, `0.003 ±0.017`. `reference` or `recommended` at that model, and empty where there is
+        gain: how much better it is than the reference, `+0.003 ±0.017`, or how far it is behind the recommended model,
+            `0.003 ±0.017`; see `plus_minus`. `reference` or `recommended` at that model, and empty where there is
             no verdict.
         other_scores: those that don't decide but are easier to understand: accuracy of classes, ROC AUC and recall if
             a label is rare, the mean absolute error of numbers.
@@ -228,7 +229,7 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
     """Return the numbers of each verdict."""
     unit = find_metric(conclusion.metric.name).points
     columns = [f"gain in {conclusion.metric.words}{unit}", "interval", "in accuracy (points)", "interval"]
-    columns += ["probability that it is better", "runs that show the opposite", "p, adjusted", "rows for the margin"]
+    columns += [_ALONE, "runs that show the opposite", "p, adjusted", "rows for the margin"]
     rows = []
     for one in conclusion.verdicts:
         cells = _improvement(one.difference, one.low, one.high, 100 if unit else None)
@@ -241,7 +242,14 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
         rows_needed = "" if ends is None else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
         rows.append([one.candidate, *cells, percent(one.p_better), opposite, p_words(one.p_adjusted), rows_needed])
     places = [0, *(place for place in range(1, 9) if any(row[place] for row in rows))]
-    return NumberTable([["", *columns][place] for place in places], [[row[place] for place in places] for row in rows])
+    several = any(one.comparisons > 1 for one in conclusion.verdicts)
+    return NumberTable(
+        [["", *columns][place] for place in places],
+        [[row[place] for place in places] for row in rows],
+        f"{_ALONE.capitalize()}: without regard to the other comparisons, which the verdict allows for"
+        if several
+        else "",
+    )
 
 
 def _improvement(middle: float, low: float, high: float, scale: int | None) -> list[str]:

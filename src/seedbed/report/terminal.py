@@ -173,7 +173,7 @@ def comparison_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
     lines = [glance_text(conclusion, width=width)]
     if conclusion.verdicts:
         numbers = verdict_table(conclusion)
-        lines += table_lines(numbers.columns, numbers.rows, width=width)
+        lines += [*table_lines(numbers.columns, numbers.rows, width=width), *fold_text(numbers.caption, width, 2)]
     for table in number_tables(conclusion):
         lines += [table.caption, *table_lines(table.columns, table.rows, width=width)]
     for sentence in (*detail_sentences(conclusion), *note_sentences(conclusion.notes)):
