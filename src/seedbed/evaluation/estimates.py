@@ -405,7 +405,7 @@ def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:
 def _of_parts(mean: float, parts: Sequence[tuple[float, float]], alpha: float, comparisons: int) -> Estimate:
     """Return an estimate whose variance is a sum of (variance, degrees of freedom), by Satterthwaite (1946)."""
     total = sum(part for part, _ in parts)
-    df = total**2 / sum(part**2 / free for part, free in parts) if total > 0 else float(parts[0][1])
+    df = 1 / sum((part / total) ** 2 / free for part, free in parts) if total > 0 else float(parts[0][1])
     return inference(mean, math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons)
 
 

@@ -24,6 +24,7 @@ from seedbed.evaluation.protocol import Protocol, designs_by_rows
 from seedbed.typing import Floats
 
 _POWER = 0.8  # the chance of deciding a difference of the margin
+_MOST = 1e9  # times as narrow as the interval of these rows: the rows for more are as good as infinite
 
 Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "no_better", "cannot_tell"]
 
@@ -295,7 +296,7 @@ def rows_factor(
 
     def factor(se: float, df: float | None) -> float:
         quantiles = simultaneous_quantile(estimate.alpha, estimate.comparisons, df) + student_quantile(_POWER, df)
-        return (quantiles * se / margin) ** 2
+        return min(_MOST, quantiles * se / margin) ** 2
 
     factor_needed = factor(estimate.se, estimate.df)
     if design is None or n_rows is None or estimate.spread is None:

@@ -31,7 +31,7 @@ from seedbed.evaluation.summaries import (
 )
 from seedbed.evaluation.verdicts import SHORT, fold_differences, more_repeats_ratio, seed_noise
 from seedbed.judgement.question import Question
-from seedbed.judgement.score_columns import reference_among
+from seedbed.judgement.score_columns import LARGEST, reference_among
 from seedbed.judgement.scores import SplitPlan
 from seedbed.typing import Floats
 
@@ -145,8 +145,9 @@ def _margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:
     if metric.greater_is_better and (np.abs(reference).max() <= 1 or metric.high <= 1):
         return Margin(0.01, "default")
     size = abs(float(reference.mean()))
-    if not size > 0:
-        raise OptionError("the reference's mean score is 0, so there is no default margin", f"Give {spell('margin')}.")
+    if size < 1 / LARGEST:
+        message = "the reference's mean score is 0, or nearly so, and there is no default margin"
+        raise OptionError(message, f"Give {spell('margin')}.")
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
 
 
@@ -239,9 +240,9 @@ def conclude_tables(
     ours = losses[:, [names.index(reference)]]
     gains, relative = ours - losses, not metric.greater_is_better
     if relative:
-        if (ours <= 0).any():
-            table = tables[int((ours <= 0).ravel().argmax())].table
-            raise DataError(f"{name}: the error of {reference} is 0 or less on {table}", "Leave that table out.")
+        if (tiny := ours < 1 / LARGEST).any():
+            message = f"{name}: the error of {reference} is 0, nearly so, or less on {tables[int(tiny.argmax())].table}"
+            raise DataError(message, "Leave that table out.")
         gains = gains / ours
     ranks, verdicts = np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist(), list[TableVerdict]()
     if enough:

@@ -275,7 +275,7 @@ def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[in
             raise ColumnError(f"{columns.where}: {message}", f"Name another one with {spell('target', 'NAME')}.")
         message = f"'{cell}' is predicted (column '{names[strange.index(cell)]}'), and no row has that target"
         raise ColumnError(f"{columns.where}: {message}", "Give labels of the target.")
-    y = np.array([float(cell) for cell in truth])
+    y = numbers(columns, columns.names.index(str(target)))
     return _Predicted("regression", (), y, tuple(numbers(columns, i) for i in predicted), False)
 
 

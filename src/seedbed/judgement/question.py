@@ -23,16 +23,17 @@ class Question(Settings):
         None,
         "The difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up to 1, else"
         " 2 % of the reference's mean.",
-        above=0,
-        hint="Give the smallest difference that matters, above 0.",
+        at_least=1e-30,
+        at_most=1e30,
+        hint="Give the smallest difference that matters, from 1e-30 to 1e30.",
         group="Verdicts",
     )
     alpha: float = setting(
         0.05,
         "Error level: how often a difference may be claimed although there is none, over all comparisons together.",
-        above=0,
+        at_least=1e-9,
         below=1,
-        hint="Give a share between 0 and 1: 0.05, say.",
+        hint="Give a share from 1e-9 to below 1: 0.05, say.",
         group="Verdicts",
     )
     tried: int = setting(

@@ -48,6 +48,8 @@ _PLUS_MINUS = re.compile(r"[0-9]%? *(±|\+/?-|\\pm)")
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
+LARGEST = 1e30
+"""The largest size of a score, a prediction or a margin; the smallest margin is 1 over it."""
 _OF_TABLES = re.compile(r"\b(query|table|skip.rows|limit)\b(?=[ =,.]|$)")  # options that scores don't have
 _NO_ROWS = "Give a row for each score."
 _PREFIX = re.compile(r"(metrics|test|val|valid|validation|cv|mean|out_of_fold|oof)_")
@@ -281,10 +283,14 @@ def numbers(columns: Frame, position: int) -> Floats:
     """Return a column as numbers [row], NaN for empty cells.
 
     Raises:
-        ColumnError: a cell holds a text.
+        ColumnError: a cell holds a text, or a number so large that its square or a sum may be infinite.
     """
     values = columns.numbers(position)
     missing = ~np.isfinite(values)
+    for row in np.flatnonzero(~missing & (np.abs(values) > LARGEST))[:1].tolist():
+        message = f"{columns.places([row])[row]}, column '{columns.names[position]}' holds {values[row]:.4g}"
+        hint = f"Numbers go up to {LARGEST:g}: give them in another unit, or leave the cell of a failed run empty."
+        raise ColumnError(f"{columns.where}: {message}", hint)
     if missing.any():
         texts = columns.texts(position)
         is_text = np.array([text.lower() not in _NO_NUMBER for text in texts.texts], dtype=np.bool_)

@@ -14,7 +14,7 @@ from seedbed.errors import DataError, OptionError, spell
 from seedbed.judgement.score_columns import Factor, factor, numbers
 from seedbed.typing import Floats, Ints
 
-_MOST_CELLS = 50_000_000
+_MOST_CELLS, _MOST_ROWS = 50_000_000, 1e15
 _MOST_NAMED = 4
 _MOST_FOLDS = 20
 _MOST_DF = 9
@@ -99,10 +99,10 @@ def _test_share(columns: Frame, roles: Mapping[str, int]) -> float | None:
     if "n_test" not in roles or "n_train" not in roles:
         return None
     tested, trained = (numbers(columns, roles[role]) for role in ("n_test", "n_train"))
-    if not (np.isfinite(tested).all() and np.isfinite(trained).all() and (tested > 0).all() and (trained > 0).all()):
+    if not all(((counts >= 1) & (counts <= _MOST_ROWS)).all() for counts in (tested, trained)):
         names = " and ".join(f"'{columns.names[roles[role]]}'" for role in ("n_train", "n_test"))
         raise DataError(f"{columns.where}: {names} aren't numbers of rows above 0 in all rows", "Correct or drop them.")
-    return float(np.mean(tested / (tested + trained)))
+    return float(1 - np.mean(trained / (tested + trained)))
 
 
 def scores_by_candidate(columns: Frame, values: Sequence[int], rows: FileRows) -> dict[str, Floats]:

@@ -128,7 +128,7 @@ class FirstScreen:
 def decimals_of(metric: Metric, margin: float) -> int:
     """Return how many decimals a difference in a score has: as many as the score, and enough for the margin."""
     if metric.percent:
-        return max(1, math.ceil(-math.log10(100 * margin)))
+        return min(8, max(1, math.ceil(-math.log10(100 * margin))))
     fewest, more = (0, 1) if metric.own_units else (3, 0)
     return min(8, max(fewest, more + math.ceil(-math.log10(margin))))
 
