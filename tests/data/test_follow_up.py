@@ -42,8 +42,8 @@ REFUSED = {
     "no event in words": (patients(died="alive"), {}, TargetError, "event 'died' never came", "nothing to predict"),
     "negative": (patients(days=first(2, -1.0)), {}, TargetError, "negative in 2 rows, first in row 0", "Repair or rem"),
     "many missing": (patients(days=first(21, None)), {}, TargetError, "missing in 21 of 100 rows", "Fill these cells"),
-    "three labels": (patients(died=np.arange(N) % 3), {}, TargetError, "has 3 labels ('0', '1'", "Competing risks"),
-    "1 and 2": (patients(died=CODES + 1), {}, TargetError, "came, '1' or '2'?", 'Name it: positive="2"'),
+    "three labels": (patients(died=np.arange(N) % 3), {}, TargetError, "('0', '1', '2')?", 'positive="2"; the others'),
+    "1 and 2": (patients(died=CODES + 1), {}, TargetError, "came ('1', '2')?", 'Name it: positive="2"'),
     "other words": (patients(died=np.where(CODES, "x", "y")), {}, TargetError, "which label", 'positive="y"'),
     "another positive": (patients(), {"positive": "7"}, OptionError, "event 'died' has no label '7'", "Known: 0, 1"),
     "no such event": (patients(), {"event": "die"}, ColumnError, "no event 'die'", "Did you mean 'died'?"),
@@ -69,6 +69,10 @@ REFUSED = {
     "time and event": (patients(), {"time": "died"}, OptionError, "both the event and a time under", "has one role"),
     "time and start": (patients(), {"start": "days"}, OptionError, "observation and a start of", "has one role"),
     "time and group": (patients(), {"group": "days"}, OptionError, "group column and a time under", "has one role"),
+    "late entry": (patients(start=np.arange(N) / 2), {}, OptionError, "seems to begin at 'start'", 'start="start"'),
+    "rows that go on": (
+        patients(since=CODES * np.arange(N)), {}, OptionError, "seems to begin at 'since'", 'together: group="COLUMN"'
+    ),
     "no such time": (patients(), {"time": "dayz"}, ColumnError, "no time under observation 'dayz'", "mean 'days'"),
 }  # fmt: skip
 
@@ -101,6 +105,7 @@ WORDS = {
     "dead and alive": (DEAD, {}, ("alive", "dead")),
     "Dead and Censored": (np.where(CODES, "Dead", "Censored"), {}, ("Censored", "Dead")),
     "1 and 2": (CODES + 1, {"positive": 2}, ("1", "2")),
+    "0, 1 and 2": (2 * CODES + np.arange(N) % 4 // 2 * (1 - CODES), {"positive": 2}, ("censored", "2")),
     "2 and 1": (2 - CODES, {"positive": "1"}, ("2", "1")),
 }
 
@@ -113,6 +118,20 @@ def test_words_or_the_user_say_which_rows_had_the_event(case):
     assert table.target.tolist() == CODES.tolist()
     assert table.durations.tolist() == list(range(1, N + 1))
     assert (table.feature_names, table.follow_up.time, table.follow_up.cuts) == (("age",), "days", ())
+
+
+def test_competing_events_are_censored_and_the_note_says_so():
+    def said(died, **roles):
+        return [note.message for note in sb.read_table(patients(died=died), **OUTCOME, **roles).notes]
+
+    causes = np.where(CODES, "heart", np.where(np.arange(N) % 4, "cancer", "censored"))
+    (message,) = said(causes, positive="heart")
+    assert message.startswith(
+        "of 'died', only 'heart' is the event; rows with 'cancer' count as censored, and survival"
+    )
+    assert said(np.where(CODES, "dead", np.where(np.arange(N) % 4, "lost", "alive"))) == []
+    with pytest.raises(OptionError, match="no label 'hart'"):
+        said(causes, positive="hart")
 
 
 @pytest.mark.parametrize(("cell", "roles"), [(1, {}), (True, {}), ("dead", {}), ("gone", {"positive": "gone"})])

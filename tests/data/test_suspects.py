@@ -82,7 +82,9 @@ def survival(time="time", status="status", *, informative=True):
 @pytest.mark.parametrize(
     ("time", "status"),
     [("time", "DEATH_EVENT"), ("futime", "death"), ("survtime", "event"), ("stop", "event"), ("week", "arrest"),
-     ("days", "cens"), ("followup", "died"), ("os_time", "os_status"), ("Survival_in_days", "Status")],
+     ("days", "cens"), ("followup", "died"), ("os_time", "os_status"), ("Survival_in_days", "Status"),
+     ("edrel", "rel"), ("srv", "srvstat"), ("T3", "D3"), ("dtime", "death"), ("rtime", "recur"), ("pgtime", "pgstat"),
+     ("time.to.cmv", "cmv"), ("TimeToRecurrence", "Recurrence")],
 )  # fmt: skip
 def test_follow_up_time_is_named_with_the_options_of_survival(time, status):
     (note,) = notes_of(survival(time, status), "SB211", status)
@@ -98,6 +100,23 @@ def test_times_of_other_targets_or_without_a_pattern_raise_no_warning():
     assert notes_of(survival("time", "status", informative=False), "SB211", "status") == []
     assert notes_of(survival("diagnosis_time", "status"), "SB211", "status") == []
     assert notes_of(survival("weight", "death"), "SB211", "death") == []
+    assert notes_of(survival("xy", "y").round({"xy": -1}), "SB211") == []
+
+
+def test_times_of_other_events_and_whether_these_came_are_outcomes_in_survival():
+    rng = np.random.default_rng(4)
+    end, other, later = (rng.exponential(scale, 300).round(1) for scale in (80, 90, 60))
+    came = later < end
+    frame = pd.DataFrame({"died": rng.integers(0, 2, 300), "futime": end, "first": np.minimum(end, other)})
+    frame["relapsed"], frame["like"] = (other < end).astype(int), rng.permutation(end)
+    frame["second"], frame["where"] = np.where(came, later, np.nan), np.where(came, rng.choice(["a", "b"], 300), None)
+    frame["age"] = rng.integers(20, 90, 300)
+    (note,) = notes_of(frame, "SB211", None, event="died", time="futime")
+    assert note.message == (
+        "first, relapsed, second and where look like part of an outcome, not known when observation begins. Leave them "
+        'out with drop=["first", "relapsed", "second", "where"]'
+    )
+    assert notes_of(frame[["died", "futime", "like", "age"]], "SB211", None, event="died", time="futime") == []
 
 
 def test_dates_of_the_outcome_are_no_advice_for_a_split_by_time():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from seedbed.data.cells import dates_among, first_of, quote
 from seedbed.data.frame import ROWS_NAMED, Frame, Remark, as_notes
 from seedbed.data.kinds import as_category, finish
-from seedbed.data.table import FollowUp
+from seedbed.data.table import FollowUp, Table
 from seedbed.data.table_options import ColumnRoles
 from seedbed.data.target import (
     MOST_MISSING,
@@ -19,6 +20,7 @@ from seedbed.data.target import (
     EncodedTarget,
     encode_target,
     missing_remarks,
+    named_label,
     rows_with_target,
 )
 from seedbed.data.typed import type_columns
@@ -30,6 +32,8 @@ _SAYS_CENSORED = {*SAYS_NO, "0", "censored", "alive", "living", "survived", "los
 _BEYOND = 0.2  # of the rows are under observation after the default horizon
 _FEWEST_BEYOND = 10  # rows after any horizon, as others would weigh too much
 _DAY = 86_400.0
+_ENTRY = re.compile(r"(?i)(?<![a-z])(?:t|time|age)?[^a-z]?(?:start|entry|enter(?:ed)?|begin|trunc[a-z]*)(?![a-z])")
+_GO_ON = 0.5  # of the rows of several per subject
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +76,8 @@ def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome
         decimal: as in `encode_target`.
 
     Raises:
-        TargetError: the event has more than two labels, none says that it came, it is unclear which one does, or it
-            never came; or times are missing, negative, or all equal.
+        TargetError: it is unclear which label of the event says that it came, or it never came; or times are missing,
+            negative, or all equal.
         ColumnError: a column isn't of numbers or dates.
         OptionError: too few rows are under observation after the horizon.
     """
@@ -120,23 +124,30 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
     column, remarks = finish(name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True)
     has_target = rows_with_target(frame, where, "is missing", draft.cells, np.isnan(column.values))
     levels = column.schema.levels
-    if len(levels) > 2:
-        message = f"{where} has {len(levels)} labels ({first_of([quote(level) for level in levels], 3)})"
-        hint = "Competing risks aren't supported: keep one event, and write the others as censored, or as the event."
-        raise TargetError(message, hint)
     says_event = [level for level in levels if level.lower() in _SAYS_EVENT]
     says_censored = [level for level in levels if level.lower() in _SAYS_CENSORED]
     are_known = len(says_event) + len(says_censored) == len(levels)
-    if positive is None and not (are_known and len(says_event) in {len(levels) - 1, 1}):
-        listed = " or ".join(map(quote, levels))
-        message = f"{where}: which label says that it came, {listed}?"
-        raise TargetError(message, f"Name it: {spell('positive', levels[-1])}.")
+    if positive is None and not (are_known and (len(says_event) == 1 or len(levels) == 1)):
+        message = f"{where}: which label says that it came ({first_of([*map(quote, levels)], 3)})?"
+        others = "; the others count as censored" if len(levels) > 2 else ""
+        likely = next((level for level in says_event if level != "1"), levels[-1])
+        raise TargetError(message, f"Name it: {spell('positive', likely)}{others}.")
     if len(levels) == 2:
         given = positive if positive is not None else says_event[0]
         return encode_target(frame, name, task="binary", positive=given, decimal=decimal, role="event")
-    came = positive == levels[0] if positive is not None else bool(says_event)
-    labels = ("censored", levels[0]) if came else (levels[0], "event")
-    codes = np.full(frame.n_rows if has_target is None else int(has_target.sum()), int(came), dtype=np.int64)
+    present = column.values if has_target is None else column.values[has_target]
+    if len(levels) == 1:
+        came = positive == levels[0] if positive is not None else bool(says_event)
+        labels = ("censored", levels[0]) if came else (levels[0], "event")
+        codes = np.full(len(present), int(came), dtype=np.int64)
+    else:
+        event = says_event[0] if positive is None else named_label(where, levels, positive)
+        labels, codes = ("censored", event), (present == levels.index(event)).astype(np.int64)
+        if rivals := [quote(level) for level in levels if level not in {event, *says_censored}]:
+            message = (
+                f"of '{name}', only {quote(event)} is the event; rows with {first_of(rivals, 3)} count as censored"
+            )
+            remarks.append(Remark(f"{message}, and survival is predicted as if none of these could come first"))
     notes = as_notes(frame, [*remarks, *missing_remarks(name, has_target)])
     return EncodedTarget(codes, labels, "survival", has_target, notes)
 
@@ -180,6 +191,34 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
     is_dated = kinds[0] == "date"
     ends, *starts = values
     return (ends - starts[0]) / (_DAY if is_dated else 1.0) if starts else ends, "days" if is_dated else "", remarks
+
+
+def refuse_late_entry(table: Table) -> None:
+    """Raise OptionError if a feature looks like the time from which rows are under observation.
+
+    It is never missing or later than the time. Its name says so, or rows begin where the row above ended.
+    """
+    times = table.durations
+    if times is None or table.follow_up is None or table.follow_up.start:
+        return
+    for column in (one for one in table.columns if one.schema.kind == "number"):
+        begins, late = column.values, column.values[1:] > column.values.min()
+        go_on = late.any() and (begins[1:] == times[:-1])[late].mean() > _GO_ON
+        if (go_on or _ENTRY.search(column.name)) and never_later(begins, times, by_chance=1):
+            message = (
+                f"{table.name}: the observation of a row seems to begin at '{column.name}' (late entry, or several "
+                f"rows a subject), but '{table.follow_up.time}' counts from 0, as if each row had been at risk before"
+            )
+            hint = (
+                f"Count from there: {spell('start', column.name)}. If a subject has several rows, keep them together: "
+            )
+            raise OptionError(message, f"{hint}{spell('group', 'COLUMN')}.")
+
+
+def never_later(values: Floats, times: Floats, by_chance: int = 5) -> bool:
+    """Return whether no value [row] is later than the time, and more than some would be if paired at random."""
+    n_later = np.searchsorted(np.sort(times), values).sum() / len(times)
+    return bool((values <= times).all() and n_later > by_chance)
 
 
 def _horizon(where: str, time: str, durations: Floats, events: Bools, given: float | None) -> float:

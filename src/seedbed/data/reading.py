@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seedbed.arguments import checked
 from seedbed.data.cells import first_of, number_text
-from seedbed.data.follow_up import check_survival, read_outcome
+from seedbed.data.follow_up import check_survival, read_outcome, refuse_late_entry
 from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, Remark, as_notes, serious_first
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
@@ -124,6 +124,7 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         durations=None if outcome is None else outcome.durations,
         follow_up=None if outcome is None else outcome.follow_up,
     )
+    refuse_late_entry(table)
     # Advice to split by time (SB204, SB209) is left out if that is done, or if the time is part of the outcome.
     follow_up = find_follow_up(table)
     feature_notes = [

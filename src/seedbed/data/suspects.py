@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seedbed.data.cells import quote_names
+from seedbed.data.follow_up import never_later
 from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
 from seedbed.errors import spell
@@ -35,20 +36,24 @@ _MATTERS, _FOLDS = 0.02, 5
 _UNIT = r"(?:[^a-z]*(?:(?:in|of|to)[^a-z]*)?(?:days?|weeks?|months?|years?|d))?[^a-z]*"
 _OUTCOME = re.compile(r"(?i)(?<![a-z])(?:cens|(?:deaths?|died|dead|deceased|fustat|fstat)(?![a-z]))")
 _PERHAPS_OUTCOME = re.compile(
-    r"(?i)(?<![a-z])(?:status|events?|delta|relapsed?|arrest(?:ed)?|recid|fail(?:ed|ure)?)(?![a-z])"
+    r"(?i)(?<![a-z])(?:[a-z]{0,3}stat|status|events?|delta|rel|relapsed?|recur(?:red|rence)?|arrest(?:ed)?|recid"
+    r"|fail(?:ed|ure)?)(?![a-z])"
 )
 _FOLLOW_UP = re.compile(
     r"(?i)(?:.*[^a-z])?(?:futime|fu|follow|follow[^a-z]?up(?:[^a-z]?time)?|surv|survival|lenfol|t?stop|os|[pdre]fs"
-    rf"|time[^a-z]to[^a-z].*|(?:surv|survival|rec|death|event|os|[pdre]fs)[^a-z]?time){_UNIT}"
+    rf"|time[^a-z]to[^a-z].*|(?-i:TimeTo[A-Z]).*|(?:surv|survival|rec|death|event|os|[pdre]fs)[^a-z]?time){_UNIT}"
 )
 _PERHAPS_FOLLOW_UP = re.compile(
-    rf"(?i)(?:(?:obs|observation|exit|end|last|total)[^a-z]*)?(?:s?time|weeks?|days|months|durat(?:ion)?){_UNIT}"
+    rf"(?i)(?:(?:obs|observation|exit|end|last|total)[^a-z]*)?(?:[a-z]{{0,2}}time|weeks?|days|months|durat(?:ion)?){_UNIT}"
 )
 _LAST_DATE = re.compile(
     r"(?i)(?:.*[^a-z])?(?:death|died|dead|rec|recurrence|relapse|fu|follow|last|end|exit|cens[a-z]*|event)"
     r"(?:(?:[^a-z]|date|dt|day|up).*)?"
 )
 _CHANCE = 0.1
+_SHORT = 3  # letters
+_STATUS = re.compile(r"[^a-z]?stat(?:us)?|[^a-z](?:s|d|event|cens)")
+_SAME, _SAYS = 0.2, 0.8
 
 # Codes
 _MOST_CODES, _HIGHEST_FIRST, _IN_SEQUENCE, _ROWS_OF_A_CODE = 40, 3, 10, 10
@@ -184,15 +189,17 @@ def _optimism(table: Table, identity: Ints) -> str:
 
 def find_follow_up(table: Table) -> dict[str, Note]:
     """Return a warning (SB211) by the name of each feature that looks like the time under observation of a target such
-    as death or censoring.
+    as death or censoring, or in survival like another outcome (`_other_outcomes`).
 
-    Both must be named so. Where names can mean other things, such as `status` and `time`, the distribution of the
-    times must differ between the classes, too (Kolmogorov-Smirnov, p < .1).
+    Both must be named so, or the time after the target, as `edrel` and `rel`. Where names can mean other things, such
+    as `status` and `time`, the times must be distributed differently in the classes, too (Kolmogorov-Smirnov, p < .1).
     """
     name = table.target_name
-    certain = any(_OUTCOME.search(word) for word in (name, *table.labels))
-    if table.task == "regression" or not (certain or _PERHAPS_OUTCOME.search(name)):
+    if table.task == "regression":
         return {}
+    others = _other_outcomes(table)
+    certain = any(_OUTCOME.search(word) for word in (name, *table.labels))
+    is_outcome = certain or _PERHAPS_OUTCOME.search(name)
 
     def differs(column: Column) -> bool:
         """Return whether a column is distributed differently in some class than in the others."""
@@ -204,29 +211,70 @@ def find_follow_up(table: Table) -> dict[str, Note]:
         of_class = (codes == code for code in classes if len(classes) > 1)
         return any(ks_2samp(values[inside], values[~inside]).pvalue < _CHANCE for inside in of_class)
 
-    kinds = {"date": _LAST_DATE, "number": _FOLLOW_UP}
-    names = [
-        column.name
-        for column in table.columns
-        if ((pattern := kinds.get(column.schema.kind)) and pattern.fullmatch(column.name))
-        or (
-            column.schema.kind == "number"
-            and _PERHAPS_FOLLOW_UP.fullmatch(column.name)
-            and (certain or differs(column))
-        )
-    ]
+    def is_time(column: Column) -> bool:
+        if column.schema.kind != "number":
+            return bool(is_outcome and column.schema.kind == "date" and _LAST_DATE.fullmatch(column.name))
+        if is_outcome and _FOLLOW_UP.fullmatch(column.name):
+            return True
+        if is_outcome and _PERHAPS_FOLLOW_UP.fullmatch(column.name):
+            return certain or differs(column)
+        many = len(np.unique(column.values)) >= _FEWEST_UNNAMED
+        return many and _is_named_after(column.name, name) and differs(column)
+
+    names = [column.name for column in table.columns if column.name in others or is_time(column)]
     if not names:
         return {}
     listed = ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
-    message = f"{listed} like follow-up time, part of the outcome '{name}': a row that was censored isn't a survivor. "
     times = [column.name for column in table.columns if column.name in names and column.schema.kind == "number"]
+    if table.durations is not None:
+        message = f"{listed} like part of an outcome, not known when observation begins. "
+    else:
+        message = (
+            f"{listed} like follow-up time, part of the outcome '{name}': a row that was censored isn't a survivor. "
+        )
     if table.task == "binary" and times:
-        others = [one for one in names if one != times[0]]
-        options = [spell("event", name), spell("time", times[0]), *([spell("drop", *others)] if others else [])]
+        rest = [one for one in names if one != times[0]]
+        options = [spell("event", name), spell("time", times[0]), *([spell("drop", *rest)] if rest else [])]
         message += f"Predict when it comes with {(' ' if options[0].startswith('-') else ', ').join(options)}"
     else:
-        message += f"Leave it out with {spell('drop', *names)}"
+        message += f"Leave {'them' if names[1:] else 'it'} out with {spell('drop', *names)}"
     return dict.fromkeys(names, Note(message, names[0], "SB211"))
+
+
+def _is_named_after(time: str, event: str) -> bool:
+    """Return whether a time is named after an event, as `edrel` and `rel`, `srv` and `srvstat`, `T3` and `D3`."""
+    time, event = time.lower(), event.lower()
+    if len(event) < _SHORT:
+        return time[:1] == "t" and event[:1] in "cd" and time[1:] == event[1:] != ""
+    before = event.startswith(time) and _STATUS.fullmatch(event.removeprefix(time))
+    return bool(before) or (event in time and ("time" in time or time[_SHORT - 1 :] == event))
+
+
+def _other_outcomes(table: Table) -> set[str]:
+    """Return the features of survival that look like times of other events, or that say whether these came.
+
+    Such a time equals the row's own in over a fifth of the rows beyond chance, as in those without that event, or it is
+    never later. A column of two values, or one with missing cells, says whether it came, or is named like death.
+    """
+    found, came = set[str](), []
+    if (times := table.durations) is None:
+        return found
+    for column in table.columns:
+        present = ~np.isnan(column.values)
+        values, ends = column.values[present], times[present]
+        if column.schema.kind == "number" and len(values) >= _FEWEST_ROWS:
+            by_chance = np.random.default_rng(0).permutation(values) == ends
+            if (values == ends).mean() - by_chance.mean() > _SAME or never_later(values, ends):
+                found.add(column.name)
+                came.append(present & (column.values != times))
+    for column in table.columns:
+        missing = np.isnan(column.values)
+        flag = missing if missing.any() else column.values > column.values.min()
+        if missing.any() or len(np.unique(column.values)) == 2:
+            says = (abs(flag[one].mean() - flag[~one].mean()) > _SAYS for one in came if one.any() and not one.all())
+            if any(says) or (_OUTCOME.search(column.name) and not missing.any()):
+                found.add(column.name)
+    return found
 
 
 def likely_survival(pairs: Sequence[str], numbers: Sequence[str]) -> dict[str, str]:

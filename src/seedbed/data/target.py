@@ -227,12 +227,17 @@ def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[
         raise OptionError(
             f"{where} has {len(labels)} labels, so none is 'the positive one'", f"Leave out {spell('positive')}."
         )
-    word = positive.strip()
+    return labels if labels[1] == named_label(where, labels, positive) else labels[::-1]
+
+
+def named_label(where: str, labels: tuple[str, ...], name: str) -> str:
+    """Return the label that the user names, as '2' or '2.0'. Raises OptionError if there is none."""
+    word = name.strip()
     numbers = exact_numbers([*labels, word])
     chosen = [label for label in labels if label == word or (numbers and numbers[label] == numbers[word])]
     if not chosen:
         raise OptionError(f"{where} has no label {quote(word)}", did_you_mean(word, labels))
-    return labels if labels[1] == chosen[0] else labels[::-1]
+    return chosen[0]
 
 
 def missing_remarks(name: str, has_target: Bools | None) -> list[Remark]:
