@@ -123,4 +123,4 @@ def test_few_files_print_on_stderr():
     writing = sorted(
         name for name, text in texts.items() if re.search(r"file=sys\.stderr|stderr\.write|print_exc", text)
     )
-    assert writing == ["cli/console.py", "estimators.py", "serve/app.py"]
+    assert writing == ["cli/console.py", "estimators.py", "serve/predictor.py"]

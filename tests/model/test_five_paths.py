@@ -20,8 +20,7 @@ from seedbed.data.sources.opening import EXAMPLES
 from seedbed.data.table import Table
 from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
-from seedbed.serve.app import App
-from seedbed.serve.limits import Gate
+from seedbed.serve.app import make_app
 from seedbed.settings.recipe import recipe_named
 
 from .conftest import FAST, PARTS, TARGETS
@@ -53,10 +52,9 @@ def served(saved: Path, rows: pd.DataFrame, **asked: Any) -> list[dict[str, Any]
     records = json.loads(rows.to_json(orient="records", double_precision=15))
 
     async def ask() -> httpx.Response:
-        app = App(sb.load(saved), Gate.of("127.0.0.1", 8000))
-        with app.worker:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
-                return await client.post("/predict", json={"rows": records, **asked})
+        app = make_app(sb.load(saved), ["127.0.0.1:8000"])
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
+            return await client.post("/predict", json={"rows": records, **asked})
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(asyncio.run, ask()).result()

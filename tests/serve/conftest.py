@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from starlette.applications import Starlette
 
 from seedbed.data.reading import read_table
 from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
-from seedbed.serve.app import App
-from seedbed.serve.limits import Gate, Limits
+from seedbed.serve.app import make_app
+from seedbed.serve.forms import Limits
 from seedbed.serve.server import Address, serving
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import recipe_named
@@ -69,6 +70,15 @@ def fitted(frame: pd.DataFrame) -> Callable[[str], Model]:
 
 
 @pytest.fixture(scope="session")
+def surviving(frame: pd.DataFrame) -> Model:
+    """A model of survival with the same features."""
+    days = np.random.default_rng(5).exponential(60, N).round(1) + 1
+    rows = frame.drop(columns=list(TARGETS)).assign(days=days, died=(days < 70).astype(int))
+    table = read_table(rows, event="died", time="days")
+    return fit_model(table, "relu:5", n_networks=2, compute=Compute(n_jobs=1))
+
+
+@pytest.fixture(scope="session")
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as JSON values."""
     features = frame.drop(columns=list(TARGETS))
@@ -90,7 +100,7 @@ class Answer:
 
 
 async def asked(
-    app: App,
+    app: Starlette,
     method: str,
     path: str,
     body: Any = None,
@@ -120,7 +130,9 @@ async def asked(
 
     await app(scope, receive, send)
     found = {name.decode(): value.decode() for name, value in said[0]["headers"]}
-    values = json.loads(said[1]["body"]) if found["content-type"] == "application/json" else None
+    values = (
+        json.loads(said[1]["body"]) if found.get("content-type") == "application/json" and said[1]["body"] else None
+    )
     return Answer(said[0]["status"], found, said[1]["body"], values)
 
 
@@ -130,30 +142,25 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
         return pool.submit(asyncio.run, work).result()
 
 
-def ask(app: App, method: str, path: str, body: Any = None, **options: Any) -> Answer:
+def ask(app: Starlette, method: str, path: str, body: Any = None, **options: Any) -> Answer:
     return run(asked(app, method, path, body, **options))
 
 
-@contextlib.contextmanager
-def application(model: Model, token: str | None = None, limits: Limits | None = None, **options: Any) -> Iterator[App]:
+def application(model: Model, token: str | None = None, limits: Limits | None = None, **options: Any) -> Starlette:
     """The application as served at 127.0.0.1:8000."""
-    app = App(model, Gate.of("127.0.0.1", 8000, token, **options), limits, "1.0")
-    with app.worker:
-        yield app
+    return make_app(model, Address(token=token, **options).accepted(8000), token, limits)
 
 
 @pytest.fixture(scope="module")
-def app(fitted: Callable[[str], Model]) -> Iterator[App]:
+def app(fitted: Callable[[str], Model]) -> Starlette:
     """The application of the binary model, without a token."""
-    with application(fitted("ill")) as made:
-        yield made
+    return application(fitted("ill"))
 
 
 @pytest.fixture(scope="module")
-def guarded(fitted: Callable[[str], Model]) -> Iterator[App]:
+def guarded(fitted: Callable[[str], Model]) -> Starlette:
     """The same application with a token."""
-    with application(fitted("ill"), TOKEN) as made:
-        yield made
+    return application(fitted("ill"), TOKEN)
 
 
 @contextlib.contextmanager

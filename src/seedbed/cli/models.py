@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -184,16 +183,12 @@ def serve(
     ] = (),
 ) -> None:
     """Serve the predictions of a model over HTTP until Ctrl-C: a page for people, JSON for programs."""
-    from seedbed.serve.server import Address, check_address, serve_model
+    from seedbed.serve.server import Address, serve_model
 
     address = Address(host, port, token, allow_host)
-    check_address(address)
     fitted = load_model(model)
-    if fitted.follow_up is not None:
-        message = "models of survival aren't served"
-        raise OptionError(message, f"Predict a table: seedbed predict {shlex.quote(str(model))} TABLE --at TIME.")
 
     def started(url: str) -> None:
         print_stderr(f"serving {fitted.candidate} at {url} (Ctrl-C ends it)")
 
-    serve_model(fitted, address, version=version("seedbed"), started=started)
+    serve_model(fitted, address, started=started)

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import errno
 import gc
 import ipaddress
 import os
+import re
 import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from seedbed.errors import OptionError
 from seedbed.model.model import Model
-from seedbed.serve.app import App
-from seedbed.serve.limits import Gate, Limits, is_loopback
+from seedbed.serve.forms import Limits
 
 if TYPE_CHECKING:
     import uvicorn
 
+    from seedbed.serve.predictor import Predictor
+
+_NAME = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens, and which requests it accepts.
+    """Where a server listens, and which requests it accepts. A bad one raises OptionError.
 
     Attributes:
         host: an address of this machine, or a name of one.
         port: 0 for any free port.
         token: token that requests must contain; needed if other machines can reach `host`.
-        names: other names of the server.
+        names: other names of the server; one with a port allows that port only.
     """
 
     host: str = "127.0.0.1"
@@ -41,62 +44,64 @@ class Address:
     token: str | None = None
     names: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise OptionError(f"port is {self.port}", "It must be from 0 to 65535.")
+        if self.token is None and not _is_loopback(self.host):
+            raise OptionError(f"{self.host} can be reached from other machines, and there is no token", "Give --token.")
+        if self.token is not None and not re.fullmatch("[!-~]{16,}", self.token):
+            message = f"the token has {len(self.token)} characters, or others than ASCII letters, digits and signs"
+            raise OptionError(message, "Give at least 16, such as the output of: openssl rand -hex 16")
+        if self.host in ("0.0.0.0", "::") and not self.names:
+            message = f"{self.host} is every address of this machine, so the server's name must be given"
+            raise OptionError(message, "Give one or several names with --allow-host.")
+        if wrong := [name for name in self.names if not _NAME.fullmatch(name)]:
+            raise OptionError(f"'{wrong[0]}' is not a host name", "Give a name or an address, perhaps with a port.")
+
     def url(self, port: int) -> str:
         """Return the address of the page."""
         return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
 
+    def accepted(self, port: int) -> frozenset[str]:
+        """Return the values of the `Host` header that are accepted, in lower case."""
+        names = {"127.0.0.1", "localhost", "[::1]", self.url(port)[7:].rpartition(":")[0], *self.names}
+        with_port = {f"{name}:{port}".lower() for name in names}
+        return frozenset(with_port | {name.lower() for name in (names if port == 80 else self.names)})
 
-def check_address(address: Address) -> None:
-    """Raise OptionError if the server can't have this address. Called before a model is loaded."""
-    if not 0 <= address.port <= 65_535:
-        raise OptionError(f"port is {address.port}", "It must be from 0 to 65535.")
-    Gate.of(address.host, address.port, address.token, address.names)
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host.lower() == "localhost"
 
 
 def serve_model(
-    model: Model,
-    address: Address,
-    *,
-    limits: Limits | None = None,
-    version: str = "",
-    started: Callable[[str], None] = lambda url: None,
+    model: Model, address: Address, *, limits: Limits | None = None, started: Callable[[str], None] = lambda url: None
 ) -> None:
     """Serve a model until the process gets SIGINT, which raises KeyboardInterrupt, or SIGTERM, which ends it.
 
-    Current answers are finished first.
-
-    Args:
-        version: of seedbed, as clients see it.
-        started: called with the server's address when it listens.
-
-    Raises:
-        OptionError: the address isn't available, or other machines can reach it and there is no token; uvicorn isn't
-            installed.
+    Current answers are finished first. `started` is called with the server's address when it listens. OptionError is
+    raised if the address isn't available, or a package isn't installed.
     """
-    try:
-        with _open_server(model, address, limits or Limits(), version) as (app, server, bound):
-            before = signal.signal(signal.SIGTERM, _end)
-            try:
-                started(address.url(bound.getsockname()[1]))
-                gc.freeze()  # torch's objects stay anyway; collecting them takes a tenth of a second each time
-                _run(server, bound)
-            finally:
-                signal.signal(signal.SIGTERM, before)
-    except SystemExit:
-        if app.worker.busy:
-            os._exit(0)  # Python's own exit would abort, as torch can't stop a running thread
-        raise
+    with _open_server(model, address, limits or Limits()) as (predictor, server, bound):
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        try:
+            started(address.url(bound.getsockname()[1]))
+            gc.freeze()  # the model stays anyway; collecting it takes a tenth of a second each time
+            server.run(sockets=[bound])  # it raises the signal again when all requests are answered
+        except SystemExit:
+            if predictor.batch.running():
+                os._exit(0)  # Python's own exit would wait for the thread
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
-def serving(model: Model, address: Address, *, limits: Limits | None = None, version: str = "") -> Iterator[str]:
-    """Run a server in a thread of this process while the context is open; yield its address.
-
-    Raises:
-        OptionError: as `serve_model`.
-    """
-    with _open_server(model, address, limits or Limits(), version) as (_, server, bound):
-        thread = threading.Thread(target=_run, args=(server, bound), name="seedbed-serves")
+def serving(model: Model, address: Address, *, limits: Limits | None = None) -> Iterator[str]:
+    """Run a server in a thread of this process while the context is open; yield its address."""
+    with _open_server(model, address, limits or Limits()) as (_, server, bound):
+        thread = threading.Thread(target=server.run, args=([bound],), name="seedbed-serves")
         thread.start()
         try:
             yield address.url(bound.getsockname()[1])
@@ -107,75 +112,54 @@ def serving(model: Model, address: Address, *, limits: Limits | None = None, ver
 
 @contextlib.contextmanager
 def _open_server(
-    model: Model, address: Address, limits: Limits, version: str
-) -> Iterator[tuple[App, uvicorn.Server, socket.socket]]:
-    """Yield an application, its server that is ready to run, and a socket that accepts connections already."""
-    check_address(address)
-    with _open_socket(address) as bound:
-        gate = Gate.of(address.host, bound.getsockname()[1], address.token, address.names)
-        app = App(model, gate, limits, version)
-        with app.worker:
-            yield app, _http_server(app, limits), bound
-
-
-def _http_server(app: App, limits: Limits) -> uvicorn.Server:
-    """Return the HTTP server of an application, if uvicorn is installed."""
+    model: Model, address: Address, limits: Limits
+) -> Iterator[tuple[Predictor, uvicorn.Server, socket.socket]]:
+    """Yield a predictor, its server that is ready to run, and a socket that accepts connections already."""
     try:
         import uvicorn
 
-        from seedbed.serve.http_messages import protocol_with
+        from seedbed.serve.app import make_app
     except ImportError as error:
         message = f"serving needs {error.name}, which isn't installed"
         raise OptionError(message, "Install it with: pip install 'seedbed[serve]'.") from None
-    config = uvicorn.Config(
-        app,
-        http=protocol_with(limits),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",  # the application prints its own errors
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]
-        timeout_graceful_shutdown=limits.stop_seconds - 1.5,  # type: ignore[arg-type]  # the rest is for the worker
-    )
-    return uvicorn.Server(config)
-
-
-def _run(server: uvicorn.Server, bound: socket.socket) -> None:
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(server.serve(sockets=[bound]))
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    """End the process. uvicorn sends itself the signal again when all requests are answered."""
-    raise SystemExit(0)
-
-
-def _open_socket(address: Address) -> socket.socket:
-    """Return a socket that accepts connections. Raise OptionError if the address isn't available."""
+    host = "127.0.0.1" if address.host.lower() == "localhost" else address.host
     try:
-        family, kind, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+        bound = socket.create_server((host, address.port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, UnicodeError) as error:
-        raise OptionError(
-            f"{address.host} is not an address ({error})", "Give one of this machine with --host."
-        ) from None
-    if is_loopback(address.host) and not ipaddress.ip_address(where[0]).is_loopback:
-        raise OptionError(
-            f"{address.host} leads to {where[0]}, which isn't this machine alone", "Give --host 127.0.0.1."
-        )
-    bound = socket.socket(family, kind)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(where)
-        bound.listen(1024)
-        bound.setblocking(False)
-    except OSError as error:
-        bound.close()
-        message = f"can't listen on {address.host}, port {address.port} ({error.strerror})"
-        hint = "Give another --port, or 0 for any that is free."
-        if error.errno == errno.EADDRNOTAVAIL:
-            hint = "Give an address of this machine with --host, or 0.0.0.0 for all it has."
+        reason = str(getattr(error, "strerror", error)).partition(" (while")[0]
+        message = f"can't listen on {host}, port {address.port} ({reason})"
+        hint = "Give an address of this machine with --host, or another --port, 0 for any that is free."
         raise OptionError(message, hint) from None
-    return bound
+    with bound:
+        app, waits = make_app(model, address.accepted(bound.getsockname()[1]), address.token, limits), dict[Any, Any]()
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",  # the predictor prints its own errors
+            server_header=False,
+            headers=[("x-content-type-options", "nosniff"), ("cache-control", "no-store")],
+            h11_max_incomplete_event_size=limits.head,
+            limit_concurrency=limits.connections + 1,
+            timeout_notify=0,
+            callback_notify=lambda: _close_slow(server.server_state.connections, limits, waits),
+            timeout_graceful_shutdown=limits.stop_seconds - 1.5,  # type: ignore[arg-type]
+        )
+        server = uvicorn.Server(config)
+        yield app.state.predictor, server, bound
+
+
+async def _close_slow(connections: set[Any], limits: Limits, waits: dict[Any, tuple[Any, float]]) -> None:
+    """Close connections that wait too long for the headers of a request, or for the client to read an answer. The last
+    request of each one that waits, and since when, are kept in `waits`."""
+    now, before = time.monotonic(), waits.copy()
+    waits.clear()
+    for connection in list(connections):
+        cycle, is_unread = connection.cycle, connection.transport.get_write_buffer_size() > 0
+        if is_unread or cycle is None or cycle.response_complete:
+            last, since = before.get(connection, (None, now))
+            waits[connection] = cycle, since if last is cycle else now
+            if now - waits[connection][1] > (limits.write_seconds if is_unread else limits.head_seconds):
+                connection.transport.abort()
