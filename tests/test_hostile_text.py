@@ -16,6 +16,8 @@ from seedbed.report.progress import Progress, ProgressDisplay
 EVIL = "\x1b[31m\x1b]0;owned\x07\x9b2J\x08\u202etxt\u2066\u200f\u061c"
 HOSTILE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+BIDI = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
 
 @pytest.fixture
 def table(tmp_path, monkeypatch) -> Path:
@@ -70,6 +72,18 @@ def test_no_run_prints_control_characters(table, call):
         (0, "compare", table, "--target", f"target{EVIL}", *recipe, *design),
         (0, "report", f"run{EVIL}", "-o", f"r{EVIL}.html"),
     )
+    assert not BIDI.search(Path(f"r{EVIL}.html").read_text())
+
+
+def test_pages_and_reprs_show_marks_of_direction_in_place_of_obeying_them(table, tmp_path):
+    read = seedbed.read_table(table, target=f"target{EVIL}")
+    model = seedbed.fit_model(read, "logistic", n_networks=2)
+    scores = {"candidate": [f"a{EVIL}"] * 5 + ["b"] * 5, "fold": [*range(5)] * 2, "accuracy": np.arange(10) % 7 / 10}
+    judged = seedbed.judge(scores, score="accuracy")
+    pages = [judged.report(tmp_path / "judged.html"), seedbed.playground(read, tmp_path / "play.html")]
+    texts = [path.read_text() for path in pages] + [repr(read), repr(model), repr(judged), repr(judged.verdicts)]
+    for text in [*texts, model._repr_html_(), judged._repr_html_()]:
+        assert (BIDI.search(text), "u202e" in text) == (None, True)
 
 
 def test_a_picture_of_hostile_names_is_drawn(tmp_path):

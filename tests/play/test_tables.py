@@ -177,6 +177,15 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(lab, text):
     assert lab(READ, text, "answer")["error"] == REFUSED[text]
 
 
+def test_a_mark_that_would_reorder_the_page_is_shown_in_names_and_cells(lab):
+    text = lines(
+        changed({(r, 2): "gr\u202eeen" for r in range(30)}), header=("wid\u2066th", "count", "colour", "answer")
+    )
+    found = lab(READ, text, "answer")
+    assert [column["name"] for column in found["columns"]] == ["wid\\u2066th", "count", "colour"]
+    assert "gr\\u202eeen" in found["columns"][2]["categories"]
+
+
 def test_without_a_target_the_columns_are_named(lab):
     assert lab(READ, FILES["commas"], None) == {
         "error": "Choose the column to predict.",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.errors import OptionError, counted
+from seedbed.errors import OptionError, counted, visible
 from seedbed.evaluation.summaries import Note
 from seedbed.evaluation.survival import censored_truth
 from seedbed.typing import Floats, Ints
@@ -156,7 +156,7 @@ class Table:
 
     def __repr__(self) -> str:
         size = f"{counted(self.n_rows, 'row')}, {counted(self.n_features, 'feature')}"
-        return f"<Table {self.name}: {size}, {self.task} target {self.target_name}>"
+        return visible(f"<Table {self.name}: {size}, {self.task} target {self.target_name}>")
 
     @property
     def n_rows(self) -> int:

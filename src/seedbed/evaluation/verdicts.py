@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from seedbed.errors import visible
 from seedbed.evaluation.estimates import (
     Difference,
     Estimate,
@@ -110,7 +111,7 @@ class Verdict(Difference):
     rows_factor: float = 1.0
 
     def __repr__(self) -> str:
-        what = f"{self.candidate} against {self.reference}: {self.short}"
+        what = visible(f"{self.candidate} against {self.reference}: {self.short}")
         return f"<Verdict: {what}, {self.difference:+.3g} ({self.low:+.3g} to {self.high:+.3g}) in {self.metric}>"
 
     @property

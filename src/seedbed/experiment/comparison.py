@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedbed.data.sources.memory import native_frame
-from seedbed.errors import OptionError, counted, did_you_mean
+from seedbed.errors import OptionError, counted, did_you_mean, visible
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.conclusion import outlook
 from seedbed.evaluation.metrics import METRICS
@@ -156,7 +156,8 @@ class Comparison(Results):
 
     def __repr__(self) -> str:
         names = ", ".join(result.name for result in self.results)
-        return f"<Comparison of {names} on {self.experiment.table.name}: {counted(len(self.splits), 'split')}>"
+        size = counted(len(self.splits), "split")
+        return visible(f"<Comparison of {names} on {self.experiment.table.name}: {size}>")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary without its curves."""

@@ -74,12 +74,13 @@ def _check_room() -> None:
         raise OptionError(message, f"Raise it to {_ADDRESSES >> 20:,} MiB or more (ulimit -v), or lift it.")
 
 
-def _drawable(spec: Any) -> Any:
-    """Return a chart with all its texts escaped. A control character would end the process that draws it."""
+def drawable(spec: Any) -> Any:
+    """Return plain values with all texts escaped. A control character would end the process that draws a chart, and one
+    of direction reorders the page."""
     if isinstance(spec, dict):
-        return {_drawable(key): _drawable(value) for key, value in spec.items()}
+        return {drawable(key): drawable(value) for key, value in spec.items()}
     if isinstance(spec, list):
-        return list(map(_drawable, spec))
+        return list(map(drawable, spec))
     return visible(spec) if isinstance(spec, str) else spec
 
 
@@ -99,5 +100,5 @@ _FORMATS: dict[str, Callable[..., str | bytes]] = {
 def _content(chart: alt.TopLevelMixin, suffix: str) -> bytes:
     """Return a chart as the content of a file."""
     _check_room()
-    content = _FORMATS[suffix](_drawable(spec_of(chart)), vl_version=VEGA_LITE_VERSION)
+    content = _FORMATS[suffix](drawable(spec_of(chart)), vl_version=VEGA_LITE_VERSION)
     return content.encode() if isinstance(content, str) else content

@@ -18,7 +18,7 @@ from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation.summaries import AnySummary
 from seedbed.figures.analysis_charts import effect_curves, row_curves
 from seedbed.figures.curves import learning_curves
-from seedbed.figures.drawing import VEGA_LITE_VERSION, save_chart
+from seedbed.figures.drawing import VEGA_LITE_VERSION, drawable, save_chart
 from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.reliability import calibration
 from seedbed.figures.survival_curves import survival_curves
@@ -35,8 +35,8 @@ _OF_KIND = {
 
 
 def script_json(value: Any) -> str:
-    """Return JSON that can't end the script element of a page that contains it."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    """Return JSON that can't end the script element of a page that contains it, nor reorder the page's text."""
+    text = json.dumps(drawable(value), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return text.encode("utf-8", "backslashreplace").decode()  # a file can't hold a lone surrogate
 

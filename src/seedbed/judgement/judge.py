@@ -14,7 +14,7 @@ import numpy as np
 from seedbed.arguments import checked
 from seedbed.data.frame import Frame
 from seedbed.data.sources.memory import native_frame
-from seedbed.errors import DataError, OptionError, did_you_mean, spell
+from seedbed.errors import DataError, OptionError, did_you_mean, spell, visible
 from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import temporary_folder, write_whole
 from seedbed.judgement.judging import conclude_scores, conclude_tables
@@ -108,7 +108,7 @@ class Judgement:
 
     def __repr__(self) -> str:
         verdicts = "; ".join(f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts) or "no verdict"
-        return f"<Judgement against {self.reference}: {verdicts}>"
+        return visible(f"<Judgement against {self.reference}: {verdicts}>")
 
     def _repr_html_(self) -> str:
         return text_fragment(str(self))

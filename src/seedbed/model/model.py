@@ -18,7 +18,7 @@ from seedbed.data.person_periods import median_survival, survival_at
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.typed import as_text
-from seedbed.errors import CandidateError, OptionError, counted, spell
+from seedbed.errors import CandidateError, OptionError, counted, spell, visible
 from seedbed.evaluation.summaries import Note
 from seedbed.model.effects import Effect, effect_of
 from seedbed.model.ensemble import Ensemble
@@ -286,7 +286,7 @@ class Model(Ensemble):
 
     def __repr__(self) -> str:
         networks = counted(self.n_networks, "network")
-        return f"<Model {self.candidate} of {networks}, predicts {self.target_name} ({self.task})>"
+        return visible(f"<Model {self.candidate} of {networks}, predicts {self.target_name} ({self.task})>")
 
     def __str__(self) -> str:
         return card_text(self.card())

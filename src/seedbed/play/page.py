@@ -12,7 +12,7 @@ from typing import Any
 from seedbed.arguments import checked
 from seedbed.data.reading import read_table
 from seedbed.data.table import Table
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, visible
 from seedbed.figures.pictures import csv_library, script_json
 from seedbed.figures.theme import css_themes
 from seedbed.files import write_whole
@@ -79,7 +79,7 @@ def page_text(table: dict[str, Any] | None) -> str:
     parts = {
         "POLICY": POLICY,
         "STYLE": css_themes() + _text("style.css"),
-        "NAME": "" if table is None else f' data-name="{html.escape(table["name"])}"',
+        "NAME": "" if table is None else f' data-name="{html.escape(visible(table["name"]))}"',
         "TABLE": script_json(table),
         "KERNEL": base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(),
         "WORKER": csv_library() + bundled(["worker.js"]),

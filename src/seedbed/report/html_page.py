@@ -11,6 +11,7 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup, escape
 
+from seedbed.errors import visible
 from seedbed.evaluation.summaries import AnySummary, document_of
 from seedbed.figures.drawing import spec_of
 from seedbed.figures.pictures import all_charts, browser_library, script_json
@@ -109,7 +110,7 @@ def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
     pattern = re.compile(names_and_options)
 
     def mark(sentence: str) -> Markup:
-        markup, at = Markup(), 0
+        sentence, markup, at = visible(sentence), Markup(), 0
         for match in pattern.finditer(sentence):
             markup += escape(sentence[at : match.start()]) + Markup('<span class="word">{}</span>').format(match[0])
             at = match.end()
@@ -137,7 +138,9 @@ def _explained(unbroken: Callable[[str], Markup]) -> Callable[[str], Markup]:
 
 def _button(words: str, term: str) -> Markup:
     """Return words that show the meaning of a term on hover, focus or tap."""
-    return Markup('<button type="button" class="term" aria-describedby="{}">{}</button>').format(_term_id(term), words)
+    return Markup('<button type="button" class="term" aria-describedby="{}">{}</button>').format(
+        _term_id(term), visible(words)
+    )
 
 
 def _term_id(term: str) -> str:
@@ -156,6 +159,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: _text(f"templates/{name}")),
         autoescape=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,  # not what is HTML already
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,

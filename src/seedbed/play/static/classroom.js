@@ -3,7 +3,7 @@
 import { candidateWord } from "./export.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { hiddenOf, settingsName, toFragment } from "./settings.js";
-import { quantity, element, saveFile, scoreName, scoreText, shortened } from "./words.js";
+import { quantity, element, saveFile, scoreName, scoreText, shortened, visible } from "./words.js";
 
 const MARK = "seedbed play result";
 const FIRST_SEED = 1000; // behind the seeds of the page
@@ -40,7 +40,7 @@ function trainedAs(settings) {
 export function readResult(text, where) {
   let given;
   try {
-    given = JSON.parse(text);
+    given = JSON.parse(text, (_, value) => (typeof value === "string" ? visible(value) : value));
   } catch {
     return null;
   }

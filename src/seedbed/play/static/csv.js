@@ -2,6 +2,7 @@
 // needs them. `dsvFormat` is that of d3-dsv, which Python writes into the page.
 import { habitsOf, isCode, isPlain, missingAmong, numbersOf, numeral, spellingOf, understood } from "./cells.js";
 import { decodeTable, inputsOf } from "./table.js";
+import { visible } from "./words.js";
 
 const MOST_CELLS = 2_000_000, MOST_ROWS = 20_000, MOST_INPUTS = 500, MOST_CLASSES = 20, MOST_WHOLE_NUMBERS = 20;
 const ENOUGH_ROWS = 10, ONE_IN = 200, MANY_LEVELS = 200; // a level with fewer rows than these is rare
@@ -116,7 +117,7 @@ export function readCsv(given, target = null, name = "your table") {
   if (!given.trim()) return fail("The file is empty.");
   if (given.startsWith("PK")) return fail("This is an Excel file or an archive. Save the table as CSV first; or seedbed play, which reads Excel files, writes it into the page.");
   if (given.includes("\0")) return fail("This is no text file. Save the table as CSV first.");
-  const text = given.replace(/^\ufeff/, "");
+  const text = visible(given.replace(/^\ufeff/, ""));
   const separator = separatorOf(text), lines = linesOf(text, separator);
   if (lines === null) return fail("A quotation mark in the file has no end.");
   const titles = headerOf(lines), header = lines[titles].map((one, i) => one.trim() || `column ${i + 1}`), rows = lines.slice(titles + 1);
@@ -131,7 +132,7 @@ export function readCsv(given, target = null, name = "your table") {
   if (target === null) return fail("Choose the column to predict.", header);
   if (!header.includes(target)) return fail(`There is no column '${target}'.`, header);
   const columns = header.map((_, i) => distinct(rows.map((line) => line[i])));
-  const read = assembled(header, columns, header.indexOf(target), name), notes = titles ? ["What stands above the names of the columns is left out."] : [];
+  const read = assembled(header, columns, header.indexOf(target), visible(name)), notes = titles ? ["What stands above the names of the columns is left out."] : [];
   if (read.table) Object.assign(read.table, { separator, titles, notes: [...notes, ...read.table.notes] });
   return read;
 }

@@ -74,9 +74,15 @@ export function sentence(note) {
   return `${note.charAt(0).toUpperCase()}${note.slice(1).replace(/\.?$/, ".")}`;
 }
 
+/** Return a text in which marks that reorder what follows are visible, such as \\u202e. */
+export function visible(text) {
+  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** Return a text cut to a number of characters. */
 export function shortened(text, most = 24) {
-  return text.length > most ? `${text.slice(0, most - 1)}\u2026` : text;
+  const seen = visible(text);
+  return seen.length > most ? `${seen.slice(0, most - 1)}\u2026` : seen;
 }
 
 /** Offer a text as a file. */
