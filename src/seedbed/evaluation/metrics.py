@@ -426,27 +426,31 @@ def signed(value: float, decimals: int | None = None) -> str:
     return f"{'+' if value > 0 else ''}{plain_number(value)}"
 
 
-def plus_minus(value: float, half: float, decimals: int | None = None, *, decided: bool = False) -> str:
+def plus_minus(
+    value: float, half: float, decimals: int | None = None, *, decided: bool = False, is_distance: bool = False
+) -> str:
     """Return a difference and half of its interval, as +1.8 ±0.6, with up to three more decimals where they show which
-    of the two is larger; and a small difference as `under 0.001 ±0.014`.
+    of the two is larger.
 
     Args:
+        is_distance: whether the difference has no sign. A small one is then `under 0.001 ±0.014`.
         decided: whether the difference is shown not to be 0. An interval that reaches 0 then ends there, and is
             written out: +0.015 (0 to +0.031).
     """
     size = abs(value)
     if decided and half > size:
         ends = ["0", signed(value + math.copysign(half, value), decimals)]
-        return f"{signed(value, decimals)} ({' to '.join(ends if value > 0 else ends[::-1])})"
+        words = f"{signed(value, decimals)} ({' to '.join(ends if value > 0 else ends[::-1])})"
+        return words.replace("+", "") if is_distance else words
     if decimals is None:
         return f"{signed(value)} ±{signed(half).removeprefix('+')}"
     shown = decimals
     while shown < decimals + 3 and size != half and round(half, shown) in (0, round(size, shown)):
         shown += 1
     words = signed(value, shown)
-    if size > 10.0 ** (-shown - _ROUNDING) and round(size, shown) == 0:
+    if is_distance and size > 10.0 ** (-shown - _ROUNDING) and round(size, shown) == 0:
         words = f"under {10.0**-shown:.{shown}f}"
-    return f"{words} ±{signed(half, shown).removeprefix('+')}"
+    return f"{words.removeprefix('+' * is_distance)} ±{signed(half, shown).removeprefix('+')}"
 
 
 def percent(probability: float) -> str:

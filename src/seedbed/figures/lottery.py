@@ -64,7 +64,12 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
         records += _records(difference, names, "difference", reference)
         panels.append(_differences(difference, reference, colour, theme))
     title = f"{summary.target} of {summary.table}: what one single run would have shown"
-    return join_panels(panels, records, title=title, phrases=_phrases(score, difference, summary.kind), theme=theme)
+    phrases = _phrases(score, difference, summary.kind)
+    if isinstance(summary, Conclusion) and summary.plan.networks > 1:
+        phrases.append(
+            "the table scores the mean of a model's networks, which is better as a rule than they are singly"
+        )
+    return join_panels(panels, records, title=title, phrases=phrases, theme=theme)
 
 
 # ---- what is drawn

@@ -30,6 +30,7 @@ def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatC
     panels = [_panel(name, title, unit, theme) for name, title in _PANELS]
     phrases = [
         f"across: {unit}, up to the horizon; up: share that survives",
+        "the stronger a line, the higher the risk",
         "left, dashed: mean prediction of rows not trained on; line and band: Kaplan-Meier with its 95% range",
         "right: predictions for the rows in the middle of each quarter by risk; band: 95% of single networks",
     ]
@@ -64,8 +65,7 @@ def _panel(name: str, title: str, time: str, theme: Theme) -> alt.LayerChart:
     axis = alt.Axis(title=None, format="%", tickCount=5, domain=False)
     y = alt.Y("predicted:Q", axis=axis, scale=alt.Scale(domain=[0, 1], nice=False))
     legend = alt.Legend(title="events of rows" if of_groups else None, orient="bottom", columns=2, labelLimit=190)
-    colours = [theme.worse, theme.unsure, theme.better] if of_groups else list(theme.palette[:4])
-    scale = alt.Scale(range=colours)
+    scale = alt.Scale(range=[theme.risks[place] for place in ((0, 2, 3) if of_groups else range(4))])
     colour = alt.Color("candidate:N", sort=None, scale=scale, legend=legend)
     ends = {"x": x, "y": alt.Y("low:Q", axis=axis), "y2": alt.Y2("high"), "color": colour}
     tooltip = [alt.Tooltip("candidate:N", title=" "), alt.Tooltip("time:Q", title=time, format=",.4~g")]

@@ -29,6 +29,7 @@ class Theme:
             (2008) without their yellow, which fades on white, then three of Paul Tol's.
         background, ink, faint_ink, rule: paper, text, quiet text, axis and grid lines.
         zone: an area in the background, for instance that of differences that don't matter.
+        risks: shades for rows by their risk, the highest first; no candidate has them.
         better, worse, unsure: colours of verdicts, also distinct for the colour-blind.
     """
 
@@ -41,6 +42,7 @@ class Theme:
     better: str
     worse: str
     unsure: str
+    risks: tuple[str, ...]
 
 
 _LIGHT_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
@@ -58,6 +60,7 @@ LIGHT = Theme(
     better="#0072B2",
     worse="#C24E00",
     unsure="#767676",
+    risks=("#000000", "#4F4F4F", "#7F7F7F", "#A6A6A6"),
 )
 
 DARK = Theme(
@@ -70,6 +73,7 @@ DARK = Theme(
     better="#56ABE0",
     worse="#F08A45",
     unsure="#9AA0A6",
+    risks=("#FFFFFF", "#BCC1C6", "#8F969D", "#6C747C"),
 )
 
 
@@ -80,6 +84,7 @@ def _variable(name: str) -> str:
 
 PAGE = Theme(
     palette=tuple(f"var(--series-{number})" for number in range(len(LIGHT.palette))),
+    risks=tuple(f"var(--risk-{number})" for number in range(len(LIGHT.risks))),
     **{name: f"var({_variable(name)})" for name in _NAMES},
 )
 """Colours that the surrounding page decides. Only a browser can draw such a chart."""
@@ -90,6 +95,7 @@ def css_variables(theme: Theme) -> str:
     a chart looks on light and dark screens and on paper.
     """
     colours = {f"--series-{number}": colour for number, colour in enumerate(theme.palette)}
+    colours |= {f"--risk-{number}": colour for number, colour in enumerate(theme.risks)}
     colours |= {_variable(name): getattr(theme, name) for name in _NAMES}
     return " ".join(f"{name}: {colour};" for name, colour in colours.items())
 
@@ -151,6 +157,7 @@ def _config(theme: Theme) -> dict[str, Any]:
         },
         "legend": {
             **label,
+            **title,
             "labelColor": theme.ink,
             "labelLimit": 0,
             "offset": 8,

@@ -161,8 +161,7 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
             interval = verdict.interval.times(metric.scale)
             words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
             sign = 1 if conclusion.reference_named else -1
-            gain = _gain(conclusion, metric, sign * interval.mean, interval.half, words)
-            gain = gain if conclusion.reference_named else gain.replace("+", "")
+            gain = _gain(conclusion, metric, sign * interval.mean, interval.half, words, is_distance=sign < 0)
         elif conclusion.verdicts:
             is_reference = name == conclusion.reference
             gain, words, look = (
@@ -187,14 +186,16 @@ def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
         yield Help(one.question, f"{one.candidate} over {one.reference}", gain, one.verdict, looks.get(one.verdict, ""))
 
 
-def _gain(conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str) -> str:
+def _gain(
+    conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str, *, is_distance: bool = False
+) -> str:
     """Return a difference with its ±; of one that is shown to be too small to matter the margin, where the ± would
     reach beyond it."""
     margin = conclusion.metric.margin
     if verdict == SHORT["no_practical_difference"] and abs(points) + half > metric.scale * margin:
         return f"within ±{plain_number(metric.scale * margin)}"
     decided = verdict in ("better", "worse", "helps", "hurts")
-    return plus_minus(points, half, decimals_of(metric, margin), decided=decided)
+    return plus_minus(points, half, decimals_of(metric, margin), decided=decided, is_distance=is_distance)
 
 
 def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:
@@ -295,6 +296,7 @@ _STEPS = (1, 2, 5, 10)
 _MOST_TICKS = 5
 _SQUEEZED = 1 / 8  # share of the width that the typical interval takes at least
 _AIR = 0.04
+_LOPSIDED = 3  # times as far as the other side a side reaches at most: the words above both sides meet at zero
 _LABEL = 5  # percent of the width that half a label of the axis takes
 
 
@@ -379,6 +381,7 @@ def _limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[
     while len(near_ones) > fewest and (ends()[1] - ends()[0]) * _SQUEEZED > typical:
         near_ones.pop()
     low, high = ends()
+    low, high = min(low, -high / _LOPSIDED), max(high, -low / _LOPSIDED)
     air = (high - low) * _AIR or 1.0
     return low - air, high + air
 
