@@ -129,6 +129,7 @@ def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(table, ca
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     _, out, _ = call("predict", "m.safetensors", table)
     assert (HOSTILE.search(out), "owned" in out) == (None, True)
+    assert re.search(r"\n 1 .* 0\.\d{3} ", out)  # rows are numbered, and shares have three digits
 
 
 def test_few_files_print_on_stderr():

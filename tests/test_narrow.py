@@ -1,6 +1,7 @@
-"""A narrow terminal encoding or a memory limit gives one clear line at most."""
+"""A narrow terminal or encoding, or a memory limit: no word is broken, and errors are one clear line at most."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,21 @@ def test_a_name_outside_the_locale_gives_one_line_at_most(table, verb):
     status, _, err = seedbed(verb, *arguments, **ascii_only)
     assert (status in (0, 2), "Traceback" in err) == (True, False)
     assert status == 0 or err.count("\n") == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_lines_on_a_terminal_are_folded_between_words_and_commands_as_a_shell_takes_them(width, monkeypatch, capsys):
+    from seedbed.cli.console import print_stderr
+
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    command = ["seedbed", "train", "a run", "-o", "model.safetensors", "--candidate", "network-2-waves", "-q"]
+    print_stderr("SB211: " + "DEATH_EVENT " * 30, f"Next:     {shlex.join(command)}   (saves it)", "a\nb")
+    warning, rest = capsys.readouterr().err.split("Next:     ")
+    assert max(map(len, f"{warning}Next:     {rest}".splitlines())) <= width
+    assert warning.split() == ["SB211:", *["DEATH_EVENT"] * 30]
+    assert shlex.split(rest.partition("(saves it)")[0].replace("\\\n", " ")) == command
+    assert rest.endswith("(saves it)\na\nb\n")
 
 
 LIBRARIES = {

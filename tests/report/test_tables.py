@@ -2,9 +2,11 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.report.tables import score_table
+from seedbed.report.tables import score_table, table_lines
 
 DASHES = {"brier": (None, None, None), "accuracy": (None, None, None), "roc_auc": (None, None, None)}
 
@@ -62,3 +64,16 @@ def test_a_mean_absolute_error_has_four_digits_and_its_interval_as_many_decimals
     assert table.rows == [
         ["relu:5", "0.200 (0.100 to 0.300)", "0.800 (0.700 to 0.900)", shown, "0.845", "1,000", "1,071"],
     ]
+
+
+CELLS = st.lists(st.text("abc ", min_size=1, max_size=30).map(str.strip), min_size=4, max_size=4)
+
+
+@given(CELLS, st.lists(CELLS, min_size=1, max_size=4), st.sampled_from([30, 60, 80, 120, 200]))
+def test_no_width_loses_a_cell_or_is_exceeded_by_more_than_a_name(columns, rows, width):
+    lines = table_lines(columns, rows, width=width)
+    names = {columns[0], *(row[0] for row in rows)}
+    assert [line for line in lines if len(line) > max(width, *(len(name) + 1 for name in names))] == []
+    words = "".join("".join(lines).split())
+    for row in rows:
+        assert all("".join(cell.split()) in words for cell in row[1:])

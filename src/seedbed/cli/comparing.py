@@ -6,8 +6,9 @@ import dataclasses
 import functools
 import json
 import shlex
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,6 +140,7 @@ def _answer(
         from seedbed.experiment.request import Request, carry_out_request, plan_request
         from seedbed.experiment.run_folder import open_folder
         from seedbed.report.progress import ProgressDisplay
+        from seedbed.report.sentences import serious_sentences
 
         lrs, named = options.recipe.lrs(), options.candidate
         request = Request(
@@ -162,7 +164,12 @@ def _answer(
             raise OptionError(f"--fail-if-worse {name} is the reference itself", hint)
         if name is not None and name not in experiment.names:
             raise OptionError(f"--fail-if-worse {name} isn't compared", did_you_mean(name, experiment.names))
-    folder = _announce_plan(planned, options)
+    # On a terminal, warnings are shown while the models train, and once more with the result.
+    serious, is_seen = (
+        serious_sentences(planned.plan.experiment.table.notes),
+        sys.stdout.isatty() and sys.stderr.isatty(),
+    )
+    folder = _announce_plan(planned, options, () if is_seen and not options.as_json else serious)
     with open_folder(planned.plan, folder, overwrite=overwrite) as opened:
         n_splits = opened.checkpoint.n_splits
         if opened.finished is None and planned.finished is None and n_splits:
@@ -171,7 +178,7 @@ def _answer(
             comparison = carry_out_request(
                 planned,
                 opened,
-                lambda: ProgressDisplay(Console(stderr=True), quiet=run.quiet),
+                lambda: ProgressDisplay(Console(stderr=True), quiet=run.quiet, warnings=serious),
                 say=functools.partial(say, run),
                 working=functools.partial(working, run=run),
                 interrupted=interrupted,
@@ -187,10 +194,9 @@ def _answer(
     return _exit_status(name, comparison)
 
 
-def _announce_plan(planned: PlannedRequest, options: CompareOptions) -> Path:
+def _announce_plan(planned: PlannedRequest, options: CompareOptions, warnings: Sequence[str]) -> Path:
     """Say what is planned, and return the folder of the run."""
     from seedbed.experiment.run_folder import folder_for
-    from seedbed.report.sentences import serious_sentences
     from seedbed.training.native.library import kernel
 
     plan, request, run = planned.plan, planned.request, options.run
@@ -200,7 +206,7 @@ def _announce_plan(planned: PlannedRequest, options: CompareOptions) -> Path:
         lines.append("this processor has no AVX2, so networks train up to three times more slowly")
     if planned.finished is not None:
         lines = [f"the comparison in {request.source} isn't trained again"]
-    say(run, *serious_sentences(plan.experiment.table.notes), *lines)
+    say(run, *warnings, *lines)
     if not run.out:
         folder, differing = folder_for(plan, folder)
         if differing:

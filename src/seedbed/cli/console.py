@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import re
 import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
@@ -18,6 +20,7 @@ from seedbed.cli.options import RunOptions
 from seedbed.errors import command_line_options, visible, without_passwords
 
 interrupted = threading.Event()  # by Ctrl-C
+_LABEL = 10  # letters before a command, as in "Next:     "
 _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
 
 
@@ -78,9 +81,28 @@ def say(run: RunOptions, *lines: str) -> None:
 
 
 def print_stderr(*lines: str) -> None:
-    """Print lines on stderr, without passwords; the only function of the command line that does."""
-    for line in lines:
-        print(visible(without_passwords(line)), file=sys.stderr, flush=True)
+    """Print lines on stderr, without passwords; the only function of the command line that does. A terminal would break
+    words at its edge, so lines are folded for it."""
+    width = Console(stderr=True).width if sys.stderr.isatty() else None
+    for line in (visible(without_passwords(line)) for line in lines):
+        is_wide = width is not None and cell_len(line) > width and "\n" not in line
+        print(*(_fold_line(line, width or 0) if is_wide else [line]), sep="\n", file=sys.stderr, flush=True)
+
+
+def _fold_line(line: str, width: int) -> Sequence[str]:
+    """Return a sentence as lines, or a label, a command that a shell takes as it is, and a remark in parentheses."""
+    from seedbed.report.tables import fold_command, fold_text  # loads NumPy
+
+    if (found := re.fullmatch(r"(.*?:) +(seedbed [a-z].*?)(   \(.*\))?", line)) is None:
+        return fold_text(line, width, hanging=2)
+    label, command, remark = found.groups()
+    indent = " " * (_LABEL if len(label) < _LABEL else 2)
+    command_lines = [indent + part for part in fold_command(command, width - len(indent))]
+    if len(label) < _LABEL:
+        command_lines[0] = f"{label:{_LABEL}}{command_lines[0].strip()}"
+    else:
+        command_lines = [*fold_text(label, width, hanging=2), *command_lines]
+    return [*command_lines, *(fold_text(remark.strip(), width, len(indent)) if remark else ())]
 
 
 @contextlib.contextmanager

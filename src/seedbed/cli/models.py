@@ -82,7 +82,9 @@ def predict(
     /,
     *,
     output: Annotated[
-        Path | None, OUTPUT, Parameter(help="A .csv or .parquet file; CSV on stdout if left out.")
+        Path | None,
+        OUTPUT,
+        Parameter(help="A .csv or .parquet file; CSV on stdout if left out, a table on a terminal."),
     ] = None,
     threshold: Annotated[
         float | None, Parameter(help="Of two labels: above which probability the positive one is predicted.")

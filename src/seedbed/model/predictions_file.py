@@ -18,14 +18,17 @@ from seedbed.data.frame import Frame
 from seedbed.data.sources.loaded import open_duckdb
 from seedbed.data.sources.source_limits import quote_name
 from seedbed.errors import ColumnError, OptionError, counted, did_you_mean, visible
+from seedbed.evaluation.metrics import plain_number
 from seedbed.evaluation.summaries import Note
 from seedbed.model.model import Model
 from seedbed.model.model_file import write_checked
 from seedbed.model.predicting import Blocks, Predictions, check_threshold
+from seedbed.report.tables import table_lines
 
 _FORMATS = {".csv": "(FORMAT csv, HEADER)", ".parquet": "(FORMAT parquet)"}
 _FORMULA = r"(?s)^\s*(=|[-+@].*[(|!])"  # what a spreadsheet runs, and neither -5 nor a label such as +
 _ROWS_A_BLOCK = 65_536
+_MOST_SHOWN = 200  # rows on a terminal
 _MEMORY = "1GB"  # of DuckDB; the rest goes to a temporary folder
 
 
@@ -57,7 +60,8 @@ def write_predictions(
     In CSV, a text that a spreadsheet would run as a formula gets an apostrophe.
 
     Args:
-        path: of the file, `.csv` or `.parquet`, written completely or not at all; None for CSV on stdout.
+        path: of the file, `.csv` or `.parquet`, written completely or not at all; None for CSV on stdout, or a table on
+            a terminal.
         threshold: for two labels, replaces the model's own threshold.
         keep: columns of the table to copy before the predictions. Identifiers known to the model are copied, too, so
             predictions can be joined to the table; one without a name is called `index`.
@@ -82,7 +86,7 @@ def write_predictions(
     with open_duckdb(_MEMORY) as (connection, folder):
         notes = _fill(connection, columns, frame, copied, is_csv=is_csv)
         if path is None:
-            _print(connection, folder / "predictions.csv")
+            _print(connection, columns, frame.n_rows, folder / "predictions.csv")
         else:
             form = _FORMATS[path.suffix.lower()]
             write_checked(path, "predictions", lambda where: _copy(connection, where, form))
@@ -203,10 +207,25 @@ def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None
         raise OSError(why[1] if why else "writing failed") from None
 
 
-def _print(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _print(connection: duckdb.DuckDBPyConnection, columns: _Columns, n_rows: int, path: Path) -> None:
+    """Print CSV with all digits, or on a terminal a table of the first rows, numbered, with the digits that matter."""
+    if sys.stdout.isatty():
+        names = [name for name, *_ in connection.execute("DESCRIBE predictions").fetchall()]
+        is_share = [columns.model.task != "regression" and name != "prediction" for name in names]
+        rows = [
+            [str(number), *(_cell_words(*pair) for pair in zip(row, is_share, strict=True))]
+            for number, row in enumerate(connection.execute("FROM predictions").fetchmany(_MOST_SHOWN), 1)
+        ]
+        lines = table_lines(["row", *names], rows, left=("set", "flags"), width=shutil.get_terminal_size().columns)
+        more = [f"and {counted(n_rows - len(rows), 'more row')}: -o FILE writes all"] if n_rows > len(rows) else []
+        print(*(visible(line) for line in (*lines, *more)), sep="\n")
+        return
     _copy(connection, path, _FORMATS[".csv"])
     with path.open(encoding="utf-8") as file:
-        if sys.stdout.isatty():  # a file or a pipe gets the data unchanged
-            sys.stdout.writelines(map(visible, file))
-        else:
-            shutil.copyfileobj(file, sys.stdout)
+        shutil.copyfileobj(file, sys.stdout)
+
+
+def _cell_words(value: Any, is_share: bool) -> str:
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    return f"{value:.3f}" if is_share else plain_number(value, 4)

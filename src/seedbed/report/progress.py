@@ -8,16 +8,18 @@ import importlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from seedbed.errors import counted, visible
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.sentences import duration
+from seedbed.report.tables import fold_text
 from seedbed.report.terminal import interim_lines
 
 _LINE_FIRST, _LINE_EVERY = 3.0, 10.0  # seconds
@@ -31,7 +33,7 @@ class Progress:
 
     Attributes:
         done, total: fits of models on splits.
-        left: about how many seconds the rest takes; infinite before each model is fitted once.
+        left: about how many seconds the rest takes; infinite if unknown.
         seconds: since the run began.
         repeats: finished repeats that `so_far` is about.
         so_far: the result of these repeats, without curves and lottery; None before the first.
@@ -60,10 +62,11 @@ class ProgressDisplay(Bar):
     Args:
         console: where to draw; a terminal gets a bar below the interim result, anything else a line every ten seconds.
         quiet: draw nothing.
+        warnings: drawn above, on a terminal.
     """
 
-    def __init__(self, console: Console, *, quiet: bool = False) -> None:
-        self._quiet, self._repeats = quiet, 0
+    def __init__(self, console: Console, *, quiet: bool = False, warnings: Sequence[str] = ()) -> None:
+        self._quiet, self._repeats, self._warnings = quiet, 0, warnings
         self._so_far: Conclusion | None = None
         columns = TextColumn("fitting"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
         disable = quiet or not console.is_interactive
@@ -93,6 +96,10 @@ class ProgressDisplay(Bar):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yield what is drawn on a terminal."""
+        for warning in self._warnings:
+            yield from (
+                Text(visible(line), "bold yellow") for line in fold_text(warning, self.console.width, hanging=2)
+            )
         if self._so_far is not None:
             lines = interim_lines(self._so_far, width=self.console.width)
             yield from lines[: max(1, self.console.height - 3)]

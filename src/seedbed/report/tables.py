@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
+import re
 import textwrap
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from rich import box
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
 
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, percent, plain_number, signed
@@ -136,7 +133,8 @@ def decimals_of(metric: Metric, margin: float) -> int:
 def table_lines(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = (), width: int = UNBROKEN
 ) -> list[str]:
-    """Return a table as lines of plain text. Columns that exceed the width follow below, beside the first again.
+    """Return a table as lines of plain text. Columns that exceed the width follow below, beside the first again; where
+    even two are too wide, each row is a name and a text.
 
     Args:
         left: headings of columns that are aligned to the left; the first column always is.
@@ -146,24 +144,33 @@ def table_lines(
     fit = len(columns)
     while fit > 2 and table_width(headings[:fit], rows) > width:
         fit -= 1
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    for place, heading in enumerate(headings[:fit]):
-        table.add_column(heading, justify="left" if columns[place] in left or not place else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row[:fit])
-    console = Console(file=io.StringIO(), width=UNBROKEN, color_system=None, markup=False, emoji=False)
-    text = "".join(segment.text for segment in console.render(table))
-    lines = [line.rstrip() for line in text.split("\n")[:-1]]
+    if table_width(headings[:fit], rows) > width:
+        texts = ["; ".join(f"{head} {cell}".strip() for head, cell in zip(columns[1:], row[1:], strict=True) if cell)
+                 for row in rows]  # fmt: skip
+        pairs = zip(rows, texts, strict=True)
+        return ["", *(line for row, text in pairs for line in (f" {row[0]}", *fold_text(text, width, 4))), ""]
+    heads = [heading.split("\n") for heading in headings[:fit]]
+    deepest = max(map(len, heads))
+    grid = [*zip(*([""] * (deepest - len(head)) + head for head in heads), strict=True), *(row[:fit] for row in rows)]
+    sizes = [max(map(cell_len, cells)) for cells in zip(*grid, strict=True)]
+    lines = [""]
+    for line in grid:
+        text = ""
+        for place, (cell, size) in enumerate(zip(line, sizes, strict=True)):
+            space = " " * (size - cell_len(cell))
+            text += f"   {cell}{space}" if not place or columns[place] in left else f"   {space}{cell}"
+        lines.append(text[2:].rstrip())
+    lines.insert(1 + deepest, " " + "─" * (sum(sizes) + 3 * (fit - 1)))
     if fit == len(columns):
-        return lines
+        return [*lines, ""]
     continuation = [[row[0], *row[fit:]] for row in (columns, *rows)]
-    return lines + table_lines(continuation[0], continuation[1:], left=left, width=width)
+    return [*lines, "", *table_lines(continuation[0], continuation[1:], left=left, width=width)]
 
 
 def table_width(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     """Return how wide a table is, at most."""
     columns = zip((max(heading.split("\n"), key=cell_len) for heading in headings), *rows, strict=False)
-    return sum(3 + max(map(cell_len, column)) for column in columns)
+    return sum(3 + max(map(cell_len, column)) for column in columns) - 2
 
 
 def in_two_lines(heading: str) -> str:
@@ -190,6 +197,15 @@ def fold_text(text: str, width: int, indent: int = 0, names: Sequence[str] = (),
         break_on_hyphens=False,
     )
     return [line.replace(_SPACE_OF_A_NAME, " ") for line in lines] or [""]
+
+
+def fold_command(command: str, width: int) -> list[str]:
+    """Return a command as lines of at most this width, except for words that are longer. A shell goes on after a
+    backslash."""
+    mark = " \\" if command.startswith("seedbed ") else ""
+    spaced = sorted((word for word in re.findall(r"'[^']*'", command) if " " in word), key=len, reverse=True)
+    *first, last = fold_text(command, width - len(mark), 0, spaced)
+    return [*(f"{line}{mark}" for line in first), last]
 
 
 def range_words(name: str, score: Score) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -15,7 +14,16 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.analyses_text import number_tables, row_answers, row_notes, row_tables, subgroup_screen
 from seedbed.report.glance import first_screen
 from seedbed.report.sentences import detail_sentences, note_sentences
-from seedbed.report.tables import HELPS, WIDTH, FirstScreen, fold_text, in_two_lines, table_lines, verdict_table
+from seedbed.report.tables import (
+    HELPS,
+    WIDTH,
+    FirstScreen,
+    fold_command,
+    fold_text,
+    in_two_lines,
+    table_lines,
+    verdict_table,
+)
 
 _LABEL = 11  # letters of the labels of the answers, with the space behind them
 _NARROW_VERDICT = 13  # letters of a verdict in two lines
@@ -72,11 +80,8 @@ def interim_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
 
 
 def first_lines(text: str, command: str, width: int, names: Sequence[str]) -> list[Text]:
-    """Return what may make the results wrong, and the command that mends it. A shell goes on after a backslash."""
-    mark = " \\" if command.startswith("seedbed ") else ""
-    spaced = sorted((word for word in re.findall(r"'[^']*'", command) if " " in word), key=len, reverse=True)
-    *first, last = fold_text(command, width - _LABEL - len(mark), 0, spaced)
-    texts = [*fold_text(text, width - _LABEL, 0, names), *(f"{line}{mark}" for line in first), last]
+    """Return what may make the results wrong, and the command that mends it."""
+    texts = [*fold_text(text, width - _LABEL, 0, names), *fold_command(command, width - _LABEL)]
     labels = ["First", *[""] * (len(texts) - 1)]
     return [Text(f"{label:{_LABEL}}{visible(line)}", "bold yellow") for label, line in zip(labels, texts, strict=True)]
 
