@@ -20,7 +20,6 @@ from seedbed.cli.options import RunOptions
 from seedbed.errors import command_line_options, visible, without_passwords
 
 interrupted = threading.Event()  # by Ctrl-C
-_LABEL = 10  # letters before a command, as in "Next:     "
 _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
 
 
@@ -90,19 +89,14 @@ def print_stderr(*lines: str) -> None:
 
 
 def _fold_line(line: str, width: int) -> Sequence[str]:
-    """Return a sentence as lines, or a label, a command that a shell takes as it is, and a remark in parentheses."""
+    """Return a sentence as lines; or a label, a command that a shell takes as it is, and a remark in parentheses."""
     from seedbed.report.tables import fold_command, fold_text  # loads NumPy
 
-    if (found := re.fullmatch(r"(.*?:) +(seedbed [a-z].*?)(   \(.*\))?", line)) is None:
+    ((label, command, remark),) = re.findall(r"^(?:(.*?:) +(?=seedbed [a-z]))?(.*?)(?:   (\(.*\)))?$", line)
+    if not label:
         return fold_text(line, width, hanging=2)
-    label, command, remark = found.groups()
-    indent = " " * (_LABEL if len(label) < _LABEL else 2)
-    command_lines = [indent + part for part in fold_command(command, width - len(indent))]
-    if len(label) < _LABEL:
-        command_lines[0] = f"{label:{_LABEL}}{command_lines[0].strip()}"
-    else:
-        command_lines = [*fold_text(label, width, hanging=2), *command_lines]
-    return [*command_lines, *(fold_text(remark.strip(), width, len(indent)) if remark else ())]
+    commands = [f"  {part}" for part in fold_command(command, width - 2)]
+    return [*fold_text(label, width, hanging=2), *commands, *(fold_text(remark, width, 2) if remark else ())]
 
 
 @contextlib.contextmanager

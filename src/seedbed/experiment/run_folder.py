@@ -110,12 +110,8 @@ def open_folder(
         if growing:
             _keep_results(plan, folder, checkpoint)
         elif differing and not overwrite and _holds_another(plan, folder):
-            message, other = f"{folder} holds another run: {_shown(differing)}", ""
-            if not (folder / _RESULTS).exists() and (command := stored.get("command")):
-                other = f"To continue that run: {command}. "
-            raise OptionError(
-                message, f"{other}Name another folder, or discard that run with {spell('overwrite', True)}."
-            )
+            message = f"{folder} holds another run: {_shown(differing)}"
+            raise OptionError(message, f"Name another folder, or discard that run with {spell('overwrite', True)}.")
         is_done = is_finished(folder) and not (overwrite or growing)
         if (done := restore(plan, stored, folder) if is_done else None) is not None:
             if not checkpoint.others:

@@ -18,54 +18,12 @@ from seedbed.figures.pictures import all_charts, browser_library, script_json
 from seedbed.figures.theme import LIGHT, PAGE, colours, css_themes, css_variables
 from seedbed.report import analyses_text, chart_texts, glance, judgement_text, sentences, tables
 
-TERMS = {
-    "accuracy": "Share of rows whose predicted label is right.",
-    "behind": "How much larger the error of a model is than that of the recommended one. The range that the ± gives "
-    "allows for the recommended one having been chosen by the same rows.",
-    "baseline": "A model beside the named candidates: predicting the class frequencies, logistic regression, boosted "
-    "trees, or a scikit-learn model that you name.",
-    "Brier score": "Mean squared error of predicted probabilities. 0 is perfect; predicting the class frequencies of "
-    "two equal classes costs 0.25.",
-    "calibration": "How well predicted probabilities agree with observed frequencies.",
-    "can't tell": 'The confidence interval includes a gain and a loss that matter. This isn\'t "about the same": '
-    "more rows may decide it.",
-    "candidate": "A model that is compared: a network architecture with its training settings, or one of the default "
-    "models.",
-    "censored": "Of a row: its event hadn't come when it was last observed, so it is known only that it came later, "
-    "if at all.",
-    "confidence interval": "A range that covers the true value in 95 % of tables like this one.",
-    "cross-validation": "Rows are divided into folds; each fold is predicted by models trained on the others.",
-    "epoch": "One pass over the training rows.",
-    "gain": "How much better a model's score is than that of the model it is compared with. Its confidence interval "
-    "reaches as far as the ± to both sides.",
-    "hazard": "Probability that the event comes in an interval, if it hasn't come before.",
-    "horizon": "The time up to which survival is predicted and scored; by default a fifth of the rows is seen longer.",
-    "integrated Brier score": "Mean squared error of predicted survival, averaged over the times up to the horizon. "
-    "0 is perfect.",
-    "Kaplan-Meier": "Estimate of the share of rows that survives each time, the same for all rows.",
-    "margin": "The smallest difference that matters to you (the option `margin`).",
-    "no better": "The confidence interval excludes every gain over the reference that matters; whether the model loses "
-    "anything is open.",
-    "no difference that matters": "The confidence interval lies within the margin: the difference is too small to "
-    "matter.",
-    "no worse": "The confidence interval excludes every loss against the reference that matters; whether the model "
-    "gains anything is open.",
-    "points": "Percentage points: from 80 % to 83 % are 3 points.",
-    "R2": "Share of the target's variance that a model explains. 1 is perfect; predicting the mean has 0.",
-    "recall": "Share of the rarer label's rows that are predicted as such, with a probability above 0.5.",
-    "recommended": "The model with the lowest mean error. Others may be as good, if their verdict isn't worse.",
-    "reference": "The model that the others are compared with, if you name one (the option `reference`).",
-    "repeat": "One division of all rows into folds. Ten repeats divide them in ten ways.",
-    "ROC AUC": "Probability that a random positive row gets a higher score than a random negative one.",
-    "seed": "The number that decides a network's initial parameters, and the order of its batches.",
-    "single run": "One network, trained once: one split and one seed.",
-    "split": "A division of the rows into training and test rows.",
-    "squared error": "Mean squared difference between prediction and target, as a share of the target's variance.",
-    "Uno's C": "Of two rows, how often the one with the higher predicted risk has its event first. 50 % is chance.",
-    "verdict": "What a corrected t-test says about a model and the recommended one: worse, no difference that matters, "
-    "or can't tell; against a reference that you name also better, no worse or no better.",
-    "worse, better": "The confidence interval, corrected for the number of comparisons, excludes zero.",
-}
+
+def _text(name: str) -> str:
+    return files("seedbed.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+TERMS: dict[str, str] = json.loads(_text("terms.json"))
 """Terms in alphabetical order, each with one or two sentences; `docs/glossary.md` has them and more."""
 
 _ANY_TERM = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
@@ -170,7 +128,3 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment
-
-
-def _text(name: str) -> str:
-    return files("seedbed.report").joinpath("page", name).read_text(encoding="utf-8")

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
 from seedbed.errors import counted, visible
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.sentences import duration
-from seedbed.report.tables import fold_text
 from seedbed.report.terminal import interim_lines
 
 _LINE_FIRST, _LINE_EVERY = 3.0, 10.0  # seconds
@@ -47,13 +46,9 @@ class Progress:
     so_far: Conclusion | None = None
 
     def line(self) -> str:
-        """Return the progress as one line."""
-        return f"{self.done:,} of {counted(self.total, 'fit')}{'; ' * bool(self.time_left)}{self.time_left}"
-
-    @property
-    def time_left(self) -> str:
-        """The time left in words; empty if it is unknown. The run may stop early."""
-        return f"at most about {duration(self.left)} left" if math.isfinite(self.left) else ""
+        """Return the progress as one line. The run may stop early."""
+        left = f"; at most about {duration(self.left)} left" if math.isfinite(self.left) else ""
+        return f"{self.done:,} of {counted(self.total, 'fit')}{left}"
 
 
 class ProgressDisplay(Bar):
@@ -68,8 +63,7 @@ class ProgressDisplay(Bar):
     def __init__(self, console: Console, *, quiet: bool = False, warnings: Sequence[str] = ()) -> None:
         self._quiet, self._repeats, self._warnings = quiet, 0, warnings
         self._so_far: Conclusion | None = None
-        columns = TextColumn("fitting"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
-        disable = quiet or not console.is_interactive
+        columns, disable = (BarColumn(), TextColumn("{task.description}")), quiet or not console.is_interactive
         super().__init__(*columns, console=console, transient=True, disable=disable, refresh_per_second=4)
         self._task = self.add_task("", total=None)
         self._due = time.monotonic() + _LINE_FIRST
@@ -78,7 +72,7 @@ class ProgressDisplay(Bar):
         """Show the progress."""
         if not self.disable:
             self._so_far = progress.so_far
-            self.update(self._task, completed=progress.done, total=progress.total, description=progress.time_left)
+            self.update(self._task, completed=progress.done, total=progress.total, description=progress.line())
             return
         if self._quiet:
             return
@@ -96,10 +90,7 @@ class ProgressDisplay(Bar):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yield what is drawn on a terminal."""
-        for warning in self._warnings:
-            yield from (
-                Text(visible(line), "bold yellow") for line in fold_text(warning, self.console.width, hanging=2)
-            )
+        yield from (Text(visible(warning), "bold yellow") for warning in self._warnings)
         if self._so_far is not None:
             lines = interim_lines(self._so_far, width=self.console.width)
             yield from lines[: max(1, self.console.height - 3)]
