@@ -135,10 +135,10 @@ class TrainingError(SeedbedError):
 
 
 @contextlib.contextmanager
-def command_line_options() -> Iterator[None]:
-    """Let `spell` name options of the command line instead of arguments."""
+def command_line_options(are_named: bool = True) -> Iterator[None]:
+    """Let `spell` name options of the command line instead of arguments, or no longer."""
     global _names_options
-    before, _names_options = _names_options, True
+    before, _names_options = _names_options, are_named
     try:
         yield
     finally:

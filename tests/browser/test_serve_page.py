@@ -1,5 +1,6 @@
 """The server's page in a browser: a form of the model's columns that shows a probability."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -158,6 +159,41 @@ def test_text_of_the_model_is_escaped(visit, address):
     page.get_by_label("<b>town</b>").select_option(HOSTILE)
     predict(page)
     assert page.query_selector_all("img, b") == []
+
+
+def test_warnings_stand_first_and_no_name_reverses_text_or_is_lost(visit):
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    frame = pd.DataFrame({"__proto__": rows[:, 0], "a\u202eb": rows[:, 1], "y": rows.sum(axis=1).round(3)})
+    model = fit_model(read_table(frame, target="y"), "linear", n_networks=2, compute=Compute(n_jobs=1))
+    model = dataclasses.replace(model, warnings=("a\u202eb gives y away.", "There are few rows."))
+    with serving(model, Address(port=0)) as address:
+        page = visit(address)
+        assert page.inner_text("#model").startswith("All this may be wrong. a\\u202eb gives y away.")
+        page.get_by_label("__proto__").fill("0.5")
+        page.get_by_label("a\\u202eb").fill("9")
+        said = predict(page)
+        expected = model.predict({"__proto__": 0.5, "a\u202eb": 9})[0]
+        assert float(page.inner_text(".big")) == pytest.approx(expected, rel=1e-3)
+        assert "a\\u202eb: far from" in said
+        assert not set("\u202a\u202e") & set(page.inner_text("body"))
+        page.wait_for_selector("#varied[data-column=__proto__] polyline")
+
+
+def test_survival_is_shown_until_each_time(visit):
+    rng = np.random.default_rng(1)
+    days = rng.exponential(50, 120).round() + 1
+    frame = pd.DataFrame({"dose": rng.normal(size=120), "days": days, "died": (days < 80).astype(int)})
+    model = fit_model(read_table(frame, event="died", time="days"), "relu:5", n_networks=2)
+    with serving(model, Address(port=0)) as address:
+        page = visit(address)
+        page.get_by_label("dose").fill("1")
+        said = predict(page)
+        page.wait_for_selector("#varied polyline")
+        varied = page.inner_text("#varied")
+    assert "Median days until died" in said
+    survival = model.predict_survival({"dose": 1})[0]
+    assert all(f"{100 * p:.1f}%" in said for p in survival)
+    assert "Probability of no died until" in varied
 
 
 def test_the_page_can_only_connect_to_its_server(visit, address):

@@ -231,6 +231,16 @@ def test_concurrent_requests_are_predicted_in_one_batch(fitted, records, monkeyp
     assert max(sizes) > 1
 
 
+def test_a_forged_median_of_a_date_ends_no_page(fitted, records):
+    model = fitted("ill")
+    medians = np.full_like(model.preprocessor.medians, 1e308)
+    app = application(dataclasses.replace(model, preprocessor=dataclasses.replace(model.preprocessor, medians=medians)))
+    assert [ask(app, "GET", path).status for path in ("/", "/card", "/openapi.json")] == [200] * 3
+    (day,) = [column for column in ask(app, "GET", "/card").values["columns"] if column["name"] == "day"]
+    assert day["usual"] is None
+    assert ask(app, "POST", "/predict", records[:1]).status == 200
+
+
 @pytest.mark.parametrize("target", ["ill", "cost"])
 def test_the_card_is_that_of_the_model(fitted, target):
     model = fitted(target)

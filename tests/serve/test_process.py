@@ -56,6 +56,8 @@ def test_a_process_serves_until_sigint(saved, fitted, records):
         found = json.loads(answer.partition(b"\r\n\r\n")[2])["predictions"][0]["probabilities"]["well"]
         assert found == pytest.approx(fitted("ill").predict_proba(records[:2])[0, 1], abs=1e-6)
         assert b"server:" not in answer
+        wrong = json.dumps({"rows": records[:1], "at": [3]}).encode()
+        assert b"at is for models" in exchange(port, head_of(port, len(wrong)) + b"Connection: close\r\n\r\n" + wrong)
         started.send_signal(signal.SIGINT)
         assert (started.wait(60), started.stderr.read()) == (130, "seedbed: interrupted\n")
 

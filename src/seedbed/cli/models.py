@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from seedbed.cli.console import interruptible, print_stderr, text_width
 from seedbed.cli.options import OUTPUT, REPEATED, AsJson, Quiet, SourceArguments, TableArgument
-from seedbed.errors import ModelFileError, OptionError, counted
+from seedbed.errors import ModelFileError, OptionError, command_line_options, counted
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -193,4 +193,5 @@ def serve(
     def started(url: str) -> None:
         print_stderr(f"serving {fitted.candidate} at {url} (Ctrl-C ends it)")
 
-    serve_model(fitted, address, started=started)
+    with command_line_options(False):  # requests have no options
+        serve_model(fitted, address, started=started)

@@ -9,13 +9,19 @@
   let entered = null; // the row that was predicted, and its prediction
   let asked = 0;
 
-  // Everything that comes from the model is set as text: a level may well look like HTML.
+  // Everything that comes from the model is set as text: a level may well look like HTML, or reverse what follows it.
+  const visible = (text) => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+  /** An element with texts and other elements. */
   function make(tag, words = "", name = "") {
     const made = document.createElement(tag);
-    if (words !== "") made.textContent = words;
+    made.append(...[words].flat().map((part) => typeof part === "string" ? visible(part) : part));
     if (name !== "") made.className = name;
     return made;
   }
+
+  const named = (name) => make("bdi", name);
 
   async function ask(path, body) {
     const headers = token ? { Authorization: `Bearer ${token}` } : {};
@@ -82,7 +88,7 @@
   }
 
   function values() {
-    const row = {};
+    const row = Object.create(null); // a column may be called __proto__
     for (const input of at("fields").querySelectorAll("[data-column]")) {
       if (input.validity.badInput) throw new Error(`${input.dataset.column} holds no number.`);
       const text = input.value;
@@ -93,12 +99,10 @@
 
   const percent = (p) => `${(100 * p).toFixed(1)}%`;
 
-  function bars(one) {
-    let rows = Object.entries(one.probabilities);
-    if (rows.length > 2) rows.sort((a, b) => b[1] - a[1]);
+  function bars(rows, chosen) {
     const list = make("ul", "", "bars");
     for (const [label, p] of rows.slice(0, MOST_BARS)) {
-      const item = make("li", "", label === one.label ? "chosen" : "");
+      const item = make("li", "", label === chosen ? "chosen" : "");
       const words = make("div", "", "bar-words");
       words.append(make("span", label), make("span", percent(p)));
       const bar = make("div", "", "bar");
@@ -121,7 +125,7 @@
     };
     const list = make("ul", "", "flags");
     for (const [kind, words] of Object.entries(kinds)) {
-      for (const column of one.flags[kind]) list.append(make("li", `${column}: ${words}.`));
+      for (const column of one.flags[kind]) list.append(make("li", [named(column), `: ${words}.`]));
     }
     if (one.doubtful) list.append(make("li", "Most cells say nothing that the model has learnt: this is hardly more than a guess."));
     return list.childNodes.length ? [list] : [];
@@ -137,13 +141,25 @@
   function show(one) {
     const networks = card.n_networks === 1 ? `there is one ${part()} alone` : `the ${card.n_networks} ${part("s")} differ by`;
     const spread = card.n_networks === 1 ? `${networks}, so nothing tells how others would differ.`
-      : `${networks} ${"value" in one ? rounded(one.spread, 5) : (100 * one.spread).toFixed(1) + " points"} (standard deviation).`;
-    const head = "value" in one ? make("p", rounded(one.value, 5), "big") : make("p", one.label, "big");
-    const said = [make("p", `${card.target.name} is`, "kicker"), head];
-    if (!("value" in one)) said.push(...bars(one));
+      : `${networks} ${"value" in one ? rounded(one.spread, 5) : (100 * one.spread).toFixed(1) + " points"} (standard deviation${"survival" in one ? " of the risk in an interval" : ""}).`;
+    const said = [];
+    if ("value" in one) said.push(make("p", [named(card.target.name), " is"], "kicker"), make("p", rounded(one.value, 5), "big"));
+    else if ("survival" in one) {
+      const { horizon, time } = card.target.follow_up;
+      const median = one.median === null ? `later than ${rounded(horizon)}` : rounded(one.median);
+      said.push(make("p", ["Median ", named(time), " until ", named(card.target.name)], "kicker"), make("p", median, "big"),
+        make("p", ["Probability of no ", named(card.target.name), " until ", named(time)], "kicker"),
+        ...bars(times(one).map((until) => [rounded(Number(until)), one.survival[until]])));
+    } else {
+      const rows = Object.entries(one.probabilities);
+      if (rows.length > 2) rows.sort((a, b) => b[1] - a[1]);
+      said.push(make("p", [named(card.target.name), " is"], "kicker"), make("p", one.label, "big"), ...bars(rows, one.label));
+    }
     said.push(make("p", spread[0].toUpperCase() + spread.slice(1), "small"), ...flags(one));
     at("said").replaceChildren(...said);
   }
+
+  const times = (one) => Object.keys(one.survival).sort((a, b) => a - b);
 
   const rounded = (value, digits = 4) => String(Number(value.toPrecision(digits)));
 
@@ -203,18 +219,22 @@
     const column = card.columns.find(({ name }) => name === at("vary").value), turn = ++asked;
     if (!entered || !column) return;
     const { labels, task } = card.target;
-    const of = task === "regression" ? null : task === "binary" ? labels[1] : entered.one.label;
+    const of = task === "regression" ? null : task === "multiclass" ? entered.one.label : labels[1];
+    const until = task === "survival" ? times(entered.one).at(-1) : null;
+    const ofWords = of === null ? [named(card.target.name)] : until !== null ? ["Probability of no ", named(card.target.name), ` until ${rounded(Number(until))}`]
+      : ["Probability that ", named(card.target.name), " is ", named(of)];
     try {
       const along = column.levels.length ? null : scale(column, entered.row[column.name]);
       const cells = along ? along.x.map(along.cell) : column.levels;
       const answer = await ask("/predict", { rows: cells.map((cell) => ({ ...entered.row, [column.name]: cell })) });
       // The spread is that of the most probable label, which may be another one.
-      const seen = answer.predictions.map((one) => ({ value: of !== null ? one.probabilities[of] : one.value, spread: task === "multiclass" ? 0 : one.spread }));
+      const valueOf = (one) => until !== null ? one.survival[until] : of !== null ? one.probabilities[of] : one.value;
+      const seen = answer.predictions.map((one) => ({ value: valueOf(one), spread: task === "multiclass" || until !== null ? 0 : one.spread }));
       const shown = ({ value, spread }) => (of !== null ? percent(value) : rounded(value))
         + (spread ? ` ±${of !== null ? (100 * spread).toFixed(1) : rounded(spread, 2)}` : "");
       if (turn !== asked) return;
       at("varied").dataset.column = column.name;
-      at("varied").replaceChildren(make("p", of !== null ? `Probability that ${card.target.name} is ${of}` : card.target.name, "kicker"),
+      at("varied").replaceChildren(make("p", ofWords, "kicker"),
         ...along ? line(column, along, seen, shown, of) : list(column, seen, shown, of));
     } catch (error) {
       if (turn === asked) at("varied").replaceChildren(make("p", messageOf(error), "problem"));
@@ -222,13 +242,14 @@
   }
 
   function build() {
-    document.title = `${card.target.name} · seedbed`;
-    at("title").textContent = `Predict ${card.target.name}`;
+    document.title = visible(`${card.target.name} · seedbed`);
+    at("warnings").replaceChildren(...card.warnings.map((warning, place) => make("p", `${place ? "" : "All this may be wrong. "}${warning}`, "problem")));
+    at("title").replaceChildren("Predict ", named(card.target.name));
     const of = card.n_networks === 1 ? `1 ${part()}` : `the mean of ${card.n_networks} ${part("s")}`;
-    const rows = card.training.n_rows === undefined ? "" : `, trained on ${card.training.n_rows.toLocaleString("en")} rows of ${card.training.table}`;
-    at("about").textContent = `${card.candidate}, ${of}${rows}.`;
+    const rows = card.training.n_rows === undefined ? [] : [`, trained on ${card.training.n_rows.toLocaleString("en")} rows of `, named(card.training.table)];
+    at("about").replaceChildren(named(card.candidate), `, ${of}`, ...rows, ".");
     at("fields").replaceChildren(...card.columns.map(field));
-    at("vary").replaceChildren(...card.columns.filter(canVary).map(({ name }) => new Option(name, name)));
+    at("vary").replaceChildren(...card.columns.filter(canVary).map(({ name }) => new Option(visible(name), name)));
     at("score").replaceChildren(...card.sentences.map((sentence) => make("p", sentence)));
     at("entry").hidden = true;
     at("model").hidden = false;
