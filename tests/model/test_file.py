@@ -399,9 +399,12 @@ def test_a_user_defined_network_needs_its_class(table_for, frame, fitted, loaded
         def __init__(self, n_features, n_outputs):
             super().__init__()
             self.first, self.second = torch.nn.Linear(n_features, 3), torch.nn.Linear(3, n_outputs)
+            self.register_buffer("shift", torch.zeros(3), persistent=False)
 
         def forward(self, X):
-            return self.second(torch.sin(self.first(X)))
+            if self.training:
+                self.shift += 0.5
+            return self.second(torch.sin(self.first(X) + self.shift))
 
     model = fit_model(table_for("ill"), Own, recipe=recipe_named("tutorial", epochs=5), **FAST)
     content = to_bytes(model)
@@ -411,6 +414,7 @@ def test_a_user_defined_network_needs_its_class(table_for, frame, fitted, loaded
         loaded(content)
     assert failed.value.hint == "Give its class, as in FILE.py:Own."
     again = loaded(content, architecture=Own)
+    assert [network.shift.tolist() for network in again.networks()] == [[2.5] * 3] * model.n_networks
     np.testing.assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
     with pytest.raises(CandidateError, match=r"isn't the one that was saved: it lacks the tensor"):
         loaded(content, architecture=lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs))

@@ -1,5 +1,6 @@
 """Law 4: any `nn.Module` is trained, as a chain in a stack or by the plain loop, with the results of the reference."""
 
+import copy
 import functools
 
 import pytest
@@ -145,6 +146,7 @@ GENERAL = {
     "frozen residual": functools.partial(frozen, Residual, "inner"),
     "positive weights": positive,
     "hooked": hooked,
+    "compiled": lambda k: torch.jit.script(nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, k))),
     **{f"registers {register}": functools.partial(Sketch, register=register) for register in (True, False)},
 }
 
@@ -220,6 +222,7 @@ SMALL = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is")  # deprecated, and modules of users contain it
 @pytest.mark.product
 @pytest.mark.parametrize("recipe", [{}, SMALL], ids=["full", "minibatch"])
 @pytest.mark.parametrize("name", [*FAST, *GENERAL, *DRAWING])
@@ -230,6 +233,13 @@ def test_a_users_module_equals_the_reference_with_a_note_on_cost(gap, task, name
     assert found.outputs < 1e-9 or name in ("dropout", "noise")  # these also draw during prediction
     note = "one after the other, as in a plain loop: they take 10 to 100 times as long"
     assert found.history.note == "" if name in FAST else note in found.history.note
+
+
+def test_a_note_says_that_copies_of_one_network_start_with_the_same_parameters(task):
+    network = LinearModel(1)
+    history = train_many(lambda: copy.deepcopy(network), *task("bce").parts, seeds=2, epochs=1, task="binary")
+    assert history.note.startswith("all seeds start with the same parameters")
+    assert train_many(lambda: LinearModel(1), *task("bce").parts, seeds=2, epochs=1, task="binary").note == ""
 
 
 def test_a_module_that_fails_in_training_raises_an_error_of_one_line(task):
@@ -252,6 +262,7 @@ def test_a_module_that_fails_in_training_raises_an_error_of_one_line(task):
         (lambda: nn.Linear(5, 1 + torch.initial_seed()), "differ in shape"),
         (lambda: nn.Linear(5, 2), "2 outputs, the target 1"),
         (lambda: 5, "must return a torch.nn.Module"),
+        (lambda network=nn.Linear(5, 1): network, "returns the same module each time"),  # noqa: B008
     ],
 )
 def test_a_module_that_does_not_fit_the_table_raises_an_error_of_one_line(task, build, message):

@@ -3,14 +3,36 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from joblib import parallel_config, register_parallel_backend
+from joblib._parallel_backends import LokyBackend
 from joblib.externals.loky import process_executor
 
+from seedbed.errors import TrainingError
 from seedbed.training import parallel
 from seedbed.training.parallel import end_workers, run_in_workers
+
+
+class OneByOne(LokyBackend):
+    """Like Ray's backend."""
+
+    supports_return_generator = False
+
+
+@pytest.mark.parametrize("backend", ["threading", "no generator"])
+def test_workers_are_processes_with_any_backend_of_joblib(backend):
+    register_parallel_backend("no generator", OneByOne)
+    with parallel_config(backend=backend):
+        assert os.getpid() not in run_in_workers(os.getpid, [(), ()], (), jobs=2)
+
+
+def test_what_cannot_be_sent_to_a_worker_is_named():
+    with pytest.raises(TrainingError, match=r"can't be sent to worker processes \(.*cannot pickle.*\)\. Use n_jobs=1"):
+        list(run_in_workers(print, [(threading.Lock(),), ()], (), jobs=2))
 
 
 @pytest.mark.slow

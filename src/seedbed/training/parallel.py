@@ -7,6 +7,7 @@ import functools
 import gc
 import multiprocessing
 import os
+import pickle
 import queue
 import signal
 import sys
@@ -19,7 +20,7 @@ from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar, cast
 
 from seedbed.arguments import shown
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, TrainingError, spell
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult, Training
 from seedbed.training.planning import Chunk
@@ -176,22 +177,38 @@ def run_in_workers(
     function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], shared: tuple[Any, ...], jobs: int
 ) -> Generator[Any, None, None]:
     """Yield what `function(*task, *shared)` returns for each task, in the order in which tasks finish. Tasks run in
-    `jobs` worker processes."""
+    `jobs` workers of the active backend of joblib, which are processes: threads would share torch's random state.
+
+    Raises:
+        TrainingError: something can't be sent to another process.
+    """
     import joblib  # loads asyncio, which threads and planning don't need
 
     delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task, *shared) for task in tasks]
-    with _ignore_interrupts():
-        done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(delayed)
+    backend = joblib.parallel.get_active_backend()[0]
+    one_by_one = backend.supports_return_generator  # else, as with Ray, results come when all tasks have finished
+    parallel = joblib.Parallel(
+        n_jobs=min(jobs, len(tasks)),
+        backend="loky" if getattr(backend, "uses_threads", False) else None,
+        return_as="generator_unordered" if one_by_one else "list",
+        batch_size=1,
+    )
+    with _ignore_interrupts() if one_by_one else contextlib.nullcontext():
+        done = iter(parallel(delayed))
     hook, threading.excepthook = threading.excepthook, _hide_error_of_joblib
     try:
         for result in done:  # noqa: UP028 - `yield from` would close it while joblib's warnings are on
             yield result
-    except BaseException:
+    except BaseException as error:
         # After an interrupt, or if the caller stops iterating, no worker may keep running.
         end_workers()
         with warnings.catch_warnings(), contextlib.suppress(Exception):
             warnings.simplefilter("ignore")  # joblib warns of cancelled tasks
             done.close()
+        if isinstance(error, pickle.PicklingError):
+            why = str(error.__cause__ or error).strip('\n" ').splitlines()[-1]  # below the worker's traceback
+            message = f"a network can't be sent to worker processes ({why})"
+            raise TrainingError(message, f"Use {spell('n_jobs', 1)}.") from None
         raise
     finally:
         threading.excepthook = hook

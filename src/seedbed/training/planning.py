@@ -173,17 +173,17 @@ def _engine(
         return "plain", ""
     check_engine(engine)
     if traits.network is None:
-        return "plain", _PLAIN + traits.lost
+        return "plain", "; ".join(filter(None, (_PLAIN, traits.note)))
     if engine == "torch" or not (device == "cpu" and recipe.native and traits.program):
         require_torch("a network that the training kernel doesn't cover" if engine != "torch" else "the engine torch")
-        return "torch", ""
+        return "torch", traits.note
     library, reason = kernel(dtype)
     if library is None and engine == "native":
         raise OptionError(f"the training kernel isn't available: {reason}", f"Use {spell('engine', 'torch')}.")
     if library is None:
         require_torch(f"training without the kernel ({reason})")
-    note = f"trained by torch, which is slower: {reason}" if reason else ""
-    return "torch" if library is None else "native", note
+    slower = f"trained by torch, which is slower: {reason}" if reason else ""
+    return "torch" if library is None else "native", "; ".join(filter(None, (slower, traits.note)))
 
 
 def pick_device(device: str) -> str:

@@ -25,7 +25,7 @@ class Traits:
         trained: names of the parameters that are trained.
         has_batchnorm: whether a layer needs two rows.
         is_looking: whether its start values depend on the training rows.
-        lost: what `forward()` may change that isn't kept, in words.
+        note: what users should know of their own module, or empty.
     """
 
     network: Network | None
@@ -35,4 +35,4 @@ class Traits:
     trained: frozenset[str]
     has_batchnorm: bool
     is_looking: bool
-    lost: str = ""
+    note: str = ""

@@ -68,13 +68,14 @@ def traits_of_module(build: Callable[[], nn.Module], seed: int, data: TrainingDa
     module = build_network(build, seed)
     n_outputs, n_features = count_outputs(module, data), data.X.shape[1]
     network = _chains.get(build) or checked_chain(module, n_features)
-    lost = ""
+    parameters, other = dict(module.named_parameters()), build_network(build, seed ^ 1)
+    if other is module:
+        raise CandidateError("build() returns the same module each time", "Create a new module in it.")
+    notes = [_EQUAL_STARTS] if _same(parameters, dict(other.named_parameters())) else []
     if network is not None:
         _chains[build] = network
-    else:
-        changed = changed_by_forward(module, n_features) - {"_parameters", "_buffers", "_modules"}
-        lost = _LOST.format(", ".join(sorted(changed))) if changed else ""
-    parameters = dict(module.named_parameters())
+    elif changed := changed_by_forward(module, n_features) - {"_parameters", "_buffers", "_modules"}:
+        notes.append(_LOST.format(", ".join(sorted(changed))))
     shapes = {name: tuple(value.shape) for name, value in parameters.items() if value.requires_grad}
     buffers = {name: tuple(value.shape) for name, value in module.named_buffers()}
     covered = network is not None and len(shapes) == len(parameters)
@@ -82,7 +83,9 @@ def traits_of_module(build: Callable[[], nn.Module], seed: int, data: TrainingDa
     n_parameters = sum(value.numel() for value in parameters.values())
     has_batchnorm = any(isinstance(part, nn.BatchNorm1d) for part in module.modules())
     is_looking = bool(modules_that_look(module))
-    return Traits(network, n_outputs, n_parameters, program, frozenset(shapes), has_batchnorm, is_looking, lost)
+    return Traits(
+        network, n_outputs, n_parameters, program, frozenset(shapes), has_batchnorm, is_looking, "; ".join(notes)
+    )
 
 
 def start_of_modules(
@@ -112,7 +115,10 @@ def start_of_modules(
     return {name: (v.to(numbers) if v.is_floating_point() else v).numpy() for name, v in states.items()}
 
 
-_LOST = ". Its forward() may change {}, not registered as a buffer: trained networks that are returned have a new one"
+_EQUAL_STARTS = (
+    "all seeds start with the same parameters: unless that is meant, create the layers in build() instead of a copy"
+)
+_LOST = "its forward() may change {}, not registered as a buffer: trained networks that are returned have a new one"
 _chains: weakref.WeakKeyDictionary[Callable[[], nn.Module], Network] = weakref.WeakKeyDictionary()
 """The chains of builders. Chunks share them: to read one and compare it takes as long as training a small network."""
 
@@ -223,13 +229,13 @@ def changed_by_forward(network: nn.Module, n_features: int) -> set[str]:
         with torch.no_grad(), seeded(0):
             for training in (True, True, False, False):
                 after.train(training)(X.to(next(after.parameters()).dtype))
-    except Exception:  # noqa: BLE001 - a user's code may raise anything
+        after.train(before.training)
+        parts = [[{**vars(m), "_modules": list(m._modules)} for m in one.modules()] for one in (before, after)]
+    except Exception:  # noqa: BLE001 - a user's code may raise anything, and a compiled module doesn't list its parts
         return {"_modules"}
-    after.train(before.training)
     changed: set[str] = set()
-    for one, other in zip(before.modules(), after.modules(), strict=False):
-        mine, theirs = ({**vars(module), "_modules": list(module._modules)} for module in (one, other))
-        if type(one) is not nn.BatchNorm1d:
+    for module, mine, theirs in zip(before.modules(), *parts, strict=False):
+        if type(module) is not nn.BatchNorm1d:
             changed |= {name for name in mine | theirs if name not in mine or not _same(mine[name], theirs.get(name))}
     return changed
 

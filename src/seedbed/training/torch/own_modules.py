@@ -83,11 +83,11 @@ def trained_module(build: Source, seed: int, state: Mapping[str, Array]) -> nn.M
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
     dtype = next((value.dtype for value in tensors.values() if value.is_floating_point()), torch.float32)
     network = network.to(dtype)
+    modules = dict(network.named_modules())
     for name, value in tensors.items():  # also buffers that aren't in its `state_dict`
         path, _, buffer = name.rpartition(".")
-        module = network.get_submodule(path)
-        if buffer in module._buffers:
-            module._buffers[buffer] = value
+        if buffer in modules[path]._buffers:
+            setattr(modules[path], buffer, value)
     network.load_state_dict(tensors, strict=False)  # tied weights are there once
     return network.eval()  # type: ignore[no-any-return]
 
@@ -106,10 +106,10 @@ def networks_of_model(build: Source, states: Mapping[str, Array], limit: float =
         if isinstance(build, Network):
             networks.append(module_of(build, state, limit))
         else:
-            with seeded(0):  # what a layer draws is overwritten; the caller's random state stays as it is
-                networks.append(build())
-            networks[-1].load_state_dict({name: torch.tensor(value) for name, value in state.items()}, strict=False)
-    return tuple(network.eval().requires_grad_(False) for network in networks)
+            networks.append(trained_module(build, 0, state))  # what a layer draws is overwritten
+    for parameter in (parameter for network in networks for parameter in network.parameters()):
+        parameter.requires_grad_(False)  # by itself, as a compiled module has no such method
+    return tuple(network.eval() for network in networks)
 
 
 @torch.inference_mode()

@@ -33,10 +33,9 @@ def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 
 def state_dict_of(network: nn.Module) -> Tensors:
-    """Return the `state_dict` of a network. Weights that two layers share have two names there, and one here."""
-    every = {name for name, _ in network.named_parameters(remove_duplicate=False)}
-    aliases = every - {name for name, _ in network.named_parameters()}
-    return {name: value for name, value in network.state_dict().items() if name not in aliases}
+    """Return a network's parameters and buffers, also of buffers that aren't in its `state_dict`. Weights that two
+    layers share have two names there, and one here."""
+    return {name: value.detach() for name, value in (*network.named_parameters(), *network.named_buffers())}
 
 
 def stack_state_dicts(states: Sequence[Mapping[str, Tensor]]) -> Tensors:
@@ -52,9 +51,8 @@ def stack_state_dicts(states: Sequence[Mapping[str, Tensor]]) -> Tensors:
 
 
 def state_of(network: nn.Module) -> Tensors:
-    """Return copies of a network's parameters and buffers, also of buffers that aren't in its `state_dict`."""
-    tensors = [*network.named_parameters(), *network.named_buffers()]
-    return {name: value.detach().cpu().clone() for name, value in tensors}
+    """Return copies of a network's parameters and buffers."""
+    return {name: value.cpu().clone() for name, value in state_dict_of(network).items()}
 
 
 def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
