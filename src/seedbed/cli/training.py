@@ -131,18 +131,13 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
                 model = planned.fit(**fitting)
         else:
             rows, candidate = read_table(table, **vars(options.columns)), options.candidate or AUTO
-            notes = [*note_sentences(rows.notes)]
             if candidate != AUTO:
                 say(run, *filter(None, [own_module(candidates_for([candidate], rows)[0], rows)]))
             recipe, random_state = options.recipe.named("default"), options.random_state
             with working(f"Training {candidate}", run):
                 model = fit_model(rows, candidate, recipe=recipe, random_state=random_state, **fitting)
+            notes = [note for note in note_sentences(rows.notes) if note not in model.warnings]
         path = model.save(output)
     if not run.quiet:
         print(card_text(model.card(), width=text_width()))
-    say(
-        run,
-        *(note for note in notes if note not in model.warnings),
-        f"wrote {path}",
-        f"Next:     seedbed predict {shlex.quote(str(path))} TABLE",
-    )
+    say(run, *notes, f"wrote {path}", f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")

@@ -66,13 +66,7 @@ class EncodedTarget:
 
 
 def encode_target(
-    frame: Frame,
-    name: str,
-    *,
-    task: str | None = None,
-    positive: str | None = None,
-    decimal: str = "",
-    role: str = "target",
+    frame: Frame, name: str, *, task: str | None = None, positive: str | None = None, decimal: str = "", role: str = ""
 ) -> EncodedTarget:
     """Encode the target.
 
@@ -80,7 +74,7 @@ def encode_target(
         name: of the target.
         task, positive: as in `read_table`.
         decimal: 'point' or 'comma' if other columns decide how '60,667' is meant, else ''.
-        role: what errors call it.
+        role: what errors call it, if not the target.
 
     Raises:
         OptionError: no such task, or `positive` is none of two labels.
@@ -89,7 +83,7 @@ def encode_target(
     """
     if task is not None and task not in TASKS:
         raise OptionError(f"there is no task '{task}'", did_you_mean(task, TASKS))
-    where = f"{frame.where}: the {role} '{name}'"
+    where = f"{frame.where}: the {role or 'target'} '{name}'"
     cells = frame.texts(frame.names.index(name))
     if positive is not None and task not in (None, "binary"):
         raise OptionError(f"'{positive}' can't be the positive label of a {task} task", "Two labels have one.")

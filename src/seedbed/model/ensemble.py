@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame, Numbers, Remark
-from seedbed.data.layout import Layout
 from seedbed.data.preprocessing import Preprocessor, medians_of, moments
 from seedbed.data.table import Column, ColumnSchema, FollowUp, Task
 from seedbed.data.typed import NewRows
@@ -213,8 +212,6 @@ class Ensemble:
 
     def card(self) -> dict[str, Any]:
         """Return a description of the model as a plain dict, fit for JSON. docs/summary.md explains its keys."""
-        layout, typical = self.preprocessor.layout, self.typical
-        typical = _typical_inputs(self.preprocessor) if typical is None else typical
         card = {
             "schema_version": CARD_VERSION,
             "kind": "model",
@@ -231,7 +228,7 @@ class Ensemble:
                 "threshold": self.threshold if self.task == "binary" else None,
                 "follow_up": None if self.follow_up is None else asdict(self.follow_up),
             },
-            "columns": [_column(layout, *one) for one in enumerate(typical[: len(self.schemas)].tolist())],
+            "columns": [self._column(number) for number in range(len(self.schemas))],
             "training": dict(self.training),
             "warnings": list(self.warnings),
             "score": None if self.score is None else dict(self.score),
@@ -240,28 +237,30 @@ class Ensemble:
         }
         return {**card, "sentences": score_sentences(card)}
 
+    def _column(self, number: int) -> dict[str, Any]:
+        """Describe a column for somebody who fills in a row, with typical values if they are known."""
+        layout, schema = self.preprocessor.layout, self.schemas[number]
+        described: dict[str, Any] = {
+            "name": schema.name,
+            "kind": schema.kind,
+            "levels": list(schema.levels),
+            "may_be_missing": schema.has_missing,
+            "timed": layout.timed[number],
+            "usual": None,
+        }
+        if (vocabulary := layout.vocabularies[number]) is not None:
+            described["told_apart"] = [schema.levels[level] for level in vocabulary.kept]
+            described["n_groups"] = vocabulary.n_buckets
+        if self.typical is not None:
+            typical = self.typical[number].tolist()
+            described |= {} if schema.levels else zip(("mean", "deviation", "median"), typical, strict=True)
+            described["usual"] = _usual(schema, typical[2], layout.timed[number])
+        return described
+
     def __getstate__(self) -> dict[str, Any]:
         # Modules can be made again, and a user's own modules may not be picklable.
         made = ("_networks", "stacks", "classes_")
         return {name: value for name, value in self.__dict__.items() if name not in made}
-
-
-def _column(layout: Layout, number: int, typical: Sequence[float]) -> dict[str, Any]:
-    """Describe a column for somebody who fills in a row, with typical values."""
-    schema, timed = layout.schemas[number], layout.timed[number]
-    described: dict[str, Any] = {
-        "name": schema.name,
-        "kind": schema.kind,
-        "levels": list(schema.levels),
-        "may_be_missing": schema.has_missing,
-        "timed": timed,
-    }
-    if (vocabulary := layout.vocabularies[number]) is not None:
-        described["told_apart"] = [schema.levels[level] for level in vocabulary.kept]
-        described["n_groups"] = vocabulary.n_buckets
-    if not schema.levels:
-        described |= zip(("mean", "deviation", "median"), typical, strict=True)
-    return {**described, "usual": _usual(schema, typical[2], timed)}
 
 
 def typical_values(columns: Sequence[Column]) -> Floats:
@@ -275,18 +274,6 @@ def typical_values(columns: Sequence[Column]) -> Floats:
             known = column.values[~missing, None]
             found[place] = np.concatenate([*moments(known), medians_of(known)])
     return found
-
-
-def _typical_inputs(preprocessor: Preprocessor) -> Floats:
-    """Return `Ensemble.typical` for a model without it, as far as the preprocessor knows it: missing cells are medians,
-    and the first level of a category is its most frequent one."""
-    layout, straight = preprocessor.layout, ~preprocessor.layout.places.circling
-    found = np.zeros((len(layout.schemas), 3))
-    of_numbers = np.column_stack([preprocessor.means, preprocessor.deviations, preprocessor.medians])
-    found[layout.places.sources[layout.places.numbers[straight]]] = of_numbers[straight]
-    with np.errstate(over="ignore"):
-        found[[schema.kind == "date" for schema in layout.schemas]] *= 86_400.0
-    return np.nan_to_num(found)  # a forged file may have any median
 
 
 def _usual(schema: ColumnSchema, typical: float, timed: bool) -> str | float | None:

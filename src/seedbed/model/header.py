@@ -11,7 +11,7 @@ A model file is one `.safetensors` file, in which a JSON text describes the tens
     golden.cells         F64      [16, column]       NaN is missing, -1 an unknown level
     golden.values        F64      [16] or [16, class]
     calibration.errors   F32      [point]                if the description has `calibration`
-    columns.typical      F64      [column, 3]            see `Ensemble.typical`; none in files of earlier versions
+    columns.typical      F64      [column, 3]            see `Ensemble.typical`; missing in files of earlier versions
 
 The JSON stands in the file's own metadata under the key `seedbed`. It is canonical (ASCII, keys sorted, no spaces), and
 its `sha256` is that of the JSON without it, followed by the bytes of the tensors. docs/summary.md explains its keys.

@@ -55,9 +55,8 @@ def write_predictions(
 
     The columns are `prediction`, `probability_LABEL` for each label, `spread` over the networks, and `flags`, which
     names unusual columns of the row: `unseen: town; outlying: age; doubtful`. With a coverage, `set` has the labels of
-    the prediction set, `yes; no`, or `low` and `high` are the ends of the interval.
-
-    In CSV, a text that a spreadsheet would run as a formula gets an apostrophe.
+    the prediction set, `yes; no`, or `low` and `high` are the ends of the interval. In CSV, a text that a spreadsheet
+    would run as a formula gets an apostrophe.
 
     Args:
         path: of the file, `.csv` or `.parquet`, written completely or not at all; None for CSV on stdout, or a table on
@@ -81,10 +80,9 @@ def write_predictions(
     times = tuple(dict.fromkeys(at)) if at or model.follow_up is None else model.follow_up.cuts
     model.check_times(times)  # refused now if one is out of range
     columns = _Columns(model, threshold, coverage, per_class, times)
-    is_csv = path is None or path.suffix.lower() == ".csv"
     copied = _columns_to_copy(columns, frame, keep)
     with open_duckdb(_MEMORY) as (connection, folder):
-        notes = _fill(connection, columns, frame, copied, is_csv=is_csv)
+        notes = _fill(connection, columns, frame, copied, path)
         if path is None:
             _print(connection, columns, frame.n_rows, folder / "predictions.csv")
         else:
@@ -156,9 +154,10 @@ def _columns_to_copy(columns: _Columns, frame: Frame, keep: Sequence[str]) -> di
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection, columns: _Columns, frame: Frame, copied: dict[str, int], *, is_csv: bool
+    connection: duckdb.DuckDBPyConnection, columns: _Columns, frame: Frame, copied: dict[str, int], path: Path | None
 ) -> tuple[Note, ...]:
     rows, remarks = columns.model.read(frame)
+    is_csv = path is None or path.suffix.lower() == ".csv"
     blocks = Blocks(columns.model, rows, _ROWS_A_BLOCK)
     texts = [frame.texts(position) for position in copied.values()]
     names = [f"'{name}" if is_csv and re.match(_FORMULA, name) else name for name in (*copied, *columns.names)]
