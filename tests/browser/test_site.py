@@ -8,7 +8,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 CONTENT = 748  # pixels between both side bars of the theme, in a window of 1280
 
 
-def test_a_block_of_the_site_has_room_for_a_hundred_columns_and_is_copied_as_commands_alone(open_page, tmp_path):
+def test_a_block_of_the_site_fits_a_hundred_columns_and_is_copied_as_commands_alone(open_page, tmp_path):
     theme = Path(material.__file__).parent / "templates" / "assets" / "stylesheets"
     styles = [next(theme.glob("main.*.min.css")).read_text("utf-8"), (DOCS / "site.css").read_text("utf-8")]
     session = "<span class=gp>$ </span>seedbed report run\n<span class=go>Use auto</span>\n"
