@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from seedbed.data.splits import Split
 from seedbed.data.table import Task
-from seedbed.evaluation.bootstrap import row_mean_se, score_interval, widening
+from seedbed.evaluation.bootstrap import row_mean_se, score_interval
 from seedbed.evaluation.calibration import CalibrationSummary, calibration_of
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.conclusion import Evidence
@@ -333,14 +333,9 @@ def _of_sets(metric: Metric, result: Result) -> Score:
     if metric.value is not None:
         values = [one for one in (metric.value(y, p) for p in sets) if one is not None]
         return Score(float(np.mean(values)) if values else None)
+    widened, groups, n = _widened(result, y, sets), result.tested_groups, resamples_for(len(y))
     interval = score_interval(
-        metric.name,
-        y,
-        sets,
-        groups=result.tested_groups,
-        alpha=result.alpha,
-        n_resamples=resamples_for(len(y)),
-        widened_by=_widened(result, y, sets),
+        metric.name, y, sets, groups=groups, alpha=result.alpha, n_resamples=n, widened_by=widened
     )
     value, pooled = None if interval is None else interval.mean, False
     if metric.by_fold is not None and not result.design.locked_share:
@@ -392,18 +387,14 @@ def _by_fold(by_fold: Callable[..., FoldAuc], result: Result) -> tuple[float | N
 
 
 def _widened(result: Result, y: npt.NDArray[Any], sets: Floats) -> float:
-    """Return how much wider the true error of the Brier score is than the error of a bootstrap of rows or groups. Of
-    few groups in a test set, it is how much wider the interval is."""
+    """Return how much wider the interval of the Brier score is than the error of a bootstrap; of folds, its error."""
     losses, cross_validated = result.losses("brier"), result.design.kind == "cross_validation"
-    dependent = result.design.kind == "held_out" and not (result.times is None and result.groups is None)
+    dependent = result.design.kind == "held_out" and (result.times is not None or result.groups is not None)
     if not (cross_validated or dependent) or not np.isfinite(losses).all():
         return 1.0
     se = row_mean_se(row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets), result.tested_groups)
-    if cross_validated:
-        return widening(se_corrected=of_one_model(result, "brier").se, se_bootstrap=se)
-    estimate = _held_out(result, "brier")
-    by_group = result.times is None
-    return widening(se_corrected=estimate.half / 1.96 if by_group else estimate.se, se_bootstrap=se)
+    corrected = of_one_model(result, "brier").se if cross_validated else _held_out(result, "brier").half / 1.96
+    return max(1.0, corrected / se) if se > 0 else 1.0
 
 
 def of_one_model(result: Result, metric: str) -> Estimate:

@@ -156,20 +156,16 @@ def test_copies_of_rows_in_one_group_change_no_verdict(predictions, folds, seeds
     once, together, alone = sb.judge(frame), sb.judge(copies, group="patient"), sb.judge(copies)
     for key in ("low", "high", "p"):
         assert together["sharp"][key] == pytest.approx(once["sharp"][key])
-    if folds == seeds == 1:
-        ranges = [one.to_dict()["candidates"][0]["scores"] for one in (together, once, alone)]
-        for name in ("accuracy", "brier", "roc_auc", "mcc"):
-            width, of_rows, of_copies = (one[name]["high"] - one[name]["low"] for one in ranges)
-            assert width == pytest.approx(of_rows, rel=0.05)
-            assert width > 1.6 * of_copies
     assert together.to_dict()["plan"]["n_groups"] == 100
     assert "100 groups (column 'patient')" in " ".join(str(together).split())
+    ranges = [one.to_dict()["candidates"][0]["scores"] for one in (together, once, alone)]
+    for name in ("accuracy", "brier", "roc_auc", "mcc") if folds == seeds == 1 else ():
+        width, of_rows, of_copies = (one[name]["high"] - one[name]["low"] for one in ranges)
+        assert 1.6 * of_copies < width == pytest.approx(of_rows, rel=0.05)
 
 
 def test_a_column_that_repeats_is_named(predictions):
-    frame = predictions().assign(
-        patient=lambda f: f["row"] // 4, age=lambda f: f["row"] / 8, sex=lambda f: f["row"] % 2
-    )
+    frame = predictions().assign(patient=lambda f: f["row"] // 4, age=lambda f: f["row"] / 8)
     note = "column 'patient' repeats: 30 values in 120 rows; if rows of one value may be alike, give group=\"patient\"."
     assert [one["message"] for one in sb.judge(frame).to_dict()["notes"]] == [note]
     assert sb.judge(frame.assign(fold=frame["row"] // 4 % 5), group="patient").to_dict()["notes"] == []
@@ -239,7 +235,7 @@ WIDE_CASES = {
     "a group in two folds": (lambda f: f.assign(site=f["row"] % 30), {"group": "site"}, "some rows of site 0 and not"),
     "a row of two groups": (lambda f: f.assign(site=f.index), {"group": "site"}, "has two different groups"),
     "no group": (lambda f: f.assign(site=[*f["row"][1:], None]), {"group": "site"}, "has no group: column 'site'"),
-    "a group without its name": (lambda f: f.assign(site="x"), {}, "or name it: group=\"site\", if it is a group"),
+    "a group without its name": (lambda f: f.assign(site="x"), {}, "or give group=\"site\" if it names groups"),
 }  # fmt: skip
 
 

@@ -37,7 +37,6 @@ Number = TypeVar("Number", float, Floats)
 LOG_LOSS_CLIP = 1e-7
 """Probabilities are clipped to [1e-7, 1 - 1e-7] in the log loss, so one sure mistake costs 16.1 and not infinity."""
 _CLASSES = ("binary", "multiclass")
-_ROUNDING = 12  # more decimals than are shown: what is smaller comes from rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +107,10 @@ class Metric:
     def is_testable(self) -> bool:
         """Whether verdicts may be about it: it has a value of each row, or of each fold, see `fold_losses`."""
         return self.row_loss is not None or self.weighted is not None or self.concordance
+
+    def signed(self, difference: float) -> str:
+        """Return a difference with its sign, in points if the score is a share."""
+        return signed(100 * difference, 1) if self.percent else signed(difference)
 
     def score_of(self, loss: Number) -> Number:
         """Return the score of a mean loss, or of each loss of an array: 1 - loss if greater is better, else loss."""
@@ -417,10 +420,10 @@ def plain_number(value: float, digits: int = 3) -> str:
 
 
 def signed(value: float, decimals: int | None = None) -> str:
-    """Return a number with its sign: +1.8, -0.026, +12,300; with three digits, or with `decimals`, and with a digit
-    where these would show 0. 0 has no minus, and neither has what is nothing but rounding."""
+    """Return a number with its sign: +1.8, -0.026, +12,300; with three digits, or `decimals`, or one digit where these
+    would show 0. 0 has no minus."""
     if decimals is not None:
-        if round(value, decimals) == 0 and abs(value) > 10.0 ** (-decimals - _ROUNDING):
+        if round(value, decimals) == 0 and abs(value) > 10.0 ** (-decimals - 12):  # or else it comes from rounding
             return f"{value:+.1g}"
         return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
     return f"{'+' if value > 0 else ''}{plain_number(value)}"
@@ -430,27 +433,24 @@ def plus_minus(
     value: float, half: float, decimals: int | None = None, *, decided: bool = False, is_distance: bool = False
 ) -> str:
     """Return a difference and half of its interval, as +1.8 ±0.6, with up to three more decimals where they show which
-    of the two is larger.
+    is larger.
 
     Args:
-        is_distance: whether the difference has no sign. A small one is then `under 0.001 ±0.014`.
-        decided: whether the difference is shown not to be 0. An interval that reaches 0 then ends there, and is
-            written out: +0.015 (0 to +0.031).
+        decided: whether it is shown not to be 0. An interval that reaches 0 then ends there: +0.015 (0 to +0.031).
+        is_distance: whether it has no sign. A small one is `under 0.001 ±0.014`.
     """
-    size = abs(value)
-    if decided and half > size:
-        ends = ["0", signed(value + math.copysign(half, value), decimals)]
-        words = f"{signed(value, decimals)} ({' to '.join(ends if value > 0 else ends[::-1])})"
-        return words.replace("+", "") if is_distance else words
     if decimals is None:
         return f"{signed(value)} ±{signed(half).removeprefix('+')}"
-    shown = decimals
+    size, shown = abs(value), decimals
     while shown < decimals + 3 and size != half and round(half, shown) in (0, round(size, shown)):
         shown += 1
-    words = signed(value, shown)
-    if is_distance and size > 10.0 ** (-shown - _ROUNDING) and round(size, shown) == 0:
-        words = f"under {10.0**-shown:.{shown}f}"
-    return f"{words.removeprefix('+' * is_distance)} ±{signed(half, shown).removeprefix('+')}"
+    words = f"{signed(value, shown)} ±{signed(half, shown).removeprefix('+')}"
+    if decided and half > size:
+        ends = sorted((0.0, value + math.copysign(half, value)))
+        words = f"{signed(value, decimals)} ({' to '.join(signed(end, decimals) if end else '0' for end in ends)})"
+    elif is_distance and round(size, shown) == 0 != float(signed(size, shown)):
+        words = f"under {10.0**-shown:.{shown}f} ±{signed(half, shown).removeprefix('+')}"
+    return words.replace("+", "") if is_distance else words
 
 
 def percent(probability: float) -> str:

@@ -109,11 +109,8 @@ def uno_c(times: Floats, events: Bools, risks: Floats, *, horizon: float, known:
 
 
 def _count_below(ranks: Ints, starts: Ints, limits: Ints) -> Ints:
-    """Return how many of ranks[start:] are below the limit, for each pair of a start and a limit, in n log n steps.
-
-    Bit by bit from the highest, ranks are divided stably by the bit (a wavelet matrix: Claude, Navarro & Ordonez 2015):
-    of a limit with this bit, all ranks without it are below, and those with it are looked at next.
-    """
+    """Return how many of ranks[start:] are below the limit, of each start and limit, in n log n steps: a wavelet matrix
+    (Claude, Navarro & Ordonez 2015) divides the ranks by each bit, the highest first."""
     counts, ends = np.zeros_like(starts), np.full_like(starts, len(ranks))
     for bit in reversed(range(len(ranks).bit_length())):
         has_bit = (ranks >> bit & 1).astype(np.bool_)

@@ -20,7 +20,7 @@ from seedbed.evaluation.estimates import (
     simultaneous_quantile,
     student_quantile,
 )
-from seedbed.evaluation.metrics import METRICS, find_metric, signed
+from seedbed.evaluation.metrics import METRICS, find_metric
 from seedbed.evaluation.protocol import Protocol, designs_by_rows
 from seedbed.typing import Floats
 
@@ -128,8 +128,7 @@ class Verdict(Difference):
     def sentence(self) -> str:
         """The verdict with the gain and its interval."""
         metric = find_metric(self.metric)
-        values = (self.difference, self.low, self.high)
-        gain, low, high = (signed(100 * value, 1) if metric.percent else signed(value) for value in values)
+        gain, low, high = map(metric.signed, (self.difference, self.low, self.high))
         amount = f"gain in {metric.words} {gain}{' points' * metric.percent} ({low} to {high})"
         return f"{self.candidate} against {self.reference}: {self.short}; {amount}"
 

@@ -64,12 +64,7 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
         records += _records(difference, names, "difference", reference)
         panels.append(_differences(difference, reference, colour, theme))
     title = f"{summary.target} of {summary.table}: what one single run would have shown"
-    phrases = _phrases(score, difference, summary.kind)
-    if isinstance(summary, Conclusion) and summary.plan.networks > 1:
-        phrases.append(
-            "the table scores the mean of a model's networks, which is better as a rule than they are singly"
-        )
-    return join_panels(panels, records, title=title, phrases=phrases, theme=theme)
+    return join_panels(panels, records, title=title, phrases=_phrases(score, difference, summary), theme=theme)
 
 
 # ---- what is drawn
@@ -140,9 +135,9 @@ def _number(value: float, name: str) -> str:
     return f"{value:,.{0 if abs(value) >= 100 else 2}f}".replace("-", "−")
 
 
-def _phrases(score: RunLottery, difference: RunLottery | None, kind: str) -> list[str]:
+def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusion | TrainingSummary) -> list[str]:
     counts = [run.n for run in score.runs]
-    one = "one fold, one seed" if kind == "comparison" else "one seed"
+    one = "one fold, one seed" if summary.kind == "comparison" else "one seed"
     height = ", each row up to its own highest" if len(counts) > 1 else ""
     phrases = [f"one run ({one})"]
     if max(counts) > 1:
@@ -151,6 +146,8 @@ def _phrases(score: RunLottery, difference: RunLottery | None, kind: str) -> lis
         phrases.append("solid: the candidate is better than the reference in that run; pale: worse")
         if any(_count_equal(run, difference.edges) for run in difference.runs):
             phrases.append("grey: both alike")
+    if isinstance(summary, Conclusion) and summary.plan.networks > 1:
+        phrases.append("the table scores the mean of a model's networks, which is usually better than single ones")
     both = [score] if difference is None else [score, difference]
     beyond = []  # runs that lie outside of all bins by more than rounding
     for edges, run in ((lottery.edges, run) for lottery in both for run in lottery.runs):

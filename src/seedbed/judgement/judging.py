@@ -146,8 +146,7 @@ def _margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:
         return Margin(0.01, "default")
     size = abs(float(reference.mean()))
     if size < 1 / LARGEST:
-        message = "the reference's mean score is 0, or nearly so, and there is no default margin"
-        raise OptionError(message, f"Give {spell('margin')}.")
+        raise OptionError("the reference's mean score is 0 or tiny: no default margin", f"Give {spell('margin')}.")
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
 
 

@@ -111,9 +111,9 @@ def read_predictions(
         predicted = _of_columns(columns, roles, truth, of_class, question)
     target = _of_rows(columns, row, predicted.y, "targets")
     plan, tested = _splits(rows, row, question)
-    groups, group = None, factor(columns, roles["group"], "group") if "group" in roles else None
-    if group is not None:
-        groups = _of_rows(columns, row, group.codes, "groups")
+    group = factor(columns, roles["group"], "group") if "group" in roles else Factor("", row.codes, row.labels)
+    groups = _of_rows(columns, row, group.codes, "groups")
+    if group.name:
         n_groups = len(np.unique(groups))
         plan = replace(plan, n_groups=n_groups, words=f"{plan.words} {n_groups:,} groups (column '{group.name}').")
     seeds, n_seeds = seed_places(rows)
@@ -122,8 +122,6 @@ def read_predictions(
     for number, test in enumerate(tested):  # each random split is a repeat of its own
         at = divmod(number, plan.folds) if plan.kind == "cross_validation" else (number, 0)
         splits.append(Split(*at, np.setdiff1d(np.arange(n_rows), test, assume_unique=True), test))
-        if groups is None or group is None:
-            continue
         for both in np.intersect1d(groups[test], groups[splits[-1].train])[:1].tolist():
             message = f"{rows.split_name(number)} tests some rows of {group.name} {group.labels[both]} and not others"
             raise DataError(
@@ -166,24 +164,21 @@ def read_predictions(
                     design=design,
                     predictions=table,
                     task=predicted.task,
-                    groups=groups,
+                    groups=groups if group.name else None,
                 )
             )
-    notes = () if wide or group is not None else tuple(_repeating_columns(columns, roles, row, target_name))
+    notes = () if wide or group.name else tuple(_repeating_columns(columns, roles, row, target_name))
     return replace(predicted, notes=notes), plan, tuple(results)
 
 
 def _repeating_columns(columns: Frame, roles: Mapping[str, int], row: Factor, target: str) -> Iterator[Note]:
     """Yield the columns that aren't read, have one value for each row of the table, and may name groups of rows."""
     for position in free_columns(columns, roles):
-        name, cells = columns.names[position], columns.texts(position).codes
-        if name == target or _OF_CLASS.fullmatch(name.strip()) or plain(name) in (*_PROBABILITY, *_PREDICTION):
-            continue
-        of_row = np.zeros(len(row.labels), dtype=np.int64)
+        name, cells, values = columns.names[position], columns.texts(position).codes, columns.numbers(position)
+        of_row, n_values = np.zeros(len(row.labels), dtype=np.int64), len(np.unique(cells))
         of_row[row.codes] = cells
-        values, n_values = columns.numbers(position), len(np.unique(of_row))
-        fractions = (np.isfinite(values) & (values % 1 != 0)).any()
-        if (of_row[row.codes] == cells).all() and _FEWEST_GROUPS <= n_values < len(of_row) and not fractions:
+        varies = (np.isfinite(values) & (values % 1 != 0)).any() or (of_row[row.codes] != cells).any()
+        if name != target and not varies and _FEWEST_GROUPS <= n_values < len(of_row):
             repeats = f"column '{name}' repeats: {n_values:,} values in {len(of_row):,} rows"
             yield Note(f"{repeats}; if rows of one value may be alike, give {spell('group', name)}.", name)
 
@@ -262,7 +257,7 @@ def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[in
             values = columns.numbers(i)
             if cell is not None and (not np.isfinite(values).any() or _leaves_0_to_1(values)):
                 message = f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor probabilities"
-                hint = f"Leave out what isn't a prediction, or name it: {spell('group', name)}, if it is a group."
+                hint = f"Leave it out, or give {spell('group', name)} if it names groups of rows."
                 raise ColumnError(f"{columns.where}: {message}: '{cell}'", hint)
         if None in strange:
             message = f"column '{names[strange.index(None)]}' holds labels, and not all others do"

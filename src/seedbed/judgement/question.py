@@ -66,9 +66,7 @@ class Question(Settings):
     )
     row: str | None = setting(None, "The column of rows, for predictions.")
     group: str | None = setting(
-        None,
-        "The column of groups, for predictions: rows of one group, such as those of a patient, may be alike. Verdicts"
-        " and ranges are then about new groups.",
+        None, "The column of groups of predicted rows, such as a patient's, which may be alike: judge for new groups."
     )
     target: str | None = setting(
         None,

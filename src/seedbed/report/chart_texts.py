@@ -71,17 +71,13 @@ def calibration_finding(summary: Conclusion) -> str:
         and candidate.calibration.ece > candidate.calibration.ece_if_calibrated_high
     ]
     if not names:
-        if (survival := summary.survival) is not None:
-            for one in survival.groups:
-                predicted, observed, low, high = (
-                    values[-1] for values in (one.predicted, one.observed, one.observed_low, one.observed_high)
-                )
-                if not low <= predicted <= high:
-                    ends = f"95% range: {100 * low:.0f} to {100 * high:.0f}"
-                    return (
-                        f"Until {survival.words}, {predicted:.0%} of the third at {one.name} survive by "
-                        f"{survival.model}, and {observed:.0%} did ({ends})"
-                    )
+        survival = summary.survival
+        for one in () if survival is None else survival.groups:
+            predicted, (low, high) = one.predicted[-1], (one.observed_low[-1], one.observed_high[-1])
+            if survival is not None and not low <= predicted <= high:
+                share = f"{one.observed[-1]:.0%} (95% range: {100 * low:.0f} to {100 * high:.0f})"
+                who = f"{predicted:.0%} of the third at {one.name}"
+                return f"Until {survival.words}, {who} survive by {survival.model}, and {share} did"
         until = "" if survival is None else f" of surviving until {survival.words}"
         return f"The probabilities{until} of all models are as exact as these rows can show"
     s = "" if len(names) > 1 else "s"

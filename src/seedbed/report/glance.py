@@ -161,7 +161,7 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
             interval = verdict.interval.times(metric.scale)
             words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
             sign = 1 if conclusion.reference_named else -1
-            gain = _gain(conclusion, metric, sign * interval.mean, interval.half, words, is_distance=sign < 0)
+            gain = _gain(conclusion, metric, interval.mean, interval.half, words, sign)
         elif conclusion.verdicts:
             is_reference = name == conclusion.reference
             gain, words, look = (
@@ -186,16 +186,14 @@ def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
         yield Help(one.question, f"{one.candidate} over {one.reference}", gain, one.verdict, looks.get(one.verdict, ""))
 
 
-def _gain(
-    conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str, *, is_distance: bool = False
-) -> str:
+def _gain(conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str, sign: int = 1) -> str:
     """Return a difference with its ±; of one that is shown to be too small to matter the margin, where the ± would
     reach beyond it."""
     margin = conclusion.metric.margin
     if verdict == SHORT["no_practical_difference"] and abs(points) + half > metric.scale * margin:
         return f"within ±{plain_number(metric.scale * margin)}"
-    decided = verdict in ("better", "worse", "helps", "hurts")
-    return plus_minus(points, half, decimals_of(metric, margin), decided=decided, is_distance=is_distance)
+    decided, decimals = verdict in ("better", "worse", "helps", "hurts"), decimals_of(metric, margin)
+    return plus_minus(sign * points, half, decimals, decided=decided, is_distance=sign < 0)
 
 
 def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:

@@ -53,17 +53,13 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
 
 def _difference_words(one: SeedDifference, metric: DecidingScore) -> str:
     """Return what is known of a difference without a verdict."""
-    gain = f"{_size(metric, one.difference)}{' points' * find_metric(metric.name).percent}"
+    scale = find_metric(metric.name)
+    gain = f"{scale.signed(one.difference)}{' points' * scale.percent}"
     words = f"{one.candidate} against {one.reference}, on this test set: {metric.words} improved by {gain}"
     if one.low is None or one.high is None:
         return f"{words}; a single run doesn't show the effect of seeds."
-    low, high = _size(metric, one.low), _size(metric, one.high)
+    low, high = scale.signed(one.low), scale.signed(one.high)
     return f"{words}, and with other seeds on the same rows plausibly by {low} to {high}."
-
-
-def _size(metric: DecidingScore, value: float) -> str:
-    """Return an improvement with its sign, in points if the score is a share."""
-    return signed(100 * value, 1) if find_metric(metric.name).percent else signed(value)
 
 
 # ---- several tables
@@ -106,13 +102,14 @@ def tables_sentences(conclusion: TablesConclusion) -> Iterator[str]:
 def rank_numbers(conclusion: TablesConclusion) -> NumberTable:
     """Return mean ranks, tables won and lost, and verdicts as a table of texts."""
     verdicts, rows = {verdict.candidate: verdict for verdict in conclusion.verdicts}, []
+    metric = find_metric(conclusion.metric.name)
     for name in conclusion.ranking:
         cells = ["", "", "", "", "reference" if name == conclusion.reference else "no verdict"]
         if (one := verdicts.get(name)) is not None:
-            gain = f"{signed(100 * one.difference, 1)}%" if one.relative else _size(conclusion.metric, one.difference)
+            gain = f"{signed(100 * one.difference, 1)}%" if one.relative else metric.signed(one.difference)
             cells = [str(one.wins), str(one.losses), gain, p_words(one.p_adjusted), one.short]
         rows.append([name, f"{conclusion.ranks.mean[name]:.2f}", *cells])
-    unit = " (points)" if find_metric(conclusion.metric.name).percent and not conclusion.relative else ""
+    unit = " (points)" if metric.percent and not conclusion.relative else ""
     columns = ["ranking", "mean rank", "ahead on", "behind on", f"median improvement{unit}", "p", "verdict"]
     return NumberTable(columns, rows)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
-from seedbed.evaluation.estimates import Interval
-from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, percent, plain_number, signed
+from seedbed.evaluation.estimates import Difference, Interval
+from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, percent, plain_number
 from seedbed.evaluation.summaries import Conclusion, Score
 
 _ALONE = "probability that it is better, alone"
@@ -243,14 +243,13 @@ def score_table(conclusion: Conclusion) -> NumberTable:
 
 def verdict_table(conclusion: Conclusion) -> NumberTable:
     """Return the numbers of each verdict."""
-    unit = find_metric(conclusion.metric.name).points
-    columns = [f"gain in {conclusion.metric.words}{unit}", "interval", "in accuracy (points)", "interval"]
+    metric = find_metric(conclusion.metric.name)
+    columns = [f"gain in {conclusion.metric.words}{metric.points}", "interval", "in accuracy (points)", "interval"]
     columns += [_ALONE, "runs that show the opposite", "p, adjusted", "rows for the margin"]
     rows = []
     for one in conclusion.verdicts:
-        cells = _improvement(one.difference, one.low, one.high, 100 if unit else None)
-        a = one.accuracy
-        cells += ["", ""] if a is None or one.metric == "accuracy" else _improvement(a.difference, a.low, a.high, 100)
+        accuracy = None if one.metric == "accuracy" else one.accuracy
+        cells = [*_improvement(metric, one), *_improvement(find_metric("accuracy"), accuracy)]
         single = one.held_out and one.seed_share is None and one.opposite_share in (0, 1)  # one run of each
         opposite = "" if single else f"{one.opposite_share:.0%}"
         open_rule = one.rule in ("no_worse", "no_better", "cannot_tell")
@@ -258,17 +257,11 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
         rows_needed = "" if ends is None else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
         rows.append([one.candidate, *cells, percent(one.p_better), opposite, p_words(one.p_adjusted), rows_needed])
     places = [0, *(place for place in range(1, 9) if any(row[place] for row in rows))]
-    several = any(one.comparisons > 1 for one in conclusion.verdicts)
-    return NumberTable(
-        [["", *columns][place] for place in places],
-        [[row[place] for place in places] for row in rows],
-        f"{_ALONE.capitalize()}: without regard to the other comparisons, which the verdict allows for"
-        if several
-        else "",
-    )
+    columns, rows = [["", *columns][place] for place in places], [[row[place] for place in places] for row in rows]
+    return NumberTable(columns, rows, f"{_ALONE.capitalize()}: without regard to the other comparisons")
 
 
-def _improvement(middle: float, low: float, high: float, scale: int | None) -> list[str]:
+def _improvement(metric: Metric, gain: Difference | None) -> list[str]:
     """Return a difference and its interval."""
-    texts = [signed(value) if scale is None else signed(scale * value, 1) for value in (middle, low, high)]
-    return [texts[0], f"{texts[1]} to {texts[2]}"]
+    middle, *ends = ("", "", "") if gain is None else map(metric.signed, (gain.difference, gain.low, gain.high))
+    return [middle, " to ".join(filter(None, ends))]
