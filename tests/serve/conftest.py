@@ -56,26 +56,23 @@ TARGETS = ("ill", "grade", "cost")
 
 @pytest.fixture(scope="session")
 def fitted(frame: pd.DataFrame) -> Callable[[str], Model]:
-    """A function that returns the model of a target; each is fitted once."""
+    """A function that returns the model of a target, or of survival for `died`; each is fitted once."""
     found: dict[str, Model] = {}
 
     def fit(target: str = "ill") -> Model:
         if target not in found:
-            table = read_table(frame, target=target, drop=[name for name in TARGETS if name != target])
+            days = np.random.default_rng(5).exponential(60, N).round(1) + 1
+            lives = frame.drop(columns=list(TARGETS)).assign(days=days, died=(days < 70).astype(int))
+            table = (
+                read_table(lives, event="died", time="days")
+                if target == "died"
+                else read_table(frame, target=target, drop=[name for name in TARGETS if name != target])
+            )
             recipe = recipe_named("default", lr=0.02, epochs=40)
             found[target] = fit_model(table, "relu:5", recipe=recipe, n_networks=3, compute=Compute(n_jobs=1))
         return found[target]
 
     return fit
-
-
-@pytest.fixture(scope="session")
-def surviving(frame: pd.DataFrame) -> Model:
-    """A model of survival with the same features."""
-    days = np.random.default_rng(5).exponential(60, N).round(1) + 1
-    rows = frame.drop(columns=list(TARGETS)).assign(days=days, died=(days < 70).astype(int))
-    table = read_table(rows, event="died", time="days")
-    return fit_model(table, "relu:5", n_networks=2, compute=Compute(n_jobs=1))
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,8 @@ def test_numbers_equal_predict(fitted, records):
     assert found[0].keys() == {"value", "spread", "flags", "doubtful"}
 
 
-def test_survival_is_that_of_the_model_at_any_times(surviving, records):
+def test_survival_is_that_of_the_model_at_any_times(fitted, records):
+    surviving = fitted("died")
     app = application(surviving)
     assert [schema["required"][:2] for schema in schemas_of(app, "Prediction")] == [["median", "survival"]]
     for at in ([], [40, 7.5]):
@@ -55,8 +56,9 @@ def test_survival_is_that_of_the_model_at_any_times(surviving, records):
     np.testing.assert_allclose(medians, surviving.predict(records), rtol=1e-5)
 
 
-def test_times_that_a_model_does_not_predict_are_refused(surviving, app, records):
-    for asked_app, at in ((application(surviving), [1e9]), (application(surviving), [-1]), (app, [3])):
+def test_times_that_a_model_does_not_predict_are_refused(fitted, app, records):
+    surviving = application(fitted("died"))
+    for asked_app, at in ((surviving, [1e9]), (surviving, [-1]), (app, [3])):
         answer = ask(asked_app, "POST", "/predict", {"rows": records[:1], "at": at})
         assert (answer.status, answer.error["code"]) == (422, "option")
     assert ask(app, "POST", "/predict", {"rows": records[:1], "at": [3] * 101}).status == 422
@@ -186,7 +188,7 @@ def bodies_of(records):
     ]
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [*TARGETS, "died"])
 def test_a_request_gets_the_same_answer_alone_and_in_a_batch(fitted, records, target):
     bodies = bodies_of(records) * 5
 

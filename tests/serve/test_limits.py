@@ -22,7 +22,7 @@ def test_the_documented_limits_equal_those_of_the_server():
     own = Limits()
     assert (own.body, own.head, own.rows) == (1 << 20, 32 << 10, 10_000)
     for words in ("1 MiB", "32 KiB", "10,000 rows", f"{own.text:,} characters",
-                  f"over {own.head_seconds:g} seconds", f"body over {own.body_seconds:g}",
+                  f"over {own.head_seconds:g} seconds", f"body takes over {own.body_seconds:g}",
                   f"over {own.answer_seconds:g} seconds",
                   f"over {own.waiting} waiting requests or {own.connections} connections",
                   f"after {own.stop_seconds:g} seconds"):  # fmt: skip
@@ -67,6 +67,8 @@ HOSTILE = (
     b"[" * 9 + b'"' + b'\\\\"' * 340_000,
     b"[" * 9 + b'"' * 1_000_000,
     b"\n" * 1_000_000 + b"x",
+    b"[" + b"1" * 1_000_000 + b"]",
+    b'[{"size": ' + b"[" * 500_000 + b"]" * 500_000 + b"}]",
 )
 
 
@@ -223,6 +225,7 @@ def test_a_false_content_length_does_not_bypass_the_limit(patient):
     assert status_of(exchange(patient, head_of(patient, 2) + both)) == [400]
     assert status_of(exchange(patient, head_of(patient, 2) + b"Content-Length: 3\r\n\r\n[] ")) == [400]
     assert status_of(exchange(patient, head_of(patient, -1) + b"\r\n[]")) == [400]
+    assert status_of(exchange(patient, head_of(patient, 2) + b"Host: evil.com\r\n\r\n[]")) == [400]
 
 
 def test_the_size_of_headers_is_limited(patient):

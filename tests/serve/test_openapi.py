@@ -45,7 +45,7 @@ def test_a_row_is_described_by_the_columns_of_the_model(app, records):
         jsonschema.validate(record, row)
 
 
-@pytest.mark.parametrize("target", ["grade", pytest.param("cost", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("target", ["grade", *(pytest.param(one, marks=pytest.mark.slow) for one in ("cost", "died"))])
 def test_documented_requests_get_documented_answers(fitted, target):
     app = application(fitted(target))
     schema = schemathesis.openapi.from_dict(document_of(app))

@@ -54,12 +54,15 @@ class Predictor:
         try:
             while self._waiting:
                 batch = [self._waiting.popleft()]
-                room = _BYTES_IN_BATCH - len(batch[0][0])
-                while self._waiting and len(batch) < _MOST_IN_BATCH and (room := room - len(self._waiting[0][0])) >= 0:
+                space = _BYTES_IN_BATCH - len(batch[0][0])
+                while (
+                    self._waiting and len(batch) < _MOST_IN_BATCH and (space := space - len(self._waiting[0][0])) >= 0
+                ):
                     batch.append(self._waiting.popleft())
+                batch = [(body, future) for body, future in batch if not future.done()]  # somebody still waits for it
                 self.batch = self._thread.submit(self._outcomes, [body for body, _ in batch])
                 for (_, future), outcome in zip(batch, await asyncio.wrap_future(self.batch), strict=True):
-                    if not future.done():  # somebody still waits for it
+                    if not future.done():
                         future.set_result(outcome)
         finally:
             self._task = None
