@@ -55,6 +55,9 @@ def test_a_column_that_does_nearly_all_of_a_score_above_97_percent_is_a_warning(
     for scores, warnings in ((make.scores(), ()), (best, ("SB212: 'bwt' alone predicts 'low'",))):
         networks = [make.network("linear:5"), make.network("relu:5", scores=scores)]
         assert first_screen(make.document(*networks, notes=[note])).warnings == warnings
+    many = [{"message": f"'x{i}' is {i}", "column": f"x{i}", "code": "SB203"} for i in range(30)]
+    found = first_screen(make.document(*networks, notes=many)).warnings
+    assert (len(found), found[-1]) == (21, "and 10 more warnings of this kind")
 
 
 def test_the_heading_names_the_target_and_the_last_line_the_number_of_networks(document):
