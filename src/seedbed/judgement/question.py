@@ -66,7 +66,7 @@ class Question(Settings):
     )
     row: str | None = setting(None, "The column of rows, for predictions.")
     group: str | None = setting(
-        None, "The column of groups of predicted rows, such as a patient's, which may be alike: judge for new groups."
+        None, "The column of groups of predicted rows, such as patients. Ranges and verdicts are then about new groups."
     )
     target: str | None = setting(
         None,
