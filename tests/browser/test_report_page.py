@@ -266,3 +266,13 @@ TOGGLE = """async () => {
   await Promise.all(Object.values(views).map((view) => view.runAsync()));
   await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 }"""
+
+
+def test_columns_and_models_named_as_properties_of_javascript_are_drawn(open_page, report, tmp_path):
+    rows = [f"{i * 7 % 13},{('toString', '__proto__')[i % 2]},{int(i * 7 % 13 > 5)}" for i in range(90)]
+    (tmp_path / "t.csv").write_text("\n".join(["__proto__,constructor,y", *rows]))
+    named = {"__proto__": "relu:3", "valueOf": "linear:2"}
+    found = sb.compare(tmp_path / "t.csv", target="y", candidates=named, design=design(), **QUICK).with_effects()
+    page = unfolded(open_page(report(found.summary())))  # a message on the console would fail it
+    for chart in ("curves", "effects"):
+        assert page.locator(f"[data-chart={chart}] svg path[aria-roledescription='line mark']").count() > 0

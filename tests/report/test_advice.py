@@ -123,7 +123,7 @@ OPEN = {"small": "", "trees": "open", "prior": "worse"}
 def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_for_what_is_seen(document):
     found = document(OPEN)
     assert said(found)["To be sure"] == (
-        "1,300 to 3,200 rows in all (you have 1,299) to tell small from trees, if they differ as much as it looks; "
+        "up to 3,200 rows in all (you have 1,299) to tell small from trees, if they differ as much as it looks; "
         "13,000 to 52,000 rows if just enough to matter"
     )
     found["plan"]["sample_of"] = 4_000

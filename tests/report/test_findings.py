@@ -29,8 +29,11 @@ def test_the_title_of_the_curves_names_the_most_likely_problem(document, make):
     assert curves(document()) == "Training went as it should: no network is under- or overtrained"
 
 
-def test_the_title_of_the_confusion_matrix_names_the_class_that_is_missed_most(document):
-    assert confusion(document()) == "linear:5 misses 25 of 100 rows of the class 1"
+def test_the_title_of_the_confusion_matrix_counts_rows_of_the_class_that_is_missed_most(document):
+    found = document()
+    assert confusion(found) == "linear:5 finds 390 of the 520 rows of class 1"
+    found["candidates"][0]["confusion"] = [[0.996, 0.0], [0.004, 0.0]]
+    assert confusion(found) == "linear:5 finds none of the 5 rows of class 1"
 
 
 def test_the_terms_of_the_report_have_the_definitions_of_the_glossary():

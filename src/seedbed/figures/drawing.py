@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from seedbed.errors import OptionError, visible
 from seedbed.files import write_whole
 
 VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+_PROPERTIES = re.compile(
+    r'"(__\w+__|constructor|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|to(?:Locale)?String|valueOf)"'
+)
 _ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of which it uses little
 
 
@@ -84,15 +88,17 @@ def drawable(spec: Any) -> Any:
     return visible(spec) if isinstance(spec, str) else spec
 
 
-def _json(spec: dict[str, Any], vl_version: str) -> str:
-    return json.dumps(spec, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+def groupable(text: str) -> str:
+    """Return the JSON of a chart whose texts are no names of properties that all objects of JavaScript have: Vega can't
+    group by these. They get a space."""
+    return _PROPERTIES.sub('"\\1\u00a0"', text)
 
 
 _FORMATS: dict[str, Callable[..., str | bytes]] = {
     ".png": functools.partial(vl_convert.vegalite_to_png, allowed_base_urls=[], scale=2.0),
     ".svg": functools.partial(vl_convert.vegalite_to_svg, allowed_base_urls=[]),
     ".pdf": functools.partial(vl_convert.vegalite_to_pdf, allowed_base_urls=[]),
-    ".json": _json,
+    ".json": lambda text, vl_version: text,
     ".html": functools.partial(vl_convert.vegalite_to_html, bundle=True, renderer="svg"),
 }
 
@@ -100,5 +106,6 @@ _FORMATS: dict[str, Callable[..., str | bytes]] = {
 def _content(chart: alt.TopLevelMixin, suffix: str) -> bytes:
     """Return a chart as the content of a file."""
     _check_room()
-    content = _FORMATS[suffix](drawable(spec_of(chart)), vl_version=VEGA_LITE_VERSION)
+    text = json.dumps(drawable(spec_of(chart)), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    content = _FORMATS[suffix](groupable(text), vl_version=VEGA_LITE_VERSION)
     return content.encode() if isinstance(content, str) else content

@@ -23,6 +23,7 @@ _OF_THIS_RUN = ("out", "format")  # options with a value that another question d
 _NOT_OF_SURVIVAL = ("target", "metric", "margin", "task", "by")
 _FLAGS = ("overwrite", "quick")
 _NARROW = 0.03  # a range of so few points has a decimal
+_NO_MORE = 1.05  # times the rows that are there: fewer aren't named as more
 _HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that won't help
 
 
@@ -275,12 +276,10 @@ def _rows(n: int | None, factor: float) -> str:
         return f"{plain_number(max(1.0, factor / 2), 2)} to {plain_number(2 * factor, 2)} times as many rows"
     if 2 * n * factor > _TOO_MANY:
         return f"over {_TOO_MANY:,} rows"
-    low, high = max(n, n * factor / 2), 2 * n * factor
-    return (
-        f"{plain_number(low, 2)} to {plain_number(high, 2)} rows"
-        if high > low
-        else f"about {plain_number(low, 2)} rows"
-    )
+    if 2 * factor <= 1:
+        return f"about {n:,} rows"
+    low, high = n * factor / 2, plain_number(2 * n * factor, 2)
+    return f"{plain_number(low, 2)} to {high} rows" if low > _NO_MORE * n else f"up to {high} rows"
 
 
 def _longer_run(conclusion: Conclusion, verdict: Verdict) -> str:

@@ -85,17 +85,19 @@ def calibration_finding(summary: Conclusion) -> str:
 
 
 def confusion_finding(summary: Conclusion) -> str:
-    """Return which class the recommended model misses most often."""
+    """Return of how many of its rows the class is predicted that the recommended model misses most often."""
     name = summary.advice.use if summary.advice else summary.candidates[0].name
     cells = summary.candidate(name).confusion
     labels = list(summary.labels)
     if cells is None or len(labels) != len(cells):
         return "Confusion"
-    shares = [(1 - row[place] / sum(row), labels[place]) for place, row in enumerate(cells) if sum(row)]
-    if not shares:
+    places = [place for place, row in enumerate(cells) if sum(row)]
+    if not places:
         return "Confusion"
-    share, label = max(shares)
-    return f"{name} misses {100 * share:.0f} of 100 rows of the class {label}"
+    worst = min(places, key=lambda place: cells[place][place] / sum(cells[place]))
+    tested = (summary.plan.n_test if summary.plan.kind == "held_out" else summary.n_rows) or 0
+    n, n_found = (round(tested * share) for share in (sum(cells[worst]), cells[worst][worst]))
+    return f"{name} finds {n_found or 'none'} of the {counted(n, 'row')} of class {labels[worst]}"
 
 
 def survival_finding(summary: Conclusion) -> str:

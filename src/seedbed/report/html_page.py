@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from seedbed.errors import visible
 from seedbed.evaluation.summaries import AnySummary, document_of
-from seedbed.figures.drawing import spec_of
+from seedbed.figures.drawing import groupable, spec_of
 from seedbed.figures.pictures import all_charts, browser_library, script_json
 from seedbed.figures.theme import LIGHT, PAGE, colours, css_themes, css_variables
 from seedbed.report import analyses_text, chart_texts, glance, judgement_text, sentences, tables
@@ -52,7 +52,7 @@ def report_page(summary: AnySummary) -> str:
                 for name, lines in captions.items()
             },
             colours=colours(names, PAGE),
-            drawn=script_json(drawn),
+            drawn=groupable(script_json(drawn)),
             library=browser_library(),
             style=css_themes() + _text("page.css") + _text("first.css"),
             script=_text("page.js"),
