@@ -11,6 +11,7 @@ import time
 import pytest
 
 from seedbed.experiment.comparison import Comparison
+from seedbed.report.sentences import duration
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
@@ -86,6 +87,13 @@ def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert "are reused" not in call(*SMALL, "--overwrite").err
     assert (folder / "comparison.json").stat().st_mtime_ns > before["comparison.json"]
+
+
+def test_after_a_quick_run_the_next_command_says_how_long_it_takes(call, here):
+    words = [*SMALL[:8], "--n-networks", "2", "--recipe", "tutorial", "--no-baselines"]
+    (line,) = [line for line in call(*words, "--quick").err.splitlines() if line.startswith("Next:")]
+    seconds = json.loads((here / "seedbed-out/compare-moons/comparison.json").read_text())["seconds"]
+    assert line == f"Next:     seedbed {' '.join(words)}   (at most about {duration(9 * seconds)})"
 
 
 def test_a_finished_run_is_divided_by_a_column_and_nothing_is_trained_again(call, here, monkeypatch):

@@ -191,11 +191,11 @@ def test_a_damaged_file_is_fitted_again(cut, tmp_path, fitted, whole, how):
 
 def test_a_file_of_another_shape_is_fitted_again(planned, tmp_path):
     plan = planned("relu:3")
-    checkpoint = Checkpoint(plan, tmp_path)
     for n_rows in (len(plan.splits[0].test), 7):
-        checkpoint.keep(0, 0, {"relu:3": Fitted(np.zeros(n_rows, dtype=np.float32))})
-        assert Checkpoint(plan, tmp_path).n_splits == 1
-        assert (Checkpoint(plan, tmp_path).load(0, 0) is None) == (n_rows == 7)
+        folder = tmp_path / str(n_rows)
+        Checkpoint(plan, folder).keep(0, 0, {"relu:3": Fitted(np.zeros(n_rows, dtype=np.float32))})
+        assert Checkpoint(plan, folder).n_splits == 1
+        assert (Checkpoint(plan, folder).load(0, 0) is None) == (n_rows == 7)
 
 
 def test_the_time_of_earlier_starts_counts(planned, tmp_path):

@@ -234,7 +234,9 @@ def _print_and_save(comparison: Comparison, opened: RunFolder, options: CompareO
 def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> Iterator[str]:
     """Yield lines with the report, the details and the next command."""
     from seedbed.data.frame import SERIOUS
+    from seedbed.evaluation.protocol import protocol
     from seedbed.report.advice import remedy
+    from seedbed.report.sentences import duration
 
     place, spec = shlex.quote(str(folder)), planned.plan.experiment
     yield ""
@@ -250,7 +252,11 @@ def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> 
     elif serious := [code for code in SERIOUS if any(note.code == code for note in conclusion.notes)]:
         yield f"First:    settle {' and '.join(serious)} above, which may make these results wrong"
     if not why and planned.finished is None and spec.design.quick and spec.command.startswith("seedbed "):
-        yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
+        whole = conclusion.plan.sample_of or spec.table.n_rows
+        # Of the same rows, the first repeat isn't fitted again.
+        times = protocol(whole).repeats * whole / spec.table.n_rows - (conclusion.plan.sample_of is None)
+        longer = " ".join(word for word in spec.command.split(" ") if word != "--quick")
+        yield f"Next:     {longer}   (at most about {duration(times * (conclusion.seconds or 0.0))})"
     elif advice is not None and advice.use != "prior":
         yield f"{label}     seedbed train {place} -o model.safetensors   (saves {advice.use}{why})"
         yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"

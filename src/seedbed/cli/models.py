@@ -119,7 +119,7 @@ def predict(
     from seedbed.data.typed import as_text
     from seedbed.model.model_file import check_writable
     from seedbed.model.predictions_file import write_predictions
-    from seedbed.report.sentences import doubts
+    from seedbed.report.sentences import doubts, join_notes
 
     fitted = load_model(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
     if output is not None:
@@ -129,18 +129,19 @@ def predict(
     with interruptible(lambda: ("interrupted, no predictions written",)):
         text = (*as_text(fitted.schemas), *fitted.identifiers, *keep)
         frame = read_new_rows(table, fitted.feature_names_in_, as_text=text, **vars(source))
-        written = write_predictions(
+        notes = write_predictions(
             fitted, frame, output, threshold=threshold, keep=keep, coverage=coverage, per_class=per_class, at=at
         )
     if as_json:
-        about = {"files": [str(output)], "n_rows": written.n_rows, "notes": [note.as_dict() for note in written.notes]}
+        documents = [note.as_dict() for note in notes]
+        about = {"files": [str(output)], "n_rows": frame.n_rows, "notes": documents}
         print(json.dumps({**about, "warnings": list(fitted.warnings)}))
     if not quiet:
         print_stderr(*doubts(fitted.warnings))
-        for note in written.notes:
+        for note in join_notes(notes):
             print_stderr(f"{note.code or 'note'}: {note.message}")
         if output is not None:
-            print_stderr(f"wrote {output}: {counted(written.n_rows, 'row')}")
+            print_stderr(f"wrote {output}: {counted(frame.n_rows, 'row')}")
 
 
 def export(

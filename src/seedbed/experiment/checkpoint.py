@@ -60,10 +60,6 @@ class Checkpoint:
         """The number of files of this run that are kept."""
         return len(self._there)
 
-    def has(self, unit: int, split: int) -> bool:
-        """Return whether a unit on a split is kept."""
-        return self._names[unit][split] in self._there
-
     def load(self, unit: int, split: int) -> dict[str, Fitted] | None:
         """Return what a unit predicts on a split, or None if it isn't kept."""
         from safetensors import safe_open
@@ -95,11 +91,11 @@ class Checkpoint:
         return None
 
     def keep(self, unit: int, split: int, fitted: Mapping[str, Fitted], seconds: float = 0.0) -> None:
-        """Write what a unit predicts on a split, and how long the fit took."""
+        """Write what a unit predicts on a split, and how long the fit took, unless it is kept already."""
         from safetensors.numpy import save  # save_file would write another temporary file
 
         name = self._names[unit][split]
-        if name is None:
+        if name is None or name in self._there:
             return
         if self.is_replaced:
             self.trouble = "the folder was removed or replaced"

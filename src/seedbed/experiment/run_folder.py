@@ -194,9 +194,8 @@ def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
         fits += [(number, place) for place, split in enumerate(plan.splits) if split.repeat < repeats]
     seconds = float(read_document(folder / _RESULTS).get("seconds") or 0) / max(1, len(fits))
     for number, place in fits:
-        if not checkpoint.has(number, place):
-            names = plan.experiment.units[number].names
-            checkpoint.keep(number, place, {name: gathered[name].stored(arrays, place) for name in names}, seconds)
+        names = plan.experiment.units[number].names
+        checkpoint.keep(number, place, {name: gathered[name].stored(arrays, place) for name in names}, seconds)
     if checkpoint.trouble:
         raise OptionError(f"can't write to {folder}: {checkpoint.trouble}", "Free some space.")
 

@@ -32,14 +32,6 @@ _MOST_SHOWN = 200  # rows on a terminal
 _MEMORY = "1GB"  # of DuckDB; the rest goes to a temporary folder
 
 
-@dataclass(frozen=True)
-class Written:
-    """The number of rows whose predictions were written, and warnings about them."""
-
-    n_rows: int
-    notes: tuple[Note, ...]
-
-
 def write_predictions(
     model: Model,
     frame: Frame,
@@ -50,8 +42,8 @@ def write_predictions(
     coverage: float | None = None,
     per_class: bool = False,
     at: Sequence[float] = (),
-) -> Written:
-    """Write the predictions for each row.
+) -> tuple[Note, ...]:
+    """Write the predictions for each row, and return warnings about them.
 
     The columns are `prediction`, `probability_LABEL` for each label, `spread` over the networks, and `flags`, which
     names unusual columns of the row: `unseen: town; outlying: age; doubtful`. With a coverage, `set` has the labels of
@@ -88,7 +80,7 @@ def write_predictions(
         else:
             form = _FORMATS[path.suffix.lower()]
             write_checked(path, "predictions", lambda where: _copy(connection, where, form))
-    return Written(frame.n_rows, notes)
+    return notes
 
 
 @dataclass(frozen=True)

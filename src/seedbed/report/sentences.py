@@ -17,8 +17,7 @@ from seedbed.evaluation.summaries import Conclusion, Note, TrainingSummary
 from seedbed.report.advice import guessing_words, has_networks, join_words, leaves_out_rows, margin_words
 from seedbed.report.tables import range_words
 
-_FEW_FOLDS = 5
-_MOST_WARNINGS = 20
+_FEW_FOLDS, _MOST_ALIKE, _MOST_WARNINGS = 5, 3, 20
 _TOO_GOOD = 0.97  # a score that one column may explain
 
 
@@ -149,17 +148,27 @@ def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
 
 
 def join_notes(notes: Iterable[Note]) -> list[Note]:
-    """Return notes about a table; of those that differ only in their column, the first one, which names the others."""
-    by_message: dict[tuple[str, str, tuple[str, ...]], list[Note]] = {}
+    """Return notes about a table. One stands for all that differ only in their column, and for more than three that
+    differ in an example or a count, too; it names the others."""
+    same: dict[tuple[str, str, tuple[str, ...]], list[Note]] = {}
+    alike: dict[tuple[str, str], list[list[Note]]] = {}
     for note in notes:
         message = note.message.replace(f"'{note.column}'", "") if note.column else note.message
-        by_message.setdefault((note.code, message, tuple(note.rows)), []).append(note)
-    return [
-        replace(first, message=f"{first.message}; the same holds for {join_words([one.column for one in others], 3)}")
-        if others and first.column
-        else first
-        for first, *others in by_message.values()
-    ]
+        group = same.setdefault((note.code, message, tuple(note.rows)), [])
+        if not group:
+            about = message.partition(": ")[0].strip()  # "column is read as numbers", or nothing before a count
+            is_example = note.column and (not note.code or not about)
+            alike.setdefault((note.code, about if is_example else f"{message}{note.rows}"), []).append(group)
+        group.append(note)
+    joined = []
+    for groups in alike.values():
+        is_many = len(groups) > _MOST_ALIKE
+        for first, *others in [[note for group in groups for note in group]] if is_many else groups:
+            words = (
+                f"{'similarly' if is_many else 'the same holds for'} {join_words([one.column for one in others], 3)}"
+            )
+            joined.append(replace(first, message=f"{first.message}; {words}") if others and first.column else first)
+    return joined
 
 
 def note_sentence(note: Note) -> str:
