@@ -136,6 +136,8 @@ IDS = {
         "SB101",
     ),
     "not by name": (["paid", "covid", "width", "n"], [str(n * n) for n in range(30)], "SB107"),
+    "gaps, and no order": (["area", "incident", "number of"], [str(n * n) for n in (*range(15, 30), *range(15))], None),
+    "perhaps by name": (["schid", "bcode", "iso num"], [str(n * n) for n in (*range(15, 30), *range(15))], "SB107"),
     "that name, but few values": (["id"], [str(n % 9) for n in range(30)], None),
     "fractions": (["id"], [f"{n}.5" for n in range(30)], None),
     "dates": (["day"], [f"2024-01-{n:02}" for n in range(1, 31)], "SB204"),

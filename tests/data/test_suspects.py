@@ -54,6 +54,29 @@ def test_a_column_is_recognised_by_its_values_if_the_rows_of_each_are_alike():
     assert notes_of(patients(60, "birth year", repeats=3), "SB210") == []
 
 
+@pytest.mark.parametrize("cells", ["land {}", "{}"])
+def test_units_of_a_panel_are_told_from_categories_with_the_same_effect(cells):
+    rng = np.random.default_rng(5)
+    effect, region, noise = rng.normal(size=30), rng.choice(list("abc"), 30), rng.normal(size=(2, 360))
+    rows = pd.DataFrame({"unit": np.repeat(rng.permutation(30), 12), "time": np.tile(np.arange(12), 30), "x": noise[0]})
+    rows["region"], rows["y"] = region[rows.unit], effect[rows.unit] + noise.sum(axis=0) / 2
+    rows["unit"] = rows.unit.map(cells.format)
+    (note,) = notes_of(rows.sample(frac=1, random_state=0), "SB210")
+    assert note.message.startswith("if new rows come from another 'unit' than these 30, scores are too good: shuffled ")
+    assert note.message.endswith('. Keep its rows in one fold with group="unit"')
+    assert notes_of(rows.assign(region=rng.permutation(rows.region), time=rng.permutation(rows.time)), "SB210") == []
+    assert notes_of(rows, "SB210", group="unit") == []
+
+
+def test_identifiers_of_many_rows_each_are_named_only_if_they_matter():
+    rng = np.random.default_rng(6)
+    shop, noise = np.repeat(np.arange(6), 2_500), rng.normal(size=(2, 15_000))
+    frame = pd.DataFrame({"shop_id": shop, "x": noise[0], "y": noise[1]})
+    assert notes_of(frame, "SB210") == []
+    (note,) = notes_of(frame.assign(y=rng.permutation(6)[shop] + noise[1]), "SB210")
+    assert note.message.startswith("if new rows come from another 'shop_id' than these 6, scores are too good")
+
+
 def test_unique_identifiers_codes_and_quantities_raise_no_warning():
     rng = np.random.default_rng(2)
     n = 600

@@ -45,6 +45,7 @@ _id_name = re.compile(
     r"(?i:(?:.*[^a-z])?(?:id|uuid|guid|index|rowid|row[ _]?(?:name|number)s?)|id[^a-z].*)"
     r"|.*[a-z](?:Id|ID)|Unnamed: \d+"
 )
+_perhaps_id = re.compile(r"(?i:.*(?:id|code?|num|n[or]))")
 
 
 Finished = tuple[Column, list[Remark]]  # a typed column, and remarks on how it was read
@@ -390,6 +391,8 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
         reason = "it is a running number"
     elif _id_name.fullmatch(name):
         reason = f"it is named so, and {n_distinct} of {n} values are different"
+    elif (steps := np.diff(present)).min() < 0 < steps.max() and width > 2 * n and not _perhaps_id.fullmatch(name):
+        return []  # amounts: they have no order and leave gaps
     else:
         message = f"column '{name}' may be an identifier, as {n_distinct} of its {n} whole numbers are different; "
         return [Remark(f"{message}if it is one, give {spell('drop', name)}", name, "SB107", n_distinct)]

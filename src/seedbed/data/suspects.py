@@ -12,7 +12,6 @@ from seedbed.data.follow_up import never_later
 from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
 from seedbed.errors import spell
-from seedbed.evaluation.estimates import mean_ranks
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats, Ints
 
@@ -26,11 +25,11 @@ _IDENTIFIER = re.compile(
 )
 _CALENDAR = re.compile(r"(?i:.*(?:year|yr|time|date|day|week|month|quarter|period|wave|visit|age)s?[^a-z]*)")
 _FEWEST = 5  # different values
-_FEWEST_UNNAMED = 20  # of a column whose name says nothing
-_AS_OFTEN = 0.75  # of the values of such a column occur equally often
+_FEWEST_UNNAMED, _MOST_UNITS = 10, 0.6  # of a column whose name says nothing, the latter a share of its rows
+_ROWS_OF_A_UNIT, _CROSSED = 20, 0.1
 _RESEMBLANCE, _CLEAR = 0.3, 4.0  # correlation of rows with the same value, and its standard errors
-_MOST_FITTED, _MOST_FEATURES = 2_000, 300
-_MATTERS, _FOLDS = 0.02, 5
+_MOST_COMPARED, _MOST_FITTED, _MOST_FEATURES = 2_000, 5_000, 300
+_MATTERS, _FOLDS, _LEAST_SHRUNKEN = 0.01, 5, 0.1
 
 # Time under observation
 _UNIT = r"(?:[^a-z]*(?:(?:in|of|to)[^a-z]*)?(?:days?|weeks?|months?|years?|d))?[^a-z]*"
@@ -76,14 +75,14 @@ _LABEL = re.compile(
 
 
 def find_repeated_identifiers(table: Table) -> dict[str, Note]:
-    """Return a warning (SB210) by the name of each feature that looks like an identifier and whose values repeat.
+    """Return a warning (SB210) by the name of each feature whose values repeat and may be patients, firms or schools.
 
     Rows with one value may be of one patient, who is then in training and in test. A feature is suspect if it holds
-    text or whole numbers with at least n/10 different values (of one named `id` or like a person, 5), and
+    text or whole numbers, and
 
-    - it is named like an identifier, or
-    - it has at least 20 values, most of which occur equally often, and in at least half of the other columns, rows with
-      the same value resemble each other more than rows with the next one. Columns named like dates or ages don't count.
+    - it is named like an identifier and has at least n/10 different values (named `id` or like a person, 5), or
+    - shuffled folds are too good by it (`_optimism`), and it is named so or holds 10 units or more (`_are_units`).
+      Columns named like dates or ages don't count.
 
     A column whose values lie within the groups given by the user is no suspect.
     """
@@ -91,100 +90,137 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
     for column in table.columns:
         rows = np.flatnonzero(~np.isnan(column.values))
         values, person = column.values[rows], _PERSON.fullmatch(column.name) is not None
-        fewest = max(_FEWEST, 0 if person else len(rows) / 10)
+        named = person or _IDENTIFIER.fullmatch(column.name) is not None
+        fewest, most = (_FEWEST, len(rows)) if named else (_FEWEST_UNNAMED, _MOST_UNITS * len(rows))
         whole = column.schema.kind in ("number", "category") and (np.floor(values) == values).all()
         if not whole or not len(rows) or np.ptp(values) + 1 < fewest:  # np.unique takes long
             continue
-        codes, counts = np.unique(values, return_inverse=True, return_counts=True)[1:]
-        n = len(counts)
-        if not fewest <= n < len(rows):
+        codes = np.unique(values, return_inverse=True)[1]
+        n = int(codes.max()) + 1
+        if not fewest <= n < most or not (named or _CALENDAR.fullmatch(column.name) is None):
             continue
-        named = person or _IDENTIFIER.fullmatch(column.name) is not None
-        usual = int(np.bincount(counts).argmax())
-        equally_often = n >= _FEWEST_UNNAMED and usual > 1 and (counts == usual).mean() >= _AS_OFTEN
-        if not named and (not equally_often or _CALENDAR.fullmatch(column.name)):
+        groups = table.groups if table.grouped_by else None
+        if groups is not None and _pairs(codes) == _pairs(codes * len(groups) + groups[rows]):
             continue
-        groups = table.groups[rows] if table.groups is not None and table.grouped_by else np.arange(len(rows))
-        if len(np.unique(np.column_stack([codes, groups]), axis=0)) == n:
-            continue
-        others = [one for one in table.columns if one is not column]
-        if not named and 2 * sum(_only_equal_resemble(one, rows, codes) for one in others) < max(1, len(others)):
-            continue
-        identity = len(counts) + np.arange(table.n_rows)  # a row without a value stands alone
+        identity = n + np.arange(table.n_rows)  # a row without a value stands alone
         identity[rows] = codes
-        message = (
-            f"column '{column.name}' looks like an identifier that repeats ({n:,} values in {len(rows):,} rows), and "
-            f"is used as a feature: the same one may be in training and in test{_optimism(table, identity)}. Keep its "
-            f"rows in one fold with {spell('group', column.name)}"
-        )
+        gain = _optimism(table, identity) if named or _are_units(table, column, identity) else ""
+        if named and n >= (0 if person else len(rows) / 10):
+            message = (
+                f"column '{column.name}' looks like an identifier that repeats ({n:,} values in {len(rows):,} rows), "
+                f"and is used as a feature: the same one may be in training and in test"
+                f"{gain and f', which raises {gain}'}. "
+            )
+        elif gain:
+            message = (
+                f"if new rows come from another '{column.name}' than these {n:,}, scores are too good: shuffled folds "
+                f"raise {gain}. "
+            )
+        else:
+            continue
+        message += f"Keep its rows in one fold with {spell('group', column.name)}"
         notes[column.name] = Note(message, column.name, "SB210", n)
     return notes
 
 
-def _only_equal_resemble(column: Column, rows: Ints, codes: Ints) -> bool:
-    """Return whether rows with the same code resemble each other in a column, and rows with the next code less so.
+def _sample(identity: Ints, most: int) -> Ints:
+    """Return up to `most` rows: all rows of some identities, or equally many of each if these are few."""
+    rng = np.random.default_rng(0)
+    drawn, rows = rng.permutation(identity.max() + 1)[identity], rng.permutation(len(identity))
+    rows = rows[np.argsort(drawn[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(drawn[rows], prepend=-1))
+    place = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
+    return rows[place < max(_ROWS_OF_A_UNIT, most // len(starts))][:most]
 
-    Of a quantity, such as years of education, the next value is nearly the same.
+
+def _are_units(table: Table, column: Column, identity: Ints) -> bool:
+    """Return whether values look like units that have several rows, as firms in years, not like a category.
+
+    In half of the other columns, no two rows of a unit are equal, as years, or they are alike and rows of the next unit
+    less so: of a quantity, such as years of education, the next value is nearly the same. And in one of them, rows of a
+    unit are never equal or always so, as the region of a firm.
     """
-    order = np.random.default_rng(0).permutation(len(rows))
-    order = order[np.argsort(codes[order], kind="stable")]
-    same = codes[order][1:] == codes[order][:-1]
-    values = np.where(np.isnan(column.values), -np.inf, column.values)[rows[order]]
-    if column.schema.kind in ("category", "boolean"):
-        shares = np.unique(values, return_counts=True)[1] / len(values)
-        likeness = ((values[1:] == values[:-1]) - (shares**2).sum()) / max(1 - float((shares**2).sum()), 1e-9)
-    else:
-        ranks = mean_ranks(values) - (len(values) + 1) / 2
-        likeness = ranks[1:] * ranks[:-1] / max(float(ranks.var()), 1e-9)
-    of_same = float(likeness[same].mean())
-    clear = max(_RESEMBLANCE, _CLEAR / np.sqrt(same.sum()))
-    return bool(of_same > clear and of_same - float(likeness[~same].mean()) > clear / 2)
+    rows = _sample(identity, _MOST_COMPARED)
+    rows = rows[np.argsort(identity[rows], kind="stable")]
+    identity, same = identity[rows], np.diff(identity[rows]) == 0
+    others = [one for one in table.columns if one is not column]
+    pairs, clear = _pairs(identity), max(_RESEMBLANCE, _CLEAR / np.sqrt(same.sum()))
+    n_telling, is_certain = 0, False
+    for n_left, one in zip(range(len(others), 0, -1), others, strict=True):
+        if 2 * (n_telling + n_left) < len(others):
+            return False
+        values = np.where(np.isnan(one.values[rows]), -np.inf, one.values[rows])
+        _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+        share = float((counts * (counts - 1)).sum()) / (len(rows) * (len(rows) - 1))
+        if one.schema.kind in ("category", "boolean"):
+            likeness = ((codes[1:] == codes[:-1]) - share) / max(1 - share, 1e-9)
+        else:
+            ranks = (np.cumsum(counts) - counts / 2)[codes] - len(rows) / 2
+            likeness = ranks[1:] * ranks[:-1] / max(float(ranks.var()), 1e-9)
+        of_same, equal = float(likeness[same].mean()), _pairs(identity * len(rows) + codes)
+        is_alike = of_same > clear and of_same - float(likeness[~same].mean()) > clear / 2
+        differs = equal < _CROSSED * pairs * share and pairs * share >= _FEWEST
+        n_telling += differs or is_alike
+        is_certain |= differs or (is_alike and equal == pairs)
+    return is_certain and 2 * n_telling >= len(others)
+
+
+def _pairs(codes: Ints) -> float:
+    """Return the number of pairs of rows with equal codes."""
+    counts = np.unique(codes, return_counts=True)[1]
+    return float((counts * (counts - 1)).sum()) / 2
 
 
 def _optimism(table: Table, identity: Ints) -> str:
-    """Return by how much shuffled folds are too good for a cheap fit, as a clause; empty if they hardly are.
+    """Return by how much shuffled folds are too good for a cheap fit; empty if they hardly are.
 
-    The fit is a ridge regression plus the mean residual of the training rows with the same identifier, shrunken by one
-    row, on at most 2,000 rows and 300 features. It matters from two points of accuracy or R2 on, and two standard
-    errors.
+    The fit is a ridge regression plus the mean residual of the training rows with the same identifier, shrunken by the
+    variances between and within identifiers, on at most 5,000 rows and 300 features. An identifier that isn't in
+    training has none, or that of the numbers next to it if this is better, so that a quantity has no advantage. It
+    matters from one point of accuracy or R2 on, and two standard errors.
     """
     if table.n_features > _MOST_FEATURES:
         return ""
-    rng = np.random.default_rng(0)
-    drawn = rng.permutation(identity.max() + 1)
-    within = np.cumsum(np.bincount(identity)[drawn]) <= _MOST_FITTED
-    rows = np.flatnonzero(np.isin(identity, drawn[within]))
-    target, numeric = table.target[rows], table.task == "regression"
-    identity = np.unique(identity[rows], return_inverse=True)[1]
-    columns = [column.values[rows] for column in table.columns]
+    rng, sample = np.random.default_rng(0), _sample(identity, _MOST_FITTED)
+    target, numeric = table.target[sample], table.task == "regression"
+    identity = np.unique(identity[sample], return_inverse=True)[1]
+    n = int(identity.max()) + 1
+    columns = [one.values[sample] for one in table.columns]
     features = np.column_stack(
         [np.where(np.isnan(one), np.append(one[~np.isnan(one)], 0).mean(), one) for one in columns]
     )
     features -= features.mean(axis=0)
     features /= np.maximum(features.std(axis=0), 1e-300)
-    X = np.column_stack([np.ones(len(rows)), features])
+    X = np.column_stack([np.ones(len(sample)), features])
     Y = target[:, None] if numeric else np.eye(len(table.labels))[target]
-    fold_of_row, fold_of_identity = rng.permutation(len(rows)) % _FOLDS, rng.permutation(identity.max() + 1) % _FOLDS
-    losses = np.empty((2, len(rows)))  # [whether rows of an identity stay together, row]
-    for loss, folds in zip(losses, (fold_of_row, fold_of_identity[identity]), strict=True):
+    of_row, of_identity = rng.permutation(len(sample)) % _FOLDS, rng.permutation(n)[identity] % _FOLDS
+    losses = np.empty((3, len(sample)))  # [shuffled; identities together, unknown ones without or with an effect; row]
+    for loss, folds, nearest in zip(losses, (of_row, of_identity, of_identity), (False, False, True), strict=True):
         for fold in range(_FOLDS):
             test, train = folds == fold, folds != fold
             weights = np.linalg.solve(X[train].T @ X[train] + np.eye(X.shape[1]), X[train].T @ Y[train])
-            effects = np.zeros((identity.max() + 1, Y.shape[1]))
-            np.add.at(effects, identity[train], Y[train] - X[train] @ weights)
-            effects /= 1 + np.bincount(identity[train], minlength=len(effects))[:, None]
+            left = Y[train] - X[train] @ weights
+            sums, counts = np.zeros((n, Y.shape[1])), np.bincount(identity[train], minlength=n)
+            np.add.at(sums, identity[train], left)
+            squares = (left**2).sum(axis=0)
+            between = ((sums**2).sum(axis=0) - squares) / max(1, (counts**2).sum() - counts.sum())
+            shrinking = squares / len(left) / np.maximum(between, 1e-9) - 1
+            effects = sums / (counts[:, None] + np.maximum(shrinking, _LEAST_SHRUNKEN))
+            if nearest:
+                known = np.flatnonzero(counts)
+                effects = np.column_stack([np.interp(np.arange(n), known, one[known]) for one in effects.T])
             predicted = X[test] @ weights + effects[identity[test]]
             if numeric:
                 loss[test] = (predicted[:, 0] - target[test]) ** 2 / max(float(target.var()), 1e-300)
             else:
                 loss[test] = predicted.argmax(axis=1) != target[test]
-    shuffled, grouped = losses
+    shuffled, grouped = losses[0], min(losses[1:], key=lambda one: float(one.mean()))
     excess = grouped - shuffled
     if excess.mean() < max(_MATTERS, 2 * float(excess.std()) / np.sqrt(len(excess))):
         return ""
     scores = 1 - grouped.mean(), 1 - shuffled.mean()
     low, high = (f"{max(score, 0):.2f}" if numeric else f"{100 * score:.0f} %" for score in scores)
-    return f", which raises the {'R2' if numeric else 'accuracy'} of a quick fit from {low} to {high}"
+    return f"the {'R2' if numeric else 'accuracy'} of a quick fit from {low} to {high}"
 
 
 def find_follow_up(table: Table) -> dict[str, Note]:

@@ -379,7 +379,8 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
         return "", False
     correlation = neighbours.correlations(target)[0]
     steps = np.diff(table.target[rows])
-    if min((steps < 0).mean(), (steps > 0).mean()) < 0.01 if numeric else correlation > _SORTED:
+    one_way = min((steps < 0).mean(), (steps > 0).mean()) < 0.01
+    if one_way if numeric else correlation > _SORTED or (steps != 0).sum() < 2 * len(table.labels):
         within = np.vander(np.linspace(-1, 1, len(rows)), 4) if numeric else classes
         features = [_residuals_of(_ranks(column.values[rows]), within) for column in table.columns]
         if np.median([neighbours.correlations(feature)[0] for feature in features]) < _ALIKE_WITHIN:
