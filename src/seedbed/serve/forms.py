@@ -7,12 +7,13 @@ from importlib.metadata import version
 from typing import Annotated, Any, TypedDict
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from seedbed.data.table import ColumnSchema
 from seedbed.model.model import Model
 from seedbed.model.predicting import FLAGS
 
+Problem: Any = msgspec.defstruct("Problem", [("code", str), ("message", str), ("hint", str)])
 OPEN = ("/", "/health")  # they need no token, as their answers contain nothing of the model
 
 
@@ -31,12 +32,6 @@ class Limits:
     answer_seconds: float = 60.0  # from there to its answer
     write_seconds: float = 30.0  # for a client to read an answer
     stop_seconds: float = 5.0  # for the server to end
-
-
-class Problem(Struct):
-    code: str
-    message: str
-    hint: str
 
 
 def request_type(model: Model, limits: Limits) -> Any:

@@ -52,14 +52,12 @@ class Predictor:
 
     async def _answer_batches(self) -> None:
         try:
-            while self._waiting:
-                batch = [self._waiting.popleft()]
-                space = _BYTES_IN_BATCH - len(batch[0][0])
-                while (
-                    self._waiting and len(batch) < _MOST_IN_BATCH and (space := space - len(self._waiting[0][0])) >= 0
-                ):
-                    batch.append(self._waiting.popleft())
-                batch = [(body, future) for body, future in batch if not future.done()]  # somebody still waits for it
+            while waiting := self._waiting:
+                batch = [waiting.popleft()]
+                left = _BYTES_IN_BATCH - len(batch[0][0])
+                while waiting and len(batch) < _MOST_IN_BATCH and (left := left - len(waiting[0][0])) >= 0:
+                    batch.append(waiting.popleft())
+                batch = [(body, future) for body, future in batch if not future.done()]  # its client may have left
                 self.batch = self._thread.submit(self._outcomes, [body for body, _ in batch])
                 for (_, future), outcome in zip(batch, await asyncio.wrap_future(self.batch), strict=True):
                     if not future.done():

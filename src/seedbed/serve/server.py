@@ -139,6 +139,7 @@ def _open_server(
             lifespan="off",
             log_config=None,
             log_level="critical",  # the predictor prints its own errors
+            proxy_headers=False,
             server_header=False,
             headers=[("x-content-type-options", "nosniff"), ("cache-control", "no-store")],
             h11_max_incomplete_event_size=limits.head,
