@@ -1,20 +1,49 @@
 """The lifetime of worker processes."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
+import numpy as np
 import pytest
 from joblib import parallel_config, register_parallel_backend
 from joblib._parallel_backends import LokyBackend
 from joblib.externals.loky import process_executor
 
+from seedbed import estimators
 from seedbed.errors import TrainingError
+from seedbed.estimators import SeedbedClassifier
+from seedbed.model import predicting
 from seedbed.training import parallel
 from seedbed.training.parallel import end_workers, run_in_workers
+from seedbed.training.stack import StackRows
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks there")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12, beside threads
+def test_a_forked_child_trains_and_predicts_while_threads_of_its_parent_do():
+    X, y = np.arange(30.0)[:, None], np.arange(30) % 2
+    classifier = SeedbedClassifier("relu:2", n_networks=2, epochs=1).fit(X, y)
+    held, over, lock = threading.Event(), threading.Event(), getattr(StackRows.tested, "lock", nullcontext())
+
+    def hold():
+        with parallel._preparing, estimators._one_at_a_time, predicting._predicting, lock:
+            held.set()
+            over.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(hold)
+        held.wait()
+        child = multiprocessing.get_context("fork").Process(target=lambda: classifier.fit(X, y).predict(X))
+        child.start()
+        child.join(60)
+        over.set()
+    assert child.exitcode == 0
 
 
 class OneByOne(LokyBackend):

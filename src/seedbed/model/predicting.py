@@ -6,7 +6,6 @@ import contextlib
 import functools
 import itertools
 import operator
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from seedbed.evaluation.summaries import Note
 from seedbed.model.ensemble import Ensemble
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.layers import Array
-from seedbed.training.parallel import one_thread, pick_jobs
+from seedbed.training.parallel import ProcessLock, one_thread, pick_jobs
 from seedbed.typing import Floats
 
 FLAGS = ("unseen", "unreadable", "outlying", "missing")
@@ -177,8 +176,8 @@ class Blocks:
         return Predictions(self._model.task, values, spread, odd, doubtful)
 
 
-_predicting = threading.Lock()
 _limits = list[Any]()
+_predicting = ProcessLock(_limits.clear)
 
 
 @contextlib.contextmanager

@@ -24,13 +24,42 @@ from seedbed.errors import OptionError, TrainingError, spell
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult, Training
 from seedbed.training.planning import Chunk
-from seedbed.training.undocumented import keep_freed_memory, keep_large_workers
+from seedbed.training.undocumented import keep_freed_memory, keep_large_workers, open_cached_properties
 
 T = TypeVar("T")
 _MOST_JOBS = 1024
 _SECONDS_AFTER_PARENT = 1.0
 _started = threading.Event()  # whether there ever were workers
-_preparing = threading.Lock()
+
+
+class ProcessLock:
+    """A reentrant lock of one process. A forked child gets it open, as the thread that holds it isn't there.
+
+    Args:
+        after_fork: what else a child does at its start.
+    """
+
+    def __init__(self, after_fork: Callable[[], object] = lambda: None) -> None:
+        self._lock, self._after_fork = threading.RLock(), after_fork
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def _renew(self) -> None:
+        if self._lock.acquire(blocking=False):  # it was open, or the thread that forked holds it
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+            gc.enable()  # the other thread may be inside `no_collection`
+        self._after_fork()
+
+
+_preparing = ProcessLock(open_cached_properties)
 """Held while networks are drawn from the one random state of the process, and while torch.fx traces modules."""
 
 
@@ -42,7 +71,7 @@ def one_thread(device: str) -> Iterator[None]:
     busy, they wait for each other many times longer than they compute.
     """
     torch: Any = sys.modules.get("torch")
-    if torch is None or device != "cpu":
+    if device != "cpu" or not hasattr(torch, "set_num_threads"):  # another thread may be importing it
         yield
         return
     before = torch.get_num_threads()
