@@ -55,6 +55,21 @@ KINDS = {
     "spaces at the ends": (["a", " a", "a\t", "b"], "category", ("a", "b")),
     "dates": (["2024-01-01", "2024-02-01"], "date", ()),
     "words": (["a", "b", "c"], "category", ("a", "b", "c")),
+    "a unit": ([f"{n:,} sq. ft." for n in range(900, 1300)], "number", ()),
+    "a unit in the plural": (["1 day", "2 days", "0 days", "1 day"], "number", ()),
+    "two units": (["1 day", "2 weeks", "3 days"], "category", None),
+    "codes with a letter": ([f"{n}B" for n in range(30)], "category", None),
+    "postal codes": (["1012 AB", "1013 CD", "1012 AB"], "category", None),
+    "one word among numbers": ([*map(str, range(40)), "*", "*", "*"], "number", ()),
+    "open ends among numbers": ([*map(str, range(40)), "40+", "40+", "40+"], "category", None),
+    "two words among numbers": ([*map(str, range(40)), "x", "x", "*", "*"], "category", None),
+    "one word among few numbers": (["1", "2", "x", "x", "1", "2"], "category", None),
+    "clock times": (["07:35", "23:10", ""], "number", ()),
+    "quarters": (["2000 Q1", "2000 Q3"], "date", ()),
+    "seasons": (["2000-01", "2001-02", "1999-00"], "category", None),
+    "dots among two sexes": (["f", "m", "."], "boolean", ("f", "m")),
+    "dots among words": (["a", "b", ".", "Missing"], "category", ("a", "b")),
+    "one word and missing": (["present", "missing"], "category", ("missing", "present")),
     "two missing words only": (["-", "none"], "category", ("-", "none")),
 }
 
@@ -141,6 +156,10 @@ IDS = {
     "that name, but few values": (["id"], [str(n % 9) for n in range(30)], None),
     "fractions": (["id"], [f"{n}.5" for n in range(30)], None),
     "dates": (["day"], [f"2024-01-{n:02}" for n in range(1, 31)], "SB204"),
+    "years": (["year", "Yr", "crop_year"], [str(n) for n in range(1980, 2010)], "SB204"),
+    "running from 1": (["year"], [str(n) for n in range(1, 31)], "SB101"),
+    "a code far from all": (["a"], [*(f"{n}.5" for n in range(30)), *["-999"] * 3], "SB109"),
+    "an outlier": (["a"], [*(f"{n}.5" for n in range(30)), "-999", "700", "700"], None),
 }
 
 
@@ -180,6 +199,7 @@ def test_over_200_levels_give_a_warning_and_200_do_not():
 
 
 CELLS = st.one_of(
+    st.sampled_from(["3 kg", "1.5 kg", "07:35", "1:02:03", "2000 Q1", "2000-01", "Jan 2000", "$2K", "20240131", "-9"]),
     st.sampled_from([*WORDS, "0", "1", "1.0", "1,5", "1.234", "1,234", "007", "yes", "no", "f", "m", "DE", "FR", "$5"]),
     st.sampled_from(["1/2/2024", "13/2/2024", "2/13/2024", "2024-01-01", "5%", "x", "X", "1e999", "inf", "−3", " x "]),
     st.floats(-1e6, 1e6).map(repr),

@@ -7,7 +7,7 @@ import pytest
 from seedbed.data.reading import read_table
 from seedbed.data.sources.memory import read_frame
 from seedbed.data.target import EncodedTarget, encode_target
-from seedbed.errors import OptionError, TargetError
+from seedbed.errors import ColumnError, OptionError, TargetError
 
 
 def target_of(cells: list[str | None], **options) -> EncodedTarget:
@@ -79,6 +79,35 @@ def test_an_unusable_target_is_refused_with_a_reason(case):
         target_of(cells, **options)
     assert words in str(caught.value)
     assert "the target 'y'" in caught.value.message
+
+
+def test_words_for_missing_cells_are_no_classes_and_rare_classes_are_named():
+    target = target_of(["f", "m"] * 30 + [".", "missing"])
+    assert (target.labels, len(target.values)) == (("f", "m"), 60)
+    assert {note.code for note in target.notes} == {"", "SB205"}
+    rare = target_of(["f", "m"] * 30 + ["refused"] * 3)
+    assert rare.labels == ("f", "m", "refused")
+    (note,) = rare.notes
+    assert (note.code, note.count) == ("SB214", 3)
+    assert "'refused' (3)" in note.message
+    assert note.message.endswith('give missing="y=refused"')
+    assert target_of(["f", "m", "unknown"] * 30).notes == ()
+    (large,) = target_of(["1", "2"] * 1000 + ["9"] * 15).notes[:1]
+    assert 'missing="y=9"' in large.message
+
+
+def test_words_that_the_user_names_are_missing_in_one_column(write):
+    rows = "".join(f"{-999 if n % 9 == 4 else n}.0,{n % 3},{'x' if n < 12 else n % 2}\n" for n in range(40))
+    path, options = write(f"a,b=c,y\n{rows}"), {"target": "y", "missing": ["a=-999", "b=c=2", "y=x"]}
+    with pytest.raises(TargetError, match="is missing in 12 of 40 rows") as caught:
+        read_table(path, **options)
+    assert "drop_missing_target=True" in caught.value.hint
+    table = read_table(path, **options, drop_missing_target=True)
+    assert (table.n_rows, table.labels, table.reading["missing"]) == (28, ("0", "1"), options["missing"])
+    assert [column.schema.missing for column in table.columns] == [("-999",), ("2",)]
+    assert np.isnan(table.features).sum(axis=0).tolist() == [3, 9]
+    with pytest.raises(ColumnError, match="names no column"):
+        read_table(path, target="y", missing="age=-999")
 
 
 POSITIVE = {

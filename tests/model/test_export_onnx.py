@@ -95,6 +95,19 @@ def test_an_export_names_a_category_whose_numbers_have_several_spellings(tmp_pat
     assert (note.column, note.message.endswith("exactly as the table does, such as '1'")) == ("grade", True)
 
 
+def test_codes_for_missing_cells_are_missing_in_new_rows_and_in_the_file(tmp_path):
+    frame = pd.DataFrame({"age": np.arange(90.0), "site": ["a", "b", "9"] * 30, "y": np.arange(90) % 4 // 2})
+    frame.loc[::7, "age"] = -999
+    table = sb.read_table(frame, target="y", missing=["age=-999", "site=9"])
+    path = fit_model(table, "relu:5", recipe=QUICK, **FAST).save(tmp_path / "model.safetensors")
+    gaps = frame.assign(age=frame["age"].where(frame["age"] >= 0), site=frame["site"].where(frame["site"] != "9"))
+    model, expected = sb.load(path), sb.load(path).predict_proba(gaps)
+    np.testing.assert_array_equal(model.predict_proba(frame), expected)
+    model.export(tmp_path / "model.onnx")
+    feed = {name: frame[[name]].to_numpy() for name in ("age", "site")}
+    np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", feed)["probabilities"], expected, atol=CLOSE)
+
+
 def test_the_file_describes_itself(fitted):
     sets = {"coverage": 0.8, "per_class": True, "thresholds": [0.5, 0.6, 0.7]}
     made = onnx_of(fitted("relu:5", "grade"), sets)

@@ -93,6 +93,25 @@ FILES = {
     "points that are thousands, as only the target has decimal commas": lines(
         [[row[0].replace(".", ","), f"{r + 1}.{r:03}", *row[2:]] for r, row in enumerate(ROWS)], separator=";"
     ),
+    "units, and money in thousands and millions": lines(
+        [[f"{r + 400} sqft", f"${r}.5{'KM'[r % 2]}", f"{r} day{'s' * (r > 1)}", row[3]] for r, row in enumerate(ROWS)]
+    ),
+    "letters after numbers, weeks, and named months": lines(
+        [
+            [f"{r}B", f"2024-W{r + 1:02}", f"{('Jan', 'Mai')[r % 2]} {1980 + r % 8}", row[3]]
+            for r, row in enumerate(ROWS)
+        ]
+    ),
+    "clock times, and one word among numbers": lines(
+        [[f"{r // 4:02}:{r:02}", "*" if r % 9 == 4 else f"{r * r}", *row[2:]] for r, row in enumerate(ROWS)]
+    ),
+    "dots and words for missing cells": lines(changed({(5, 3): ".", (6, 3): "Missing", (7, 2): "..", (8, 2): "nil"})),
+    "quarters, months and seasons": lines(
+        [
+            [f"{1990 + r} Q3", f"{1990 + r}-{r % 12 + 1:02}", f"20{r % 9:02}-{r % 9 + 1:02}", row[3]]
+            for r, row in enumerate(ROWS)
+        ]
+    ),
     "signs alone": lines(changed({(r, 1): ["-", ""][r % 2] for r in range(40)})),
     "capital letters, of which NA is a country": lines(
         changed({(r, 2): ["NA", "DE", "FR", "US"][r % 4] for r in range(40)})
@@ -113,7 +132,7 @@ def check_equal(found, expected):
 @pytest.mark.parametrize("what", FILES)
 @pytest.mark.parametrize("target", ["answer", "colour", "width"])
 def test_a_dropped_file_is_read_as_seedbed_reads_it(lab, tmp_path, what, target):
-    no_number = ("rows that are", "a constant", "a name", "dates", "days", "months")
+    no_number = ("rows that are", "a constant", "a name", "letters", "quarters", "dates", "days", "months")
     if target == "width" and what.startswith(no_number):
         target = "answer"
     (tmp_path / "table.csv").write_text(FILES[what], encoding="utf-8", newline="")
@@ -126,7 +145,7 @@ def test_a_cell_is_the_number_that_seedbed_reads(lab):
         "5 1,200 1.200 1'200 1_200 1\u202f200,5 12,34,567 1,2 .5 5. 0,123 1.200.300,4 1,200,30 5e3 1,200e3 , 007 inf"
     )
     before = ["", "-", "+", "(", "€", "$ ", "-US$", "EUR", "EUR -", "−kr. ", "+-", "x"]
-    after = ["", "%", " %", ")", " €)", "zł", " Ft", "$ $"]
+    after = ["", "%", " %", ")", " €)", "zł", " Ft", "$ $", "K", " mn €", ":05", ":30:07.5"]
     texts = [a + core.replace("_", " ") + b for a in before for core in cores.split() for b in after]
     found = lab("(texts) => texts.map(numeral).map(({ point, comma }) => [String(point), String(comma)])", texts)
     for text, numbers in zip(texts, found, strict=True):

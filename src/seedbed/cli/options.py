@@ -115,7 +115,8 @@ class TableOptions(SourceArguments):
         words = ["seedbed", verb, table]
         for name, value in (vars(self) | others).items():
             for one in value if isinstance(value, tuple) else (value,):
-                words += [] if one is None else [f"--{name.replace('_', '-')}", str(one)]
+                option = f"--{name.replace('_', '-')}"
+                words += [] if one in (None, False) else [option] if one is True else [option, str(one)]
         return shlex.join(words)
 
 

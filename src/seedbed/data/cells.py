@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from seedbed.typing import Floats
+from seedbed.typing import Bools
 
 # One pattern for Python and for DuckDB (RE2), so that a column reads the same from a file and from a data frame.
 # DuckDB's own cast is laxer ('1_000' is 1000, '+-5' is -5), and so is float() ('1_000', digits of any script).
@@ -55,8 +55,8 @@ def number_text(value: Any) -> str | None:
 # In lower case. NA alone can be a level (Namibia, North America, a blood group), the others of a category can't.
 NA = "na"
 MISSING_LEVELS = frozenset({"", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"})
-SIGNS = {"-", "--", "—", "–", ".", ".."}
-MISSING_NUMBERS = MISSING_LEVELS | SIGNS | {NA, "none", "nil", "missing", "unknown", "#value!", "#div/0!"}
+MISSING_AMONG_LEVELS = MISSING_LEVELS | {".", "..", "missing", "#value!", "#div/0!"}  # of two levels or more
+MISSING_NUMBERS = MISSING_AMONG_LEVELS | {"-", "--", "—", "–", NA, "none", "nil", "unknown"}
 
 _two_letters = re.compile("[A-Z]{2}")
 
@@ -66,19 +66,27 @@ def missing_in_number(text: str) -> bool:
     return text.lower() in MISSING_NUMBERS
 
 
-def missing_in_category(text: str, *, among_codes: bool = False) -> bool:
+def missing_in_category(text: str, among_codes: bool = False, few: bool = False) -> bool:
     """Return whether a cell, ends stripped, counts as missing in a category. 'None' and '-' are levels.
 
-    `among_codes` is the result of `is_code_column` for the other levels.
+    `among_codes` is the result of `is_code_column` for the other levels, `few` whether these are less than two.
     """
     word = text.lower()
-    return word in MISSING_LEVELS or (word == NA and not (among_codes and text == "NA"))
+    return word in (MISSING_LEVELS if few else MISSING_AMONG_LEVELS) or (
+        word == NA and not (among_codes and text == "NA")
+    )
 
 
 def is_code_column(levels: Collection[str]) -> bool:
     """Return whether 'NA' may be a code: nearly all levels are two capital letters, like those of countries."""
     codes = sum(_two_letters.fullmatch(level) is not None for level in levels)
     return codes >= 3 and codes >= 0.9 * len(levels)
+
+
+def are_codes(texts: Collection[str], words: Collection[str]) -> Bools:
+    """Return which texts are among words for missing cells [text]; numbers are compared as numbers."""
+    numbers = {number for word in words for number in numeral(word) if number == number}
+    return np.array([text in words or not numbers.isdisjoint(numeral(text)) for text in texts], dtype=np.bool_)
 
 
 # Patterns for Python and for DuckDB of cells that are plain numbers.
@@ -98,10 +106,17 @@ CURRENCY = (
 _code = re.compile("[+-]?0[0-9]+")
 _infinite = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _dressed = re.compile(
-    rf"(?P<open>\()?(?P<before>[+\-−])?(?:{CURRENCY}\s*)?(?P<after>[+\-−])?"
+    rf"(?P<open>\()?(?P<before>[+\-−])?(?P<money>{CURRENCY}\s*)?(?P<after>[+\-−])?"
     # No backtracking over spaces: a cell may have thousands.
     r"(?P<core>[0-9.,](?:[0-9.,'’\s]*[0-9.,])?(?:[eE][+-]?[0-9]+)?)"
-    rf"\s*(?:{CURRENCY}|(?P<percent>%))?(?P<close>\))?"
+    rf"\s*(?P<scale>(?:[KkMm]|[Bb]n?)\s?)?(?:(?P<unit>{CURRENCY})|(?P<percent>%))?(?P<close>\))?"
+)
+_exponents = {"%": "e-2", "k": "e3", "m": "e6", "b": "e9"}
+_clock = re.compile(r"(?:(2[0-3]|[01]?[0-9])|([0-9]{1,3})(?=:..:)):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]{1,9})?))?")
+# One letter needs a space: 12B is a code.
+_with_unit = re.compile(
+    r"(?![+-]?0[0-9])(?P<number>[+\-−]?[0-9.,](?:[0-9.,'’\s]*[0-9.,])?)\s*"
+    r"(?P<unit>(?<=\s)[A-Za-z]|[A-Za-zµ°][A-Za-zµ°²³./ ]{0,14}[A-Za-z²³23])\.?"
 )
 
 
@@ -148,21 +163,30 @@ def plain_text(text: str, mark: str) -> str | None:
         return text
     if len(text) > LONGEST:
         return None
+    if clock := _clock.fullmatch(text):
+        return str(3600 * int(clock[1] or clock[2]) + 60 * int(clock[3]) + Decimal(clock[4] or 0))
     parts = _dressed.fullmatch(text)
     if parts is None or bool(parts["open"]) != bool(parts["close"]):
         return None
     signs = (parts["before"] or "") + (parts["after"] or "")
-    core = parts["core"]
+    core, scale = parts["core"], parts["scale"] or parts["percent"] or ""
     if (
         len(signs) + bool(parts["open"]) > 1
         or (_point if mark == "point" else _comma).fullmatch(core) is None
-        or (parts["percent"] and "e" in core.lower())
+        or (scale and "e" in core.lower())
+        or (parts["scale"] and not (parts["money"] or parts["unit"]))
     ):
         return None
     core = core.translate(_group)
     digits = core.replace(",", "") if mark == "point" else core.replace(".", "").replace(",", ".")
     # Dividing by a hundred as text keeps 12.3% the float nearest to 0.123.
-    return ("-" if parts["open"] or signs in ("-", "−") else "") + digits + ("e-2" if parts["percent"] else "")
+    return ("-" if parts["open"] or signs in ("-", "−") else "") + digits + _exponents.get(scale[:1].lower(), "")
+
+
+def split_unit(text: str) -> tuple[str, str]:
+    """Return the number and the unit in a cell, ends stripped: '3' and 'day' of '3 days'; without a unit, the text."""
+    match = _with_unit.fullmatch(text) if len(text) <= LONGEST else None
+    return (text, "") if match is None else (match["number"], re.sub("(?<=[a-z]{2})s$", "", match["unit"].lower()))
 
 
 def is_code(text: str) -> bool:
@@ -174,7 +198,6 @@ DAY = 86_400
 EPOCH = date(1970, 1, 1).toordinal()
 FIRST, PAST_LAST = ((date.min.toordinal() - EPOCH) * DAY, (date.max.toordinal() + 1 - EPOCH) * DAY)
 PIVOT = 69  # of two-digit years: 68 is 2068, 69 is 1969, as in POSIX
-SINCE_1800, SINCE_1979, UNTIL_2100 = -5.36e9, 3e8, 4.1e9  # of durations in seconds, few tables have only nine years
 DOTTED_DATE = re.compile(r"[0-9]{1,2}\.[0-9]")
 YEAR_OF_TWO_DIGITS = re.compile(r"^\s*[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])")
 MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
@@ -186,8 +209,15 @@ _TIME = (
     r"(?:\s?(?P<zone>[Zz]|UTC|GMT|(?P<east>[+-])(?P<zone_hour>[0-9]{2}):?(?P<zone_minute>[0-9]{2})?))?)?"
 )
 _numbers = re.compile(r"(?P<a>[0-9]{1,4})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<c>[0-9]{1,4})" + _TIME)
+# Months, quarters, ISO weeks, and dates of eight digits.
+_YEAR = "(?P<year>(?:1[6-9]|2[01])[0-9]{2})"
+_year_first = re.compile(
+    rf"{_YEAR}[-/ ]?(?P<part>[Qq][1-4]|[Ww][0-5][0-9]|[A-Za-zÄä]{{3,9}}|0[1-9]|1[0-2])"
+    r"(?:(?<=[0-9]{6})(?P<day>[0-9]{2}))?"
+)
+_year_last = re.compile(rf"(?P<day>[0-9]{{2}}(?=[0-9]{{6}}))?(?P<part>[Qq][1-4]|[0-9]{{2}})[-/ ]?{_YEAR}")
 _named = re.compile(
-    r"(?:(?P<day>[0-9]{1,2})(?:\. ?|[ -])(?P<month>[A-Za-zÄä]{3,9})\.?[ -]"
+    r"(?:(?:(?P<day>[0-9]{1,2})(?:\. ?|[ -]))?(?P<month>[A-Za-zÄä]{3,9})\.?[ -]"
     r"|(?P<month_first>[A-Za-z]{3,9})\.? (?P<day_next>[0-9]{1,2}),? )"
     r"(?P<year>[0-9]{4})" + _TIME
 )
@@ -211,13 +241,14 @@ def moment(text: str) -> Moment:
     """Return the date in a cell, ends stripped. A time zone is applied if there is one."""
     if len(text) > 64:
         return NONE
+    text = _completed(text)
     match = _numbers.fullmatch(text)
     if match is None:
         match = _named.fullmatch(text)
         if match is None:
             return NONE
         month = MONTHS.get((match["month"] or match["month_first"])[:3].lower(), 0)
-        return Moment(*[_seconds(match, int(match["year"]), month, int(match["day"] or match["day_next"]))] * 3)
+        return Moment(*[_seconds(match, int(match["year"]), month, int(match["day"] or match["day_next"] or 1))] * 3)
     a, b, c = match["a"], match["b"], match["c"]
     if len(a) == 4 and len(c) <= 2:
         return Moment(*[_seconds(match, int(a), int(b), int(c))] * 3)
@@ -229,26 +260,19 @@ def moment(text: str) -> Moment:
     return Moment(np.nan, dmy, dmy if match["mark"] == "." else _seconds(match, year, int(a), int(b)))
 
 
-def dates_among(numbers: Floats) -> tuple[str, Floats] | None:
-    """Return how numbers are written that are all dates, such as "YYYYMMDD" or "Unix time", and their seconds since
-    1970-01-01; None if they aren't dates. NaN stays."""
-    values, places = np.unique(numbers[~np.isnan(numbers)], return_inverse=True)
-    forms = {"Unix time": values, "Unix time in milliseconds": values / 1e3}
-    if len(values) and 1e6 < values[0] <= values[-1] < 1e8 and (np.floor(values) == values).all():
-        texts = [f"{value:08.0f}" for value in values.tolist()]
-        days_first = [moment(f"{text[:2]}-{text[2:4]}-{text[4:]}") for text in texts]
-        forms = {
-            "YYYYMMDD": np.array([moment(f"{text[:4]}-{text[4:6]}-{text[6:]}").ymd for text in texts]),
-            "DDMMYYYY": np.array([day.dmy for day in days_first]),
-            "MMDDYYYY": np.array([day.mdy for day in days_first]),
-        }
-    for form, moments in forms.items():
-        since = SINCE_1979 if form.startswith("Unix") else SINCE_1800
-        if len(values) and ((since <= moments) & (moments < UNTIL_2100)).all():
-            seconds = np.full(len(numbers), np.nan)
-            seconds[~np.isnan(numbers)] = moments[places]
-            return form, seconds
-    return None
+def _completed(text: str) -> str:
+    """Return the first day of a month, a quarter or an ISO week, and marks between eight digits; else the text."""
+    match = _year_first.fullmatch(text) or _year_last.fullmatch(text)
+    if match is None:
+        return text
+    year, part, day = match["year"], match["part"], match["day"]
+    if match.re is _year_last and day:
+        return f"{day}-{part}-{year}"
+    if part[0] in "Ww":
+        start = date(int(year), 1, 4)  # is in the first week
+        return str(start + timedelta(weeks=int(part[1:]) - 1, days=-start.weekday()))
+    month = part if part.isdecimal() else 3 * int(part[1]) - 2 if part[1].isdecimal() else MONTHS.get(part[:3].lower())
+    return f"{year}-{month}-{day or 1}"
 
 
 def _seconds(match: re.Match[str], year: int, month: int, day: int) -> float:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedbed.data.cells import dates_among, first_of, quote
-from seedbed.data.frame import ROWS_NAMED, Frame, Remark, as_notes
-from seedbed.data.kinds import as_category, finish
-from seedbed.data.table import FollowUp, Table
+from seedbed.data.cells import first_of, quote
+from seedbed.data.frame import ROWS_NAMED, Frame, Remark, Texts, as_notes
+from seedbed.data.kinds import Finished, as_category, as_dates, finish
+from seedbed.data.table import Column, ColumnSchema, FollowUp, Table
 from seedbed.data.table_options import ColumnRoles
 from seedbed.data.target import (
-    MOST_MISSING,
     SAYS_NO,
     SAYS_YES,
     EncodedTarget,
@@ -34,6 +33,7 @@ _FEWEST_BEYOND = 10  # rows after any horizon, as others would weigh too much
 _DAY = 86_400.0
 _ENTRY = re.compile(r"(?i)(?<![a-z])(?:t|time|age)?[^a-z]?(?:start|entry|enter(?:ed)?|begin|trunc[a-z]*)(?![a-z])")
 _GO_ON = 0.5  # of the rows of several per subject
+_SINCE, _UNTIL = 3e8, 4.1e9  # 1979 and 2099: durations in seconds aren't over nine years in all rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +84,11 @@ def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome
     name, time = str(roles.event), str(roles.time)
     where = f"{frame.where}: the event '{name}'"
     target = _events(frame, name, where, roles.positive, decimal)
-    durations, unit, date_remarks = _durations(frame, roles)
+    durations, unit, remarks = _durations(frame, roles)
     missing = np.isnan(durations)
-    if 100 * missing.sum() > MOST_MISSING * frame.n_rows:
+    if missing.all() or 100 * missing.sum() > frame.most_missing * frame.n_rows:
         message = f"{frame.where}: the time '{time}' is missing in {missing.sum():,} of {frame.n_rows:,} rows"
-        raise TargetError(message, "Fill these cells or remove their rows.")
+        raise TargetError(message, f"Leave these rows out with {spell('drop_missing_target', True)}.")
     negative = np.flatnonzero(durations < 0)
     if len(negative):
         place = frame.places(negative[:1].tolist())[int(negative[0])]
@@ -101,13 +101,10 @@ def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome
         ("without a time, left out", "SB205"): np.flatnonzero(missing & has_target),
         ("of time 0, counted in the first interval", ""): np.flatnonzero(both)[durations == 0],
     }
-    remarks = [
-        *date_remarks,
-        *(
-            Remark(f"{counted(n, 'row')} {words}", time, code, n, rows[:ROWS_NAMED].tolist())
-            for (words, code), rows in found.items()
-            if (n := len(rows))
-        ),
+    remarks += [
+        Remark(f"{counted(n, 'row')} {words}", time, code, n, rows[:ROWS_NAMED].tolist())
+        for (words, code), rows in found.items()
+        if (n := len(rows))
     ]
     if not events.any():
         raise TargetError(f"{where} never came", "There is nothing to predict.")
@@ -153,44 +150,45 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
 
 
 def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Remark]]:
-    """Return the time under observation [row], NaN where it isn't known, and its unit: of dates, days since the start.
-
-    The remarks name numbers that are read as dates.
-    """
+    """Return the time under observation [row], NaN where it isn't known; its unit, days between dates; and remarks."""
     names = [str(roles.time), *([] if roles.start is None else [roles.start])]
     positions = [frame.names.index(name) for name in names]
     typed = type_columns(frame, positions, numeric=roles.numeric, categorical=roles.categorical)
-    kinds, values, remarks = list[str](), list[Floats](), list[Remark]()
-    for name, position, column in zip(names, positions, typed.columns, strict=True):
-        kind, cells = column.schema.kind, column.values
-        numbers = cells if kind == "number" else frame.numbers(position)
-        found = dates_among(numbers) if kind in ("number", "category") else None
-        if found is not None:
-            form, row = found[0], int(np.flatnonzero(~np.isnan(numbers))[0])
-            moment = str(np.datetime64(int(found[1][row]), "s")).removesuffix("T00:00:00")
-            example = f"{quote(frame.texts(position).text_at(row))} is {moment}"
-            if form in ("DDMMYYYY", "MMDDYYYY"):
-                message = f"{frame.where}: '{name}' holds dates as {form} ({example})"
-                raise ColumnError(message, "Write them as 2024-03-01.")
-            kind, cells = "date", found[1]
-            remarks.append(Remark(f"column '{name}' is read as dates ({form}): {example}", name))
+    read = [_as_dates(frame, position, column) for position, column in zip(positions, typed.columns, strict=True)]
+    kinds = [column.schema.kind for column, _ in read]
+    for name, kind, (_, remarks) in zip(names, kinds, read, strict=True):
         if kind == "category" or (kind == "date" and roles.start is None):
-            what = "text" if kind == "category" else f"dates ({form}: {example})" if found else "dates"
+            found = "; ".join(remark.message for remark in remarks) if kind == "date" else ""
+            what = f"is {'dates' if kind == 'date' else 'text'}, not numbers"
+            message = f"{frame.where}: the time '{name}' {what}{found and f' ({found})'}"
             dates = f"Name the column with the date on which observation began: {spell('start', 'COLUMN')}."
             text = "Write it as a number without a unit."
-            if kind == "category" and np.isfinite(numbers).any():
+            if kind == "category" and np.isfinite(frame.numbers(frame.names.index(name))).any():
                 text = f"Read its numbers alone: {spell('numeric', name)}."
-            raise ColumnError(
-                f"{frame.where}: the time '{name}' is {what}, not numbers", dates if kind == "date" else text
-            )
-        kinds.append(kind)
-        values.append(cells)
+            raise ColumnError(message, dates if kind == "date" else text)
     if len(kinds) > 1 and kinds.count("date") == 1:
         message = f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
         raise ColumnError(message, f"If '{names[0]}' is a duration, leave {spell('start')} out.")
-    is_dated = kinds[0] == "date"
-    ends, *starts = values
-    return (ends - starts[0]) / (_DAY if is_dated else 1.0) if starts else ends, "days" if is_dated else "", remarks
+    ends, *starts = (column.values for column, _ in read)
+    times = (ends - starts[0]) / (_DAY if kinds[0] == "date" else 1.0) if starts else ends
+    return times, "days" * (kinds[0] == "date"), [remark for _, remarks in read for remark in remarks]
+
+
+def _as_dates(frame: Frame, position: int, column: Column) -> Finished:
+    """Return a column of dates, with remarks, if its numbers are Unix times or such as 20240131; else the column."""
+    name, kind, cells = column.name, column.schema.kind, frame.texts(position)
+    if kind == "number" and not np.isnan(column.values).all():
+        low, high = np.nanmin(column.values), np.nanmax(column.values)
+        for unit in (1.0, 1e3):
+            if _SINCE <= low / unit <= high / unit < _UNTIL:
+                example = f"'{low:.0f}' is {np.datetime64(int(low / unit // _DAY), 'D')}"
+                remark = Remark(f"column '{name}' is read as dates: {example}", name)
+                return Column(ColumnSchema(name, "date"), column.values / unit), [remark]
+        cells = Texts.of(None if np.isnan(value) else f"{value:08.15g}" for value in column.values.tolist())  # 1022020
+    draft = as_dates(cells) if kind in ("number", "category") else None
+    if draft is None:
+        return column, []
+    return finish(name, draft, spelling=next(iter(draft.readings)), is_known=False, forced=True)
 
 
 def refuse_late_entry(table: Table) -> None:

@@ -16,6 +16,7 @@ from seedbed.data.cells import (
     DOTTED,
     LEADING_ZEROS,
     WHOLE_FLOATS,
+    are_codes,
     missing_in_number,
     number_text,
     parse_number,
@@ -305,6 +306,8 @@ class Frame:
         places: returns where the user finds rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame.
         name: in reports.
         target: the default target; only examples have one.
+        missing: by column, the words for missing cells that the user names.
+        most_missing: percent of the rows that may lack a target.
     """
 
     where: str
@@ -315,6 +318,8 @@ class Frame:
     places: FindPlaces = field(default=IN_MEMORY, repr=False)
     name: str = ""
     target: str | None = None
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    most_missing: int = 20
 
     @property
     def n_rows(self) -> int:
@@ -330,6 +335,23 @@ class Frame:
             return {row: of_number[number] for row, number in numbers.items()}
 
         return Frame(where, self.names, columns, places=places)
+
+    def without(self, words: Mapping[str, tuple[str, ...]]) -> Frame:
+        """Return the frame in which some words are missing cells, by column, with a note on each column."""
+        columns, remarks = list(self.columns), list[Remark]()
+        for name, own in words.items():
+            position = self.names.index(name)
+            column, texts = self.columns[position], self.texts(position)
+            coded = are_codes(texts.texts, own)
+            rows = texts.rows_of(coded)
+            if isinstance(column, Numbers):
+                columns[position] = Numbers(np.where(coded[texts.codes], np.nan, column.floats()), point=column.point)
+            else:
+                left = np.where(coded, "", texts.texts).tolist()
+                columns[position] = from_texts(Texts.of(left[code] for code in texts.codes.tolist()))
+            message = f"column '{name}': cells with {', '.join(own)} count as missing, as requested"
+            remarks.append(Remark(message, name, "", len(rows), rows[:ROWS_NAMED].tolist()))
+        return replace(self, columns=tuple(columns), notes=(*self.notes, *as_notes(self, remarks)), missing=words)
 
     def cells(self, position: int) -> list[str | None]:
         """Return the cells of a column as text [row], ends stripped; None for a missing one."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from seedbed.data.cells import (
     numeral,
     parse_number,
     quote,
+    split_unit,
 )
 from seedbed.data.frame import ROWS_NAMED, Numbers, Remark, Texts, is_whole
 from seedbed.data.table import Column, ColumnSchema, Kind
@@ -40,7 +42,10 @@ LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a f
 ORDERS = {"ymd": "", "dmy": " with the day first", "mdy": " with the month first"}
 FEW_ROWS = 20  # too few to recognise an identifier
 MANY_LEVELS = 200
+MOST_ALIKE = 3  # rows with an extreme number, which may all be right
 MOST_SEARCHED = 10_000  # distinct dates, for the ways in which they are written
+_year_name = re.compile(r"(?i)year|yr|(?<![a-z])(?:jahr|ann[ée]e|año|season|time|date)(?![a-z])")
+_season = re.compile("|".join(f"[0-9]{{2}}{n:02}[-/]{(n + 1) % 100:02}" for n in range(100)))
 _id_name = re.compile(
     r"(?i:(?:.*[^a-z])?(?:id|uuid|guid|index|rowid|row[ _]?(?:name|number)s?)|id[^a-z].*)"
     r"|.*[a-z](?:Id|ID)|Unnamed: \d+"
@@ -64,6 +69,7 @@ class Draft:
         sure: the spelling that some cell requires; empty if there is no such cell.
         thousands: whether some cell certainly has commas between thousands.
         levels: of a boolean or a category.
+        unit, missing: of numbers, as in `ColumnSchema`.
     """
 
     kind: Kind
@@ -73,6 +79,8 @@ class Draft:
     sure: str = ""
     thousands: bool = False
     levels: tuple[str, ...] = ()
+    unit: str = ""
+    missing: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -88,16 +96,30 @@ def understand(cells: Texts) -> Draft:
         return category if len(category.levels) > 1 else nothing
     numbers = as_numbers(cells, filled)
     if numbers is None:
-        return _as_boolean(cells, filled) or _as_dates(cells, filled) or as_category(cells)
+        return _as_boolean(cells, filled) or as_dates(cells, filled) or as_category(cells)
     if any(map(is_code, cells.texts)) and all(is_whole(values) for values in numbers.readings.values()):
         return as_category(cells)
     return numbers
 
 
 def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERCENT) -> Draft | None:
-    """Return a draft of numbers if at least `percent` of the filled cells are numbers, else None."""
+    """Return a draft of numbers if at least `percent` of the filled cells are numbers, else None.
+
+    A unit that all have is left out. The only text among many numbers is a word for missing ones if several rows have
+    it; with digits, such as 90+, it has a meaning.
+    """
     filled = _find_filled(cells) if filled is None else filled
-    values = _read(cells, filled, numeral, percent)
+    values, unit, missing = _read(cells, filled, numeral, percent), "", tuple[str, ...]()
+    if values is None:
+        texts = [cells.texts[place] for place in np.flatnonzero(filled).tolist()]
+        words = [*itertools.islice((text for text in texts if np.isnan(numeral(text)).all()), 2)]
+        n_rows = 0 if re.search("[0-9]", words[0]) else int(cells.counts[cells.texts.index(words[0])])
+        unit = split_unit(texts[0])[1]
+        if unit and all(split_unit(text)[1] == unit for text in texts):
+            values = _read(cells, filled, lambda text: numeral(split_unit(text)[0]), percent)
+        elif len(words) == 1 and len(texts) > FEW_ROWS and 1 < n_rows < cells.counts[filled].sum() / 2:
+            missing, filled = (words[0],), filled & (np.array(cells.texts) != words[0])
+            values = _read(cells, filled, numeral, percent)
     settled = (
         None if values is None else _settle(cells, filled, {"point": values[:, 0], "comma": values[:, 1]}, percent)
     )
@@ -106,7 +128,7 @@ def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERC
     readings, sure = settled
     only_point = np.isnan(values[:, 1]) & ~np.isnan(values[:, 0])
     thousands = sure == "point" and any("," in cells.texts[place] for place in np.flatnonzero(only_point).tolist())
-    return Draft("number", cells, filled, readings, sure, thousands)
+    return Draft("number", cells, filled, readings, sure, thousands, unit=unit, missing=missing)
 
 
 def _find_filled(cells: Texts) -> Bools:
@@ -117,8 +139,8 @@ def _find_filled(cells: Texts) -> Bools:
 def as_category(cells: Texts) -> Draft:
     """Return a draft of a category. A column without any level becomes missing numbers."""
     words = [text for text in cells.texts if not missing_in_category(text)]
-    among_codes = is_code_column(words)
-    filled = np.array([not missing_in_category(text, among_codes=among_codes) for text in cells.texts], dtype=bool)
+    codes, few = is_code_column(words), len(words) < 2
+    filled = np.array([not missing_in_category(text, codes, few) for text in cells.texts], dtype=bool)
     if not filled.any():
         return Draft("number", cells, filled, {"point": np.full(len(cells.texts), np.nan)})
     level_of = merge_levels([text for text, is_filled in zip(cells.texts, filled.tolist(), strict=True) if is_filled])
@@ -158,9 +180,11 @@ def _as_boolean(cells: Texts, filled: Bools) -> Draft | None:
     return Draft("boolean", cells, filled, {"": values}, levels=tuple(spelled[word][1] for word in pair))
 
 
-def _as_dates(cells: Texts, filled: Bools) -> Draft | None:
+def as_dates(cells: Texts, filled: Bools | None = None) -> Draft | None:
+    """Return a draft of dates if nearly all filled cells are dates, else None. Seasons such as 2003-04 aren't."""
+    filled = _find_filled(cells) if filled is None else filled
     values = _read(cells, filled, moment, PERCENT)
-    if values is None:
+    if values is None or all(map(_season.fullmatch, np.array(cells.texts)[filled])):
         return None
     ymd, dmy, mdy = values.T
     by_year = np.isnan(values[np.isnan(ymd), 1:]).all()
@@ -244,7 +268,8 @@ def finish(name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, 
         remarks.append(_remark_on_rows(name, message, "SB104", rows))
     if draft.kind == "number":
         remarks += _number_remarks(name, draft, spelling, is_known)
-        return _numbers(name, values, spelling, forced or bool(unread.any())), remarks
+        column = _numbers(name, values, spelling, forced or bool(unread.any() or draft.unit or draft.missing))
+        return replace(column, schema=replace(column.schema, unit=draft.unit, missing=draft.missing)), remarks
     if draft.kind == "date":
         remarks += _date_remarks(name, draft, spelling, is_known)
     elif draft.kind == "boolean":
@@ -288,11 +313,27 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
                 f"column '{name}' has {len(schema.levels)} levels; the rare ones share inputs by a hash of their text"
             )
             remarks.append(Remark(message, name, "SB106", len(schema.levels)))
+    if schema.kind == "number":
+        remarks += find_extreme_code(name, present)
     if schema.kind == "date":
         advice = spell("time_split", name)
         message = f"column '{name}' holds dates; if rows are ordered in time, train on the past with {advice}"
         remarks.append(Remark(message, name, "SB204"))
     return remarks
+
+
+def find_extreme_code(name: str, values: Floats) -> list[Remark]:
+    """Return a warning if several rows have the lowest or highest number, far from all others, as -999 may be.
+
+    It is farther from them than they from each other; a hundred times as far if its digits aren't nines.
+    """
+    for code in {float(values.min()), float(values.max())}:
+        others, n_rows = values[values != code], int((values == code).sum())
+        times, text = (1 if set(f"{abs(code):g}") <= {*"9."} else 100), number_text(code)
+        if n_rows >= MOST_ALIKE and len(others) and 0 < times * np.ptp(others) < np.abs(others - code).min():
+            message = f"column '{name}' is {text} in {n_rows} rows, far from all others; if it is missing there, give "
+            return [Remark(message + spell("missing", f"{name}={text}"), name, "SB109", n_rows)]
+    return []
 
 
 def _numbers(name: str, values: Floats, spelling: str, forced: bool) -> Column:
@@ -319,7 +360,8 @@ def _number_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> l
     first = int(chosen.argmax())
     text, example = cells.texts[first], f"{quote(cells.texts[first])} is {number_text(float(values[first]))}"
     if not two_ways.any():
-        return [Remark(f"column '{name}' is read as numbers: {example}", name, "", int(cells.counts[chosen].sum()))]
+        what = "numbers of seconds" if ":" in text else "numbers"
+        return [Remark(f"column '{name}' is read as {what}: {example}", name, "", int(cells.counts[chosen].sum()))]
     if is_known:
         return [Remark(f"column '{name}' is read by the mark of the other columns: {example}", name)]
     sign = "commas" if "," in text else "points"
@@ -385,6 +427,10 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
     n_distinct = len(np.unique(present))
     if 100 * n_distinct <= 95 * n:
         return []
+    if kind == "number" and _year_name.search(name) and present.min() >= 1500 and present.max() < 2200:
+        advice = spell("time_split", name)
+        message = f"column '{name}' holds years; if rows are ordered in time, train on the past with {advice}"
+        return [Remark(message, name, "SB204")]
     if kind == "category":
         reason = f"{n_distinct} of {n} values are different"
     elif n_distinct == width == len(column.values):

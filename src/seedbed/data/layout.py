@@ -272,6 +272,8 @@ class _Column(msgspec.Struct, forbid_unknown_fields=True):
     spelling: str = ""
     missing_words: tuple[str, ...] = ()  # in files of earlier versions
     has_missing: bool = False
+    unit: str = ""
+    missing: tuple[str, ...] = ()
     timed: bool = False
     vocabulary: Vocabulary | None = None
 

@@ -74,7 +74,7 @@ def read_table(source: Any, **options: Any) -> Table:
     values = {"source": str(source), **dataclasses.asdict(reading)}
     if reading.event is not None:
         del values["target"]
-    arguments = {name: value for name, value in values.items() if value or value == 0}
+    arguments = {name: value for name, value in values.items() if value or type(value) is int}
     arguments |= {name: list(value) for name, value in arguments.items() if isinstance(value, tuple)}
     return dataclasses.replace(table, reading=arguments)
 
@@ -84,6 +84,15 @@ def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOpti
     as_text = () if options.group is None else (options.group,)  # 1.1 and 1.10 are two groups
     frame = read_source(source, options, as_text=as_text)
     check_survival(frame, options)
+    words = dict[str, tuple[str, ...]]()
+    for option in options.missing:  # both sides may contain a sign of equality
+        name = max((name for name in frame.names if option.startswith(f"{name}=")), key=len, default=None)
+        if name is None:
+            hint = did_you_mean(option.partition("=")[0], frame.names)
+            raise ColumnError(f"{frame.where}: {spell('missing', option)} names no column", hint)
+        words[name] = (*words.get(name, ()), option.removeprefix(f"{name}="))
+    most = 100 if options.drop_missing_target else frame.most_missing
+    frame = dataclasses.replace(frame.without(words), most_missing=most)
     return frame, dataclasses.replace(options, target=options.event or options.target or frame.target)
 
 

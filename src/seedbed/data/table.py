@@ -33,6 +33,8 @@ class ColumnSchema:
         spelling: the decimal mark of numbers, "point" or "comma"; the order of a date's parts, "ymd", "dmy" or "mdy";
             empty for the other kinds.
         has_missing: whether a cell of the table is missing.
+        unit: of a number whose cells are texts such as '1167 sqft'; see `common_unit`.
+        missing: further texts that stand for a missing cell; numbers are compared as numbers.
     """
 
     name: str
@@ -40,6 +42,8 @@ class ColumnSchema:
     levels: tuple[str, ...] = ()
     spelling: str = ""
     has_missing: bool = False
+    unit: str = ""
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,6 +60,10 @@ class ColumnRoles(Settings):
     drop: Sequence[Name] = setting((), "Columns to leave out.")
     numeric: Sequence[Name] = setting((), "Columns that hold numbers; all other cells in them count as missing.")
     categorical: Sequence[Name] = setting((), "Columns that hold categories, though they may look like numbers.")
+    missing: Sequence[str] = setting(
+        (), "Numbers or words that stand for missing cells of a column, as COLUMN=VALUE, such as age=-999."
+    )
+    drop_missing_target: bool = setting(False, "Leave out all rows without a target, even if these are over a fifth.")
     event: Name | None = setting(
         None,
         "For survival, in place of a target: the column that says whether the event came or the row was censored.",
@@ -90,7 +94,7 @@ class ColumnRoles(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for role in ("drop", "numeric", "categorical"):
+        for role in ("drop", "numeric", "categorical", "missing"):
             names: Any = getattr(self, role)
             several = isinstance(names, Iterable) and not isinstance(names, str)
             object.__setattr__(self, role, tuple(map(str, names)) if several else (str(names),))

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import exact_numbers, first_of, in_order, is_code, near_duplicates, parse_number, quote
+from seedbed.data.cells import MISSING_NUMBERS, exact_numbers, first_of, in_order, is_code, near_duplicates, quote
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole
-from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, finish
+from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, find_extreme_code, finish
 from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note
@@ -21,14 +21,15 @@ from seedbed.typing import Bools, Floats
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_LABELS = 50
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
-MOST_MISSING = 20  # percent
 LARGEST = 1e30
 """The largest number to predict: networks compute in float32, which holds numbers up to 3e38."""
+FEW_ROWS = 10  # of a class, unless an equal share were less than twice as many
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
 SAYS_NO = {
     *("no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none", "control", "normal", "healthy")
 }
 SAYS_YES = {"yes", "ja", "oui", "true", "on", "positive", "pos", "+", "present", "case"}
+SAYS_NOTHING = MISSING_NUMBERS | {"refused", "don't know", "dk", "9", "99", "999", "-1", "-9", "-99", "-999"}
 # In this order: 'class' may be that of a ship's passengers, and 'y' a coordinate.
 USUAL_NAMES = (
     *("target", "y_true", "truth", "true_label", "survived", "diagnosis", "outcome", "churn", "attrition", "species"),
@@ -128,7 +129,7 @@ def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, e
     present = values if has_target is None else values[has_target]
     if present.min() == present.max():
         raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
-    remarks = [*remarks, *missing_remarks(name, has_target)]
+    remarks = [*remarks, *missing_remarks(name, has_target), *find_extreme_code(name, present)]
     if explain:
         message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different ones"
         remarks.append(Remark(message, name))
@@ -152,6 +153,17 @@ def _classes(
     codes = code_of[(values if has_target is None else values[has_target]).astype(np.intp)]
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
     remarks = [*remarks, *missing_remarks(name, has_target)]
+    fewest = min(FEW_ROWS, len(codes) / len(labels) / 2)
+    nothing = len(codes) / 100  # rows of a word for a missing answer, such as 9
+    rare = [label for label, n in counts.items() if n < (nothing if label.lower() in SAYS_NOTHING else 0) or n < fewest]
+    if rare:
+        message = (
+            f"the target '{name}' has few rows of {first_of([f'{quote(one)} ({counts[one]})' for one in rare], 5)}"
+        )
+        if len(labels) > len(rare) + 1:
+            advice = spell("missing", *(f"{name}={label}" for label in rare[:5]))
+            message += f"; to leave them out, as rows whose answer is missing, give {advice}"
+        remarks.append(Remark(message, name, "SB214", sum(counts[label] for label in rare)))
     spellings, n_rows = near_duplicates(counts)
     if spellings:
         message = (
@@ -171,12 +183,12 @@ def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, missing:
     rows = np.flatnonzero(missing)
     if not len(rows):
         return None
-    if 100 * len(rows) > MOST_MISSING * len(cells):
+    if len(rows) == len(cells) or 100 * len(rows) > frame.most_missing * len(cells):
         first = int(rows[0])
         place, text = frame.places([first])[first], quote(cells.text_at(first))
         raise TargetError(
             f"{where} {what} in {len(rows)} of {len(cells)} rows, first in {place} ({text})",
-            "Fill these cells or remove their rows; if the word is a label, rename it.",
+            f"Leave these rows out with {spell('drop_missing_target', True)}; if the word is a label, rename it.",
         )
     return ~missing
 
@@ -195,7 +207,7 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
         )
     if len(labels) > MOST_LABELS:
         advice = "Merge rare labels; or name another target."
-        if any(parse_number(label) == parse_number(label) for label in labels):
+        if any(exact_numbers([label]) for label in labels):
             regression = spell("task", "regression")
             advice = f"If it holds amounts, {regression} treats other cells as missing. Else merge rare labels."
         raise TargetError(f"{where} has {len(labels)} labels ({some}); the limit is {MOST_LABELS}", advice)

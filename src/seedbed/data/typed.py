@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from seedbed.data.cells import (
+    are_codes,
     exact_numbers,
     is_code_column,
     missing_in_category,
@@ -16,7 +17,9 @@ from seedbed.data.cells import (
     moment,
     number_text,
     numeral,
+    parse_number,
     quote,
+    split_unit,
 )
 from seedbed.data.frame import Frame, Numbers, as_notes, is_whole, text_of, trim
 from seedbed.data.kinds import (
@@ -81,7 +84,10 @@ def type_columns(
         else:
             spelling, is_known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
         finished.append(finish(name, look, spelling=spelling, is_known=is_known, forced=name in forced))
-    columns = tuple(column for column, _ in finished)
+    columns = tuple(
+        Column(replace(schema, missing=(*frame.missing.get(schema.name, ()), *schema.missing)), column.values)
+        for schema, column in ((column.schema, column) for column, _ in finished)
+    )
     _refuse_infinite(frame, positions, columns)
     _refuse_no_number(frame, positions, columns, numeric)
     all_remarks = [
@@ -175,6 +181,8 @@ def _read_values(column: Sequence[Any], schema: ColumnSchema) -> tuple[Floats, d
 
 
 def _read_numbers(values: Floats, schema: ColumnSchema) -> tuple[Floats, dict[int, str]]:
+    if schema.missing:
+        values = np.where(np.isin(values, [*map(parse_number, schema.missing)]), np.nan, values)
     unread = np.isinf(values)
     if schema.kind == "boolean":
         unread |= ~np.isnan(values) & (((values != 0) & (values != 1)) | is_sex(schema.levels))
@@ -186,15 +194,18 @@ def _read_numbers(values: Floats, schema: ColumnSchema) -> tuple[Floats, dict[in
 
 def _read_texts(texts: Sequence[str], schema: ColumnSchema) -> tuple[Floats, Bools]:
     """Return the values of texts as columns have them, and which can't be read or are unknown levels [text]."""
-    values = np.array(_values_of(texts, schema), dtype=np.float64)
+    coded = are_codes(texts, schema.missing)
+    values = np.where(coded, np.nan, np.array(_values_of(texts, schema), dtype=np.float64))
     if schema.kind == "category":
         return values, values < 0
     filled = [not missing_in_number(text) for text in texts]
-    return values, np.isnan(values) & np.array(filled, dtype=np.bool_)
+    return values, np.isnan(values) & np.array(filled, dtype=np.bool_) & ~coded
 
 
 def _values_of(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
     if schema.kind == "number":
+        if schema.unit:
+            texts = [split_unit(text)[0] if split_unit(text)[1] == schema.unit else text for text in texts]
         numbers = [numeral(text).comma if schema.spelling == "comma" else numeral(text).point for text in texts]
         return [number if np.isfinite(number) else np.nan for number in numbers]
     if schema.kind == "boolean":

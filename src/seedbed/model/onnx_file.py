@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
+from seedbed.data.cells import parse_number
 from seedbed.data.layout import DATE_MIDDLES
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.table import ColumnSchema
@@ -63,7 +64,11 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
         elif schema.kind == "boolean":
             numbers.append(_add_boolean(graph, schema))
         else:
-            numbers.append(schema.name)
+            value = schema.name
+            for code in filter(np.isfinite, map(parse_number, schema.missing)):
+                is_code = graph.add("Equal", schema.name, graph.constant(code))
+                value = graph.add("Where", is_code, graph.constant(np.nan), value)
+            numbers.append(value)
     if numbers:
         scaled, missing = _add_numbers(graph, preprocessor, numbers)
         blocks.append(scaled)
@@ -124,6 +129,7 @@ def _add_category(
     goes_to = np.where(live, np.arange(len(live)), np.where(live[also], also, -1))[codes]
     levels = zip(schema.levels, goes_to[:-2], strict=True)
     keys = {text: place for text, place in levels if place != goes_to[-1] and _is_valid(text)}
+    keys |= dict.fromkeys(filter(_is_valid, schema.missing), goes_to[-2])
     # Some runtimes refuse an empty list, so there is always one key.
     keys.setdefault("", goes_to[-2])
     place = graph.add(

@@ -24,7 +24,8 @@ _LIMITS = {
 }
 """What the page trains on quickly, and still opens on a school laptop."""
 
-_READING = ("group", "drop", "numeric", "categorical", "task", "positive")  # options that the exported command repeats
+# Options that the exported command repeats.
+_READING = ("group", "drop", "numeric", "categorical", "missing", "task", "positive", "drop_missing_target")
 _SPLITS = 100  # as many as the page offers
 
 

@@ -2,15 +2,15 @@
 // percent), dates or levels.
 
 const MISSING = new Set(["", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"]);
-const SIGNS = ["-", "--", "—", "–", ".", ".."];
-const NO_NUMBER = new Set([...MISSING, ...SIGNS, "na", "none", "nil", "missing", "unknown", "#value!", "#div/0!"]);
+const AMONG_LEVELS = new Set([...MISSING, ".", "..", "missing", "#value!", "#div/0!"]); // of two levels or more
+const NO_NUMBER = new Set([...AMONG_LEVELS, "-", "--", "—", "–", "na", "none", "nil", "unknown"]);
 const PAIRS = [["no", "yes"], ["false", "true"], ["f", "t"], ["n", "y"], ["off", "on"], ["f", "m"], ["female", "male"]];
 
 /** A function that says whether one of these texts, ends stripped, is a missing category. "NA" isn't among codes such as those of countries. */
 export function missingAmong(texts) {
-  const levels = texts.filter((text) => !MISSING.has(text.toLowerCase()) && text.toLowerCase() !== "na"), codes = levels.filter((text) => /^[A-Z]{2}$/.test(text)).length;
-  const areCodes = codes >= 3 && codes >= 0.9 * levels.length;
-  return (text) => MISSING.has(text.toLowerCase()) || (text.toLowerCase() === "na" && !(areCodes && text === "NA"));
+  const levels = texts.filter((text) => !AMONG_LEVELS.has(text.toLowerCase()) && text.toLowerCase() !== "na"), codes = levels.filter((text) => /^[A-Z]{2}$/.test(text)).length;
+  const areCodes = codes >= 3 && codes >= 0.9 * levels.length, words = levels.length < 2 ? MISSING : AMONG_LEVELS;
+  return (text) => words.has(text.toLowerCase()) || (text.toLowerCase() === "na" && !(areCodes && text === "NA"));
 }
 
 /** Whether a cell, ends stripped, counts as missing among numbers and dates. */
@@ -25,8 +25,17 @@ export const isPlain = (text) => /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i
 const LONGEST = 64, SPACE = " \u00a0\u2009\u202f";
 const CURRENCY = String.raw`(?:[A-Z]{0,3}\$|[£¥€₹₽₩₺₴₦₱฿₫₪₡₲₵₸₼₾]|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|ZAR|MXN|` +
   String.raw`kr\.?|zł|Kč|Ft|Fr\.|Rs\.?)`;
-const DRESSED = new RegExp(String.raw`^(?<open>\()?(?<before>[+\-−])?(?:${CURRENCY}\s*)?(?<after>[+\-−])?` +
-  String.raw`(?<core>[0-9.,](?:[0-9.,'’\s]*[0-9.,])?(?:[eE][+-]?[0-9]+)?)\s*(?:${CURRENCY}|(?<percent>%))?(?<close>\))?$`);
+const DRESSED = new RegExp(String.raw`^(?<open>\()?(?<before>[+\-−])?(?<money>${CURRENCY}\s*)?(?<after>[+\-−])?` +
+  String.raw`(?<core>[0-9.,](?:[0-9.,'’\s]*[0-9.,])?(?:[eE][+-]?[0-9]+)?)\s*(?<scale>(?:[KkMm]|[Bb]n?)\s?)?(?:(?<unit>${CURRENCY})|(?<percent>%))?(?<close>\))?$`);
+const EXPONENTS = { "%": "e-2", k: "e3", m: "e6", b: "e9" };
+const CLOCK = /^(?:(2[0-3]|[01]?\d)|(\d{1,3})(?=:..:)):([0-5]\d)(?::([0-5]\d(?:\.\d{1,9})?))?$/;
+const WITH_UNIT = /^(?![+-]?0\d)([+\-−]?[0-9.,](?:[0-9.,'’\s]*[0-9.,])?)\s*((?<=\s)[A-Za-z]|[A-Za-zµ°][A-Za-zµ°²³./ ]{0,14}[A-Za-z²³23])\.?$/;
+
+/** The number and the unit in a cell: "3" and "day" of "3 days"; without a unit, the text. */
+function splitUnit(text) {
+  const match = text.length > LONGEST ? null : WITH_UNIT.exec(text);
+  return match ? [match[1], match[2].toLowerCase().replace(/(?<=[a-z]{2})s$/, "")] : [text, ""];
+}
 /** Digits, perhaps in groups of three (or India's: 12,34,567), with a decimal mark. */
 const coreOf = (mark, groups, lakh) => new RegExp(
   String.raw`^(?:(?:[1-9]\d{0,2}([${groups}])\d{3}(?:\1\d{3})*${lakh})(?:[${mark}]\d+)?|(?:\d+[${mark}]?\d*|[${mark}]\d+)(?:[eE][+-]?\d+)?)$`);
@@ -37,22 +46,50 @@ const GROUPS = { point: new RegExp(`[,'’${SPACE}]`, "g"), comma: new RegExp(`[
 export function numeral(text) {
   const plain = isPlain(text) ? Number(text) : /^[+-]?inf(?:inity)?$/i.test(text) ? (text[0] === "-" ? -Infinity : Infinity) : null;
   if (plain !== null && !text.includes(".")) return { point: plain, comma: plain };
-  const parts = text.length > LONGEST ? null : DRESSED.exec(text)?.groups, { open, close, core, percent } = parts ?? {};
+  const clock = CLOCK.exec(text);
+  if (clock) {
+    const value = 3600 * Number(clock[1] ?? clock[2]) + 60 * Number(clock[3]) + Number(clock[4] ?? 0);
+    return { point: value, comma: value };
+  }
+  const parts = text.length > LONGEST ? null : DRESSED.exec(text)?.groups, { open, close, core, money, unit, percent } = parts ?? {}, scale = parts?.scale ?? percent ?? "";
   const signs = (parts?.before ?? "") + (parts?.after ?? "");
-  const isOdd = !parts || !open !== !close || signs.length + (open ? 1 : 0) > 1 || (percent && /e/i.test(core));
+  const isOdd = !parts || !open !== !close || signs.length + (open ? 1 : 0) > 1 || (scale && /e/i.test(core)) || (parts.scale && (percent || !(money || unit)));
   // Dividing by a hundred as text keeps 12.3% the float nearest to 0.123.
   const by = (mark) => (isOdd || !CORES[mark].test(core) ? null :
-    Number((open || "-−".includes(signs || "+") ? "-" : "") + core.replace(GROUPS[mark], "").replace(",", ".") + (percent ? "e-2" : "")));
+    Number((open || "-−".includes(signs || "+") ? "-" : "") + core.replace(GROUPS[mark], "").replace(",", ".") + (EXPONENTS[scale[0]?.toLowerCase()] ?? "")));
   return { point: plain ?? by("point"), comma: by("comma") };
 }
 
+export const DAY = 86_400, FEW_ROWS = 20; // too few to recognise a column that names the rows, or a word for missing numbers
 const PIVOT = 69; // of two-digit years: 68 is 2068, 69 is 1969
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const GERMAN = { mär: "mar", mrz: "mar", mai: "may", okt: "oct", dez: "dec" };
 const TIME = String.raw`(?:(?:[Tt]|,?\s+)(?<hour>\d{1,2}):(?<minute>\d\d)(?::(?<second>\d\d)(?<part>[.,]\d{1,9})?)?` +
   String.raw`(?:\s?(?<half>[AaPp])\.?[Mm]\.?)?(?:\s?(?:[Zz]|UTC|GMT|(?<east>[+-])(?<zoneHour>\d\d):?(?<zoneMinute>\d\d)?))?)?$`;
 const IN_NUMBERS = new RegExp(String.raw`^(?<a>\d{1,4})(?<mark>[-/.])(?<b>\d{1,2})\k<mark>(?<c>\d{1,4})${TIME}`);
-const WITH_NAME = new RegExp(String.raw`^(?:(?<day>\d{1,2})(?:\. ?|[ -])(?<month>[A-Za-zÄä]{3,9})\.?[ -]|(?<first>[A-Za-z]{3,9})\.? (?<next>\d{1,2}),? )(?<year>\d{4})${TIME}`);
+const WITH_NAME = new RegExp(String.raw`^(?:(?:(?<day>\d{1,2})(?:\. ?|[ -]))?(?<month>[A-Za-zÄä]{3,9})\.?[ -]|(?<first>[A-Za-z]{3,9})\.? (?<next>\d{1,2}),? )(?<year>\d{4})${TIME}`);
+const YEAR = String.raw`(?<year>(?:1[6-9]|2[01])\d\d)`, SEASON = /^\d\d(\d\d)[-/](\d\d)$/;
+const YEAR_FIRST = new RegExp(String.raw`^${YEAR}[-/ ]?(?<part>[Qq][1-4]|[Ww][0-5]\d|[A-Za-zÄä]{3,9}|0[1-9]|1[0-2])(?:(?<=\d{6})(?<day>\d\d))?$`);
+const YEAR_LAST = new RegExp(String.raw`^(?<day>\d\d(?=\d{6}))?(?<part>[Qq][1-4]|\d\d)[-/ ]?${YEAR}$`);
+
+/** The first day of a month, a quarter or an ISO week, and marks between eight digits; else the text. */
+function completed(text) {
+  const first = YEAR_FIRST.exec(text)?.groups, { year, part, day } = first ?? YEAR_LAST.exec(text)?.groups ?? {};
+  if (!year) return text;
+  if (!first && day) return `${day}-${part}-${year}`;
+  if (/^w/i.test(part)) {
+    const start = new Date(Date.UTC(year, 0, 4)); // is in the first week
+    return new Date(start.getTime() + 1000 * DAY * (7 * (part.slice(1) - 1) - ((start.getUTCDay() + 6) % 7))).toISOString().slice(0, 10);
+  }
+  const month = /^\d/.test(part) ? part : /^q/i.test(part) ? 3 * part[1] - 2 : monthOf(part);
+  return `${year}-${month}-${day ?? 1}`;
+}
+
+/** The number of a month by its name; 0 if it is none. */
+function monthOf(word) {
+  const name = word.slice(0, 3).toLowerCase();
+  return MONTHS.indexOf(GERMAN[name] ?? name) + 1;
+}
 
 /** Seconds from 1970-01-01 to a time of day; null if there is no such date or time. */
 function seconds([year, month, day], { hour = 0, minute = 0, second = 0, part = ".0", half, east, zoneHour = 0, zoneMinute = 0 }) {
@@ -66,13 +103,10 @@ function seconds([year, month, day], { hour = 0, minute = 0, second = 0, part = 
 }
 
 /** The date that a cell, ends stripped, is with the month or the day first: {mdy, dmy}; null if it is none. */
-function moment(text) {
-  const named = WITH_NAME.exec(text)?.groups, { a, mark, b, c, ...time } = named ?? IN_NUMBERS.exec(text)?.groups ?? {};
+function moment(given) {
+  const text = completed(given), named = WITH_NAME.exec(text)?.groups, { a, mark, b, c, ...time } = named ?? IN_NUMBERS.exec(text)?.groups ?? {};
   const by = (...parts) => seconds(parts, time), both = (value) => ({ mdy: value, dmy: value });
-  if (named) {
-    const name = (named.month ?? named.first).slice(0, 3).toLowerCase();
-    return both(by(named.year, MONTHS.indexOf(GERMAN[name] ?? name) + 1, named.day ?? named.next));
-  }
+  if (named) return both(by(named.year, monthOf(named.month ?? named.first), named.day ?? named.next ?? 1));
   if (a?.length === 4 && c.length <= 2) return both(by(a, b, c));
   const isShort = c?.length === 2 && (mark === "/" || (mark === "." && a.length === 2 && b.length === 2));
   if (!a || a.length > 2 || !(c.length === 4 || isShort)) return both(null);
@@ -97,9 +131,20 @@ function settled({ texts, counts }, read) {
   return isEnough ? { readings: Object.fromEntries(kept.map((name) => [name, values.map((value) => value[name])])), sure } : null;
 }
 
+/** The only text among many numbers, if several rows have it: a word for missing ones. With digits, such as 90+, it has a meaning. */
+function loneWord({ texts, counts }) {
+  const filled = [...texts.keys()].filter((i) => !isNoNumber(texts[i])), odd = filled.filter((i) => Object.values(numeral(texts[i])).every((value) => value === null));
+  const rows = odd.length === 1 && filled.length > FEW_ROWS && !/\d/.test(texts[odd[0]]) ? counts[odd[0]] : 0;
+  return rows > 1 && 2 * rows < filled.reduce((all, i) => all + counts[i], 0) ? texts[odd[0]] : "";
+}
+
 /** What a column's texts are as numbers, see `settled`; `thousands`: whether some cell certainly has commas between thousands. */
 export function numbersOf(cells) {
-  const found = settled(cells, numeral), isCertain = (text, i) => found.readings.point[i] !== null && text.includes(",") && numeral(text).comma === null;
+  const texts = cells.texts.filter((text) => !isNoNumber(text)), [first] = texts.map((text) => splitUnit(text)[1]);
+  const isOne = (unit) => unit && texts.every((text) => splitUnit(text)[1] === unit);
+  const withUnit = () => isOne(first) && settled(cells, (text) => numeral(splitUnit(text)[0]));
+  const without = (word) => word && settled({ ...cells, texts: cells.texts.map((text) => (text === word ? "" : text)) }, numeral);
+  const found = settled(cells, numeral) || withUnit() || without(loneWord(cells)) || null, isCertain = (text, i) => found.readings.point[i] !== null && text.includes(",") && numeral(text).comma === null;
   return found && { ...found, thousands: found.sure === "point" && cells.texts.some(isCertain), plain: cells.texts.every((text) => isNoNumber(text) || isPlain(text)) };
 }
 
@@ -110,7 +155,8 @@ export function understood(cells, numbers) {
   if (numbers && !areCodes) return { kind: "number", ...numbers };
   const pair = PAIRS.find((two) => filled.size === 2 && two.every((word) => filled.has(word)));
   if (pair) return { kind: "number", readings: { pair: words.map((word) => (pair.includes(word) ? pair.indexOf(word) : null)) }, sure: "" };
-  const dates = numbers ? null : settled(cells, moment), isDotted = (value, i) => value !== null && /^\d{1,2}\.\d/.test(texts[i]);
+  const isSeason = (text) => isNoNumber(text) || (SEASON.test(text) && (Number(text.slice(2, 4)) + 1) % 100 === Number(text.slice(5)));
+  const dates = numbers || texts.every(isSeason) ? null : settled(cells, moment), isDotted = (value, i) => value !== null && /^\d{1,2}\.\d/.test(texts[i]);
   if (dates && !dates.sure && !dates.readings.dmy && dates.readings.mdy.some(isDotted)) return { kind: "date", readings: { dmy: dates.readings.mdy }, sure: "dmy" };
   if (dates) return { kind: "date", ...dates, isDotted: texts.some(isDotted) };
   const isMissing = missingAmong(texts), levels = texts.filter((text) => !isMissing(text)).sort();

@@ -1,14 +1,13 @@
 // CSV files that are dropped on the page: text in, a table out, by the rules by which seedbed reads them as far as a page
 // needs them. `dsvFormat` is that of d3-dsv, which Python writes into the page.
-import { habitsOf, isCode, isPlain, missingAmong, numbersOf, numeral, spellingOf, understood } from "./cells.js";
+import { DAY, FEW_ROWS, habitsOf, isCode, isPlain, missingAmong, numbersOf, numeral, spellingOf, understood } from "./cells.js";
 import { decodeTable, inputsOf } from "./table.js";
 import { visible } from "./words.js";
 
 const MOST_CELLS = 2_000_000, MOST_ROWS = 20_000, MOST_INPUTS = 500, MOST_CLASSES = 20, MOST_WHOLE_NUMBERS = 20;
 const ENOUGH_ROWS = 10, ONE_IN = 200, MANY_LEVELS = 200; // a level with fewer rows than these is rare
-const FEW_ROWS = 20; // too few to recognise a column that names the rows
 const FEWEST_ROWS = 10, FARTHEST = 1e30, MOST_TITLES = 20, LOOKED_AT = 50;
-const DAY = 86_400, MIDDLES = [null, 6.5, 3, 11.5]; // of days, months, weekdays and hours, for a missing date
+const MIDDLES = [null, 6.5, 3, 11.5]; // of days, months, weekdays and hours, for a missing date
 const shown = (count) => count.toLocaleString("en");
 
 /** The text of a file's bytes: UTF-16 if a byte order mark says so, else UTF-8, or Windows-1252 where that is impossible. */
@@ -67,14 +66,15 @@ function distinct(cells) {
 }
 
 /** Why a column with a value in each row is no feature; an empty text if it is one. */
-function useless(kind, all) {
+function useless(kind, all, name) {
   const values = all.filter((value) => value !== null), n = values.length, different = new Set(values).size;
   if (!n) return "is empty";
   if (different < 2 && n === all.length) return "is constant";
   if (n < FEW_ROWS) return "";
   if (kind === "category") return different > 0.95 * n ? "has another text in nearly every row" : "";
   const low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
-  return kind === "number" && different === n && high - low + 1 === n && values.every(Number.isInteger) ? "numbers the rows" : "";
+  const areYears = low >= 1500 && high <= 2200 && /year|yr|(?<![a-z])(?:jahr|ann[ée]e|año|season|time|date)(?![a-z])/i.test(name);
+  return kind === "number" && !areYears && different === n && high - low + 1 === n && values.every(Number.isInteger) ? "numbers the rows" : "";
 }
 
 /** The columns of numbers for the parts of dates: days since 1970, month, weekday from Monday on, and hour if there are times. */
@@ -165,15 +165,19 @@ function assembled(header, columns, goal, name) {
   if (classes?.length > MOST_CLASSES)
     return fail(`'${target}' has ${classes.length} different texts, and this page takes up to ${MOST_CLASSES} classes. Choose another column.`);
   if (classes?.some((_, k) => y.filter((label) => label !== k).length < 2)) return fail(`Fewer than 2 rows are outside the largest class of '${target}'.`);
-  const used = [], dressed = { point: [], comma: [] }, decimal = habits.decimal === "comma" ? "," : ".";
+  const used = [], dressed = { point: [], comma: [], clocks: [], scaled: [] }, decimal = habits.decimal === "comma" ? "," : ".";
   const isRead = (text) => !text || isPlain(decimal === "." ? text : text.replace(/[.,]/g, (mark) => (mark === "," ? "." : "x"))); // by pandas
   header.forEach((one, i) => {
     const look = i === goal ? { ...numbers[i], kind: "number" } : looks[i], spelling = look.readings && spellingOf(look, habits), { texts, codes } = columns[i];
-    if ((i !== goal || !classes) && look.kind === "number" && dressed[spelling] && !texts.every(isRead)) dressed[spelling].push(one);
+    if ((i !== goal || !classes) && look.kind === "number" && dressed[spelling] && !texts.every(isRead)) {
+      const isOf = (pattern) => texts.some((text) => pattern.test(text) && numeral(text)[spelling] !== null);
+      dressed[isOf(/:/) ? "clocks" : spelling].push(one);
+      if (isOf(/[KkMmBb]n?\s?\D*$/) && isOf(/\d\s?[KkMmBb]/)) dressed.scaled.push(one);
+    }
     if (i === goal) return;
     const all = Array.from(codes, (code) => look.readings[spelling][code]), values = dropped ? kept.map((row) => all[row]) : all, hasMissing = all.includes(null);
     if (look.kind === "date" && (look.sure || look.readings.dmy)) notes.push(`'${one}' is read as dates, the ${spelling === "dmy" ? "day" : "month"} first.`);
-    const reason = useless(look.kind, all);
+    const reason = useless(look.kind, all, one);
     if (reason) notes.push(`'${one}' ${reason} and is left out.`);
     else if (look.kind === "date") used.push(...partsOf(one, values, hasMissing));
     else used.push(look.kind === "number" ? { name: one, kind: "number", categories: null, values, hasMissing } : categoryOf(one, values, look.levels, hasMissing));

@@ -45,7 +45,7 @@ function command(table, requests) {
   const { words, common } = candidateWords(requests);
   const parts = ["seedbed", "compare", shellWord(fileOf(table)), "--target", shellWord(table.target)];
   for (const [name, value] of Object.entries(table.reading ?? {}))
-    for (const one of [value].flat()) parts.push(`--${name}`, shellWord(String(one)));
+    for (const one of [value].flat()) parts.push(`--${name.replaceAll("_", "-")}`, ...(one === true ? [] : [shellWord(String(one))]));
   for (const word of new Set(words)) parts.push("--candidate", shellWord(word));
   parts.push("--recipe", "tutorial");
   for (const [name, value] of common) parts.push(`--${name.replaceAll("_", "-")}`, String(value));
@@ -76,8 +76,15 @@ const MODULES = {
 };
 
 /** Python's code that takes the numbers out of cells such as "€ 1,200". */
-function numbersFrom(dressed) {
-  return Object.entries(dressed).filter(([, names]) => names.length).map(([mark, names]) => `for name in ${pythonValue(names)}:
+function numbersFrom({ clocks = [], scaled = [], ...dressed }) {
+  const seconds = `for name in ${pythonValue(clocks)}:
+    parts = table[name].astype(str).str.extract(r"(\d+):(\d\d)(?::([\d.]+))?").astype(float).fillna({2: 0})
+    table[name] = 3600 * parts[0] + 60 * parts[1] + parts[2]
+`, exponents = `for name in ${pythonValue(scaled)}:
+    for letter, power in (("k", 3), ("m", 6), ("b", 9)):
+        table[name] = table[name].str.replace(rf"(?i)(?<=\d)\s?{letter}n?", f"e{power}", regex=True)
+`;
+  return (clocks.length ? seconds : "") + (scaled.length ? exponents : "") + Object.entries(dressed).filter(([, names]) => names.length).map(([mark, names]) => `for name in ${pythonValue(names)}:
     text = table[name].astype(str)
     digits = text.str.extract(r"((?:(?<!\\w)[.,])?\\d[\\d.,'’\\s]*(?:[eE][+-]?\\d+)?)")[0]
     digits = digits.str.replace(r"[${mark === "point" ? "," : "."}'’\\s]", "", regex=True)${mark === "point" ? "" : `.str.replace(",", ".")`}
