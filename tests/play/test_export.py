@@ -146,6 +146,21 @@ def test_the_pytorch_code_takes_numbers_out_of_texts(lab, here, request_of, caps
     assert float(capsys.readouterr().out.split()[-1]) > 0.8
 
 
+@pytest.mark.torch
+def test_the_pytorch_code_reads_units_clock_times_and_codes_for_missing_cells(lab, here, request_of):
+    rows = "".join(f"${i % 7}.5{'KM'[i % 2]},0{i % 9}:{i},{i * i % 31} sqft,{'yn'[i % 2]}\n" for i in range(10, 60))
+    (here / "mine.csv").write_text("price,start,size,answer\n" + rows)
+    read = 'Object.assign(readCsv(text, "answer", "mine").table, { reading: { missing: ["size=7 sqft"] } })'
+    code = lab(
+        f"(text, request) => exports({read}, [request]).pytorch", f"price,start,size,answer\n{rows}", request_of()
+    )
+    names = {}
+    exec(compile(code, "exported.py", "exec"), names)
+    first, second = names["table"].iloc[:2].to_dict("records")
+    assert first == {"price": 3500, "start": 4200, "size": pytest.approx(np.nan, nan_ok=True), "answer": "y"}
+    assert second == {"price": 4.5e6, "start": 7860, "size": 28, "answer": "n"}
+
+
 def test_the_command_of_an_example_names_the_file_that_the_page_saves(lab, request_of):
     texts = lab('(request) => exports(exampleTable("moons"), [request])', request_of())
     assert texts["command"].startswith("seedbed compare moons.csv --target class --candidate relu:5 --recipe tutorial ")

@@ -60,7 +60,8 @@ export function numeral(text) {
   return { point: plain ?? by("point"), comma: by("comma") };
 }
 
-export const DAY = 86_400, FEW_ROWS = 20; // too few to recognise a column that names the rows, or a word for missing numbers
+export const DAY = 86_400;
+export const FEW_ROWS = 20; // too few to recognise a column that names the rows, or a word for missing numbers
 const PIVOT = 69; // of two-digit years: 68 is 2068, 69 is 1969
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const GERMAN = { mär: "mar", mrz: "mar", mai: "may", okt: "oct", dez: "dec" };

@@ -1,4 +1,5 @@
 // What a reader can reuse: the command, the Python code and the plain PyTorch code of what the page shows, and its scores.
+import { isPlain } from "./cells.js";
 import { splitRows, testSize } from "./splits.js";
 
 /** Seedbed's word for hidden layers: "linear:20,20", "relu:5+tanh:3", "logistic". */
@@ -78,11 +79,11 @@ const MODULES = {
 /** Python's code that takes the numbers out of cells such as "€ 1,200". */
 function numbersFrom({ clocks = [], scaled = [], ...dressed }) {
   const seconds = `for name in ${pythonValue(clocks)}:
-    parts = table[name].astype(str).str.extract(r"(\d+):(\d\d)(?::([\d.]+))?").astype(float).fillna({2: 0})
+    parts = table[name].astype(str).str.extract(r"(\\d+):(\\d\\d)(?::([\\d.]+))?").astype(float).fillna({2: 0})
     table[name] = 3600 * parts[0] + 60 * parts[1] + parts[2]
 `, exponents = `for name in ${pythonValue(scaled)}:
     for letter, power in (("k", 3), ("m", 6), ("b", 9)):
-        table[name] = table[name].str.replace(rf"(?i)(?<=\d)\s?{letter}n?", f"e{power}", regex=True)
+        table[name] = table[name].str.replace(rf"(?i)(?<=\\d)\\s?{letter}n?", f"e{power}", regex=True)
 `;
   return (clocks.length ? seconds : "") + (scaled.length ? exponents : "") + Object.entries(dressed).filter(([, names]) => names.length).map(([mark, names]) => `for name in ${pythonValue(names)}:
     text = table[name].astype(str)
@@ -90,6 +91,15 @@ function numbersFrom({ clocks = [], scaled = [], ...dressed }) {
     digits = digits.str.replace(r"[${mark === "point" ? "," : "."}'’\\s]", "", regex=True)${mark === "point" ? "" : `.str.replace(",", ".")`}
     table[name] = pd.to_numeric(digits, errors="coerce").where(~text.str.match(r"\\D*[(−-]"), lambda number: -number)
 `).join("");
+}
+
+/** Python's code that takes out the numbers and words that the user names as missing. */
+function gapsFrom({ reading, columns, target }) {
+  const names = [...columns.map((column) => column.source ?? column.name), target].sort((a, b) => b.length - a.length);
+  return (reading?.missing ?? []).map((option) => {
+    const name = names.find((one) => option.startsWith(`${one}=`)), word = option.slice((name ?? "").length + 1), place = `table[${pythonText(name ?? "")}]`;
+    return name === undefined ? "" : `${place} = ${place}.mask(${place}.isin([${pythonText(word)}${isPlain(word) ? `, ${Number(word)}` : ""}]))\n`;
+  }).join("");
 }
 
 function pytorch(table, request) {
@@ -124,7 +134,7 @@ ${isSklearn ? "from sklearn.model_selection import train_test_split\n" : ""}from
 
 target = ${pythonText(table.target)}
 table = pd.read_csv(${pythonText(fileOf(table))}${reading})
-${numbersFrom(dressed)}table = table.dropna(subset=[target])
+${gapsFrom(table)}${numbersFrom(dressed)}table = table.dropna(subset=[target])
 y = ${goal}
 names = ${pythonValue([...new Set(table.columns.map((column) => column.source ?? column.name))])}
 X = pd.get_dummies(table[names], dtype=float)
