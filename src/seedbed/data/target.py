@@ -186,10 +186,10 @@ def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, missing:
     if len(rows) == len(cells) or 100 * len(rows) > frame.most_missing * len(cells):
         first = int(rows[0])
         place, text = frame.places([first])[first], quote(cells.text_at(first))
-        raise TargetError(
-            f"{where} {what} in {len(rows)} of {len(cells)} rows, first in {place} ({text})",
-            f"Leave these rows out with {spell('drop_missing_target', True)}; if the word is a label, rename it.",
-        )
+        hint = f"Leave these rows out with {spell('drop_missing_target', True)}; if the word is a label, rename it."
+        if len(rows) == len(cells):
+            hint = "Fill these cells, or name another column."
+        raise TargetError(f"{where} {what} in {len(rows)} of {len(cells)} rows, first in {place} ({text})", hint)
     return ~missing
 
 
