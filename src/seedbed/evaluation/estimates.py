@@ -326,9 +326,8 @@ def paired_hold_out(
     d is the row's difference of mean losses over seeds, s^2_seed the variance (ddof 1) over seeds of one candidate's
     mean loss. Degrees of freedom after Satterthwaite (1946), so that three seeds aren't taken for certain knowledge.
 
-    Rows of one group may be alike, so of G groups the first term is the jackknife's over groups, (G-1)/G sum_g (mean
-    without g - mean)^2, with n^2 / sum_g n_g^2 - 1 degrees of freedom, n_g the rows of a group: G - 1 of groups of one
-    size, fewer if a few groups hold most rows (benchmarks/judged.md). It is the same where each row is a group.
+    Rows of one group may be alike, so the first term is the jackknife's over G groups, (G-1)/G sum_g (mean without g -
+    mean)^2, with n^2 / sum_g n_g^2 - 1 degrees of freedom: G - 1 of groups of equal size n_g, fewer of unequal ones.
 
     Rows that follow each other in time may be alike, too; see `_in_time`. The first term is then the larger of both,
     with the fewer degrees of freedom.

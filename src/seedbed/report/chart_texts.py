@@ -75,9 +75,9 @@ def calibration_finding(summary: Conclusion) -> str:
         for one in () if survival is None else survival.groups:
             predicted, (low, high) = one.predicted[-1], (one.observed_low[-1], one.observed_high[-1])
             if survival is not None and not low <= predicted <= high:
-                share = f"{one.observed[-1]:.0%} (95% range: {100 * low:.0f} to {100 * high:.0f})"
-                who = f"{predicted:.0%} of the third at {one.name}"
-                return f"Until {survival.words}, {who} survive by {survival.model}, and {share} did"
+                did = f"{one.observed[-1]:.0%} (95% range: {100 * low:.0f} to {100 * high:.0f}) did"
+                said = f"{predicted:.0%} of the third at {one.name} survive by {survival.model}"
+                return f"Until {survival.words}, {said}, and {did}"
         until = "" if survival is None else f" of surviving until {survival.words}"
         return f"The probabilities{until} of all models are as exact as these rows can show"
     s = "" if len(names) > 1 else "s"
