@@ -159,6 +159,7 @@ IDS = {
     "years": (["year", "Yr", "crop_year"], [str(n) for n in range(1980, 2010)], "SB204"),
     "running from 1": (["year"], [str(n) for n in range(1, 31)], "SB101"),
     "a code far from all": (["a"], [*(f"{n}.5" for n in range(30)), *["-999"] * 3], "SB109"),
+    "years of two digits": (["a"], ["92", "95", "99"] * 9, None),
     "an outlier": (["a"], [*(f"{n}.5" for n in range(30)), "-999", "700", "700"], None),
 }
 

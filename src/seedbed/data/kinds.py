@@ -42,7 +42,7 @@ LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a f
 ORDERS = {"ymd": "", "dmy": " with the day first", "mdy": " with the month first"}
 FEW_ROWS = 20  # too few to recognise an identifier
 MANY_LEVELS = 200
-MOST_ALIKE = 3  # rows with an extreme number, which may all be right
+MOST_ALIKE = 3  # with fewer rows, an extreme number isn't repeated
 MOST_SEARCHED = 10_000  # distinct dates, for the ways in which they are written
 _year_name = re.compile(r"(?i)year|yr|(?<![a-z])(?:jahr|ann[ée]e|año|season|time|date)(?![a-z])")
 _season = re.compile("|".join(f"[0-9]{{2}}{n:02}[-/]{(n + 1) % 100:02}" for n in range(100)))
@@ -325,12 +325,14 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
 def find_extreme_code(name: str, values: Floats) -> list[Remark]:
     """Return a warning if several rows have the lowest or highest number, far from all others, as -999 may be.
 
-    It is farther from them than they from each other; a hundred times as far if its digits aren't nines.
+    It is farther from them than they from each other and from 0; a hundred times as far if its digits aren't nines.
     """
     for code in {float(values.min()), float(values.max())}:
         others, n_rows = values[values != code], int((values == code).sum())
         times, text = (1 if set(f"{abs(code):g}") <= {*"9."} else 100), number_text(code)
-        if n_rows >= MOST_ALIKE and len(others) and 0 < times * np.ptp(others) < np.abs(others - code).min():
+        if n_rows < MOST_ALIKE or not len(others) or not np.ptp(others):
+            continue
+        if np.abs(others - code).min() > times * max(np.ptp(others), np.abs(others).max()):
             message = f"column '{name}' is {text} in {n_rows} rows, far from all others; if it is missing there, give "
             return [Remark(message + spell("missing", f"{name}={text}"), name, "SB109", n_rows)]
     return []
