@@ -305,7 +305,7 @@ def test_constant_and_empty_columns_are_accepted_even_if_all_are(quick):
     y = np.arange(30) % 3 > 0
     classifier = quick(epochs=200, n_networks=8).fit(frame, y)
     probabilities = classifier.predict_proba(frame)
-    assert np.ptp(probabilities[:, 1]) == 0
+    assert np.ptp(probabilities[:, 1]) < 1e-15  # BLAS may add up the last rows of a matrix in another order
     assert abs(probabilities[0, 1] - 2 / 3) < 0.05
     assert SeedbedClassifier(**DEFAULT, random_state=0).fit(frame, y).predict(frame).all()
 

@@ -120,7 +120,7 @@
     const kinds = {
       unseen: "a level that the training table didn't have",
       unreadable: "a cell that can't be read; it counts as missing",
-      outlying: "far from all but a few numbers of the training table",
+      outlying: "farther out than nearly all numbers of the training table",
       missing: "missing here, and never in the training table",
     };
     const list = make("ul", "", "flags");
