@@ -1,5 +1,7 @@
 """seedbed's own layers and modules compute what their documentation says."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -35,6 +37,17 @@ def test_a_periodic_embedding_equals_the_papers_formula_after_the_inputs():
         v = 2 * torch.pi * layer.frequencies[feature] * x[:, feature, None]
         embedded = torch.cat([v.sin(), v.cos()], 1) @ layer.weight[feature].T + layer.bias[feature]
         torch.testing.assert_close(found[:, 2 + 3 * feature : 5 + 3 * feature], embedded.relu())
+
+
+def test_a_periodic_embedding_takes_little_memory_beside_its_parameters():
+    layer = MLP(plr=1, plr_frequencies=500).network(200, 1).layers[0]
+    states = {name: np.ones((8, *shape)) for name, shape in layer.parameters.items()}
+    tracemalloc.start()
+    outputs = layer(np.ones((16, 200)), states)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert outputs.shape == (8, 16, 400)
+    assert peak < 10e6  # all waves at once take 200 MB
 
 
 def test_frequencies_start_with_the_given_standard_deviation():

@@ -180,7 +180,8 @@ def test_the_task_decides_loss_and_outputs(task, labels, asked, n_outputs, score
 @pytest.mark.parametrize(
     ("labels", "options", "message"),
     [
-        ((-1, 1, 1), {"task": "binary"}, r"needs labels 0 and 1, and the target has -1 and 1\. Code it: np"),
+        ((-1, 1, 1), {"task": "binary"}, r"needs labels 0 and 1, and the target has -1 and 1\. Code it as 0"),
+        ((0, 1, 20_000), {"task": "multiclass"}, r"3 class codes, and the largest is 20,000\. Code it as 0, 1, 2"),
         ((1, 2, 3), {"task": "multiclass"}, r"needs class codes 0, 1, 2, \.\.\., and the target has 1 to 3"),
         ((0, 1, 1), {"task": "regression", "loss": "bce"}, "task is regression, and loss bce isn't for that"),
         ((0, 1, 1), {"task": 3}, "task is 3. It must be 'binary', 'multiclass', 'regression' or None"),

@@ -11,6 +11,8 @@ from seedbed.networks.draws import Draws
 from seedbed.networks.kernel_program import KernelLayer, Kind, Program
 from seedbed.networks.layers import Array, Arrays, Layer, Shapes
 
+_MOST_WAVES = 1 << 18  # numbers of networks x rows x inputs x waves at a time: 2 MB, about what a cache holds
+
 
 @dataclass(frozen=True)
 class Periodic(Layer):
@@ -56,8 +58,15 @@ class Periodic(Layer):
         }
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        frequencies, weight, bias = (states[name] for name in self.parameters)
-        inputs = np.broadcast_to(x, (len(bias), *x.shape[-2:]))
+        tensors = [states[name] for name in self.parameters]
+        inputs = np.broadcast_to(x, (len(tensors[0]), *x.shape[-2:]))
+        size = max(1, _MOST_WAVES // max(1, inputs[..., 0].size * 2 * self.n_frequencies))
+        pieces = [slice(at, at + size) for at in range(0, self.n_inputs, size)]
+        parts = [self._embedded(inputs[..., some], *(tensor[:, some] for tensor in tensors)) for some in pieces]
+        return np.concatenate([inputs, *parts], axis=2)
+
+    def _embedded(self, inputs: Array, frequencies: Array, weight: Array, bias: Array) -> Array:
+        """Return the features of some of the inputs [network, row, feature]."""
         # Both sine and cosine follow from the tangent of half the angle, which NumPy computes five times as fast.
         half = (np.pi * frequencies)[:, :, None] * inputs.swapaxes(1, 2)[..., None]  # [network, input, row, wave]
         tangent = np.tan(half, out=half)
@@ -71,8 +80,7 @@ class Periodic(Layer):
         embedded = waves @ weight.swapaxes(2, 3)
         embedded += bias[:, :, None]
         np.maximum(embedded, 0, out=embedded)
-        embedded = embedded.transpose(0, 2, 1, 3).reshape(*inputs.shape[:2], -1)
-        return np.concatenate([inputs, embedded], axis=2)
+        return embedded.transpose(0, 2, 1, 3).reshape(*inputs.shape[:2], -1)
 
     def add_to(self, program: Program) -> None:
         Embeddings((tuple(range(self.n_inputs)),), (), (self,)).add_to(program)

@@ -32,6 +32,8 @@ from seedbed.training.torch import has_torch, require_torch
 from seedbed.training.traits import Source
 
 _MOST_SEEDS = 1_000_000
+_MOST_ABSENT = 1000  # classes of which most have no row: each takes memory
+_CODE = "Code it as 0, 1, 2, ...: np.unique(y, return_inverse=True)[1] of training and test rows together."
 
 _Task = Literal["binary", "multiclass", "regression"]
 
@@ -134,7 +136,9 @@ def _builder(candidate: Candidate, data: TrainingData, common: Recipe, task: _Ta
     n_classes = int(data.y.max()) + 1 if codes and data.y.min() >= 0 else 0
     n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]
     if n_classes and (recipe.loss == "cross_entropy" or (recipe.loss == "auto" and 2 < n_classes <= 50)):
-        n_outputs = n_classes
+        n_outputs, n_codes = n_classes, len(np.unique(data.y))
+        if n_classes > max(_MOST_ABSENT, 2 * n_codes):
+            raise TrainingError(f"the target has {n_codes} class codes, and the largest is {n_classes - 1:,}", _CODE)
     return source_of(candidate.architecture, data.X.shape[1], n_outputs), recipe
 
 
@@ -155,8 +159,7 @@ def _of_task(recipe: Recipe, task: _Task, y: npt.NDArray[np.generic]) -> Recipe:
     if not is_coded:
         labels = f"{values[0]:g} and {values[1]:g}" if len(values) == 2 else f"{values[0]:g} to {values[-1]:g}"
         needed = "labels 0 and 1" if task == "binary" else "class codes 0, 1, 2, ..."
-        hint = "Code it: np.unique(y, return_inverse=True)[1] of training and test rows together."
-        raise TrainingError(f"task {task} needs {needed}, and the target has {labels}", hint)
+        raise TrainingError(f"task {task} needs {needed}, and the target has {labels}", _CODE)
     return dataclasses.replace(recipe, loss=known[0]) if recipe.loss == "auto" else recipe
 
 
