@@ -204,7 +204,8 @@ def test_candidates_with_the_same_finding_share_a_sentence(document, make):
     [(0.000147, 0.0213, False, "+0.0001 ±0.021"), (-0.0002, 0.0001, True, "-0.0002 ±0.0001"),
      (0.01532, 0.01487, True, "+0.0153 ±0.0149"), (0.0148, 0.0152, False, "+0.0148 ±0.0152"),
      (0.0153, 0.0161, True, "+0.015 (0 to +0.031)"), (-0.0153, 0.0161, True, "-0.015 (-0.031 to 0)"),
-     (0.02, 0.01, True, "+0.020 ±0.010"), (0.0, 0.0, False, "+0.000 ±0.000"), (1e-17, 0.01, False, "+0.000 ±0.010")],
+     (0.02, 0.01, True, "+0.020 ±0.010"), (0.0, 0.0, False, "+0.000 ±0.000"), (1e-17, 0.01, False, "+0.000 ±0.010"),
+     (3e-08, 8e-08, False, "within ±0.001"), (0.00008, 0.008, False, "+0.0001 ±0.008")],
 )  # fmt: skip
 def test_a_difference_has_the_digits_that_show_what_its_verdict_says(difference, half, decided, shown):
     assert plus_minus(difference, half, 3, decided=decided) == shown

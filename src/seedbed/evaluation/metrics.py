@@ -420,11 +420,10 @@ def plain_number(value: float, digits: int = 3) -> str:
 
 
 def signed(value: float, decimals: int | None = None) -> str:
-    """Return a number with its sign: +1.8, -0.026, +12,300; with three digits, or `decimals`, or one digit where these
-    would show 0. 0 has no minus."""
+    """Return a number with its sign: +1.8, -0.026, +12,300; with three digits, or `decimals`, or up to three more where
+    these would show 0. 0 has no minus."""
     if decimals is not None:
-        if round(value, decimals) == 0 and abs(value) > 10.0 ** (-decimals - 12):  # or else it comes from rounding
-            return f"{value:+.1g}"
+        decimals = next((more for more in range(decimals, decimals + 4) if round(value, more)), decimals)
         return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
     return f"{'+' if value > 0 else ''}{plain_number(value)}"
 
@@ -442,7 +441,9 @@ def plus_minus(
     if decimals is None:
         return f"{signed(value)} ±{signed(half).removeprefix('+')}"
     size, shown = abs(value), decimals
-    while shown < decimals + 3 and size != half and round(half, shown) in (0, round(size, shown)):
+    if not decided and round(size + half, decimals) == 0 < half:
+        return f"within ±{10.0**-decimals:.{decimals}f}"
+    while shown < decimals + 3 and size != half and round(half, shown) == round(size, shown):
         shown += 1
     words = f"{signed(value, shown)} ±{signed(half, shown).removeprefix('+')}"
     if decided and half > size:
