@@ -77,14 +77,9 @@ _LABEL = re.compile(
 def find_repeated_identifiers(table: Table) -> dict[str, Note]:
     """Return a warning (SB210) by the name of each feature whose values repeat and may be patients, firms or schools.
 
-    Rows with one value may be of one patient, who is then in training and in test. A feature is suspect if it holds
-    text or whole numbers, and
-
-    - it is named like an identifier and has at least n/10 different values (named `id` or like a person, 5), or
-    - shuffled folds are too good by it (`_optimism`), and it is named so or holds 10 units or more (`_are_units`).
-      Columns named like dates or ages don't count.
-
-    A column whose values lie within the groups given by the user is no suspect.
+    A suspect holds text or whole numbers, and doesn't lie within the groups given by the user. It is named like an
+    identifier and has at least n/10 values (named `id` or like a person, 5). Or shuffled folds are too good by it
+    (`_optimism`), and it is named so or holds ten units or more (`_are_units`) that aren't named like dates or ages.
     """
     notes = {}
     for column in table.columns:
@@ -136,9 +131,8 @@ def _sample(identity: Ints, most: int) -> Ints:
 def _are_units(table: Table, column: Column, identity: Ints) -> bool:
     """Return whether values look like units that have several rows, as firms in years, not like a category.
 
-    In half of the other columns, no two rows of a unit are equal, as years, or they are alike and rows of the next unit
-    less so: of a quantity, such as years of education, the next value is nearly the same. And in one of them, rows of a
-    unit are never equal or always so, as the region of a firm.
+    In half of the other columns, rows of a unit are never equal, as years, or alike, and rows of the next one less so,
+    unlike those of a quantity. In one column, they are never or always equal, as the region of a firm.
     """
     rows = _sample(identity, _MOST_COMPARED)
     rows = rows[np.argsort(identity[rows], kind="stable")]
@@ -152,11 +146,8 @@ def _are_units(table: Table, column: Column, identity: Ints) -> bool:
         values = np.where(np.isnan(one.values[rows]), -np.inf, one.values[rows])
         _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
         share = float((counts * (counts - 1)).sum()) / (len(rows) * (len(rows) - 1))
-        if one.schema.kind in ("category", "boolean"):
-            likeness = ((codes[1:] == codes[:-1]) - share) / max(1 - share, 1e-9)
-        else:
-            ranks = (np.cumsum(counts) - counts / 2)[codes] - len(rows) / 2
-            likeness = ranks[1:] * ranks[:-1] / max(float(ranks.var()), 1e-9)
+        ranks = (np.cumsum(counts) - counts / 2)[codes] - len(rows) / 2
+        likeness = ranks[1:] * ranks[:-1] / max(float(ranks.var()), 1e-9)
         of_same, equal = float(likeness[same].mean()), _pairs(identity * len(rows) + codes)
         is_alike = of_same > clear and of_same - float(likeness[~same].mean()) > clear / 2
         differs = equal < _CROSSED * pairs * share and pairs * share >= _FEWEST
@@ -174,10 +165,9 @@ def _pairs(codes: Ints) -> float:
 def _optimism(table: Table, identity: Ints) -> str:
     """Return by how much shuffled folds are too good for a cheap fit; empty if they hardly are.
 
-    The fit is a ridge regression plus the mean residual of the training rows with the same identifier, shrunken by the
-    variances between and within identifiers, on at most 5,000 rows and 300 features. An identifier that isn't in
-    training has none, or that of the numbers next to it if this is better, so that a quantity has no advantage. It
-    matters from one point of accuracy or R2 on, and two standard errors.
+    The fit is a ridge regression plus the shrunken mean residual of the training rows with the same identifier, on at
+    most 5,000 rows. An identifier not in training has none, or that of the numbers next to it, as a quantity has.
+    One point of accuracy or R2 matters, and two standard errors.
     """
     if table.n_features > _MOST_FEATURES:
         return ""
@@ -250,12 +240,11 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     def is_time(column: Column) -> bool:
         if column.schema.kind != "number":
             return bool(is_outcome and column.schema.kind == "date" and _LAST_DATE.fullmatch(column.name))
-        if is_outcome and _FOLLOW_UP.fullmatch(column.name):
+        perhaps = is_outcome and _PERHAPS_FOLLOW_UP.fullmatch(column.name)
+        if (is_outcome and _FOLLOW_UP.fullmatch(column.name)) or (certain and perhaps):
             return True
-        if is_outcome and _PERHAPS_FOLLOW_UP.fullmatch(column.name):
-            return certain or differs(column)
         many = len(np.unique(column.values)) >= _FEWEST_UNNAMED
-        return many and _is_named_after(column.name, name) and differs(column)
+        return bool(perhaps or (many and _is_named_after(column.name, name))) and differs(column)
 
     names = [column.name for column in table.columns if column.name in others or is_time(column)]
     if not names:
