@@ -126,9 +126,7 @@ def test_competing_events_are_censored_and_the_note_says_so():
 
     causes = np.where(CODES, "heart", np.where(np.arange(N) % 4, "cancer", "censored"))
     (message,) = said(causes, positive="heart")
-    assert message.startswith(
-        "of 'died', only 'heart' is the event; rows with 'cancer' count as censored, and survival"
-    )
+    assert message.startswith("of 'died', only 'heart' is the event; a row with 'cancer' counts as censored, and")
     assert said(np.where(CODES, "dead", np.where(np.arange(N) % 4, "lost", "alive"))) == []
     with pytest.raises(OptionError, match="no label 'hart'"):
         said(causes, positive="hart")

@@ -55,7 +55,7 @@ def test_a_column_is_recognised_by_its_values_if_the_rows_of_each_are_alike():
 
 
 @pytest.mark.parametrize("cells", ["land {}", "{}"])
-def test_units_of_a_panel_are_told_from_categories_with_the_same_effect(cells):
+def test_units_of_a_panel_are_named_and_categories_with_the_same_effect_are_not(cells):
     rng = np.random.default_rng(5)
     effect, region, noise = rng.normal(size=30), rng.choice(list("abc"), 30), rng.normal(size=(2, 360))
     rows = pd.DataFrame({"unit": np.repeat(rng.permutation(30), 12), "time": np.tile(np.arange(12), 30), "x": noise[0]})

@@ -142,7 +142,7 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
         labels, codes = ("censored", event), (present == levels.index(event)).astype(np.int64)
         if rivals := [quote(level) for level in levels if level not in {event, *says_censored}]:
             message = (
-                f"of '{name}', only {quote(event)} is the event; rows with {first_of(rivals, 3)} count as censored"
+                f"of '{name}', only {quote(event)} is the event; a row with {first_of(rivals, 3)} counts as censored"
             )
             remarks.append(Remark(f"{message}, and survival is predicted as if none of these could come first"))
     notes = as_notes(frame, [*remarks, *missing_remarks(name, has_target)])
@@ -207,9 +207,7 @@ def refuse_late_entry(table: Table) -> None:
                 f"{table.name}: the observation of a row seems to begin at '{column.name}' (late entry, or several "
                 f"rows a subject), but '{table.follow_up.time}' counts from 0, as if each row had been at risk before"
             )
-            hint = (
-                f"Count from there: {spell('start', column.name)}. If a subject has several rows, keep them together: "
-            )
+            hint = f"Count from there: {spell('start', column.name)}. Keep several rows of a subject together: "
             raise OptionError(message, f"{hint}{spell('group', 'COLUMN')}.")
 
 

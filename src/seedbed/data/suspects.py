@@ -137,6 +137,8 @@ def _are_units(table: Table, column: Column, identity: Ints) -> bool:
     rows = _sample(identity, _MOST_COMPARED)
     rows = rows[np.argsort(identity[rows], kind="stable")]
     identity, same = identity[rows], np.diff(identity[rows]) == 0
+    if not same.any():  # most cells are missing
+        return False
     others = [one for one in table.columns if one is not column]
     pairs, clear = _pairs(identity), max(_RESEMBLANCE, _CLEAR / np.sqrt(same.sum()))
     n_telling, is_certain = 0, False
@@ -251,12 +253,10 @@ def find_follow_up(table: Table) -> dict[str, Note]:
         return {}
     listed = ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
     times = [column.name for column in table.columns if column.name in names and column.schema.kind == "number"]
-    if table.durations is not None:
-        message = f"{listed} like part of an outcome, not known when observation begins. "
-    else:
-        message = (
-            f"{listed} like follow-up time, part of the outcome '{name}': a row that was censored isn't a survivor. "
-        )
+    what = "part of an outcome, not known when observation begins. "
+    if table.durations is None:
+        what = f"follow-up time, part of the outcome '{name}': a row that was censored isn't a survivor. "
+    message = f"{listed} like {what}"
     if table.task == "binary" and times:
         rest = [one for one in names if one != times[0]]
         options = [spell("event", name), spell("time", times[0]), *([spell("drop", *rest)] if rest else [])]
