@@ -344,10 +344,10 @@ class Frame:
             column, texts = self.columns[position], self.texts(position)
             coded = are_codes(texts.texts, own)
             rows = texts.rows_of(coded)
-            if isinstance(column, Numbers):
+            if isinstance(column, Numbers) and column.dotted is None:
                 columns[position] = Numbers(np.where(coded[texts.codes], np.nan, column.floats()), point=column.point)
             else:
-                left = np.where(coded, "", texts.texts).tolist()
+                left = ["" if is_coded else text for text, is_coded in zip(texts.texts, coded, strict=True)]
                 columns[position] = from_texts(Texts.of(left[code] for code in texts.codes.tolist()))
             message = f"column '{name}': cells with {', '.join(own)} count as missing, as requested"
             remarks.append(Remark(message, name, "", len(rows), rows[:ROWS_NAMED].tolist()))

@@ -118,7 +118,7 @@ def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERC
         if unit and all(split_unit(text)[1] == unit for text in texts):
             values = _read(cells, filled, lambda text: numeral(split_unit(text)[0]), percent)
         elif len(words) == 1 and len(texts) > FEW_ROWS and 1 < n_rows < cells.counts[filled].sum() / 2:
-            missing, filled = (words[0],), filled & (np.array(cells.texts) != words[0])
+            missing, filled = (words[0],), filled & np.array([text != words[0] for text in cells.texts])
             values = _read(cells, filled, numeral, percent)
     settled = (
         None if values is None else _settle(cells, filled, {"point": values[:, 0], "comma": values[:, 1]}, percent)
@@ -184,7 +184,7 @@ def as_dates(cells: Texts, filled: Bools | None = None) -> Draft | None:
     """Return a draft of dates if nearly all filled cells are dates, else None. Seasons such as 2003-04 aren't."""
     filled = _find_filled(cells) if filled is None else filled
     values = _read(cells, filled, moment, PERCENT)
-    if values is None or all(map(_season.fullmatch, np.array(cells.texts)[filled])):
+    if values is None or all(_season.fullmatch(text) for text, own in zip(cells.texts, filled, strict=True) if own):
         return None
     ymd, dmy, mdy = values.T
     by_year = np.isnan(values[np.isnan(ymd), 1:]).all()
