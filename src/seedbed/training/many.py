@@ -58,7 +58,8 @@ def train_many(
 ) -> History:
     """Train one network per seed, all at once.
 
-    A network with seed `s` equals, up to rounding, the result of a plain loop under `torch.manual_seed(s)`.
+    A network with seed `s` equals, up to rounding, the result of a plain loop under `torch.manual_seed(s)`. If
+    `forward` draws random numbers, as for dropout, only its start values do: later draws depend on seed, step and row.
 
     >>> X, y = [[0.0], [1.0], [0.0], [1.0]], [0, 1, 0, 1]
     >>> train_many("relu:2", X, y, X, y, seeds=3, epochs=2).test_loss.shape
