@@ -126,6 +126,7 @@ def test_epochs_are_common_and_the_rate_suits_the_optimizer_or_is_given(quick, b
     usual = quick(epochs=None, lr=None, n_networks=8).fit(*blobs)
     assert 1 <= usual.n_iter_ <= 200
     assert usual.lr_ == sb.Recipe().for_rows(160).lr
+    assert usual.predict_proba(blobs[0][:0]).shape == usual.predict_set(blobs[0][:0]).shape == (0, 2)
     assert usual.model_.training["chosen"] == "by the rows that each network left out"
     given = quick(candidate="relu:4@lr=0.5", epochs=7, patience=0).fit(*blobs)
     assert (given.n_iter_, given.lr_) == (7, 0.5)

@@ -48,6 +48,8 @@ def test_functions_of_rows_are_arrays_at_the_unique_times_and_callable_anywhere(
     hazards = fitted.predict_cumulative_hazard_function(X, return_array=True)
     np.testing.assert_allclose(hazards, -np.log(survival), rtol=1e-12)
     assert (survival.shape, times[-1]) == ((5, len(times)), fitted.model_.follow_up.horizon)
+    assert fitted.predict_survival_function(X[:0], return_array=True).shape == (0, len(times))
+    assert fitted.predict(X[:0]).shape == fitted.predict_survival_function(X[:0]).shape == (0,)
     assert np.count_nonzero(data[1]["time"] > times[-1]) == 10  # so many rows are under observation after it
     several = np.array([[0.0, times[2]], [1.0, 1e9]])
     both = zip(fitted.predict_survival_function(X), fitted.predict_cumulative_hazard_function(X), strict=True)

@@ -167,7 +167,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         """
         frame = as_frame(X)
         if frame is None:
-            X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=None, ensure_all_finite="allow-nan")
+            dense: dict[str, Any] = {"dtype": None, "ensure_all_finite": "allow-nan", "ensure_min_samples": int(reset)}
+            X = validate_data(self, X, reset=reset, accept_sparse="csr", **dense)
         else:
             X = frame.to_native()
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -301,7 +302,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         model_: the `Model`; `model_.save(path)` writes it.
         n_iter_: number of epochs after which networks are used; in a blend, the largest of its members, or 1 without
             networks.
-        lr_: learning rate; in a blend, that of members whose words don't set another.
+        lr_: learning rate; in a blend, that of most networks.
         weights_: the weight of each member by its name, without members of weight 0.
         oob_losses_: the mean log loss of each member on the rows that its networks weren't trained on, by its name; of
             the regressor, the mean squared error.

@@ -44,6 +44,7 @@ def test_predictions_are_those_of_hazards_at_any_time_up_to_the_horizon(model, r
     assert cuts[-1] == clock[-1][0] == model.follow_up.horizon
     assert hazards.shape == (N, len(cuts))
     whole = model.predict_survival(rows)
+    assert model.predict_survival(rows[:0]).shape == (0, len(cuts))
     np.testing.assert_allclose(whole, np.cumprod(1 - hazards, axis=1), atol=1e-6)
     np.testing.assert_array_equal(whole, model.predict_survival(rows, at=cuts))
     times = np.linspace(0, cuts[-1], 30)

@@ -80,7 +80,7 @@ class Periodic(Layer):
         embedded = waves @ weight.swapaxes(2, 3)
         embedded += bias[:, :, None]
         np.maximum(embedded, 0, out=embedded)
-        return embedded.transpose(0, 2, 1, 3).reshape(*inputs.shape[:2], -1)
+        return embedded.transpose(0, 2, 1, 3).reshape(*inputs.shape[:2], inputs.shape[2] * self.units)
 
     def add_to(self, program: Program) -> None:
         Embeddings((tuple(range(self.n_inputs)),), (), (self,)).add_to(program)
@@ -129,7 +129,7 @@ class Piecewise(Layer):
         come = x[..., None] - left  # [network, row, input, bin]
         come /= np.where(edges[..., 1:] > left, edges[..., 1:] - left, np.inf)
         np.clip(come, least, most, out=come)
-        return come.reshape(*come.shape[:2], -1)
+        return come.reshape(*come.shape[:2], self.n_inputs * self.bins)
 
     def add_to(self, program: Program) -> None:
         Embeddings((tuple(range(self.n_inputs)),), (), (self,)).add_to(program)

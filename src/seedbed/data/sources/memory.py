@@ -143,11 +143,11 @@ def _texts(cells: Sequence[Any], where: str, *, keep_text: bool) -> Cells:
 
 
 def _moments(series: nw.Series[Any]) -> list[str | None] | None:
-    """Return dates and times as text; None for those that NumPy doesn't hold."""
+    """Return dates and times as text; None if there are none, or NumPy doesn't hold them."""
     if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone is not None:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     moments = series.to_numpy()
-    if moments.dtype.kind != "M":
+    if moments.dtype.kind != "M" or not len(moments):
         return None
     # Keep their unit: nanoseconds would silently wrap around for the year 1000.
     whole_seconds = bool((moments == moments.astype("datetime64[s]"))[~np.isnat(moments)].all())
