@@ -61,6 +61,7 @@ class Result:
             place of a seed; None without networks.
         kind: as in `CandidateSummary`.
         description: what it is, in a few words; empty if that isn't known.
+        failure: that it can't be fitted on some splits, and why; else empty.
         durations, grid: of survival, the time under observation [row] and the times of predictions [time].
     """
 
@@ -76,6 +77,7 @@ class Result:
     singles: npt.NDArray[np.floating] | None = None
     kind: str = "predictions"
     description: str = ""
+    failure: str = ""
     durations: npt.NDArray[np.float64] | None = None
     grid: npt.NDArray[np.float64] | None = None
     _losses: dict[tuple[str, bool], Floats] = field(default_factory=dict, init=False)
@@ -186,7 +188,8 @@ class Result:
 
     @functools.cached_property
     def calibration(self) -> CalibrationSummary | None:
-        """The calibration of the probabilities, averaged over repeats and seeds; None without finite ones.
+        """The calibration of the probabilities, averaged over repeats and seeds; None without finite ones, or
+        where nothing is known of the tested rows at the horizon.
 
         With several classes, it is the probability of the predicted class against whether that class was right
         (top-label calibration, Guo et al. 2017). The Brier score is then that of being right.
@@ -196,7 +199,7 @@ class Result:
             return None
         if self.task == "survival":  # of rows that are censored before the horizon, nothing is known
             (truth, p), known = forecasts, forecasts[0] != 0
-            return calibration_of(truth[known] > 0, p[known], np.abs(truth[known]))
+            return calibration_of(truth[known] > 0, p[known], np.abs(truth[known])) if known.any() else None
         return calibration_of(*forecasts)
 
     def forecasts(self) -> tuple[npt.NDArray[Any], Floats] | None:
@@ -221,6 +224,7 @@ class Result:
             name=self.name,
             kind=self.kind,
             description=self.description,
+            note=self.failure,
             finite=self.finite,
             networks=1 if self.singles is None else self.singles.shape[1],
             repeats=len(self.predictions),
@@ -489,4 +493,6 @@ def without_verdict(results: Sequence[Result], reference: str, metric: str) -> d
     if finite and not np.isfinite(finite[0].losses(metric)).all():
         lacks = "an event before the horizon" if METRICS[metric].concordance else "a class"
         return {result.name: f"a fold lacks {lacks}, so it has no {METRICS[metric].words}" for result in others}
-    return {result.name: "some of its predictions aren't finite" for result in others if not result.finite}
+    return {
+        result.name: result.failure or "some of its predictions aren't finite" for result in others if not result.finite
+    }

@@ -210,15 +210,15 @@ def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
     ],
     ids=str,
 )
-def test_a_fit_that_fails_names_the_baseline_and_the_first_line(fitted, spec, words):
+def test_a_baseline_that_no_split_suits_ends_the_comparison_with_its_name(small, spec, words):
     with pytest.raises(TrainingError, match=re.escape(words)):
-        fitted(spec)
+        small(candidates="linear:2", baselines=[spec])
 
 
 @pytest.mark.parametrize("does", ["nan", "one column"])
-def test_invalid_probabilities_are_refused(fitted, does):
+def test_invalid_probabilities_are_refused(small, does):
     with pytest.raises(TrainingError, match=r"'Odd' can't be fitted: ValueError: predict_proba gave \["):
-        fitted(Odd(does))
+        small(candidates="linear:2", baselines=[Odd(does)])
 
 
 def test_a_class_without_training_rows_gets_no_probability(fitted, rows):

@@ -1,12 +1,16 @@
-"""Models whose networks diverge are counted and shown, and have no predictions; the others go on."""
+"""Models whose networks diverge, or that a split doesn't suit, are shown and have no predictions; others go on."""
 
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
+import seedbed as sb
+from seedbed.experiment.run import run
 from seedbed.experiment.training_run import train, training_on
 from seedbed.settings.recipe import Recipe
 
@@ -116,3 +120,32 @@ def test_one_run_that_diverges_is_saved_with_its_picture(tmp_path):
     written = {path.name for path in trained.save(tmp_path, pictures="png")}
     assert written == {"training.json", "report.html", "curves.png", "history.csv", "sha256sums.txt"}
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 21
+
+
+def test_a_model_that_one_split_does_not_suit_is_left_out_with_its_reason(arrays, small):
+    frame = pd.DataFrame(arrays[0], columns=["a", "b", "c"])
+    frame["level"] = ["w", *["u", "v"] * 29, "u"]  # one of three splits lacks the input of w
+    table = sb.read_table(frame.assign(y=arrays[1]), target="y")
+    candidates = {"mine": lambda: nn.Linear(7, 1), "linear:2": "linear:2"}
+    found = small(table, candidates=candidates, baselines=["prior"])
+    reasons = {one.candidate: one.reason for one in found.conclusion.no_verdict}
+    assert reasons["mine"].startswith("left out, as it can't be fitted on 1 of 3 splits: ")
+    assert "can't take 6 features" in reasons["mine"]
+    assert sorted(found.conclusion.ranking) == ["linear:2", "prior"]
+    assert f"mine: {reasons['mine']}." in " ".join(str(found).split())
+    assert "diverged" not in str(found) + found.details()
+    assert [one["note"] for one in found.to_dict()["candidates"]] == [reasons["mine"], "", ""]
+
+
+def test_kept_fits_say_why_a_model_is_left_out(planned, tmp_path, monkeypatch):
+    plan, real, calls = planned("linear:2", baselines=[GaussianNB()]), GaussianNB.fit, []
+
+    def fit(self, X, y):
+        calls.append(1)
+        return real(self, X, y if len(calls) != 2 else y[1:])
+
+    monkeypatch.setattr(GaussianNB, "fit", fit)
+    first, again = (run(plan, tmp_path)["GaussianNB"].failure for _ in range(2))
+    assert len(calls) == 3
+    assert first == again
+    assert "can't be fitted on 1 of 3 splits: ValueError: Found input variables" in first

@@ -10,6 +10,7 @@ from torch import nn
 import seedbed as sb
 from seedbed.data.splits import repeated_folds
 from seedbed.errors import CandidateError
+from seedbed.experiment import fits
 from seedbed.experiment.fits import Group, fit_group
 from seedbed.model.members import Running
 from seedbed.model.model import load
@@ -234,8 +235,9 @@ def test_the_search_for_a_last_sigmoid_leaves_layers_that_networks_share_as_they
         (nn.Linear(3, 1), "built already"),
         (7, "can't be 7"),
         (lambda: nn.ReLU(), "no parameter to train"),
+        (MLP((3,), ple=2, numbers=(0,)), "places in an array"),
     ],
-    ids=["features", "outputs", "no module", "arguments", "built", "number", "no parameters"],
+    ids=["features", "outputs", "no module", "arguments", "built", "number", "no parameters", "places"],
 )
 def test_a_candidate_that_cannot_be_trained_is_refused(small, build, message):
     with pytest.raises(CandidateError, match=message):
@@ -257,3 +259,26 @@ def test_a_model_without_a_column_is_that_of_a_table_without_it(words):
         return found["line"].predictions
 
     assert np.array_equal(predicted(frame, ("a",)), predicted(frame.drop(columns="a"), ()))
+
+
+@pytest.mark.parametrize("question", ["classes", "numbers", "survival", "columns"])
+def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(question, ask, monkeypatch):
+    rng, seen, real = np.random.default_rng(0), [], fits.trained_members
+    frame = pd.DataFrame(rng.normal(size=(300, 3)), columns=["z1", "z2", "z3"])
+    frame.insert(0, "a", [f"level {row % 50}" for row in range(299)] + ["once"])
+    frame.insert(1, "b", np.where(np.arange(300) == 7, np.nan, frame["z1"]))
+    frame["y"] = frame["z2"] if question == "numbers" else rng.choice(["no", "yes"], 300)
+    monkeypatch.setattr(fits, "trained_members", lambda given, **on: seen.extend(given) or real(given, **on))
+    kind = {"event": "y", "time": "z3"} if question == "survival" else {"target": "y"}
+    frame["z3"] = rng.exponential(size=300)
+    design, names = sb.Design(repeats=1, folds=3, n_networks=2), ["network-2-bins", "network-2-waves", "relu:3@embed=2"]
+    if question == "columns":
+        ask("columns", sb.read_table(frame, **kind), candidates=names[0], epochs=1, design=design)
+    else:
+        ask("compare", sb.read_table(frame, **kind), candidates=names, epochs=1, design=design)
+    assert len({fit.data.preprocessor.layout.number_inputs for fit in seen}) > 1
+    for fit in seen:
+        layout = fit.data.preprocessor.layout
+        for network in (one.architecture for one in fit.members if isinstance(one.architecture, MLP)):
+            assert network.numbers == layout.number_inputs
+            assert network.categories == (layout.category_inputs if network.embed else ())

@@ -168,6 +168,24 @@ def test_fewer_than_ten_events_give_scores_and_no_verdict():
     assert survival_curves(few.conclusion) is None
 
 
+def test_where_all_training_rows_have_an_event_every_model_is_the_kaplan_meier_estimate():
+    rows = pd.DataFrame({"x": np.arange(6.0), "days": [3, 3, 3, 3, 3, 9], "died": 1})
+    table = table_of(rows, horizon=3)
+    found = quick(table, "logistic", "boosted-trees")
+    (split,) = (split for split in found.splits if 5 in split.test)
+    expected = curve(table, split.train, table.follow_up.grid)
+    assert expected[[0, -1]].tolist() == [1, 0]
+    for result in found.results:
+        np.testing.assert_array_equal(result.predictions[0, 0, split.test], [expected] * len(split.test))
+
+
+def test_a_comparison_in_which_no_test_row_is_known_at_the_horizon_has_scores():
+    rows = pd.DataFrame({"x": np.arange(4.0), "days": [37, 23, 9, 14], "died": [0, 1, 0, 0]})
+    found = quick(table_of(rows), "logistic", folds=2)
+    assert (found["logistic"].calibration, found.verdicts) == (None, ())
+    assert "integrated Brier score" in str(found)
+
+
 def test_rows_of_a_group_stay_together(table):
     who = np.random.default_rng(2).integers(0, 30, N)
     grouped = quick(table_of(patients(who=who), group="who"))

@@ -1,6 +1,7 @@
 """Categories, missing cells, dates and groups, from the table to the trained networks."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,3 +148,15 @@ def test_train_accepts_every_task(mixed, task):
     history = train(training_on(table, candidate="relu:4@epochs=50", seeds=(1, 2))).history
     assert history.score_name == ("accuracy" if task == "multiclass" else "R2")
     assert (history.train_loss[-1] < history.train_loss[0]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 5, 10, 15, 20, 40])
+def test_small_generated_tables_go_through_the_default_comparison_and_what_follows(number, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "benchmarks")
+    import fuzz_tables
+
+    steps = fuzz_tables.run(number)["steps"]
+    assert {"compare", "columns", "rows", "fit_model", "estimator"} <= steps.keys()
+    assert steps["compare"] == "ok"
+    assert not [result for result in steps.values() if result.startswith("DEFECT")]

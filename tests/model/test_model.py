@@ -19,8 +19,16 @@ from seedbed.networks.draws import derive
 from seedbed.settings.recipe import Recipe, recipe_named
 from seedbed.training.candidates import with_inputs_of
 
-from .conftest import CANDIDATES, FAST, TARGETS, N
+from .conftest import CANDIDATES, FAST, PARTS, TARGETS, N
 from .plain_networks import plain_values
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_rows_have_predictions_of_the_right_shape(fitted, frame, target):
+    model, none = fitted("auto", target), frame.assign(day=pd.to_datetime(frame["day"]))[:0]
+    assert model.predict(none).shape == model.predictions(none).spreads.shape == (0,)
+    sets = model.predict_interval(none) if target == "cost" else model.predict_set(none)
+    assert sets.shape == (0, len(model.labels) or 2)
 
 
 @pytest.mark.product
@@ -51,11 +59,11 @@ def test_networks_are_modules_that_predict_what_the_model_predicts(fitted, frame
     np.testing.assert_allclose(model.predict_proba(frame), outputs.double().softmax(2).mean(0), atol=1e-6)
 
 
-@pytest.mark.parametrize("candidate", ["logistic", "relu:5", "auto"])
+@pytest.mark.parametrize("candidate", ["logistic", "relu:5", *PARTS, "auto"])
 def test_a_prediction_does_not_depend_on_the_position_of_the_row(fitted, frame, candidate):
     model = fitted(candidate, "grade")
     expected, order = model.predict_proba(frame), np.random.default_rng(0).permutation(len(frame))
-    for rows in (order, order[:97], order[:3], order[:1]):
+    for rows in (order, order[:97], order[:3], order[:1], order[:0]):
         np.testing.assert_allclose(model.predict_proba(frame.iloc[rows]), expected[rows], rtol=1e-12)
 
 
@@ -147,9 +155,10 @@ def test_a_path_is_read_with_its_target(frame, tmp_path):
 def test_networks_that_leave_no_row_out_equal_the_plain_loop(table_for, words):
     table = table_for("ill")
     model = fit_model(table, words, recipe=Recipe.tutorial(lr=0.1, epochs=20), **FAST)
-    X = Preprocessor.fit(table).inputs_of_values(table.features)
+    preprocessor = Preprocessor.fit(table)
+    X = preprocessor.inputs_of_values(table.features)
     seeds = [derive(0, words, "blend", number) for number in range(3)]
-    network = with_inputs_of(parse_candidate(words), table).architecture
+    network = with_inputs_of(parse_candidate(words), preprocessor.layout).architecture
     history = sb.train_many(network, X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20)
     for ours, theirs in zip(model.networks(), history.networks(), strict=True):
         for name, value in ours.state_dict().items():

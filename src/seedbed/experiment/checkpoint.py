@@ -23,7 +23,7 @@ from seedbed.experiment.specification_file import SPECIFICATION, UNFINISHED, cod
 from seedbed.files import make_folder, remove_parts, write_whole
 from seedbed.training.environment import processor
 
-_PARTS = ("networks", "curves", "dead")
+_PARTS, _WORDS = ("networks", "curves", "dead"), ("epochs", "note", "failure")
 
 
 class Checkpoint:
@@ -81,11 +81,9 @@ class Checkpoint:
                 return {
                     line: Fitted(
                         arrays[f"{line}/predictions"],
-                        **{part: arrays.get(f"{line}/{part}") for part in _PARTS},
-                        epochs=epochs,
-                        note=note,
+                        **{part: arrays.get(f"{line}/{part}") for part in _PARTS} | words,
                     )
-                    for line, (epochs, note) in about.items()
+                    for line, words in about.items()
                 }
         self._there.discard(name)
         return None
@@ -106,7 +104,7 @@ class Checkpoint:
             for part in ("predictions", *_PARTS)
             if (value := getattr(one, part)) is not None
         }
-        about = {line: [one.epochs, one.note] for line, one in fitted.items()}
+        about = {line: {word: getattr(one, word) for word in _WORDS} for line, one in fitted.items()}
         metadata = {"lines": json.dumps(about), "seconds": json.dumps(seconds)}
         try:
             make_folder(self._place)

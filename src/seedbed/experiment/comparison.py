@@ -369,7 +369,7 @@ def carry_out(
             result is computed, so that a second interrupt ends that.
 
     Raises:
-        TrainingError: an estimator can't be fitted.
+        TrainingError: code of the user can't be fitted on any split of the first repeat.
         KeyboardInterrupt: it came before the first repeat was finished.
     """
     started = time.perf_counter() if started is None else started

@@ -143,9 +143,10 @@ def _checks(
         yield check_under_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
         yield check_over_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
     train, test = result.used(0)[None], result.used(2)[None]
-    yield check_diverged(
-        name, train_loss=train, test_loss=test, predictions_finite=result.finite, n_networks=result.n_networks
-    )
+    if not result.failure:
+        yield check_diverged(
+            name, train_loss=train, test_loss=test, predictions_finite=result.finite, n_networks=result.n_networks
+        )
     yield check_dead_units(name, share=result.dead)
     if not (result.finite and experiment.design.has_verdict):
         return

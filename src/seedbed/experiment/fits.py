@@ -16,16 +16,14 @@ from seedbed.data.person_periods import every_interval, person_periods, survival
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.splits import Split
 from seedbed.data.table import Table, Task
-from seedbed.errors import TrainingError, error_line
+from seedbed.errors import error_line
 from seedbed.evaluation.survival import kaplan_meier
 from seedbed.model.blending import blend_members, blended_predictions, member_predictions
 from seedbed.model.member import Member, MemberData
 from seedbed.model.members import Fit, Running, trained_members
 from seedbed.model.portfolio import AUTO
 from seedbed.networks.candidate import Candidate
-from seedbed.networks.mlp import MLP
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import with_inputs_of
 from seedbed.training.parallel import single_threads
 from seedbed.typing import Floats
 
@@ -95,6 +93,7 @@ class Fitted:
         dead: as `Member.dead`.
         epochs: as `Member.epochs`.
         note: as `Member.note`.
+        failure: why the model can't be fitted, and has no finite predictions; else empty.
     """
 
     predictions: npt.NDArray[np.floating]
@@ -103,6 +102,12 @@ class Fitted:
     dead: npt.NDArray[np.float32] | None = None
     epochs: int = 0
     note: str = ""
+    failure: str = ""
+
+    @classmethod
+    def failed(cls, why: str, split: Split) -> Fitted:
+        """Return that a model can't be fitted to a split, and why. Its predictions are NaN [row]."""
+        return cls(np.full(len(split.test), np.nan), failure=why)
 
 
 def fit_group(
@@ -118,7 +123,7 @@ def fit_group(
 ) -> list[dict[str, Fitted]]:
     """Fit a group to the training rows of each split; return what each line predicts for the test rows.
 
-    Networks of all splits train in the same stacks. A model that can't be fitted to a split is missing.
+    Networks of all splits train in the same stacks. A model whose networks diverge on a split is missing there.
 
     Args:
         tell: called with the name of each member of a split after its fit.
@@ -127,21 +132,17 @@ def fit_group(
         visible_columns = tuple(column for column in table.columns if column.name not in group.without)
         nothing = dataclasses.replace(table.columns[0], values=np.zeros(table.n_rows))
         table = dataclasses.replace(table, columns=visible_columns or (nothing,))
-        group = dataclasses.replace(group, members=tuple(_unbound(member) for member in group.members))
-    if table.durations is not None:  # the inputs of person-periods are others than those of the table
-        group = dataclasses.replace(group, members=tuple(_unbound(member) for member in group.members))
     parts = [_part(table, split) for split in splits]
     recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
     fits = list[Fit]()
     for part, present in parts:
-        candidates = tuple(with_inputs_of(member, part) for member in group.members)
         tested = None
         if table.task == "regression" or len(present) == len(table.labels):
             tested = table.of_rows(splits[len(fits)].test)
             if part.follow_up is not None:
                 tested = person_periods(tested, part.follow_up.clock)
         data = MemberData(part, n_networks, None, random_state, tested)
-        fits.append(Fit(part, candidates, recipe, data, drops=False))
+        fits.append(Fit(part, group.members, recipe, data, drops=False, failures={}))
     trained: list[dict[tuple[int, int], Member]] = [{} for _ in splits]
     usable = [place for place, (part, present) in enumerate(parts) if table.task == "regression" or len(present) > 1]
     with contextlib.closing(
@@ -158,8 +159,7 @@ def fit_group(
         by_name = {member.candidate.name: member for member in members.values()}
         if not members and len(present) == 1 and table.task != "regression":  # the training rows have one class
             if table.follow_up is not None:
-                of_all = np.ones((len(split.test), len(table.follow_up.grid)), dtype=np.float32)
-                fitted.append(dict.fromkeys(group.names, Fitted(of_all)))
+                fitted.append(dict.fromkeys(group.names, _kaplan_meier(table, split, n_networks)))
                 continue
             shares = np.tile(np.eye(len(table.labels), dtype=np.float32)[present[0]], (len(split.test), 1))
             fitted.append(dict.fromkeys(group.names, Fitted(shares[:, 1] if table.task == "binary" else shares)))
@@ -167,28 +167,27 @@ def fit_group(
         features, of_split = table.features[split.test], dict[str, Fitted]()
         if part.follow_up is not None:
             features = every_interval(features, len(part.follow_up.cuts))
-        inputs = fit.data.preprocessor.inputs_of_values(features)
-        known = {name: member_predictions(part, member, fit.data, inputs) for name, member in by_name.items()}
+        inputs, known = fit.data.preprocessor.inputs_of_values(features), dict[str, Floats]()
+        for name, member in by_name.items():
+            try:
+                known[name] = member_predictions(part, member, fit.data, inputs)
+            except Exception as error:  # noqa: BLE001 - a network of the user's that can't take these rows
+                fit.fail(member.candidate, error)
         for name, line in group.lines.items():
             if name == "prior" and table.durations is not None:
                 of_split[line] = _kaplan_meier(table, split, n_networks)
-            elif name in by_name:
+            elif name in known:
                 of_split[line] = _make_fitted(table, part, present, known[name], by_name[name])
-        if AUTO in group.lines and by_name:
-            in_order = [by_name[one.name] for one in group.members if one.name in by_name and one.name != "prior"]
+            elif fit.failures and name in fit.failures:
+                of_split[line] = Fitted.failed(fit.failures[name], split)
+        blended_names = [one.name for one in group.members if one.name in known and one.name != "prior"]
+        if AUTO in group.lines and blended_names:
+            in_order = [by_name[name] for name in blended_names]
             blended, out_of_bag, _ = blend_members(part, in_order, fit.data, crossed=False)
             values = blended_predictions([known[name] for name in out_of_bag.weights], blended)
             of_split[group.lines[AUTO]] = _make_fitted(table, part, present, values)
         fitted.append(of_split)
     return fitted
-
-
-def _unbound(candidate: Candidate) -> Candidate:
-    """Return a candidate that doesn't know which inputs of the whole table are numbers, and which are of a category."""
-    mlp = candidate.architecture
-    if not isinstance(mlp, MLP) or mlp.numbers is None:
-        return candidate
-    return dataclasses.replace(candidate, architecture=dataclasses.replace(mlp, numbers=None, categories=()))
 
 
 def _part(table: Table, split: Split) -> tuple[Table, npt.NDArray[np.int64]]:
@@ -237,20 +236,16 @@ def _make_fitted(
 
 
 def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:
-    """Fit an estimator to the training rows of a split; return what it predicts for the test rows.
-
-    Raises:
-        TrainingError: the fit failed, or gave no usable predictions.
-    """
+    """Fit an estimator to the training rows of a split; return what it predicts for the test rows, or why it can't be
+    fitted."""
     import joblib
 
     try:
         with warnings.catch_warnings(), single_threads(), joblib.parallel_config(backend="sequential"):
             warnings.simplefilter("ignore")
             predictions = _of_estimator(model, table, split)
-    except Exception as error:
-        message = f"'{model.name}' can't be fitted: {error_line(error)}"
-        raise TrainingError(message, "Change it, or leave it out.") from error
+    except Exception as error:  # noqa: BLE001 - whatever fails, other models can be fitted
+        return Fitted.failed(error_line(error), split)
     if table.task == "regression":
         return Fitted(predictions)
     return Fitted((predictions[:, 1] if table.task == "binary" else predictions).astype(np.float32))

@@ -19,7 +19,7 @@ from seedbed.experiment.specification_file import specification
 from seedbed.model.member import is_network
 from seedbed.model.members import Running
 from seedbed.settings.design import Compute
-from seedbed.training.candidates import own_module, plan_candidate
+from seedbed.training.candidates import own_module, plan_candidate, with_inputs_of
 from seedbed.training.data import TrainingData
 
 STOPS = (1, 2, 3, 5, 10)
@@ -118,14 +118,15 @@ def _check_networks(experiment: Experiment, running: Running) -> None:
     """Plan a network of each candidate on a few rows, so that one that can't be trained is refused now."""
     table = experiment.fitted_table
     rows = np.arange(min(table.n_rows, _FEW_ROWS))
-    X = Preprocessor.fit(table, rows).inputs_of_values(table.features[rows])
+    preprocessor = Preprocessor.fit(table, rows)
+    X = preprocessor.inputs_of_values(table.features[rows])
     y = table.target[rows].astype(np.float32) if table.task == "regression" else table.target[rows]
     once = np.ones((len(rows), 1), dtype=np.float32)
     data = TrainingData(X=X, y=y, train=once, test=once)
     for member in experiment.members:
         if is_network(member):
             plan_candidate(
-                member,
+                with_inputs_of(member, preprocessor.layout),
                 table,
                 data,
                 experiment.recipe_of(member),

@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.data.splits import Split
+from seedbed.errors import TrainingError, counted
 from seedbed.evaluation.single_runs import CURVES
 from seedbed.evaluation.summaries import CandidateSummary, Ended, Epochs
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.fits import Fitted, Group, fit_estimator, fit_group, one_blas_thread
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import Experiment, Line
+from seedbed.networks.user import OwnArchitecture
 from seedbed.report.progress import Progress
 from seedbed.scoring import Result
 from seedbed.settings.recipe import Recipe
@@ -89,7 +91,7 @@ class NetworkResult(Result):
             train_r2=train if numeric else None,
             train_loss=train_loss,
             test_loss=test_loss,
-            note=self.note,
+            note="; ".join(filter(None, (self.failure, self.note))),
         )
 
 
@@ -126,17 +128,13 @@ class Results:
 
 
 def run(plan: Plan, folder: Path | None = None) -> Results:
-    """Fit all models of a plan; store finished work in a folder if there is one, from which a later call continues.
-
-    Raises:
-        TrainingError: an estimator can't be fitted.
-    """
-    *_, results = run_by_looks(plan, checkpoint=None if folder is None else Checkpoint(plan, folder))
+    """Fit all models of a plan; store finished work in a folder if there is one, from which a later call continues."""
+    *_, results = run_by_looks(plan, checkpoint=None if folder is None else Checkpoint(plan, folder), lenient=True)
     return results
 
 
 def run_by_looks(
-    plan: Plan, *, tell: Tell | None = None, checkpoint: Checkpoint | None = None
+    plan: Plan, *, tell: Tell | None = None, checkpoint: Checkpoint | None = None, lenient: bool = False
 ) -> Generator[Results, None, None]:
     """Fit a plan part by part, and yield the results of all repeats so far after each of its looks.
 
@@ -145,15 +143,16 @@ def run_by_looks(
     Args:
         tell: gets the progress after each fit.
         checkpoint: stores finished work, and returns what an earlier run has finished.
+        lenient: whether code of the user that can't be fitted on any split is left out, too.
 
     Raises:
-        TrainingError: an estimator can't be fitted.
+        TrainingError: code of the user can't be fitted on any split of the first repeat.
     """
     started, work = time.perf_counter(), _Work(plan, tell, checkpoint)
     for part, repeats in enumerate(plan.looks):
         with warnings.catch_warnings(), one_blas_thread():
             warnings.simplefilter("ignore")  # of scikit-learn, in whichever thread
-            work.do(part)
+            work.do(part, lenient=lenient or part > 0)
         earlier = 0.0 if checkpoint is None else checkpoint.seconds
         yield work.results(repeats, earlier + time.perf_counter() - started)
 
@@ -169,7 +168,7 @@ class _Work:
             (number, name): (0, math.inf) for number, unit in enumerate(plan.experiment.units) for name in unit.fits
         }  # how many fits of each kind are finished, and in how many seconds
 
-    def do(self, part: int) -> None:
+    def do(self, part: int, *, lenient: bool) -> None:
         """Fit everything of one part."""
         plan, splits = self.plan, self.plan.splits_of(part)
         for number, unit in enumerate(plan.experiment.units):
@@ -182,6 +181,8 @@ class _Work:
                     self._add(split, fitted)
                     if self.checkpoint is not None:
                         self.checkpoint.keep(number, split, fitted, seconds)
+            for name in () if lenient else unit.names:
+                self.gathered[name].check_own(splits)
 
     def _fit(self, number: int, splits: Sequence[int]) -> list[dict[str, Fitted]]:
         plan, unit, spec = self.plan, self.plan.experiment.units[number], self.plan.experiment
@@ -254,10 +255,14 @@ class Gathered:
         self._dead = np.full(len(plan.splits) * self._n, np.nan, dtype=np.float32)
         self._epochs = np.zeros(len(plan.splits), dtype=np.int64)
         self._notes: set[str] = set()
+        self._failures = dict[int, str]()  # by the number of the split
 
     def add(self, number: int, fitted: Fitted) -> None:
         """Add what it predicts on a split."""
         split = self._plan.splits[number]
+        if fitted.failure:
+            self._failures[number] = fitted.failure
+            return
         self._predictions[split.repeat, 0, split.test] = fitted.predictions
         if self._networks is not None and fitted.networks is not None:
             self._networks[split.repeat][:, split.test] = fitted.networks
@@ -267,6 +272,14 @@ class Gathered:
             self._dead[number * self._n : (number + 1) * self._n] = fitted.dead
         self._epochs[number] = fitted.epochs
         self._notes |= {fitted.note} - {""}
+
+    def check_own(self, splits: Sequence[int]) -> None:
+        """Raise TrainingError if it is code of the user that can't be fitted on any of these splits."""
+        line, failures = self._line, self._failures
+        is_own = line.candidate is None or isinstance(line.candidate.architecture, OwnArchitecture)
+        if is_own and not line.is_blend and failures.keys() >= set(splits):
+            message = f"'{line.name}' can't be fitted: {failures[splits[0]]}"
+            raise TrainingError(message, "Change it, or leave it out.")
 
     def stored(self, arrays: Mapping[str, npt.NDArray[Any]], number: int) -> Fitted:
         """Return what `Comparison.save` has stored of a split."""
@@ -286,6 +299,8 @@ class Gathered:
     def result(self, part: Plan) -> Result:
         """Return its result in the first repeats of a plan, see `Plan.first`."""
         spec, line = part.experiment, self._line
+        failures = [why for number, why in sorted(self._failures.items()) if number < len(part.splits)]
+        n_failed = f"{len(failures)} of {counted(len(part.splits), 'split')}"
         about: dict[str, Any] = {
             "name": line.name,
             "target": spec.table.target,
@@ -301,6 +316,7 @@ class Gathered:
             "singles": None if self._networks is None else self._networks[: spec.design.repeats],
             "description": line.description,
             "kind": "baseline" if line.recipe is None else "network",
+            "failure": f"left out, as it can't be fitted on {n_failed}: {failures[0]}" if failures else "",
         }
         if line.recipe is None:
             return Result(**about)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from seedbed.arguments import shown
@@ -195,7 +196,9 @@ def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
     seconds = float(read_document(folder / _RESULTS).get("seconds") or 0) / max(1, len(fits))
     for number, place in fits:
         names = plan.experiment.units[number].names
-        checkpoint.keep(number, place, {name: gathered[name].stored(arrays, place) for name in names}, seconds)
+        fitted = {name: gathered[name].stored(arrays, place) for name in names}
+        if all(np.isfinite(one.predictions).all() for one in fitted.values()):  # else the reason isn't known
+            checkpoint.keep(number, place, fitted, seconds)
     if checkpoint.trouble:
         raise OptionError(f"can't write to {folder}: {checkpoint.trouble}", "Free some space.")
 

@@ -168,7 +168,7 @@ def _forecast(
 ) -> tuple[dict[int, tuple[Interval, Interval]], str]:
     """Return the forecasts of one model from its results at each size, or why there are none."""
     if not all(result.finite for result in curve):
-        return {}, "its networks diverged at some sizes"
+        return {}, next((result.failure for result in curve if result.failure), "its networks diverged at some sizes")
     if spec.design.kind != "cross_validation":
         return {}, "rows are split by time" if spec.table.times is not None else "there is one split"
     folds = [result.losses(spec.metric)[:repeats].mean(axis=2).ravel() for result in curve]

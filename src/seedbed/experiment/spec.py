@@ -28,7 +28,7 @@ from seedbed.networks.mlp import Prior, Regression, Trees
 from seedbed.networks.network import Network
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import n_parameters_of, source_of
+from seedbed.training.candidates import n_parameters_of, source_of, with_inputs_of
 from seedbed.training.torch import require_torch
 from seedbed.typing import Ints
 
@@ -154,15 +154,16 @@ class Experiment:
             return Line(name, None, True, "a blend of the others, weighted by their predictions for rows left out")
         if not is_network(candidate):
             return Line(name, candidate, False, _description(candidate, self.table))
-        recipe, n_inputs = self.recipe_of(candidate), layout_of(self.fitted_table).n_inputs
+        recipe, layout = self.recipe_of(candidate), layout_of(self.fitted_table)
+        n_inputs, architecture = layout.n_inputs, with_inputs_of(candidate, layout).architecture
         confined: Literal["", "sigmoid", "softmax"] = ""
-        source = source_of(candidate.architecture, n_inputs, self.table.n_outputs)
+        source = source_of(architecture, n_inputs, self.table.n_outputs)
         if not isinstance(source, Network):
             require_torch("a network of your own")
             from seedbed.training.torch.own_modules import find_final_activation
 
             confined = find_final_activation(source, n_inputs, self.fitted_table.task)
-        n_parameters = n_parameters_of(candidate.architecture, n_inputs, self.table.n_outputs)
+        n_parameters = n_parameters_of(architecture, n_inputs, self.table.n_outputs)
         return Line(name, candidate, False, recipe.describe(), recipe, n_parameters, confined)
 
     def recipe_of(self, candidate: Candidate) -> Recipe:

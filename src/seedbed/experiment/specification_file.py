@@ -32,7 +32,7 @@ from seedbed.networks.mlp import architecture_to_values
 from seedbed.networks.user import FileArchitecture
 from seedbed.training.environment import versions
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of `experiment.json`."""
 
 SPECIFICATION = "experiment.json"

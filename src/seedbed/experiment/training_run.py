@@ -210,12 +210,14 @@ def train(training: TrainingSpec, *, compute: Compute = Compute(), command: str 
     """
     started = time.perf_counter()
     table, split, recipe = training.table, training.split, training.recipe
-    X, y = Preprocessor.fit(table, split.train).inputs_of_values(table.features), table.target
+    preprocessor = Preprocessor.fit(table, split.train)
+    candidate = with_inputs_of(training.candidate, preprocessor.layout)
+    X, y = preprocessor.inputs_of_values(table.features), table.target
     if table.task == "regression":  # networks learn numbers that are standardised by the training rows
         mean, deviation = target_moments(table.target[split.train])
         y = ((table.target - mean) / deviation).astype(np.float32)
     history = train_many(
-        dataclasses.replace(with_inputs_of(training.candidate, table), overrides=()),  # the recipe has them
+        dataclasses.replace(candidate, overrides=()),  # the recipe has them
         X[split.train],
         y[split.train],
         X[split.test],

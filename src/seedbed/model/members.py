@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.table import Table
+from seedbed.errors import SeedbedError, error_line
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
 from seedbed.model.trees import FEW_ROWS, FittedMember, fit_trees, pad_trees
@@ -23,7 +24,7 @@ from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Architecture, Prior
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import n_parameters_of, plan_candidate
+from seedbed.training.candidates import n_parameters_of, plan_candidate, with_inputs_of
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult
 from seedbed.training.parallel import BackgroundWork, pick_jobs, train_chunks
@@ -55,10 +56,6 @@ class Running:
         """Return where `compute` trains: the number of cores and the device are looked up."""
         return cls(compute.engine, pick_jobs(compute.n_jobs), pick_device(compute.device))
 
-    def train(self, chunks: Sequence[Chunk], data: Sequence[TrainingData]) -> Generator[tuple[int, ChunkResult]]:
-        """Train chunks, each on its own data; yield the number of each and its result."""
-        return train_chunks(chunks, data, self.jobs)
-
 
 @dataclass(frozen=True, eq=False)
 class Fit:
@@ -66,10 +63,11 @@ class Fit:
 
     Attributes:
         table: the rows.
-        members: the candidates.
+        members: the candidates; their embeddings get the inputs that the data have.
         recipe: of the members, whose words may override it.
         data: what they train on.
         drops: whether extra trees end early if they would get no weight in a blend.
+        failures: why members can't be fitted, by their names; None if that is to be raised.
     """
 
     table: Table
@@ -77,6 +75,17 @@ class Fit:
     recipe: Recipe
     data: MemberData
     drops: bool = True
+    failures: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        layout = self.data.preprocessor.layout
+        object.__setattr__(self, "members", tuple(with_inputs_of(member, layout) for member in self.members))
+
+    def fail(self, member: Candidate, error: Exception) -> None:
+        """Note why a member can't be fitted, or raise it."""
+        if self.failures is None:
+            raise error
+        self.failures[member.name] = error.message if isinstance(error, SeedbedError) else error_line(error)
 
     def recipe_of(self, member: Candidate) -> Recipe:
         """Return the recipe of a member, with its own settings and those that suit the number of rows."""
@@ -174,14 +183,19 @@ def _fit_others(
             trees, fitted = trees_of(member), None
             if is_network(member) or method != (trees.method if trees else ""):
                 continue
-            if trees is None:
-                fitted = (fit_prior if isinstance(member.architecture, Prior) else fit_regression)(data[which])
-            elif fit.data.splits:
-                until = None if ends is None else (time.monotonic() + ends) / 2
-                rival = known.get((which, "boosted")) if fit.drops and not trees.n_nodes else None
-                n_rows = fit.table.n_rows if method == "extra" else fit.table.n_cases
-                n = jobs if n_rows >= FEW_ROWS else 1  # small trees hold Python's lock, so more would gain nothing
-                fitted = fit_trees(trees, data[which], random_state=random_state, jobs=n, rival=rival, until=until)
+            until = None if ends is None else (time.monotonic() + ends) / 2
+            rival = known.get((which, "boosted")) if fit.drops and trees and not trees.n_nodes else None
+            n_rows = fit.table.n_rows if method == "extra" else fit.table.n_cases
+            n = jobs if n_rows >= FEW_ROWS else 1  # small trees hold Python's lock, so more would gain nothing
+            try:
+                if trees is None:
+                    fitted = (fit_prior if isinstance(member.architecture, Prior) else fit_regression)(data[which])
+                elif fit.data.splits:
+                    fitted = fit_trees(trees, data[which], random_state=random_state, jobs=n, rival=rival, until=until)
+                elif fit.failures is not None:
+                    fit.failures[member.name] = "trees need training rows that can be divided"
+            except Exception as error:  # noqa: BLE001 - whatever fails, others can be fitted
+                fit.fail(member, error)
             if fitted is not None:
                 known[which, method] = fitted
                 member = dataclasses.replace(member, architecture=fitted.architecture)
@@ -242,7 +256,13 @@ def _train_networks(
     """Train the members that are networks, as `trained_members`."""
     unfinished = dict[object, list[Any]]()
     for batch in _batches(_plan_chunks(fits, random_state, running), running, ends):
-        for number, result in running.train([part.chunk for _, part in batch], [part.data for _, part in batch]):
+
+        def failed(number: int, error: SeedbedError, batch: list[tuple[int, _MemberChunk]] = batch) -> None:
+            for which in batch[number][1].fits:
+                fits[which].fail(batch[number][1].candidate, error)
+
+        chunks, data = [part.chunk for _, part in batch], [part.data for _, part in batch]
+        for number, result in train_chunks(chunks, data, running.jobs, failed):
             place, part = batch[number]
             if part.leaves_out:
                 starts = np.cumsum([0, *(fits[number].table.n_rows for number in part.fits)])
@@ -306,7 +326,7 @@ def _measure_seconds(parts: Sequence[_MemberChunk], running: Running, until: flo
     recipes = [dataclasses.replace(part.chunk.recipe, epochs=1) for part in parts]
     chunks = [dataclasses.replace(part.chunk, recipe=recipe) for part, recipe in zip(parts, recipes, strict=True)]
     seconds = dict[int, float]()
-    with contextlib.closing(running.train(chunks, [part.data for part in parts])) as results:
+    with contextlib.closing(train_chunks(chunks, [part.data for part in parts], running.jobs)) as results:
         for number, result in results:
             seconds[number] = max(result.seconds, 1e-9) * parts[number].chunk.recipe.n_epochs
             if time.monotonic() > until:
@@ -390,18 +410,23 @@ def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> It
                 if fronts[0] is not None:
                     assert isinstance(network, MLP)
                     bare = dataclasses.replace(network, ple=0, numbers=None)
-                chunks = plan_candidate(
-                    dataclasses.replace(candidate, architecture=bare),
-                    table,
-                    data,
-                    recipe,
-                    seeds=[derive(random_state, candidate.name, "blend", number) for number in range(n)] * len(same),
-                    splits=range(n * len(same)),
-                    engine=running.engine,
-                    device=running.device,
-                    group_size=n,
-                    patience=patience,
-                )
+                try:
+                    chunks = plan_candidate(
+                        dataclasses.replace(candidate, architecture=bare),
+                        table,
+                        data,
+                        recipe,
+                        seeds=[derive(random_state, candidate.name, "blend", net) for net in range(n)] * len(same),
+                        splits=range(n * len(same)),
+                        engine=running.engine,
+                        device=running.device,
+                        group_size=n,
+                        patience=patience,
+                    )
+                except SeedbedError as error:
+                    for number in same:
+                        fits[number].fail(candidate, error)
+                    continue
                 size = len(data.X) * n_parameters_of(bare, data.X.shape[1], table.n_outputs)
                 for chunk in chunks:
                     yield _MemberChunk(

@@ -322,7 +322,7 @@ def _architecture(values: Mapping[str, Any], build: Callable[..., Any] | None, n
         sizes = (*member.widths, member.plr, member.plr_frequencies, member.ple, member.embed)
         if len(member.widths) > n_tensors or max(sizes) > MAX_FILE:
             raise ModelFileError("its network has more layers or units than fit into the file")
-        if member.needs_inputs:
+        if member.embeds and member.numbers is None:
             raise ModelFileError("the inputs that its network embeds aren't given")
     return architecture
 

@@ -8,11 +8,10 @@ from typing import Any, Literal, NamedTuple
 
 from seedbed.data.layout import layout_of
 from seedbed.data.table import Table, Task
-from seedbed.errors import OptionError
+from seedbed.errors import CandidateError, OptionError
 from seedbed.model.trees import FEW_ROWS
 from seedbed.networks.candidate import Candidate, candidate_from, unique_names
-from seedbed.networks.mlp import Prior, Regression, Trees
-from seedbed.training.candidates import with_inputs_of
+from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 
 AUTO = "auto"
 """The word for a blend of the default models."""
@@ -86,10 +85,10 @@ def default_models(table: Table) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def candidates_for(specs: Sequence[Any] | Mapping[str, Any] | str, table: Table) -> tuple[Candidate, ...]:
-    """Return candidates adapted to a table's inputs, from names of default models, words, or callables.
+    """Return the candidates for a table, from names of default models, words, or callables.
 
     Raises:
-        CandidateError: a word is unknown, there are no candidates, or two have one name.
+        CandidateError: a word is unknown, there are no candidates, two have one name, or one has `numbers`.
     """
     if isinstance(specs, str):
         specs = [specs]
@@ -98,7 +97,10 @@ def candidates_for(specs: Sequence[Any] | Mapping[str, Any] | str, table: Table)
     for name, spec in named:
         line = _line(spec.strip(), table) if isinstance(spec, str) else None
         candidate = candidate_from(spec, name) if line is None else dataclasses.replace(line, name=name or line.name)
-        candidates.append(with_inputs_of(candidate, table))
+        if isinstance(candidate.architecture, MLP) and candidate.architecture.numbers is not None:
+            message = f"candidate '{candidate.name}' has numbers or categories, which are places in an array"
+            raise CandidateError(message, "Leave them out: they are found in the table, for each part of its rows.")
+        candidates.append(candidate)
     return unique_names(candidates)
 
 

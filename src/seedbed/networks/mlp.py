@@ -45,8 +45,9 @@ class MLP:
         ple: number of bins of a piecewise linear encoding that replaces each numeric input; 0 disables it. Bin edges
             are quantiles of the training rows.
         embed: number of learnt values that replace a category, if it has more inputs than that; 0 disables it.
-        numbers: indices of the numeric inputs; None means that all inputs are numeric.
-        categories: indices of each category's inputs, which are 1 for its level and 0 otherwise.
+        numbers: indices of the numeric inputs, for `train_many` only; None means that all are numeric. In a table, they
+            are found for each part of its rows.
+        categories: the same of each category's inputs, which are 1 for its level and 0 otherwise.
 
     PLR and PLE are from Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features in Tabular Deep
     Learning". With `plr`, numbers also remain as they are, so that the network can follow a trend or an outlier. If
@@ -149,9 +150,9 @@ class MLP:
                 yield places, Linear("", len(places), self.embed, bias=False, of_levels=True)
 
     @property
-    def needs_inputs(self) -> bool:
-        """Return whether the network depends on `numbers` or `categories`, which aren't known yet."""
-        return self.numbers is None and bool(self.plr or self.ple or self.embed)
+    def embeds(self) -> bool:
+        """Return whether the network depends on `numbers` or `categories`."""
+        return bool(self.plr or self.ple or self.embed)
 
     def with_inputs(self, numbers: tuple[int, ...], categories: tuple[tuple[int, ...], ...]) -> Self:
         """Return the architecture for given numeric inputs and inputs of each category."""

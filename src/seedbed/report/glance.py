@@ -151,6 +151,7 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
 def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]) -> Iterator[Row]:
     verdicts, advice = {one.candidate: one for one in conclusion.verdicts}, conclusion.advice
     decimals, use = decimals_of(metric, conclusion.metric.margin), "" if advice is None else advice.use
+    diverged = {check.candidate for check in conclusion.checks if check.code == "diverged"}
     for model in conclusion.in_order():
         name, guess = model.name, guessing_words(conclusion).replace("answering ", "")
         # Where networks have diverged, the scores of the others are optimistic.
@@ -167,7 +168,7 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
             gain, words, look = (
                 ("reference" if conclusion.reference_named else "recommended", "", "reference")
                 if is_reference
-                else ("", "none" if model.finite else "none: it diverged", "")
+                else ("", "none" if model.finite else f"none: {'it diverged' if name in diverged else 'left out'}", "")
             )
         is_guess = name == "prior" and model.few_words == "always the same" and len(guess) <= _FEW_LETTERS
         what = guess if is_guess else model.few_words

@@ -116,8 +116,9 @@ def no_verdict_reason(conclusion: Conclusion) -> str | None:
 
 
 def slower_sentences(conclusion: Conclusion) -> Iterator[str]:
-    """Yield why networks are trained more slowly than common ones, once for all that share the reason."""
-    for note in dict.fromkeys(one.note for one in conclusion.candidates if one.kind == "network" and one.note):
+    """Yield why models are left out, or networks trained more slowly than common ones, once for all that share the
+    reason."""
+    for note in dict.fromkeys(one.note for one in conclusion.candidates if one.note):
         yield f"{join_words([one.name for one in conclusion.candidates if one.note == note], 3)}: {note}."
 
 

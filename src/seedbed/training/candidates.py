@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from typing import Any
 
-from seedbed.data.layout import layout_of
+from seedbed.data.layout import Layout, layout_of
 from seedbed.data.table import Table
 from seedbed.errors import CandidateError, SeedbedError, counted, warn
 from seedbed.networks.candidate import Candidate
@@ -24,12 +24,14 @@ from seedbed.training.traits import Source
 _MOST_LINES = 40  # of a module's repr
 
 
-def with_inputs_of(candidate: Candidate, table: Table) -> Candidate:
-    """Return the candidate with the table's numeric and categorical inputs, if its architecture needs to know them."""
+def with_inputs_of(candidate: Candidate, layout: Layout) -> Candidate:
+    """Return the candidate with the numeric and categorical inputs of one fit, if its architecture embeds them.
+
+    Only what fits to rows calls this: a part of a table may have other inputs, as a rare level may be missing.
+    """
     mlp = candidate.architecture
-    if not (isinstance(mlp, MLP) and mlp.needs_inputs):
+    if not (isinstance(mlp, MLP) and mlp.embeds):
         return candidate
-    layout = layout_of(table)
     return dataclasses.replace(candidate, architecture=mlp.with_inputs(layout.number_inputs, layout.category_inputs))
 
 
@@ -49,7 +51,6 @@ def plan_candidate(
     Raises:
         SeedbedError: the network can't be built for this table, or an option is wrong. The message names the candidate.
     """
-    candidate = with_inputs_of(candidate, table)
     build = source_of(candidate.architecture, data.X.shape[1], table.n_outputs)
     try:
         n_outputs = traits_of(build, 0, data).n_outputs

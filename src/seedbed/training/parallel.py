@@ -20,7 +20,7 @@ from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar, cast
 
 from seedbed.arguments import shown
-from seedbed.errors import OptionError, TrainingError, spell
+from seedbed.errors import OptionError, SeedbedError, TrainingError, spell
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult, Training
 from seedbed.training.planning import Chunk
@@ -264,7 +264,10 @@ def train_chunk(chunk: Chunk, data: TrainingData, tell: Callable[[], None] = lam
 
 
 def train_chunks(
-    chunks: Sequence[Chunk], data: TrainingData | Sequence[TrainingData], jobs: int
+    chunks: Sequence[Chunk],
+    data: TrainingData | Sequence[TrainingData],
+    jobs: int,
+    failed: Callable[[int, SeedbedError], None] | None = None,
 ) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train chunks and yield (number, result) for each, in the order in which they finish.
 
@@ -274,6 +277,7 @@ def train_chunks(
         chunks: the chunks.
         data: the table that they train on, or one for each chunk.
         jobs: how many run at a time.
+        failed: gets the number of a chunk that can't be trained, and why; by default, that is raised.
     """
     tasks: list[tuple[Any, ...]] = list(enumerate(chunks))
     shared: tuple[TrainingData, ...] = ()
@@ -290,7 +294,13 @@ def train_chunks(
         waiting += [run_in_workers(_train_numbered, others, shared, jobs)] if others else []
     for future in waiting:
         with contextlib.closing(future) as done:
-            yield from done
+            for number, result in done:
+                if not isinstance(result, SeedbedError):
+                    yield number, result
+                elif failed is None:
+                    raise result
+                else:
+                    failed(number, result)
 
 
 class BackgroundWork(Generic[T]):
@@ -342,7 +352,7 @@ class _HaltedError(Exception):
 
 def _train_in_threads(
     tasks: Sequence[tuple[Any, ...]], shared: tuple[TrainingData, ...], jobs: int
-) -> Generator[tuple[int, ChunkResult], None, None]:
+) -> Generator[tuple[int, ChunkResult | SeedbedError], None, None]:
     """Train in threads. The kernel releases Python's lock, and after an interrupt threads end after their slice."""
     halted = threading.Event()
     with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
@@ -357,9 +367,12 @@ def _train_in_threads(
 
 def _train_numbered(
     number: int, chunk: Chunk, data: TrainingData, *, halted: threading.Event | None = None
-) -> tuple[int, ChunkResult]:
+) -> tuple[int, ChunkResult | SeedbedError]:
     def tell() -> None:
         if halted is not None and halted.is_set():
             raise _HaltedError
 
-    return number, train_chunk(chunk, data, tell)
+    try:
+        return number, train_chunk(chunk, data, tell)
+    except SeedbedError as error:
+        return number, error
