@@ -186,11 +186,17 @@ def test_extra_trees_without_weight_beside_boosted_ones_end_after_the_first_spli
     assert fit(EXTRA, data, rival=fit(Trees("boosted", 1), data)) is not None
 
 
-def test_training_rows_without_a_class_have_no_trees():
-    data = data_of("three")
-    y = np.where(data.y == 2, 0, data.y)
-    y[data.splits[0].test[0]] = 2
-    assert fit(BOOSTED, dataclasses.replace(data, y=y)) is None
+@pytest.mark.parametrize("kind", ["two", "three"])
+@pytest.mark.parametrize("of", [BOOSTED, EXTRA])
+def test_a_class_that_training_rows_lack_gets_a_small_probability(of, kind):
+    data, rare = data_of(kind), 1 if kind == "two" else 2
+    row = data.splits[0].test[0]  # the only one of its class
+    y = np.where(data.y == rare, 0, data.y)
+    y[row] = rare
+    fitted = fit(of, dataclasses.replace(data, y=y))
+    p = data.predicted(fitted.outputs[data.splits[0].test, :, 0])
+    assert np.allclose(p.sum(axis=1), 1)
+    assert 0 < p[:, rare].min() <= p[:, rare].max() < 0.01
 
 
 @pytest.mark.parametrize("kind", [BOOSTED, EXTRA])

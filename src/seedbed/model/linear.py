@@ -135,7 +135,8 @@ def _path(data: TreeData, split: Split, solver: str) -> Generator[Any, float, No
     """Receive values of C, and yield for each the coefficients [output, input], and the loss of the rows left out."""
     from sklearn.linear_model import LogisticRegression
 
-    X, y, weights = data.X[split.train].astype(np.float64), data.y[split.train], data.weights_of(split.train)
+    X, y = data.X[split.train].astype(np.float64), data.y[split.train]
+    weights = None if data.weights is None else data.weights[split.train]
     present, test = np.unique(y), split.test
     coefficients = np.zeros((data.n_outputs, X.shape[1] + 1))
     coefficients[:, -1] = _frequencies(data, split.train)

@@ -75,15 +75,21 @@ class TreeData:
         """The weight of each row [row], 1 without weights."""
         return np.ones(len(self.y)) if self.weights is None else self.weights.astype(np.float64)
 
-    def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
-        return None if self.weights is None else self.weights[rows]
+    def training(self, split: Split) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any] | None]:
+        """Return inputs [row, input], target [row] and weights [row] of training rows; None if all weigh the same.
 
-    def lacks_a_class(self) -> bool:
-        """Return whether the training rows of a split, without those of weight 0, lack a class."""
+        Each class that they lack, without those of weight 0, gets a row with the inputs of the first one and a weight
+        so small that the class has the probability `LEAST`.
+        """
+        rows, counts = split.train, self.counts[split.train]
+        weights = None if self.weights is None else self.weights[rows]
         n_classes = max(2, self.n_outputs) if self.of_classes else 0
-        return any(
-            len(np.unique(self.y[split.train[self.counts[split.train] > 0]])) < n_classes for split in self.splits
-        )
+        lacking = np.setdiff1d(np.arange(n_classes), self.y[rows[counts > 0]])
+        if not len(lacking):
+            return self.X[rows], self.y[rows], weights
+        more = np.full(len(lacking), LEAST * counts.sum())
+        X = np.concatenate([self.X[rows], self.X[np.repeat(rows[:1], len(lacking))]])
+        return X, np.concatenate([self.y[rows], lacking]), np.concatenate([counts, more])
 
     def predicted(self, outputs: Floats) -> Floats:
         """Return probabilities [row, class], or numbers [row], of outputs [row, output]."""
@@ -261,10 +267,8 @@ def fit_trees(
             the time of one, aren't fitted.
 
     Returns:
-        None if training rows lack a class, extra trees ended early, or the time doesn't suffice.
+        None if extra trees ended early, or the time doesn't suffice.
     """
-    if data.lacks_a_class():
-        return None
     seeds = [derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))]
     n_least = _round_size(data) if trees.method == "boosted" and not trees.n_nodes else trees.n_trees
     if until is not None and time.monotonic() + tree_seconds(trees, data) * n_least * len(seeds) / jobs > until:
@@ -290,7 +294,8 @@ def tree_seconds(trees: Trees, data: TreeData) -> float:
     else:
         with single_threads("openmp"):
             first = booster(data.of_classes, data.size, 0).set_params(max_iter=_TIMED)
-            first.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
+            X, y, weights = data.training(split)
+            first.fit(X, y, sample_weight=weights)
     return (time.monotonic() - started) / _TIMED
 
 
@@ -298,16 +303,17 @@ def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTre
     """Fit extra trees. Two classes are fitted as numbers, whose squared error is half of the Gini impurity."""
     from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
 
-    rows, random, several = split.train, np.random.RandomState(seed), data.of_classes and data.n_outputs > 1
-    X, kind = data.X[rows], ExtraTreeClassifier if several else ExtraTreeRegressor
+    random, several = np.random.RandomState(seed), data.of_classes and data.n_outputs > 1
+    kind = ExtraTreeClassifier if several else ExtraTreeRegressor
+    X, target, weights = data.training(split)
     share = min(_SHARE, _MOST_INPUTS / X.shape[1])
     fewest = 1 if data.size == len(data.y) else _FEWEST_PERIODS
-    y, each = data.y[rows, None].astype(np.float64), []
+    y, each = target[:, None].astype(np.float64), []
     for tree_seed in random.randint(np.iinfo(np.int32).max, size=trees.n_trees):
-        counts = data.counts[rows]
-        if len(rows) > MOST_ROWS:
-            draws = np.random.RandomState(tree_seed).randint(len(rows), size=MOST_ROWS)
-            counts *= np.bincount(draws, minlength=len(rows))
+        counts = np.ones(len(X)) if weights is None else weights.astype(np.float64)
+        if len(X) > MOST_ROWS:
+            draws = np.random.RandomState(tree_seed).randint(len(X), size=MOST_ROWS)
+            counts *= np.bincount(draws, minlength=len(X))
         # A forest checks the rows again for each tree, which takes longer than growing a small one.
         tree = kind(max_features=share, random_state=tree_seed, min_samples_leaf=fewest)
         nodes = tree.fit(X, y, sample_weight=counts, check_input=False).tree_
@@ -342,7 +348,8 @@ def _boosted(
         """Grow more trees; return the sums of the losses of the rows left out, after each iteration."""
         with single_threads("openmp"):
             ensemble.set_params(max_iter=n_iterations)
-            ensemble.fit(data.X[split.train], data.y[split.train], sample_weight=data.weights_of(split.train))
+            X, y, weights = data.training(split)
+            ensemble.fit(X, y, sample_weight=weights)
         grown, total = _of_iterations(trees, ensemble, n_iterations, data), np.zeros(n_iterations)
         for rows in grown.pieces(split.test):
             leaves = grown.leaves(data.X[rows]).reshape(len(rows), n_iterations, data.n_outputs)
