@@ -170,6 +170,12 @@ class Experiment:
         """Return the recipe of a candidate for the rows that it is fitted to."""
         return candidate.recipe(self.recipe).for_rows(self.fitted_table.n_rows)
 
+    @property
+    def usual_recipe(self) -> str:
+        """The recipe that most networks are trained by, in a few words; empty without networks."""
+        recipes = [self.recipe_of(member).describe() for member in self.members if is_network(member)]
+        return max(recipes, key=recipes.count, default="")
+
     def splits(self) -> tuple[Split, ...]:
         """Return the splits that all candidates share, repeat by repeat; a held-out set is one split.
 

@@ -83,7 +83,7 @@ def answer(run: Results) -> Conclusion:
             time_limit=design.time_limit,
             reason=design.reason,
             random_state=experiment.random_state,
-            recipe=experiment.recipe.for_rows(experiment.table.n_rows).describe(),
+            recipe=experiment.usual_recipe,
         ),
         more_repeats_ratio=more_repeats_ratio(design.repeats, max(2, design.folds)),
         specification=run.specification,
@@ -196,11 +196,12 @@ def _curves(results: Results) -> Curves:
         size += "; of the intervals of rows"
     if any(len(set(one.epochs.tolist())) > 1 for one in networks):
         size += ", at their last values once they stop"
+    of_most = ", of most" * (len({one.description for one in networks}) > 1)
     n_single = 0 if len(networks) > 1 else MOST_GHOSTS  # those of several candidates aren't drawn
     return Curves(
         score_name="R2" if experiment.table.task == "regression" else "accuracy",
         title=f"{experiment.table.target_name} of {experiment.table.name}",
-        subtitle=f"{experiment.recipe.for_rows(experiment.table.n_rows).describe()}; {size}",
+        subtitle=f"{experiment.usual_recipe}{of_most}; {size}",
         candidates=tuple(
             summarize_curves(one.name, one.by_name(), stopped=~one.diverged, max_ghosts=n_single) for one in networks
         ),

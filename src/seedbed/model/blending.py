@@ -273,7 +273,7 @@ def _finished(
             else f"'{first.name}' can't be fitted"
         )
         message = alone if len(fit.members) == 1 else "no member of the portfolio could be fitted"
-        hint = "Give a lower learning rate. Trees need rows of each class in all inner splits, and time."
+        hint = "Give a lower learning rate. Trees need rows that can be divided, and time."
         raise TrainingError(message, hint)
     table = fit.table
     blended, out_of_bag, left_out = blend_members(table, trained, data, crossed=calibrated)
@@ -338,8 +338,11 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
     n_rows_without = sum(note.count or 0 for note in table.notes if note.code == "SB205")
     identifiers = [note.column for note in table.notes if note.code == "SB101"]
     networks = [member for member in members if member.epochs]
-    recipe = fit.recipe_of(networks[0].candidate if len(members) == 1 and networks else Candidate("", MLP()))
+    recipes = [fit.recipe_of(member.candidate) for member in networks]
+    recipe = max(recipes, key=recipes.count, default=fit.recipe_of(Candidate("", MLP())))
     leaves_out = data.leaves_out and recipe.leaves_out
+    chosen = "by the rows that each network left out" if leaves_out else "all epochs, as no rows are left out"
+    chosen += "; some members have other settings" * (len({one.describe() for one in recipes}) > 1)
     facts: dict[str, Any] = {
         **({"n_left_out": n_rows_without} if n_rows_without else {}),
         **({"identifiers": identifiers} if identifiers else {}),
@@ -347,14 +350,12 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
         "n_rows": table.n_cases,
         "n_networks": data.n_networks,
         "n_diverged": 0,
-        "recipe": recipe.describe(),
+        "recipe": recipe.describe() if networks else "fitted until they converge",
         "lr": recipe.lr,
         "epochs": max((member.epochs for member in members), default=0),
-        "chosen": "by the rows that each network left out" if leaves_out else "all epochs, as no rows are left out",
+        "chosen": chosen if networks else "without epochs",
         "random_state": random_state,
     }
-    if len(members) > 1 and any(member.candidate.overrides for member in members):
-        facts["chosen"] += "; settings after @ replace these"
     return facts
 
 

@@ -58,8 +58,10 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         if "trees" in kinds:
             networks, s = f"{networks} and decision trees" if n_kinds else "decision trees", ""
     yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
-    of_what = "in one of each" if _is_blend(card) else "a network"
-    size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} {of_what}"
+    size = f"{counted(card['n_parameters'], 'parameter')} {'in one of each' if _is_blend(card) else 'a network'}"
+    if kinds and not n_kinds:
+        size = f"{card['n_parameters']:,} thresholds and values of leaves in a set of trees"
+    size = f"{counted(card['n_inputs'], 'input')}, {size}"
     yield f"Inputs:   {counted(len(card['columns']), 'column')} as {size}"
     if (time := target["follow_up"]) is not None:
         intervals = counted(int(time["clock"][-1][1]), "interval")

@@ -44,7 +44,8 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     """Yield how the models were trained and compared, beyond what the first screen says."""
     plan, metric = conclusion.plan, conclusion.metric
     if has_networks(conclusion):
-        yield f"Recipe: {plan.recipe}; trained on about {plan.n_train:,} rows at a time."
+        recipe = f"Recipe: {plan.recipe}; trained" if plan.recipe else "Trained"
+        yield f"{recipe} on about {plan.n_train:,} rows at a time."
         if plan.networks > 1:
             way = "which leave out different rows" if leaves_out_rows(conclusion) else "from different random starts"
             yield f"Each model averages {plan.networks} networks or sets of trees, {way}."

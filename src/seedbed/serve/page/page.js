@@ -135,7 +135,7 @@
   function part(s = "") {
     const { kind, members } = card.architecture;
     const trees = (members ?? []).map(({ network }) => network.kind === "trees");
-    return kind === "trees" || (trees.length && trees.every(Boolean)) ? `set${s} of trees` : trees.some(Boolean) ? `part${s}` : `network${s}`;
+    return kind === "trees" || (trees.length && trees.every(Boolean)) ? `set${s} of trees` : trees.some(Boolean) ? `fit${s}` : `network${s}`;
   }
 
   function show(one) {
