@@ -4,6 +4,7 @@ import functools
 import inspect
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import joblib
 import numpy as np
@@ -501,3 +502,27 @@ def test_a_regressor_fits_a_line_in_any_units():
     assert regressor.fit(X, y * 1e6 + 1e9).score(X, y * 1e6 + 1e9) > 0.99
     assert not hasattr(regressor, "classes_")
     assert not hasattr(regressor, "predict_proba")
+
+
+@pytest.mark.parametrize("kind", ["gradient", "bfloat16"])
+def test_tensors_of_every_kind_are_taken(kind):
+    X = np.arange(20.0)[:, None]
+    tensor = torch.tensor(X).bfloat16() if kind == "bfloat16" else torch.tensor(X, requires_grad=True)
+    options = {"n_networks": 2, "epochs": 1, "random_state": 0}
+    found, expected = (SeedbedRegressor("relu:3", **options).fit(x, x[:, 0], x[:, 0] + 1) for x in (tensor, X))
+    np.testing.assert_array_equal(found.predict(tensor), expected.predict(X))
+
+
+@pytest.mark.parametrize(("most", "fits"), [(1e37, True), (1e-300, True), (1e308, True), (1e300, False)])
+def test_weights_that_float32_cannot_hold_are_scaled_or_refused(most, fits):
+    X, y, weights = np.arange(20.0)[:, None], np.arange(20) % 2, np.full(20, most)
+    weights[2:] = most / 2 if fits else 1
+    with nullcontext() if fits else pytest.raises(DataError, match=r"sample_weight ranges from 1 to 1e\+300"):
+        SeedbedClassifier("relu:3", n_networks=2, epochs=1).fit(X, y, weights)
+    with nullcontext() if fits else pytest.raises(DataError, match=r"sample_weight ranges from 1 to 1e\+300"):
+        sb.train_many("relu:3", X, y, X, y, seeds=2, epochs=1, sample_weight=weights, task="binary")
+
+
+def test_a_regressor_refuses_bytes_as_its_target():
+    with pytest.raises(TargetError, match="which isn't numeric"):
+        SeedbedRegressor("relu:3").fit([[0.0], [1.0]], [b"low", b"high"])

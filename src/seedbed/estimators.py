@@ -38,6 +38,7 @@ from seedbed.networks.mlp import MLP
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe, Schedule
+from seedbed.training.data import of_tensor, scaled_weights
 from seedbed.training.parallel import ProcessLock
 from seedbed.typing import Floats, Ints
 
@@ -165,6 +166,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         Raises:
             ValueError: features are missing, others than in `fit`, in another order or infinite, or no cells at all.
         """
+        X = of_tensor(X)
         frame = as_frame(X)
         if frame is None:
             dense: dict[str, Any] = {"dtype": None, "ensure_all_finite": "allow-nan", "ensure_min_samples": int(reset)}
@@ -182,6 +184,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     def _cases(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[Frame, NDArray[Any]]:
         """Return features and target of the same rows."""
         check_arguments(type(self), self.get_params(deep=False))
+        y = of_tensor(y)
         # The target first: without X, `validate_data` forgets the names of the features.
         target: NDArray[Any] = validate_data(self, X="no_validation", y=y, y_numeric=y_numeric)
         columns = self._read_features(X, reset=True)
@@ -220,13 +223,13 @@ def _weighted_rows(
         codes = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
     weights = np.ones(len(target))
     if sample_weight is not None:
-        weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+        weights = check_array(of_tensor(sample_weight), ensure_2d=False, dtype=np.float64, input_name="sample_weight")
         if weights.ndim != 1:
             raise DataError(f"sample_weight has shape {weights.shape}, not [row]", "Give one weight for each row.")
         check_consistent_length(target, weights)
     if (weights < 0).any() or not (weights > 0).any():
         raise DataError("sample_weight is negative, or zero in every row", "Give weights of at least 0.")
-    positive = weights > 0
+    weights, positive = scaled_weights(weights), weights > 0
     if np.count_nonzero(positive) < 2:
         raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
     if positive.all():
@@ -242,14 +245,15 @@ def _weighted_rows(
 
 def _word_in(y: Any) -> str | None:
     """Return the first text of a target that isn't a number; None if there is none."""
+    y = of_tensor(y)
     if getattr(getattr(y, "dtype", None), "kind", "O") in "biuf":
         return None  # numbers, of which there may be millions
     for cell in np.asarray(y, dtype=object).ravel():
-        if isinstance(cell, str):
+        if isinstance(cell, str | bytes):
             try:
                 float(cell)
             except ValueError:
-                return cell
+                return str(cell)
     return None
 
 

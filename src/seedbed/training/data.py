@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.data.splits import Split
-from seedbed.errors import OptionError, TrainingError
+from seedbed.errors import DataError, OptionError, TrainingError
 
+_LEAST_SHARE = 1e-30  # of the largest weight
 MOST_ROWS = 1 << 14
 """Rows that a layer looks at before the first step, at most. Quantiles are usually exact to half a percent of rows."""
 
@@ -81,10 +82,30 @@ def one_split(train: tuple[Any, Any], test: tuple[Any, Any], sample_weight: Any,
         raise TrainingError(f"sample_weight has shape {list(np.shape(sample_weight))}", f"It must be [{n_train}].")
     weights[:n_train, 0] = 1 if sample_weight is None else as_array("sample_weight", sample_weight)
     weights[n_train:, 1] = 1
-    if weights.min() < 0 or weights[:, 0].sum() == 0:
+    if weights.min() < 0 or not weights[:, 0].any():
         raise TrainingError("sample_weight is negative or all zero")
+    weights[:, 0] = scaled_weights(weights[:, 0])
     X, y = (np.concatenate(pair) for pair in zip(*parts, strict=True))
     return TrainingData(X, y, weights[:, :1].astype(X.dtype), weights[:, 1:].astype(X.dtype))
+
+
+def of_tensor(values: Any) -> Any:
+    """Return a tensor of torch as an array, in float32 if NumPy lacks its type, and anything else as it is."""
+    if not hasattr(values, "requires_grad"):
+        return values
+    return (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy(force=True)
+
+
+def scaled_weights(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return weights of rows, some above zero, so that float32 can hold them and their sum.
+
+    Raises:
+        DataError: the largest is so many times the smallest that float32 can't hold both.
+    """
+    most, least = weights.max(), weights[weights > 0].min()
+    if least / most < _LEAST_SHARE:
+        raise DataError(f"sample_weight ranges from {least:.3g} to {most:.3g}", "Give weights that are more alike.")
+    return weights if least > _LEAST_SHARE and most < 1 / _LEAST_SHARE else weights / most
 
 
 def as_array(name: str, values: Any) -> npt.NDArray[np.generic]:
@@ -93,10 +114,8 @@ def as_array(name: str, values: Any) -> npt.NDArray[np.generic]:
     Raises:
         TrainingError: they aren't finite numbers.
     """
-    if hasattr(values, "requires_grad"):  # a tensor of torch
-        values = values.numpy(force=True)
     try:
-        array = np.asarray(values)
+        array = np.asarray(of_tensor(values))
     except ValueError as error:
         raise TrainingError(f"{name} isn't an array: {error}") from None
     if array.dtype == bool:
