@@ -145,6 +145,19 @@ def command_line_options(are_named: bool = True) -> Iterator[None]:
         _names_options = before
 
 
+@contextlib.contextmanager
+def writing(place: object, hint: str = "Name another file, or free disk space.") -> Iterator[None]:
+    """Turn errors of the file system inside into an OptionError, as on a read-only or a full disk. Of two such blocks
+    the outer one decides what it says."""
+    try:
+        yield
+    except (OSError, OptionError) as error:
+        cause = error.__cause__ if isinstance(error, OptionError) else error
+        if not isinstance(cause, OSError):
+            raise
+        raise OptionError(f"can't write to {place}: {cause.strerror or cause}", hint) from cause
+
+
 def spell(name: str, *values: object) -> str:
     """Return how a user gives a setting: `--drop id --drop age` on the command line, `drop=["id", "age"]` in Python.
 

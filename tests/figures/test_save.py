@@ -78,7 +78,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(chart, tmp_path, 
         raise OSError("the disk is full")
 
     monkeypatch.setattr("pathlib.Path.replace", fail)
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(OptionError, match=r"can't write to .*curves\.json: the disk is full"):
         save_chart(chart, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

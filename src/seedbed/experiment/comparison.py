@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedbed.data.sources.memory import native_frame
-from seedbed.errors import OptionError, counted, did_you_mean, visible
+from seedbed.errors import OptionError, counted, did_you_mean, visible, writing
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.conclusion import outlook
 from seedbed.evaluation.metrics import METRICS
@@ -319,26 +319,27 @@ class Comparison(Results):
         from safetensors.numpy import save  # save_file would write another temporary file
 
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json_text(self.summary())
-        document, arrays = folder / "comparison.json", folder / "curves.safetensors"
-        specification, longer = folder / SPECIFICATION, folder / UNFINISHED / SPECIFICATION
+        with writing(folder, "Name another folder, or free disk space."):
+            folder.mkdir(parents=True, exist_ok=True)
+            text = json_text(self.summary())
+            document, arrays = folder / "comparison.json", folder / "curves.safetensors"
+            specification, longer = folder / SPECIFICATION, folder / UNFINISHED / SPECIFICATION
 
-        def begin() -> None:
-            for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
-                old.unlink(missing_ok=True)
-            if longer.is_file() and not differences(read_specification(longer.parent), self.specification):
-                longer.replace(specification)
+            def begin() -> None:
+                for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
+                    old.unlink(missing_ok=True)
+                if longer.is_file() and not differences(read_specification(longer.parent), self.specification):
+                    longer.replace(specification)
 
-        written = [write_report(self.conclusion, folder / "report.html"), arrays]
-        if pictures is not None:
-            from seedbed.figures.pictures import save_pictures  # loads what draws
+            written = [write_report(self.conclusion, folder / "report.html"), arrays]
+            if pictures is not None:
+                from seedbed.figures.pictures import save_pictures  # loads what draws
 
-            written += save_pictures(self.conclusion, folder, pictures)
-        write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())), before_move=begin)
-        # With the summary, the run counts as finished.
-        digests = write_digests([*written, specification] if specification.is_file() else written, document, text)
-        return [document, *written, digests]
+                written += save_pictures(self.conclusion, folder, pictures)
+            write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())), before_move=begin)
+            # With the summary, the run counts as finished.
+            digests = write_digests([*written, specification] if specification.is_file() else written, document, text)
+            return [document, *written, digests]
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         arrays = {f"{result.name}/predictions": result.predictions for result in self.results}

@@ -13,7 +13,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from seedbed.arguments import shown
-from seedbed.errors import OptionError, spell
+from seedbed.errors import OptionError, spell, writing
 from seedbed.evaluation.summaries import Conclusion, summary_from
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.comparison import Comparison
@@ -59,12 +59,12 @@ class RunFolder:
         folder = self.checkpoint.folder
         if self.checkpoint.is_replaced:
             other = next(place for place in _numbered(folder) if not place.exists())
-            with _written(other, "Free some space."):
+            with writing(other, "Free some space."):
                 write_specification(comparison.experiment, comparison.specification, other)
                 comparison.save(other, pictures=pictures)
             message = f"{folder} was removed or replaced while the run was writing to it"
             raise OptionError(message, f"The results are in {other}.")
-        with _written(folder, "Free some space; the same command then continues from what is kept there."):
+        with writing(folder, "Free some space; the same command then continues from what is kept there."):
             paths = comparison.save(folder, pictures=pictures)
         self.checkpoint.frozen = read_specification(folder)
         if comparison.ended != "interrupted":
@@ -91,7 +91,7 @@ def open_folder(
     folder = Path(folder)
     if "\0" in str(folder):
         raise OptionError(f"folder is {shown(str(folder))}", "A folder's name can't hold a null character.")
-    with _written(folder, "Name another folder."):
+    with writing(folder, "Name another folder."):
         make_folder(folder)
         lock = FileLock(folder / _LOCK)
         try:
@@ -117,14 +117,14 @@ def open_folder(
         if (done := restore(plan, stored, folder) if is_done else None) is not None:
             if not checkpoint.others:
                 checkpoint.remove()  # left by a run that was killed after its last file
-            with _written(folder, "Free some space."):
+            with writing(folder, "Free some space."):
                 draw_again(folder, done.conclusion)
         elif growing:  # the results of fewer repeats stay until they are replaced
             begun = read_specification(folder / UNFINISHED)
             if differing and (not begun or differences(begun, plan.specification)):
                 write_specification(plan.experiment, plan.specification, folder / UNFINISHED)
         elif differing or not stored or (folder / _RESULTS).exists():
-            with _written(folder, "Name another folder."):
+            with writing(folder, "Name another folder."):
                 for name in [*_FILES, *(altered_files(folder) or ())]:  # no file of another run beside the new one
                     (folder / name).unlink(missing_ok=True)
                 write_specification(plan.experiment, plan.specification, folder)
@@ -217,15 +217,6 @@ def is_finished(folder: Path) -> bool:
         whole = summary["plan"]["ended"] != "interrupted"
         return whole and not differences(read_specification(folder), summary["specification"])
     return False
-
-
-@contextlib.contextmanager
-def _written(folder: Path, hint: str) -> Iterator[None]:
-    """Turn errors of the file system into an OptionError."""
-    try:
-        yield
-    except OSError as error:
-        raise OptionError(f"can't write to {folder}: {error.strerror or error}", hint) from error
 
 
 def _shown(differing: list[str]) -> str:

@@ -18,7 +18,7 @@ from seedbed.data.reading import read_table
 from seedbed.data.sources.loaded import open_duckdb
 from seedbed.data.splits import Split, holdout, time_holdout
 from seedbed.data.table import Table, refuse_survival
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, writing
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.single_runs import lottery
 from seedbed.evaluation.summaries import (
@@ -144,22 +144,23 @@ class TrainingRun:
         for each seed and epoch), `sha256sums.txt` (the digests of the others), and `pictures` if a format is given:
         `png`, `svg` or `pdf`."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        summary = self.conclusion()
-        document, rows = folder / "training.json", folder / "history.csv"
-        text = json_text(document_of(summary))
-        # Until the new ones are there, the run isn't finished. An earlier one may have pictures.
-        for old in (document, folder / DIGESTS, *map(folder.joinpath, altered_files(folder) or ())):
-            old.unlink(missing_ok=True)
-        written = [write_report(summary, folder / "report.html"), rows]
-        if pictures is not None:
-            from seedbed.figures.pictures import save_pictures  # loads what draws
+        with writing(folder, "Name another folder, or free disk space."):
+            folder.mkdir(parents=True, exist_ok=True)
+            summary = self.conclusion()
+            document, rows = folder / "training.json", folder / "history.csv"
+            text = json_text(document_of(summary))
+            # Until the new ones are there, the run isn't finished. An earlier one may have pictures.
+            for old in (document, folder / DIGESTS, *map(folder.joinpath, altered_files(folder) or ())):
+                old.unlink(missing_ok=True)
+            written = [write_report(summary, folder / "report.html"), rows]
+            if pictures is not None:
+                from seedbed.figures.pictures import save_pictures  # loads what draws
 
-            written += save_pictures(summary, folder, pictures)
-        write_whole(rows, lambda path: _write_history(self.history, path))
-        # With the summary, the run counts as finished.
-        digests = write_digests(written, document, text)
-        return [document, *written, digests]
+                written += save_pictures(summary, folder, pictures)
+            write_whole(rows, lambda path: _write_history(self.history, path))
+            # With the summary, the run counts as finished.
+            digests = write_digests(written, document, text)
+            return [document, *written, digests]
 
 
 def training_on(

@@ -13,7 +13,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from seedbed.errors import OptionError, visible
+from seedbed.errors import OptionError, visible, writing
 from seedbed.files import write_whole
 
 VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
@@ -46,7 +46,8 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str]) -> Path:
     if not path.parent.is_dir():
         raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
     content = _content(chart, suffix)
-    write_whole(path, lambda where: where.write_bytes(content))
+    with writing(path):
+        write_whole(path, lambda where: where.write_bytes(content))
     return path
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from seedbed.arguments import checked
 from seedbed.data.frame import Frame
 from seedbed.data.sources.memory import native_frame
-from seedbed.errors import DataError, OptionError, did_you_mean, spell, visible
+from seedbed.errors import DataError, OptionError, did_you_mean, spell, visible, writing
 from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import temporary_folder, write_whole
 from seedbed.judgement.judging import conclude_scores, conclude_tables
@@ -138,7 +138,8 @@ class Judgement:
         if not path.parent.is_dir():
             raise OptionError(f"can't write {path}: there is no folder {path.parent}", "Make the folder first.")
         text = f"{json.dumps(self.to_dict(), indent=1, ensure_ascii=False)}\n"
-        write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
+        with writing(path):
+            write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
         return path
 
     def report(self, path: str | Path = "report.html") -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 from seedbed.arguments import checked
 from seedbed.data.reading import read_table
 from seedbed.data.table import Table
-from seedbed.errors import OptionError, visible
+from seedbed.errors import OptionError, visible, writing
 from seedbed.figures.pictures import csv_library, script_json
 from seedbed.figures.theme import css_themes
 from seedbed.files import write_whole
@@ -65,8 +65,11 @@ def playground(table: Any = None, path: str | Path | None = None, *, target: str
         raise OptionError(f"can't write {written}: there is no folder {written.parent}", "Make the folder first.")
     if written.is_dir():
         raise OptionError(f"can't write {written}: it is a folder", "Name a file in it.")
+    if written.suffix.lower() not in (".html", ".htm"):  # a mistyped path must not overwrite a table
+        raise OptionError(f"can't write the page to {written}: it is HTML", "Name a file that ends in .html.")
     text = page_text(None if rows is None else table_document(rows))
-    write_whole(written, lambda part: part.write_text(text, encoding="utf-8"))
+    with writing(written):
+        write_whole(written, lambda part: part.write_text(text, encoding="utf-8"))
     return written
 
 

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from seedbed.errors import OptionError, UnreadableError, spell
+from seedbed.errors import OptionError, UnreadableError, spell, writing
 from seedbed.evaluation.summaries import SCHEMA_VERSION, AnySummary, summary_from
 from seedbed.files import altered_files, read_document, write_digests, write_whole
 
@@ -31,7 +31,8 @@ def write_report(summary: AnySummary, path: str | os.PathLike[str] = "report.htm
     from seedbed.report.html_page import report_page  # loads what draws
 
     text = report_page(summary)
-    write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
+    with writing(path):
+        write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
     return path
 
 
