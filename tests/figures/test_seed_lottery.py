@@ -47,13 +47,6 @@ def test_equal_runs_are_neither_better_nor_worse(compared, rows_of, texts):
     assert "grey: both alike" in said
 
 
-def test_the_mean_of_single_runs_is_said_to_differ_from_the_score_of_a_mean(compared, texts):
-    document = compared("linear:5", "relu:5")
-    for networks in (1, 8):
-        document["plan"]["networks"] = networks
-        assert ("the table scores the mean of a model's networks" in texts(seed_lottery(document))) == (networks == 8)
-
-
 def test_a_difference_in_accuracy_is_in_percentage_points(compared, rows_of):
     chart = seed_lottery(compared("linear:5", "relu:5", metric="accuracy"))
     assert rows_of(chart, "difference")[0]["from"] == pytest.approx([-10, 0, 10])

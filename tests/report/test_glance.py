@@ -60,12 +60,6 @@ def test_a_column_that_does_nearly_all_of_a_score_above_97_percent_is_a_warning(
     assert (len(found), found[-1]) == (21, "and 10 more warnings of this kind")
 
 
-def test_the_heading_names_the_target_and_the_last_line_the_number_of_networks(document):
-    first, *_, last = glance_text(document()).splitlines()
-    assert first == "heart_failure: predicting DEATH_EVENT (1,299 rows, 12 features; 67.9% are 0)"
-    assert last == "6 models on 100 train/test splits: 1,500 networks in 12 s."
-
-
 @pytest.mark.parametrize(
     ("loss", "verdict"), [(0.009, "helps, but by less than matters"), (0.011, "helps"), (0.02, "helps")]
 )
@@ -125,15 +119,6 @@ def test_no_width_loses_a_cell_or_what_a_model_or_a_contrast_is(document, width,
     row = " ".join(lines[place : place + 4])
     assert all(cell in row for cell in ("one hidden layer", "0.125", "83.7%", "+0.000 ±0.030", "can't tell"))
     assert f"{name} over linear:5" in " ".join(" ".join(lines).split())
-
-
-def test_the_key_names_the_difference_that_matters_and_what_the_range_holds_for(document, make):
-    verdicts = [make.verdict("relu:5", -0.03, 0.03, comparisons=2)]
-    text = said(document(verdicts=verdicts))
-    assert "Brier score, how far off the probabilities are, squared and averaged: low is good, and it decides." in text
-    words = "A difference below 0.01 doesn't matter."
-    assert f"±: give or take (95% range, all comparisons at once). {words}" in text
-    assert f"±: give or take (95% range). {words}" in said(document())
 
 
 def test_a_range_beyond_the_margin_is_not_shown_beside_no_difference_that_matters(document, make):

@@ -23,20 +23,6 @@ def test_many_networks_are_printed_as_mean_and_interquartile_range():
     )
 
 
-def test_every_nth_epoch_is_printed_from_the_first():
-    ones = np.ones((10, 1), dtype=np.float32)
-    for every, epochs in ((3, [0, 3, 6, 9]), (1, list(range(10))), (100, [0])):
-        lines = list(epoch_lines(ones, ones, ones, ones, every=every))
-        assert [int(line.split(",")[0].removeprefix("Epoch: ")) for line in lines] == epochs
-
-
-def test_without_finite_networks_a_dash_is_printed():
-    none = np.empty((1, 0), dtype=np.float32)
-    assert list(epoch_lines(none, none, none, none, every=1)) == [
-        "Epoch: 0, Loss: -, Accuracy: - | Test loss: -, Test acc: -"
-    ]
-
-
 def test_a_single_network_that_diverged_shows_nan():
     gone, share = curves([np.nan], [0.5])
     (line,) = epoch_lines(gone, share, gone, share, every=1)

@@ -32,7 +32,6 @@ def note(message, code=""):
     return {"message": message, "column": "", "code": code, "count": None, "rows": []}
 
 
-CLASSES = {"name": "sold", "task": "binary", "labels": {"no": 150, "yes": 50}, "missing": 0}
 NUMBERS = {"name": "price", "task": "regression", "low": 1.5, "median": 3.0, "high": 9.0, "histogram": [9, 1]}
 
 
@@ -58,14 +57,9 @@ def test_years_have_no_thousands_separators():
     assert "1,000 to 12,000, median 2,500" in overview_text(document(amounts))
 
 
-def test_groups_and_times_are_shown():
-    roles = {
-        "group": {"name": "owner", "n_groups": 3},
-        "time_split": {"name": "day", "low": "2024-01-01", "high": "2024-02-03"},
-    }
-    text = overview_text(document(column("a"), target=CLASSES, **roles))
+def test_the_groups_are_counted():
+    text = overview_text(document(column("a"), target=NUMBERS, group={"name": "owner", "n_groups": 3}))
     assert "Group owner: 3 groups stay together" in text
-    assert "Split by day: from 2024-01-01 to 2024-02-03" in text
 
 
 def test_the_first_rows_of_a_warning_are_named():
