@@ -223,12 +223,12 @@ def test_a_time_limit_is_kept_by_a_tenth():
 def test_members_share_a_time_limit_by_the_time_of_an_epoch(table_for, monkeypatch):
     table, limits, seconds = table_for("ill"), [], itertools.count(1)
 
-    def train(running, chunks, data):
+    def train(chunks, data, jobs, failed=None):
         limits.append([chunk.seconds for chunk in chunks])
         for number, result in train_chunks(chunks, data, 1):
             yield number, dataclasses.replace(result, seconds=float(next(seconds)))
 
-    monkeypatch.setattr(Running, "train", train)
+    monkeypatch.setattr(members, "train_chunks", train)
     data, recipe = members.MemberData(table, 8, None, 0), QUICK["recipe"]
     fits = [members.Fit(table, candidates_for(["relu:4", "relu:5"], table), recipe, data)]
     assert len(list(trained_members(fits, random_state=0, running=Running(), ends=time.monotonic() + 900))) == 2

@@ -166,15 +166,17 @@ def test_without_verdicts_the_scores_and_a_reason_are_shown(document, make):
     assert [word for word in ("verdict ", "reference", "gain", "Use ", "±", "margin") if word in text] == []
 
 
-def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document):
+@pytest.mark.parametrize("reason", ["it diverged", "left out"])
+def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document, make, reason):
     found = document()
+    found["checks"] = [make.check("relu:5", "diverged")] if reason == "it diverged" else []
     found["ranking"] = [name for name in found["ranking"] if name != "relu:5"]
     next(one for one in found["candidates"] if one["name"] == "relu:5")["finite"] = False
     found["verdicts"] = [one for one in found["verdicts"] if one["candidate"] != "relu:5"]
     row = first_screen(found).rows[-1]
     assert (row.name, row.score, row.gain, row.other_scores) == ("relu:5", "-", "", ("-",))
     assert row.interval is None
-    assert row.verdict == "none: it diverged"
+    assert row.verdict == f"none: {reason}"
 
 
 def test_candidates_with_the_same_finding_share_a_sentence(document, make):
