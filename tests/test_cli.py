@@ -25,18 +25,8 @@ from seedbed.settings.design import Compute
 
 TRAIN = ("train", "example:moons", "--n-jobs", "1")
 ENGINE = ("--n-jobs", "1")
-COMPARE = (
-    "compare",
-    "example:moons",
-    *ENGINE,
-    "--recipe",
-    "tutorial",
-    "--no-baselines",
-    "--folds",
-    "3",
-    "--epochs",
-    "3",
-)
+COMPARE = ("compare", "example:moons", *ENGINE, "--recipe", "tutorial", "--no-baselines",
+           "--folds", "3", "--epochs", "3")  # fmt: skip
 SMALL = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--n-networks", "2")
 WRITTEN = ("experiment.json", "comparison.json", "report.html", "curves.safetensors", "sha256sums.txt")
 FILES = sorted(WRITTEN)
@@ -61,6 +51,10 @@ def table(tmp_path):
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def interrupt(*arguments, **options):
+    raise KeyboardInterrupt
 
 
 def strict(text: str):
@@ -271,10 +265,8 @@ def test_options_of_the_recipe_reach_every_candidate(call):
                "--schedule", "cosine", "--warmup", 0.05,
                "--label-smoothing", 0.1, "--clip-norm", 2)  # fmt: skip
     document = strict(call(*SMALL, "--json", *options).out)
-    expected = (
-        "SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01, "
-        "gradient clipped at norm 2, label smoothing 0.1, batches of 100, 3 epochs"
-    )
+    expected = ("SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01, gradient "
+                "clipped at norm 2, label smoothing 0.1, batches of 100, 3 epochs")  # fmt: skip
     assert document["plan"]["recipe"] == expected
     assert [one["description"] for one in document["candidates"]] == [expected] * 2
 
@@ -286,9 +278,6 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     words = " ".join(done.out.split())
     assert "No verdict on linear:4: some predictions of the reference, linear:4@lr=1e30, aren't finite." in words
     assert "Some networks of linear:4@lr=1e30 diverged: try a lower --lr." in words
-    assert "linear:4@lr=1e30 has no predictions in 3 of 3 splits" in " ".join(
-        call(*COMPARE, *options, "--details").out.split()
-    )
     assert (done.status, "no verdict on linear:4" in done.err) == (0, True)
     one, other = strict(call(*COMPARE, *options, "--json").out)["candidates"]
     assert (one["n_diverged"], one["scores"]["accuracy"]["mean"]) == (24, None)
@@ -425,7 +414,6 @@ TABLES = {
 OPTIONS = {
     "candidate": (["--candidate", "rellu:5"], ["'rellu'", "Did you mean 'relu'?"]),
     "unknown option": (["--epoch", "3"], ["--epochs"]),
-    "no number": (["--epochs", "many"], ["many"]),
     "task": (["--task", "ranking"], ["ranking", "binary"]),
     "a query to a file": (["--query", "select 1"], ["query"]),
     "value missing": (["--candidate"], ["--candidate"]),
@@ -461,35 +449,24 @@ def test_a_bad_option_is_refused_in_one_line(call, here, table, case, verb):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("verb", "options", "words"),
     [
-        (["--fail-if-worse", "network1"], ["--fail-if-worse network1", "Did you mean 'network-1'?"]),
-        (
-            ["--fail-if-worse", "logistic", "--reference", "logistic"],
-            ["logistic is the reference itself. Name another"],
-        ),
-        (["--lr", "0.1,"], ["lr is '0.1,'"]),
-        (["--lr", "0.1,1"], ["several learning rates are of named candidates. Name one, such as network-1."]),
+        ("compare", ["--fail-if-worse", "network1"], ["--fail-if-worse network1", "Did you mean 'network-1'?"]),
+        ("compare", ["--fail-if-worse", "logistic", "--reference", "logistic"],
+         ["logistic is the reference itself. Name another"]),
+        ("compare", ["--lr", "0.1,"], ["lr is '0.1,'"]),
+        ("compare", ["--lr", "0.1,1"],
+         ["several learning rates are of named candidates. Name one, such as network-1."]),
+        ("train", ["--every", "0"], ["every is 0"]),
+        ("train", ["--test-size", "0.99"], ["test_size 0.99 leaves"]),
+        ("train", ["--seed", str(2**70)], ["seed is too large"]),
+        ("train", ["--lr", "0.1,1"], ["lr is 0.1,1. Give one; compare takes several."]),
+        ("train", ["--reference", "relu:5"], ["--reference"]),
     ],
     ids=str,
-)
-def test_bad_options_of_compare_are_refused_in_one_line(call, here, table, options, words):
-    refused(call("compare", table(), "--target", "outcome", *options), here, *words)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--every", "0"], ["every is 0"]),
-        (["--test-size", "0.99"], ["test_size 0.99 leaves"]),
-        (["--seed", str(2**70)], ["seed is too large"]),
-        (["--lr", "0.1,1"], ["lr is 0.1,1. Give one; compare takes several."]),
-        (["--reference", "relu:5"], ["--reference"]),
-    ],
-    ids=str,
-)
-def test_bad_options_of_train_are_refused_in_one_line(call, here, table, options, words):
-    refused(call("train", table(), "--target", "outcome", *options), here, *words)
+)  # fmt: skip
+def test_an_option_that_one_verb_refuses_is_named_in_one_line(call, here, table, verb, options, words):
+    refused(call(verb, table(), "--target", "outcome", *options), here, *words)
 
 
 @pytest.mark.parametrize("verb", ["train", "compare"])
@@ -499,14 +476,6 @@ def test_an_output_folder_that_is_a_file_is_refused(call, here, table, verb):
         done = call(verb, path, "--target", "outcome", "--out", out, "--epochs", 1, "--n-jobs", 1)
         refused(done, here, f"{path} is a file", "--out")
     assert path.is_file()
-
-
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that is not writable")
-def test_an_output_folder_that_cannot_be_created_is_refused(call, here):
-    done = call(*TRAIN, "--epochs", 1, "--out", "/proc/nothing/here")
-    assert done.status == 2
-    assert done.err.splitlines()[-1].startswith("seedbed: ")
-    assert "/proc/nothing" in done.err
 
 
 @pytest.mark.parametrize(
@@ -565,9 +534,6 @@ def test_an_unexpected_error_has_status_3_and_a_traceback(call, monkeypatch):
 
 
 def test_an_interrupt_is_reported_in_one_line_and_with_json(call, here, monkeypatch):
-    def interrupt(*arguments, **options):
-        raise KeyboardInterrupt
-
     monkeypatch.setattr("seedbed.experiment.request.carry_out", interrupt)
     done = call(*SMALL, "--json", "--quiet")
     assert done.status == 130
@@ -676,9 +642,6 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
 
 def test_stored_work_is_reported_on_interrupt_and_when_the_run_continues(call, here, monkeypatch):
     from seedbed.experiment.comparison import Comparison
-
-    def interrupt(*arguments, **options):
-        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(Comparison, "save", interrupt)  # after all training and before any result

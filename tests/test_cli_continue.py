@@ -21,14 +21,15 @@ SMALL = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "li
          "--no-baselines")  # fmt: skip
 
 
+def interrupt(*arguments, **options):
+    raise KeyboardInterrupt
+
+
 @pytest.fixture
 def begun(call, here, monkeypatch):
     """A function that interrupts a comparison after all training and before any result, and returns its folder."""
 
     def begin(*arguments, folder="seedbed-out/compare-moons"):
-        def interrupt(*arguments, **options):
-            raise KeyboardInterrupt
-
         with monkeypatch.context() as patch:
             patch.setattr(Comparison, "save", interrupt)
             done = call(*(arguments or SMALL))
@@ -62,9 +63,6 @@ def test_the_same_command_writes_what_it_would_have_written_at_once(call, begun,
     "stopped", ["seedbed.figures.pictures.save_pictures", "seedbed.experiment.comparison.write_report"]
 )
 def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch, stopped):
-    def interrupt(*arguments, **options):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(stopped, interrupt)
         cut = call(*SMALL, "--format", "svg")
@@ -138,12 +136,7 @@ def test_every_verb_refuses_a_run_whose_files_have_changed(call, here):
     run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
     stored = (folder / "comparison.json").read_text()
     (folder / "comparison.json").write_text(stored.replace('"relu:3"', '"relu:4"'))
-    for words in (
-        SMALL,
-        ("report", run),
-        ("report", run, "--text"),
-        ("train", run, "-o", "m.safetensors"),
-    ):
+    for words in (SMALL, ("report", run), ("report", run, "--text"), ("train", run, "-o", "m.safetensors")):
         done = call(*words)
         assert (done.status, done.out) == (2, "")
         assert f"{run}/comparison.json has changed since the run wrote it. Restore it, or run the same" in done.err
