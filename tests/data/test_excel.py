@@ -56,14 +56,8 @@ def test_columns_are_typed_as_in_other_tables(book):
 
 
 def test_titles_blank_rows_and_unused_columns_are_skipped(book):
-    rows = [
-        ["Klasse 10b"],
-        [],
-        [None, *HEADER[:2], None, "points"],
-        [None, "Anna", 1, None, 3],
-        [],
-        [None, "Bo", 2, None, 4],
-    ]
+    rows = [["Klasse 10b"], [], [None, *HEADER[:2], None, "points"], [None, "Anna", 1, None, 3], [],
+            [None, "Bo", 2, None, 4]]  # fmt: skip
     path = book(A=rows)
     assert rows_of(path) == [["name", "born", "points"], ["Anna", "1", "3"], ["Bo", "2", "4"]]
     source = read_source(path)

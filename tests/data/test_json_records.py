@@ -80,25 +80,8 @@ def plain(cell: str | None) -> str | float:
     return text if np.isnan(number) else number
 
 
-PIECES = [
-    "[",
-    "]",
-    "{",
-    "}",
-    '"a"',
-    '"b"',
-    ":",
-    ",",
-    "1",
-    "-0.5e3",
-    "null",
-    "true",
-    "NaN",
-    "\n",
-    " ",
-    '"\\ud800"',
-    "[" * 9999,
-]
+PIECES = ["[", "]", "{", "}", '"a"', '"b"', ":", ",", "1", "-0.5e3", "null", "true", "NaN", "\n", " ", '"\\ud800"',
+          "[" * 9999]  # fmt: skip
 
 
 @FEWER

@@ -20,30 +20,19 @@ from seedbed.data.sources.opening import read_source
 from seedbed.errors import DataError, UnreadableError
 
 DAY, MOMENT = dt.date(2020, 2, 29), dt.datetime(2020, 2, 29, 13, 5, 6)
-VALUES = {
-    "int": [1, 2],
-    "gap": [1, None],
-    "float": [1.0, 0.5],
-    "text": ["x", None],
-    "flag": [True, False],
-    "flag_gap": [True, None],
-    "day": [DAY, None],
-    "moment": [MOMENT, None],
-    "zoned": [MOMENT.replace(tzinfo=dt.timezone(dt.timedelta(hours=2))), None],
-    "decimal": [decimal.Decimal("1.50"), None],
+BOTH = {  # from a type to values and their cells
+    "int": ([1, 2], ["1", "2"]),
+    "gap": ([1, None], ["1", None]),
+    "float": ([1.0, 0.5], ["1", "0.5"]),
+    "text": (["x", None], ["x", None]),
+    "flag": ([True, False], ["True", "False"]),
+    "flag_gap": ([True, None], ["True", None]),
+    "day": ([DAY, None], ["2020-02-29", None]),
+    "moment": ([MOMENT, None], ["2020-02-29 13:05:06", None]),
+    "zoned": ([MOMENT.replace(tzinfo=dt.timezone(dt.timedelta(hours=2))), None], ["2020-02-29 11:05:06", None]),
+    "decimal": ([decimal.Decimal("1.50"), None], ["1.5", None]),
 }
-CELLS = {
-    "int": ["1", "2"],
-    "gap": ["1", None],
-    "float": ["1", "0.5"],
-    "text": ["x", None],
-    "flag": ["True", "False"],
-    "flag_gap": ["True", None],
-    "day": ["2020-02-29", None],
-    "moment": ["2020-02-29 13:05:06", None],
-    "zoned": ["2020-02-29 11:05:06", None],
-    "decimal": ["1.5", None],
-}
+VALUES, CELLS = ({name: both[place] for name, both in BOTH.items()} for place in (0, 1))
 TABLE = pa.table(VALUES)
 FRAMES = {
     "pandas": pd.DataFrame(VALUES),

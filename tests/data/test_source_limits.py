@@ -110,11 +110,7 @@ def test_a_parquet_file_is_measured_before_it_is_read(tmp_path, refusal):
     assert "999 rows and 1 columns need about 60 MB" in refusal(tmp_path / "t.parquet", limit="10MB").message
 
 
-BOMBS = {
-    "rows": b"a,y\n" + b"1,0\n" * 10**6,
-    "spaces": b'{"a": 1, "y": 0}' + b" " * 10**7,
-    "members": b"",
-}
+BOMBS = {"rows": b"a,y\n" + b"1,0\n" * 10**6, "spaces": b'{"a": 1, "y": 0}' + b" " * 10**7, "members": b""}
 
 
 @pytest.mark.parametrize("case", BOMBS)
